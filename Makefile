@@ -1,0 +1,37 @@
+# What CI runs is what you run. Each target creates what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help setup build test docs lint format bench prove clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+
+setup: ## create .venv from the locked dependencies
+	@scripts/setup
+
+build: setup ## build and test the four datasets on DuckDB, then print a summary
+	@$(BIN)/mbp build
+
+test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and PostgreSQL
+	@scripts/check
+
+docs: setup ## write the documentation as one static page
+	@scripts/docs
+
+lint: setup ## formatting, lint, types, generated files, conventions
+	@scripts/lint
+
+format: setup ## mend what the formatters can mend
+	@$(BIN)/ruff check --fix --quiet src tests scripts; $(BIN)/ruff format --quiet src tests scripts
+	@$(BIN)/sqlfluff fix --quiet models tests/dbt/singular
+
+prove: setup ## inject one fault per rule and print what was caught
+	@$(BIN)/mbp quality prove
+
+bench: setup ## measure speed: ratios in one run (minutes; BENCH_ROWS=1000000,10000000)
+	@$(BIN)/python scripts/bench.py
+
+clean: ## remove everything that was built, and the environment
+	rm -rf .venv target logs dbt_packages mbp.duckdb mbp.duckdb.wal

@@ -1,0 +1,65 @@
+{#- A literal for the arrival time from which an incremental run must look again: the newest arrival
+    already applied (`select_newest` gives it in one column and row), less the declared lookback.
+    A literal, not a subquery, so that engines can skip blocks and partitions. Null: look at all. -#}
+{% macro arrival_floor(select_newest) -%}
+    {%- set newest -%}
+        select {{ epoch_microseconds('applied.newest') }} as microseconds
+        from ({{ select_newest }}) as applied
+    {%- endset -%}
+    {%- set found = run_query(newest).columns[0].values() | list if execute else [] -%}
+    {%- if found and found[0] is not none -%}
+        {%- set lookback = modules.datetime.timedelta(minutes=var('mbp_lookback_minutes') | int) -%}
+        {%- set epoch = modules.datetime.datetime(1970, 1, 1) -%}
+        {%- set floor = epoch + modules.datetime.timedelta(microseconds=found[0] | int) - lookback -%}
+        {{- return("cast('" ~ floor.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "+00:00' as " ~ type_timestamp_utc() ~ ")") -}}
+    {%- endif -%}
+    {{- return(none) -}}
+{%- endmacro %}
+
+{#- Restricts a scan of arrivals to what is new since `floor` (see arrival_floor). -#}
+{% macro where_arrived_since(floor) -%}
+    {%- if floor is not none -%}where loaded_at >= {{ floor }}{%- endif -%}
+{%- endmacro %}
+
+{#- Where a dataset without arrival times of its own keeps how far its rows were applied. -#}
+{% macro watermark_relation(log_relation) -%}
+    {{- return(api.Relation.create(
+        database=log_relation.database, schema=log_relation.schema, identifier='applied_watermarks'
+    )) -}}
+{%- endmacro %}
+
+{#- The arrival floor of `relation`: from its watermark when there is one, else look at all. -#}
+{% macro watermark_floor(relation, log_relation) -%}
+    {%- set watermarks = watermark_relation(log_relation) -%}
+    {%- if execute and adapter.get_relation(watermarks.database, watermarks.schema, watermarks.identifier) -%}
+        {{- return(arrival_floor(
+            "select max(applied_until) as newest from " ~ watermarks
+            ~ " where relation_name = '" ~ relation.identifier ~ "'"
+        )) -}}
+    {%- endif -%}
+    {{- return(none) -}}
+{%- endmacro %}
+
+{#- Post-hook, in the model's own transaction: how far `relation` has now been applied. A run that
+    fails leaves the old mark, so the next one looks again from there. -#}
+{% macro record_watermark(relation, log_relation) -%}
+    {%- set watermarks = watermark_relation(log_relation) -%}
+    create table if not exists {{ watermarks }} (
+        relation_name {{ dbt.type_string() }}, applied_until {{ type_timestamp_utc() }}
+    );
+    delete from {{ watermarks }} where relation_name = '{{ relation.identifier }}';
+    insert into {{ watermarks }}
+    select '{{ relation.identifier }}' as relation_name, max(loaded_at) as applied_until
+    from {{ log_relation }};
+{%- endmacro %}
+
+{#- Pre-hook of an incremental run: rows whose newest change is a delete leave the table. -#}
+{% macro forget_deleted(relation, log_relation, key, floor) -%}
+    {%- if is_incremental() -%}
+    delete from {{ relation }}
+    where {{ key }} in (
+        select {{ key }} from {{ log_relation }}
+        where is_deleted {% if floor is not none %}and loaded_at >= {{ floor }}{% endif %}
+    )
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,60 @@
+{#- An instant in UTC with microseconds. -#}
+{% macro type_timestamp_utc() -%}{{ return(adapter.dispatch('type_timestamp_utc', 'mbp')()) }}{%- endmacro %}
+{% macro duckdb__type_timestamp_utc() -%}timestamptz{%- endmacro %}
+{% macro postgres__type_timestamp_utc() -%}timestamptz{%- endmacro %}
+{% macro default__type_timestamp_utc() -%}{{ unsupported('type_timestamp_utc') }}{%- endmacro %}
+
+{#- The instant of a Unix time in whole milliseconds. -#}
+{% macro timestamp_from_milliseconds(expression) -%}
+    {{ return(adapter.dispatch('timestamp_from_milliseconds', 'mbp')(expression)) }}
+{%- endmacro %}
+{% macro duckdb__timestamp_from_milliseconds(expression) -%}
+    make_timestamptz(cast({{ expression }} as bigint) * 1000)
+{%- endmacro %}
+{% macro postgres__timestamp_from_milliseconds(expression) -%}
+    (timestamptz 'epoch' + cast({{ expression }} as bigint) * interval '1 millisecond')
+{%- endmacro %}
+{% macro default__timestamp_from_milliseconds(expression) -%}
+    {{ unsupported('timestamp_from_milliseconds') }}
+{%- endmacro %}
+
+{#- The instant of a Unix time in nanoseconds, cut to microseconds. -#}
+{% macro timestamp_from_nanoseconds(expression) -%}
+    {{ return(adapter.dispatch('timestamp_from_nanoseconds', 'mbp')(expression)) }}
+{%- endmacro %}
+{% macro duckdb__timestamp_from_nanoseconds(expression) -%}
+    make_timestamptz(cast({{ expression }} as bigint) // 1000)
+{%- endmacro %}
+{#- Whole seconds and the rest apart: an interval is built from a double, which cannot hold both. -#}
+{% macro postgres__timestamp_from_nanoseconds(expression) -%}
+    (
+        timestamptz 'epoch'
+        + (cast({{ expression }} as bigint) / 1000000000) * interval '1 second'
+        + (cast({{ expression }} as bigint) % 1000000000 / 1000) * interval '1 microsecond'
+    )
+{%- endmacro %}
+{% macro default__timestamp_from_nanoseconds(expression) -%}
+    {{ unsupported('timestamp_from_nanoseconds') }}
+{%- endmacro %}
+
+{#- Whole microseconds since 1970-01-01 00:00 UTC, as bigint. -#}
+{% macro epoch_microseconds(expression) -%}
+    {{ return(adapter.dispatch('epoch_microseconds', 'mbp')(expression)) }}
+{%- endmacro %}
+{% macro duckdb__epoch_microseconds(expression) -%}epoch_us({{ expression }}){%- endmacro %}
+{% macro postgres__epoch_microseconds(expression) -%}
+    cast(extract(epoch from {{ expression }}) * 1000000 as bigint)
+{%- endmacro %}
+{% macro default__epoch_microseconds(expression) -%}{{ unsupported('epoch_microseconds') }}{%- endmacro %}
+
+{#- Seconds from one instant to another, with microseconds, as decimal(18,6). -#}
+{% macro seconds_between(earlier, later) -%}
+    cast(
+        cast({{ epoch_microseconds(later) }} - {{ epoch_microseconds(earlier) }} as decimal(24, 6)) * 0.000001
+        as decimal(18, 6)
+    )
+{%- endmacro %}
+
+{% macro unsupported(macro_name) -%}
+    {{ exceptions.raise_compiler_error(macro_name ~ ' is not supported on ' ~ target.type) }}
+{%- endmacro %}

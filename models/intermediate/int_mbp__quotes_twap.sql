@@ -1,0 +1,186 @@
+{{ config(
+    materialized='incremental',
+    unique_key='quote_id',
+    incremental_strategy='delete+insert',
+    on_schema_change='fail',
+    pre_hook="{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', none) }}",
+    indexes=indexes_where_useful([{'columns': ['quote_id'], 'unique': true}, {'columns': ['market_id', 'quoted_at']}])
+) }}
+
+{% set window = twap_window_microseconds() %}
+{% set floor = arrival_floor('select max(loaded_at) as newest from ' ~ this) if is_incremental() else none %}
+
+with latest as (
+
+    select * from {{ ref('int_mbp__quotes_latest') }}
+
+),
+
+{% if is_incremental() %}
+-- A quote that is new, moved or gone changes the average of its market from that instant on.
+touched as (
+
+    select
+        latest.market_id,
+        latest.quoted_at
+    from latest
+    where latest.loaded_at >= {{ floor }}
+
+    union all
+
+    select
+        computed.market_id,
+        computed.quoted_at
+    from {{ this }} as computed
+    inner join latest on computed.quote_id = latest.quote_id
+    where latest.loaded_at >= {{ floor }}
+
+),
+
+affected as (
+
+    select
+        market_id,
+        min(quoted_at) as affected_from
+    from touched
+    group by market_id
+
+),
+
+-- The price in force when the first window opens may have been set long before it.
+reach as (
+
+    select
+        affected.market_id,
+        affected.affected_from,
+        coalesce(
+            max(latest.quoted_at), affected.affected_from - interval '5 minutes'
+        ) as read_from
+    from affected
+    left join latest
+        on
+            affected.market_id = latest.market_id
+            and latest.quoted_at < affected.affected_from - interval '5 minutes'
+            and not latest.is_deleted
+    group by affected.market_id, affected.affected_from
+
+),
+
+quotes as (
+
+    select
+        latest.*,
+        latest.quoted_at >= reach.affected_from as is_affected
+    from latest
+    inner join reach
+        on latest.market_id = reach.market_id and latest.quoted_at >= reach.read_from
+    where not latest.is_deleted
+
+),
+{% else %}
+quotes as (
+
+    select
+        *,
+        true as is_affected
+    from latest
+    where not is_deleted
+
+),
+{% endif %}
+
+instants as (
+
+    select
+        market_id,
+        price,
+        {{ epoch_microseconds('quoted_at') }} as instant,
+        row_number() over (
+            partition by market_id, quoted_at
+            order by log_position desc, quote_id desc
+        ) as recency
+    from quotes
+    where market_id is not null and quoted_at is not null and price is not null
+
+),
+
+path as (
+
+    select
+        market_id,
+        instant,
+        cast(price as double precision) as price,
+        lead(instant) over (partition by market_id order by instant) as until_instant
+    from instants
+    where recency = 1
+
+),
+
+-- Prices in force inside the window, and the one that was in force when it opened.
+windows as (
+
+    select
+        market_id,
+        instant,
+        price,
+        sum(price * (until_instant - instant)) over (
+            partition by market_id order by instant
+            range between {{ window }} preceding and 1 preceding
+        ) as area_inside,
+        min(instant) over (
+            partition by market_id order by instant
+            range between {{ window }} preceding and current row
+        ) as first_inside,
+        last_value(price) over (
+            partition by market_id order by instant
+            range between unbounded preceding and {{ window | int + 1 }} preceding
+        ) as price_at_open
+    from path
+
+),
+
+averages as (
+
+    select
+        market_id,
+        instant,
+        case
+            when price_at_open is null and first_inside = instant then price
+            when price_at_open is null
+                then area_inside / cast(instant - first_inside as double precision)
+            else
+                (
+                    coalesce(area_inside, 0)
+                    + price_at_open * (first_inside - (instant - {{ window }}))
+                ) / cast({{ window }} as double precision)
+        end as average_price
+    from windows
+
+),
+
+final as (
+
+    select
+        quotes.quote_id,
+        quotes.market_id,
+        quotes.quoted_at,
+        quotes.price,
+        quotes.twap_5m,
+        cast(averages.average_price as decimal(18, 8)) as recomputed_twap_5m,
+        cast(
+            cast(abs(quotes.price - quotes.twap_5m) as double precision)
+            / nullif(cast(quotes.twap_5m as double precision), 0)
+            as decimal(18, 8)
+        ) as divergence_ratio,
+        quotes.log_position,
+        quotes.loaded_at
+    from quotes
+    left join averages
+        on
+            quotes.market_id = averages.market_id
+            and {{ epoch_microseconds('quotes.quoted_at') }} = averages.instant
+    where quotes.is_affected
+
+)
+
+select * from final

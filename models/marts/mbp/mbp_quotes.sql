@@ -1,0 +1,35 @@
+{{ config(
+    materialized='incremental',
+    unique_key='quote_id',
+    incremental_strategy='delete+insert',
+    on_schema_change='fail',
+    pre_hook="{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', watermark_floor(this, ref('int_mbp__quotes_latest'))) }}",
+    post_hook="{{ record_watermark(this, ref('int_mbp__quotes_latest')) }}",
+    indexes=indexes_where_useful([{'columns': ['quote_id'], 'unique': true}, {'columns': ['market_id', 'quoted_at']}])
+) }}
+
+{% set floor = watermark_floor(this, ref('int_mbp__quotes_latest')) if is_incremental() else none %}
+
+with latest as (
+
+    select * from {{ ref('int_mbp__quotes_latest') }}
+    {{ where_arrived_since(floor) }}
+
+),
+
+final as (
+
+    select
+        quote_id,
+        market_id,
+        quoted_at,
+        price,
+        volume,
+        depth_2pct,
+        twap_5m
+    from latest
+    where not is_deleted
+
+)
+
+select * from final

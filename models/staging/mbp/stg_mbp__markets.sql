@@ -1,0 +1,37 @@
+with source as (
+
+    select * from {{ raw_log('mbp', 'markets') }}
+
+),
+
+renamed as (
+
+    select
+        -- identifiers
+        cast(market_id as {{ dbt.type_string() }}) as market_id,
+        cast(template_id as {{ dbt.type_string() }}) as template_id,
+        -- text
+        cast(name as {{ dbt.type_string() }}) as name,
+        cast(category as {{ dbt.type_string() }}) as category,
+        cast(truth_source as {{ dbt.type_string() }}) as truth_source,
+        cast(status as {{ dbt.type_string() }}) as status,
+        -- numbers
+        cast(min_liquidity as decimal(18, 8)) as min_liquidity,
+        -- timestamps
+        cast(opened_at as {{ type_timestamp_utc() }}) as opened_at,
+        cast(closes_at as {{ type_timestamp_utc() }}) as closes_at,
+        cast(closed_at as {{ type_timestamp_utc() }}) as closed_at,
+        cast(resolution_deadline as {{ type_timestamp_utc() }}) as resolution_deadline,
+        cast(created_at as {{ type_timestamp_utc() }}) as created_at,
+        cast(updated_at as {{ type_timestamp_utc() }}) as updated_at,
+        -- change log
+        cast(__op as {{ dbt.type_string() }}) as change_operation,
+        coalesce(__op = 'd' or __deleted = 'true', false) as is_deleted,
+        cast(__source_lsn as bigint) as log_position,
+        {{ timestamp_from_milliseconds('__source_ts_ms') }} as committed_at,
+        cast(_loaded_at as {{ type_timestamp_utc() }}) as loaded_at
+    from source
+
+)
+
+select * from renamed

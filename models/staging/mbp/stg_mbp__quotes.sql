@@ -1,0 +1,30 @@
+with source as (
+
+    select * from {{ raw_log('mbp', 'quotes') }}
+
+),
+
+renamed as (
+
+    select
+        -- identifiers
+        cast(quote_id as {{ dbt.type_string() }}) as quote_id,
+        cast(market_id as {{ dbt.type_string() }}) as market_id,
+        -- numbers
+        cast(price as decimal(18, 8)) as price,
+        cast(volume as decimal(18, 8)) as volume,
+        cast(depth_2pct as decimal(18, 8)) as depth_2pct,
+        cast(twap_5m as decimal(18, 8)) as twap_5m,
+        -- timestamps
+        cast(quoted_at as {{ type_timestamp_utc() }}) as quoted_at,
+        -- change log
+        cast(__op as {{ dbt.type_string() }}) as change_operation,
+        coalesce(__op = 'd' or __deleted = 'true', false) as is_deleted,
+        cast(__source_lsn as bigint) as log_position,
+        {{ timestamp_from_milliseconds('__source_ts_ms') }} as committed_at,
+        cast(_loaded_at as {{ type_timestamp_utc() }}) as loaded_at
+    from source
+
+)
+
+select * from renamed

@@ -1,0 +1,140 @@
+"""dbt in this process: no second start of the interpreter, and its talk kept off stdout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mbp.errors import MbpError
+
+PROFILE_NAME = "mbp"
+DEFAULT_TARGET = "duckdb"
+TARGETS = ("duckdb", "postgres")
+
+
+@dataclass(frozen=True)
+class DbtOutcome:
+    """What one dbt command came to.
+
+    Attributes:
+        arguments: the command as given, without the project's standing options.
+        success: dbt's own verdict: False when a node failed or errored.
+        result: dbt's result object; its class depends on the command, None when it raised.
+        problem: the exception's text when dbt could not run at all, else None.
+        seconds: wall clock.
+    """
+
+    arguments: tuple[str, ...]
+    success: bool
+    result: Any
+    problem: str | None
+    seconds: float
+
+
+def target_name(target: str | None) -> str:
+    """The dbt target: the option, else `DBT_TARGET`, else the embedded default.
+
+    Raises:
+        MbpError: a target that the profile does not have.
+    """
+    chosen = target or os.environ.get("DBT_TARGET") or DEFAULT_TARGET
+    if chosen not in TARGETS:
+        raise MbpError(f"unknown target {chosen!r}", cure=f"use one of {', '.join(TARGETS)}")
+    return chosen
+
+
+def target_path(root: Path) -> Path:
+    """The folder of dbt's artifacts: `DBT_TARGET_PATH` (relative to the project), else target/."""
+    return root / os.environ.get("DBT_TARGET_PATH", "target")
+
+
+def profiles_folder(root: Path) -> Path:
+    """The folder whose profiles.yml dbt is to read.
+
+    `DBT_PROFILES_DIR` wins, then the project's own profiles.yml. Without either, the example is
+    copied into the artifacts folder, because dbt accepts no other file name.
+    """
+    configured = os.environ.get("DBT_PROFILES_DIR")
+    if configured:
+        return Path(configured)
+    if (root / "profiles.yml").is_file():
+        return root
+    example = root / "profiles.example.yml"
+    if not example.is_file():
+        raise MbpError(
+            "neither profiles.yml nor profiles.example.yml is here",
+            path=example.name,
+            cure="restore profiles.example.yml",
+        )
+    folder = target_path(root) / "profiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(example, folder / "profiles.yml")
+    return folder
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """`os.environ` with `changes` inside the block; dbt reads its settings from there."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def run_dbt(
+    root: Path,
+    arguments: Sequence[str],
+    *,
+    target: str | None = None,
+    artifacts: Path | None = None,
+    changes: Mapping[str, str] | None = None,
+    manifest: Any = None,
+    quiet: bool = False,
+) -> DbtOutcome:
+    """Runs one dbt command.
+
+    Args:
+        root: the dbt project.
+        arguments: the command and its own options, e.g. ["build", "--full-refresh"].
+        target: dbt target; `DBT_TARGET` or duckdb without it.
+        artifacts: folder for target files and logs instead of the project's own.
+        changes: environment variables for this command only.
+        manifest: a parsed manifest (`result` of `parse`) that saves parsing again.
+        quiet: only errors are told.
+    """
+    from dbt.cli.main import dbtRunner
+
+    standing = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-format", "text"]
+    if quiet:
+        standing.append("--quiet")
+    places = ["--project-dir", str(root), "--profiles-dir", str(profiles_folder(root))]
+    if arguments[0] != "deps":
+        places += ["--target", target_name(target)]
+    if artifacts is not None:
+        places += ["--target-path", str(artifacts / "target"), "--log-path", str(artifacts / "logs")]
+    started = time.perf_counter()
+    with environment(changes or {}), redirect_stdout(sys.stderr):
+        outcome = dbtRunner(manifest=manifest).invoke([*standing, *arguments, *places])
+    problem = None
+    if outcome.exception is not None:
+        problem = str(outcome.exception).strip() or type(outcome.exception).__name__
+    return DbtOutcome(
+        arguments=tuple(arguments),
+        success=bool(outcome.success),
+        result=outcome.result,
+        problem=problem,
+        seconds=time.perf_counter() - started,
+    )

@@ -1,0 +1,210 @@
+"""The project as plain SQL: compiled once by dbt, then run as often as there are faults."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from mbp.building.dbt_process import run_dbt
+from mbp.errors import MbpError
+
+SEED_PREFIX = "raw_"
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """One enabled model: `relation` is quoted as the engine wants it, `upstream` is transitive."""
+
+    unique_id: str
+    name: str
+    schema: str
+    relation: str
+    sql: str
+    is_view: bool
+    upstream: frozenset[str]
+
+
+@dataclass(frozen=True)
+class CompiledTest:
+    """One enabled data test with the settings that turn its rows into a verdict.
+
+    `upstream` holds the unique ids of every model and seed that its rows can depend on.
+    """
+
+    unique_id: str
+    name: str
+    rule_id: str
+    sql: str
+    fail_calculation: str
+    error_if: str
+    warn_if: str
+    severity: str
+    upstream: frozenset[str]
+
+
+@dataclass(frozen=True)
+class RawRelation:
+    """Where the compiled SQL expects one raw table: key `mbp.quotes` and the quoted relation."""
+
+    unique_id: str
+    key: str
+    schema: str
+    relation: str
+
+
+@dataclass(frozen=True)
+class CompiledProject:
+    """Everything the proof needs, in the order in which it must run."""
+
+    database: str
+    raw: tuple[RawRelation, ...]
+    models: tuple[CompiledModel, ...]
+    tests: tuple[CompiledTest, ...]
+
+
+def compile_project(
+    root: Path, engine: str, *, changes: Mapping[str, str] | None = None
+) -> CompiledProject:
+    """Compiles the project over the sample's raw tables on an empty scratch database.
+
+    Args:
+        root: the dbt project.
+        engine: duckdb or postgres; postgres takes its connection from the environment or `changes`.
+        changes: environment variables for dbt, e.g. the address of a scratch server.
+
+    Raises:
+        MbpError: dbt could not compile, or there is nothing to test.
+    """
+    with tempfile.TemporaryDirectory(prefix="mbp-prove-") as folder:
+        scratch = Path(folder)
+        settings = {
+            # The sample is a replay: every fault is measured at the end of its own data.
+            "MBP_RAW": "sample",
+            "MBP_NOW": "end_of_data",
+            "MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb"),
+            **(changes or {}),
+        }
+        outcome = run_dbt(
+            root,
+            ["compile", "--full-refresh"],
+            target=engine,
+            artifacts=scratch,
+            changes=settings,
+            quiet=True,
+        )
+        if not outcome.success:
+            raise MbpError(
+                f"dbt could not compile the project: {outcome.problem or 'see its messages above'}",
+                cure="make `dbt compile` pass first",
+            )
+        manifest = json.loads((scratch / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return read_project(manifest)
+
+
+def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
+    """The runnable parts of a compiled manifest.
+
+    Raises:
+        MbpError: a node without compiled SQL, a Python model, or no test at all.
+    """
+    nodes: Mapping[str, Mapping[str, Any]] = manifest["nodes"]
+    upstream = _upstream_closure(nodes)
+    raw = tuple(
+        RawRelation(
+            unique_id=unique_id,
+            key=node["name"].removeprefix(SEED_PREFIX).replace("__", ".", 1),
+            schema=node["schema"],
+            relation=node["relation_name"],
+        )
+        for unique_id, node in sorted(nodes.items())
+        if node["resource_type"] == "seed" and node["name"].startswith(SEED_PREFIX)
+    )
+    order = [
+        unique_id
+        for unique_id in upstream
+        if nodes[unique_id]["resource_type"] == "model" and _is_built(nodes[unique_id])
+    ]
+    models = tuple(_read_model(nodes[unique_id], upstream[unique_id]) for unique_id in order)
+    tests = tuple(
+        _read_test(node, upstream[unique_id])
+        for unique_id, node in sorted(nodes.items())
+        if node["resource_type"] == "test"
+    )
+    if not tests or not models or not raw:
+        raise MbpError(
+            f"nothing to prove: {len(raw)} raw tables, {len(models)} models, {len(tests)} tests",
+            cure="build the project with its seeds, models and tests enabled",
+        )
+    databases = {nodes[unique_id]["database"] for unique_id in order}
+    if len(databases) != 1:
+        raise MbpError(f"models live in several databases: {', '.join(sorted(databases))}")
+    return CompiledProject(database=databases.pop(), raw=raw, models=models, tests=tests)
+
+
+def _upstream_closure(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """Every node with all its ancestors, parents before children, in a stable order."""
+    parents = {
+        unique_id: sorted(set(nodes[unique_id]["depends_on"].get("nodes", [])) & nodes.keys())
+        for unique_id in sorted(nodes)
+    }
+    closure: dict[str, frozenset[str]] = {}
+    for unique_id in TopologicalSorter(parents).static_order():
+        direct = parents[unique_id]
+        closure[unique_id] = frozenset(direct).union(*(closure[parent] for parent in direct))
+    return closure
+
+
+def _is_built(node: Mapping[str, Any]) -> bool:
+    return node["config"]["materialized"] != "ephemeral"
+
+
+def _compiled_code(node: Mapping[str, Any]) -> str:
+    code = node.get("compiled_code")
+    if node.get("language", "sql") != "sql" or not code:
+        raise MbpError(
+            f"{node['unique_id']} has no compiled SQL",
+            path=node.get("original_file_path"),
+            cure="only SQL models and tests can be proved; check that `dbt compile` passes",
+        )
+    return str(code).strip().rstrip(";")
+
+
+def _read_model(node: Mapping[str, Any], upstream: frozenset[str]) -> CompiledModel:
+    return CompiledModel(
+        unique_id=node["unique_id"],
+        name=node["name"],
+        schema=node["schema"],
+        relation=node["relation_name"],
+        sql=_compiled_code(node),
+        is_view=node["config"]["materialized"] == "view",
+        upstream=upstream,
+    )
+
+
+def _read_test(node: Mapping[str, Any], upstream: frozenset[str]) -> CompiledTest:
+    config = node["config"]
+    code = _compiled_code(node)
+    if config.get("limit"):
+        code = f"select * from ({code}\n) as limited limit {int(config['limit'])}"
+    return CompiledTest(
+        unique_id=node["unique_id"],
+        name=node["name"],
+        rule_id=str((config.get("meta") or {}).get("rule_id") or node["name"]),
+        sql=code,
+        fail_calculation=config.get("fail_calc") or "count(*)",
+        error_if=config.get("error_if") or "!= 0",
+        warn_if=config.get("warn_if") or "!= 0",
+        severity=str(config.get("severity") or "error").lower(),
+        upstream=upstream,
+    )
+
+
+def without_tests(project: CompiledProject, excluded: frozenset[str]) -> CompiledProject:
+    """The project less the tests of the given rule ids."""
+    kept = tuple(test for test in project.tests if test.rule_id not in excluded)
+    return replace(project, tests=kept)

@@ -1,0 +1,162 @@
+"""Sample failing rows: the test's own compiled SQL, run again read-only with a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from mbp.errors import MbpError
+from mbp.quality.findings import Finding
+from mbp.quality.masking import Classification, masked_columns, masked_rows
+
+# dbt's own column tests return a value and a count; the whole rows behind it help more.
+VALUE_COLUMNS = {
+    "unique": "unique_field",
+    "accepted_values": "value_field",
+    "relationships": "from_field",
+}
+
+
+class Reader(Protocol):
+    """The reading part of mbp.warehouse.Warehouse."""
+
+    def query(
+        self, sql: str, parameters: Sequence[Any] = ()
+    ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some failing rows of one finding.
+
+    Attributes:
+        rows: column -> value, personal values masked.
+        hidden: names of the masked columns.
+        failing_rows: all of them, where the run itself could not count.
+        note: why there is no row, '' when there is one.
+    """
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+    hidden: tuple[str, ...] = ()
+    failing_rows: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SampleQuery:
+    """`rows` selects failing rows without a limit; `count` counts them when the run could not."""
+
+    rows: str
+    count: str | None = None
+
+
+def sample_query(
+    finding: Finding, manifest: Mapping[str, Any], compiled: Mapping[str, str]
+) -> SampleQuery | None:
+    """The query behind a finding, None when it has none (skipped, in error, a unit test).
+
+    Args:
+        finding: a verdict of `mbp.quality.findings.collect`.
+        manifest: dbt's manifest.json.
+        compiled: unique id -> SQL as the run executed it.
+    """
+    if finding.verdict != "fail" or finding.node is None:
+        return None
+    node = manifest["nodes"].get(finding.node)
+    if node is None:
+        return None
+    if node["resource_type"] != "test":
+        return _stopped_build(finding, manifest)
+    code = compiled.get(finding.node) or node.get("compiled_code")
+    if not code:
+        return None
+    code = str(code).strip().rstrip(";")
+    attached = manifest["nodes"].get(node.get("attached_node") or "")
+    metadata = node.get("test_metadata") or {}
+    column = node.get("column_name")
+    if attached and column and not metadata.get("namespace") and not node["config"].get("where"):
+        relation = attached["relation_name"]
+        if metadata["name"] == "not_null":
+            return SampleQuery(f"select * from {relation} where {column} is null")
+        if metadata["name"] in VALUE_COLUMNS:
+            value = VALUE_COLUMNS[metadata["name"]]
+            return SampleQuery(
+                f"select * from {relation} where {column} in (\n"
+                f"    select {value} from (\n{code}\n) as failing\n) order by {column}"
+            )
+    return SampleQuery(f"select * from (\n{code}\n) as failing")
+
+
+def _stopped_build(finding: Finding, manifest: Mapping[str, Any]) -> SampleQuery | None:
+    """Rows that a mart refused, read from the state before it: the latest change of every key."""
+    latest = f"int_mbp__{finding.dataset.removeprefix('mbp_')}_latest"
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model" and node["name"] == latest and finding.columns:
+            break
+    else:
+        return None
+    column = finding.columns[0]
+    source = f"{node['relation_name']} where not is_deleted"
+    if finding.rule_id.endswith("_not_null"):
+        refused = f"from {source} and {column} is null"
+    else:
+        refused = (
+            f"from {source} and {column} in (select {column} from {source}"
+            f" group by {column} having count(*) > 1)"
+        )
+    return SampleQuery(rows=f"select * {refused}", count=f"select count(*) {refused}")
+
+
+def check_read_only(sql: str, dialect: str) -> None:
+    """Refuses anything but one query: what is re-run here came out of a file.
+
+    Raises:
+        MbpError: several statements, a statement that writes, or SQL that cannot be read.
+    """
+    try:
+        statements = sqlglot.parse(sql, read=dialect)
+    except SqlglotError as error:
+        raise MbpError("cannot read the compiled SQL", cure="run `mbp build` again") from error
+    writes = (exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Command, exp.Merge)
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise MbpError("the compiled SQL is not one query", cure="run `mbp build` again")
+    if statements[0].find(*writes) is not None:
+        raise MbpError("the compiled SQL writes", cure="a test may only read")
+
+
+def take_sample(
+    finding: Finding,
+    query: SampleQuery | None,
+    reader: Reader,
+    *,
+    dialect: str,
+    limit: int,
+    classification: Classification,
+) -> Sample:
+    """Up to `limit` failing rows of `finding`, masked; a query that fails now becomes a note."""
+    if query is None:
+        return Sample(note="no rows to show")
+    try:
+        check_read_only(query.rows, dialect)
+        columns, rows = reader.query(f"{query.rows}\nlimit {limit}")
+        counted = reader.query(query.count)[1][0][0] if query.count else None
+    except MbpError as error:
+        return Sample(note=f"rows cannot be shown: {error.what}")
+    hidden = masked_columns(
+        columns,
+        sql=query.rows,
+        dialect=dialect,
+        rule_columns=finding.columns,
+        classification=classification,
+    )
+    return Sample(
+        rows=tuple(masked_rows(columns, rows, hidden)),
+        hidden=tuple(name for name in columns if name in hidden),
+        failing_rows=counted,
+        note="" if rows else "no failing row any more: the tables changed since the run",
+    )

@@ -1,0 +1,81 @@
+"""YAML with places: every error names the file and the line; a duplicate key is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from mbp.errors import MbpError
+
+
+def load(path: Path, *, shown_as: str | None = None) -> Any:
+    """The document in `path` as ruamel's commented maps and lists (they carry line numbers).
+
+    Raises:
+        MbpError: missing, empty or unreadable file, wrong YAML, or a duplicate key.
+    """
+    name = shown_as or str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise MbpError(f"cannot read: {reason}", path=name, cure="restore the file") from error
+    return loads(text, shown_as=name)
+
+
+def loads(text: str, *, shown_as: str) -> Any:
+    """Like `load`, for text that is already in memory."""
+    yaml = YAML(typ="rt")
+    yaml.allow_duplicate_keys = False
+    try:
+        document = yaml.load(text)
+    except DuplicateKeyError as error:
+        mark = error.problem_mark
+        what = str(error.problem).split("with value")[0].strip()
+        raise MbpError(
+            f"duplicate key: {what}",
+            path=shown_as,
+            line=mark.line + 1 if mark else None,
+            cure="keep one of the two",
+        ) from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise MbpError(
+            f"not valid YAML: {error.problem}",
+            path=shown_as,
+            line=mark.line + 1 if mark else None,
+            cure="correct the syntax at or before this line",
+        ) from error
+    except YAMLError as error:
+        raise MbpError(f"not valid YAML: {error}", path=shown_as) from error
+    if document is None:
+        raise MbpError("the file is empty", path=shown_as, cure="restore its content")
+    return document
+
+
+def line_of(node: Any, key: str | int | None = None) -> int | None:
+    """1-based line of `node`, or of `key` inside it; None where the place is not known."""
+    marks = getattr(node, "lc", None)
+    if marks is None:
+        return None
+    if key is not None and marks.data and key in marks.data:
+        return int(marks.data[key][0]) + 1
+    return int(marks.line) + 1 if marks.line is not None else None
+
+
+def plain(node: Any) -> Any:
+    """`node` as ordinary dicts, lists and scalars."""
+    if isinstance(node, dict):
+        return {str(key): plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [plain(value) for value in node]
+    if isinstance(node, bool):
+        return node
+    for scalar in (str, int, float):
+        if isinstance(node, scalar):
+            return scalar(node)
+    return node

@@ -1,0 +1,29 @@
+{#- The dataset's change log must have an arrival no older than the promise. An empty log is a
+    failure: nothing arrived. `key_column` is not read; all checks of a change log share one signature. -#}
+{% test fresh_within(model, dataset, key_column, max_age_seconds) %}
+
+with change_log as (
+
+    select * from {{ change_log(dataset) }}
+
+),
+
+newest as (
+
+    select
+        max(loaded_at) as newest_arrival,
+        {{ mbp_now() }} as measured_at
+    from change_log
+
+)
+
+select
+    newest_arrival,
+    measured_at,
+    {{ seconds_between('newest_arrival', 'measured_at') }} as age_seconds
+from newest
+where
+    newest_arrival is null
+    or {{ seconds_between('newest_arrival', 'measured_at') }} > {{ max_age_seconds }}
+
+{% endtest %}

@@ -1,0 +1,21 @@
+-- Deciding before the scheduled close is allowed and worth a look.
+with resolutions as (
+
+    select * from {{ ref('mbp_resolutions') }}
+
+),
+
+markets as (
+
+    select * from {{ ref('mbp_markets') }}
+
+)
+
+select
+    resolutions.*,
+    markets.closes_at
+from resolutions
+inner join markets on resolutions.market_id = markets.market_id
+where
+    resolutions.decided_at < markets.closes_at
+    and resolutions.decided_at >= markets.opened_at

@@ -1,0 +1,12 @@
+-- Decided within 24 hours of its start.
+with resolutions as (
+
+    select * from {{ ref('mbp_resolutions') }}
+
+)
+
+select
+    resolutions.*,
+    {{ seconds_between('started_at', 'decided_at') }} as resolution_seconds
+from resolutions
+where decided_at > started_at + interval '24 hours'

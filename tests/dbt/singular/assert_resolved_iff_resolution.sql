@@ -1,0 +1,22 @@
+-- A market is resolved exactly when it has a resolution. Orphans belong to the foreign key rule.
+with markets as (
+
+    select * from {{ ref('mbp_markets') }}
+
+),
+
+resolutions as (
+
+    select * from {{ ref('mbp_resolutions') }}
+
+)
+
+select
+    markets.market_id,
+    markets.status,
+    resolutions.resolution_id
+from markets
+left join resolutions on markets.market_id = resolutions.market_id
+where
+    (markets.status = 'resolved' and resolutions.resolution_id is null)
+    or (markets.status <> 'resolved' and resolutions.resolution_id is not null)
