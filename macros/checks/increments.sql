@@ -45,7 +45,7 @@
 {% macro record_watermark(relation, log_relation) -%}
     {%- set watermarks = watermark_relation(log_relation) -%}
     create table if not exists {{ watermarks }} (
-        relation_name {{ dbt.type_string() }}, applied_until {{ type_timestamp_utc() }}
+        relation_name {{ type_string() }}, applied_until {{ type_timestamp_utc() }}
     );
     delete from {{ watermarks }} where relation_name = '{{ relation.identifier }}';
     insert into {{ watermarks }}

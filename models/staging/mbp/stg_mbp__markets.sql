@@ -8,13 +8,13 @@ renamed as (
 
     select
         -- identifiers
-        cast(market_id as {{ dbt.type_string() }}) as market_id,
-        cast(template_id as {{ dbt.type_string() }}) as template_id,
+        cast(market_id as {{ type_string() }}) as market_id,
+        cast(template_id as {{ type_string() }}) as template_id,
         -- text
-        cast(name as {{ dbt.type_string() }}) as name,
-        cast(category as {{ dbt.type_string() }}) as category,
-        cast(truth_source as {{ dbt.type_string() }}) as truth_source,
-        cast(status as {{ dbt.type_string() }}) as status,
+        cast(name as {{ type_string() }}) as name,
+        cast(category as {{ type_string() }}) as category,
+        cast(truth_source as {{ type_string() }}) as truth_source,
+        cast(status as {{ type_string() }}) as status,
         -- numbers
         cast(min_liquidity as decimal(18, 8)) as min_liquidity,
         -- timestamps
@@ -25,7 +25,7 @@ renamed as (
         cast(created_at as {{ type_timestamp_utc() }}) as created_at,
         cast(updated_at as {{ type_timestamp_utc() }}) as updated_at,
         -- change log
-        cast(__op as {{ dbt.type_string() }}) as change_operation,
+        cast(__op as {{ type_string() }}) as change_operation,
         coalesce(__op = 'd' or __deleted = 'true', false) as is_deleted,
         cast(__source_lsn as bigint) as log_position,
         {{ timestamp_from_milliseconds('__source_ts_ms') }} as committed_at,

@@ -8,8 +8,8 @@ renamed as (
 
     select
         -- identifiers
-        cast(quote_id as {{ dbt.type_string() }}) as quote_id,
-        cast(market_id as {{ dbt.type_string() }}) as market_id,
+        cast(quote_id as {{ type_string() }}) as quote_id,
+        cast(market_id as {{ type_string() }}) as market_id,
         -- numbers
         cast(price as decimal(18, 8)) as price,
         cast(volume as decimal(18, 8)) as volume,
@@ -18,7 +18,7 @@ renamed as (
         -- timestamps
         cast(quoted_at as {{ type_timestamp_utc() }}) as quoted_at,
         -- change log
-        cast(__op as {{ dbt.type_string() }}) as change_operation,
+        cast(__op as {{ type_string() }}) as change_operation,
         coalesce(__op = 'd' or __deleted = 'true', false) as is_deleted,
         cast(__source_lsn as bigint) as log_position,
         {{ timestamp_from_milliseconds('__source_ts_ms') }} as committed_at,

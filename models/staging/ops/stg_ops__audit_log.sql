@@ -8,14 +8,14 @@ renamed as (
 
     select
         -- identifiers
-        cast(audit_id as {{ dbt.type_string() }}) as audit_id,
-        cast(trace_id as {{ dbt.type_string() }}) as trace_id,
-        cast(entity_id as {{ dbt.type_string() }}) as entity_id,
+        cast(audit_id as {{ type_string() }}) as audit_id,
+        cast(trace_id as {{ type_string() }}) as trace_id,
+        cast(entity_id as {{ type_string() }}) as entity_id,
         -- text
-        cast(entity_type as {{ dbt.type_string() }}) as entity_type,
-        cast(action as {{ dbt.type_string() }}) as action,
-        cast(actor_hash as {{ dbt.type_string() }}) as actor_hash,
-        cast(commit_sha as {{ dbt.type_string() }}) as commit_sha,
+        cast(entity_type as {{ type_string() }}) as entity_type,
+        cast(action as {{ type_string() }}) as action,
+        cast(actor_hash as {{ type_string() }}) as actor_hash,
+        cast(commit_sha as {{ type_string() }}) as commit_sha,
         -- flags
         cast(is_critical as boolean) as is_critical,
         -- timestamps

@@ -8,12 +8,12 @@ renamed as (
 
     select
         -- identifiers
-        cast(check_id as {{ dbt.type_string() }}) as check_id,
+        cast(check_id as {{ type_string() }}) as check_id,
         -- text
-        cast(check_name as {{ dbt.type_string() }}) as check_name,
-        cast(commit_sha as {{ dbt.type_string() }}) as commit_sha,
-        cast(status as {{ dbt.type_string() }}) as status,
-        cast(conclusion as {{ dbt.type_string() }}) as conclusion,
+        cast(check_name as {{ type_string() }}) as check_name,
+        cast(commit_sha as {{ type_string() }}) as commit_sha,
+        cast(status as {{ type_string() }}) as status,
+        cast(conclusion as {{ type_string() }}) as conclusion,
         -- timestamps
         cast(started_at as {{ type_timestamp_utc() }}) as started_at,
         cast(completed_at as {{ type_timestamp_utc() }}) as completed_at,

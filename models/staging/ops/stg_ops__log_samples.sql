@@ -8,12 +8,12 @@ renamed as (
 
     select
         -- identifiers
-        cast(log_id as {{ dbt.type_string() }}) as log_id,
-        cast(trace_id as {{ dbt.type_string() }}) as trace_id,
+        cast(log_id as {{ type_string() }}) as log_id,
+        cast(trace_id as {{ type_string() }}) as trace_id,
         -- text
-        cast(service_name as {{ dbt.type_string() }}) as service_name,
-        cast(severity_text as {{ dbt.type_string() }}) as severity_text,
-        cast(body as {{ dbt.type_string() }}) as body,
+        cast(service_name as {{ type_string() }}) as service_name,
+        cast(severity_text as {{ type_string() }}) as severity_text,
+        cast(body as {{ type_string() }}) as body,
         -- timestamps
         cast(logged_at as {{ type_timestamp_utc() }}) as logged_at,
         -- arrival

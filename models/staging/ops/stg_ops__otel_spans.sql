@@ -8,15 +8,15 @@ renamed as (
 
     select
         -- identifiers
-        cast(trace_id as {{ dbt.type_string() }}) as trace_id,
-        cast(span_id as {{ dbt.type_string() }}) as span_id,
-        cast(parent_span_id as {{ dbt.type_string() }}) as parent_span_id,
+        cast(trace_id as {{ type_string() }}) as trace_id,
+        cast(span_id as {{ type_string() }}) as span_id,
+        cast(parent_span_id as {{ type_string() }}) as parent_span_id,
         -- text
-        cast(name as {{ dbt.type_string() }}) as span_name,
-        cast(service_name as {{ dbt.type_string() }}) as service_name,
-        cast(span_kind as {{ dbt.type_string() }}) as span_kind,
-        cast(status_code as {{ dbt.type_string() }}) as status_code,
-        cast(attributes as {{ dbt.type_string() }}) as attributes,
+        cast(name as {{ type_string() }}) as span_name,
+        cast(service_name as {{ type_string() }}) as service_name,
+        cast(span_kind as {{ type_string() }}) as span_kind,
+        cast(status_code as {{ type_string() }}) as status_code,
+        cast(attributes as {{ type_string() }}) as attributes,
         -- numbers
         cast(http_status_code as bigint) as http_status_code,
         -- timestamps

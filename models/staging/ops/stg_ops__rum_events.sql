@@ -8,13 +8,13 @@ renamed as (
 
     select
         -- identifiers
-        cast(event_id as {{ dbt.type_string() }}) as event_id,
-        cast(session_id_hash as {{ dbt.type_string() }}) as session_id_hash,
+        cast(event_id as {{ type_string() }}) as event_id,
+        cast(session_id_hash as {{ type_string() }}) as session_id_hash,
         -- text
-        cast(page as {{ dbt.type_string() }}) as page,
-        cast(metric_name as {{ dbt.type_string() }}) as metric_name,
-        cast(rating as {{ dbt.type_string() }}) as rating,
-        cast(navigation_type as {{ dbt.type_string() }}) as navigation_type,
+        cast(page as {{ type_string() }}) as page,
+        cast(metric_name as {{ type_string() }}) as metric_name,
+        cast(rating as {{ type_string() }}) as rating,
+        cast(navigation_type as {{ type_string() }}) as navigation_type,
         -- numbers
         cast(value_ms as decimal(18, 3)) as value_ms,
         -- timestamps

@@ -6,33 +6,78 @@
 {%- endmacro %}
 
 {#- True where `pattern` is found anywhere in `expression`: a search, on every engine; the caller
-    anchors. A quote in the pattern may be written once or, as the public package needs it, twice. -#}
+    anchors. Flags are letters: `i` ignores case, `c` does not (default); of `s` (default: a dot finds a
+    line break too, ^ and $ mean the whole text), `p` (a dot stops at a line break), `n` or `m` (and ^ and
+    $ mean each line), `w` (each line, but a dot does not stop) the last one counts. -#}
 {% macro regex_found(expression, pattern, flags='') -%}
-    {%- set literal = "'" ~ pattern | replace("''", "'") | replace("'", "''") ~ "'" -%}
-    {{ return(adapter.dispatch('regex_found', 'dbt_expectations')(expression, literal, flags or '')) }}
-{%- endmacro %}
-
-{% macro default__regex_found(expression, literal, flags) -%}
-    {{ dbt_expectations.unsupported('a regular expression test') }}
-{%- endmacro %}
-
-{#- Without other wishes a dot also finds a line break, as it does on PostgreSQL. -#}
-{% macro duckdb__regex_found(expression, literal, flags) -%}
-    {%- do dbt_expectations.validate_regex_flags(flags, 'cilmnps') -%}
-    {%- set options = flags if modules.re.search('[mnps]', flags) else flags ~ 's' -%}
-regexp_matches({{ expression }}, {{ literal }}, '{{ options }}')
-{%- endmacro %}
-
-{% macro postgres__regex_found(expression, literal, flags) -%}
-    {%- do dbt_expectations.validate_regex_flags(flags, 'bceimnpqstwx') -%}
-{{ expression }} ~ {{ literal | replace("'", "'(?" ~ flags ~ ")", 1) if flags else literal }}
-{%- endmacro %}
-
-{% macro validate_regex_flags(flags, allowed) -%}
-    {%- for flag in flags if flag not in allowed -%}
+    {%- for flag in flags or '' if flag not in 'cimnpsw' -%}
         {{ exceptions.raise_compiler_error(
-            "flags: '" ~ flag ~ "' means nothing to the regular expressions of " ~ adapter.type()
-            ~ '; expected some of ' ~ allowed
+            "flags: '" ~ flag ~ "' has no one meaning on all engines; expected letters of cimnpsw"
         ) }}
     {%- endfor -%}
+    {{ return(adapter.dispatch('regex_found', 'dbt_expectations')(expression, pattern, flags or '')) }}
+{%- endmacro %}
+
+{% macro default__regex_found(expression, pattern, flags) -%}
+    {{ dbt_expectations.unsupported('a test with a regular expression') }}
+{%- endmacro %}
+
+{% macro duckdb__regex_found(expression, pattern, flags) -%}
+    {%- set lines = (['s'] + modules.re.findall('[mnpsw]', flags)) | last -%}
+    {%- set letter_case = (['c'] + modules.re.findall('[ci]', flags)) | last -%}
+    {%- set options = letter_case ~ ('s' if lines in 'sw' else '') -%}
+    {%- set prefix = '(?m)' if lines in 'mnw' else '' -%}
+    {{ return(
+        'regexp_matches(' ~ expression ~ ', '
+        ~ dbt_expectations.text_literal(pattern, prefix) ~ ", '" ~ options ~ "')"
+    ) }}
+{%- endmacro %}
+
+{% macro postgres__regex_found(expression, pattern, flags) -%}
+    {%- set prefix = '(?' ~ flags ~ ')' if flags else '' -%}
+    {{ return(expression ~ ' ~ ' ~ dbt_expectations.text_literal(pattern, prefix)) }}
+{%- endmacro %}
+
+{#- The continuous `quantile` (0 to 1) of a number, as a double. -#}
+{% macro quantile_of(expression, quantile) -%}
+    {{ return(adapter.dispatch('quantile_of', 'dbt_expectations')(expression, quantile)) }}
+{%- endmacro %}
+
+{% macro default__quantile_of(expression, quantile) -%}
+    {{ dbt_expectations.unsupported('a test of a median or quantile') }}
+{%- endmacro %}
+
+{% macro duckdb__quantile_of(expression, quantile) -%}
+    {{ return('quantile_cont(cast(' ~ expression ~ ' as double), ' ~ quantile ~ ')') }}
+{%- endmacro %}
+
+{% macro postgres__quantile_of(expression, quantile) -%}
+    {{ return(
+        'percentile_cont(' ~ quantile ~ ') within group (order by cast('
+        ~ expression ~ ' as double precision))'
+    ) }}
+{%- endmacro %}
+
+{#- The present instant, and an instant from a date, a timestamp or its text (those without a zone
+    are read in the zone of the session). -#}
+{% macro instant_now() -%}
+    {{ return(adapter.dispatch('instant_now', 'dbt_expectations')()) }}
+{%- endmacro %}
+{% macro default__instant_now() -%}
+    {{ dbt_expectations.unsupported('a test of recent data') }}
+{%- endmacro %}
+{% macro duckdb__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
+{% macro postgres__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
+
+{% macro as_instant(expression) -%}
+    {{ return(adapter.dispatch('as_instant', 'dbt_expectations')(expression)) }}
+{%- endmacro %}
+{% macro default__as_instant(expression) -%}
+    {{ dbt_expectations.unsupported('a test of recent data') }}
+{%- endmacro %}
+{% macro duckdb__as_instant(expression) -%}
+    {{ return('cast(' ~ expression ~ ' as timestamptz)') }}
+{%- endmacro %}
+{% macro postgres__as_instant(expression) -%}
+    {{ return('cast(' ~ expression ~ ' as timestamptz)') }}
 {%- endmacro %}

@@ -1,8 +1,8 @@
-{#- What the tests are made of. A test says which rows (or groups) are wrong; these macros turn that
-    into a query. All names are qualified with the package, as a project that swaps packages needs. -#}
+{#- What the tests are made of: a test says which rows, groups or columns are wrong, these macros turn
+    that into a query. All calls name the package, as a project with macros of the same name needs. -#}
 
-{#- The whole rows that meet `violation`. A bare filter, so that an engine may skip row groups by
-    their minimum and maximum, and a sample shows every column. A null `violation` is no violation. -#}
+{#- The whole rows that meet `violation`. A bare filter, so that an engine can skip row groups by their
+    minimum and maximum, and a sample shows every column. A null `violation` is no violation. -#}
 {% macro failing_rows(model, violation, row_condition=None) -%}
 select *
 from {{ model }}
@@ -15,9 +15,10 @@ where
 
 {#- One row per failing group (`col_1`, `col_2`, ... and `observed_value`), or one row for the whole
     table when there are no groups. `expression` is an aggregate, `violation` speaks of aggregates. -#}
-{% macro failing_groups(model, expression, violation, group_by_columns=None, row_condition=None) -%}
+{% macro failing_groups(model, expression, violation, group_by=None, row_condition=None) -%}
+    {%- do dbt_expectations.require_list('group_by', group_by) -%}
 select
-    {% for column in group_by_columns or [] -%}
+    {% for column in group_by or [] -%}
     {{ column }} as col_{{ loop.index }},
     {% endfor -%}
     {{ expression }} as observed_value
@@ -26,30 +27,52 @@ from {{ model }}
 where
     {{ row_condition }}
 {% endif -%}
-{% if group_by_columns -%}
+{% if group_by -%}
 group by
-    {{ group_by_columns | join(',\n    ') }}
+    {{ group_by | join(',\n    ') }}
 {% endif -%}
 having
     {{ violation }}
 {%- endmacro %}
 
-{#- `row`: can stand in a where clause; `aggregate`: makes one row of many; `window`: needs a select
-    list of its own. Told by the names of the functions called; a subquery is left to itself. -#}
-{% macro expression_kind(expression) -%}
-    {%- set text = expression | string -%}
-    {%- set aggregates = (
-        'any_value|approx_\\w+|arg_max|arg_min|array_agg|avg|bit_and|bit_or|bool_and|bool_or|corr'
-        ~ '|count|count_if|countif|covar_\\w+|every|first|kurtosis|last|list|listagg|logical_and'
-        ~ '|logical_or|mad|max|max_by|mean|median|min|min_by|mode|percentile\\w*|product|quantile\\w*'
-        ~ '|regr_\\w+|skewness|stddev\\w*|string_agg|sum|var_\\w+|variance'
-    ) -%}
-    {%- if modules.re.search('\\bover\\s*\\(', text, modules.re.IGNORECASE) -%}
-        {{ return('window') }}
-    {%- elif modules.re.search('\\bselect\\b', text, modules.re.IGNORECASE) -%}
-        {{ return('row') }}
-    {%- elif modules.re.search('\\b(' ~ aggregates ~ ')\\s*\\(', text, modules.re.IGNORECASE) -%}
-        {{ return('aggregate') }}
+{#- Rows from values that are known before the query runs: a list of dicts with the same keys, all
+    text. An empty list gives a query without rows, which is a test that passes. -#}
+{% macro failing_values(columns, rows) -%}
+    {%- for row in rows or [dict()] %}
+select
+    {%- for column in columns %}
+    cast({{ dbt_expectations.text_literal(row[column]) if row[column] is string else 'null' }} as {{ dbt.type_string() }}) as {{ column }}
+    {%- if not loop.last %},{% endif %}
+    {%- endfor %}
+        {%- if not loop.last %}
+union all
+        {%- endif %}
+    {%- endfor %}
+    {%- if not rows %}
+where 1 = 0
+    {%- endif %}
+{%- endmacro %}
+
+{#- A SQL string. A quote in `text` may be written once or, as the public package needs it, twice. -#}
+{% macro text_literal(text, prefix='') -%}
+    {{ return("'" ~ prefix ~ (text | string | replace("''", "'") | replace("'", "''")) ~ "'") }}
+{%- endmacro %}
+
+{#- The values of a set between commas: as strings, or as they stand (numbers, expressions). -#}
+{% macro value_list(value_set, quote_values=True) -%}
+    {%- do dbt_expectations.require_list('value_set', value_set, required=true) -%}
+    {%- set values = [] -%}
+    {%- for value in value_set -%}
+        {%- do values.append(dbt_expectations.text_literal(value) if quote_values else value | string) -%}
+    {%- endfor -%}
+    {{ return(values | join(', ')) }}
+{%- endmacro %}
+
+{% macro require_list(argument, value, required=false) -%}
+    {%- if value is string or value is mapping or (required and not value) -%}
+        {{ exceptions.raise_compiler_error(
+            argument ~ ': expected a list' ~ (' with entries' if required else '')
+            ~ ', found ' ~ (value | string or 'nothing') ~ '; write it as [a, b]'
+        ) }}
     {%- endif -%}
-    {{ return('row') }}
 {%- endmacro %}

@@ -124,7 +124,12 @@ def run_dbt(
     if arguments[0] != "deps":
         places += ["--target", target_name(target)]
     if artifacts is not None:
-        places += ["--target-path", str(artifacts / "target"), "--log-path", str(artifacts / "logs")]
+        places += [
+            "--target-path",
+            str(artifacts / "target"),
+            "--log-path",
+            str(artifacts / "logs"),
+        ]
     started = time.perf_counter()
     with environment(changes or {}), redirect_stdout(sys.stderr):
         outcome = dbtRunner(manifest=manifest).invoke([*standing, *arguments, *places])

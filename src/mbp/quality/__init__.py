@@ -1,1 +1,1 @@
-"""Which rules hold: findings of a run, their failing rows, and the proof that each test can fail."""
+"""Which rules hold: findings, their failing rows, and the proof that each test can fail."""

@@ -1,4 +1,4 @@
-"""Which rule a refused build belongs to: the engine names the column, the contract names the rule."""
+"""Which rule a refused build belongs to: the engine names the column, the contract the rule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _NOT_NULL = (
 )
 _UNIQUE = (
     # DuckDB: Duplicate key "quote_id: q1" violates primary key constraint
-    re.compile(r"Duplicate key \"(?P<column>\w+): [^\"]*\" violates (?:primary key|unique) constraint"),
+    re.compile(
+        r"Duplicate key \"(?P<column>\w+): [^\"]*\" violates (?:primary key|unique) constraint"
+    ),
     re.compile(
         r"duplicate key value violates unique constraint .*?Key \((?P<column>\w+)\)=", re.DOTALL
     ),
@@ -51,7 +53,8 @@ def constraint_violation(message: str) -> Violation | None:
     return None
 
 
-_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*: [^\"\n]*\"")
+# Values stand in single quotes, after a colon, or are no identifier; names of relations are kept.
+_QUOTED = re.compile(r"'[^'\n]*'|(?<=: )\"[^\"\n]*\"|\"(?![\w.$]+\")[^\"\n]*\"")
 _KEY = re.compile(r"=\([^)]*\)")
 
 

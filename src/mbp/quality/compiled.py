@@ -160,7 +160,7 @@ def _upstream_closure(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, froze
 
 
 def _is_built(node: Mapping[str, Any]) -> bool:
-    return node["config"]["materialized"] != "ephemeral"
+    return str(node["config"]["materialized"]) != "ephemeral"
 
 
 def _compiled_code(node: Mapping[str, Any]) -> str:

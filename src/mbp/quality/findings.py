@@ -77,6 +77,11 @@ class Finding:
         return self.verdict in HELD
 
     @property
+    def is_build(self) -> bool:
+        """True for a model or seed that did not build, where no rule owns the reason."""
+        return self.node is not None and self.rule_id == f"{self.dataset}_builds"
+
+    @property
     def blocks(self) -> bool:
         """True when it must stop a release."""
         return not self.holds and self.severity == "error"
@@ -215,7 +220,7 @@ class _Project:
 
     def parents(self, node: Mapping[str, Any]) -> list[str]:
         attached = node.get("attached_node")
-        return ([attached] if attached else []) + node.get("depends_on", {}).get("nodes", [])
+        return [*([attached] if attached else []), *node.get("depends_on", {}).get("nodes", [])]
 
     def dataset_of(self, node: Mapping[str, Any]) -> str:
         meta = (node.get("config") or {}).get("meta") or {}
@@ -265,7 +270,10 @@ class _Project:
         if status == "skipped":
             return "skipped", f"not checked: {self._why_skipped(node['unique_id'])}"
         # 'error', 'runtime error', 'partial success' and whatever a later dbt may add.
-        return "error", f"could not be evaluated: {safe_message(str(result.get('message') or status))}"
+        return (
+            "error",
+            f"could not be evaluated: {safe_message(str(result.get('message') or status))}",
+        )
 
     def _why_skipped(self, unique_id: str) -> str:
         ancestors = self.ancestors(unique_id)
@@ -307,7 +315,9 @@ class _Project:
                 columns=(column,),
             )
         verdict: Verdict = "skipped" if status == "skipped" else "error"
-        why = self._why_skipped(node["unique_id"]) if verdict == "skipped" else safe_message(message)
+        why = (
+            self._why_skipped(node["unique_id"]) if verdict == "skipped" else safe_message(message)
+        )
         return Finding(
             rule_id=f"{name}_builds",
             dataset=name,

@@ -29,7 +29,7 @@ class Classification:
 
 
 def mask(value: Any) -> Any:
-    """A stand-in that is equal for equal values: the first 4 hex digits of the sha-256; null stays."""
+    """A stand-in, equal for equal values: the first 4 hex digits of the sha-256; null stays."""
     if value is None:
         return None
     return f"…{hashlib.sha256(str(value).encode('utf-8')).hexdigest()[:4]}"
@@ -45,7 +45,7 @@ def masked_columns(
 ) -> frozenset[str]:
     """Which of the output `columns` may hold a personal value.
 
-    A column is masked by its own name; because an alias in `sql` is computed from a personal column;
+    A column is masked by its own name; because an alias in `sql` is computed from a personal one;
     or because the query reads a personal column and nothing says that this output is not it
     (`from_field`, `value_field`, `unique_field`). SQL that cannot be read masks everything.
     """
@@ -74,9 +74,9 @@ def masked_columns(
     )
 
 
-def _named_sources(tree: exp.Expression) -> list[tuple[str, set[str]]]:
+def _named_sources(tree: exp.Expr) -> list[tuple[str, set[str]]]:
     """Every output name in the query with the columns that its value is computed from."""
-    named = [(alias.alias, alias) for alias in tree.find_all(exp.Alias)]
+    named: list[tuple[str, exp.Expr]] = [(alias.alias, alias) for alias in tree.find_all(exp.Alias)]
     for union in tree.find_all(exp.SetOperation):
         # The columns of a union carry the names of its first part, by position.
         for first, second in zip(union.left.selects, union.right.selects, strict=False):

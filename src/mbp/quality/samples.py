@@ -65,14 +65,12 @@ def sample_query(
         manifest: dbt's manifest.json.
         compiled: unique id -> SQL as the run executed it.
     """
-    if finding.verdict != "fail" or finding.node is None:
-        return None
-    node = manifest["nodes"].get(finding.node)
-    if node is None:
+    node = manifest["nodes"].get(finding.node or "")
+    if finding.verdict != "fail" or node is None:
         return None
     if node["resource_type"] != "test":
         return _stopped_build(finding, manifest)
-    code = compiled.get(finding.node) or node.get("compiled_code")
+    code = compiled.get(node["unique_id"]) or node.get("compiled_code")
     if not code:
         return None
     code = str(code).strip().rstrip(";")
@@ -81,15 +79,22 @@ def sample_query(
     column = node.get("column_name")
     if attached and column and not metadata.get("namespace") and not node["config"].get("where"):
         relation = attached["relation_name"]
-        if metadata["name"] == "not_null":
-            return SampleQuery(f"select * from {relation} where {column} is null")
-        if metadata["name"] in VALUE_COLUMNS:
-            value = VALUE_COLUMNS[metadata["name"]]
-            return SampleQuery(
-                f"select * from {relation} where {column} in (\n"
-                f"    select {value} from (\n{code}\n) as failing\n) order by {column}"
-            )
+        whole = _whole_rows(relation, str(column), str(metadata.get("name")), code)
+        if whole:
+            return SampleQuery(whole)
     return SampleQuery(f"select * from (\n{code}\n) as failing")
+
+
+def _whole_rows(relation: str, column: str, test: str, code: str) -> str | None:
+    """The rows of `relation` behind one of dbt's own column tests; None for another test."""
+    if test == "not_null":
+        return f"select * from {relation} where {column} is null"
+    if test not in VALUE_COLUMNS:
+        return None
+    return (
+        f"select * from {relation} where {column} in (\n"
+        f"    select {VALUE_COLUMNS[test]} from (\n{code}\n) as failing\n) order by {column}"
+    )
 
 
 def _stopped_build(finding: Finding, manifest: Mapping[str, Any]) -> SampleQuery | None:

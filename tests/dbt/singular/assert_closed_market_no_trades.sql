@@ -3,7 +3,7 @@
 -- Orphans belong to the foreign key rule.
 with quotes as (
 
-    select * from {{ ref('mbp_quotes') }}
+    select * from {{ rows_to_check(ref('mbp_quotes')) }}
     where volume > 0
 
 ),

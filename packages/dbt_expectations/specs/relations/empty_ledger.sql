@@ -1,0 +1,1 @@
+select * from {{ ref('ledger') }} where 1 = 0

@@ -1,0 +1,18 @@
+{#- What sqlfluff's plain jinja templater needs to know of the project's macros: the shape, not the meaning.
+    It lints without a database and in a second; dbt itself compiles the real ones. -#}
+{% macro raw_log(family, table) %}raw_{{ family }}.{{ table }}{% endmacro %}
+{% macro type_string() %}varchar{% endmacro %}
+{% macro type_timestamp_utc() %}timestamptz{% endmacro %}
+{% macro timestamp_from_milliseconds(expression) %}to_timestamp({{ expression }}){% endmacro %}
+{% macro timestamp_from_nanoseconds(expression) %}to_timestamp({{ expression }}){% endmacro %}
+{% macro epoch_microseconds(expression) %}epoch_us({{ expression }}){% endmacro %}
+{% macro seconds_between(earlier, later) %}({{ later }} - {{ earlier }}){% endmacro %}
+{% macro newest_first(key) %}row_number() over (partition by {{ key }} order by log_position){% endmacro %}
+{% macro twap_window_microseconds() %}300000000{% endmacro %}
+{% macro arrival_floor(select_newest) %}current_timestamp{% endmacro %}
+{% macro watermark_floor(relation, log_relation) %}current_timestamp{% endmacro %}
+{% macro where_arrived_since(floor) %}{% endmacro %}
+{% macro forget_deleted(relation, log_relation, key, floor) %}{% endmacro %}
+{% macro record_watermark(relation, log_relation) %}{% endmacro %}
+{% macro indexes_where_useful(indexes) %}{% endmacro %}
+{% macro rows_to_check(relation, bound_by_time=true) %}{{ relation }}{% endmacro %}

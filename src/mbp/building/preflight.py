@@ -1,0 +1,92 @@
+"""What must be there before dbt starts, so that a missing thing is one line and not a page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mbp import yaml_io
+from mbp.errors import MbpError
+from mbp.paths import shown
+
+SEEDS = "seeds"
+SAMPLE = "sample"
+
+
+def raw_origin() -> str:
+    """Where raw rows come from: 'sample' (the committed seeds) or 'loaded'.
+
+    Raises:
+        MbpError: `MBP_RAW` holds something else.
+    """
+    origin = os.environ.get("MBP_RAW") or SAMPLE
+    if origin not in (SAMPLE, "loaded"):
+        raise MbpError(f"MBP_RAW is {origin!r}", cure="set it to 'sample' or 'loaded'")
+    return origin
+
+
+def check_seeds(root: Path) -> int:
+    """Every seed that a properties file under seeds/ names has its CSV file with a header.
+
+    Returns:
+        The number of seeds checked.
+
+    Raises:
+        MbpError: a missing or empty file, a properties file of another shape, or no seed at all.
+    """
+    folder = root / SEEDS
+    checked = 0
+    for path in sorted(folder.rglob("_*.y*ml")):
+        name = shown(path, root)
+        if raw_origin() != SAMPLE and SAMPLE in path.relative_to(folder).parts:
+            continue
+        document = yaml_io.load(path, shown_as=name)
+        for entry in _entries(document, name):
+            file = path.parent / f"{entry['name']}.csv"
+            line = yaml_io.line_of(entry, "name")
+            cure = "restore it from git or run `mbp simulate`"
+            if not file.is_file():
+                what = f"the seed {entry['name']!r} has no file {shown(file, root)}"
+                raise MbpError(what, path=name, line=line, cure=cure)
+            with file.open(encoding="utf-8") as lines:
+                header = lines.readline()
+            if not header.strip():
+                raise MbpError("the seed file is empty", path=shown(file, root), cure=cure)
+            checked += 1
+    if checked == 0 and raw_origin() == SAMPLE:
+        raise MbpError(
+            "nothing checked: no properties file names a seed",
+            path=SEEDS,
+            cure="restore seeds/ from git",
+        )
+    return checked
+
+
+def _entries(document: Any, name: str) -> list[Any]:
+    seeds = document.get("seeds", []) if isinstance(document, dict) else None
+    if not isinstance(seeds, list) or any(
+        not isinstance(seed, dict) or not seed.get("name") for seed in seeds
+    ):
+        raise MbpError(
+            "expected a mapping with a list `seeds` whose entries have a `name`",
+            path=name,
+            line=yaml_io.line_of(document),
+            cure="see https://docs.getdbt.com/reference/seed-properties",
+        )
+    return list(seeds)
+
+
+def packages_are_installed(root: Path) -> bool:
+    """True when `dbt deps` has nothing to do: the local packages are linked, the lock is newer."""
+    wanted = root / "packages.yml"
+    lock = root / "package-lock.yml"
+    if not wanted.is_file():
+        return True
+    installed = root / "dbt_packages"
+    if not lock.is_file() or lock.stat().st_mtime < wanted.stat().st_mtime:
+        return False
+    document = yaml_io.load(wanted, shown_as="packages.yml")
+    packages = document.get("packages", []) if isinstance(document, dict) else []
+    local = [Path(entry["local"]).name for entry in packages if "local" in entry]
+    return installed.is_dir() and all((installed / name).is_dir() for name in local)

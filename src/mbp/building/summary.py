@@ -1,0 +1,168 @@
+"""What a build came to, in a dozen lines or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mbp.quality.findings import Finding
+
+PACKS = ("A106", "A87", "A89", "other")
+COLUMNS = ("pass", "warn", "fail", "not run", "not measurable")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Documentation coverage: `described` of `total` columns and relations."""
+
+    described: int
+    total: int
+    percent: float
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """One build.
+
+    Attributes:
+        target: dbt target.
+        raw: 'sample' or 'loaded'.
+        models_built, models_failed: models that dbt ran, by outcome (failed includes skipped).
+        tests: pack -> column of `COLUMNS` -> number of tests and rules.
+        rows: public dataset -> rows, None when it could not be read.
+        empty: public datasets without a row although their source is not declared absent.
+        coverage: None when it could not be measured (the reason is in `notes`).
+        docs: where the documentation is, None when it was not written.
+        findings: everything that does not hold, and what is not measurable.
+        notes: remarks for the reader, one line each.
+        seconds: wall clock of the whole command.
+        selected: True when only a part of the project was asked for.
+    """
+
+    target: str
+    raw: str
+    models_built: int
+    models_failed: int
+    tests: Mapping[str, Mapping[str, int]]
+    rows: Mapping[str, int | None]
+    empty: Sequence[str]
+    coverage: Coverage | None
+    docs: str | None
+    findings: Sequence[Finding]
+    notes: Sequence[str]
+    seconds: float
+    selected: bool
+
+    @property
+    def passed(self) -> bool:
+        """False when an error finding stands, a model failed, or a public dataset is empty.
+
+        When only a part was asked for, rules outside of it do not count against the build.
+        """
+        blocking = [
+            finding
+            for finding in self.findings
+            if finding.blocks and not (self.selected and finding.verdict == "not run")
+        ]
+        return not blocking and self.models_failed == 0 and not self.empty
+
+
+def column_of(finding: Finding) -> str:
+    """The column of the summary that a verdict is counted in."""
+    if finding.verdict == "fail":
+        return "fail" if finding.severity == "error" else "warn"
+    if finding.verdict == "error":
+        return "fail"
+    if finding.verdict == "skipped":
+        return "not run"
+    return finding.verdict
+
+
+def count_by_pack(findings: Sequence[Finding]) -> dict[str, dict[str, int]]:
+    """Pack -> column -> count, every pack and column present."""
+    counts = {pack: dict.fromkeys(COLUMNS, 0) for pack in PACKS}
+    for finding in findings:
+        # A model that did not build is counted with the models, unless a rule owns the reason.
+        if finding.is_build:
+            continue
+        pack = finding.pack if finding.pack in counts else "other"
+        counts[pack][column_of(finding)] += 1
+    return counts
+
+
+def render(summary: BuildSummary) -> str:
+    """The summary as text for a terminal, without colour, ending in a newline."""
+    lines = [
+        f"build {'passed' if summary.passed else 'FAILED'} on {summary.target}"
+        f" ({summary.raw} data) in {summary.seconds:.1f} s",
+        "",
+        f"models   {summary.models_built} built"
+        + (f", {summary.models_failed} failed or skipped" if summary.models_failed else ""),
+    ]
+    used = [pack for pack in PACKS if any(summary.tests[pack].values())]
+    lines.append("tests    " + "".join(f"{column:>16}" for column in COLUMNS))
+    for pack in used:
+        counts = summary.tests[pack]
+        lines.append(f"  {pack:<7}" + "".join(f"{counts[column]:>16}" for column in COLUMNS))
+    lines.append("rows")
+    for dataset, count in sorted(summary.rows.items()):
+        told = "cannot be read" if count is None else f"{count:,}"
+        mark = "   nothing checked: the dataset is empty" if dataset in summary.empty else ""
+        lines.append(f"  {dataset:<20} {told:>12}{mark}")
+    if summary.coverage is not None:
+        covered = summary.coverage
+        lines.append(
+            f"docs     {covered.percent:.1f} % described ({covered.described} of {covered.total})"
+            + (f", {summary.docs}" if summary.docs else "")
+        )
+    elif summary.docs:
+        lines.append(f"docs     {summary.docs}")
+    lines += _findings(summary)
+    lines += [f"note     {note}" for note in summary.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _findings(summary: BuildSummary) -> list[str]:
+    lines: list[str] = []
+    shown = [
+        finding
+        for finding in summary.findings
+        if not finding.holds and finding.verdict in ("fail", "error")
+    ]
+    if shown:
+        lines += ["", "findings (`mbp quality failures` shows the rows)"]
+    for finding in shown:
+        lines.append(
+            f"  {finding.severity:<8} {finding.rule_id} (owner {finding.owner}): {finding.message}"
+        )
+    waiting = [
+        finding
+        for finding in summary.findings
+        if finding.verdict in ("skipped", "not run") and not finding.holds
+    ]
+    if waiting:
+        lines += ["", "not run" + (" (not selected)" if summary.selected else "")]
+        lines += _grouped(waiting)
+    absent = [finding for finding in summary.findings if finding.verdict == "not measurable"]
+    if absent:
+        lines += ["", "not measurable on this source"]
+        lines += _grouped(absent)
+    return lines
+
+
+def _grouped(findings: Sequence[Finding]) -> list[str]:
+    """One line per reason, with the rules that share it."""
+    by_reason: dict[str, list[str]] = {}
+    for finding in findings:
+        by_reason.setdefault(finding.message, []).append(finding.rule_id)
+    return [
+        f"  {len(rules)} rule{'' if len(rules) == 1 else 's'}, {reason}: {', '.join(sorted(rules))}"
+        for reason, rules in by_reason.items()
+    ]
+
+
+def as_json(summary: BuildSummary) -> dict[str, Any]:
+    """The summary for machines; key order is fixed."""
+    document = asdict(summary)
+    return {"passed": summary.passed, **document}

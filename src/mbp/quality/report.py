@@ -1,0 +1,110 @@
+"""Findings with their rows, for a person or for a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mbp.quality.findings import Finding
+from mbp.quality.masking import plain_row
+from mbp.quality.samples import Sample
+
+WIDEST = 60
+NOT_LOOKED = ("skipped", "not run")
+
+
+def render(findings: Sequence[tuple[Finding, Sample]], passed: int, notes: Sequence[str]) -> str:
+    """The findings as text.
+
+    Args:
+        findings: what does not hold (and what is not measurable), in order, with its rows.
+        passed: number of tests and rules that held.
+        notes: remarks about the results as such.
+    """
+    lines = [f"note: {note}" for note in notes]
+    if notes:
+        lines.append("")
+    for finding, sample in findings:
+        if finding.verdict in ("fail", "error"):
+            lines += [*_finding(finding, sample), ""]
+    for title, verdicts in (
+        ("not checked", NOT_LOOKED),
+        ("not measurable on this source", ("not measurable",)),
+    ):
+        chosen = [finding for finding, _ in findings if finding.verdict in verdicts]
+        if chosen:
+            lines += [title, *_grouped(chosen), ""]
+    bad = [finding for finding, _ in findings if not finding.holds]
+    errors = sum(finding.severity == "error" for finding in bad)
+    unmeasured = sum(finding.verdict == "not measurable" for finding, _ in findings)
+    total = f"{len(bad)} findings ({errors} errors, {len(bad) - errors} warnings), {passed} passed"
+    lines.append(total + (f", {unmeasured} not measurable" if unmeasured else ""))
+    return "\n".join(lines) + "\n"
+
+
+def _finding(finding: Finding, sample: Sample) -> list[str]:
+    rows = finding.failing_rows if sample.failing_rows is None else sample.failing_rows
+    told = finding.message
+    if rows is not None and "failing row" not in told:
+        told += f"; {rows} failing row{'' if rows == 1 else 's'}"
+    lines = [
+        f"{finding.severity.upper():<8}{finding.rule_id}   owner {finding.owner}"
+        f"   dataset {finding.dataset}",
+        f"        {told}",
+    ]
+    if finding.description:
+        lines.append(f"        means: {' '.join(finding.description.split())}")
+    if sample.rows:
+        shown = f"showing {len(sample.rows)}"
+        hidden = f", masked: {', '.join(sample.hidden)}" if sample.hidden else ""
+        lines.append(f"        rows ({shown}{hidden})")
+        lines += [f"          {_row(row)}" for row in sample.rows]
+    elif sample.note and finding.verdict == "fail":
+        lines.append(f"        {sample.note}")
+    return lines
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    """One row as name=value, one line, long values cut."""
+    parts = []
+    for name, value in row.items():
+        text = "null" if value is None else " ".join(str(value).split())
+        parts.append(f"{name}={text if len(text) <= WIDEST else text[: WIDEST - 1] + '…'}")
+    return "  ".join(parts)
+
+
+def _grouped(findings: Sequence[Finding]) -> list[str]:
+    """One line per reason and owner with the rules that share them."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        groups.setdefault((finding.owner, finding.message), []).append(finding.rule_id)
+    lines = []
+    for (owner, message), rules in groups.items():
+        lines.append(f"  {len(rules)} (owner {owner}) {message}:")
+        lines.append(f"      {', '.join(sorted(rules))}")
+    return lines
+
+
+def as_json(
+    findings: Sequence[tuple[Finding, Sample]], passed: int, notes: Sequence[str]
+) -> dict[str, Any]:
+    """The same for machines; `sample.rows` hold text for what JSON has no type for."""
+    return {
+        "passed": passed,
+        "stale": list(notes),
+        "findings": [
+            {
+                **asdict(finding),
+                "failing_rows": finding.failing_rows
+                if sample.failing_rows is None
+                else sample.failing_rows,
+                "sample": {
+                    "rows": [plain_row(row) for row in sample.rows],
+                    "masked": list(sample.hidden),
+                    "note": sample.note,
+                },
+            }
+            for finding, sample in findings
+        ],
+    }

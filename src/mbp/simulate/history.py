@@ -1,0 +1,83 @@
+"""The whole history: groups of markets one after the other, then every table in arrival order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from mbp.simulate import change_log, quotes, schema
+from mbp.simulate.flow import make_flow
+from mbp.simulate.lifecycle import Change, Decision, lifecycle_of_group, mistaken_markets
+from mbp.simulate.market_maker import run
+from mbp.simulate.parameters import ROWS_PER_GROUP, Parameters
+from mbp.simulate.plan import make_plan
+from mbp.simulate.spool import Spool
+from mbp.simulate.telemetry import telemetry
+from mbp.simulate.world import World
+
+Progress = Callable[[str, int, int], None]  # phase, done, of
+
+
+def silent(_phase: str, _done: int, _of: int) -> None:
+    """Progress for those who do not watch."""
+
+
+def generate(parameters: Parameters) -> World:
+    """The whole simulation in memory, for sizes of a sample."""
+    chunks: dict[str, list[pa.Table]] = {name: [] for name in schema.TABLES}
+    for table, chunk in stream(parameters):
+        chunks[table].append(chunk)
+    return World({name: pa.concat_tables(parts).combine_chunks() for name, parts in chunks.items()})
+
+
+def stream(
+    parameters: Parameters, progress: Progress = silent, scratch: Path | None = None
+) -> Iterator[tuple[str, pa.Table]]:
+    """Chunks (table name, rows) of all tables; the chunks of a table follow each other in the
+    order of arrival, tables of one family do not mix.
+
+    Args:
+        progress: told the phase and how many quotes of how many are done.
+        scratch: folder for what does not fit into memory; the system's one when not given.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".spool-") as folder:
+        spool = Spool(quotes.RECORD, Path(folder))
+        small: dict[str, list[Change]] = {
+            "mbp.markets": [],
+            "mbp.resolutions": [],
+            "mbp.abuse_events": [],
+        }
+        decisions: list[Decision] = []
+        plan = make_plan(parameters)
+        size = max(1, ROWS_PER_GROUP // int(plan.quotes.max()))
+        groups = range(0, parameters.markets, size)
+        for group, first in enumerate(groups):
+            markets = slice(first, min(first + size, parameters.markets))
+            random = parameters.stream("group", group)
+            flow = make_flow(plan, markets, parameters.start_us, random)
+            paths = run(plan, markets, flow, random)
+            spool.add(quotes.log_of_group(parameters, plan, markets, flow, paths, random))
+            found = lifecycle_of_group(parameters, plan, markets, flow, paths, random)
+            small["mbp.markets"] += found.markets
+            small["mbp.resolutions"] += found.resolutions
+            small["mbp.abuse_events"] += found.abuse_events
+            decisions += found.decisions
+            progress("simulate", int(plan.quotes[: markets.stop].sum()), parameters.quotes)
+        mistakes = mistaken_markets(parameters, parameters.stream("mistakes"))
+        small["mbp.markets"] += mistakes.markets
+        decisions += mistakes.decisions
+        slots = (change_log.MARKET, change_log.RESOLUTION, change_log.ABUSE_EVENT)
+        for (table, changes), slot in zip(small.items(), slots, strict=True):
+            random = parameters.stream(table)
+            yield table, change_log.small_log(parameters, table, slot, changes, random)
+            changes.clear()
+        written = 0
+        for records in spool.in_order():
+            yield "mbp.quotes", quotes.columns(parameters, records)
+            written += len(records)
+            progress("write", written, spool.rows)
+    yield from telemetry(parameters, decisions)
+
