@@ -41,7 +41,8 @@ having
     {%- for row in rows or [dict()] %}
 select
     {%- for column in columns %}
-    cast({{ dbt_expectations.text_literal(row[column]) if row[column] is string else 'null' }} as {{ dbt.type_string() }}) as {{ column }}
+    {%- set value = dbt_expectations.text_literal(row[column]) if row[column] is string else 'null' %}
+    cast({{ value }} as {{ dbt.type_string() }}) as {{ column }}
     {%- if not loop.last %},{% endif %}
     {%- endfor %}
         {%- if not loop.last %}

@@ -49,12 +49,16 @@ class CompiledTest:
 
 @dataclass(frozen=True)
 class RawRelation:
-    """Where the compiled SQL expects one raw table: key `mbp.quotes` and the quoted relation."""
+    """Where the compiled SQL expects one raw table: key `mbp.quotes` and the quoted relation.
+
+    `columns` are (name, type on this engine) as the seed's properties give them, in order.
+    """
 
     unique_id: str
     key: str
     schema: str
     relation: str
+    columns: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
             key=node["name"].removeprefix(SEED_PREFIX).replace("__", ".", 1),
             schema=node["schema"],
             relation=node["relation_name"],
+            columns=tuple((node["config"].get("column_types") or {}).items()),
         )
         for unique_id, node in sorted(nodes.items())
         if node["resource_type"] == "seed" and node["name"].startswith(SEED_PREFIX)

@@ -11,8 +11,6 @@ from mbp.quality.compiled import CompiledModel, CompiledProject, CompiledTest
 from mbp.quality.sandbox import Sandbox, SandboxError
 from mbp.quality.verdicts import verdict, verdict_sql
 
-RawTypes = Mapping[str, Sequence[tuple[str, str]]]
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -33,13 +31,11 @@ class Stage:
     Args:
         sandbox: an empty database; the caller closes it.
         project: compiled for that database.
-        types: raw table key ('mbp.quotes') -> (column, type on this engine) in order.
     """
 
-    def __init__(self, sandbox: Sandbox, project: CompiledProject, types: RawTypes) -> None:
+    def __init__(self, sandbox: Sandbox, project: CompiledProject) -> None:
         self._sandbox = sandbox
         self._project = project
-        self._types = types
         self._raw_ids = {raw.key: raw.unique_id for raw in project.raw}
 
     def build(self, tables: Mapping[str, Any]) -> list[Seen]:
@@ -49,15 +45,18 @@ class Stage:
             MbpError: a raw table is missing, or clean data cannot be loaded or built.
         """
         for raw in self._project.raw:
-            if raw.key not in tables or raw.key not in self._types:
+            if raw.key not in tables:
                 raise MbpError(
                     f"the project reads {raw.key}, which the simulator does not make",
                     cure="keep seeds/sample and mbp.simulate on the same tables",
                 )
-            columns = self._types[raw.key]
+            if not raw.columns:
+                raise MbpError(
+                    f"the seed of {raw.key} has no column_types", cure="give every column its type"
+                )
             try:
-                self._sandbox.create_raw(raw.relation, columns)
-                self._sandbox.fill(raw.relation, columns, tables[raw.key])
+                self._sandbox.create_raw(raw.relation, raw.columns)
+                self._sandbox.fill(raw.relation, raw.columns, tables[raw.key])
             except SandboxError as error:
                 raise MbpError(f"cannot load the clean {raw.key}: {error}") from error
         for model in self._project.models:
@@ -114,7 +113,7 @@ class Stage:
         for raw in self._project.raw:
             if raw.key in tables:
                 self._sandbox.execute(f"delete from {raw.relation}")
-                self._sandbox.fill(raw.relation, self._types[raw.key], tables[raw.key])
+                self._sandbox.fill(raw.relation, raw.columns, tables[raw.key])
         for model in models:
             if not model.is_view:
                 self._sandbox.execute(f"delete from {model.relation}")

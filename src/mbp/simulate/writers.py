@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import tempfile
@@ -12,7 +13,6 @@ from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from mbp.errors import MbpError
@@ -41,17 +41,18 @@ class CsvWriter:
 
     def __init__(self, folder: Path) -> None:
         self._stack = ExitStack()
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, IO[str]] = {}
         for table, name in zip(schema.TABLES, CSV_NAMES, strict=True):
-            file = self._stack.enter_context((folder / name).open("wb"))
-            file.write((",".join(schema.SCHEMAS[table].names) + "\n").encode())
+            path = folder / name
+            file = self._stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+            csv.writer(file, lineterminator="\n").writerow(schema.SCHEMAS[table].names)
             self._files[table] = file
 
     def write(self, table: str, chunk: pa.Table) -> None:
         """Appends rows to a table."""
-        text = pa.table([_as_text(column) for column in chunk.columns], names=chunk.column_names)
-        options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
-        pa_csv.write_csv(text, self._files[table], options)
+        columns = [_as_text(column).to_pylist() for column in chunk.columns]
+        writer = csv.writer(self._files[table], lineterminator="\n")
+        writer.writerows(zip(*columns, strict=True))
 
     def close(self) -> None:
         """Closes all files."""

@@ -220,5 +220,6 @@ def test_a_quote_that_moves_or_goes_changes_the_averages_it_leaves(world: World)
     moved = Change(3, 0, 1, 10, 20, "u")
     later = Change(4, 0, 0, 290, 20, "u")
     gone = Change(5, 0, 0, 10, 20, "d")
+    elsewhere = Change(6, 9, 9, 0, 50, "c")  # moves the watermark past the first two
     for change in (moved, later, gone):
-        assert_equals_full_refresh(world, [[leaver, stays], [change]])
+        assert_equals_full_refresh(world, [[leaver, stays], [elsewhere], [change]])

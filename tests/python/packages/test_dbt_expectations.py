@@ -1,7 +1,7 @@
 """packages/dbt_expectations: the interface, and every spec of the package on every engine.
 
-The specs (`packages/dbt_expectations/specs/*.yml`) say for each test how many rows it must return on
-small relations. All of them run in one `dbt build` per engine, in a project made for the purpose.
+The specs (`packages/dbt_expectations/specs/*.yml`) say for each test how many rows it must return
+on small relations. All of them run in one `dbt build` per engine, in a project made for that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is told of a finding: the rule, the owner, the meaning, the rows; and no value masked out."""
+"""What is told of a finding: the rule, the owner, the meaning, the rows, the grouping."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def finding(**changes: Any) -> Finding:
 
 
 def test_a_finding_names_rule_owner_meaning_and_rows() -> None:
-    sample = Sample(
-        rows=({"quote_id": "q1", "market_id": None, "who": "…ab12"},), hidden=("who",)
-    )
+    sample = Sample(rows=({"quote_id": "q1", "market_id": None, "who": "…ab12"},), hidden=("who",))
     assert render([(finding(), sample)], 5, []) == (
         "ERROR   mbp_quotes_fk   owner DATA   dataset mbp_quotes\n"
         "        3 failing rows\n"
@@ -80,5 +78,7 @@ def test_json_carries_every_type() -> None:
     sample = Sample(rows=({"at": datetime(2026, 1, 1, tzinfo=UTC), "n": 1},), failing_rows=7)
     document = json.loads(json.dumps(as_json([(finding(), sample)], 5, ["old"])))
     assert document["findings"][0]["failing_rows"] == 7
-    assert document["findings"][0]["sample"]["rows"] == [{"at": "2026-01-01 00:00:00+00:00", "n": 1}]
+    assert document["findings"][0]["sample"]["rows"] == [
+        {"at": "2026-01-01 00:00:00+00:00", "n": 1}
+    ]
     assert document["stale"] == ["old"]

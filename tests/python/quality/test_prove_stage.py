@@ -14,8 +14,8 @@ from mbp.quality.sandbox_duckdb import DuckdbSandbox
 from mbp.quality.stage import Seen, Stage
 from mbp.quality.verdicts import verdict
 
-QUOTES = [("quote_id", "varchar"), ("price", "decimal(18,8)")]
-MARKETS = [("market_id", "varchar")]
+QUOTES = {"column_types": {"quote_id": "varchar", "price": "decimal(18,8)"}}
+MARKETS = {"column_types": {"market_id": "varchar"}}
 
 
 def rows(*prices: str | None) -> pa.Table:
@@ -46,8 +46,8 @@ def node(kind: str, name: str, parents: list[str], **more: Any) -> dict[str, Any
 def manifest() -> dict[str, Any]:
     quotes, markets = "seed.p.raw_mbp__quotes", "seed.p.raw_mbp__markets"
     nodes = [
-        node("seed", "raw_mbp__quotes", [], schema="sample_mbp", alias="quotes"),
-        node("seed", "raw_mbp__markets", [], schema="sample_mbp", alias="markets"),
+        node("seed", "raw_mbp__quotes", [], schema="sample_mbp", alias="quotes", config=QUOTES),
+        node("seed", "raw_mbp__markets", [], schema="sample_mbp", alias="markets", config=MARKETS),
         node(
             "model",
             "stg_quotes",
@@ -102,7 +102,7 @@ test.__test__ = False  # type: ignore[attr-defined]
 def stage() -> Iterator[Stage]:
     project = read_project(manifest())
     sandbox = DuckdbSandbox("mbp", ["sample_mbp", "marts"])
-    built = Stage(sandbox, project, {"mbp.quotes": QUOTES, "mbp.markets": MARKETS})
+    built = Stage(sandbox, project)
     assert built.build({"mbp.quotes": rows("0.4", "0.5"), "mbp.markets": markets("m1")}) == []
     yield built
     sandbox.close()
@@ -148,7 +148,7 @@ def test_a_test_in_error_does_not_hide_the_others() -> None:
     broken = nodes["nodes"]["test.p.price_divides"]
     broken["compiled_code"] = broken["compiled_code"].replace(" and false", "")
     sandbox = DuckdbSandbox("mbp", ["sample_mbp", "marts"])
-    stage = Stage(sandbox, read_project(nodes), {"mbp.quotes": QUOTES, "mbp.markets": MARKETS})
+    stage = Stage(sandbox, read_project(nodes))
     empty = {"mbp.quotes": rows("0.5").slice(0, 0), "mbp.markets": markets()}
     stage.build(empty)
     seen = stage.with_changes({"mbp.quotes": rows("0.4", None)})
@@ -161,9 +161,17 @@ def test_a_test_in_error_does_not_hide_the_others() -> None:
 
 def test_a_table_that_the_simulator_does_not_make_is_refused() -> None:
     sandbox = DuckdbSandbox("mbp", ["sample_mbp", "marts"])
-    stage = Stage(sandbox, read_project(manifest()), {"mbp.quotes": QUOTES})
+    stage = Stage(sandbox, read_project(manifest()))
     with pytest.raises(MbpError, match=r"mbp\.markets"):
         stage.build({"mbp.quotes": rows("0.5")})
+
+
+def test_a_seed_without_types_is_refused() -> None:
+    nodes = manifest()
+    nodes["nodes"]["seed.p.raw_mbp__quotes"]["config"] = {"materialized": "seed"}
+    stage = Stage(DuckdbSandbox("mbp", ["sample_mbp", "marts"]), read_project(nodes))
+    with pytest.raises(MbpError, match=r"the seed of mbp\.quotes has no column_types"):
+        stage.build({"mbp.quotes": rows("0.5"), "mbp.markets": markets()})
 
 
 def test_models_are_in_order_and_know_their_ancestors() -> None:
