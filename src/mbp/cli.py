@@ -13,12 +13,16 @@ from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
 
 app = typer.Typer(
     name="mbp",
-    help="Data contracts and quality for MBP. Exit codes: 0 pass, 1 findings, 2 could not run.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def root() -> None:
+    """Data contracts and quality for MBP. Exit codes: 0 pass, 1 findings, 2 could not run."""
 
 
 def register() -> None:

@@ -29,8 +29,10 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
+    *,
     markets: Annotated[
-        int | None, typer.Option(help="Markets that are quoted. [default: quotes / 250, 16 or more]")
+        int | None,
+        typer.Option(help="Markets that are quoted. [default: quotes / 250, 16 or more]"),
     ] = None,
     days: Annotated[int, typer.Option(help="Length of the history.")] = 2,
     quotes: Annotated[

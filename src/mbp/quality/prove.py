@@ -3,73 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp import yaml_io
 from mbp.errors import MbpError
-from mbp.paths import shown
 from mbp.quality.compiled import CompiledProject, compile_project
 from mbp.quality.sandbox import Sandbox
 from mbp.quality.score import CLEAN, Expected, Outcome, Score, judge
 from mbp.quality.stage import Stage
 
-EXPECTED_FINDINGS = Path("tests") / "dbt" / "fixtures" / "expected_findings.yaml"
 ENGINES = ("duckdb", "postgres")
+SCRATCH_DATABASE = "mbp_proof"
 
 Say = Callable[[str], None]
-
-
-def read_expected(root: Path) -> dict[str, list[Expected]]:
-    """What each fault must give, from the committed file: fault -> findings.
-
-    Raises:
-        MbpError: unreadable, empty, or of another shape; names the line.
-    """
-    path = root / EXPECTED_FINDINGS
-    name = shown(path, root)
-    document = yaml_io.load(path, shown_as=name)
-    faults = document.get("faults") if isinstance(document, dict) else None
-    if not isinstance(faults, dict) or not faults:
-        raise MbpError(
-            "expected a mapping `faults` of rule ids to their findings",
-            path=name,
-            line=yaml_io.line_of(document),
-            cure="make it again as its header says",
-        )
-    return {str(fault): _findings(faults, fault, name) for fault in faults}
-
-
-def _findings(faults: Any, fault: str, name: str) -> list[Expected]:
-    entries = faults[fault]
-    line = yaml_io.line_of(faults, fault)
-    if not isinstance(entries, list) or not entries:
-        raise MbpError(f"{fault}: expected a list of findings", path=name, line=line)
-    found: list[Expected] = []
-    for entry in entries:
-        rule_id = entry.get("rule_id") if isinstance(entry, dict) else None
-        rows = entry.get("rows") if isinstance(entry, dict) else None
-        known = isinstance(entry, dict) and set(entry) <= {"rule_id", "rows"}
-        if not known or not rule_id or not (rows is None or (isinstance(rows, int) and rows > 0)):
-            raise MbpError(
-                f"{fault}: expected `rule_id` and optionally `rows` (1 or more)",
-                path=name,
-                line=yaml_io.line_of(entry) or line,
-            )
-        found.append(Expected(str(rule_id), None if rows is None else int(rows)))
-    return found
-
-
-@dataclass(frozen=True)
-class FaultToRun:
-    """One fault as the proof runs it: the tables it changed, and statements for the built state."""
-
-    fault_id: str
-    tables: Mapping[str, Any]
-    statements: Sequence[str]
 
 
 def prove(
@@ -87,19 +35,23 @@ def prove(
     from mbp.contracts import load_contracts
     from mbp.contracts.rules import all_rules
     from mbp.simulate import Parameters, faults, generate
+    from mbp.simulate.faults.expected import PATH as EXPECTATIONS
 
     if engine not in ENGINES:
         raise MbpError(f"unknown engine {engine!r}", cure=f"use one of {', '.join(ENGINES)}")
     started = time.perf_counter()
     rules = {rule.id for rule in all_rules(load_contracts(root))}
-    known = faults.all_faults()
-    expected = read_expected(root)
-    wanted = _choose(chosen, known)
+    known = faults.all_faults(root)
+    wanted = _choose([faults.find(one, root).rule_id for one in chosen], known)
+    expected = {
+        fault: [Expected(one.rule, one.rows) for one in findings]
+        for fault, findings in faults.expected_findings(root).items()
+    }
     unexpected = sorted(set(wanted) - expected.keys())
     if unexpected:
         raise MbpError(
             f"no expectation for {', '.join(unexpected)}",
-            path=shown(root / EXPECTED_FINDINGS, root),
+            path=EXPECTATIONS.as_posix(),
             cure="add what the fault must give",
         )
     clean = generate(Parameters())
@@ -119,9 +71,7 @@ def prove(
             if not tables and not fault.statements:
                 raise MbpError(f"the fault {fault_id} changes nothing", cure="correct the fault")
             seen = stage.with_changes(tables, fault.statements)
-            outcomes.append(
-                judge(fault_id, expected[fault_id], seen, time.perf_counter() - begun)
-            )
+            outcomes.append(judge(fault_id, expected[fault_id], seen, time.perf_counter() - begun))
     tested = {test.rule_id for test in project.tests}
     return Score(
         engine=engine,
@@ -136,11 +86,6 @@ def prove(
 
 
 def _choose(chosen: Collection[str], known: Mapping[str, Any]) -> list[str]:
-    unknown = sorted(set(chosen) - known.keys())
-    if unknown:
-        raise MbpError(
-            f"unknown fault {', '.join(unknown)}", cure="`mbp simulate --list-faults` names them"
-        )
     wanted = sorted(set(chosen) or known.keys())
     if not wanted:
         raise MbpError("nothing to prove: there is no fault", cure="restore mbp.simulate.faults")
@@ -162,17 +107,14 @@ def _sandbox(root: Path, engine: str, say: Say) -> Iterator[tuple[Sandbox, Compi
             from mbp.warehouse.server import PostgresServer
 
             server = stack.enter_context(PostgresServer())
-            connection, changes = _addresses(server)
+            server.create_database(SCRATCH_DATABASE)
+            changes = server.environment(SCRATCH_DATABASE)
             project = compile_project(root, engine, changes=changes)
-            sandbox = PostgresSandbox(connection, _schemas(project))
+            sandbox = PostgresSandbox(server.connect(SCRATCH_DATABASE), _schemas(project))
         stack.callback(sandbox.close)
         yield sandbox, project
 
 
 def _schemas(project: CompiledProject) -> list[str]:
-    return sorted({one.schema for one in (*project.raw, *project.models)})
-
-
-def _addresses(server: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    """Arguments for psycopg2 and environment for dbt, both to the same scratch database."""
-    raise NotImplementedError
+    schemas = {raw.schema for raw in project.raw} | {model.schema for model in project.models}
+    return sorted(schemas)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg2
 import pyarrow as pa
 from pyarrow import csv
 
-from mbp.errors import MbpError
 from mbp.quality.sandbox import SandboxError
 
 
@@ -18,17 +17,12 @@ class PostgresSandbox:
     """See `mbp.quality.sandbox.Sandbox`; rows arrive as a pyarrow table.
 
     Args:
-        connection: keyword arguments of psycopg2.connect, to a database that holds nothing.
+        connection: an open psycopg2 connection to a database that holds nothing; closed with this.
         schemas: schemas to create.
     """
 
-    def __init__(self, connection: Mapping[str, Any], schemas: Sequence[str]) -> None:
-        try:
-            self._connection = psycopg2.connect(**connection)
-        except psycopg2.OperationalError as error:
-            raise MbpError(
-                f"cannot reach the scratch PostgreSQL: {str(error).splitlines()[0]}"
-            ) from error
+    def __init__(self, connection: Any, schemas: Sequence[str]) -> None:
+        self._connection = connection
         # Transactions are opened and closed in words, as on the other engine.
         self._connection.autocommit = True
         self.execute("set time zone 'UTC'")

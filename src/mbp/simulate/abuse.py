@@ -56,6 +56,7 @@ class Detector:
 
     def observe(
         self,
+        *,
         step: int,
         clock: Integers,
         trade: Flags,
@@ -92,11 +93,19 @@ class Detector:
         if not flagged.any():
             return None
         self.quiet_until = np.where(flagged, clock + QUIET_TIME, self.quiet_until)
-        return self._flag(np.flatnonzero(flagged), step, clock, oldest, luck, may_pause)
+        return self._flag(
+            np.flatnonzero(flagged),
+            step=step,
+            clock=clock,
+            oldest=oldest,
+            luck=luck,
+            may_pause=may_pause,
+        )
 
     def _flag(
         self,
         market: Integers,
+        *,
         step: int,
         clock: Integers,
         oldest: Integers,

@@ -20,7 +20,9 @@ WINDOW = 5 * MINUTE  # of the time-weighted average price
 SMALLEST_GAP = 5_000  # between two quotes of a market, microseconds
 
 QUIET, NOISE, INFORMED, CROWD, ONE_ACCOUNT, ONE_SIDED = range(6)
-EPISODE_CHANCE = 0.7  # of a market, to see an attack
+QUIET_SHARE, NOISE_SHARE = 0.2, 0.45  # of the quotes; the rest is informed
+CLUSTERED_SHARE = 0.6  # of the quotes, that follow soon
+EPISODE_CHANCE = 0.8  # of a market, to see an attack
 JUMP_CHANCE = 0.004  # of a quote, to carry news
 ACCOUNTS = 400
 
@@ -47,10 +49,11 @@ def make_flow(plan: Plan, markets: slice, start: int, random: np.random.Generato
     inside = np.arange(steps)[:, None] < count[None, :]
 
     choice = random.random((steps, group))
-    intent = np.where(choice < 0.2, QUIET, np.where(choice < 0.65, NOISE, INFORMED)).astype(np.int8)
+    noisy = np.where(choice < QUIET_SHARE + NOISE_SHARE, NOISE, INFORMED)
+    intent = np.where(choice < QUIET_SHARE, QUIET, noisy).astype(np.int8)
     account = np.floor(ACCOUNTS * random.random((steps, group)) ** 2).astype(np.int64)
     gap = random.standard_exponential((steps, group))
-    gap *= np.where(random.random((steps, group)) < 0.6, 0.25, 2.1)  # trading comes in clusters
+    gap *= np.where(random.random((steps, group)) < CLUSTERED_SHARE, 0.25, 2.1)
     hurried = np.zeros((steps, group), dtype=np.int64)
     _add_episodes(count, intent, account, hurried, random)
 
@@ -62,7 +65,7 @@ def make_flow(plan: Plan, markets: slice, start: int, random: np.random.Generato
     jump = np.where(
         (random.random((steps, group)) < JUMP_CHANCE) & ~early,
         (0.02 + 0.03 * random.random((steps, group)))
-        * np.where(random.random((steps, group)) < 0.5, -1.0, 1.0),
+        * (2.0 * random.integers(0, 2, (steps, group)) - 1.0),
         0.0,
     )
     return Flow(
@@ -92,7 +95,7 @@ def _add_episodes(
         if quotes < 4 * length:
             continue
         first = int(quotes * (0.2 + 0.5 * random.random()))
-        kind = (CROWD, ONE_ACCOUNT, ONE_SIDED)[int(random.integers(0, 3))]
+        kind = (CROWD, ONE_ACCOUNT, ONE_SIDED)[int(market) % 3]
         steps = slice(first, first + length)
         intent[steps, market] = kind
         if kind != CROWD:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from mbp.simulate import change_log, quotes, schema
-from mbp.simulate.flow import make_flow
-from mbp.simulate.lifecycle import Change, Decision, lifecycle_of_group, mistaken_markets
-from mbp.simulate.market_maker import run
+from mbp.simulate.group import simulate_group
+from mbp.simulate.lifecycle import Change, Decision, lifecycle_of_group, unquoted_markets
 from mbp.simulate.parameters import ROWS_PER_GROUP, Parameters
 from mbp.simulate.plan import make_plan
 from mbp.simulate.spool import Spool
@@ -54,21 +53,20 @@ def stream(
         plan = make_plan(parameters)
         size = max(1, ROWS_PER_GROUP // int(plan.quotes.max()))
         groups = range(0, parameters.markets, size)
-        for group, first in enumerate(groups):
+        for number, first in enumerate(groups):
             markets = slice(first, min(first + size, parameters.markets))
-            random = parameters.stream("group", group)
-            flow = make_flow(plan, markets, parameters.start_us, random)
-            paths = run(plan, markets, flow, random)
-            spool.add(quotes.log_of_group(parameters, plan, markets, flow, paths, random))
-            found = lifecycle_of_group(parameters, plan, markets, flow, paths, random)
+            random = parameters.stream("group", number)
+            group = simulate_group(parameters, plan, markets, random)
+            spool.add(quotes.log_of_group(group, random))
+            found = lifecycle_of_group(group, random)
             small["mbp.markets"] += found.markets
             small["mbp.resolutions"] += found.resolutions
             small["mbp.abuse_events"] += found.abuse_events
             decisions += found.decisions
             progress("simulate", int(plan.quotes[: markets.stop].sum()), parameters.quotes)
-        mistakes = mistaken_markets(parameters, parameters.stream("mistakes"))
-        small["mbp.markets"] += mistakes.markets
-        decisions += mistakes.decisions
+        unquoted = unquoted_markets(parameters, parameters.stream("unquoted"))
+        small["mbp.markets"] += unquoted.markets
+        decisions += unquoted.decisions
         slots = (change_log.MARKET, change_log.RESOLUTION, change_log.ABUSE_EVENT)
         for (table, changes), slot in zip(small.items(), slots, strict=True):
             random = parameters.stream(table)
@@ -80,4 +78,3 @@ def stream(
             written += len(records)
             progress("write", written, spool.rows)
     yield from telemetry(parameters, decisions)
-

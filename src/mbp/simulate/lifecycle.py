@@ -11,8 +11,8 @@ import numpy as np
 
 from mbp.simulate import abuse
 from mbp.simulate.catalogue import RULE_VERSIONS, TEMPLATES, market_name
-from mbp.simulate.flow import Flow
-from mbp.simulate.market_maker import BREAKER, PLANNED, Paths, Pause
+from mbp.simulate.group import Group
+from mbp.simulate.halts import BREAKER, PLANNED, Pause
 from mbp.simulate.parameters import DAY, HOUR, MINUTE, SECOND, Parameters
 from mbp.simulate.plan import NEVER, Plan
 
@@ -83,50 +83,44 @@ class _Recorder:
         )
 
 
-def lifecycle_of_group(
-    parameters: Parameters,
-    plan: Plan,
-    markets: slice,
-    flow: Flow,
-    paths: Paths,
-    random: np.random.Generator,
-) -> Lifecycle:
+def lifecycle_of_group(group: Group, random: np.random.Generator) -> Lifecycle:
     """Every change of the group's markets, resolutions and abuse events."""
-    recorder = _Recorder(parameters, random)
+    recorder, markets = _Recorder(group.parameters, random), group.markets
     pauses: dict[int, list[Pause]] = {}
-    for pause in sorted(paths.pauses, key=lambda pause: pause.from_us):
+    for pause in sorted(group.paths.pauses, key=lambda pause: pause.from_us):
         pauses.setdefault(pause.market, []).append(pause)
     for market in range(markets.start, markets.stop):
-        _market(recorder, plan, market, pauses.get(market - markets.start, []))
-    for event in _flags(parameters, markets.start, flow, paths):
+        _market(recorder, group.plan, market, pauses.get(market - markets.start, []))
+    for event in _flags(group):
         recorder.found.abuse_events.append(event)
         at, key = event["detected_at"], event["abuse_event_id"]
         recorder.decide(at, f"abuse.{event['kind']}", "abuse_event", key, "abuse-detector")
     return recorder.found
 
 
-def mistaken_markets(parameters: Parameters, random: np.random.Generator) -> Lifecycle:
-    """Markets created by mistake: deleted again before anybody quoted a price."""
+def unquoted_markets(parameters: Parameters, random: np.random.Generator) -> Lifecycle:
+    """Markets nobody quoted: one created by mistake and deleted again, one that is announced and
+    opens after the end of the data, and so on in turn."""
     recorder = _Recorder(parameters, random)
-    for extra in range(parameters.mistaken_markets):
-        market = parameters.markets + extra
+    for extra in range(parameters.unquoted_markets):
+        market, announced = parameters.markets + extra, bool(extra % 2)
         moment = int(random.integers(parameters.length_us // 4, parameters.length_us // 2))
         created = (parameters.start_us + moment) // MINUTE * MINUTE + 7 * SECOND
-        row = _first_row(parameters, market, TEMPLATES[0], created)
-        row |= {
+        opens = (parameters.end_us if announced else created) // MINUTE * MINUTE + 2 * HOUR
+        row = _first_row(parameters, market, TEMPLATES[0], created) | {
             "truth_source": "table",
-            "opened_at": created + 2 * HOUR,
-            "closes_at": created + 2 * DAY,
-            "resolution_deadline": created + 3 * DAY,
+            "opened_at": opens,
+            "closes_at": opens + 2 * DAY,
+            "resolution_deadline": opens + 3 * DAY,
             "min_liquidity": 200 * 10**8,
         }
         recorder.market(market, row, "c", "create", OPERATORS[0])
-        recorder.decide(
-            created + 9 * MINUTE, "market.delete", "market", row["market_id"], OPERATORS[0]
-        )
-        recorder.found.markets.append(
-            {**row, "market": market, "commit": created + 9 * MINUTE, "operation": "d"}
-        )
+        if not announced:
+            gone = created + 9 * MINUTE
+            recorder.decide(gone, "market.delete", "market", row["market_id"], OPERATORS[0])
+            recorder.found.markets.append(
+                {**row, "market": market, "commit": gone, "operation": "d"}
+            )
     return recorder.found
 
 
@@ -190,9 +184,7 @@ def _market(recorder: _Recorder, plan: Plan, market: int, pauses: list[Pause]) -
         _resolve(recorder, plan, market, row, operator)
 
 
-def _resolve(
-    recorder: _Recorder, plan: Plan, market: int, row: Change, operator: str
-) -> None:
+def _resolve(recorder: _Recorder, plan: Plan, market: int, row: Change, operator: str) -> None:
     """The resolution, and the market's row of the same transaction."""
     case, template = plan.case_of(market), TEMPLATES[int(plan.template[market])]
     decided = int(plan.decided_at[market])
@@ -232,14 +224,13 @@ def _resolve(
     )
 
 
-def _flags(
-    parameters: Parameters, first_market: int, flow: Flow, paths: Paths
-) -> Iterator[Change]:
+def _flags(group: Group) -> Iterator[Change]:
     """Rows of the flags that the detector raised, numbered within their market."""
+    paths, parameters = group.paths, group.parameters
     numbers: dict[int, int] = {}
     for flag in paths.flags:
         for place, inside in enumerate(flag.market.tolist()):
-            market = first_market + inside
+            market = group.markets.start + inside
             numbers[market] = numbers.get(market, 0) + 1
             step = int(flag.step[place])
             kind = int(flag.kind[place])

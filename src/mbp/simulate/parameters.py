@@ -34,7 +34,7 @@ def microseconds(moment: datetime) -> int:
 class Parameters:
     """Size, clock and seed. The same values give the same bytes.
 
-    markets: markets that are quoted (markets created by mistake come on top).
+    markets: markets that are quoted (mistaken and announced ones come on top).
     days: length of the streamed history; the snapshot stands at its begin.
     quotes: quotes in the change log, hit within 5 %.
     rps: decisions per second recorded as `decision.core` spans, averaged over the period.
@@ -102,22 +102,25 @@ class Parameters:
         return self.days * DAY
 
     @property
-    def mistaken_markets(self) -> int:
-        """Markets created by mistake and deleted again, without a quote."""
-        return 1 + self.markets // 64
+    def unquoted_markets(self) -> int:
+        """Markets without a quote: half of them created by mistake and deleted again, half
+        announced to open after the end of the data."""
+        return 2 * (1 + self.markets // 64)
 
     @property
     def positions_per_microsecond(self) -> int:
         """Log positions per microsecond: a slot of eight for every market, a power of two."""
-        slots = 8 * (self.markets + self.mistaken_markets + 1)
+        slots = 8 * (self.markets + self.unquoted_markets + 1)
         return 1 << (slots - 1).bit_length()
 
     @property
     def market_digits(self) -> int:
         """Digits of the number in a market's key, the same for all markets."""
-        return max(5, len(str(self.markets + self.mistaken_markets)))
+        return max(5, len(str(self.markets + self.unquoted_markets)))
 
     def stream(self, name: str, part: int = 0) -> np.random.Generator:
         """An independent random stream per purpose and part, so that parts never shift others."""
         key = (*name.encode(), part)
-        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key)))
+        return np.random.Generator(
+            np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key))
+        )

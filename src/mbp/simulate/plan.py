@@ -148,4 +148,5 @@ def _shares(total: int, weights: NDArray[np.float64]) -> Integers:
     spare = total - smallest * len(weights)
     shares = np.floor(spare * weights / weights.sum()).astype(np.int64)
     shares[: spare - int(shares.sum())] += 1
-    return shares + smallest
+    whole: Integers = shares + smallest
+    return whole

@@ -7,10 +7,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mbp.simulate import change_log, encode, schema
-from mbp.simulate.flow import Flow
-from mbp.simulate.market_maker import FEE, HIGHEST_PRICE, UNIT, Paths
+from mbp.simulate.group import Group
+from mbp.simulate.market_maker import HIGHEST_PRICE, UNIT
 from mbp.simulate.parameters import SECOND, Parameters
-from mbp.simulate.plan import Plan
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,17 +35,11 @@ READ, CREATED, UPDATED, DELETED = range(4)
 QUOTE_DIGITS = 6
 
 
-def log_of_group(
-    parameters: Parameters,
-    plan: Plan,
-    markets: slice,
-    flow: Flow,
-    paths: Paths,
-    random: np.random.Generator,
-) -> Records:
+def log_of_group(group: Group, random: np.random.Generator) -> Records:
     """All changes of the group's quotes, sorted by arrival."""
-    created = _created(parameters, plan, markets, flow, paths, random)
-    revised = _revisions(created, flow.count)
+    parameters = group.parameters
+    created = _created(group, random)
+    revised = _revisions(created, group.flow.count)
     log: Records = np.concatenate([created, *revised])
     streamed = log["commit"] >= parameters.start_us
     log["operation"][~streamed] = READ
@@ -67,19 +60,13 @@ def log_of_group(
     return log[np.argsort(log["loaded"], kind="stable")]
 
 
-def _created(
-    parameters: Parameters,
-    plan: Plan,
-    markets: slice,
-    flow: Flow,
-    paths: Paths,
-    random: np.random.Generator,
-) -> Records:
+def _created(group: Group, random: np.random.Generator) -> Records:
     """One record per quote of the paths, market after market."""
-    steps, group = flow.times.shape
+    flow, paths, markets = group.flow, group.paths, group.markets
+    steps, width = flow.times.shape
     inside = (np.arange(steps)[:, None] < flow.count[None, :]).T
-    volume, depth = _amounts(plan, markets, flow, paths)
-    delay = 2_000 + np.floor(6_000 * random.random((steps, group))).astype(np.int64)
+    volume, depth = _amounts(group)
+    delay = 2_000 + np.floor(6_000 * random.random((steps, width))).astype(np.int64)
     # Commits of a market keep the order of its quotes: the position decides what is in force.
     order = np.arange(steps)[:, None]
     commit = np.maximum.accumulate(flow.times + delay - order, axis=0) + order
@@ -94,30 +81,31 @@ def _created(
     ):
         records[name] = values.T[inside]
     records["market"] = np.repeat(np.arange(markets.start, markets.stop), flow.count)
-    records["number"] = np.broadcast_to(np.arange(1, steps + 1), (group, steps))[inside]
+    records["number"] = np.broadcast_to(np.arange(1, steps + 1), (width, steps))[inside]
     records["operation"] = CREATED
     return records
 
 
-def _amounts(
-    plan: Plan, markets: slice, flow: Flow, paths: Paths
-) -> tuple[Integers, Integers]:
-    """Volume and depth in units of 1e-8 CE$, from the reserves that the prices stand for."""
-    steps, group = flow.times.shape
-    liquidity = np.broadcast_to(plan.liquidity[markets], (steps, group)).copy()
-    for market in range(0, group, 5):  # somebody adds a quarter to the liquidity
+def _amounts(group: Group) -> tuple[Integers, Integers]:
+    """Shares traded, and CE$ that move the price by 2 % up or down together, in units of 1e-8;
+    both from the reserves that the prices stand for.
+    """
+    flow, paths = group.flow, group.paths
+    liquidity = np.broadcast_to(group.plan.liquidity[group.markets], flow.times.shape).copy()
+    for market in range(0, len(flow.count), 5):  # somebody adds a quarter to the liquidity
         liquidity[int(flow.count[market]) // 2 :, market] *= 1.25
     root = _root_of_odds(paths.price)
-    no, yes = liquidity * root, liquidity / root
     before = np.concatenate([root[:1], root[:-1]])
-    paid = np.where(root > before, no - liquidity * before, yes - liquidity / before)
-    paid[0] = 0.0
-    paid[paths.paused] = 0.0
-    volume = np.rint(np.maximum(paid, 0.0) * (1.0 + FEE) * UNIT).astype(np.int64)
+    # A buyer's CE$ become as many shares of both sides; those not wanted go into the reserves,
+    # which give out wanted ones until their product is the same again.
+    into_no, out_of_yes = liquidity * (root - before), liquidity * (1.0 / before - 1.0 / root)
+    shares = np.abs(into_no + out_of_yes)
+    shares[0] = 0.0
+    shares[paths.paused] = 0.0
     up = _root_of_odds(paths.price * 102 // 100)
     down = _root_of_odds(paths.price * 98 // 100)
     depth = liquidity * (up - root) + liquidity * (1.0 / down - 1.0 / root)
-    return volume, np.rint(depth * UNIT).astype(np.int64)
+    return np.rint(shares * UNIT).astype(np.int64), np.rint(depth * UNIT).astype(np.int64)
 
 
 def _root_of_odds(price: Integers) -> Floats:

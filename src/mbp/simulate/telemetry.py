@@ -49,9 +49,7 @@ def _moments(
     return np.sort(begins + np.floor(random.random(count) * HOUR).astype(np.int64))
 
 
-def telemetry(
-    parameters: Parameters, decisions: list[Decision]
-) -> Iterator[tuple[str, pa.Table]]:
+def telemetry(parameters: Parameters, decisions: list[Decision]) -> Iterator[tuple[str, pa.Table]]:
     """Chunks of all telemetry tables, hour by hour; `decisions` are the critical ones."""
     ordered = sorted(decisions, key=lambda made: (made.occurred_at, made.trace_id))
     clock = np.array([made.occurred_at for made in ordered], dtype=np.int64)
@@ -73,14 +71,17 @@ def _hour(
         [traces, pa.array([made.trace_id for made in critical], type=pa.string())]
     )
     yield "ops.otel_spans", _spans(at, all_traces, len(ordinary), random)
-    yield "ops.audit_log", _audit(parameters, hour, ordinary, traces, critical, random)
+    yield (
+        "ops.audit_log",
+        _audit(
+            parameters, hour, ordinary=ordinary, traces=traces, critical=critical, random=random
+        ),
+    )
     yield "ops.rum_events", _web_vitals(parameters, hour, random)
-    yield "ops.log_samples", _log_lines(parameters, hour, ordinary, traces, random)
+    yield "ops.log_samples", _log_lines(hour, ordinary, traces, random)
 
 
-def _spans(
-    at: Integers, traces: pa.Array, ordinary: int, random: np.random.Generator
-) -> pa.Table:
+def _spans(at: Integers, traces: pa.Array, ordinary: int, random: np.random.Generator) -> pa.Table:
     """A root span per decision and, for one decision in three, the step that took longest."""
     rows = len(at)
     milliseconds = np.minimum(200.0 * np.exp(0.5 * random.standard_normal(rows)), BUDGET_MS)
@@ -138,6 +139,7 @@ def _release(parameters: Parameters, at: int) -> str:
 def _audit(
     parameters: Parameters,
     hour: int,
+    *,
     ordinary: Integers,
     traces: pa.Array,
     critical: list[Decision],
@@ -150,9 +152,9 @@ def _audit(
         for made in critical
     ]  # fmt: skip
     for index in np.flatnonzero(random.random(len(ordinary)) < 1 / 8).tolist():
-        at, account = int(ordinary[index]), int(random.integers(0, 400))
+        moment, account = int(ordinary[index]), int(random.integers(0, 400))
         order = f"ord-{hour:04d}-{index:06d}"
-        rows.append((at, traces[index].as_py(), "order.accept", False, f"account-{account}",
+        rows.append((moment, traces[index].as_py(), "order.accept", False, f"account-{account}",
                      "order", order))  # fmt: skip
     rows.sort(key=lambda row: (row[0], row[1]))
     at = np.array([row[0] for row in rows], dtype=np.int64)
@@ -201,7 +203,6 @@ def _web_vitals(parameters: Parameters, hour: int, random: np.random.Generator) 
 
 
 def _log_lines(
-    parameters: Parameters,
     hour: int,
     ordinary: Integers,
     traces: pa.Array,
@@ -248,4 +249,3 @@ def _ci_checks(parameters: Parameters) -> pa.Table:
         column_of([row[place] for row in rows], types.field(place).type) for place in range(7)
     ]
     return pa.table([*columns, _arrived(completed, random)], schema=types)
-

@@ -97,9 +97,7 @@ class ParquetWriter:
             folder / f"part-{self._parts[table]:05d}.parquet",
             row_group_size=PARQUET_ROWS_PER_GROUP,
             compression="snappy",
-            use_dictionary=[
-                name for name in rows.column_names if name in _REPEATING
-            ],
+            use_dictionary=[name for name in rows.column_names if name in _REPEATING],
             write_statistics=True,
         )
         self._parts[table] += 1

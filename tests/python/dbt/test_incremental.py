@@ -3,6 +3,7 @@ arrive and however often, the rows are those of one full refresh."""
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ from mbp.building.dbt_process import run_dbt
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 SELECTION = ["--select", "stg_mbp__quotes", "int_mbp__quotes_latest", "int_mbp__quotes_twap"]
-RELATIONS = ("marts.mbp_quotes", "intermediate.int_mbp__quotes_latest", "intermediate.int_mbp__quotes_twap")
+RELATIONS = (
+    "marts.mbp_quotes",
+    "intermediate.int_mbp__quotes_latest",
+    "intermediate.int_mbp__quotes_twap",
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,9 @@ class World:
         DuckDBConnectionManager.close_all_connections()
         changes = {"MBP_RAW": "loaded", "MBP_DUCKDB_PATH": str(self.file)}
         if self.manifest is None:
-            parsed = run_dbt(self.root, ["parse"], artifacts=self.folder, changes=changes, quiet=True)
+            parsed = run_dbt(
+                self.root, ["parse"], artifacts=self.folder, changes=changes, quiet=True
+            )
             assert parsed.success, parsed.problem
             self.manifest = parsed.result
         outcome = run_dbt(
@@ -137,7 +144,9 @@ def assert_equals_full_refresh(world: World, batches: list[list[Change]]) -> Non
     world.restart()
     for number, batch in enumerate(batches):
         arrived = START + timedelta(hours=3 * number + 2)
-        world.deliver([change.row(arrived + timedelta(seconds=i)) for i, change in enumerate(batch)])
+        world.deliver(
+            [change.row(arrived + timedelta(seconds=i)) for i, change in enumerate(batch)]
+        )
         world.run()
     incremental = world.contents()
     world.run("--full-refresh")
@@ -175,7 +184,7 @@ def test_any_split_of_the_log_equals_a_full_refresh(
     delivered = log + order.sample(log, k=len(log) // 3)
     order.shuffle(delivered)
     edges = [0, *sorted(min(cut, len(delivered)) for cut in cuts), len(delivered)]
-    batches = [delivered[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    batches = [delivered[start:end] for start, end in itertools.pairwise(edges)]
     batches = [batch for batch in batches if batch]
     if replayed:
         batches.append(batches[0])

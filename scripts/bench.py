@@ -1,0 +1,260 @@
+"""Measures the main job at scale on DuckDB: ratios within one run, rows per second, growth with size.
+
+Usage: make bench, or BENCH_ROWS=1000000,10000000 python scripts/bench.py. Needs about 4 GB of disk for
+ten million quotes. Engine time is what dbt reports per node; dbt's own start-up is told apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mbp.paths import project_root
+
+BIN = Path(sys.executable).parent
+NEW_SHARE = 0.01
+INCREMENTAL_GOAL = 0.05
+MODELS = ("model.mbp.int_mbp__quotes_latest", "model.mbp.mbp_quotes")
+SLICED_FAMILIES = {
+    "unique",
+    "not_null",
+    "accepted_values",
+    "foreign_key",
+    "range",
+    "pattern",
+    "length",
+}
+SLICED_SINGULAR = {"closed_market_no_trades", "quote_after_close", "liquidity_floor"}
+TABLES = {
+    "raw_mbp": ("markets", "quotes", "resolutions", "abuse_events"),
+    "raw_ops": ("otel_spans", "rum_events", "audit_log", "log_samples", "ci_checks"),
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """One `dbt build`: seconds of the engine per group of nodes, and of the whole process."""
+
+    models: float
+    row_tests: float
+    twap: float
+    other: float
+    process: float
+    failures: tuple[str, ...]
+
+    @property
+    def engine(self) -> float:
+        return self.models + self.row_tests + self.twap + self.other
+
+
+def main() -> int:
+    root = project_root(Path(__file__).parent)
+    sizes = [int(size) for size in os.environ.get("BENCH_ROWS", "1000000,10000000").split(",")]
+    totals: list[tuple[int, float]] = []
+    missed = 0
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
+            rows, full, ratio = bench_size(root, Path(scratch), size)
+        totals.append((rows, full.engine))
+        missed += ratio > INCREMENTAL_GOAL
+    for (rows_a, seconds_a), (rows_b, seconds_b) in itertools.pairwise(totals):
+        exponent = math.log(seconds_b / seconds_a) / math.log(rows_b / rows_a)
+        print(
+            f"growth {rows_a:,} -> {rows_b:,} quotes: engine time grows as n^{exponent:.2f} (1 = linear)"
+        )
+    bench_sample(root)
+    if missed:
+        print(f"goal missed at {missed} of {len(sizes)} sizes: see the ratios above")
+    return 0
+
+
+def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]:
+    """One size: simulate, full refresh, add the newest share, incremental build."""
+    print(f"\n== {size:,} quotes")
+    started = time.perf_counter()
+    history = scratch / "history"
+    command = [str(BIN / "mbp"), "simulate", "--quotes", str(size), "--days", "30"]
+    run([*command, "--format", "parquet", "--output", str(history)], root, {})
+    print(f"simulate                    {time.perf_counter() - started:8.1f} s")
+    warehouse = scratch / "mbp.duckdb"
+    threshold, rows = prepare(warehouse, history)
+    read_seconds, copy_seconds = peers(warehouse)
+    full = build(root, scratch, warehouse, ["--full-refresh"])
+    report("full refresh", full, rows)
+    print(
+        f"  of the engine time: pure read of the columns {read_seconds:.2f} s, plain copy {copy_seconds:.2f} s"
+    )
+    since, added = deliver_the_rest(warehouse, history, threshold)
+    incremental = build(
+        root, scratch, warehouse, ["--vars", json.dumps({"mbp_slice_since": since})]
+    )
+    report(f"+ {added:,} new quotes", incremental, added)
+    ratio = (incremental.models + incremental.row_tests) / (full.models + full.row_tests)
+    goal = "reached" if ratio <= INCREMENTAL_GOAL else "MISSED"
+    print(
+        f"mbp_quotes and its row rules, incremental / full: {ratio:.1%}"
+        f" (models {incremental.models / full.models:.1%},"
+        f" rules {incremental.row_tests / full.row_tests:.1%}); goal {INCREMENTAL_GOAL:.0%}: {goal}"
+    )
+    print(
+        f"beside it: recomputed TWAP {incremental.twap / full.twap:.1%} of full (each market's price in"
+        f" force is looked up in all quotes), rules over whole logs and the rest"
+        f" {incremental.other:.2f} s of {full.other:.2f} s (they compare everything with everything)"
+    )
+    return rows, full, ratio
+
+
+def run(command: list[str], root: Path, changes: dict[str, str], fail: bool = True) -> None:
+    finished = subprocess.run(
+        command,
+        cwd=root,
+        env={**os.environ, **changes},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if fail and finished.returncode != 0:
+        sys.exit(
+            f"bench: {' '.join(command[:3])} failed\n{finished.stdout[-4000:]}{finished.stderr[-4000:]}"
+        )
+
+
+def connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(str(warehouse))
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
+    row = connection.execute(sql).fetchone()
+    return row if row is not None else ()
+
+
+def prepare(warehouse: Path, history: Path) -> tuple[str, int]:
+    """Raw tables from the history, the newest arrivals of quotes held back."""
+    with connect(warehouse) as connection:
+        for schema, tables in TABLES.items():
+            connection.execute(f"create schema {schema}")
+            for table in tables:
+                source = (
+                    f"read_parquet('{history}/{schema.removeprefix('raw_')}.{table}/*.parquet')"
+                )
+                connection.execute(
+                    f"create table {schema}.{table} as select * from {source} order by _loaded_at"
+                )
+        threshold = str(
+            one_row(
+                connection,
+                f"select quantile_disc(_loaded_at, {1 - NEW_SHARE})::varchar from raw_mbp.quotes",
+            )[0]
+        )
+        connection.execute(f"delete from raw_mbp.quotes where _loaded_at > '{threshold}'")
+        rows = one_row(connection, "select count(*) from raw_mbp.quotes")[0]
+        return threshold, int(rows)
+
+
+def deliver_the_rest(warehouse: Path, history: Path, threshold: str) -> tuple[str, int]:
+    """Adds the quotes held back; gives the watermark before them and their number."""
+    with connect(warehouse) as connection:
+        since = one_row(
+            connection,
+            "select strftime(max(applied_until), '%Y-%m-%d %H:%M:%S.%f')"
+            " from intermediate.applied_watermarks where relation_name = 'mbp_quotes'",
+        )
+        source = f"read_parquet('{history}/mbp.quotes/*.parquet')"
+        added = one_row(
+            connection,
+            f"insert into raw_mbp.quotes select * from {source}"
+            f" where _loaded_at > '{threshold}' order by _loaded_at",
+        )
+        return str(since[0]), int(added[0])
+
+
+def peers(warehouse: Path) -> tuple[float, float]:
+    """What the engine needs at least: reading the columns once, and copying them once."""
+    columns = "quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m"
+    with connect(warehouse) as connection:
+        started = time.perf_counter()
+        connection.execute(
+            f"select {', '.join(f'max({c})' for c in columns.split(', '))} from raw_mbp.quotes"
+        )
+        read = time.perf_counter() - started
+        started = time.perf_counter()
+        connection.execute(f"create table copied as select {columns} from raw_mbp.quotes")
+        copied = time.perf_counter() - started
+        connection.execute("drop table copied")
+    return read, copied
+
+
+def build(root: Path, scratch: Path, warehouse: Path, options: list[str]) -> Build:
+    """Runs dbt build and sums what it reports per node."""
+    changes = {
+        "MBP_RAW": "loaded",
+        "MBP_NOW": "end_of_data",
+        "MBP_DUCKDB_PATH": str(warehouse),
+        "DBT_TARGET_PATH": str(scratch / "target"),
+        "DBT_LOG_PATH": str(scratch / "logs"),
+    }
+    started = time.perf_counter()
+    run([str(BIN / "dbt"), "build", "--quiet", *options], root, changes, fail=False)
+    process = time.perf_counter() - started
+    results = json.loads((scratch / "target" / "run_results.json").read_text())["results"]
+    nodes = json.loads((scratch / "target" / "manifest.json").read_text())["nodes"]
+    spent = {"models": 0.0, "row_tests": 0.0, "twap": 0.0, "other": 0.0}
+    failures = []
+    for result in results:
+        node = nodes.get(result["unique_id"])
+        spent[group_of(result["unique_id"], node)] += result["execution_time"]
+        if result["status"] in ("error", "fail", "skipped"):
+            failures.append(f"{result['unique_id'].split('.')[2]}: {result['status']}")
+    return Build(**spent, process=process, failures=tuple(failures))
+
+
+def group_of(unique_id: str, node: dict[str, Any] | None) -> str:
+    if unique_id in MODELS:
+        return "models"
+    if unique_id == "model.mbp.int_mbp__quotes_twap":
+        return "twap"
+    meta = (node or {}).get("config", {}).get("meta", {})
+    sliced = meta.get("family") in SLICED_FAMILIES or meta.get("rule_id") in SLICED_SINGULAR
+    return "row_tests" if meta.get("dataset") == "mbp_quotes" and sliced else "other"
+
+
+def report(name: str, done: Build, rows: int) -> None:
+    print(
+        f"{name:27} {done.engine:8.2f} s engine, {rows / done.engine:12,.0f} quotes/s;"
+        f" mbp_quotes {done.models:.2f}, its row rules {done.row_tests:.2f}, TWAP {done.twap:.2f},"
+        f" other {done.other:.2f}; dbt start-up and overhead {done.process - done.engine:.2f} s"
+    )
+    for failure in done.failures:
+        print(f"  not green: {failure}")
+
+
+def bench_sample(root: Path) -> None:
+    """`dbt build` of the committed sample, as a person runs it."""
+    with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
+        changes = {
+            "MBP_DUCKDB_PATH": f"{scratch}/mbp.duckdb",
+            "DBT_TARGET_PATH": f"{scratch}/target",
+            "DBT_LOG_PATH": f"{scratch}/logs",
+        }
+        started = time.perf_counter()
+        run([str(BIN / "dbt"), "build", "--quiet"], root, changes)
+        print(
+            f"\ndbt build of the sample: {time.perf_counter() - started:.1f} s whole process (goal: 25 s)"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""`mbp build`: from raw change logs to tested, documented datasets, with one summary at the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mbp.building.dbt_process import DbtOutcome, run_dbt, target_name, target_path
+from mbp.building.preflight import check_seeds, packages_are_installed, raw_origin
+from mbp.building.project import absent_columns, check_rendered, coverage_of, rules_of
+from mbp.building.summary import BuildSummary, Coverage, count_by_pack
+from mbp.errors import MbpError
+from mbp.paths import shown
+from mbp.quality.failures import read_artifact
+from mbp.quality.findings import Finding, collect
+from mbp.quality.measurable import not_measurable
+from mbp.warehouse import connect
+
+MODELS = "model"
+DOCS_PAGE = "static_index.html"
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What the reader asked for: dbt target, rebuild from scratch, and a selection of nodes."""
+
+    root: Path
+    target: str | None = None
+    full_refresh: bool = False
+    select: Sequence[str] = ()
+
+
+def build(request: BuildRequest) -> BuildSummary:
+    """Checks, builds, tests and documents the project.
+
+    Raises:
+        MbpError: something that must be there is not (stale contracts, a seed file, the warehouse),
+            dbt could not run at all, or nothing was tested.
+    """
+    started = time.perf_counter()
+    root = request.root
+    target = target_name(request.target)
+    raw = raw_origin()
+    check_rendered(root)
+    check_seeds(root)
+    with connect(root, target):
+        pass  # a database that is down or locked is told before dbt starts
+    if not packages_are_installed(root):
+        _demand(run_dbt(root, ["deps"], quiet=True))
+    parsed = _demand(run_dbt(root, ["parse", *_parsing()], target=target, quiet=True))
+    rules = rules_of(root)
+    absent = absent_columns(root, target) if raw == "loaded" else {}
+    reasons = not_measurable(rules, absent)
+    arguments = ["build"]
+    if request.full_refresh:
+        arguments.append("--full-refresh")
+    if request.select:
+        arguments += ["--select", *request.select]
+    left_out = test_names(parsed.result.nodes, reasons)
+    if left_out:
+        arguments += ["--exclude", *left_out]
+    outcome = run_dbt(root, arguments, target=target, manifest=parsed.result)
+    if outcome.problem:
+        raise MbpError(f"dbt build stopped: {outcome.problem}")
+    documented = run_dbt(
+        root,
+        ["docs", "generate", "--no-compile", "--static"],
+        target=target,
+        manifest=parsed.result,
+        quiet=True,
+    )
+    return _summarise(
+        request,
+        target=target,
+        raw=raw,
+        rules=rules,
+        reasons=reasons,
+        absent=absent,
+        documented=documented,
+        started=started,
+    )
+
+
+def _parsing() -> list[str]:
+    """In CI nothing may come from an earlier run; at a desk parsing in part saves seconds."""
+    return ["--no-partial-parse"] if os.environ.get("CI") else []
+
+
+def _demand(outcome: DbtOutcome) -> DbtOutcome:
+    if not outcome.success:
+        reason = outcome.problem or "see its messages above"
+        raise MbpError(f"dbt {outcome.arguments[0]} failed: {reason}")
+    return outcome
+
+
+def test_names(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:
+    """dbt names of the tests that carry one of `rule_ids`; a singular test is named by its file.
+
+    Raises:
+        MbpError: a rule that no test carries: excluding it would exclude nothing.
+    """
+    names: dict[str, str] = {}
+    for node in nodes.values():
+        if str(node.resource_type) == "test":
+            names[str(node.config.meta.get("rule_id") or node.name)] = str(node.name)
+    unknown = sorted(set(rule_ids) - names.keys())
+    if unknown:
+        raise MbpError(
+            f"no dbt test carries the rule {', '.join(unknown)}", cure="run `mbp contracts render`"
+        )
+    return sorted(names[rule_id] for rule_id in rule_ids)
+
+
+test_names.__test__ = False  # type: ignore[attr-defined]
+
+
+def _summarise(
+    request: BuildRequest,
+    *,
+    target: str,
+    raw: str,
+    rules: Sequence[Any],
+    reasons: Mapping[str, str],
+    absent: Mapping[str, Any],
+    documented: DbtOutcome,
+    started: float,
+) -> BuildSummary:
+    root = request.root
+    folder = target_path(root)
+    manifest = read_artifact(folder, "manifest.json", root)
+    run_results = read_artifact(folder, "run_results.json", root)
+    findings = collect(manifest, run_results, rules, not_measurable=reasons)
+    datasets = sorted({rule.dataset for rule in rules})
+    built = {
+        manifest["nodes"][one["unique_id"]]["name"]: one["status"]
+        for one in run_results["results"]
+        if one["unique_id"].startswith(f"{MODELS}.")
+    }
+    rows = count_rows(root, target, manifest, [name for name in datasets if name in built])
+    notes: list[str] = []
+    coverage: Coverage | None = None
+    if documented.success:
+        coverage = coverage_of(root, folder, notes)
+    else:
+        notes.append(f"the documentation was not written: {documented.problem or 'dbt failed'}")
+    page = folder / DOCS_PAGE
+    succeeded = sum(status == "success" for status in built.values())
+    return BuildSummary(
+        target=target,
+        raw=raw,
+        models_built=succeeded,
+        models_failed=len(built) - succeeded,
+        tests=count_by_pack(findings),
+        rows=rows,
+        empty=[name for name, count in rows.items() if count == 0 and not absent.get(name)],
+        coverage=coverage,
+        docs=shown(page, root) if documented.success and page.is_file() else None,
+        findings=[finding for finding in findings if finding.verdict != "pass"],
+        notes=notes,
+        seconds=time.perf_counter() - started,
+        selected=bool(request.select),
+    )
+
+
+def count_rows(
+    root: Path, target: str, manifest: Mapping[str, Any], datasets: Sequence[str]
+) -> dict[str, int | None]:
+    """Public dataset -> rows; None where the relation cannot be read."""
+    relations = {
+        node["name"]: node["relation_name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == MODELS
+    }
+    rows: dict[str, int | None] = {}
+    with connect(root, target) as warehouse:
+        for dataset in datasets:
+            try:
+                found = warehouse.query(f"select count(*) from {relations[dataset]}")[1]
+                rows[dataset] = int(found[0][0])
+            except MbpError:
+                rows[dataset] = None
+    return rows
+
+
+def blocking(summary: BuildSummary) -> list[Finding]:
+    """The findings that fail the build."""
+    return [finding for finding in summary.findings if finding.blocks]

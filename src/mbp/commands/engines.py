@@ -1,0 +1,38 @@
+"""`mbp engines`: what each engine enforces by itself, measured."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbp.errors import EXIT_FINDINGS
+from mbp.paths import project_root
+
+EPILOG = "Example: mbp engines --check"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("engines", epilog=EPILOG)(engines)
+
+
+def engines(
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the matrix to docs/engines.md.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 when docs/engines.md is stale.")
+    ] = False,
+) -> None:
+    """Break every kind of promise on live engines and show which of them refuse it."""
+    from mbp.engines import document
+
+    root = project_root()
+    table = document.measured_matrix()
+    if write:
+        document.write_matrix(root, table)
+    elif check and document.current_matrix(root) != table:
+        typer.echo(f"{document.DOCUMENT}: stale. Cure: mbp engines --write")
+        raise typer.Exit(EXIT_FINDINGS)
+    typer.echo(table, nl=False)

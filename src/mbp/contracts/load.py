@@ -1,0 +1,132 @@
+"""Reads contracts/a106: every contract, whole and right, or one line that says why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from jsonschema import Draft201909Validator
+
+from mbp.contracts.model import Contract, Rule
+from mbp.contracts.policy import Policy, load_policy
+from mbp.contracts.quality import check_columns, explicit_rules
+from mbp.contracts.reading import Place, contract_of
+from mbp.contracts.rules import derived_rules
+from mbp.contracts.schema_check import check
+from mbp.errors import MbpError
+from mbp.paths import shown
+from mbp.yaml_io import load
+
+FOLDER = "contracts/a106"
+SUFFIX = ".odcs.yaml"
+API_VERSION = "v3.1.0"
+SINGULAR_TESTS = "tests/dbt/singular"
+
+
+def load_contracts(root: Path, today: date | None = None) -> list[Contract]:
+    """All contracts of the project with their rules, sorted by dataset.
+
+    Args:
+        root: the project.
+        today: the day that expiry dates of warnings are held against; the present day without it.
+
+    Raises:
+        MbpError: no contract at all, or the first thing that is wrong with one.
+    """
+    policy = load_policy(root)
+    day = today or date.today()
+    contracts = [_contract(path, root, policy, day) for path in _files(root)]
+    by_dataset = {contract.dataset: contract for contract in contracts}
+    rules = [rule for contract in contracts for rule in contract.rules]
+    _unique(rules, contracts)
+    check_columns(rules, by_dataset)
+    _singular_tests_exist(rules, root)
+    _exceptions_apply(policy, by_dataset)
+    return sorted(contracts, key=lambda contract: contract.dataset)
+
+
+@cache
+def odcs_validator() -> Draft201909Validator:
+    """Validator of the official schema, which refuses unknown keys wherever the standard does."""
+    source = resources.files("open_data_contract_standard") / "schema.json"
+    return Draft201909Validator(json.loads(source.read_text(encoding="utf-8")))
+
+
+def _files(root: Path) -> list[Path]:
+    folder = root / FOLDER
+    found = sorted(folder.glob("*.y*ml")) if folder.is_dir() else []
+    for path in found:
+        if not path.name.endswith(SUFFIX):
+            raise MbpError(
+                "not the name of a contract; it would not be read",
+                path=shown(path, root),
+                cure=f"name it <dataset>{SUFFIX}",
+            )
+    if not found:
+        raise MbpError(
+            "no contract: nothing to check", path=FOLDER, cure=f"add <dataset>{SUFFIX} files"
+        )
+    return found
+
+
+def _contract(path: Path, root: Path, policy: Policy, today: date) -> Contract:
+    name = shown(path, root)
+    document = load(path, shown_as=name)
+    value = check(document, odcs_validator(), name)
+    place = Place(document, name)
+    if value["apiVersion"] != API_VERSION:
+        raise place.at("apiVersion").refuse(
+            f"expected apiVersion {API_VERSION}, found {value['apiVersion']}"
+        )
+    contract = contract_of(value, place, policy)
+    explicit = explicit_rules(contract, value["schema"][0], place.at("schema", 0), policy, today)
+    return replace(contract, rules=(*derived_rules(contract, policy), *explicit))
+
+
+def _unique(rules: list[Rule], contracts: list[Contract]) -> None:
+    seen: dict[str, Rule] = {}
+    for rule in rules:
+        first = seen.setdefault(rule.id, rule)
+        if first is not rule:
+            raise MbpError(
+                f"duplicate rule id {rule.id!r}, first at {first.path}:{first.line}",
+                path=rule.path,
+                line=rule.line,
+                cure="rule ids are unique over all contracts",
+            )
+    ids: dict[str, str] = {}
+    for contract in contracts:
+        other = ids.setdefault(contract.contract_id, contract.path)
+        if other != contract.path:
+            raise MbpError(
+                f"duplicate contract id {contract.contract_id!r}, first in {other}",
+                path=contract.path,
+                cure="give each contract an id of its own",
+            )
+
+
+def _singular_tests_exist(rules: list[Rule], root: Path) -> None:
+    for rule in rules:
+        path = root / SINGULAR_TESTS / f"{rule.test}.sql"
+        if rule.singular and not path.is_file():
+            raise MbpError(
+                f"the rule {rule.id} has no test {shown(path, root)}",
+                path=rule.path,
+                line=rule.line,
+                cure="write the test or correct its name",
+            )
+
+
+def _exceptions_apply(policy: Policy, contracts: dict[str, Contract]) -> None:
+    for exception in policy.exceptions:
+        if exception.dataset not in contracts:
+            raise MbpError(
+                f"an exception for the unknown dataset {exception.dataset!r}",
+                path=policy.path,
+                line=exception.line,
+                cure="remove it or correct its name",
+            )

@@ -1,0 +1,176 @@
+"""The A89 policy: what every contract must carry and what the checks hold it to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft201909Validator
+
+from mbp.contracts.schema_check import check, did_you_mean
+from mbp.errors import MbpError
+from mbp.paths import shown
+from mbp.yaml_io import line_of, load
+
+POLICY = "contracts/a89/policy.yaml"
+DIMENSIONS = (
+    "accuracy",
+    "completeness",
+    "conformity",
+    "consistency",
+    "coverage",
+    "timeliness",
+    "uniqueness",
+)
+TEXT = {"type": "string", "minLength": 1}
+
+
+def closed(properties: Mapping[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Schema of an object that has these keys and no others."""
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+SCHEMA = closed(
+    {
+        "version": {"const": 1},
+        "severities": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"enum": ["error", "warning"]},
+        },
+        "warnings": closed(
+            {
+                "expiry_required": {"type": "boolean"},
+                "max_days_ahead": {"type": "integer", "minimum": 1},
+            }
+        ),
+        "documentation": closed(
+            {"threshold_percent": {"type": "number", "minimum": 0, "maximum": 100}}
+        ),
+        "families": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": closed({"dimension": {"enum": DIMENSIONS}, "meaning": TEXT}),
+        },
+        "required_families": {"type": "array", "minItems": 1, "items": TEXT},
+        "exceptions": {
+            "type": "array",
+            "items": closed({"dataset": TEXT, "family": TEXT, "reason": TEXT}),
+        },
+        "owners": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": closed({"name": TEXT, "channel": TEXT}),
+        },
+    },
+    optional=("exceptions",),
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of rule: its quality dimension and what it means."""
+
+    name: str
+    dimension: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class FamilyException:
+    """Why one dataset does not carry a family that every other one must."""
+
+    dataset: str
+    family: str
+    reason: str
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The policy as read.
+
+    Attributes:
+        max_days_ahead: a warning may not expire later than that many days from today.
+        owners: team -> name for people.
+    """
+
+    severities: tuple[str, ...]
+    expiry_required: bool
+    max_days_ahead: int
+    documentation_percent: float
+    families: Mapping[str, Family]
+    required_families: tuple[str, ...]
+    exceptions: tuple[FamilyException, ...]
+    owners: Mapping[str, str]
+    path: str = POLICY
+
+    def excepted(self, dataset: str, family: str) -> FamilyException | None:
+        """The exception that frees the dataset of the family."""
+        for exception in self.exceptions:
+            if (exception.dataset, exception.family) == (dataset, family):
+                return exception
+        return None
+
+    def check_owner(self, owner: str, path: str, line: int | None) -> str:
+        """`owner`, when the policy knows the team.
+
+        Raises:
+            MbpError: it does not.
+        """
+        if owner not in self.owners:
+            raise MbpError(
+                f"unknown owner {owner!r}",
+                path=path,
+                line=line,
+                cure=did_you_mean(owner, self.owners),
+            )
+        return owner
+
+
+def load_policy(root: Path) -> Policy:
+    """Reads contracts/a89/policy.yaml.
+
+    Raises:
+        MbpError: missing, unreadable, not of the schema, or a family that is not defined.
+    """
+    path = root / POLICY
+    name = shown(path, root)
+    document = load(path, shown_as=name)
+    value = check(document, Draft201909Validator(SCHEMA), name)
+    families = {
+        family: Family(family, entry["dimension"], entry["meaning"].strip())
+        for family, entry in value["families"].items()
+    }
+    for index, family in enumerate(value["required_families"]):
+        _known(family, families, name, line_of(document["required_families"], index))
+    exceptions: list[FamilyException] = []
+    for index, entry in enumerate(value.get("exceptions", ())):
+        line = line_of(document["exceptions"][index], "family")
+        _known(entry["family"], families, name, line)
+        exceptions.append(FamilyException(**entry, line=line))
+    return Policy(
+        severities=tuple(value["severities"]),
+        expiry_required=value["warnings"]["expiry_required"],
+        max_days_ahead=value["warnings"]["max_days_ahead"],
+        documentation_percent=float(value["documentation"]["threshold_percent"]),
+        families=families,
+        required_families=tuple(value["required_families"]),
+        exceptions=tuple(exceptions),
+        owners={team: entry["name"] for team, entry in value["owners"].items()},
+        path=name,
+    )
+
+
+def _known(family: str, families: Mapping[str, Family], path: str, line: int | None) -> None:
+    if family not in families:
+        raise MbpError(
+            f"unknown family {family!r}", path=path, line=line, cure=did_you_mean(family, families)
+        )

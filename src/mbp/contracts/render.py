@@ -1,0 +1,81 @@
+"""Contracts -> the generated files of the project.
+
+Descriptions, types, thresholds and severities of the public datasets stand in the contracts only;
+what dbt and readers need of them is compiled from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbp.contracts.load import load_contracts
+from mbp.contracts.model import Contract
+from mbp.contracts.model_columns import check_models, model_path
+from mbp.contracts.policy import load_policy
+from mbp.contracts.render_docs import columns_markdown, rules_markdown
+from mbp.contracts.render_models import models_yaml, singular_tests_yaml
+from mbp.contracts.render_sources import sources_yaml
+from mbp.contracts.rules import all_rules
+from mbp.contracts.semantics import load_semantics
+from mbp.files import write_text
+
+MODELS_FILE = "models/marts/mbp/_mbp__models.yml"
+SOURCES_FILE = "models/sources/_raw_mbp__sources.yml"
+SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.yml"
+COLUMNS_FILE = "docs/dbt/columns.md"
+RULES_FILE = "docs/reference/rules.md"
+CURE = "run `mbp contracts render` and commit the result"
+
+
+def rendered(root: Path) -> dict[str, str]:
+    """Path in the project -> content, of every generated file. Writes nothing.
+
+    Raises:
+        MbpError: the contracts cannot be read, or a contract and its model differ.
+    """
+    contracts = load_contracts(root)
+    semantics = load_semantics(root, contracts, load_policy(root))
+    check_models(root, contracts)
+    rules = all_rules(contracts)
+    measured = {metric.dataset for metric in semantics.metrics}
+    return {
+        COLUMNS_FILE: columns_markdown(contracts),
+        RULES_FILE: rules_markdown(rules),
+        MODELS_FILE: models_yaml(contracts, _incremental(root, contracts), measured),
+        SOURCES_FILE: sources_yaml(contracts),
+        SINGULAR_TESTS_FILE: singular_tests_yaml(rules),
+    }
+
+
+def stale_files(root: Path) -> list[str]:
+    """Generated files that are missing or differ from what the contracts say, by path."""
+    return sorted(
+        name for name, content in rendered(root).items() if _present(root / name) != content
+    )
+
+
+def render(root: Path) -> list[str]:
+    """Writes what is stale; the paths written. All is compiled before the first write."""
+    contents = rendered(root)
+    changed = sorted(name for name in contents if _present(root / name) != contents[name])
+    for name in changed:
+        write_text(root / name, contents[name])
+    return changed
+
+
+def _present(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+
+
+def _incremental(root: Path, contracts: Sequence[Contract]) -> set[str]:
+    """Datasets whose model adds to its table instead of building it anew."""
+    return {
+        contract.dataset
+        for contract in contracts
+        if "materialized='incremental'"
+        in model_path(root, contract.dataset).read_text(encoding="utf-8")
+    }

@@ -1,0 +1,159 @@
+"""A document against a JSON Schema, with one line for people: file, line, what was expected."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from jsonschema import Draft201909Validator
+from jsonschema.exceptions import ValidationError
+
+from mbp.errors import MbpError
+from mbp.yaml_io import line_of, plain
+
+KEY_CHECKS = ("additionalProperties", "unevaluatedProperties")
+LONGEST_VALUE = 60
+
+
+def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
+    """`document` as ordinary dicts and lists, dates as ISO text, when it follows the schema.
+
+    Args:
+        document: as `mbp.yaml_io` loaded it, with line numbers.
+        validator: of the schema.
+        path: file that messages name.
+
+    Raises:
+        MbpError: the first finding by line. An unknown key goes before the rest at its line.
+    """
+    value = as_json(plain(document))
+    findings = sorted(_findings(document, value, validator), key=lambda found: found[:3])
+    if findings:
+        line, _, what, cure = findings[0]
+        raise MbpError(what, path=path, line=line or None, cure=cure)
+    return value
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A cure that names the nearest known word, or all of them when none is near."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(word, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"use one of {', '.join(names)}" if names else "remove it"
+
+
+def as_json(value: Any) -> Any:
+    """Dates as ISO text: JSON Schema knows no dates, YAML makes them of bare text."""
+    if isinstance(value, dict):
+        return {key: as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_json(item) for item in value]
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return value
+
+
+def _findings(
+    document: Any, value: Any, validator: Draft201909Validator
+) -> Iterator[tuple[int, int, str, str | None]]:
+    """(line, rank, what, cure) of everything that is wrong."""
+    for error in validator.iter_errors(value):
+        for leaf in _leaves(error):
+            place = list(leaf.absolute_path)
+            if leaf.validator in KEY_CHECKS and isinstance(leaf.instance, dict):
+                known = _property_names(leaf.schema, validator)
+                for key in sorted(leaf.instance.keys() - known):
+                    where = f" in {_place(place)}" if place else ""
+                    line = line_at(document, [*place, key])
+                    yield line or 0, 0, f"unknown key {key!r}{where}", did_you_mean(key, known)
+            else:
+                yield line_at(document, place) or 0, 1, _sentence(leaf, place), None
+
+
+def _leaves(error: ValidationError) -> Iterator[ValidationError]:
+    """The errors inside alternatives; of several alternatives the one that got furthest."""
+    if not error.context:
+        yield error
+        return
+    branches: dict[Any, list[ValidationError]] = {}
+    for inner in error.context:
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    best = min(branches.values(), key=lambda found: (len(found), -_depth(found)))
+    if _depth(best) == len(error.absolute_path):
+        yield error
+        return
+    for inner in best:
+        yield from _leaves(inner)
+
+
+def _depth(errors: Sequence[ValidationError]) -> int:
+    return max(len(error.absolute_path) for error in errors)
+
+
+def _property_names(schema: Any, validator: Draft201909Validator, seen: int = 0) -> set[str]:
+    """Every key that some branch of `schema` names for the object itself."""
+    names: set[str] = set()
+    if not isinstance(schema, dict) or seen > 12:  # noqa: PLR2004 (references that go in circles)
+        return names
+    names |= set(schema.get("properties", {}))
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#/$defs/"):
+        whole: Any = validator.schema
+        target = whole["$defs"][reference.removeprefix("#/$defs/")]
+        names |= _property_names(target, validator, seen + 1)
+    for word in ("allOf", "anyOf", "oneOf"):
+        for branch in schema.get(word, ()):
+            names |= _property_names(branch, validator, seen + 1)
+    for word in ("if", "then", "else"):
+        names |= _property_names(schema.get(word), validator, seen + 1)
+    return names
+
+
+def line_at(document: Any, place: Sequence[str | int]) -> int | None:
+    """Line of the node at `place`; of the nearest parent whose line is known otherwise."""
+    node = document
+    line = line_of(document)
+    for step in place:
+        line = line_of(node, step) or line
+        try:
+            node = node[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+def _place(place: Sequence[str | int]) -> str:
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
+    return text
+
+
+def _sentence(error: ValidationError, place: Sequence[str | int]) -> str:
+    where = f"{_place(place)}: " if place else ""
+    value = repr(error.instance)
+    shown = value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}..."
+    expected: Any = error.validator_value
+    if error.validator == "required":
+        missing = sorted(set(expected) - set(plain(error.instance)))
+        return f"{where}missing key {', '.join(repr(key) for key in missing)}"
+    if error.validator == "type":
+        kinds = expected if isinstance(expected, str) else " or ".join(expected)
+        return f"{where}expected {kinds}, found {shown}"
+    sentences = {
+        "enum": f"expected one of {expected}",
+        "const": f"expected {expected!r}",
+        "pattern": f"expected text like {expected}",
+        "minLength": "expected some text",
+        "minItems": "expected at least one entry",
+        "minProperties": "expected at least one entry",
+        "not": "expected another form",
+        "oneOf": "expected another form",
+        "anyOf": "expected another form",
+    }
+    if error.validator in sentences:
+        return f"{where}{sentences[str(error.validator)]}, found {shown}"
+    return f"{where}{error.message}"

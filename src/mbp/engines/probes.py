@@ -1,0 +1,162 @@
+"""One probe per kind of promise: a table that declares it and a statement that breaks it.
+
+An engine enforces the promise when it refuses the statement. The probes run in a schema of their own,
+which they create and drop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SCHEMA = "mbp_enforcement_probe"
+Execute = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How to find out whether one kind of promise is enforced.
+
+    Attributes:
+        kind: the promise, as the matrix names it.
+        setup: statements that must succeed; `{schema}` is replaced.
+        violation: the statement that breaks the promise.
+        stand_in: the family of tests that holds the promise where the engine does not.
+    """
+
+    kind: str
+    setup: tuple[str, ...]
+    violation: str
+    stand_in: str
+
+
+PROBES: tuple[Probe, ...] = (
+    Probe(
+        "not null",
+        ("create table {schema}.p (a integer not null)",),
+        "insert into {schema}.p values (null)",
+        "`<dataset>_<column>_not_null`",
+    ),
+    Probe(
+        "primary key",
+        ("create table {schema}.p (a integer primary key)", "insert into {schema}.p values (1)"),
+        "insert into {schema}.p values (1)",
+        "`<dataset>_<key>_unique`",
+    ),
+    Probe(
+        "unique",
+        ("create table {schema}.p (a integer unique)", "insert into {schema}.p values (1)"),
+        "insert into {schema}.p values (1)",
+        "`<dataset>_<column>_unique`",
+    ),
+    Probe(
+        "check",
+        ("create table {schema}.p (a integer check (a > 0))",),
+        "insert into {schema}.p values (0)",
+        "`<dataset>_<column>_range`",
+    ),
+    Probe(
+        "foreign key, while the parent stays",
+        (
+            "create table {schema}.parent (a integer primary key)",
+            "create table {schema}.p (a integer references {schema}.parent (a))",
+        ),
+        "insert into {schema}.p values (1)",
+        "`<dataset>_fk`",
+    ),
+    Probe(
+        "foreign key, after the parent was rebuilt",
+        (
+            "create table {schema}.parent (a integer primary key)",
+            "create table {schema}.p (a integer references {schema}.parent (a))",
+            "drop table {schema}.parent cascade",
+        ),
+        "insert into {schema}.p values (1)",
+        "`<dataset>_fk`",
+    ),
+    Probe(
+        "digits before the point of a decimal",
+        ("create table {schema}.p (a decimal(4, 2))",),
+        "insert into {schema}.p values (12345.6)",
+        "`<dataset>_<column>_range`",
+    ),
+    Probe(
+        "digits after the point of a decimal",
+        ("create table {schema}.p (a decimal(4, 2))",),
+        "insert into {schema}.p values (0.125)",
+        "none: the value is rounded; types are compared when the contract is checked",
+    ),
+    Probe(
+        "non-empty text",
+        ("create table {schema}.p (a varchar not null)",),
+        "insert into {schema}.p values ('')",
+        "`<dataset>_<column>_length`, `_pattern` or `_accepted_values`",
+    ),
+    Probe(
+        "constraints of a table behind a view",
+        (
+            "create table {schema}.t (a integer)",
+            "insert into {schema}.t values (null)",
+        ),
+        "create view {schema}.p as select cast(a as integer) as a from {schema}.t",
+        "public datasets are tables, never views (dbt-bouncer checks it)",
+    ),
+)
+
+
+def measure(execute: Execute) -> dict[str, bool]:
+    """Runs every probe; kind -> whether the engine refused the violation.
+
+    Args:
+        execute: runs one statement and commits it, or raises; a raised statement must leave the
+            session usable (autocommit).
+
+    Raises:
+        Exception: whatever `execute` raises for a set-up that fails: the probe could not look.
+    """
+    enforced = {}
+    for probe in PROBES:
+        execute(f"drop schema if exists {SCHEMA} cascade")
+        execute(f"create schema {SCHEMA}")
+        try:
+            enforced[probe.kind] = _refused(probe, execute)
+        finally:
+            execute(f"drop schema if exists {SCHEMA} cascade")
+    return enforced
+
+
+def _refused(probe: Probe, execute: Execute) -> bool:
+    *setup, last = (statement.format(schema=SCHEMA) for statement in probe.setup)
+    for statement in setup:
+        execute(statement)
+    try:
+        execute(last)
+    except Exception:
+        # Dropping a parent that is referenced is refused by some engines: the promise is kept.
+        if last.startswith("drop table"):
+            return True
+        raise
+    try:
+        execute(probe.violation.format(schema=SCHEMA))
+    except Exception:
+        return True
+    return False
+
+
+def matrix(measured: dict[str, dict[str, bool]]) -> str:
+    """The Markdown table: kind x engine, and the test that stands in.
+
+    Args:
+        measured: engine -> result of `measure`.
+    """
+    engines = list(measured)
+    lines = [
+        "| promise | " + " | ".join(engines) + " | test that stands in |",
+        "| --- |" + " --- |" * (len(engines) + 1),
+    ]
+    for probe in PROBES:
+        cells = [
+            "enforced" if measured[engine][probe.kind] else "**not enforced**" for engine in engines
+        ]
+        lines.append(f"| {probe.kind} | " + " | ".join(cells) + f" | {probe.stand_in} |")
+    return "\n".join(lines) + "\n"

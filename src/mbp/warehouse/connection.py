@@ -1,0 +1,163 @@
+"""Connections to the warehouse on both engines. Sessions run in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from mbp.errors import MbpError
+from mbp.warehouse.profile import read_target
+
+Rows = list[tuple[Any, ...]]
+
+
+class Warehouse(Protocol):
+    """An open connection. Every statement commits by itself, outside of `transaction`."""
+
+    engine: str
+
+    def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
+        """Column names and all rows of a statement that returns rows."""
+
+    def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
+        """Runs a statement for its effect."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements of the block, or none of them."""
+        yield
+
+    def close(self) -> None:
+        """Ends the connection."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def connect(root: Path, target: str | None = None, *, read_only: bool = False) -> Warehouse:
+    """Opens the warehouse of a dbt target.
+
+    Args:
+        root: the project, where relative DuckDB paths begin.
+        target: dbt target; `DBT_TARGET` or the profile's default without it.
+        read_only: refuse writes; on DuckDB several readers may then share a file.
+
+    Raises:
+        MbpError: unknown target or engine, locked or missing DuckDB file, PostgreSQL unreachable.
+    """
+    name, settings = read_target(root, target)
+    engine = settings.get("type")
+    if engine == "duckdb":
+        return DuckdbWarehouse(root / str(settings["path"]), read_only)
+    if engine == "postgres":
+        return PostgresWarehouse(settings, read_only)
+    raise MbpError(f"target {name!r} is of type {engine!r}", cure="use duckdb or postgres")
+
+
+def quote_identifier(name: str) -> str:
+    """`name` as a quoted SQL identifier, the same on both engines."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class _Closing:
+    """What both engines share: the context manager, and transactions by hand."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
+        raise NotImplementedError
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.execute("begin")
+        try:
+            yield
+        except BaseException:
+            self.execute("rollback")
+            raise
+        self.execute("commit")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class DuckdbWarehouse(_Closing):
+    """The embedded engine: one file, one writer."""
+
+    engine = "duckdb"
+
+    def __init__(self, path: Path, read_only: bool) -> None:
+        import duckdb
+
+        if read_only and not path.is_file():
+            raise MbpError("the warehouse is not there", path=path.name, cure="run `make build`")
+        try:
+            self.connection = duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            text = str(error)
+            if "lock" in text.lower():
+                raise MbpError(
+                    "another process has this DuckDB file open",
+                    path=path.name,
+                    cure="close it, or set MBP_DUCKDB_PATH to a file of your own",
+                ) from error
+            raise MbpError(f"cannot open: {text.splitlines()[0]}", path=path.name) from error
+        self.connection.execute("set TimeZone = 'UTC'")
+
+    def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
+        cursor = self.connection.execute(sql, params)
+        return [str(column[0]) for column in cursor.description or ()], cursor.fetchall()
+
+    def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
+        self.connection.execute(sql, params)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class PostgresWarehouse(_Closing):
+    """The production engine."""
+
+    engine = "postgres"
+
+    def __init__(self, settings: dict[str, Any], read_only: bool) -> None:
+        import psycopg2
+
+        place = f"{settings.get('host')}:{settings.get('port')}/{settings.get('dbname')}"
+        try:
+            self.connection = psycopg2.connect(
+                host=settings.get("host"),
+                port=settings.get("port"),
+                user=settings.get("user"),
+                password=settings.get("password") or settings.get("pass"),
+                dbname=settings.get("dbname") or settings.get("database"),
+                connect_timeout=int(settings.get("connect_timeout", 10)),
+                options="-c timezone=UTC",
+            )
+        except psycopg2.OperationalError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise MbpError(
+                f"PostgreSQL at {place} cannot be reached: {reason}",
+                cure="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
+                " MBP_PG_DATABASE",
+            ) from error
+        self.connection.set_session(readonly=read_only, autocommit=True)
+
+    def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return [column.name for column in cursor.description or ()], cursor.fetchall()
+
+    def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, params)
+
+    def close(self) -> None:
+        self.connection.close()

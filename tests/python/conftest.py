@@ -1,0 +1,35 @@
+"""What several test packages share: the project, and one real PostgreSQL for the whole run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mbp.paths import project_root as find_project_root
+from mbp.warehouse.server import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    return find_project_root(Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh database; `postgres_server.environment(name)` leads to it."""
+    name = f"test_{next(_numbers)}"
+    postgres_server.create_database(name)
+    yield name
+    postgres_server.drop_database(name)

@@ -1,0 +1,144 @@
+"""The main job on a real PostgreSQL: green, and the same rows and types as on DuckDB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mbp.building.dbt_process import environment, run_dbt
+from mbp.contracts import load_contracts
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.canonical import compare, relation_of
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+
+@dataclass(frozen=True)
+class Built:
+    """The sample, built and tested on both engines; `settings` are each engine's variables."""
+
+    root: Path
+    settings: dict[str, dict[str, str]]
+    outcomes: dict[str, Any]
+
+    @contextmanager
+    def open(self, target: str) -> Iterator[Warehouse]:
+        with (
+            environment(self.settings[target]),
+            connect(self.root, target, read_only=True) as warehouse,
+        ):
+            yield warehouse
+
+
+@pytest.fixture(scope="module")
+def built(
+    project_root: Path, postgres_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Built:
+    database = "engines_agree"
+    postgres_server.create_database(database)
+    folder = tmp_path_factory.mktemp("engines")
+    settings = {
+        "duckdb": {"MBP_DUCKDB_PATH": str(folder / "mbp.duckdb"), "MBP_RAW": "sample"},
+        "postgres": {**postgres_server.environment(database), "MBP_RAW": "sample"},
+    }
+    outcomes = {}
+    for target, changes in settings.items():
+        outcomes[target] = run_dbt(
+            project_root,
+            ["build", "--no-partial-parse"],
+            target=target,
+            artifacts=folder / target,
+            changes=changes,
+            quiet=True,
+        )
+        if target == "duckdb":
+            close_duckdb()
+    return Built(project_root, settings, outcomes)
+
+
+def close_duckdb() -> None:
+    """dbt keeps the file open for the rest of the process otherwise."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    DuckDBConnectionManager.close_all_connections()
+
+
+@pytest.mark.parametrize("target", ["duckdb", "postgres"])
+def test_every_model_and_test_passes(built: Built, target: str) -> None:
+    outcome = built.outcomes[target]
+    assert outcome.problem is None
+    bad = [
+        f"{result.node.name}: {result.status} {result.message}"
+        for result in outcome.result
+        if str(result.status) not in ("success", "pass", "no-op")
+    ]
+    assert not bad
+    assert len(outcome.result) > 100
+
+
+def test_both_engines_ran_the_same_nodes(built: Built) -> None:
+    ran = {
+        target: {result.node.unique_id for result in outcome.result}
+        for target, outcome in built.outcomes.items()
+    }
+    assert ran["duckdb"] == ran["postgres"]
+
+
+def test_public_datasets_are_equal_row_by_row_and_type_by_type(built: Built) -> None:
+    contracts = load_contracts(built.root)
+    assert len(contracts) == 4
+    with built.open("duckdb") as duckdb, built.open("postgres") as postgres:
+        for contract in contracts:
+            left = relation_of(duckdb, "marts", contract.dataset, contract.key_column)
+            right = relation_of(postgres, "marts", contract.dataset, contract.key_column)
+            assert left.rows, contract.dataset
+            assert compare(left, right) == []
+
+
+def test_recomputed_averages_are_equal_on_both_engines(built: Built) -> None:
+    """Floating point may differ in the last place of the sum, so they agree to the eighth decimal."""
+    sql = "select quote_id, recomputed_twap_5m from intermediate.int_mbp__quotes_twap order by quote_id"
+    with built.open("duckdb") as duckdb, built.open("postgres") as postgres:
+        _, left = duckdb.query(sql)
+        _, right = postgres.query(sql)
+    assert len(left) == len(right) > 1000
+    for (key, ours), (other_key, theirs) in zip(sorted(left), sorted(right), strict=True):
+        assert key == other_key
+        assert abs(float(ours) - float(theirs)) <= 1e-8
+
+
+def test_live_types_are_those_of_the_contract(built: Built) -> None:
+    sql = (
+        "select column_name, data_type, numeric_precision, numeric_scale, is_nullable"
+        " from information_schema.columns where table_schema = 'marts' and table_name = '{}'"
+        " order by ordinal_position"
+    )
+    for target in ("duckdb", "postgres"):
+        with built.open(target) as warehouse:
+            for contract in load_contracts(built.root):
+                _, found = warehouse.query(sql.format(contract.dataset))
+                assert [row[0] for row in found] == [column.name for column in contract.columns]
+                for column, (_, data_type, precision, scale, nullable) in zip(
+                    contract.columns, found, strict=True
+                ):
+                    live = data_type.lower()
+                    if live == "numeric":
+                        live = f"numeric({precision},{scale})"
+                    assert live == column.physical_types[target].lower(), (target, column.name)
+                    assert (nullable == "NO") is column.required, (target, column.name)
+
+
+def test_quotes_are_found_by_index_on_postgres(built: Built) -> None:
+    sql = "select indexdef from pg_indexes where schemaname = 'marts' and tablename = 'mbp_quotes'"
+    with built.open("postgres") as postgres:
+        _, found = postgres.query(sql)
+    definitions = " ".join(row[0] for row in found)
+    assert "UNIQUE" in definitions and "(quote_id)" in definitions
+    assert "(market_id, quoted_at)" in definitions
+    assert os.environ.get("MBP_PG_PASSWORD") is None
