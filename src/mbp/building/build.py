@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import psycopg2
+
 from mbp.building.dbt_process import DbtOutcome, run_dbt, target_name, target_path
 from mbp.building.preflight import check_seeds, packages_are_installed, raw_origin
 from mbp.building.project import absent_columns, check_rendered, coverage_of, rules_of
@@ -181,7 +184,7 @@ def count_rows(
             try:
                 found = warehouse.query(f"select count(*) from {relations[dataset]}")[1]
                 rows[dataset] = int(found[0][0])
-            except MbpError:
+            except (MbpError, duckdb.Error, psycopg2.Error):
                 rows[dataset] = None
     return rows
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mbp.errors import MbpError
+from mbp.warehouse.profile import profiles_file
 
-PROFILE_NAME = "mbp"
+PROFILES = "profiles.yml"
 DEFAULT_TARGET = "duckdb"
 TARGETS = ("duckdb", "postgres")
 
@@ -58,24 +59,15 @@ def target_path(root: Path) -> Path:
 def profiles_folder(root: Path) -> Path:
     """The folder whose profiles.yml dbt is to read.
 
-    `DBT_PROFILES_DIR` wins, then the project's own profiles.yml. Without either, the example is
-    copied into the artifacts folder, because dbt accepts no other file name.
+    Without a profiles.yml the example is copied into the artifacts folder, because dbt accepts no
+    other file name.
     """
-    configured = os.environ.get("DBT_PROFILES_DIR")
-    if configured:
-        return Path(configured)
-    if (root / "profiles.yml").is_file():
-        return root
-    example = root / "profiles.example.yml"
-    if not example.is_file():
-        raise MbpError(
-            "neither profiles.yml nor profiles.example.yml is here",
-            path=example.name,
-            cure="restore profiles.example.yml",
-        )
+    found = profiles_file(root)
+    if found.name == PROFILES:
+        return found.parent
     folder = target_path(root) / "profiles"
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(example, folder / "profiles.yml")
+    shutil.copyfile(found, folder / PROFILES)
     return folder
 
 

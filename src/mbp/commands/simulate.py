@@ -13,13 +13,13 @@ from mbp.errors import MbpError
 EXAMPLES = """
 Examples:
 
-  mbp simulate                                     # makes seeds/sample again, byte for byte
+  mbp simulate
 
   mbp simulate --quotes 10000000 --format parquet --output /tmp/big
 
   mbp simulate --fault twap_reconciles --output /tmp/bad
 
-  mbp simulate --list-faults
+Without options the committed sample is made again, byte for byte.
 """
 
 
@@ -32,11 +32,11 @@ def simulate(
     *,
     markets: Annotated[
         int | None,
-        typer.Option(help="Markets that are quoted. [default: quotes / 250, 16 or more]"),
+        typer.Option(help="Markets that are quoted (default: one per 250 quotes)."),
     ] = None,
     days: Annotated[int, typer.Option(help="Length of the history.")] = 2,
     quotes: Annotated[
-        int | None, typer.Option(help="Quotes in all, hit within 5 %. [default: 4000]")
+        int | None, typer.Option(help="Quotes in all, hit within 5 % (default: 4000).")
     ] = None,
     rps: Annotated[float, typer.Option(help="Decisions per second that leave a span.")] = 0.0125,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20260105,
@@ -47,7 +47,7 @@ def simulate(
     list_faults: Annotated[bool, typer.Option("--list-faults", help="Print all faults.")] = False,
     file_format: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write. [default: seeds/sample]")
+        Path | None, typer.Option(help="Folder to write (default: seeds/sample).")
     ] = None,
 ) -> None:
     """Make a deterministic history of the market: change logs and telemetry."""

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mbp.building.dbt_process import target_name, target_path
+from mbp.building.preflight import raw_origin
+from mbp.building.project import absent_columns
+from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.errors import MbpError
 from mbp.paths import shown
 from mbp.quality.findings import Finding, collect
 from mbp.quality.freshness import stale_reasons
 from mbp.quality.masking import Classification
+from mbp.quality.measurable import not_measurable
 from mbp.quality.samples import Sample, sample_query, take_sample
+from mbp.warehouse import connect
 
 # Columns that the models add to every change log; they describe the change, not a person.
 CHANGE_COLUMNS = frozenset(
@@ -59,7 +65,7 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
     return document
 
 
-def classify(contracts: Sequence[Any], manifest: Mapping[str, Any]) -> Classification:
+def classify(contracts: Sequence[Contract], manifest: Mapping[str, Any]) -> Classification:
     """Personal and open column names of the project.
 
     A class that is neither public nor internal counts as personal: an unknown word must not open a
@@ -81,34 +87,25 @@ def classify(contracts: Sequence[Any], manifest: Mapping[str, Any]) -> Classific
     return Classification(personal=frozenset(personal), open=frozenset(known - personal))
 
 
-def look(
-    root: Path,
-    *,
-    target: str,
-    artifacts: Path,
-    contracts: Sequence[Any],
-    rules: Sequence[Any],
-    not_measurable: Mapping[str, str],
-    connect: Any,
-    limit: int,
-) -> Failures:
+def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -> Failures:
     """Reads the last run and samples failing rows.
 
     Args:
         root: the dbt project.
-        target: dbt target whose tables are read.
-        artifacts: folder of manifest.json and run_results.json.
-        contracts, rules: of `mbp.contracts`.
-        not_measurable: rule id -> reason.
-        connect: `mbp.warehouse.connect`; called only when there are rows to show.
+        target: dbt target whose tables are read; `DBT_TARGET` or duckdb without it.
         limit: most rows shown of one finding.
 
     Raises:
         MbpError: no readable artifacts, no test in them, or no warehouse to read rows from.
     """
-    manifest = read_artifact(artifacts, "manifest.json", root)
-    run_results = read_artifact(artifacts, "run_results.json", root)
-    collected = collect(manifest, run_results, rules, not_measurable=not_measurable)
+    target = target_name(target)
+    folder = target_path(root)
+    manifest = read_artifact(folder, "manifest.json", root)
+    run_results = read_artifact(folder, "run_results.json", root)
+    contracts = load_contracts(root)
+    rules = all_rules(contracts)
+    absent = absent_columns(root, target) if raw_origin() == "loaded" else {}
+    collected = collect(manifest, run_results, rules, not_measurable=not_measurable(rules, absent))
     notes = stale_reasons(root, manifest, run_results, target=target)
     compiled = {
         result["unique_id"]: str(result.get("compiled_code") or "")
@@ -119,7 +116,7 @@ def look(
     samples: dict[str, Sample] = {}
     if limit > 0 and any(queries.values()):
         classification = classify(contracts, manifest)
-        with connect(root, target) as warehouse:
+        with connect(root, target, read_only=True) as warehouse:
             for finding in told:
                 samples[finding.rule_id] = take_sample(
                     finding,

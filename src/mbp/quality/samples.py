@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import duckdb
+import psycopg2
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from mbp.errors import MbpError
+from mbp.quality.attribution import safe_message
 from mbp.quality.findings import Finding
 from mbp.quality.masking import Classification, masked_columns, masked_rows
 
@@ -26,8 +29,8 @@ class Reader(Protocol):
     """The reading part of mbp.warehouse.Warehouse."""
 
     def query(
-        self, sql: str, parameters: Sequence[Any] = ()
-    ) -> tuple[Sequence[str], Sequence[Sequence[Any]]]: ...
+        self, sql: str, params: Sequence[Any] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]: ...
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,8 @@ def take_sample(
         counted = reader.query(query.count)[1][0][0] if query.count else None
     except MbpError as error:
         return Sample(note=f"rows cannot be shown: {error.what}")
+    except (duckdb.Error, psycopg2.Error) as error:
+        return Sample(note=f"rows cannot be shown: {safe_message(str(error))}")
     hidden = masked_columns(
         columns,
         sql=query.rows,

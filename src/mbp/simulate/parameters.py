@@ -53,7 +53,8 @@ class Parameters:
         if quotes is None:
             quotes = cls.quotes if markets is None else markets * QUOTES_PER_MARKET
         if markets is None:
-            markets = max(cls.markets, math.ceil(quotes / QUOTES_PER_MARKET))
+            few = min(cls.markets, quotes // SMALLEST_QUOTES_PER_MARKET)
+            markets = max(1, few, math.ceil(quotes / QUOTES_PER_MARKET))
         return cls(quotes=quotes, markets=markets, **others)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ class Parameters:
             raise MbpError(
                 f"--quotes {self.quotes} over --markets {self.markets} is {per_market:.1f} quotes a "
                 f"market; expected {SMALLEST_QUOTES_PER_MARKET} to {LARGEST_QUOTES_PER_MARKET}",
-                cure="leave --markets out, or change one of the two",
+                cure="change one of the two, or leave --markets out",
             )
         if 2 * self.days * DAY * self.positions_per_microsecond > LARGEST_LOG_POSITION:
             raise MbpError(

@@ -13,10 +13,18 @@ SAMPLE_EVERY = 64
 
 
 class Spool:
-    """Runs sorted by their first field; `in_order` gives slices of the merged order."""
+    """Runs sorted by their first field; `in_order` gives slices of the merged order.
 
-    def __init__(self, record: np.dtype[np.void], folder: Path) -> None:
+    Args:
+        record: fields of a record; the first one is the key, a whole number.
+        folder: takes one file per run; the caller removes it.
+    """
+
+    def __init__(
+        self, record: np.dtype[np.void], folder: Path, rows_per_slice: int = ROWS_PER_SLICE
+    ) -> None:
         self.record = record
+        self.rows_per_slice = rows_per_slice
         self.folder = folder
         self.key = (record.names or ("",))[0]
         self.rows = 0
@@ -25,6 +33,8 @@ class Spool:
 
     def add(self, run: NDArray[np.void]) -> None:
         """Keeps a sorted run."""
+        if not len(run):
+            return
         path = self.folder / f"{len(self._runs):06d}.run"
         run.tofile(path)
         self._runs.append(path)
@@ -32,12 +42,12 @@ class Spool:
         self.rows += len(run)
 
     def in_order(self) -> Iterator[NDArray[np.void]]:
-        """Slices of about half a million rows; ties stay in the order of the runs."""
+        """Slices of about `rows_per_slice` rows; ties stay in the order of the runs."""
         if not self.rows:
             return
         runs = [np.memmap(path, dtype=self.record, mode="r") for path in self._runs]
         keys = np.sort(np.concatenate(self._samples))
-        slices = max(1, round(self.rows / ROWS_PER_SLICE))
+        slices = max(1, round(self.rows / self.rows_per_slice))
         bounds = keys[[len(keys) * number // slices for number in range(1, slices)]]
         starts = [0] * len(runs)
         for bound in [*bounds.tolist(), None]:

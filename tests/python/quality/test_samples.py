@@ -41,12 +41,9 @@ class DuckdbReader:
         )
 
     def query(
-        self, sql: str, parameters: Sequence[Any] = ()
+        self, sql: str, params: Sequence[Any] | None = None
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
-        try:
-            found = self.connection.execute(sql, list(parameters))
-        except duckdb.Error as error:
-            raise MbpError(str(error).splitlines()[0]) from error
+        found = self.connection.execute(sql, params)
         return [one[0] for one in found.description], found.fetchall()
 
 

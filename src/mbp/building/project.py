@@ -1,0 +1,41 @@
+"""What a build asks of the other parts: contracts, loading, documentation coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from mbp.contracts import Rule, all_rules, load_contracts
+from mbp.contracts.render import CURE, stale_files
+from mbp.errors import MbpError
+
+
+def check_rendered(root: Path) -> None:
+    """The files compiled from the contracts say what the contracts say.
+
+    Raises:
+        MbpError: one of them is stale, or the contracts cannot be read.
+    """
+    stale = stale_files(root)
+    if stale:
+        more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
+        raise MbpError(f"differs from the contracts{more}", path=stale[0], cure=CURE)
+
+
+def rules_of(root: Path) -> list[Rule]:
+    """Every rule that the contracts demand.
+
+    Raises:
+        MbpError: the contracts cannot be read, or demand nothing.
+    """
+    rules = all_rules(load_contracts(root))
+    if not rules:
+        raise MbpError("the contracts demand nothing: nothing to check", path="contracts/a106")
+    return rules
+
+
+def absent_columns(root: Path, target: str) -> Mapping[str, Collection[str]]:
+    """Public dataset -> columns that the loaded source does not have."""
+    from mbp.loading import absent_columns as read
+
+    return read(root, target)

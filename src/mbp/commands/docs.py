@@ -1,0 +1,60 @@
+"""`mbp docs`: the documentation and how much of the warehouse it covers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp import files
+from mbp.errors import EXIT_FINDINGS
+from mbp.paths import project_root
+
+EPILOG = "Example: mbp docs coverage --json coverage.json --compare main.json"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="Documentation and how much it covers.")
+    group.callback()(lambda: None)
+    group.command("coverage", epilog=EPILOG)(coverage)
+    app.add_typer(group, name="docs")
+
+
+def coverage(
+    fail_under: Annotated[
+        float | None, typer.Option(help="Least percentage; the policy's threshold without it.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="JSON of an earlier run: this one may not be worse.")
+    ] = None,
+    write_json: Annotated[
+        str | None, typer.Option("--json", help="Write JSON to this file, or to stdout with -.")
+    ] = None,
+    badge: Annotated[Path | None, typer.Option(help="Write a badge (SVG) to this file.")] = None,
+    artifacts: Annotated[
+        Path | None, typer.Option(help="Folder of manifest.json and catalog.json.")
+    ] = None,
+) -> None:
+    """Compare what is described with the columns and relations that really exist."""
+    from mbp.coverage import report as forms
+    from mbp.coverage.run import judge, measure_project
+
+    root = project_root()
+    report = measure_project(root, artifacts)
+    judgement = judge(root, report, fail_under, compare)
+    document = json.dumps(forms.as_document(report), indent=2) + "\n"
+    if write_json == "-":
+        typer.echo(document, nl=False)
+    else:
+        if write_json is not None:
+            files.write_text(Path(write_json), document)
+        typer.echo(forms.as_text(report))
+    if badge is not None:
+        files.write_text(badge, forms.badge(report, judgement.threshold_percent))
+    for objection in judgement.objections:
+        typer.echo(f"not good enough: {objection}", err=True)
+    if judgement.objections:
+        raise typer.Exit(EXIT_FINDINGS)

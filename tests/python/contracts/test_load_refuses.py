@@ -1,0 +1,338 @@
+"""One wrong place in otherwise right contracts: one message with file, line and cure."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import pytest
+
+from mbp.contracts import load_contracts
+from mbp.contracts.policy import POLICY
+from mbp.errors import MbpError
+
+from .conftest import ABUSE_EVENTS, MARKETS, QUOTES, RESOLUTIONS, SOON, Project
+
+
+class Case(NamedTuple):
+    """`old` becomes `new` in `file`; the message has `says` and the line of `at`."""
+
+    file: str
+    old: str
+    new: str
+    says: str
+    at: str
+
+
+PRICE_TYPES = '{duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)", spark: "decimal(18,8)"}'
+CASES = {
+    "broken YAML": Case(QUOTES, "status: active", "status: [active", "not valid YAML", "domain:"),
+    "duplicate key": Case(
+        QUOTES, "status: active\n", "status: active\nversion: 1.0.1\n", "duplicate key", "version: 1.0.1"
+    ),
+    "unknown key of the contract": Case(
+        QUOTES, "status: active", "statsu: active", "unknown key 'statsu'. Cure: did you mean 'status'?", "statsu"
+    ),
+    "unknown key of a dataset": Case(
+        QUOTES,
+        "dataGranularityDescription:",
+        "dataGranularityDescripton:",
+        "unknown key 'dataGranularityDescripton' in schema[0]. "
+        "Cure: did you mean 'dataGranularityDescription'?",
+        "dataGranularityDescripton",
+    ),
+    "unknown key of a column": Case(
+        QUOTES,
+        "        required: true\n",
+        "        requird: true\n",
+        "unknown key 'requird' in schema[0].properties[0]. Cure: did you mean 'required'?",
+        "requird",
+    ),
+    "unknown key of a quality entry": Case(
+        QUOTES, "        metric: rowCount", "        metrics: rowCount", "unknown key 'metrics'", "metrics: rowCount"
+    ),
+    "unknown option of a type": Case(
+        QUOTES,
+        "exclusiveMinimum: 0, exclusiveMaximum: 1",
+        "exclusiveMinimun: 0, exclusiveMaximum: 1",
+        "did you mean 'exclusiveMinimum'?",
+        "exclusiveMinimun",
+    ),
+    "unknown key of a service level": Case(
+        QUOTES, "    driver: operational", "    drivr: operational", "did you mean 'driver'?", "drivr"
+    ),
+    "unknown key of the team": Case(
+        QUOTES, "team:\n  name: DATA", "team:\n  nam: DATA", "unknown key 'nam' in team", "nam: DATA"
+    ),
+    "unknown custom property": Case(
+        QUOTES,
+        "- property: unit\n            value: probability",
+        "- property: unti\n            value: probability",
+        "unknown customProperty 'unti'. Cure: did you mean 'unit'?",
+        "- property: unti",
+    ),
+    "another version of the standard": Case(
+        QUOTES, "apiVersion: v3.1.0", "apiVersion: v3.0.2", "expected apiVersion v3.1.0", "apiVersion"
+    ),
+    "version that is not semantic": Case(
+        QUOTES, "version: 1.0.0", "version: '1.0'", "expected a semantic version", "version: '1.0'"
+    ),
+    "wrong type of a value": Case(
+        QUOTES, "required: true", "required: sometimes", "expected boolean, found 'sometimes'", "required: sometimes"
+    ),
+    "no team": Case(
+        QUOTES, "team:\n  name: DATA\n", "team:\n", "missing or empty 'name'", "team:"
+    ),
+    "unknown team": Case(
+        QUOTES, "team:\n  name: DATA", "team:\n  name: DATTA", "unknown owner 'DATTA'. Cure: did you mean 'DATA'?", "name: DATTA"
+    ),
+    "no purpose": Case(QUOTES, "  purpose: >-", "  usages: >-", "unknown key 'usages'", "usages"),
+    "column without classification": Case(
+        QUOTES,
+        "        classification: internal\n        logicalTypeOptions",
+        "        logicalTypeOptions",
+        "column 'quote_id': missing or empty 'classification'",
+        "- name: quote_id",
+    ),
+    "unknown classification": Case(
+        QUOTES, "classification: internal", "classification: internl", "did you mean 'internal'?", "internl"
+    ),
+    "empty description": Case(
+        QUOTES,
+        "description: >-\n          Identifies the quote; a correction keeps it.",
+        "description: ' '",
+        "column 'quote_id': missing or empty 'description'",
+        "description: ' '",
+    ),
+    "an engine without a type": Case(
+        QUOTES, PRICE_TYPES, '{duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}', "column 'price': physicalTypes has no type for spark", 'value: {duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}'
+    ),
+    "an unknown engine": Case(
+        QUOTES, "postgres: text", "postgre: text", "unknown engine 'postgre' in physicalTypes. Cure: did you mean 'postgres'?", "postgre: text"
+    ),
+    "no key": Case(
+        QUOTES, "        primaryKey: true\n        primaryKeyPosition: 1\n", "", "expected one column with primaryKey: true, found none", "- name: quote_id"
+    ),
+    "two columns of one name": Case(
+        QUOTES, "- name: volume\n", "- name: price\n", "column 'price' stands twice", "- name: price\n        description: >-\n          Shares traded"
+    ),
+    "foreign key to an unknown dataset": Case(
+        QUOTES, "to: mbp_markets.market_id", "to: mbp_market.market_id", "did you mean 'mbp_markets'?", "- type: foreignKey"
+    ),
+    "foreign key to an unknown column": Case(
+        QUOTES, "to: mbp_markets.market_id", "to: mbp_markets.id", "unknown column 'id' of mbp_markets", "- type: foreignKey"
+    ),
+    "bounds of two kinds": Case(
+        QUOTES, "exclusiveMinimum: 0, exclusiveMaximum: 1", "minimum: 0, exclusiveMaximum: 1", "make both bounds exclusive, or neither", "- name: price"
+    ),
+    "range without a reason": Case(
+        QUOTES,
+        "          - property: ruleReasons\n            value:\n              range: >-\n"
+        "                A trade moves a positive number of shares; direction is not part of the\n"
+        "                quote.\n",
+        "",
+        "column 'volume': the range has no reason",
+        "- name: volume",
+    ),
+    "pattern that is not anchored": Case(
+        QUOTES, "_.:-]*$'", "_.:-]*'", "would match a part of a value", "- name: quote_id"
+    ),
+    "option that nobody checks": Case(
+        QUOTES, "{minimum: 0}", "{minimum: 0, multipleOf: 2}", "no check exists for the option 'multipleOf'", "{minimum: 0, multipleOf"
+    ),
+    "unknown service level": Case(
+        QUOTES, "property: freshness", "property: freshnes", "did you mean 'freshness'?", "- id: freshness"
+    ),
+    "service level twice": Case(
+        QUOTES, "property: latency", "property: freshness", "service level 'freshness' stands twice", "- id: latency"
+    ),
+    "unknown unit of time": Case(
+        QUOTES, "unit: m\n", "unit: fortnight\n", "unknown unit of time 'fortnight'", "- id: freshness"
+    ),
+    "completeness with a tolerance": Case(
+        QUOTES, "value: 100\n    unit: percent", "value: 99\n    unit: percent", "expected 100 percent, found 99", "value: 99"
+    ),
+    "rule of an unknown column": Case(
+        QUOTES,
+        "value: [market_id, quoted_at, volume]",
+        "value: [market_id, quoted_at, volum]",
+        "unknown column 'volum' of mbp_quotes. Cure: did you mean 'volume'?",
+        "- id: closed_market_no_trades",
+    ),
+    "columns that are not a list": Case(
+        QUOTES, "value: [market_id, quoted_at, volume]", "value: '[market_id]'", "columns: expected a list of names", "value: '[market_id]'"
+    ),
+    "rule that names no columns": Case(
+        QUOTES,
+        "          - property: columns\n            value: [market_id, quoted_at, volume]\n",
+        "",
+        "the rule closed_market_no_trades names no columns",
+        "- id: closed_market_no_trades",
+    ),
+    "rule without an owner": Case(
+        QUOTES,
+        "          - property: owner\n            value: PM\n",
+        "",
+        "the rule closed_market_no_trades has no owner",
+        "- id: closed_market_no_trades",
+    ),
+    "rule of an unknown owner": Case(
+        QUOTES, "- property: owner\n            value: PM", "- property: owner\n            value: MP", "unknown owner 'MP'", "value: MP"
+    ),
+    "rule of an unknown family": Case(
+        ABUSE_EVENTS, "value: consistency", "value: consistence", "did you mean 'consistency'?", "value: consistence"
+    ),
+    "family that is not that of the metric": Case(
+        QUOTES, "value: volume\n", "value: freshness\n", "expected the family 'volume' of its metric", "value: freshness"
+    ),
+    "dimension that is not that of the family": Case(
+        QUOTES, "dimension: completeness", "dimension: accuracy", "expected 'completeness'", "dimension: accuracy"
+    ),
+    "dimension outside the standard": Case(
+        QUOTES, "dimension: completeness", "dimension: beauty", "expected one of", "dimension: beauty"
+    ),
+    "severity that is not allowed": Case(
+        QUOTES, "severity: error", "severity: info", "the policy does not allow the severity 'info'", "severity: info"
+    ),
+    "rule without an id": Case(
+        QUOTES, "      - id: mbp_quotes_volume\n        type", "      - type", "has no 'id'", "- type: library"
+    ),
+    "rule id used by another dataset": Case(
+        QUOTES, "- id: mbp_quotes_volume", "- id: mbp_markets_volume", f"duplicate rule id 'mbp_markets_volume', first at {MARKETS}:", "- id: mbp_markets_volume"
+    ),
+    "rule id that is derived already": Case(
+        QUOTES, "- id: mbp_quotes_volume", "- id: mbp_quotes_price_range", "duplicate rule id", "- id: mbp_quotes_price_range"
+    ),
+    "warning without an expiry": Case(
+        QUOTES, f"          - property: expires\n            value: {SOON}\n", "", "the warning liquidity_floor has no expiry", "- id: liquidity_floor"
+    ),
+    "expiry that is no date": Case(
+        QUOTES, f"value: {SOON}", "value: soon", "expires: expected YYYY-MM-DD", "value: soon"
+    ),
+    "error that expires": Case(
+        QUOTES, "severity: warning", "severity: error", "the error liquidity_floor cannot expire", f"value: {SOON}"
+    ),
+    "threshold without a reason": Case(
+        QUOTES,
+        "          - property: reason\n            value: >-\n"
+        "              The quietest market place makes more than a hundred quotes in its first day;\n"
+        "              fewer rows mean that the log was cut. Set 2026-11-23.\n",
+        "",
+        "the rule mbp_quotes_volume has no reason",
+        "- id: mbp_quotes_volume",
+    ),
+    "singular test that is not there": Case(
+        QUOTES, "singular: assert_quote_after_close", "singular: assert_quote_after_closed", "has no test tests/dbt/singular/assert_quote_after_closed.sql", "- id: quote_after_close"
+    ),
+    "unknown key of an implementation": Case(
+        QUOTES, "singular: assert_quote_after_close", "singlar: assert_quote_after_close", "did you mean 'singular'?", "singlar"
+    ),
+    "test and singular at once": Case(
+        QUOTES,
+        "          singular: assert_quote_after_close\n",
+        "          singular: assert_quote_after_close\n          test: not_null\n",
+        "expected either test (with arguments) or singular",
+        "implementation:\n          singular: assert_quote_after_close\n",
+    ),
+    "metric that no test is made for": Case(
+        MARKETS, "metric: invalidValues", "metric: missingValues", "no test is made for the metric 'missingValues'", "- id: mbp_markets_truth_source_accepted_values"
+    ),
+    "list of values that is empty": Case(
+        MARKETS, "validValues: [table, manual, endpoint]", "validValues: []", "expected arguments: {validValues: [...]}", "- id: mbp_markets_truth_source_accepted_values"
+    ),
+    "values with a tolerance": Case(
+        MARKETS, "mustBe: 0", "mustBe: 3", "expected mustBe: 0, found {'mustBe': 3}", "- id: mbp_markets_truth_source_accepted_values"
+    ),
+    "contract id used twice": Case(
+        RESOLUTIONS, "id: urn:mbp:datacontract:mbp_resolutions", "id: urn:mbp:datacontract:mbp_quotes", "duplicate contract id", ""
+    ),
+    "physical name of another table": Case(
+        QUOTES, "physicalName: mbp_quotes", "physicalName: quotes", "expected 'mbp_quotes', the name of the dataset", "physicalName: quotes"
+    ),
+    "unknown key of the policy": Case(
+        POLICY, "max_days_ahead", "max_days", "did you mean 'max_days_ahead'?", "max_days"
+    ),
+    "required family that is not defined": Case(
+        POLICY, "required_families:\n  - unique", "required_families:\n  - uniqe", "unknown family 'uniqe'", "- uniqe"
+    ),
+    "family that rules need": Case(
+        POLICY, "  latency:\n    dimension: timeliness\n    meaning: Changes arrive as fast as promised.\n", "", "no family 'latency'", ""
+    ),
+    "exception of an unknown dataset": Case(
+        POLICY, "- dataset: mbp_markets", "- dataset: mbp_market", "an exception for the unknown dataset 'mbp_market'", "family: foreign_key\n    reason"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_wrong_place_is_named(project: Project, name: str) -> None:
+    case = CASES[name]
+    project.replace(case.file, case.old, case.new)
+
+    with pytest.raises(MbpError) as caught:
+        load_contracts(project.root)
+
+    assert case.says in str(caught.value)
+    assert caught.value.path == case.file
+    assert "\n" not in str(caught.value)
+    if case.at:
+        assert caught.value.line == project.line(case.file, case.at)
+
+
+def test_the_copy_itself_is_right(project: Project) -> None:
+    datasets = [contract.dataset for contract in load_contracts(project.root)]
+    assert datasets == ["mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions"]
+
+
+@pytest.mark.parametrize(
+    ("days_until_expiry", "says"),
+    [(-1, "expired on"), (0, None), (180, None), (181, "more than 180 days ahead")],
+)
+def test_a_warning_has_a_date_within_reach(
+    project: Project, days_until_expiry: int, says: str | None
+) -> None:
+    today = SOON - timedelta(days=days_until_expiry)
+    if says is None:
+        assert load_contracts(project.root, today)
+        return
+    with pytest.raises(MbpError, match=says) as caught:
+        load_contracts(project.root, today)
+    assert caught.value.line == project.line(str(caught.value.path), f"value: {SOON}")
+
+
+def test_no_contract_is_an_error(project: Project) -> None:
+    shutil.rmtree(project.root / "contracts/a106")
+    with pytest.raises(MbpError, match="no contract: nothing to check"):
+        load_contracts(project.root, date.today())
+
+
+def test_a_file_that_would_not_be_read_is_an_error(project: Project) -> None:
+    old = project.root / QUOTES
+    old.rename(old.with_name("mbp_quotes.yaml"))
+    with pytest.raises(MbpError, match=r"not the name of a contract.*Cure: name it <dataset>.odcs"):
+        load_contracts(project.root)
+
+
+def test_an_empty_file_is_an_error(project: Project) -> None:
+    (project.root / QUOTES).write_text("# nothing\n", encoding="utf-8")
+    with pytest.raises(MbpError, match=r"mbp_quotes\.odcs\.yaml: the file is empty"):
+        load_contracts(project.root)
+
+
+def test_a_document_that_is_a_list_is_an_error(project: Project) -> None:
+    (project.root / QUOTES).write_text("- a\n- b\n", encoding="utf-8")
+    with pytest.raises(MbpError, match="expected object"):
+        load_contracts(project.root)
+
+
+def test_a_missing_policy_is_an_error(project: Project) -> None:
+    (project.root / POLICY).unlink()
+    with pytest.raises(MbpError, match=r"policy\.yaml: cannot read"):
+        load_contracts(project.root)
+
+
+def test_a_contract_stands_in_the_file_of_its_dataset(project: Project) -> None:
+    shutil.copy(project.root / QUOTES, project.root / "contracts/a106/mbp_trades.odcs.yaml")
+    with pytest.raises(MbpError, match="the contract of mbp_quotes stands in another file"):
+        load_contracts(project.root)
