@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import psycopg2
 
-from mbp.building.dbt_process import DbtOutcome, run_dbt, target_name, target_path
-from mbp.building.preflight import check_seeds, packages_are_installed, raw_origin
+from mbp.building.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
+from mbp.building.preflight import check_seeds, install_packages, raw_origin
 from mbp.building.project import absent_columns, check_rendered, coverage_of, rules_of
 from mbp.building.summary import BuildSummary, Coverage, count_by_pack
 from mbp.errors import MbpError
@@ -52,9 +52,8 @@ def build(request: BuildRequest) -> BuildSummary:
     check_seeds(root)
     with connect(root, target):
         pass  # a database that is down or locked is told before dbt starts
-    if not packages_are_installed(root):
-        _demand(run_dbt(root, ["deps"], quiet=True))
-    parsed = _demand(run_dbt(root, ["parse", *_parsing()], target=target, quiet=True))
+    install_packages(root)
+    parsed = demand(run_dbt(root, ["parse", *_parsing()], target=target, quiet=True))
     rules = rules_of(root)
     absent = absent_columns(root, target) if raw == "loaded" else {}
     reasons = not_measurable(rules, absent)
@@ -91,13 +90,6 @@ def build(request: BuildRequest) -> BuildSummary:
 def _parsing() -> list[str]:
     """In CI nothing may come from an earlier run; at a desk parsing in part saves seconds."""
     return ["--no-partial-parse"] if os.environ.get("CI") else []
-
-
-def _demand(outcome: DbtOutcome) -> DbtOutcome:
-    if not outcome.success:
-        reason = outcome.problem or "see its messages above"
-        raise MbpError(f"dbt {outcome.arguments[0]} failed: {reason}")
-    return outcome
 
 
 def test_names(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:
@@ -147,7 +139,7 @@ def _summarise(
     notes: list[str] = []
     coverage: Coverage | None = None
     if documented.success:
-        coverage = coverage_of(root, folder, notes)
+        coverage = coverage_of(root, notes)
     else:
         notes.append(f"the documentation was not written: {documented.problem or 'dbt failed'}")
     page = folder / DOCS_PAGE

@@ -86,6 +86,31 @@ def environment(changes: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _release_duckdb() -> None:
+    """Closes the file that dbt-duckdb keeps open until the process ends: others must get at it."""
+    module = sys.modules.get("dbt.adapters.duckdb.connections")
+    manager = getattr(module, "DuckDBConnectionManager", None)
+    held = getattr(manager, "_ENV", None)
+    if manager is not None and held is not None:
+        held.close()
+        manager._ENV = None
+
+
+def demand(outcome: DbtOutcome) -> DbtOutcome:
+    """`outcome` when it is a success.
+
+    Raises:
+        MbpError: it is none; names the command and dbt's reason.
+    """
+    if not outcome.success:
+        reason = " ".join((outcome.problem or "see its messages above").split())
+        raise MbpError(
+            f"dbt {outcome.arguments[0]} failed: {reason}",
+            cure=f"make `dbt {outcome.arguments[0]}` pass first",
+        )
+    return outcome
+
+
 def run_dbt(
     root: Path,
     arguments: Sequence[str],
@@ -124,7 +149,10 @@ def run_dbt(
         ]
     started = time.perf_counter()
     with environment(changes or {}), redirect_stdout(sys.stderr):
-        outcome = dbtRunner(manifest=manifest).invoke([*standing, *arguments, *places])
+        try:
+            outcome = dbtRunner(manifest=manifest).invoke([*standing, *arguments, *places])
+        finally:
+            _release_duckdb()
     problem = None
     if outcome.exception is not None:
         problem = str(outcome.exception).strip() or type(outcome.exception).__name__

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp import yaml_io
+from mbp.building.dbt_process import demand, run_dbt
 from mbp.errors import MbpError
 from mbp.paths import shown
 
@@ -75,6 +76,16 @@ def _entries(document: Any, name: str) -> list[Any]:
             cure="see https://docs.getdbt.com/reference/seed-properties",
         )
     return list(seeds)
+
+
+def install_packages(root: Path) -> None:
+    """`dbt deps`, when there is something to do.
+
+    Raises:
+        MbpError: dbt could not install a package.
+    """
+    if not packages_are_installed(root):
+        demand(run_dbt(root, ["deps"], quiet=True))
 
 
 def packages_are_installed(root: Path) -> bool:

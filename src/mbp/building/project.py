@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from mbp.building.summary import Coverage
 from mbp.contracts import Rule, all_rules, load_contracts
 from mbp.contracts.render import CURE, stale_files
 from mbp.errors import MbpError
@@ -39,3 +40,15 @@ def absent_columns(root: Path, target: str) -> Mapping[str, Collection[str]]:
     from mbp.loading import absent_columns as read
 
     return read(root, target)
+
+
+def coverage_of(root: Path, notes: list[str]) -> Coverage | None:
+    """Documentation coverage of the build, or None with the reason added to `notes`."""
+    from mbp.coverage.run import measure_project
+
+    try:
+        count = measure_project(root).count
+    except MbpError as error:
+        notes.append(f"documentation coverage could not be measured: {error.what}")
+        return None
+    return Coverage(described=count.described, total=count.total, percent=count.percent)

@@ -53,7 +53,10 @@ def load_contracts(root: Path, today: date | None = None) -> list[Contract]:
 def odcs_validator() -> Draft201909Validator:
     """Validator of the official schema, which refuses unknown keys wherever the standard does."""
     source = resources.files("open_data_contract_standard") / "schema.json"
-    return Draft201909Validator(json.loads(source.read_text(encoding="utf-8")))
+    schema = json.loads(source.read_text(encoding="utf-8"))
+    # The one object that the standard leaves open: a mistyped `purpose` would be lost in silence.
+    schema["properties"]["description"]["additionalProperties"] = False
+    return Draft201909Validator(schema)
 
 
 def _files(root: Path) -> list[Path]:

@@ -26,12 +26,13 @@ def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
         path: file that messages name.
 
     Raises:
-        MbpError: the first finding by line. An unknown key goes before the rest at its line.
+        MbpError: the first finding by line. Unknown keys go first: a mistyped key is also a missing
+            one, and the typing error is what the reader has to see.
     """
     value = as_json(plain(document))
     findings = sorted(_findings(document, value, validator), key=lambda found: found[:3])
     if findings:
-        line, _, what, cure = findings[0]
+        _, line, what, cure = findings[0]
         raise MbpError(what, path=path, line=line or None, cure=cure)
     return value
 
@@ -59,7 +60,7 @@ def as_json(value: Any) -> Any:
 def _findings(
     document: Any, value: Any, validator: Draft201909Validator
 ) -> Iterator[tuple[int, int, str, str | None]]:
-    """(line, rank, what, cure) of everything that is wrong."""
+    """(rank, line, what, cure) of everything that is wrong."""
     for error in validator.iter_errors(value):
         for leaf in _leaves(error):
             place = list(leaf.absolute_path)
@@ -68,29 +69,31 @@ def _findings(
                 for key in sorted(leaf.instance.keys() - known):
                     where = f" in {_place(place)}" if place else ""
                     line = line_at(document, [*place, key])
-                    yield line or 0, 0, f"unknown key {key!r}{where}", did_you_mean(key, known)
+                    yield 0, line or 0, f"unknown key {key!r}{where}", did_you_mean(key, known)
             else:
-                yield line_at(document, place) or 0, 1, _sentence(leaf, place), None
+                yield 1, line_at(document, place) or 0, _sentence(leaf, place), None
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
-    """The errors inside alternatives; of several alternatives the one that got furthest."""
+    """The errors inside the one alternative that was meant; the whole where that is open."""
     if not error.context:
         yield error
         return
     branches: dict[Any, list[ValidationError]] = {}
     for inner in error.context:
         branches.setdefault(inner.schema_path[0], []).append(inner)
-    best = min(branches.values(), key=lambda found: (len(found), -_depth(found)))
-    if _depth(best) == len(error.absolute_path):
+    here = len(error.absolute_path)
+    # An alternative for another kind of value is not what the writer meant.
+    meant = [found for found in branches.values() if not _of_another_kind(found, here)]
+    if len(meant) != 1:
         yield error
         return
-    for inner in best:
+    for inner in meant[0]:
         yield from _leaves(inner)
 
 
-def _depth(errors: Sequence[ValidationError]) -> int:
-    return max(len(error.absolute_path) for error in errors)
+def _of_another_kind(errors: Sequence[ValidationError], depth: int) -> bool:
+    return any(error.validator == "type" and len(error.absolute_path) == depth for error in errors)
 
 
 def _property_names(schema: Any, validator: Draft201909Validator, seen: int = 0) -> set[str]:
@@ -100,9 +103,10 @@ def _property_names(schema: Any, validator: Draft201909Validator, seen: int = 0)
         return names
     names |= set(schema.get("properties", {}))
     reference = schema.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#/$defs/"):
-        whole: Any = validator.schema
-        target = whole["$defs"][reference.removeprefix("#/$defs/")]
+    if isinstance(reference, str) and reference.startswith("#/"):
+        target: Any = validator.schema
+        for step in reference.removeprefix("#/").split("/"):
+            target = target[step]
         names |= _property_names(target, validator, seen + 1)
     for word in ("allOf", "anyOf", "oneOf"):
         for branch in schema.get(word, ()):

@@ -10,7 +10,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from mbp.building.dbt_process import run_dbt
+from mbp.building.dbt_process import demand, run_dbt
+from mbp.building.preflight import install_packages
 from mbp.errors import MbpError
 
 SEED_PREFIX = "raw_"
@@ -84,6 +85,7 @@ def compile_project(
     Raises:
         MbpError: dbt could not compile, or there is nothing to test.
     """
+    install_packages(root)
     with tempfile.TemporaryDirectory(prefix="mbp-prove-") as folder:
         scratch = Path(folder)
         settings = {
@@ -93,19 +95,16 @@ def compile_project(
             "MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb"),
             **(changes or {}),
         }
-        outcome = run_dbt(
-            root,
-            ["compile", "--full-refresh"],
-            target=engine,
-            artifacts=scratch,
-            changes=settings,
-            quiet=True,
-        )
-        if not outcome.success:
-            raise MbpError(
-                f"dbt could not compile the project: {outcome.problem or 'see its messages above'}",
-                cure="make `dbt compile` pass first",
+        demand(
+            run_dbt(
+                root,
+                ["compile", "--full-refresh"],
+                target=engine,
+                artifacts=scratch,
+                changes=settings,
+                quiet=True,
             )
+        )
         manifest = json.loads((scratch / "target" / "manifest.json").read_text(encoding="utf-8"))
     return read_project(manifest)
 

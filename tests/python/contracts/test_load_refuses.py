@@ -7,12 +7,11 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 import pytest
+from contracts_project import ABUSE_EVENTS, MARKETS, QUOTES, RESOLUTIONS, SOON, Project
 
 from mbp.contracts import load_contracts
 from mbp.contracts.policy import POLICY
 from mbp.errors import MbpError
-
-from .conftest import ABUSE_EVENTS, MARKETS, QUOTES, RESOLUTIONS, SOON, Project
 
 
 class Case(NamedTuple):
@@ -29,10 +28,18 @@ PRICE_TYPES = '{duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)", spark: "deci
 CASES = {
     "broken YAML": Case(QUOTES, "status: active", "status: [active", "not valid YAML", "domain:"),
     "duplicate key": Case(
-        QUOTES, "status: active\n", "status: active\nversion: 1.0.1\n", "duplicate key", "version: 1.0.1"
+        QUOTES,
+        "status: active\n",
+        "status: active\nversion: 1.0.1\n",
+        "duplicate key",
+        "version: 1.0.1",
     ),
     "unknown key of the contract": Case(
-        QUOTES, "status: active", "statsu: active", "unknown key 'statsu'. Cure: did you mean 'status'?", "statsu"
+        QUOTES,
+        "status: active",
+        "statsu: active",
+        "unknown key 'statsu'. Cure: did you mean 'status'?",
+        "statsu",
     ),
     "unknown key of a dataset": Case(
         QUOTES,
@@ -50,7 +57,11 @@ CASES = {
         "requird",
     ),
     "unknown key of a quality entry": Case(
-        QUOTES, "        metric: rowCount", "        metrics: rowCount", "unknown key 'metrics'", "metrics: rowCount"
+        QUOTES,
+        "        metric: rowCount",
+        "        metrics: rowCount",
+        "unknown key 'metrics'",
+        "metrics: rowCount",
     ),
     "unknown option of a type": Case(
         QUOTES,
@@ -60,10 +71,32 @@ CASES = {
         "exclusiveMinimun",
     ),
     "unknown key of a service level": Case(
-        QUOTES, "    driver: operational", "    drivr: operational", "did you mean 'driver'?", "drivr"
+        QUOTES,
+        "    driver: operational",
+        "    drivr: operational",
+        "did you mean 'driver'?",
+        "drivr",
     ),
     "unknown key of the team": Case(
-        QUOTES, "team:\n  name: DATA", "team:\n  nam: DATA", "unknown key 'nam' in team", "nam: DATA"
+        QUOTES,
+        "team:\n  name: DATA",
+        "team:\n  nam: DATA",
+        "unknown key 'nam' in team",
+        "nam: DATA",
+    ),
+    "unknown key of a server": Case(
+        QUOTES,
+        "    host: localhost",
+        "    hots: localhost",
+        "unknown key 'hots' in servers[1]. Cure: did you mean 'host'?",
+        "hots",
+    ),
+    "unknown key of a relationship": Case(
+        QUOTES,
+        "to: mbp_markets.market_id",
+        "tow: mbp_markets.market_id",
+        "unknown key 'tow' in schema[0].properties[1].relationships[0]",
+        "tow:",
     ),
     "unknown custom property": Case(
         QUOTES,
@@ -73,19 +106,35 @@ CASES = {
         "- property: unti",
     ),
     "another version of the standard": Case(
-        QUOTES, "apiVersion: v3.1.0", "apiVersion: v3.0.2", "expected apiVersion v3.1.0", "apiVersion"
+        QUOTES,
+        "apiVersion: v3.1.0",
+        "apiVersion: v3.0.2",
+        "expected apiVersion v3.1.0",
+        "apiVersion",
     ),
     "version that is not semantic": Case(
         QUOTES, "version: 1.0.0", "version: '1.0'", "expected a semantic version", "version: '1.0'"
     ),
     "wrong type of a value": Case(
-        QUOTES, "required: true", "required: sometimes", "expected boolean, found 'sometimes'", "required: sometimes"
+        QUOTES,
+        "required: true",
+        "required: sometimes",
+        "expected boolean, found 'sometimes'",
+        "required: sometimes",
     ),
     "no team": Case(
-        QUOTES, "team:\n  name: DATA\n", "team:\n", "missing or empty 'name'", "team:"
+        QUOTES,
+        "team:\n  name: DATA\n",
+        "team:\n",
+        "missing or empty 'name'",
+        "description: >-\n    Answers",
     ),
     "unknown team": Case(
-        QUOTES, "team:\n  name: DATA", "team:\n  name: DATTA", "unknown owner 'DATTA'. Cure: did you mean 'DATA'?", "name: DATTA"
+        QUOTES,
+        "team:\n  name: DATA",
+        "team:\n  name: DATTA",
+        "unknown owner 'DATTA'. Cure: did you mean 'DATA'?",
+        "name: DATTA",
     ),
     "no purpose": Case(QUOTES, "  purpose: >-", "  usages: >-", "unknown key 'usages'", "usages"),
     "column without classification": Case(
@@ -96,7 +145,11 @@ CASES = {
         "- name: quote_id",
     ),
     "unknown classification": Case(
-        QUOTES, "classification: internal", "classification: internl", "did you mean 'internal'?", "internl"
+        QUOTES,
+        "classification: internal",
+        "classification: internl",
+        "did you mean 'internal'?",
+        "internl",
     ),
     "empty description": Case(
         QUOTES,
@@ -106,25 +159,53 @@ CASES = {
         "description: ' '",
     ),
     "an engine without a type": Case(
-        QUOTES, PRICE_TYPES, '{duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}', "column 'price': physicalTypes has no type for spark", 'value: {duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}'
+        QUOTES,
+        PRICE_TYPES,
+        '{duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}',
+        "column 'price': physicalTypes has no type for spark",
+        'value: {duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}',
     ),
     "an unknown engine": Case(
-        QUOTES, "postgres: text", "postgre: text", "unknown engine 'postgre' in physicalTypes. Cure: did you mean 'postgres'?", "postgre: text"
+        QUOTES,
+        "postgres: text",
+        "postgre: text",
+        "unknown engine 'postgre' in physicalTypes. Cure: did you mean 'postgres'?",
+        "postgre: text",
     ),
     "no key": Case(
-        QUOTES, "        primaryKey: true\n        primaryKeyPosition: 1\n", "", "expected one column with primaryKey: true, found none", "- name: quote_id"
+        QUOTES,
+        "        primaryKey: true\n        primaryKeyPosition: 1\n",
+        "",
+        "expected one column with primaryKey: true, found none",
+        "    properties:",
     ),
     "two columns of one name": Case(
-        QUOTES, "- name: volume\n", "- name: price\n", "column 'price' stands twice", "- name: price\n        description: >-\n          Shares traded"
+        QUOTES,
+        "- name: volume\n",
+        "- name: price\n",
+        "column 'price' stands twice",
+        "- name: price\n        description: >-\n          Shares traded",
     ),
     "foreign key to an unknown dataset": Case(
-        QUOTES, "to: mbp_markets.market_id", "to: mbp_market.market_id", "did you mean 'mbp_markets'?", "- type: foreignKey"
+        QUOTES,
+        "to: mbp_markets.market_id",
+        "to: mbp_market.market_id",
+        "did you mean 'mbp_markets'?",
+        "- type: foreignKey",
     ),
     "foreign key to an unknown column": Case(
-        QUOTES, "to: mbp_markets.market_id", "to: mbp_markets.id", "unknown column 'id' of mbp_markets", "- type: foreignKey"
+        QUOTES,
+        "to: mbp_markets.market_id",
+        "to: mbp_markets.id",
+        "unknown column 'id' of mbp_markets",
+        "- type: foreignKey",
     ),
     "bounds of two kinds": Case(
-        QUOTES, "exclusiveMinimum: 0, exclusiveMaximum: 1", "minimum: 0, exclusiveMaximum: 1", "make both bounds exclusive, or neither", "- name: price"
+        QUOTES,
+        "exclusiveMinimum: 0, exclusiveMaximum: 1",
+        "minimum: 0, exclusiveMaximum: 1",
+        "make both bounds exclusive, or neither",
+        "- name: price",
     ),
     "range without a reason": Case(
         QUOTES,
@@ -139,19 +220,39 @@ CASES = {
         QUOTES, "_.:-]*$'", "_.:-]*'", "would match a part of a value", "- name: quote_id"
     ),
     "option that nobody checks": Case(
-        QUOTES, "{minimum: 0}", "{minimum: 0, multipleOf: 2}", "no check exists for the option 'multipleOf'", "{minimum: 0, multipleOf"
+        QUOTES,
+        "{minimum: 0}",
+        "{minimum: 0, multipleOf: 2}",
+        "no check exists for the option 'multipleOf'",
+        "{minimum: 0, multipleOf",
     ),
     "unknown service level": Case(
-        QUOTES, "property: freshness", "property: freshnes", "did you mean 'freshness'?", "- id: freshness"
+        QUOTES,
+        "property: freshness",
+        "property: freshnes",
+        "did you mean 'freshness'?",
+        "- id: freshness",
     ),
     "service level twice": Case(
-        QUOTES, "property: latency", "property: freshness", "service level 'freshness' stands twice", "- id: latency"
+        QUOTES,
+        "property: latency",
+        "property: freshness",
+        "service level 'freshness' stands twice",
+        "- id: latency",
     ),
     "unknown unit of time": Case(
-        QUOTES, "unit: m\n", "unit: fortnight\n", "unknown unit of time 'fortnight'", "- id: freshness"
+        QUOTES,
+        "unit: m\n",
+        "unit: fortnight\n",
+        "unknown unit of time 'fortnight'",
+        "- id: freshness",
     ),
     "completeness with a tolerance": Case(
-        QUOTES, "value: 100\n    unit: percent", "value: 99\n    unit: percent", "expected 100 percent, found 99", "value: 99"
+        QUOTES,
+        "value: 100\n    unit: percent",
+        "value: 99\n    unit: percent",
+        "expected 100 percent, found 99",
+        "value: 99",
     ),
     "rule of an unknown column": Case(
         QUOTES,
@@ -161,7 +262,11 @@ CASES = {
         "- id: closed_market_no_trades",
     ),
     "columns that are not a list": Case(
-        QUOTES, "value: [market_id, quoted_at, volume]", "value: '[market_id]'", "columns: expected a list of names", "value: '[market_id]'"
+        QUOTES,
+        "value: [market_id, quoted_at, volume]",
+        "value: '[market_id]'",
+        "columns: expected a list of names",
+        "value: '[market_id]'",
     ),
     "rule that names no columns": Case(
         QUOTES,
@@ -178,40 +283,84 @@ CASES = {
         "- id: closed_market_no_trades",
     ),
     "rule of an unknown owner": Case(
-        QUOTES, "- property: owner\n            value: PM", "- property: owner\n            value: MP", "unknown owner 'MP'", "value: MP"
+        QUOTES,
+        "- property: owner\n            value: PM",
+        "- property: owner\n            value: MP",
+        "unknown owner 'MP'",
+        "value: MP",
     ),
     "rule of an unknown family": Case(
-        ABUSE_EVENTS, "value: consistency", "value: consistence", "did you mean 'consistency'?", "value: consistence"
+        ABUSE_EVENTS,
+        "value: consistency",
+        "value: consistence",
+        "did you mean 'consistency'?",
+        "value: consistence",
     ),
     "family that is not that of the metric": Case(
-        QUOTES, "value: volume\n", "value: freshness\n", "expected the family 'volume' of its metric", "value: freshness"
+        QUOTES,
+        "value: volume\n",
+        "value: freshness\n",
+        "expected the family 'volume' of its metric",
+        "value: freshness",
     ),
     "dimension that is not that of the family": Case(
-        QUOTES, "dimension: completeness", "dimension: accuracy", "expected 'completeness'", "dimension: accuracy"
+        QUOTES,
+        "dimension: completeness",
+        "dimension: accuracy",
+        "expected 'completeness'",
+        "dimension: accuracy",
     ),
     "dimension outside the standard": Case(
-        QUOTES, "dimension: completeness", "dimension: beauty", "expected one of", "dimension: beauty"
+        QUOTES,
+        "dimension: completeness",
+        "dimension: beauty",
+        "expected one of",
+        "dimension: beauty",
     ),
     "severity that is not allowed": Case(
-        QUOTES, "severity: error", "severity: info", "the policy does not allow the severity 'info'", "severity: info"
+        QUOTES,
+        "severity: error",
+        "severity: info",
+        "the policy does not allow the severity 'info'",
+        "severity: info",
     ),
     "rule without an id": Case(
-        QUOTES, "      - id: mbp_quotes_volume\n        type", "      - type", "has no 'id'", "- type: library"
+        QUOTES,
+        "      - id: mbp_quotes_volume\n        type",
+        "      - type",
+        "has no 'id'",
+        "- type: library",
     ),
     "rule id used by another dataset": Case(
-        QUOTES, "- id: mbp_quotes_volume", "- id: mbp_markets_volume", f"duplicate rule id 'mbp_markets_volume', first at {MARKETS}:", "- id: mbp_markets_volume"
+        QUOTES,
+        "- id: mbp_quotes_volume",
+        "- id: mbp_markets_volume",
+        f"duplicate rule id 'mbp_markets_volume', first at {MARKETS}:",
+        "- id: mbp_markets_volume",
     ),
     "rule id that is derived already": Case(
-        QUOTES, "- id: mbp_quotes_volume", "- id: mbp_quotes_price_range", "duplicate rule id", "- id: mbp_quotes_price_range"
+        QUOTES,
+        "- id: mbp_quotes_volume",
+        "- id: mbp_quotes_price_range",
+        "duplicate rule id",
+        "- id: mbp_quotes_price_range",
     ),
     "warning without an expiry": Case(
-        QUOTES, f"          - property: expires\n            value: {SOON}\n", "", "the warning liquidity_floor has no expiry", "- id: liquidity_floor"
+        QUOTES,
+        f"          - property: expires\n            value: {SOON}\n",
+        "",
+        "the warning liquidity_floor has no expiry",
+        "- id: liquidity_floor",
     ),
     "expiry that is no date": Case(
         QUOTES, f"value: {SOON}", "value: soon", "expires: expected YYYY-MM-DD", "value: soon"
     ),
     "error that expires": Case(
-        QUOTES, "severity: warning", "severity: error", "the error liquidity_floor cannot expire", f"value: {SOON}"
+        QUOTES,
+        "severity: warning",
+        "severity: error",
+        "the error liquidity_floor cannot expire",
+        f"value: {SOON}",
     ),
     "threshold without a reason": Case(
         QUOTES,
@@ -223,10 +372,18 @@ CASES = {
         "- id: mbp_quotes_volume",
     ),
     "singular test that is not there": Case(
-        QUOTES, "singular: assert_quote_after_close", "singular: assert_quote_after_closed", "has no test tests/dbt/singular/assert_quote_after_closed.sql", "- id: quote_after_close"
+        QUOTES,
+        "singular: assert_quote_after_close",
+        "singular: assert_quote_after_closed",
+        "has no test tests/dbt/singular/assert_quote_after_closed.sql",
+        "- id: quote_after_close",
     ),
     "unknown key of an implementation": Case(
-        QUOTES, "singular: assert_quote_after_close", "singlar: assert_quote_after_close", "did you mean 'singular'?", "singlar"
+        QUOTES,
+        "singular: assert_quote_after_close",
+        "singlar: assert_quote_after_close",
+        "did you mean 'singular'?",
+        "singlar",
     ),
     "test and singular at once": Case(
         QUOTES,
@@ -236,33 +393,65 @@ CASES = {
         "implementation:\n          singular: assert_quote_after_close\n",
     ),
     "metric that no test is made for": Case(
-        MARKETS, "metric: invalidValues", "metric: missingValues", "no test is made for the metric 'missingValues'", "- id: mbp_markets_truth_source_accepted_values"
+        MARKETS,
+        "metric: invalidValues",
+        "metric: missingValues",
+        "no test is made for the metric 'missingValues'",
+        "- id: mbp_markets_truth_source_accepted_values",
     ),
     "list of values that is empty": Case(
-        MARKETS, "validValues: [table, manual, endpoint]", "validValues: []", "expected arguments: {validValues: [...]}", "- id: mbp_markets_truth_source_accepted_values"
+        MARKETS,
+        "validValues: [table, manual, endpoint]",
+        "validValues: []",
+        "expected arguments: {validValues: [...]}",
+        "- id: mbp_markets_truth_source_accepted_values",
     ),
     "values with a tolerance": Case(
-        MARKETS, "mustBe: 0", "mustBe: 3", "expected mustBe: 0, found {'mustBe': 3}", "- id: mbp_markets_truth_source_accepted_values"
+        MARKETS,
+        "mustBe: 0",
+        "mustBe: 3",
+        "expected mustBe: 0, found {'mustBe': 3}",
+        "- id: mbp_markets_truth_source_accepted_values",
     ),
     "contract id used twice": Case(
-        RESOLUTIONS, "id: urn:mbp:datacontract:mbp_resolutions", "id: urn:mbp:datacontract:mbp_quotes", "duplicate contract id", ""
+        RESOLUTIONS,
+        "id: urn:mbp:datacontract:mbp_resolutions",
+        "id: urn:mbp:datacontract:mbp_quotes",
+        "duplicate contract id",
+        "",
     ),
     "physical name of another table": Case(
-        QUOTES, "physicalName: mbp_quotes", "physicalName: quotes", "expected 'mbp_quotes', the name of the dataset", "physicalName: quotes"
+        QUOTES,
+        "physicalName: mbp_quotes",
+        "physicalName: quotes",
+        "expected 'mbp_quotes', the name of the dataset",
+        "physicalName: quotes",
     ),
     "unknown key of the policy": Case(
         POLICY, "max_days_ahead", "max_days", "did you mean 'max_days_ahead'?", "max_days"
     ),
     "required family that is not defined": Case(
-        POLICY, "required_families:\n  - unique", "required_families:\n  - uniqe", "unknown family 'uniqe'", "- uniqe"
+        POLICY,
+        "required_families:\n  - unique",
+        "required_families:\n  - uniqe",
+        "unknown family 'uniqe'",
+        "- uniqe",
     ),
     "family that rules need": Case(
-        POLICY, "  latency:\n    dimension: timeliness\n    meaning: Changes arrive as fast as promised.\n", "", "no family 'latency'", ""
+        POLICY,
+        "  latency:\n    dimension: timeliness\n    meaning: Changes arrive as fast as promised.\n",
+        "",
+        "no family 'latency'",
+        "",
     ),
     "exception of an unknown dataset": Case(
-        POLICY, "- dataset: mbp_markets", "- dataset: mbp_market", "an exception for the unknown dataset 'mbp_market'", "family: foreign_key\n    reason"
+        POLICY,
+        "- dataset: mbp_markets",
+        "- dataset: mbp_market",
+        "an exception for the unknown dataset 'mbp_market'",
+        "family: foreign_key\n    reason",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -95,8 +95,8 @@ def test_public_datasets_are_equal_row_by_row_and_type_by_type(built: Built) -> 
     assert len(contracts) == 4
     with built.open("duckdb") as duckdb, built.open("postgres") as postgres:
         for contract in contracts:
-            left = relation_of(duckdb, "marts", contract.dataset, contract.key_column)
-            right = relation_of(postgres, "marts", contract.dataset, contract.key_column)
+            left = relation_of(duckdb, "marts", contract.dataset, contract.key.name)
+            right = relation_of(postgres, "marts", contract.dataset, contract.key.name)
             assert left.rows, contract.dataset
             assert compare(left, right) == []
 

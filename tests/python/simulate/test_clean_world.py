@@ -69,7 +69,8 @@ BROKEN = {
         "select 1 from markets",
     ),
     "closed_at matches status": (
-        "select * from markets where (status in ('open', 'paused')) <> (closed_at is null)",
+        """select * from markets where (status in ('open', 'paused') and closed_at is not null)
+        or (status in ('closed', 'resolved', 'canceled') and closed_at is null)""",
         "select 1 from markets where closed_at is not null",
     ),
     "no quote after the close": (
@@ -107,7 +108,7 @@ BROKEN = {
         ) where committed < before
         union all select 1, 1 from (
             select quote_id, __source_lsn from quotes_log
-            group by 1, 2 having count(distinct (price, volume, __op, __source_ts_ms)) > 1)""",
+            group by 1, 2 having count(distinct (price, volume, depth_2pct, __op, __source_ts_ms)) > 1)""",
         "select 1 from quotes_log group by quote_id, __source_lsn having count(*) > 1",
     ),
     "positions are unique over all tables": (
@@ -122,7 +123,9 @@ BROKEN = {
     "lag": (
         """select 1 from (
             select quantile_cont(epoch_ms(_loaded_at) - __source_ts_ms, 0.95) as p95
-            from quotes_log where __op <> 'r') where p95 > 20000""",
+            from quotes_log where __op <> 'r' and _loaded_at > (
+                select max(_loaded_at) - interval 24 hours from quotes_log
+            )) where p95 > 20000""",
         "select 1 from quotes_log where epoch_ms(_loaded_at) - __source_ts_ms > 10000",
     ),
     "arrival before commit": (

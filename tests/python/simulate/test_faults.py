@@ -81,7 +81,7 @@ def test_every_rule_has_a_fault_and_an_expectation() -> None:
 
 @pytest.mark.parametrize("name", RAW)
 def test_a_fault_changes_only_the_tables_it_says(name: str, clean_world: World) -> None:
-    before = {table: rows for table, rows in clean_world.items()}
+    before = dict(clean_world.items())
     changed = broken(clean_world, FAULTS[name])
     touched = changed.changed_tables(clean_world)
     assert touched
@@ -239,3 +239,14 @@ def test_a_wrong_expectation_is_refused(tmp_path: Path, entry: str, told: str) -
     path.write_text(f"{entry}\n")
     with pytest.raises(MbpError, match=told):
         expected_findings(tmp_path)
+
+
+def test_the_contracts_ask_for_no_fault_that_is_missing() -> None:
+    """The project's own contracts: every rule has a fault, every fault an expectation."""
+    from mbp.contracts import load_contracts
+    from mbp.contracts.rules import all_rules as rules_of
+
+    rules = {rule.id for rule in rules_of(load_contracts(ROOT))}
+    assert rules
+    assert set(faults.all_faults(ROOT)) == rules
+    assert set(expected_findings(ROOT)) == rules

@@ -127,7 +127,7 @@ def test_other_seeds_are_clean_too() -> None:
         ({"rps": 0.0}, "--rps 0.0"),
         ({"rps": float("nan")}, "--rps nan"),
         ({"seed": -1}, "--seed -1"),
-        ({"start": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001
+        ({"start": datetime(2026, 1, 1)}, "no time zone"),
         ({"days": 500_000}, "64 bits"),
     ],
 )

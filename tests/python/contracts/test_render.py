@@ -1,0 +1,266 @@
+"""The generated files: what stands in them, when they are stale, and that writing is all or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from contracts_project import MARKETS, QUOTES, Project
+
+from mbp.contracts import all_rules, load_contracts
+from mbp.contracts import render as rendering
+from mbp.contracts.yaml_text import yaml_text
+from mbp.errors import MbpError
+
+MODEL = "models/marts/mbp/mbp_quotes.sql"
+
+
+def dbt_properties(project: Project, file: str) -> Any:
+    """The rendered file as dbt reads it: YAML 1.1."""
+    return yaml.safe_load(rendering.rendered(project.root)[file])
+
+
+def models(project: Project) -> dict[str, Any]:
+    found = dbt_properties(project, rendering.MODELS_FILE)["models"]
+    return {model["name"]: model for model in found}
+
+
+def test_every_rule_is_one_test_with_its_meta(project: Project) -> None:
+    rules = {rule.id: rule for rule in all_rules(load_contracts(project.root))}
+    rendered: dict[str, Any] = {}
+    for model in models(project).values():
+        for holder in (model, *model["columns"]):
+            for test in holder.get("data_tests", []):
+                ((name, body),) = test.items()
+                assert body["name"] not in rendered
+                rendered[body["name"]] = (name, body["config"], body.get("arguments", {}))
+    for test in dbt_properties(project, rendering.SINGULAR_TESTS_FILE)["data_tests"]:
+        rendered[test["config"]["meta"]["rule_id"]] = (test["name"], test["config"], {})
+
+    assert rendered.keys() == rules.keys()
+    for rule_id, (name, config, arguments) in rendered.items():
+        rule = rules[rule_id]
+        assert (name, arguments) == (rule.test, rule.arguments)
+        assert config["severity"] == {"error": "error", "warning": "warn"}[rule.severity]
+        assert config["tags"] == ["a89", rule.family]
+        expected = {
+            "rule_id": rule_id,
+            "dataset": rule.dataset,
+            "owner": rule.owner,
+            "pack": "A89",
+            "family": rule.family,
+            "columns": list(rule.columns),
+        }
+        if rule.severity == "warning":
+            expected["expires"] = str(rule.expires)
+        assert config["meta"] == expected
+
+
+def test_models_are_public_typed_and_keyed(project: Project) -> None:
+    found = models(project)
+    assert list(found) == ["mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions"]
+    for model in found.values():
+        assert model["config"]["access"] == "public"
+        assert model["config"]["contract"] == {"enforced": True}
+        assert model["config"]["tags"] == ["a106", "a87"]
+        assert model["description"].startswith("One row per ")
+    assert found["mbp_abuse_events"]["config"]["group"] == "sec"
+    assert found["mbp_markets"]["constraints"] == [
+        {"type": "primary_key", "columns": ["market_id"]}
+    ]
+    # Incremental: no index that refuses delete and insert of one key in one transaction.
+    assert "constraints" not in found["mbp_quotes"]
+
+    columns = {column["name"]: column for column in found["mbp_markets"]["columns"]}
+    assert columns["opened_at"]["constraints"] == [{"type": "not_null"}]
+    assert "constraints" not in columns["closed_at"]
+    price = next(c for c in found["mbp_quotes"]["columns"] if c["name"] == "price")
+    assert price["data_type"] == "decimal(18,8)"
+    assert price["config"]["meta"] == {"classification": "public", "unit": "probability"}
+    assert price["description"] == "{{ doc('mbp_quotes__price') }}"
+
+
+def test_source_freshness_is_the_promise_and_its_half(project: Project) -> None:
+    (source,) = dbt_properties(project, rendering.SOURCES_FILE)["sources"]
+    freshness = {table["name"]: table["config"]["freshness"] for table in source["tables"]}
+    assert freshness == {
+        "abuse_events": {
+            "warn_after": {"count": 84, "period": "hour"},
+            "error_after": {"count": 7, "period": "day"},
+        },
+        "markets": {
+            "warn_after": {"count": 1, "period": "day"},
+            "error_after": {"count": 2, "period": "day"},
+        },
+        "quotes": {
+            "warn_after": {"count": 15, "period": "minute"},
+            "error_after": {"count": 30, "period": "minute"},
+        },
+        "resolutions": {
+            "warn_after": {"count": 84, "period": "hour"},
+            "error_after": {"count": 7, "period": "day"},
+        },
+    }
+    quotes = next(table for table in source["tables"] if table["name"] == "quotes")
+    assert [column["name"] for column in quotes["columns"]][-5:] == [
+        "__op",
+        "__deleted",
+        "__source_ts_ms",
+        "__source_lsn",
+        "_loaded_at",
+    ]
+
+
+def test_a_promise_without_a_half_in_minutes_is_refused(project: Project) -> None:
+    project.replace(QUOTES, "value: 30\n    unit: m", "value: 15\n    unit: m")
+    with pytest.raises(MbpError, match="has no half in whole minutes") as caught:
+        rendering.rendered(project.root)
+    assert caught.value.line == project.line(QUOTES, "- id: freshness")
+
+
+def test_every_column_has_a_doc_block(project: Project) -> None:
+    text = rendering.rendered(project.root)[rendering.COLUMNS_FILE]
+    for contract in load_contracts(project.root):
+        for column in contract.columns:
+            assert f"{{% docs {contract.dataset}__{column.name} %}}\n{column.description}" in text
+    assert "probability of the outcome. Unit: probability. Public:" in text
+
+
+def test_the_table_of_rules_has_every_rule_and_its_columns_hold(project: Project) -> None:
+    text = rendering.rendered(project.root)[rendering.RULES_FILE]
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(all_rules(load_contracts(project.root)))
+    # A bar inside a pattern must not open a cell.
+    assert {row.replace("\\|", "").count("|") for row in rows} == {8}
+
+
+def test_rendering_twice_changes_nothing(project: Project) -> None:
+    assert len(rendering.render(project.root)) > 0
+    assert rendering.render(project.root) == []
+    assert rendering.stale_files(project.root) == []
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        rendering.MODELS_FILE,
+        rendering.SOURCES_FILE,
+        rendering.SINGULAR_TESTS_FILE,
+        rendering.COLUMNS_FILE,
+        rendering.RULES_FILE,
+    ],
+)
+def test_a_stale_or_missing_file_is_named(project: Project, file: str) -> None:
+    rendering.render(project.root)
+    assert project.run("render", "--check").exit_code == 0
+
+    for spoil in (_edit, Path.unlink):
+        spoil(project.root / file)
+        before = _contents(project.root)
+        result = project.run("render", "--check")
+        assert result.exit_code == 1
+        assert result.stdout == (
+            f"{file}: stale. Cure: run `mbp contracts render` and commit the result\n"
+        )
+        assert _contents(project.root) == before
+        assert project.run("render").exit_code == 0
+        assert project.run("render", "--check").exit_code == 0
+
+
+def test_a_changed_contract_makes_files_stale(project: Project) -> None:
+    rendering.render(project.root)
+    project.replace(MARKETS, "The question as traders read it.", "The question, word by word.")
+    assert rendering.stale_files(project.root) == [rendering.COLUMNS_FILE]
+
+
+def test_nothing_is_written_when_a_contract_is_wrong(project: Project) -> None:
+    project.replace(QUOTES, "logicalType: number", "logicalType: numbr")
+    before = _contents(project.root)
+    assert project.run("render").exit_code == 2
+    assert _contents(project.root) == before
+
+
+def test_a_contract_column_that_the_model_lacks(project: Project) -> None:
+    project.replace(MODEL, "        depth_2pct,\n", "")
+    with pytest.raises(MbpError) as caught:
+        rendering.rendered(project.root)
+    assert f"the column 'depth_2pct' is not in the model {MODEL}" in str(caught.value)
+    assert (caught.value.path, caught.value.line) == (
+        QUOTES,
+        project.line(QUOTES, "- name: depth_2"),
+    )
+
+
+def test_a_renamed_column_is_guessed(project: Project) -> None:
+    project.replace(MODEL, "        depth_2pct,\n", "        depth_2_pct,\n")
+    with pytest.raises(MbpError, match="did you mean 'depth_2_pct'"):
+        rendering.rendered(project.root)
+
+
+def test_a_model_column_that_the_contract_lacks(project: Project) -> None:
+    project.replace(
+        MODEL, "        depth_2pct,\n", "        depth_2pct,\n        round(price, 2) as cents,\n"
+    )
+    with pytest.raises(
+        MbpError, match=f"the column 'cents' is not in the contract {QUOTES}"
+    ) as caught:
+        rendering.rendered(project.root)
+    assert (caught.value.path, caught.value.line) == (MODEL, project.line(MODEL, "as cents"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("final as (", "last as (", "no CTE `final as"),
+        ("        price,\n", "        price,\n        price,\n", "the column 'price' stands twice"),
+        ("        price,\n", "        *,\n", "expected a column with a name"),
+    ],
+)
+def test_a_model_that_cannot_be_compared(project: Project, old: str, new: str, says: str) -> None:
+    project.replace(MODEL, old, new)
+    with pytest.raises(MbpError, match=says) as caught:
+        rendering.rendered(project.root)
+    assert caught.value.path == MODEL
+
+
+def test_a_contract_without_a_model(project: Project) -> None:
+    (project.root / MODEL).unlink()
+    with pytest.raises(MbpError, match=f"{MODEL}: the contract has no model"):
+        rendering.rendered(project.root)
+
+
+def test_text_survives_yaml_of_either_version() -> None:
+    texts = [
+        "no",
+        "1.0",
+        "a: b",
+        "# c",
+        "-",
+        "",
+        "2026-01-01",
+        'say "x"',
+        "a\nb",
+        "^[a-z]{2}\\d$",
+        "é",
+        "null.",
+    ]
+    value = {
+        "list": texts,
+        "deep": [{"texts": texts, "nested": {"empty": [], "none": None}}],
+        "no": 1,
+    }
+    assert yaml.safe_load(yaml_text(value)) == value
+
+
+def test_the_committed_files_are_those_of_the_committed_contracts(project_root: Path) -> None:
+    assert rendering.stale_files(project_root) == []
+
+
+def _edit(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+
+
+def _contents(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}

@@ -1,0 +1,170 @@
+"""The matrix dataset x pack, the A87 files, and the list of rules."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from contracts_project import ABUSE_EVENTS, MARKETS, QUOTES, Project
+
+from mbp.contracts.policy import POLICY
+from mbp.contracts.semantics import GLOSSARY, METRICS
+
+UNIT = "          - property: unit\n            value: shares\n"
+
+
+def test_the_committed_contracts_are_complete(project: Project) -> None:
+    result = project.run("status")
+    assert result.exit_code == 0
+    assert result.stdout.count("complete") == 12
+    assert "incomplete" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "missing"),
+    [
+        (QUOTES, "status: active", "status: draft", "mbp_quotes A106: missing status active"),
+        (
+            QUOTES,
+            "property: retention\n    value: 5\n    unit: y",
+            "property: availability\n    value: 99\n    unit: percent",
+            "mbp_quotes A106: missing service level retention",
+        ),
+        (QUOTES, "domain: prediction-market\n", "", "mbp_quotes A106: missing domain"),
+        (QUOTES, UNIT, "", "mbp_quotes A87: missing unit of volume"),
+        (
+            QUOTES,
+            "Shares traded at this quote. Zero when it only states a price.",
+            "Volume.",
+            "mbp_quotes A87: missing meaning of volume",
+        ),
+        (
+            POLICY,
+            "  - dataset: mbp_quotes\n    family: accepted_values\n",
+            "  - dataset: mbp_quotes\n    family: length\n",
+            "mbp_quotes A89: missing rules of the family accepted_values",
+        ),
+        (
+            POLICY,
+            "  - dataset: mbp_quotes\n    family: accepted_values\n",
+            "  - {dataset: mbp_quotes, family: volume, reason: none}\n"
+            "  - dataset: mbp_quotes\n    family: accepted_values\n",
+            "mbp_quotes A89: missing end of the exception for volume: rules of it exist now",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(
+    project: Project, file: str, old: str, new: str, missing: str
+) -> None:
+    project.replace(file, old, new)
+    result = project.run("status")
+    assert result.exit_code == 1
+    assert [line for line in result.stdout.splitlines() if "missing" in line] == [missing]
+
+
+def test_a_dataset_without_words_and_metrics_is_incomplete(project: Project) -> None:
+    for file in (GLOSSARY, METRICS):
+        text = project.text(file).replace("dataset: mbp_abuse_events", "dataset: mbp_markets")
+        text = text.replace("columns: [market_id, detected_at]", "columns: [market_id]")
+        (project.root / file).write_text(text, encoding="utf-8")
+    result = project.run("status", "--json")
+    record = json.loads(result.stdout)
+    assert (result.exit_code, record["complete"]) == (1, False)
+    assert [cell for cell in record["cells"] if not cell["complete"]] == [
+        {
+            "dataset": "mbp_abuse_events",
+            "pack": "A87",
+            "complete": False,
+            "missing": ["glossary term", "business metric"],
+        }
+    ]
+
+
+def test_a_public_model_without_a_contract_is_incomplete(project: Project) -> None:
+    (project.root / "models/marts/mbp/mbp_trades.sql").write_text("select 1", encoding="utf-8")
+    result = project.run("status")
+    assert result.exit_code == 1
+    for pack in ("A106", "A87", "A89"):
+        assert f"mbp_trades {pack}: missing a contract" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (
+            METRICS,
+            "grain: market and day",
+            "grian: market and day",
+            "did you mean 'grain'?",
+            "grian",
+        ),
+        (
+            METRICS,
+            "columns: [market_id, quoted_at, volume]",
+            "columns: [market_id, quoted_on]",
+            "the metric traded_volume reads the unknown column 'quoted_on' of mbp_quotes. "
+            "Cure: did you mean 'quoted_at'?",
+            "quoted_on",
+        ),
+        (
+            METRICS,
+            "dataset: mbp_quotes",
+            "dataset: quotes",
+            "unknown dataset 'quotes'",
+            "dataset: quotes",
+        ),
+        (METRICS, "owner: PM", "owner: XX", "unknown owner 'XX'", "owner: XX"),
+        (
+            METRICS,
+            "id: active_markets",
+            "id: traded_volume",
+            "stands twice",
+            "id: traded_volume\n    name: Active",
+        ),
+        (METRICS, "unit: shares", "unit: ''", "metrics[0].unit: expected some text", "unit: ''"),
+        (
+            GLOSSARY,
+            "dataset: mbp_markets",
+            "dataset: mbp_market",
+            "unknown dataset",
+            "mbp_market\n",
+        ),
+        (GLOSSARY, "term: quote", "term: Market", "the term 'Market' stands twice", "term: Market"),
+        (GLOSSARY, "version: 1", "version: 2", "version: expected 1, found 2", "version: 2"),
+    ],
+)
+def test_a_wrong_word_or_metric_is_refused(
+    project: Project, case: tuple[str, str, str, str, str]
+) -> None:
+    file, old, new, says, at = case
+    project.replace(file, old, new)
+    result = project.run("status")
+    assert result.exit_code == 2
+    assert str(result.exception).startswith(f"{file}:{project.line(file, at)}: ")
+    assert says in str(result.exception)
+
+
+def test_a_missing_glossary_cannot_be_read(project: Project) -> None:
+    (project.root / GLOSSARY).unlink()
+    result = project.run("status")
+    assert (result.exit_code, str(result.exception)) == (
+        2,
+        f"{GLOSSARY}: cannot read: No such file or directory. Cure: restore the file",
+    )
+
+
+def test_rules_are_listed_for_people_and_programs(project: Project) -> None:
+    records = json.loads(project.run("rules", "--json").stdout)
+    by_id = {record["id"]: record for record in records}
+    assert by_id["abuse_action"]["owner"] == "SEC"
+    assert by_id["abuse_action"]["path"] == ABUSE_EVENTS
+    assert by_id["abuse_action"]["line"] == project.line(ABUSE_EVENTS, "- id: abuse_action")
+    lines = project.run("rules").stdout.splitlines()
+    assert lines[-1] == f"{len(records)} rules"
+    assert [line.split()[0] for line in lines[:-1]] == [record["id"] for record in records]
+
+
+def test_rules_of_a_wrong_contract_are_not_listed(project: Project) -> None:
+    project.replace(MARKETS, "kind: DataContract", "kind: DataContrct")
+    result = project.run("rules")
+    assert (result.exit_code, result.stdout) == (2, "")
