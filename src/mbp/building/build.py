@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ import psycopg2
 
 from mbp.building.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
 from mbp.building.preflight import check_seeds, install_packages, raw_origin
-from mbp.building.project import absent_columns, check_rendered, coverage_of, rules_of
+from mbp.building.project import absent_columns, check_rendered, contracts_of, coverage_of
 from mbp.building.summary import BuildSummary, Coverage, count_by_pack
+from mbp.contracts import Contract, all_rules
 from mbp.errors import MbpError
 from mbp.paths import shown
 from mbp.quality.failures import read_artifact
-from mbp.quality.findings import Finding, collect
+from mbp.quality.findings import collect
 from mbp.quality.measurable import not_measurable
 from mbp.warehouse import connect
 
@@ -54,9 +55,9 @@ def build(request: BuildRequest) -> BuildSummary:
         pass  # a database that is down or locked is told before dbt starts
     install_packages(root)
     parsed = demand(run_dbt(root, ["parse", *_parsing()], target=target, quiet=True))
-    rules = rules_of(root)
+    contracts = contracts_of(root)
     absent = absent_columns(root, target) if raw == "loaded" else {}
-    reasons = not_measurable(rules, absent)
+    reasons = not_measurable(all_rules(contracts), absent)
     arguments = ["build"]
     if request.full_refresh:
         arguments.append("--full-refresh")
@@ -79,7 +80,7 @@ def build(request: BuildRequest) -> BuildSummary:
         request,
         target=target,
         raw=raw,
-        rules=rules,
+        contracts=contracts,
         reasons=reasons,
         absent=absent,
         documented=documented,
@@ -118,9 +119,9 @@ def _summarise(
     *,
     target: str,
     raw: str,
-    rules: Sequence[Any],
+    contracts: Sequence[Contract],
     reasons: Mapping[str, str],
-    absent: Mapping[str, Any],
+    absent: Mapping[str, Collection[str]],
     documented: DbtOutcome,
     started: float,
 ) -> BuildSummary:
@@ -128,14 +129,14 @@ def _summarise(
     folder = target_path(root)
     manifest = read_artifact(folder, "manifest.json", root)
     run_results = read_artifact(folder, "run_results.json", root)
-    findings = collect(manifest, run_results, rules, not_measurable=reasons)
-    datasets = sorted({rule.dataset for rule in rules})
+    findings = collect(manifest, run_results, all_rules(contracts), not_measurable=reasons)
     built = {
         manifest["nodes"][one["unique_id"]]["name"]: one["status"]
         for one in run_results["results"]
         if one["unique_id"].startswith(f"{MODELS}.")
     }
-    rows = count_rows(root, target, manifest, [name for name in datasets if name in built])
+    datasets = [one.dataset for one in contracts if one.dataset in built]
+    rows = count_rows(root, target, manifest, datasets)
     notes: list[str] = []
     coverage: Coverage | None = None
     if documented.success:
@@ -151,7 +152,7 @@ def _summarise(
         models_failed=len(built) - succeeded,
         tests=count_by_pack(findings),
         rows=rows,
-        empty=[name for name, count in rows.items() if count == 0 and not absent.get(name)],
+        empty=empty_datasets(rows, contracts, absent),
         coverage=coverage,
         docs=shown(page, root) if documented.success and page.is_file() else None,
         findings=[finding for finding in findings if finding.verdict != "pass"],
@@ -159,6 +160,20 @@ def _summarise(
         seconds=time.perf_counter() - started,
         selected=bool(request.select),
     )
+
+
+def empty_datasets(
+    rows: Mapping[str, int | None],
+    contracts: Sequence[Contract],
+    absent: Mapping[str, Collection[str]],
+) -> list[str]:
+    """Datasets without a row, less those whose source has not even their key column."""
+    keys = {contract.dataset: contract.key.name for contract in contracts}
+    return [
+        name
+        for name, count in rows.items()
+        if count == 0 and keys[name] not in absent.get(name, ())
+    ]
 
 
 def count_rows(
@@ -179,8 +194,3 @@ def count_rows(
             except (MbpError, duckdb.Error, psycopg2.Error):
                 rows[dataset] = None
     return rows
-
-
-def blocking(summary: BuildSummary) -> list[Finding]:
-    """The findings that fail the build."""
-    return [finding for finding in summary.findings if finding.blocks]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mbp.building.summary import Coverage
-from mbp.contracts import Rule, all_rules, load_contracts
+from mbp.contracts import Contract, load_contracts
 from mbp.contracts.render import CURE, stale_files
 from mbp.errors import MbpError
 
@@ -23,16 +23,16 @@ def check_rendered(root: Path) -> None:
         raise MbpError(f"differs from the contracts{more}", path=stale[0], cure=CURE)
 
 
-def rules_of(root: Path) -> list[Rule]:
-    """Every rule that the contracts demand.
+def contracts_of(root: Path) -> list[Contract]:
+    """The contracts of the public datasets.
 
     Raises:
-        MbpError: the contracts cannot be read, or demand nothing.
+        MbpError: they cannot be read, or demand nothing.
     """
-    rules = all_rules(load_contracts(root))
-    if not rules:
+    contracts = load_contracts(root)
+    if not any(contract.rules for contract in contracts):
         raise MbpError("the contracts demand nothing: nothing to check", path="contracts/a106")
-    return rules
+    return contracts
 
 
 def absent_columns(root: Path, target: str) -> Mapping[str, Collection[str]]:

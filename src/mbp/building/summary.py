@@ -65,7 +65,8 @@ class BuildSummary:
             for finding in self.findings
             if finding.blocks and not (self.selected and finding.verdict == "not run")
         ]
-        return not blocking and self.models_failed == 0 and not self.empty
+        unreadable = None in self.rows.values()
+        return not (blocking or self.models_failed or self.empty or unreadable)
 
 
 def column_of(finding: Finding) -> str:

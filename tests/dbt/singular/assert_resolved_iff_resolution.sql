@@ -18,5 +18,5 @@ select
 from markets
 left join resolutions on markets.market_id = resolutions.market_id
 where
-    (markets.status = 'resolved' and resolutions.resolution_id is null)
-    or (markets.status <> 'resolved' and resolutions.resolution_id is not null)
+    (markets.status = 'resolved' and resolutions.market_id is null)
+    or (markets.status <> 'resolved' and resolutions.market_id is not null)

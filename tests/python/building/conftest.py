@@ -1,10 +1,34 @@
-"""Rules of the tiny project."""
+"""Copies of the project, and rules of a tiny one."""
 
 from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from mbp.contracts.model import Rule
+
+PROJECT_FILES = (
+    *("dbt_project.yml", "packages.yml", "profiles.example.yml", "selectors.yml"),
+    *("contracts", "docs", "macros", "models", "packages", "seeds", "tests/dbt"),
+)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The parts of the project that dbt and the contracts read."""
+    for name in PROJECT_FILES:
+        origin = source / name
+        if origin.is_dir():
+            shutil.copytree(origin, target / name)
+        elif origin.is_file():
+            shutil.copyfile(origin, target / name)
+
+
+@pytest.fixture(scope="session")
+def copy_project() -> Callable[[Path, Path], None]:
+    return _copy
 
 
 def rule(rule_id: str, column: str, family: str) -> Rule:

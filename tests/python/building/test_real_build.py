@@ -7,8 +7,7 @@ broken personal column; a fourth is made in a mart after the build.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,8 @@ RAW_FAULTS = (
     "mbp_abuse_events_user_id_hash_pattern",
 )
 MART_FAULT = "mbp_abuse_events_cdc_no_loss"
-PROJECT_FILES = (
-    *("dbt_project.yml", "packages.yml", "profiles.example.yml", "selectors.yml"),
-    *("contracts", "docs", "macros", "models", "packages", "seeds", "tests/dbt"),
-)
+
+CopyProject = Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True)
@@ -50,18 +47,10 @@ class Built:
     user_hashes: frozenset[str]
 
 
-def copy_project(source: Path, target: Path) -> None:
-    """The parts of the project that dbt and the contracts read."""
-    for name in PROJECT_FILES:
-        origin = source / name
-        if origin.is_dir():
-            shutil.copytree(origin, target / name)
-        elif origin.is_file():
-            shutil.copyfile(origin, target / name)
-
-
 @pytest.fixture(scope="module")
-def built(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+def built(
+    project_root: Path, tmp_path_factory: pytest.TempPathFactory, copy_project: CopyProject
+) -> Iterator[Built]:
     root = tmp_path_factory.mktemp("faulty") / "project"
     root.mkdir()
     copy_project(project_root, root)

@@ -1,0 +1,39 @@
+"""`mbp db`: prepares a warehouse."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbp.paths import project_root
+
+EPILOG = "Example: mbp db init --target postgres --dry-run"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="Prepare a warehouse.")
+    group.callback()(lambda: None)
+    group.command("init", epilog=EPILOG)(init)
+    app.add_typer(group, name="db")
+
+
+def init(
+    target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL, run nothing.")] = False,
+) -> None:
+    """Create schemas, raw tables and, on PostgreSQL, the three roles. Safe to run again."""
+    from mbp.warehouse import connect
+    from mbp.warehouse.initialise import initialise, statements
+    from mbp.warehouse.profile import read_target
+
+    root = project_root()
+    if dry_run:
+        engine = str(read_target(root, target)[1]["type"])
+        for statement in statements(root, engine):
+            typer.echo(f"{statement};")
+        return
+    with connect(root, target) as warehouse:
+        done = initialise(root, warehouse)
+        typer.echo(f"{warehouse.engine}: {len(done)} statements, everything is in place")

@@ -1,0 +1,74 @@
+"""Schemas, raw tables and, on PostgreSQL, the roles of least privilege.
+
+Roles (PostgreSQL): `mbp_loader` appends to the raw tables, `mbp_transformer` reads them and owns
+everything dbt builds, `mbp_reader` reads the public datasets and nothing else. They cannot log in; an
+administrator grants them to users.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mbp.warehouse.connection import Warehouse
+from mbp.warehouse.raw_tables import create_statement, raw_tables
+
+RAW_SCHEMAS = ("raw_mbp", "raw_ops")
+BUILT_SCHEMAS = ("sample_mbp", "sample_ops", "staging", "intermediate", "marts")
+PUBLIC_SCHEMA = "marts"
+LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"
+
+
+def statements(root: Path, engine: str) -> list[str]:
+    """Every statement, in order; running them again changes nothing.
+
+    Raises:
+        MbpError: the contracts, which say what the raw tables hold, cannot be read.
+    """
+    found = [f"create schema if not exists {name}" for name in (*RAW_SCHEMAS, *BUILT_SCHEMAS)]
+    for name, columns in raw_tables(root).items():
+        family, table = name.split(".")
+        found.append(create_statement(f"raw_{family}", table, columns))
+    return found + _grants() if engine == "postgres" else found
+
+
+def initialise(root: Path, warehouse: Warehouse) -> list[str]:
+    """Runs `statements` in one transaction and gives them back."""
+    todo = statements(root, warehouse.engine)
+    with warehouse.transaction():
+        for statement in todo:
+            warehouse.execute(statement)
+    return todo
+
+
+def _grants() -> list[str]:
+    found = [
+        f"do $$ begin create role {role} nologin; exception when duplicate_object then null; end $$"
+        for role in (LOADER, TRANSFORMER, READER)
+    ]
+    found.append("revoke all on schema public from public")
+    for schema in (*RAW_SCHEMAS, *BUILT_SCHEMAS):
+        found += [
+            f"revoke all on schema {schema} from public, {LOADER}, {TRANSFORMER}, {READER}",
+            f"revoke all on all tables in schema {schema} from public, {LOADER}, {READER}",
+        ]
+    for schema in RAW_SCHEMAS:
+        found += [
+            f"grant usage on schema {schema} to {LOADER}, {TRANSFORMER}",
+            f"grant select, insert on all tables in schema {schema} to {LOADER}",
+            f"revoke all on all tables in schema {schema} from {TRANSFORMER}",
+            f"grant select on all tables in schema {schema} to {TRANSFORMER}",
+            f"alter default privileges in schema {schema} grant select, insert on tables to {LOADER}",
+            f"alter default privileges in schema {schema} grant select on tables to {TRANSFORMER}",
+        ]
+    for schema in BUILT_SCHEMAS:
+        found.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
+    # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the
+    # transformer will create must be readable too, whoever of the two creates it.
+    found += [
+        f"grant usage on schema {PUBLIC_SCHEMA} to {READER}",
+        f"grant select on all tables in schema {PUBLIC_SCHEMA} to {READER}",
+        f"alter default privileges in schema {PUBLIC_SCHEMA} grant select on tables to {READER}",
+        f"alter default privileges for role {TRANSFORMER} in schema {PUBLIC_SCHEMA}"
+        f" grant select on tables to {READER}",
+    ]
+    return found

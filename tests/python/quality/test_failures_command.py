@@ -1,0 +1,103 @@
+"""`mbp quality failures`: exit codes, pure JSON on stdout, and what cannot be looked at."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from mbp import cli
+from mbp.contracts import Contract, all_rules, load_contracts
+from mbp.errors import MbpError
+from mbp.quality.failures import classify, read_artifact
+
+
+@pytest.fixture
+def folder(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("MBP_RAW", raising=False)
+    monkeypatch.setenv("MBP_PROJECT_DIR", str(project_root))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    return tmp_path
+
+
+def write(folder: Path, artifacts: Any) -> None:
+    now = datetime.now(tz=UTC).isoformat()
+    for name, document in (
+        ("manifest.json", artifacts.manifest),
+        ("run_results.json", artifacts.run_results),
+    ):
+        document["metadata"]["generated_at"] = now
+        (folder / name).write_text(json.dumps(document))
+
+
+def run(*options: str) -> Result:
+    cli.register()
+    return CliRunner().invoke(cli.app, ["quality", "failures", *options])
+
+
+def add_all_rules(artifacts: Any, contracts: list[Contract]) -> None:
+    for rule in all_rules(contracts):
+        severity = "warn" if rule.severity == "warning" else "error"
+        artifacts.test(rule.id, "pass", severity=severity, in_contract=False)
+
+
+def test_nothing_found(folder: Path, project_root: Path, artifacts: Any) -> None:
+    contracts = load_contracts(project_root)
+    add_all_rules(artifacts, contracts)
+    write(folder, artifacts)
+    result = run()
+    assert result.exit_code == 0, result.output
+    total = len(all_rules(contracts))
+    assert result.stdout == f"0 findings (0 errors, 0 warnings), {total} passed\n"
+
+
+def test_a_finding_is_exit_code_1_and_json_is_pure(folder: Path, artifacts: Any) -> None:
+    artifacts.test("mbp_quotes_fk", "fail", failures=2)
+    write(folder, artifacts)
+    result = run("--limit", "0", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    verdicts = {one["rule_id"]: one["verdict"] for one in document["findings"]}
+    assert verdicts["mbp_quotes_fk"] == "fail"
+    assert verdicts["twap_reconciles"] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("run_results.json", None, "is not there"),
+        ("manifest.json", "{", "cannot be read"),
+        ("manifest.json", "[]", "is not a dbt artifact"),
+        ("run_results.json", "{}", "is not a dbt artifact"),
+    ],
+)
+def test_artifacts_that_cannot_be_read(
+    folder: Path, artifacts: Any, name: str, text: str | None, told: str
+) -> None:
+    write(folder, artifacts)
+    if text is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(text)
+    result = run()
+    assert isinstance(result.exception, MbpError)
+    assert told in str(result.exception)
+    assert name in str(result.exception)
+    with pytest.raises(MbpError, match=told):
+        read_artifact(folder, name, folder)
+
+
+def test_classes_of_the_contracts_are_kept(project_root: Path, artifacts: Any) -> None:
+    contracts = load_contracts(project_root)
+    artifacts.nodes["model.mbp.mbp_quotes"]["columns"] = {
+        "actor": {"meta": {"classification": "personal"}},
+        "quote_id": {"meta": {}},
+    }
+    classes = classify(contracts, artifacts.manifest)
+    assert {"decided_by_hash", "user_id_hash", "actor"} <= classes.personal
+    assert {"quote_id", "price", "log_position"} <= classes.open
+    assert not classes.open & classes.personal
