@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ import psycopg2
 
 from mbp.building.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
 from mbp.building.preflight import check_seeds, install_packages, raw_origin
-from mbp.building.project import absent_columns, check_rendered, contracts_of, coverage_of
+from mbp.building.project import check_rendered, contracts_of, coverage_of, source_facts
 from mbp.building.summary import BuildSummary, Coverage, count_by_pack
 from mbp.contracts import Contract, all_rules
 from mbp.errors import MbpError
+from mbp.loading import SourceFacts
 from mbp.paths import shown
 from mbp.quality.failures import read_artifact
 from mbp.quality.findings import collect
@@ -51,13 +52,12 @@ def build(request: BuildRequest) -> BuildSummary:
     raw = raw_origin()
     check_rendered(root)
     check_seeds(root)
-    with connect(root, target):
-        pass  # a database that is down or locked is told before dbt starts
+    with connect(root, target) as warehouse:  # one that is down or locked is told before dbt starts
+        facts = source_facts(root, warehouse)
     install_packages(root)
     parsed = demand(run_dbt(root, ["parse", *_parsing()], target=target, quiet=True))
     contracts = contracts_of(root)
-    absent = absent_columns(root, target) if raw == "loaded" else {}
-    reasons = not_measurable(all_rules(contracts), absent)
+    reasons = not_measurable(all_rules(contracts), facts)
     arguments = ["build"]
     if request.full_refresh:
         arguments.append("--full-refresh")
@@ -82,7 +82,7 @@ def build(request: BuildRequest) -> BuildSummary:
         raw=raw,
         contracts=contracts,
         reasons=reasons,
-        absent=absent,
+        facts=facts,
         documented=documented,
         started=started,
     )
@@ -121,7 +121,7 @@ def _summarise(
     raw: str,
     contracts: Sequence[Contract],
     reasons: Mapping[str, str],
-    absent: Mapping[str, Collection[str]],
+    facts: SourceFacts,
     documented: DbtOutcome,
     started: float,
 ) -> BuildSummary:
@@ -152,7 +152,7 @@ def _summarise(
         models_failed=len(built) - succeeded,
         tests=count_by_pack(findings),
         rows=rows,
-        empty=empty_datasets(rows, contracts, absent),
+        empty=empty_datasets(rows, facts),
         coverage=coverage,
         docs=shown(page, root) if documented.success and page.is_file() else None,
         findings=[finding for finding in findings if finding.verdict != "pass"],
@@ -162,18 +162,9 @@ def _summarise(
     )
 
 
-def empty_datasets(
-    rows: Mapping[str, int | None],
-    contracts: Sequence[Contract],
-    absent: Mapping[str, Collection[str]],
-) -> list[str]:
-    """Datasets without a row, less those whose source has not even their key column."""
-    keys = {contract.dataset: contract.key.name for contract in contracts}
-    return [
-        name
-        for name, count in rows.items()
-        if count == 0 and keys[name] not in absent.get(name, ())
-    ]
+def empty_datasets(rows: Mapping[str, int | None], facts: SourceFacts) -> list[str]:
+    """Datasets without a row, less those that the source is declared not to have."""
+    return [name for name, count in rows.items() if count == 0 and name not in facts.datasets]
 
 
 def count_rows(

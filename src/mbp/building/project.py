@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from mbp.building.preflight import SAMPLE, raw_origin
 from mbp.building.summary import Coverage
 from mbp.contracts import Contract, load_contracts
 from mbp.contracts.render import CURE, stale_files
 from mbp.errors import MbpError
+from mbp.loading.facts import SourceFacts, read_facts
+from mbp.quality.measurable import NOTHING_ABSENT
+from mbp.warehouse import Warehouse
+from mbp.warehouse.raw_tables import raw_tables
 
 
 def check_rendered(root: Path) -> None:
@@ -35,11 +39,23 @@ def contracts_of(root: Path) -> list[Contract]:
     return contracts
 
 
-def absent_columns(root: Path, target: str) -> Mapping[str, Collection[str]]:
-    """Public dataset -> columns that the loaded source does not have."""
-    from mbp.loading import absent_columns as read
+def source_facts(root: Path, warehouse: Warehouse) -> SourceFacts:
+    """What the loaded source does not have; the sample has everything.
 
-    return read(root, target)
+    Raises:
+        MbpError: a raw table that the project reads is not in the warehouse.
+    """
+    if raw_origin() == SAMPLE:
+        return NOTHING_ABSENT
+    _, rows = warehouse.query("select table_schema, table_name from information_schema.tables")
+    there = {f"{schema}.{table}" for schema, table in rows}
+    missing = [f"raw_{name}" for name in raw_tables(root) if f"raw_{name}" not in there]
+    if missing:
+        raise MbpError(
+            f"nothing was loaded: {', '.join(missing)} not in the warehouse",
+            cure="run `mbp load <folder>`, start CDC, or leave MBP_RAW unset for the sample",
+        )
+    return read_facts(warehouse)
 
 
 def coverage_of(root: Path, notes: list[str]) -> Coverage | None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mbp.quality.findings import Finding
+from mbp.quality.report import listed
 
 PACKS = ("A106", "A87", "A89", "other")
 COLUMNS = ("pass", "warn", "fail", "not run", "not measurable")
@@ -153,14 +154,16 @@ def _findings(summary: BuildSummary) -> list[str]:
 
 
 def _grouped(findings: Sequence[Finding]) -> list[str]:
-    """One line per reason, with the rules that share it."""
+    """Each reason once, with the rules that share it."""
     by_reason: dict[str, list[str]] = {}
     for finding in findings:
         by_reason.setdefault(finding.message, []).append(finding.rule_id)
-    return [
-        f"  {len(rules)} rule{'' if len(rules) == 1 else 's'}, {reason}: {', '.join(sorted(rules))}"
-        for reason, rules in by_reason.items()
-    ]
+    lines: list[str] = []
+    for reason, rules in by_reason.items():
+        count = f"{len(rules)} rule{'' if len(rules) == 1 else 's'}"
+        lines.append(f"  {count}: {reason.rstrip('.')}")
+        lines += listed(rules)
+    return lines
 
 
 def as_json(summary: BuildSummary) -> dict[str, Any]:

@@ -47,9 +47,7 @@ def judge(
     Raises:
         MbpError: the policy or the earlier report cannot be read.
     """
-    threshold = (
-        load_policy(root).documentation_percent if fail_under is None else fail_under
-    )
+    threshold = load_policy(root).documentation_percent if fail_under is None else fail_under
     objections = []
     if report.count.percent < threshold:
         objections.append(f"coverage is {report.count.percent:.1f} %, demanded {threshold:g} %")

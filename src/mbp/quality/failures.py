@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from mbp.building.dbt_process import target_name, target_path
-from mbp.building.preflight import raw_origin
-from mbp.building.project import absent_columns
+from mbp.building.preflight import SAMPLE, raw_origin
+from mbp.building.project import source_facts
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.errors import MbpError
 from mbp.paths import shown
 from mbp.quality.findings import Finding, collect
 from mbp.quality.freshness import stale_reasons
 from mbp.quality.masking import Classification
-from mbp.quality.measurable import not_measurable
+from mbp.quality.measurable import NOTHING_ABSENT, not_measurable
 from mbp.quality.samples import Sample, sample_query, take_sample
 from mbp.warehouse import connect
 
@@ -104,8 +104,11 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
     run_results = read_artifact(folder, "run_results.json", root)
     contracts = load_contracts(root)
     rules = all_rules(contracts)
-    absent = absent_columns(root, target) if raw_origin() == "loaded" else {}
-    collected = collect(manifest, run_results, rules, not_measurable=not_measurable(rules, absent))
+    facts = NOTHING_ABSENT
+    if raw_origin() != SAMPLE:
+        with connect(root, target, read_only=True) as warehouse:
+            facts = source_facts(root, warehouse)
+    collected = collect(manifest, run_results, rules, not_measurable=not_measurable(rules, facts))
     notes = stale_reasons(root, manifest, run_results, target=target)
     compiled = {
         result["unique_id"]: str(result.get("compiled_code") or "")

@@ -1,9 +1,13 @@
-"""Rules that a loaded source cannot show: they read a column that the source does not have."""
+"""Rules that a loaded source cannot show: they read something that the source does not have."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
+
+from mbp.loading.facts import SourceFacts
+
+NOTHING_ABSENT = SourceFacts(columns={}, datasets={}, rules={})
 
 
 class ReadingRule(Protocol):
@@ -17,23 +21,31 @@ class ReadingRule(Protocol):
     def columns(self) -> Sequence[str]: ...
 
 
-def not_measurable(
-    rules: Sequence[ReadingRule], absent: Mapping[str, Collection[str]]
-) -> dict[str, str]:
-    """Rule id -> reason, for every rule that reads an absent column.
+def not_measurable(rules: Sequence[ReadingRule], facts: SourceFacts) -> dict[str, str]:
+    """Rule id -> reason, for every rule that this source cannot show.
 
     Args:
         rules: their columns are names of the rule's dataset, or `dataset.column` of another one.
-        absent: public dataset -> columns that the loaded source does not have.
+        facts: what the loaded source does not have.
     """
     reasons: dict[str, str] = {}
     for rule in rules:
-        missing: list[str] = []
-        for column in rule.columns:
-            dataset, _, name = column.rpartition(".")
-            dataset = dataset or rule.dataset
-            if name in absent.get(dataset, ()):
-                missing.append(name if dataset == rule.dataset else f"{dataset}.{name}")
-        if missing:
-            reasons[rule.id] = f"the source has no {', '.join(sorted(missing))}"
+        reason = facts.rules.get(rule.id) or _missing(rule, facts)
+        if reason:
+            reasons[rule.id] = reason
     return reasons
+
+
+def _missing(rule: ReadingRule, facts: SourceFacts) -> str | None:
+    """The first thing that the rule reads and the source does not have, with the reason."""
+    if rule.dataset in facts.datasets:
+        return f"no {rule.dataset}: {facts.datasets[rule.dataset]}"
+    for column in rule.columns:
+        dataset, _, name = column.rpartition(".")
+        dataset = dataset or rule.dataset
+        if dataset in facts.datasets:
+            return f"no {dataset}: {facts.datasets[dataset]}"
+        if name in facts.columns.get(dataset, {}):
+            shown = name if dataset == rule.dataset else f"{dataset}.{name}"
+            return f"no {shown}: {facts.columns[dataset][name]}"
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +12,7 @@ from mbp.quality.masking import plain_row
 from mbp.quality.samples import Sample
 
 WIDEST = 60
+WIDTH = 100
 NOT_LOOKED = ("skipped", "not run")
 
 
@@ -75,15 +77,23 @@ def _row(row: Mapping[str, Any]) -> str:
 
 
 def _grouped(findings: Sequence[Finding]) -> list[str]:
-    """One line per reason and owner with the rules that share them."""
+    """Each reason and owner once, with the rules that share them."""
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         groups.setdefault((finding.owner, finding.message), []).append(finding.rule_id)
     lines = []
     for (owner, message), rules in groups.items():
-        lines.append(f"  {len(rules)} (owner {owner}) {message}:")
-        lines.append(f"      {', '.join(sorted(rules))}")
+        lines.append(f"  {len(rules)} (owner {owner}): {message.rstrip('.')}")
+        lines += listed(rules)
     return lines
+
+
+def listed(names: Sequence[str]) -> list[str]:
+    """Names, sorted, on as many indented lines as they need."""
+    indent = " " * 6
+    return textwrap.wrap(
+        ", ".join(sorted(names)), WIDTH, initial_indent=indent, subsequent_indent=indent
+    )
 
 
 def as_json(

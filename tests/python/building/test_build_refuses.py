@@ -12,6 +12,8 @@ import pytest
 
 from mbp.building.build import BuildRequest, build, empty_datasets, test_names
 from mbp.errors import MbpError
+from mbp.loading import SourceFacts
+from mbp.quality.measurable import NOTHING_ABSENT
 
 
 @pytest.fixture
@@ -76,6 +78,13 @@ def test_a_locked_duckdb_file(root: Path) -> None:
     assert told.startswith("mbp.duckdb: another process has this DuckDB file open. Cure:")
 
 
+def test_loaded_data_that_was_never_loaded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MBP_RAW", "loaded")
+    told = refusal(root)
+    assert told.startswith("nothing was loaded: raw_mbp.abuse_events, raw_mbp.markets,")
+    assert "mbp load" in told
+
+
 def test_an_unknown_target(root: Path) -> None:
     assert refusal(root, target="oracle").startswith("unknown target 'oracle'")
 
@@ -102,15 +111,7 @@ def test_a_rule_without_a_test_cannot_be_left_out() -> None:
 
 
 def test_only_a_dataset_that_the_source_does_not_have_may_be_empty() -> None:
-    contracts: Any = [
-        SimpleNamespace(dataset=name, key=SimpleNamespace(name=key))
-        for name, key in (
-            ("mbp_quotes", "quote_id"),
-            ("mbp_markets", "market_id"),
-            ("mbp_abuse_events", "abuse_event_id"),
-        )
-    ]
-    rows = {"mbp_quotes": 0, "mbp_markets": 7, "mbp_abuse_events": 0}
-    absent = {"mbp_abuse_events": {"abuse_event_id", "kind"}, "mbp_quotes": {"depth_2pct"}}
-    assert empty_datasets(rows, contracts, absent) == ["mbp_quotes"]
-    assert empty_datasets(rows, contracts, {}) == ["mbp_quotes", "mbp_abuse_events"]
+    rows = {"mbp_quotes": 0, "mbp_markets": 7, "mbp_abuse_events": 0, "mbp_resolutions": None}
+    facts = SourceFacts({"mbp_quotes": {"depth_2pct": ""}}, {"mbp_abuse_events": "none"}, {})
+    assert empty_datasets(rows, facts) == ["mbp_quotes"]
+    assert empty_datasets(rows, NOTHING_ABSENT) == ["mbp_quotes", "mbp_abuse_events"]

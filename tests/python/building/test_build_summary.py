@@ -115,7 +115,7 @@ def test_not_measurable_is_listed_with_its_reason_and_not_as_passed() -> None:
         "not run": 0,
         "not measurable": 2,
     }
-    assert "not measurable on this source\n  2 rules, no depth_2pct: b, c\n" in render(absent)
+    assert "not measurable on this source\n  2 rules: no depth_2pct\n      b, c\n" in render(absent)
 
 
 def test_an_empty_dataset_fails_as_nothing_checked() -> None:

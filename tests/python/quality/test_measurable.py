@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from mbp.quality.measurable import not_measurable
+from mbp.loading import SourceFacts
+from mbp.quality.measurable import NOTHING_ABSENT, not_measurable
+
+FACTS = SourceFacts(
+    columns={
+        "mbp_quotes": {"depth_2pct": "depth is not recorded"},
+        "mbp_markets": {"min_liquidity": "no floor was agreed"},
+    },
+    datasets={"mbp_abuse_events": "there is no detector"},
+    rules={"twap_reconciles": "the average is computed here"},
+)
 
 
 @pytest.mark.parametrize(
@@ -15,10 +25,10 @@ from mbp.quality.measurable import not_measurable
     [
         (("price",), None),
         ((), None),
-        (("depth_2pct",), "the source has no depth_2pct"),
-        (("price", "depth_2pct", "volume"), "the source has no depth_2pct, volume"),
-        (("mbp_markets.min_liquidity",), "the source has no mbp_markets.min_liquidity"),
-        (("mbp_quotes.depth_2pct",), "the source has no depth_2pct"),
+        (("price", "depth_2pct"), "no depth_2pct: depth is not recorded"),
+        (("mbp_quotes.depth_2pct",), "no depth_2pct: depth is not recorded"),
+        (("mbp_markets.min_liquidity",), "no mbp_markets.min_liquidity: no floor was agreed"),
+        (("mbp_abuse_events.kind",), "no mbp_abuse_events: there is no detector"),
         # the column is absent in another dataset than the one the rule reads it from
         (("min_liquidity",), None),
         (("mbp_markets.depth_2pct",), None),
@@ -28,9 +38,19 @@ def test_reason(
     contract_rule: Callable[..., Any], columns: tuple[str, ...], reason: str | None
 ) -> None:
     rule = contract_rule("r", "mbp_quotes", columns=columns)
-    absent = {"mbp_quotes": {"depth_2pct", "volume"}, "mbp_markets": {"min_liquidity"}}
-    assert not_measurable([rule], absent) == ({"r": reason} if reason else {})
+    assert not_measurable([rule], FACTS) == ({"r": reason} if reason else {})
+
+
+def test_every_rule_of_an_absent_dataset(contract_rule: Callable[..., Any]) -> None:
+    rule = contract_rule("mbp_abuse_events_volume", "mbp_abuse_events")
+    assert list(not_measurable([rule], FACTS)) == ["mbp_abuse_events_volume"]
+
+
+def test_a_rule_that_is_named_itself(contract_rule: Callable[..., Any]) -> None:
+    rule = contract_rule("twap_reconciles", "mbp_quotes", columns=("price",))
+    assert not_measurable([rule], FACTS) == {"twap_reconciles": "the average is computed here"}
 
 
 def test_a_source_with_everything_measures_everything(contract_rule: Callable[..., Any]) -> None:
-    assert not_measurable([contract_rule("r", "mbp_quotes", columns=("price",))], {}) == {}
+    rule = contract_rule("liquidity_floor", "mbp_quotes", columns=("depth_2pct",))
+    assert not_measurable([rule], NOTHING_ABSENT) == {}
