@@ -63,7 +63,7 @@ def build(request: BuildRequest) -> BuildSummary:
         arguments.append("--full-refresh")
     if request.select:
         arguments += ["--select", *request.select]
-    left_out = test_names(parsed.result.nodes, reasons)
+    left_out = names_of_tests(parsed.result.nodes, reasons)
     if left_out:
         arguments += ["--exclude", *left_out]
     outcome = run_dbt(root, arguments, target=target, manifest=parsed.result)
@@ -93,7 +93,7 @@ def _parsing() -> list[str]:
     return ["--no-partial-parse"] if os.environ.get("CI") else []
 
 
-def test_names(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:
+def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:
     """dbt names of the tests that carry one of `rule_ids`; a singular test is named by its file.
 
     Raises:
@@ -109,9 +109,6 @@ def test_names(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[st
             f"no dbt test carries the rule {', '.join(unknown)}", cure="run `mbp contracts render`"
         )
     return sorted(names[rule_id] for rule_id in rule_ids)
-
-
-test_names.__test__ = False  # type: ignore[attr-defined]
 
 
 def _summarise(

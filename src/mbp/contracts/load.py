@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -27,19 +26,17 @@ API_VERSION = "v3.1.0"
 SINGULAR_TESTS = "tests/dbt/singular"
 
 
-def load_contracts(root: Path, today: date | None = None) -> list[Contract]:
+def load_contracts(root: Path) -> list[Contract]:
     """All contracts of the project with their rules, sorted by dataset.
 
     Args:
         root: the project.
-        today: the day that expiry dates of warnings are held against; the present day without it.
 
     Raises:
         MbpError: no contract at all, or the first thing that is wrong with one.
     """
     policy = load_policy(root)
-    day = today or date.today()
-    contracts = [_contract(path, root, policy, day) for path in _files(root)]
+    contracts = [_contract(path, root, policy) for path in _files(root)]
     by_dataset = {contract.dataset: contract for contract in contracts}
     rules = [rule for contract in contracts for rule in contract.rules]
     _unique(rules, contracts)
@@ -76,7 +73,7 @@ def _files(root: Path) -> list[Path]:
     return found
 
 
-def _contract(path: Path, root: Path, policy: Policy, today: date) -> Contract:
+def _contract(path: Path, root: Path, policy: Policy) -> Contract:
     name = shown(path, root)
     document = load(path, shown_as=name)
     value = check(document, odcs_validator(), name)
@@ -86,7 +83,7 @@ def _contract(path: Path, root: Path, policy: Policy, today: date) -> Contract:
             f"expected apiVersion {API_VERSION}, found {value['apiVersion']}"
         )
     contract = contract_of(value, place, policy)
-    explicit = explicit_rules(contract, value["schema"][0], place.at("schema", 0), policy, today)
+    explicit = explicit_rules(contract, value["schema"][0], place.at("schema", 0), policy)
     return replace(contract, rules=(*derived_rules(contract, policy), *explicit))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from mbp.contracts.model import Contract, Rule, Severity
@@ -30,14 +30,13 @@ Test = tuple[str, dict[str, Any], bool]
 
 
 def explicit_rules(
-    contract: Contract, table: Mapping[str, Any], place: Place, policy: Policy, today: date
+    contract: Contract, table: Mapping[str, Any], place: Place, policy: Policy
 ) -> Iterator[Rule]:
     """Rules of the `quality` blocks of the dataset and of its columns, in their order.
 
     Args:
         table: the dataset's entry of ODCS `schema`.
         place: of `table`.
-        today: the day that expiry dates are held against.
 
     Raises:
         MbpError: an entry that is incomplete, against the policy, or not a test we can run.
@@ -50,7 +49,7 @@ def explicit_rules(
     for number, entry in enumerate(table.get("quality", ())):
         entries.append((entry, place.at("quality", number), None))
     for entry, where, column_name in entries:
-        yield _rule(entry, where, column_name, dataset=contract.dataset, policy=policy, today=today)
+        yield _rule(entry, where, column_name, dataset=contract.dataset, policy=policy)
 
 
 def _rule(
@@ -60,7 +59,6 @@ def _rule(
     *,
     dataset: str,
     policy: Policy,
-    today: date,
 ) -> Rule:
     for key in ("id", "type", "dimension", "severity", "description"):
         if not str(entry.get(key) or "").strip():
@@ -89,7 +87,7 @@ def _rule(
         owner=owner,
         description=" ".join(str(entry["description"]).split()),
         reason=reason,
-        expires=_expires(rule_id, severity, more, place, policy=policy, today=today),
+        expires=_expires(rule_id, severity, more, place, policy=policy),
         columns=_columns(rule_id, more, column, place),
         test=test,
         arguments=arguments,
@@ -137,7 +135,6 @@ def _expires(
     place: Place,
     *,
     policy: Policy,
-    today: date,
 ) -> date | None:
     """The day a warning ends. It is the last day on which it may still only warn."""
     if severity == "error":
@@ -150,21 +147,9 @@ def _expires(
         return None
     value, where = more["expires"]
     try:
-        day = date.fromisoformat(str(value))
+        return date.fromisoformat(str(value))
     except ValueError as error:
         raise where.refuse(f"expires: expected YYYY-MM-DD, found {value!r}") from error
-    if day < today:
-        raise where.refuse(
-            f"the warning {rule_id} expired on {day}",
-            "make it an error, remove the rule, or agree a new date with its owner",
-        )
-    furthest = today + timedelta(days=policy.max_days_ahead)
-    if day > furthest:
-        raise where.refuse(
-            f"the warning {rule_id} expires on {day}, more than {policy.max_days_ahead} days ahead",
-            f"set a day up to {furthest}",
-        )
-    return day
 
 
 def _columns(

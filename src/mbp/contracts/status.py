@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 from mbp.contracts.load import load_contracts
@@ -27,10 +28,15 @@ class Cell:
     missing: tuple[str, ...]
 
 
-def matrix(root: Path) -> list[Cell]:
+def matrix(root: Path, today: date | None = None) -> list[Cell]:
     """Every dataset x pack, by dataset and in the order of `PACKS`.
 
-    A public model without a contract is a dataset that lacks all of A106.
+    A public model without a contract is a dataset that lacks all of A106. A warning whose day has
+    passed makes A89 incomplete: it is judged here and not when contracts are read, so that the
+    calendar alone stops a merge but never a build.
+
+    Args:
+        today: the day that expiry dates are held against; the present day without it.
 
     Raises:
         MbpError: contracts, policy or metrics cannot be read, or a contract differs from its model.
@@ -47,7 +53,11 @@ def matrix(root: Path) -> list[Cell]:
         for pack in PACKS
     ]
     for contract in contracts:
-        parts = (_a106(contract), _a87(contract, semantics), _a89(contract, policy))
+        parts = (
+            _a106(contract),
+            _a87(contract, semantics),
+            _a89(contract, policy, today or date.today()),
+        )
         cells += [
             Cell(contract.dataset, pack, tuple(missing))
             for pack, missing in zip(PACKS, parts, strict=True)
@@ -91,7 +101,7 @@ def _letters(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
-def _a89(contract: Contract, policy: Policy) -> list[str]:
+def _a89(contract: Contract, policy: Policy, today: date) -> list[str]:
     families = {rule.family for rule in contract.rules}
     missing = []
     for family in policy.required_families:
@@ -103,6 +113,12 @@ def _a89(contract: Contract, policy: Policy) -> list[str]:
         for exception in policy.exceptions
         if exception.dataset == contract.dataset and exception.family in families
     ]
+    furthest = today + timedelta(days=policy.max_days_ahead)
+    for rule in contract.rules:
+        if rule.expires and rule.expires < today:
+            missing.append(f"end of the warning {rule.id}: it expired on {rule.expires}")
+        elif rule.expires and rule.expires > furthest:
+            missing.append(f"a day up to {furthest} for the warning {rule.id}, not {rule.expires}")
     return missing
 
 

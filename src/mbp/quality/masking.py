@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import sqlglot
@@ -103,6 +104,11 @@ def masked_rows(
 def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row as JSON can carry it: everything that is not a number, boolean or null as text."""
     return {
-        name: value if value is None or isinstance(value, bool | int | float) else str(value)
+        name: value if value is None or isinstance(value, bool | int | float) else as_text(value)
         for name, value in row.items()
     }
+
+
+def as_text(value: Any) -> str:
+    """A value for a reader: decimals without an exponent."""
+    return format(value, "f") if isinstance(value, Decimal) else str(value)

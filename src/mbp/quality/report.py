@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mbp.quality.findings import Finding
-from mbp.quality.masking import plain_row
+from mbp.quality.masking import as_text, plain_row
 from mbp.quality.samples import Sample
 
 WIDEST = 60
@@ -71,7 +71,7 @@ def _row(row: Mapping[str, Any]) -> str:
     """One row as name=value, one line, long values cut."""
     parts = []
     for name, value in row.items():
-        text = "null" if value is None else " ".join(str(value).split())
+        text = "null" if value is None else " ".join(as_text(value).split())
         parts.append(f"{name}={text if len(text) <= WIDEST else text[: WIDEST - 1] + '…'}")
     return "  ".join(parts)
 

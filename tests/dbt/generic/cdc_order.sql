@@ -11,6 +11,24 @@ with change_log as (
 
 ),
 
+-- Most keys have one change and nothing to compare; the rest of the work is on the others.
+changed_keys as (
+
+    select {{ key_column }}
+    from change_log
+    group by {{ key_column }}
+    having count(*) > 1
+
+),
+
+changes as (
+
+    select change_log.*
+    from change_log
+    inner join changed_keys on change_log.{{ key_column }} = changed_keys.{{ key_column }}
+
+),
+
 ordered as (
 
     select
@@ -21,7 +39,7 @@ ordered as (
             partition by {{ key_column }}
             order by log_position, committed_at
         ) as previous_committed_at
-    from change_log
+    from changes
 
 ),
 
@@ -35,7 +53,7 @@ contents as (
         is_deleted,
         committed_at,
         log_position
-    from change_log
+    from changes
 
 )
 
@@ -44,7 +62,16 @@ select
     log_position,
     'the commit time goes back' as finding
 from ordered
-where log_position is null or committed_at is null or committed_at < previous_committed_at
+where committed_at < previous_committed_at
+
+union all
+
+select
+    {{ key_column }},
+    log_position,
+    'no position or no commit time' as finding
+from change_log
+where log_position is null or committed_at is null
 
 union all
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mbp.building.build import BuildRequest, build, empty_datasets, test_names
+from mbp.building.build import BuildRequest, build, empty_datasets, names_of_tests
 from mbp.errors import MbpError
 from mbp.loading import SourceFacts
 from mbp.quality.measurable import NOTHING_ABSENT
@@ -101,13 +101,13 @@ NODES = {
 
 
 def test_a_rule_is_left_out_by_the_name_of_its_test() -> None:
-    assert test_names(NODES, {"liquidity_floor": "why"}) == ["assert_liquidity_floor"]
-    assert test_names(NODES, {}) == []
+    assert names_of_tests(NODES, {"liquidity_floor": "why"}) == ["assert_liquidity_floor"]
+    assert names_of_tests(NODES, {}) == []
 
 
 def test_a_rule_without_a_test_cannot_be_left_out() -> None:
     with pytest.raises(MbpError, match="no dbt test carries the rule twap_bound"):
-        test_names(NODES, {"twap_bound": "why"})
+        names_of_tests(NODES, {"twap_bound": "why"})
 
 
 def test_only_a_dataset_that_the_source_does_not_have_may_be_empty() -> None:

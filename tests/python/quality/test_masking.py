@@ -86,8 +86,8 @@ def test_a_row_becomes_json() -> None:
     from decimal import Decimal
 
     moment = datetime(2026, 1, 2, tzinfo=UTC)
-    assert plain_row({"a": Decimal("0.10"), "b": moment, "c": None, "d": True}) == {
-        "a": "0.10",
+    assert plain_row({"a": Decimal("0E-8"), "b": moment, "c": None, "d": True}) == {
+        "a": "0.00000000",
         "b": "2026-01-02 00:00:00+00:00",
         "c": None,
         "d": True,
