@@ -47,7 +47,10 @@ def test_the_embedded_engine_gets_every_raw_table(project_root: Path, tmp_path: 
 
 @pytest.mark.postgres
 def test_running_it_again_changes_nothing(project_root: Path, warehouse: Warehouse) -> None:
-    grants = "select table_schema, table_name, grantee, privilege_type from information_schema.role_table_grants order by 1, 2, 3, 4"
+    grants = (
+        "select table_schema, table_name, grantee, privilege_type"
+        " from information_schema.role_table_grants order by 1, 2, 3, 4"
+    )
     before = warehouse.query(grants)
     initialise(project_root, warehouse)
     assert warehouse.query(grants) == before
