@@ -37,6 +37,7 @@ PLACEHOLDERS = {
     ),
     *("description", "no description", "to do", "to be defined", "to be documented", "lorem ipsum"),
 }
+OPENINGS = {"todo", "tbd", "fixme", "lorem"}
 FILLER = {"the", "a", "an", "of", "column", "field", "table", "this", "is"}
 
 
@@ -132,17 +133,17 @@ def measure(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) -> Coverage
 
 def says_something(description: str | None, name: str) -> bool:
     """Whether a description tells a reader more than the name does."""
-    words = re.findall(r"[a-z0-9]+", (description or "").lower())
-    text = " ".join(words)
-    if text in PLACEHOLDERS or (words and words[0] in ("todo", "tbd", "fixme", "lorem")):
+    words, named = _words(description or ""), _words(name)
+    if " ".join(words) in PLACEHOLDERS or "".join(words) in PLACEHOLDERS:
         return False
-    named = re.findall(r"[a-z0-9]+", name.lower())
+    if words[0] in OPENINGS:
+        return False
     meaning = [word for word in words if word not in FILLER]
-    return (
-        bool(meaning)
-        and meaning != [word for word in named if word not in FILLER]
-        and (text.replace(" ", "") != "".join(named))
-    )
+    return meaning not in ([], [word for word in named if word not in FILLER])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.lower())
 
 
 def _items(unique_id: str, node: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[Item]:
