@@ -257,21 +257,26 @@ CASES = {
     ),
     "rule of an unknown column": Case(
         QUOTES,
-        "value: [market_id, quoted_at, volume]",
-        "value: [market_id, quoted_at, volum]",
+        "              - volume\n",
+        "              - volum\n",
         "unknown column 'volum' of mbp_quotes. Cure: did you mean 'volume'?",
         "- id: closed_market_no_trades",
     ),
     "columns that are not a list": Case(
         QUOTES,
-        "value: [market_id, quoted_at, volume]",
+        "value:\n              - market_id\n              - quoted_at\n              - volume\n"
+        "              - mbp_markets.status\n              - mbp_markets.opened_at\n"
+        "              - mbp_markets.closed_at",
         "value: '[market_id]'",
         "columns: expected a list of names",
         "value: '[market_id]'",
     ),
     "rule that names no columns": Case(
         QUOTES,
-        "          - property: columns\n            value: [market_id, quoted_at, volume]\n",
+        "          - property: columns\n            value:\n"
+        "              - market_id\n              - quoted_at\n              - volume\n"
+        "              - mbp_markets.status\n              - mbp_markets.opened_at\n"
+        "              - mbp_markets.closed_at\n",
         "",
         "the rule closed_market_no_trades names no columns",
         "- id: closed_market_no_trades",
