@@ -26,9 +26,12 @@
                 {%- endfor %}
             ) as arrivals
         )
+    {%- elif modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z?', moment) -%}
+        cast('{{ moment.replace("T", " ").rstrip("Z") }}+00:00' as {{ type_timestamp_utc() }})
     {%- else -%}
-        {%- set instant = modules.datetime.datetime.fromisoformat(moment.replace(' ', 'T')) -%}
-        cast('{{ instant.strftime("%Y-%m-%d %H:%M:%S.%f") }}+00:00' as {{ type_timestamp_utc() }})
+        {{ exceptions.raise_compiler_error(
+            "MBP_NOW is '" ~ moment ~ "'; expected wall_clock, end_of_data or a UTC instant like 2026-01-05 12:00:00"
+        ) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -7,6 +7,7 @@
 {% macro timestamp_from_nanoseconds(expression) %}to_timestamp({{ expression }}){% endmacro %}
 {% macro epoch_microseconds(expression) %}epoch_us({{ expression }}){% endmacro %}
 {% macro seconds_between(earlier, later) %}({{ later }} - {{ earlier }}){% endmacro %}
+{% macro change_log_columns() %}loaded_at{% endmacro %}
 {% macro newest_first(key) %}row_number() over (partition by {{ key }} order by log_position){% endmacro %}
 {% macro twap_window_microseconds() %}300000000{% endmacro %}
 {% macro arrival_floor(select_newest) %}current_timestamp{% endmacro %}

@@ -21,12 +21,7 @@ renamed as (
         -- timestamps
         cast(started_at as {{ type_timestamp_utc() }}) as started_at,
         cast(decided_at as {{ type_timestamp_utc() }}) as decided_at,
-        -- change log
-        cast(__op as {{ type_string() }}) as change_operation,
-        coalesce(__op = 'd' or __deleted = 'true', false) as is_deleted,
-        cast(__source_lsn as bigint) as log_position,
-        {{ timestamp_from_milliseconds('__source_ts_ms') }} as committed_at,
-        cast(_loaded_at as {{ type_timestamp_utc() }}) as loaded_at
+        {{ change_log_columns() }}
     from source
 
 )

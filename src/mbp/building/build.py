@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +54,7 @@ def build(request: BuildRequest) -> BuildSummary:
     with connect(root, target) as warehouse:  # one that is down or locked is told before dbt starts
         facts = source_facts(root, warehouse)
     install_packages(root)
-    parsed = demand(run_dbt(root, ["parse", *_parsing()], target=target, quiet=True))
+    parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
     contracts = contracts_of(root)
     reasons = not_measurable(all_rules(contracts), facts)
     arguments = ["build"]
@@ -86,11 +85,6 @@ def build(request: BuildRequest) -> BuildSummary:
         documented=documented,
         started=started,
     )
-
-
-def _parsing() -> list[str]:
-    """In CI nothing may come from an earlier run; at a desk parsing in part saves seconds."""
-    return ["--no-partial-parse"] if os.environ.get("CI") else []
 
 
 def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:

@@ -142,7 +142,7 @@ class PostgresWarehouse(_Closing):
                 options="-c timezone=UTC",
             )
         except psycopg2.OperationalError as error:
-            reason = str(error).strip().splitlines()[-1]
+            reason = " ".join(str(error).split())
             raise MbpError(
                 f"PostgreSQL at {place} cannot be reached: {reason}",
                 cure="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
