@@ -16,7 +16,7 @@ with latest as (
 
 ),
 
-{% if is_incremental() %}
+{% if floor is not none %}
 -- A quote that is new, moved or gone changes the average of its market from that instant on.
 touched as (
 

@@ -232,3 +232,14 @@ def test_a_quote_that_moves_or_goes_changes_the_averages_it_leaves(world: World)
     elsewhere = Change(6, 9, 9, 0, 50, "c")  # moves the watermark past the first two
     for change in (moved, later, gone):
         assert_equals_full_refresh(world, [[leaver, stays], [elsewhere], [change]])
+
+
+@pytest.mark.slow
+def test_a_table_that_was_built_empty_fills_up(world: World) -> None:
+    """Nothing applied yet is no watermark: everything is looked at."""
+    world.restart()
+    world.deliver([])
+    world.run()
+    world.deliver([Change(1, 0, 0, 10, 50, "c").row(START + timedelta(hours=1))])
+    world.run()
+    assert [len(rows) for rows in world.contents().values()] == [1, 1, 1]
