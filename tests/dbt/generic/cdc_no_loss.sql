@@ -1,11 +1,12 @@
-{#- Distinct keys in the change log, less those whose newest change is a delete, must equal the rows
-    of the dataset. -#}
+{#- Every key of the change log whose newest change is not a delete is published, and nothing else is:
+    distinct keys less deletes equal the rows of the dataset, told key by key. -#}
 {% test cdc_no_loss(model, dataset, key_column) %}
 
 with change_log as (
 
     select
-        *,
+        {{ key_column }},
+        is_deleted,
         {{ newest_first(key_column) }} as recency
     from {{ change_log(dataset) }}
     where {{ key_column }} is not null
@@ -14,7 +15,7 @@ with change_log as (
 
 expected as (
 
-    select count(*) as row_count
+    select {{ key_column }}
     from change_log
     where recency = 1 and not is_deleted
 
@@ -22,16 +23,20 @@ expected as (
 
 published as (
 
-    select count(distinct {{ key_column }}) as row_count
+    select distinct {{ key_column }}
     from {{ model }}
+    where {{ key_column }} is not null
 
 )
 
 select
-    expected.row_count as rows_in_change_log,
-    published.row_count as rows_published
+    coalesce(expected.{{ key_column }}, published.{{ key_column }}) as {{ key_column }},
+    case
+        when published.{{ key_column }} is null then 'in the change log, not published'
+        else 'published, not in the change log'
+    end as finding
 from expected
-cross join published
-where expected.row_count <> published.row_count
+full outer join published on expected.{{ key_column }} = published.{{ key_column }}
+where expected.{{ key_column }} is null or published.{{ key_column }} is null
 
 {% endtest %}
