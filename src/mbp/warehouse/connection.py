@@ -149,6 +149,8 @@ class PostgresWarehouse(_Closing):
                 " MBP_PG_DATABASE",
             ) from error
         self.connection.set_session(readonly=read_only, autocommit=True)
+        if settings.get("role"):
+            self.execute(f"set role {quote_identifier(str(settings['role']))}")
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
         with self.connection.cursor() as cursor:

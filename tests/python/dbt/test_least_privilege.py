@@ -1,0 +1,64 @@
+"""Production as it is meant: dbt runs as a user with the transformer's role, analysts with the reader's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from mbp.building.dbt_process import run_dbt
+from mbp.warehouse import connect
+from mbp.warehouse.initialise import initialise
+from mbp.warehouse.server import PostgresServer
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_the_transformer_builds_and_the_reader_reads(
+    project_root: Path,
+    postgres_server: PostgresServer,
+    postgres_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = postgres_server.environment(postgres_database)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with connect(project_root, "postgres") as warehouse:
+        initialise(project_root, warehouse)
+        for user, role in (("dbt_user", "mbp_transformer"), ("analyst", "mbp_reader")):
+            warehouse.execute(f"drop role if exists {user}")
+            warehouse.execute(f"create role {user} login inherit password 'secret' in role {role}")
+    login = {
+        "MBP_PG_USER": "dbt_user",
+        "MBP_PG_PASSWORD": "secret",
+        "MBP_PG_ROLE": "mbp_transformer",
+        "MBP_RAW": "sample",
+    }
+    for _ in range(2):  # the second run replaces what the first one made
+        outcome = run_dbt(
+            project_root,
+            ["build"],
+            target="postgres",
+            artifacts=tmp_path,
+            changes={**settings, **login},
+            quiet=True,
+        )
+        assert outcome.success, outcome.problem or [
+            (result.node.name, result.message)
+            for result in outcome.result
+            if str(result.status) not in ("success", "pass", "no-op")
+        ]
+    monkeypatch.setenv("MBP_PG_USER", "analyst")
+    monkeypatch.setenv("MBP_PG_PASSWORD", "secret")
+    with connect(project_root, "postgres") as analyst:
+        for dataset in ("mbp_markets", "mbp_quotes", "mbp_resolutions", "mbp_abuse_events"):
+            assert analyst.query(f"select count(*) from marts.{dataset}")[1][0][0] > 0
+        for relation in (
+            "staging.stg_mbp__quotes",
+            "intermediate.int_mbp__quotes_latest",
+            "sample_mbp.quotes",
+        ):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                analyst.query(f"select count(*) from {relation}")
