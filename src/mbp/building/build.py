@@ -12,7 +12,7 @@ import duckdb
 import psycopg2
 
 from mbp.building.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
-from mbp.building.preflight import check_seeds, install_packages, raw_origin
+from mbp.building.preflight import SAMPLE, check_seeds, install_packages, raw_origin
 from mbp.building.project import check_rendered, contracts_of, coverage_of, source_facts
 from mbp.building.summary import BuildSummary, Coverage, count_by_pack
 from mbp.contracts import Contract, all_rules
@@ -58,7 +58,8 @@ def build(request: BuildRequest) -> BuildSummary:
     contracts = contracts_of(root)
     reasons = not_measurable(all_rules(contracts), facts)
     arguments = ["build"]
-    if request.full_refresh:
+    # A log only grows, so increments are safe; the sample is replaced as a whole, and they are not.
+    if request.full_refresh or raw == SAMPLE:
         arguments.append("--full-refresh")
     if request.select:
         arguments += ["--select", *request.select]
