@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp import files
-from mbp.errors import EXIT_FINDINGS
+from mbp.errors import EXIT_FINDINGS, MbpError
 from mbp.paths import project_root
 
 EPILOG = "Example: mbp docs coverage --json coverage.json --compare main.json"
@@ -50,11 +50,22 @@ def coverage(
         typer.echo(document, nl=False)
     else:
         if write_json is not None:
-            files.write_text(Path(write_json), document)
+            _write(Path(write_json), document)
         typer.echo(forms.as_text(report))
     if badge is not None:
-        files.write_text(badge, forms.badge(report, judgement.threshold_percent))
+        _write(badge, forms.badge(report, judgement.threshold_percent))
     for objection in judgement.objections:
-        typer.echo(f"not good enough: {objection}", err=True)
+        typer.echo(f"not good enough: {objection}", err=write_json == "-")
     if judgement.objections:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        files.write_text(path, text)
+    except OSError as error:
+        raise MbpError(
+            f"cannot be written: {error.strerror}",
+            path=path,
+            cure="give a file in a folder of yours",
+        ) from error

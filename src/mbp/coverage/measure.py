@@ -8,7 +8,8 @@ meet both. Ephemeral models are no relations and do not count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,25 +21,33 @@ DESCRIBED = "described"
 MISSING = "missing"
 NOT_THERE = "documented but not there"
 NOT_BUILT = "not in the warehouse"
-PLACEHOLDERS = {
-    *(
-        "",
-        "todo",
-        "tbd",
-        "tba",
-        "fixme",
-        "xxx",
-        "wip",
-        "na",
-        "none",
-        "null",
-        "unknown",
-        "placeholder",
-    ),
-    *("description", "no description", "to do", "to be defined", "to be documented", "lorem ipsum"),
-}
-OPENINGS = {"todo", "tbd", "fixme", "lorem"}
-FILLER = {"the", "a", "an", "of", "column", "field", "table", "this", "is"}
+# Whole descriptions that stand for one still to come; compared without spaces and punctuation, so
+# that `n/a`, `N.A.` and `to-do` are caught too.
+PLACEHOLDERS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        todo tbd tba fixme wip x xx xxx na none null nil unknown undocumented missing pending empty
+        placeholder comingsoon nodescription nodocs nodocumentation adddescription
+        descriptionhere descriptionmissing missingdescription needsdescription
+        tobedefined tobedone tobedocumented tobeadded
+        """,
+    )
+)
+OPENINGS = frozenset({"todo", "tbd", "fixme", "lorem"})
+# Words that a description may put around a name without saying more than the name.
+FILLER = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        the a an of for this is its
+        column field table model view seed source relation description value name
+        """,
+    )
+)
+MANIFEST_KEYS = ("resource_type", "name", "package_name", "original_file_path")
+CATALOG_KEYS = ("columns",)
+FULL_PERCENT = 100.0
 
 
 @dataclass(frozen=True, order=True)
@@ -50,7 +59,8 @@ class Item:
         column: column name, empty for the relation itself.
         state: described, missing, documented but not there, or not in the warehouse.
         folder: where the relation is declared.
-        dataset: name of the public dataset, empty for other relations.
+        dataset: name of the public dataset, with its version when the model has versions; empty for
+            other relations.
     """
 
     unique_id: str
@@ -76,7 +86,12 @@ class Count:
     @property
     def percent(self) -> float:
         """Share of what exists that is described; 0 when nothing exists."""
-        return 100.0 * self.described / self.total if self.total else 0.0
+        return FULL_PERCENT * self.described / self.total if self.total else 0.0
+
+    @property
+    def shown_percent(self) -> str:
+        """The share for people, cut to one decimal: 94.96 is not yet 95.0."""
+        return f"{1000 * self.described // self.total / 10 if self.total else 0.0:.1f}"
 
 
 @dataclass(frozen=True)
@@ -111,18 +126,35 @@ def measure(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) -> Coverage
         catalog: dbt's catalog.json; what `dbt docs generate` found in the warehouse.
 
     Raises:
-        MbpError: no relation to look at, or the catalog is empty.
+        MbpError: no relation to look at, one of the two is not what dbt writes, the catalog is
+            incomplete or knows relations that the manifest does not know.
     """
+    declared = _entries(manifest, "manifest", MANIFEST_KEYS)
+    there = _entries(catalog, "catalog", CATALOG_KEYS)
+    if catalog.get("errors"):
+        raise MbpError(
+            f"catalog.json is incomplete: {' '.join(str(catalog['errors']).split())}",
+            cure="make `dbt docs generate` pass, then measure again",
+        )
     package = manifest["metadata"].get("project_name")
+    strangers = sorted(
+        unique_id
+        for unique_id in there.keys() - declared.keys()
+        if unique_id.split(".")[1:2] == [package]
+    )
+    if strangers:
+        raise MbpError(
+            f"catalog.json has {strangers[0]}, manifest.json has not: they are of different runs",
+            cure="run `dbt docs generate`, then measure again",
+        )
     nodes = {
         unique_id: node
-        for unique_id, node in {**manifest["nodes"], **manifest["sources"]}.items()
+        for unique_id, node in declared.items()
         if node["resource_type"] in RESOURCE_TYPES
-        and node.get("package_name") == package
+        and node["package_name"] == package
         and (node.get("config") or {}).get("materialized") != "ephemeral"
     }
-    there = {**catalog["nodes"], **catalog["sources"]}
-    if not nodes or not there:
+    if not nodes.keys() & there.keys():
         raise MbpError(
             "no relation to look at: nothing was checked",
             cure="run `mbp build`, then measure again",
@@ -132,24 +164,60 @@ def measure(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) -> Coverage
 
 
 def says_something(description: str | None, name: str) -> bool:
-    """Whether a description tells a reader more than the name does."""
-    words, named = _words(description or ""), _words(name)
-    if " ".join(words) in PLACEHOLDERS or "".join(words) in PLACEHOLDERS:
-        return False
-    if words[0] in OPENINGS:
+    """Whether a description tells a reader more than the name does.
+
+    Blank texts, placeholders and texts made of the name's own words (in any order, case, plural or
+    spelling, with or without filler) do not.
+    """
+    words = _words(description or "")
+    if not words or words[0] in OPENINGS or "".join(words) in PLACEHOLDERS:
         return False
     meaning = [word for word in words if word not in FILLER]
-    return meaning not in ([], [word for word in named if word not in FILLER])
+    named = _words(name)
+    if "".join(meaning) in ("".join(named), "".join(word for word in named if word not in FILLER)):
+        return False
+    known = {*named, *(f"{word}s" for word in named), *(word.removesuffix("s") for word in named)}
+    return not known.issuperset(meaning)
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.lower())
+    """Words in lower case; composed and decomposed, narrow and wide letters are the same."""
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _entries(
+    document: Mapping[str, Any], artifact: str, keys: Iterable[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Nodes and sources of one artifact by unique id.
+
+    Raises:
+        MbpError: another artifact, or not the form that dbt gives it.
+    """
+    version = str((document.get("metadata") or {}).get("dbt_schema_version"))
+    entries: dict[str, Mapping[str, Any]] = {}
+    sections = [document.get(section) for section in ("nodes", "sources")]
+    sound = f"/{artifact}/" in version and all(isinstance(part, Mapping) for part in sections)
+    if sound:
+        entries = {unique_id: one for part in sections if part for unique_id, one in part.items()}
+        sound = all(
+            isinstance(one, Mapping)
+            and all(key in one for key in keys)
+            and isinstance(one.get("columns") or {}, Mapping)
+            for one in entries.values()
+        )
+    if not sound:
+        raise MbpError(
+            f"{artifact}.json is not the {artifact} of dbt (schema {version})",
+            cure="run `dbt docs generate`, then measure again",
+        )
+    return entries
 
 
 def _items(unique_id: str, node: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[Item]:
-    folder = PurePosixPath(node["original_file_path"]).parent.as_posix()
+    folder = PurePosixPath(node["original_file_path"].replace("\\", "/")).parent.as_posix()
     public = node.get("access") == "public" or (node.get("config") or {}).get("access") == "public"
-    dataset = str(node["name"]) if public else ""
+    version = node.get("version")
+    dataset = f"{node['name']}{'' if version is None else f'.v{version}'}" if public else ""
 
     def item(column: str, state: str) -> Item:
         return Item(unique_id, column, state, folder, dataset)
@@ -168,6 +236,6 @@ def _items(unique_id: str, node: Mapping[str, Any], there: Mapping[str, Any]) ->
         yield item(name, NOT_THERE)
 
 
-def _count(items: Any) -> Count:
+def _count(items: Iterable[Item]) -> Count:
     states = [item.state for item in items]
     return Count(states.count(DESCRIBED), states.count(MISSING), states.count(NOT_THERE))

@@ -7,7 +7,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from mbp.coverage.measure import DESCRIBED, MISSING, NOT_BUILT, NOT_THERE, Count, CoverageReport
+from mbp.coverage.measure import (
+    DESCRIBED,
+    FULL_PERCENT,
+    MISSING,
+    NOT_BUILT,
+    NOT_THERE,
+    Count,
+    CoverageReport,
+)
 from mbp.errors import MbpError
 
 FORMAT_VERSION = 1
@@ -16,17 +24,22 @@ SHOWN_AT_MOST = 30
 
 def as_text(report: CoverageReport) -> str:
     """A table per folder and per public dataset, then what is wrong, one line each."""
-    lines = [f"{'':42} {'described':>9} {'missing':>8} {'not there':>9} {'percent':>8}"]
-    for title, counts in (("folder", report.by("folder")), ("dataset", report.by("dataset"))):
-        lines += [_line(f"{title} {name}", count) for name, count in counts.items()]
-    lines.append(_line("all", report.count))
+    rows = [
+        (f"{title} {name}", count)
+        for title, counts in (("folder", report.by("folder")), ("dataset", report.by("dataset")))
+        for name, count in counts.items()
+    ]
+    rows.append(("all", report.count))
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{'':{width}} {'described':>9} {'missing':>8} {'not there':>9} {'percent':>8}"]
+    lines += [_line(f"{name:{width}}", count) for name, count in rows]
     for state in (MISSING, NOT_THERE, NOT_BUILT):
         found = report.of(state)
         for item in found[:SHOWN_AT_MOST]:
             place = f"{item.unique_id}.{item.column}" if item.column else item.unique_id
             lines.append(f"{state}: {place}")
         if len(found) > SHOWN_AT_MOST:
-            lines.append(f"{state}: and {len(found) - SHOWN_AT_MOST} more")
+            lines.append(f"{state}: and {len(found) - SHOWN_AT_MOST} more, see --json")
     return "\n".join(lines)
 
 
@@ -53,30 +66,45 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
     """
     try:
         document = json.loads(earlier.read_text(encoding="utf-8"))
-        version, percent, items = document["version"], document["percent"], document["items"]
+        version = document["version"]
+        if version != FORMAT_VERSION:
+            raise MbpError(
+                f"coverage report of version {version}, expected {FORMAT_VERSION}",
+                path=earlier,
+                cure="write it again",
+            )
+        percent = float(document["percent"])
+        if not 0 <= percent <= FULL_PERCENT:
+            raise ValueError(f"percent is {percent}")
+        before = {
+            (one["unique_id"], one["column"] or "")
+            for one in document["items"]
+            if one["state"] == DESCRIBED
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MbpError(
             "not a coverage report", path=earlier, cure="write one with `mbp docs coverage --json`"
         ) from error
-    if version != FORMAT_VERSION:
-        raise MbpError(f"coverage report of version {version}", path=earlier, cure="write it again")
-    before = {(one["unique_id"], one["column"] or "") for one in items if one["state"] == DESCRIBED}
     lines = [
         f"no longer described: {item.unique_id}{'.' if item.column else ''}{item.column}"
         for item in report.of(MISSING)
         if (item.unique_id, item.column) in before
     ]
-    if round(report.count.percent, 4) < round(float(percent), 4):
-        lines.append(f"coverage fell from {percent:.1f} % to {report.count.percent:.1f} %")
+    now = round(report.count.percent, 4)
+    if now < round(percent, 4):
+        lines.append(f"coverage fell from {percent:g} % to {now:g} %")
     return lines
 
 
 def badge(report: CoverageReport, threshold_percent: float) -> str:
-    """An SVG badge; green at the threshold, amber to ten points below it, red under that."""
+    """An SVG badge; green at the threshold, amber to ten points below it, red under that.
+
+    The number is cut, not rounded: a badge must not claim a percent that is not reached.
+    """
     percent = report.count.percent
     near = percent >= threshold_percent - 10
     colour = "#2e7d32" if percent >= threshold_percent else "#b26a00" if near else "#c62828"
-    label, value = "documentation", f"{percent:.0f} %"
+    label, value = "documentation", f"{int(percent)} %"
     title = escape(f"{label}: {value}")
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="20" role="img"'
@@ -90,9 +118,8 @@ def badge(report: CoverageReport, threshold_percent: float) -> str:
 
 
 def _line(name: str, count: Count) -> str:
-    return (
-        f"{name:42} {count.described:9} {count.missing:8} {count.not_there:9} {count.percent:7.1f}%"
-    )
+    numbers = f"{count.described:9} {count.missing:8} {count.not_there:9}"
+    return f"{name} {numbers} {count.shown_percent:>7}%"
 
 
 def _numbers(count: Count) -> dict[str, Any]:

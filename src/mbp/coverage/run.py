@@ -7,8 +7,9 @@ from pathlib import Path
 
 from mbp.building.dbt_process import target_path
 from mbp.contracts.policy import load_policy
-from mbp.coverage.measure import NOT_BUILT, NOT_THERE, CoverageReport, measure
+from mbp.coverage.measure import FULL_PERCENT, NOT_BUILT, NOT_THERE, CoverageReport, measure
 from mbp.coverage.report import worse_than
+from mbp.errors import MbpError
 from mbp.quality.failures import read_artifact
 
 
@@ -45,12 +46,16 @@ def judge(
     """Holds a report to the policy's threshold (or `fail_under`) and to an earlier report.
 
     Raises:
-        MbpError: the policy or the earlier report cannot be read.
+        MbpError: the policy or the earlier report cannot be read, or the threshold is no percentage.
     """
     threshold = load_policy(root).documentation_percent if fail_under is None else fail_under
+    if not 0 <= threshold <= FULL_PERCENT:  # also refuses nan, under which nothing would ever fail
+        raise MbpError(
+            f"threshold {threshold:g} is no percentage", cure="give a number from 0 to 100"
+        )
     objections = []
     if report.count.percent < threshold:
-        objections.append(f"coverage is {report.count.percent:.1f} %, demanded {threshold:g} %")
+        objections.append(f"coverage is {report.count.shown_percent} %, demanded {threshold:g} %")
     for state, cure in (
         (NOT_THERE, "remove the description or add the column"),
         (NOT_BUILT, "build it, or remove it"),

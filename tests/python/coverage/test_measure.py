@@ -2,131 +2,154 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import random
+import unicodedata
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
-from typer.testing import CliRunner
+from coverage_artifacts import GOOD, artifacts, measured, node
 
-from mbp.cli import app, register
-from mbp.coverage import CoverageReport, measure
-from mbp.coverage.measure import DESCRIBED, MISSING, NOT_BUILT, NOT_THERE, says_something
-from mbp.coverage.report import as_document, as_text, badge, worse_than
+from mbp.coverage import measure
+from mbp.coverage.measure import (
+    DESCRIBED,
+    MISSING,
+    NOT_BUILT,
+    NOT_THERE,
+    PLACEHOLDERS,
+    says_something,
+)
 from mbp.errors import MbpError
 
-GOOD = "Price of the YES share."
-
-
-def node(name: str, columns: dict[str, str], **more: Any) -> dict[str, Any]:
-    """A manifest node of the project `mbp` in models/marts, described unless told otherwise."""
-    return {
-        "name": name,
-        "resource_type": "model",
-        "package_name": "mbp",
-        "original_file_path": "models/marts/x.sql",
-        "description": "One row per quote.",
-        "columns": {key: {"description": text} for key, text in columns.items()},
-        "config": {"materialized": "table"},
-        **more,
-    }
-
-
-def artifacts(
-    nodes: dict[str, dict[str, Any]], there: dict[str, list[str]]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    sources = {key: one for key, one in nodes.items() if one["resource_type"] == "source"}
-    others = {key: one for key, one in nodes.items() if key not in sources}
-    catalog = {key: {"columns": {name: {} for name in names}} for key, names in there.items()}
-    metadata = {"metadata": {"project_name": "mbp"}}
-    return (
-        {**metadata, "nodes": others, "sources": sources},
-        {
-            **metadata,
-            "nodes": {key: one for key, one in catalog.items() if key not in sources},
-            "sources": {key: one for key, one in catalog.items() if key in sources},
-        },
-    )
-
-
-def measured(nodes: dict[str, dict[str, Any]], there: dict[str, list[str]]) -> CoverageReport:
-    return measure(*artifacts(nodes, there))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        None,
-        "",
-        "  \n",
+NOTHING = [
+    *(None, "", "  \n\t", "\u00a0", "\u200b", "-", "...", "???", "🚀", "**"),
+    *(
         "TODO",
         "todo: describe",
+        "<!-- TODO -->",
         "TBD",
-        "n/a",
-        "N/A.",
-        "-",
-        "...",
-        "price",
-        "Price",
-        "The price.",
-        "The price column",
-        "PRICE!",
-        "No description",
-        "lorem ipsum dolor",
-    ],
-)
-def test_says_nothing(text: str | None) -> None:
+        "To do.",
+        "to-do",
+        "FIXME later",
+        "\uff34\uff2f\uff24\uff2f",
+    ),
+    *("n/a", "N.A.", "None", "null", "(none)", "unknown", "No description.", "lorem ipsum dolor"),
+    *("To be documented", "Coming soon...", "Add description", "xxx"),
+]
+SAME_AS_NAME = [
+    ("price", "price"),
+    ("price", "PRICE!"),
+    ("price", "The price."),
+    ("price", "This is the price column."),
+    ("price", "`price`"),
+    ("price", "Prices"),
+    ("price", "The value of the price"),
+    ("prices", "A price."),
+    ("market_id", "market_id"),
+    ("market_id", "The market id."),
+    ("market_id", "Market ID"),
+    ("market_id", "MarketId"),
+    ("market_id", "The id of the market."),
+    ("market_id", "Id for a market, market id"),
+    ("MARKET_ID", "market id"),
+    ("marketId", "Market id"),
+    ("mbp_markets", "Table of MBP markets"),
+    ("mbp_markets", "Markets."),
+    ("the_name", "Name."),
+    ("value", "The value"),
+    ("preço", "Preço."),
+    ("preço", unicodedata.normalize("NFD", "Preço")),
+    ("straße", "STRASSE"),
+]
+SOMETHING = [
+    ("price", GOOD),
+    ("price", "Preço da opção SIM."),
+    ("price", "市場の価格"),
+    ("price", "Стоимость"),
+    ("price", "Price before the TODO list was done."),
+    ("market_id", "Identifies the market."),
+    ("market_id", "The market that the quote belongs to."),
+    ("id", "Identifies the quote."),
+    ("name", "What people call the market."),
+    ("opened_at", "When the market opened."),
+    ("status", "One of open, paused, closed, unknown."),
+    ("markets", "One row per market."),
+]
+
+
+@pytest.mark.parametrize("text", NOTHING)
+def test_blanks_and_placeholders_say_nothing(text: str | None) -> None:
     assert not says_something(text, "price")
 
 
-@pytest.mark.parametrize(
-    "text", ["The market id", "Market ID.", "market_id", "The id of the market id"]
-)
-def test_a_name_in_other_letters_says_nothing(text: str) -> None:
-    assert says_something(text, "market_id") is (text == "The id of the market id")
+@pytest.mark.parametrize("text", sorted(PLACEHOLDERS))
+def test_every_placeholder_is_caught_in_any_case_and_with_punctuation(text: str) -> None:
+    assert not says_something(f" {text.upper()}. ", "price")
 
 
-@pytest.mark.parametrize(
-    "text", [GOOD, "Preço da opção SIM.", "Identifies the quote.", "市場の価格"]
-)
-def test_says_something(text: str) -> None:
-    assert says_something(text, "price")
+@pytest.mark.parametrize(("name", "text"), SAME_AS_NAME)
+def test_the_name_in_other_letters_says_nothing(name: str, text: str) -> None:
+    assert not says_something(text, name)
 
 
-def test_the_three_numbers() -> None:
+@pytest.mark.parametrize(("name", "text"), SOMETHING)
+def test_says_something(name: str, text: str) -> None:
+    assert says_something(text, name)
+
+
+def test_the_three_numbers_with_columns_in_any_case() -> None:
+    columns = {"price": GOOD, "Volume": "Shares traded.", "gone": GOOD, "depth": "TBD", "fee": None}
     report = measured(
-        {
-            "model.mbp.q": node(
-                "q", {"price": GOOD, "Volume": "Shares traded.", "gone": GOOD, "depth": "TBD"}
-            )
-        },
-        {"model.mbp.q": ["PRICE", "volume", "depth", "undocumented"]},
+        {"model.mbp.q": node("q", columns)},
+        {"model.mbp.q": ["PRICE", "volume", "depth", "undocumented", "fee"]},
     )
-    assert (report.count.described, report.count.missing, report.count.not_there) == (3, 2, 1)
-    assert report.count.percent == pytest.approx(60.0)
+    assert (report.count.described, report.count.missing, report.count.not_there) == (3, 3, 1)
+    assert report.count.total == 6
+    assert report.count.percent == 50.0
     assert [item.column for item in report.of(NOT_THERE)] == ["gone"]
-    assert [item.column for item in report.of(MISSING)] == ["depth", "undocumented"]
+    assert [item.column for item in report.of(MISSING)] == ["depth", "fee", "undocumented"]
+    assert [item.column for item in report.of(DESCRIBED)] == ["", "price", "volume"]
 
 
-def test_a_relation_that_was_not_built_is_told() -> None:
+@pytest.mark.parametrize("text", [None, "", " ", "TODO", "The q table."])
+def test_a_relation_needs_a_description_of_its_own(text: str | None) -> None:
     report = measured(
-        {"model.mbp.q": node("q", {}), "model.mbp.r": node("r", {})}, {"model.mbp.q": []}
+        {"model.mbp.q": node("q", {"price": GOOD}, description=text)}, {"model.mbp.q": ["price"]}
     )
-    assert [item.unique_id for item in report.of(NOT_BUILT)] == ["model.mbp.r"]
+    assert [(item.unique_id, item.column) for item in report.of(MISSING)] == [("model.mbp.q", "")]
+
+
+def test_a_relation_that_was_not_built_is_told_and_not_counted() -> None:
+    report = measured(
+        {"model.mbp.q": node("q", {}), "model.mbp.r": node("r", {"price": GOOD})},
+        {"model.mbp.q": []},
+    )
+    assert [(item.unique_id, item.column) for item in report.of(NOT_BUILT)] == [("model.mbp.r", "")]
     assert report.count.total == 1
 
 
 def test_ephemeral_models_other_packages_and_other_kinds_do_not_count() -> None:
     nodes = {
         "model.mbp.q": node("q", {}),
-        "model.mbp.e": node("e", {}, config={"materialized": "ephemeral"}),
+        "model.mbp.e": node("e", {"price": GOOD}, config={"materialized": "ephemeral"}),
         "model.other.o": node("o", {}, package_name="other"),
         "test.mbp.t": node("t", {}, resource_type="test"),
+        "analysis.mbp.a": node("a", {}, resource_type="analysis"),
     }
-    assert {item.unique_id for item in measured(nodes, {"model.mbp.q": []}).items} == {
-        "model.mbp.q"
-    }
+    report = measured(nodes, {"model.mbp.q": [], "model.other.o": ["price"]})
+    assert {item.unique_id for item in report.items} == {"model.mbp.q"}
+
+
+def test_disabled_nodes_do_not_count() -> None:
+    manifest, catalog = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
+    manifest["disabled"] = {"model.mbp.off": [node("off", {"price": GOOD})]}
+    assert {item.unique_id for item in measure(manifest, catalog).items} == {"model.mbp.q"}
+
+
+@pytest.mark.parametrize("kind", ["model", "seed", "snapshot", "source"])
+def test_all_four_kinds_of_relations_count(kind: str) -> None:
+    unique_id = f"{kind}.mbp.q"
+    report = measured({unique_id: node("q", {}, resource_type=kind)}, {unique_id: ["price"]})
+    assert (report.count.described, report.count.missing) == (1, 1)
 
 
 def test_a_source_and_the_seed_that_fills_it_are_two() -> None:
@@ -140,109 +163,94 @@ def test_a_source_and_the_seed_that_fills_it_are_two() -> None:
     assert states["seed.mbp.quotes", "price"] == MISSING
 
 
-@pytest.mark.parametrize("there", [{}, {"model.mbp.q": []}])
-def test_nothing_to_look_at_is_an_error(there: dict[str, list[str]]) -> None:
-    nodes = {} if there else {"model.mbp.q": node("q", {})}
-    with pytest.raises(MbpError, match="nothing was checked"):
-        measured(nodes, there)
+def test_the_versions_of_a_model_are_apart() -> None:
+    nodes = {
+        f"model.mbp.q.v{version}": node("q", columns, version=version, access="public")
+        for version, columns in ((1, {"price": " "}), (2, {"price": GOOD}))
+    }
+    report = measured(nodes, {"model.mbp.q.v1": ["price"], "model.mbp.q.v2": ["price"]})
+    assert [item.unique_id for item in report.of(MISSING)] == ["model.mbp.q.v1"]
+    assert {name: one.percent for name, one in report.by("dataset").items()} == {
+        "q.v1": 50.0,
+        "q.v2": 100.0,
+    }
 
 
 def test_per_folder_and_per_public_dataset() -> None:
     nodes = {
         "model.mbp.mbp_q": node("mbp_q", {"a": GOOD}, access="public"),
-        "model.mbp.stg": node("stg", {}, original_file_path="models/staging/s.sql"),
+        "model.mbp.mbp_m": node("mbp_m", {"a": GOOD}, config={"access": "public"}),
+        "model.mbp.stg": node("stg", {}, original_file_path="models\\staging\\s.sql"),
     }
-    report = measured(nodes, {"model.mbp.mbp_q": ["a"], "model.mbp.stg": ["b"]})
-    assert list(report.by("folder")) == ["models/marts", "models/staging"]
-    assert list(report.by("dataset")) == ["mbp_q"]
-    assert report.by("folder")["models/staging"].percent == 50.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Artifacts of a project with 2 of 3 things described."""
-    parts = artifacts(
-        {"model.mbp.q": node("q", {"price": GOOD})}, {"model.mbp.q": ["price", "depth"]}
-    )
-    for name, part in zip(("manifest.json", "catalog.json"), parts, strict=True):
-        (tmp_path / name).write_text(json.dumps(part))
-    return tmp_path
-
-
-def command(*arguments: str) -> Any:
-    register()
-    return CliRunner().invoke(app, ["docs", "coverage", *arguments])
-
-
-def test_the_threshold_of_the_policy_decides(folder: Path) -> None:
-    result = command("--artifacts", str(folder))
-    assert result.exit_code == 1
-    assert "missing: model.mbp.q.depth" in result.stdout
-    assert "coverage is 66.7 %, demanded 95 %" in result.stderr
-    assert command("--artifacts", str(folder), "--fail-under", "60").exit_code == 0
-
-
-def test_json_is_stable_and_compares_with_an_earlier_run(folder: Path, tmp_path: Path) -> None:
-    target = tmp_path / "coverage.json"
-    arguments = ["--artifacts", str(folder), "--fail-under", "0"]
-    assert command(*arguments, "--json", str(target)).exit_code == 0
-    first = target.read_text()
-    assert command(*arguments, "--json", "-").stdout == first
-    assert json.loads(first)["percent"] == pytest.approx(66.6667)
-    assert command(*arguments, "--compare", str(target)).exit_code == 0
-    better = json.loads(first)
-    better["percent"] = 100.0
-    for item in better["items"]:
-        item["state"] = DESCRIBED
-    target.write_text(json.dumps(better))
-    result = command(*arguments, "--compare", str(target))
-    assert result.exit_code == 1
-    assert "no longer described: model.mbp.q.depth" in result.stderr
-    assert "coverage fell from 100.0 % to 66.7 %" in result.stderr
-
-
-def test_documented_but_not_there_fails_whatever_the_percentage(tmp_path: Path) -> None:
-    parts = artifacts({"model.mbp.q": node("q", {"gone": GOOD})}, {"model.mbp.q": []})
-    for name, part in zip(("manifest.json", "catalog.json"), parts, strict=True):
-        (tmp_path / name).write_text(json.dumps(part))
-    result = command("--artifacts", str(tmp_path))
-    assert result.exit_code == 1
-    assert "1 documented but not there" in result.stderr
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 9, "percent": 1, "items": []}'])
-def test_an_earlier_report_that_cannot_be_read_is_an_error(
-    folder: Path, tmp_path: Path, content: str
-) -> None:
-    report = measure(
-        *(json.loads((folder / name).read_text()) for name in ("manifest.json", "catalog.json"))
-    )
-    earlier = tmp_path / "earlier.json"
-    earlier.write_text(content)
-    with pytest.raises(MbpError, match="coverage report"):
-        worse_than(report, earlier)
-
-
-def test_a_missing_artifact_is_an_error(tmp_path: Path) -> None:
-    result = command("--artifacts", str(tmp_path))
-    assert isinstance(result.exception, MbpError)
-    assert "manifest.json" in str(result.exception)
-
-
-def test_the_badge_is_svg_with_a_title(folder: Path, tmp_path: Path) -> None:
-    target = tmp_path / "badge.svg"
-    command("--artifacts", str(folder), "--fail-under", "0", "--badge", str(target))
-    root = ElementTree.fromstring(target.read_text())  # noqa: S314 - our own file
-    assert root.tag.endswith("svg")
-    assert "67 %" in target.read_text()
-    report = measured({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
-    assert "#2e7d32" in badge(report, 95) and "#c62828" in badge(CoverageReport(()), 95)
-
-
-def test_text_and_json_agree() -> None:
     report = measured(
-        {"model.mbp.q": node("q", {"price": GOOD})}, {"model.mbp.q": ["price", "depth"]}
+        nodes, {"model.mbp.mbp_q": ["a"], "model.mbp.mbp_m": [], "model.mbp.stg": ["b"]}
     )
-    document = as_document(report)
-    assert (document["described"], document["missing"], document["total"]) == (2, 1, 3)
-    assert as_text(report).splitlines()[-2].split()[-1] == "66.7%"
+    assert list(report.by("folder")) == ["models/marts", "models/staging"]
+    assert list(report.by("dataset")) == ["mbp_m", "mbp_q"]
+    assert report.by("folder")["models/staging"].percent == 50.0
+    assert report.by("dataset")["mbp_m"].not_there == 1
+
+
+def test_the_order_does_not_depend_on_the_order_in_the_artifacts() -> None:
+    names = [f"c{number}" for number in range(20)]
+    orders = []
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(names, len(names))  # noqa: S311 - an order
+        columns = {name: GOOD if int(name[1:]) % 2 else " " for name in shuffled}
+        nodes = {f"model.mbp.{name}": node(name, columns) for name in shuffled}
+        orders.append(measured(nodes, {key: list(columns) for key in nodes}).items)
+    assert len(set(orders)) == 1
+    assert list(orders[0]) == sorted(orders[0])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "there"),
+    [
+        ({}, {}),
+        ({"model.mbp.q": node("q", {})}, {}),
+        ({}, {"model.other.o": ["price"]}),
+        ({"model.mbp.q": node("q", {})}, {"model.other.o": ["price"]}),
+        (
+            {"model.mbp.e": node("e", {}, config={"materialized": "ephemeral"})},
+            {"model.mbp.e": ["price"]},
+        ),
+    ],
+    ids=["nothing", "empty catalog", "empty manifest", "of another package", "ephemeral only"],
+)
+def test_nothing_to_look_at_is_an_error(nodes: dict[str, Any], there: dict[str, list[str]]) -> None:
+    with pytest.raises(MbpError, match=r"nothing was checked.*mbp build"):
+        measured(nodes, there)
+
+
+def test_a_catalog_of_another_run_is_an_error() -> None:
+    with pytest.raises(MbpError, match=r"has model\.mbp\.dropped, .*of different runs"):
+        measured(
+            {"model.mbp.q": node("q", {})}, {"model.mbp.q": [], "model.mbp.dropped": ["price"]}
+        )
+
+
+def test_an_incomplete_catalog_is_an_error() -> None:
+    manifest, catalog = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
+    catalog["errors"] = ["schema marts:\n  permission denied"]
+    with pytest.raises(MbpError, match=r"incomplete: .*permission denied"):
+        measure(manifest, catalog)
+
+
+def test_a_manifest_in_the_place_of_the_catalog_is_an_error() -> None:
+    manifest, catalog = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
+    with pytest.raises(MbpError, match=r"catalog\.json is not the catalog of dbt .*manifest/v12"):
+        measure(manifest, manifest)
+    with pytest.raises(MbpError, match=r"manifest\.json is not the manifest of dbt"):
+        measure(catalog, catalog)
+
+
+@pytest.mark.parametrize(
+    "damage", [None, [], "text", {"m": None}, {"m": {}}, {"m": {**node("m", {}), "columns": 5}}]
+)
+@pytest.mark.parametrize("section", ["nodes", "sources"])
+@pytest.mark.parametrize("which", [0, 1], ids=["manifest", "catalog"])
+def test_damaged_artifacts_are_an_error(which: int, section: str, damage: Any) -> None:
+    parts = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
+    parts[which][section] = damage
+    with pytest.raises(MbpError, match="of dbt"):
+        measure(*parts)
