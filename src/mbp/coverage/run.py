@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mbp.building.dbt_process import target_path
 from mbp.contracts.policy import load_policy
@@ -11,6 +13,10 @@ from mbp.coverage.measure import FULL_PERCENT, NOT_BUILT, NOT_THERE, CoverageRep
 from mbp.coverage.report import worse_than
 from mbp.errors import MbpError
 from mbp.quality.failures import read_artifact
+from mbp.quality.freshness import generated_at
+
+RUN_RESULTS = "run_results.json"
+BUILDING = ("build", "run", "seed", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,25 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
         artifacts: folder of manifest.json and catalog.json; dbt's target folder without it.
 
     Raises:
-        MbpError: an artifact is missing or unreadable, or there is nothing to look at.
+        MbpError: an artifact is missing or unreadable, there is nothing to look at, or relations
+            were built after the catalog was taken.
     """
     folder = artifacts or target_path(root)
-    return measure(
-        read_artifact(folder, "manifest.json", root), read_artifact(folder, "catalog.json", root)
-    )
+    catalog = read_artifact(folder, "catalog.json", root)
+    if (folder / RUN_RESULTS).is_file():
+        _demand_newer(catalog, read_artifact(folder, RUN_RESULTS, root))
+    return measure(read_artifact(folder, "manifest.json", root), catalog)
+
+
+def _demand_newer(catalog: Mapping[str, Any], run_results: Mapping[str, Any]) -> None:
+    """A catalog from before the last build tells of columns that may be gone."""
+    command = (run_results.get("args") or {}).get("which")
+    if command in BUILDING and generated_at(run_results, RUN_RESULTS) > generated_at(
+        catalog, "catalog.json"
+    ):
+        raise MbpError(
+            f"catalog.json is older than the last `dbt {command}`", cure="run `dbt docs generate`"
+        )
 
 
 def judge(

@@ -8,11 +8,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from coverage_artifacts import GOOD, measured, node
+from coverage_artifacts import GOOD, artifacts, measured, node
 
 from mbp.coverage import CoverageReport
 from mbp.coverage.measure import DESCRIBED, MISSING, Count, Item
 from mbp.coverage.report import SHOWN_AT_MOST, as_document, as_text, badge, worse_than
+from mbp.coverage.run import measure_project
 from mbp.errors import MbpError
 
 GREEN, AMBER, RED = "#2e7d32", "#b26a00", "#c62828"
@@ -201,3 +202,27 @@ def test_another_version_of_the_format_is_an_error(tmp_path: Path) -> None:
     path = earlier(tmp_path, {"version": 9, "percent": 1, "items": []})
     with pytest.raises(MbpError, match="of version 9, expected 1"):
         worse_than(report_of(1, 1), path)
+
+
+@pytest.mark.parametrize(
+    ("command", "ran", "is_stale"),
+    [("build", "12:00:01", True), ("build", "11:59:59", False), ("test", "12:00:01", False)],
+)
+def test_a_catalog_from_before_the_last_build_is_refused(
+    tmp_path: Path, command: str, ran: str, is_stale: bool
+) -> None:
+    manifest, catalog = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
+    catalog["metadata"]["generated_at"] = "2026-01-05T12:00:00Z"
+    run_results = {
+        "metadata": {"generated_at": f"2026-01-05T{ran}Z"},
+        "args": {"which": command},
+        "results": [],
+    }
+    parts = {"manifest": manifest, "catalog": catalog, "run_results": run_results}
+    for name, part in parts.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(part), encoding="utf-8")
+    if is_stale:
+        with pytest.raises(MbpError, match=r"older than the last `dbt build`.*docs generate"):
+            measure_project(tmp_path, tmp_path)
+    else:
+        assert measure_project(tmp_path, tmp_path).count.described == 1
