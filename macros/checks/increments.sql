@@ -53,7 +53,8 @@
     from {{ log_relation }};
 {%- endmacro %}
 
-{#- Pre-hook of an incremental run: rows whose newest change is a delete leave the table. -#}
+{#- Hook of an incremental run: rows whose newest change is a delete leave the table. A model that still
+    needs to know where the deleted row stood calls it after its own work. -#}
 {% macro forget_deleted(relation, log_relation, key, floor) -%}
     {%- if is_incremental() -%}
     delete from {{ relation }}

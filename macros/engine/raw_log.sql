@@ -4,6 +4,7 @@
 {% macro raw_log(family, table) -%}
     {%- set origin = env_var('MBP_RAW', 'sample') -%}
     {%- if origin == 'sample' -%}
+        {%- do refuse_sample_over_loaded(family, table) -%}
         {{ ref('raw_' ~ family ~ '__' ~ table) }}
     {%- elif origin == 'loaded' -%}
         {{ source('raw_' ~ family, table) }}
@@ -17,4 +18,15 @@
 {#- The typed change log of a public dataset, by the dataset's name. -#}
 {% macro change_log(dataset) -%}
     {{ ref('stg_mbp__' ~ dataset.removeprefix('mbp_')) }}
+{%- endmacro %}
+
+{#- A forgotten MBP_RAW must not replace the public datasets of a live warehouse with the sample. -#}
+{% macro refuse_sample_over_loaded(family, table) -%}
+    {%- set loaded = adapter.get_relation(target.database, 'raw_' ~ family, table) if execute else none -%}
+    {%- if loaded and run_query('select 1 as found from ' ~ loaded ~ ' limit 1').rows | length > 0 -%}
+        {{ exceptions.raise_compiler_error(
+            loaded ~ " holds loaded data, and MBP_RAW=sample would publish the sample in its place: set "
+            ~ "MBP_RAW=loaded, or give the sample a warehouse of its own (MBP_DUCKDB_PATH, MBP_PG_DATABASE)"
+        ) }}
+    {%- endif -%}
 {%- endmacro %}

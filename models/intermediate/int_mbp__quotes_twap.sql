@@ -3,7 +3,7 @@
     unique_key='quote_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
-    pre_hook="{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', none) }}",
+    post_hook="{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', none) }}",
     indexes=indexes_where_useful([{'columns': ['quote_id'], 'unique': true}, {'columns': ['market_id', 'quoted_at']}])
 ) }}
 

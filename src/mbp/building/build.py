@@ -12,7 +12,13 @@ import duckdb
 import psycopg2
 
 from mbp.building.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
-from mbp.building.preflight import SAMPLE, check_seeds, install_packages, raw_origin
+from mbp.building.preflight import (
+    SAMPLE,
+    check_seeds,
+    install_packages,
+    raw_origin,
+    refuse_sample_over_loaded,
+)
 from mbp.building.project import check_rendered, contracts_of, coverage_of, source_facts
 from mbp.building.summary import BuildSummary, Coverage, count_by_pack
 from mbp.contracts import Contract, all_rules
@@ -52,6 +58,7 @@ def build(request: BuildRequest) -> BuildSummary:
     check_rendered(root)
     check_seeds(root)
     with connect(root, target) as warehouse:  # one that is down or locked is told before dbt starts
+        refuse_sample_over_loaded(warehouse)
         facts = source_facts(root, warehouse)
     install_packages(root)
     parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))

@@ -10,6 +10,7 @@ from mbp import yaml_io
 from mbp.building.dbt_process import demand, run_dbt
 from mbp.errors import MbpError
 from mbp.paths import shown
+from mbp.warehouse import Warehouse, quote_identifier
 
 SEEDS = "seeds"
 SAMPLE = "sample"
@@ -25,6 +26,30 @@ def raw_origin() -> str:
     if origin not in (SAMPLE, "loaded"):
         raise MbpError(f"MBP_RAW is {origin!r}", cure="set it to 'sample' or 'loaded'")
     return origin
+
+
+def refuse_sample_over_loaded(warehouse: Warehouse) -> None:
+    """A forgotten `MBP_RAW` must not replace the public datasets of a live warehouse with the sample.
+
+    dbt itself refuses it too (macros/engine/raw_log.sql); here it is told before anything runs.
+
+    Raises:
+        MbpError: the sample was asked for, and a raw table of loaded data has rows.
+    """
+    if raw_origin() != SAMPLE:
+        return
+    _, tables = warehouse.query(
+        "select table_schema, table_name from information_schema.tables"
+        " where table_schema in ('raw_mbp', 'raw_ops') order by 1, 2"
+    )
+    for schema, table in tables:
+        place = f"{quote_identifier(schema)}.{quote_identifier(table)}"
+        if not table.startswith("_") and warehouse.query(f"select 1 from {place} limit 1")[1]:
+            raise MbpError(
+                f"{schema}.{table} holds loaded data; the sample would be published in its place",
+                cure="set MBP_RAW=loaded, or give the sample a warehouse of its own"
+                " (MBP_DUCKDB_PATH, MBP_PG_DATABASE)",
+            )
 
 
 def check_seeds(root: Path) -> int:

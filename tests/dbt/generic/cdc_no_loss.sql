@@ -1,12 +1,14 @@
 {#- Every key of the change log whose newest change is not a delete is published, and nothing else is:
-    distinct keys less deletes equal the rows of the dataset, told key by key. -#}
+    distinct keys less deletes equal the rows of the dataset, told key by key. And what is published is
+    the newest change, not one before it. -#}
 {% test cdc_no_loss(model, dataset, key_column) %}
+
+{%- set columns = graph.nodes['model.' ~ project_name ~ '.' ~ dataset].columns.keys() | list if execute else [] %}
 
 with change_log as (
 
     select
-        {{ key_column }},
-        is_deleted,
+        *,
         {{ newest_first(key_column) }} as recency
     from {{ change_log(dataset) }}
     where {{ key_column }} is not null
@@ -15,7 +17,7 @@ with change_log as (
 
 expected as (
 
-    select {{ key_column }}
+    select *
     from change_log
     where recency = 1 and not is_deleted
 
@@ -23,7 +25,7 @@ expected as (
 
 published as (
 
-    select distinct {{ key_column }}
+    select *
     from {{ model }}
     where {{ key_column }} is not null
 
@@ -33,10 +35,16 @@ select
     coalesce(expected.{{ key_column }}, published.{{ key_column }}) as {{ key_column }},
     case
         when published.{{ key_column }} is null then 'in the change log, not published'
-        else 'published, not in the change log'
+        when expected.{{ key_column }} is null then 'published, not in the change log'
+        else 'published with other content than the newest change'
     end as finding
 from expected
 full outer join published on expected.{{ key_column }} = published.{{ key_column }}
-where expected.{{ key_column }} is null or published.{{ key_column }} is null
+where
+    expected.{{ key_column }} is null
+    or published.{{ key_column }} is null
+    {%- for column in columns %}
+    or expected.{{ column }} is distinct from published.{{ column }}
+    {%- endfor %}
 
 {% endtest %}
