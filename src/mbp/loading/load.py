@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,8 @@ def load_folder(
     mapping = load_mapping(mapping_file, contracts)
     if not folder.is_dir():
         raise MbpError("no such folder", path=folder, cure="name the folder of the data")
+    if reject_file is not None and not dry_run:
+        _check_writable(reject_file)
     by_dataset = {contract.dataset: contract for contract in contracts}
     with duckdb.connect() as scratch:
         try:
@@ -180,6 +183,17 @@ def _append(warehouse: Warehouse, one: TableMapping, contract: Contract) -> int:
 
 def _rows(warehouse: Warehouse, relation: str) -> int:
     return int(warehouse.query(f"select count(*) from {relation}")[1][0][0])
+
+
+def _check_writable(file: Path) -> None:
+    """Told before anything is loaded: afterwards the rejected rows could not be told apart."""
+    folder = file.parent
+    if file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise MbpError(
+            "the reject file cannot be written there",
+            path=file,
+            cure="name a file in a folder that exists and can be written",
+        )
 
 
 def _write_rejects(scratch: duckdb.DuckDBPyConnection, mapping: Mapping, reject_file: Path) -> None:

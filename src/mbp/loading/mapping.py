@@ -34,6 +34,7 @@ TABLE = {
     "required": ["file", "columns", "changed_at"],
     "properties": {
         "file": TEXT,
+        "delimiter": {"type": "string", "minLength": 1, "maxLength": 1},
         "changed_at": TEXT,
         "columns": {"type": "object", "minProperties": 1, "additionalProperties": TEXT},
         "constants": {"type": "object", "additionalProperties": SCALAR},
@@ -84,6 +85,7 @@ class TableMapping:
 
     Attributes:
         table: raw table without its schema, e.g. quotes.
+        delimiter: between the fields of a CSV file.
         columns: ours -> theirs.
         constants: ours -> the value of every row.
         absent: ours -> (their column or None, stand-in value, reason).
@@ -95,6 +97,7 @@ class TableMapping:
     table: str
     dataset: str
     file: str
+    delimiter: str
     columns: Map[str, str]
     constants: Map[str, Any]
     absent: Map[str, tuple[str | None, Any, str]]
@@ -210,6 +213,7 @@ def _table(
         table=name,
         dataset=contract.dataset,
         file=entry["file"],
+        delimiter=entry.get("delimiter", ","),
         columns=parts["columns"],
         constants=parts["constants"],
         absent={

@@ -152,6 +152,103 @@ def test_what_the_source_lacks_is_kept_for_the_build(
     assert facts.rules == {"mbp_quotes_freshness": "a history"}
 
 
+def test_a_fact_is_absent_only_when_every_source_of_the_dataset_lacks_it(
+    project_root: Path, folder: Path, target: str
+) -> None:
+    load_folder(project_root, folder, folder / "mapping.yaml", target=target)
+    other = folder / "other.yaml"
+    text = MAPPING.replace("source: test", "source: other").replace("{trade", "{trade")
+    text = text.replace("      depth_2pct: {value: 0, reason: no depth}\n", "")
+    text = text.replace("volume: shares}", "volume: shares, depth_2pct: shares}", 1)
+    text = text[: text.index("not_measurable")]
+    other.write_text(text.replace("when_null:\n      volume: {", "when_null:\n      volume: {"))
+    quotes = QUOTES.replace("t1,", "o1,").replace("t2,", "o2,").replace(",,bob", ",7,bob")
+    (folder / "quotes.csv").write_text(quotes)
+    load_folder(project_root, folder, other, target=target)
+    with connect(project_root, target) as warehouse:
+        facts = read_facts(warehouse)
+    assert facts.columns["mbp_quotes"] == {"twap_5m": "no average"}
+    assert facts.rules == {}
+
+
+def test_a_dataset_declared_absent_that_has_rows_is_refused(
+    project_root: Path, folder: Path, target: str
+) -> None:
+    load_folder(project_root, folder, folder / "mapping.yaml", target=target)
+    with connect(project_root, target) as warehouse:
+        with warehouse.transaction():
+            warehouse.execute("insert into raw_mbp.abuse_events (abuse_event_id) values ('a1')")
+        with pytest.raises(MbpError, match=r"abuse_events has rows.*no mbp_abuse_events.*Cure"):
+            read_facts(warehouse)
+
+
+@pytest.mark.parametrize(
+    "instant",
+    ["infinity", "-infinity", "epoch", "now", "2026-01-05 09:00:00 BC", "20260105", "12:00"],
+)
+def test_what_is_no_finite_instant_is_rejected(
+    project_root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instant: str
+) -> None:
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "one.duckdb"))
+    (folder / "quotes.csv").write_text(QUOTES + f"t9,m1,{instant},0.5,1,eve\n")
+    report = load_folder(project_root, folder, folder / "mapping.yaml")
+    assert (report.tables[1].staged.rejected, report.tables[1].loaded) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "instant",
+    ["2026-01-05", "2026-01-05T09:00:00.123456Z", "2026-01-05 09:00:00+02", "2026-01-05 09:00"],
+)
+def test_every_shape_of_iso_8601_instants_is_read(
+    project_root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instant: str
+) -> None:
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "one.duckdb"))
+    (folder / "quotes.csv").write_text(QUOTES + f"t9,m1,{instant},0.5,1,eve\n")
+    assert load_folder(project_root, folder, folder / "mapping.yaml").rejected == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "found"), [("t9,m1,2026-01-05", 3), ("t9,m1,2026,1,2,3,4,5", "more")]
+)
+def test_a_ragged_line_is_told_with_its_number(
+    project_root: Path,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    found: int | str,
+) -> None:
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "never.duckdb"))
+    (folder / "quotes.csv").write_text(QUOTES + line + "\n")
+    message = rf"quotes\.csv:4: expected 6 fields as in the header, found {found}\. Cure"
+    with pytest.raises(MbpError, match=message):
+        load_folder(project_root, folder, folder / "mapping.yaml")
+    assert not (tmp_path / "never.duckdb").exists()
+
+
+def test_another_delimiter_is_named_not_guessed(
+    project_root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "one.duckdb"))
+    (folder / "quotes.csv").write_text(QUOTES.replace(",", ";"))
+    with pytest.raises(MbpError, match="has no column 'trade'"):
+        load_folder(project_root, folder, folder / "mapping.yaml")
+    named = MAPPING.replace("file: quotes.csv", "file: quotes.csv\n    delimiter: ';'")
+    (folder / "mapping.yaml").write_text(named)
+    report = load_folder(project_root, folder, folder / "mapping.yaml")
+    assert report.tables[1].loaded == 2
+
+
+def test_a_reject_file_without_a_folder_is_told_before_anything_is_loaded(
+    project_root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "never.duckdb"))
+    for place in (tmp_path / "nowhere" / "rejects.csv", tmp_path):
+        with pytest.raises(MbpError, match="the reject file cannot be written there"):
+            load_folder(project_root, folder, folder / "mapping.yaml", reject_file=place)
+    assert not (tmp_path / "never.duckdb").exists()
+
+
 def test_every_reject_has_its_reason_and_no_unmapped_column(
     project_root: Path, folder: Path, target: str, tmp_path: Path
 ) -> None:
