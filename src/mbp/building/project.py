@@ -67,4 +67,4 @@ def coverage_of(root: Path, notes: list[str]) -> Coverage | None:
     except MbpError as error:
         notes.append(f"documentation coverage could not be measured: {error.what}")
         return None
-    return Coverage(described=count.described, total=count.total, percent=count.percent)
+    return Coverage(count.described, count.total, count.percent, count.shown_percent)

@@ -15,11 +15,16 @@ COLUMNS = ("pass", "warn", "fail", "not run", "not measurable")
 
 @dataclass(frozen=True)
 class Coverage:
-    """Documentation coverage: `described` of `total` columns and relations."""
+    """Documentation coverage: `described` of `total` columns and relations.
+
+    Attributes:
+        shown_percent: as coverage shows it, never rounded up to what was not reached.
+    """
 
     described: int
     total: int
     percent: float
+    shown_percent: str
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def render(summary: BuildSummary) -> str:
     if summary.coverage is not None:
         covered = summary.coverage
         lines.append(
-            f"docs     {covered.percent:.1f} % described ({covered.described} of {covered.total})"
+            f"docs     {covered.shown_percent} % described ({covered.described} of {covered.total})"
             + (f", {summary.docs}" if summary.docs else "")
         )
     elif summary.docs:
@@ -143,9 +148,12 @@ def _findings(summary: BuildSummary) -> list[str]:
         for finding in summary.findings
         if finding.verdict in ("skipped", "not run") and not finding.holds
     ]
+    left_out = [one for one in waiting if summary.selected and one.verdict == "not run"]
+    waiting = [one for one in waiting if one not in left_out]
     if waiting:
-        lines += ["", "not run" + (" (not selected)" if summary.selected else "")]
-        lines += _grouped(waiting)
+        lines += ["", "not run", *_grouped(waiting)]
+    if left_out:
+        lines += ["", f"{len(left_out)} rule(s) outside of the selection were not checked"]
     absent = [finding for finding in summary.findings if finding.verdict == "not measurable"]
     if absent:
         lines += ["", "not measurable on this source"]

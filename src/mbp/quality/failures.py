@@ -62,7 +62,36 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
         )
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
         raise MbpError("is not a dbt artifact", path=place, cure="run `mbp build` again")
+    wrong = wrong_shape(name, document)
+    if wrong:
+        raise MbpError(wrong, path=place, cure="run `mbp build` again with dbt 1.11")
     return document
+
+
+def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
+    """The first thing in the artifact that is not where dbt puts it; None when all is.
+
+    Only what is read here and elsewhere in the package is looked at.
+    """
+    if name == "run_results.json":
+        results = document.get("results")
+        if not isinstance(results, list):
+            return f"results: expected a list, found {type(results).__name__}"
+        for index, result in enumerate(results):
+            for key in ("unique_id", "status"):
+                if not isinstance(result, dict) or not isinstance(result.get(key), str):
+                    return f"results[{index}].{key}: expected a text"
+    if name == "manifest.json":
+        for group in ("nodes", "unit_tests", "groups", "sources"):
+            entries = document.get(group, None if group == "nodes" else {})
+            if not isinstance(entries, dict):
+                return f"{group}: expected entries by id, found {type(entries).__name__}"
+            for unique_id, entry in entries.items():
+                needed = ("name",) if group == "groups" else ("name", "unique_id", "resource_type")
+                for key in needed:
+                    if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
+                        return f"{group}.{unique_id}.{key}: expected a text"
+    return None
 
 
 def classify(contracts: Sequence[Contract], manifest: Mapping[str, Any]) -> Classification:

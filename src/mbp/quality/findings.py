@@ -126,6 +126,7 @@ def collect(
     by_rule = {rule.id: rule for rule in rules}
     reasons = not_measurable or {}
     found: dict[str, Finding] = {}
+    stopped: set[str] = set()
     tests_seen = 0
     for result in run_results["results"]:
         node = project.node(result["unique_id"])
@@ -139,6 +140,7 @@ def collect(
             if built is None:
                 continue
             finding = built
+            stopped.add(finding.rule_id)
         found[finding.rule_id] = _worse(found.get(finding.rule_id), finding)
     if tests_seen == 0:
         raise MbpError(
@@ -147,7 +149,8 @@ def collect(
             cure="run `mbp build` without a selection that leaves out the tests",
         )
     for rule in rules:
-        if rule.id in reasons:
+        # A constraint that stopped a build is no matter of what can be measured: the rows are not there.
+        if rule.id in reasons and rule.id not in stopped:
             found[rule.id] = _of_rule(rule, "not measurable", reasons[rule.id])
         elif rule.id not in found:
             message = f"the contract demands it, but it is not in the results of `dbt {command}`"
@@ -236,6 +239,9 @@ class _Project:
         rule = rules.get(rule_id)
         status = str(result["status"])
         verdict, message = self._test_verdict(node, result)
+        disarmed = disarming(config, rule) if rule else None
+        if disarmed:
+            verdict, message = "error", disarmed
         severity: Severity = "error"
         if str(config.get("severity") or "error").lower().startswith("warn") or status == "warn":
             severity = "warning"
@@ -331,6 +337,31 @@ class _Project:
             description=f"{node['resource_type']} {name} can be built",
             node=node["unique_id"],
         )
+
+
+# What dbt gives a test that nobody configured otherwise; rules are rendered without these keys.
+ARMED: Mapping[str, object] = {
+    "error_if": "!= 0",
+    "warn_if": "!= 0",
+    "fail_calc": "count(*)",
+    "limit": None,
+    "where": None,
+    "enabled": True,
+}
+
+
+def disarming(config: Mapping[str, Any], rule: RuleLike) -> str | None:
+    """What makes the test weaker than its rule, wherever it was configured; None when nothing does."""
+    wanted = {**ARMED, "severity": "warn" if rule.severity == "warning" else "error"}
+    for key, value in wanted.items():
+        found = config.get(key, value)
+        same = str(found).lower() == str(value).lower() if key == "severity" else found == value
+        if not same:
+            return (
+                f"the test does not enforce the rule: `{key}` is {found!r}, the contract means"
+                f" {value!r}. Cure: remove `{key}` from dbt_project.yml or from the test"
+            )
+    return None
 
 
 def _pack(meta: Mapping[str, Any], node: Mapping[str, Any]) -> str:

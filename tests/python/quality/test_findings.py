@@ -73,6 +73,40 @@ def test_a_pass_on_an_absent_column_is_not_a_pass(artifacts: Any) -> None:
     assert by_rule(artifacts, not_measurable=reasons)["liquidity_floor"].verdict == "not measurable"
 
 
+def test_a_constraint_that_stopped_a_build_is_never_excused(artifacts: Any) -> None:
+    artifacts.model(
+        "mbp_quotes", status="error", message="NOT NULL constraint failed: mbp_quotes.price"
+    )
+    artifacts.test("mbp_quotes_price_not_null", "skipped", column="price")
+    reasons = {"mbp_quotes_price_not_null": "the source has no price"}
+    finding = by_rule(artifacts, not_measurable=reasons)["mbp_quotes_price_not_null"]
+    assert (finding.verdict, finding.blocks) == ("fail", True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("error_if", ">1000000"),
+        ("warn_if", ">5"),
+        ("limit", 0),
+        ("where", "1 = 0"),
+        ("severity", "warn"),
+        ("fail_calc", "0"),
+        ("enabled", False),
+    ],
+)
+def test_a_test_that_is_weaker_than_its_rule_is_a_finding(
+    artifacts: Any, key: str, value: object
+) -> None:
+    artifacts.test("mbp_quotes_price_range", "pass")
+    (node,) = (one for one in artifacts.nodes.values() if one["resource_type"] == "test")
+    node["config"][key] = value
+    finding = by_rule(artifacts)["mbp_quotes_price_range"]
+    assert finding.verdict == "error"
+    assert f"`{key}` is {value!r}" in finding.message
+    assert "Cure: " in finding.message
+
+
 def test_zero_tests_cannot_be_judged(artifacts: Any) -> None:
     with pytest.raises(MbpError, match="nothing checked"):
         by_rule(artifacts)
