@@ -189,7 +189,7 @@ def deliver_the_rest(warehouse: Path, history: Path, threshold: str) -> tuple[st
         since = one_row(
             connection,
             "select strftime(max(applied_until), '%Y-%m-%d %H:%M:%S.%f')"
-            " from intermediate.applied_watermarks where relation_name = 'mbp_quotes'",
+            " from intermediate.applied_logs where relation_name = 'mbp_quotes'",
         )
         added = 0
         for schema, table in raw_names():

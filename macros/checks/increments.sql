@@ -10,7 +10,9 @@
     {%- if found and found[0] is not none -%}
         {%- set lookback = modules.datetime.timedelta(minutes=var('mbp_lookback_minutes') | int) -%}
         {%- set epoch = modules.datetime.datetime(1970, 1, 1) -%}
-        {%- set floor = epoch + modules.datetime.timedelta(microseconds=found[0] | int) - lookback -%}
+        {%- set newest = epoch + modules.datetime.timedelta(microseconds=found[0] | int) -%}
+        {#- An arrival that claims to be later than now must not hide the ones before it. #}
+        {%- set floor = [newest, modules.datetime.datetime.utcnow()] | min - lookback -%}
         {{- return("cast('" ~ floor.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "+00:00' as " ~ type_timestamp_utc() ~ ")") -}}
     {%- endif -%}
     {{- return(none) -}}
@@ -24,8 +26,24 @@
 {#- Where a dataset without arrival times of its own keeps how far its rows were applied. -#}
 {% macro watermark_relation(log_relation) -%}
     {{- return(api.Relation.create(
-        database=log_relation.database, schema=log_relation.schema, identifier='applied_watermarks'
+        database=log_relation.database, schema=log_relation.schema, identifier='applied_logs'
     )) -}}
+{%- endmacro %}
+
+{#- Increments on top of rows from another origin would publish both. Asked where raw rows enter, so
+    that no model is built before it is told. -#}
+{% macro refuse_mixed_origins() -%}
+    {%- set marks = watermark_relation(api.Relation.create(database=target.database, schema='intermediate')) -%}
+    {%- if execute and not flags.FULL_REFRESH and adapter.get_relation(marks.database, marks.schema, marks.identifier) -%}
+        {%- set origin = env_var('MBP_RAW', 'sample') -%}
+        {%- set others = run_query("select origin from " ~ marks ~ " where origin <> '" ~ origin ~ "'").rows -%}
+        {%- if others | length > 0 -%}
+            {{ exceptions.raise_compiler_error(
+                "this warehouse was built from " ~ others[0][0] ~ " data, and MBP_RAW=" ~ origin ~ " would be added to it:"
+                ~ " run `dbt build --full-refresh` (`mbp build --full-refresh`) once"
+            ) }}
+        {%- endif -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- The arrival floor of `relation`: from its watermark when there is one, else look at all. -#}
@@ -45,11 +63,14 @@
 {% macro record_watermark(relation, log_relation) -%}
     {%- set watermarks = watermark_relation(log_relation) -%}
     create table if not exists {{ watermarks }} (
-        relation_name {{ type_string() }}, applied_until {{ type_timestamp_utc() }}
+        relation_name {{ type_string() }}, applied_until {{ type_timestamp_utc() }}, origin {{ type_string() }}
     );
     delete from {{ watermarks }} where relation_name = '{{ relation.identifier }}';
     insert into {{ watermarks }}
-    select '{{ relation.identifier }}' as relation_name, max(loaded_at) as applied_until
+    select
+        '{{ relation.identifier }}' as relation_name,
+        max(loaded_at) as applied_until,
+        '{{ env_var('MBP_RAW', 'sample') }}' as origin
     from {{ log_relation }};
 {%- endmacro %}
 

@@ -10,8 +10,9 @@
     {%- set log = api.Relation.create(
         database=relation.database, schema='intermediate', identifier='int_mbp__quotes_latest'
     ) -%}
-    {%- set moment = modules.datetime.datetime.fromisoformat(since) -%}
+    {%- set moment = modules.datetime.datetime.fromisoformat(utc_instant(since, 'mbp_slice_since')) -%}
     {%- set floor = moment - modules.datetime.timedelta(minutes=var('mbp_lookback_minutes') | int) -%}
+    {%- do refuse_empty_slice(log, moment) -%}
     {%- set arrived -%}
         from {{ log }}
         where loaded_at >= cast('{{ floor.strftime("%Y-%m-%d %H:%M:%S.%f") }}+00:00' as {{ type_timestamp_utc() }})
@@ -27,6 +28,18 @@
         ) as rows_to_check
     {%- endset -%}
     {{- return(subquery) -}}
+{%- endmacro %}
+
+{#- A slice that begins after the newest arrival holds nothing: nothing would be checked, and pass. -#}
+{% macro refuse_empty_slice(log, moment) -%}
+    {%- set newest = "select " ~ epoch_microseconds('max(loaded_at)') ~ " as microseconds from " ~ log -%}
+    {%- set found = run_query(newest).columns[0].values() | list if execute else [] -%}
+    {%- set epoch = modules.datetime.datetime(1970, 1, 1) -%}
+    {%- if found and (found[0] is none or moment > epoch + modules.datetime.timedelta(microseconds=found[0] | int)) -%}
+        {{ exceptions.raise_compiler_error(
+            "mbp_slice_since is " ~ moment ~ ", after the newest arrival in " ~ log ~ ": nothing would be checked"
+        ) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- dbt calls this for the `model` of every generic test. Ours adds the slice to the families of rules

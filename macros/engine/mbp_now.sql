@@ -26,12 +26,8 @@
                 {%- endfor %}
             ) as arrivals
         )
-    {%- elif modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z?', moment) -%}
-        cast('{{ moment.replace("T", " ").rstrip("Z") }}+00:00' as {{ type_timestamp_utc() }})
     {%- else -%}
-        {{ exceptions.raise_compiler_error(
-            "MBP_NOW is '" ~ moment ~ "'; expected wall_clock, end_of_data or a UTC instant like 2026-01-05 12:00:00"
-        ) }}
+        cast('{{ utc_instant(moment, 'MBP_NOW') }}+00:00' as {{ type_timestamp_utc() }})
     {%- endif -%}
 {%- endmacro %}
 
@@ -49,5 +45,29 @@
     from {{ source }}
     {% if filter %}where {{ filter }}{% endif %}
     {%- endcall -%}
-    {{ return(load_result('collect_freshness')) }}
+    {%- set found = load_result('collect_freshness') -%}
+    {%- do refuse_future_arrivals(source, found.table.rows[0]) -%}
+    {{ return(found) }}
 {% endmacro %}
+
+{#- dbt takes an arrival in the future for the freshest of all. -#}
+{% macro refuse_future_arrivals(source, row) -%}
+    {%- set skew = modules.datetime.timedelta(seconds=var('mbp_clock_skew_seconds') | int) -%}
+    {%- if row[0] is not none and row[1] is not none and row[0] > row[1] + skew -%}
+        {{ exceptions.raise_compiler_error(
+            source ~ ": the newest arrival, " ~ row[0] ~ ", lies after now, " ~ row[1]
+            ~ ": a clock is wrong, so its freshness cannot be told. Correct _loaded_at or MBP_NOW"
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A UTC instant that somebody typed, as text without its zone; anything else is refused by name. -#}
+{% macro utc_instant(text, name) -%}
+    {%- if modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z?', text | string) -%}
+        {{- return((text | string).replace('T', ' ').rstrip('Z')) -}}
+    {%- endif -%}
+    {{ exceptions.raise_compiler_error(
+        name ~ " is '" ~ text ~ "'; expected " ~ ("wall_clock, end_of_data or " if name == 'MBP_NOW' else "")
+        ~ "a UTC instant like 2026-01-05 12:00:00, without an offset"
+    ) }}
+{%- endmacro %}

@@ -3,6 +3,7 @@
     `family` is mbp (change logs) or ops (telemetry). -#}
 {% macro raw_log(family, table) -%}
     {%- set origin = env_var('MBP_RAW', 'sample') -%}
+    {%- do refuse_mixed_origins() -%}
     {%- if origin == 'sample' -%}
         {%- do refuse_sample_over_loaded(family, table) -%}
         {{ ref('raw_' ~ family ~ '__' ~ table) }}

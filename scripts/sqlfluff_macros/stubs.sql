@@ -17,3 +17,5 @@
 {% macro record_watermark(relation, log_relation) %}{% endmacro %}
 {% macro indexes_where_useful(indexes) %}{% endmacro %}
 {% macro rows_to_check(relation, bound_by_time=true) %}{{ relation }}{% endmacro %}
+{% macro refuse_empty_slice(log, moment) %}{% endmacro %}
+{% macro refuse_mixed_origins() %}{% endmacro %}

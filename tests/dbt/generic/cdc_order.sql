@@ -1,6 +1,7 @@
 {#- The log position decides which change is in force, so per key it must grow with the commit time,
     and one (position, key) must be one change. The same change delivered again is harmless: its
-    content is the same. -#}
+    content is the same. And each change must say what it is: a row without an arrival would be
+    skipped by every increment, an unknown mark would be guessed at. -#}
 {% test cdc_order(model, dataset, key_column) %}
 
 {%- set columns = graph.nodes['model.' ~ project_name ~ '.' ~ dataset].columns.keys() | list if execute else [] %}
@@ -43,6 +44,24 @@ ordered as (
 
 ),
 
+told as (
+
+    select
+        {{ key_column }},
+        log_position,
+        case
+            when log_position is null or committed_at is null then 'no position or no commit time'
+            when loaded_at is null then 'no arrival time'
+            when change_operation is null or change_operation not in ('r', 'c', 'u', 'd')
+                then 'an operation that is none of r, c, u, d'
+            when is_deleted is null then 'a delete mark that is neither true nor false'
+            when {{ seconds_between('loaded_at', 'committed_at') }} > {{ var('mbp_clock_skew_seconds') }}
+                then 'arrived before it was committed'
+        end as finding
+    from change_log
+
+),
+
 contents as (
 
     select distinct
@@ -69,9 +88,9 @@ union all
 select
     {{ key_column }},
     log_position,
-    'no position or no commit time' as finding
-from change_log
-where log_position is null or committed_at is null
+    finding
+from told
+where finding is not null
 
 union all
 

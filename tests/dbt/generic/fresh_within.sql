@@ -25,5 +25,7 @@ from newest
 where
     newest_arrival is null
     or {{ seconds_between('newest_arrival', 'measured_at') }} > {{ max_age_seconds }}
+    -- An arrival in the future is a wrong clock; it would count as fresh until the clock catches up.
+    or {{ seconds_between('measured_at', 'newest_arrival') }} > {{ var('mbp_clock_skew_seconds') }}
 
 {% endtest %}

@@ -38,6 +38,78 @@ def live(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return file
 
 
+def failing(project_root: Path, rule: str, **changes: str) -> list[str]:
+    """What the rule's test says of its rows."""
+    tested = run_dbt(
+        project_root,
+        ["test", "--select", rule, "--store-failures"],
+        changes=LIVE | changes,
+        quiet=True,
+    )
+    (result,) = tested.result
+    return [str(result.status), *([str(result.failures)] if result.failures else [])]
+
+
+SAY_NOTHING = (
+    "_loaded_at = null",
+    "_loaded_at = _loaded_at - interval '1 day'",
+    "__op = 'x'",
+    "__op = null",
+    "__deleted = 'perhaps'",
+    "__source_lsn = null",
+)
+
+
+@pytest.mark.slow
+def test_a_change_that_does_not_say_what_it_is_breaks_the_order(
+    project_root: Path, live: Path
+) -> None:
+    with duckdb.connect(str(live)) as connection:
+        keys = connection.execute(
+            "select quote_id from raw_mbp.quotes group by quote_id having count(*) = 1"
+            f" order by quote_id limit {len(SAY_NOTHING)}"
+        ).fetchall()
+        for (key,), column in zip(keys, SAY_NOTHING, strict=True):
+            connection.execute(f"update raw_mbp.quotes set {column} where quote_id = '{key}'")
+    assert failing(project_root, "mbp_quotes_cdc_order") == ["fail", str(len(SAY_NOTHING))]
+
+
+@pytest.mark.slow
+def test_an_arrival_in_the_future_is_not_fresh(project_root: Path, live: Path) -> None:
+    with duckdb.connect(str(live)) as connection:
+        connection.execute(
+            "insert into raw_mbp.quotes select * replace (timestamptz '2026-03-01 00:00:00+00' as"
+            " _loaded_at, __source_lsn + 100000 as __source_lsn) from raw_mbp.quotes limit 1"
+        )
+        (newest,) = (
+            connection.execute("select max(_loaded_at) from raw_mbp.markets").fetchone() or ()
+        )
+    now = {"MBP_NOW": "2026-01-12 00:00:00"}
+    assert str(newest) < "2026-01-12"
+    assert failing(project_root, "mbp_quotes_freshness", **now)[0] == "fail"
+    source = run_dbt(
+        project_root,
+        ["source", "freshness", "--select", "source:raw_mbp.quotes"],
+        changes=LIVE | now,
+        quiet=True,
+    )
+    assert not source.success
+
+
+@pytest.mark.slow
+def test_rows_of_another_origin_are_never_added_to(project_root: Path, live: Path) -> None:
+    before = published(live)
+    with duckdb.connect(str(live)) as connection:
+        connection.execute("update intermediate.applied_logs set origin = 'sample'")
+    refused = run_dbt(project_root, ["run"], changes=LIVE, quiet=True)
+    assert not refused.success
+    told = [str(result.message) for result in refused.result or ()] + [str(refused.problem)]
+    assert any("--full-refresh" in message for message in told), told
+    assert published(live) == before
+    assert run_dbt(project_root, ["run", "--full-refresh"], changes=LIVE, quiet=True).success
+    assert run_dbt(project_root, ["run"], changes=LIVE, quiet=True).success
+
+
 LIVE = {"MBP_RAW": "loaded", "MBP_NOW": "end_of_data"}
 
 

@@ -74,6 +74,23 @@ def mended(built: Built) -> Iterator[Built]:
     )
 
 
+@pytest.mark.parametrize(
+    ("since", "told"),
+    [
+        ("2099-01-01 00:00:00", "after the newest arrival"),
+        ("2026-01-06 23:00:00+02:00", "expected a UTC instant"),
+        ("yesterday", "expected a UTC instant"),
+    ],
+)
+def test_a_slice_that_would_check_nothing_is_refused(built: Built, since: str, told: str) -> None:
+    outcome = built.run(
+        "test", "--select", "mbp_quotes_fk", "--vars", json.dumps({"mbp_slice_since": since})
+    )
+    assert not outcome.success
+    messages = [str(result.message) for result in outcome.result or ()] + [str(outcome.problem)]
+    assert any(told in message for message in messages), messages
+
+
 def arrive(
     quote: str, arrived: str, quoted: str, volume: int = 1, market: str | None = None
 ) -> tuple[str, ...]:
