@@ -1,21 +1,25 @@
-"""What a loaded source does not have, kept in the warehouse beside its rows.
+"""What the loaded sources do not have, kept in the warehouse beside their rows.
 
 The build reads it, so that a rule about an absent fact is told as "not measurable", never as passed.
+A raw table may hold rows of several sources, and of change data capture, which declares nothing. A fact
+is therefore absent only where every origin of the table's rows declares it so: each load notes the
+instant that stands in `_loaded_at` of its rows, and by it every row is known to be of a source.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mbp.errors import MbpError
 from mbp.loading.mapping import Mapping as SourceMapping
 from mbp.warehouse import Warehouse, quote_identifier
 
-TABLE = 'raw_mbp."_source_facts"'
+FACTS = 'raw_mbp."_source_facts"'
+LOADS = 'raw_mbp."_source_loads"'
 CREATE = (
-    f"create table if not exists {TABLE} (source text, dataset text, column_name text,"
-    " rule_id text, reason text)"
+    f"create table if not exists {FACTS} (source text, dataset text, column_name text,"
+    " rule_id text, reason text)",
+    f"create table if not exists {LOADS} (source text, dataset text, loaded_at timestamptz)",
 )
 
 
@@ -25,7 +29,7 @@ class SourceFacts:
 
     Attributes:
         columns: public dataset -> column -> reason.
-        datasets: public dataset that the source does not have at all -> reason.
+        datasets: public dataset that no source has at all -> reason.
         rules: rule id -> why it cannot be measured.
     """
 
@@ -34,72 +38,77 @@ class SourceFacts:
     rules: Mapping[str, str]
 
 
-def write_facts(warehouse: Warehouse, mapping: SourceMapping) -> None:
-    """Replaces what is known about the mapping's source. Runs inside the caller's transaction."""
+def write_facts(warehouse: Warehouse, mapping: SourceMapping, loaded: Iterable[str]) -> None:
+    """Replaces what is known about the mapping's source. Runs inside the caller's transaction.
+
+    Args:
+        loaded: public datasets that got rows of the source in this transaction.
+    """
     rows: list[tuple[str | None, ...]] = []
     for table in mapping.tables:
-        # No reason: the source has this dataset.
-        rows.append((table.dataset, None, None, None))
         rows += [
             (table.dataset, name, None, reason) for name, (_, _, reason) in table.absent.items()
         ]
     rows += [(f"mbp_{name}", None, None, reason) for name, reason in mapping.absent_tables.items()]
-    rows += [(None, None, rule, reason) for rule, reason in mapping.not_measurable.items()]
-    mark = "?" if warehouse.engine == "duckdb" else "%s"
-    warehouse.execute(CREATE)
-    warehouse.execute(f"delete from {TABLE} where source = {mark}", [mapping.source])
+    rows += [
+        (dataset, None, rule, reason) for rule, (dataset, reason) in mapping.not_measurable.items()
+    ]
+    mark = _mark(warehouse)
+    for statement in CREATE:
+        warehouse.execute(statement)
+    warehouse.execute(f"delete from {FACTS} where source = {mark}", [mapping.source])
     for row in rows:
         marks = ", ".join([mark] * 5)
-        warehouse.execute(f"insert into {TABLE} values ({marks})", [mapping.source, *row])
+        warehouse.execute(f"insert into {FACTS} values ({marks})", [mapping.source, *row])
+    for dataset in loaded:
+        warehouse.execute(
+            f"insert into {LOADS} values ({mark}, {mark}, current_timestamp)",
+            [mapping.source, dataset],
+        )
 
 
 def read_facts(warehouse: Warehouse) -> SourceFacts:
-    """What the sources in this warehouse do not have; empty where nothing was loaded by a mapping.
-
-    A fact is absent only when every source that could bring it says so: rows of one source are not
-    excused by what another one lacks.
-
-    Raises:
-        MbpError: a dataset that no source has, with rows all the same.
-    """
+    """What no source in this warehouse has; empty where nothing was loaded by a mapping."""
     _, found = warehouse.query(
-        "select 1 from information_schema.tables"
-        " where table_schema = 'raw_mbp' and table_name = '_source_facts'"
+        "select 1 from information_schema.tables where table_schema = 'raw_mbp'"
+        " and table_name in ('_source_facts', '_source_loads')"
     )
-    if not found:
-        return SourceFacts({}, {}, {})
-    _, rows = warehouse.query(
-        f"select source, dataset, column_name, rule_id, reason from {TABLE} order by 1, 2, 3, 4, 5"
-    )
-    sources = {row[0] for row in rows}
-    having: dict[str, set[str]] = {}
-    told: dict[tuple[str | None, str | None, str | None], dict[str, str]] = {}
-    for source, dataset, column, rule, reason in rows:
-        if reason is None:
-            having.setdefault(dataset, set()).add(source)
-        else:
-            told.setdefault((dataset, column, rule), {})[source] = reason
     columns: dict[str, dict[str, str]] = {}
     datasets: dict[str, str] = {}
     rules: dict[str, str] = {}
-    for (dataset, column, rule), reasons in told.items():
-        reason = next(iter(reasons.values()))
-        if rule is not None and reasons.keys() == sources:
-            rules[rule] = reason
-        elif column is not None and reasons.keys() >= having.get(str(dataset), set()):
-            columns.setdefault(str(dataset), {})[column] = reason
-        elif rule is None and column is None and not having.get(str(dataset)):
-            datasets[str(dataset)] = reason
-    for dataset in datasets:
-        _refuse_rows(warehouse, dataset)
+    if len(found) == len(CREATE):
+        # Version 0.1 wrote rules without their dataset: nothing tells whose rows they speak of.
+        _, rows = warehouse.query(
+            f"select dataset, column_name, rule_id, source, reason from {FACTS}"
+            " where dataset is not null order by 1, 2, 3, 4"
+        )
+        declared: dict[tuple[str, str | None, str | None], dict[str, str]] = {}
+        for dataset, column, rule, source, reason in rows:
+            declared.setdefault((dataset, column, rule), {})[source] = reason
+        origins = {dataset: _origins(warehouse, dataset) for dataset, _, _ in declared}
+        for (dataset, column, rule), by_source in declared.items():
+            if not origins[dataset] <= by_source.keys():
+                continue
+            reason = "; ".join(dict.fromkeys(by_source.values()))
+            if rule is not None:
+                rules[rule] = reason
+            elif column is not None:
+                columns.setdefault(dataset, {})[column] = reason
+            elif not origins[dataset]:  # one with rows is there, whatever was said about it
+                datasets[dataset] = reason
     return SourceFacts(columns, datasets, rules)
 
 
-def _refuse_rows(warehouse: Warehouse, dataset: str) -> None:
-    """What was declared absent has no rows, or its rules would be excused for rows that are there."""
-    table = dataset.removeprefix("mbp_")
-    if warehouse.query(f"select 1 from raw_mbp.{quote_identifier(table)} limit 1")[1]:
-        raise MbpError(
-            f"raw_mbp.{table} has rows, and the mapping that was loaded says that there is no {dataset}",
-            cure=f"map {table} in the mapping file and load again, or empty the table",
-        )
+def _origins(warehouse: Warehouse, dataset: str) -> set[str | None]:
+    """The sources of the rows in a raw table; None among them for rows that no mapping brought."""
+    raw = f"raw_mbp.{quote_identifier(dataset.removeprefix('mbp_'))}"
+    _, rows = warehouse.query(
+        f"select distinct loads.source from {raw} as log left join {LOADS} as loads"
+        f" on loads.dataset = {_mark(warehouse)} and loads.loaded_at = log._loaded_at",
+        [dataset],
+    )
+    return {source for (source,) in rows}
+
+
+def _mark(warehouse: Warehouse) -> str:
+    return "?" if warehouse.engine == "duckdb" else "%s"

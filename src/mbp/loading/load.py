@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,14 +69,15 @@ def load_folder(
         reject_file: CSV of the rejected rows: table, row of the source, reason, original as JSON.
 
     Raises:
-        MbpError: bad mapping, missing file, or a warehouse that cannot be opened.
+        MbpError: bad mapping, missing file, no place for the reject file, or a warehouse that cannot
+            be opened. Nothing was written then.
     """
+    if reject_file is not None:
+        _check_place(reject_file)
     contracts = load_contracts(root)
     mapping = load_mapping(mapping_file, contracts)
     if not folder.is_dir():
         raise MbpError("no such folder", path=folder, cure="name the folder of the data")
-    if reject_file is not None and not dry_run:
-        _check_writable(reject_file)
     by_dataset = {contract.dataset: contract for contract in contracts}
     with duckdb.connect() as scratch:
         try:
@@ -92,9 +95,8 @@ def load_folder(
         if dry_run:
             reports = [TableReport(name, one, one.accepted, 0) for name, one in staged.items()]
         else:
-            reports = _apply(root, target, scratch, mapping, by_dataset, staged)
-            if reject_file is not None:
-                _write_rejects(scratch, mapping, reject_file)
+            with _rejects_written(scratch, mapping, reject_file):
+                reports = _apply(root, target, scratch, mapping, by_dataset, staged)
     return LoadReport(mapping.source, tuple(reports), dry_run)
 
 
@@ -118,7 +120,7 @@ def _apply(
             loaded = _append(warehouse, one, contract)
             accepted = staged[one.table].accepted
             reports.append(TableReport(one.table, staged[one.table], loaded, accepted - loaded))
-        write_facts(warehouse, mapping)
+        write_facts(warehouse, mapping, [f"mbp_{one.table}" for one in reports if one.loaded])
     return reports
 
 
@@ -185,21 +187,41 @@ def _rows(warehouse: Warehouse, relation: str) -> int:
     return int(warehouse.query(f"select count(*) from {relation}")[1][0][0])
 
 
-def _check_writable(file: Path) -> None:
-    """Told before anything is loaded: afterwards the rejected rows could not be told apart."""
-    folder = file.parent
-    if file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+def _check_place(reject_file: Path) -> None:
+    """A file can be made there."""
+    folder = reject_file.parent
+    if not folder.is_dir():
         raise MbpError(
-            "the reject file cannot be written there",
-            path=file,
-            cure="name a file in a folder that exists and can be written",
+            "no such folder for the reject file", path=folder, cure="make it, or name another"
+        )
+    if reject_file.is_dir():
+        raise MbpError("is a folder, not a reject file", path=reject_file, cure="name a file in it")
+    if not os.access(folder, os.W_OK):
+        raise MbpError(
+            "the reject file may not be written there", path=folder, cure="name another folder"
         )
 
 
-def _write_rejects(scratch: duckdb.DuckDBPyConnection, mapping: Mapping, reject_file: Path) -> None:
+@contextmanager
+def _rejects_written(
+    scratch: duckdb.DuckDBPyConnection, mapping: Mapping, reject_file: Path | None
+) -> Iterator[None]:
+    """The rejects are on disk before the block, and in their place once it ended without an error.
+
+    So a full disk stops the load before it is committed, and a failed load leaves no reject file.
+    """
+    if reject_file is None:
+        yield
+        return
     union = " union all ".join(f"select * from rejects_{one.table}" for one in mapping.tables)
     with atomic_path(reject_file) as temporary:
-        scratch.execute(
-            f"copy (select * from ({union}) order by table_name, source_row) to"
-            f" '{str(temporary).replace(chr(39), chr(39) * 2)}' (format csv, header true)"
-        )
+        name = str(temporary).replace("'", "''")
+        try:
+            scratch.execute(
+                f"copy (select * from ({union}) order by table_name, source_row) to '{name}'"
+                " (format csv, header true)"
+            )
+        except duckdb.IOException as error:
+            reason = str(error).splitlines()[0]
+            raise MbpError(f"cannot be written: {reason}", path=reject_file) from error
+        yield

@@ -34,7 +34,7 @@ TABLE = {
     "required": ["file", "columns", "changed_at"],
     "properties": {
         "file": TEXT,
-        "delimiter": {"type": "string", "minLength": 1, "maxLength": 1},
+        "delimiter": {"type": "string", "maxLength": 1, "pattern": r'^[^"\r\n]$'},
         "changed_at": TEXT,
         "columns": {"type": "object", "minProperties": 1, "additionalProperties": TEXT},
         "constants": {"type": "object", "additionalProperties": SCALAR},
@@ -85,7 +85,7 @@ class TableMapping:
 
     Attributes:
         table: raw table without its schema, e.g. quotes.
-        delimiter: between the fields of a CSV file.
+        delimiter: what stands between the fields of a CSV file.
         columns: ours -> theirs.
         constants: ours -> the value of every row.
         absent: ours -> (their column or None, stand-in value, reason).
@@ -109,14 +109,14 @@ class TableMapping:
 
 @dataclass(frozen=True)
 class Mapping:
-    """A whole mapping file; `not_measurable` is rule id -> reason."""
+    """A whole mapping file; `not_measurable` is rule id -> (the rule's dataset, reason)."""
 
     path: str
     source: str
     time_zone: str
     tables: tuple[TableMapping, ...]
     absent_tables: Map[str, str]
-    not_measurable: Map[str, str]
+    not_measurable: Map[str, tuple[str, str]]
 
 
 def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
@@ -152,7 +152,7 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
         _table(name, entry, document["tables"][name], by_table[name], shown, document["tables"])
         for name, entry in value["tables"].items()
     )
-    known_rules = {rule.id for contract in contracts for rule in contract.rules}
+    known_rules = {rule.id: rule.dataset for contract in contracts for rule in contract.rules}
     not_measurable = {}
     for position, entry in enumerate(value.get("not_measurable", [])):
         for rule in entry["rules"]:
@@ -163,7 +163,7 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
                     line=line_of(document["not_measurable"], position),
                     cure=did_you_mean(rule, known_rules),
                 )
-            not_measurable[rule] = entry["reason"]
+            not_measurable[rule] = (known_rules[rule], entry["reason"])
     return Mapping(
         path=shown,
         source=value["source"],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,23 @@ import duckdb
 
 from mbp.contracts import Column, Contract
 from mbp.errors import MbpError
+from mbp.loading.csv_file import QUOTE, read_header
 from mbp.loading.mapping import TableMapping
 from mbp.warehouse import quote_identifier
 
 DECIMAL_SCALE = 8
-ISO_8601 = (
-    r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?"
+# The engines also read words (infinity, epoch), dates before our era and offsets of days. An offset needs
+# the seconds before it: DuckDB reads no other spelling.
+INSTANT_SHAPE = (
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?)?"
 )
+# In UTC. PostgreSQL and Python know no instant outside of these years as four digits.
+FIRST_INSTANT = "timestamptz '0001-01-01 00:00:00+00'"
+LAST_INSTANT = "timestamptz '9999-12-31 23:59:59.999999+00'"
+EXPECTED = {
+    "number": "a number within its range",
+    "timestamp": "an ISO 8601 instant such as 2026-01-05T09:00:00Z",
+}
 EMPTY_FILE_CURE = "give a file with rows"
 
 
@@ -107,59 +115,26 @@ def _read(
         )
     view = f"source_{mapping.table}"
     name = _literal(str(path))
-    reader = f"read_parquet({name})" if path.suffix == ".parquet" else _csv_reader(path, mapping)
+    if path.suffix == ".parquet":
+        reader = f"read_parquet({name})"
+    else:
+        header = read_header(path, mapping.delimiter, mapping.file)
+        columns = ", ".join(f"{_literal(column)}: 'varchar'" for column in header)
+        reader = (
+            f"read_csv({name}, auto_detect = false, header = true, columns = {{{columns}}},"
+            f" delim = {_literal(mapping.delimiter)}, quote = '{QUOTE}', escape = '{QUOTE}')"
+        )
     try:
-        # A table: every line is read and judged here, not later and elsewhere.
-        connection.execute(f"create temp table {view} as select * from {reader}")
+        connection.execute(f"create temp view {view} as select * from {reader}")
+        connection.execute(f"select count(*) from {view}")
     except duckdb.Error as error:
-        raise _unreadable(error, mapping.file) from error
-    return view
-
-
-def _csv_reader(path: Path, mapping: TableMapping) -> str:
-    """Nothing is guessed: a guessed delimiter turns a ragged line into a file of one column."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            header = next(csv.reader(lines, delimiter=mapping.delimiter, strict=True), [])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MbpError(f"cannot be read: {error}", path=mapping.file, line=1) from error
-    if not header:
-        raise MbpError("no rows: nothing to load", path=mapping.file, cure=EMPTY_FILE_CURE)
-    if "" in header or len(set(header)) != len(header):
+        reason = str(error).splitlines()[0]
         raise MbpError(
-            "expected a header with a different name for every column",
+            f"cannot be read: {reason}",
             path=mapping.file,
-            line=1,
-            cure="name the columns, or name the `delimiter` of the file in the mapping",
-        )
-    columns = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in header)
-    return (
-        f"read_csv({_literal(str(path))}, auto_detect = false, header = true, strict_mode = true,"
-        f" delim = {_literal(mapping.delimiter)}, quote = '\"', escape = '\"',"
-        f" columns = {{{columns}}})"
-    )
-
-
-def _unreadable(error: duckdb.Error, file: str) -> MbpError:
-    text = str(error)
-    line = re.search(r"CSV Error on Line: (\d+)", text)
-    columns = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
-    if line and columns:
-        # The reader stops counting at the first field too many.
-        found = columns[2] if int(columns[2]) < int(columns[1]) else "more"
-        return MbpError(
-            f"expected {columns[1]} fields as in the header, found {found}",
-            path=file,
-            line=int(line[1]),
-            cure="correct the line, or name the `delimiter` of the file in the mapping",
-        )
-    reason = next((part for part in text.splitlines() if part.strip()), "unknown")
-    return MbpError(
-        f"cannot be read: {reason}",
-        path=file,
-        line=int(line[1]) if line else None,
-        cure="give a CSV file with one header line, or Parquet",
-    )
+            cure="write the file again: CSV with one kind of line end, or Parquet",
+        ) from error
+    return view
 
 
 def _wanted(mapping: TableMapping) -> dict[str, str]:
@@ -193,8 +168,11 @@ def _typed(column: Column) -> str:
         exact = f"try_cast({name} as decimal(38, 18))"
         return f"try_cast(round_even({exact}, {DECIMAL_SCALE}) as {column.physical_type})"
     if column.logical_type == "timestamp":
-        # Words like infinity, epoch or now, and years before Christ, are instants to the engines too.
-        return f"case when regexp_full_match({name}, '{ISO_8601}') then try_cast({name} as timestamptz) end"
+        instant = f"try_cast({name} as timestamptz)"
+        return (
+            f"case when regexp_full_match({name}, '{INSTANT_SHAPE}')"
+            f" and {instant} between {FIRST_INSTANT} and {LAST_INSTANT} then {instant} end"
+        )
     return name
 
 
@@ -207,9 +185,7 @@ def _judge(
         name = quote_identifier(column.name)
         if column.required:
             reasons.append(f"when {name} is null then '{column.name}: null in a required column'")
-        kind = {"number": "a number within its range", "timestamp": "a timestamp"}.get(
-            column.logical_type
-        )
+        kind = EXPECTED.get(column.logical_type)
         if kind:
             reasons.append(
                 f"when {name} is not null and {_typed(column)} is null"

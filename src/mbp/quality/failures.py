@@ -65,6 +65,9 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
     wrong = wrong_shape(name, document)
     if wrong:
         raise MbpError(wrong, path=place, cure="run `mbp build` again with dbt 1.11")
+    for group in ("nodes", "unit_tests"):
+        for unique_id, node in document.get(group, {}).items():
+            node.setdefault("unique_id", unique_id)
     return document
 
 
@@ -84,10 +87,10 @@ def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
     if name == "manifest.json":
         for group in ("nodes", "unit_tests", "groups", "sources"):
             entries = document.get(group, None if group == "nodes" else {})
+            needed = ("name", "resource_type") if group in ("nodes", "unit_tests") else ("name",)
             if not isinstance(entries, dict):
                 return f"{group}: expected entries by id, found {type(entries).__name__}"
             for unique_id, entry in entries.items():
-                needed = ("name",) if group == "groups" else ("name", "unique_id", "resource_type")
                 for key in needed:
                     if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
                         return f"{group}.{unique_id}.{key}: expected a text"

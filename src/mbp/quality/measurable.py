@@ -1,4 +1,4 @@
-"""Rules that a loaded source cannot show: they read something that the source does not have."""
+"""Rules that the loaded rows cannot show: they read something that none of their sources has."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ReadingRule(Protocol):
 
 
 def not_measurable(rules: Sequence[ReadingRule], facts: SourceFacts) -> dict[str, str]:
-    """Rule id -> reason, for every rule that this source cannot show.
+    """Rule id -> reason, for every rule that the loaded rows cannot show.
 
     Args:
         rules: their columns are names of the rule's dataset, or `dataset.column` of another one.
-        facts: what the loaded source does not have.
+        facts: what none of the loaded sources has.
     """
     reasons: dict[str, str] = {}
     for rule in rules:
