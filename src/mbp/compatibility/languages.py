@@ -1,0 +1,240 @@
+"""Whether every text that one pattern allows is allowed by another: inclusion of regular languages.
+
+The automata are greenery's. Patterns are read as ECMA-262 does (ODCS, JSON Schema): a search unless
+anchored, `\\d` and `\\w` in ASCII. What is not a regular language, or takes longer than the limit, is
+undecided, never assumed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from mbp.compatibility.model import Verdict
+
+TIME_LIMIT_SECONDS = 2.0
+LONGEST = 4096
+_CATEGORIES = {
+    "CATEGORY_DIGIT": "0-9",
+    "CATEGORY_WORD": "0-9A-Z_a-z",
+    "CATEGORY_SPACE": "\\t\\n\\v\\f\\r ",
+}
+
+
+class Undecided(Exception):  # noqa: N818
+    """The pattern is not one whose language can be computed; the text says why."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """Texts of a length that match all patterns."""
+
+    patterns: tuple[str, ...] = ()
+    shortest: int = 0
+    longest: int | None = None
+
+
+@lru_cache(maxsize=4096)
+def contained(narrow: Language, wide: Language) -> tuple[Verdict, str | None]:
+    """Whether every text of `narrow` is one of `wide`; when not, a text that is not."""
+    if narrow == wide or wide == Language():
+        return Verdict.OK, None
+    found = _limited("difference", narrow, wide)
+    if found is None:
+        return Verdict.UNKNOWN, None
+    return (Verdict.OK, None) if found == [] else (Verdict.BREAK, found[0])
+
+
+@lru_cache(maxsize=4096)
+def example(language: Language, other: Language | None = None) -> str | None:
+    """A text of the language (and of `other`); None when there is none or it is undecided."""
+    return next(iter(_limited("intersection", language, other) or ()), None)
+
+
+def matches(pattern: str, text: str) -> bool | None:
+    """Whether the text matches; None when Python cannot read the pattern."""
+    # ECMA's $ is the end of the text; Python's stands before a last line break too.
+    if pattern.endswith("$") and not pattern.endswith("\\$"):
+        pattern = pattern[:-1] + r"\Z"
+    try:
+        return re.search(pattern, text, re.ASCII) is not None
+    except re.error:
+        return None
+
+
+def _limited(task: str, one: Language, other: Language | None) -> list[str] | None:
+    """Runs the task in a process of its own, which is stopped at the limit."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(sender, task, one, other), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv() if receiver.poll(TIME_LIMIT_SECONDS) else None
+    except EOFError:
+        return None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+
+
+def _work(sender: Any, task: str, one: Language, other: Language | None) -> None:
+    try:
+        machine = _automaton(one)
+        if other is not None:
+            second = _automaton(other)
+            machine = machine.difference(second) if task == "difference" else machine & second
+        sender.send(_shortest(machine))
+    except (Undecided, RecursionError, MemoryError):
+        sender.send(None)
+
+
+def _shortest(machine: Any) -> list[str]:
+    """The shortest text of the automaton, in readable characters where there is a choice."""
+    reached: dict[Any, str] = {machine.initial: ""}
+    edge = [machine.initial]
+    while edge:
+        final = next((state for state in edge if state in machine.finals), None)
+        if final is not None:
+            return [reached[final]]
+        following: list[Any] = []
+        for state in edge:
+            for characters, target in machine.map[state].items():
+                if target not in reached and characters.num_chars():
+                    reached[target] = reached[state] + _readable(characters)
+                    following.append(target)
+        edge = following
+    return []
+
+
+def _readable(characters: Any) -> str:
+    for character in _PREFERRED:
+        if characters.accepts(character):
+            return character
+    return str(next(iter(characters.get_chars()))) if not characters.negated else "\u00a4"
+
+
+# Characters to write where a class of characters would do.
+_PREFERRED = "aA0_- .@/:~xX1zZ9"
+
+
+def _automaton(language: Language) -> Any:
+    from greenery import parse
+
+    if max(language.shortest, language.longest or 0) > LONGEST:
+        raise Undecided(f"longer than {LONGEST} characters")
+    longest = "" if language.longest is None else language.longest
+    machine = parse(f".{{{language.shortest},{longest}}}").to_fsm()
+    for pattern in language.patterns:
+        machine &= parse(translated(pattern)).to_fsm()
+    return machine
+
+
+def translated(pattern: str) -> str:
+    """The pattern as greenery writes it, for whole texts.
+
+    Raises:
+        Undecided: it uses what a regular language has not, or what cannot be read.
+    """
+    from re import _parser as parser  # type: ignore[attr-defined]
+
+    try:
+        parsed = parser.parse(pattern, re.ASCII)
+    except (re.error, OverflowError) as error:
+        raise Undecided(f"cannot read {pattern!r}: {error}") from error
+    if parsed.state.flags & ~(re.ASCII.value):
+        raise Undecided("inline flags")
+    return _alternative(list(parsed))
+
+
+def _alternative(parts: list[Any], starts: bool = False, ends: bool = False) -> str:
+    """One alternative of the whole pattern, with its anchors turned into what they mean."""
+    while parts and _is_anchor(parts[0], "AT_BEGINNING", "AT_BEGINNING_STRING"):
+        starts, parts = True, parts[1:]
+    while parts and _is_anchor(parts[-1], "AT_END", "AT_END_STRING"):
+        ends, parts = True, parts[:-1]
+    if len(parts) == 1 and str(parts[0][0]) == "BRANCH":
+        branches = parts[0][1][1]
+        return "|".join(f"({_alternative(list(branch), starts, ends)})" for branch in branches)
+    if len(parts) == 1 and str(parts[0][0]) == "SUBPATTERN" and not any(parts[0][1][1:3]):
+        return _alternative(list(parts[0][1][3]), starts, ends)
+    inner = "".join(map(_part, parts))
+    return inner if starts and ends else f"{'' if starts else '.*'}({inner}){'' if ends else '.*'}"
+
+
+def _is_anchor(part: Any, *names: str) -> bool:
+    return str(part[0]) == "AT" and str(part[1]) in names
+
+
+def _part(part: Any) -> str:
+    operation, value = str(part[0]), part[1]
+    if operation == "LITERAL":
+        return _character(value)
+    if operation == "NOT_LITERAL":
+        return f"[^{_in_class(value)}]"
+    if operation == "ANY":
+        return "[^\\n]"
+    if operation == "IN":
+        return _character_class(value)
+    if operation == "BRANCH":
+        return "(" + "|".join("".join(map(_part, branch)) for branch in value[1]) + ")"
+    if operation == "SUBPATTERN" and not (value[1] or value[2]):
+        return "(" + "".join(map(_part, value[3])) + ")"
+    if operation in ("MAX_REPEAT", "MIN_REPEAT"):
+        low, high, inner = value
+        top = "" if str(high) == "MAXREPEAT" else int(high)
+        if max(low, top or 0) > LONGEST:
+            raise Undecided("too many repetitions")
+        return f"({''.join(map(_part, inner))}){{{low},{top}}}"
+    raise Undecided(f"{operation.lower()} is not part of a regular language")
+
+
+def _character_class(items: list[Any]) -> str:
+    negated = bool(items) and str(items[0][0]) == "NEGATE"
+    text = ""
+    for operation, value in items[1:] if negated else items:
+        if str(operation) == "LITERAL":
+            text += _in_class(value)
+        elif str(operation) == "RANGE":
+            text += f"{_in_class(value[0])}-{_in_class(value[1])}"
+        elif str(operation) == "CATEGORY" and str(value) in _CATEGORIES:
+            text += _CATEGORIES[str(value)]
+        elif str(operation) == "CATEGORY" and not negated and len(items) == 1:
+            name = str(value).replace("NOT_", "")
+            if name not in _CATEGORIES:
+                raise Undecided(f"unknown class {value}")
+            return f"[^{_CATEGORIES[name]}]"
+        else:
+            raise Undecided("a class inside a class of characters")
+    return f"[{'^' if negated else ''}{text}]"
+
+
+def _character(code: int) -> str:
+    character = chr(code)
+    if character.isalnum() or character in " _<>=!@#%&,;:'\"~`/":
+        return character
+    if character in "\\[]|(){}?*+.$^-":
+        return f"\\{character}" if character not in "-" else character
+    return _escaped(code)
+
+
+def _in_class(code: int) -> str:
+    character = chr(code)
+    if character.isalnum() or character in " _<>=!@#%&,;:'\"~`/.|(){}?*+$":
+        return character
+    if character in "\\[]^-":
+        return f"\\{character}"
+    return _escaped(code)
+
+
+def _escaped(code: int) -> str:
+    names = {"\t": "\\t", "\n": "\\n", "\r": "\\r", "\f": "\\f", "\v": "\\v"}
+    if chr(code) in names:
+        return names[chr(code)]
+    if code < 256:  # noqa: PLR2004
+        return f"\\x{code:02x}"
+    return chr(code)

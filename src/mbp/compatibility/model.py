@@ -1,0 +1,136 @@
+"""The parts of a contract that decide whether a value is valid, and the changes between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal
+
+Extra = Literal["ignored", "refused", "accepted"]
+ABSENT: Any = object()
+
+
+class Verdict(Enum):
+    """What is known of one direction of a change."""
+
+    OK = "ok"
+    BREAK = "break"
+    UNKNOWN = "unknown"
+
+    @property
+    def safe(self) -> bool:
+        """Only what was shown to hold is safe."""
+        return self is Verdict.OK
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The values a column can store.
+
+    Attributes:
+        name: integer, decimal, float, string, binary, boolean, date, time, timestamp, interval,
+            array, object, map, multiset, vector, nominal or unstated.
+        low, high: of an integer, inclusive; None where it has no bound.
+        precision, scale: of a decimal; None where it has any.
+        bits: significand of a float.
+        length, fixed: of strings, binaries (None: any length) and vectors (their dimensions).
+        digits: fraction digits of a second that a time or timestamp keeps.
+        zoned: a timestamp that is an instant and not a reading of a wall clock.
+        label: what a nominal kind is called; it fits itself alone.
+    """
+
+    name: str
+    low: int | None = None
+    high: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    bits: int | None = None
+    length: int | None = None
+    fixed: bool = False
+    digits: int | None = None
+    zoned: bool = False
+    label: str | None = None
+
+    @property
+    def numeric(self) -> bool:
+        """Its values are numbers."""
+        return self.name in ("integer", "decimal", "float")
+
+    @property
+    def temporal(self) -> bool:
+        """Its values have an order in time."""
+        return self.name in ("date", "time", "timestamp")
+
+
+@dataclass(frozen=True)
+class Facets:
+    """What narrows the values of a kind.
+
+    Attributes:
+        low, high: bounds of numbers, of days (date) or of seconds (time, timestamp).
+        options: other limits: minLength, maxLength, pattern, multipleOf, minItems, maxItems,
+            uniqueItems, minProperties, maxProperties.
+        values: the closed list; None where any value of the kind goes.
+    """
+
+    low: Decimal | None = None
+    low_open: bool = False
+    high: Decimal | None = None
+    high_open: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    values: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A column, a field of an object, an element of an array, a key or a value of a map.
+
+    Attributes:
+        path: from the table, like `orders.lines[].price`.
+        kind: what is stored: the physical type where one is stated that we know.
+        logical: what the logical type promises.
+        engine_kinds: engine -> what is stored there.
+        children: of an object its fields; of an array, a multiset or a map `[]`, `{key}`, `{}`.
+        extra: what happens to fields that are not listed.
+        raw: the entry of the contract.
+    """
+
+    name: str
+    path: str
+    required: bool
+    kind: Kind
+    logical: Kind
+    facets: Facets
+    engine_kinds: Mapping[str, Kind] = field(default_factory=dict)
+    children: tuple[Node, ...] = ()
+    extra: Extra = "ignored"
+    default: Any = ABSENT
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    def child(self, name: str) -> Node | None:
+        """The child of that name."""
+        return next((child for child in self.children if child.name == name), None)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One atomic change between two contracts.
+
+    Attributes:
+        code: of `codes.CATALOGUE`.
+        path: what changed, like `mbp_quotes.price`.
+        old, new: as the contracts say it; None where one says nothing.
+        note: why the verdicts are as they are, when the code alone does not tell.
+        witness: a row that one contract accepts and the other does not, by direction.
+    """
+
+    code: str
+    path: str
+    backward: Verdict
+    forward: Verdict
+    old: Any = None
+    new: Any = None
+    note: str = ""
+    witness: Mapping[str, Any] = field(default_factory=dict)
