@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mbp.errors import EXIT_FINDINGS
+from mbp.errors import EXIT_FINDINGS, MbpError
 from mbp.paths import project_root
+
+DIFF_EXAMPLES = """
+Examples:
+
+  mbp contracts diff old.odcs.yaml new.odcs.yaml
+
+  mbp contracts diff contracts/registry/mbp_quotes/1.0.0.json contracts/a106/mbp_quotes.odcs.yaml --json
+"""
+
+CHECK_EXAMPLES = """
+Examples:
+
+  mbp contracts check                                  # working tree against the registry
+
+  mbp contracts check mbp_quotes --format markdown     # what a reviewer reads
+
+  mbp contracts check --ref origin/main --format sarif --output check.sarif
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Adds `mbp contracts`."""
     contracts = typer.Typer(
-        no_args_is_help=True, help="Contracts of the datasets: render, status, rules."
+        no_args_is_help=True,
+        help="Contracts of the datasets: render, status, rules, and what changes of them do.",
     )
     contracts.command("render", epilog="Example: mbp contracts render --check")(render)
     contracts.command("status", epilog="Example: mbp contracts status --json")(status)
     contracts.command("rules", epilog="Example: mbp contracts rules --json")(rules)
+    contracts.command("diff", epilog=DIFF_EXAMPLES)(diff)
+    contracts.command("check", epilog=CHECK_EXAMPLES)(check)
+    contracts.command("score", epilog="Example: mbp contracts score cases.jsonl")(score)
+    contracts.command("explain", epilog="Example: mbp contracts explain scale_changed")(explain)
     app.add_typer(contracts, name="contracts")
 
 
@@ -68,3 +93,131 @@ def rules(
         typer.echo(json.dumps([rule_record(rule) for rule in found], indent=2, ensure_ascii=False))
     else:
         typer.echo(rules_text(found))
+
+
+def diff(
+    old: Annotated[
+        Path, typer.Argument(help="Contract: ODCS YAML or JSON, or a published version.")
+    ],
+    new: Annotated[Path, typer.Argument(help="The contract that would replace it.")],
+    by_position: Annotated[
+        bool, typer.Option("--by-position", help="Readers go by the order of the columns.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Every change between two contracts; exit 1 when one breaks readers or writers."""
+    from mbp.compatibility.diff import Policy, bump_of, demanded_bump, fingerprint
+    from mbp.compatibility.diff import diff as changes_of
+    from mbp.compatibility.model import Verdict
+    from mbp.registry.documents import from_file
+    from mbp.registry.view import record
+
+    here = Path.cwd()
+    documents = [from_file(path, here) for path in (old, new)]
+    changes = changes_of(
+        documents[0], documents[1], Policy(by_position), where=(str(old), str(new))
+    )
+    if as_json:
+        records = [
+            {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)}
+            for one in changes
+        ]
+        document = {"bump": demanded_bump(changes), "changes": records}
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    else:
+        for one in changes:
+            typer.echo(
+                f"{one.backward.value:8}{one.forward.value:8}{bump_of(one):6} {one.code} {one.path}:"
+                f" {_short(one.old)} -> {_short(one.new)}" + (f" ({one.note})" if one.note else "")
+            )
+            for direction, witness in one.witness.items():
+                typer.echo(f"{'':22} {direction}: {json.dumps(witness['row'], ensure_ascii=False)}")
+        typer.echo(
+            f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
+            " (columns: BACKWARD, FORWARD, bump)"
+        )
+    if any(Verdict.OK is not verdict for one in changes for verdict in (one.backward, one.forward)):
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
+
+
+def check(
+    datasets: Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")] = None,
+    ref: Annotated[
+        str | None, typer.Option(help="Compare with the contracts at a git ref.")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="text, markdown, json, junit or sarif.")
+    ] = "text",
+    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
+) -> None:
+    """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
+    from mbp.files import write_text
+    from mbp.registry.run import check_all
+    from mbp.registry.view import affected_by, markdown, suite
+    from mbp.reporting import FORMATS, written
+
+    if form not in (*FORMATS, "markdown"):
+        raise MbpError(f"no format {form!r}", cure=f"one of {', '.join((*FORMATS, 'markdown'))}")
+    root = project_root()
+    checked = check_all(root, datasets or [], ref, today=date.today())
+    affected = affected_by(root, [one.dataset for one in checked])
+    whole = suite(checked, affected or {})
+    text = markdown(checked, affected) if form == "markdown" else written(whole, form)
+    if output is not None:
+        write_text(output, text)
+    else:
+        typer.echo(text, nl=False)
+    if whole.failed:
+        typer.echo("action: block_deploy", err=True)
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def score(
+    files: Annotated[
+        list[Path], typer.Argument(help="Compatibility cases, one JSON object a line.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Every case.")] = False,
+) -> None:
+    """Compare our verdicts with cases of other projects; exit 1 when we are looser on one."""
+    from dataclasses import asdict
+
+    from mbp.compatibility.suites.score import OUTCOMES, counts, read_cases
+    from mbp.compatibility.suites.score import score as scored_of
+
+    scored = scored_of([case for file in files for case in read_cases(file)])
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in scored], indent=2, ensure_ascii=False))
+    else:
+        for one in scored:
+            if one.outcome not in ("agree", "not expressible"):
+                typer.echo(
+                    f"{one.outcome}: {one.case} {one.direction}: expected {one.expected}, found"
+                    f" {one.found} {', '.join(one.codes)}"
+                )
+        typer.echo(f"{'suite':30}" + "".join(f"{name:>17}" for name in OUTCOMES))
+        for suite, count in counts(scored).items():
+            typer.echo(f"{suite:30}" + "".join(f"{count[name]:17}" for name in OUTCOMES))
+    if any(one.outcome == "looser" for one in scored):
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def explain(
+    code: Annotated[str | None, typer.Argument(help="A code; all codes without one.")] = None,
+) -> None:
+    """What a code means, why it is judged so, and what to do."""
+    from mbp.contracts.schema_check import did_you_mean
+    from mbp.registry.check import RULES
+
+    if code is None:
+        for rule in RULES.values():
+            typer.echo(f"{rule.code:32} {rule.title}")
+        return
+    if code not in RULES:
+        raise MbpError(f"no code {code!r}", cure=did_you_mean(code, RULES))
+    rule = RULES[code]
+    typer.echo(f"{rule.code}\n  what  {rule.title}\n  why   {rule.why}\n  cure  {rule.cure}")

@@ -17,22 +17,32 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 def register(app: typer.Typer) -> None:
     """Adds `mbp registry`."""
-    registry = typer.Typer(no_args_is_help=True,
-                           help="Published versions of contracts: publish, list, show, verify.")
+    registry = typer.Typer(
+        no_args_is_help=True, help="Published versions of contracts: publish, list, show, verify."
+    )
     registry.command("publish", epilog="Example: mbp registry publish mbp_quotes")(publish)
     registry.command("list", epilog="Example: mbp registry list --json")(listing)
-    registry.command("show", epilog="Example: mbp registry show mbp_quotes --part json-schema")(show)
+    registry.command("show", epilog="Example: mbp registry show mbp_quotes --part json-schema")(
+        show
+    )
     registry.command("verify", epilog="Example: mbp registry verify --ref origin/main")(verify)
-    registry.command("status", epilog="Example: mbp registry status mbp_quotes 1.0.0 deprecated "
-                     "--sunset 2027-06-30 --by DATA")(status)
-    registry.command("prove", epilog="Example: mbp registry prove mbp_quotes --target postgres")(prove)
+    registry.command(
+        "status",
+        epilog="Example: mbp registry status mbp_quotes 1.0.0 deprecated "
+        "--sunset 2027-06-30 --by DATA",
+    )(status)
+    registry.command("prove", epilog="Example: mbp registry prove mbp_quotes --target postgres")(
+        prove
+    )
     registry.command("lint", epilog="Example: mbp registry lint")(verify_and_lint)
     app.add_typer(registry, name="registry")
 
 
 def publish(
     datasets: Datasets = None,
-    by: Annotated[str | None, typer.Option(help="Team that publishes; else the contract's.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Team that publishes; else the contract's.")
+    ] = None,
 ) -> None:
     """Publish the working contracts as immutable versions; what is published already stays."""
     from mbp.contracts import load_contracts
@@ -49,8 +59,14 @@ def publish(
         if dataset not in contracts:
             raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(names)}")
         publisher = policy.check_owner(by or contracts[dataset].owner, "--by", None)
-        done = publish_one(root, dataset, publisher=publisher, today=date.today(),
-                           rules=rules[dataset], exemptions=exemptions)
+        done = publish_one(
+            root,
+            dataset,
+            publisher=publisher,
+            today=date.today(),
+            rules=rules[dataset],
+            exemptions=exemptions,
+        )
         typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
 
 
@@ -62,25 +78,31 @@ def listing(as_json: AsJson = False) -> None:
     root = project_root()
     rows = [
         {
-            "subject": one.subject, "dataset": one.dataset, "version": str(one.version),
+            "subject": one.subject,
+            "dataset": one.dataset,
+            "version": str(one.version),
             "status": stage(root, one.dataset, str(one.version))["status"],
             "sunset": stage(root, one.dataset, str(one.version)).get("sunset"),
-            "published_on": one.document["published_on"], "publisher": one.document["publisher"],
+            "published_on": one.document["published_on"],
+            "publisher": one.document["publisher"],
             "sha256": one.sha256,
         }
         for dataset in datasets(root)
         for one in published(root, dataset)
     ]
     if not rows:
-        raise MbpError("nothing is published", path="contracts/registry",
-                       cure="mbp registry publish")
+        raise MbpError(
+            "nothing is published", path="contracts/registry", cure="mbp registry publish"
+        )
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
         until = f" until {row['sunset']}" if row["sunset"] else ""
-        typer.echo(f"{row['subject']:24} {row['version']:10} {row['status']}{until:18} "
-                   f"{row['published_on']} {row['publisher']:6} {str(row['sha256'])[:16]}")
+        typer.echo(
+            f"{row['subject']:24} {row['version']:10} {row['status']}{until:18} "
+            f"{row['published_on']} {row['publisher']:6} {str(row['sha256'])[:16]}"
+        )
 
 
 def show(
@@ -93,25 +115,36 @@ def show(
 
     root = project_root()
     for name in datasets(root):
-        found = [one for one in published(root, name)
-                 if dataset in (name, one.subject) and version in (None, str(one.version))]
+        found = [
+            one
+            for one in published(root, name)
+            if dataset in (name, one.subject) and version in (None, str(one.version))
+        ]
         one = newest(found)
         if one is not None:
-            keys = {"all": None, "contract": "contract", "json-schema": "json_schema",
-                    "avro": "avro_schema"}
+            keys = {
+                "all": None,
+                "contract": "contract",
+                "json-schema": "json_schema",
+                "avro": "avro_schema",
+            }
             if part not in keys:
                 raise MbpError(f"no part {part!r}", cure=f"one of {', '.join(keys)}")
             key = keys[part]
             shown = one.document[key] if key else {**one.document, "sha256": one.sha256}
             typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
             return
-    raise MbpError(f"{dataset} {version or ''} is not published".replace("  ", " "),
-                   cure="see `mbp registry list`")
+    raise MbpError(
+        f"{dataset} {version or ''} is not published".replace("  ", " "),
+        cure="see `mbp registry list`",
+    )
 
 
 def verify(
-    ref: Annotated[str | None, typer.Option(
-        help="A git ref: what it has published must still be the same, byte by byte.")] = None,
+    ref: Annotated[
+        str | None,
+        typer.Option(help="A git ref: what it has published must still be the same, byte by byte."),
+    ] = None,
 ) -> None:
     """Verify hashes, chain and form of everything published; exit 1 when something was changed."""
     from mbp.registry.verify import verify_registry
@@ -175,14 +208,19 @@ def prove(
     head = newest(published(root, dataset))
     contract = working(root).get(dataset)
     if head is None or contract is None:
-        raise MbpError(f"{dataset} has no published version, or no contract",
-                       cure="see `mbp registry list`")
+        raise MbpError(
+            f"{dataset} has no published version, or no contract", cure="see `mbp registry list`"
+        )
     changes = [change for change in diff(head.contract, contract) if provable(change)]
     if not changes:
-        raise MbpError(f"{dataset}: nothing is tightened since {head.version}",
-                       cure="see `mbp contracts check`")
+        raise MbpError(
+            f"{dataset}: nothing is tightened since {head.version}",
+            cure="see `mbp contracts check`",
+        )
     with connect(root, target, read_only=True) as warehouse:
         for change in changes:
             proof = prove_one(root, dataset, change, tables(contract, dataset)[dataset], warehouse)
-            typer.echo(f"{change.code} {change.path}: 0 of {proof['rows_checked']:,} rows break it, "
-                       f"proof {proof['fingerprint']}")
+            typer.echo(
+                f"{change.code} {change.path}: 0 of {proof['rows_checked']:,} rows break it, "
+                f"proof {proof['fingerprint']}"
+            )

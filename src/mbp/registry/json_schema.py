@@ -1,7 +1,8 @@
 """The JSON Schema (2020-12) of a dataset's rows, for consumers of events.
 
-A decimal is a JSON number at its scale, an instant a string in RFC 3339 with its zone. Every column is
-there; an optional one may be null.
+A decimal is a JSON number within the range of its precision; its scale is not said, because validators
+compute `multipleOf` in binary floats and refuse 0.12345678. An instant is a string in RFC 3339 with its
+zone. Every column is there; an optional one may be null.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from mbp.compatibility.model import Kind, Node
-from mbp.compatibility.values import limits, step
+from mbp.compatibility.values import limits
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DATE = r"^\d{4}-\d{2}-\d{2}$"
@@ -95,8 +96,6 @@ def _number(node: Node) -> Schema:
         schema["exclusiveMaximum" if facets.high_open else "maximum"] = _json(facets.high)
     elif high is not None:
         schema["maximum"] = _json(high)
-    if kind.name == "decimal" and kind.precision is not None and kind.scale:
-        schema["multipleOf"] = _json(step(kind))
     if "multipleOf" in facets.options:
         schema["multipleOf"] = facets.options["multipleOf"]
     return schema

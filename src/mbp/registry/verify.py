@@ -25,8 +25,9 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[int, list[tuple
         count += len(published(root, dataset))
         found += problems(root, dataset)
     if count == 0:
-        raise MbpError("nothing is published: nothing to verify", path=FOLDER,
-                       cure="mbp registry publish")
+        raise MbpError(
+            "nothing is published: nothing to verify", path=FOLDER, cure="mbp registry publish"
+        )
     if ref is not None:
         listed = git(root, "ls-tree", "-r", f"{ref}:./{FOLDER}").splitlines()
         for line in listed:

@@ -98,8 +98,10 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
         "",
     ]
     if one.judged:
-        lines += ["| change | where | from | to | BACKWARD | FORWARD | bump | fingerprint |",
-                  "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+        lines += [
+            "| change | where | from | to | BACKWARD | FORWARD | bump | fingerprint |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        ]
         seen: set[str] = set()
         for judged in one.judged:
             if judged.fingerprint not in seen:
@@ -116,8 +118,10 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
     findings = [finding for finding in one.findings if finding.level == "error"]
     if findings:
         lines += ["What blocks:", ""]
-        lines += [f"- `{finding.code}` {finding.subject}: {finding.message}. {finding.cure}"
-                  for finding in findings]
+        lines += [
+            f"- `{finding.code}` {finding.subject}: {finding.message}. {finding.cure}"
+            for finding in findings
+        ]
         lines.append("")
     return lines
 
@@ -125,9 +129,14 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
 def _row(one: Judged) -> str:
     change = one.change
     cells = [
-        f"`{change.code}`", f"`{change.path}`", _cell(change.old), _cell(change.new),
-        MARKS[change.backward], MARKS[change.forward],
-        one.bump + (" (proven)" if one.proof else ""), f"`{one.fingerprint}`",
+        f"`{change.code}`",
+        f"`{change.path}`",
+        _cell(change.old),
+        _cell(change.new),
+        MARKS[change.backward],
+        MARKS[change.forward],
+        one.bump + (" (proven)" if one.proof else ""),
+        f"`{one.fingerprint}`",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -163,8 +172,14 @@ def affected_by(root: Path, datasets: Sequence[str]) -> dict[str, list[str]] | N
             children.setdefault(parent, []).append(unique_id)
     found: dict[str, list[str]] = {}
     for dataset in datasets:
-        start = next((key for key, node in nodes.items()
-                      if node.get("resource_type") == "model" and node.get("name") == dataset), None)
+        start = next(
+            (
+                key
+                for key, node in nodes.items()
+                if node.get("resource_type") == "model" and node.get("name") == dataset
+            ),
+            None,
+        )
         seen: set[str] = set()
         waiting = [start] if start else []
         while waiting:
