@@ -35,6 +35,9 @@ def register(app: typer.Typer) -> None:
         prove
     )
     registry.command("lint", epilog="Example: mbp registry lint")(verify_and_lint)
+    registry.command(
+        "drift", epilog="Example: mbp registry drift --target duckdb --target postgres"
+    )(drift)
     app.add_typer(registry, name="registry")
 
 
@@ -224,3 +227,36 @@ def prove(
                 f"{change.code} {change.path}: 0 of {proof['rows_checked']:,} rows break it, "
                 f"proof {proof['fingerprint']}"
             )
+
+
+def drift(
+    target: Annotated[
+        list[str] | None, typer.Option(help="dbt targets whose tables are looked at.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count where contract, registry, manifest and live tables differ; the gate demands zero."""
+    from dataclasses import asdict
+
+    from mbp.building.dbt_process import target_name
+    from mbp.registry.drift import find_drift
+
+    targets = [target_name(one) for one in target] if target else [target_name(None)]
+    found, places = find_drift(project_root(), targets)
+    if as_json:
+        document = {
+            "drift": len(found),
+            "compared": places,
+            "targets": targets,
+            "differences": [asdict(one) for one in found],
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for one in found:
+            typer.echo(
+                f"{one.where:16} {one.subject}: {one.what}: expected {one.expected},"
+                f" found {one.found}"
+            )
+        typer.echo(f"schema drift: {len(found)} ({places} comparisons on {', '.join(targets)})")
+    if found:
+        raise typer.Exit(EXIT_FINDINGS)
