@@ -84,7 +84,7 @@ def _fields(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
         gone.remove(before)
         fresh.remove(after)
         needed = after.required and after.default is ABSENT
-        refused = "refused" in (old.extra, new.extra)
+        refused = new.extra == "refused"
         yield Change(
             "column_renamed",
             before.path,
@@ -92,7 +92,10 @@ def _fields(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
             BREAK,
             before.name,
             after.name,
-            witness={"backward": ("row", None, None), "forward": ("row", None, None)},
+            witness={
+                "backward": ("row", before.path, None),
+                "forward": ("row", after.path, None),
+            },
         )
         yield from _column(before, after, policy)
     for field in gone:
