@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mbp.errors import MbpError
+
+
+class NotYamlError(MbpError):
+    """The text is not YAML."""
+
+
+class RepeatedKeyError(MbpError):
+    """A key stands twice in one mapping; YAML readers would take the one or the other in silence."""
 
 
 def load(path: Path, *, shown_as: str | None = None) -> Any:
@@ -19,24 +29,36 @@ def load(path: Path, *, shown_as: str | None = None) -> Any:
         MbpError: missing, empty or unreadable file, wrong YAML, or a duplicate key.
     """
     name = shown_as or str(path)
+    return loads(read(path, shown_as=name), shown_as=name)
+
+
+def read(path: Path, *, shown_as: str) -> str:
+    """The text of a file.
+
+    Raises:
+        MbpError: missing or unreadable file, or one that is not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise MbpError(f"cannot read: {reason}", path=name, cure="restore the file") from error
-    return loads(text, shown_as=name)
+        raise MbpError(f"cannot read: {reason}", path=shown_as, cure="restore the file") from error
 
 
-def loads(text: str, *, shown_as: str) -> Any:
-    """Like `load`, for text that is already in memory."""
+def loads(text: str, *, shown_as: str, allow_duplicates: bool = False) -> Any:
+    """Like `load`, for text that is already in memory.
+
+    Args:
+        allow_duplicates: take one of two equal keys, for a reader that tells them by `duplicates`.
+    """
     yaml = YAML(typ="rt")
-    yaml.allow_duplicate_keys = False
+    yaml.allow_duplicate_keys = allow_duplicates
     try:
         document = yaml.load(text)
     except DuplicateKeyError as error:
         mark = error.problem_mark
         what = str(error.problem).split("with value")[0].strip()
-        raise MbpError(
+        raise RepeatedKeyError(
             f"duplicate key: {what}",
             path=shown_as,
             line=mark.line + 1 if mark else None,
@@ -44,17 +66,39 @@ def loads(text: str, *, shown_as: str) -> Any:
         ) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark
-        raise MbpError(
+        raise NotYamlError(
             f"not valid YAML: {error.problem}",
             path=shown_as,
             line=mark.line + 1 if mark else None,
             cure="correct the syntax at or before this line",
         ) from error
     except YAMLError as error:
-        raise MbpError(f"not valid YAML: {error}", path=shown_as) from error
+        raise NotYamlError(f"not valid YAML: {error}", path=shown_as) from error
     if document is None:
         raise MbpError("the file is empty", path=shown_as, cure="restore its content")
     return document
+
+
+def duplicates(text: str) -> Iterator[tuple[str, int, int]]:
+    """Every key of valid YAML that stands twice in a mapping: (key, its line, line of the first)."""
+    waiting: list[Node] = [YAML(typ="rt").compose(text)]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, SequenceNode):
+            waiting += reversed(node.value)
+        elif isinstance(node, MappingNode):
+            lines: dict[str, int] = {}
+            for key, _ in node.value:
+                line = key.start_mark.line + 1
+                if str(key.value) in lines:
+                    yield str(key.value), line, lines[str(key.value)]
+                else:
+                    lines[str(key.value)] = line
+            waiting += reversed([value for _, value in node.value])
 
 
 def line_of(node: Any, key: str | int | None = None) -> int | None:

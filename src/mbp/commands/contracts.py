@@ -12,6 +12,16 @@ import typer
 from mbp.errors import EXIT_FINDINGS, MbpError
 from mbp.paths import project_root
 
+LINT_EXAMPLES = """
+Examples:
+
+  mbp contracts lint
+
+  mbp contracts lint contracts/a106/mbp_quotes.odcs.yaml
+
+  mbp contracts lint --format sarif --output lint.sarif
+"""
+
 DIFF_EXAMPLES = """
 Examples:
 
@@ -40,6 +50,7 @@ def register(app: typer.Typer) -> None:
     contracts.command("render", epilog="Example: mbp contracts render --check")(render)
     contracts.command("status", epilog="Example: mbp contracts status --json")(status)
     contracts.command("rules", epilog="Example: mbp contracts rules --json")(rules)
+    contracts.command("lint", epilog=LINT_EXAMPLES)(lint)
     contracts.command("diff", epilog=DIFF_EXAMPLES)(diff)
     contracts.command("check", epilog=CHECK_EXAMPLES)(check)
     contracts.command("score", epilog="Example: mbp contracts score cases.jsonl")(score)
@@ -93,6 +104,23 @@ def rules(
         typer.echo(json.dumps([rule_record(rule) for rule in found], indent=2, ensure_ascii=False))
     else:
         typer.echo(rules_text(found))
+
+
+def lint(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Tell only what stands in these files.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="text, json, junit or sarif.")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
+) -> None:
+    """Everything that is wrong with the contracts at once, with code, file and line."""
+    from mbp.contract_lint import lint as lint_contracts
+    from mbp.reporting import deliver
+
+    found = lint_contracts(project_root(), date.today(), paths or [])
+    deliver(found, form, output)
+    if found.failed:
+        raise typer.Exit(EXIT_FINDINGS)
 
 
 def diff(
@@ -209,15 +237,17 @@ def score(
 def explain(
     code: Annotated[str | None, typer.Argument(help="A code; all codes without one.")] = None,
 ) -> None:
-    """What a code means, why it is judged so, and what to do."""
+    """What a code of `lint` or `check` means, why it is judged so, and what to do."""
+    from mbp.contract_lint.catalogue import rules as lint_rules
+    from mbp.contract_lint.explain import explanation, listing
     from mbp.contracts.schema_check import did_you_mean
     from mbp.registry.check import RULES
 
+    known = {**lint_rules(), **RULES}
     if code is None:
-        for rule in RULES.values():
-            typer.echo(f"{rule.code:32} {rule.title}")
+        typer.echo(listing(known.values()))
         return
-    if code not in RULES:
-        raise MbpError(f"no code {code!r}", cure=did_you_mean(code, RULES))
-    rule = RULES[code]
-    typer.echo(f"{rule.code}\n  what  {rule.title}\n  why   {rule.why}\n  cure  {rule.cure}")
+    rule = known.get(code) or known.get(code.upper()) or known.get(code.lower())
+    if rule is None:
+        raise MbpError(f"no code {code!r}", cure=did_you_mean(code, known))
+    typer.echo(explanation(rule))

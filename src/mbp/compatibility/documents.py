@@ -100,10 +100,14 @@ def _entries(old: Node, new: Node, seen: set[str]) -> Iterator[Change]:
         if name in CUSTOM_JUDGED_ELSEWHERE or name == "unit" or before == after:
             continue
         path = f"{new.path}.customProperties.{name}"
-        if name == "ruleReasons":
+        if name in REASONS:
             yield Change("description_changed", path, OK, OK, before, after)
         else:
             yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before, after)
+
+
+# Words about a column that stand beside its description.
+REASONS = {"classificationReason", "ruleReasons"}
 
 
 def _words(value: Any) -> Any:

@@ -40,7 +40,7 @@ SERVICE_LEVELS = (
     "timeToNotify",
     "timeToRepair",
 )
-COLUMN_EXTRAS = ("physicalTypes", "ruleReasons", "unit")
+COLUMN_EXTRAS = ("classificationReason", "physicalTypes", "ruleReasons", "unit")
 REASONED_FAMILIES = ("length", "pattern", "range")
 SEMANTIC_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -25,6 +25,7 @@ SOURCES_FILE = "models/sources/_raw_mbp__sources.yml"
 SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.yml"
 COLUMNS_FILE = "docs/dbt/columns.md"
 RULES_FILE = "docs/reference/rules.md"
+LINT_FILE = "docs/reference/lint.md"
 CURE = "run `mbp contracts render` and commit the result"
 
 
@@ -34,6 +35,9 @@ def rendered(root: Path) -> dict[str, str]:
     Raises:
         MbpError: the contracts cannot be read, or a contract and its model differ.
     """
+    # Lint reads the same contracts: imported late, or the two packages would wait for each other.
+    from mbp.contract_lint.explain import lint_markdown
+
     contracts = load_contracts(root)
     semantics = load_semantics(root, contracts, load_policy(root))
     check_models(root, contracts)
@@ -42,6 +46,7 @@ def rendered(root: Path) -> dict[str, str]:
     return {
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules),
+        LINT_FILE: lint_markdown(),
         MODELS_FILE: models_yaml(contracts, _incremental(root, contracts), measured),
         SOURCES_FILE: sources_yaml(contracts),
         SINGULAR_TESTS_FILE: singular_tests_yaml(rules),

@@ -6,7 +6,8 @@ quality entries are read in `quality.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from mbp.contracts.model import Column, Contract, Rule, ServiceLevel
@@ -18,6 +19,24 @@ __all__ = ["Rule", "all_rules", "derived_rules"]
 BETWEEN = "dbt_expectations.expect_column_values_to_be_between"
 MATCHES = "dbt_expectations.expect_column_values_to_match_regex"
 LENGTH = "dbt_expectations.expect_column_value_lengths_to_be_between"
+BOUNDS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum")
+
+
+def anchored(pattern: str) -> bool:
+    """The pattern holds for the whole value and not for some part of it.
+
+    `^a|b$` has both anchors and holds for `axyz` all the same: alternatives need a group.
+    """
+    # What is escaped, stands in brackets or in a group cannot divide the pattern.
+    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]", "_", pattern)
+    while (inner := re.sub(r"\([^()]*\)", "_", bare)) != bare:
+        bare = inner
+    return bare.startswith("^") and bare.endswith("$") and "|" not in bare
+
+
+def mixed(bounds: Collection[str]) -> bool:
+    """No one test can hold these bounds: an open with a closed one, or two on one side."""
+    return len({name.startswith("exclusive") for name in bounds}) > 1
 
 
 def all_rules(contracts: Iterable[Contract]) -> list[Rule]:
@@ -141,10 +160,10 @@ def _of_options(
 ) -> Iterator[tuple[str, str, dict[str, Any], str]]:
     """(family, test, arguments, description) of what logicalTypeOptions promise."""
     options, name = column.options, column.name
-    bounds = {key: options[key] for key in options if key.lower().endswith(("minimum", "maximum"))}
+    bounds = {key: options[key] for key in options if key in BOUNDS}
     if bounds:
         strict = {key.startswith("exclusive") for key in bounds}
-        if len(strict) > 1 or {"minimum", "exclusiveMinimum"} <= bounds.keys():
+        if mixed(bounds):
             raise MbpError(
                 f"column {name!r}: one test cannot hold an open and a closed bound",
                 path=contract.path,
@@ -160,12 +179,12 @@ def _of_options(
         yield "range", BETWEEN, arguments, _range_sentence(name, low, high, strict == {True})
     if "pattern" in options:
         pattern = options["pattern"]
-        if not (pattern.startswith("^") and pattern.endswith("$")):
+        if not anchored(pattern):
             raise MbpError(
                 f"column {name!r}: the pattern {pattern!r} would match a part of a value",
                 path=contract.path,
                 line=column.line,
-                cure="begin it with ^ and end it with $",
+                cure="begin it with ^ and end it with $, alternatives in a group: ^(a|b)$",
             )
         yield "pattern", MATCHES, {"regex": pattern}, f"Every {name} has the form `{pattern}`."
     lengths = {"min_value": options.get("minLength"), "max_value": options.get("maxLength")}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from jsonschema import Draft201909Validator
 from jsonschema.exceptions import ValidationError
@@ -15,6 +16,18 @@ from mbp.yaml_io import line_of, plain
 
 KEY_CHECKS = ("additionalProperties", "unevaluatedProperties")
 LONGEST_VALUE = 60
+Kind = Literal["unknown key", "missing key", "wrong value"]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One place where a document does not follow its schema."""
+
+    kind: Kind
+    line: int | None
+    what: str
+    cure: str | None
+    place: tuple[str | int, ...]
 
 
 def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
@@ -26,15 +39,27 @@ def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
         path: file that messages name.
 
     Raises:
-        MbpError: the first finding by line. Unknown keys go first: a mistyped key is also a missing
-            one, and the typing error is what the reader has to see.
+        MbpError: the first violation by kind and line.
     """
-    value = as_json(plain(document))
-    findings = sorted(_findings(document, value, validator), key=lambda found: found[:3])
-    if findings:
-        _, line, what, cure = findings[0]
-        raise MbpError(what, path=path, line=line or None, cure=cure)
-    return value
+    found = violations(document, validator)
+    if found:
+        first = found[0]
+        raise MbpError(first.what, path=path, line=first.line, cure=first.cure)
+    return as_json(plain(document))
+
+
+def violations(document: Any, validator: Draft201909Validator) -> list[Violation]:
+    """Everything in `document` that does not follow the schema, unknown keys first, then by line.
+
+    A mistyped key is also a missing one, and the typing error is what the reader has to see.
+    """
+    found = {
+        (violation.kind, violation.line, violation.what): violation
+        for violation in _violations(document, as_json(plain(document)), validator)
+    }
+    return sorted(
+        found.values(), key=lambda one: (one.kind != "unknown key", one.line or 0, one.what)
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -57,21 +82,25 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def _findings(
-    document: Any, value: Any, validator: Draft201909Validator
-) -> Iterator[tuple[int, int, str, str | None]]:
-    """(rank, line, what, cure) of everything that is wrong."""
+def _violations(document: Any, value: Any, validator: Draft201909Validator) -> Iterator[Violation]:
     for error in validator.iter_errors(value):
         for leaf in _leaves(error):
-            place = list(leaf.absolute_path)
+            place = tuple(leaf.absolute_path)
             if leaf.validator in KEY_CHECKS and isinstance(leaf.instance, dict):
                 known = _property_names(leaf.schema, validator)
                 for key in sorted(leaf.instance.keys() - known):
                     where = f" in {_place(place)}" if place else ""
-                    line = line_at(document, [*place, key])
-                    yield 0, line or 0, f"unknown key {key!r}{where}", did_you_mean(key, known)
+                    yield Violation(
+                        "unknown key",
+                        line_at(document, [*place, key]),
+                        f"unknown key {key!r}{where}",
+                        did_you_mean(key, known),
+                        (*place, key),
+                    )
             else:
-                yield 1, line_at(document, place) or 0, _sentence(leaf, place), None
+                kind: Kind = "missing key" if leaf.validator == "required" else "wrong value"
+                line = line_at(document, place)
+                yield Violation(kind, line, _sentence(leaf, list(place)), None, place)
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
+from mbp.contracts.completeness import (
+    COMPLETE_STATUS,
+    PROMISES,
+    ended_exceptions,
+    furthest_expiry,
+    missing_families,
+    needs_unit,
+    only_repeats,
+)
 from mbp.contracts.load import load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import MODELS, check_models
@@ -15,8 +24,6 @@ from mbp.contracts.policy import Policy, load_policy
 from mbp.contracts.semantics import Semantics, load_semantics
 
 PACKS = ("A106", "A87", "A89")
-SERVICE_LEVELS = ("freshness", "latency", "completeness", "retention")
-NUMBERS = ("number", "integer")
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,14 @@ def matrix(root: Path, today: date | None = None) -> list[Cell]:
 
 def _a106(contract: Contract) -> list[str]:
     parts: dict[str, object] = {
-        "status active": contract.status == "active",
+        f"status {COMPLETE_STATUS}": contract.status == COMPLETE_STATUS,
         "domain": contract.domain,
         "description.usage": contract.usage,
         "description.limitations": contract.limitations,
         "support channel": any(contract.support_channels),
         "server": contract.servers,
     }
-    parts |= {f"service level {kind}": contract.service_level(kind) for kind in SERVICE_LEVELS}
+    parts |= {f"service level {kind}": contract.service_level(kind) for kind in PROMISES}
     return [name for name, found in parts.items() if not found]
 
 
@@ -82,13 +89,13 @@ def _a87(contract: Contract, semantics: Semantics) -> list[str]:
     missing = [
         f"unit of {column.name}"
         for column in contract.columns
-        if column.logical_type in NUMBERS and not column.unit
+        if needs_unit(column.logical_type) and not column.unit
     ]
     # Loading refused columns without a description; one that repeats the name says nothing either.
     missing += [
         f"meaning of {column.name}"
         for column in contract.columns
-        if _letters(column.description) in {_letters(column.name), ""}
+        if only_repeats(column.description, column.name)
     ]
     if all(term.dataset != contract.dataset for term in semantics.terms):
         missing.append("glossary term")
@@ -97,23 +104,17 @@ def _a87(contract: Contract, semantics: Semantics) -> list[str]:
     return missing
 
 
-def _letters(text: str) -> str:
-    return "".join(character for character in text.lower() if character.isalnum())
-
-
 def _a89(contract: Contract, policy: Policy, today: date) -> list[str]:
     families = {rule.family for rule in contract.rules}
-    missing = []
-    for family in policy.required_families:
-        excepted = policy.excepted(contract.dataset, family)
-        if family not in families and not excepted:
-            missing.append(f"rules of the family {family}")
+    missing = [
+        f"rules of the family {family}"
+        for family in missing_families(families, contract.dataset, policy)
+    ]
     missing += [
         f"end of the exception for {exception.family}: rules of it exist now"
-        for exception in policy.exceptions
-        if exception.dataset == contract.dataset and exception.family in families
+        for exception in ended_exceptions(families, contract.dataset, policy)
     ]
-    furthest = today + timedelta(days=policy.max_days_ahead)
+    furthest = furthest_expiry(policy, today)
     for rule in contract.rules:
         if rule.expires and rule.expires < today:
             missing.append(f"end of the warning {rule.id}: it expired on {rule.expires}")

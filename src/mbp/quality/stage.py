@@ -80,6 +80,18 @@ class Stage:
         tests = [test for test in self._project.tests if statements or test.upstream & reached]
         return self._try(tables, models, statements, tests, broken=())
 
+    def replace(self, tables: Mapping[str, Any], statements: Sequence[str] = ()) -> list[Seen]:
+        """Like `with_changes`, for good: others may look at the tables afterwards.
+
+        Args:
+            tables: every raw table; all models are built again.
+
+        Raises:
+            SandboxError: the tables cannot be loaded or a model cannot be built.
+        """
+        self._apply(tables, self._project.models, statements)
+        return self._run(self._project.tests)
+
     def _try(
         self,
         tables: Mapping[str, Any],

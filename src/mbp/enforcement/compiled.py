@@ -1,0 +1,38 @@
+"""The SQL of every rule, compiled by dbt for the warehouse that is checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mbp.building.dbt_process import demand, run_dbt
+from mbp.errors import MbpError
+from mbp.quality.compiled import read_project
+
+
+def rule_queries(
+    root: Path, target: str, changes: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Rule id -> a query that returns its failing rows on the target.
+
+    Raises:
+        MbpError: dbt cannot compile the project.
+    """
+    with TemporaryDirectory() as folder:
+        demand(
+            run_dbt(
+                root,
+                ["compile"],
+                target=target,
+                artifacts=Path(folder),
+                changes=changes,
+                quiet=True,
+            )
+        )
+        text = (Path(folder) / "target" / "manifest.json").read_text(encoding="utf-8")
+    queries = {test.rule_id: test.sql for test in read_project(json.loads(text)).tests}
+    if not queries:
+        raise MbpError("no rule has a test: nothing to enforce", cure="run `mbp contracts render`")
+    return queries

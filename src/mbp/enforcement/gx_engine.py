@@ -1,0 +1,203 @@
+"""Great Expectations as enforcer, on PostgreSQL: a suite compiled from each contract.
+
+Structural rules are expectations of their own; everything else is an UnexpectedRowsExpectation over the
+rule's SQL. Each carries the rule's id in its meta. GX 1.24 does not speak DuckDB.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts.model import Contract, Rule
+from mbp.enforcement.results import Check, RuleResult, Verdict, complete
+from mbp.errors import MbpError
+
+SCHEMA = "marts"
+SITE = "contracts"
+DOCS_FOLDER = "gx_docs"
+# Data Docs load styles and scripts from the network; the pages must be readable without.
+EXTERNAL = re.compile(
+    r"<(link|script|img)\b[^>]*\b(?:href|src)=[\"']?https?://[^>]*>(?:\s*</script>)?", re.IGNORECASE
+)
+STYLE = (
+    "<style>body{font-family:sans-serif;margin:2rem;max-width:75rem}table{border-collapse:collapse}"
+    "td,th{border:1px solid #ccc;padding:.25rem .5rem;text-align:left}.navbar img{display:none}</style>"
+)
+
+
+def expectation(rule: Rule, query: str) -> tuple[Any, Check]:
+    """The rule as an expectation, and how it is run."""
+    from great_expectations import expectations as gxe
+
+    arguments, column = rule.arguments, rule.column
+    meta = {"rule_id": rule.id, "owner": rule.owner}
+    low, high = arguments.get("min_value"), arguments.get("max_value")
+    strict = bool(arguments.get("strictly"))
+    if column and rule.family == "not_null":
+        return gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta), Check(rule.id)
+    if column and rule.family == "unique":
+        return gxe.ExpectColumnValuesToBeUnique(column=column, meta=meta), Check(rule.id)
+    if column and rule.family == "accepted_values" and arguments.get("values"):
+        values = list(arguments["values"])
+        return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, meta=meta), Check(
+            rule.id
+        )
+    if column and rule.family == "pattern":
+        return gxe.ExpectColumnValuesToMatchRegex(
+            column=column, regex=arguments["regex"], meta=meta
+        ), Check(rule.id)
+    if column and rule.family == "length":
+        return gxe.ExpectColumnValueLengthsToBeBetween(
+            column=column, min_value=low, max_value=high, meta=meta
+        ), Check(rule.id)
+    if column and rule.family == "range":
+        return gxe.ExpectColumnValuesToBeBetween(
+            column=column,
+            min_value=low,
+            max_value=high,
+            strict_min=strict and low is not None,
+            strict_max=strict and high is not None,
+            meta=meta,
+        ), Check(rule.id)
+    if rule.family == "volume":
+        return gxe.ExpectTableRowCountToBeBetween(min_value=low, max_value=high, meta=meta), Check(
+            rule.id
+        )
+    reason = f"no expectation says {rule.family}"
+    return gxe.UnexpectedRowsExpectation(
+        unexpected_rows_query=query, description=rule.description, meta=meta
+    ), Check(rule.id, query, reason)
+
+
+def run(
+    contracts: Sequence[Contract],
+    queries: Mapping[str, str],
+    connection_string: str,
+    docs: Path | None = None,
+) -> list[RuleResult]:
+    """Validates every dataset on PostgreSQL.
+
+    Args:
+        connection_string: of SQLAlchemy.
+        docs: folder for Data Docs that need no network; None writes none.
+
+    Raises:
+        MbpError: a rule without compiled SQL.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_postgres("warehouse", connection_string=connection_string)
+    found: list[RuleResult] = []
+    definitions = []
+    for contract in contracts:
+        asset = source.add_table_asset(
+            contract.dataset, table_name=contract.dataset, schema_name=SCHEMA
+        )
+        batch = asset.add_batch_definition_whole_table("all rows")
+        suite = context.suites.add(gx.ExpectationSuite(name=contract.dataset))
+        checks: dict[str, Check] = {}
+        for rule in contract.rules:
+            if rule.id not in queries:
+                raise MbpError(
+                    f"no test carries the rule {rule.id}",
+                    path=rule.path,
+                    line=rule.line,
+                    cure="run `mbp contracts render`",
+                )
+            made, checks[rule.id] = expectation(rule, queries[rule.id])
+            suite.add_expectation(made)
+        definition = context.validation_definitions.add(
+            gx.ValidationDefinition(name=contract.dataset, data=batch, suite=suite)
+        )
+        definitions.append(definition)
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            # A rule that reads several tables cannot name the one batch.
+            warnings.filterwarnings("ignore", message=".*should contain the {batch} parameter.*")
+            result = definition.run(result_format="SUMMARY")
+        each = (time.perf_counter() - started) / max(1, len(checks))
+        severities = {rule.id: rule.severity for rule in contract.rules}
+        for one in result.results:
+            rule_id = str((one.expectation_config.meta or {}).get("rule_id"))
+            if rule_id in checks:
+                found.append(
+                    _result(one, checks[rule_id], contract.dataset, severities[rule_id], each)
+                )
+    if docs is not None:
+        _write_docs(gx, context, definitions, docs)
+    wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
+    return complete(found, wanted, "gx")
+
+
+def _result(one: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
+    raised = [info for info in _exceptions(one.exception_info) if info.get("raised_exception")]
+    verdict: Verdict = "pass" if one.success else ("warn" if severity == "warning" else "fail")
+    reason = ""
+    if raised:
+        verdict = "error"
+        reason = " ".join(str(raised[0].get("exception_message")).split())[:300]
+    rows = 0 if verdict == "pass" else _failing_rows(one.result or {}, plan)
+    return RuleResult(
+        plan.rule_id,
+        dataset,
+        "gx",
+        verdict,
+        None if raised else rows,
+        seconds,
+        plan.query is None,
+        reason,
+    )
+
+
+def _exceptions(info: Any) -> list[Mapping[str, Any]]:
+    """GX tells one exception flat, or one for each metric."""
+    if not isinstance(info, Mapping):
+        return []
+    if "raised_exception" in info:
+        return [info]
+    return [part for part in info.values() if isinstance(part, Mapping)]
+
+
+def _failing_rows(result: Mapping[str, Any], plan: Check) -> int | None:
+    if isinstance(result.get("unexpected_count"), int):
+        return int(result["unexpected_count"])
+    observed = result.get("observed_value")
+    if plan.query is not None and observed is not None:
+        number = re.match(r"\d+", str(observed))
+        return int(number[0]) if number else None
+    return None
+
+
+def _write_docs(gx: Any, context: Any, definitions: Sequence[Any], folder: Path) -> None:
+    """Data Docs of the run, readable without a network."""
+    folder.mkdir(parents=True, exist_ok=True)
+    context.add_data_docs_site(
+        SITE,
+        {
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(folder.resolve()),
+            },
+        },
+    )
+    checkpoint = gx.Checkpoint(
+        name=SITE,
+        validation_definitions=list(definitions),
+        actions=[gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=[SITE])],
+        result_format="SUMMARY",
+    )
+    context.checkpoints.add(checkpoint).run()
+    for page in folder.rglob("*.html"):
+        text = EXTERNAL.sub("", page.read_text(encoding="utf-8"))
+        page.write_text(text.replace("</head>", f"{STYLE}</head>", 1), encoding="utf-8")

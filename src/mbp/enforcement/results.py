@@ -1,0 +1,72 @@
+"""One model for the results of every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Engine = Literal["dbt", "gx", "datacontract"]
+Verdict = Literal["pass", "fail", "warn", "error", "cannot express"]
+ENGINES: tuple[Engine, ...] = ("dbt", "gx", "datacontract")
+SPELLED = {"dbt": "dbt", "gx": "Great Expectations", "datacontract": "datacontract-cli"}
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """What one engine said of one rule.
+
+    Attributes:
+        verdict: warn is a rule of severity warning that does not hold; error is a rule that could not
+            be evaluated, which is never a pass.
+        failing_rows: None where the engine does not count rows.
+        native: the engine's own check, not SQL handed to it.
+        reason: why it cannot be expressed, or what went wrong.
+    """
+
+    rule_id: str
+    dataset: str
+    engine: Engine
+    verdict: Verdict
+    failing_rows: int | None = None
+    duration_seconds: float = 0.0
+    native: bool = True
+    reason: str = ""
+    sample: tuple[str, ...] = ()
+
+    @property
+    def caught(self) -> bool:
+        """The rule did not hold, and the engine said so."""
+        return self.verdict in ("fail", "warn")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule as one engine runs it.
+
+    Attributes:
+        query: returns the failing rows; None for a check in the engine's own words.
+        reason: why the engine has no words of its own for it, or cannot express it at all.
+        expressible: False: the engine is not asked.
+    """
+
+    rule_id: str
+    query: str | None = None
+    reason: str = ""
+    expressible: bool = True
+
+
+def complete(
+    results: Sequence[RuleResult], wanted: Sequence[tuple[str, str]], engine: Engine
+) -> list[RuleResult]:
+    """The results in the order of the rules; one that has none is an error, never a pass.
+
+    Args:
+        wanted: (rule id, dataset) of every rule that the engine was asked for.
+    """
+    found = {one.rule_id: one for one in results}
+    return [
+        found.get(rule_id)
+        or RuleResult(rule_id, dataset, engine, "error", reason="the engine gave no result")
+        for rule_id, dataset in wanted
+    ]
