@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mbp.errors import EXIT_FINDINGS
+from mbp.errors import EXIT_FINDINGS, MbpError
 
 FAILURES_EXAMPLES = """
 Examples:
@@ -29,6 +30,16 @@ Examples:
   mbp quality prove --engine postgres --json
 """
 
+RUN_EXAMPLES = """
+Examples:
+
+  mbp quality run                        # dbt's tests, on DuckDB
+
+  mbp quality run --engine all --target postgres --docs target/data_docs
+
+  mbp quality run --engine datacontract --json
+"""
+
 MOST_ROWS = 1000
 
 
@@ -40,6 +51,8 @@ def register(app: typer.Typer) -> None:
     )
     quality.command("failures", epilog=FAILURES_EXAMPLES)(failures)
     quality.command("prove", epilog=PROVE_EXAMPLES)(prove)
+    quality.command("run", epilog=RUN_EXAMPLES)(run)
+    quality.command("parity", epilog="Example: mbp quality parity --json > parity.json")(parity)
     app.add_typer(quality, name="quality")
 
 
@@ -65,6 +78,68 @@ def failures(
     else:
         typer.echo(report.render(found.findings, found.passed, found.notes), nl=False)
     if found.found:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def run(
+    engine: Annotated[str, typer.Option(help="dbt, gx, datacontract or all.")] = "dbt",
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One result per rule and engine.")
+    ] = False,
+) -> None:
+    """Judge the warehouse as it is by the rules of the contracts, with one engine or with all three.
+
+    Exit code: 0 every error rule holds and the engines agree, 1 not so (action: data_contract_break),
+    2 could not run.
+    """
+    from dataclasses import asdict
+
+    from mbp.enforcement import run as enforcing
+    from mbp.enforcement.results import ENGINES
+    from mbp.paths import project_root
+
+    chosen = [one for one in ENGINES if engine in (one, "all")]
+    if not chosen:
+        raise MbpError(f"no engine {engine!r}", cure=f"one of {', '.join(ENGINES)}, all")
+    if docs is not None and "gx" not in chosen:
+        raise MbpError("only Great Expectations writes Data Docs", cure="--engine gx")
+    results = enforcing.run(
+        project_root(), chosen, target, docs, say=lambda told: typer.echo(told, err=True)
+    )
+    if as_json:
+        document = {
+            "passed": not enforcing.failed(results),
+            "disagreements": enforcing.disagreements(results),
+            "results": [asdict(one) for one in results],
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(enforcing.text(results), nl=False)
+    if enforcing.failed(results):
+        typer.echo(f"action: {enforcing.ACTION}", err=True)
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def parity(
+    as_json: Annotated[bool, typer.Option("--json", help="The matrix as JSON.")] = False,
+) -> None:
+    """Plant every fault of the bad project and compare what the three engines say, on PostgreSQL.
+
+    Exit code: 0 every engine catches what it can express and they agree, 1 not so, 2 could not run.
+    """
+    from mbp.enforcement import parity as comparing
+    from mbp.paths import project_root
+
+    result = comparing.measure(project_root(), say=lambda told: typer.echo(told, err=True))
+    if as_json:
+        typer.echo(json.dumps(comparing.as_json(result), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(comparing.render(result), nl=False)
+    if not result.passed:
         raise typer.Exit(EXIT_FINDINGS)
 
 

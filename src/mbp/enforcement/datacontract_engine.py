@@ -169,7 +169,7 @@ def _result(check: Any, plan: Check, dataset: str, severity: str, seconds: float
         0 if verdict == "pass" else rows,
         seconds,
         plan.query is None,
-        "" if verdict == "pass" else str(check.reason or ""),
+        plan.reason if verdict == "pass" else str(check.reason or ""),
     )
 
 

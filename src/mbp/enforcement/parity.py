@@ -19,6 +19,7 @@ from mbp.contracts import Contract, load_contracts
 from mbp.enforcement import datacontract_engine, dbt_engine, gx_engine
 from mbp.enforcement.compiled import rule_queries
 from mbp.enforcement.results import ENGINES, SPELLED, RuleResult
+from mbp.enforcement.run import place_of
 from mbp.errors import MbpError
 from mbp.quality.compiled import CompiledProject, compile_project
 from mbp.quality.sandbox import SandboxError
@@ -110,7 +111,7 @@ def measure(root: Path, say: Say = lambda _: None) -> Parity:
         sandbox = PostgresSandbox(server.connect(DATABASE), _schemas(project))
         stack.callback(sandbox.close)
         stage = Stage(sandbox, project)
-        ask = _Asker(root, contracts, server, rule_queries(root, "postgres", changes))
+        ask = _Asker(root, contracts, rule_queries(root, "postgres", changes))
         clean = generate(Parameters())
         say("the clean sample, judged by three engines")
         stage.build(clean)
@@ -181,33 +182,19 @@ class _Asker:
         self,
         root: Path,
         contracts: Sequence[Contract],
-        server: PostgresServer,
         queries: Mapping[str, str],
     ) -> None:
         self.root, self.contracts, self.queries = root, contracts, queries
         self.rules = [rule for contract in contracts for rule in contract.rules]
-        self.place = {
-            "type": "postgres",
-            "host": server.host,
-            "port": server.port,
-            "database": DATABASE,
-        }
-        self.credentials = {
-            "DATACONTRACT_POSTGRES_USERNAME": server.user,
-            "DATACONTRACT_POSTGRES_PASSWORD": server.password,
-        }
-        self.address = (
-            f"postgresql+psycopg2://{server.user}:{server.password}"
-            f"@{server.host}:{server.port}/{DATABASE}"
-        )
+        self.place = place_of(root, "postgres")
 
     def all(self) -> dict[str, dict[str, RuleResult]]:
         """Engine -> rule id -> result."""
         found = {
             "dbt": dbt_engine.run(self.root, self.rules, "postgres"),
-            "gx": gx_engine.run(self.contracts, self.queries, self.address),
+            "gx": gx_engine.run(self.contracts, self.queries, self.place.address),
             "datacontract": datacontract_engine.run(
-                self.contracts, self.queries, self.place, self.credentials
+                self.contracts, self.queries, self.place.server, self.place.credentials
             ),
         }
         return {engine: {one.rule_id: one for one in results} for engine, results in found.items()}
@@ -247,3 +234,24 @@ def render(parity: Parity) -> str:
         f" {parity.seconds:.0f} s"
     )
     return "\n".join(lines) + "\n"
+
+
+def as_json(parity: Parity) -> dict[str, Any]:
+    """The matrix: rule -> engine -> cell, how the engine says it, and why not in its own words."""
+    clean = parity.worlds[0].results
+    return {
+        "passed": parity.passed,
+        "worlds": len(parity.worlds),
+        "disagreements": parity.disagreements(),
+        "rules": {
+            rule: {
+                engine: {
+                    "verdict": parity.cell(rule, engine),
+                    "native": clean[engine][rule].native,
+                    "reason": clean[engine][rule].reason,
+                }
+                for engine in ENGINES
+            }
+            for rule in parity.rules
+        },
+    }

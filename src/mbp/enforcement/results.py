@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Engine = Literal["dbt", "gx", "datacontract"]
-Verdict = Literal["pass", "fail", "warn", "error", "cannot express"]
+Verdict = Literal["pass", "fail", "warn", "error", "cannot express", "not measurable"]
 ENGINES: tuple[Engine, ...] = ("dbt", "gx", "datacontract")
 SPELLED = {"dbt": "dbt", "gx": "Great Expectations", "datacontract": "datacontract-cli"}
 
@@ -18,7 +18,8 @@ class RuleResult:
 
     Attributes:
         verdict: warn is a rule of severity warning that does not hold; error is a rule that could not
-            be evaluated, which is never a pass.
+            be evaluated, which is never a pass; not measurable is a rule that the loaded source lacks the
+            facts for.
         failing_rows: None where the engine does not count rows.
         native: the engine's own check, not SQL handed to it.
         reason: why it cannot be expressed, or what went wrong.
