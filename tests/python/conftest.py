@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.python.built import Built, build
 
 from mbp.paths import project_root as find_project_root
 from mbp.warehouse.server import PostgresServer
@@ -33,3 +34,13 @@ def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.create_database(name)
     yield name
     postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def built(
+    project_root: Path,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Built:
+    """The sample, built once on both engines; spoil copies of it only."""
+    return build(project_root, postgres_server, tmp_path_factory.mktemp("built"))

@@ -125,6 +125,9 @@ def run(
 
 
 def parity(
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Only this fault (rule id, repeatable).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The matrix as JSON.")] = False,
 ) -> None:
     """Plant every fault of the bad project and compare what the three engines say, on PostgreSQL.
@@ -134,7 +137,9 @@ def parity(
     from mbp.enforcement import parity as comparing
     from mbp.paths import project_root
 
-    result = comparing.measure(project_root(), say=lambda told: typer.echo(told, err=True))
+    result = comparing.measure(
+        project_root(), lambda told: typer.echo(told, err=True), tuple(fault or ())
+    )
     if as_json:
         typer.echo(json.dumps(comparing.as_json(result), indent=2, ensure_ascii=False))
     else:

@@ -70,7 +70,7 @@ class Parity:
         """Rules of which two engines that express them say different things in one world."""
         found: list[str] = []
         for world in self.worlds:
-            for rule in self.rules:
+            for rule in world.results[ENGINES[0]]:
                 said = {
                     engine: world.results[engine][rule].verdict
                     for engine in ENGINES
@@ -88,8 +88,11 @@ class Parity:
         return cells <= {"caught", "cannot express"} and not self.disagreements()
 
 
-def measure(root: Path, say: Say = lambda _: None) -> Parity:
-    """Plants every fault and asks every engine.
+def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -> Parity:
+    """Plants the faults and asks every engine about all rules.
+
+    Args:
+        chosen: rule ids whose faults are planted; all without one.
 
     Raises:
         MbpError: a rule without a fault, a fault that shows in no world, or an engine that cannot run.
@@ -98,6 +101,9 @@ def measure(root: Path, say: Say = lambda _: None) -> Parity:
     contracts = load_contracts(root)
     rules = [rule for contract in contracts for rule in contract.rules]
     known = faults.all_faults(root)
+    unknown = sorted(set(chosen) - {rule.id for rule in rules})
+    if unknown:
+        raise MbpError(f"no rule {', '.join(unknown)}", cure="see `mbp contracts rules`")
     lacking = sorted({rule.id for rule in rules} - known.keys())
     if lacking:
         raise MbpError(f"no fault for {', '.join(lacking)}", cure="write one: see CONTRIBUTING")
@@ -118,13 +124,13 @@ def measure(root: Path, say: Say = lambda _: None) -> Parity:
         worlds = [World(CLEAN, (), ask.all())]
         # A missing key hides a row from the faults after it.
         late = {family: rank for rank, family in enumerate(("not_null", *SWEEPING), start=1)}
-        waiting = sorted(known, key=lambda one: (late.get(families.get(one, ""), 0), one))
+        waiting = sorted(chosen or known, key=lambda one: (late.get(families.get(one, ""), 0), one))
         while waiting:
             world = _plant(stage, clean, known, waiting, families)
             waiting = [one for one in waiting if one not in world]
             say(f"{len(world)} faults together, judged by three engines; {len(waiting)} wait")
             worlds.append(World(f"world {len(worlds)}", tuple(world), ask.all()))
-    return Parity(tuple(sorted(families)), tuple(worlds), time.perf_counter() - started)
+    return Parity(tuple(sorted(chosen or families)), tuple(worlds), time.perf_counter() - started)
 
 
 def _schemas(project: CompiledProject) -> list[str]:

@@ -3,70 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.python.built import Built
 
-from mbp.building.dbt_process import environment, run_dbt
 from mbp.contracts import load_contracts
-from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.canonical import compare, relation_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
-
-
-@dataclass(frozen=True)
-class Built:
-    """The sample, built and tested on both engines; `settings` are each engine's variables."""
-
-    root: Path
-    settings: dict[str, dict[str, str]]
-    outcomes: dict[str, Any]
-
-    @contextmanager
-    def open(self, target: str) -> Iterator[Warehouse]:
-        with (
-            environment(self.settings[target]),
-            connect(self.root, target, read_only=True) as warehouse,
-        ):
-            yield warehouse
-
-
-@pytest.fixture(scope="module")
-def built(
-    project_root: Path, postgres_server: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Built:
-    database = "engines_agree"
-    postgres_server.create_database(database)
-    folder = tmp_path_factory.mktemp("engines")
-    settings = {
-        "duckdb": {"MBP_DUCKDB_PATH": str(folder / "mbp.duckdb"), "MBP_RAW": "sample"},
-        "postgres": {**postgres_server.environment(database), "MBP_RAW": "sample"},
-    }
-    outcomes = {}
-    for target, changes in settings.items():
-        outcomes[target] = run_dbt(
-            project_root,
-            ["build", "--no-partial-parse"],
-            target=target,
-            artifacts=folder / target,
-            changes=changes,
-            quiet=True,
-        )
-        if target == "duckdb":
-            close_duckdb()
-    return Built(project_root, settings, outcomes)
-
-
-def close_duckdb() -> None:
-    """dbt keeps the file open for the rest of the process otherwise."""
-    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-    DuckDBConnectionManager.close_all_connections()
 
 
 @pytest.mark.parametrize("target", ["duckdb", "postgres"])
