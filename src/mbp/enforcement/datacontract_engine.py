@@ -20,6 +20,8 @@ from mbp.contracts.model import Contract, Rule
 from mbp.enforcement.results import Check, RuleResult, Verdict, complete
 from mbp.errors import MbpError
 
+# Its words for a table that it could not look at, which it calls a failed check.
+UNREADABLE = "Could not read model"
 SERVER = "checked"
 API_VERSION = "v3.1.0"
 SCHEMA = "marts"
@@ -158,9 +160,9 @@ def _result(check: Any, plan: Check, dataset: str, severity: str, seconds: float
     verdict: Verdict = "error"
     if told == "passed":
         verdict = "pass"
-    elif told in ("failed", "warning"):
+    elif told in ("failed", "warning") and not str(check.reason or "").startswith(UNREADABLE):
         verdict = "warn" if severity == "warning" else "fail"
-    rows = _rows(check.diagnostics)
+    rows = None if verdict == "error" else _rows(check.diagnostics)
     return RuleResult(
         plan.rule_id,
         dataset,

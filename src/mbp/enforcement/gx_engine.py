@@ -93,6 +93,7 @@ def run(
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
+    from great_expectations.datasource.fluent.interfaces import TestConnectionError
 
     # It tells of every SQL rule that it does not name the batch; a rule reads several tables.
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -102,43 +103,69 @@ def run(
     found: list[RuleResult] = []
     definitions = []
     for contract in contracts:
-        asset = source.add_table_asset(
-            contract.dataset, table_name=contract.dataset, schema_name=SCHEMA
-        )
+        try:
+            asset = source.add_table_asset(
+                contract.dataset, table_name=contract.dataset, schema_name=SCHEMA
+            )
+        except TestConnectionError as error:
+            # The other datasets are still judged; this one is an error, rule by rule.
+            reason = f"{SCHEMA}.{contract.dataset} cannot be read: {_one_line(error)}"
+            found += [
+                RuleResult(rule.id, rule.dataset, "gx", "error", reason=reason)
+                for rule in contract.rules
+            ]
+            continue
         batch = asset.add_batch_definition_whole_table("all rows")
-        suite = context.suites.add(gx.ExpectationSuite(name=contract.dataset))
-        checks: dict[str, Check] = {}
-        for rule in contract.rules:
-            if rule.id not in queries:
-                raise MbpError(
-                    f"no test carries the rule {rule.id}",
-                    path=rule.path,
-                    line=rule.line,
-                    cure="run `mbp contracts render`",
-                )
-            made, checks[rule.id] = expectation(rule, queries[rule.id])
-            suite.add_expectation(made)
+        suite, checks = _suite(contract, queries)
+        context.suites.add(suite)
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(name=contract.dataset, data=batch, suite=suite)
         )
         definitions.append(definition)
-        started = time.perf_counter()
-        with warnings.catch_warnings():
-            # A rule that reads several tables cannot name the one batch.
-            warnings.filterwarnings("ignore", message=".*should contain the {batch} parameter.*")
-            result = definition.run(result_format="SUMMARY")
-        each = (time.perf_counter() - started) / max(1, len(checks))
-        severities = {rule.id: rule.severity for rule in contract.rules}
-        for one in result.results:
-            rule_id = str((one.expectation_config.meta or {}).get("rule_id"))
-            if rule_id in checks:
-                found.append(
-                    _result(one, checks[rule_id], contract.dataset, severities[rule_id], each)
-                )
+        found += _validate(definition, contract, checks)
     if docs is not None:
         _write_docs(gx, context, definitions, docs)
     wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
     return complete(found, wanted, "gx")
+
+
+def _suite(contract: Contract, queries: Mapping[str, str]) -> tuple[Any, dict[str, Check]]:
+    import great_expectations as gx
+
+    suite = gx.ExpectationSuite(name=contract.dataset)
+    checks: dict[str, Check] = {}
+    for rule in contract.rules:
+        if rule.id not in queries:
+            raise MbpError(
+                f"no test carries the rule {rule.id}",
+                path=rule.path,
+                line=rule.line,
+                cure="run `mbp contracts render`",
+            )
+        made, checks[rule.id] = expectation(rule, queries[rule.id])
+        suite.add_expectation(made)
+    return suite, checks
+
+
+def _validate(definition: Any, contract: Contract, checks: Mapping[str, Check]) -> list[RuleResult]:
+    started = time.perf_counter()
+    with warnings.catch_warnings():
+        # A rule that reads several tables cannot name the one batch.
+        warnings.filterwarnings("ignore", message=".*should contain the {batch} parameter.*")
+        result = definition.run(result_format="SUMMARY")
+    each = (time.perf_counter() - started) / max(1, len(checks))
+    severities = {rule.id: rule.severity for rule in contract.rules}
+    found = []
+    for one in result.results:
+        rule_id = str((one.expectation_config.meta or {}).get("rule_id"))
+        if rule_id in checks:
+            plan = checks[rule_id]
+            found.append(_result(one, plan, contract.dataset, severities[rule_id], each))
+    return found
+
+
+def _one_line(told: object) -> str:
+    return " ".join(str(told).split())[:300]
 
 
 def _result(one: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
@@ -148,7 +175,7 @@ def _result(one: Any, plan: Check, dataset: str, severity: str, seconds: float) 
     reason = plan.reason
     if raised:
         verdict = "error"
-        reason = " ".join(str(raised[0].get("exception_message")).split())[:300]
+        reason = _one_line(raised[0].get("exception_message"))
     rows = 0 if verdict == "pass" else _failing_rows(one.result or {}, plan)
     return RuleResult(
         plan.rule_id,

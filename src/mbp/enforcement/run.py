@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +94,9 @@ def run(
     found: list[RuleResult] = []
     for engine in engines:
         started = time.perf_counter()
-        results = _ask(root, engine, target, judged, queries, place, docs)
+        # The libraries talk on standard output, which is ours for the result.
+        with redirect_stdout(sys.stderr):
+            results = _ask(root, engine, target, judged, queries, place, docs)
         found += results
         found += [
             RuleResult(rule.id, rule.dataset, engine, "not measurable", reason=absent[rule.id])
