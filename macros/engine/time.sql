@@ -58,3 +58,15 @@
 {% macro unsupported(macro_name) -%}
     {{ exceptions.raise_compiler_error(macro_name ~ ' is not supported on ' ~ target.type) }}
 {%- endmacro %}
+
+{#- The day of an instant, in UTC. -#}
+{% macro utc_date(expression) -%}{{ return(adapter.dispatch('utc_date', 'mbp')(expression)) }}{%- endmacro %}
+{% macro duckdb__utc_date(expression) -%}cast(({{ expression }}) at time zone 'UTC' as date){%- endmacro %}
+{% macro postgres__utc_date(expression) -%}cast(({{ expression }}) at time zone 'UTC' as date){%- endmacro %}
+{% macro default__utc_date(expression) -%}{{ unsupported('utc_date') }}{%- endmacro %}
+
+{#- The first instant of a day, in UTC. -#}
+{% macro day_start(expression) -%}{{ return(adapter.dispatch('day_start', 'mbp')(expression)) }}{%- endmacro %}
+{% macro duckdb__day_start(expression) -%}(cast({{ expression }} as timestamp) at time zone 'UTC'){%- endmacro %}
+{% macro postgres__day_start(expression) -%}(cast({{ expression }} as timestamp) at time zone 'UTC'){%- endmacro %}
+{% macro default__day_start(expression) -%}{{ unsupported('day_start') }}{%- endmacro %}

@@ -19,3 +19,8 @@
 {% macro rows_to_check(relation, bound_by_time=true) %}{{ relation }}{% endmacro %}
 {% macro refuse_empty_slice(log, moment) %}{% endmacro %}
 {% macro refuse_mixed_origins() %}{% endmacro %}
+{% macro change_log_tables() %}mq{% endmacro %}
+{% macro utc_date(expression) %}cast({{ expression }} as date){% endmacro %}
+{% macro day_start(expression) %}cast({{ expression }} as timestamptz){% endmacro %}
+{% macro mbp_now() %}current_timestamp{% endmacro %}
+{% macro current_timestamp() %}current_timestamp{% endmacro %}

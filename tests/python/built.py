@@ -60,8 +60,11 @@ def copied(
 ) -> Iterator[Mapping[str, str]]:
     """Variables of a copy of what was built."""
     if target == "duckdb":
-        file = folder / "copy.duckdb"
-        shutil.copyfile(built.settings["duckdb"]["MBP_DUCKDB_PATH"], file)
+        original = Path(built.settings["duckdb"]["MBP_DUCKDB_PATH"])
+        # Views name the catalog, which DuckDB calls after the file.
+        file = folder / "copy" / original.name
+        file.parent.mkdir()
+        shutil.copyfile(original, file)
         yield {**built.settings["duckdb"], "MBP_DUCKDB_PATH": str(file)}
         return
     _end_sessions(server)

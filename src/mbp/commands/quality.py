@@ -40,6 +40,22 @@ Examples:
   mbp quality run --engine datacontract --json
 """
 
+RECORD_EXAMPLES = """
+Examples:
+
+  mbp build && mbp quality record        # the run of dbt that just ended
+
+  mbp quality run --engine all --json > run.json; mbp quality record run.json
+"""
+
+HISTORY_EXAMPLES = """
+Examples:
+
+  mbp quality history                    # where every rule stands
+
+  mbp quality history mbp_quotes_fk --limit 50
+"""
+
 MOST_ROWS = 1000
 
 
@@ -53,6 +69,9 @@ def register(app: typer.Typer) -> None:
     quality.command("prove", epilog=PROVE_EXAMPLES)(prove)
     quality.command("run", epilog=RUN_EXAMPLES)(run)
     quality.command("parity", epilog="Example: mbp quality parity --json > parity.json")(parity)
+    quality.command("record", epilog=RECORD_EXAMPLES)(record)
+    quality.command("history", epilog=HISTORY_EXAMPLES)(history)
+    quality.command("monitor", epilog="Example: mbp quality monitor --json")(monitor)
     app.add_typer(quality, name="quality")
 
 
@@ -96,10 +115,10 @@ def run(
     Exit code: 0 every error rule holds and the engines agree, 1 not so (action: data_contract_break),
     2 could not run.
     """
-    from dataclasses import asdict
-
+    from mbp.building.dbt_process import target_name
     from mbp.enforcement import run as enforcing
     from mbp.enforcement.results import ENGINES
+    from mbp.monitor.record import as_document, this_run
     from mbp.paths import project_root
 
     chosen = [one for one in ENGINES if engine in (one, "all")]
@@ -114,7 +133,7 @@ def run(
         document = {
             "passed": not enforcing.failed(results),
             "disagreements": enforcing.disagreements(results),
-            "results": [asdict(one) for one in results],
+            **as_document(this_run(project_root(), target_name(target), results)),
         }
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -175,4 +194,66 @@ def prove(
     else:
         typer.echo(score.render(result), nl=False)
     if not result.passed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def record(
+    run_file: Annotated[
+        Path | None, typer.Argument(help="What `quality run --json` wrote; else dbt's last run.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="dbt target of dbt's last run. [default: duckdb]")
+    ] = None,
+) -> None:
+    """Write the results of a run into `reliability.dq_results`; the same run again changes nothing."""
+    from mbp.monitor import record as recording
+    from mbp.paths import project_root
+
+    root = project_root()
+    if run_file is not None and target is not None:
+        raise MbpError("--target is of dbt's last run; the file names its own", cure="leave it out")
+    run = recording.read_run(run_file) if run_file else recording.last_dbt_run(root, target)
+    rows = recording.record(root, run)
+    typer.echo(f"{rows} results of run {run.run_id} recorded on {run.target}", err=True)
+
+
+def history(
+    rule_id: Annotated[str | None, typer.Argument(help="Only this rule, run by run.")] = None,
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """The last recorded runs of a rule, or where every rule stands.
+
+    Exit code: 0 shown, 2 nothing was recorded.
+    """
+    from mbp.monitor import view
+    from mbp.paths import project_root
+
+    rows = view.history(project_root(), target, rule_id, limit)
+    if as_json:
+        typer.echo(json.dumps([dict(row) for row in rows], indent=2, default=str))
+    else:
+        typer.echo(view.history_text(rows), nl=False)
+
+
+def monitor(
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """What to act on: broken rules, rules that nobody ran, unusual days; each with rule and owner.
+
+    Exit code: 0 nothing, 1 alerts, 2 nothing was recorded or nothing ever arrived.
+    """
+    from dataclasses import asdict
+
+    from mbp.monitor import view
+    from mbp.paths import project_root
+
+    found = view.monitor(project_root(), target)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2, default=str))
+    else:
+        typer.echo(view.monitor_text(found), nl=False)
+    if found.alerts:
         raise typer.Exit(EXIT_FINDINGS)

@@ -54,6 +54,16 @@ SCHEMA = closed(
         "documentation": closed(
             {"threshold_percent": {"type": "number", "minimum": 0, "maximum": 100}}
         ),
+        "monitor": closed(
+            {
+                "rule_max_age_hours": {"type": "integer", "minimum": 1},
+                "pass_rate_days": {"type": "integer", "minimum": 1},
+                "window_days": {"type": "integer", "minimum": 3},
+                "minimum_days": {"type": "integer", "minimum": 3},
+                "robust_z_threshold": {"type": "number", "exclusiveMinimum": 0},
+                "smallest_scale_percent": {"type": "number", "minimum": 0},
+            }
+        ),
         "families": {
             "type": "object",
             "minProperties": 1,
@@ -99,6 +109,7 @@ class Policy:
 
     Attributes:
         max_days_ahead: a warning may not expire later than that many days from today.
+        monitor: parameter -> value, for the models that watch results and arrivals.
         owners: team -> name for people.
     """
 
@@ -106,6 +117,7 @@ class Policy:
     expiry_required: bool
     max_days_ahead: int
     documentation_percent: float
+    monitor: Mapping[str, float]
     families: Mapping[str, Family]
     required_families: tuple[str, ...]
     exceptions: tuple[FamilyException, ...]
@@ -161,6 +173,7 @@ def load_policy(root: Path) -> Policy:
         expiry_required=value["warnings"]["expiry_required"],
         max_days_ahead=value["warnings"]["max_days_ahead"],
         documentation_percent=float(value["documentation"]["threshold_percent"]),
+        monitor=dict(value["monitor"]),
         families=families,
         required_families=tuple(value["required_families"]),
         exceptions=tuple(exceptions),

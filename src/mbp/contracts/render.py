@@ -15,6 +15,7 @@ from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
 from mbp.contracts.render_docs import columns_markdown, rules_markdown
 from mbp.contracts.render_models import models_yaml, singular_tests_yaml
+from mbp.contracts.render_reference import monitor_csv, rules_csv
 from mbp.contracts.render_sources import sources_yaml
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
@@ -25,6 +26,8 @@ SOURCES_FILE = "models/sources/_raw_mbp__sources.yml"
 SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.yml"
 COLUMNS_FILE = "docs/dbt/columns.md"
 RULES_FILE = "docs/reference/rules.md"
+RULES_SEED = "seeds/reference/quality_rules.csv"
+MONITOR_SEED = "seeds/reference/quality_monitor.csv"
 LINT_FILE = "docs/reference/lint.md"
 CURE = "run `mbp contracts render` and commit the result"
 
@@ -39,7 +42,8 @@ def rendered(root: Path) -> dict[str, str]:
     from mbp.contract_lint.explain import lint_markdown
 
     contracts = load_contracts(root)
-    semantics = load_semantics(root, contracts, load_policy(root))
+    policy = load_policy(root)
+    semantics = load_semantics(root, contracts, policy)
     check_models(root, contracts)
     rules = all_rules(contracts)
     measured = {metric.dataset for metric in semantics.metrics}
@@ -49,6 +53,8 @@ def rendered(root: Path) -> dict[str, str]:
         LINT_FILE: lint_markdown(),
         MODELS_FILE: models_yaml(contracts, _incremental(root, contracts), measured),
         SOURCES_FILE: sources_yaml(contracts),
+        RULES_SEED: rules_csv(rules),
+        MONITOR_SEED: monitor_csv(policy),
         SINGULAR_TESTS_FILE: singular_tests_yaml(rules),
     }
 

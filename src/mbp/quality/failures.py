@@ -119,6 +119,37 @@ def classify(contracts: Sequence[Contract], manifest: Mapping[str, Any]) -> Clas
     return Classification(personal=frozenset(personal), open=frozenset(known - personal))
 
 
+@dataclass(frozen=True)
+class LastRun:
+    """The last run of dbt: its artifacts, the verdict on every test and rule, remarks on staleness."""
+
+    manifest: Mapping[str, Any]
+    run_results: Mapping[str, Any]
+    contracts: Sequence[Contract]
+    findings: Sequence[Finding]
+    notes: Sequence[str]
+
+
+def findings_of_last_run(root: Path, target: str) -> LastRun:
+    """Reads the artifacts of the last run.
+
+    Raises:
+        MbpError: no readable artifacts, no test in them, or no warehouse to ask what is loaded.
+    """
+    folder = target_path(root)
+    manifest = read_artifact(folder, "manifest.json", root)
+    run_results = read_artifact(folder, "run_results.json", root)
+    contracts = load_contracts(root)
+    rules = all_rules(contracts)
+    facts = NOTHING_ABSENT
+    if raw_origin() != SAMPLE:
+        with connect(root, target, read_only=True) as warehouse:
+            facts = source_facts(root, warehouse)
+    found = collect(manifest, run_results, rules, not_measurable=not_measurable(rules, facts))
+    notes = stale_reasons(root, manifest, run_results, target=target)
+    return LastRun(manifest, run_results, contracts, found, notes)
+
+
 def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -> Failures:
     """Reads the last run and samples failing rows.
 
@@ -131,26 +162,16 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
         MbpError: no readable artifacts, no test in them, or no warehouse to read rows from.
     """
     target = target_name(target)
-    folder = target_path(root)
-    manifest = read_artifact(folder, "manifest.json", root)
-    run_results = read_artifact(folder, "run_results.json", root)
-    contracts = load_contracts(root)
-    rules = all_rules(contracts)
-    facts = NOTHING_ABSENT
-    if raw_origin() != SAMPLE:
-        with connect(root, target, read_only=True) as warehouse:
-            facts = source_facts(root, warehouse)
-    collected = collect(manifest, run_results, rules, not_measurable=not_measurable(rules, facts))
-    notes = stale_reasons(root, manifest, run_results, target=target)
+    run = findings_of_last_run(root, target)
     compiled = {
         result["unique_id"]: str(result.get("compiled_code") or "")
-        for result in run_results["results"]
+        for result in run.run_results["results"]
     }
-    told = [finding for finding in collected if finding.verdict != "pass"]
-    queries = {finding.rule_id: sample_query(finding, manifest, compiled) for finding in told}
+    told = [finding for finding in run.findings if finding.verdict != "pass"]
+    queries = {finding.rule_id: sample_query(finding, run.manifest, compiled) for finding in told}
     samples: dict[str, Sample] = {}
     if limit > 0 and any(queries.values()):
-        classification = classify(contracts, manifest)
+        classification = classify(run.contracts, run.manifest)
         with connect(root, target, read_only=True) as warehouse:
             for finding in told:
                 samples[finding.rule_id] = take_sample(
@@ -163,6 +184,6 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
                 )
     return Failures(
         findings=[(finding, samples.get(finding.rule_id, Sample())) for finding in told],
-        passed=len(collected) - len(told),
-        notes=notes,
+        passed=len(run.findings) - len(told),
+        notes=run.notes,
     )

@@ -1,8 +1,8 @@
 """Schemas, raw tables and, on PostgreSQL, the roles of least privilege.
 
 Roles (PostgreSQL): `mbp_loader` appends to the raw tables, `mbp_transformer` reads them and owns
-everything dbt builds, `mbp_reader` reads the public datasets and nothing else. They cannot log in; an
-administrator grants them to users.
+everything dbt builds, `mbp_reader` reads the public datasets and what is measured of them, and nothing
+else. They cannot log in; an administrator grants them to users.
 """
 
 from __future__ import annotations
@@ -13,8 +13,15 @@ from mbp.warehouse.connection import Warehouse
 from mbp.warehouse.raw_tables import create_statement, raw_tables
 
 RAW_SCHEMAS = ("raw_mbp", "raw_ops")
-BUILT_SCHEMAS = ("sample_mbp", "sample_ops", "staging", "intermediate", "marts")
-PUBLIC_SCHEMA = "marts"
+PUBLIC_SCHEMAS = ("marts", "reliability")
+BUILT_SCHEMAS = (
+    "sample_mbp",
+    "sample_ops",
+    "reference",
+    "staging",
+    "intermediate",
+    *PUBLIC_SCHEMAS,
+)
 LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"
 
 
@@ -64,11 +71,12 @@ def _grants() -> list[str]:
         found.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
     # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the
     # transformer will create must be readable too, whoever of the two creates it.
-    found += [
-        f"grant usage on schema {PUBLIC_SCHEMA} to {READER}",
-        f"grant select on all tables in schema {PUBLIC_SCHEMA} to {READER}",
-        f"alter default privileges in schema {PUBLIC_SCHEMA} grant select on tables to {READER}",
-        f"alter default privileges for role {TRANSFORMER} in schema {PUBLIC_SCHEMA}"
-        f" grant select on tables to {READER}",
-    ]
+    for schema in PUBLIC_SCHEMAS:
+        found += [
+            f"grant usage on schema {schema} to {READER}",
+            f"grant select on all tables in schema {schema} to {READER}",
+            f"alter default privileges in schema {schema} grant select on tables to {READER}",
+            f"alter default privileges for role {TRANSFORMER} in schema {schema}"
+            f" grant select on tables to {READER}",
+        ]
     return found

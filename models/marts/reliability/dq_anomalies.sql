@@ -1,0 +1,217 @@
+{{ config(materialized='view') }}
+
+-- Each complete day is compared with the days before it by a robust z-score (A89 policy, `monitor`).
+with recursive monitor as (
+
+    select * from {{ ref('stg_reference__quality_monitor') }}
+
+),
+
+arrivals as (
+
+    select * from {{ ref('int_mbp__daily_arrivals') }}
+
+),
+
+-- The first day of a log is cut off, and today is not over.
+bounds as (
+
+    select
+        arrivals.dataset,
+        {{ utc_date(mbp_now()) }} as today,
+        min(arrivals.arrival_date) as first_date
+    from arrivals
+    group by arrivals.dataset
+
+),
+
+-- Days are counted out, not read: a day on which nothing arrived has no row, and matters most.
+spine (dataset, arrival_date, days_ago, first_date) as (
+
+    select
+        bounds.dataset,
+        bounds.today - 1 as arrival_date,
+        1 as days_ago,
+        bounds.first_date
+    from bounds
+    where bounds.today - 1 > bounds.first_date
+
+    union all
+
+    select
+        spine.dataset,
+        spine.arrival_date - 1 as arrival_date,
+        spine.days_ago + 1 as days_ago,
+        spine.first_date
+    from spine
+    cross join monitor
+    where spine.arrival_date - 1 > spine.first_date and spine.days_ago < 2 * monitor.window_days
+
+),
+
+days as (
+
+    select
+        spine.dataset,
+        spine.arrival_date,
+        coalesce(arrivals.changes, 0) as changes,
+        arrivals.longest_silence_seconds,
+        (
+            select max(earlier.last_arrival_at)
+            from arrivals as earlier
+            where earlier.dataset = spine.dataset and earlier.arrival_date < spine.arrival_date
+        ) as previous_arrival_at
+    from spine
+    left join arrivals on spine.dataset = arrivals.dataset and spine.arrival_date = arrivals.arrival_date
+
+),
+
+measured as (
+
+    select
+        dataset,
+        'volume' as measure,
+        arrival_date,
+        cast(changes as double precision) as measured_value
+    from days
+
+    union all
+
+    -- A day without arrivals was silent to its end, from the last arrival on.
+    select
+        dataset,
+        'freshness' as measure,
+        arrival_date,
+        cast(coalesce(
+            longest_silence_seconds,
+            {{ seconds_between('previous_arrival_at', day_start('arrival_date + 1')) }}
+        ) as double precision) as measured_value
+    from days
+
+),
+
+compared as (
+
+    select
+        measured.dataset,
+        measured.measure,
+        measured.arrival_date,
+        measured.measured_value,
+        earlier.measured_value as earlier_value
+    from measured
+    cross join monitor
+    left join measured as earlier
+        on
+            measured.dataset = earlier.dataset
+            and measured.measure = earlier.measure
+            and measured.arrival_date > earlier.arrival_date
+            and earlier.arrival_date >= measured.arrival_date - monitor.window_days
+
+),
+
+medians as (
+
+    select
+        dataset,
+        measure,
+        arrival_date,
+        measured_value,
+        count(earlier_value) as days_compared,
+        percentile_cont(0.5) within group (order by earlier_value) as median_value
+    from compared
+    group by dataset, measure, arrival_date, measured_value
+
+),
+
+deviations as (
+
+    select
+        medians.dataset,
+        medians.measure,
+        medians.arrival_date,
+        percentile_cont(0.5) within group (
+            order by abs(compared.earlier_value - medians.median_value)
+        ) as median_deviation,
+        avg(abs(compared.earlier_value - medians.median_value)) as mean_deviation
+    from medians
+    inner join compared
+        on
+            medians.dataset = compared.dataset
+            and medians.measure = compared.measure
+            and medians.arrival_date = compared.arrival_date
+    group by medians.dataset, medians.measure, medians.arrival_date
+
+),
+
+-- When more than half of the days are alike, the median distance is 0 and the mean distance stands in.
+scaled as (
+
+    select
+        medians.*,
+        greatest(
+            case
+                when deviations.median_deviation > 0 then deviations.median_deviation / 0.6745
+                else 1.253314 * deviations.mean_deviation
+            end,
+            abs(medians.median_value) * monitor.smallest_scale_percent / 100
+        ) as scale,
+        monitor.minimum_days,
+        monitor.robust_z_threshold
+    from medians
+    cross join monitor
+    inner join deviations
+        on
+            medians.dataset = deviations.dataset
+            and medians.measure = deviations.measure
+            and medians.arrival_date = deviations.arrival_date
+
+),
+
+scored as (
+
+    select
+        *,
+        case
+            when measured_value = median_value then 0
+            else (measured_value - median_value) / nullif(scale, 0)
+        end as robust_z
+    from scaled
+
+),
+
+rules as (
+
+    select
+        dataset,
+        family,
+        min(rule_id) as rule_id,
+        min(owner) as owner
+    from {{ ref('stg_reference__quality_rules') }}
+    where family in ('volume', 'freshness')
+    group by dataset, family
+
+)
+
+select
+    scored.dataset || '/' || scored.measure || '/'
+    || cast(scored.arrival_date as {{ type_string() }}) as anomaly_id,
+    scored.dataset,
+    scored.measure,
+    scored.arrival_date,
+    scored.measured_value,
+    scored.median_value,
+    cast(scored.robust_z as decimal(18, 4)) as robust_z,
+    scored.days_compared,
+    case
+        when scored.days_compared < scored.minimum_days then 'insufficient data'
+        -- No days differed, and this one does.
+        when scored.robust_z is null then 'anomaly'
+        when scored.robust_z > scored.robust_z_threshold then 'anomaly'
+        -- Shorter silences are no harm; fewer rows are.
+        when scored.measure = 'volume' and scored.robust_z < -scored.robust_z_threshold then 'anomaly'
+        else 'ok'
+    end as verdict,
+    rules.rule_id,
+    rules.owner
+from scored
+left join rules on scored.dataset = rules.dataset and scored.measure = rules.family

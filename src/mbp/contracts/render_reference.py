@@ -1,0 +1,35 @@
+"""Seeds of reference: what the contracts say, as rows that models can join."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from mbp.contracts.model import Rule
+from mbp.contracts.policy import Policy
+
+RULE_COLUMNS = ("dataset", "family", "severity", "owner", "description")
+
+
+def rules_csv(rules: Sequence[Rule]) -> str:
+    """seeds/reference/quality_rules.csv: one row per rule of the contracts, by id."""
+    ordered = sorted(rules, key=lambda rule: rule.id)
+    return csv_text(
+        ("rule_id", *RULE_COLUMNS),
+        ([rule.id, *(getattr(rule, name) for name in RULE_COLUMNS)] for rule in ordered),
+    )
+
+
+def monitor_csv(policy: Policy) -> str:
+    """seeds/reference/quality_monitor.csv: one row, a column per parameter of the monitor."""
+    return csv_text(tuple(policy.monitor), [list(policy.monitor.values())])
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """RFC 4180 with unix line ends, as git keeps it."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return stream.getvalue()
