@@ -74,9 +74,21 @@ def main() -> int:
             f"growth {rows_a:,} -> {rows_b:,} quotes: engine time grows as n^{exponent:.2f} (1 = linear)"
         )
     bench_sample(root)
+    bench_contracts(root)
     if missed:
         print(f"goal missed at {missed} of {len(sizes)} sizes: see the ratios above")
     return 0
+
+
+def bench_contracts(root: Path) -> None:
+    """Judging contract changes: the four contracts, and a thousand generated ones."""
+    print("\n== contract changes")
+    started = time.perf_counter()
+    run([str(BIN / "mbp"), "contracts", "check"], root, {})
+    print(
+        f"check of the four contracts {time.perf_counter() - started:8.2f} s (goal 1)", flush=True
+    )
+    subprocess.run([str(BIN / "python"), "scripts/bench_contracts.py"], cwd=root, check=True)
 
 
 def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]:

@@ -7,12 +7,6 @@ with recursive monitor as (
 
 ),
 
-arrivals as (
-
-    select * from {{ ref('int_mbp__daily_arrivals') }}
-
-),
-
 -- The first day of a log is cut off, and today is not over.
 bounds as (
 
@@ -20,7 +14,7 @@ bounds as (
         arrivals.dataset,
         {{ utc_date(mbp_now()) }} as today,
         min(arrivals.arrival_date) as first_date
-    from arrivals
+    from {{ ref('int_mbp__daily_arrivals') }} as arrivals
     group by arrivals.dataset
 
 ),
@@ -58,17 +52,19 @@ days as (
         arrivals.longest_silence_seconds,
         (
             select max(earlier.last_arrival_at)
-            from arrivals as earlier
+            from {{ ref('int_mbp__daily_arrivals') }} as earlier
             where earlier.dataset = spine.dataset and earlier.arrival_date < spine.arrival_date
         ) as previous_arrival_at
     from spine
-    left join arrivals on spine.dataset = arrivals.dataset and spine.arrival_date = arrivals.arrival_date
+    left join {{ ref('int_mbp__daily_arrivals') }} as arrivals
+        on spine.dataset = arrivals.dataset and spine.arrival_date = arrivals.arrival_date
 
 ),
 
 measured as (
 
     select
+        dataset || '/volume/' || cast(arrival_date as {{ type_string() }}) as anomaly_id,
         dataset,
         'volume' as measure,
         arrival_date,
@@ -79,6 +75,7 @@ measured as (
 
     -- A day without arrivals was silent to its end, from the last arrival on.
     select
+        dataset || '/freshness/' || cast(arrival_date as {{ type_string() }}) as anomaly_id,
         dataset,
         'freshness' as measure,
         arrival_date,
@@ -93,10 +90,7 @@ measured as (
 compared as (
 
     select
-        measured.dataset,
-        measured.measure,
-        measured.arrival_date,
-        measured.measured_value,
+        measured.anomaly_id,
         earlier.measured_value as earlier_value
     from measured
     cross join monitor
@@ -112,34 +106,25 @@ compared as (
 medians as (
 
     select
-        dataset,
-        measure,
-        arrival_date,
-        measured_value,
+        anomaly_id,
         count(earlier_value) as days_compared,
         percentile_cont(0.5) within group (order by earlier_value) as median_value
     from compared
-    group by dataset, measure, arrival_date, measured_value
+    group by anomaly_id
 
 ),
 
 deviations as (
 
     select
-        medians.dataset,
-        medians.measure,
-        medians.arrival_date,
+        medians.anomaly_id,
         percentile_cont(0.5) within group (
             order by abs(compared.earlier_value - medians.median_value)
         ) as median_deviation,
         avg(abs(compared.earlier_value - medians.median_value)) as mean_deviation
     from medians
-    inner join compared
-        on
-            medians.dataset = compared.dataset
-            and medians.measure = compared.measure
-            and medians.arrival_date = compared.arrival_date
-    group by medians.dataset, medians.measure, medians.arrival_date
+    inner join compared on medians.anomaly_id = compared.anomaly_id
+    group by medians.anomaly_id
 
 ),
 
@@ -147,7 +132,9 @@ deviations as (
 scaled as (
 
     select
-        medians.*,
+        measured.*,
+        medians.days_compared,
+        medians.median_value,
         greatest(
             case
                 when deviations.median_deviation > 0 then deviations.median_deviation / 0.6745
@@ -157,13 +144,10 @@ scaled as (
         ) as scale,
         monitor.minimum_days,
         monitor.robust_z_threshold
-    from medians
+    from measured
+    inner join medians on measured.anomaly_id = medians.anomaly_id
+    inner join deviations on measured.anomaly_id = deviations.anomaly_id
     cross join monitor
-    inner join deviations
-        on
-            medians.dataset = deviations.dataset
-            and medians.measure = deviations.measure
-            and medians.arrival_date = deviations.arrival_date
 
 ),
 
@@ -193,8 +177,7 @@ rules as (
 )
 
 select
-    scored.dataset || '/' || scored.measure || '/'
-    || cast(scored.arrival_date as {{ type_string() }}) as anomaly_id,
+    scored.anomaly_id,
     scored.dataset,
     scored.measure,
     scored.arrival_date,

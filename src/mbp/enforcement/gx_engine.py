@@ -12,6 +12,8 @@ import re
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +93,23 @@ def run(
     Raises:
         MbpError: a rule without compiled SQL.
     """
+    # It prints for every SQL rule that it does not name the batch; a rule reads several tables.
+    with redirect_stdout(StringIO()):
+        found = _run(contracts, queries, connection_string, docs)
+    wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
+    return complete(found, wanted, "gx")
+
+
+def _run(
+    contracts: Sequence[Contract],
+    queries: Mapping[str, str],
+    connection_string: str,
+    docs: Path | None,
+) -> list[RuleResult]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     from great_expectations.datasource.fluent.interfaces import TestConnectionError
 
-    # It tells of every SQL rule that it does not name the batch; a rule reads several tables.
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -125,8 +139,7 @@ def run(
         found += _validate(definition, contract, checks)
     if docs is not None:
         _write_docs(gx, context, definitions, docs)
-    wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
-    return complete(found, wanted, "gx")
+    return found
 
 
 def _suite(contract: Contract, queries: Mapping[str, str]) -> tuple[Any, dict[str, Check]]:
