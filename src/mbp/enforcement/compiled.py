@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mbp.building.dbt_process import demand, run_dbt
+from mbp.contracts.model import Rule
 from mbp.errors import MbpError
 from mbp.quality.compiled import read_project
 
@@ -36,3 +37,19 @@ def rule_queries(
     if not queries:
         raise MbpError("no rule has a test: nothing to enforce", cure="run `mbp contracts render`")
     return queries
+
+
+def query_of(rule: Rule, queries: Mapping[str, str]) -> str:
+    """The compiled SQL of the rule.
+
+    Raises:
+        MbpError: no test carries it.
+    """
+    if rule.id not in queries:
+        raise MbpError(
+            f"no test carries the rule {rule.id}",
+            path=rule.path,
+            line=rule.line,
+            cure="run `mbp contracts render`",
+        )
+    return queries[rule.id]

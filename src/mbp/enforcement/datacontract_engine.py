@@ -8,17 +8,16 @@ the schema are left out, because they would be checks without a rule.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import yaml
 
+from mbp.building.dbt_process import environment
 from mbp.contracts.model import Contract, Rule
+from mbp.enforcement.compiled import query_of
 from mbp.enforcement.results import Check, RuleResult, Verdict, complete
-from mbp.errors import MbpError
 
 # Its words for a table that it could not look at, which it calls a failed check.
 UNREADABLE = "Could not read model"
@@ -83,14 +82,7 @@ def feed(
         if rule.family == "accepted_values" and rule.column
     )
     for rule in contract.rules:
-        if rule.id not in queries:
-            raise MbpError(
-                f"no test carries the rule {rule.id}",
-                path=rule.path,
-                line=rule.line,
-                cure="run `mbp contracts render`",
-            )
-        entry, checks[rule.id] = compile_rule(rule, queries[rule.id], listed)
+        entry, checks[rule.id] = compile_rule(rule, query_of(rule, queries), listed)
         if entry["type"] == "library" and rule.column:
             column_rules.setdefault(rule.column, []).append(entry)
         else:
@@ -125,13 +117,13 @@ def run(
     contracts: Sequence[Contract],
     queries: Mapping[str, str],
     server: Mapping[str, Any],
-    environment: Mapping[str, str],
+    credentials: Mapping[str, str],
 ) -> list[RuleResult]:
     """`datacontract test` of every contract.
 
     Args:
         server: of ODCS: type, host, port, database, or the path of a DuckDB file.
-        environment: credentials, DATACONTRACT_POSTGRES_USERNAME and ..._PASSWORD.
+        credentials: DATACONTRACT_POSTGRES_USERNAME and ..._PASSWORD.
     """
     from datacontract.data_contract import DataContract
 
@@ -139,7 +131,7 @@ def run(
     for contract in contracts:
         document, checks = feed(contract, queries, server)
         started = time.perf_counter()
-        with _environment(environment):
+        with environment(credentials):
             tested = DataContract(
                 data_contract_str=yaml.safe_dump(document, sort_keys=False), server=SERVER
             ).test()
@@ -183,17 +175,3 @@ def _rows(diagnostics: Any) -> int | None:
         if isinstance(diagnostics.get(key), int | float):
             return int(diagnostics[key])
     return None
-
-
-@contextmanager
-def _environment(changes: Mapping[str, str]) -> Any:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -15,6 +15,8 @@ from mbp.building.preflight import install_packages
 from mbp.errors import MbpError
 
 SEED_PREFIX = "raw_"
+# Of the tests on models that measure the datasets; they are no rules of a contract.
+MEASUREMENT_PACK = "A87"
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def compile_project(
 
 
 def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
-    """The runnable parts of a compiled manifest.
+    """The rules of a compiled manifest, and what their rows depend on.
 
     Raises:
         MbpError: a node without compiled SQL, a Python model, or no test at all.
@@ -128,17 +130,21 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
         for unique_id, node in sorted(nodes.items())
         if node["resource_type"] == "seed" and node["name"].startswith(SEED_PREFIX)
     )
-    order = [
-        unique_id
-        for unique_id in upstream
-        if nodes[unique_id]["resource_type"] == "model" and _is_built(nodes[unique_id])
-    ]
-    models = tuple(_read_model(nodes[unique_id], upstream[unique_id]) for unique_id in order)
     tests = tuple(
         _read_test(node, upstream[unique_id])
         for unique_id, node in sorted(nodes.items())
         if node["resource_type"] == "test"
+        and (node["config"].get("meta") or {}).get("pack") != MEASUREMENT_PACK
     )
+    needed = frozenset[str]().union(*(test.upstream for test in tests))
+    order = [
+        unique_id
+        for unique_id in upstream
+        if unique_id in needed
+        and nodes[unique_id]["resource_type"] == "model"
+        and _is_built(nodes[unique_id])
+    ]
+    models = tuple(_read_model(nodes[unique_id], upstream[unique_id]) for unique_id in order)
     if not tests or not models or not raw:
         raise MbpError(
             f"nothing to prove: {len(raw)} raw tables, {len(models)} models, {len(tests)} tests",

@@ -33,7 +33,9 @@ def live(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             warehouse.execute(
                 f"insert into raw_mbp.{table} from read_csv('{seed}', all_varchar = true)"
             )
-    outcome = run_dbt(project_root, ["run"], changes=LIVE, quiet=True)
+    outcome = run_dbt(
+        project_root, ["build", "--exclude-resource-type", "test"], changes=LIVE, quiet=True
+    )
     assert outcome.success, outcome.problem
     return file
 
