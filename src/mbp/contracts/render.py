@@ -15,10 +15,11 @@ from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
 from mbp.contracts.render_docs import columns_markdown, rules_markdown
 from mbp.contracts.render_models import models_yaml, singular_tests_yaml
-from mbp.contracts.render_reference import monitor_csv, rules_csv
+from mbp.contracts.render_reference import monitor_csv, parameters_csv, rules_csv, sheet_csv
 from mbp.contracts.render_sources import sources_yaml
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
+from mbp.contracts.sheet import load_sheet
 from mbp.files import write_text
 
 MODELS_FILE = "models/marts/mbp/_mbp__models.yml"
@@ -28,6 +29,8 @@ COLUMNS_FILE = "docs/dbt/columns.md"
 RULES_FILE = "docs/reference/rules.md"
 RULES_SEED = "seeds/reference/quality_rules.csv"
 MONITOR_SEED = "seeds/reference/quality_monitor.csv"
+SHEET_SEED = "seeds/reference/measurement_sheet.csv"
+PARAMETERS_SEED = "seeds/reference/measurement_parameters.csv"
 LINT_FILE = "docs/reference/lint.md"
 CURE = "run `mbp contracts render` and commit the result"
 
@@ -44,6 +47,7 @@ def rendered(root: Path) -> dict[str, str]:
     contracts = load_contracts(root)
     policy = load_policy(root)
     semantics = load_semantics(root, contracts, policy)
+    sheet = load_sheet(root, policy)
     check_models(root, contracts)
     rules = all_rules(contracts)
     measured = {metric.dataset for metric in semantics.metrics}
@@ -55,6 +59,8 @@ def rendered(root: Path) -> dict[str, str]:
         SOURCES_FILE: sources_yaml(contracts),
         RULES_SEED: rules_csv(rules),
         MONITOR_SEED: monitor_csv(policy),
+        SHEET_SEED: sheet_csv(sheet),
+        PARAMETERS_SEED: parameters_csv(sheet),
         SINGULAR_TESTS_FILE: singular_tests_yaml(rules),
     }
 

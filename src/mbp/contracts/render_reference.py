@@ -8,7 +8,26 @@ from collections.abc import Iterable, Sequence
 
 from mbp.contracts.model import Rule
 from mbp.contracts.policy import Policy
+from mbp.contracts.sheet import Sheet
 
+SHEET_COLUMNS = (
+    "id",
+    "name",
+    "unit",
+    "source",
+    "window",
+    "target",
+    "watcher",
+    "hook",
+    "owner",
+    "query_id",
+    "dashboard",
+    "minimum_samples",
+    "window_minutes",
+    "every_minutes",
+    "operator",
+    "bound",
+)
 RULE_COLUMNS = ("dataset", "family", "severity", "owner", "description")
 
 
@@ -24,6 +43,17 @@ def rules_csv(rules: Sequence[Rule]) -> str:
 def monitor_csv(policy: Policy) -> str:
     """seeds/reference/quality_monitor.csv: one row, a column per parameter of the monitor."""
     return csv_text(tuple(policy.monitor), [list(policy.monitor.values())])
+
+
+def sheet_csv(sheet: Sheet) -> str:
+    """seeds/reference/measurement_sheet.csv: one row per KPI, in the order of the sheet."""
+    rows = ([getattr(kpi, name) for name in SHEET_COLUMNS] for kpi in sheet.kpis.values())
+    return csv_text(("kpi_id", *SHEET_COLUMNS[1:]), rows)
+
+
+def parameters_csv(sheet: Sheet) -> str:
+    """seeds/reference/measurement_parameters.csv: one row, a column per parameter."""
+    return csv_text(tuple(sheet.parameters), [list(sheet.parameters.values())])
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -134,6 +134,14 @@ SCHEMAS: dict[str, pa.Schema] = {
             *ARRIVAL,
         ]
     ),
+    "ops.cdc_heartbeats": pa.schema(
+        [
+            ("heartbeat_id", TEXT),
+            ("table_name", TEXT),
+            ("emitted_at", INSTANT),
+            *ARRIVAL,
+        ]
+    ),
     "ops.ci_checks": pa.schema(
         [
             ("check_id", TEXT),

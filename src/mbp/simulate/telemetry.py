@@ -32,6 +32,8 @@ LOG_LINES = (
     ("WARN", "retrying read of the truth source"),
 )
 CHECKS = ("lint", "types", "unit-tests", "contracts", "dbt-duckdb", "dbt-postgres")
+HOT_TABLES = ("markets", "quotes", "resolutions", "abuse_events")
+HEARTBEAT_EVERY = 2 * MINUTE
 HTTP_OK, HTTP_REFUSED = 200, 422
 
 
@@ -57,6 +59,7 @@ def telemetry(parameters: Parameters, decisions: list[Decision]) -> Iterator[tup
         begins = parameters.start_us + hour * HOUR
         first, last = np.searchsorted(clock, [begins, begins + HOUR])
         yield from _hour(parameters, hour, ordered[int(first) : int(last)])
+        yield "ops.cdc_heartbeats", _heartbeats(parameters, hour)
     yield "ops.ci_checks", _ci_checks(parameters)
 
 
@@ -224,6 +227,24 @@ def _log_lines(
             _arrived(at, random),
         ],
         schema=schema.SCHEMAS["ops.log_samples"],
+    )
+
+
+def _heartbeats(parameters: Parameters, hour: int) -> pa.Table:
+    """One commit per table and interval that went through the whole path, so quiet tables have a lag."""
+    random = parameters.stream("heartbeats", hour)
+    per_hour = HOUR // HEARTBEAT_EVERY
+    beat = np.repeat(np.arange(per_hour, dtype=np.int64), len(HOT_TABLES))
+    table = np.tile(np.arange(len(HOT_TABLES)), per_hour)
+    at = parameters.start_us + hour * HOUR + beat * HEARTBEAT_EVERY + (table + 1) * SECOND
+    return pa.table(
+        [
+            encode.numbered("beat-", (hour * per_hour + beat, 6), (table, 1)),
+            encode.chosen(table, HOT_TABLES),
+            encode.instants(at),
+            _arrived(at, random),
+        ],
+        schema=schema.SCHEMAS["ops.cdc_heartbeats"],
     )
 
 

@@ -61,6 +61,11 @@ TELEMETRY_COLUMNS: dict[str, Sequence[tuple[str, str]]] = {
         ("trace_id", "text"),
         ("logged_at", "timestamptz"),
     ),
+    "ops.cdc_heartbeats": (
+        ("heartbeat_id", "text"),
+        ("table_name", "text"),
+        ("emitted_at", "timestamptz"),
+    ),
     "ops.ci_checks": (
         ("check_id", "text"),
         ("check_name", "text"),
