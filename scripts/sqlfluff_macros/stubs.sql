@@ -24,3 +24,11 @@
 {% macro day_start(expression) %}cast({{ expression }} as timestamptz){% endmacro %}
 {% macro mbp_now() %}current_timestamp{% endmacro %}
 {% macro current_timestamp() %}current_timestamp{% endmacro %}
+{% macro window_number(expression, minutes) %}cast({{ expression }} as bigint){% endmacro %}
+{% macro window_start(number, minutes) %}to_timestamp({{ number }}){% endmacro %}
+{% macro number_series(relation, first, last) %}select {{ first }} as number from {{ relation }}{% endmacro %}
+{% macro windows_to_measure(touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}
+{% macro measured_until() %}current_timestamp{% endmacro %}
+{% macro oldest_touched(log, column, floor, key=none) %}select 1{% endmacro %}
+{% macro inside_bounds(number) %}{{ number }} > (select bounds.first_window from bounds){% endmacro %}
+{% macro rolling_sum(column, windows, order='window_start') %}sum({{ column }}) over (order by {{ order }}){% endmacro %}

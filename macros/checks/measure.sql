@@ -1,0 +1,62 @@
+{#- Windows that a measuring model has to compute, as one row (first_window, last_window): the complete ones from
+    the oldest that something touched to the newest. `touched` are queries that give one instant each,
+    `oldest_at`: of the whole log, or of what arrived since the floor. A wrong clock of years ago must not
+    demand a million windows: nothing is measured farther back than `mbp_kpi_days`. -#}
+{% macro windows_to_measure(touched, minutes) -%}
+    select
+        greatest(
+            least(
+                {%- if is_incremental() %}
+                coalesce(
+                    (select {{ window_number('max(applied.window_start)', minutes) }} + 1 from {{ this }} as applied),
+                    clock.last_window
+                ),
+                {%- endif %}
+                coalesce({{ window_number('oldest.oldest_at', minutes) }}, clock.last_window + 1)
+            ),
+            clock.last_window - {{ var('mbp_kpi_days') | int * 1440 // minutes }}
+        ) as first_window,
+        clock.last_window
+    from (select {{ window_number(mbp_now(), minutes) }} - 1 as last_window) as clock
+    cross join (
+        select min(touched.oldest_at) as oldest_at
+        from (
+            {%- for query in touched %}
+            {{ query }}
+            {%- if not loop.last %}
+            union all
+            {%- endif %}
+            {%- endfor %}
+        ) as touched
+    ) as oldest
+{%- endmacro %}
+
+{#- Arrival time from which a measuring model must look again; null: at everything. -#}
+{% macro measured_until() -%}
+    {%- if is_incremental() -%}
+        {{- return(arrival_floor('select max(newest_arrival_at) as newest from ' ~ this)) -}}
+    {%- endif -%}
+    {{- return(none) -}}
+{%- endmacro %}
+
+{#- Oldest instant in `column` of the rows of a log that arrived since `floor`. With a `key`, also where those
+    keys stood before: a changed or deleted row leaves its old window. -#}
+{% macro oldest_touched(log, column, floor, key=none) -%}
+    {%- if floor is none or key is none -%}
+        select min({{ column }}) as oldest_at from {{ log }} {{ where_arrived_since(floor) }}
+    {%- else -%}
+        select min({{ column }}) as oldest_at
+        from {{ log }}
+        where {{ key }} in (select changed.{{ key }} from {{ log }} as changed where changed.loaded_at >= {{ floor }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Restricts `relation`.window_number to what is to be measured; CTE `bounds` holds it. -#}
+{% macro inside_bounds(number) -%}
+    {{ number }} between (select bounds.first_window from bounds) and (select bounds.last_window from bounds)
+{%- endmacro %}
+
+{#- Sum of `column` over this window and the ones before it, `windows` in all. The rows have no gaps. -#}
+{% macro rolling_sum(column, windows, order='window_start') -%}
+    sum({{ column }}) over (order by {{ order }} rows between {{ windows | int - 1 }} preceding and current row)
+{%- endmacro %}

@@ -1,0 +1,110 @@
+{{ config(
+    materialized='incremental',
+    unique_key='lag_id',
+    incremental_strategy='delete+insert',
+    on_schema_change='fail'
+) }}
+
+{% set floor = measured_until() %}
+{% set keys = {
+    'markets': 'market_id',
+    'quotes': 'quote_id',
+    'resolutions': 'resolution_id',
+    'abuse_events': 'abuse_event_id',
+} %}
+{% set touched = [oldest_touched(ref('stg_ops__cdc_heartbeats'), 'loaded_at', floor)] %}
+{% for table in keys %}
+{% do touched.append(oldest_touched(ref('stg_mbp__' ~ table), 'loaded_at', floor)) %}
+{% endfor %}
+
+with bounds as (
+
+    {{ windows_to_measure(touched, 5) }}
+
+),
+
+-- Snapshot rows were not streamed and have no lag. A redelivery within a day counts at its first arrival, so
+-- a day more is read.
+arrivals as (
+
+    {% for table, key in keys.items() %}
+    select
+        'mbp_{{ table }}' as dataset,
+        committed_at,
+        loaded_at,
+        lag(loaded_at) over (partition by {{ key }}, log_position order by loaded_at) as delivered_before_at
+    from {{ ref('stg_mbp__' ~ table) }}
+    where
+        change_operation <> 'r'
+        and {{ window_number('loaded_at', 5) }} >= (select bounds.first_window - 288 from bounds)
+    union all
+    {% endfor %}
+    -- Heartbeats keep a table measurable on which nothing happens.
+    select
+        'mbp_' || table_name as dataset,
+        emitted_at as committed_at,
+        loaded_at,
+        cast(null as {{ type_timestamp_utc() }}) as delivered_before_at
+    from {{ ref('stg_ops__cdc_heartbeats') }}
+    where {{ window_number('loaded_at', 5) }} >= (select bounds.first_window from bounds)
+
+),
+
+-- Exact: whole microseconds, and below zero where a clock is wrong.
+lags as (
+
+    select
+        dataset,
+        loaded_at,
+        {{ window_number('loaded_at', 5) }} as window_number,
+        {{ epoch_microseconds('loaded_at') }} - {{ epoch_microseconds('committed_at') }} as lag_microseconds
+    from arrivals
+    where
+        (delivered_before_at is null or delivered_before_at < loaded_at - interval '24 hours')
+        and {{ inside_bounds(window_number('loaded_at', 5)) }}
+
+),
+
+measured as (
+
+    select
+        dataset,
+        window_number,
+        count(*) as changes,
+        sum(case when lag_microseconds < 0 then 1 else 0 end) as skewed_changes,
+        percentile_cont(0.95) within group (
+            order by cast(lag_microseconds as double precision)
+        ) / 1000000 as p95_seconds,
+        max(loaded_at) as newest_arrival_at
+    from lags
+    group by dataset, window_number
+
+),
+
+spine as (
+
+    {{ number_series('bounds', 'first_window', 'last_window') }}
+
+),
+
+datasets as (
+
+    {% for table in keys %}
+    select 'mbp_{{ table }}' as dataset
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+
+)
+
+select
+    datasets.dataset || '/' || cast(spine.number as {{ type_string() }}) as lag_id,
+    datasets.dataset,
+    {{ window_start('spine.number', 5) }} as window_start,
+    {{ window_start('spine.number + 1', 5) }} as window_end,
+    cast(coalesce(measured.changes, 0) as bigint) as changes,
+    cast(coalesce(measured.skewed_changes, 0) as bigint) as skewed_changes,
+    cast(measured.p95_seconds as decimal(18, 9)) as p95_seconds,
+    measured.newest_arrival_at
+from spine
+cross join datasets
+left join measured on datasets.dataset = measured.dataset and spine.number = measured.window_number

@@ -1,0 +1,77 @@
+{{ config(
+    materialized='incremental',
+    unique_key='window_start',
+    incremental_strategy='delete+insert',
+    on_schema_change='fail'
+) }}
+
+{% set floor = measured_until() %}
+{% set log = ref('stg_ops__otel_spans') %}
+
+with bounds as (
+
+    {{ windows_to_measure([oldest_touched(log, 'ended_at', floor)], 5) }}
+
+),
+
+-- A span may be delivered twice; of two records the worse one counts. One without an end, or that ends before
+-- it begins, is no measurement: `telemetry_is_sound` reports it.
+spans as (
+
+    select
+        trace_id,
+        span_id,
+        max({{ window_number('ended_at', 5) }}) as window_number,
+        max(duration_nanoseconds) as duration_nanoseconds,
+        max(http_status_code) as http_status_code,
+        max(loaded_at) as loaded_at
+    from {{ log }}
+    where
+        span_name = 'decision.core'
+        and duration_nanoseconds >= 0
+        and {{ inside_bounds(window_number('ended_at', 5)) }}
+    group by trace_id, span_id
+
+),
+
+measured as (
+
+    select
+        spans.window_number,
+        count(*) as decisions,
+        sum(case when spans.http_status_code >= 500 then 1 else 0 end) as errors_5xx,
+        sum(
+            case
+                when spans.http_status_code >= 500 then 1
+                when spans.duration_nanoseconds > parameters.slow_decision_ms * 1000000 then 1
+                else 0
+            end
+        ) as bad_decisions,
+        percentile_cont(0.95) within group (
+            order by cast(spans.duration_nanoseconds as double precision)
+        ) / 1000000 as p95_ms,
+        max(spans.loaded_at) as newest_arrival_at
+    from spans
+    cross join {{ ref('stg_reference__measurement_parameters') }} as parameters
+    group by spans.window_number
+
+),
+
+-- Windows without a decision are rows too: silence must be seen.
+spine as (
+
+    {{ number_series('bounds', 'first_window', 'last_window') }}
+
+)
+
+select
+    {{ window_start('spine.number', 5) }} as window_start,
+    {{ window_start('spine.number + 1', 5) }} as window_end,
+    cast(coalesce(measured.decisions, 0) as bigint) as decisions,
+    cast(coalesce(measured.errors_5xx, 0) as bigint) as errors_5xx,
+    cast(coalesce(measured.bad_decisions, 0) as bigint) as bad_decisions,
+    -- Interpolated between whole nanoseconds: nine decimals hold it exactly, so no engine has to round.
+    cast(measured.p95_ms as decimal(18, 9)) as p95_ms,
+    measured.newest_arrival_at
+from spine
+left join measured on spine.number = measured.window_number

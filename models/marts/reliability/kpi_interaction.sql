@@ -1,0 +1,100 @@
+{{ config(
+    materialized='incremental',
+    unique_key='interaction_id',
+    incremental_strategy='delete+insert',
+    on_schema_change='fail'
+) }}
+
+{% set floor = measured_until() %}
+{% set log = ref('stg_ops__rum_events') %}
+
+-- Hours; a window ends with its hour and is 24 of them long.
+with bounds as (
+
+    {{ windows_to_measure([oldest_touched(log, 'occurred_at', floor)], 60) }}
+
+),
+
+-- An event may be delivered twice; of two records the worse one counts.
+events as (
+
+    select
+        event_id,
+        max(page) as page,
+        max({{ window_number('occurred_at', 60) }}) as hour_number,
+        max(cast(value_ms as double precision)) as value_ms,
+        max(loaded_at) as loaded_at
+    from {{ log }}
+    where
+        metric_name = 'INP'
+        and value_ms >= 0
+        and {{ window_number('occurred_at', 60) }} >= (select bounds.first_window - 23 from bounds)
+        and {{ window_number('occurred_at', 60) }} <= (select bounds.last_window from bounds)
+    group by event_id
+
+),
+
+spine as (
+
+    {{ number_series('bounds', 'first_window', 'last_window') }}
+
+),
+
+-- Every event counts for its page and for the whole.
+counted as (
+
+    select * from events
+
+    union all
+
+    select
+        event_id,
+        'all' as page,
+        hour_number,
+        value_ms,
+        loaded_at
+    from events
+
+),
+
+measured as (
+
+    select
+        spine.number as hour_number,
+        counted.page,
+        count(*) as interactions,
+        percentile_cont(0.75) within group (order by counted.value_ms) as p75_ms,
+        max(counted.loaded_at) as newest_arrival_at
+    from spine
+    inner join counted on spine.number between counted.hour_number and counted.hour_number + 23
+    group by spine.number, counted.page
+
+),
+
+-- A page that nobody visits has no row; silence of all pages is one.
+entities as (
+
+    select
+        page,
+        hour_number
+    from measured
+
+    union
+
+    select
+        'all' as page,
+        number as hour_number
+    from spine
+
+)
+
+select
+    entities.page || '@' || cast(entities.hour_number as {{ type_string() }}) as interaction_id,
+    entities.page,
+    {{ window_start('entities.hour_number', 60) }} as window_start,
+    {{ window_start('entities.hour_number + 1', 60) }} as window_end,
+    cast(coalesce(measured.interactions, 0) as bigint) as interactions,
+    cast(measured.p75_ms as decimal(18, 9)) as p75_ms,
+    measured.newest_arrival_at
+from entities
+left join measured on entities.page = measured.page and entities.hour_number = measured.hour_number

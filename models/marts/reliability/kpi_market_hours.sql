@@ -1,0 +1,39 @@
+{{ config(
+    materialized='incremental',
+    unique_key='market_hour_id',
+    incremental_strategy='delete+insert',
+    on_schema_change='fail'
+) }}
+
+{% set floor = measured_until() %}
+
+with bounds as (
+
+    {{ windows_to_measure([oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', floor, 'quote_id')], 60) }}
+
+),
+
+quotes as (
+
+    select
+        market_id,
+        volume,
+        loaded_at,
+        cast(depth_2pct as double precision) as depth_2pct,
+        {{ window_number('quoted_at', 60) }} as window_number
+    from {{ ref('int_mbp__quotes_latest') }}
+    where not is_deleted and {{ inside_bounds(window_number('quoted_at', 60)) }}
+
+)
+
+select
+    market_id || '/' || cast(window_number as {{ type_string() }}) as market_hour_id,
+    market_id,
+    {{ window_start('window_number', 60) }} as window_start,
+    {{ window_start('window_number + 1', 60) }} as window_end,
+    cast(count(*) as bigint) as quotes,
+    cast(sum(case when volume > 0 then 1 else 0 end) as bigint) as trades,
+    cast(percentile_cont(0.5) within group (order by depth_2pct) as decimal(18, 6)) as median_depth_2pct,
+    max(loaded_at) as newest_arrival_at
+from quotes
+group by market_id, window_number
