@@ -101,10 +101,7 @@ judged as (
         case when recorded.trace_id is null then 1 else 0 end as decisions_without_record,
         decisions.loaded_at
     from decisions
-    left join (
-        select distinct trace_id from {{ records }}
-        where is_critical
-    ) as records
+    left join recorded
         on decisions.trace_id = recorded.trace_id
 
 ),
