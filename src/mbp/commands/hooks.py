@@ -1,0 +1,189 @@
+"""`mbp watch`, `mbp deploy-check`, `mbp hooks`, `mbp kpi`: from a KPI to what is done about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.errors import EXIT_FINDINGS, MbpError
+
+WATCH_EXAMPLES = """
+Examples:
+
+  mbp watch --once                       # for CI and cron: exit 1 when something is red
+
+  mbp watch --interval 60                # keeps going, once a minute
+
+  mbp watch --once --dry-run --json      # what would be decided; nothing is written or sent
+"""
+
+Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("watch", epilog=WATCH_EXAMPLES)(watch)
+    app.command("deploy-check", epilog="Example: mbp deploy-check && ./deploy")(deploy_check)
+    hooks = typer.Typer(help="The decision hooks (A110).", no_args_is_help=True)
+    hooks.command("check", epilog="Example: mbp hooks check --json")(check)
+    hooks.command("show", epilog="Example: mbp hooks show")(show)
+    app.add_typer(hooks, name="hooks")
+    kpi = typer.Typer(help="The KPIs of the measurement sheet (A87).", no_args_is_help=True)
+    kpi.command("collect", epilog="Example: mbp build && mbp kpi collect")(collect)
+    app.add_typer(kpi, name="kpi")
+
+
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Evaluate once and exit.")] = False,
+    interval: Annotated[
+        int, typer.Option(min=1, help="Seconds between two evaluations, without --once.")
+    ] = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, but do nothing.")] = False,
+    target: Target = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate every hook and carry out what it decides: incident, block, degrade, rollback, freeze.
+
+    Exit code: 0 all green, 1 something is red or could not be delivered, 2 could not look.
+    """
+    import time
+
+    from mbp.hooks.watch import text, watch_once
+    from mbp.paths import project_root
+
+    while True:
+        watched = watch_once(project_root(), target, dry_run=dry_run)
+        if as_json:
+            typer.echo(watched.outcome.as_json(), nl=False)
+        else:
+            typer.echo(text(watched), nl=False)
+        if dry_run and not as_json:
+            _would_send(watched)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            _annotate(watched)
+        if once or dry_run:
+            if not watched.passed:
+                raise typer.Exit(EXIT_FINDINGS)
+            return
+        time.sleep(interval)
+
+
+def deploy_check(
+    merge: Annotated[bool, typer.Option("--merge", help="Ask for a merge instead.")] = False,
+) -> None:
+    """May we deploy (or merge)? Reads release.lock, as the last watch left it.
+
+    What blocks a merge blocks a deployment too. Exit code: 0 yes, 1 blocked, 2 nobody looked.
+    """
+    from mbp.hooks.policy import load_hooks
+    from mbp.hooks.state import read_lock, state_folder
+    from mbp.paths import project_root
+
+    root = project_root()
+    hours = load_hooks(root).limits["lock_max_age_hours"]
+    blocks = read_lock(root, state_folder(root), hours, datetime.now(UTC))
+    asked = "merge" if merge else "deployment"
+    blocks = [block for block in blocks if block.kind == "merge" or not merge]
+    for block in blocks:
+        typer.echo(f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}")
+    typer.echo(f"{asked}: {'blocked' if blocks else 'allowed'}", err=True)
+    if blocks:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def check(as_json: AsJson = False) -> None:
+    """Check hooks and sheet: every KPI has a hook, every hook an owner, a route, a runbook, evidence.
+
+    Exit code: 0 whole, 1 findings, 2 a file cannot be read.
+    """
+    from mbp.contracts.sheet import SHEET
+    from mbp.hooks.policy import HOOKS, load_hooks
+    from mbp.paths import project_root
+    from mbp.reporting import Suite, forms
+
+    policy = load_hooks(project_root())
+    suite = Suite("mbp hooks check", [SHEET, HOOKS], policy.findings)
+    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    if suite.failed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def show(as_json: AsJson = False) -> None:
+    """Show every hook whole: KPI, window, target, action, owner, route, rollback, runbook."""
+    from mbp.hooks.policy import load_hooks
+    from mbp.hooks.reference import rows
+    from mbp.paths import project_root
+
+    policy = load_hooks(project_root())
+    if not policy.hooks:
+        raise MbpError("no valid hook", cure="see `mbp hooks check`")
+    table = rows(policy)
+    if as_json:
+        typer.echo(json.dumps({"policy_hash": policy.hash, "hooks": table}, indent=2))
+        return
+    for row in table:
+        typer.echo(f"{row['hook']}")
+        for name, value in row.items():
+            if name != "hook":
+                typer.echo(f"  {name.replace('_', ' '):<12} {value}")
+
+
+def collect(target: Target = None, as_json: AsJson = False) -> None:
+    """Collect the KPIs of the last runs: schema drift, contract break, dbt tests, hook coverage.
+
+    Exit code: 0 all measured and on target, 1 not so, 2 there is no warehouse.
+    """
+    from dataclasses import asdict
+
+    from mbp.hooks.collect import collect as collecting
+    from mbp.hooks.policy import load_hooks
+    from mbp.hooks.reference import on_target
+    from mbp.paths import project_root
+
+    root = project_root()
+    found = collecting(root, target)
+    sheet = load_hooks(root).sheet
+    missed = [one for one in found if not on_target(sheet.kpis[one.kpi_id], one.value)]
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2, default=str))
+    else:
+        for one in found:
+            value = "-" if one.value is None else f"{one.value:g}"
+            typer.echo(f"{one.kpi_id:<20} {value:>6} of {one.samples:>5}  {one.detail}")
+    if missed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _would_send(watched: object) -> None:
+    from mbp.hooks.actions import notices
+    from mbp.hooks.watch import Watched
+
+    assert isinstance(watched, Watched)  # noqa: S101
+    for decision in watched.outcome.opened:
+        for notice in notices(watched.policy, decision, recovered_at=None):
+            typer.echo(f"would send to {notice.channel}: {json.dumps(notice.body)}")
+
+
+def _annotate(watched: object) -> None:
+    """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
+    from mbp.hooks.watch import Watched, text
+
+    assert isinstance(watched, Watched)  # noqa: S101
+    for state in watched.outcome.states:
+        if state.counts_as_red:
+            hook = watched.policy.hooks[state.hook_id]
+            typer.echo(
+                f"::error title={hook.action}::{hook.kpi.name} on {state.entity}: {state.why}"
+                f" (owner {hook.owner}, {hook.runbook})"
+            )
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        verdict = "green" if watched.passed else "red"
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(f"### Hooks: {verdict}\n\n```text\n{text(watched)}```\n")

@@ -1,0 +1,189 @@
+"""The executors: what each action of a decision really does. All of them may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts.policy import load_policy
+from mbp.files import write_text
+from mbp.hooks.decide import Decision
+from mbp.hooks.measurements import OpenDecision
+from mbp.hooks.outbox import ALERTMANAGER, WEBHOOK, put
+from mbp.hooks.policy import Hook, HookPolicy
+from mbp.hooks.state import Block, StateFolder
+
+# Carried out by an operator's system, which the webhook tells; the others are carried out here.
+REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")
+BLOCKS = {"block_merge": "merge", "block_deploy": "deploy"}
+WAIVER_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One message that a decision sends, before it is sent."""
+
+    channel: str
+    key: str
+    body: Any
+
+
+def notices(
+    policy: HookPolicy, decision: Decision, *, recovered_at: datetime | None
+) -> list[Notice]:
+    """The messages of a decision that opens, or that recovered."""
+    hook = policy.hooks.get(decision.hook_id)
+    event = "opened" if recovered_at is None else "recovered"
+    facts = _facts(decision, hook, event, recovered_at)
+    found = [
+        Notice(WEBHOOK, f"{decision.decision_id}.{action}.{event}", {**facts, "action": action})
+        for action in decision.actions
+        if action in REMOTE
+    ]
+    alert = {
+        "labels": {
+            "alertname": decision.hook_id,
+            "kpi": decision.kpi_id,
+            "entity": decision.entity,
+            "owner": decision.owner.split("/")[0],
+            "severity": hook.severity if hook else "ticket",
+            "decision_id": decision.decision_id,
+        },
+        "annotations": {name: str(value) for name, value in facts.items()},
+        "startsAt": decision.breached_at.isoformat(),
+    }
+    if recovered_at is not None:
+        alert["endsAt"] = recovered_at.isoformat()
+    found.append(Notice(ALERTMANAGER, f"{decision.decision_id}.alert.{event}", [alert]))
+    return found
+
+
+def execute(
+    root: Path, folder: StateFolder, policy: HookPolicy, decision: Decision, endpoint: bool
+) -> str:
+    """Carries out a decision that opens; what was done, in a few words.
+
+    Args:
+        endpoint: an Alertmanager is configured; without one its messages would only pile up.
+    """
+    done = ["incident written"]
+    write_text(folder.incidents / f"{decision.decision_id}.md", incident(root, policy, decision))
+    for notice in notices(policy, decision, recovered_at=None):
+        if notice.channel == WEBHOOK:
+            done.append(f"{notice.body['action']} queued")
+        elif not endpoint:
+            continue
+        put(folder, notice.channel, notice.key, notice.body)
+    done += [f"{BLOCKS[one]} blocked" for one in decision.actions if one in BLOCKS]
+    if "waiver" in decision.actions:
+        done.append(f"waiver asked for, at most {WAIVER_DAYS} days")
+    return "; ".join(done)
+
+
+def take_back(
+    folder: StateFolder,
+    policy: HookPolicy,
+    decision: OpenDecision,
+    now: datetime,
+    endpoint: bool,
+) -> str:
+    """Tells everybody who was told that the KPI has recovered."""
+    as_decided = Decision(
+        decision.decision_id,
+        decision.hook_id,
+        decision.kpi_id,
+        decision.entity,
+        decision.reason,
+        None,
+        "",
+        None,
+        decision.breached_at,
+        tuple(decision.action.split("+")),
+        decision.owner,
+        decision.opened_at,
+    )
+    told = []
+    for notice in notices(policy, as_decided, recovered_at=now):
+        if notice.channel == WEBHOOK or endpoint:
+            put(folder, notice.channel, notice.key, notice.body)
+            told.append(notice.channel)
+    path = folder.incidents / f"{decision.decision_id}.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else f"# {decision.hook_id}\n"
+    closing = f"\nRecovered at {now.isoformat()}.\n"
+    if closing not in text:
+        write_text(path, text + closing)
+    return "recovery told" if told else "recovered"
+
+
+def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[Block]:
+    """What must not be merged or deployed. A wrong hook policy blocks deployments by itself."""
+    found = [
+        Block(
+            BLOCKS[action], one.hook_id, one.decision_id, one.owner, f"{one.kpi_id}: {one.reason}"
+        )
+        for one in still_open
+        for action in one.action.split("+")
+        if action in BLOCKS
+    ]
+    found += [
+        Block("deploy", one.subject, "", "PLAT", f"{one.place}: {one.message}")
+        for one in policy.findings
+    ]
+    return sorted(found, key=lambda block: (block.kind, block.hook_id, block.decision_id))
+
+
+def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
+    """The record for people, in Markdown."""
+    hook = policy.hooks[decision.hook_id]
+    names = load_policy(root).owners
+    owners = ", ".join(f"{one} ({names[one]})" for one in decision.owner.split("/"))
+    value = (
+        "no value" if decision.value is None else f"{decision.value.normalize():f} {hook.kpi.unit}"
+    )
+    lines = [
+        f"# {hook.kpi.name}: {decision.reason} on {decision.entity}",
+        "",
+        f"- Decision: {decision.decision_id}",
+        f"- Hook: {hook.id} (watcher {hook.kpi.watcher}), policy {policy.hash[:16]}",
+        f"- Measured: {value}; target {decision.target}; query {hook.kpi.query_id}",
+        f"- Breach since: {decision.breached_at.isoformat()}",
+        f"- Decided at: {decision.decided_at.isoformat()}",
+        f"- Owner: {owners}",
+        f"- Action: {'+'.join(decision.actions)}",
+        f"- Rollback: {hook.rollback}",
+        f"- Runbook: {hook.runbook}",
+        f"- Evidence: {', '.join(hook.evidence)}",
+    ]
+    if "waiver" in decision.actions:
+        lines += [
+            "",
+            "## Waiver",
+            "",
+            f"Until a fix is out, a waiver may stand in for it: at most {WAIVER_DAYS} days, with reason, owner, risk,",
+            "a rehearsed rollback and the approvals of PO, Eng, Data and SRE.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(
+    decision: Decision, hook: Hook | None, event: str, recovered_at: datetime | None
+) -> dict[str, Any]:
+    return {
+        "event": event,
+        "decision_id": decision.decision_id,
+        "hook": decision.hook_id,
+        "kpi": decision.kpi_id,
+        "entity": decision.entity,
+        "reason": decision.reason,
+        "value": None if decision.value is None else str(decision.value),
+        "target": hook.kpi.target if hook else decision.target,
+        "owner": decision.owner,
+        "breached_at": decision.breached_at.isoformat(),
+        "decided_at": decision.decided_at.isoformat(),
+        "recovered_at": None if recovered_at is None else recovered_at.isoformat(),
+        "rollback": hook.rollback if hook else "",
+        "runbook": hook.runbook if hook else "",
+    }

@@ -1,0 +1,166 @@
+"""`mbp kpi collect`: the KPIs that are measured per run, from the artifacts of the last runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mbp.building.dbt_process import target_name, target_path
+from mbp.contracts import all_rules, load_contracts
+from mbp.errors import MbpError
+from mbp.files import write_text
+from mbp.hooks.coverage import EVIDENCE, hook_coverage
+from mbp.hooks.ledger import write
+from mbp.hooks.policy import digest, load_hooks
+from mbp.monitor.record import commit_of
+from mbp.quality.failures import findings_of_last_run, read_artifact
+from mbp.quality.freshness import generated_at
+from mbp.registry.drift import find_drift
+from mbp.registry.run import check_all
+from mbp.warehouse import connect
+
+# A run that is older tells nothing of today.
+LARGEST_AGE = timedelta(hours=24)
+GOOD = ("success", "pass", "warn", "no-op")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One KPI of one run.
+
+    Attributes:
+        value: None when it could not be measured; `detail` says why.
+        samples: how much was looked at.
+    """
+
+    kpi_id: str
+    value: float | None
+    samples: int
+    detail: str
+    evidence: Any
+
+
+def collect(root: Path, target: str | None) -> list[Collected]:
+    """Measures, writes the evidence, and adds the values to `reliability.kpi_runs`.
+
+    What cannot be measured is written down as that: the watcher then sees no value, which is red.
+
+    Raises:
+        MbpError: the hooks cannot be read, or there is no warehouse to write to.
+    """
+    target = target_name(target)
+    policy = load_hooks(root)
+    measures: dict[str, Callable[[], Collected]] = {
+        "schema_drift": lambda: schema_drift(root, target),
+        "data_contract_break": lambda: data_contract_break(root, target),
+        "dbt_tests": lambda: dbt_tests(root, target),
+    }
+    found = [_attempt(kpi_id, measure) for kpi_id, measure in measures.items()]
+    with connect(root, target) as warehouse:
+        covered = hook_coverage(root, policy, warehouse)
+        gaps = [one for one in covered if one.gaps]
+        percent = 100.0 * (len(covered) - len(gaps)) / len(covered)
+        told = "; ".join(f"{one.kpi_id}: {', '.join(one.gaps)}" for one in gaps) or "every hook"
+        evidence = [asdict(one) for one in covered]
+        found.append(Collected("hook_coverage", percent, len(covered), told, evidence))
+        _, clock = warehouse.query("select now_at from reliability.kpi_clock")
+        commit = commit_of(root)
+        with warehouse.transaction():
+            for one in found:
+                row = {
+                    "run_id": f"{one.kpi_id}/{digest([str(clock[0][0])])[:16]}",
+                    "kpi_id": one.kpi_id,
+                    "value": one.value,
+                    "samples": one.samples,
+                    "detail": one.detail[:2000],
+                    "commit_sha": commit,
+                    "measured_at": clock[0][0],
+                }
+                write(warehouse, "reliability.kpi_runs", "run_id", [row])
+    for one in found:
+        document = {**asdict(one), "commit_sha": commit, "target": target}
+        text = json.dumps(document, indent=2, sort_keys=True, default=str) + "\n"
+        write_text(root / EVIDENCE / f"{one.kpi_id}.json", text)
+    return found
+
+
+def schema_drift(root: Path, target: str) -> Collected:
+    """Differences between contracts, registry, manifest and live tables, and forbidden changes.
+
+    Raises:
+        MbpError: one of them cannot be looked at.
+    """
+    drift, places = find_drift(root, [target])
+    checked = check_all(root, [], None, today=date.today())
+    forbidden = [finding for one in checked for finding in one.findings if finding.level == "error"]
+    told = [f"{one.where} {one.subject}: {one.what}" for one in drift]
+    told += [finding.sentence for finding in forbidden]
+    return Collected(
+        "schema_drift",
+        len(told),
+        places + len(checked),
+        _few(told),
+        {"drift": [asdict(one) for one in drift], "changes": [asdict(one) for one in forbidden]},
+    )
+
+
+def data_contract_break(root: Path, target: str) -> Collected:
+    """Error rules of the contracts that the last run of dbt did not find to hold.
+
+    Raises:
+        MbpError: no run, one of another project or target, or one that is too old.
+    """
+    run = findings_of_last_run(root, target)
+    if run.notes:
+        raise MbpError(f"the last run of dbt does not count: {run.notes[0]}")
+    _refuse_old(run.run_results)
+    rules = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
+    judged = [one for one in run.findings if one.rule_id in rules]
+    broken = [one for one in judged if not one.holds or one.verdict == "not run"]
+    told = [f"{one.rule_id}: {one.verdict}" for one in broken]
+    evidence = [{"rule_id": one.rule_id, "verdict": one.verdict} for one in judged]
+    return Collected("data_contract_break", len(broken), len(judged), _few(told), evidence)
+
+
+def dbt_tests(root: Path, target: str) -> Collected:
+    """Nodes of the last run of dbt that did not succeed.
+
+    Raises:
+        MbpError: no run, one of another project or target, or one that is too old.
+    """
+    run = findings_of_last_run(root, target)
+    if run.notes:
+        raise MbpError(f"the last run of dbt does not count: {run.notes[0]}")
+    results = read_artifact(target_path(root), "run_results.json", root)
+    _refuse_old(results)
+    failed = [
+        {"node": one["unique_id"], "status": one["status"]}
+        for one in results["results"]
+        if one["status"] not in GOOD
+    ]
+    told = [f"{one['node']}: {one['status']}" for one in failed]
+    return Collected("dbt_tests", len(failed), len(results["results"]), _few(told), failed)
+
+
+def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:
+    try:
+        return measure()
+    except MbpError as error:
+        return Collected(kpi_id, None, 0, f"could not be measured: {error}", None)
+
+
+def _refuse_old(run_results: Any) -> None:
+    age = datetime.now(UTC) - generated_at(run_results, "run_results.json")
+    if age > LARGEST_AGE:
+        raise MbpError(
+            f"the last run of dbt is {age.total_seconds() / 3600:.0f} hours old", cure="`mbp build`"
+        )
+
+
+def _few(told: list[str], most: int = 5) -> str:
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return "; ".join(told[:most]) + more if told else "nothing"

@@ -1,0 +1,110 @@
+"""What the warehouse measured: the newest windows of every KPI, the project's now, and open decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from mbp.building.dbt_process import target_name
+from mbp.errors import MbpError
+from mbp.warehouse import Warehouse, connect
+
+# Windows of one KPI and entity that are read back: a day of five-minute windows.
+NEWEST = 288
+WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of `kpi_windows`; instants in UTC."""
+
+    kpi_id: str
+    entity: str
+    window_end: datetime
+    value: Decimal | None
+    samples: int
+    verdict: str
+
+
+@dataclass(frozen=True)
+class OpenDecision:
+    """A decision of the ledger that has not recovered."""
+
+    decision_id: str
+    hook_id: str
+    kpi_id: str
+    entity: str
+    reason: str
+    action: str
+    owner: str
+    opened_at: datetime
+    breached_at: datetime
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that a decision may depend on beside the policy.
+
+    Attributes:
+        windows: (KPI, entity) -> its newest windows, newest first.
+        seen: decisions that the ledger knows, open or not.
+    """
+
+    now: datetime
+    windows: Mapping[tuple[str, str], Sequence[Measurement]]
+    open: Sequence[OpenDecision]
+    seen: frozenset[str]
+
+
+def read_picture(root: Path, target: str | None) -> Picture:
+    """Reads the warehouse as it is.
+
+    Raises:
+        MbpError: no warehouse, or one that was built without the KPI models or without data.
+    """
+    with connect(root, target_name(target), read_only=True) as warehouse:
+        return picture_of(warehouse)
+
+
+def picture_of(warehouse: Warehouse) -> Picture:
+    """Like `read_picture`, on an open connection."""
+    demand_models(warehouse)
+    _, clock = warehouse.query("select now_at from reliability.kpi_clock")
+    if not clock or clock[0][0] is None:
+        raise MbpError("no data ever arrived: the project has no now", cure="load data, then build")
+    _, rows = warehouse.query(
+        "select kpi_id, entity, window_end, value, samples, verdict from ("
+        " select *, row_number() over (partition by kpi_id, entity order by window_end desc) as age"
+        " from reliability.kpi_windows) as windows"
+        f" where age <= {NEWEST} order by kpi_id, entity, window_end desc"
+    )
+    windows: dict[tuple[str, str], list[Measurement]] = {}
+    for row in rows:
+        windows.setdefault((row[0], row[1]), []).append(Measurement(*row))
+    _, known = warehouse.query("select decision_id from reliability.hook_decisions")
+    _, still = warehouse.query(
+        "select decision_id, hook_id, kpi_id, entity, reason, action, owner, opened_at, breached_at"
+        " from reliability.hook_decisions where closed_at is null order by decision_id"
+    )
+    return Picture(
+        clock[0][0],
+        windows,
+        tuple(OpenDecision(*row) for row in still),
+        frozenset(row[0] for row in known),
+    )
+
+
+def demand_models(warehouse: Warehouse) -> None:
+    """Raises:
+    MbpError: the warehouse was not built with what a watcher reads.
+    """
+    _, found = warehouse.query(
+        "select table_name from information_schema.tables where table_schema = 'reliability'"
+    )
+    there = {row[0] for row in found}
+    for name in ("kpi_windows", "kpi_clock", "kpi_runs", "hook_decisions", "hook_evaluations"):
+        if name not in there:
+            raise MbpError(f"reliability.{name} is not in the warehouse", cure="run `mbp build`")

@@ -1,0 +1,46 @@
+"""Hooks and KPIs as tables, for `mbp hooks show` and for docs/reference/hooks.md."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+from mbp.contracts.sheet import Kpi
+from mbp.hooks.policy import HookPolicy
+
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "==": operator.eq,
+}
+
+
+def on_target(kpi: Kpi, value: float | None) -> bool:
+    """False for a missed target and for no value."""
+    return value is not None and COMPARISONS[kpi.operator](value, kpi.bound)
+
+
+def rows(policy: HookPolicy) -> list[dict[str, str]]:
+    """Every valid hook with all its facts, in the order of the file."""
+    return [
+        {
+            "hook": hook.id,
+            "kpi": hook.kpi.id,
+            "threshold": hook.kpi.target,
+            "window": hook.kpi.window,
+            "entities": hook.entities,
+            "for_windows": str(hook.for_windows),
+            "watcher": hook.kpi.watcher,
+            "action": hook.action,
+            "owner": hook.kpi.owner,
+            "route": hook.receiver,
+            "severity": hook.severity,
+            "must_have": "yes" if hook.must_have else "no",
+            "rollback": hook.rollback,
+            "runbook": hook.runbook,
+            "evidence": ", ".join(hook.evidence),
+        }
+        for hook in policy.hooks.values()
+    ]

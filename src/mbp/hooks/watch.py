@@ -1,0 +1,137 @@
+"""`mbp watch`: look once, decide, act, and write down what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbp.building.dbt_process import target_name
+from mbp.hooks import actions, ledger, outbox
+from mbp.hooks.decide import Decision, Outcome, decide
+from mbp.hooks.measurements import OpenDecision, Picture, picture_of, read_picture
+from mbp.hooks.policy import HookPolicy, load_hooks
+from mbp.hooks.state import state_folder, write_lock
+from mbp.warehouse import connect
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One evaluation.
+
+    Attributes:
+        done: decision id -> what the executors did.
+        problems: messages that could not be delivered; they stay in the outbox.
+        still_open: every decision that is open now.
+    """
+
+    policy: HookPolicy
+    outcome: Outcome
+    done: dict[str, str]
+    problems: Sequence[str]
+    still_open: Sequence[OpenDecision]
+
+    @property
+    def passed(self) -> bool:
+        """Nothing is red, no hook is wrong, and everybody who had to be told was told."""
+        return self.outcome.passed and not self.policy.findings and not self.problems
+
+
+def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watched:
+    """Evaluates every hook and carries out what it decides.
+
+    Actions come first and the ledger after them: what is cut off in between is decided again, under the same
+    id, and changes nothing twice.
+
+    Args:
+        dry_run: decide only; nothing is written or sent.
+
+    Raises:
+        MbpError: policy, warehouse, state folder or an endpoint cannot be used.
+    """
+    policy = load_hooks(root)
+    to = outbox.endpoints()
+    if dry_run:
+        picture = read_picture(root, target)
+        outcome = decide(policy, picture)
+        return Watched(policy, outcome, {}, (), _still_open(picture, outcome))
+    folder = state_folder(root)
+    with connect(root, target_name(target)) as warehouse:
+        picture = picture_of(warehouse)
+        outcome = decide(policy, picture)
+        alerts = to.alertmanager is not None
+        done = {
+            one.decision_id: actions.execute(root, folder, policy, one, alerts)
+            for one in outcome.opened
+        }
+        done |= {
+            one.decision_id: actions.take_back(folder, policy, one, outcome.now, alerts)
+            for one in outcome.recovered
+        }
+        still_open = _still_open(picture, outcome)
+        write_lock(folder, actions.blocks(policy, still_open), policy.hash)
+        with warehouse.transaction():
+            rows = ledger.opened_rows(policy, outcome, done)
+            rows += ledger.recovered_rows(policy, outcome, done)
+            ledger.write(warehouse, "reliability.hook_events", "event_id", rows)
+            ledger.write(
+                warehouse,
+                "reliability.hook_evaluations",
+                "evaluation_id",
+                ledger.evaluation_rows(policy, outcome),
+            )
+    problems = outbox.deliver(root, folder, to)
+    return Watched(policy, outcome, done, problems, still_open)
+
+
+def _still_open(picture: Picture, outcome: Outcome) -> list[OpenDecision]:
+    closed = {one.decision_id for one in outcome.recovered}
+    return [one for one in picture.open if one.decision_id not in closed] + [
+        _as_open(one) for one in outcome.opened
+    ]
+
+
+def _as_open(one: Decision) -> OpenDecision:
+    return OpenDecision(
+        one.decision_id,
+        one.hook_id,
+        one.kpi_id,
+        one.entity,
+        one.reason,
+        "+".join(one.actions),
+        one.owner,
+        one.decided_at,
+        one.breached_at,
+    )
+
+
+def text(watched: Watched) -> str:
+    """A line per hook and entity that is not green, what was decided, and a line that sums up."""
+    states = watched.outcome.states
+    lines = [f"{one.place}: {one.code}: {one.sentence}" for one in watched.policy.findings]
+    for state in states:
+        if state.colour != "green":
+            kpi = watched.policy.sheet.kpis[state.kpi_id]
+            value = "-" if state.value is None else f"{state.value.normalize():f}"
+            mark = " (counts as red)" if state.counts_as_red and state.colour != "red" else ""
+            lines.append(
+                f"{state.colour:<8} {state.hook_id:<16} {state.entity:<16} {value} {kpi.unit}"
+                f" (target {kpi.target}): {state.why}{mark}"
+            )
+    for one in watched.outcome.opened:
+        done = watched.done.get(one.decision_id, "dry run: nothing was done")
+        lines.append(
+            f"decided  {one.hook_id:<16} {one.entity:<16} {'+'.join(one.actions)},"
+            f" owner {one.owner}: {done}"
+        )
+    lines += [
+        f"closed   {one.hook_id:<16} {one.entity:<16} open since {one.opened_at:%Y-%m-%d %H:%M:%S}"
+        for one in watched.outcome.recovered
+    ]
+    lines += [f"problem  {one}" for one in watched.problems]
+    red = sum(state.counts_as_red for state in states)
+    lines.append(
+        f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red,"
+        f" {len(watched.still_open)} open decisions at {watched.outcome.now:%Y-%m-%d %H:%M:%S}"
+    )
+    return "\n".join(lines) + "\n"
