@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("watch", epilog=WATCH_EXAMPLES)(watch)
     app.command("deploy-check", epilog="Example: mbp deploy-check && ./deploy")(deploy_check)
+    app.command("exercise", epilog="Example: mbp exercise cdc_delay; mbp exercise --all")(exercise)
     hooks = typer.Typer(help="The decision hooks (A110).", no_args_is_help=True)
     hooks.command("check", epilog="Example: mbp hooks check --json")(check)
     hooks.command("show", epilog="Example: mbp hooks show")(show)
@@ -187,3 +188,38 @@ def _annotate(watched: object) -> None:
         verdict = "green" if watched.passed else "red"
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(f"### Hooks: {verdict}\n\n```text\n{text(watched)}```\n")
+
+
+def exercise(
+    name: Annotated[list[str] | None, typer.Argument(help="Exercises by id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="Also weaken each hook: its exercise must fail.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Inject faults into an isolated copy and see each of them end in its decision.
+
+    Exit code: 0 every edge works, 1 one does not, 2 could not run.
+    """
+    from mbp.hooks.exercises import as_table
+    from mbp.hooks.exercises import exercise as run
+    from mbp.paths import project_root
+
+    if every == bool(name):
+        raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
+    results = run(
+        project_root(),
+        name or [],
+        lambda told: typer.echo(told, err=True),
+        mutations=mutations,
+    )
+    if as_json:
+        from dataclasses import asdict
+
+        document = [{**asdict(one), "passed": one.passed} for one in results]
+        typer.echo(json.dumps(document, indent=2, default=str))
+    else:
+        typer.echo(as_table(results), nl=False)
+    if not all(one.passed for one in results):
+        raise typer.Exit(EXIT_FINDINGS)

@@ -103,7 +103,7 @@ def schema_drift(root: Path, target: str) -> Collected:
         "schema_drift",
         len(told),
         places + len(checked),
-        _few(told),
+        few(told),
         {"drift": [asdict(one) for one in drift], "changes": [asdict(one) for one in forbidden]},
     )
 
@@ -123,7 +123,7 @@ def data_contract_break(root: Path, target: str) -> Collected:
     broken = [one for one in judged if not one.holds or one.verdict == "not run"]
     told = [f"{one.rule_id}: {one.verdict}" for one in broken]
     evidence = [{"rule_id": one.rule_id, "verdict": one.verdict} for one in judged]
-    return Collected("data_contract_break", len(broken), len(judged), _few(told), evidence)
+    return Collected("data_contract_break", len(broken), len(judged), few(told), evidence)
 
 
 def dbt_tests(root: Path, target: str) -> Collected:
@@ -143,7 +143,7 @@ def dbt_tests(root: Path, target: str) -> Collected:
         if one["status"] not in GOOD
     ]
     told = [f"{one['node']}: {one['status']}" for one in failed]
-    return Collected("dbt_tests", len(failed), len(results["results"]), _few(told), failed)
+    return Collected("dbt_tests", len(failed), len(results["results"]), few(told), failed)
 
 
 def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:
@@ -161,6 +161,6 @@ def _refuse_old(run_results: Any) -> None:
         )
 
 
-def _few(told: list[str], most: int = 5) -> str:
+def few(told: list[str], most: int = 5) -> str:
     more = f" and {len(told) - most} more" if len(told) > most else ""
     return "; ".join(told[:most]) + more if told else "nothing"

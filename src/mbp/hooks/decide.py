@@ -142,7 +142,8 @@ def _state(hook: Hook, entity: str, windows: Sequence[Measurement], now: datetim
         return _seen(hook, entity, "unknown", None, None, "never measured")
     newest = windows[0]
     every = timedelta(minutes=hook.kpi.every_minutes)
-    patience = every if hook.kpi.window_minutes is None else STALE_AFTER_WINDOWS * every
+    is_run = newest.window_start == newest.window_end
+    patience = every if is_run else STALE_AFTER_WINDOWS * every
     if now - newest.window_end > patience:
         why = f"the newest measurement is older than {patience}"
         return _seen(hook, entity, "unknown", newest, newest.window_end, why)
@@ -151,7 +152,8 @@ def _state(hook: Hook, entity: str, windows: Sequence[Measurement], now: datetim
     if newest.verdict == "ok":
         return _seen(hook, entity, "green", newest, None, "within target")
     run = _breach_run(windows, every)
-    since = run[-1].window_end - (timedelta(0) if hook.kpi.window_minutes is None else every)
+    # The window before this run was fine, so the breach is at most one step older than its first window.
+    since = run[-1].window_end - (timedelta(0) if is_run else every)
     if len(run) < hook.for_windows:
         why = f"{len(run)} of {hook.for_windows} windows"
         return _seen(hook, entity, "pending", newest, since, why)

@@ -19,10 +19,11 @@ WHOLE = "all"
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row of `kpi_windows`; instants in UTC."""
+    """One row of `kpi_windows`; instants in UTC. What was collected from a run begins where it ends."""
 
     kpi_id: str
     entity: str
+    window_start: datetime
     window_end: datetime
     value: Decimal | None
     samples: int
@@ -76,7 +77,7 @@ def picture_of(warehouse: Warehouse) -> Picture:
     if not clock or clock[0][0] is None:
         raise MbpError("no data ever arrived: the project has no now", cure="load data, then build")
     _, rows = warehouse.query(
-        "select kpi_id, entity, window_end, value, samples, verdict from ("
+        "select kpi_id, entity, window_start, window_end, value, samples, verdict from ("
         " select *, row_number() over (partition by kpi_id, entity order by window_end desc) as age"
         " from reliability.kpi_windows) as windows"
         f" where age <= {NEWEST} order by kpi_id, entity, window_end desc"

@@ -1,0 +1,216 @@
+"""What an exercise demands of the world after its fault: the decision, the action, the owner, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from mbp.errors import MbpError
+from mbp.files import write_text
+from mbp.hooks.actions import BLOCKS, REMOTE
+from mbp.hooks.coverage import EXERCISES
+from mbp.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
+from mbp.hooks.measurements import WHOLE
+from mbp.hooks.outbox import pending
+from mbp.hooks.policy import HOOKS, Hook, HookPolicy
+from mbp.hooks.reference import on_target
+from mbp.hooks.state import read_lock, state_folder
+from mbp.hooks.watch import Watched
+from mbp.hooks.world import World
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A decision that must be made."""
+
+    hook: str
+    entity: str = WHOLE
+    reason: str = "breach"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was wrong, and the expected decisions that were made."""
+
+    problems: Sequence[str]
+    decisions: Sequence[Mapping[str, Any]]
+
+
+def control_problems(watched: Watched) -> list[str]:
+    """The world without the fault: nothing may be red, nothing decided, no hook be wrong."""
+    told = [f"{one.hook_id} on {one.entity} is {one.colour}: {one.why}"
+            for one in watched.outcome.states if one.counts_as_red]  # fmt: skip
+    told += [f"{one.hook_id} on {one.entity} was decided" for one in watched.outcome.opened]
+    told += [finding.sentence for finding in watched.policy.findings]
+    return told
+
+
+def judge(
+    world: World,
+    policy: HookPolicy,
+    watched: Watched,
+    expect: Sequence[Expected],
+    also: Sequence[str],
+    detect_within_seconds: int,
+) -> Judgement:
+    """Compares what happened with what was expected; looks at ledger, incident, outbox and lock."""
+    problems: list[str] = []
+    decisions: list[Mapping[str, Any]] = []
+    made = {(one.hook_id, one.entity, one.reason): one for one in watched.outcome.opened}
+    for wanted in expect:
+        decision = made.pop((wanted.hook, wanted.entity, wanted.reason), None)
+        if decision is None:
+            problems.append(f"{wanted.hook} on {wanted.entity} decided nothing ({wanted.reason})")
+            continue
+        hook = policy.hooks[wanted.hook]
+        problems += _wrong_decision(hook, decision)
+        problems += _wrong_effects(world, decision)
+        detected = (decision.decided_at - decision.breached_at).total_seconds()
+        if detected > detect_within_seconds:
+            problems.append(f"{hook.id} took {detected:.0f} s, over {detect_within_seconds} s")
+        decisions.append(
+            {
+                "decision_id": decision.decision_id,
+                "hook": hook.id,
+                "entity": decision.entity,
+                "reason": decision.reason,
+                "action": "+".join(decision.actions),
+                "owner": decision.owner,
+                "value": None if decision.value is None else str(decision.value),
+                "detect_seconds": detected,
+            }
+        )
+    problems += [
+        f"{hook_id} on {entity} was decided too ({reason})"
+        for hook_id, entity, reason in made
+        if hook_id not in also
+    ]
+    if watched.passed:
+        problems.append("the watcher says that all is well")
+    again = world.watch()
+    problems += [f"{one.hook_id} was decided twice" for one in again.outcome.opened]
+    return Judgement(problems, decisions)
+
+
+def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
+    told = []
+    actions = hook.kpi.actions
+    if decision.reason == "unknown":
+        actions = tuple(one for one in actions if one in SAFE_WHEN_UNKNOWN) or ("open_incident",)
+    if decision.actions != actions:
+        told.append(f"{hook.id} did {'+'.join(decision.actions)}, not {'+'.join(actions)}")
+    if decision.owner != hook.kpi.owner:
+        told.append(f"{hook.id} is owned by {decision.owner}, not by {hook.kpi.owner}")
+    return told
+
+
+def _wrong_effects(world: World, decision: Decision) -> list[str]:
+    """The traces that the actions must have left."""
+    with world.inside():
+        folder = state_folder(world.root)
+    told = []
+    incident = folder.incidents / f"{decision.decision_id}.md"
+    if not incident.is_file() or decision.owner.split("/")[0] not in incident.read_text("utf-8"):
+        told.append(f"{decision.hook_id} left no incident with its owner")
+    waiting = pending(folder)
+    told += [
+        f"{decision.hook_id}: {action} is not in the outbox"
+        for action in decision.actions
+        if action in REMOTE and f"{decision.decision_id}.{action}.opened" not in waiting
+    ]
+    try:
+        blocks = read_lock(world.root, folder, 24, datetime.now(UTC))
+    except MbpError as error:
+        return [*told, str(error)]
+    kinds = {block.kind for block in blocks if block.decision_id == decision.decision_id}
+    told += [
+        f"{decision.hook_id}: release.lock does not block the {BLOCKS[action]}"
+        for action in decision.actions
+        if action in BLOCKS and BLOCKS[action] not in kinds
+    ]
+    with world.open() as warehouse:
+        _, rows = warehouse.query(
+            "select owner from reliability.hook_decisions where decision_id = ?",
+            [decision.decision_id],
+        )
+    if rows != [(decision.owner,)]:
+        told.append(f"{decision.hook_id} is not in the ledger with its owner")
+    return told
+
+
+def recovery(
+    after: Watched, decisions: Sequence[Mapping[str, Any]], within_seconds: int | None
+) -> tuple[float | None, list[str]]:
+    """(time from the decision to the recovery, what is wrong with it)."""
+    closed = {one.decision_id: one for one in after.outcome.recovered}
+    states = {(one.hook_id, one.entity): one for one in after.outcome.states}
+    problems, seconds = [], []
+    for decision in decisions:
+        one = closed.get(decision["decision_id"])
+        if one is None:
+            problems.append(f"{decision['hook']} has not recovered")
+            continue
+        state = states[decision["hook"], decision["entity"]]
+        kpi = after.policy.sheet.kpis[state.kpi_id]
+        if state.value is None or not on_target(kpi, float(state.value)):
+            problems.append(f"{decision['hook']} is closed at {state.value}, off its target")
+        seconds.append((after.outcome.now - one.opened_at).total_seconds())
+    longest = max(seconds, default=None)
+    if within_seconds is not None and longest is not None and longest > within_seconds:
+        problems.append(f"the recovery took {longest:.0f} s, over {within_seconds} s")
+    return longest, problems
+
+
+def change_hooks(root: Path, change: Callable[[list[Any]], list[Any]]) -> None:
+    """Rewrites the hooks of a copy."""
+    yaml = YAML(typ="rt")
+    path = root / HOOKS
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    document["hooks"] = change(document["hooks"])
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+
+
+def pretend_exercised(root: Path, policy: HookPolicy) -> None:
+    """The world takes every hook as exercised: whether it is, is what the run finds out."""
+    hooks = {hook.id: hook.definition_hash for hook in policy.hooks.values()}
+    document = {"exercises": [{"id": "taken for granted", "passed": True, "hooks": hooks}]}
+    write_text(root / EXERCISES, json.dumps(document))
+
+
+def write_report(
+    root: Path, policy: HookPolicy, every: Sequence[Any], results: Sequence[Any]
+) -> None:
+    """target/evidence/exercises.json: each exercise as it last ran; only what is in the file of today."""
+    path = root / EXERCISES
+    old: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            old = {one["id"]: one for one in json.loads(path.read_text("utf-8"))["exercises"]}
+        except (ValueError, KeyError, TypeError):
+            old = {}
+    hooks = {one.id: {wanted.hook for wanted in one.expect} for one in every}
+    for result in results:
+        proved = {name: policy.hooks[name].definition_hash for name in sorted(hooks[result.id])}
+        old[result.id] = {
+            "id": result.id,
+            "what": result.what,
+            "passed": result.passed,
+            "hooks": proved,
+            "problems": list(result.problems),
+            "decisions": list(result.decisions),
+            "injection_to_decision_seconds": result.decision_seconds,
+            "detect_seconds": result.detect_seconds,
+            "recover_seconds": result.recover_seconds,
+            "mutants_killed": dict(result.mutants),
+            "policy_hash": policy.hash,
+            "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+    document = {"exercises": [old[one.id] for one in every if one.id in old]}
+    write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
