@@ -22,6 +22,14 @@ Examples:
   mbp watch --once --dry-run --json      # what would be decided; nothing is written or sent
 """
 
+METRICS_EXAMPLES = """
+Examples:
+
+  mbp metrics                            # the Prometheus text format
+
+  mbp metrics --output /var/lib/node_exporter/mbp.prom
+"""
+
 Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
@@ -35,6 +43,9 @@ def register(app: typer.Typer) -> None:
     hooks.command("check", epilog="Example: mbp hooks check --json")(check)
     hooks.command("show", epilog="Example: mbp hooks show")(show)
     app.add_typer(hooks, name="hooks")
+    hooks.command("render", epilog="Example: mbp hooks render --check")(render)
+    app.command("status", epilog="Example: mbp status | less")(status)
+    app.command("metrics", epilog=METRICS_EXAMPLES)(metrics)
     kpi = typer.Typer(help="The KPIs of the measurement sheet (A87).", no_args_is_help=True)
     kpi.command("collect", epilog="Example: mbp build && mbp kpi collect")(collect)
     app.add_typer(kpi, name="kpi")
@@ -223,3 +234,71 @@ def exercise(
         typer.echo(as_table(results), nl=False)
     if not all(one.passed for one in results):
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def render(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
+    ] = False,
+) -> None:
+    """Write Prometheus rules and their tests, Alertmanager routing, dashboards and the reference."""
+    from mbp.hooks.render import CURE, stale_files
+    from mbp.hooks.render import render as rendering
+    from mbp.paths import project_root
+
+    root = project_root()
+    if not check:
+        for name in rendering(root):
+            typer.echo(f"wrote {name}")
+        return
+    stale = stale_files(root)
+    for name in stale:
+        typer.echo(f"{name}: differs from sheet, hooks and exercises. Cure: {CURE}")
+    if stale:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def status(target: Target = None, as_json: AsJson = False) -> None:
+    """Show where every KPI stands: value, target, trend, state, owner, open decisions.
+
+    Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
+    """
+    import sys
+
+    from mbp.hooks import status as screen
+    from mbp.hooks.decide import decide
+    from mbp.hooks.measurements import read_picture
+    from mbp.hooks.policy import load_hooks
+    from mbp.paths import project_root
+
+    policy = load_hooks(project_root())
+    picture = read_picture(project_root(), target)
+    found = screen.status(policy, picture, decide(policy, picture))
+    if as_json:
+        typer.echo(json.dumps(screen.as_json(found), indent=2, default=str))
+        return
+    plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+    typer.echo(screen.text(found, colour=not plain), nl=False)
+
+
+def metrics(
+    output: Annotated[
+        Path | None, typer.Option(help="A file, written as a whole, instead of standard output.")
+    ] = None,
+    target: Target = None,
+) -> None:
+    """Write the newest value of every KPI in the Prometheus text format."""
+    from mbp.files import write_text
+    from mbp.hooks.decide import decide
+    from mbp.hooks.exposition import exposition
+    from mbp.hooks.measurements import read_picture
+    from mbp.hooks.policy import load_hooks
+    from mbp.paths import project_root
+
+    policy = load_hooks(project_root())
+    picture = read_picture(project_root(), target)
+    text = exposition(policy, picture, decide(policy, picture))
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)
