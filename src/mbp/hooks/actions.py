@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Template
+
 from mbp.contracts.policy import load_policy
 from mbp.files import write_text
 from mbp.hooks.decide import Decision
@@ -20,6 +22,7 @@ from mbp.hooks.state import Block, StateFolder
 REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")
 BLOCKS = {"block_merge": "merge", "block_deploy": "deploy"}
 WAIVER_DAYS = 14
+TEMPLATE = "incident.md.j2"
 
 
 @dataclass(frozen=True)
@@ -136,36 +139,24 @@ def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[Block
 
 
 def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
-    """The record for people, in Markdown."""
+    """The record for people, in Markdown, from the template beside this module."""
     hook = policy.hooks[decision.hook_id]
     names = load_policy(root).owners
-    owners = ", ".join(f"{one} ({names[one]})" for one in decision.owner.split("/"))
-    value = (
-        "no value" if decision.value is None else f"{decision.value.normalize():f} {hook.kpi.unit}"
+    measured = "no value"
+    if decision.value is not None:
+        measured = f"{decision.value.normalize():f} {hook.kpi.unit}"
+    template = Template(
+        (Path(__file__).parent / TEMPLATE).read_text(encoding="utf-8"), keep_trailing_newline=True
     )
-    lines = [
-        f"# {hook.kpi.name}: {decision.reason} on {decision.entity}",
-        "",
-        f"- Decision: {decision.decision_id}",
-        f"- Hook: {hook.id} (watcher {hook.kpi.watcher}), policy {policy.hash[:16]}",
-        f"- Measured: {value}; target {decision.target}; query {hook.kpi.query_id}",
-        f"- Breach since: {decision.breached_at.isoformat()}",
-        f"- Decided at: {decision.decided_at.isoformat()}",
-        f"- Owner: {owners}",
-        f"- Action: {'+'.join(decision.actions)}",
-        f"- Rollback: {hook.rollback}",
-        f"- Runbook: {hook.runbook}",
-        f"- Evidence: {', '.join(hook.evidence)}",
-    ]
-    if "waiver" in decision.actions:
-        lines += [
-            "",
-            "## Waiver",
-            "",
-            f"Until a fix is out, a waiver may stand in for it: at most {WAIVER_DAYS} days, with reason, owner, risk,",
-            "a rehearsed rollback and the approvals of PO, Eng, Data and SRE.",
-        ]
-    return "\n".join(lines) + "\n"
+    return template.render(
+        decision=decision,
+        hook=hook,
+        kpi=hook.kpi,
+        measured=measured,
+        owners=", ".join(f"{one} ({names[one]})" for one in decision.owner.split("/")),
+        policy_hash=policy.hash,
+        waiver_days=WAIVER_DAYS,
+    )
 
 
 def _facts(

@@ -13,7 +13,7 @@ from mbp.building.dbt_process import target_name, target_path
 from mbp.contracts import all_rules, load_contracts
 from mbp.errors import MbpError
 from mbp.files import write_text
-from mbp.hooks.coverage import EVIDENCE, hook_coverage
+from mbp.hooks.coverage import evidence_folder, hook_coverage
 from mbp.hooks.ledger import write
 from mbp.hooks.policy import digest, load_hooks
 from mbp.monitor.record import commit_of
@@ -84,7 +84,7 @@ def collect(root: Path, target: str | None) -> list[Collected]:
     for one in found:
         document = {**asdict(one), "commit_sha": commit, "target": target}
         text = json.dumps(document, indent=2, sort_keys=True, default=str) + "\n"
-        write_text(root / EVIDENCE / f"{one.kpi_id}.json", text)
+        write_text(evidence_folder(root) / f"{one.kpi_id}.json", text)
     return found
 
 

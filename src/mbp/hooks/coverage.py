@@ -9,14 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from mbp.building.dbt_process import target_path
 from mbp.errors import MbpError
 from mbp.hooks.measurements import demand_models
 from mbp.hooks.policy import HookPolicy
 from mbp.paths import shown
 from mbp.warehouse import Warehouse
 
-EVIDENCE = Path("target") / "evidence"
-EXERCISES = EVIDENCE / "exercises.json"
 EVALUATED_WITHIN = timedelta(hours=24)
 
 
@@ -63,13 +62,23 @@ def hook_coverage(root: Path, policy: HookPolicy, warehouse: Warehouse) -> list[
     return found
 
 
+def evidence_folder(root: Path) -> Path:
+    """Where reports of runs lie: beside dbt's own artifacts."""
+    return target_path(root) / "evidence"
+
+
+def exercises_report(root: Path) -> Path:
+    """What `mbp exercise` wrote last."""
+    return evidence_folder(root) / "exercises.json"
+
+
 def exercised_hooks(root: Path) -> Mapping[str, Sequence[str]]:
     """Hook id -> definition hashes that an exercise proved; nothing when none was ever run.
 
     Raises:
         MbpError: the report is not what `mbp exercise` writes.
     """
-    path = root / EXERCISES
+    path = exercises_report(root)
     if not path.is_file():
         return {}
     try:

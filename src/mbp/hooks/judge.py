@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from mbp.errors import MbpError
 from mbp.files import write_text
 from mbp.hooks.actions import BLOCKS, REMOTE
-from mbp.hooks.coverage import EXERCISES
+from mbp.hooks.coverage import exercises_report
 from mbp.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
 from mbp.hooks.measurements import WHOLE
 from mbp.hooks.outbox import pending
@@ -181,14 +181,14 @@ def pretend_exercised(root: Path, policy: HookPolicy) -> None:
     """The world takes every hook as exercised: whether it is, is what the run finds out."""
     hooks = {hook.id: hook.definition_hash for hook in policy.hooks.values()}
     document = {"exercises": [{"id": "taken for granted", "passed": True, "hooks": hooks}]}
-    write_text(root / EXERCISES, json.dumps(document))
+    write_text(root / "target" / "evidence" / "exercises.json", json.dumps(document))
 
 
 def write_report(
     root: Path, policy: HookPolicy, every: Sequence[Any], results: Sequence[Any]
 ) -> None:
     """target/evidence/exercises.json: each exercise as it last ran; only what is in the file of today."""
-    path = root / EXERCISES
+    path = exercises_report(root)
     old: dict[str, Any] = {}
     if path.is_file():
         try:
