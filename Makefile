@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test docs lint format bench prove clean
+.PHONY: help setup build test docs lint format bench prove exercise clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -25,13 +25,16 @@ lint: setup ## formatting, lint, types, generated files, conventions
 
 format: setup ## mend what the formatters can mend
 	@$(BIN)/ruff check --fix --quiet src tests scripts; $(BIN)/ruff format --quiet src tests scripts
-	@$(BIN)/sqlfluff fix --quiet models tests/dbt/singular
+	@$(BIN)/sqlfluff fix --quiet models tests/dbt/singular tests/dbt/telemetry
 
 prove: setup ## inject one fault per rule and print what was caught
 	@$(BIN)/mbp quality prove
+
+exercise: setup ## inject a fault per hook into an isolated copy and see each end in its decision
+	@$(BIN)/mbp exercise --all --mutations
 
 bench: setup ## measure speed: ratios in one run (minutes; BENCH_ROWS=1000000,10000000)
 	@$(BIN)/python scripts/bench.py
 
 clean: ## remove everything that was built, and the environment
-	rm -rf .venv target logs dbt_packages mbp.duckdb mbp.duckdb.wal
+	rm -rf .venv target logs dbt_packages mbp.duckdb mbp.duckdb.wal .mbp

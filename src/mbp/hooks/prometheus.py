@@ -14,7 +14,7 @@ RULES_FILE = "mbp_rules.yml"
 SCRAPE = "1m"
 # A watcher and Prometheus look at the same windows; one scrape may still be missing.
 PATIENCE = "2m"
-STEPS = 180
+STEPS = 75
 
 
 def rules(policy: HookPolicy) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""Delivery to a real endpoint: signed, retried, never lost, never told twice."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+import pytest
+from tests.python.hooks.receiver import receiver
+
+from mbp.errors import MbpError
+from mbp.hooks import outbox
+from mbp.hooks.outbox import ALERTMANAGER, WEBHOOK, Endpoints, deliver, endpoints, pending, put
+from mbp.hooks.state import StateFolder
+
+SECRET = "a secret of the test"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StateFolder:
+    return StateFolder(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "BACKOFF_SECONDS", 0.01)
+
+
+def to(url: str | None) -> Endpoints:
+    return Endpoints(url, SECRET, None)
+
+
+def test_without_an_endpoint_the_folder_is_the_interface(folder: StateFolder) -> None:
+    put(folder, WEBHOOK, "one", {"action": "freeze"})
+    assert deliver(folder.path, folder, to(None)) == []
+    assert pending(folder) == ["one"]
+
+
+def test_a_message_is_signed_and_carries_its_key(folder: StateFolder) -> None:
+    put(folder, WEBHOOK, "one.freeze.opened", {"action": "freeze"})
+    with receiver() as seen:
+        assert deliver(folder.path, folder, to(seen.url)) == []
+    ((_, headers, body),) = seen.requests
+    assert headers["Idempotency-Key"] == "one.freeze.opened"
+    expected = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    assert headers["X-MBP-Signature"] == f"sha256={expected}"
+    assert pending(folder) == []
+    assert (folder.outbox / "sent" / "one.freeze.opened.json").is_file()
+
+
+def test_a_busy_endpoint_is_tried_again_with_the_same_key(folder: StateFolder) -> None:
+    put(folder, WEBHOOK, "one", {})
+    with receiver(503, 503) as seen:
+        assert deliver(folder.path, folder, to(seen.url)) == []
+    assert [headers["Idempotency-Key"] for _, headers, _ in seen.requests] == ["one"] * 3
+
+
+@pytest.mark.parametrize("statuses", [(503, 503, 503), (400,), (302,)])
+def test_what_is_not_accepted_stays_and_is_told(
+    folder: StateFolder, statuses: tuple[int, ...]
+) -> None:
+    put(folder, WEBHOOK, "one", {})
+    with receiver(*statuses) as seen:
+        (problem,) = deliver(folder.path, folder, to(seen.url))
+        assert problem.startswith("one stays in the outbox")
+        assert pending(folder) == ["one"]
+        # The endpoint is back: the next evaluation delivers it.
+        assert deliver(folder.path, folder, to(seen.url)) == []
+    assert pending(folder) == []
+
+
+def test_an_endpoint_that_is_down_loses_nothing(folder: StateFolder) -> None:
+    put(folder, WEBHOOK, "one", {})
+    with receiver() as seen:
+        gone = seen.url
+    (problem,) = deliver(folder.path, folder, to(gone))
+    assert "ConnectionError" in problem
+    assert pending(folder) == ["one"]
+
+
+def test_the_same_message_is_not_sent_twice(folder: StateFolder) -> None:
+    with receiver() as seen:
+        for _ in range(3):
+            put(folder, WEBHOOK, "one", {})
+            deliver(folder.path, folder, to(seen.url))
+    assert len(seen.requests) == 1
+
+
+def test_one_that_fails_does_not_hold_up_the_others(folder: StateFolder) -> None:
+    put(folder, WEBHOOK, "one", {})
+    put(folder, WEBHOOK, "two", {})
+    with receiver(400) as seen:
+        problems = deliver(folder.path, folder, to(seen.url))
+    assert len(problems) == 1
+    assert pending(folder) == ["one"]
+    assert len(seen.requests) == 2
+
+
+def test_alerts_go_to_the_api_of_alertmanager(folder: StateFolder) -> None:
+    put(folder, ALERTMANAGER, "one", [{"labels": {"alertname": "x"}}])
+    with receiver() as seen:
+        assert deliver(folder.path, folder, Endpoints(None, None, seen.url + "/")) == []
+    ((path, headers, _),) = seen.requests
+    assert path == "/api/v2/alerts"
+    assert "X-MBP-Signature" not in headers
+
+
+def test_a_broken_file_in_the_outbox_is_named(folder: StateFolder) -> None:
+    folder.outbox.mkdir(parents=True)
+    for text in ("{", "[]", "{}"):
+        (folder.outbox / "bad.json").write_text(text)
+        with pytest.raises(MbpError, match=r"outbox/bad.json: is no message"):
+            deliver(folder.path, folder, to(None))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"MBP_HOOK_URL": "ftp://x", "MBP_HOOK_SECRET": "s"}, "MBP_HOOK_URL is no HTTP address"),
+        ({"MBP_HOOK_URL": "https://x", "MBP_HOOK_SECRET": ""}, "without MBP_HOOK_SECRET"),
+        ({"MBP_ALERTMANAGER_URL": "localhost:9093"}, "MBP_ALERTMANAGER_URL is no HTTP address"),
+    ],
+)
+def test_a_wrong_endpoint_is_refused(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], told: str
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(MbpError, match=told):
+        endpoints()
