@@ -38,7 +38,14 @@ SLICED_FAMILIES = {
 SLICED_SINGULAR = {"closed_market_no_trades", "quote_after_close", "liquidity_floor"}
 TABLES = {
     "raw_mbp": ("markets", "quotes", "resolutions", "abuse_events"),
-    "raw_ops": ("otel_spans", "rum_events", "audit_log", "log_samples", "ci_checks", "cdc_heartbeats"),
+    "raw_ops": (
+        "otel_spans",
+        "rum_events",
+        "audit_log",
+        "log_samples",
+        "ci_checks",
+        "cdc_heartbeats",
+    ),
 }
 
 

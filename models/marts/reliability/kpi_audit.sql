@@ -17,7 +17,7 @@
 ) %}
 {% do touched.append(
     "select min(ended_at) as oldest_at from " ~ spans ~ " where span_name = 'decision.core' and trace_id in"
-    ~ " (select trace_id from " ~ records ~ " where loaded_at >= " ~ floor ~ ")"
+    ~ " (select trace_id from " ~ records ~ " where is_critical and loaded_at >= " ~ floor ~ ")"
 ) %}
 {% endif %}
 
@@ -36,7 +36,7 @@ decisions as (
     from {{ spans }}
     where
         span_name = 'decision.core'
-        and replace(attributes, ' ', '') like '%"decision.critical":true%'
+        and (attributes like '%"decision.critical":true%' or attributes like '%"decision.critical": true%')
         and {{ inside_bounds(window_number('ended_at', 60)) }}
     group by trace_id
 

@@ -15,6 +15,47 @@ with bounds as (
 
 ),
 
+arrivals as (
+
+    select
+        {{ window_number('occurred_at', 60) }} as hour_number,
+        count(*) as arrivals
+    from {{ log }}
+    where
+        metric_name = 'INP'
+        and value_ms >= 0
+        and {{ window_number('occurred_at', 60) }} >= (select bounds.first_window - 23 from bounds)
+        and {{ window_number('occurred_at', 60) }} <= (select bounds.last_window from bounds)
+    group by {{ window_number('occurred_at', 60) }}
+
+),
+
+hours as (
+
+    {{ number_series('bounds', 'first_window', 'last_window') }}
+
+),
+
+-- The log only grows: a window with as many arrivals as when it was measured has not changed. Sorting 24
+-- hours again is what costs.
+spine as (
+
+    select
+        hours.number,
+        cast(coalesce(sum(arrivals.arrivals), 0) as bigint) as arrivals
+    from hours
+    left join arrivals on hours.number between arrivals.hour_number and arrivals.hour_number + 23
+    {% if is_incremental() %}
+    left join {{ this }} as before
+        on before.page = 'all' and before.window_start = {{ window_start('hours.number', 60) }}
+    {% endif %}
+    group by hours.number
+    {% if is_incremental() %}
+    having coalesce(sum(arrivals.arrivals), 0) <> coalesce(max(before.arrivals), -1)
+    {% endif %}
+
+),
+
 -- An event may be delivered twice; of two records the worse one counts.
 events as (
 
@@ -28,15 +69,9 @@ events as (
     where
         metric_name = 'INP'
         and value_ms >= 0
-        and {{ window_number('occurred_at', 60) }} >= (select bounds.first_window - 23 from bounds)
-        and {{ window_number('occurred_at', 60) }} <= (select bounds.last_window from bounds)
+        and {{ window_number('occurred_at', 60) }} >= (select min(spine.number) - 23 from spine)
+        and {{ window_number('occurred_at', 60) }} <= (select max(spine.number) from spine)
     group by event_id
-
-),
-
-spine as (
-
-    {{ number_series('bounds', 'first_window', 'last_window') }}
 
 ),
 
@@ -95,6 +130,8 @@ select
     {{ window_start('entities.hour_number + 1', 60) }} as window_end,
     cast(coalesce(measured.interactions, 0) as bigint) as interactions,
     cast(measured.p75_ms as decimal(18, 9)) as p75_ms,
+    spine.arrivals,
     measured.newest_arrival_at
 from entities
+inner join spine on entities.hour_number = spine.number
 left join measured on entities.page = measured.page and entities.hour_number = measured.hour_number

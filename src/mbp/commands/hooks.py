@@ -6,11 +6,14 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mbp.errors import EXIT_FINDINGS, MbpError
+
+if TYPE_CHECKING:
+    from mbp.hooks.watch import Watched
 
 WATCH_EXAMPLES = """
 Examples:
@@ -66,24 +69,22 @@ def watch(
     """
     import time
 
-    from mbp.hooks.watch import text, watch_once
+    from mbp.hooks.watch import watch_once
     from mbp.paths import project_root
 
-    while True:
-        watched = watch_once(project_root(), target, dry_run=dry_run)
-        if as_json:
-            typer.echo(watched.outcome.as_json(), nl=False)
-        else:
-            typer.echo(text(watched), nl=False)
-        if dry_run and not as_json:
-            _would_send(watched)
-        if os.environ.get("GITHUB_ACTIONS") == "true":
-            _annotate(watched)
-        if once or dry_run:
-            if not watched.passed:
-                raise typer.Exit(EXIT_FINDINGS)
-            return
+    while not (once or dry_run):
+        # A file that is locked for a moment, or a server that restarts, must not end the watch.
+        try:
+            _tell(watch_once(project_root(), target), as_json=as_json)
+        except MbpError as error:
+            typer.echo(f"mbp: {error}", err=True)
         time.sleep(interval)
+    watched = watch_once(project_root(), target, dry_run=dry_run)
+    _tell(watched, as_json=as_json)
+    if dry_run and not as_json:
+        _would_send(watched)
+    if not watched.passed:
+        raise typer.Exit(EXIT_FINDINGS)
 
 
 def deploy_check(
@@ -172,27 +173,33 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_FINDINGS)
 
 
-def _would_send(watched: object) -> None:
-    from mbp.hooks.actions import notices
-    from mbp.hooks.watch import Watched
+def _tell(watched: Watched, *, as_json: bool) -> None:
+    from mbp.hooks.watch import text
 
-    assert isinstance(watched, Watched)  # noqa: S101
+    typer.echo(watched.outcome.as_json() if as_json else text(watched), nl=False)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _annotate(watched)
+
+
+def _would_send(watched: Watched) -> None:
+    from mbp.hooks.actions import notices
+
     for decision in watched.outcome.opened:
         for notice in notices(watched.policy, decision, recovered_at=None):
             typer.echo(f"would send to {notice.channel}: {json.dumps(notice.body)}")
 
 
-def _annotate(watched: object) -> None:
+def _annotate(watched: Watched) -> None:
     """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
-    from mbp.hooks.watch import Watched, text
+    from mbp.hooks.watch import text
 
-    assert isinstance(watched, Watched)  # noqa: S101
     for state in watched.outcome.states:
         if state.counts_as_red:
             hook = watched.policy.hooks[state.hook_id]
+            told = f"{hook.kpi.name} on {state.entity}: {state.why}"
             typer.echo(
-                f"::error title={hook.action}::{hook.kpi.name} on {state.entity}: {state.why}"
-                f" (owner {hook.owner}, {hook.runbook})"
+                f"::error title={hook.action}::{told} (owner {hook.owner}, {hook.runbook})",
+                err=True,
             )
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:

@@ -173,6 +173,46 @@ def test_an_endpoint_gets_the_decision_and_one_that_is_down_is_told(
     assert body["runbook"] == "docs/runbooks/dec_slo_breach.md"
 
 
+def test_a_workflow_shows_what_is_red(
+    duckdb_site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    register()
+    site, summary = duckdb_site, tmp_path / "summary.md"
+    monkeypatch.setenv("MBP_PROJECT_DIR", str(site.root))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    site.runs_are_green()
+    site.collected("dbt_tests", 3)
+    done = CliRunner().invoke(app, ["watch", "--once", "--json"])
+    assert done.exit_code == 1
+    assert "::error title=block_merge::dbt tests status on all" in done.stderr
+    assert json.loads(done.stdout)["opened"][0]["actions"] == ["block_merge"]
+    assert summary.read_text().startswith("### Hooks: red")
+
+
+def test_a_watch_that_goes_on_survives_what_passes(
+    duckdb_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register()
+    site = duckdb_site
+    monkeypatch.setenv("MBP_PROJECT_DIR", str(site.root))
+    waited: list[int] = []
+
+    def sleep(seconds: int) -> None:
+        waited.append(seconds)
+        if len(waited) == 1:
+            monkeypatch.delenv("MBP_HOOK_URL")
+        else:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setenv("MBP_HOOK_URL", "no address")
+    done = CliRunner().invoke(app, ["watch", "--interval", "7"])
+    assert waited == [7, 7]
+    assert "MBP_HOOK_URL is no HTTP address" in done.stderr
+    assert "15 hooks" in done.stdout
+
+
 def test_a_warehouse_without_kpis_is_refused(duckdb_site: Site) -> None:
     duckdb_site.execute("drop view reliability.kpi_windows")
     with pytest.raises(MbpError, match=r"reliability.kpi_windows is not in the warehouse"):
