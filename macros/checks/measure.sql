@@ -60,3 +60,18 @@
 {% macro rolling_sum(column, windows, order='window_start') -%}
     sum({{ column }}) over (order by {{ order }} rows between {{ windows | int - 1 }} preceding and current row)
 {%- endmacro %}
+
+{#- One KPI in the shape of `kpi_windows`, of relation `measured`. `compared`: what the verdict also looks at;
+    `confirmed`: whether a missed target counts; `anyway`: a breach whatever the target says. -#}
+{% macro measurement(kpi_id, value, samples, entity="'all'", start='measured.window_start', compared='null', confirmed='true', anyway='false') -%}
+    select
+        '{{ kpi_id }}' as kpi_id,
+        {{ entity }} as entity,
+        {{ start }} as window_start,
+        measured.window_end,
+        cast({{ value }} as decimal(18, 6)) as value,
+        cast({{ samples }} as bigint) as samples,
+        cast({{ compared }} as decimal(18, 6)) as compared_value,
+        {{ confirmed }} as is_confirmed,
+        {{ anyway }} as is_breach_anyway
+{%- endmacro %}

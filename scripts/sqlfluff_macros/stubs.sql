@@ -32,3 +32,4 @@
 {% macro oldest_touched(log, column, floor, key=none) %}select 1{% endmacro %}
 {% macro inside_bounds(number) %}{{ number }} > (select bounds.first_window from bounds){% endmacro %}
 {% macro rolling_sum(column, windows, order='window_start') %}sum({{ column }}) over (order by {{ order }}){% endmacro %}
+{% macro measurement(kpi_id, value, samples, entity="'all'", start='measured.window_start', compared='null', confirmed='true', anyway='false') %}select '{{ kpi_id }}' as kpi_id, {{ entity }} as entity, {{ value }} as value{% endmacro %}

@@ -1,7 +1,6 @@
 {{ config(materialized='view') }}
 
--- Measurements in the shape of `kpi_windows`. `is_confirmed`: a missed target counts; `is_breach_anyway`: a
--- breach whatever the target says. What the two mean stands in the sheet's definition of the KPI.
+-- What the KPIs mean, and why some confirm themselves first, stands in the measurement sheet.
 with usual as (
 
     -- The hour itself is not what is usual.
@@ -62,78 +61,50 @@ divergences as (
 
 measures as (
 
-    select
-        'twap_divergence' as kpi_id,
-        market_id as entity,
-        window_start,
-        window_end,
-        cast(divergence_percent as decimal(18, 6)) as value,
-        cast(quotes as bigint) as samples,
-        cast(quotes_outside as decimal(18, 6)) as compared_value,
-        coalesce(was_outside_before, false) as is_confirmed,
-        has_enough_outside as is_breach_anyway
-    from divergences
+    {{ measurement(
+        'twap_divergence',
+        'measured.divergence_percent',
+        'measured.quotes',
+        entity='measured.market_id',
+        compared='measured.quotes_outside',
+        confirmed='coalesce(measured.was_outside_before, false)',
+        anyway='measured.has_enough_outside'
+    ) }}
+    from divergences as measured
 
     union all
 
-    select
-        'depth_2pct' as kpi_id,
-        hours.market_id as entity,
-        hours.window_start,
-        hours.window_end,
-        cast(
-            cast(hours.median_depth_2pct as double precision)
-            / nullif(cast(markets.min_liquidity as double precision), 0) as decimal(18, 6)
-        ) as value,
-        cast(hours.quotes as bigint) as samples,
-        cast(null as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from {{ ref('kpi_market_hours') }} as hours
-    inner join {{ ref('mbp_markets') }} as markets on hours.market_id = markets.market_id
+    {{ measurement(
+        'depth_2pct',
+        'cast(measured.median_depth_2pct as double precision)'
+        ~ ' / nullif(cast(markets.min_liquidity as double precision), 0)',
+        'measured.quotes',
+        entity='measured.market_id'
+    ) }}
+    from {{ ref('kpi_market_hours') }} as measured
+    inner join {{ ref('mbp_markets') }} as markets on measured.market_id = markets.market_id
 
     union all
 
-    select
-        'active_markets' as kpi_id,
-        'all' as entity,
-        events.window_start,
-        events.window_end,
-        cast(coalesce(active.markets, 0) as decimal(18, 6)) as value,
-        cast(coalesce(active.markets, 0) as bigint) as samples,
-        cast(null as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from events
-    left join active on events.window_start = active.window_start
+    {{ measurement('active_markets', 'coalesce(active.markets, 0)', 'coalesce(active.markets, 0)') }}
+    from events as measured
+    left join active on measured.window_start = active.window_start
 
     union all
 
-    select
-        'abuse_flags' as kpi_id,
-        'all' as entity,
-        window_start,
-        window_end,
-        cast(abuse_flags / usual_flags as decimal(18, 6)) as value,
-        cast(abuse_flags as bigint) as samples,
-        cast(usual_flags as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from events
+    {{ measurement(
+        'abuse_flags', 'measured.abuse_flags / measured.usual_flags', 'measured.abuse_flags',
+        compared='measured.usual_flags'
+    ) }}
+    from events as measured
 
     union all
 
-    select
-        'resolution_time' as kpi_id,
-        'all' as entity,
-        window_end - interval '24 hours' as window_start,
-        window_end,
-        cast(longest_hours_24h as decimal(18, 6)) as value,
-        cast(resolutions_24h as bigint) as samples,
-        cast(null as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from events
+    {{ measurement(
+        'resolution_time', 'measured.longest_hours_24h', 'measured.resolutions_24h',
+        start="measured.window_end - interval '24 hours'"
+    ) }}
+    from events as measured
 
 )
 

@@ -1,8 +1,13 @@
 {{ config(materialized='view') }}
 
--- Measurements in the shape of `kpi_windows`. `is_confirmed`: a missed target counts; `is_breach_anyway`: a
--- breach whatever the target says. What the two mean stands in the sheet's definition of the KPI.
-with lags as (
+-- What the KPIs mean, and why some confirm themselves first, stands in the measurement sheet.
+with parameters as (
+
+    select * from {{ ref('stg_reference__measurement_parameters') }}
+
+),
+
+lags as (
 
     -- A clock that runs backwards measured nothing.
     select
@@ -61,106 +66,68 @@ audit as (
 
 measures as (
 
-    select
-        'dec_p95' as kpi_id,
-        'all' as entity,
-        window_start,
-        window_end,
-        cast(p95_ms as decimal(18, 6)) as value,
-        cast(decisions as bigint) as samples,
-        cast(null as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from {{ ref('kpi_decision_latency') }}
+    {{ measurement('dec_p95', 'measured.p95_ms', 'measured.decisions') }}
+    from {{ ref('kpi_decision_latency') }} as measured
 
     union all
 
-    select
-        'error_budget_burn' as kpi_id,
-        'all' as entity,
-        levels.window_end - interval '4 hours' as window_start,
-        levels.window_end,
-        levels.burn_4h as value,
-        levels.decisions_4h as samples,
-        levels.burn_confirmation as compared_value,
-        coalesce(levels.burn_confirmation >= parameters.burn_ticket, false) as is_confirmed,
-        false as is_breach_anyway
-    from {{ ref('kpi_service_level') }} as levels
-    cross join {{ ref('stg_reference__measurement_parameters') }} as parameters
+    {{ measurement(
+        'error_budget_burn',
+        'measured.burn_4h',
+        'measured.decisions_4h',
+        start="measured.window_end - interval '4 hours'",
+        compared='measured.burn_confirmation',
+        confirmed='coalesce(measured.burn_confirmation >= parameters.burn_ticket, false)'
+    ) }}
+    from {{ ref('kpi_service_level') }} as measured
+    cross join parameters
 
     union all
 
-    select
-        'cdc_lag_p95' as kpi_id,
-        dataset as entity,
-        window_start,
-        window_end,
-        cast(p95_seconds as decimal(18, 6)) as value,
-        cast(changes as bigint) as samples,
-        cast(skewed_changes as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from lags
+    {{ measurement(
+        'cdc_lag_p95', 'measured.p95_seconds', 'measured.changes',
+        entity='measured.dataset', compared='measured.skewed_changes'
+    ) }}
+    from lags as measured
 
     union all
 
-    select
-        'cdc_lag_p95' as kpi_id,
-        'all' as entity,
-        window_start,
-        window_end,
-        cast(p95_seconds as decimal(18, 6)) as value,
-        cast(changes as bigint) as samples,
-        cast(skewed_changes as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from worst_lags
+    {{ measurement(
+        'cdc_lag_p95', 'measured.p95_seconds', 'measured.changes', compared='measured.skewed_changes'
+    ) }}
+    from worst_lags as measured
 
     union all
 
-    select
-        'inp_p75' as kpi_id,
-        interactions.page as entity,
-        interactions.window_end - interval '24 hours' as window_start,
-        interactions.window_end,
-        cast(interactions.p75_ms as decimal(18, 6)) as value,
-        interactions.interactions as samples,
-        cast(interactions.p75_before_ms as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        coalesce(
-            interactions.p75_ms > interactions.p75_before_ms * (1 + parameters.inp_tolerance_percent / 100),
-            false
-        ) as is_breach_anyway
-    from interactions
-    cross join {{ ref('stg_reference__measurement_parameters') }} as parameters
+    {{ measurement(
+        'inp_p75',
+        'measured.p75_ms',
+        'measured.interactions',
+        entity='measured.page',
+        start="measured.window_end - interval '24 hours'",
+        compared='measured.p75_before_ms',
+        anyway='coalesce(measured.p75_ms > measured.p75_before_ms * (1 + parameters.inp_tolerance_percent / 100), false)'
+    ) }}
+    from interactions as measured
+    cross join parameters
 
     union all
 
-    select
-        'audit_coverage' as kpi_id,
-        'all' as entity,
-        window_end - interval '24 hours' as window_start,
-        window_end,
-        cast(100.0 * complete_actions / nullif(actions, 0) as decimal(18, 6)) as value,
-        cast(actions as bigint) as samples,
-        cast(null as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from audit
+    {{ measurement(
+        'audit_coverage',
+        '100.0 * measured.complete_actions / nullif(measured.actions, 0)',
+        'measured.actions',
+        start="measured.window_end - interval '24 hours'"
+    ) }}
+    from audit as measured
 
     union all
 
-    select
-        'decision_gap' as kpi_id,
-        'all' as entity,
-        window_end - interval '24 hours' as window_start,
-        window_end,
-        cast(decisions_without_record as decimal(18, 6)) as value,
-        cast(decisions as bigint) as samples,
-        cast(null as decimal(18, 6)) as compared_value,
-        true as is_confirmed,
-        false as is_breach_anyway
-    from audit
+    {{ measurement(
+        'decision_gap', 'measured.decisions_without_record', 'measured.decisions',
+        start="measured.window_end - interval '24 hours'"
+    ) }}
+    from audit as measured
 
     union all
 
