@@ -20,6 +20,7 @@ from mbp.hooks.state import Block, StateFolder
 
 # Carried out by an operator's system, which the webhook tells; the others are carried out here.
 REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")
+CDC_LAG = "cdc_lag_p95"
 BLOCKS = {"block_merge": "merge", "block_deploy": "deploy"}
 WAIVER_DAYS = 14
 TEMPLATE = "incident.md.j2"
@@ -83,7 +84,24 @@ def execute(
     done += [f"{BLOCKS[one]} blocked" for one in decision.actions if one in BLOCKS]
     if "waiver" in decision.actions:
         done.append(f"waiver asked for, at most {WAIVER_DAYS} days")
+    seconds = (decision.decided_at - decision.breached_at).total_seconds()
+    limit = rollback_limit(policy, decision)
+    if limit is not None and seconds > limit:
+        done.append(f"LATE: {seconds:.0f} s after the breach, limit {limit} s")
     return "; ".join(done)
+
+
+def rollback_limit(policy: HookPolicy, decision: Decision) -> int | None:
+    """Seconds from the breach to the decision; None for one that rolls nothing back."""
+    hook = policy.hooks[decision.hook_id]
+    if decision.reason != "breach" or not hook.rolls_back:
+        return None
+    return policy.limits["rollback_start_seconds"]
+
+
+def recovery_limit(policy: HookPolicy, kpi_id: str) -> int | None:
+    """Seconds from the decision to the recovery; None where nothing was promised."""
+    return policy.limits["cdc_recovery_seconds"] if kpi_id == CDC_LAG else None
 
 
 def take_back(
@@ -118,7 +136,10 @@ def take_back(
     closing = f"\nRecovered at {now.isoformat()}.\n"
     if closing not in text:
         write_text(path, text + closing)
-    return "recovery told" if told else "recovered"
+    seconds = (now - decision.opened_at).total_seconds()
+    limit = recovery_limit(policy, decision.kpi_id)
+    late = f"; LATE, limit {limit} s" if limit is not None and seconds > limit else ""
+    return f"{'recovery told' if told else 'recovered'} after {seconds:.0f} s{late}"
 
 
 def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[Block]:

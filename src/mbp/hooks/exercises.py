@@ -67,6 +67,7 @@ SCHEMA = closed(
                     "drop_hook",
                     "collect",
                     "also",
+                    "detect_within_seconds",
                     "recovers_at",
                     "recover_within_seconds",
                 ),
@@ -86,7 +87,7 @@ class Exercise:
     at: str
     rerun: str
     expect: tuple[Expected, ...]
-    detect_within_seconds: int
+    detect_within_seconds: int | None = None
     sql: tuple[str, ...] = ()
     edit: Mapping[str, str] | None = None
     drop_hook: str | None = None
@@ -145,6 +146,10 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
             if name not in policy.hooks:
                 what = f"{entry['id']} names the hook {name!r}, which is not there"
                 raise MbpError(what, path=path, line=line, cure=did_you_mean(name, policy.hooks))
+        promised = all(policy.hooks[one.hook].rolls_back for one in expect)
+        if "detect_within_seconds" not in entry and not promised:
+            what = f"{entry['id']} says nothing of the time to detect"
+            raise MbpError(what, path=path, line=line, cure="give it detect_within_seconds")
         lists = {key: tuple(entry[key]) for key in ("sql", "also") if key in entry}
         found[entry["id"]] = Exercise(**{**entry, **lists, "expect": expect})
     expected = {one.hook for exercise in found.values() for one in exercise.expect}

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from mbp.errors import MbpError
 from mbp.files import write_text
-from mbp.hooks.actions import BLOCKS, REMOTE
+from mbp.hooks.actions import BLOCKS, REMOTE, recovery_limit, rollback_limit
 from mbp.hooks.coverage import exercises_report
 from mbp.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
 from mbp.hooks.measurements import WHOLE
@@ -57,7 +57,7 @@ def judge(
     watched: Watched,
     expect: Sequence[Expected],
     also: Sequence[str],
-    detect_within_seconds: int,
+    detect_within_seconds: int | None,
 ) -> Judgement:
     """Compares what happened with what was expected; looks at ledger, incident, outbox and lock."""
     problems: list[str] = []
@@ -72,8 +72,10 @@ def judge(
         problems += _wrong_decision(hook, decision)
         problems += _wrong_effects(world, decision)
         detected = (decision.decided_at - decision.breached_at).total_seconds()
-        if detected > detect_within_seconds:
-            problems.append(f"{hook.id} took {detected:.0f} s, over {detect_within_seconds} s")
+        # What the exercise says of its own fault comes before what is promised of every rollback.
+        limit = detect_within_seconds or rollback_limit(policy, decision)
+        if limit is None or detected > limit:
+            problems.append(f"{hook.id} took {detected:.0f} s, over {limit} s")
         decisions.append(
             {
                 "decision_id": decision.decision_id,
@@ -161,10 +163,12 @@ def recovery(
         if state.value is None or not on_target(kpi, float(state.value)):
             problems.append(f"{decision['hook']} is closed at {state.value}, off its target")
         seconds.append((after.outcome.now - one.opened_at).total_seconds())
-    longest = max(seconds, default=None)
-    if within_seconds is not None and longest is not None and longest > within_seconds:
-        problems.append(f"the recovery took {longest:.0f} s, over {within_seconds} s")
-    return longest, problems
+        limit = within_seconds or recovery_limit(after.policy, state.kpi_id)
+        if limit is not None and seconds[-1] > limit:
+            problems.append(
+                f"{decision['hook']} recovered after {seconds[-1]:.0f} s, over {limit} s"
+            )
+    return max(seconds, default=None), problems
 
 
 def change_hooks(root: Path, change: Callable[[list[Any]], list[Any]]) -> None:

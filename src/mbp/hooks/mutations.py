@@ -19,7 +19,7 @@ def mutated(
     policy: HookPolicy,
     expect: Sequence[Expected],
     also: Sequence[str],
-    detect_within_seconds: int,
+    detect_within_seconds: int | None,
 ) -> dict[str, bool]:
     """Mutant -> True when the exercise failed with it.
 

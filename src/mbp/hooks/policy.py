@@ -78,6 +78,11 @@ class Hook:
         return self.kpi.owners[0]
 
     @property
+    def rolls_back(self) -> bool:
+        """Whether the limits of a rollback hold for it."""
+        return bool({"rollback", "rollback_fe"} & set(self.kpi.actions))
+
+    @property
     def action(self) -> str:
         """The actions as the sheet writes them."""
         return self.kpi.hook

@@ -102,7 +102,7 @@ def markdown(policy: HookPolicy, exercises: Sequence[Exercise]) -> str:
             )
             for wanted in one.expect
         )
-        + f" | {one.detect_within_seconds} |"
+        + f" | {one.detect_within_seconds or policy.limits['rollback_start_seconds']} |"
         for one in exercises
     ]
     return "\n".join(lines) + "\n"

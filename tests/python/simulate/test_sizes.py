@@ -38,7 +38,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, file_format: str) ->
         parameters = Parameters.of(quotes=2_000, seed=seed)
         run.simulate(parameters, file_format=file_format, output=tmp_path / name)
     one, two, three = (digests(tmp_path / name) for name in ("one", "two", "three"))
-    assert len(one) == 9
+    assert len(one) == 10
     assert one == two
     assert set(one) == set(three)
     assert not set(one.values()) & set(three.values())

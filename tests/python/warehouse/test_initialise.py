@@ -42,7 +42,7 @@ def test_the_embedded_engine_gets_every_raw_table(project_root: Path, tmp_path: 
             " from information_schema.tables where table_schema like 'raw_%'"
         )
     assert {name for (name,) in found} == set(raw_tables(project_root))
-    assert len(found) == 9
+    assert len(found) == 10
 
 
 @pytest.mark.postgres
