@@ -31,6 +31,18 @@
     ) as oldest
 {%- endmacro %}
 
+{#- Pre-hook of a measuring model that has no row for an empty window: what is measured again leaves first, or a
+    window that lost its last row would stay. -#}
+{% macro forget_windows(log, column, key, minutes) -%}
+    {%- if is_incremental() -%}
+    delete from {{ this }}
+    where window_start >= (
+        select {{ window_start('bounds.first_window', minutes) }}
+        from ({{ windows_to_measure([oldest_touched(log, column, measured_until(), key)], minutes) }}) as bounds
+    )
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Arrival time from which a measuring model must look again; null: at everything. -#}
 {% macro measured_until() -%}
     {%- if is_incremental() -%}

@@ -2,7 +2,8 @@
     materialized='incremental',
     unique_key='divergence_id',
     incremental_strategy='delete+insert',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    pre_hook="{{ forget_windows(ref('stg_mbp__quotes'), 'quoted_at', 'quote_id', 5) }}"
 ) }}
 
 {% set floor = measured_until() %}

@@ -27,6 +27,17 @@ MEASURED = (
     "kpi_market_events",
     "kpi_audit",
 )
+# Quotes that are alone in their hour are deleted: their windows must go.
+ALONE = """
+insert into sample_mbp.quotes (quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m,
+    __op, __deleted, __source_ts_ms, __source_lsn, _loaded_at)
+select max(quote_id), market_id, max(quoted_at), max(price), max(volume), max(depth_2pct),
+    max(twap_5m), 'd', 'true', max(__source_ts_ms) + 1,
+    (select max(__source_lsn) + 1 from sample_mbp.quotes), timestamptz '2026-01-06 23:59:40+00'
+from sample_mbp.quotes
+group by market_id, date_trunc('hour', quoted_at)
+having count(*) = 1
+"""
 BAD = {
     "span without an end": (
         "insert into sample_ops.otel_spans (trace_id, span_id, name, start_time_unix_nano, _loaded_at)"
@@ -271,6 +282,7 @@ def test_increments_equal_a_full_refresh(site: Site, cut: str) -> None:
     site.execute(
         *(f"insert into {schema}.{name} select * from later.{name}" for schema, name in tables)
     )
+    site.execute(ALONE)
     with environment({"MBP_NOW": "2026-01-06 23:59:50"}):
         site.run("run", *select)
         grown = {name: rows_of(site, name) for name in MEASURED}
