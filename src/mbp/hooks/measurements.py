@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from mbp.building.dbt_process import target_name
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse, connect
 
-# Windows of one KPI and entity that are read back: a day of five-minute windows.
-NEWEST = 288
+# How far back a watcher looks: past the longest patience (three days) with what is older than "now" by then.
+# What a look costs must not grow with the history.
+HORIZON = timedelta(days=4)
 WHOLE = "all"
 
 
@@ -76,11 +77,11 @@ def picture_of(warehouse: Warehouse) -> Picture:
     _, clock = warehouse.query("select now_at from reliability.kpi_clock")
     if not clock or clock[0][0] is None:
         raise MbpError("no data ever arrived: the project has no now", cure="load data, then build")
+    since = (clock[0][0] - HORIZON).isoformat()
     _, rows = warehouse.query(
-        "select kpi_id, entity, window_start, window_end, value, samples, verdict from ("
-        " select *, row_number() over (partition by kpi_id, entity order by window_end desc) as age"
-        " from reliability.kpi_windows) as windows"
-        f" where age <= {NEWEST} order by kpi_id, entity, window_end desc"
+        "select kpi_id, entity, window_start, window_end, value, samples, verdict"
+        f" from reliability.kpi_windows where window_end >= timestamptz '{since}'"
+        " order by kpi_id, entity, window_end desc"
     )
     windows: dict[tuple[str, str], list[Measurement]] = {}
     for row in rows:
