@@ -1,0 +1,117 @@
+"""From a change of the source to a row of the raw change log, in Debezium's flattened shape; as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from mbp.cdc.pgoutput import Change, Relation, Unchanged, Value
+from mbp.errors import MbpError
+from mbp.warehouse.raw_tables import CHANGE_LOG_COLUMNS
+
+# Types of the source that a column of the raw table may come from, by their object identifiers.
+FITTING = {
+    "text": {25: "text", 1043: "varchar", 1042: "char"},
+    "timestamptz": {1184: "timestamptz"},
+    "decimal": {1700: "numeric", 23: "integer", 20: "bigint"},
+    "bigint": {20: "bigint", 23: "integer"},
+    "boolean": {16: "boolean"},
+}
+FIRST_CUSTOM_TYPE = 16384  # of this database alone: enums among them
+BREAK = "data_contract_break"
+
+
+def own_columns(columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The columns of a raw table that come from the source."""
+    return list(columns[: -len(CHANGE_LOG_COLUMNS)])
+
+
+def demand_fit(relation: Relation, columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Columns that the source has and the contract has not: drift, but nothing is wrong with the rows.
+
+    Raises:
+        MbpError: a contracted column is gone, was renamed or retyped, or old rows are not sent whole.
+    """
+    there = {name: kind for name, kind, _ in relation.columns}
+    cure = f"action {BREAK}: mend the source or change the contract; the position is kept"
+    for name, kind in columns:
+        if name not in there:
+            raise MbpError(f"{relation.name}.{name} is gone from the source", cure=cure)
+        family = kind.split("(")[0]
+        fits = FITTING.get(family, {})
+        enumerated = family == "text" and there[name] >= FIRST_CUSTOM_TYPE
+        if there[name] not in fits and not enumerated:
+            expected = " or ".join(fits.values())
+            what = f"{relation.name}.{name} has another type at the source; expected {expected}"
+            raise MbpError(what, cure=cure)
+    if relation.identity != "f":
+        raise MbpError(
+            f"{relation.name} does not send old rows whole",
+            cure=f"alter table {relation.name} replica identity full at the source",
+        )
+    return sorted(there.keys() - {name for name, _ in columns})
+
+
+def row_of(
+    change: Change,
+    relation: Relation,
+    columns: Sequence[tuple[str, str]],
+    *,
+    position: int,
+    committed_at_microseconds: int,
+) -> list[str | None]:
+    """One row, without its arrival, which is stamped when it is written.
+
+    Raises:
+        MbpError: a value was not sent, and neither was the old row that holds it.
+    """
+    places = {name: place for place, (name, _, _) in enumerate(relation.columns)}
+    own: list[str | None] = []
+    for name, _ in columns:
+        place = places[name]
+        value: Value = (change.new or change.old or ())[place]
+        if isinstance(value, Unchanged):
+            value = change.old[place] if change.old else value
+        if isinstance(value, Unchanged):
+            raise MbpError(
+                f"{relation.name}.{name} was not sent with an update",
+                cure=f"alter table {relation.name} replica identity full at the source",
+            )
+        own.append(value)
+    deleted = "true" if change.kind == "d" else "false"
+    milliseconds = str(committed_at_microseconds // 1000)
+    return [*own, change.kind, deleted, milliseconds, str(position)]
+
+
+def snapshot_row(
+    values: Sequence[str | None], position: int, milliseconds: int
+) -> list[str | None]:
+    """A row of the snapshot; it was not streamed, so its operation is 'r'.
+
+    Its position lies before the one where the stream begins: the first change of the stream may stand exactly
+    there, and of two records in one position nobody could say which is the later one.
+    """
+    return [*values, "r", "false", str(milliseconds), str(position - 1)]
+
+
+def arrival() -> str:
+    """Now, as the warehouse's clock has it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def heartbeat_rows(
+    tables: Sequence[str], position: int, committed_at_microseconds: int
+) -> list[list[str]]:
+    """One heartbeat per table; it took the way that a change of that table takes."""
+    seconds, rest = divmod(committed_at_microseconds, 1_000_000)
+    emitted = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat()
+    return [[f"{position}-{name}", name, emitted] for name in tables]
+
+
+def by_name(tables: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[tuple[str, str]]]:
+    """Source table -> the columns that are taken from it."""
+    return {
+        name.removeprefix("mbp."): own_columns(columns)
+        for name, columns in tables.items()
+        if name.startswith("mbp.")
+    }
