@@ -96,6 +96,7 @@ def bench_contracts(root: Path) -> None:
         f"check of the four contracts {time.perf_counter() - started:8.2f} s (goal 1)", flush=True
     )
     subprocess.run([str(BIN / "python"), "scripts/bench_contracts.py"], cwd=root, check=True)
+    subprocess.run([str(BIN / "python"), "scripts/bench_kpis.py"], cwd=root, check=True)
 
 
 def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]:

@@ -7,15 +7,55 @@
 
 {% set floor = measured_until() %}
 {% set log = ref('stg_ops__otel_spans') %}
+{% set bounds = windows_to_measure([oldest_touched(log, 'ended_at', floor)], 5) %}
+{% set skew = var('mbp_clock_skew_seconds') | int %}
 
 with bounds as (
 
-    {{ windows_to_measure([oldest_touched(log, 'ended_at', floor)], 5) }}
+    {{ bounds }}
 
 ),
 
--- A span may be delivered twice; of two records the worse one counts. One without an end, or that ends before
--- it begins, is no measurement: `telemetry_is_sound` reports it.
+arrivals as (
+
+    select
+        {{ window_number('ended_at', 5) }} as window_number,
+        count(*) as arrivals
+    from {{ log }}
+    where
+        span_name = 'decision.core'
+        and duration_nanoseconds >= 0
+        and loaded_at >= ended_at - interval '{{ skew }} seconds'
+        {{ arrived_since_bounds(bounds, 5) }}
+        and {{ inside_bounds(window_number('ended_at', 5)) }}
+    group by {{ window_number('ended_at', 5) }}
+
+),
+
+windows as (
+
+    {{ number_series('bounds', 'first_window', 'last_window') }}
+
+),
+
+-- Windows without a decision are rows too: silence must be seen. The log only grows: a window with as many
+-- arrivals as when it was measured has not changed.
+spine as (
+
+    select
+        windows.number,
+        cast(coalesce(arrivals.arrivals, 0) as bigint) as arrivals
+    from windows
+    left join arrivals on windows.number = arrivals.window_number
+    {% if is_incremental() %}
+    left join {{ this }} as before on before.window_start = {{ window_start('windows.number', 5) }}
+    where coalesce(arrivals.arrivals, 0) <> coalesce(before.arrivals, -1)
+    {% endif %}
+
+),
+
+-- A span may be delivered twice; of two records the worse one counts. One that has no end, or ends before it
+-- begins or after it arrived, is no measurement: `telemetry_is_sound` reports it.
 spans as (
 
     select
@@ -29,7 +69,9 @@ spans as (
     where
         span_name = 'decision.core'
         and duration_nanoseconds >= 0
-        and {{ inside_bounds(window_number('ended_at', 5)) }}
+        and loaded_at >= ended_at - interval '{{ skew }} seconds'
+        {{ arrived_since_bounds(bounds, 5) }}
+        and {{ window_number('ended_at', 5) }} in (select spine.number from spine)
     group by trace_id, span_id
 
 ),
@@ -55,13 +97,6 @@ measured as (
     cross join {{ ref('stg_reference__measurement_parameters') }} as parameters
     group by spans.window_number
 
-),
-
--- Windows without a decision are rows too: silence must be seen.
-spine as (
-
-    {{ number_series('bounds', 'first_window', 'last_window') }}
-
 )
 
 select
@@ -72,6 +107,7 @@ select
     cast(coalesce(measured.bad_decisions, 0) as bigint) as bad_decisions,
     -- Interpolated between whole nanoseconds: nine decimals hold it exactly, so no engine has to round.
     cast(measured.p95_ms as decimal(18, 9)) as p95_ms,
+    spine.arrivals,
     measured.newest_arrival_at
 from spine
 left join measured on spine.number = measured.window_number
