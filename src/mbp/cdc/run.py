@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg2
 
 from mbp.cdc import shape
@@ -73,6 +74,12 @@ class Reader:
         try:
             self.position = self.applied = self._start()
             self._stream(once)
+        except (duckdb.Error, psycopg2.Error) as error:
+            reason = " ".join(str(error).split())
+            raise MbpError(
+                f"source or warehouse failed: {reason[:300]}",
+                cure="mend what it names and run it again: it goes on where it stopped",
+            ) from error
         finally:
             self.sink.close()
         return self.rows_written
@@ -138,12 +145,6 @@ class Reader:
                         return
                 select.select([cursor], [], [], 0.05)
                 cursor.send_feedback(flush_lsn=self.applied, reply=until is not None)
-        except psycopg2.OperationalError as error:
-            reason = " ".join(str(error).split())
-            raise MbpError(
-                f"the stream of {self.source.place} ended: {reason}",
-                cure="run it again: it goes on where it stopped",
-            ) from error
         finally:
             beat.close()
             connection.close()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.connection import LockedError
+from mbp.warehouse.raw_tables import CDC_POSITIONS
 
-POSITIONS = "raw_mbp._cdc_position"
-CREATE_POSITIONS = (
-    f"create table if not exists {POSITIONS}"
-    " (slot text not null, position bigint not null, recorded_at timestamptz not null)"
-)
+# dbt may hold the DuckDB file for the length of a build. The source ends a stream that is silent for a minute.
+LOCK_PATIENCE_SECONDS = 45.0
+LOCK_PAUSE_SECONDS = 0.2
 Row = Sequence[str | None]
 Columns = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -52,9 +53,10 @@ class Sink:
             self.close()
             raise MbpError(f"raw_{missing[0]} is not in the warehouse", cure="run `mbp db init`")
         if "_cdc_position" not in there:
-            warehouse.execute(CREATE_POSITIONS)
+            self.close()
+            raise MbpError(f"{CDC_POSITIONS} is not in the warehouse", cure="run `mbp db init`")
         _, found = warehouse.query(
-            f"select max(position) from {POSITIONS} where slot = {self._mark}", [self.slot]
+            f"select max(position) from {CDC_POSITIONS} where slot = {self._mark}", [self.slot]
         )
         self._release()
         return None if found[0][0] is None else int(found[0][0])
@@ -83,9 +85,9 @@ class Sink:
     def commit(self, position: int) -> None:
         """Makes everything since the last commit visible, together with the position."""
         warehouse = self._begin()
-        warehouse.execute(f"delete from {POSITIONS} where slot = {self._mark}", [self.slot])
+        warehouse.execute(f"delete from {CDC_POSITIONS} where slot = {self._mark}", [self.slot])
         warehouse.execute(
-            f"insert into {POSITIONS} values ({self._mark}, {self._mark}, current_timestamp)",
+            f"insert into {CDC_POSITIONS} values ({self._mark}, {self._mark}, current_timestamp)",
             [self.slot, position],
         )
         warehouse.execute("commit")
@@ -109,8 +111,14 @@ class Sink:
         return "?" if self._open().engine == "duckdb" else "%s"
 
     def _open(self) -> Warehouse:
-        if self._warehouse is None:
-            self._warehouse = connect(self.root, self.target)
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+        while self._warehouse is None:
+            try:
+                self._warehouse = connect(self.root, self.target)
+            except LockedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOCK_PAUSE_SECONDS)
         return self._warehouse
 
     def _begin(self) -> Warehouse:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp.cdc.sink import POSITIONS
 from mbp.cdc.source import SLOT, TABLES, Source, slot_state
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.raw_tables import CDC_POSITIONS
 
 MINUTES = 5
 
@@ -50,7 +50,9 @@ def read_status(root: Path, target: str, source: Source) -> Status:
         )
         mark = "?" if warehouse.engine == "duckdb" else "%s"
         found = (
-            warehouse.query(f"select max(position) from {POSITIONS} where slot = {mark}", [SLOT])[1]
+            warehouse.query(
+                f"select max(position) from {CDC_POSITIONS} where slot = {mark}", [SLOT]
+            )[1]
             if there
             else []
         )

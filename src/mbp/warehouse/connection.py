@@ -13,6 +13,10 @@ from mbp.warehouse.profile import read_target
 Rows = list[tuple[Any, ...]]
 
 
+class LockedError(MbpError):
+    """Another process has the DuckDB file open for writing; it may be free in a moment."""
+
+
 class Warehouse(Protocol):
     """An open connection. Every statement commits by itself, outside of `transaction`."""
 
@@ -103,7 +107,7 @@ class DuckdbWarehouse(_Closing):
         except duckdb.IOException as error:
             text = str(error)
             if "lock" in text.lower():
-                raise MbpError(
+                raise LockedError(
                     "another process has this DuckDB file open",
                     path=path.name,
                     cure="close it, or set MBP_DUCKDB_PATH to a file of your own",

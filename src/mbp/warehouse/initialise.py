@@ -10,7 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.warehouse.connection import Warehouse
-from mbp.warehouse.raw_tables import create_statement, raw_tables
+from mbp.warehouse.raw_tables import (
+    CDC_POSITIONS,
+    CREATE_CDC_POSITIONS,
+    create_statement,
+    raw_tables,
+)
 
 RAW_SCHEMAS = ("raw_mbp", "raw_ops")
 PUBLIC_SCHEMAS = ("marts", "reliability")
@@ -35,6 +40,7 @@ def statements(root: Path, engine: str) -> list[str]:
     for name, columns in raw_tables(root).items():
         family, table = name.split(".")
         found.append(create_statement(f"raw_{family}", table, columns))
+    found.append(CREATE_CDC_POSITIONS)
     return found + _grants() if engine == "postgres" else found
 
 
@@ -67,6 +73,8 @@ def _grants() -> list[str]:
             f"alter default privileges in schema {schema} grant select, insert on tables to {LOADER}",
             f"alter default privileges in schema {schema} grant select on tables to {TRANSFORMER}",
         ]
+    # The position moves; rows of the logs are only ever added.
+    found.append(f"grant delete on {CDC_POSITIONS} to {LOADER}")
     for schema in BUILT_SCHEMAS:
         found.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
     # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the

@@ -76,6 +76,12 @@ TELEMETRY_COLUMNS: dict[str, Sequence[tuple[str, str]]] = {
         ("completed_at", "timestamptz"),
     ),
 }
+# How far change data capture has applied each slot; committed together with the rows.
+CDC_POSITIONS = "raw_mbp._cdc_position"
+CREATE_CDC_POSITIONS = (
+    f"create table if not exists {CDC_POSITIONS}"
+    " (slot text not null, position bigint not null, recorded_at timestamptz not null)"
+)
 # Both engines take these spellings; `text` is DuckDB's alias of VARCHAR.
 CONTRACT_TYPES = {"string": "text"}
 

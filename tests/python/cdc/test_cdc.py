@@ -296,6 +296,39 @@ def test_a_new_column_is_reported_and_its_rows_arrive(pair: Pair) -> None:
     assert pair.rows("select quote_id from raw_mbp.quotes") == [("q",)]
 
 
+def test_the_loader_role_is_enough_for_the_warehouse(pair: Pair) -> None:
+    """On PostgreSQL it appends to the logs and moves the position, and may change no row of a log."""
+    pair.execute(market.quotes(1, 5))
+    with environment({"MBP_PG_ROLE": "mbp_loader"}):
+        pair.read()
+    pair.reconciles()
+
+
+def test_a_duckdb_file_that_is_held_is_waited_for(pair: Pair) -> None:
+    pair.execute(market.quotes(1, 5))
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, os, sys, time; held = duckdb.connect(os.environ['MBP_DUCKDB_PATH']);"
+            " print('held', flush=True); time.sleep(2)",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    pair.read()
+    holder.wait()
+    pair.reconciles()
+
+
+def test_a_warehouse_that_was_not_initialised_is_told(pair: Pair) -> None:
+    with connect(pair.root, pair.target) as warehouse:
+        warehouse.execute("drop table raw_mbp._cdc_position")
+    with pytest.raises(MbpError, match="run `mbp db init`"):
+        pair.read()
+
+
 def test_truncate_is_an_event_and_not_silence(pair: Pair) -> None:
     pair.execute(market.quotes(1, 5))
     pair.read()
