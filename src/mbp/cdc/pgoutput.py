@@ -76,13 +76,20 @@ class Truncate:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A message that somebody wrote into the log with `pg_logical_emit_message`; ours are heartbeats."""
+
+    prefix: str
+
+
+@dataclass(frozen=True)
 class Ignored:
     """Origin and type messages say nothing of a row."""
 
     kind: str
 
 
-Message = Begin | Commit | Relation | Change | Truncate | Ignored
+Message = Begin | Commit | Relation | Change | Truncate | Note | Ignored
 
 
 def decode(payload: bytes) -> Message:
@@ -111,7 +118,10 @@ def decode(payload: bytes) -> Message:
         if kind == "T":
             count, _ = reader.numbers(">IB")
             return Truncate(reader.numbers(f">{count}I"))
-        if kind in "OYM":
+        if kind == "M":
+            reader.numbers(">BQ")
+            return Note(reader.text())
+        if kind in "OY":
             return Ignored(kind)
     except (struct.error, IndexError, ValueError) as error:
         what = f"a replication message of kind {kind!r} is broken: {error}"

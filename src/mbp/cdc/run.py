@@ -12,7 +12,7 @@ import duckdb
 import psycopg2
 
 from mbp.cdc import shape
-from mbp.cdc.pgoutput import Begin, Change, Commit, Ignored, Relation, Truncate, decode
+from mbp.cdc.pgoutput import Begin, Change, Commit, Note, Relation, Truncate, decode
 from mbp.cdc.sink import Sink
 from mbp.cdc.source import (
     PUBLICATION,
@@ -34,6 +34,7 @@ BATCH_ROWS = 20_000
 BATCH_SECONDS = 0.5
 HEARTBEAT_SECONDS = 10.0
 PREFIX = "mbp_cdc"
+SNAPSHOT_BEGUN = -1
 HEARTBEATS = "ops.cdc_heartbeats"
 Say = Callable[[str], None]
 
@@ -86,9 +87,13 @@ class Reader:
 
     def _start(self) -> int:
         position, slot = self.sink.position(), slot_state(self.source)
-        if position is None:
+        if position is None and slot is not None:
+            raise MbpError(
+                f"the source has a slot {SLOT} already, and this warehouse knows no position in it",
+                cure="it serves another warehouse; or drop it at the source when nobody needs it any more",
+            )
+        if position is None or position == SNAPSHOT_BEGUN:
             if slot is not None:
-                # A snapshot that was cut off: its slot has no rows in the warehouse that it could continue.
                 self.say("the last snapshot did not end; it begins again")
                 drop_slot(self.source)
             return self._snapshot()
@@ -100,6 +105,8 @@ class Reader:
         return position
 
     def _snapshot(self) -> int:
+        # Written down first: a slot without a position is otherwise taken for another warehouse's.
+        self.sink.commit(SNAPSHOT_BEGUN)
         snapshot = create_slot(self.source)
         try:
             milliseconds = time.time_ns() // 1_000_000
@@ -135,16 +142,16 @@ class Reader:
                         until = self._end_of_source()
                 message = cursor.read_message()
                 if message is not None:
-                    self._take(message.payload, message.data_start, cursor)
-                    continue
+                    self._take(message.payload, message.data_start)
                 if self.transaction is None:
-                    if self._is_due():
+                    ends = self._has_reached(until, cursor) or self.stopping()
+                    if ends or self._is_due():
                         self._commit(cursor)
-                    if self._is_done(until, cursor) or self.stopping():
-                        self._commit(cursor)
+                    if ends:
                         return
-                select.select([cursor], [], [], 0.05)
-                cursor.send_feedback(flush_lsn=self.applied, reply=until is not None)
+                if message is None:
+                    select.select([cursor], [], [], 0.05)
+                    cursor.send_feedback(flush_lsn=self.applied, reply=until is not None)
         finally:
             beat.close()
             connection.close()
@@ -160,9 +167,8 @@ class Reader:
                 f"another reader streams from the slot {SLOT}", cure="stop it; one is enough"
             ) from error
 
-    def _is_done(self, until: int | None, cursor: Any) -> bool:
-        reached = max(int(cursor.wal_end or 0), self.position)
-        return until is not None and reached >= until and not self.rows_waiting
+    def _has_reached(self, until: int | None, cursor: Any) -> bool:
+        return until is not None and max(int(cursor.wal_end or 0), self.position) >= until
 
     def _end_of_source(self) -> int:
         connection = self.source.connect()
@@ -174,7 +180,7 @@ class Reader:
         finally:
             connection.close()
 
-    def _take(self, payload: bytes, position: int, cursor: Any) -> None:
+    def _take(self, payload: bytes, position: int) -> None:
         message = decode(payload)
         if isinstance(message, Begin):
             self.transaction = message
@@ -183,15 +189,15 @@ class Reader:
         elif isinstance(message, Relation):
             self._know(message)
         elif isinstance(message, Commit):
-            self._end(message, cursor)
+            self._end(message)
+        elif self.skipping or self.transaction is None:
+            return
         elif isinstance(message, Truncate):
             names = [self.relations[one].name for one in message.relation_ids]
             raise MbpError(
                 f"{', '.join(names)} was emptied at the source",
                 cure="a change log has no such event: delete rows instead, and load anew",
             )
-        elif self.skipping or self.transaction is None:
-            return
         elif isinstance(message, Change):
             relation = self.relations[message.relation_id]
             row = shape.row_of(
@@ -202,7 +208,7 @@ class Reader:
                 committed_at_microseconds=self.transaction.committed_at_microseconds,
             )
             self._wait(f"mbp.{relation.name}", [row])
-        elif isinstance(message, Ignored) and message.kind == "M":
+        elif isinstance(message, Note) and message.prefix == PREFIX:
             at = self.transaction.committed_at_microseconds
             rows = shape.heartbeat_rows(TABLES, position, at)
             self._wait(HEARTBEATS, [list(row) for row in rows])
@@ -224,13 +230,10 @@ class Reader:
             # A transaction of the source may be larger than memory: it is written in parts, and committed whole.
             self._flush()
 
-    def _end(self, commit: Commit, cursor: Any) -> None:
+    def _end(self, commit: Commit) -> None:
         self.transaction = None
-        if self.skipping:
-            return
-        self.position = commit.end_lsn
-        if self._is_due():
-            self._commit(cursor)
+        if not self.skipping:
+            self.position = commit.end_lsn
 
     def _is_due(self) -> bool:
         """A part that was written already holds the warehouse: it is committed as soon as its transaction ends."""

@@ -56,7 +56,7 @@ def read_status(root: Path, target: str, source: Source) -> Status:
             if there
             else []
         )
-        if not found or found[0][0] is None:
+        if not found or found[0][0] is None or found[0][0] < 0:
             raise MbpError("nothing was ever read from the source", cure="start `mbp cdc run`")
         tables = [_table(warehouse, name) for name in TABLES]
     return Status(int(found[0][0]), slot, tables)

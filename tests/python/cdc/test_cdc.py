@@ -345,6 +345,32 @@ def test_a_lost_slot_is_not_passed_over(pair: Pair) -> None:
         pair.read()
 
 
+def test_the_slot_of_another_warehouse_is_left_alone(pair: Pair) -> None:
+    pair.read()
+    with connect(pair.root, pair.target) as warehouse:
+        warehouse.execute("delete from raw_mbp._cdc_position")
+    with pytest.raises(MbpError, match="has a slot mbp_cdc already"):
+        pair.read()
+    assert slot_state(pair.source) is not None
+
+
+def test_a_snapshot_that_was_cut_off_begins_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.execute(market.quotes(1, 5))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "mbp.cdc.run.snapshot_rows", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            pair.read()
+    assert slot_state(pair.source) is not None
+    said: list[str] = []
+    pair.reader(said).run(once=True)
+    assert said[0] == "the last snapshot did not end; it begins again"
+    pair.reconciles()
+
+
 def test_a_source_that_was_not_set_up_is_refused(pair: Pair) -> None:
     pair.execute("drop publication mbp_cdc")
     with pytest.raises(MbpError, match=f"the publication {SLOT} lacks abuse_events, markets"):

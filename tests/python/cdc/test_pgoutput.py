@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from mbp.cdc.pgoutput import UNCHANGED, Begin, Change, Commit, Truncate, decode
+from mbp.cdc.pgoutput import UNCHANGED, Begin, Change, Commit, Note, Truncate, decode
 from mbp.cdc.source import lsn_number, lsn_text, source_of_environment
 from mbp.errors import MbpError
 
@@ -29,6 +29,9 @@ def test_every_kind_of_row_is_read() -> None:
     assert decode(b"U" + relation + b"N" + NEW) == Change("u", 7, None, whole)
     assert decode(b"U" + relation + b"O" + NEW + b"N" + NEW) == Change("u", 7, whole, whole)
     assert decode(b"D" + relation + b"O" + NEW) == Change("d", 7, whole, None)
+    assert decode(b"M" + struct.pack(">BQ", 1, 5) + b"mbp_cdc\0" + struct.pack(">I", 0)) == Note(
+        "mbp_cdc"
+    )
     assert decode(b"T" + struct.pack(">IBII", 2, 0, 7, 8)) == Truncate((7, 8))
 
 
