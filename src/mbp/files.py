@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,3 +30,23 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 with unix line ends, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def stale(root: Path, contents: Mapping[str, str]) -> list[str]:
+    """Generated files that are missing or differ, byte by byte, from `contents`, by path in the project."""
+    return sorted(name for name, content in contents.items() if _present(root / name) != content)
+
+
+def write_stale(root: Path, contents: Mapping[str, str]) -> list[str]:
+    """Writes the generated files that are stale; the paths written."""
+    changed = stale(root, contents)
+    for name in changed:
+        write_text(root / name, contents[name])
+    return changed
+
+
+def _present(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None

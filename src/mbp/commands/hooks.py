@@ -273,14 +273,10 @@ def status(target: Target = None, as_json: AsJson = False) -> None:
     import sys
 
     from mbp.hooks import status as screen
-    from mbp.hooks.decide import decide
-    from mbp.hooks.measurements import read_picture
-    from mbp.hooks.policy import load_hooks
+    from mbp.hooks.watch import look
     from mbp.paths import project_root
 
-    policy = load_hooks(project_root())
-    picture = read_picture(project_root(), target)
-    found = screen.status(policy, picture, decide(policy, picture))
+    found = screen.status(*look(project_root(), target))
     if as_json:
         typer.echo(json.dumps(screen.as_json(found), indent=2, default=str))
         return
@@ -296,15 +292,11 @@ def metrics(
 ) -> None:
     """Write the newest value of every KPI in the Prometheus text format."""
     from mbp.files import write_text
-    from mbp.hooks.decide import decide
     from mbp.hooks.exposition import exposition
-    from mbp.hooks.measurements import read_picture
-    from mbp.hooks.policy import load_hooks
+    from mbp.hooks.watch import look
     from mbp.paths import project_root
 
-    policy = load_hooks(project_root())
-    picture = read_picture(project_root(), target)
-    text = exposition(policy, picture, decide(policy, picture))
+    text = exposition(*look(project_root(), target))
     if output is None:
         typer.echo(text, nl=False)
     else:

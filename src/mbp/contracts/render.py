@@ -20,7 +20,7 @@ from mbp.contracts.render_sources import sources_yaml
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet
-from mbp.files import write_text
+from mbp.files import stale, write_stale
 
 MODELS_FILE = "models/marts/mbp/_mbp__models.yml"
 SOURCES_FILE = "models/sources/_raw_mbp__sources.yml"
@@ -67,25 +67,12 @@ def rendered(root: Path) -> dict[str, str]:
 
 def stale_files(root: Path) -> list[str]:
     """Generated files that are missing or differ from what the contracts say, by path."""
-    return sorted(
-        name for name, content in rendered(root).items() if _present(root / name) != content
-    )
+    return stale(root, rendered(root))
 
 
 def render(root: Path) -> list[str]:
     """Writes what is stale; the paths written. All is compiled before the first write."""
-    contents = rendered(root)
-    changed = sorted(name for name in contents if _present(root / name) != contents[name])
-    for name in changed:
-        write_text(root / name, contents[name])
-    return changed
-
-
-def _present(path: Path) -> str | None:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None
+    return write_stale(root, rendered(root))
 
 
 def _incremental(root: Path, contracts: Sequence[Contract]) -> set[str]:

@@ -20,7 +20,7 @@ from mbp.hooks import judge
 from mbp.hooks.collect import few
 from mbp.hooks.judge import Expected, Judgement
 from mbp.hooks.mutations import mutated
-from mbp.hooks.policy import HookPolicy, load_hooks
+from mbp.hooks.policy import HookPolicy, demand_whole, load_hooks
 from mbp.hooks.world import World, first_world, forget
 from mbp.paths import shown
 from mbp.yaml_io import line_of, load
@@ -171,10 +171,7 @@ def exercise(
     Raises:
         MbpError: the hooks or the exercises are wrong, or the project cannot be built.
     """
-    policy = load_hooks(root)
-    if policy.findings:
-        first = policy.findings[0]
-        raise MbpError(first.message, path=first.path, line=first.line, cure=first.cure)
+    policy = demand_whole(load_hooks(root))
     every = load_exercises(root, policy)
     names = [one.id for one in every]
     for name in chosen:

@@ -70,7 +70,7 @@ def judge(
             continue
         hook = policy.hooks[wanted.hook]
         problems += _wrong_decision(hook, decision)
-        problems += _wrong_effects(world, decision)
+        problems += _wrong_effects(world, policy, decision)
         detected = (decision.decided_at - decision.breached_at).total_seconds()
         # What the exercise says of its own fault comes before what is promised of every rollback.
         limit = detect_within_seconds or rollback_limit(policy, decision)
@@ -112,7 +112,7 @@ def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
     return told
 
 
-def _wrong_effects(world: World, decision: Decision) -> list[str]:
+def _wrong_effects(world: World, policy: HookPolicy, decision: Decision) -> list[str]:
     """The traces that the actions must have left."""
     with world.inside():
         folder = state_folder(world.root)
@@ -127,7 +127,8 @@ def _wrong_effects(world: World, decision: Decision) -> list[str]:
         if action in REMOTE and f"{decision.decision_id}.{action}.opened" not in waiting
     ]
     try:
-        blocks = read_lock(world.root, folder, 24, datetime.now(UTC))
+        hours = policy.limits["lock_max_age_hours"]
+        blocks = read_lock(world.root, folder, hours, datetime.now(UTC))
     except MbpError as error:
         return [*told, str(error)]
     kinds = {block.kind for block in blocks if block.decision_id == decision.decision_id}

@@ -14,6 +14,7 @@ from jsonschema import Draft201909Validator
 from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.contracts.schema_check import as_json, check, did_you_mean, violations
 from mbp.contracts.sheet import NAME, SHEET, Kpi, Sheet, load_sheet
+from mbp.errors import MbpError
 from mbp.paths import shown
 from mbp.reporting import Finding
 from mbp.yaml_io import line_of, load, plain
@@ -157,6 +158,17 @@ def load_hooks(root: Path) -> HookPolicy:
         findings,
         digest([facts, sheet.parameters, value]),
     )
+
+
+def demand_whole(policy: HookPolicy) -> HookPolicy:
+    """The policy, when nothing is wrong with it.
+
+    Raises:
+        MbpError: the first finding.
+    """
+    for one in policy.findings:
+        raise MbpError(one.sentence, path=one.path, line=one.line, cure=one.cure)
+    return policy
 
 
 def _facts(kpi: Kpi) -> dict[str, Any]:

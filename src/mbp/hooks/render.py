@@ -9,11 +9,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mbp.errors import MbpError
-from mbp.files import write_text
+from mbp.files import stale, write_stale
 from mbp.hooks.dashboards import dashboards
 from mbp.hooks.exercises import load_exercises
-from mbp.hooks.policy import HookPolicy, load_hooks
+from mbp.hooks.policy import demand_whole, load_hooks
 from mbp.hooks.prometheus import RULES_FILE, alertmanager, rule_tests, rules
 from mbp.hooks.reference import markdown
 
@@ -44,34 +43,12 @@ def rendered(root: Path) -> dict[str, str]:
 
 def stale_files(root: Path) -> list[str]:
     """Files that are missing or differ from what they are derived from."""
-    return [name for name, text in rendered(root).items() if _present(root / name) != text]
+    return stale(root, rendered(root))
 
 
 def render(root: Path) -> list[str]:
     """Writes what is stale; the paths written."""
-    files = rendered(root)
-    changed = [name for name, text in files.items() if _present(root / name) != text]
-    for name in changed:
-        write_text(root / name, files[name])
-    return changed
-
-
-def demand_whole(policy: HookPolicy) -> HookPolicy:
-    """The policy, when nothing is wrong with it.
-
-    Raises:
-        MbpError: the first finding.
-    """
-    for one in policy.findings:
-        raise MbpError(one.sentence, path=one.path, line=one.line, cure=one.cure)
-    return policy
-
-
-def _present(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None
+    return write_stale(root, rendered(root))
 
 
 def _yaml(document: dict[str, Any]) -> str:

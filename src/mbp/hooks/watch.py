@@ -37,6 +37,17 @@ class Watched:
         return self.outcome.passed and not self.policy.findings and not self.problems
 
 
+def look(root: Path, target: str | None) -> tuple[HookPolicy, Picture, Outcome]:
+    """What the hooks say of the warehouse as it is; nothing is written or sent.
+
+    Raises:
+        MbpError: policy or warehouse cannot be used.
+    """
+    policy = load_hooks(root)
+    picture = read_picture(root, target)
+    return policy, picture, decide(policy, picture)
+
+
 def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watched:
     """Evaluates every hook and carries out what it decides.
 
@@ -49,12 +60,11 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
     Raises:
         MbpError: policy, warehouse, state folder or an endpoint cannot be used.
     """
-    policy = load_hooks(root)
     to = outbox.endpoints()
     if dry_run:
-        picture = read_picture(root, target)
-        outcome = decide(policy, picture)
+        policy, picture, outcome = look(root, target)
         return Watched(policy, outcome, {}, (), _still_open(picture, outcome))
+    policy = load_hooks(root)
     folder = state_folder(root)
     with connect(root, target_name(target)) as warehouse:
         picture = picture_of(warehouse)
