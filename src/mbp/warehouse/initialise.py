@@ -11,8 +11,7 @@ from pathlib import Path
 
 from mbp.warehouse.connection import Warehouse
 from mbp.warehouse.raw_tables import (
-    CDC_POSITIONS,
-    CREATE_CDC_POSITIONS,
+    CDC_CONTROL_TABLES,
     create_statement,
     raw_tables,
 )
@@ -40,7 +39,8 @@ def statements(root: Path, engine: str) -> list[str]:
     for name, columns in raw_tables(root).items():
         family, table = name.split(".")
         found.append(create_statement(f"raw_{family}", table, columns))
-    found.append(CREATE_CDC_POSITIONS)
+    for name, (control, _) in CDC_CONTROL_TABLES.items():
+        found.append(create_statement(*name.split("."), control))
     return found + _grants() if engine == "postgres" else found
 
 
@@ -73,8 +73,10 @@ def _grants() -> list[str]:
             f"alter default privileges in schema {schema} grant select, insert on tables to {LOADER}",
             f"alter default privileges in schema {schema} grant select on tables to {TRANSFORMER}",
         ]
-    # The position moves; rows of the logs are only ever added.
-    found.append(f"grant delete on {CDC_POSITIONS} to {LOADER}")
+    # Positions move, and letters are delivered; rows of the logs are only ever added.
+    for name, (_, replaced) in CDC_CONTROL_TABLES.items():
+        if replaced:
+            found.append(f"grant delete on {name} to {LOADER}")
     for schema in BUILT_SCHEMAS:
         found.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
     # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the

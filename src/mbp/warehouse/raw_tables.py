@@ -76,12 +76,85 @@ TELEMETRY_COLUMNS: dict[str, Sequence[tuple[str, str]]] = {
         ("completed_at", "timestamptz"),
     ),
 }
-# How far change data capture has applied each slot; committed together with the rows.
+# What change data capture keeps for itself beside the logs. All of it moves in the transaction of the rows it speaks of.
 CDC_POSITIONS = "raw_mbp._cdc_position"
-CREATE_CDC_POSITIONS = (
-    f"create table if not exists {CDC_POSITIONS}"
-    " (slot text not null, position bigint not null, recorded_at timestamptz not null)"
-)
+CDC_STREAMS = "raw_mbp._cdc_streams"
+CDC_DEAD_LETTERS = "raw_mbp._cdc_dead_letters"
+CDC_EVENTS = "raw_mbp._cdc_events"
+CDC_READERS = "raw_mbp._cdc_readers"
+CDC_LANDED = "raw_mbp._cdc_landed"
+# Columns of a control table, and whether its rows are replaced (the loader's role may then delete them).
+CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
+    # How far each slot (or other reader) has been applied.
+    CDC_POSITIONS: (
+        (("slot", "text"), ("position", "bigint"), ("recorded_at", "timestamptz")),
+        True,
+    ),
+    # A table whose stream stands still, and the position that it is kept at; no row: it streams.
+    CDC_STREAMS: (
+        (
+            ("slot", "text"),
+            ("table_name", "text"),
+            ("position", "bigint"),
+            ("reason", "text"),
+            ("stopped_at", "timestamptz"),
+        ),
+        True,
+    ),
+    # Changes that are not in the logs yet: kind `value` could not be cast, `message` not be decoded, `parked`
+    # waits for its table's stream. `relation` is the shape (JSON) in which `payload` (hexadecimal) was sent.
+    CDC_DEAD_LETTERS: (
+        (
+            ("letter_id", "text"),
+            ("slot", "text"),
+            ("table_name", "text"),
+            ("position", "bigint"),
+            ("committed_at", "timestamptz"),
+            ("kind", "text"),
+            ("reason", "text"),
+            ("relation", "text"),
+            ("payload", "text"),
+            ("quarantined_at", "timestamptz"),
+        ),
+        True,
+    ),
+    # What happened beside rows: snapshot, truncate, drift, stopped, resumed, replayed, reconciled, slot_alarm.
+    CDC_EVENTS: (
+        (
+            ("slot", "text"),
+            ("kind", "text"),
+            ("table_name", "text"),
+            ("position", "bigint"),
+            ("detail", "text"),
+            ("recorded_at", "timestamptz"),
+        ),
+        False,
+    ),
+    # One row per running reader: difference of the clocks (positive: the source is ahead) and what the slot retains.
+    CDC_READERS: (
+        (
+            ("slot", "text"),
+            ("source_skew_seconds", "double precision"),
+            ("skew_error_seconds", "double precision"),
+            ("retained_bytes", "bigint"),
+            ("retained_limit_bytes", "bigint"),
+            ("recorded_at", "timestamptz"),
+        ),
+        True,
+    ),
+    # Files of another pipeline that were taken in.
+    CDC_LANDED: (
+        (
+            ("slot", "text"),
+            ("file_name", "text"),
+            ("sha256", "text"),
+            ("changes", "bigint"),
+            ("repeated", "bigint"),
+            ("landed_at", "timestamptz"),
+        ),
+        False,
+    ),
+}
 # Both engines take these spellings; `text` is DuckDB's alias of VARCHAR.
 CONTRACT_TYPES = {"string": "text"}
 

@@ -11,7 +11,7 @@ import pytest
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import DuckdbWarehouse
 from mbp.warehouse.initialise import initialise
-from mbp.warehouse.raw_tables import raw_tables
+from mbp.warehouse.raw_tables import CDC_CONTROL_TABLES, raw_tables
 from mbp.warehouse.server import PostgresServer
 
 
@@ -41,7 +41,10 @@ def test_the_embedded_engine_gets_every_raw_table(project_root: Path, tmp_path: 
             "select replace(table_schema, 'raw_', '') || '.' || table_name"
             " from information_schema.tables where table_schema like 'raw_%'"
         )
-    assert {name for (name,) in found} == {*raw_tables(project_root), "mbp._cdc_position"}
+    assert {name for (name,) in found} == {
+        *raw_tables(project_root),
+        *(name.removeprefix("raw_") for name in CDC_CONTROL_TABLES),
+    }
     assert len(found) == 11
 
 
