@@ -76,7 +76,7 @@ TELEMETRY_COLUMNS: dict[str, Sequence[tuple[str, str]]] = {
         ("completed_at", "timestamptz"),
     ),
 }
-# What change data capture keeps for itself beside the logs. All of it moves in the transaction of the rows it speaks of.
+# What change data capture keeps for itself beside the logs; it moves in the transaction of the rows it speaks of.
 CDC_POSITIONS = "raw_mbp._cdc_position"
 CDC_STREAMS = "raw_mbp._cdc_streams"
 CDC_DEAD_LETTERS = "raw_mbp._cdc_dead_letters"
