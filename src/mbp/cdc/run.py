@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import duckdb
 import psycopg2
 
 from mbp.cdc import shape
-from mbp.cdc.pgoutput import Begin, Change, Commit, Note, Relation, Truncate, decode
+from mbp.cdc.apply import Applier
+from mbp.cdc.replay import replay
 from mbp.cdc.sink import Sink
+from mbp.cdc.snapshot import take_over
 from mbp.cdc.source import (
     PUBLICATION,
     SLOT,
@@ -24,19 +27,23 @@ from mbp.cdc.source import (
     drop_slot,
     lsn_number,
     slot_state,
-    snapshot_rows,
 )
+from mbp.cdc.watch_source import Beat, lock_source
 from mbp.errors import MbpError
+from mbp.warehouse.connection import UnreachableError
 from mbp.warehouse.raw_tables import raw_tables
 
-# A batch is committed when it has so many rows, or is so old.
-BATCH_ROWS = 20_000
-BATCH_SECONDS = 0.5
-HEARTBEAT_SECONDS = 10.0
-PREFIX = "mbp_cdc"
 SNAPSHOT_BEGUN = -1
-HEARTBEATS = "ops.cdc_heartbeats"
+# Waits between attempts: doubled from the first to the last.
+BACK_OFF_SECONDS = (0.5, 30.0)
+ONCE_PATIENCE_SECONDS = 60.0
+# Nothing was heard of the source, not even that it is alive, which it says every half minute and we ask for.
+SILENCE_SECONDS = 45.0
+STOP_PATIENCE_SECONDS = 5.0
+IDLE_SECONDS = 0.05
 Say = Callable[[str], None]
+# What passes: servers that restart, networks that break, disks that are full. Everything else is a mistake.
+PASSING = (psycopg2.OperationalError, psycopg2.InterfaceError, duckdb.IOException, UnreachableError)
 
 
 class Reader:
@@ -53,206 +60,240 @@ class Reader:
         self.source, self.say, self.stopping = source, say, stopping
         self.columns = shape.by_name(tables)
         self.sink = Sink(root, target, SLOT, tables)
-        self.relations: dict[int, Relation] = {}
-        self.waiting: dict[str, list[list[str | None]]] = {}
-        self.rows_waiting = 0
-        self.batch_since = 0.0
-        # Up to where transactions were taken in, and up to where they are in the warehouse. The source is told
-        # the second only: what it was told, it forgets.
-        self.position = 0
-        self.applied = 0
-        self.transaction: Begin | None = None
-        self.skipping = False
-        self.rows_written = 0
+        self.applier = Applier(self.sink, self.columns, say, self._make_way)
+        self._cursor: Any = None
+        self._heard = False
 
-    def run(self, *, once: bool) -> int:
+    @property
+    def applied(self) -> int:
+        """Up to where the source is in the warehouse."""
+        return self.applier.applied
+
+    @property
+    def problems(self) -> str:
+        """What of the run is not in the logs, in a few words; empty: nothing."""
+        told = [f"{name} stands still" for name in sorted(self.applier.stopped)]
+        if self.sink.refused:
+            told.append(f"{self.sink.refused:,} changes in quarantine (`mbp cdc replay --list`)")
+        return ", ".join(told)
+
+    def run(self, *, once: bool, anew: Sequence[str] | None = None) -> int:
         """Reads until it is stopped, or with `once` until it has what the source had; rows written.
 
+        Where source or warehouse go away it waits and goes on from the last position. That they are there at the
+        beginning is demanded: a wrong password does not pass.
+
+        Args:
+            anew: tables whose state is taken over anew; all four: with a new slot.
+
         Raises:
-            MbpError: the source is not set up, the slot is lost or in use, or a contract is broken.
+            MbpError: the source is not set up, the slot is lost or in use, or what is read makes no sense.
         """
         demand_ready(self.source)
-        try:
-            self.position = self.applied = self._start()
-            self._stream(once)
-        except (duckdb.Error, psycopg2.Error) as error:
-            reason = " ".join(str(error).split())
-            raise MbpError(
-                f"source or warehouse failed: {reason[:300]}",
-                cure="mend what it names and run it again: it goes on where it stopped",
-            ) from error
-        finally:
-            self.sink.close()
-        return self.rows_written
+        pause, give_up = BACK_OFF_SECONDS[0], time.monotonic() + ONCE_PATIENCE_SECONDS
+        begun = False
+        while True:
+            self._heard = False
+            try:
+                with lock_source(self.source, patient=begun) as control:
+                    begun = True
+                    self._session(control, once, anew)
+                return self.applier.rows_written
+            except (psycopg2.Error, duckdb.Error, UnreachableError) as error:
+                reason = " ".join(str(error).split())[:300]
+                passes = isinstance(error, PASSING) or type(error) is psycopg2.DatabaseError
+                if not passes or not begun or (once and time.monotonic() > give_up):
+                    raise MbpError(
+                        f"source or warehouse failed: {reason}",
+                        cure="mend what it names and run it again: it goes on where it stopped",
+                    ) from error
+                pause = BACK_OFF_SECONDS[0] if self._heard else min(2 * pause, BACK_OFF_SECONDS[1])
+                self.say(f"interrupted, trying again in {pause:.1f} s: {reason}")
+            finally:
+                self._cursor = None
+                self.sink.close()
+            if not self._wait(pause):
+                return self.applier.rows_written
 
-    def _start(self) -> int:
+    def _wait(self, seconds: float) -> bool:
+        """Whether to go on after it."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.stopping():
+                return False
+            time.sleep(IDLE_SECONDS)
+        return not self.stopping()
+
+    def _session(self, control: Any, once: bool, anew: Sequence[str] | None) -> None:
+        whole = anew is not None and set(anew) == set(TABLES)
+        self.applier.reset(self._start(again=whole))
+        self._look_at_stopped()
+        if anew and not whole:
+            self._take_anew(control, anew)
+        self._stream(control, once)
+
+    def _start(self, *, again: bool) -> int:
         position, slot = self.sink.position(), slot_state(self.source)
+        cure = "`mbp cdc resnapshot` takes over the state of the source and what differs"
+        if position is None and again:
+            raise MbpError("nothing was ever read", cure="`mbp cdc run` takes the first snapshot")
         if position is None and slot is not None:
             raise MbpError(
                 f"the source has a slot {SLOT} already, and this warehouse knows no position in it",
                 cure="it serves another warehouse; or drop it at the source when nobody needs it any more",
             )
-        if position is None or position == SNAPSHOT_BEGUN:
-            if slot is not None:
+        if position is None or position == SNAPSHOT_BEGUN or again:
+            if position == SNAPSHOT_BEGUN:
                 self.say("the last snapshot did not end; it begins again")
-                drop_slot(self.source)
-            return self._snapshot()
+            return self._snapshot(slot is not None)
         if slot is None or slot["wal_status"] == "lost":
             raise MbpError(
-                "the slot is gone, and with it what the source changed meanwhile",
-                cure="load the tables anew: empty the change logs and the position, then run again",
+                "the slot is gone, and with it what the source changed meanwhile", cure=cure
+            )
+        if (slot["confirmed_lsn"] or 0) > position:
+            raise MbpError(
+                "the slot is ahead of this warehouse: what lies between was given to somebody else, or the"
+                " warehouse was restored from an older state",
+                cure=cure,
             )
         return position
 
-    def _snapshot(self) -> int:
+    def _snapshot(self, slot_exists: bool) -> int:
         # Written down first: a slot without a position is otherwise taken for another warehouse's.
         self.sink.commit(SNAPSHOT_BEGUN)
+        if slot_exists:
+            drop_slot(self.source)
         snapshot = create_slot(self.source)
         try:
-            milliseconds = time.time_ns() // 1_000_000
-            for table in TABLES:
-                names = [name for name, _ in self.columns[table]]
-                count = 0
-                for part in snapshot_rows(self.source, snapshot, table, names):
-                    rows = [
-                        shape.snapshot_row(row, snapshot.position, milliseconds) for row in part
-                    ]
-                    self._write(f"mbp.{table}", rows)
-                    count += len(part)
-                self.say(f"snapshot of {table}: {count:,} rows")
+            written = take_over(self.sink, self.source, snapshot, TABLES, self.columns, self.say)
             self.sink.commit(snapshot.position)
+            self.applier.rows_written += written
         finally:
-            snapshot.connection.close()
+            snapshot.close()
         return snapshot.position
 
-    def _stream(self, once: bool) -> None:
-        connection = self.source.connect(replication=True)
-        beat = self.source.connect()
-        beat.autocommit = True
-        next_beat, until = 0.0, None
-        cursor = connection.cursor()
+    def _take_anew(self, control: Any, tables: Sequence[str]) -> None:
+        """Single tables, with the slot as it is: the stream up to a snapshot first, and then the snapshot.
+
+        Until then their changes are parked, so that nothing from before the snapshot comes after it.
+        """
+        for table in tables:
+            self.sink.control().stop(table, self.applier.position, "its state is taken over anew")
+            self.applier.stopped.add(table)
+        self.sink.commit(self.applier.position)
+        snapshot = create_slot(self.source, temporary=True)
         try:
-            self._begin_stream(cursor)
+            self._stream(control, once=True, until=snapshot.position)
+            written = take_over(self.sink, self.source, snapshot, tables, self.columns, self.say)
+            self.applier.rows_written += written
+            for table in tables:
+                # Changes from after the snapshot were parked too.
+                self.sink.control().stop(table, snapshot.position, "changes after its snapshot")
+            self.sink.commit(self.applier.position)
+        finally:
+            snapshot.close()
+        self.applier.reset(self.applier.position)
+        self._look_at_stopped()
+
+    def _look_at_stopped(self) -> None:
+        """Tables that stand still go on when what was parked fits by now."""
+        self.applier.stopped = set(self.sink.control().stopped())
+        for table in sorted(self.applier.stopped):
+            found = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
+            if not found.resumed:
+                self.sink.close()
+                self.say(f"{table} stands still: {found.why}")
+                continue
+            self.sink.commit(self.applier.position)
+            self.applier.stopped.discard(table)
+            self.say(f"{table} goes on: {found.delivered:,} parked changes")
+        self.sink.close()
+
+    def _stream(self, control: Any, once: bool, until: int | None = None) -> None:
+        connection = self.source.connect(replication=True)
+        applier, beat = self.applier, Beat(control, self.say)
+        try:
+            cursor = self._cursor = connection.cursor()
+            options = {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"}
+            cursor.start_replication(
+                slot_name=SLOT, start_lsn=applier.position, options=options, decode=False
+            )
+            quiet_since = time.monotonic()
             while True:
-                if time.monotonic() >= next_beat:
-                    with beat.cursor() as ordinary:
-                        ordinary.execute("select pg_logical_emit_message(true, %s, '')", [PREFIX])
-                    next_beat = time.monotonic() + HEARTBEAT_SECONDS
+                state = beat.now_and_then()
+                if state is not None:
+                    applier.state = state
                     if once and until is None:
-                        until = self._end_of_source()
+                        until = _end_of_source(control)
                 message = cursor.read_message()
                 if message is not None:
-                    self._take(message.payload, message.data_start)
-                if self.transaction is None:
-                    ends = self._has_reached(until, cursor) or self.stopping()
-                    if ends or self._is_due():
-                        self._commit(cursor)
+                    self._heard = True
+                    applier.take(message.payload, message.data_start)
+                    quiet_since = time.monotonic()
+                if applier.transaction is None:
+                    ends = self._has_reached(until) or self.stopping()
+                    if ends:
+                        self._make_way()
+                    if ends or (applier.is_due and self._may_write()):
+                        self._commit()
                     if ends:
                         return
+                elif self._is_cut_off(message, quiet_since):
+                    # Its transaction does not end: it is not in the warehouse, and comes again.
+                    return
                 if message is None:
-                    select.select([cursor], [], [], 0.05)
-                    cursor.send_feedback(flush_lsn=self.applied, reply=until is not None)
+                    self._idle(waiting_for_end=until is not None)
         finally:
-            beat.close()
-            connection.close()
+            self._cursor = None
+            with suppress(psycopg2.Error):
+                connection.close()
 
-    def _begin_stream(self, cursor: Any) -> None:
-        options = {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"}
-        try:
-            cursor.start_replication(
-                slot_name=SLOT, start_lsn=self.position, options=options, decode=False
+    def _is_cut_off(self, message: Any, quiet_since: float) -> bool:
+        """Asked to stop within a transaction of which nothing more comes."""
+        waited = message is None and time.monotonic() - quiet_since > STOP_PATIENCE_SECONDS
+        return waited and self.stopping()
+
+    def _idle(self, *, waiting_for_end: bool) -> None:
+        cursor = self._cursor
+        select.select([cursor], [], [], IDLE_SECONDS)
+        cursor.send_feedback(flush_lsn=self.applier.applied, reply=waiting_for_end)
+        if time.time() - cursor.io_timestamp.timestamp() > SILENCE_SECONDS:
+            raise psycopg2.OperationalError(
+                f"nothing was heard of the source for {SILENCE_SECONDS:.0f} s"
             )
-        except psycopg2.errors.ObjectInUse as error:
-            raise MbpError(
-                f"another reader streams from the slot {SLOT}", cure="stop it; one is enough"
-            ) from error
 
-    def _has_reached(self, until: int | None, cursor: Any) -> bool:
-        return until is not None and max(int(cursor.wal_end or 0), self.position) >= until
+    def _has_reached(self, until: int | None) -> bool:
+        if until is None:
+            return False
+        return max(int(self._cursor.wal_end or 0), self.applier.position) >= until
 
-    def _end_of_source(self) -> int:
-        connection = self.source.connect()
-        try:
-            with connection, connection.cursor() as cursor:
-                # Of what was inserted, not only written: the source may commit asynchronously.
-                cursor.execute("select pg_current_wal_insert_lsn()")
-                return lsn_number(cursor.fetchone()[0])
-        finally:
-            connection.close()
+    def _may_write(self) -> bool:
+        """A DuckDB file that others hold is written later, as long as what waits stays small."""
+        return self.sink.in_transaction or self.sink.ready()
 
-    def _take(self, payload: bytes, position: int) -> None:
-        message = decode(payload)
-        if isinstance(message, Begin):
-            self.transaction = message
-            # What was committed before the position is in the warehouse already.
-            self.skipping = message.final_lsn < self.position
-        elif isinstance(message, Relation):
-            self._know(message)
-        elif isinstance(message, Commit):
-            self._end(message)
-        elif self.skipping or self.transaction is None:
-            return
-        elif isinstance(message, Truncate):
-            names = [self.relations[one].name for one in message.relation_ids]
-            raise MbpError(
-                f"{', '.join(names)} was emptied at the source",
-                cure="a change log has no such event: delete rows instead, and load anew",
-            )
-        elif isinstance(message, Change):
-            relation = self.relations[message.relation_id]
-            row = shape.row_of(
-                message,
-                relation,
-                self.columns[relation.name],
-                position=position,
-                committed_at_microseconds=self.transaction.committed_at_microseconds,
-            )
-            self._wait(f"mbp.{relation.name}", [row])
-        elif isinstance(message, Note) and message.prefix == PREFIX:
-            at = self.transaction.committed_at_microseconds
-            rows = shape.heartbeat_rows(TABLES, position, at)
-            self._wait(HEARTBEATS, [list(row) for row in rows])
+    def _make_way(self) -> None:
+        """Waits until the warehouse can be written; the source is told that we are alive."""
+        told = False
+        while not self._may_write():
+            if not told:
+                self.say("waiting for the DuckDB file, which another process has open")
+                told = True
+            if self._cursor is not None:
+                self._cursor.send_feedback(flush_lsn=self.applier.applied, force=True)
+            if self.stopping():
+                raise MbpError(
+                    "stopped while another process had the DuckDB file open",
+                    cure="run it again: it goes on where it stopped",
+                )
+            time.sleep(IDLE_SECONDS)
 
-    def _know(self, relation: Relation) -> None:
-        if relation.name not in self.columns:
-            return
-        more = shape.demand_fit(relation, self.columns[relation.name])
-        if more:
-            self.say(f"drift: {relation.name} has columns without a contract: {', '.join(more)}")
-        self.relations[relation.relation_id] = relation
+    def _commit(self) -> None:
+        self.applier.commit()
+        self._cursor.send_feedback(flush_lsn=self.applier.applied, force=True)
 
-    def _wait(self, table: str, rows: list[list[str | None]]) -> None:
-        if not self.rows_waiting:
-            self.batch_since = time.monotonic()
-        self.waiting.setdefault(table, []).extend(rows)
-        self.rows_waiting += len(rows)
-        if self.rows_waiting >= BATCH_ROWS:
-            # A transaction of the source may be larger than memory: it is written in parts, and committed whole.
-            self._flush()
 
-    def _end(self, commit: Commit) -> None:
-        self.transaction = None
-        if not self.skipping:
-            self.position = commit.end_lsn
-
-    def _is_due(self) -> bool:
-        """A part that was written already holds the warehouse: it is committed as soon as its transaction ends."""
-        waited = time.monotonic() - self.batch_since
-        return self.sink.in_transaction or (self.rows_waiting > 0 and waited >= BATCH_SECONDS)
-
-    def _commit(self, cursor: Any) -> None:
-        self._flush()
-        if self.sink.in_transaction:
-            self.sink.commit(self.position)
-            self.applied = self.position
-        cursor.send_feedback(flush_lsn=self.applied, force=True)
-
-    def _flush(self) -> None:
-        for table, rows in self.waiting.items():
-            self._write(table, rows)
-        self.waiting, self.rows_waiting = {}, 0
-
-    def _write(self, table: str, rows: list[list[str | None]]) -> None:
-        at = shape.arrival()
-        self.sink.write(table, [[*row, at] for row in rows])
-        self.rows_written += len(rows)
+def _end_of_source(control: Any) -> int:
+    with control.cursor() as cursor:
+        # Of what was inserted, not only written: the source may commit asynchronously.
+        cursor.execute("select pg_current_wal_insert_lsn()")
+        return lsn_number(cursor.fetchone()[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from mbp.cdc.pgoutput import Change, Relation, Unchanged, Value
+from mbp.cdc.pgoutput import UNCHANGED, Change, Relation, Value
 from mbp.errors import MbpError
 from mbp.warehouse.raw_tables import CHANGE_LOG_COLUMNS
 
@@ -52,35 +52,37 @@ def demand_fit(relation: Relation, columns: Sequence[tuple[str, str]]) -> list[s
     return sorted(there.keys() - {name for name, _ in columns})
 
 
-def row_of(
-    change: Change,
-    relation: Relation,
-    columns: Sequence[tuple[str, str]],
-    *,
-    position: int,
-    committed_at_microseconds: int,
-) -> list[str | None]:
+def places_of(relation: Relation, columns: Sequence[tuple[str, str]]) -> list[int]:
+    """Where in a row of the source each contracted column stands."""
+    places = {name: place for place, (name, _, _) in enumerate(relation.columns)}
+    return [places[name] for name, _ in columns]
+
+
+def row_of(change: Change, places: Sequence[int], milliseconds: str, position: int) -> list[Value]:
     """One row, without its arrival, which is stamped when it is written.
+
+    Args:
+        places: of `places_of`.
+        milliseconds: Unix time of the commit.
 
     Raises:
         MbpError: a value was not sent, and neither was the old row that holds it.
     """
-    places = {name: place for place, (name, _, _) in enumerate(relation.columns)}
-    own: list[str | None] = []
-    for name, _ in columns:
-        place = places[name]
-        value: Value = (change.new or change.old or ())[place]
-        if isinstance(value, Unchanged):
-            value = change.old[place] if change.old else value
-        if isinstance(value, Unchanged):
+    new = change.new or change.old or ()
+    own = [new[place] for place in places]
+    if UNCHANGED in own:
+        old = change.old
+        own = [
+            old[place] if value is UNCHANGED and old is not None else value
+            for place, value in zip(places, own, strict=True)
+        ]
+        if UNCHANGED in own:
             raise MbpError(
-                f"{relation.name}.{name} was not sent with an update",
-                cure=f"alter table {relation.name} replica identity full at the source",
+                "a large value was not sent with an update, and the old row was not either",
+                cure="replica identity full at the source",
             )
-        own.append(value)
-    deleted = "true" if change.kind == "d" else "false"
-    milliseconds = str(committed_at_microseconds // 1000)
-    return [*own, change.kind, deleted, milliseconds, str(position)]
+    own += (change.kind, "true" if change.kind == "d" else "false", milliseconds, str(position))
+    return own
 
 
 def snapshot_row(
@@ -88,10 +90,19 @@ def snapshot_row(
 ) -> list[str | None]:
     """A row of the snapshot; it was not streamed, so its operation is 'r'.
 
-    Its position lies before the one where the stream begins: the first change of the stream may stand exactly
-    there, and of two records in one position nobody could say which is the later one.
+    Args:
+        position: of `before`.
     """
-    return [*values, "r", "false", str(milliseconds), str(position - 1)]
+    return [*values, "r", "false", str(milliseconds), str(position)]
+
+
+def before(position: int) -> int:
+    """Where rows of a snapshot stand: before the position where its stream begins.
+
+    The first change of the stream may stand exactly there, and of two records in one position nobody could say which
+    is the later one. PostgreSQL aligns its positions, so nothing of the stream can stand one before.
+    """
+    return position - 1
 
 
 def arrival() -> str:

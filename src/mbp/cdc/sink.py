@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mbp.cdc import reconcile, shape
+from mbp.cdc.control import Control, Event, ReaderState
+from mbp.cdc.exact import misfits
+from mbp.cdc.letters import Letter, row_letter, stored
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import LockedError
-from mbp.warehouse.raw_tables import CDC_POSITIONS
+from mbp.warehouse.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
 
-# dbt may hold the DuckDB file for the length of a build. The source ends a stream that is silent for a minute.
 LOCK_PATIENCE_SECONDS = 45.0
-LOCK_PAUSE_SECONDS = 0.2
+LOCK_PAUSE_SECONDS = 0.1
+# Place of the position in a row of a change log, from its end.
+POSITION = -2
 Row = Sequence[str | None]
 Columns = Mapping[str, Sequence[tuple[str, str]]]
+LetterOf = Callable[[int, str], Letter]
+# For COPY in its text format: what would end a value or a row.
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 class Sink:
@@ -28,10 +35,14 @@ class Sink:
 
     Args:
         columns: raw table ('mbp.quotes') -> (column, type) in order.
+
+    Attributes:
+        refused: dead letters since the sink was made.
     """
 
     def __init__(self, root: Path, target: str, slot: str, columns: Columns) -> None:
         self.root, self.target, self.slot, self.columns = root, target, slot, columns
+        self.refused = 0
         self._warehouse: Warehouse | None = None
         self._in_transaction = False
 
@@ -47,50 +58,110 @@ class Sink:
         )
         there = {row[0] for row in rows}
         missing = [
-            name for name in self.columns if name.startswith("mbp.") and name[4:] not in there
+            f"raw_{name}"
+            for name in self.columns
+            if name.startswith("mbp.") and name[4:] not in there
         ]
+        missing += self._control.missing()
         if missing:
             self.close()
-            raise MbpError(f"raw_{missing[0]} is not in the warehouse", cure="run `mbp db init`")
-        if "_cdc_position" not in there:
-            self.close()
-            raise MbpError(f"{CDC_POSITIONS} is not in the warehouse", cure="run `mbp db init`")
-        _, found = warehouse.query(
-            f"select max(position) from {CDC_POSITIONS} where slot = {self._mark}", [self.slot]
-        )
+            raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
+        found = self._control.position()
         self._release()
-        return None if found[0][0] is None else int(found[0][0])
+        return found
 
-    def write(self, table: str, rows: Sequence[Row]) -> None:
-        """Appends rows, given as text in the order of the table's columns.
+    def ready(self) -> bool:
+        """Whether the warehouse can be written now; False: somebody holds the DuckDB file."""
+        try:
+            self._open(patience=0)
+        except LockedError:
+            return False
+        return True
+
+    def write(self, table: str, rows: Sequence[Row], letter_of: LetterOf | None = None) -> int:
+        """Appends rows, given as text in the order of the table's columns; what does not fit becomes a dead letter.
+
+        Args:
+            letter_of: (place of the row, why it does not fit) -> its letter; without it the row itself is kept.
+
+        Returns:
+            How many rows were appended.
+        """
+        columns = self.columns[table]
+        bad = misfits(rows, columns)
+        if bad:
+            if letter_of is None:
+                name = table.removeprefix("mbp.")
+                self.quarantine(
+                    [row_letter(name, rows[one], bad[one], _position(rows[one])) for one in bad]
+                )
+            else:
+                self.quarantine([letter_of(one, bad[one]) for one in bad])
+            rows = [row for place, row in enumerate(rows) if place not in bad]
+        self._append(f"raw_{table}", columns, rows)
+        return len(rows)
+
+    def quarantine(self, letters: Sequence[Letter]) -> None:
+        """Keeps dead letters; one that is kept already is not kept twice."""
+        known = self.control().known(letters) if letters else set()
+        rows = {one.id: stored(one, self.slot) for one in letters if one.id not in known}
+        self._append(CDC_DEAD_LETTERS, CDC_CONTROL_TABLES[CDC_DEAD_LETTERS][0], list(rows.values()))
+        self.refused += len(rows)
+
+    def truncate(self, table: str, position: int, milliseconds: int) -> None:
+        """A table was emptied at the source: a delete for each row that was there, and an event.
+
+        Args:
+            table: 'mbp.quotes'.
+            milliseconds: Unix time of the commit.
+        """
+        own = shape.own_columns(self.columns[table])
+        reconcile.emptied(self._begin(), table, own, position, milliseconds, shape.arrival())
+        name = table.removeprefix("mbp.")
+        self.control().happened(Event("truncate", name, position, str(milliseconds)))
+
+    def stage(self, table: str, rows: Sequence[Row], *, first: bool) -> None:
+        """Takes rows of a snapshot, without the columns of the log, into a temporary table.
 
         Raises:
-            MbpError: a value that the column cannot hold.
+            MbpError: one does not fit. A row that is not there would be taken for one that was deleted.
         """
-        if not rows:
-            return
-        warehouse = self._begin()
-        try:
-            if warehouse.engine == "duckdb":
-                self._write_duckdb(warehouse, table, rows)
-            else:
-                self._write_postgres(warehouse, table, rows)
-        except Exception as error:
-            reason = " ".join(str(error).split())
+        columns = shape.own_columns(self.columns[table])
+        if first:
+            reconcile.stage(self._begin(), columns)
+        bad = misfits(rows, columns)
+        if bad:
+            place, reason = next(iter(sorted(bad.items())))
             raise MbpError(
-                f"a row of {table} cannot be written: {reason[:300]}",
-                cure="compare source and contract; the position was kept, so nothing is lost",
-            ) from error
+                f"a row of {table} (key {rows[place][0]!r}) cannot be taken over: {reason}",
+                cure="mend the row at the source, then run it again: nothing was written",
+            )
+        self._append(reconcile.STAGED, columns, rows)
 
-    def commit(self, position: int) -> None:
-        """Makes everything since the last commit visible, together with the position."""
-        warehouse = self._begin()
-        warehouse.execute(f"delete from {CDC_POSITIONS} where slot = {self._mark}", [self.slot])
-        warehouse.execute(
-            f"insert into {CDC_POSITIONS} values ({self._mark}, {self._mark}, current_timestamp)",
-            [self.slot, position],
+    def reconcile(self, table: str, position: int, milliseconds: int) -> tuple[int, int]:
+        """Adds what lies between the log and the staged rows: (new or other, gone)."""
+        own = shape.own_columns(self.columns[table])
+        return reconcile.differences(
+            self._begin(), table, own, position, milliseconds, shape.arrival()
         )
-        warehouse.execute("commit")
+
+    def has_rows(self, table: str) -> bool:
+        """Whether anything stands in the log of a table."""
+        return bool(self._begin().query(f"select 1 from raw_{table} limit 1")[1])
+
+    def control(self) -> Control:
+        """The control tables, inside of the transaction."""
+        self._begin()
+        return self._control
+
+    def commit(self, position: int | None, state: ReaderState | None = None) -> None:
+        """Makes everything since the last commit visible, together with the position; None: it stays."""
+        control = self.control()
+        if position is not None:
+            control.move(position)
+        if state is not None:
+            control.measured(state)
+        self._open().execute("commit")
         self._in_transaction = False
         self._release()
 
@@ -107,16 +178,16 @@ class Sink:
             warehouse.close()
 
     @property
-    def _mark(self) -> str:
-        return "?" if self._open().engine == "duckdb" else "%s"
+    def _control(self) -> Control:
+        return Control(self._open(), self.slot)
 
-    def _open(self) -> Warehouse:
-        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    def _open(self, patience: float = LOCK_PATIENCE_SECONDS) -> Warehouse:
+        deadline = time.monotonic() + patience
         while self._warehouse is None:
             try:
                 self._warehouse = connect(self.root, self.target)
             except LockedError:
-                if time.monotonic() > deadline:
+                if time.monotonic() >= deadline:
                     raise
                 time.sleep(LOCK_PAUSE_SECONDS)
         return self._warehouse
@@ -132,30 +203,35 @@ class Sink:
         if self._warehouse is not None and self._warehouse.engine == "duckdb":
             self.close()
 
-    def _write_duckdb(self, warehouse: Any, table: str, rows: Sequence[Row]) -> None:
-        import pyarrow as pa
+    def _append(self, place: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        warehouse: Any = self._begin()
+        listed = list(zip(*rows, strict=True))
+        if warehouse.engine == "duckdb":
+            import pyarrow as pa
 
-        columns = self.columns[table]
-        arrays = [
-            pa.array([row[place] for row in rows], type=pa.string())
-            for place in range(len(columns))
+            arrays = [pa.array(one, type=pa.string()) for one in listed]
+            batch = pa.table(arrays, names=[name for name, _ in columns])
+            warehouse.connection.register("mbp_cdc_batch", batch)
+            casts = ", ".join(f'cast("{name}" as {kind})' for name, kind in columns)
+            warehouse.execute(f"insert into {place} select {casts} from mbp_cdc_batch")
+            warehouse.connection.unregister("mbp_cdc_batch")
+            return
+        import io
+
+        escaped = [
+            ["\\N" if value is None else value.translate(ESCAPES) for value in one]
+            if kind == "text"
+            else ["\\N" if value is None else value for value in one]
+            for one, (_, kind) in zip(listed, columns, strict=True)
         ]
-        batch = pa.table(arrays, names=[name for name, _ in columns])
-        warehouse.connection.register("mbp_cdc_batch", batch)
-        casts = ", ".join(f'cast("{name}" as {kind})' for name, kind in columns)
-        warehouse.execute(f"insert into raw_{table} select {casts} from mbp_cdc_batch")
-        warehouse.connection.unregister("mbp_cdc_batch")
-
-    def _write_postgres(self, warehouse: Any, table: str, rows: Sequence[Row]) -> None:
-        stream = io.StringIO()
-        for row in rows:
-            stream.write(",".join(_quoted(value) for value in row) + "\n")
-        stream.seek(0)
-        names = ", ".join(f'"{name}"' for name, _ in self.columns[table])
+        stream = io.StringIO("\n".join(map("\t".join, zip(*escaped, strict=True))) + "\n")
         with warehouse.connection.cursor() as cursor:
-            cursor.copy_expert(f"copy raw_{table} ({names}) from stdin with (format csv)", stream)
+            cursor.copy_expert(f"copy {place} ({reconcile.names(columns)}) from stdin", stream)
 
 
-def _quoted(value: str | None) -> str:
-    """For COPY: null is nothing at all, and every text is quoted, so an empty text stays one."""
-    return "" if value is None else '"' + value.replace('"', '""') + '"'
+def _position(row: Row) -> int:
+    """Of a row of a change log; one whose position is not a number either stands at 0."""
+    text = row[POSITION] or ""
+    return int(text) if text.isdigit() else 0

@@ -10,14 +10,17 @@ from typing import Any
 import psycopg2
 from psycopg2.extras import LogicalReplicationConnection
 
+from mbp.cdc.pgoutput import Relation
 from mbp.errors import MbpError
 from mbp.warehouse import quote_identifier
+from mbp.warehouse.connection import UnreachableError
 
 PUBLICATION = "mbp_cdc"
 SLOT = "mbp_cdc"
 ROLE = "mbp_cdc_reader"
 SCHEMA = "public"
 TABLES = ("markets", "quotes", "resolutions", "abuse_events")
+APPLICATION = "mbp-cdc"
 VARIABLES = ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")
 
 
@@ -51,13 +54,19 @@ class Source:
                 password=self.password,
                 dbname=self.database,
                 connect_timeout=10,
-                application_name="mbp-cdc",
-                options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3",
+                application_name=APPLICATION,
+                # Both ends notice within half a minute that the other one is not there any more.
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+                tcp_user_timeout=30_000,
+                options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3"
+                " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
                 connection_factory=LogicalReplicationConnection if replication else None,
             )
         except psycopg2.OperationalError as error:
             reason = " ".join(str(error).split())
-            raise MbpError(
+            raise UnreachableError(
                 f"the source at {self.place} cannot be reached: {reason}",
                 cure="check MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and pg_hba.conf",
             ) from error
@@ -86,6 +95,15 @@ def source_of_environment() -> Source:
         str(found["DATABASE"]),
         os.environ.get("MBP_SOURCE_SCHEMA", SCHEMA),
     )
+
+
+def one_of_tables(name: str) -> str:
+    """Raises:
+    MbpError: a table that is not captured.
+    """
+    if name not in TABLES:
+        raise MbpError(f"no table {name!r} is captured", cure=f"use one of {', '.join(TABLES)}")
+    return name
 
 
 def setup_sql(schema: str = SCHEMA) -> list[str]:
@@ -160,25 +178,75 @@ def slot_state(source: Source) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A slot that was just created, and the state of the tables at its very first position."""
+    """The state of the tables at the very first position of a slot that was just created.
+
+    Attributes:
+        milliseconds: the source's clock before that, Unix time: no later commit is older.
+    """
 
     position: int
     name: str
+    milliseconds: int
     connection: Any
 
+    def close(self) -> None:
+        """Ends the connection that keeps the snapshot; a temporary slot goes with it."""
+        self.connection.close()
 
-def create_slot(source: Source) -> Snapshot:
-    """Creates the slot and exports the snapshot that its stream continues: no gap, no overlap.
+
+def create_slot(source: Source, *, temporary: bool = False) -> Snapshot:
+    """Creates a slot and exports the snapshot that its stream continues: no gap, no overlap.
 
     The connection must stay open while the snapshot is read.
     """
+    milliseconds = int(clock(source) * 1000)
     connection = source.connect(replication=True)
+    name = f"{SLOT}_snapshot" if temporary else SLOT
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE_REPLICATION_SLOT {quote_identifier(SLOT)} LOGICAL pgoutput (SNAPSHOT 'export')"
+            f"CREATE_REPLICATION_SLOT {quote_identifier(name)} {'TEMPORARY ' if temporary else ''}"
+            "LOGICAL pgoutput (SNAPSHOT 'export')"
         )
-        _, point, name, _ = cursor.fetchone()
-    return Snapshot(lsn_number(point), name, connection)
+        _, point, exported, _ = cursor.fetchone()
+    return Snapshot(lsn_number(point), exported, milliseconds, connection)
+
+
+def clock(source: Source) -> float:
+    """The source's clock, Unix time in seconds."""
+    connection = source.connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("select extract(epoch from clock_timestamp())")
+            return float(cursor.fetchone()[0])
+    finally:
+        connection.close()
+
+
+def relation_now(source: Source, table: str) -> Relation:
+    """What a table looks like at the source now.
+
+    Raises:
+        MbpError: it is not there.
+    """
+    connection = source.connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "select c.oid, c.relreplident, a.attname, a.atttypid, a.atttypmod"
+                " from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+                " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+                " where n.nspname = %s and c.relname = %s order by a.attnum",
+                [source.schema, table],
+            )
+            rows = cursor.fetchall()
+    finally:
+        connection.close()
+    if not rows:
+        raise MbpError(
+            f"{source.schema}.{table} is not at the source", cure="check MBP_SOURCE_SCHEMA"
+        )
+    columns = tuple((str(row[2]), int(row[3]), int(row[4])) for row in rows)
+    return Relation(int(rows[0][0]), source.schema, table, str(rows[0][1]), columns)
 
 
 def drop_slot(source: Source) -> None:

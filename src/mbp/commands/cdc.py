@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -19,6 +20,20 @@ Examples:
 
   mbp cdc run --once                     # what there is now, then ends
 """
+REPLAY_EXAMPLES = """
+Examples:
+
+  mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed
+
+  mbp cdc replay --table quotes          # after the cure
+"""
+RESNAPSHOT_EXAMPLES = """
+Examples:
+
+  mbp cdc resnapshot                     # the slot was lost: all tables, with a new slot
+
+  mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was mended
+"""
 Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
 
 
@@ -28,6 +43,8 @@ def register(app: typer.Typer) -> None:
     group.command("setup", epilog="Example: mbp cdc setup | psql market")(setup)
     group.command("run", epilog=RUN_EXAMPLES)(run)
     group.command("status", epilog="Example: mbp cdc status --json")(status)
+    group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
+    group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
     app.add_typer(group, name="cdc")
 
 
@@ -47,26 +64,83 @@ def run(
 ) -> None:
     """Snapshot the four tables, then stream their changes into the raw change logs.
 
-    Rows and position are committed together: it may be killed at any time and goes on where it was.
-    Exit code: 0 ended as asked, 2 could not go on (the reason and the cure are told).
+    Rows and position are committed together: it may be killed at any time and goes on where it was. Servers and
+    networks that go away are waited for. Exit code: 0 ended as asked, 1 so too, but a table stands still or a change
+    is in quarantine, 2 could not go on (the reason and the cure are told).
     """
     from mbp.building.dbt_process import target_name
     from mbp.cdc.run import Reader
     from mbp.cdc.source import source_of_environment
     from mbp.paths import project_root
 
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
-    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
     reader = Reader(
-        project_root(),
-        target_name(target),
-        source_of_environment(),
-        lambda told: typer.echo(told, err=True),
-        lambda: bool(asked),
+        project_root(), target_name(target), source_of_environment(), _say, _stop_signal()
     )
     rows = reader.run(once=once)
     typer.echo(f"{rows:,} rows written, position {reader.applied}", err=True)
+    if reader.problems:
+        typer.echo(f"not all of it: {reader.problems}", err=True)
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def replay(
+    table: Annotated[str | None, typer.Option(help="One table. [default: all four]")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Show the letters only.")] = False,
+    target: Target = None,
+) -> None:
+    """Try the dead letters again: changes that could not be written, after the cure.
+
+    Changes of a table that stands still are taken up all or none, and by the reader itself when it starts.
+    Exit code: 0 none is left, 1 some still do not fit, 2 could not look.
+    """
+    from mbp.building.dbt_process import target_name
+    from mbp.cdc.replaying import list_letters, replay_tables
+    from mbp.cdc.source import TABLES, one_of_tables
+    from mbp.paths import project_root
+
+    tables = TABLES if table is None else (one_of_tables(table),)
+    work = list_letters if only_list else replay_tables
+    lines, left = work(project_root(), target_name(target), tables)
+    for line in lines:
+        typer.echo(line)
+    if left:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def resnapshot(
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Tables; may be repeated. [default: all, with a new slot]"),
+    ] = None,
+    target: Target = None,
+) -> None:
+    """Take over the state of the source anew; written is what differs, gone rows are deleted.
+
+    No reader may run meanwhile. Exit code: 0 done and caught up, 2 could not.
+    """
+    from mbp.building.dbt_process import target_name
+    from mbp.cdc.run import Reader
+    from mbp.cdc.source import TABLES, one_of_tables, source_of_environment
+    from mbp.paths import project_root
+
+    tables = [one_of_tables(one) for one in table] if table else list(TABLES)
+    reader = Reader(
+        project_root(), target_name(target), source_of_environment(), _say, _stop_signal()
+    )
+    rows = reader.run(once=True, anew=tables)
+    typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
+
+
+def _say(told: str) -> None:
+    typer.echo(told, err=True)
+
+
+def _stop_signal() -> Callable[[], bool]:
+    """Asks whether somebody wants this to end."""
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    return lambda: bool(asked)
 
 
 def status(

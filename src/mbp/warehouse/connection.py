@@ -17,6 +17,10 @@ class LockedError(MbpError):
     """Another process has the DuckDB file open for writing; it may be free in a moment."""
 
 
+class UnreachableError(MbpError):
+    """A server does not answer, or refuses to; it may be back in a moment."""
+
+
 class Warehouse(Protocol):
     """An open connection. Every statement commits by itself, outside of `transaction`."""
 
@@ -147,7 +151,7 @@ class PostgresWarehouse(_Closing):
             )
         except psycopg2.OperationalError as error:
             reason = " ".join(str(error).split())
-            raise MbpError(
+            raise UnreachableError(
                 f"PostgreSQL at {place} cannot be reached: {reason}",
                 cure="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
                 " MBP_PG_DATABASE",

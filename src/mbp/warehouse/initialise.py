@@ -40,7 +40,8 @@ def statements(root: Path, engine: str) -> list[str]:
         family, table = name.split(".")
         found.append(create_statement(f"raw_{family}", table, columns))
     for name, (control, _) in CDC_CONTROL_TABLES.items():
-        found.append(create_statement(*name.split("."), control))
+        schema, _, table = name.partition(".")
+        found.append(create_statement(schema, table, control))
     return found + _grants() if engine == "postgres" else found
 
 
