@@ -2,116 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.python.cdc import market
+from tests.python.cdc.conftest import Pair
 
 from mbp.building.dbt_process import environment
-from mbp.cdc import shape
 from mbp.cdc.run import Reader
-from mbp.cdc.source import SLOT, Source, drop_slot, setup_sql, slot_state
+from mbp.cdc.source import SLOT, Source, setup_sql, slot_state
 from mbp.cdc.status import read_status
 from mbp.errors import MbpError
 from mbp.warehouse import connect
-from mbp.warehouse.initialise import initialise
-from mbp.warehouse.raw_tables import raw_tables
-from mbp.warehouse.server import PostgresServer
-
-MARKET_SETTINGS = {"wal_level": "logical", "max_wal_senders": "10", "max_replication_slots": "10"}
-
-
-@pytest.fixture(scope="module")
-def market_server() -> Iterator[PostgresServer]:
-    with PostgresServer(MARKET_SETTINGS) as server:
-        yield server
-
-
-@dataclass
-class Pair:
-    """A source and a warehouse of its own."""
-
-    root: Path
-    target: str
-    server: PostgresServer
-    source: Source
-
-    def read(self) -> int:
-        return self.reader().run(once=True)
-
-    def reader(self, said: list[str] | None = None) -> Reader:
-        told = said if said is not None else []
-        return Reader(self.root, self.target, self.source, told.append, lambda: False)
-
-    def execute(self, *statements: str) -> None:
-        market.execute(self.server, self.source.database, *statements)
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with connect(self.root, self.target, read_only=True) as warehouse:
-            return warehouse.query(sql)[1]
-
-    def at_source(self, sql: str) -> list[tuple[Any, ...]]:
-        connection = self.server.connect(self.source.database)
-        with connection.cursor() as cursor:
-            cursor.execute("set timezone = 'UTC'")
-            cursor.execute(sql)
-            found = cursor.fetchall()
-        connection.close()
-        return found
-
-    def reconciles(self) -> None:
-        """Row for row: what the log adds up to is what the source has; no change stands twice."""
-        columns = "quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m"
-        log = self.rows(f"select {columns}, __op, __source_lsn from raw_mbp.quotes")
-        expected = {row[0]: row[1:] for row in self.at_source(f"select {columns} from quotes")}
-        assert market.state(log) == expected
-        positions = [(row[0], row[-1]) for row in log]
-        assert len(positions) == len(set(positions))
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def pair(
-    request: pytest.FixtureRequest,
-    project_root: Path,
-    market_server: PostgresServer,
-    postgres_server: PostgresServer,
-    postgres_database: str,
-    tmp_path: Path,
-) -> Iterator[Pair]:
-    settings = {
-        **postgres_server.environment(postgres_database),
-        "MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb"),
-    }
-    columns = shape.by_name(raw_tables(project_root))
-    database = f"market_{request.param}"
-    with environment(settings):
-        with connect(project_root, request.param) as warehouse:
-            initialise(project_root, warehouse)
-        source = market.create(market_server, database, columns)
-        found = Pair(project_root, request.param, market_server, source)
-        yield found
-    # The slot belongs to the cluster, not to the database; a reader that was killed may still hold it.
-    for _ in range(100):
-        administrator = Source(
-            market_server.host,
-            market_server.port,
-            market_server.user,
-            market_server.password,
-            database,
-        )
-        drop_slot(administrator)
-        if slot_state(administrator) is None:
-            break
-        time.sleep(0.1)
-    market_server.drop_database(database)
 
 
 def test_snapshot_and_stream_have_every_value(pair: Pair) -> None:
@@ -183,19 +88,11 @@ def test_a_reader_that_is_killed_loses_and_repeats_nothing(pair: Pair) -> None:
     """kill -9 at arbitrary moments, under load; the snapshot is among the moments."""
     pair.execute(market.quotes(1000, 3000))
     program = [sys.executable, "-m", "mbp.cli", "cdc", "run", "--target", pair.target]
-    settings = {
-        **os.environ,
-        "MBP_SOURCE_HOST": pair.source.host,
-        "MBP_SOURCE_PORT": str(pair.source.port),
-        "MBP_SOURCE_USER": pair.source.user,
-        "MBP_SOURCE_PASSWORD": str(pair.source.password),
-        "MBP_SOURCE_DATABASE": pair.source.database,
-    }
     for number in range(6):
         process = subprocess.Popen(
             program,
             cwd=pair.root,
-            env=settings,
+            env=pair.program_environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -217,18 +114,10 @@ def test_a_reader_that_is_killed_loses_and_repeats_nothing(pair: Pair) -> None:
 
 def test_a_reader_that_is_asked_to_stop_ends_well(pair: Pair) -> None:
     pair.execute(market.quotes(1, 10))
-    settings = {
-        **os.environ,
-        "MBP_SOURCE_HOST": pair.source.host,
-        "MBP_SOURCE_PORT": str(pair.source.port),
-        "MBP_SOURCE_USER": pair.source.user,
-        "MBP_SOURCE_PASSWORD": str(pair.source.password),
-        "MBP_SOURCE_DATABASE": pair.source.database,
-    }
     process = subprocess.Popen(
         [sys.executable, "-m", "mbp.cli", "cdc", "run", "--target", pair.target],
         cwd=pair.root,
-        env=settings,
+        env=pair.program_environment(),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -257,43 +146,6 @@ def test_status_tells_lag_and_slot(pair: Pair) -> None:
     assert found.slot is not None
     assert found.slot["active"] is False
     assert found.slot["retained_bytes"] >= 0
-
-
-@pytest.mark.parametrize(
-    ("statement", "told"),
-    [
-        ("alter table quotes drop column depth_2pct", "quotes.depth_2pct is gone from the source"),
-        ("alter table quotes rename column price to prize", "quotes.price is gone from the source"),
-        ("alter table quotes alter column price type text", "quotes.price has another type"),
-        (
-            "alter table quotes alter column market_id type text[] using array[market_id]",
-            "another type",
-        ),
-        ("alter table quotes replica identity default", "does not send old rows whole"),
-    ],
-)
-def test_a_source_that_breaks_the_contract_stops_before_a_wrong_row(
-    pair: Pair, statement: str, told: str
-) -> None:
-    pair.execute(market.quotes(1, 5))
-    pair.read()
-    before = pair.rows("select count(*) from raw_mbp.quotes")
-    pair.execute(statement, "insert into quotes (quote_id) values ('after')")
-    with pytest.raises(MbpError, match=told):
-        pair.read()
-    assert pair.rows("select count(*) from raw_mbp.quotes") == before
-
-
-def test_a_new_column_is_reported_and_its_rows_arrive(pair: Pair) -> None:
-    pair.read()
-    pair.execute(
-        "alter table quotes add column mood text",
-        "insert into quotes (quote_id, mood) values ('q', 'good')",
-    )
-    said: list[str] = []
-    pair.reader(said).run(once=True)
-    assert "drift: quotes has columns without a contract: mood" in said
-    assert pair.rows("select quote_id from raw_mbp.quotes") == [("q",)]
 
 
 def test_the_loader_role_is_enough_for_the_warehouse(pair: Pair) -> None:
@@ -329,22 +181,6 @@ def test_a_warehouse_that_was_not_initialised_is_told(pair: Pair) -> None:
         pair.read()
 
 
-def test_truncate_is_an_event_and_not_silence(pair: Pair) -> None:
-    pair.execute(market.quotes(1, 5))
-    pair.read()
-    pair.execute("truncate quotes")
-    with pytest.raises(MbpError, match="quotes was emptied at the source"):
-        pair.read()
-
-
-def test_a_lost_slot_is_not_passed_over(pair: Pair) -> None:
-    pair.read()
-    drop_slot(pair.source)
-    pair.execute(market.quotes(1, 5))
-    with pytest.raises(MbpError, match="the slot is gone"):
-        pair.read()
-
-
 def test_the_slot_of_another_warehouse_is_left_alone(pair: Pair) -> None:
     pair.read()
     with connect(pair.root, pair.target) as warehouse:
@@ -352,23 +188,6 @@ def test_the_slot_of_another_warehouse_is_left_alone(pair: Pair) -> None:
     with pytest.raises(MbpError, match="has a slot mbp_cdc already"):
         pair.read()
     assert slot_state(pair.source) is not None
-
-
-def test_a_snapshot_that_was_cut_off_begins_again(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pair.execute(market.quotes(1, 5))
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            "mbp.cdc.run.snapshot_rows", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-        )
-        with pytest.raises(KeyboardInterrupt):
-            pair.read()
-    assert slot_state(pair.source) is not None
-    said: list[str] = []
-    pair.reader(said).run(once=True)
-    assert said[0] == "the last snapshot did not end; it begins again"
-    pair.reconciles()
 
 
 def test_a_source_that_was_not_set_up_is_refused(pair: Pair) -> None:
