@@ -7,24 +7,23 @@ DuckDB rounds and refuses. A value that would arrive as another value is refused
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
-Fits = Callable[[str], object]
 # The instants of ISO 8601 between the years 1 and 9999, as `mbp load` takes them; microseconds at the most.
-INSTANT = re.compile(
-    r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6}0*)?"
-    r"(Z|[+-][0-9]{2}(:?[0-9]{2}(:[0-9]{2})?)?)"
-)
-BOOLEAN = re.compile("t|f|true|false")
-INTEGER = re.compile(r"-?[0-9]{1,18}|-?[0-8][0-9]{18}")
+SHAPES = {
+    "timestamptz": r"(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6}0*+)?"
+    r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2}(?::[0-9]{2})?)?)",
+    "boolean": "(?:true|false|t|f)",
+    "bigint": "(?:-?[0-8][0-9]{18}|-?[0-9]{1,18})(?![0-9])",
+}
 DECIMAL = re.compile(r"decimal\(([0-9]+),\s*([0-9]+)\)")
 
 
 def misfit(row: Sequence[str | None], columns: Sequence[tuple[str, str]]) -> str | None:
     """The first column whose value does not fit, and why, without the value; None: all fit."""
     for value, (name, kind) in zip(row, columns, strict=True):
-        if value is not None and not fits(kind)(value):
+        if value is not None and not fit([value], kind):
             return f"{name} is not an exact {kind}"
     return None
 
@@ -32,39 +31,42 @@ def misfit(row: Sequence[str | None], columns: Sequence[tuple[str, str]]) -> str
 def misfits(
     rows: Sequence[Sequence[str | None]], columns: Sequence[tuple[str, str]]
 ) -> dict[int, str]:
-    """Place of a row that does not fit -> why. Looks column by column: rows that do not fit are rare."""
-    found: dict[int, str] = {}
-    for place, (_, kind) in enumerate(columns):
-        good = fits(kind)
-        for number, row in enumerate(rows):
-            value = row[place]
-            if value is not None and not good(value):
-                found[number] = misfit(row, columns) or "does not fit"
-    return found
+    """Place of a row that does not fit -> why. Whole columns are looked at first: such rows are rare."""
+    listed = zip(*rows, strict=True)
+    if all(fit(_present(values), kind) for values, (_, kind) in zip(listed, columns, strict=False)):
+        return {}
+    found = {place: misfit(row, columns) for place, row in enumerate(rows)}
+    return {place: reason for place, reason in found.items() if reason}
 
 
-@lru_cache
-def fits(kind: str) -> Fits:
-    """The test for values of a type of the raw tables.
+def fit(values: Sequence[str], kind: str) -> bool:
+    """Whether all values fit a type of the raw tables; one expression over all of them.
 
     Raises:
         KeyError: a type that raw tables do not have.
     """
+    joined = "\n".join(values)
     if kind == "text":
-        return _is_text
+        # PostgreSQL's text cannot hold the character of number zero.
+        return "\0" not in joined
+    if not values:
+        return True
+    return joined.count("\n") == len(values) - 1 and bool(_lines(kind).fullmatch(joined))
+
+
+def _present(values: Sequence[str | None]) -> Sequence[str]:
+    if None in values:
+        return [value for value in values if value is not None]
+    return values  # type: ignore[return-value]
+
+
+@lru_cache
+def _lines(kind: str) -> re.Pattern[str]:
     decimal = DECIMAL.fullmatch(kind)
     if decimal:
         precision, scale = int(decimal[1]), int(decimal[2])
-        whole = f"0*[0-9]{{0,{precision - scale}}}"
-        fraction = rf"(\.[0-9]{{0,{scale}}}0*)?" if scale else r"(\.0*)?"
-        return re.compile(rf"-?(?=\.?[0-9]){whole}{fraction}").fullmatch
-    return {
-        "timestamptz": INSTANT,
-        "boolean": BOOLEAN,
-        "bigint": INTEGER,
-    }[kind].fullmatch
-
-
-def _is_text(value: str) -> bool:
-    """PostgreSQL's text cannot hold the character of number zero."""
-    return "\0" not in value
+        fraction = rf"(?:\.[0-9]{{0,{scale}}}0*+)?" if scale else r"(?:\.0*+)?"
+        one = rf"-?(?=\.?[0-9])0*+[0-9]{{0,{precision - scale}}}{fraction}"
+    else:
+        one = SHAPES[kind]
+    return re.compile(f"{one}(?:\n{one})*+")

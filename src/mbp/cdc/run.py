@@ -41,6 +41,8 @@ ONCE_PATIENCE_SECONDS = 60.0
 SILENCE_SECONDS = 45.0
 STOP_PATIENCE_SECONDS = 5.0
 IDLE_SECONDS = 0.05
+# So many messages of one transaction are read before heartbeats get their turn.
+MESSAGES = 1000
 Say = Callable[[str], None]
 # What passes: servers that restart, networks that break, disks that are full. Everything else is a mistake.
 PASSING = (psycopg2.OperationalError, psycopg2.InterfaceError, duckdb.IOException, UnreachableError)
@@ -225,11 +227,15 @@ class Reader:
                     applier.state = state
                     if once and until is None:
                         until = _end_of_source(control)
-                message = cursor.read_message()
-                if message is not None:
-                    self._heard = True
+                message, count = cursor.read_message(), 0
+                while message is not None:
                     applier.take(message.payload, message.data_start)
-                    quiet_since = time.monotonic()
+                    count += 1
+                    if applier.transaction is None or count == MESSAGES:
+                        break
+                    message = cursor.read_message()
+                if count:
+                    self._heard, quiet_since = True, time.monotonic()
                 if applier.transaction is None:
                     ends = self._has_reached(until) or self.stopping()
                     if ends:

@@ -220,12 +220,7 @@ class Sink:
             return
         import io
 
-        escaped = [
-            ["\\N" if value is None else value.translate(ESCAPES) for value in one]
-            if kind == "text"
-            else ["\\N" if value is None else value for value in one]
-            for one, (_, kind) in zip(listed, columns, strict=True)
-        ]
+        escaped = [_escaped(values) for values in listed]
         stream = io.StringIO("\n".join(map("\t".join, zip(*escaped, strict=True))) + "\n")
         with warehouse.connection.cursor() as cursor:
             cursor.copy_expert(f"copy {place} ({reconcile.names(columns)}) from stdin", stream)
@@ -235,3 +230,14 @@ def _position(row: Row) -> int:
     """Of a row of a change log; one whose position is not a number either stands at 0."""
     text = row[POSITION] or ""
     return int(text) if text.isdigit() else 0
+
+
+def _escaped(values: Row) -> Sequence[str]:
+    """A column as COPY wants it. Most columns need nothing; that is seen at once over all of their values."""
+    if None in values:
+        return ["\\N" if value is None else value.translate(ESCAPES) for value in values]
+    whole: Sequence[str] = values  # type: ignore[assignment]
+    joined = "".join(whole)
+    if any(one in joined for one in "\\\t\n\r"):
+        return [value.translate(ESCAPES) for value in whole]
+    return whole
