@@ -12,8 +12,8 @@ from mbp.cdc.control import Control, Event, ReaderState
 from mbp.cdc.exact import misfits
 from mbp.cdc.letters import Letter, row_letter, stored
 from mbp.errors import MbpError
-from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.connection import LockedError
+from mbp.warehouse import Warehouse
+from mbp.warehouse.connection import LockedError, opener
 from mbp.warehouse.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
 
 LOCK_PATIENCE_SECONDS = 45.0
@@ -41,7 +41,8 @@ class Sink:
     """
 
     def __init__(self, root: Path, target: str, slot: str, columns: Columns) -> None:
-        self.root, self.target, self.slot, self.columns = root, target, slot, columns
+        self.slot, self.columns = slot, columns
+        self._connect = opener(root, target)
         self.refused = 0
         self._warehouse: Warehouse | None = None
         self._in_transaction = False
@@ -185,7 +186,7 @@ class Sink:
         deadline = time.monotonic() + patience
         while self._warehouse is None:
             try:
-                self._warehouse = connect(self.root, self.target)
+                self._warehouse = self._connect()
             except LockedError:
                 if time.monotonic() >= deadline:
                     raise

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -56,12 +57,23 @@ def connect(root: Path, target: str | None = None, *, read_only: bool = False) -
     Raises:
         MbpError: unknown target or engine, locked or missing DuckDB file, PostgreSQL unreachable.
     """
+    return opener(root, target, read_only=read_only)()
+
+
+def opener(
+    root: Path, target: str | None = None, *, read_only: bool = False
+) -> Callable[[], Warehouse]:
+    """What opens the warehouse of a target again and again; the profile is read once.
+
+    Raises:
+        MbpError: unknown target or engine.
+    """
     name, settings = read_target(root, target)
     engine = settings.get("type")
     if engine == "duckdb":
-        return DuckdbWarehouse(root / str(settings["path"]), read_only)
+        return partial(DuckdbWarehouse, root / str(settings["path"]), read_only)
     if engine == "postgres":
-        return PostgresWarehouse(settings, read_only)
+        return partial(PostgresWarehouse, settings, read_only)
     raise MbpError(f"target {name!r} is of type {engine!r}", cure="use duckdb or postgres")
 
 
