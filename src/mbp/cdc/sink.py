@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.cdc import reconcile, shape
-from mbp.cdc.control import Control, Event, ReaderState
+from mbp.cdc.control import PARKED, Control, Event, ReaderState
 from mbp.cdc.exact import misfits
 from mbp.cdc.letters import Letter, row_letter, stored
 from mbp.errors import MbpError
@@ -37,7 +37,7 @@ class Sink:
         columns: raw table ('mbp.quotes') -> (column, type) in order.
 
     Attributes:
-        refused: dead letters since the sink was made.
+        refused: dead letters since the sink was made, without the parked ones.
     """
 
     def __init__(self, root: Path, target: str, slot: str, columns: Columns) -> None:
@@ -107,7 +107,7 @@ class Sink:
         known = self.control().known(letters) if letters else set()
         rows = {one.id: stored(one, self.slot) for one in letters if one.id not in known}
         self._append(CDC_DEAD_LETTERS, CDC_CONTROL_TABLES[CDC_DEAD_LETTERS][0], list(rows.values()))
-        self.refused += len(rows)
+        self.refused += sum(one.kind != PARKED and one.id in rows for one in letters)
 
     def truncate(self, table: str, position: int, milliseconds: int) -> None:
         """A table was emptied at the source: a delete for each row that was there, and an event.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,9 @@ from typing import Any, Protocol, Self
 from mbp.errors import MbpError
 from mbp.warehouse.profile import read_target
 
+# Change data capture has the DuckDB file open for a moment twice a second.
+LOCK_PATIENCE_SECONDS = 2.0
+LOCK_PAUSE_SECONDS = 0.05
 Rows = list[tuple[Any, ...]]
 
 
@@ -57,7 +61,15 @@ def connect(root: Path, target: str | None = None, *, read_only: bool = False) -
     Raises:
         MbpError: unknown target or engine, locked or missing DuckDB file, PostgreSQL unreachable.
     """
-    return opener(root, target, read_only=read_only)()
+    opening = opener(root, target, read_only=read_only)
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            return opening()
+        except LockedError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(LOCK_PAUSE_SECONDS)
 
 
 def opener(

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ MARKET_SETTINGS = {"wal_level": "logical", "max_wal_senders": "10", "max_replica
 def market_server() -> Iterator[PostgresServer]:
     with PostgresServer(MARKET_SETTINGS) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def contracts_read_once(monkeypatch: pytest.MonkeyPatch, project_root: Path) -> None:
+    """Each reader reads the contracts; here they stay the same, and reading them takes most of a test's time."""
+    known = _tables(project_root)
+    for module in ("run", "replaying"):
+        monkeypatch.setattr(f"mbp.cdc.{module}.raw_tables", lambda _: dict(known))
+
+
+@cache
+def _tables(root: Path) -> dict[str, list[tuple[str, str]]]:
+    return raw_tables(root)
 
 
 @dataclass
@@ -96,7 +110,7 @@ def pair(
         **postgres_server.environment(postgres_database),
         "MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb"),
     }
-    columns = shape.by_name(raw_tables(project_root))
+    columns = shape.by_name(_tables(project_root))
     database = f"market_{request.param}"
     with environment(settings):
         with connect(project_root, request.param) as warehouse:
