@@ -4,36 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mbp.cdc.control import Control
 from mbp.cdc.source import SLOT, TABLES, Source, slot_state
+from mbp.cdc.watch_source import ALARM_SHARE, MEBIBYTE
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.raw_tables import CDC_POSITIONS
+from mbp.warehouse.raw_tables import CDC_READERS
 
 MINUTES = 5
+# A heartbeat comes every five seconds: after so many of them are missing, the silence is a finding.
+SILENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One table. Lags in seconds over the last five minutes of arrivals; None: nothing arrived."""
+    """One table. Lags in seconds over the last five minutes of arrivals; None: nothing arrived.
+
+    Attributes:
+        position: of the newest change in the log; of a table that stands still, where it is kept.
+        stopped: why it stands still; None: it does not.
+        dead_letters: changes that are not in the log, parked ones among them.
+    """
 
     table: str
+    position: int | None
     rows: int
     lag_p50_seconds: float | None
     lag_p95_seconds: float | None
     lag_max_seconds: float | None
     heartbeat_age_seconds: float | None
+    dead_letters: int
+    stopped: str | None
 
 
 @dataclass(frozen=True)
 class Status:
-    """The slot and the tables."""
+    """The slot, the clocks and the tables.
+
+    Attributes:
+        source_skew_seconds: clock of the source minus that of the reader, which stamps arrivals; lags are wrong by it.
+        skew_error_seconds: how well that is known.
+        findings: what somebody has to look at; empty: nothing.
+    """
 
     position: int
     slot: dict[str, Any] | None
+    retained_limit_bytes: int | None
+    source_skew_seconds: float | None
+    skew_error_seconds: float | None
     tables: Sequence[TableStatus]
+    findings: Sequence[str]
 
 
 def read_status(root: Path, target: str, source: Source) -> Status:
@@ -44,28 +68,34 @@ def read_status(root: Path, target: str, source: Source) -> Status:
     """
     slot = slot_state(source)
     with connect(root, target, read_only=True) as warehouse:
-        _, there = warehouse.query(
-            "select 1 from information_schema.tables"
-            " where table_schema = 'raw_mbp' and table_name = '_cdc_position'"
-        )
-        mark = "?" if warehouse.engine == "duckdb" else "%s"
-        found = (
-            warehouse.query(
-                f"select max(position) from {CDC_POSITIONS} where slot = {mark}", [SLOT]
-            )[1]
-            if there
-            else []
-        )
-        if not found or found[0][0] is None or found[0][0] < 0:
+        control = Control(warehouse, SLOT)
+        if control.missing():
+            raise MbpError(
+                f"{control.missing()[0]} is not in the warehouse", cure="run `mbp db init`"
+            )
+        position = control.position()
+        if position is None or position < 0:
             raise MbpError("nothing was ever read from the source", cure="start `mbp cdc run`")
-        tables = [_table(warehouse, name) for name in TABLES]
-    return Status(int(found[0][0]), slot, tables)
+        letters, stopped = control.letter_counts(), control.stopped()
+        tables = [_table(warehouse, name, letters, stopped) for name in TABLES]
+        _, rows = warehouse.query(
+            "select source_skew_seconds, skew_error_seconds, retained_limit_bytes"
+            f" from {CDC_READERS} where slot = {control.mark}",
+            [SLOT],
+        )
+    skew, error, limit = rows[0] if rows else (None, None, None)
+    return Status(position, slot, limit, skew, error, tables, _findings(slot, limit, tables))
 
 
-def _table(warehouse: Warehouse, name: str) -> TableStatus:
+def _table(
+    warehouse: Warehouse,
+    name: str,
+    letters: dict[str, int],
+    stopped: dict[str, tuple[int, str]],
+) -> TableStatus:
     lag = "extract(epoch from (_loaded_at - emitted_at))"
     recent = f"_loaded_at >= current_timestamp - interval '{MINUTES} minutes'"
-    _, counted = warehouse.query(f"select count(*) from raw_mbp.{name}")
+    _, counted = warehouse.query(f"select count(*), max(__source_lsn) from raw_mbp.{name}")
     _, measured = warehouse.query(
         f"with lags as (select {lag} as lag from raw_ops.cdc_heartbeats"
         f" where table_name = '{name}' and {recent} union all"
@@ -75,28 +105,79 @@ def _table(warehouse: Warehouse, name: str) -> TableStatus:
         " percentile_cont(0.95) within group (order by cast(lag as double precision)), max(lag) from lags"
     )
     _, beat = warehouse.query(
-        "select extract(epoch from (current_timestamp - max(emitted_at)))"
-        f" from raw_ops.cdc_heartbeats where table_name = '{name}'"
+        f"select max(emitted_at) from raw_ops.cdc_heartbeats where table_name = '{name}'"
     )
-    values = [None if cell is None else float(cell) for cell in (*measured[0], beat[0][0])]
-    return TableStatus(name, int(counted[0][0]), *values)
+    p50, p95, most = (None if cell is None else float(cell) for cell in measured[0])
+    age = None if beat[0][0] is None else (datetime.now(UTC) - beat[0][0]).total_seconds()
+    kept = stopped.get(name)
+    newest = None if counted[0][1] is None else int(counted[0][1])
+    return TableStatus(
+        name,
+        kept[0] if kept else newest,
+        int(counted[0][0]),
+        p50,
+        p95,
+        most,
+        age,
+        letters.get(name, 0),
+        kept[1] if kept else None,
+    )
+
+
+def _findings(
+    slot: dict[str, Any] | None, limit: int | None, tables: Sequence[TableStatus]
+) -> list[str]:
+    found = []
+    if slot is None:
+        found.append(
+            f"the slot {SLOT} is gone: what the source changes is not kept; `mbp cdc resnapshot`"
+        )
+    elif slot["wal_status"] == "lost":
+        found.append(f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`")
+    elif not slot["active"]:
+        found.append("nobody streams: start `mbp cdc run`")
+    if slot and limit and (slot["retained_bytes"] or 0) >= ALARM_SHARE * limit:
+        found.append(
+            f"the source keeps {slot['retained_bytes'] / MEBIBYTE:,.0f} MiB of log, limit {limit / MEBIBYTE:,.0f} MiB"
+        )
+    for one in tables:
+        if one.stopped is not None:
+            found.append(f"{one.table} stands still: {one.stopped}")
+        if one.dead_letters:
+            found.append(f"{one.table}: {one.dead_letters:,} dead letters; `mbp cdc replay --list`")
+        if one.heartbeat_age_seconds is None or one.heartbeat_age_seconds > SILENCE_SECONDS:
+            found.append(f"{one.table}: no heartbeat for {_seconds(one.heartbeat_age_seconds)}")
+    return found
 
 
 def text(found: Status) -> str:
-    """A line per table and one of the slot."""
-    lines = [f"{'table':<14}{'rows':>12}{'lag p50':>10}{'p95':>10}{'max':>10}{'heartbeat':>12}"]
+    """A line per table, one of the slot, one of the clocks, and what somebody has to look at."""
+    lines = [
+        f"{'table':<14}{'position':>14}{'rows':>12}{'lag p50':>10}{'p95':>10}{'max':>10}"
+        f"{'heartbeat':>12}{'dead letters':>14}"
+    ]
     for one in found.tables:
         lags = (one.lag_p50_seconds, one.lag_p95_seconds, one.lag_max_seconds)
         told = "".join(f"{_seconds(value):>10}" for value in lags)
+        place = "-" if one.position is None else str(one.position)
         lines.append(
-            f"{one.table:<14}{one.rows:>12,}{told}{_seconds(one.heartbeat_age_seconds):>12}"
+            f"{one.table:<14}{place:>14}{one.rows:>12,}{told}"
+            f"{_seconds(one.heartbeat_age_seconds):>12}{one.dead_letters:>14,}"
         )
-    if found.slot is None:
-        lines.append(f"the slot {SLOT} is gone: what the source changes is not kept")
-    else:
-        retained = (found.slot["retained_bytes"] or 0) / 2**20
+    if found.slot is not None:
+        retained = (found.slot["retained_bytes"] or 0) / MEBIBYTE
+        limit = found.retained_limit_bytes
+        told = "" if limit is None else f", limit {limit / MEBIBYTE:,.0f} MiB"
         streaming = "streaming" if found.slot["active"] else "NOT streaming"
-        lines.append(f"slot {SLOT}: {streaming}, {retained:.1f} MiB of log kept at the source")
+        lines.append(
+            f"slot {SLOT}: {streaming}, {retained:.1f} MiB of log kept at the source{told}"
+        )
+    if found.source_skew_seconds is not None:
+        lines.append(
+            f"clock of the source: {found.source_skew_seconds:+.3f} s against the reader's, known to"
+            f" {found.skew_error_seconds:.3f} s"
+        )
+    lines += [f"! {one}" for one in found.findings]
     return "\n".join(lines) + "\n"
 
 

@@ -147,9 +147,10 @@ def status(
     target: Target = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
-    """Show lag, rows and heartbeat per table, and what the slot keeps at the source.
+    """Show position, rows, lag, heartbeat and dead letters per table, the slot, and the clocks.
 
-    Exit code: 0 streaming, 1 the slot is gone or nobody streams from it, 2 could not look.
+    Exit code: 0 streaming, 1 findings (no slot, nobody streams, a table stands still, dead letters, no heartbeat, too
+    much log kept at the source), 2 could not look.
     """
     from dataclasses import asdict
 
@@ -161,5 +162,5 @@ def status(
     found = looking.read_status(project_root(), target_name(target), source_of_environment())
     told = json.dumps(asdict(found), indent=2) + "\n" if as_json else looking.text(found)
     typer.echo(told, nl=False)
-    if found.slot is None or not found.slot["active"]:
+    if found.findings:
         raise typer.Exit(EXIT_FINDINGS)

@@ -78,6 +78,10 @@ class Pair:
         with connect(self.root, self.target, read_only=True) as warehouse:
             return warehouse.query(sql)[1]
 
+    def at_warehouse(self, statement: str) -> None:
+        with connect(self.root, self.target) as warehouse:
+            warehouse.execute(statement)
+
     def at_source(self, sql: str) -> list[tuple[Any, ...]]:
         connection = self.server.connect(self.source.database)
         with connection.cursor() as cursor:

@@ -13,8 +13,8 @@ from tests.python.cdc.conftest import Pair
 
 from mbp.building.dbt_process import environment
 from mbp.cdc.run import Reader
-from mbp.cdc.source import SLOT, Source, setup_sql, slot_state
-from mbp.cdc.status import read_status
+from mbp.cdc.source import SLOT, Source, drop_slot, setup_sql, slot_state
+from mbp.cdc.status import read_status, text
 from mbp.errors import MbpError
 from mbp.warehouse import connect
 
@@ -146,6 +146,43 @@ def test_status_tells_lag_and_slot(pair: Pair) -> None:
     assert found.slot is not None
     assert found.slot["active"] is False
     assert found.slot["retained_bytes"] >= 0
+    assert tables["quotes"].position is not None
+    assert tables["quotes"].dead_letters == 0
+    # Both run on one machine: the clocks differ by no more than the question takes.
+    assert found.source_skew_seconds is not None
+    assert found.skew_error_seconds is not None
+    assert abs(found.source_skew_seconds) <= found.skew_error_seconds + 0.005
+    assert found.findings == ["nobody streams: start `mbp cdc run`"]
+
+
+def test_status_finds_what_somebody_has_to_look_at(pair: Pair) -> None:
+    pair.execute("alter table markets alter column min_liquidity type numeric")
+    pair.read()
+    pair.execute(
+        "insert into markets (market_id, min_liquidity) values ('m', 0.123456789)",
+        "alter table quotes drop column price",
+        "insert into quotes (quote_id) values ('q')",
+    )
+    pair.read()
+    with connect(pair.root, pair.target) as warehouse:
+        warehouse.execute(
+            "update raw_ops.cdc_heartbeats set emitted_at = emitted_at - interval '2 minutes'"
+        )
+        warehouse.execute("update raw_mbp._cdc_readers set retained_limit_bytes = 1")
+    found = read_status(pair.root, pair.target, pair.source)
+    told = "\n".join(found.findings)
+    for expected in (
+        "nobody streams",
+        "MiB of log, limit",
+        "markets: 1 dead letters",
+        "quotes stands still: data_contract_break: quotes.price is gone from the source",
+        "resolutions: no heartbeat for 12",
+    ):
+        assert expected in told
+    shown = text(found)
+    assert all(f"! {one}" in shown for one in found.findings)
+    drop_slot(pair.source)
+    assert "is gone" in read_status(pair.root, pair.target, pair.source).findings[0]
 
 
 def test_the_loader_role_is_enough_for_the_warehouse(pair: Pair) -> None:
