@@ -102,15 +102,18 @@ class Reader:
                     self._session(control, once, anew)
                 return self.applier.rows_written
             except (psycopg2.Error, duckdb.Error, UnreachableError) as error:
-                reason = " ".join(str(error).split())[:300]
-                passes = isinstance(error, PASSING) or type(error) is psycopg2.DatabaseError
+                reason = " ".join(str(error).split())
+                # A disk that is full shows at a commit of DuckDB as an error of the transaction.
+                full = "no space left" in reason.lower()
+                lost = type(error) is psycopg2.DatabaseError
+                passes = isinstance(error, PASSING) or lost or full
                 if not passes or not begun or (once and time.monotonic() > give_up):
                     raise MbpError(
-                        f"source or warehouse failed: {reason}",
+                        f"source or warehouse failed: {reason[:300]}",
                         cure="mend what it names and run it again: it goes on where it stopped",
                     ) from error
                 pause = BACK_OFF_SECONDS[0] if self._heard else min(2 * pause, BACK_OFF_SECONDS[1])
-                self.say(f"interrupted, trying again in {pause:.1f} s: {reason}")
+                self.say(f"interrupted, trying again in {pause:.1f} s: {reason[:300]}")
             finally:
                 self._cursor = None
                 self.sink.close()

@@ -50,6 +50,7 @@ class PostgresServer:
 
     Args:
         settings: PostgreSQL settings on top of those for tests.
+        folder: where its files go; a temporary folder of the system without one.
 
     Attributes:
         host, port, user, password, database: how to reach it; `database` is the initial one.
@@ -62,8 +63,11 @@ class PostgresServer:
     user = "postgres"
     database = "postgres"
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> None:
         self.port = 0
+        self._parent = folder
         self.password = secrets.token_urlsafe(16)
         self._settings = {**TEST_SETTINGS, **(settings or {})}
         self._folder: Path | None = None
@@ -87,7 +91,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Initialises a data directory and starts the server on a free port."""
-        self._folder = Path(tempfile.mkdtemp(prefix="mbp-postgres-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="mbp-postgres-", dir=self._parent))
         atexit.register(self.stop)
         account = self._account()
         install = self._install(account)
@@ -108,6 +112,15 @@ class PostgresServer:
         )
         secret.unlink()
         self.port = _free_port()
+        self._serve()
+
+    def _serve(self) -> None:
+        """Starts the server process on the data directory and the port that were chosen."""
+        assert self._folder is not None  # noqa: S101 - start() made it
+        account = self._account()
+        install = self._folder / "install"
+        if not install.is_dir():
+            install = self._install(account)
         options = {
             "listen_addresses": self.host,
             "port": str(self.port),
@@ -116,9 +129,14 @@ class PostgresServer:
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         log = self._folder / "server.log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(install / "bin" / "postgres"), "-D", str(data), *arguments],
+                [
+                    str(install / "bin" / "postgres"),
+                    "-D",
+                    str(self._folder / "data"),
+                    *arguments,
+                ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -126,6 +144,14 @@ class PostgresServer:
                 **_identity(account),
             )
         self._wait(log)
+
+    def restart(self, *, kill: bool = False) -> None:
+        """Stops the server - with `kill` as a crash, to be recovered from - and starts it on the same data and port."""
+        process = self._process
+        assert process is not None  # noqa: S101 - start() made it
+        process.send_signal(signal.SIGQUIT if kill else signal.SIGINT)
+        process.wait(STOP_TIMEOUT_SECONDS)
+        self._serve()
 
     def stop(self) -> None:
         """Stops the server and removes everything it wrote. May be called more than once."""
@@ -165,6 +191,12 @@ class PostgresServer:
         )
         connection.autocommit = True
         return connection
+
+    def own(self, path: Path) -> None:
+        """Gives a folder to the account that the server runs as."""
+        account = self._account()
+        if account is not None:
+            os.chown(path, account.pw_uid, account.pw_gid)
 
     def create_database(self, name: str, template: str | None = None) -> None:
         """Creates a database, as a copy of `template` when one is named."""

@@ -1,0 +1,1 @@
+"""The drill: the scenarios of the runbook, for real, against servers of its own."""
