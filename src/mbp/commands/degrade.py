@@ -33,12 +33,12 @@ def snapshot(target: Target = None, as_json: AsJson = False) -> None:
     Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 could not look.
     """
     from mbp.degrade.snapshot import take
-    from mbp.degrade.switch import NotDone
+    from mbp.degrade.switch import RefusedError
     from mbp.paths import project_root
 
     try:
         taken = take(project_root(), target)
-    except NotDone as error:
+    except RefusedError as error:
         typer.echo(f"mbp: {error}", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error
     if as_json:
@@ -54,14 +54,14 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
     Exit code: 0 done, 1 refused (no complete snapshot), 2 could not look.
     """
     from mbp.building.dbt_process import target_name
-    from mbp.degrade.switch import NotDone, as_of, copies, degrade
+    from mbp.degrade.switch import RefusedError, as_of, copies, degrade
     from mbp.paths import project_root
     from mbp.warehouse import connect
 
     with connect(project_root(), target_name(target)) as warehouse:
         try:
             switch = degrade(warehouse, reason=reason)
-        except NotDone as error:
+        except RefusedError as error:
             typer.echo(f"mbp: {error}", err=True)
             raise typer.Exit(EXIT_FINDINGS) from error
         reached = as_of(copies(warehouse))

@@ -9,7 +9,7 @@ from mbp.building.dbt_process import target_name
 from mbp.contracts import all_rules
 from mbp.degrade import engine
 from mbp.degrade.engine import LIVE, SNAPSHOTS, place
-from mbp.degrade.switch import Copy, NotDone, copies, demand_built, in_force, project_now
+from mbp.degrade.switch import Copy, RefusedError, copies, demand_built, in_force, project_now
 from mbp.hooks.collect import few
 from mbp.quality.failures import findings_of_last_run
 from mbp.warehouse import Warehouse, connect
@@ -21,7 +21,7 @@ def take(root: Path, target: str | None) -> list[Copy]:
     One transaction: who is cut off leaves the snapshot that was there.
 
     Raises:
-        NotDone: the last run of dbt was not green or did not make these rows, or readers are on the snapshot
+        RefusedError: the last run of dbt was not green or did not make these rows, or readers are on the snapshot
             that would be replaced.
         MbpError: no run to look at, or the warehouse cannot be used.
     """
@@ -41,19 +41,19 @@ def green_build(root: Path, target: str) -> tuple[list[str], str]:
     """(public datasets, id of the run) of the last run of dbt, when every error rule was asked and holds.
 
     Raises:
-        NotDone: it does not count, or a rule of severity error does not hold or was not asked.
+        RefusedError: it does not count, or a rule of severity error does not hold or was not asked.
         MbpError: there is no run to look at.
     """
     run = findings_of_last_run(root, target)
     cure = "`mbp build`; the snapshot before is kept"
     if run.notes:
-        raise NotDone(f"the last run of dbt does not count: {run.notes[0]}", cure=cure)
+        raise RefusedError(f"the last run of dbt does not count: {run.notes[0]}", cure=cure)
     rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
     judged = [one for one in run.findings if one.rule_id in rules]
     broken = [one for one in judged if not one.holds or one.verdict == "not run"]
     if broken or not judged:
         names = few([f"{one.rule_id}: {one.verdict}" for one in broken], 3)
-        raise NotDone(f"the last run of dbt is not green ({names})", cure=cure)
+        raise RefusedError(f"the last run of dbt is not green ({names})", cure=cure)
     datasets = sorted(contract.dataset for contract in run.contracts)
     return datasets, str(run.run_results["metadata"]["invocation_id"])
 
@@ -64,7 +64,7 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
     made = {dataset: (made_by, reached) for dataset, made_by, reached in rows}
     for dataset in datasets:
         if made.get(dataset, ("", None))[0] != build_id:
-            raise NotDone(
+            raise RefusedError(
                 f"the rows of {dataset} are not of the run of dbt that was judged",
                 cure="`mbp build`, which builds and tests in one run",
             )
@@ -77,13 +77,15 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
         engine.copy(warehouse, dataset, name)
         count, digest = engine.fingerprint(warehouse, SNAPSHOTS, name)
         if (count, digest) != engine.fingerprint(warehouse, LIVE, dataset):
-            raise NotDone(f"the copy of {dataset} is not its original", cure="try again")
+            raise RefusedError(f"the copy of {dataset} is not its original", cure="try again")
         reached = made[dataset][1]
         taken.append(Copy(dataset, number, build_id, reached, taken_at, count, digest))
     # Whoever degrades in this moment waits, and then finds another snapshot than the one it verified.
     engine.one_at_a_time(warehouse, engine.SWAP_LOCK)
     if in_force(warehouse).mode == "snapshot":
-        raise NotDone("readers are on the snapshot: it is not replaced", cure="`mbp degrade off`")
+        raise RefusedError(
+            "readers are on the snapshot: it is not replaced", cure="`mbp degrade off`"
+        )
     warehouse.execute(f"delete from {place(SNAPSHOTS, 'copies')}")
     for one in taken:
         warehouse.execute(

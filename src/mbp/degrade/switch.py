@@ -15,7 +15,7 @@ CONTROL = ("builds", "switches", "copies")
 BUSY = "end the queries that hold the views (pg_stat_activity), then try again"
 
 
-class NotDone(MbpError):
+class RefusedError(MbpError):
     """The switch or the snapshot was refused: what it needs is not there. Everything is as it was."""
 
 
@@ -99,7 +99,7 @@ def status(warehouse: Warehouse) -> Status:
     switch, stored = in_force(warehouse), copies(warehouse)
     snapshot = {one.dataset: one for one in stored}
     _, rows = warehouse.query(f"select dataset, as_of from {place(SNAPSHOTS, 'builds')} order by 1")
-    reached = dict(rows)
+    reached: dict[str, datetime | None] = dict(rows)
     problems = []
     for dataset in reached:
         wanted = (LIVE, dataset)
@@ -128,7 +128,7 @@ def degrade(
     When they are there already, who switched first stays written; views that are not in place are mended.
 
     Raises:
-        NotDone: no complete snapshot, or one that is not what was stored or has other columns than today.
+        RefusedError: no complete snapshot, or one that is not what was stored or has other columns than today.
         MbpError: the warehouse cannot be used; nothing was changed.
     """
     demand_built(warehouse)
@@ -138,7 +138,7 @@ def degrade(
         engine.one_at_a_time(warehouse, engine.SWAP_LOCK)
         before = in_force(warehouse)
         if copies(warehouse) != stored:
-            raise NotDone("the snapshot was replaced meanwhile", cure="`mbp degrade on` again")
+            raise RefusedError("the snapshot was replaced meanwhile", cure="`mbp degrade on` again")
         for one in stored:
             engine.point(warehouse, one.dataset, SNAPSHOTS, one.table)
         if before.mode == "live":
@@ -213,20 +213,24 @@ def demand_built(warehouse: Warehouse) -> None:
 def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
     cure = "`mbp build`, or `mbp degrade snapshot`, when the rules hold again"
     if not stored:
-        raise NotDone("there is no complete snapshot: readers stay on the live rows", cure=cure)
+        raise RefusedError(
+            "there is no complete snapshot: readers stay on the live rows", cure=cure
+        )
     missing = sorted(set(datasets(warehouse)) - {one.dataset for one in stored})
     if missing:
-        raise NotDone(f"the snapshot has no {', '.join(missing)}", cure=cure)
+        raise RefusedError(f"the snapshot has no {', '.join(missing)}", cure=cure)
     for one in stored:
         if not engine.exists(warehouse, SNAPSHOTS, one.table):
-            raise NotDone(f"{SNAPSHOTS}.{one.table} is gone", cure=cure)
+            raise RefusedError(f"{SNAPSHOTS}.{one.table} is gone", cure=cure)
         rows, digest = engine.fingerprint(warehouse, SNAPSHOTS, one.table)
         same_release = digest.split(":")[0] == one.digest.split(":")[0]
         if rows != one.rows or (same_release and digest != one.digest):
-            raise NotDone(f"{SNAPSHOTS}.{one.table} is not what was stored", cure=cure)
+            raise RefusedError(f"{SNAPSHOTS}.{one.table} is not what was stored", cure=cure)
         today = engine.columns(warehouse, LIVE, one.dataset)
         if today and today != engine.columns(warehouse, SNAPSHOTS, one.table):
-            raise NotDone(f"the columns of {one.dataset} changed after the snapshot", cure=cure)
+            raise RefusedError(
+                f"the columns of {one.dataset} changed after the snapshot", cure=cure
+            )
 
 
 def _write(
