@@ -144,9 +144,9 @@ def pointed_at(warehouse: Warehouse, dataset: str) -> tuple[str, str] | None:
             "select sql from duckdb_views() where schema_name = ? and view_name = ?",
             [READERS, dataset],
         )
-    text = str(rows[0][0] or "") if rows else ""
-    found = re.search(rf'\b("?)({LIVE}|{SNAPSHOTS})\1\."?({dataset}(?:__\d+)?)\b', text)
-    return (found[2], found[3]) if found else None
+    text = str(rows[0][0] or "").replace('"', "") if rows else ""
+    found = re.search(rf"\b({LIVE}|{SNAPSHOTS})\.({dataset}(?:__\d+)?)\b", text)
+    return (found[1], found[2]) if found else None
 
 
 def _mark(warehouse: Warehouse) -> str:
