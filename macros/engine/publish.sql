@@ -7,14 +7,14 @@
     {%- if execute -%}
         {%- do one_swap_at_a_time() -%}
         {%- do make_published_schemas() -%}
-        {%- set control = api.Relation.create(database=target.database, schema='snapshot') -%}
-        {%- do run_query(degrade_tables(control)) -%}
-        {%- set switch = run_query('select mode from ' ~ control.incorporate(path={'identifier': 'switches'})
-            ~ ' order by number desc limit 1').rows -%}
+        {%- do run_query(degrade_tables()) -%}
+        {%- set switch = run_query(
+            'select mode from ' ~ degrade_table('switches') ~ ' order by number desc limit 1'
+        ).rows -%}
         {%- if switch | length == 0 or switch[0][0] == 'live' -%}
             {{ point_readers(relation) }};
         {%- endif -%}
-        {%- set builds = control.incorporate(path={'identifier': 'builds'}) %}
+        {%- set builds = degrade_table('builds') %}
         delete from {{ builds }} where dataset = '{{ relation.identifier }}';
         insert into {{ builds }} (dataset, build_id, as_of)
         select '{{ relation.identifier }}', '{{ invocation_id }}', max(loaded_at) from {{ log }};
@@ -26,18 +26,23 @@
     {{- return(relation.incorporate(path={'schema': 'published'}, type='view')) -}}
 {%- endmacro %}
 
+{#- A control table of `mbp degrade`. -#}
+{% macro degrade_table(name) -%}
+    {{- return(api.Relation.create(database=target.database, schema='snapshot', identifier=name)) -}}
+{%- endmacro %}
+
 {#- Control tables of `mbp degrade`. builds: which run of dbt made the rows of a dataset, and how far they
     reach. switches: only ever added to; the newest row is in force. copies: the one complete snapshot. -#}
-{% macro degrade_tables(control) -%}
+{% macro degrade_tables() -%}
     {%- set text, instant = type_string(), type_timestamp_utc() -%}
-    create table if not exists {{ control.incorporate(path={'identifier': 'builds'}) }} (
+    create table if not exists {{ degrade_table('builds') }} (
         dataset {{ text }} not null, build_id {{ text }} not null, as_of {{ instant }}
     );
-    create table if not exists {{ control.incorporate(path={'identifier': 'switches'}) }} (
+    create table if not exists {{ degrade_table('switches') }} (
         number bigint not null, mode {{ text }} not null, generation bigint, since {{ instant }} not null,
         decision_id {{ text }}, reason {{ text }}
     );
-    create table if not exists {{ control.incorporate(path={'identifier': 'copies'}) }} (
+    create table if not exists {{ degrade_table('copies') }} (
         generation bigint not null, dataset {{ text }} not null, build_id {{ text }} not null,
         as_of {{ instant }}, taken_at {{ instant }} not null, row_count bigint not null, digest {{ text }} not null
     )

@@ -1,31 +1,32 @@
 -- depends_on: {{ ref('mbp_markets') }}, {{ ref('mbp_quotes') }}, {{ ref('mbp_resolutions') }}
 -- depends_on: {{ ref('mbp_abuse_events') }}
-{% set control = api.Relation.create(database=target.database, schema='snapshot') %}
 
 -- The tables belong to `mbp degrade` and to the post-hook of the datasets: nothing that a build replaces is
 -- underneath, so what readers ask for the time of their data never vanishes.
 with builds as (
 
-    select * from {{ control.incorporate(path={'identifier': 'builds'}) }}
+    select * from {{ degrade_table('builds') }}
 
 ),
 
 switches as (
 
-    select * from {{ control.incorporate(path={'identifier': 'switches'}) }}
+    select * from {{ degrade_table('switches') }}
 
 ),
 
 copies as (
 
-    select * from {{ control.incorporate(path={'identifier': 'copies'}) }}
+    select * from {{ degrade_table('copies') }}
 
 ),
 
 in_force as (
 
-    select * from switches
-    where number = (select max(number) from switches)
+    select
+        *,
+        row_number() over (order by number desc) as recency
+    from switches
 
 ),
 
@@ -39,7 +40,7 @@ final as (
         in_force.decision_id,
         in_force.reason
     from builds
-    left join in_force on 1 = 1
+    left join in_force on in_force.recency = 1
     left join copies on
         builds.dataset = copies.dataset
         and in_force.generation = copies.generation
