@@ -35,3 +35,4 @@
 {% macro measurement(kpi_id, value, samples, entity="'all'", start='measured.window_start', compared='null', confirmed='true', anyway='false') %}select '{{ kpi_id }}' as kpi_id, {{ entity }} as entity, {{ value }} as value{% endmacro %}
 {% macro forget_windows(log, column, key, minutes) %}{% endmacro %}
 {% macro arrived_since_bounds(bounds, minutes) %}{% endmacro %}
+{% macro degrade_table(name) %}snapshot.{{ name }}{% endmacro %}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,13 @@ DOCS_PAGE = "static_index.html"
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What the reader asked for: dbt target, rebuild from scratch, and a selection of nodes."""
+    """What the reader asked for: dbt target, rebuild from scratch, a selection of nodes, and a snapshot."""
 
     root: Path
     target: str | None = None
     full_refresh: bool = False
     select: Sequence[str] = ()
+    snapshot: bool = True
 
 
 def build(request: BuildRequest) -> BuildSummary:
@@ -83,7 +84,7 @@ def build(request: BuildRequest) -> BuildSummary:
         manifest=parsed.result,
         quiet=True,
     )
-    return _summarise(
+    summary = _summarise(
         request,
         target=target,
         raw=raw,
@@ -93,6 +94,25 @@ def build(request: BuildRequest) -> BuildSummary:
         documented=documented,
         started=started,
     )
+    if not request.snapshot or request.select:
+        return summary
+    told = take_snapshot(root, target) if summary.passed else "kept: this build did not pass"
+    return replace(summary, snapshot=told, seconds=time.perf_counter() - started)
+
+
+def take_snapshot(root: Path, target: str) -> str:
+    """Stores what a green build published, for readers that are degraded later; what came of it."""
+    # It reads the run that was just made, with what builds on this module.
+    from mbp.degrade.snapshot import take
+    from mbp.degrade.switch import as_of
+
+    started = time.perf_counter()
+    try:
+        taken = take(root, target)
+    except MbpError as error:
+        return f"NOT taken: {error}"
+    seconds = time.perf_counter() - started
+    return f"number {taken[0].generation}, as of {as_of(taken)}, in {seconds:.1f} s"
 
 
 def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:

@@ -44,6 +44,7 @@ class BuildSummary:
         notes: remarks for the reader, one line each.
         seconds: wall clock of the whole command.
         selected: True when only a part of the project was asked for.
+        snapshot: what became of the snapshot for degraded readers, '' when none was asked for.
     """
 
     target: str
@@ -59,6 +60,7 @@ class BuildSummary:
     notes: Sequence[str]
     seconds: float
     selected: bool
+    snapshot: str = ""
 
     @property
     def passed(self) -> bool:
@@ -125,6 +127,8 @@ def render(summary: BuildSummary) -> str:
         )
     elif summary.docs:
         lines.append(f"docs     {summary.docs}")
+    if summary.snapshot:
+        lines.append(f"snapshot {summary.snapshot}")
     lines += _findings(summary)
     lines += [f"note     {note}" for note in summary.notes]
     return "\n".join(lines) + "\n"

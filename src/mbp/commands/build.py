@@ -37,6 +37,9 @@ def build(
     select: Annotated[
         list[str] | None, typer.Option(help="Build only this part (dbt selection, repeatable).")
     ] = None,
+    snapshot: Annotated[
+        bool, typer.Option(help="Keep a green build as the snapshot for degraded readers.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Build, test and document everything; print a summary. dbt's own log goes to stderr."""
@@ -45,7 +48,11 @@ def build(
     from mbp.paths import project_root
 
     request = building.BuildRequest(
-        root=project_root(), target=target, full_refresh=full_refresh, select=tuple(select or ())
+        root=project_root(),
+        target=target,
+        full_refresh=full_refresh,
+        select=tuple(select or ()),
+        snapshot=snapshot,
     )
     result = building.build(request)
     if as_json:

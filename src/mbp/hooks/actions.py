@@ -6,21 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Template
 
 from mbp.contracts.policy import load_policy
+from mbp.errors import MbpError
 from mbp.files import write_text
 from mbp.hooks.decide import Decision
 from mbp.hooks.measurements import OpenDecision
 from mbp.hooks.outbox import ALERTMANAGER, WEBHOOK, put
 from mbp.hooks.policy import Hook, HookPolicy
 from mbp.hooks.state import Block, StateFolder
+from mbp.warehouse import Warehouse
 
-# Carried out by an operator's system, which the webhook tells; the others are carried out here.
+if TYPE_CHECKING:
+    from mbp.degrade.switch import Switch
+
+# What an operator's system is told by the webhook. Of these, `degrade` is carried out here as well.
 REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")
 CDC_LAG = "cdc_lag_p95"
+DEGRADE = "degrade"
 BLOCKS = {"block_merge": "merge", "block_deploy": "deploy"}
 WAIVER_DAYS = 14
 TEMPLATE = "incident.md.j2"
@@ -66,12 +72,18 @@ def notices(
 
 
 def execute(
-    root: Path, folder: StateFolder, policy: HookPolicy, decision: Decision, endpoint: bool
+    root: Path,
+    folder: StateFolder,
+    policy: HookPolicy,
+    decision: Decision,
+    endpoint: bool,
+    warehouse: Warehouse,
 ) -> str:
     """Carries out a decision that opens; what was done, in a few words.
 
     Args:
         endpoint: an Alertmanager is configured; without one its messages would only pile up.
+        warehouse: where the readers are that are degraded.
     """
     done = ["incident written"]
     write_text(folder.incidents / f"{decision.decision_id}.md", incident(root, policy, decision))
@@ -81,6 +93,8 @@ def execute(
         elif not endpoint:
             continue
         put(folder, notice.channel, notice.key, notice.body)
+    if DEGRADE in decision.actions:
+        done.append(_degrade(warehouse, decision))
     done += [f"{BLOCKS[one]} blocked" for one in decision.actions if one in BLOCKS]
     if "waiver" in decision.actions:
         done.append(f"waiver asked for, at most {WAIVER_DAYS} days")
@@ -110,8 +124,9 @@ def take_back(
     decision: OpenDecision,
     now: datetime,
     endpoint: bool,
+    warehouse: Warehouse,
 ) -> str:
-    """Tells everybody who was told that the KPI has recovered."""
+    """Brings readers back that the decision degraded, and tells everybody who was told of the recovery."""
     as_decided = Decision(
         decision.decision_id,
         decision.hook_id,
@@ -126,6 +141,9 @@ def take_back(
         decision.owner,
         decision.opened_at,
     )
+    readers = ""
+    if DEGRADE in as_decided.actions:
+        readers = f"; {_bring_back(warehouse, as_decided, now)}"
     told = []
     for notice in notices(policy, as_decided, recovered_at=now):
         if notice.channel == WEBHOOK or endpoint:
@@ -139,7 +157,7 @@ def take_back(
     seconds = (now - decision.opened_at).total_seconds()
     limit = recovery_limit(policy, decision.kpi_id)
     late = f"; LATE, limit {limit} s" if limit is not None and seconds > limit else ""
-    return f"{'recovery told' if told else 'recovered'} after {seconds:.0f} s{late}"
+    return f"{'recovery told' if told else 'recovered'} after {seconds:.0f} s{readers}{late}"
 
 
 def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[Block]:
@@ -178,6 +196,48 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
         policy_hash=policy.hash,
         waiver_days=WAIVER_DAYS,
     )
+
+
+def _degrade(warehouse: Warehouse, decision: Decision) -> str:
+    """Readers on the snapshot. What keeps them on the live rows is told, and stops nothing else."""
+    from mbp.degrade.switch import as_of, copies, degrade
+
+    reason = f"{decision.hook_id}: {decision.kpi_id} off its target"
+    try:
+        switch = degrade(
+            warehouse,
+            reason=reason,
+            decision_id=decision.decision_id,
+            now=decision.decided_at,
+        )
+        reached = as_of(copies(warehouse))
+    except MbpError as error:
+        return f"degrade NOT done: {error}"
+    by = "" if switch.decision_id == decision.decision_id else f", {_whose(switch)}"
+    return f"readers see the snapshot as of {reached}{by}"
+
+
+def _bring_back(warehouse: Warehouse, decision: Decision, now: datetime) -> str:
+    from mbp.degrade.switch import in_force, recover
+
+    try:
+        switch = recover(
+            warehouse,
+            reason=f"{decision.hook_id} recovered",
+            decision_id=decision.decision_id,
+            now=now,
+        )
+        if switch is None:
+            standing = in_force(warehouse)
+            why = _whose(standing) if standing.mode == "snapshot" else "they are live"
+            return f"readers left as they are: {why}"
+    except MbpError as error:
+        return f"readers NOT brought back: {error}"
+    return "readers see the live rows"
+
+
+def _whose(switch: Switch) -> str:
+    return f"degraded before by {switch.decision_id or 'a person'}"
 
 
 def _facts(

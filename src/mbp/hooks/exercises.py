@@ -238,6 +238,7 @@ def _one(
     if one.recovers_at and not judged.problems:
         after = world.advanced(one.recovers_at).watch()
         recover_seconds, told = judge.recovery(after, judged.decisions, one.recover_within_seconds)
+        told += judge.readers_problems(world, None)
         judged = Judgement([*judged.problems, *told], judged.decisions)
     detected = [float(decision["detect_seconds"]) for decision in judged.decisions]
     mutants: dict[str, bool] = {}

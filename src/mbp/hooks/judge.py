@@ -11,9 +11,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from mbp.degrade.switch import status
 from mbp.errors import MbpError
 from mbp.files import write_text
-from mbp.hooks.actions import BLOCKS, REMOTE, recovery_limit, rollback_limit
+from mbp.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
 from mbp.hooks.coverage import exercises_report
 from mbp.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
 from mbp.hooks.measurements import WHOLE
@@ -144,6 +145,23 @@ def _wrong_effects(world: World, policy: HookPolicy, decision: Decision) -> list
         )
     if rows != [(decision.owner,)]:
         told.append(f"{decision.hook_id} is not in the ledger with its owner")
+    if DEGRADE in decision.actions:
+        told += readers_problems(world, decision.decision_id)
+    return told
+
+
+def readers_problems(world: World, degraded_by: str | None) -> list[str]:
+    """What readers see must be the snapshot, marked with its as-of time and the decision; None: live rows."""
+    with world.open() as warehouse:
+        seen = status(warehouse)
+        _, rows = warehouse.query(
+            "select distinct mode, case when mode = 'snapshot' then decision_id end, as_of is null"
+            " from published.data_as_of"
+        )
+    told = list(seen.problems)
+    wanted = ("live" if degraded_by is None else "snapshot", degraded_by, False)
+    if rows != [wanted]:
+        told.append(f"readers are told {rows}, not {wanted}")
     return told
 
 

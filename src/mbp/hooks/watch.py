@@ -71,11 +71,11 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
         outcome = decide(policy, picture)
         alerts = to.alertmanager is not None
         done = {
-            one.decision_id: actions.execute(root, folder, policy, one, alerts)
+            one.decision_id: actions.execute(root, folder, policy, one, alerts, warehouse)
             for one in outcome.opened
         }
         done |= {
-            one.decision_id: actions.take_back(folder, policy, one, outcome.now, alerts)
+            one.decision_id: actions.take_back(folder, policy, one, outcome.now, alerts, warehouse)
             for one in outcome.recovered
         }
         still_open = _still_open(picture, outcome)

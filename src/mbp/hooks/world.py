@@ -11,6 +11,7 @@ from typing import Any
 
 from mbp.building.dbt_process import demand, environment, run_dbt
 from mbp.building.preflight import install_packages
+from mbp.degrade.snapshot import take
 from mbp.hooks.collect import Collected, collect
 from mbp.hooks.watch import Watched, watch_once
 from mbp.warehouse import Warehouse, connect
@@ -86,6 +87,11 @@ class World:
         with self.inside():
             run_dbt(self.root, arguments, manifest=self.manifest, quiet=True)
 
+    def snapshot(self) -> None:
+        """What readers are degraded to; the build must have been green."""
+        with self.inside():
+            take(self.root, TARGET)
+
     @contextmanager
     def open(self) -> Iterator[Warehouse]:
         """The database of the copy."""
@@ -153,6 +159,7 @@ def first_world(project: Path, root: Path, now: str) -> World:
                 )
                 warehouse.execute(f"delete from {schema}.{table} {later}")
     world.build()
+    world.snapshot()
     world.watch()
     return world
 

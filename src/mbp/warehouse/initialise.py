@@ -17,13 +17,14 @@ from mbp.warehouse.raw_tables import (
 )
 
 RAW_SCHEMAS = ("raw_mbp", "raw_ops")
-PUBLIC_SCHEMAS = ("marts", "reliability")
+PUBLIC_SCHEMAS = ("marts", "reliability", "published")
 BUILT_SCHEMAS = (
     "sample_mbp",
     "sample_ops",
     "reference",
     "staging",
     "intermediate",
+    "snapshot",
     *PUBLIC_SCHEMAS,
 )
 LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"

@@ -8,9 +8,13 @@ import psycopg2
 import pytest
 
 from mbp.building.dbt_process import run_dbt
+from mbp.degrade.snapshot import take
+from mbp.degrade.switch import degrade
 from mbp.warehouse import connect
 from mbp.warehouse.initialise import initialise
 from mbp.warehouse.server import PostgresServer
+
+DATASETS = ("mbp_markets", "mbp_quotes", "mbp_resolutions", "mbp_abuse_events")
 
 
 @pytest.mark.postgres
@@ -50,15 +54,28 @@ def test_the_transformer_builds_and_the_reader_reads(
             for result in outcome.result
             if str(result.status) not in ("success", "pass", "no-op")
         ]
+    # Live and degraded, by the role that builds: the reader sees the views and never what is behind them.
+    with monkeypatch.context() as transformer:
+        for name, value in {**login, "DBT_TARGET_PATH": str(tmp_path / "target")}.items():
+            transformer.setenv(name, value)
+        taken = take(project_root, "postgres")
+        with connect(project_root, "postgres") as warehouse:
+            degrade(warehouse, reason="test")
+    assert {one.dataset for one in taken} == set(DATASETS)
     monkeypatch.setenv("MBP_PG_USER", "analyst")
     monkeypatch.setenv("MBP_PG_PASSWORD", "secret")
     with connect(project_root, "postgres") as analyst:
-        for dataset in ("mbp_markets", "mbp_quotes", "mbp_resolutions", "mbp_abuse_events"):
+        for dataset in DATASETS:
             assert analyst.query(f"select count(*) from marts.{dataset}")[1][0][0] > 0
+            assert analyst.query(f"select count(*) from published.{dataset}")[1][0][0] > 0
+        mark = analyst.query("select distinct mode, as_of is null from published.data_as_of")[1]
+        assert mark == [("snapshot", False)]
         for relation in (
             "staging.stg_mbp__quotes",
             "intermediate.int_mbp__quotes_latest",
             "sample_mbp.quotes",
+            "snapshot.mbp_quotes__1",
+            "snapshot.switches",
         ):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 analyst.query(f"select count(*) from {relation}")
