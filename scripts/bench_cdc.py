@@ -26,8 +26,9 @@ from typing import Any
 
 from mbp.building.dbt_process import environment
 from mbp.cdc import shape
+from mbp.cdc.drill import market
 from mbp.cdc.run import Reader
-from mbp.cdc.source import ROLE, Source, drop_slot, setup_sql, slot_state
+from mbp.cdc.source import Source, drop_slot, slot_state
 from mbp.paths import project_root
 from mbp.warehouse import connect
 from mbp.warehouse.initialise import initialise
@@ -44,9 +45,8 @@ GOALS = {"postgres": 40_000, "duckdb": 30_000}
 LAG_GOAL_SECONDS = 1.0
 MEMORY_GOAL_MB = 300
 # Its log is sent when it is flushed: without this, up to 0.2 s after the commit.
-SOURCE_SETTINGS = {"wal_level": "logical", "synchronous_commit": "on"}
+SOURCE_SETTINGS = {**market.SETTINGS, "synchronous_commit": "on"}
 ROOT = project_root()
-PASSWORD = "of the reader"  # noqa: S105 - of a server that lives as long as this run
 
 
 @dataclass(frozen=True)
@@ -122,16 +122,7 @@ def _pair(
         **warehouse.environment(f"warehouse_{name}"),
         "MBP_DUCKDB_PATH": str(folder / f"{name}.duckdb"),
     }
-    connection = server.connect(name)
-    with connection.cursor() as cursor:
-        for table, columns in shape.by_name(raw_tables(ROOT)).items():
-            inner = ", ".join(f"{column} {kind}" for column, kind in columns)
-            cursor.execute(f"create table {table} ({inner}, primary key ({columns[0][0]}))")
-        for statement in setup_sql():
-            cursor.execute(statement)
-        cursor.execute(f"alter role {ROLE} password '{PASSWORD}'")
-    connection.close()
-    source = Source(server.host, server.port, ROLE, PASSWORD, name)
+    source = market.create(server, name, shape.by_name(raw_tables(ROOT)))
     with environment(settings), connect(ROOT, target) as opened:
         initialise(ROOT, opened)
     pair = Pair(target, server, source, settings)
@@ -145,17 +136,9 @@ def _pair(
         server.drop_database(name)
 
 
-def _quotes(first: int, count: int) -> str:
-    return (
-        "insert into quotes (quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m)"
-        " select 'q-' || n, 'mkt-1', timestamptz '2026-01-05 00:00:00.123456+00' + n * interval '1 second',"
-        f" 0.12345678, n, 99.5, 0.12345678 from generate_series({first}, {first + count - 1}) as n"
-    )
-
-
 def _drain(pair: Pair) -> float:
     pair.reader().run(once=True)
-    pair.execute(*(_quotes(first, 1000) for first in range(0, EVENTS, 1000)))
+    pair.execute(*(market.quotes(first, 1000) for first in range(0, EVENTS, 1000)))
     reader = pair.reader()
     begun = time.perf_counter()
     rows = reader.run(once=True)
@@ -171,7 +154,7 @@ def _lag(pair: Pair) -> list[str]:
         "MBP_SOURCE_HOST": pair.source.host,
         "MBP_SOURCE_PORT": str(pair.source.port),
         "MBP_SOURCE_USER": pair.source.user,
-        "MBP_SOURCE_PASSWORD": PASSWORD,
+        "MBP_SOURCE_PASSWORD": market.PASSWORD,
         "MBP_SOURCE_DATABASE": pair.source.database,
     }
     process = subprocess.Popen(program, cwd=ROOT, env=own, stderr=subprocess.DEVNULL)
@@ -182,7 +165,7 @@ def _lag(pair: Pair) -> list[str]:
     connection = pair.server.connect(pair.source.database)
     with connection.cursor() as cursor:
         while time.monotonic() < ends:
-            cursor.execute(_quotes(number, 1))
+            cursor.execute(market.quotes(number, 1))
             number, next_at = number + 1, next_at + pause
             time.sleep(max(0.0, next_at - time.monotonic()))
     connection.close()
@@ -308,7 +291,7 @@ def _native(server: PostgresServer, warehouse: PostgresServer) -> float:
                 " with (create_slot = false, slot_name = 'native', copy_data = false, enabled = false)"
             )
             for first in range(0, EVENTS, 1000):
-                source.execute(_quotes(first, 1000))
+                source.execute(market.quotes(first, 1000))
             begun = time.perf_counter()
             target.execute("alter subscription native enable")
             _until(target, f"select count(*) >= {EVENTS} from quotes")
@@ -327,7 +310,7 @@ def _native(server: PostgresServer, warehouse: PostgresServer) -> float:
 def _debezium(pair: Pair) -> float:
     from mbp.cdc.debezium import run_debezium
 
-    pair.execute(*(_quotes(first, 1000) for first in range(0, EVENTS, 1000)))
+    pair.execute(*(market.quotes(first, 1000) for first in range(0, EVENTS, 1000)))
     begun = time.perf_counter()
     with environment(pair.settings):
         rows = run_debezium(
