@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,11 @@ Examples:
 
   mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was mended
 """
+LAND_EXAMPLES = """
+Examples:
+
+  mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet
+"""
 Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
 
 
@@ -45,6 +51,7 @@ def register(app: typer.Typer) -> None:
     group.command("status", epilog="Example: mbp cdc status --json")(status)
     group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
     group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
+    group.command("land", epilog=LAND_EXAMPLES)(land)
     app.add_typer(group, name="cdc")
 
 
@@ -162,4 +169,31 @@ def status(
     told = json.dumps(asdict(found), indent=2) + "\n" if as_json else looking.text(found)
     typer.echo(told, nl=False)
     if found.slot is None or not found.slot["active"]:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def land(
+    folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
+    target: Target = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
+
+    Each file is one transaction; what was taken in is not taken again. Exit code: 0 all is in the logs, 1 so too,
+    but a record is in quarantine or a file was not taken, 2 could not go on.
+    """
+    from mbp.building.dbt_process import target_name
+    from mbp.cdc import landing
+    from mbp.paths import project_root
+
+    found = landing.land(project_root(), target_name(target), folder, _say)
+    if as_json:
+        typer.echo(landing.summary(found))
+    else:
+        _say(
+            f"{found.files:,} files, {found.counts.changes:,} changes, {found.counts.repeated:,} repeated;"
+            f" {found.known:,} files were known"
+        )
+    if found.problems:
+        _say(f"not all of it: {found.problems}")
         raise typer.Exit(EXIT_FINDINGS)
