@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mbp.commands import cdc_drill
-from mbp.errors import EXIT_FINDINGS
+from mbp.errors import EXIT_FINDINGS, MbpError
 
 RUN_EXAMPLES = """
 Examples:
@@ -35,6 +36,11 @@ Examples:
 
   mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was mended
 """
+LAND_EXAMPLES = """
+Examples:
+
+  mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet
+"""
 Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
 
 
@@ -47,6 +53,7 @@ def register(app: typer.Typer) -> None:
     group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
     group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
     group.command("drill", epilog=cdc_drill.EXAMPLES)(cdc_drill.drill)
+    group.command("land", epilog=LAND_EXAMPLES)(land)
     app.add_typer(group, name="cdc")
 
 
@@ -62,6 +69,9 @@ def setup(
 
 def run(
     once: Annotated[bool, typer.Option("--once", help="End when the source is caught up.")] = False,
+    reader: Annotated[
+        str, typer.Option(help="native, or debezium (needs Java 17 and the extra of that name).")
+    ] = "native",
     target: Target = None,
 ) -> None:
     """Snapshot the four tables, then stream their changes into the raw change logs.
@@ -75,13 +85,19 @@ def run(
     from mbp.cdc.source import source_of_environment
     from mbp.paths import project_root
 
-    reader = Reader(
-        project_root(), target_name(target), source_of_environment(), _say, _stop_signal()
-    )
-    rows = reader.run(once=once)
-    typer.echo(f"{rows:,} rows written, position {reader.applied}", err=True)
-    if reader.problems:
-        typer.echo(f"not all of it: {reader.problems}", err=True)
+    where = (project_root(), target_name(target), source_of_environment(), _say, _stop_signal())
+    if reader == "debezium":
+        from mbp.cdc.debezium import run_debezium
+
+        typer.echo(f"{run_debezium(*where, once):,} rows written", err=True)
+        return
+    if reader != "native":
+        raise MbpError(f"no reader {reader!r}", cure="use native or debezium")
+    native = Reader(*where)
+    rows = native.run(once=once)
+    typer.echo(f"{rows:,} rows written, position {native.applied}", err=True)
+    if native.problems:
+        typer.echo(f"not all of it: {native.problems}", err=True)
         raise typer.Exit(EXIT_FINDINGS)
 
 
@@ -165,4 +181,31 @@ def status(
     told = json.dumps(asdict(found), indent=2) + "\n" if as_json else looking.text(found)
     typer.echo(told, nl=False)
     if found.findings:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def land(
+    folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
+    target: Target = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
+
+    Each file is one transaction; what was taken in is not taken again. Exit code: 0 all is in the logs, 1 so too,
+    but a record is in quarantine or a file was not taken, 2 could not go on.
+    """
+    from mbp.building.dbt_process import target_name
+    from mbp.cdc import landing
+    from mbp.paths import project_root
+
+    found = landing.land(project_root(), target_name(target), folder, _say)
+    if as_json:
+        typer.echo(landing.summary(found))
+    else:
+        _say(
+            f"{found.files:,} files, {found.counts.changes:,} changes, {found.counts.repeated:,} repeated;"
+            f" {found.known:,} files were known"
+        )
+    if found.problems:
+        _say(f"not all of it: {found.problems}")
         raise typer.Exit(EXIT_FINDINGS)
