@@ -93,6 +93,7 @@ class Applier:
         self.transaction = None
         self.skipping = False
         self.milliseconds = ""
+        self.rows_flushed = 0
         self.batch = Batch()
         self.known: dict[int, Known] = {}
         self.events: list[Event] = []
@@ -151,6 +152,7 @@ class Applier:
         if self.sink.in_transaction:
             self.sink.commit(self.position, self.state)
             self.applied, self.state = self.position, None
+            self.rows_written, self.rows_flushed = self.rows_written + self.rows_flushed, 0
 
     def flush(self) -> None:
         """Writes what waits; nobody sees it before the commit."""
@@ -164,7 +166,7 @@ class Applier:
             for row in rows:
                 row.append(at)
             letter_of = partial(_letter, table.removeprefix("mbp."), rows, batch.origins[table])
-            self.rows_written += self.sink.write(table, rows, letter_of)  # type: ignore[arg-type]
+            self.rows_flushed += self.sink.write(table, rows, letter_of)  # type: ignore[arg-type]
         self.sink.quarantine(batch.refused)
         for event in events:
             self.sink.control().happened(event)

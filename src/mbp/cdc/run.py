@@ -64,7 +64,6 @@ class Reader:
         self.sink = Sink(root, target, SLOT, tables)
         self.applier = Applier(self.sink, self.columns, say, self._make_way)
         self._cursor: Any = None
-        self._heard = False
 
     @property
     def applied(self) -> int:
@@ -95,7 +94,7 @@ class Reader:
         pause, give_up = BACK_OFF_SECONDS[0], time.monotonic() + ONCE_PATIENCE_SECONDS
         begun = False
         while True:
-            self._heard = False
+            applied = self.applied
             try:
                 with lock_source(self.source, patient=begun) as control:
                     begun = True
@@ -112,7 +111,8 @@ class Reader:
                         f"source or warehouse failed: {reason[:300]}",
                         cure="mend what it names and run it again: it goes on where it stopped",
                     ) from error
-                pause = BACK_OFF_SECONDS[0] if self._heard else min(2 * pause, BACK_OFF_SECONDS[1])
+                longer = min(2 * pause, BACK_OFF_SECONDS[1])
+                pause = BACK_OFF_SECONDS[0] if self.applied > applied else longer
                 self.say(f"interrupted, trying again in {pause:.1f} s: {reason[:300]}")
             finally:
                 self._cursor = None
@@ -238,7 +238,7 @@ class Reader:
                         break
                     message = cursor.read_message()
                 if count:
-                    self._heard, quiet_since = True, time.monotonic()
+                    quiet_since = time.monotonic()
                 if applier.transaction is None:
                     ends = self._has_reached(until) or self.stopping()
                     if ends:

@@ -257,7 +257,8 @@ class Stage:
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None  # noqa: S101 - it was asked for
-        self.said += [line.rstrip() for line in process.stderr]
+        for line in process.stderr:
+            self.said.append(line.rstrip())
 
     def _remember_memory(self, process: subprocess.Popen[str]) -> None:
         try:
