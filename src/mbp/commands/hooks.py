@@ -290,13 +290,15 @@ def metrics(
     ] = None,
     target: Target = None,
 ) -> None:
-    """Write the newest value of every KPI in the Prometheus text format."""
+    """Write the newest value of every KPI, and the state of the change data capture, for Prometheus."""
     from mbp.files import write_text
+    from mbp.hooks.cdc_alarms import samples
     from mbp.hooks.exposition import exposition
     from mbp.hooks.watch import look
     from mbp.paths import project_root
 
-    text = exposition(*look(project_root(), target))
+    root = project_root()
+    text = exposition(*look(root, target), samples(root, target))
     if output is None:
         typer.echo(text, nl=False)
     else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mbp.contracts.sheet import DASHBOARDS, Kpi
+from mbp.hooks import cdc_alarms
+from mbp.hooks.actions import CDC_LAG
 from mbp.hooks.policy import HookPolicy
 
 UNITS = {"ms": "ms", "s": "s", "%": "percent", "h": "h"}
@@ -87,6 +89,8 @@ def _dashboard(name: str, kpis: list[Kpi], policy: HookPolicy) -> dict[str, Any]
             ],
         }
     )
+    if any(kpi.id == CDC_LAG for kpi in kpis):
+        panels += cdc_alarms.panels(len(panels) + 1, HEIGHT * (rows + 1), SOURCE)
     return {
         "uid": f"mbp-{name.lower()}",
         "title": TITLES[name],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mbp.hooks.cdc_alarms import GAUGES, Sample
 from mbp.hooks.decide import COLOURS, Outcome
 from mbp.hooks.measurements import Picture
 from mbp.hooks.policy import HookPolicy
@@ -18,17 +19,23 @@ HELP = {
     "mbp_hook_state": "1 for the state that the hook is in.",
     "mbp_open_decisions": "Decisions that have not recovered.",
 }
-Sample = tuple[str, Mapping[str, str], float]
 
 
-def exposition(policy: HookPolicy, picture: Picture, outcome: Outcome) -> str:
-    """All metrics; entities by name, values as they were measured."""
-    samples: dict[str, list[Sample]] = {name: [] for name in HELP}
-    for sample in _samples(policy, picture, outcome):
+def exposition(
+    policy: HookPolicy, picture: Picture, outcome: Outcome, captured: Sequence[Sample] = ()
+) -> str:
+    """All metrics; entities by name, values as they were measured.
+
+    Args:
+        captured: of the change data capture; none where there is none.
+    """
+    help_texts = {**HELP, **(GAUGES if captured else {})}
+    samples: dict[str, list[Sample]] = {name: [] for name in help_texts}
+    for sample in (*_samples(policy, picture, outcome), *captured):
         samples[sample[0]].append(sample)
     lines = []
     for name, found in samples.items():
-        lines += [f"# HELP {name} {HELP[name]}", f"# TYPE {name} gauge"]
+        lines += [f"# HELP {name} {help_texts[name]}", f"# TYPE {name} gauge"]
         lines += [_line(*sample) for sample in found]
     return "\n".join(lines) + "\n"
 

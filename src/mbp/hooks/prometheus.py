@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mbp.hooks import cdc_alarms
 from mbp.hooks.decide import STALE_AFTER_WINDOWS
 from mbp.hooks.exercises import Exercise
 from mbp.hooks.measurements import WHOLE
@@ -35,6 +36,7 @@ def rules(policy: HookPolicy) -> dict[str, Any]:
         "groups": [
             {"name": "mbp_kpis", "interval": SCRAPE, "rules": recorded},
             {"name": "mbp_hooks", "interval": SCRAPE, "rules": alerts},
+            {"name": "mbp_cdc", "interval": SCRAPE, "rules": cdc_alarms.alert_rules()},
         ]
     }
 
@@ -77,6 +79,7 @@ def rule_tests(policy: HookPolicy, exercises: Sequence[Exercise]) -> dict[str, A
             cases.append(_case(f"{exercise.id}: control", hook, wanted.entity, alert, None))
             fault = "silent" if unknown else "breach"
             cases.append(_case(exercise.id, hook, wanted.entity, alert, fault))
+    cases += cdc_alarms.alert_tests(SCRAPE)
     return {"rule_files": [RULES_FILE], "evaluation_interval": SCRAPE, "tests": cases}
 
 

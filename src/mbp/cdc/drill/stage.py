@@ -35,6 +35,7 @@ HOOK = "cdc_delay"
 MEASURES = ("+models/marts/reliability", "--exclude-resource-type", "test", "unit_test")
 PAUSE_SECONDS = 0.02
 PATIENCE_SECONDS = 300.0
+STOP_SECONDS = 60.0
 
 
 @dataclass
@@ -103,7 +104,14 @@ class Stage:
         self._remember_memory(process)
         if process.poll() is None:
             process.terminate()
-        return process.wait(60)
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            self.said.append(
+                f"(the reader did not end within {STOP_SECONDS:.0f} s of being asked to)"
+            )
+            return process.wait()
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """kill -9."""
