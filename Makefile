@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test docs lint format bench prove exercise clean
+.PHONY: help setup build test test-debezium docs lint format bench prove exercise clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -16,6 +16,12 @@ build: setup ## build and test the four datasets on DuckDB, then print a summary
 
 test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and PostgreSQL
 	@scripts/check
+
+test-debezium: setup ## install the optional Debezium engine (Java 17) and run its tests
+	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \
+	    -r requirements-debezium.lock || \
+	    $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-debezium.lock
+	@$(BIN)/pytest -q -k debezium tests/python/cdc
 
 docs: setup ## write the documentation as one static page
 	@scripts/docs

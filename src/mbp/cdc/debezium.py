@@ -141,7 +141,7 @@ class _Handler:
                     cure="mend the row at the source, then run it again: nothing was written",
                 ) from error
             self.reasons.append(f"{table}: {error}")
-            self.intake.refuse(table, f"{topic}: {error}", payload)
+            self.intake.refuse(self.converter.table or table, f"{topic}: {error}", payload)
             return
         if change.kind == "r" and change.snapshot not in ("", "incremental"):
             self.snapshot.take(change, payload)

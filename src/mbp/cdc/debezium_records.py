@@ -59,10 +59,14 @@ class Converter:
 
     Args:
         columns: source table -> its contracted columns.
+
+    Attributes:
+        table: what is known of the table of the record that was looked at last, also if it was refused.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         self.columns = columns
+        self.table: str | None = None
         self.schema = os.environ.get("MBP_SOURCE_SCHEMA", SCHEMA)
 
     def change(self, record: Any, table: str | None = None) -> Change:
@@ -76,6 +80,7 @@ class Converter:
             MbpError: no record of the pipeline can: a setting loses what is needed, or a contract is broken.
         """
         schema: Mapping[str, Any] | None = None
+        self.table = table
         for _ in range(3):
             if record is None:
                 return Change(TOMBSTONE, table or "")
@@ -89,7 +94,7 @@ class Converter:
             if "payload" in record and record.keys() <= {"schema", "payload"}:
                 schema, record = record.get("schema"), record["payload"]
             elif "value" in record and ("key" in record or "topic" in record):
-                table = table_of(str(record.get("topic") or "")) or table
+                self.table = table = table_of(str(record.get("topic") or "")) or table
                 record = record["value"]
             else:
                 break
@@ -170,6 +175,7 @@ class Converter:
     def _row(
         self, table: str, operation: Any, values: Any, before: Any, fields: Mapping[str, Any]
     ) -> list[Value]:
+        self.table = table
         if not isinstance(operation, str) or len(operation) != 1 or operation not in ROW_OPERATIONS:
             raise RefusedError("its operation is none of r, c, u, d, t")
         if not isinstance(values, dict):

@@ -166,7 +166,8 @@ class _Lander:
                 change: Change = self.converter.change(record, hint)
             except RefusedError as error:
                 first_refusal = first_refusal or f"line {number}: {error}"
-                intake.refuse(hint, f"{name}:{number}: {error}", payload)
+                table = hint if isinstance(record, ValueError) else self.converter.table
+                intake.refuse(table, f"{name}:{number}: {error}", payload)
                 continue
             except MbpError as error:
                 raise MbpError(error.what, path=name, line=number, cure=error.cure) from error
