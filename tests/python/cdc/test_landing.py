@@ -110,9 +110,9 @@ def test_envelopes_of_the_real_engine(place: Place) -> None:
         (
             "abuse_events",
             "message",
-            "envelope.jsonl:13: details was left alone and not sent, and nor was the old row",
+            "envelope.jsonl:12: details was left alone and not sent, and nor was the old row",
         ),
-        ("quotes", "message", "envelope.jsonl:19: volume is not a number"),
+        ("quotes", "message", "envelope.jsonl:18: volume is not a number"),
         ("quotes", "value", "quoted_at is not an exact timestamptz"),
     ]
     assert place.rows("select count(*) from raw_ops.cdc_heartbeats") == [(4,)]
