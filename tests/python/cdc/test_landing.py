@@ -13,9 +13,11 @@ import pytest
 
 from mbp.building.dbt_process import environment
 from mbp.cdc.landing import SLOT, Landed, land
+from mbp.cdc.replaying_records import replay_records
 from mbp.errors import MbpError
 from mbp.warehouse import connect
 from mbp.warehouse.initialise import initialise
+from mbp.warehouse.raw_tables import raw_tables
 from mbp.warehouse.server import PostgresServer
 
 RECORDS = Path(__file__).parent / "records"
@@ -313,3 +315,32 @@ def test_the_loader_role_is_enough(place: Place) -> None:
     place.put("1.jsonl", quote())
     with environment({"MBP_PG_ROLE": "mbp_loader"}):
         assert place.land().counts.changes == 1
+
+
+def test_letters_are_delivered_after_the_cure_and_kept_before_it(place: Place) -> None:
+    wide = "12345678901.12345678"
+    place.put("1.jsonl", quote("good", 1), quote("wide", 2, price=wide), quote("x", 3, __op="x"))
+    assert place.land().counts.refused == 2
+    lines, left = replay_records(place.root, place.target, SLOT)
+    assert (lines, left) == (
+        ["quotes: 0 delivered, 2 left (its operation is none of r, c, u, d, t)"],
+        2,
+    )
+    assert len(place.letters()) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        known = raw_tables(place.root)
+        known["mbp.quotes"] = [
+            (name, "decimal(28,8)" if name == "price" else kind)
+            for name, kind in known["mbp.quotes"]
+        ]
+        patch.setattr("mbp.cdc.replaying_records.raw_tables", lambda _: known)
+        with connect(place.root, place.target) as warehouse:
+            warehouse.execute("alter table raw_mbp.quotes alter column price type decimal(28,8)")
+        lines, left = replay_records(place.root, place.target, SLOT)
+    assert (lines, left) == (
+        ["quotes: 1 delivered, 1 left (its operation is none of r, c, u, d, t)"],
+        1,
+    )
+    assert place.rows("select price from raw_mbp.quotes where quote_id = 'wide'") == [
+        (Decimal(wide),)
+    ]
