@@ -313,10 +313,10 @@ def _debezium(pair: Pair) -> float:
     pair.execute(*(market.quotes(first, 1000) for first in range(0, EVENTS, 1000)))
     begun = time.perf_counter()
     with environment(pair.settings):
-        rows = run_debezium(
+        counts = run_debezium(
             ROOT, pair.target, pair.source, lambda _: None, lambda: False, once=True
         )
-    return rows / (time.perf_counter() - begun)
+    return counts.changes / (time.perf_counter() - begun)
 
 
 def _until(cursor: Any, question: str, pause: Callable[[float], None] = time.sleep) -> None:

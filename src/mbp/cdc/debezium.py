@@ -22,7 +22,7 @@ from mbp.cdc.apply import PREFIX
 from mbp.cdc.debezium_engine import demand_engine, properties
 from mbp.cdc.debezium_records import BEAT, OTHER, Converter, read_json, table_of
 from mbp.cdc.debezium_values import RefusedError
-from mbp.cdc.intake import Intake
+from mbp.cdc.intake import Counts, Intake
 from mbp.cdc.sink import Sink
 from mbp.cdc.snapshot_intake import SnapshotIntake
 from mbp.cdc.source import Source, demand_ready, lsn_number
@@ -47,8 +47,8 @@ def run_debezium(
     say: Say,
     stopping: Callable[[], bool],
     once: bool,
-) -> int:
-    """Reads until it is stopped, or with `once` until it has what the source had; rows written.
+) -> Counts:
+    """Reads until it is stopped, or with `once` until it has what the source had; what became of it.
 
     It does not reconnect by itself: where source or warehouse go away it ends, and goes on when it is started again.
 
@@ -68,8 +68,9 @@ def run_debezium(
             for reason in handler.reasons[:20]:
                 say(f"in quarantine: {reason}")
             counts = handler.intake.counts
-            say(f"{counts.repeated:,} repeated, {counts.refused:,} in quarantine")
-            return counts.changes + handler.snapshot.rows_written
+            counts.changes += handler.snapshot.rows_written
+            counts.refused = sink.refused  # those of the snapshot among them
+            return counts
     except (duckdb.Error, psycopg2.Error) as error:
         reason = " ".join(str(error).split())[:300]
         raise MbpError(

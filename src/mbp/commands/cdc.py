@@ -89,7 +89,11 @@ def run(
     if reader == "debezium":
         from mbp.cdc.debezium import run_debezium
 
-        typer.echo(f"{run_debezium(*where, once):,} rows written", err=True)
+        counts = run_debezium(*where, once)
+        _say(f"{counts.changes:,} rows written, {counts.repeated:,} repeated")
+        if counts.refused:
+            _say(f"not all of it: {counts.refused:,} changes in quarantine")
+            raise typer.Exit(EXIT_FINDINGS)
         return
     if reader != "native":
         raise MbpError(f"no reader {reader!r}", cure="use native or debezium")

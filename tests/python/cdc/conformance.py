@@ -11,6 +11,7 @@ from tests.python.cdc.conftest import Pair
 from tests.python.cdc.pipeline import Pipeline
 
 from mbp.cdc import debezium, landing, shape
+from mbp.cdc.intake import Counts
 from mbp.warehouse.raw_tables import raw_tables
 
 READERS = ("pgoutput", "landing-jsonl", "landing-flat", "landing-parquet", "debezium")
@@ -39,7 +40,7 @@ class Harness:
         else:
             self.pair.read()
 
-    def engine(self, stopping: Callable[[], bool], *, once: bool) -> int:
+    def engine(self, stopping: Callable[[], bool], *, once: bool) -> Counts:
         pair = self.pair
         return debezium.run_debezium(pair.root, pair.target, pair.source, _quiet, stopping, once)
 

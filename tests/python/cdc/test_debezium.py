@@ -90,3 +90,15 @@ def test_debezium_whose_slot_is_lost_does_not_go_on(harness: Harness) -> None:
     harness.close()
     with pytest.raises(MbpError, match="the slot is gone"):
         harness.read()
+
+
+def test_debezium_keeps_what_does_not_fit_and_says_so(harness: Harness) -> None:
+    pair = harness.pair
+    pair.execute("insert into quotes (quote_id, volume) values ('snapshot', 'NaN'), ('fits', 1)")
+    found = harness.engine(lambda: False, once=True)
+    assert (found.changes, found.refused) == (1, 1)
+    pair.execute("insert into quotes (quote_id, quoted_at) values ('stream', 'infinity')")
+    found = harness.engine(lambda: False, once=True)
+    assert (found.changes, found.refused) == (0, 1)
+    kinds = pair.rows("select kind, table_name from raw_mbp._cdc_dead_letters order by position")
+    assert kinds == [("message", "quotes"), ("value", "quotes")]
