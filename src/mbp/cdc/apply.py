@@ -195,11 +195,12 @@ class Applier:
             self._park(name, known.relation, payload, position)
             return
         try:
-            row = shape.row_of(change, known.places, self.milliseconds, position)
+            rows = shape.rows_of(change, known.places, self.milliseconds, position)
         except MbpError as error:
             self._refuse(name, known.relation, payload, position, "value", error.what)
             return
-        self._wait(f"mbp.{name}", row, position, payload, known.relation)
+        for row in rows:
+            self._wait(known.log, row, position, payload, known.relation)
 
     def _truncate(self, message: Truncate, payload: bytes, position: int) -> None:
         for number in message.relation_ids:

@@ -58,6 +58,32 @@ def places_of(relation: Relation, columns: Sequence[tuple[str, str]]) -> list[in
     return [places[name] for name, _ in columns]
 
 
+def rows_of(
+    change: Change, places: Sequence[int], milliseconds: str, position: int
+) -> list[list[Value]]:
+    """The rows of a change: one, or two when an update gave its row another key: the old key is then deleted.
+
+    Both stand at one position; nothing else in the log says that the old key is gone.
+
+    Raises:
+        MbpError: as `row_of`.
+    """
+    rows = [row_of(change, places, milliseconds, position)]
+    if change.kind == "u" and change.old is not None:
+        before, after = change.old[places[0]], rows[0][0]
+        if before is not None and before is not UNCHANGED and before != after:
+            rows.insert(
+                0,
+                row_of(
+                    Change("d", change.relation_id, change.old, None),
+                    places,
+                    milliseconds,
+                    position,
+                ),
+            )
+    return rows
+
+
 def row_of(change: Change, places: Sequence[int], milliseconds: str, position: int) -> list[Value]:
     """One row, without its arrival, which is stamped when it is written.
 

@@ -150,6 +150,13 @@ class Sink:
         """Whether anything stands in the log of a table."""
         return bool(self._begin().query(f"select 1 from raw_{table} limit 1")[1])
 
+    def has(self, table: str, position: int, key: str | None) -> bool:
+        """Whether a change of a key at a position stands in the log of a table."""
+        name = reconcile.names(self.columns[table][:1])
+        warehouse = self._begin()
+        sql = f"select 1 from raw_{table} where __source_lsn = {int(position)} and {name} = {self._control.mark}"
+        return bool(warehouse.query(sql, [key])[1])
+
     def control(self) -> Control:
         """The control tables, inside of the transaction."""
         self._begin()

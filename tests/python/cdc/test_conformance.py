@@ -97,12 +97,7 @@ def test_history_is_in_order_and_times_are_plausible(harness: Harness) -> None:
     assert log[4][5:] == log[3][5:]
 
 
-def test_a_row_whose_key_changes_is_gone_under_the_old_one(
-    harness: Harness, request: pytest.FixtureRequest
-) -> None:
-    if harness.reader == "pgoutput":
-        reason = "the native reader leaves the row of the old key in the log"
-        request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+def test_a_row_whose_key_changes_is_gone_under_the_old_one(harness: Harness) -> None:
     pair = harness.pair
     pair.execute(market.quotes(1, 3))
     harness.read()

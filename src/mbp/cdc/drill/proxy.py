@@ -77,14 +77,16 @@ class Proxy:
 
     def _pass(self, client: socket.socket, server: socket.socket) -> None:
         to = {client: server, server: client}
-        with contextlib.suppress(OSError, ValueError):
-            while not self._ended.is_set():
-                readable, _, _ = select.select([client, server], [], [], 0.1)
-                for one in readable:
-                    data = one.recv(PART)
-                    if not data:
-                        return
-                    to[one].sendall(data)
-        for one in (client, server):
-            with contextlib.suppress(OSError):
-                one.close()
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                while not self._ended.is_set():
+                    readable, _, _ = select.select([client, server], [], [], 0.1)
+                    for one in readable:
+                        data = one.recv(PART)
+                        if not data:
+                            return
+                        to[one].sendall(data)
+        finally:
+            for one in (client, server):
+                with contextlib.suppress(OSError):
+                    one.close()
