@@ -108,6 +108,7 @@ def run(
 def replay(
     table: Annotated[str | None, typer.Option(help="One table. [default: all four]")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Show the letters only.")] = False,
+    reader: Annotated[str, typer.Option(help="Whose: native, landing or debezium.")] = "native",
     target: Target = None,
 ) -> None:
     """Try the dead letters again: changes that could not be written, after the cure.
@@ -121,8 +122,18 @@ def replay(
     from mbp.paths import project_root
 
     tables = TABLES if table is None else (one_of_tables(table),)
-    work = list_letters if only_list else replay_tables
-    lines, left = work(project_root(), target_name(target), tables)
+    root, name = project_root(), target_name(target)
+    if reader == "native":
+        lines, left = (list_letters if only_list else replay_tables)(root, name, tables)
+    elif reader in ("landing", "debezium") and not only_list and table is None:
+        from mbp.cdc.replaying_records import replay_records
+
+        lines, left = replay_records(root, name, f"mbp_{reader}")
+    else:
+        raise MbpError(
+            f"no such replay of the reader {reader!r}",
+            cure="use native, or landing or debezium without --list and --table",
+        )
     for line in lines:
         typer.echo(line)
     if left:

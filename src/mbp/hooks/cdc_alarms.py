@@ -1,7 +1,7 @@
 """What is watched of the change data capture beside its lag: metrics, their alarms, and their place in the dashboard.
 
-The lag is a KPI with a hook. These say why it will soon miss its target, or that a change is missing although the lag is
-fine; they decide nothing, somebody has to look.
+The lag is a KPI with a hook. These say why it will soon miss its target, or that a change is missing although the lag
+is fine; they decide nothing, somebody has to look.
 """
 
 from __future__ import annotations
