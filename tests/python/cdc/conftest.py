@@ -22,12 +22,10 @@ from mbp.warehouse.initialise import initialise
 from mbp.warehouse.raw_tables import raw_tables
 from mbp.warehouse.server import PostgresServer
 
-MARKET_SETTINGS = {"wal_level": "logical", "max_wal_senders": "10", "max_replication_slots": "10"}
-
 
 @pytest.fixture(scope="module")
 def market_server() -> Iterator[PostgresServer]:
-    with PostgresServer(MARKET_SETTINGS) as server:
+    with PostgresServer(market.SETTINGS) as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""A market's own PostgreSQL: the four tables, set up for change data capture, and load."""
+"""The market of the drill, and what only the tests do to it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from mbp.cdc.source import ROLE, Source, setup_sql
-from mbp.warehouse.server import PostgresServer
+from mbp.cdc.drill.market import PASSWORD, SETTINGS, TEXTS, create, execute, quotes
 
-PASSWORD = "of the reader"
-TEXTS = ("plain", "", "ünïcode ✓ 日本", 'quote " and, comma', "line\nbreak\ttab", "\\N", "NULL")
-
-
-def create(
-    server: PostgresServer, database: str, columns: dict[str, Sequence[tuple[str, str]]]
-) -> Source:
-    """The tables as the contracts have them, their keys, and the reader's role."""
-    server.create_database(database)
-    connection = server.connect(database)
-    with connection.cursor() as cursor:
-        for table, listed in columns.items():
-            inner = ", ".join(
-                f"{name} {kind}{' primary key' if place == 0 else ''}"
-                for place, (name, kind) in enumerate(listed)
-            )
-            cursor.execute(f"create table {table} ({inner})")
-        for statement in setup_sql():
-            cursor.execute(statement)
-        cursor.execute(f"alter role {ROLE} password '{PASSWORD}'")
-    connection.close()
-    return Source(server.host, server.port, ROLE, PASSWORD, database)
-
-
-def execute(server: PostgresServer, database: str, *statements: str) -> None:
-    """Each statement is a transaction of its own."""
-    connection = server.connect(database)
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-    connection.close()
-
-
-def quotes(first: int, count: int) -> str:
-    """Insert of so many quotes in one statement."""
-    return (
-        "insert into quotes (quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m)"
-        " select 'q-' || n, 'mkt-1', timestamptz '2026-01-05 00:00:00.123456+00' + n * interval '1 second',"
-        " 0.12345678, n, 99.5, 0.12345678"
-        f" from generate_series({first}, {first + count - 1}) as n"
-    )
+__all__ = ["PASSWORD", "SETTINGS", "TEXTS", "changes", "create", "execute", "quotes", "state"]
 
 
 def changes(seed: int, count: int) -> list[str]:
