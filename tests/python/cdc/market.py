@@ -1,4 +1,4 @@
-"""What the tests add to the drill's market: texts that are hard to carry, and random changes of a few keys."""
+"""The market of the drill, and what only the tests do to it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from mbp.cdc.drill.market import SETTINGS, create, execute, quotes
+from mbp.cdc.drill.market import PASSWORD, SETTINGS, TEXTS, create, execute, quotes
 
-__all__ = ["SETTINGS", "changes", "create", "execute", "quotes", "state"]
-TEXTS = ("plain", "", "ünïcode ✓ 日本", 'quote " and, comma', "line\nbreak\ttab", "\\N", "NULL")
+__all__ = ["PASSWORD", "SETTINGS", "TEXTS", "changes", "create", "execute", "quotes", "state"]
 
 
 def changes(seed: int, count: int) -> list[str]:

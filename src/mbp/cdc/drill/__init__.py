@@ -1,1 +1,1 @@
-"""The drill: the scenarios of the runbook, for real, against servers of its own."""
+"""The drill: the scenarios of the runbook, for real, on servers of its own, reconciled row for row."""

@@ -1,67 +1,45 @@
-"""`mbp cdc drill`: every scenario on its own stage, compared row for row, and the watcher's word."""
+"""`mbp cdc drill`: every scenario on a stage of its own, reconciled row for row, and the watcher's word."""
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from mbp.building.dbt_process import environment
 from mbp.building.preflight import install_packages
 from mbp.cdc import shape
-from mbp.cdc.drill import market
-from mbp.cdc.drill.compare import Compared
+from mbp.cdc.drill import market, outages, quota, states
+from mbp.cdc.drill.played import Options, Played, Scenario
 from mbp.cdc.drill.proxy import Proxy
-from mbp.cdc.drill.scenarios import SCENARIOS, SECOND, Options, window_end
+from mbp.cdc.drill.report import Result, write_report
 from mbp.cdc.drill.stage import Stage
-from mbp.cdc.source import Source
+from mbp.cdc.drill.watching import HOOK, Watched, build_empty, stretched, watch
 from mbp.contracts.schema_check import did_you_mean
 from mbp.errors import MbpError
-from mbp.files import write_text
 from mbp.hooks.policy import load_hooks
+from mbp.hooks.reference import on_target
 from mbp.hooks.world import PARTS
 from mbp.warehouse import connect
 from mbp.warehouse.initialise import initialise
 from mbp.warehouse.raw_tables import raw_tables
-from mbp.warehouse.server import PostgresServer
+from mbp.warehouse.server import PostgresServer, installed
 
 TARGETS = ("duckdb", "postgres")
-REPORT = "target/cdc_drill"
+SCENARIOS = {one.name: one for one in (*outages.SCENARIOS, *states.SCENARIOS)}
 SEED = 20260105
+# dbt writes the name of the database into its manifest: every copy has the same name.
+WAREHOUSE, TEMPLATE = "warehouse", "empty"
+FILE = f"{WAREHOUSE}.duckdb"
+# What a crash must not lose: a commit that was acknowledged.
+SAFE = {"synchronous_commit": "on"}
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Result:
-    """One scenario on one target.
-
-    Attributes:
-        recover_seconds: from the cure until a change made then was in the warehouse; None: never.
-        detect_seconds: from the breach to the decision in the data's time; None: nothing was decided.
-        decision: what the watcher decided about the lag, and whose it is.
-        problems: empty when everything was as it should be.
-    """
-
-    scenario: str
-    target: str
-    what: str
-    note: str
-    tables: Sequence[Compared]
-    recover_seconds: float | None
-    detect_seconds: float | None
-    decision: str
-    peak_memory_mb: float
-    problems: Sequence[str]
-
-    @property
-    def passed(self) -> bool:
-        """Everything was as it should be, and something was compared."""
-        return not self.problems and bool(self.tables)
 
 
 def drill(
@@ -69,14 +47,12 @@ def drill(
     chosen: Sequence[str],
     targets: Sequence[str],
     say: Say,
-    *,
-    rows: int,
-    hold_seconds: float,
+    options: Options | None = None,
 ) -> list[Result]:
     """Plays scenarios and writes the report.
 
     Args:
-        chosen: names; all without one.
+        chosen: names of scenarios; all without one. They are played in the order of the runbook.
 
     Raises:
         MbpError: an unknown scenario or target, or PostgreSQL's binaries are not installed.
@@ -86,152 +62,202 @@ def drill(
             raise MbpError(f"no scenario {name!r}", cure=did_you_mean(name, SCENARIOS))
     for target in targets:
         if target not in TARGETS:
-            raise MbpError(
-                f"no drill for the target {target!r}", cure=f"use {' or '.join(TARGETS)}"
-            )
-    limit = load_hooks(root).limits["cdc_recovery_seconds"]
+            raise MbpError(f"no target {target!r}", cure=did_you_mean(target, TARGETS))
+    installed()
+    wanted = [one for name, one in SCENARIOS.items() if not chosen or name in chosen]
     results = []
     with TemporaryDirectory(prefix="mbp-drill-") as scratch:
         folder = Path(scratch)
-        folder.chmod(0o755)  # the servers, which run as nobody, find what lies in it
-        copy = _copy(root, folder / "project")
-        options = Options(rows, hold_seconds, folder)
-        for name in [one for one in SCENARIOS if not chosen or one in chosen]:
-            for target in targets:
-                say(f"{name} on {target}")
-                results.append(_play(copy, folder, name, target, options, limit))
-                say(f"  {'passed' if results[-1].passed else 'FAILED'}")
-    document = {
-        "drilled_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": SEED,
-        "rows": rows,
-        "hold_seconds": hold_seconds,
-        "recovery_limit_seconds": limit,
-        "results": [{**asdict(one), "passed": one.passed} for one in results],
-    }
-    write_text(root / f"{REPORT}.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
-    write_text(root / f"{REPORT}.md", as_markdown(results))
+        folder.chmod(0o755)  # the servers, which do not run as root, find what lies in it
+        with ExitStack() as servers:
+            world = _world(root, folder, targets, servers, say, options or Options())
+            for scenario in wanted:
+                for target in targets:
+                    begun = time.monotonic()
+                    result = world.play(scenario, target)
+                    results.append(result)
+                    seconds = time.monotonic() - begun
+                    verdict = "passed" if result.passed else "FAILED"
+                    say(f"{scenario.name} on {target}: {verdict} in {seconds:.0f} s")
+    write_report(root, list(SCENARIOS), results, seed=SEED)
     return results
 
 
-def _play(copy: Path, folder: Path, name: str, target: str, options: Options, limit: int) -> Result:
-    scenario = SCENARIOS[name]
-    what = (scenario.__doc__ or "").strip()
-    with _stage(copy, folder, name, target) as stage:
+@dataclass(frozen=True)
+class _World:
+    """What scenarios share: the copy of the project, its manifests, an empty warehouse of each target."""
+
+    folder: Path
+    project: Path
+    manifests: Mapping[str, Any]
+    warehouse_server: PostgresServer | None
+    settings: Mapping[str, str]
+    options: Options
+
+    def play(self, scenario: Scenario, target: str) -> Result:
+        """One scenario; what stops it is a problem of it and no error of the drill."""
+        rows = Result.of(scenario, target)
         try:
-            played = scenario(stage, options)
-            # What the load did last may still be at the source only.
-            stage.command("run", "--once")
-            compared = stage.compared()
-            problems = [*played.problems]
-            decision, detected = played.decided, played.detect_seconds
-            if decision is None:
-                # At the end of the window in which all this arrived.
-                _, decision, detected = stage.watched(window_end(datetime.now(UTC)) + SECOND)
+            with self._stage(scenario, target) as stage:
+                played = scenario.play(stage, self.options)
+                compared = stage.compared()
+                lag = stage.worst_lag()
+                watched, more, times = self._watched(stage, scenario, played)
         except MbpError as error:
-            tail = "; ".join(stage.said[-3:])
-            told = f"{error}. The reader said: {tail}"
-            return Result(name, target, what, "", (), None, None, "-", 0.0, (told,))
-        finally:
-            stage.close()
-    problems += [f"{one.table} differs: {one}" for one in compared if not one.same]
-    if decision.split(" ")[0] != played.expected:
-        problems.append(f"the watcher decided {decision}, expected was {played.expected}")
-    if played.recover_seconds > limit:
-        problems.append(f"recovered after {played.recover_seconds:.0f} s, limit {limit} s")
-    return Result(
-        name,
-        target,
-        what,
-        played.note,
-        compared,
-        round(played.recover_seconds, 2),
-        detected,
-        decision,
-        round(stage.peak_memory_mb),
-        problems,
-    )
+            return rows.failed(str(error))
+        problems = [*played.problems, *more]
+        problems += [one.sentence for one in compared if not one.same]
+        limit = load_hooks(self.project).limits["cdc_recovery_seconds"]
+        if played.recovered_seconds > limit:
+            problems.append(f"back after {played.recovered_seconds:.0f} s, limit {limit} s")
+        return rows.ended(played, compared, lag, watched, times, stage.peak_memory_mib, problems)
 
-
-@contextmanager
-def _stage(copy: Path, folder: Path, name: str, target: str) -> Iterator[Stage]:
-    """Servers of its own: a scenario restarts them, fills their disks and changes their settings."""
-    place = folder / f"{name}-{target}"
-    place.mkdir(mode=0o755)
-    with (
-        PostgresServer(market.SETTINGS) as server,
-        PostgresServer() as warehouse,
-        Proxy(server.host, server.port) as proxy,
-    ):
-        warehouse.create_database("warehouse")
-        settings = {
-            **warehouse.environment("warehouse"),
-            "MBP_PG_ROLE": "",
-            "MBP_DUCKDB_PATH": str(place / "mbp.duckdb"),
-            "MBP_DRILL_QUOTA": str(place / "quota"),
-            "MBP_RAW": "loaded",
-            "MBP_STATE_DIR": str(place / "state"),
-            "MBP_PROJECT_DIR": str(copy),
-            "MBP_HOOK_URL": "",
-            "MBP_ALERTMANAGER_URL": "",
-            "DBT_TARGET_PATH": str(place / "target"),
-            "DBT_TARGET": target,
-        }
-        source: Source = market.create(server, "market", shape.by_name(raw_tables(copy)))
-        with environment(settings), connect(copy, target) as opened:
-            initialise(copy, opened)
-        yield Stage(copy, target, server, warehouse, source, proxy, settings, SEED)
-
-
-def _copy(root: Path, place: Path) -> Path:
-    for part in PARTS:
-        (place / part).parent.mkdir(parents=True, exist_ok=True)
-        if (root / part).is_dir():
-            shutil.copytree(root / part, place / part, symlinks=True)
+    def _watched(
+        self, stage: Stage, scenario: Scenario, played: Played
+    ) -> tuple[Watched, list[str], tuple[float | None, float | None]]:
+        """(what the watcher said, what is wrong with it, seconds to (decide, close) in the data's time)."""
+        late = played.lateness
+        if late is None:
+            first = datetime.fromtimestamp(stage.begun_at, UTC)
+            watched = watch(stage, self.manifests[stage.target], first, datetime.now(UTC))
+            return watched, self._wrong(watched, scenario), (None, None)
+        clock = stretched(late.scale, late.begun)
+        clock.stretch(stage)
+        watched = watch(
+            stage, self.manifests[stage.target], clock.at(late.begun), clock.at(late.ended)
+        )
+        problems = self._wrong(watched, scenario)
+        policy = load_hooks(self.project)
+        decided, closed = watched.decided, next((one for one in watched.looks if one.closed), None)
+        if watched.looks[0].state.colour != "green":
+            problems.append(f"before the fault the watcher was not green: {watched.looks[0].told}")
+        detect = recover = None
+        if decided is not None:
+            detect = (decided.decided_at - clock.at(late.fault)).total_seconds()
+            start = (decided.decided_at - decided.breached_at).total_seconds()
+            limit = policy.limits["rollback_start_seconds"]
+            if start > limit:
+                problems.append(f"decided {start:.0f} s after the breach, limit {limit} s")
+        if closed is None:
+            problems.append("the decision never closed")
         else:
-            shutil.copy2(root / part, place / part)
-    install_packages(place)
-    return place
+            recover = (closed.now - clock.at(late.cure)).total_seconds()
+            limit = policy.limits["cdc_recovery_seconds"]
+            value = closed.state.value
+            if recover > limit:
+                problems.append(f"the lag was back after {recover:.0f} s, limit {limit} s")
+            if value is None or not on_target(policy.hooks[HOOK].kpi, float(value)):
+                problems.append(f"the decision closed at {value}, off its target")
+        return watched, problems, (detect, recover)
+
+    def _wrong(self, watched: Watched, scenario: Scenario) -> list[str]:
+        decided = watched.decided
+        made = "none" if decided is None else "+".join(decided.actions)
+        told = ", ".join(one.told for one in watched.looks)
+        problems = []
+        if made != scenario.expected:
+            problems.append(f"the watcher decided {made}, not {scenario.expected} ({told})")
+        if not any(one.state.value is not None for one in watched.looks):
+            problems.append(f"the watcher measured nothing ({told})")
+        return problems
+
+    @contextmanager
+    def _stage(self, scenario: Scenario, target: str) -> Iterator[Stage]:
+        """A source of its own, a copy of the empty warehouse, a network, and a copy of the project."""
+        place = self.folder / f"{scenario.name}-{target}"
+        place.mkdir()
+        project = place / "project"
+        shutil.copytree(self.project, project, symlinks=True)
+        with ExitStack() as stack:
+            small = None
+            if scenario.needs_quota:
+                small = stack.enter_context(quota.mounted(place / "quota"))
+            server = stack.enter_context(PostgresServer({**market.SETTINGS, **SAFE}))
+            proxy = stack.enter_context(Proxy(server.host, server.port))
+            settings = {
+                **self.settings,
+                "MBP_PROJECT_DIR": str(project),
+                "MBP_DUCKDB_PATH": str((small or place) / FILE),
+            }
+            if target == "duckdb":
+                shutil.copy2(self.folder / FILE, settings["MBP_DUCKDB_PATH"])
+            else:
+                settings["DBT_TARGET"] = target
+                settings |= stack.enter_context(self._database(small))
+            source = market.create(server, "market", shape.by_name(raw_tables(project)))
+            warehouse = self.warehouse_server if target == "postgres" else None
+            yield Stage(project, target, server, warehouse, source, proxy, settings, SEED, small)
+        shutil.rmtree(place)
+
+    @contextmanager
+    def _database(self, small: Path | None) -> Iterator[dict[str, str]]:
+        """A copy of the empty database; with a small file system its largest log lies there."""
+        server = self.warehouse_server
+        assert server is not None  # noqa: S101 - the target demands it
+        server.create_database(WAREHOUSE, TEMPLATE)
+        if small is not None:
+            space = small / "tablespace"
+            space.mkdir(mode=0o700)
+            server.own(space)
+            market.execute(
+                server,
+                WAREHOUSE,
+                f"create tablespace small location '{space}'",
+                "alter table raw_mbp.quotes set tablespace small",
+            )
+        try:
+            yield server.environment(WAREHOUSE)
+        finally:
+            if not server.running:
+                server.serve()
+            server.drop_database(WAREHOUSE)
+            if small is not None:
+                market.execute(server, server.database, "drop tablespace small")
 
 
-def as_table(results: Sequence[Result]) -> str:
-    """A line per scenario and target, and what was wrong."""
-    lines = [
-        f"{'scenario':<18} {'target':<9} {'verdict':<8} {'rows':>10} {'lost':>5} {'twice':>6}"
-        f" {'recovered':>10} {'detected':>9}  decision; what happened"
-    ]
-    for one in results:
-        rows = sum(table.rows for table in one.tables)
-        lost = sum(table.missing + table.extra + table.other for table in one.tables)
-        lines.append(
-            f"{one.scenario:<18} {one.target:<9} {'passed' if one.passed else 'FAILED':<8} {rows:>10,} {lost:>5}"
-            f" {sum(table.twice for table in one.tables):>6} {_seconds(one.recover_seconds):>10}"
-            f" {_seconds(one.detect_seconds):>9}  {one.decision}; {one.note}"
-        )
-        lines += [f"    {told}" for told in one.problems]
-    lines.append(f"{sum(one.passed for one in results)} of {len(results)} passed")
-    return "\n".join(lines) + "\n"
-
-
-def as_markdown(results: Sequence[Result]) -> str:
-    """The same for the evidence."""
-    lines = [
-        "# Drill of the change data capture",
-        "",
-        "| scenario | target | verdict | rows compared | lost | twice | recovered | decision | what happened |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for one in results:
-        rows = sum(table.rows for table in one.tables)
-        lost = sum(table.missing + table.extra + table.other for table in one.tables)
-        twice = sum(table.twice for table in one.tables)
-        told = "; ".join([one.note, *one.problems]).replace("|", "/")
-        lines.append(
-            f"| {one.scenario} | {one.target} | {'passed' if one.passed else 'FAILED'} | {rows:,} | {lost}"
-            f" | {twice} | {_seconds(one.recover_seconds)} | {one.decision} | {told} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f} s"
+def _world(
+    root: Path,
+    folder: Path,
+    targets: Sequence[str],
+    servers: ExitStack,
+    say: Say,
+    options: Options,
+) -> _World:
+    project = folder / "project"
+    for part in PARTS:
+        origin, copy = root / part, project / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if origin.is_dir():
+            shutil.copytree(origin, copy, symlinks=True)
+        else:
+            shutil.copy2(origin, copy)
+    settings = {
+        "MBP_PROJECT_DIR": str(project),
+        "MBP_RAW": "loaded",
+        "MBP_NOW": "wall_clock",
+        "MBP_STATE_DIR": ".mbp",
+        "MBP_HOOK_URL": "",
+        "MBP_HOOK_SECRET": "",
+        "MBP_ALERTMANAGER_URL": "",
+        "MBP_PG_ROLE": "",
+        "DBT_TARGET_PATH": "target",
+        "DBT_TARGET": "duckdb",
+        "MBP_DUCKDB_PATH": str(folder / FILE),
+    }
+    say("building the empty warehouses")
+    with environment(settings):
+        install_packages(project)
+    server, manifests = None, {}
+    for target in targets:
+        own = settings | {"DBT_TARGET": target}
+        if target == "postgres":
+            server = servers.enter_context(PostgresServer(SAFE))
+            server.create_database(WAREHOUSE)
+            own |= server.environment(WAREHOUSE)
+        with environment(own), connect(project, target) as warehouse:
+            initialise(project, warehouse)
+        manifests[target] = build_empty(project, target, own)
+        if server is not None and target == "postgres":
+            server.create_database(TEMPLATE, WAREHOUSE)
+            server.drop_database(WAREHOUSE)
+    return _World(folder, project, manifests, server, settings, options)

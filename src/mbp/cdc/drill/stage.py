@@ -1,41 +1,46 @@
-"""Where a scenario plays: a source, a warehouse, a reader in a process of its own, load, and the watcher."""
+"""Where a scenario plays: a source, a warehouse, a network between them, and readers in processes of their own."""
 
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
+import duckdb
 import psycopg2
 
-from mbp.building.dbt_process import demand, environment, run_dbt
+from mbp.building.dbt_process import environment
 from mbp.cdc.drill import market
-from mbp.cdc.drill.compare import Compared, compare
+from mbp.cdc.drill.load import Load
 from mbp.cdc.drill.proxy import Proxy
+from mbp.cdc.drill.reconcile import Compared, compare, log_sql, source_sql, twice_sql
 from mbp.cdc.shape import own_columns
-from mbp.cdc.source import SLOT, TABLES, Source, drop_slot, slot_state
+from mbp.cdc.source import SLOT, Source, slot_state
 from mbp.errors import MbpError
-from mbp.hooks.decide import State
-from mbp.hooks.watch import watch_once
 from mbp.warehouse import connect
 from mbp.warehouse.raw_tables import raw_tables
 from mbp.warehouse.server import PostgresServer
 
-HOOK = "cdc_delay"
-# What the watcher reads; the seeds of the sheet among it, without tests.
-MEASURES = ("+models/marts/reliability", "--exclude-resource-type", "test", "unit_test")
-PAUSE_SECONDS = 0.02
 PATIENCE_SECONDS = 300.0
 STOP_SECONDS = 60.0
+PAUSE_SECONDS = 0.1
+MEBIBYTE_IN_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that a reader told, and when (monotonic seconds)."""
+
+    at: float
+    line: str
 
 
 @dataclass
@@ -43,29 +48,38 @@ class Stage:
     """One scenario's own source and warehouse.
 
     Attributes:
-        root: an isolated copy of the project; its state folder, ledger and outbox are its own.
-        said: what the readers told, by line.
+        root: an isolated copy of the project.
+        settings: environment of everything that happens here.
+        warehouse_server: None where the warehouse is a file.
+        quota: the small file system that the reader writes to, in the scenario that fills it.
+        begun_at: Unix seconds; arrivals before do not count.
+        peak_memory_mib: of the largest reader.
     """
 
     root: Path
     target: str
     server: PostgresServer
-    warehouse_server: PostgresServer
+    warehouse_server: PostgresServer | None
     source: Source
     proxy: Proxy
     settings: Mapping[str, str]
     seed: int
-    said: list[str] = field(default_factory=list)
-    peak_memory_mb: float = 0.0
+    quota: Path | None = None
+    begun_at: float = field(default_factory=time.time)
+    said: list[Said] = field(default_factory=list)
+    peak_memory_mib: float = 0.0
+    loads: int = 0
 
     @contextmanager
     def reader(self) -> Iterator[subprocess.Popen[str]]:
-        """A reader until the block ends."""
+        """A reader until the block ends; then asked to stop."""
         process = self.start()
         try:
             yield process
-        finally:
             self.stop(process)
+        finally:
+            if process.poll() is None:
+                self.kill(process)
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """`mbp cdc run`, or another command, through the proxy."""
@@ -79,39 +93,30 @@ class Stage:
             "MBP_SOURCE_PASSWORD": str(self.source.password),
             "MBP_SOURCE_DATABASE": self.source.database,
         }
-        program = [
-            sys.executable,
-            "-m",
-            "mbp.cli",
-            "cdc",
-            *(command or ("run",)),
-            "--target",
-            self.target,
-        ]
+        words = [*(command or ("run",)), "--target", self.target]
         process = subprocess.Popen(
-            program,
+            [sys.executable, "-m", "mbp.cli", "cdc", *words],
             cwd=self.root,
             env=own,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         threading.Thread(target=self._listen, args=(process,), daemon=True).start()
         return process
 
     def stop(self, process: subprocess.Popen[str]) -> int:
-        """Asks it to end; its exit code."""
+        """Asks it to end; its exit code.
+
+        Raises:
+            MbpError: it does not.
+        """
         self._remember_memory(process)
-        if process.poll() is None:
-            process.terminate()
+        process.send_signal(signal.SIGTERM)
         try:
             return process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            self.said.append(
-                f"(the reader did not end within {STOP_SECONDS:.0f} s of being asked to)"
-            )
-            return process.wait()
+        except subprocess.TimeoutExpired as error:
+            raise MbpError(f"the reader did not end within {STOP_SECONDS:.0f} s") from error
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """kill -9."""
@@ -120,23 +125,26 @@ class Stage:
         process.wait()
 
     def command(self, *command: str) -> int:
-        """A command of `mbp cdc` to its end; its exit code."""
-        return self.start(*command).wait(PATIENCE_SECONDS)
+        """A command of `mbp cdc` to its end; its exit code.
 
-    @contextmanager
-    def load(self) -> Iterator[None]:
-        """Random transactions at the source until the block ends; interruptions of the source are waited out."""
-        ending = threading.Event()
-        thread = threading.Thread(target=self._load, args=(ending,), daemon=True)
-        thread.start()
+        Raises:
+            MbpError: it does not end.
+        """
+        process = self.start(*command)
         try:
-            yield
-        finally:
-            ending.set()
-            thread.join(60)
+            return process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            self.kill(process)
+            told = " ".join(command)
+            raise MbpError(f"`mbp cdc {told}` did not end") from error
+
+    def load(self) -> Load:
+        """Random transactions at the source, other ones each time."""
+        self.loads += 1
+        return Load(self.server, self.source.database, self.seed + self.loads)
 
     def execute(self, *statements: str) -> None:
-        """At the source, by its administrator."""
+        """At the source, by its administrator, past the proxy."""
         market.execute(self.server, self.source.database, *statements)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -144,163 +152,133 @@ class Stage:
         with environment(self.settings), connect(self.root, self.target, read_only=True) as opened:
             return opened.query(sql)[1]
 
+    def number(self, sql: str) -> int:
+        """One number from the warehouse."""
+        return int(self.rows(sql)[0][0])
+
+    def position(self) -> int:
+        """Up to where the slot was applied; -1: not yet."""
+        found = self.rows(f"select max(position) from raw_mbp._cdc_position where slot = '{SLOT}'")
+        return -1 if found[0][0] is None else int(found[0][0])
+
     def caught_up(self) -> float:
-        """Waits until a change made now is in the warehouse; seconds.
+        """Waits until a change that is made now is in the warehouse; seconds.
 
         Raises:
             MbpError: it does not arrive.
         """
-        mark = f"mark-{time.time_ns()}"
-        begun = time.monotonic()
+        mark, begun = f"mark-{time.time_ns()}", time.monotonic()
         wait_for(lambda: self._marked(mark), "the source accepts a change")
         wait_for(
             lambda: bool(self.rows(f"select 1 from raw_mbp.markets where market_id = '{mark}'")),
-            "a change of the source arrives",
+            "a change of the source is in the warehouse",
+            tail=self.tail,
         )
         return time.monotonic() - begun
 
-    def slot(self) -> dict[str, Any] | None:
-        """As the administrator sees it: not through the proxy."""
-        return slot_state(self.administrator)
+    def noticed(self, text: str, since: float) -> float:
+        """Waits until a reader says something with `text` in it; seconds after `since` (monotonic).
 
-    @property
-    def administrator(self) -> Source:
-        """The source with all rights."""
+        Raises:
+            MbpError: it does not.
+        """
+        wait_for(
+            lambda: self.heard(text, since) is not None, f"the reader says {text!r}", tail=self.tail
+        )
+        return cast(float, self.heard(text, since))
+
+    def heard(self, text: str, since: float) -> float | None:
+        """How long after `since` a reader said it first; None: never."""
+        found = [one.at for one in self.said if text in one.line and one.at >= since]
+        return min(found) - since if found else None
+
+    def tail(self) -> str:
+        """The end of what the readers said."""
+        return " | ".join(one.line for one in self.said[-3:])
+
+    def slot(self) -> dict[str, Any] | None:
+        """As the administrator of the source sees it."""
         one = self.server
-        return Source(one.host, one.port, one.user, one.password, self.source.database)
+        return slot_state(Source(one.host, one.port, one.user, one.password, self.source.database))
 
     def compared(self) -> list[Compared]:
-        """Every table, row for row. Call it when nothing is under way."""
+        """Every table, row for row. Call it when nothing is under way.
+
+        Raises:
+            MbpError: there is no table to compare.
+        """
+        engine = cast(Literal["duckdb", "postgres"], self.target)
         found = []
-        for name, columns in raw_tables(self.root).items():
-            if not name.startswith("mbp."):
-                continue
-            listed = ", ".join(column for column, _ in own_columns(columns))
-            table = name.removeprefix("mbp.")
-            log = self.rows(f"select {listed}, __op, __source_lsn from raw_{name}")
-            connection = self.server.connect(self.source.database)
-            with connection.cursor() as cursor:
-                cursor.execute("set timezone = 'UTC'")
-                cursor.execute(f"select {listed} from {table}")
-                found.append(compare(table, cursor.fetchall(), log))
-            connection.close()
+        with environment(self.settings), connect(self.root, self.target, read_only=True) as opened:
+            for name, columns in raw_tables(self.root).items():
+                family, table = name.split(".")
+                if family != "mbp":
+                    continue
+                own, relation = own_columns(columns), f"raw_mbp.{table}"
+                connection = self.server.connect(self.source.database)
+                try:
+                    with connection.cursor() as cursor:
+                        cursor.execute(source_sql(table, own))
+                        there = cursor.fetchall()
+                finally:
+                    connection.close()
+                here = opened.query(log_sql(relation, own, engine))[1]
+                twice = opened.query(twice_sql(relation, own))[1]
+                count = int(opened.query(f"select count(*) from {relation}")[1][0][0])
+                found.append(compare(table, there, here, twice, count))
+        if not found:
+            raise MbpError("no table was compared", cure="look at the contracts of the four tables")
         return found
 
-    def watched(self, now: datetime) -> tuple[State, str, float | None]:
-        """Measures the lag with dbt and lets the watcher look, at an instant: (state, decision, seconds to detect)."""
-        own = {**self.settings, "MBP_NOW": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
-        with environment(own):
-            demand(
-                run_dbt(
-                    self.root,
-                    ["build", "--target", self.target, "--select", *MEASURES],
-                    quiet=True,
-                )
-            )
-            watched = watch_once(self.root, self.target)
-        (state,) = [one for one in watched.outcome.states if one.hook_id == HOOK]
-        decided = [one for one in watched.outcome.opened if one.hook_id == HOOK]
-        if not decided:
-            return state, "none", None
-        one = decided[0]
-        told = f"{'+'.join(one.actions)} ({one.owner})"
-        return state, told, (one.decided_at - one.breached_at).total_seconds()
-
-    def move_into(self, folder: Path) -> None:
-        """Puts what the reader writes into a folder: the DuckDB file, or the largest table of the warehouse."""
-        if self.target == "duckdb":
-            path = Path(self.settings["MBP_DUCKDB_PATH"])
-            shutil.move(path, folder / path.name)
-            path.symlink_to(folder / path.name)
-            return
-        place = folder / "tablespace"
-        place.mkdir(mode=0o700)
-        self.warehouse_server.own(place)
-        self.at_warehouse(
-            f"create tablespace quota location '{place}'",
-            "alter table raw_mbp.quotes set tablespace quota",
-        )
-
-    def move_back(self) -> None:
-        """Undoes `move_into`."""
-        if self.target == "duckdb":
-            path = Path(self.settings["MBP_DUCKDB_PATH"])
-            real = path.resolve()
-            path.unlink()
-            shutil.move(real, path)
-            return
-        self.at_warehouse(
-            "alter table raw_mbp.quotes set tablespace pg_default", "drop tablespace quota"
-        )
-
-    def at_warehouse(self, *statements: str) -> None:
-        """By the administrator of its server."""
-        connection = self.warehouse_server.connect(self.settings["MBP_PG_DATABASE"])
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-        connection.close()
-
-    def close(self) -> None:
-        """Lets go of what the source keeps."""
-        for _ in range(100):
-            drop_slot(self.administrator)
-            if self.slot() is None:
-                break
-            time.sleep(0.1)
+    def worst_lag(self) -> float | None:
+        """Seconds from commit to arrival of the latest streamed change since the stage began; None: none arrived."""
+        arrived = f"_loaded_at >= to_timestamp({self.begun_at})"
+        parts = [
+            "select extract(epoch from _loaded_at) - cast(__source_ts_ms as double precision) / 1000 as lag"
+            f" from raw_mbp.{table} where __op <> 'r' and {arrived}"
+            for table in market.KEY_COLUMNS
+        ]
+        found = self.rows(f"select max(lag) from ({' union all '.join(parts)}) as lags")
+        return None if found[0][0] is None else float(found[0][0])
 
     def _marked(self, mark: str) -> bool:
         self.execute(market.row("markets", mark, 1))
         return True
 
-    def _load(self, ending: threading.Event) -> None:
-        self.seed += 1
-        for transaction in market.transactions(self.seed):
-            if ending.wait(PAUSE_SECONDS):
-                return
-            try:
-                self.execute(transaction)
-            except psycopg2.Error:
-                time.sleep(0.2)
-
     def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stderr is not None  # noqa: S101 - it was asked for
-        for line in process.stderr:
-            self.said.append(line.rstrip())
+        assert process.stdout is not None  # noqa: S101 - it was asked for
+        for line in process.stdout:
+            self.said.append(Said(time.monotonic(), line.rstrip()))
 
     def _remember_memory(self, process: subprocess.Popen[str]) -> None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-        except OSError:
-            return
-        for line in status.splitlines():
-            if line.startswith("VmHWM"):
-                self.peak_memory_mb = max(self.peak_memory_mb, int(line.split()[1]) / 1024)
+        """The most that it ever had in memory, as the kernel knows it."""
+        with suppress(OSError):
+            text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+            for line in text.splitlines():
+                if line.startswith("VmHWM"):
+                    mebibytes = int(line.split()[1]) / MEBIBYTE_IN_KIB
+                    self.peak_memory_mib = max(self.peak_memory_mib, mebibytes)
 
 
-def wait_for(question: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Asks until it is so; what is not reachable for the moment is not so.
+def wait_for(
+    question: Callable[[], bool],
+    what: str,
+    seconds: float = PATIENCE_SECONDS,
+    tail: Callable[[], str] = lambda: "",
+) -> float:
+    """Asks until it is so, and says how long that took; what cannot be reached for the moment is not so.
 
     Raises:
         MbpError: it did not become so in time.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
+    begun = time.monotonic()
+    while time.monotonic() < begun + seconds:
+        with suppress(psycopg2.OperationalError, psycopg2.InterfaceError, duckdb.Error, MbpError):
             if question():
-                return
-        except (psycopg2.Error, MbpError):
-            pass
-        time.sleep(0.1)
+                return time.monotonic() - begun
+        time.sleep(PAUSE_SECONDS)
+    told = tail()
     raise MbpError(
-        f"after {seconds:.0f} s it is still not so that {what}", cure="read what the reader said"
+        f"after {seconds:.0f} s it is still not so that {what}"
+        + (f"; it said: {told}" if told else "")
     )
-
-
-def begun(stage: Stage) -> bool:
-    """Whether the first snapshot is in the warehouse."""
-    position = stage.rows(f"select max(position) from raw_mbp._cdc_position where slot = '{SLOT}'")
-    return (position[0][0] or -1) > 0
-
-
-__all__ = ["TABLES", "Stage", "begun", "wait_for"]
