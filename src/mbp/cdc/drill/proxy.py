@@ -136,8 +136,9 @@ class Proxy:
                     waiting.append((time.monotonic() + seconds, data))
                 while waiting and (not self._delay_seconds or waiting[0][0] <= time.monotonic()):
                     _, data = waiting.popleft()
-                    client.sendall(data)
+                    # Counted first: who has received it may ask at once.
                     self.passed += len(data)
+                    client.sendall(data)
         except (OSError, ValueError):
             return
         finally:
