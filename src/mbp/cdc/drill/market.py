@@ -12,7 +12,7 @@ SETTINGS = {"wal_level": "logical", "max_wal_senders": "10", "max_replication_sl
 PASSWORD = "of the reader"  # noqa: S105 - of a server that lives as long as the run
 TEXTS = ("plain", "", "ünïcode ✓ 日本", 'quote " and, comma', "line\nbreak\ttab", "\\N", "NULL")
 KEYS = 400
-DELETED_SHARE = 0.25
+DELETED_SHARE, MOVED_SHARE = 0.25, 0.05
 STATEMENTS = (1, 1, 1, 3, 12)
 
 
@@ -99,7 +99,7 @@ def row(table: str, key: str, number: int) -> str:
 def transactions(seed: int) -> Iterator[str]:
     """Random transactions on all four tables, without end; the same for the same seed.
 
-    Keys come and go: a quarter of the statements delete.
+    Keys come and go: a quarter of the statements delete, and some give a row another key.
     """
     chance = random.Random(seed)  # noqa: S311
     while True:
@@ -107,8 +107,15 @@ def transactions(seed: int) -> Iterator[str]:
         for _ in range(chance.choice(STATEMENTS)):
             table = chance.choice(list(ROWS))
             key = f"k-{chance.randrange(KEYS)}"
-            if chance.random() < DELETED_SHARE:
-                statements.append(f"delete from {table} where {KEY_COLUMNS[table]} = '{key}'")
+            kind, column = chance.random(), KEY_COLUMNS[table]
+            if kind < DELETED_SHARE:
+                statements.append(f"delete from {table} where {column} = '{key}'")
+            elif kind < DELETED_SHARE + MOVED_SHARE:
+                other = f"k-{chance.randrange(KEYS)}"
+                statements.append(
+                    f"update {table} set {column} = '{other}' where {column} = '{key}'"
+                    f" and not exists (select 1 from {table} where {column} = '{other}')"
+                )
             else:
                 statements.append(row(table, key, chance.randrange(10**6)))
         yield "; ".join(statements)

@@ -33,18 +33,21 @@ class Look:
     Attributes:
         now: the moment that it was made for.
         opened, closed: decisions of this evaluation.
+        done: what the executors did.
     """
 
     now: datetime
     state: State
     opened: Decision | None
     closed: OpenDecision | None
+    done: str
 
     @property
     def told(self) -> str:
         """In a line."""
         value = "-" if self.state.value is None else f"{float(self.state.value):.1f} s"
-        return f"{self.now:%H:%M:%S} {self.state.colour} at {value}"
+        done = f" ({self.done})" if self.done else ""
+        return f"{self.now:%H:%M:%S} {self.state.colour} at {value}{done}"
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,16 @@ def _look(stage: Stage, manifest: Any, now: datetime) -> Look:
     own = {**stage.settings, "MBP_NOW": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
     with environment(own):
         demand(run_dbt(stage.root, MEASURED, target=stage.target, manifest=manifest, quiet=True))
-        outcome = watch_once(stage.root, stage.target).outcome
+        watched = watch_once(stage.root, stage.target)
+    outcome = watched.outcome
     states = [one for one in outcome.states if one.hook_id == HOOK]
     if len(states) != 1:
         raise MbpError(f"the hook {HOOK} was not evaluated", cure="see `mbp hooks check`")
     opened = [one for one in outcome.opened if one.hook_id == HOOK]
     closed = [one for one in outcome.recovered if one.hook_id == HOOK]
-    return Look(now, states[0], opened[0] if opened else None, closed[0] if closed else None)
+    made = [one.decision_id for one in opened] + [one.decision_id for one in closed]
+    done = "; ".join(watched.done[one] for one in made)
+    return Look(now, states[0], opened[0] if opened else None, closed[0] if closed else None, done)
 
 
 def window_end(at: datetime) -> datetime:
