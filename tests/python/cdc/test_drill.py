@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,10 @@ from mbp.cdc.drill.load import Load
 from mbp.cdc.drill.proxy import REPLICATION, Proxy
 from mbp.cdc.drill.reconcile import Compared, compare, log_sql, source_sql, twice_sql
 from mbp.cdc.drill.report import Result, as_markdown, as_table, write_report
-from mbp.cdc.drill.run import SCENARIOS, drill
-from mbp.cdc.drill.watching import stretched, window_end
+from mbp.cdc.drill.run import SCENARIOS, drill, watcher_problems
+from mbp.cdc.drill.watching import Look, Watched, stretched, window_end
 from mbp.errors import MbpError
+from mbp.hooks.decide import Colour, Decision, State
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
 
@@ -340,6 +343,30 @@ def test_without_the_binaries_of_postgres_it_cannot_run(
     monkeypatch.setattr("mbp.warehouse.server.find_spec", lambda _: None)
     with pytest.raises(MbpError, match=r"binaries are not installed.*Cure: scripts/setup"):
         drill(project_root, ["late"], ["duckdb"], lambda _: None)
+
+
+def look(colour: Colour, value: str | None, actions: tuple[str, ...] = ()) -> Look:
+    now = datetime(2026, 1, 5, 12, 5, 1, tzinfo=UTC)
+    number = None if value is None else Decimal(value)
+    state = State("cdc_delay", "cdc_lag_p95", "all", colour, False, number, 1, now, None, "")
+    reason = "breach" if colour == "red" else "unknown"
+    opened = Decision("id", "cdc_delay", "cdc_lag_p95", "all", reason, number, "<=120", now, now,
+                      actions, "DATA", now)  # fmt: skip
+    return Look(now, state, opened if actions else None, None, "")
+
+
+def test_a_watcher_that_looks_away_is_a_finding() -> None:
+    late, well = look("red", "190", ("degrade", "rollback")), look("green", "3")
+    assert watcher_problems(Watched([well, late]), "degrade+rollback") == []
+    assert watcher_problems(Watched([well]), "none") == []
+    for looks, expected, told in (
+        ([well], "degrade+rollback", "decided none, not degrade"),
+        ([late], "none", "decided degrade.rollback, not none"),
+        ([look("unknown", None, ("open_incident",))], "degrade+rollback", "decided open_incident"),
+        ([look("unknown", None)], "none", "measured nothing"),
+        ([], "none", "measured nothing"),
+    ):
+        assert re.search(told, " ".join(watcher_problems(Watched(looks), expected)))
 
 
 def command(*words: str) -> ClickResult:

@@ -120,13 +120,13 @@ class _World:
         if late is None:
             first = datetime.fromtimestamp(stage.begun_at, UTC)
             watched = watch(stage, self.manifests[stage.target], first, datetime.now(UTC))
-            return watched, self._wrong(watched, scenario), (None, None)
+            return watched, watcher_problems(watched, scenario.expected), (None, None)
         clock = stretched(late.scale, late.begun)
         clock.stretch(stage)
         watched = watch(
             stage, self.manifests[stage.target], clock.at(late.begun), clock.at(late.ended)
         )
-        problems = self._wrong(watched, scenario)
+        problems = watcher_problems(watched, scenario.expected)
         policy = load_hooks(self.project)
         decided, closed = watched.decided, next((one for one in watched.looks if one.closed), None)
         if watched.looks[0].state.colour != "green":
@@ -149,17 +149,6 @@ class _World:
             if value is None or not on_target(policy.hooks[HOOK].kpi, float(value)):
                 problems.append(f"the decision closed at {value}, off its target")
         return watched, problems, (detect, recover)
-
-    def _wrong(self, watched: Watched, scenario: Scenario) -> list[str]:
-        decided = watched.decided
-        made = "none" if decided is None else "+".join(decided.actions)
-        told = ", ".join(one.told for one in watched.looks)
-        problems = []
-        if made != scenario.expected:
-            problems.append(f"the watcher decided {made}, not {scenario.expected} ({told})")
-        if not any(one.state.value is not None for one in watched.looks):
-            problems.append(f"the watcher measured nothing ({told})")
-        return problems
 
     @contextmanager
     def _stage(self, scenario: Scenario, target: str) -> Iterator[Stage]:
@@ -213,6 +202,23 @@ class _World:
             server.drop_database(WAREHOUSE)
             if small is not None:
                 market.execute(server, server.database, "drop tablespace small")
+
+
+def watcher_problems(watched: Watched, expected: str) -> list[str]:
+    """What is wrong with what the watcher said.
+
+    Args:
+        expected: the actions that it has to decide, joined by '+', or 'none'.
+    """
+    decided = watched.decided
+    made = "none" if decided is None else "+".join(decided.actions)
+    told = ", ".join(one.told for one in watched.looks)
+    problems = []
+    if made != expected:
+        problems.append(f"the watcher decided {made}, not {expected} ({told})")
+    if not any(one.state.value is not None for one in watched.looks):
+        problems.append(f"the watcher measured nothing ({told})")
+    return problems
 
 
 def _world(
