@@ -77,6 +77,8 @@ def target_restarted(stage: Stage, options: Options) -> Played:
     """The warehouse goes away: a restart and a crash of its server, or a file that somebody else holds."""
     server = stage.warehouse_server
     with stage.reader() as process, stage.load():
+        # The first change may come with the snapshot; the second one comes through an open stream.
+        stage.caught_up()
         stage.caught_up()
         fault = time.monotonic()
         if server is None:

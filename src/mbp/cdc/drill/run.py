@@ -76,10 +76,11 @@ def drill(
                     begun = time.monotonic()
                     result = world.play(scenario, target)
                     results.append(result)
+                    # Now, and not at the end: who is cut off keeps what was played.
+                    write_report(root, list(SCENARIOS), [result], seed=SEED)
                     seconds = time.monotonic() - begun
                     verdict = "passed" if result.passed else "FAILED"
                     say(f"{scenario.name} on {target}: {verdict} in {seconds:.0f} s")
-    write_report(root, list(SCENARIOS), results, seed=SEED)
     return results
 
 
