@@ -52,7 +52,8 @@ with problems as (
         'heartbeat arrived before it was committed' as problem,
         heartbeat_id as record
     from {{ ref('stg_ops__cdc_heartbeats') }}
-    where loaded_at < emitted_at
+    -- Clocks may differ by so much, and a heartbeat needs milliseconds.
+    where loaded_at < emitted_at - interval '{{ skew }} seconds'
 
     union all
 

@@ -360,3 +360,43 @@ def test_a_table_without_heartbeats_is_not_ok(site: Site) -> None:
         "mbp_quotes": "ok",
         "mbp_resolutions": "insufficient data",
     }
+
+
+def test_rows_of_a_real_reader_are_measured(site: Site) -> None:
+    """A reader needs milliseconds: clocks that differ as little as they may give lags below zero, and are measured.
+
+    Heartbeats come every five seconds and count for their table alone; rows of a snapshot have no lag.
+    """
+    start = datetime(2026, 1, 6, 23, 50, tzinfo=UTC)
+    beats = [
+        f"('real-{number}', 'quotes', timestamptz '{arrived + timedelta(seconds=2)}', timestamptz '{arrived}')"
+        for number in range(60)
+        for arrived in [start + timedelta(seconds=5 * number)]
+    ]
+    late = int((start - timedelta(days=3)).timestamp() * 1000)
+    before = lag_windows(site)["mbp_quotes"]
+    site.execute(
+        f"insert into sample_ops.cdc_heartbeats values {', '.join(beats)}",
+        "insert into sample_mbp.quotes (quote_id, market_id, __op, __deleted, __source_ts_ms, __source_lsn,"
+        f" _loaded_at) select 'real', 'm', 'r', 'false', {late}, max(__source_lsn) + 1,"
+        " timestamptz '2026-01-06 23:52:00+00' from sample_mbp.quotes",
+    )
+    site.run("run", "--full-refresh", "--select", "kpi_cdc_lag+")
+    after = lag_windows(site)
+    assert after["mbp_quotes"][:2] == (before[0] + 60, 0)
+    assert after["mbp_quotes"][2] < before[2]
+    assert after["mbp_markets"][0] < 60
+    (row,) = site.rows(
+        "select verdict, value from reliability.kpi_windows where kpi_id = 'cdc_lag_p95'"
+        " and window_end = '2026-01-06 23:55:00+00' and entity = 'mbp_quotes'"
+    )
+    assert row[0] == "ok"
+
+
+def lag_windows(site: Site) -> dict[str, tuple[int, int, Decimal]]:
+    """Dataset -> changes, skewed ones among them, and p95, of the window that begins at 23:50."""
+    rows = site.rows(
+        "select dataset, changes, skewed_changes, p95_seconds from reliability.kpi_cdc_lag"
+        " where window_start = '2026-01-06 23:50:00+00'"
+    )
+    return {str(row[0]): row[1:] for row in rows}  # type: ignore[misc]
