@@ -65,7 +65,8 @@ def watch(
 ) -> None:
     """Evaluate every hook and carry out what it decides: incident, block, degrade, rollback, freeze.
 
-    Exit code: 0 all green, 1 something is red or could not be delivered, 2 could not look.
+    Alarms of the change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
+    a message could not be delivered, 2 could not look.
     """
     import time
 
@@ -111,17 +112,20 @@ def deploy_check(
 
 
 def check(as_json: AsJson = False) -> None:
-    """Check hooks and sheet: every KPI has a hook, every hook an owner, a route, a runbook, evidence.
+    """Check hooks, sheet and alarms: every KPI has a hook, every hook an owner, a route, a runbook, evidence.
 
     Exit code: 0 whole, 1 findings, 2 a file cannot be read.
     """
+    from mbp.cdc.alarm_limits import FILE, load_limits
     from mbp.contracts.sheet import SHEET
+    from mbp.hooks.cdc_alarms import alert_rules
     from mbp.hooks.policy import HOOKS, load_hooks
     from mbp.paths import project_root
     from mbp.reporting import Suite, forms
 
     policy = load_hooks(project_root())
-    suite = Suite("mbp hooks check", [SHEET, HOOKS], policy.findings)
+    alert_rules(load_limits(project_root()), policy.receivers)
+    suite = Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings)
     typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
     if suite.failed:
         raise typer.Exit(EXIT_FINDINGS)
@@ -176,7 +180,7 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
 def _tell(watched: Watched, *, as_json: bool) -> None:
     from mbp.hooks.watch import text
 
-    typer.echo(watched.outcome.as_json() if as_json else text(watched), nl=False)
+    typer.echo(watched.as_json() if as_json else text(watched), nl=False)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         _annotate(watched)
 
@@ -187,6 +191,10 @@ def _would_send(watched: Watched) -> None:
     for decision in watched.outcome.opened:
         for notice in notices(watched.policy, decision, recovered_at=None):
             typer.echo(f"would send to {notice.channel}: {json.dumps(notice.body)}")
+    for alarm in watched.alarms:
+        typer.echo(
+            f"would tell {watched.limits.owner}: {alarm.id} {alarm.subject}, unless told before"
+        )
 
 
 def _annotate(watched: Watched) -> None:
@@ -201,6 +209,12 @@ def _annotate(watched: Watched) -> None:
                 f"::error title={hook.action}::{told} (owner {hook.owner}, {hook.runbook})",
                 err=True,
             )
+    for alarm in watched.alarms:
+        typer.echo(
+            f"::error title={alarm.id}::{alarm.subject}: {alarm.message}; {alarm.cure}"
+            f" (owner {watched.limits.owner}, {watched.limits.runbook})",
+            err=True,
+        )
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         verdict = "green" if watched.passed else "red"
@@ -276,7 +290,8 @@ def status(target: Target = None, as_json: AsJson = False) -> None:
     from mbp.hooks.watch import look
     from mbp.paths import project_root
 
-    found = screen.status(*look(project_root(), target))
+    seen = look(project_root(), target)
+    found = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
     if as_json:
         typer.echo(json.dumps(screen.as_json(found), indent=2, default=str))
         return
@@ -292,13 +307,12 @@ def metrics(
 ) -> None:
     """Write the newest value of every KPI, and the state of the change data capture, for Prometheus."""
     from mbp.files import write_text
-    from mbp.hooks.cdc_alarms import samples
     from mbp.hooks.exposition import exposition
     from mbp.hooks.watch import look
     from mbp.paths import project_root
 
-    root = project_root()
-    text = exposition(*look(root, target), samples(root, target))
+    seen = look(project_root(), target)
+    text = exposition(seen.policy, seen.picture, seen.outcome, seen.captured)
     if output is None:
         typer.echo(text, nl=False)
     else:

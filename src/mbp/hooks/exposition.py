@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mbp.cdc.watched import Watched
 from mbp.hooks.cdc_alarms import GAUGES, Sample
+from mbp.hooks.cdc_alarms import samples as captured_samples
 from mbp.hooks.decide import COLOURS, Outcome
 from mbp.hooks.measurements import Picture
 from mbp.hooks.policy import HookPolicy
@@ -21,14 +23,13 @@ HELP = {
 }
 
 
-def exposition(
-    policy: HookPolicy, picture: Picture, outcome: Outcome, captured: Sequence[Sample] = ()
-) -> str:
+def exposition(policy: HookPolicy, picture: Picture, outcome: Outcome, watched: Watched) -> str:
     """All metrics; entities by name, values as they were measured.
 
     Args:
-        captured: of the change data capture; none where there is none.
+        watched: of the change data capture; where there is none, none of its metrics are there.
     """
+    captured = captured_samples(watched)
     help_texts = {**HELP, **(GAUGES if captured else {})}
     samples: dict[str, list[Sample]] = {name: [] for name in help_texts}
     for sample in (*_samples(policy, picture, outcome), *captured):

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
-from mbp.building.dbt_process import target_name
 from mbp.errors import MbpError
-from mbp.warehouse import Warehouse, connect
+from mbp.warehouse import Warehouse
 
 # How far back a watcher looks: past the longest patience (three days) with what is older than "now" by then.
 # What a look costs must not grow with the history.
@@ -61,18 +59,12 @@ class Picture:
     seen: frozenset[str]
 
 
-def read_picture(root: Path, target: str | None) -> Picture:
+def picture_of(warehouse: Warehouse) -> Picture:
     """Reads the warehouse as it is.
 
     Raises:
-        MbpError: no warehouse, or one that was built without the KPI models or without data.
+        MbpError: it was built without the KPI models, or without data.
     """
-    with connect(root, target_name(target), read_only=True) as warehouse:
-        return picture_of(warehouse)
-
-
-def picture_of(warehouse: Warehouse) -> Picture:
-    """Like `read_picture`, on an open connection."""
     demand_models(warehouse)
     _, clock = warehouse.query("select now_at from reliability.kpi_clock")
     if not clock or clock[0][0] is None:

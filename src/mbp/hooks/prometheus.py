@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mbp.cdc.alarm_limits import Limits
 from mbp.hooks import cdc_alarms
 from mbp.hooks.decide import STALE_AFTER_WINDOWS
 from mbp.hooks.exercises import Exercise
@@ -18,8 +19,12 @@ PATIENCE = "2m"
 STEPS = 75
 
 
-def rules(policy: HookPolicy) -> dict[str, Any]:
-    """A rule file: what is recorded, and an alert per hook (two for a must-have: breach and blindness)."""
+def rules(policy: HookPolicy, limits: Limits) -> dict[str, Any]:
+    """A rule file: what is recorded, an alert per hook (two for a must-have: breach and blindness) and per alarm.
+
+    Raises:
+        MbpError: the owner of the alarms has no route.
+    """
     alerts: list[dict[str, Any]] = []
     for hook in policy.hooks.values():
         alerts.append(_breach(hook))
@@ -32,11 +37,12 @@ def rules(policy: HookPolicy) -> dict[str, Any]:
             "expr": "min by (kpi) (time() - mbp_kpi_window_end_timestamp_seconds)",
         },
     ]
+    captured = cdc_alarms.alert_rules(limits, policy.receivers)
     return {
         "groups": [
             {"name": "mbp_kpis", "interval": SCRAPE, "rules": recorded},
             {"name": "mbp_hooks", "interval": SCRAPE, "rules": alerts},
-            {"name": "mbp_cdc", "interval": SCRAPE, "rules": cdc_alarms.alert_rules()},
+            {"name": "mbp_cdc", "interval": SCRAPE, "rules": captured},
         ]
     }
 
@@ -68,7 +74,7 @@ def alertmanager(policy: HookPolicy) -> dict[str, Any]:
     }
 
 
-def rule_tests(policy: HookPolicy, exercises: Sequence[Exercise]) -> dict[str, Any]:
+def rule_tests(policy: HookPolicy, exercises: Sequence[Exercise], limits: Limits) -> dict[str, Any]:
     """Test cases for promtool: each exercise raises its alert, and its control raises none."""
     cases = []
     for exercise in exercises:
@@ -79,7 +85,7 @@ def rule_tests(policy: HookPolicy, exercises: Sequence[Exercise]) -> dict[str, A
             cases.append(_case(f"{exercise.id}: control", hook, wanted.entity, alert, None))
             fault = "silent" if unknown else "breach"
             cases.append(_case(exercise.id, hook, wanted.entity, alert, fault))
-    cases += cdc_alarms.alert_tests(SCRAPE)
+    cases += cdc_alarms.alert_tests(limits, SCRAPE)
     return {"rule_files": [RULES_FILE], "evaluation_interval": SCRAPE, "tests": cases}
 
 

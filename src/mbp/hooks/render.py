@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from mbp.cdc.alarm_limits import load_limits
 from mbp.files import stale, write_stale
 from mbp.hooks.dashboards import dashboards
 from mbp.hooks.exercises import load_exercises
@@ -26,13 +27,13 @@ def rendered(root: Path) -> dict[str, str]:
     """Path in the project -> content.
 
     Raises:
-        MbpError: sheet, hooks or exercises are wrong: nothing is derived from half of them.
+        MbpError: sheet, hooks, exercises or alarms are wrong: nothing is derived from half of them.
     """
     policy = demand_whole(load_hooks(root))
-    exercises = load_exercises(root, policy)
+    exercises, limits = load_exercises(root, policy), load_limits(root)
     files = {
-        f"{FOLDER}/prometheus/{RULES_FILE}": _yaml(rules(policy)),
-        f"{FOLDER}/prometheus/mbp_rules_test.yml": _yaml(rule_tests(policy, exercises)),
+        f"{FOLDER}/prometheus/{RULES_FILE}": _yaml(rules(policy, limits)),
+        f"{FOLDER}/prometheus/mbp_rules_test.yml": _yaml(rule_tests(policy, exercises, limits)),
         f"{FOLDER}/alertmanager/alertmanager.yml": _yaml(alertmanager(policy)),
         REFERENCE: markdown(policy, exercises),
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mbp.cdc.watched import Alarm
 from mbp.hooks.decide import Outcome, State, by_hook, worst
 from mbp.hooks.measurements import WHOLE, Measurement, OpenDecision, Picture
 from mbp.hooks.policy import HookPolicy
@@ -45,10 +46,13 @@ class Status:
     rows: Sequence[Row]
     open: Sequence[OpenDecision]
     findings: Sequence[str]
+    alarms: Sequence[Alarm]
 
 
-def status(policy: HookPolicy, picture: Picture, outcome: Outcome) -> Status:
-    """Every KPI of the sheet, also one that no hook watches."""
+def status(
+    policy: HookPolicy, picture: Picture, outcome: Outcome, alarms: Sequence[Alarm]
+) -> Status:
+    """Every KPI of the sheet, also one that no hook watches, and the alarms of the change data capture."""
     states = by_hook(outcome.states)
     by_kpi = {hook.kpi.id: hook for hook in policy.hooks.values()}
     rows = []
@@ -78,10 +82,11 @@ def status(policy: HookPolicy, picture: Picture, outcome: Outcome) -> Status:
     return Status(
         picture.now.isoformat(),
         policy.hash,
-        outcome.passed and not policy.findings,
+        outcome.passed and not policy.findings and not alarms,
         rows,
         picture.open,
         [f"{one.place}: {one.sentence}" for one in policy.findings],
+        alarms,
     )
 
 
@@ -113,6 +118,10 @@ def text(found: Status, *, colour: bool) -> str:
             :WIDTH
         ]
         for one in found.open
+    ]
+    lines += [
+        f"alarm: {one.id} {one.subject} ({one.severity}): {one.message}"[:WIDTH]
+        for one in found.alarms
     ]
     lines += [f"finding: {one}" for one in found.findings]
     return "\n".join(lines) + "\n"

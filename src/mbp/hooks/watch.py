@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mbp.building.dbt_process import target_name
-from mbp.hooks import actions, ledger, outbox
+from mbp.cdc.alarm_limits import Limits, load_limits
+from mbp.cdc.watched import Alarm, alarms, read_watched
+from mbp.cdc.watched import Watched as Captured
+from mbp.hooks import actions, alarming, ledger, outbox
 from mbp.hooks.decide import Decision, Outcome, decide
-from mbp.hooks.measurements import OpenDecision, Picture, picture_of, read_picture
+from mbp.hooks.measurements import OpenDecision, Picture, picture_of
 from mbp.hooks.policy import HookPolicy, load_hooks
 from mbp.hooks.state import state_folder, write_lock
-from mbp.warehouse import connect
+from mbp.warehouse import Warehouse, connect
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Watched:
         done: decision id -> what the executors did.
         problems: messages that could not be delivered; they stay in the outbox.
         still_open: every decision that is open now.
+        alarms: of the change data capture; they decide nothing.
+        limits: what they were judged by.
     """
 
     policy: HookPolicy
@@ -30,22 +36,60 @@ class Watched:
     done: dict[str, str]
     problems: Sequence[str]
     still_open: Sequence[OpenDecision]
+    alarms: Sequence[Alarm]
+    limits: Limits
 
     @property
     def passed(self) -> bool:
-        """Nothing is red, no hook is wrong, and everybody who had to be told was told."""
-        return self.outcome.passed and not self.policy.findings and not self.problems
+        """Nothing is red, no hook is wrong, no alarm is raised, and everybody who had to be told was told."""
+        return (
+            self.outcome.passed
+            and not self.policy.findings
+            and not self.problems
+            and not self.alarms
+        )
+
+    def as_json(self) -> str:
+        """The outcome, and the alarms beside it."""
+        document = json.loads(self.outcome.as_json())
+        document["alarms"] = [vars(one) for one in self.alarms]
+        return json.dumps(document, sort_keys=True, indent=2) + "\n"
 
 
-def look(root: Path, target: str | None) -> tuple[HookPolicy, Picture, Outcome]:
-    """What the hooks say of the warehouse as it is; nothing is written or sent.
+@dataclass(frozen=True)
+class Look:
+    """What policy and warehouse say, before anything is done about it.
+
+    Attributes:
+        captured: what the control tables of the change data capture say.
+    """
+
+    policy: HookPolicy
+    picture: Picture
+    outcome: Outcome
+    captured: Captured
+    limits: Limits
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """By the clock of the warehouse: the project's now is that of the data, and stands still with it."""
+        return alarms(self.captured, self.limits, self.captured.read_at)
+
+
+def look(root: Path, target: str | None) -> Look:
+    """What hooks and alarms say of the warehouse as it is; nothing is written or sent.
 
     Raises:
-        MbpError: policy or warehouse cannot be used.
+        MbpError: policy, alarms or warehouse cannot be used.
     """
-    policy = load_hooks(root)
-    picture = read_picture(root, target)
-    return policy, picture, decide(policy, picture)
+    policy, limits = load_hooks(root), load_limits(root)
+    with connect(root, target_name(target), read_only=True) as warehouse:
+        return _look(policy, limits, warehouse)
+
+
+def _look(policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> Look:
+    picture = picture_of(warehouse)
+    return Look(policy, picture, decide(policy, picture), read_watched(warehouse), limits)
 
 
 def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watched:
@@ -62,13 +106,14 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
     """
     to = outbox.endpoints()
     if dry_run:
-        policy, picture, outcome = look(root, target)
-        return Watched(policy, outcome, {}, (), _still_open(picture, outcome))
-    policy = load_hooks(root)
+        seen = look(root, target)
+        still_open = _still_open(seen.picture, seen.outcome)
+        return Watched(seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits)
+    policy, limits = load_hooks(root), load_limits(root)
     folder = state_folder(root)
     with connect(root, target_name(target)) as warehouse:
-        picture = picture_of(warehouse)
-        outcome = decide(policy, picture)
+        seen = _look(policy, limits, warehouse)
+        picture, outcome = seen.picture, seen.outcome
         alerts = to.alertmanager is not None
         done = {
             one.decision_id: actions.execute(root, folder, policy, one, alerts, warehouse)
@@ -90,8 +135,10 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
                 "evaluation_id",
                 ledger.evaluation_rows(policy, outcome),
             )
+    raised = seen.alarms
+    alarming.follow(root, folder, raised, limits, seen.captured.read_at, endpoint=alerts)
     problems = outbox.deliver(root, folder, to)
-    return Watched(policy, outcome, done, problems, still_open)
+    return Watched(policy, outcome, done, problems, still_open, raised, limits)
 
 
 def _still_open(picture: Picture, outcome: Outcome) -> list[OpenDecision]:
@@ -116,7 +163,7 @@ def _as_open(one: Decision) -> OpenDecision:
 
 
 def text(watched: Watched) -> str:
-    """A line per hook and entity that is not green, what was decided, and a line that sums up."""
+    """A line per hook and entity that is not green, what was decided, alarms, and a line that sums up."""
     states = watched.outcome.states
     lines = [f"{one.place}: {one.code}: {one.sentence}" for one in watched.policy.findings]
     for state in states:
@@ -138,10 +185,14 @@ def text(watched: Watched) -> str:
         f"closed   {one.hook_id:<16} {one.entity:<16} open since {one.opened_at:%Y-%m-%d %H:%M:%S}"
         for one in watched.outcome.recovered
     ]
+    lines += [
+        f"alarm    {one.id:<20} {one.subject:<16} {one.severity}: {one.message}; {one.cure}"
+        for one in watched.alarms
+    ]
     lines += [f"problem  {one}" for one in watched.problems]
     red = sum(state.counts_as_red for state in states)
     lines.append(
-        f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red,"
+        f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red, {len(watched.alarms)} alarms,"
         f" {len(watched.still_open)} open decisions at {watched.outcome.now:%Y-%m-%d %H:%M:%S}"
     )
     return "\n".join(lines) + "\n"

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from tests.python.built import Built, copied
 
 from mbp.building.dbt_process import demand, environment, run_dbt
+from mbp.hooks.render import FOLDER
 from mbp.hooks.watch import Watched, watch_once
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
+
+INSTALL = "apt-get install prometheus prometheus-alertmanager"
+
+
+def tool(name: str) -> str:
+    """The path of a tool; MBP_DEMAND_ALERT_TOOLS makes its absence a failure, as in its CI job."""
+    found = shutil.which(name)
+    if found is None and os.environ.get("MBP_DEMAND_ALERT_TOOLS"):
+        pytest.fail(f"{name} is not installed: {INSTALL}")
+    if found is None:
+        pytest.skip(f"{name} is not installed, so nothing was judged by it: {INSTALL}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -102,3 +120,35 @@ def site(
 def duckdb_site(built: Built, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Site]:
     with a_site(built, postgres_server, "duckdb", tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def alertmanager(project_root: Path, tmp_path: Path) -> Iterator[str]:
+    """A real Alertmanager with the routing of the project."""
+    program = tool("prometheus-alertmanager")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [
+            program,
+            f"--config.file={project_root / FOLDER / 'alertmanager/alertmanager.yml'}",
+            f"--storage.path={tmp_path / 'alertmanager'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--cluster.listen-address=",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(100):
+            try:
+                if requests.get(f"{url}/-/ready", timeout=1).ok:
+                    break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
