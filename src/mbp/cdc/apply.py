@@ -65,7 +65,6 @@ class Applier:
 
     Args:
         columns: source table -> its contracted columns.
-        make_way: called before the warehouse is written: returns when it can be.
 
     Attributes:
         position, applied: up to where transactions were taken in, and up to where they are in the warehouse. The
@@ -78,9 +77,8 @@ class Applier:
         sink: Sink,
         columns: Mapping[str, Sequence[tuple[str, str]]],
         say: Callable[[str], None],
-        make_way: Callable[[], None],
     ) -> None:
-        self.sink, self.columns, self.say, self.make_way = sink, columns, say, make_way
+        self.sink, self.columns, self.say = sink, columns, say
         self.position = self.applied = 0
         self.transaction: Begin | None = None
         self.stopped: set[str] = set()
@@ -160,7 +158,6 @@ class Applier:
         events, self.events = self.events, []
         if not (batch.size or events):
             return
-        self.make_way()
         for table, rows in batch.rows.items():
             at = shape.arrival()
             for row in rows:
@@ -209,7 +206,6 @@ class Applier:
                 self._park(relation.name, relation, payload, position)
                 continue
             self.flush()
-            self.make_way()
             self.sink.truncate(f"mbp.{relation.name}", position, int(self.milliseconds))
             self.say(f"{relation.name} was emptied at the source: its rows are deleted")
 
@@ -236,7 +232,6 @@ class Applier:
     def _stop(self, name: str, position: int, reason: str) -> None:
         # What came before is written first: the table stands exactly before the change that does not fit.
         self.flush()
-        self.make_way()
         self.stopped.add(name)
         self.sink.control().stop(name, position, f"{shape.BREAK}: {reason}")
         self._happened(Event("stopped", name, position, reason))

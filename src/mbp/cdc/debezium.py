@@ -154,7 +154,7 @@ class _Handler:
 
     def _make_way(self) -> None:
         """Waits until a DuckDB file that others hold can be written."""
-        while not (self.sink.in_transaction or self.sink.ready()):
+        while not self.sink.ready():
             if self.stopping():
                 raise MbpError(
                     "stopped while another process had the DuckDB file open",

@@ -62,7 +62,9 @@ class Reader:
         self.source, self.say, self.stopping = source, say, stopping
         self.columns = shape.by_name(tables)
         self.sink = Sink(root, target, SLOT, tables)
-        self.applier = Applier(self.sink, self.columns, say, self._make_way)
+        self.applier = Applier(self.sink, self.columns, say)
+        self.sink.waiting = self._keep_alive
+        self._told = False
         self._cursor: Any = None
 
     @property
@@ -241,9 +243,8 @@ class Reader:
                     quiet_since = time.monotonic()
                 if applier.transaction is None:
                     ends = self._has_reached(until) or self.stopping()
-                    if ends:
-                        self._make_way()
-                    if ends or (applier.is_due and self._may_write()):
+                    # A file that others hold is written later, as long as what waits stays small.
+                    if ends or (applier.is_due and self.sink.ready()):
                         self._commit()
                     if ends:
                         return
@@ -276,28 +277,26 @@ class Reader:
             return False
         return max(int(self._cursor.wal_end or 0), self.applier.position) >= until
 
-    def _may_write(self) -> bool:
-        """A DuckDB file that others hold is written later, as long as what waits stays small."""
-        return self.sink.in_transaction or self.sink.ready()
+    def _keep_alive(self) -> None:
+        """While others hold the DuckDB file: the source is told that we are there, and people what we wait for.
 
-    def _make_way(self) -> None:
-        """Waits until the warehouse can be written; the source is told that we are alive."""
-        told = False
-        while not self._may_write():
-            if not told:
-                self.say("waiting for the DuckDB file, which another process has open")
-                told = True
-            if self._cursor is not None:
-                self._cursor.send_feedback(flush_lsn=self.applier.applied, force=True)
-            if self.stopping():
-                raise MbpError(
-                    "stopped while another process had the DuckDB file open",
-                    cure="run it again: it goes on where it stopped",
-                )
-            time.sleep(IDLE_SECONDS)
+        Raises:
+            MbpError: somebody wants us to stop.
+        """
+        if not self._told:
+            self._told = True
+            self.say("waiting for the DuckDB file, which another process has open")
+        if self._cursor is not None:
+            self._cursor.send_feedback(flush_lsn=self.applier.applied, force=True)
+        if self.stopping():
+            raise MbpError(
+                "stopped while another process had the DuckDB file open",
+                cure="run it again: it goes on where it stopped",
+            )
 
     def _commit(self) -> None:
         self.applier.commit()
+        self._told = False
         self._cursor.send_feedback(flush_lsn=self.applier.applied, force=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,12 +12,15 @@ from mbp.cdc import reconcile, shape
 from mbp.cdc.control import PARKED, Control, Event, ReaderState
 from mbp.cdc.exact import misfits
 from mbp.cdc.letters import Letter, row_letter, stored
+from mbp.cdc.parts import Parts
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse
-from mbp.warehouse.connection import LockedError, opener
+from mbp.warehouse.connection import LockedError, engine_of, opener
 from mbp.warehouse.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
 
 LOCK_PATIENCE_SECONDS = 45.0
+# What a large transaction has written waits on disk, not in memory, for its commit.
+DUCKDB_SETTINGS = {"memory_limit": "256MB", "preserve_insertion_order": "false"}
 LOCK_PAUSE_SECONDS = 0.1
 # Place of the position in a row of a change log, from its end.
 POSITION = -2
@@ -37,12 +41,15 @@ class Sink:
         columns: raw table ('mbp.quotes') -> (column, type) in order.
 
     Attributes:
+        waiting: called again and again while others hold the DuckDB file; without it, patience ends.
         refused: dead letters since the sink was made, without the parked ones.
     """
 
     def __init__(self, root: Path, target: str, slot: str, columns: Columns) -> None:
         self.slot, self.columns = slot, columns
-        self._connect = opener(root, target)
+        self.waiting: Callable[[], None] | None = None
+        self.engine, self._connect = engine_of(root, target), opener(root, target)
+        self._parts = Parts()
         self.refused = 0
         self._warehouse: Warehouse | None = None
         self._in_transaction = False
@@ -74,7 +81,7 @@ class Sink:
     def ready(self) -> bool:
         """Whether the warehouse can be written now; False: somebody holds the DuckDB file."""
         try:
-            self._open(patience=0)
+            self._open(wait=False)
         except LockedError:
             return False
         return True
@@ -176,12 +183,13 @@ class Sink:
     @property
     def in_transaction(self) -> bool:
         """Rows were written that nobody sees yet."""
-        return self._in_transaction
+        return self._in_transaction or bool(self._parts)
 
     def close(self) -> None:
         """Ends the connection; what was not committed is gone."""
         warehouse, self._warehouse = self._warehouse, None
         self._in_transaction = False
+        self._parts.close()
         if warehouse is not None:
             warehouse.close()
 
@@ -189,47 +197,49 @@ class Sink:
     def _control(self) -> Control:
         return Control(self._open(), self.slot)
 
-    def _open(self, patience: float = LOCK_PATIENCE_SECONDS) -> Warehouse:
-        deadline = time.monotonic() + patience
+    def _open(self, *, wait: bool = True) -> Warehouse:
+        deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
         while self._warehouse is None:
             try:
                 self._warehouse = self._connect()
+                if self._warehouse.engine == "duckdb":
+                    for name, value in DUCKDB_SETTINGS.items():
+                        self._warehouse.execute(f"set {name} = '{value}'")
             except LockedError:
-                if time.monotonic() >= deadline:
+                if not wait or (self.waiting is None and time.monotonic() >= deadline):
                     raise
+                if self.waiting is not None:
+                    self.waiting()
                 time.sleep(LOCK_PAUSE_SECONDS)
         return self._warehouse
 
     def _begin(self) -> Warehouse:
+        """The transaction, with everything in it that was appended."""
         warehouse = self._open()
         if not self._in_transaction:
             warehouse.execute("begin")
             self._in_transaction = True
+        parts, self._parts = self._parts, Parts()
+        with parts:
+            for place, columns, source in parts.sources(warehouse):
+                casts = ", ".join(f'cast("{name}" as {kind})' for name, kind in columns)
+                warehouse.execute(f"insert into {place} select {casts} from {source}")
         return warehouse
 
     def _release(self) -> None:
-        if self._warehouse is not None and self._warehouse.engine == "duckdb":
+        if self._warehouse is not None and self.engine == "duckdb":
             self.close()
 
     def _append(self, place: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> None:
         if not rows:
             return
-        warehouse: Any = self._begin()
         listed = list(zip(*rows, strict=True))
-        if warehouse.engine == "duckdb":
-            import pyarrow as pa
-
-            arrays = [pa.array(one, type=pa.string()) for one in listed]
-            batch = pa.table(arrays, names=[name for name, _ in columns])
-            warehouse.connection.register("mbp_cdc_batch", batch)
-            casts = ", ".join(f'cast("{name}" as {kind})' for name, kind in columns)
-            warehouse.execute(f"insert into {place} select {casts} from mbp_cdc_batch")
-            warehouse.connection.unregister("mbp_cdc_batch")
+        if self.engine == "duckdb":
+            self._parts.add(place, columns, listed)
             return
-        import io
-
         escaped = [_escaped(values) for values in listed]
         stream = io.StringIO("\n".join(map("\t".join, zip(*escaped, strict=True))) + "\n")
+        warehouse: Any = self._begin()
         with warehouse.connection.cursor() as cursor:
             cursor.copy_expert(f"copy {place} ({reconcile.names(columns)}) from stdin", stream)
 

@@ -72,6 +72,15 @@ def connect(root: Path, target: str | None = None, *, read_only: bool = False) -
             time.sleep(LOCK_PAUSE_SECONDS)
 
 
+def engine_of(root: Path, target: str | None = None) -> str:
+    """What kind of warehouse a target is, without opening it.
+
+    Raises:
+        MbpError: unknown target.
+    """
+    return str(read_target(root, target)[1].get("type"))
+
+
 def opener(
     root: Path, target: str | None = None, *, read_only: bool = False
 ) -> Callable[[], Warehouse]:
