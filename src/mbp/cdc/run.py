@@ -13,6 +13,7 @@ import duckdb
 import psycopg2
 
 from mbp.cdc import shape
+from mbp.cdc.alarm_limits import load_limits
 from mbp.cdc.apply import Applier
 from mbp.cdc.replay import replay
 from mbp.cdc.sink import Sink
@@ -61,6 +62,7 @@ class Reader:
         tables = raw_tables(root)
         self.source, self.say, self.stopping = source, say, stopping
         self.columns = shape.by_name(tables)
+        self.alarm_share = load_limits(root).filling_share
         self.sink = Sink(root, target, SLOT, tables)
         self.applier = Applier(self.sink, self.columns, say)
         self.sink.waiting = self._keep_alive
@@ -218,7 +220,7 @@ class Reader:
 
     def _stream(self, control: Any, once: bool, until: int | None = None) -> None:
         connection = self.source.connect(replication=True)
-        applier, beat = self.applier, Beat(control, self.say)
+        applier, beat = self.applier, Beat(control, self.say, self.alarm_share)
         try:
             cursor = self._cursor = connection.cursor()
             options = {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"}

@@ -8,16 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mbp.cdc.alarm_limits import load_limits
 from mbp.cdc.control import Control
 from mbp.cdc.source import SLOT, TABLES, Source, slot_state
-from mbp.cdc.watch_source import ALARM_SHARE, MEBIBYTE
+from mbp.cdc.watched import MEBIBYTE, Alarm, alarms, read_watched
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.raw_tables import CDC_READERS
 
 MINUTES = 5
-# A heartbeat comes every five seconds: after so many of them are missing, the silence is a finding.
-SILENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,10 @@ def read_status(root: Path, target: str, source: Source) -> Status:
             f" from {CDC_READERS} where slot = {control.mark}",
             [SLOT],
         )
+        seen = read_watched(warehouse)
+    raised = alarms(seen, load_limits(root), seen.read_at)
     skew, error, limit = rows[0] if rows else (None, None, None)
-    return Status(position, slot, limit, skew, error, tables, _findings(slot, limit, tables))
+    return Status(position, slot, limit, skew, error, tables, _findings(slot, raised))
 
 
 def _table(
@@ -124,9 +125,8 @@ def _table(
     )
 
 
-def _findings(
-    slot: dict[str, Any] | None, limit: int | None, tables: Sequence[TableStatus]
-) -> list[str]:
+def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]:
+    """What the source says of the slot, and the alarms of `mbp watch`."""
     found = []
     if slot is None:
         found.append(
@@ -136,18 +136,7 @@ def _findings(
         found.append(f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`")
     elif not slot["active"]:
         found.append("nobody streams: start `mbp cdc run`")
-    if slot and limit and (slot["retained_bytes"] or 0) >= ALARM_SHARE * limit:
-        found.append(
-            f"the source keeps {slot['retained_bytes'] / MEBIBYTE:,.0f} MiB of log, limit {limit / MEBIBYTE:,.0f} MiB"
-        )
-    for one in tables:
-        if one.stopped is not None:
-            found.append(f"{one.table} stands still: {one.stopped}")
-        if one.dead_letters:
-            found.append(f"{one.table}: {one.dead_letters:,} dead letters; `mbp cdc replay --list`")
-        if one.heartbeat_age_seconds is None or one.heartbeat_age_seconds > SILENCE_SECONDS:
-            found.append(f"{one.table}: no heartbeat for {_seconds(one.heartbeat_age_seconds)}")
-    return found
+    return found + [f"{one.subject}: {one.message}; {one.cure}" for one in raised]
 
 
 def text(found: Status) -> str:

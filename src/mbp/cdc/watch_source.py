@@ -22,8 +22,7 @@ LOCK_PATIENCE_SECONDS = 10.0
 LIMIT_VARIABLE = "MBP_CDC_SLOT_LIMIT_MB"
 DEFAULT_LIMIT_MB = 1024
 MEBIBYTE = 2**20
-# From this share of the limit on the reader says so, at most once a minute; alarms of their own watch it too.
-ALARM_SHARE = 0.5
+# Said at most so often; alarms of their own watch it too.
 ALARM_PAUSE_SECONDS = 60.0
 
 
@@ -72,10 +71,11 @@ class Beat:
 
     Args:
         control: an autocommit connection to the source.
+        alarm_share: from this share of its limit on, the log that the slot retains is told.
     """
 
-    def __init__(self, control: Any, say: Callable[[str], None]) -> None:
-        self.control, self.say = control, say
+    def __init__(self, control: Any, say: Callable[[str], None], alarm_share: float) -> None:
+        self.control, self.say, self.alarm_share = control, say, alarm_share
         self._next = 0.0
         self._next_alarm = 0.0
 
@@ -102,7 +102,7 @@ class Beat:
         return ReaderState(skew, (answered - asked) / 2, retained, limit)
 
     def _alarm(self, retained: int | None, limit: int) -> None:
-        if (retained or 0) < ALARM_SHARE * limit or time.monotonic() < self._next_alarm:
+        if (retained or 0) < self.alarm_share * limit or time.monotonic() < self._next_alarm:
             return
         self._next_alarm = time.monotonic() + ALARM_PAUSE_SECONDS
         self.say(

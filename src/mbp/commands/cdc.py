@@ -65,6 +65,11 @@ def setup(
 
     for statement in setup_sql(schema):
         typer.echo(f"{statement};")
+    # Of the whole server, and its administrator's to decide: said, not done.
+    typer.echo(
+        "-- A forgotten slot must cost the slot, not the disk; the reader's alarms go by this limit:"
+    )
+    typer.echo("-- alter system set max_slot_wal_keep_size = '2GB'; select pg_reload_conf();")
 
 
 def run(

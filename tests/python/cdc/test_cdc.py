@@ -164,21 +164,24 @@ def test_status_finds_what_somebody_has_to_look_at(pair: Pair) -> None:
         "insert into quotes (quote_id) values ('q')",
     )
     pair.read()
-    with connect(pair.root, pair.target) as warehouse:
-        warehouse.execute(
-            "update raw_ops.cdc_heartbeats set emitted_at = emitted_at - interval '2 minutes'"
-        )
-        warehouse.execute("update raw_mbp._cdc_readers set retained_limit_bytes = 1")
+    pair.at_warehouse(
+        "update raw_mbp._cdc_readers set retained_bytes = 9 * 1048576, retained_limit_bytes = 10 * 1048576"
+    )
     found = read_status(pair.root, pair.target, pair.source)
     told = "\n".join(found.findings)
     for expected in (
         "nobody streams",
-        "MiB of log, limit",
-        "markets: 1 dead letters",
-        "quotes stands still: data_contract_break: quotes.price is gone from the source",
-        "resolutions: no heartbeat for 12",
+        "mbp_cdc/markets",
+        "mbp_cdc/quotes",
+        "quotes.price is gone from the source",
+        "its limit is 10 MiB",
     ):
         assert expected in told
+    pair.at_warehouse(
+        "update raw_mbp._cdc_readers set recorded_at = recorded_at - interval '2 minutes'"
+    )
+    silent = "\n".join(read_status(pair.root, pair.target, pair.source).findings)
+    assert "mbp_cdc: no sign of life for 12" in silent
     shown = text(found)
     assert all(f"! {one}" in shown for one in found.findings)
     drop_slot(pair.source)
