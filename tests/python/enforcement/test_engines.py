@@ -112,7 +112,7 @@ def test_a_table_that_is_not_there_is_an_error_for_every_engine(
 ) -> None:
     with copied(built, postgres_server, "postgres", tmp_path) as settings, environment(settings):
         with connect(project_root, "postgres") as warehouse:
-            warehouse.execute("drop table marts.mbp_abuse_events")
+            warehouse.execute("drop table marts.mbp_abuse_events cascade")
         results = run(project_root, ENGINES, "postgres")
     of_it = [one for one in results if one.dataset == "mbp_abuse_events"]
     errors = [one for one in of_it if one.verdict == "error"]
