@@ -116,7 +116,6 @@ def _pair(
     server: PostgresServer, warehouse: PostgresServer, folder: Path, target: str, what: str
 ) -> Iterator[Pair]:
     name = f"{what}_{target}"
-    server.create_database(name)
     warehouse.create_database(f"warehouse_{name}")
     settings = {
         **warehouse.environment(f"warehouse_{name}"),

@@ -42,11 +42,13 @@ class Known:
     Attributes:
         places: where each contracted column stands; empty while it does not fit.
         log: its raw table.
+        in_order: the source has the contracted columns in their order, and no others.
     """
 
     relation: Relation
     places: Sequence[int]
     log: str
+    in_order: bool = False
 
 
 @dataclass
@@ -176,7 +178,7 @@ class Applier:
         if known is None or known.relation.name in self.stopped:
             self._change(Change("c", relation_id, None, tuple(values)), payload, position)
             return
-        row = [values[place] for place in known.places]
+        row = values if known.in_order else [values[place] for place in known.places]
         row += ("c", "false", self.milliseconds, str(position))
         self._wait(known.log, row, position, payload, known.relation)
 
@@ -221,9 +223,9 @@ class Applier:
             if name not in self.stopped and not self.skipping:
                 self._stop(name, position, error.what)
             return
-        self.known[relation.relation_id] = Known(
-            relation, shape.places_of(relation, columns), f"mbp.{name}"
-        )
+        places = shape.places_of(relation, columns)
+        in_order = places == list(range(len(relation.columns)))
+        self.known[relation.relation_id] = Known(relation, places, f"mbp.{name}", in_order)
         if more and not self.skipping:
             told = f"columns without a contract: {', '.join(more)}"
             self.say(f"drift: {name} has {told}")

@@ -29,10 +29,15 @@ def misfit(row: Sequence[str | None], columns: Sequence[tuple[str, str]]) -> str
 
 
 def misfits(
-    rows: Sequence[Sequence[str | None]], columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[str | None]],
+    listed: Sequence[Sequence[str | None]],
+    columns: Sequence[tuple[str, str]],
 ) -> dict[int, str]:
-    """Place of a row that does not fit -> why. Whole columns are looked at first: such rows are rare."""
-    listed = zip(*rows, strict=True)
+    """Place of a row that does not fit -> why. Whole columns are looked at first: such rows are rare.
+
+    Args:
+        listed: the same values by column.
+    """
     if all(fit(_present(values), kind) for values, (_, kind) in zip(listed, columns, strict=False)):
         return {}
     found = {place: misfit(row, columns) for place, row in enumerate(rows)}

@@ -228,19 +228,20 @@ class Reader:
                 slot_name=SLOT, start_lsn=applier.position, options=options, decode=False
             )
             quiet_since = time.monotonic()
+            read, take = cursor.read_message, applier.take
             while True:
                 state = beat.now_and_then()
                 if state is not None:
                     applier.state = state
                     if once and until is None:
                         until = _end_of_source(control)
-                message, count = cursor.read_message(), 0
+                message, count = read(), 0
                 while message is not None:
-                    applier.take(message.payload, message.data_start)
+                    take(message.payload, message.data_start)
                     count += 1
                     if applier.transaction is None or count == MESSAGES:
                         break
-                    message = cursor.read_message()
+                    message = read()
                 if count:
                     quiet_since = time.monotonic()
                 if applier.transaction is None:

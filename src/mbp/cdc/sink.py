@@ -95,8 +95,8 @@ class Sink:
         Returns:
             How many rows were appended.
         """
-        columns = self.columns[table]
-        bad = misfits(rows, columns)
+        columns, listed = self.columns[table], by_column(rows)
+        bad = misfits(rows, listed, columns)
         if bad:
             if letter_of is None:
                 name = table.removeprefix("mbp.")
@@ -106,14 +106,18 @@ class Sink:
             else:
                 self.quarantine([letter_of(one, bad[one]) for one in bad])
             rows = [row for place, row in enumerate(rows) if place not in bad]
-        self._append(f"raw_{table}", columns, rows)
+            listed = by_column(rows)
+        self._append(f"raw_{table}", columns, rows, listed)
         return len(rows)
 
     def quarantine(self, letters: Sequence[Letter]) -> None:
         """Keeps dead letters; one that is kept already is not kept twice."""
         known = self.control().known(letters) if letters else set()
         rows = {one.id: stored(one, self.slot) for one in letters if one.id not in known}
-        self._append(CDC_DEAD_LETTERS, CDC_CONTROL_TABLES[CDC_DEAD_LETTERS][0], list(rows.values()))
+        kept = list(rows.values())
+        self._append(
+            CDC_DEAD_LETTERS, CDC_CONTROL_TABLES[CDC_DEAD_LETTERS][0], kept, by_column(kept)
+        )
         self.refused += sum(one.kind != PARKED and one.id in rows for one in letters)
 
     def truncate(self, table: str, position: int, milliseconds: int) -> None:
@@ -137,14 +141,15 @@ class Sink:
         columns = shape.own_columns(self.columns[table])
         if first:
             reconcile.stage(self._begin(), columns)
-        bad = misfits(rows, columns)
+        listed = by_column(rows)
+        bad = misfits(rows, listed, columns)
         if bad:
             place, reason = next(iter(sorted(bad.items())))
             raise MbpError(
                 f"a row of {table} (key {rows[place][0]!r}) cannot be taken over: {reason}",
                 cure="mend the row at the source, then run it again: nothing was written",
             )
-        self._append(reconcile.STAGED, columns, rows)
+        self._append(reconcile.STAGED, columns, rows, listed)
 
     def reconcile(self, table: str, position: int, milliseconds: int) -> tuple[int, int]:
         """Adds what lies between the log and the staged rows: (new or other, gone)."""
@@ -230,18 +235,30 @@ class Sink:
         if self._warehouse is not None and self.engine == "duckdb":
             self.close()
 
-    def _append(self, place: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> None:
+    def _append(
+        self,
+        place: str,
+        columns: Sequence[tuple[str, str]],
+        rows: Sequence[Row],
+        listed: Sequence[Row],
+    ) -> None:
         if not rows:
             return
-        listed = list(zip(*rows, strict=True))
         if self.engine == "duckdb":
             self._parts.add(place, columns, listed)
             return
         escaped = [_escaped(values) for values in listed]
-        stream = io.StringIO("\n".join(map("\t".join, zip(*escaped, strict=True))) + "\n")
+        untouched = all(one is other for one, other in zip(escaped, listed, strict=True))
+        lines: Any = rows if untouched else zip(*escaped, strict=True)
+        stream = io.StringIO("\n".join(map("\t".join, lines)) + "\n")
         warehouse: Any = self._begin()
         with warehouse.connection.cursor() as cursor:
             cursor.copy_expert(f"copy {place} ({reconcile.names(columns)}) from stdin", stream)
+
+
+def by_column(rows: Sequence[Row]) -> list[Row]:
+    """The values of rows, column by column."""
+    return list(zip(*rows, strict=True))
 
 
 def _position(row: Row) -> int:

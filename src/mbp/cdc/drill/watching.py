@@ -11,6 +11,7 @@ from typing import Any
 from mbp.building.dbt_process import demand, environment, run_dbt
 from mbp.cdc.drill import market
 from mbp.cdc.drill.stage import Stage
+from mbp.cdc.watch_source import HEARTBEAT_SECONDS
 from mbp.errors import MbpError
 from mbp.hooks.decide import Decision, State
 from mbp.hooks.measurements import OpenDecision
@@ -23,6 +24,8 @@ WINDOW = timedelta(minutes=5)
 BUILT = ("run", "--full-refresh", "--select", "+models/marts/reliability")
 MEASURED = ("run", "--full-refresh", "--select", "kpi_clock+", "kpi_cdc_lag+")
 # A watcher looks when its window is complete.
+# Two of them: the one that was on its way when the window began, and the next.
+HEARTBEATS = timedelta(seconds=2 * HEARTBEAT_SECONDS)
 AFTER_WINDOW = timedelta(seconds=1)
 
 
@@ -93,10 +96,11 @@ def build_empty(root: Path, target: str, settings: dict[str, str]) -> Any:
 def watch(stage: Stage, manifest: Any, first: datetime, last: datetime) -> Watched:
     """Looks at the end of every window from the one that holds `first` to the one that holds `last`.
 
-    The last window is looked at as of its end although it may not be over yet: nothing arrives any more.
+    The last window is looked at as of its end although it may not be over yet: nothing arrives any more. One that has
+    only just begun is not: in its first seconds not every table has had its heartbeat.
     """
-    end, looks = window_end(first), []
-    while end - WINDOW <= last:
+    end, looks = window_end(first), list[Look]()
+    while end - WINDOW <= last - HEARTBEATS or not looks:
         looks.append(_look(stage, manifest, end + AFTER_WINDOW))
         end += WINDOW
     return Watched(looks)
