@@ -20,7 +20,7 @@ from mbp.building.preflight import (
     refuse_sample_over_loaded,
 )
 from mbp.building.project import check_rendered, contracts_of, coverage_of, source_facts
-from mbp.building.summary import BuildSummary, Coverage, count_by_pack
+from mbp.building.summary import BuildSummary, Coverage, as_json, count_by_pack
 from mbp.contracts import Contract, all_rules
 from mbp.errors import MbpError
 from mbp.loading import SourceFacts
@@ -94,10 +94,34 @@ def build(request: BuildRequest) -> BuildSummary:
         documented=documented,
         started=started,
     )
-    if not request.snapshot or request.select:
-        return summary
-    told = take_snapshot(root, target) if summary.passed else "kept: this build did not pass"
-    return replace(summary, snapshot=told, seconds=time.perf_counter() - started)
+    if request.snapshot and not request.select:
+        told = take_snapshot(root, target) if summary.passed else "kept: this build did not pass"
+        summary = replace(summary, snapshot=told, seconds=time.perf_counter() - started)
+    if not request.select:
+        write_evidence(root, target, summary)
+    return summary
+
+
+def write_evidence(root: Path, target: str, summary: BuildSummary) -> None:
+    """What a build of the whole project came to, with the source and the data that it is of."""
+    # They build on this package.
+    from mbp.evidence import envelope
+    from mbp.evidence.source import data_state
+
+    try:
+        with connect(root, target, read_only=True) as warehouse:
+            data = data_state(root, warehouse)
+    except MbpError:
+        data = None  # what was not built has no state, and the verdict below says so
+    envelope.write(
+        root,
+        "build",
+        verdict="pass" if summary.passed and data else "fail",
+        summary=f"{summary.models_built} models built, {summary.models_failed} failed",
+        content=as_json(summary),
+        target=target,
+        data=data,
+    )
 
 
 def take_snapshot(root: Path, target: str) -> str:

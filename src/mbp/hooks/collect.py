@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,11 +10,14 @@ from typing import Any
 
 from mbp.building.dbt_process import target_name, target_path
 from mbp.contracts import all_rules, load_contracts
+from mbp.contracts.sheet import Kpi
 from mbp.errors import MbpError
-from mbp.files import write_text
-from mbp.hooks.coverage import evidence_folder, hook_coverage
+from mbp.evidence import envelope
+from mbp.evidence.source import data_state
+from mbp.hooks.coverage import hook_coverage
 from mbp.hooks.ledger import write
 from mbp.hooks.policy import digest, load_hooks
+from mbp.hooks.reference import on_target
 from mbp.monitor.record import commit_of
 from mbp.quality.failures import findings_of_last_run, read_artifact
 from mbp.quality.freshness import generated_at
@@ -81,10 +83,17 @@ def collect(root: Path, target: str | None) -> list[Collected]:
                     "measured_at": clock[0][0],
                 }
                 write(warehouse, "reliability.kpi_runs", "run_id", [row])
+        data = data_state(root, warehouse)
     for one in found:
-        document = {**asdict(one), "commit_sha": commit, "target": target}
-        text = json.dumps(document, indent=2, sort_keys=True, default=str) + "\n"
-        write_text(evidence_folder(root) / f"{one.kpi_id}.json", text)
+        envelope.write(
+            root,
+            one.kpi_id,
+            verdict=_verdict(policy.sheet.kpis[one.kpi_id], one),
+            summary=f"{policy.sheet.kpis[one.kpi_id].name}: {one.detail}",
+            content=asdict(one),
+            target=target,
+            data=data,
+        )
     return found
 
 
@@ -144,6 +153,12 @@ def dbt_tests(root: Path, target: str) -> Collected:
     ]
     told = [f"{one['node']}: {one['status']}" for one in failed]
     return Collected("dbt_tests", len(failed), len(results["results"]), few(told), failed)
+
+
+def _verdict(kpi: Kpi, one: Collected) -> envelope.EvidenceVerdict:
+    if one.value is None or one.samples < kpi.minimum_samples:
+        return "not_measured"
+    return "pass" if on_target(kpi, one.value) else "fail"
 
 
 def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from mbp.building.dbt_process import target_path
 from mbp.errors import MbpError
+from mbp.evidence import envelope
 from mbp.hooks.measurements import demand_models
 from mbp.hooks.policy import HookPolicy
-from mbp.paths import shown
 from mbp.warehouse import Warehouse
 
+# The report of `mbp exercise`.
+EXERCISES = "exercises"
 EVALUATED_WITHIN = timedelta(hours=24)
 
 
@@ -62,33 +61,22 @@ def hook_coverage(root: Path, policy: HookPolicy, warehouse: Warehouse) -> list[
     return found
 
 
-def evidence_folder(root: Path) -> Path:
-    """Where reports of runs lie: beside dbt's own artifacts."""
-    return target_path(root) / "evidence"
-
-
-def exercises_report(root: Path) -> Path:
-    """What `mbp exercise` wrote last."""
-    return evidence_folder(root) / "exercises.json"
-
-
 def exercised_hooks(root: Path) -> Mapping[str, Sequence[str]]:
     """Hook id -> definition hashes that an exercise proved; nothing when none was ever run.
 
     Raises:
         MbpError: the report is not what `mbp exercise` writes.
     """
-    path = exercises_report(root)
-    if not path.is_file():
-        return {}
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        report = envelope.read(root, EXERCISES)
         proved: dict[str, list[str]] = {}
-        for entry in document["exercises"]:
+        for entry in report.content["exercises"]:
             if entry["passed"]:
                 for hook_id, definition in entry["hooks"].items():
                     proved.setdefault(hook_id, []).append(definition)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except envelope.NoEvidenceError:
+        return {}
+    except (KeyError, TypeError, AttributeError) as error:
         what = f"is not a report of exercises ({type(error).__name__}: {error})"
-        raise MbpError(what, path=shown(path, root), cure="run `mbp exercise --all`") from error
+        raise MbpError(what, path=report.path, cure="run `mbp exercise --all`") from error
     return proved

@@ -13,9 +13,10 @@ from ruamel.yaml import YAML
 
 from mbp.degrade.switch import status
 from mbp.errors import MbpError
+from mbp.evidence import envelope
 from mbp.files import write_text
 from mbp.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
-from mbp.hooks.coverage import exercises_report
+from mbp.hooks.coverage import EXERCISES
 from mbp.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
 from mbp.hooks.measurements import WHOLE
 from mbp.hooks.outbox import pending
@@ -203,21 +204,25 @@ def change_hooks(root: Path, change: Callable[[list[Any]], list[Any]]) -> None:
 def pretend_exercised(root: Path, policy: HookPolicy) -> None:
     """The world takes every hook as exercised: whether it is, is what the run finds out."""
     hooks = {hook.id: hook.definition_hash for hook in policy.hooks.values()}
-    document = {"exercises": [{"id": "taken for granted", "passed": True, "hooks": hooks}]}
-    write_text(root / "target" / "evidence" / "exercises.json", json.dumps(document))
+    report = envelope.document(
+        root,
+        EXERCISES,
+        verdict="pass",
+        summary="taken for granted",
+        content={"exercises": [{"id": "taken for granted", "passed": True, "hooks": hooks}]},
+    )
+    write_text(root / "target" / "evidence" / f"{EXERCISES}.json", json.dumps(report))
 
 
 def write_report(
     root: Path, policy: HookPolicy, every: Sequence[Any], results: Sequence[Any]
 ) -> None:
     """target/evidence/exercises.json: each exercise as it last ran; only what is in the file of today."""
-    path = exercises_report(root)
-    old: dict[str, Any] = {}
-    if path.is_file():
-        try:
-            old = {one["id"]: one for one in json.loads(path.read_text("utf-8"))["exercises"]}
-        except (ValueError, KeyError, TypeError):
-            old = {}
+    try:
+        old = {one["id"]: one for one in envelope.read(root, EXERCISES).content["exercises"]}
+    except (MbpError, KeyError, TypeError):
+        old = {}  # what cannot be read proves nothing, and is written anew
+    source = envelope.source_digest(root)
     hooks = {one.id: {wanted.hook for wanted in one.expect} for one in every}
     for result in results:
         proved = {name: policy.hooks[name].definition_hash for name in sorted(hooks[result.id])}
@@ -233,7 +238,15 @@ def write_report(
             "recover_seconds": result.recover_seconds,
             "mutants_killed": dict(result.mutants),
             "policy_hash": policy.hash,
+            "source": source,
             "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-    document = {"exercises": [old[one.id] for one in every if one.id in old]}
-    write_text(path, json.dumps(document, indent=2, sort_keys=True) + "\n")
+    kept = [old[one.id] for one in every if one.id in old]
+    passed = sum(bool(one["passed"]) for one in kept)
+    envelope.write(
+        root,
+        EXERCISES,
+        verdict="pass" if passed == len(every) else "fail",
+        summary=f"{passed} of {len(every)} exercises passed, each as it last ran",
+        content={"exercises": kept},
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from mbp.errors import MbpError
+from mbp.evidence import envelope
 from mbp.hooks.coverage import exercised_hooks
 from mbp.hooks.exercises import FILE, load_exercises
 from mbp.hooks.policy import load_hooks
@@ -61,10 +61,18 @@ def test_a_report_that_is_none_proves_nothing(
     path.parent.mkdir()
     for text in ("{", "[]", "{}", '{"exercises": [{"passed": true}]}'):
         path.write_text(text)
-        with pytest.raises(MbpError, match="is not a report of exercises"):
+        with pytest.raises(MbpError, match="is no evidence"):
             exercised_hooks(tmp_path)
+
+    def report(*entries: dict[str, object]) -> None:
+        content = {"exercises": list(entries)}
+        envelope.write(tmp_path, "exercises", verdict="pass", summary="all", content=content)
+
+    report({"passed": True})
+    with pytest.raises(MbpError, match="is not a report of exercises"):
+        exercised_hooks(tmp_path)
     entry = {"id": "x", "passed": False, "hooks": {"drift": "hash"}}
-    path.write_text(json.dumps({"exercises": [entry]}))
+    report(entry)
     assert exercised_hooks(tmp_path) == {}
-    path.write_text(json.dumps({"exercises": [{**entry, "passed": True}]}))
+    report({**entry, "passed": True})
     assert exercised_hooks(tmp_path) == {"drift": ["hash"]}

@@ -232,7 +232,8 @@ def test_artifacts_are_collected_and_missing_ones_are_no_value(site: Site) -> No
     collect(site.root, site.target)
     assert site.rows("select count(*) from reliability.kpi_runs") == [(4,)]
     evidence = site.artifacts / "target" / "evidence" / "dbt_tests.json"
-    assert json.loads(evidence.read_text())["value"] == 0
+    found_evidence = json.loads(evidence.read_text())
+    assert (found_evidence["verdict"], found_evidence["content"]["value"]) == ("pass", 0)
     (site.artifacts / "target" / "run_results.json").unlink()
     found = {one.kpi_id: one for one in collect(site.root, site.target)}
     assert found["dbt_tests"].value is None

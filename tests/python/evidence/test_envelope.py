@@ -1,0 +1,157 @@
+"""Evidence says what it is of, and what is no evidence is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.python.built import Built, copied
+
+from mbp.building.dbt_process import environment
+from mbp.errors import MbpError
+from mbp.evidence import envelope
+from mbp.evidence.source import data_state, source_of
+from mbp.warehouse import connect
+from mbp.warehouse.server import PostgresServer
+
+
+def git(root: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("target/\n")
+    (tmp_path / "model.sql").write_text("select 1\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    return tmp_path
+
+
+def test_what_is_written_is_read(repository: Path) -> None:
+    envelope.write(
+        repository,
+        "scan",
+        verdict="fail",
+        summary="one finding",
+        content={"findings": [1]},
+        target="duckdb",
+        data="state",
+    )
+    found = envelope.read(repository, "scan")
+    now = source_of(repository)
+    assert (found.verdict, found.summary, found.content) == (
+        "fail",
+        "one finding",
+        {"findings": [1]},
+    )
+    assert (found.commit, found.source, found.clean) == (now.commit, now.digest, True)
+    assert (found.target, found.data) == ("duckdb", "state")
+    assert found.path == "target/evidence/scan.json"
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a changed file": lambda root: (root / "model.sql").write_text("select 2\n"),
+    "a new file": lambda root: (root / "new.sql").write_text("select 1\n"),
+    "a removed file": lambda root: (root / "model.sql").unlink(),
+    "a renamed file": lambda root: git(root, "mv", "model.sql", "other.sql"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_every_change_is_another_source(repository: Path, change: Callable[[Path], object]) -> None:
+    before = source_of(repository)
+    assert before.clean
+    change(repository)
+    after = source_of(repository)
+    assert after.digest != before.digest
+    assert not after.clean
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "second")
+    committed = source_of(repository)
+    assert committed.clean
+    assert committed.digest == after.digest
+    assert committed.commit != before.commit
+
+
+def test_signatures_and_what_git_ignores_are_not_the_source(repository: Path) -> None:
+    before = source_of(repository)
+    for name in ("contracts/gates/signoffs/M2/SRE.json", "contracts/waivers/x.yaml", "target/x"):
+        path = repository / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    assert source_of(repository) == before
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "signed")
+    assert source_of(repository).digest == before.digest
+    assert source_of(repository).clean
+
+
+def test_outside_of_a_repository_the_source_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
+    with pytest.raises(MbpError, match="git"):
+        source_of(tmp_path)
+    envelope.write(tmp_path, "scan", verdict="pass", summary="", content={})
+    assert envelope.read(tmp_path, "scan").source is None
+
+
+def spoiled(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda document: {**document, **changes}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (spoiled(verdict="green"), "unknown verdict"),
+        (spoiled(version=2), "expected version 1"),
+        (spoiled(name="other"), "expected version 1 of scan"),
+        (spoiled(more=1), "expected an object with"),
+        (spoiled(content=[]), "content is no object"),
+        (spoiled(measured_at="yesterday"), "Invalid isoformat"),
+        (spoiled(measured_at="2026-01-01T00:00:00"), "no time zone"),
+        (lambda document: {"name": document["name"]}, "expected an object with"),
+    ],
+)
+def test_what_is_no_evidence_is_refused(
+    repository: Path, spoil: Callable[[dict[str, Any]], dict[str, Any]], told: str
+) -> None:
+    with pytest.raises(envelope.NoEvidenceError, match="not measured"):
+        envelope.read(repository, "scan")
+    path = envelope.write(repository, "scan", verdict="pass", summary="", content={})
+    path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
+    with pytest.raises(MbpError, match=told) as caught:
+        envelope.read(repository, "scan")
+    assert not isinstance(caught.value, envelope.NoEvidenceError)
+    path.write_bytes(b"\xff{")
+    with pytest.raises(MbpError, match="is no evidence"):
+        envelope.read(repository, "scan")
+
+
+@pytest.mark.parametrize("target", ["duckdb", "postgres"])
+def test_one_changed_value_is_another_state_of_the_data(
+    built: Built, postgres_server: PostgresServer, tmp_path: Path, target: str
+) -> None:
+    with (
+        copied(built, postgres_server, target, tmp_path) as settings,
+        environment(settings),
+        connect(built.root, target) as warehouse,
+    ):
+        before = data_state(built.root, warehouse)
+        assert data_state(built.root, warehouse) == before
+        warehouse.execute(
+            "update marts.mbp_resolutions set evidence_uri = 'other' where resolution_id ="
+            " (select min(resolution_id) from marts.mbp_resolutions)"
+        )
+        assert data_state(built.root, warehouse) != before
+        warehouse.execute("drop table marts.mbp_resolutions cascade")
+        with pytest.raises(MbpError, match="cannot be read"):
+            data_state(built.root, warehouse)
