@@ -1,0 +1,183 @@
+"""What the rules of a gate look at: one warehouse, one source, one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import psycopg2
+
+from mbp.errors import MbpError
+from mbp.evidence import envelope
+from mbp.evidence.source import Source, data_state, source_of
+from mbp.hooks.watch import Look, look
+from mbp.waivers import Waivers, valid_waivers
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.connection import Rows
+
+# Clocks of the machines that measure may differ by so much.
+LARGEST_SKEW = timedelta(minutes=5)
+T = TypeVar("T")
+
+
+class NotMeasuredError(MbpError):
+    """Nothing can be said: there is no value, or one that is not of what is to be released."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that is read once for all rules; what cannot be read fails each rule that needs it.
+
+    Attributes:
+        now: by the clock of this machine, in UTC.
+        max_age_hours: of evidence, where a check says nothing else.
+        waivable: check -> whether a waiver may cover it.
+    """
+
+    root: Path
+    target: str
+    now: datetime
+    max_age_hours: int
+    waivable: Mapping[str, bool]
+
+    @cached_property
+    def _source(self) -> Source | MbpError:
+        return kept(lambda: source_of(self.root))
+
+    @cached_property
+    def _data(self) -> str | MbpError:
+        def read() -> str:
+            with self.warehouse() as warehouse:
+                return data_state(self.root, warehouse)
+
+        return kept(read)
+
+    @cached_property
+    def _waivers(self) -> Waivers | MbpError:
+        return kept(lambda: valid_waivers(self.root, self.now, gate_checks=self.waivable))
+
+    @cached_property
+    def _look(self) -> Look | MbpError:
+        return kept(lambda: look(self.root, self.target))
+
+    @property
+    def source(self) -> Source:
+        """Raises:
+        MbpError: not a git repository.
+        """
+        return given(self._source)
+
+    @property
+    def data(self) -> str:
+        """Raises:
+        MbpError: the public datasets cannot be read.
+        """
+        return given(self._data)
+
+    @property
+    def look(self) -> Look:
+        """What hooks and alarms say of the warehouse.
+
+        Raises:
+            MbpError: policy or warehouse cannot be used.
+        """
+        return given(self._look)
+
+    @property
+    def waivers(self) -> Waivers:
+        """Every waiver, judged.
+
+        Raises:
+            MbpError: something that judges them cannot be used.
+        """
+        return given(self._waivers)
+
+    def warehouse(self) -> Warehouse:
+        """A connection that only reads.
+
+        Raises:
+            MbpError: it cannot be opened.
+        """
+        return connect(self.root, self.target, read_only=True)
+
+    def rows(self, sql: str) -> Rows:
+        """What the warehouse answers.
+
+        Raises:
+            MbpError: it cannot be asked.
+        """
+        with self.warehouse() as warehouse:
+            try:
+                return warehouse.query(sql)[1]
+            except (duckdb.Error, psycopg2.Error) as error:
+                what = f"the warehouse refused: {str(error).splitlines()[0]}"
+                raise MbpError(what, cure="run `mbp build`") from error
+
+    def evidence(self, source: Mapping[str, Any]) -> envelope.Evidence:
+        """The measurement that a check names, when it counts.
+
+        Args:
+            source: of the check: `evidence`, and perhaps `of` and `max_age_hours`.
+
+        Raises:
+            NotMeasuredError: there is none, or it is of another source, target or data, or too old.
+        """
+        try:
+            found = envelope.read(self.root, source["evidence"])
+        except envelope.NoEvidenceError as error:
+            raise NotMeasuredError("nobody measured it", path=error.path) from error
+        limit = timedelta(hours=source.get("max_age_hours", self.max_age_hours))
+        if reasons := list(self._objections(found, source.get("of", ["source"]), limit)):
+            raise NotMeasuredError(f"no evidence any more: {'; '.join(reasons)}", path=found.path)
+        return found
+
+    def _objections(
+        self, found: envelope.Evidence, of: list[str], limit: timedelta
+    ) -> list[str]:
+        told = []
+        age = self.now - found.measured_at
+        if age > limit:
+            told.append(f"measured {hours(age)} ago, at most {hours(limit)} count")
+        if age < -LARGEST_SKEW:
+            told.append(f"measured in the future, at {found.measured_at.isoformat()}")
+        if found.source is None:
+            told.append("of an unknown source")
+        elif found.source != self.source.digest:
+            told.append(f"of another source (commit {(found.commit or 'unknown')[:12]})")
+        if found.target not in (None, self.target):
+            told.append(f"of the target {found.target}")
+        elif "data" in of and found.data is None:
+            told.append("it does not say of which data")
+        elif found.data is not None and found.data != self.data:
+            told.append("of other data than the warehouse holds now")
+        return told
+
+
+def kept(read: Callable[[], T]) -> T | MbpError:
+    """The value or the error: it is read once, and told to each who asks."""
+    try:
+        return read()
+    except MbpError as error:
+        return error
+
+
+def given(value: T | MbpError) -> T:
+    """The value.
+
+    Raises:
+        MbpError: the error that stands in its place.
+    """
+    if isinstance(value, MbpError):
+        raise value
+    return value
+
+
+def hours(span: timedelta) -> str:
+    """A time span for people."""
+    minutes = span.total_seconds() / 60
+    return f"{minutes / 60:.0f} h" if minutes >= 120 else f"{minutes:.0f} min"  # noqa: PLR2004

@@ -1,0 +1,119 @@
+"""Rules over evidence: what commands measured, of this source and this data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mbp.errors import MbpError
+from mbp.gate.context import Context, NotMeasuredError
+from mbp.gate.definition import CheckDefinition
+from mbp.gate.rules import BOUND, Judged, listed, passed, rule
+from mbp.hooks.exercises import load_exercises
+from mbp.hooks.policy import demand_whole
+
+LOGS = "log_samples"
+
+
+@rule("evidence", optional=BOUND)
+def passed_evidence(context: Context, check: CheckDefinition) -> Judged:
+    """The measurement passed."""
+    found = context.evidence(check.source)
+    if found.verdict == "not_measured":
+        raise NotMeasuredError(found.summary, path=found.path)
+    return passed(found.verdict == "pass", found.summary)
+
+
+@rule("evidence", optional=BOUND)
+def no_drift(context: Context, check: CheckDefinition) -> Judged:
+    """No difference was found, or only changes of contracts that carry a waiver each."""
+    judged = passed_evidence(context, check)
+    if judged.verdict == "pass":
+        return judged
+    content = _of(context, check, "evidence")
+    changes = tuple(str(one.get("fingerprint") or "") for one in content["changes"])
+    return Judged(
+        "fail",
+        judged.told,
+        changes=tuple(sorted(set(changes) - {""})),
+        wholly=not content["drift"] and all(changes),
+    )
+
+
+@rule("evidence", optional=BOUND)
+def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
+    """No error rule is broken or was not run; a rule that carries a waiver may be."""
+    judged = passed_evidence(context, check)
+    if judged.verdict == "pass":
+        return judged
+    rules = _of(context, check, "evidence")
+    broken = {one["rule_id"] for one in rules if one["verdict"] not in ("pass", "warn", "holds")}
+    return Judged("fail", judged.told, rule_ids=tuple(sorted(broken)), wholly=bool(broken))
+
+
+@rule("evidence", optional=BOUND)
+def every_exercise(context: Context, check: CheckDefinition) -> Judged:
+    """Every exercise of the file of today passed, each on this source, and no weakened hook went unnoticed."""
+    entries = _exercises(context, check)
+    policy = demand_whole(context.look.policy)
+    wrong = []
+    for one in load_exercises(context.root, policy):
+        entry = entries.get(one.id)
+        wrong += [f"{one.id}: {told}" for told in _wrong(context, entry)]
+    total = len(load_exercises(context.root, policy))
+    return listed(wrong, f"{total} exercises", f"{total - len(wrong)} of {total}")
+
+
+@rule("evidence", "actions", optional=BOUND)
+def actions_exercised(context: Context, check: CheckDefinition) -> Judged:
+    """Each of the actions was carried out by an exercise that passed on this source."""
+    entries = _exercises(context, check)
+    done: dict[str, list[str]] = {}
+    for name, entry in sorted(entries.items()):
+        if not _wrong(context, entry):
+            for decision in entry["decisions"]:
+                for action in str(decision["action"]).split("+"):
+                    done.setdefault(action, []).append(name)
+    wanted = [str(action) for action in check.source["actions"]]
+    missing = [f"no exercise on this source did {one}" for one in wanted if one not in done]
+    told = "; ".join(f"{one} by {', '.join(done[one])}" for one in wanted if one in done)
+    return listed(missing, told, f"{len(wanted) - len(missing)} of {len(wanted)}")
+
+
+@rule("evidence", optional=BOUND)
+def clean_logs(context: Context, check: CheckDefinition) -> Judged:
+    """The scan looked at sampled log lines, and found no personal data in them."""
+    found = context.evidence(check.source)
+    sources = found.content.get("sources") or {}
+    logs = {name: one for name, one in sources.items() if LOGS in name}
+    looked = sum(int(one["looked_at"]) for one in logs.values())
+    if not looked:
+        raise NotMeasuredError("the scan looked at no log line", path=found.path)
+    findings = sum(int(one["findings"]) for one in logs.values())
+    return passed(findings == 0, f"{looked} lines, {findings} findings", f"{findings} findings")
+
+
+def _exercises(context: Context, check: CheckDefinition) -> Mapping[str, Mapping[str, Any]]:
+    found = context.evidence(check.source)
+    try:
+        return {str(one["id"]): one for one in found.content["exercises"]}
+    except (KeyError, TypeError) as error:
+        raise MbpError("is no report of exercises", path=found.path) from error
+
+
+def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
+    if entry is None:
+        return ["never run"]
+    if entry.get("source") != context.source.digest:
+        return ["last run on another source"]
+    if not entry.get("passed"):
+        return [str(next(iter(entry.get("problems") or ["failed"])))]
+    return [f"the mutant {name} survived" for name, died in entry["mutants_killed"].items() if not died]
+
+
+def _of(context: Context, check: CheckDefinition, key: str) -> Any:
+    found = context.evidence(check.source)
+    try:
+        return found.content[key]
+    except KeyError as error:
+        raise MbpError(f"has no {key}", path=found.path) from error

@@ -1,0 +1,205 @@
+"""A release that is ready: a repository of its own, a built sample, evidence, keys and signatures."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.python.built import Built
+
+from mbp.building.dbt_process import demand, environment, run_dbt
+from mbp.evidence import envelope
+from mbp.evidence.source import data_state
+from mbp.gate.definition import Gate, load_gate
+from mbp.gate.report import CheckResult, GateReport
+from mbp.gate.run import run_gate
+from mbp.gate.signoffs import sign_off
+from mbp.hooks.collect import collect
+from mbp.hooks.exercises import load_exercises
+from mbp.hooks.policy import load_hooks
+from mbp.hooks.watch import watch_once
+from mbp.warehouse import connect
+
+GATE = "M2"
+TARGET = "duckdb"
+# What commands measure that take minutes, or that tests of their own see at work.
+MEASURED = (
+    "security_sbom",
+    "security_sast",
+    "security_secrets",
+    "security_audit",
+    "security_licences",
+    "security_least_privilege",
+    "privacy_measure",
+)
+
+
+def git(root: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
+    subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A project folder with everything that the gate asks for. Used inside of `inside()`."""
+
+    root: Path
+    keys: Path
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        with environment(
+            {
+                "MBP_DUCKDB_PATH": str(self.root / "mbp.duckdb"),
+                "MBP_RAW": "sample",
+                "MBP_STATE_DIR": ".mbp",
+                "MBP_HOOK_URL": "",
+                "MBP_HOOK_SECRET": "",
+                "MBP_ALERTMANAGER_URL": "",
+                "DBT_TARGET": TARGET,
+                "DBT_TARGET_PATH": "target",
+                "MBP_PROJECT_DIR": str(self.root),
+            }
+        ):
+            yield
+
+    @property
+    def gate(self) -> Gate:
+        return load_gate(self.root, GATE)
+
+    def run(self) -> GateReport:
+        with self.inside():
+            return run_gate(self.root, GATE, TARGET)
+
+    def check(self, name: str) -> CheckResult:
+        found = {one.id: one for one in self.run().results}
+        return found[name]
+
+    def execute(self, *statements: str) -> None:
+        with self.inside(), connect(self.root, TARGET) as warehouse:
+            for statement in statements:
+                warehouse.execute(statement)
+
+    def commit(self) -> None:
+        git(self.root, "add", "-A")
+        git(self.root, "commit", "-q", "--allow-empty", "-m", "change")
+
+    def measure(self) -> None:
+        """Evidence of the source as it is now."""
+        with self.inside():
+            hooks = load_hooks(self.root)
+            exercises = [
+                {
+                    "id": one.id,
+                    "passed": True,
+                    "problems": [],
+                    "hooks": {
+                        wanted.hook: hooks.hooks[wanted.hook].definition_hash
+                        for wanted in one.expect
+                    },
+                    "decisions": [
+                        {"hook": wanted.hook, "action": hooks.hooks[wanted.hook].action}
+                        for wanted in one.expect
+                    ],
+                    "mutants_killed": {"removed": True},
+                    "source": envelope.source_digest(self.root),
+                }
+                for one in load_exercises(self.root, hooks)
+            ]
+            self.write("exercises", content={"exercises": exercises})
+            for name in MEASURED:
+                self.write(name)
+            with connect(self.root, TARGET, read_only=True) as warehouse:
+                data = data_state(self.root, warehouse)
+            self.write("build", target=TARGET, data=data)
+            logs = {"log_samples": {"looked_at": 100, "findings": 0}}
+            self.write("privacy_scan", content={"sources": logs}, target=TARGET, data=data)
+            watch_once(self.root, TARGET)
+            collect(self.root, TARGET)
+            watch_once(self.root, TARGET)
+
+    def write(
+        self,
+        name: str,
+        *,
+        verdict: envelope.EvidenceVerdict = "pass",
+        content: dict[str, object] | None = None,
+        target: str | None = None,
+        data: str | None = None,
+    ) -> None:
+        envelope.write(
+            self.root,
+            name,
+            verdict=verdict,
+            summary=f"{name} as the test wants it",
+            content=content or {},
+            target=target,
+            data=data,
+        )
+
+    def sign(self, *roles: str) -> None:
+        report = self.run().document()
+        for role in roles or self.gate.roles:
+            sign_off(self.root, report, role, self.keys / role, datetime.now(UTC))
+
+    def copy(self, folder: Path) -> Release:
+        shutil.copytree(self.root, folder, symlinks=True)
+        return Release(folder, self.keys)
+
+
+def make_keys(folder: Path, roles: list[str]) -> str:
+    """A key per role; the lines of allowed_signers that admit them."""
+    lines = []
+    for role in roles:
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", role, "-f", str(folder / role)],
+            check=True,
+        )
+        kind, key, _ = (folder / f"{role}.pub").read_text().split(maxsplit=2)
+        lines.append(f'{role} namespaces="mbp-data-contracts" {kind} {key}')
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def released(
+    built: Built, project_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Release:
+    """Made once; a test that spoils it spoils a copy."""
+    folder = tmp_path_factory.mktemp("release")
+    root, keys = folder / "project", folder / "keys"
+    listed = subprocess.run(
+        ["git", "-C", str(project_root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (project_root / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            # With its time: what was built is not older than its source.
+            shutil.copy2(project_root / name, root / name)
+    keys.mkdir()
+    release = Release(root, keys)
+    (root / "contracts/gates/allowed_signers").write_text(make_keys(keys, list(release.gate.roles)))
+    git(root, "init", "-q")
+    release.commit()
+    original = Path(built.settings[TARGET]["MBP_DUCKDB_PATH"])
+    shutil.copyfile(original, root / "mbp.duckdb")
+    shutil.copytree(original.parent / TARGET / "target", root / "target")
+    with release.inside():
+        documented = ["docs", "generate", "--no-compile"]
+        demand(run_dbt(root, documented, target=TARGET, quiet=True))
+    release.measure()
+    release.sign()
+    return release
+
+
+@pytest.fixture
+def release(released: Release, tmp_path: Path) -> Release:
+    return released.copy(tmp_path / "project")
