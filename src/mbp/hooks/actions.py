@@ -18,6 +18,7 @@ from mbp.hooks.measurements import OpenDecision
 from mbp.hooks.outbox import ALERTMANAGER, WEBHOOK, put
 from mbp.hooks.policy import Hook, HookPolicy
 from mbp.hooks.state import Block, StateFolder
+from mbp.waivers.model import APPROVERS, WAIVER_DAYS
 from mbp.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")
 CDC_LAG = "cdc_lag_p95"
 DEGRADE = "degrade"
 BLOCKS = {"block_merge": "merge", "block_deploy": "deploy"}
-WAIVER_DAYS = 14
 TEMPLATE = "incident.md.j2"
 
 
@@ -195,6 +195,7 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
         owners=", ".join(f"{one} ({names[one]})" for one in decision.owner.split("/")),
         policy_hash=policy.hash,
         waiver_days=WAIVER_DAYS,
+        approvers=", ".join(APPROVERS),
     )
 
 

@@ -6,11 +6,11 @@ tightening, proven on the history. A higher version is demanded all the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mbp.compatibility.codes import CATALOGUE
 from mbp.compatibility.diff import bump_of, diff, fingerprint
@@ -25,7 +25,11 @@ from mbp.registry.proof import proof_of, provable
 from mbp.registry.store import Published, newest, subject_of
 from mbp.reporting import Finding, Rule
 
+if TYPE_CHECKING:
+    from mbp.waivers.model import Waiver
+
 BLOCK = "block_deploy"
+WaiverOf = Callable[[str], "Waiver | None"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Judged:
         broken: directions of the mode that it breaks, or that are unknown.
         proof: of a tightening, None when there is none.
         exemption: that frees it, None when there is none.
+        waiver: valid one that lets it through for a few days, None when there is none.
     """
 
     change: Change
@@ -47,11 +52,12 @@ class Judged:
     broken: tuple[str, ...]
     proof: Mapping[str, Any] | None
     exemption: Exemption | None
+    waiver: Waiver | None = None
 
     @property
     def blocks(self) -> bool:
         """Nothing excuses the break."""
-        return bool(self.broken) and self.proof is None and self.exemption is None
+        return bool(self.broken) and not (self.proof or self.exemption or self.waiver)
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,10 @@ RULES: dict[str, Rule] = {
 }
 
 
+def nothing_waived(_: str) -> None:
+    """No change has a waiver."""
+
+
 def check_dataset(
     root: Path,
     dataset: str,
@@ -120,6 +130,7 @@ def check_dataset(
     rules: Rules,
     exemptions: Sequence[Exemption],
     today: date,
+    waiver_of: WaiverOf = nothing_waived,
 ) -> Checked:
     """The working contract of one dataset against its published versions."""
     path = f"{CONTRACTS}/{dataset}{SUFFIX}"
@@ -143,7 +154,7 @@ def check_dataset(
     judged = [
         one
         for published in compared
-        for one in _judged(root, dataset, published, contract, rules, exemptions)
+        for one in _judged(root, dataset, published, contract, rules, exemptions, waiver_of)
     ]
     latest = [one for one in judged if one.against == str(head.version)]
     bump = largest([one.bump for one in latest])
@@ -179,6 +190,7 @@ def _judged(
     contract: Mapping[str, Any],
     rules: Rules,
     exemptions: Sequence[Exemption],
+    waiver_of: WaiverOf,
 ) -> list[Judged]:
     where = (published.path, f"{CONTRACTS}/{dataset}{SUFFIX}")
     changes = diff(published.contract, contract, rules.columns, where=where)
@@ -209,6 +221,7 @@ def _judged(
                 broken,
                 proof,
                 exemption,
+                waiver_of(print_) if broken else None,
             )
         )
     return found
@@ -250,6 +263,16 @@ def _finding(one: Judged, path: str) -> Finding:
             change.path,
             f"{message}; exempted until {one.exemption.expires} by "
             f"{one.exemption.owner}: {one.exemption.reason}",
+        )
+    if one.waiver is not None:
+        return Finding(
+            change.code,
+            "warning",
+            path,
+            None,
+            change.path,
+            f"{message}; waived until {one.waiver.expires:%Y-%m-%d %H:%M} UTC by {one.waiver.id} "
+            f"({one.waiver.owner}): {one.waiver.reason}",
         )
     cure = f"undo it, or agree on an exemption for {one.fingerprint} in {EXEMPTIONS}"
     if provable(change):

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 
 from mbp.compatibility.versions import Version
 from mbp.contracts.policy import load_policy
 from mbp.contracts.schema_check import did_you_mean
 from mbp.errors import MbpError
-from mbp.registry.check import Checked, check_dataset
+from mbp.registry.check import Checked, WaiverOf, check_dataset, nothing_waived
 from mbp.registry.documents import at_ref, working
 from mbp.registry.policy import load_exemptions, load_rules
 from mbp.registry.store import Published, datasets, published, subject_of
 from mbp.reporting import Finding
 
 
-def check_all(root: Path, names: Sequence[str], ref: str | None, *, today: date) -> list[Checked]:
+def check_all(
+    root: Path,
+    names: Sequence[str],
+    ref: str | None,
+    *,
+    today: date,
+    waiver_of: WaiverOf = nothing_waived,
+) -> list[Checked]:
     """Each dataset checked, in the order of their names.
 
     Args:
         names: datasets; all without one.
         ref: a git ref whose contracts stand for what was published.
+        waiver_of: fingerprint -> the valid waiver of the change. Measurements take none: waived is broken.
 
     Raises:
         MbpError: a contract, the policy, an exemption, a published version or the ref cannot be read.
@@ -40,11 +48,42 @@ def check_all(root: Path, names: Sequence[str], ref: str | None, *, today: date)
             published(root, name) if committed is None else _at(committed.get(name), name, ref)
         )
         found.append(
-            check_dataset(root, name, contracts[name], versions, rules[name], exemptions, today)
+            check_dataset(
+                root, name, contracts[name], versions, rules[name], exemptions, today, waiver_of
+            )
         )
     if not names:
         gone = sorted(set(committed or datasets(root)) - contracts.keys())
         found += [_removed(name) for name in gone]
+    return found
+
+
+def check_waived(
+    root: Path, names: Sequence[str], ref: str | None, *, today: date, now: datetime
+) -> list[Checked]:
+    """`check_all`, with forbidden changes let through until their valid waivers expire.
+
+    Args:
+        now: in UTC.
+
+    Raises:
+        MbpError: as `check_all`, or something blocks and the waivers cannot be judged.
+    """
+    found = check_all(root, names, ref, today=today)
+    if not any(judged.blocks for one in found for judged in one.judged):
+        return found
+    from mbp.waivers import valid_waivers
+
+    waivers = valid_waivers(root, now, changes=forbidden(found))
+    return check_all(root, names, ref, today=today, waiver_of=waivers.for_change)
+
+
+def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
+    """Fingerprint of each change that breaks what its dataset promises -> the datasets that carry it."""
+    found: dict[str, list[str]] = {}
+    for one in checked:
+        for print_ in dict.fromkeys(judged.fingerprint for judged in one.judged if judged.broken):
+            found.setdefault(print_, []).append(one.dataset)
     return found
 
 

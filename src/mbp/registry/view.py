@@ -53,6 +53,8 @@ def change_record(one: Judged) -> dict[str, Any]:
         "bump": one.bump,
         "proven": one.proof is not None,
         "exempted": one.exemption is not None,
+        "waived_until": one.waiver.expires.isoformat() if one.waiver else None,
+        "waiver": one.waiver.id if one.waiver else None,
         "blocks": one.blocks,
     }
 
@@ -116,6 +118,15 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
         else:
             lines += [f"Affected: {', '.join(names) if names else 'nobody that dbt knows of'}.", ""]
     findings = [finding for finding in one.findings if finding.level == "error"]
+    waived = {judged.fingerprint: judged.waiver for judged in one.judged if judged.waiver}
+    if waived:
+        lines += ["Let through for a time:", ""]
+        lines += [
+            f"- `{print_}`: waived until {waiver.expires:%Y-%m-%d %H:%M} UTC by `{waiver.id}`"
+            f" ({waiver.owner}): {waiver.reason}"
+            for print_, waiver in waived.items()
+        ]
+        lines.append("")
     if findings:
         lines += ["What blocks:", ""]
         lines += [
