@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mbp.errors import EXIT_FINDINGS
+from mbp.errors import EXIT_FINDINGS, MbpError
 
 M2 = "M2"
 Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="A document, for a pull request.")]
+
+EXAMPLES = """
+Examples:
+
+  mbp gate M2
+
+  mbp gate M2 --target postgres --json
+
+  mbp gate M2 --markdown >> "$GITHUB_STEP_SUMMARY"
+"""
 
 SIGN_EXAMPLES = """
 Examples:
@@ -25,8 +39,40 @@ Examples:
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(no_args_is_help=True, help="The gate before a release, and its sign-offs.")
+    group.command(M2, epilog=EXAMPLES)(m2)
+    group.command("rules", epilog="Example: mbp gate rules")(rules)
     group.command("sign", epilog=SIGN_EXAMPLES)(sign)
     app.add_typer(group, name="gate")
+
+
+def m2(target: Target = None, as_json: AsJson = False, markdown: Markdown = False) -> None:
+    """May we release? Judges the checklist, and keeps the answer in target/evidence/gate_M2.json and .md.
+
+    Exit code: 0 go, 1 no-go, 2 the gate itself is wrong.
+    """
+    from mbp.gate.forms import as_markdown, as_text
+    from mbp.gate.report import GO
+    from mbp.gate.run import keep, run_gate
+    from mbp.paths import project_root
+
+    if as_json and markdown:
+        raise MbpError("--json and --markdown are two forms", cure="give one of them")
+    root = project_root()
+    report = run_gate(root, M2, target)
+    keep(root, report)
+    if as_json:
+        typer.echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(as_markdown(report) if markdown else as_text(report), nl=False)
+    if report.verdict != GO:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def rules() -> None:
+    """The rules that a gate's definition may name."""
+    from mbp.gate.forms import rules_text
+
+    typer.echo(rules_text(), nl=False)
 
 
 def sign(

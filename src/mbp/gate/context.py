@@ -136,9 +136,7 @@ class Context:
             raise NotMeasuredError(f"no evidence any more: {'; '.join(reasons)}", path=found.path)
         return found
 
-    def _objections(
-        self, found: envelope.Evidence, of: list[str], limit: timedelta
-    ) -> list[str]:
+    def _objections(self, found: envelope.Evidence, of: list[str], limit: timedelta) -> list[str]:
         told = []
         age = self.now - found.measured_at
         if age > limit:

@@ -145,7 +145,9 @@ def load_gate(root: Path, name: str) -> Gate:
         missing, unknown = rule.wants - one.source.keys(), one.source.keys() - rule.knows
         if missing or unknown:
             key = sorted(missing or unknown)[0]
-            what = f"{one.id}: the rule {one.rule} {'wants' if missing else 'knows no'} source.{key}"
+            what = (
+                f"{one.id}: the rule {one.rule} {'wants' if missing else 'knows no'} source.{key}"
+            )
             raise refuse(index, "source", what, f"it knows {', '.join(sorted(rule.knows))}")
         if (kpi := one.source.get("kpi")) is not None and kpi not in kpis:
             what = f"{one.id}: no KPI {kpi!r} in the measurement sheet"
@@ -154,7 +156,9 @@ def load_gate(root: Path, name: str) -> Gate:
             what = f"{one.id}: no owner {one.owner!r}"
             raise refuse(index, "owner", what, did_you_mean(one.owner, sorted(policy.owners)))
         if one.no_go and one.waivable:
-            raise refuse(index, "waivable", f"{one.id}: a no-go cannot be waived", "set it to false")
+            raise refuse(
+                index, "waivable", f"{one.id}: a no-go cannot be waived", "set it to false"
+            )
         checks[one.id] = one
     return Gate(
         name,

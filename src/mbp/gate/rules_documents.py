@@ -12,7 +12,7 @@ from mbp.hooks.render import stale_files
 
 
 @rule("artifacts")
-def documented(context: Context, check: CheckDefinition) -> Judged:
+def documented(context: Context, _: CheckDefinition) -> Judged:
     """What is described, of what the catalog has, reaches the threshold of the policy."""
     try:
         judged = judge(context.root, measure_project(context.root))
@@ -24,7 +24,7 @@ def documented(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("contracts")
-def packs_complete(context: Context, check: CheckDefinition) -> Judged:
+def packs_complete(context: Context, _: CheckDefinition) -> Judged:
     """No dataset misses a part of a pack."""
     cells = matrix(context.root, context.now.date())
     datasets = {cell.dataset for cell in cells}
@@ -35,7 +35,7 @@ def packs_complete(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("contracts")
-def owners_and_routes(context: Context, check: CheckDefinition) -> Judged:
+def owners_and_routes(context: Context, _: CheckDefinition) -> Judged:
     """No hook is wrong, each KPI has one, and alert rules, routing and dashboards are derived from them."""
     policy = context.look.policy
     watched = {hook.kpi.id for hook in policy.hooks.values()}
@@ -68,7 +68,7 @@ def documents_whole(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("contracts")
-def waivers_valid(context: Context, check: CheckDefinition) -> Judged:
+def waivers_valid(context: Context, _: CheckDefinition) -> Judged:
     """No waiver is expired, unsigned, too long, or of something that may not be waived."""
     waivers = context.waivers
     wrong = [f"{one.place}: {one.sentence}" for one in waivers.problems]
@@ -77,7 +77,7 @@ def waivers_valid(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("repository")
-def committed(context: Context, check: CheckDefinition) -> Judged:
+def committed(context: Context, _: CheckDefinition) -> Judged:
     """The working copy is the commit, sign-offs and waivers aside."""
     source = context.source
     told = "the working copy is the commit" if source.clean else "files differ from the commit"

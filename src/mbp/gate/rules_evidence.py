@@ -108,7 +108,9 @@ def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
         return ["last run on another source"]
     if not entry.get("passed"):
         return [str(next(iter(entry.get("problems") or ["failed"])))]
-    return [f"the mutant {name} survived" for name, died in entry["mutants_killed"].items() if not died]
+    return [
+        f"the mutant {name} survived" for name, died in entry["mutants_killed"].items() if not died
+    ]
 
 
 def _of(context: Context, check: CheckDefinition, key: str) -> Any:

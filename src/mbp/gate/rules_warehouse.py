@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from mbp.contracts import load_contracts
@@ -138,14 +137,12 @@ def no_open_decision(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("state")
-def nothing_blocked(context: Context, check: CheckDefinition) -> Judged:
+def nothing_blocked(context: Context, _: CheckDefinition) -> Judged:
     """The release lock is there, young, and empty."""
     policy = context.look.policy
     folder = state_folder(context.root)
     try:
-        blocks = read_lock(
-            context.root, folder, policy.limits["lock_max_age_hours"], context.now
-        )
+        blocks = read_lock(context.root, folder, policy.limits["lock_max_age_hours"], context.now)
     except MbpError as error:
         raise NotMeasuredError(error.what, path=error.path) from error
     wrong = [f"{one.kind} by {one.hook_id}: {one.reason}" for one in blocks]
@@ -181,5 +178,3 @@ def _too_old(window_end: datetime, now: datetime, every_minutes: int) -> bool:
 
 def _told(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-

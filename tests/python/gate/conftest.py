@@ -167,14 +167,21 @@ def make_keys(folder: Path, roles: list[str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def released(
-    built: Built, project_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Release:
+def released(built: Built, project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Made once; a test that spoils it spoils a copy."""
     folder = tmp_path_factory.mktemp("release")
     root, keys = folder / "project", folder / "keys"
     listed = subprocess.run(
-        ["git", "-C", str(project_root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [
+            "git",
+            "-C",
+            str(project_root),
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ],
         check=True,
         capture_output=True,
         text=True,

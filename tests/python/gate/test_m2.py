@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.python.gate.conftest import Release
-from typer.testing import CliRunner
 
-from mbp.cli import app, register
 from mbp.gate.report import GO, NO_GO
 
 Spoil = Callable[[Release], object]
@@ -20,7 +16,9 @@ Spoil = Callable[[Release], object]
 
 def test_a_release_that_is_ready_may_go(released: Release) -> None:
     report = released.run()
-    assert [(one.id, one.verdict, one.told) for one in report.results if one.verdict != "pass"] == []
+    assert [
+        (one.id, one.verdict, one.told) for one in report.results if one.verdict != "pass"
+    ] == []
     assert report.verdict == GO
     assert {f"sign_off_{role}" for role in released.gate.roles} < {one.id for one in report.results}
 
@@ -108,9 +106,9 @@ def undocumented(release: Release) -> None:
 
 
 def other_logs(release: Release) -> None:
-    remeasured("privacy_scan", content={"sources": {"log_samples": {"looked_at": 9, "findings": 1}}})(
-        release
-    )
+    remeasured(
+        "privacy_scan", content={"sources": {"log_samples": {"looked_at": 9, "findings": 1}}}
+    )(release)
 
 
 SPOILERS: dict[str, Spoil] = {
@@ -119,7 +117,9 @@ SPOILERS: dict[str, Spoil] = {
     "rollback_exercised": exercise(passed=False),
     "dbt_build": failed("build"),
     "dbt_tests": failed("dbt_tests"),
-    "schema_drift": remeasured("schema_drift", verdict="fail", content={"evidence": {"drift": [1], "changes": []}}),
+    "schema_drift": remeasured(
+        "schema_drift", verdict="fail", content={"evidence": {"drift": [1], "changes": []}}
+    ),
     "contract_break": remeasured(
         "data_contract_break",
         verdict="fail",
@@ -130,13 +130,17 @@ SPOILERS: dict[str, Spoil] = {
     "contracts_complete": edited("contracts/a106/mbp_quotes.odcs.yaml", "limitations:", "purpose:"),
     "hook_coverage": failed("hook_coverage"),
     "audit_coverage": breach("audit_coverage", 98.9),
-    "owners_and_routes": edited("observability/alertmanager/alertmanager.yml", "sre-on-call", "nobody"),
+    "owners_and_routes": edited(
+        "observability/alertmanager/alertmanager.yml", "sre-on-call", "nobody"
+    ),
     "watchers_green": breach("inp_p75", 300),
     "critical_watcher_red": breach("dec_p95", 900),
     "nothing_blocked": removed(".mbp/release.lock"),
     "exercises_passed": exercise(source="another"),
-    "waivers_valid": lambda release: (release.root / "contracts/waivers").mkdir(exist_ok=True)
-    or (release.root / "contracts/waivers/empty.yaml").write_text("id: empty\n"),
+    "waivers_valid": lambda release: (
+        (release.root / "contracts/waivers").mkdir(exist_ok=True)
+        or (release.root / "contracts/waivers/empty.yaml").write_text("id: empty\n")
+    ),
     "decisions_approved": removed("docs/adr/decision_log.md"),
     "runbooks_whole": edited("docs/runbooks/cdc_lag.md", "## Mitigate", "## Hope"),
     "sbom": failed("security_sbom"),
@@ -169,4 +173,6 @@ def test_each_check_can_stop_the_release(release: Release, name: str) -> None:
     assert found[name].open, found[name].told
     assert found[name].told
     assert report.verdict == NO_GO
-    assert all(found[f"sign_off_{role}"].open for role in release.gate.roles), "of another checklist"
+    assert all(found[f"sign_off_{role}"].open for role in release.gate.roles), (
+        "of another checklist"
+    )
