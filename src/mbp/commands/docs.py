@@ -1,4 +1,4 @@
-"""`mbp docs`: the documentation and how much of the warehouse it covers."""
+"""`mbp docs`: what is described of the warehouse, and whether decisions, runbooks and plan are whole."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Documentation and how much it covers.")
     group.callback()(lambda: None)
     group.command("coverage", epilog=EPILOG)(coverage)
+    group.command("check", epilog="Example: mbp docs check --json")(check)
+    group.command("render", epilog="Example: mbp docs render --check")(render)
     app.add_typer(group, name="docs")
 
 
@@ -57,6 +59,46 @@ def coverage(
     for objection in judgement.objections:
         typer.echo(f"not good enough: {objection}", err=write_json == "-")
     if judgement.objections:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
+
+    Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
+    """
+    from mbp.documents import check_documents
+    from mbp.reporting import forms
+
+    root = project_root()
+    report = check_documents(root)
+    report.write_evidence(root)
+    suite = report.suite()
+    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    if not report.passed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def render(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
+    ] = False,
+) -> None:
+    """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
+    from mbp.documents.render import CURE
+    from mbp.documents.run import render_documents, stale_documents
+
+    root = project_root()
+    if not check:
+        for name in render_documents(root):
+            typer.echo(f"wrote {name}")
+        return
+    stale = stale_documents(root)
+    for name in stale:
+        typer.echo(f"{name}: stale. Cure: {CURE}")
+    if stale:
         raise typer.Exit(EXIT_FINDINGS)
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from mbp.cli import app, register
+from mbp.documents.command_lines import is_group, known_commands, mentions, objection_to_mention
 
 MACHINE_TRACES = re.compile(
     r"/(?:home|root|Users)/\w|index-url|extra-index-url|\bpypi\.org|files\.pythonhosted"
@@ -23,48 +21,19 @@ def documents(root: Path) -> list[Path]:
     return sorted(found)
 
 
-def commands() -> dict[str, Any]:
-    """Every command and group of commands by the words that call it."""
-    register()
-    top: Any = typer.main.get_command(app)
-    found: dict[str, Any] = {}
-    for name, command in top.commands.items():
-        found[name] = command
-        inner = getattr(command, "commands", {})
-        found.update({f"{name} {word}": one for word, one in inner.items()})
-    assert found
-    return found
-
-
 def test_every_mbp_command_in_a_document_exists(project_root: Path) -> None:
-    known = commands()
     seen = 0
     for path in documents(project_root):
-        text = path.read_text(encoding="utf-8")
-        for code in re.findall(r"`([^`\n]+)`|^((?:\w+=\S+ )*mbp .+)$", text, flags=re.MULTILINE):
-            words = " ".join(code).split()
-            if "mbp" not in words or "|" in " ".join(words):
-                continue
-            words = words[words.index("mbp") + 1 :]
-            if not words or not re.fullmatch(r"[a-z]+", words[0]):
-                continue
+        for line, words in mentions(path.read_text(encoding="utf-8")):
             seen += 1
-            name = words[0]
-            assert name in known, f"{path.name}: mbp {name}"
-            command = known[name]
-            if hasattr(command, "commands") and len(words) > 1 and words[1].isalpha():
-                name = f"{name} {words[1]}"
-                assert name in known, f"{path.name}: mbp {name}"
-            options = {one for parameter in known[name].params for one in parameter.opts}
-            for word in words:
-                if word.startswith("--"):
-                    assert word.split("=")[0] in options, f"{path.name}: mbp {name} {word}"
+            objection = objection_to_mention(words)
+            assert objection is None, f"{path.name}:{line}: {objection}"
     assert seen > 20
 
 
 def test_every_command_has_an_example() -> None:
-    for name, command in commands().items():
-        if not hasattr(command, "commands"):
+    for name, command in known_commands().items():
+        if not is_group(command):
             assert "mbp " in (command.epilog or ""), f"mbp {name} --help shows no example"
 
 
