@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 
 from jsonschema import Draft201909Validator
 
 from mbp.contracts.model import Contract, Rule
-from mbp.contracts.policy import Policy, load_policy
+from mbp.contracts.policy import KEPT, Policy, policy_of, policy_text
 from mbp.contracts.quality import check_columns, explicit_rules
 from mbp.contracts.reading import Place, contract_of
 from mbp.contracts.rules import derived_rules
 from mbp.contracts.schema_check import check
 from mbp.errors import MbpError
 from mbp.paths import shown
-from mbp.yaml_io import load
+from mbp.yaml_io import loads, read
 
 FOLDER = "contracts/a106"
 SUFFIX = ".odcs.yaml"
@@ -35,15 +35,24 @@ def load_contracts(root: Path) -> list[Contract]:
     Raises:
         MbpError: no contract at all, or the first thing that is wrong with one.
     """
-    policy = load_policy(root)
-    contracts = [_contract(path, root, policy) for path in _files(root)]
+    names = {shown(path, root): path for path in _files(root)}
+    texts = tuple((name, read(path, shown_as=name)) for name, path in names.items())
+    contracts = _contracts(texts, policy_text(root))
+    _singular_tests_exist([rule for contract in contracts for rule in contract.rules], root)
+    return list(contracts)
+
+
+@lru_cache(maxsize=KEPT)
+def _contracts(texts: tuple[tuple[str, str], ...], policy: str) -> tuple[Contract, ...]:
+    """Contracts by the content of their files: reading YAML with places is slow, and often asked for."""
+    held_to = policy_of(policy)
+    contracts = [_contract(text, name, held_to) for name, text in texts]
     by_dataset = {contract.dataset: contract for contract in contracts}
     rules = [rule for contract in contracts for rule in contract.rules]
     _unique(rules, contracts)
     check_columns(rules, by_dataset)
-    _singular_tests_exist(rules, root)
-    _exceptions_apply(policy, by_dataset)
-    return sorted(contracts, key=lambda contract: contract.dataset)
+    _exceptions_apply(held_to, by_dataset)
+    return tuple(sorted(contracts, key=lambda contract: contract.dataset))
 
 
 @cache
@@ -73,9 +82,8 @@ def _files(root: Path) -> list[Path]:
     return found
 
 
-def _contract(path: Path, root: Path, policy: Policy) -> Contract:
-    name = shown(path, root)
-    document = load(path, shown_as=name)
+def _contract(text: str, name: str, policy: Policy) -> Contract:
+    document = loads(text, shown_as=name)
     value = check(document, odcs_validator(), name)
     place = Place(document, name)
     if value["apiVersion"] != API_VERSION:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ from jsonschema import Draft201909Validator
 
 from mbp.contracts.schema_check import check, did_you_mean
 from mbp.errors import MbpError
-from mbp.paths import shown
-from mbp.yaml_io import line_of, load
+from mbp.yaml_io import line_of, loads, read
 
 POLICY = "contracts/a89/policy.yaml"
 DIMENSIONS = (
@@ -24,6 +24,8 @@ DIMENSIONS = (
     "timeliness",
     "uniqueness",
 )
+# Projects (and copies of them) whose files are kept as read, by their content.
+KEPT = 8
 TEXT = {"type": "string", "minLength": 1}
 
 
@@ -153,9 +155,27 @@ def load_policy(root: Path) -> Policy:
     Raises:
         MbpError: missing, unreadable, not of the schema, or a family that is not defined.
     """
-    path = root / POLICY
-    name = shown(path, root)
-    document = load(path, shown_as=name)
+    return policy_of(policy_text(root))
+
+
+def policy_text(root: Path) -> str:
+    """The policy's file.
+
+    Raises:
+        MbpError: missing or unreadable.
+    """
+    return read(root / POLICY, shown_as=POLICY)
+
+
+@lru_cache(maxsize=KEPT)
+def policy_of(text: str) -> Policy:
+    """The policy in a text; kept, because reading YAML with places is slow and every command asks often.
+
+    Raises:
+        MbpError: not of the schema, or a family that is not defined.
+    """
+    name = POLICY
+    document = loads(text, shown_as=name)
     value = check(document, Draft201909Validator(SCHEMA), name)
     families = {
         family: Family(family, entry["dimension"], entry["meaning"].strip())

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import duckdb
 import psycopg2
 
+from mbp.documents import DocumentReport, check_documents
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.evidence.source import Source, data_state, source_of
@@ -62,6 +63,10 @@ class Context:
         return kept(lambda: valid_waivers(self.root, self.now, gate_checks=self.waivable))
 
     @cached_property
+    def _documents(self) -> DocumentReport | MbpError:
+        return kept(lambda: check_documents(self.root))
+
+    @cached_property
     def _look(self) -> Look | MbpError:
         return kept(lambda: look(self.root, self.target))
 
@@ -87,6 +92,15 @@ class Context:
             MbpError: policy or warehouse cannot be used.
         """
         return given(self._look)
+
+    @property
+    def documents(self) -> DocumentReport:
+        """Every document of the project, checked.
+
+        Raises:
+            MbpError: what they are held to cannot be read.
+        """
+        return given(self._documents)
 
     @property
     def waivers(self) -> Waivers:

@@ -50,9 +50,7 @@ def owners_and_routes(context: Context, _: CheckDefinition) -> Judged:
 @rule("documents", "kind")
 def documents_whole(context: Context, check: CheckDefinition) -> Judged:
     """Documents of that kind are there and without findings; those that are named are accepted."""
-    from mbp.documents import check_documents
-
-    report = check_documents(context.root)
+    report = context.documents
     kind, named = check.source["kind"], list(check.source["documents"])
     found = {one.id: one for one in report.entries if one.kind == kind}
     if not found:
