@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-debezium docs lint format bench prove exercise clean
+.PHONY: help setup build test test-debezium docs lint format bench prove exercise gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -38,6 +38,9 @@ prove: setup ## inject one fault per rule and print what was caught
 
 exercise: setup ## inject a fault per hook into an isolated copy and see each end in its decision
 	@$(BIN)/mbp exercise --all --mutations
+
+gate: setup ## measure everything that a release needs, then judge it (minutes)
+	@scripts/gate
 
 bench: setup ## measure speed: ratios in one run (minutes; BENCH_ROWS=1000000,10000000)
 	@$(BIN)/python scripts/bench.py
