@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from jsonschema import Draft201909Validator
+
 from mbp.contracts.policy import load_policy
+from mbp.contracts.schema_check import check
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.paths import shown
@@ -81,12 +84,13 @@ class Known:
         """Ids of the exercises.
 
         Raises:
-            MbpError: hooks or exercises are wrong.
+            MbpError: the file of the exercises is missing or wrong.
         """
-        from mbp.hooks.exercises import load_exercises
-        from mbp.hooks.policy import demand_whole, load_hooks
+        from mbp.hooks.exercises import FILE, SCHEMA
 
-        return {one.id for one in load_exercises(self.root, demand_whole(load_hooks(self.root)))}
+        document = load(self.root / FILE, shown_as=FILE)
+        value = check(document, Draft201909Validator(SCHEMA), FILE)
+        return {one["id"] for one in value["exercises"]}
 
     @cached_property
     def rehearsed(self) -> Mapping[str, str]:
