@@ -110,13 +110,6 @@ RULES: dict[str, Rule] = {
         ),
     )
 }
-# They can be cured without another content; the others make a signature worthless.
-OUTSIDE_CONTENT = (
-    "waiver_unsigned",
-    "waiver_approval_void",
-    "waiver_not_rehearsed",
-    "waiver_not_open",
-)
 
 
 @dataclass(frozen=True)
@@ -226,7 +219,7 @@ def valid_waivers(
 
     Args:
         now: in UTC.
-        gate_checks: check id -> waivable; read from contracts/gates/*.yaml when a waiver asks and it is not given.
+        gate_checks: check id -> waivable; read from the gates when a waiver asks and it is not given.
         changes: fingerprint of a forbidden change -> its datasets; compared when a waiver asks and it is not given.
 
     Raises:

@@ -14,9 +14,8 @@ from mbp.contracts.schema_check import check
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.paths import shown
-from mbp.yaml_io import load, plain
+from mbp.yaml_io import load
 
-GATES = "contracts/gates"
 EXERCISES = "exercises"
 
 
@@ -38,11 +37,18 @@ class Known:
         """Check of a gate -> whether a waiver may stand in for it.
 
         Raises:
-            MbpError: no gate, or one without readable checks.
+            MbpError: the definition of a gate is missing or wrong.
         """
         if self.given_checks is not None:
             return self.given_checks
-        return gate_checks(self.root)
+        from mbp.gate.definition import GATES, load_gate
+
+        found: dict[str, bool] = {}
+        for gate in GATES:
+            for name, waivable in load_gate(self.root, gate).waivable().items():
+                # In two gates: waivable in both, or in none.
+                found[name] = waivable and found.get(name, True)
+        return found
 
     @cached_property
     def changes(self) -> Mapping[str, Sequence[str]]:
@@ -117,31 +123,3 @@ class Known:
             elif source is None or one.get("source") != source:
                 found[name] = "its last run was of another source state"
         return found
-
-
-def gate_checks(root: Path) -> dict[str, bool]:
-    """Check id -> waivable, over contracts/gates/*.yaml.
-
-    Raises:
-        MbpError: no gate, or one whose checks do not say what may be waived.
-    """
-    found: dict[str, bool] = {}
-    for path in sorted((root / GATES).glob("*.yaml")):
-        place = shown(path, root)
-        document = plain(load(path, shown_as=place))
-        try:
-            for check in document["checks"]:
-                if not isinstance(check["waivable"], bool):
-                    raise TypeError("waivable")
-                # In two gates: waivable in both, or in none.
-                name = str(check["id"])
-                found[name] = check["waivable"] and found.get(name, True)
-        except (KeyError, TypeError) as error:
-            raise MbpError(
-                f"a check does not say its id and whether it is waivable ({error})",
-                path=place,
-                cure="give every entry of `checks` both",
-            ) from error
-    if not found:
-        raise MbpError("no gate with checks", path=GATES, cure="restore its definition")
-    return found

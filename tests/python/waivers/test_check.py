@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from mbp.errors import MbpError
 from mbp.signing import AllowedSigners
 from mbp.signing.statements import Signed, read_statements
 from mbp.waivers import RULES, Waivers, valid_waivers
+from mbp.waivers.known import Known
 from mbp.waivers.model import APPROVERS, Waiver, read_waiver
 from waivers.conftest import CHECKS, EXERCISE, NOW, RULE, Project
 
@@ -162,6 +164,13 @@ def test_strays_and_other_names_are_told(project: Project) -> None:
     named = [one.path for one in found.problems if one.code == "waiver_name"]
     assert named == ["contracts/waivers/other.yaml"]
     assert found.for_rule(RULE) is None
+
+
+def test_the_gate_says_what_may_be_waived(project_root: Path) -> None:
+    checks = Known(project_root).checks
+    assert True in checks.values()
+    for name in ("critical_watcher_red", "personal_data_in_logs", "waivers_valid"):
+        assert checks[name] is False, name
 
 
 def test_who_has_not_signed_is_named(project: Project) -> None:
