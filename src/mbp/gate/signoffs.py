@@ -13,7 +13,7 @@ from mbp.signing.statements import Signed, Subject, read_statements, write_state
 
 FOLDER = "contracts/gates/signoffs"
 # The area of the checks that ask for sign-offs: they cannot be part of what is signed.
-SIGN_OFF_AREA = "sign-offs"
+SIGN_OFF_AREA = "Sign-offs"
 PASS, WAIVED = "pass", "waived"
 SignOff = Signed
 

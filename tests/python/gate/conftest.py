@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.python.built import Built
+from tests.python.signing_keys import Keys, demand_openssh
 
 from mbp.building.dbt_process import demand, environment, run_dbt
 from mbp.evidence import envelope
@@ -50,7 +51,7 @@ class Release:
     """A project folder with everything that the gate asks for. Used inside of `inside()`."""
 
     root: Path
-    keys: Path
+    keys: Keys
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -146,31 +147,18 @@ class Release:
     def sign(self, *roles: str) -> None:
         report = self.run().document()
         for role in roles or self.gate.roles:
-            sign_off(self.root, report, role, self.keys / role, datetime.now(UTC))
+            sign_off(self.root, report, role, self.keys.private(role), datetime.now(UTC))
 
     def copy(self, folder: Path) -> Release:
         shutil.copytree(self.root, folder, symlinks=True)
         return Release(folder, self.keys)
 
 
-def make_keys(folder: Path, roles: list[str]) -> str:
-    """A key per role; the lines of allowed_signers that admit them."""
-    lines = []
-    for role in roles:
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", role, "-f", str(folder / role)],
-            check=True,
-        )
-        kind, key, _ = (folder / f"{role}.pub").read_text().split(maxsplit=2)
-        lines.append(f'{role} namespaces="mbp-data-contracts" {kind} {key}')
-    return "\n".join(lines) + "\n"
-
-
 @pytest.fixture(scope="session")
 def released(built: Built, project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Made once; a test that spoils it spoils a copy."""
     folder = tmp_path_factory.mktemp("release")
-    root, keys = folder / "project", folder / "keys"
+    root = folder / "project"
     listed = subprocess.run(
         [
             "git",
@@ -191,9 +179,11 @@ def released(built: Built, project_root: Path, tmp_path_factory: pytest.TempPath
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             # With its time: what was built is not older than its source.
             shutil.copy2(project_root / name, root / name)
-    keys.mkdir()
-    release = Release(root, keys)
-    (root / "contracts/gates/allowed_signers").write_text(make_keys(keys, list(release.gate.roles)))
+    demand_openssh()
+    (folder / "keys").mkdir()
+    release = Release(root, Keys(folder / "keys"))
+    signers = "".join(release.keys.line(role, role) for role in release.gate.roles)
+    (root / "contracts/gates/allowed_signers").write_text(signers)
     git(root, "init", "-q")
     release.commit()
     original = Path(built.settings[TARGET]["MBP_DUCKDB_PATH"])
