@@ -128,11 +128,11 @@ def load_gate(root: Path, name: str) -> Gate:
     value = check(document, Draft201909Validator(SCHEMA), path)
     if value["gate"] != name:
         raise MbpError(f"is of the gate {value['gate']!r}, not {name}", path=path, line=1)
-    unknown = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
-    if unknown:
-        what = f"nobody can hold the role {unknown[0]!r}"
-        line = line_of(document["sign_offs"]["roles"], unknown[0])
-        raise MbpError(what, path=path, line=line, cure=did_you_mean(unknown[0], list(ROLES)))
+    strange = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
+    if strange:
+        what = f"nobody can hold the role {strange[0]!r}"
+        line = line_of(document["sign_offs"]["roles"], strange[0])
+        raise MbpError(what, path=path, line=line, cure=did_you_mean(strange[0], list(ROLES)))
     policy = load_policy(root)
     kpis = load_sheet(root, policy).kpis
     checks: dict[str, CheckDefinition] = {}
