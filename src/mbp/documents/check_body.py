@@ -172,19 +172,10 @@ def _checked_by(document: Document, world: World) -> Iterator[Problem]:
             proofs += what is None
             if what is not None:
                 yield Problem("DOC-021", code.line, what)
-        elif code.text not in _names(world) and code.text not in world.variables:
+        elif code.text not in world.names and code.text not in world.variables:
             yield Problem("DOC-021", code.line, f"{code.text} is nothing that the project has")
     if not proofs:
         yield Problem("DOC-021", None, "no test and no command is named")
-
-
-def _names(world: World) -> frozenset[str]:
-    return frozenset(
-        {
-            *(world.rules | world.watchers | world.relations | world.exercises | world.alarms),
-            *(*world.hooks, *world.kpis),
-        }
-    )
 
 
 def _missing_test(code: Words, root: Path) -> str | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import click
 import typer
 
 OPERATORS = {"|", "||", "&&", ";", "&"}
@@ -17,6 +16,12 @@ REDIRECTS = {">", ">>", "<", "2>", ">&"}
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 # Inline code, or a line of a code block that begins with mbp (after variables).
 MENTION = re.compile(r"`([^`\n]+)`|^((?:\w+=\S+ )*mbp .+)$", re.MULTILINE)
+
+
+# Typer has carried a click of its own since 0.27 and exports only some of its exceptions; this is their parent.
+USAGE_ERROR: type[Exception] = next(
+    one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError"
+)
 
 
 @cache
@@ -82,10 +87,11 @@ def objection_to_call(words: Sequence[str]) -> str | None:
         return f"there is no command `mbp {' '.join(words)}`"
     try:
         known[name].make_context(f"mbp {name}", rest)
-    except click.ClickException as error:
-        return f"`mbp {' '.join(words)}`: {error.format_message().rstrip('.')}"
-    except click.exceptions.Exit:
-        return None
+    except USAGE_ERROR as error:
+        told = getattr(error, "message", str(error))
+        return f"`mbp {' '.join(words)}`: {told.rstrip('.')}"
+    except typer.Exit:
+        return None  # --help
     return None
 
 

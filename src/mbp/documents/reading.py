@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,9 @@ def read_document(file: Path, kind: Kind, shown_as: str) -> Document:
     return Document(kind, shown_as, front, values, problem, form, body, digest)
 
 
+@lru_cache(maxsize=256)  # index and log are asked once for every decision that they publish
 def read_body(text: str, skipped: int = 0) -> Body:
-    """What Markdown says; `skipped` lines stand before it."""
+    """What Markdown says; `skipped` lines stand before it. Not to be changed: it is shared."""
     body, section, line = Body(), "", skipped + 1
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     for index, token in enumerate(tokens):

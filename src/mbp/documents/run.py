@@ -116,13 +116,19 @@ def check_documents(root: Path, today: date | None = None) -> DocumentReport:
     Raises:
         MbpError: there is no document at all, or what they are held against cannot be read.
     """
-    day = today or datetime.now(UTC).date()
-    world = World(root)
-    documents = read_documents(root)
+    return judge(read_documents(root), World(root), today or datetime.now(UTC).date())
+
+
+def judge(documents: Sequence[Document], world: World, today: date) -> DocumentReport:
+    """What is wrong with documents that were read, held against a project that was read.
+
+    Raises:
+        MbpError: a file of the project cannot be read.
+    """
     found: list[Finding] = []
     for one in documents:
         problems: list[Problem] = [
-            *check_front.problems(one, world, day),
+            *check_front.problems(one, world, today),
             *check_body.problems(one, world),
         ]
         found += [problem.at(one.path, one.name) for problem in problems]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from mbp.cdc.alarm_limits import FILE as ALARMS
 from mbp.cdc.alarm_limits import THRESHOLDS
 from mbp.contracts.load import load_contracts
+from mbp.contracts.model import Contract
 from mbp.contracts.policy import load_policy
 from mbp.contracts.rules import all_rules
 from mbp.contracts.sheet import Kpi, load_sheet
@@ -85,9 +86,14 @@ class World:
         return frozenset(str(one.get("id")) for one in document.get("exercises", []))
 
     @cached_property
+    def contracts(self) -> Sequence[Contract]:
+        """The contracts of the public datasets."""
+        return load_contracts(self.root)
+
+    @cached_property
     def rules(self) -> frozenset[str]:
         """Ids of the rules of all contracts."""
-        return frozenset(rule.id for rule in all_rules(load_contracts(self.root)))
+        return frozenset(rule.id for rule in all_rules(self.contracts))
 
     @cached_property
     def relations(self) -> frozenset[str]:
@@ -97,8 +103,18 @@ class World:
             f"{_schema(config, file.relative_to(self.root / 'models').parts[:-1])}.{file.stem}"
             for file in (self.root / "models").rglob("*.sql")
         }
-        public = {f"{PUBLISHED}.{one.dataset}" for one in load_contracts(self.root)}
+        public = {f"{PUBLISHED}.{one.dataset}" for one in self.contracts}
         return frozenset({*models, *public, *CDC_CONTROL_TABLES})
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What a decision may say that it is checked by, beside tests and commands."""
+        return frozenset(
+            {
+                *(self.rules | self.watchers | self.relations | self.exercises | self.alarms),
+                *(*self.hooks, *self.kpis),
+            }
+        )
 
     @cached_property
     def variables(self) -> frozenset[str]:
@@ -109,13 +125,20 @@ class World:
                 found.update(VARIABLE.findall(file.read_text(encoding="utf-8")))
         return frozenset(found)
 
+    @cached_property
+    def _files(self) -> dict[str, Any]:
+        """YAML files that were read for a fact."""
+        return {}
+
     def fact(self, file: str, place: str) -> Any:
         """The value in a YAML file of the project; list entries are named by their id.
 
         Raises:
             KeyError: there is none.
         """
-        value = plain(load(self.root / file, shown_as=file))
+        if file not in self._files:
+            self._files[file] = plain(load(self.root / file, shown_as=file))
+        value = self._files[file]
         for step in place.split("."):
             if isinstance(value, list):
                 value = {str(one.get("id")): one for one in value if isinstance(one, dict)}
