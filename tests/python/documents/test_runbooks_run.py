@@ -68,7 +68,7 @@ def test_there_are_queries_and_commands() -> None:
 
 
 def test_every_command_that_looks_can_look(
-    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Built, tmp_path: Path
 ) -> None:
     register()
     artifacts = tmp_path / "target"
