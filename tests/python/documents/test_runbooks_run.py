@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,21 +15,22 @@ from mbp.cli import app, register
 from mbp.documents.command_lines import Call, calls
 from mbp.documents.reading import Block
 from mbp.documents.run import read_documents
+from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.paths import project_root as find_project_root
 
-# Commands that change nothing and need no more than a built warehouse; the others are parsed by the check.
-LOOKING = (
-    ("status",),
-    ("watch", "--once", "--dry-run"),
-    ("degrade", "status"),
-    ("cdc", "status"),
-    ("cdc", "replay", "--list"),
-    ("deploy-check",),
-    ("hooks", "check"),
-    ("contracts", "lint"),
-    ("quality", "failures"),
-)
-NOBODY_LOOKED = {"deploy-check", "degrade", "quality", "cdc"}
+# Commands that change nothing and need no more than a built warehouse -> exit code, and what they say where they
+# cannot look: nobody has watched or collected a run, and there is no source. The others are parsed by the check.
+LOOKING: dict[tuple[str, ...], tuple[int, str]] = {
+    ("status",): (0, "open decisions: 0"),
+    ("watch", "--once", "--dry-run"): (1, "never measured"),
+    ("degrade", "status"): (0, "readers see: live"),
+    ("cdc", "status"): (2, "MBP_SOURCE_HOST is not set"),
+    ("cdc", "replay", "--list"): (2, "is not in the warehouse"),
+    ("deploy-check",): (2, "nobody looked"),
+    ("hooks", "check"): (0, "0 errors"),
+    ("contracts", "lint"): (0, "0 errors"),
+    ("quality", "failures"): (0, "0 findings"),
+}
 CAP_SECONDS = 30
 
 
@@ -51,6 +51,14 @@ def looking() -> list[Call]:
     return [found[words] for words in sorted(found) if "--target" not in words]
 
 
+def artifacts_of(built: Built) -> Path:
+    """Where dbt left manifest and results of the build on DuckDB."""
+    folder = Path(built.settings["duckdb"]["MBP_DUCKDB_PATH"]).parent / "duckdb"
+    found = sorted(folder.rglob("run_results.json"))
+    assert found, folder
+    return found[0].parent
+
+
 QUERIES = dict(blocks("sql"))
 
 
@@ -67,23 +75,22 @@ def test_there_are_queries_and_commands() -> None:
     assert len(looking()) >= 6
 
 
-def test_every_command_that_looks_can_look(
-    built: Built, tmp_path: Path
-) -> None:
+def test_every_command_that_looks_can_look(built: Built, tmp_path: Path) -> None:
     register()
-    artifacts = tmp_path / "target"
-    shutil.copytree(
-        Path(built.settings["duckdb"]["MBP_DUCKDB_PATH"]).parent / "duckdb" / "target", artifacts
-    )
     changes = {
         **built.settings["duckdb"],
         "MBP_STATE_DIR": str(tmp_path / "state"),
-        "DBT_TARGET_PATH": str(artifacts),
+        "DBT_TARGET_PATH": str(artifacts_of(built)),
     }
     begun = time.monotonic()
     with environment(changes):
         for call in looking():
             ran = CliRunner().invoke(app, list(call.words[1:]))
-            told = f"mbp {' '.join(call.words[1:])}: {ran.exception!r} {ran.output[-400:]}"
-            print(told)
+            refused = isinstance(ran.exception, MbpError)
+            code = EXIT_COULD_NOT_RUN if refused else ran.exit_code
+            wanted, told = next(
+                outcome for one, outcome in LOOKING.items() if call.words[1 : len(one) + 1] == one
+            )
+            assert code == wanted, (call, ran.exception, ran.output)
+            assert told in ran.output + str(ran.exception), (call, ran.output)
     assert time.monotonic() - begun < CAP_SECONDS

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mbp.documents.command_lines import is_group, known_commands, mentions, objection_to_mention
+from mbp.documents.reading import linked_files, read_body
 
 MACHINE_TRACES = re.compile(
     r"/(?:home|root|Users)/\w|index-url|extra-index-url|\bpypi\.org|files\.pythonhosted"
@@ -40,10 +41,9 @@ def test_every_command_has_an_example() -> None:
 def test_every_link_leads_to_a_file(project_root: Path) -> None:
     seen = 0
     for path in documents(project_root):
-        for target in re.findall(r"\]\(([^)#][^)]*)\)", path.read_text(encoding="utf-8")):
-            if "://" not in target and "\\" not in target:
-                seen += 1
-                assert (path.parent / target.split("#")[0]).exists(), f"{path.name}: {target}"
+        for target in linked_files(read_body(path.read_text(encoding="utf-8")), path.parent):
+            seen += 1
+            assert target.exists(), f"{path.name}: {target.name}"
     assert seen > 5
 
 
