@@ -138,7 +138,7 @@ _TOLD = (
         "DOC-022",
         "A number is not that of the file where it stands.",
         "Numbers told twice drift apart.",
-        'link the number to its YAML file, with the place as the title: [800 ms](sheet.yaml "kpis.dec_p95.target")',
+        'link the number to its YAML file, with the place as the title: `[800 ms](sheet.yaml "kpis.dec_p95.target")`',
     ),
     (
         "DOC-023",
