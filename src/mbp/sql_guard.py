@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token
 
 from mbp.errors import MbpError
 
@@ -79,15 +79,13 @@ HARMFUL = frozenset(
     {
         "ReadCSV",
         "ReadParquet",
+        "ToFile",
         "OpenJSON",
-        "LoadFile",
         "CurrentUser",
         "SessionUser",
         "XMLTable",
         "XMLGet",
-        "Nextval",
         "NextValueFor",
-        "Sleep",
     }
 )
 
@@ -155,8 +153,41 @@ def demand_expression(
             )
 
 
+def demand_change(
+    sql: str, dialect: str, *, path: str | None = None, line: int | None = None
+) -> None:
+    """`sql` must be one insert, update or delete: what an exercise does to a copy that it made itself.
+
+    Raises:
+        RefusedSqlError: it is anything else, or looks out of the database.
+    """
+    told = _parsed(sql, dialect)
+    if not isinstance(told, str):
+        if isinstance(told, exp.Insert | exp.Update | exp.Delete):
+            told = next(_problems(told, but=told), "")
+        else:
+            told = f"it is no insert, update or delete but {type(told).__name__.lower()}"
+    if told:
+        raise RefusedSqlError(
+            f"refused as SQL: {told}",
+            path=path,
+            line=line,
+            cure="write one insert, update or delete",
+        )
+
+
 def _first_problem(sql: str, dialect: str) -> exp.Query | str:
     """The query, or why it is refused."""
+    query = _parsed(sql, dialect)
+    if isinstance(query, str):
+        return query
+    if not isinstance(query, exp.Query) or isinstance(query, exp.DML):
+        return f"it is no query but {type(query).__name__.lower()}"
+    return next(_problems(query), query)
+
+
+def _parsed(sql: str, dialect: str) -> exp.Expr | str:
+    """The one statement in `sql`, or why there is none."""
     if dialect not in DIALECTS:
         return f"no guard for the dialect {dialect!r}"
     if "\x00" in sql:
@@ -178,13 +209,10 @@ def _first_problem(sql: str, dialect: str) -> exp.Query | str:
     parsed = [one for one in statements if one is not None and not isinstance(one, exp.Semicolon)]
     if len(parsed) != 1:
         return f"it holds {len(parsed)} statements"
-    query = parsed[0]
-    if not isinstance(query, exp.Query) or isinstance(query, exp.DML):
-        return f"it is no query but {type(query).__name__.lower()}"
-    return next(_problems(query), query)
+    return parsed[0]
 
 
-def _lexical_problems(tokens: list[Token]) -> Iterator[str]:
+def _lexical_problems(tokens: Sequence[Any]) -> Iterator[str]:
     """Spellings that this parser and an engine might read differently."""
     for token in tokens:
         kind = token.token_type.name
@@ -196,8 +224,10 @@ def _lexical_problems(tokens: list[Token]) -> Iterator[str]:
             yield "a comment in a comment"
 
 
-def _problems(query: exp.Query) -> Iterator[str]:
+def _problems(query: exp.Expr, *, but: exp.Expr | None = None) -> Iterator[str]:
     for node in query.walk():
+        if node is but:
+            continue
         if isinstance(node, STATEMENTS):
             yield f"{type(node).__name__.lower()} in a query"
         elif isinstance(node, exp.Into):

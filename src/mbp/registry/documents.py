@@ -51,6 +51,8 @@ def at_ref(root: Path, ref: str) -> dict[str, dict[str, Any]]:
     Raises:
         MbpError: no such ref, or no contract in it.
     """
+    if ref.startswith("-"):  # git would take it for an option
+        raise MbpError(f"no git ref: {ref!r}", cure="name a branch, a tag or a commit")
     names = git(root, "ls-tree", "--name-only", f"{ref}:./{FOLDER}").splitlines()
     found: dict[str, dict[str, Any]] = {}
     for name in names:

@@ -92,7 +92,7 @@ def _relations(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
             if not grant.covers(schema, relation) or (schema, relation) in own:
                 continue
             for privilege in sorted(grant.privileges):
-                for column in sorted(grant.columns) or ('',):
+                for column in sorted(grant.columns) or ("",):
                     wanted = Held(role.name, schema, relation, column or None, privilege)
                     whole = Held(role.name, schema, relation, None, privilege)
                     if wanted not in held and whole not in held:
@@ -120,7 +120,9 @@ def _ownership(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
             continue
         # Relations that are made later must not carry more than the policy gives on those of today.
         given = later.kind in ("r", "S") and any(
-            later.schema in grant.schemas and later.privilege in grant.privileges and not grant.columns
+            later.schema in grant.schemas
+            and later.privilege in grant.privileges
+            and not grant.columns
             for grant in role.grants
         )
         if not given:

@@ -42,10 +42,10 @@ def spdx() -> Licensing:
 def expression_of(package: metadata.Distribution) -> str | None:
     """The licence as an SPDX expression; None where the metadata does not tell it with certainty."""
     fields = package.metadata
-    stated = fields.get("License-Expression")
+    stated = "".join(fields.get_all("License-Expression") or ())
     if stated:
         return _known(stated)
-    words = (fields.get("License") or "").strip()
+    words = "".join(fields.get_all("License") or ()).strip()
     found = _known(words) or WORDS.get(words.lower())
     if found:
         return found

@@ -121,7 +121,7 @@ def _baseline(root: Path, name: str) -> dict[str, Any]:
 
 def _scan(root: Path, files: list[str], baseline: Mapping[str, Any]) -> Iterator[tuple[Key, int]]:
     """(file, kind, hash of the secret) -> line."""
-    from detect_secrets import SecretsCollection
+    from detect_secrets.core.secrets_collection import SecretsCollection
     from detect_secrets.settings import transient_settings
 
     settings = {key: baseline[key] for key in ("plugins_used", "filters_used")}
