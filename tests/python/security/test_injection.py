@@ -226,7 +226,7 @@ MARKETS = "contracts/a106/mbp_markets.odcs.yaml"
         ("[table, manual, endpoint]", '[table, manual, "x\'); drop table t; --"]', "holds a quote"),
         ("  - name: mbp_markets", '  - name: "mbp_markets; drop table t"', "lower-case name"),
         ("- name: market_id", '- name: "market_id\\" text); drop table t; --"', "lower-case name"),
-        ("physicalType: ", 'physicalType: "text); drop table t; --" #', "expected a type"),
+        ("physicalType: string", 'physicalType: "text); drop table t; --"', "expected a type"),
         (
             "test: dbt_expectations.expect_column_pair_values_A_to_be_greater_than_B",
             'test: "../../x"',
