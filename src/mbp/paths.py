@@ -34,6 +34,39 @@ def project_root(start: Path | None = None) -> Path:
     )
 
 
+def inside(folder: Path, name: str, *, path: str | None = None, line: int | None = None) -> Path:
+    """The file or folder `name` in `folder`, wherever its links lead: never one outside of it.
+
+    Args:
+        name: as a contract, a mapping or a command line gives it.
+        path: the file that gives it, for the message; `line` likewise.
+
+    Raises:
+        MbpError: it is absolute, leads out of the folder, or is no name of a file.
+    """
+    try:
+        found = (folder / name).resolve()
+        leaves = Path(name).is_absolute() or not found.is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a NUL, links in a circle
+        leaves = True
+    if leaves:
+        raise MbpError(
+            f"{name!r} leads out of the folder",
+            path=path,
+            line=line,
+            cure="name a file inside of it, without `..`",
+        )
+    return found
+
+
+def is_file_inside(folder: Path, name: str) -> bool:
+    """`name` is a file in `folder` and does not lead out of it."""
+    try:
+        return inside(folder, name).is_file()
+    except MbpError:
+        return False
+
+
 def shown(path: Path, root: Path) -> str:
     """`path` relative to the project where it lies inside it: messages never name the machine."""
     try:

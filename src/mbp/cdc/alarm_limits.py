@@ -12,7 +12,7 @@ from jsonschema import Draft201909Validator
 from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.contracts.schema_check import check
 from mbp.errors import MbpError
-from mbp.paths import ROOT_MARK, shown
+from mbp.paths import ROOT_MARK, is_file_inside, shown
 from mbp.yaml_io import line_of, load
 
 FILE = "contracts/a110/cdc_alarms.yaml"
@@ -89,8 +89,7 @@ def load_limits(root: Path) -> Limits:
     value = check(document, Draft201909Validator(SCHEMA), path)
     alarms = value["alarms"]
     load_policy(root).check_owner(value["owner"], path, line_of(document, "owner"))
-    runbook = Path(value["runbook"])
-    if runbook.is_absolute() or ".." in runbook.parts or not (root / runbook).is_file():
+    if not is_file_inside(root, value["runbook"]):
         raise MbpError(
             f"the runbook {value['runbook']} does not exist",
             path=path,

@@ -25,6 +25,7 @@ from mbp.cdc.debezium_values import RefusedError
 from mbp.cdc.intake import Counts, Intake
 from mbp.cdc.sink import Sink
 from mbp.errors import MbpError
+from mbp.paths import inside
 from mbp.warehouse.raw_tables import CDC_LANDED, raw_tables
 
 SLOT = "mbp_landing"
@@ -106,6 +107,7 @@ class _Lander:
                 self.say(f"{name}: left alone, it is hidden or not finished")
             elif path.suffix in (*LINES, *PARQUET):
                 found.append(path)
+                inside(folder, name)
             else:
                 self.say(f"{name}: not taken in, it is neither JSON lines nor Parquet")
                 self.landed.left.append(f"{name} is of no known kind")

@@ -11,6 +11,7 @@ from pathlib import Path
 from jsonschema import Draft201909Validator
 
 from mbp.contracts.model import Contract, Rule
+from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import KEPT, Policy, policy_of, policy_text
 from mbp.contracts.quality import check_columns, explicit_rules
 from mbp.contracts.reading import Place, contract_of
@@ -85,6 +86,7 @@ def _files(root: Path) -> list[Path]:
 def _contract(text: str, name: str, policy: Policy) -> Contract:
     document = loads(text, shown_as=name)
     value = check(document, odcs_validator(), name)
+    demand_plain_text(document, name)
     place = Place(document, name)
     if value["apiVersion"] != API_VERSION:
         raise place.at("apiVersion").refuse(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
 from mbp.contracts.model import Contract, Rule, Severity
 from mbp.contracts.policy import Policy
-from mbp.contracts.reading import Place, extras
+from mbp.contracts.reading import PLAIN_NAME, Place, extras
 from mbp.contracts.schema_check import did_you_mean
 from mbp.errors import MbpError
+from mbp.sql_guard import demand_expression
 
 EXTRAS = ("columns", "expires", "family", "owner", "reason")
 ROW_COUNT = "dbt_expectations.expect_table_row_count_to_be_between"
 ROW_COUNT_BOUNDS = {"mustBeGreaterOrEqualTo": "min_value", "mustBeLessOrEqualTo": "max_value"}
 LIBRARY_FAMILIES = {"invalidValues": "accepted_values", "rowCount": "volume"}
+TEST_NAME = re.compile(r"[A-Za-z_]\w*([.][A-Za-z_]\w*)?", re.ASCII)
+# Arguments that the tests make a SQL string of.
+QUOTED = ("like_pattern", "like_pattern_list", "regex", "regex_list", "value_set")
 OPERATORS = (
     "mustBe",
     "mustBeBetween",
@@ -66,6 +71,8 @@ def _rule(
                 f"the rule {entry.get('id', '?')} has no {key!r}", f"state its {key}"
             )
     rule_id = str(entry["id"])
+    if not PLAIN_NAME.fullmatch(rule_id):
+        raise place.at("id").refuse(f"expected a lower-case id, found {rule_id!r}")
     more = extras(entry, place, EXTRAS)
     for key in ("owner", "family"):
         if not isinstance(more.get(key, (None,))[0], str):
@@ -214,12 +221,26 @@ def _test(entry: Mapping[str, Any], column: str | None, place: Place) -> Test:
     if (singular is None) == (test is None) or (singular and "arguments" in implementation):
         raise inside.refuse("expected either test (with arguments) or singular, and not both")
     name = singular or test
-    if not isinstance(name, str) or not name.strip():
+    shape = PLAIN_NAME if singular else TEST_NAME
+    if not isinstance(name, str) or not shape.fullmatch(name):
         raise inside.refuse(f"expected the name of a test, found {name!r}")
     arguments = implementation.get("arguments", {})
     if not isinstance(arguments, dict):
         raise inside.at("arguments").refuse(f"expected name: value, found {arguments!r}")
+    _demand_arguments(arguments, inside.at("arguments"))
     return name, dict(arguments), singular is not None
+
+
+def _demand_arguments(value: Any, place: Place, key: str = "") -> None:
+    """What a test puts into its SQL as it stands is an expression; what it quotes may be any text."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _demand_arguments(inner, place.at(name), str(name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _demand_arguments(inner, place.at(index), key)
+    elif isinstance(value, str) and key not in QUOTED and not PLAIN_NAME.fullmatch(value):
+        demand_expression(value, path=place.path, line=place.line)
 
 
 def _library_test(entry: Mapping[str, Any], column: str | None, place: Place) -> Test:
@@ -230,6 +251,10 @@ def _library_test(entry: Mapping[str, Any], column: str | None, place: Place) ->
             raise place.refuse("invalidValues stands on a column, not on the dataset")
         if not isinstance(values, list) or not values or set(entry["arguments"]) != {"validValues"}:
             raise place.refuse("invalidValues: expected arguments: {validValues: [...]}")
+        for index, text in enumerate(values):
+            if "'" in str(text):  # dbt's own test puts them between quotes as they are
+                where = place.at("arguments", "validValues", index)
+                raise where.refuse(f"invalidValues: {text!r} holds a quote", "use a pattern")
         if operators != {"mustBe": 0}:
             raise place.refuse(f"invalidValues: expected mustBe: 0, found {operators}")
         return "accepted_values", {"values": list(values)}, False

@@ -43,6 +43,8 @@ SERVICE_LEVELS = (
 COLUMN_EXTRAS = ("classificationReason", "physicalTypes", "ruleReasons", "unit")
 REASONED_FAMILIES = ("length", "pattern", "range")
 SEMANTIC_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
+# A type stands in DDL as it is written: words, and at most a length or a precision with its scale.
+TYPE_NAME = re.compile(r"[A-Za-z]\w*( \w+)*(\(\d+(, ?\d+)?\))?( \w+)*(\[\])?", re.ASCII)
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _UNITS = {
     1: ("s", "second", "seconds"),
@@ -181,6 +183,9 @@ def _column(entry: Mapping[str, Any], place: Place) -> Column:
             f"unknown classification {classification!r}",
             did_you_mean(classification, CLASSIFICATIONS),
         )
+    physical_type = _text(entry, "physicalType", place, of=f"column {name!r}")
+    if not TYPE_NAME.fullmatch(physical_type):
+        raise place.at("physicalType").refuse(f"expected a type, found {physical_type!r}")
     more = extras(entry, place, COLUMN_EXTRAS)
     options = dict(entry.get("logicalTypeOptions", {}))
     for option in options:
@@ -194,7 +199,7 @@ def _column(entry: Mapping[str, Any], place: Place) -> Column:
     return Column(
         name=name,
         logical_type=_text(entry, "logicalType", place, of=f"column {name!r}"),
-        physical_type=_text(entry, "physicalType", place, of=f"column {name!r}"),
+        physical_type=physical_type,
         physical_types=_physical_types(name, more, place),
         required=bool(entry.get("required", False)),
         unique=bool(entry.get("unique", False)) or bool(entry.get("primaryKey", False)),

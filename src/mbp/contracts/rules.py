@@ -13,6 +13,7 @@ from typing import Any
 from mbp.contracts.model import Column, Contract, Rule, ServiceLevel
 from mbp.contracts.policy import Policy
 from mbp.errors import MbpError
+from mbp.sql_guard import demand_expression
 
 __all__ = ["Rule", "all_rules", "derived_rules"]
 
@@ -174,6 +175,8 @@ def _of_options(
         high = bounds.get("maximum", bounds.get("exclusiveMaximum"))
         arguments = {"min_value": low, "max_value": high}
         arguments = {key: value for key, value in arguments.items() if value is not None}
+        for bound in arguments.values():  # the test puts it into its SQL as it is written
+            demand_expression(str(bound), path=contract.path, line=column.line)
         if strict == {True}:
             arguments["strictly"] = True
         yield "range", BETWEEN, arguments, _range_sentence(name, low, high, strict == {True})

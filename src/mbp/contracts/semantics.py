@@ -10,6 +10,7 @@ from typing import Any
 from jsonschema import Draft201909Validator
 
 from mbp.contracts.model import Contract
+from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import TEXT, Policy, closed
 from mbp.contracts.schema_check import check, did_you_mean
 from mbp.errors import MbpError
@@ -140,7 +141,9 @@ def _read(root: Path, file: str, schema: dict[str, Any]) -> tuple[Any, Any, str]
     """(document with lines, plain value, shown path)."""
     path = shown(root / file, root)
     document = load(root / file, shown_as=path)
-    return document, check(document, Draft201909Validator(schema), path), path
+    value = check(document, Draft201909Validator(schema), path)
+    demand_plain_text(document, path)
+    return document, value, path
 
 
 def _known(dataset: str, datasets: dict[str, Contract], path: str, line: int | None) -> None:

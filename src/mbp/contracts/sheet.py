@@ -10,6 +10,7 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import TEXT, Policy, closed
 from mbp.contracts.schema_check import check, did_you_mean
 from mbp.errors import MbpError
@@ -137,6 +138,7 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
     path = shown(root / SHEET, root)
     document = load(root / SHEET, shown_as=path)
     value = check(document, Draft201909Validator(SCHEMA), path)
+    demand_plain_text(document, path)
     kpis: dict[str, Kpi] = {}
     queries: set[str] = set()
     for index, entry in enumerate(value["kpis"]):

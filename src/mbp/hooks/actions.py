@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Template
+from jinja2 import Environment
 
 from mbp.contracts.policy import load_policy
 from mbp.errors import MbpError
@@ -18,6 +18,7 @@ from mbp.hooks.measurements import OpenDecision
 from mbp.hooks.outbox import ALERTMANAGER, WEBHOOK, put
 from mbp.hooks.policy import Hook, HookPolicy
 from mbp.hooks.state import Block, StateFolder
+from mbp.markdown import inline
 from mbp.waivers.model import APPROVERS, WAIVER_DAYS
 from mbp.warehouse import Warehouse
 
@@ -184,9 +185,9 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
     measured = "no value"
     if decision.value is not None:
         measured = f"{decision.value.normalize():f} {hook.kpi.unit}"
-    template = Template(
-        (Path(__file__).parent / TEMPLATE).read_text(encoding="utf-8"), keep_trailing_newline=True
-    )
+    # Entities come out of the warehouse, the rest out of contracts: every value is shown as plain words.
+    shown = Environment(keep_trailing_newline=True, finalize=inline, autoescape=False)  # noqa: S701 - Markdown
+    template = shown.from_string((Path(__file__).parent / TEMPLATE).read_text(encoding="utf-8"))
     return template.render(
         decision=decision,
         hook=hook,

@@ -22,7 +22,8 @@ from mbp.hooks.judge import Expected, Judgement
 from mbp.hooks.mutations import mutated
 from mbp.hooks.policy import HookPolicy, demand_whole, load_hooks
 from mbp.hooks.world import World, first_world, forget
-from mbp.paths import shown
+from mbp.paths import inside, shown
+from mbp.sql_guard import demand_change
 from mbp.yaml_io import line_of, load
 
 FILE = "contracts/a110/exercises.yaml"
@@ -146,6 +147,10 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
             if name not in policy.hooks:
                 what = f"{entry['id']} names the hook {name!r}, which is not there"
                 raise MbpError(what, path=path, line=line, cure=did_you_mean(name, policy.hooks))
+        for statement in entry.get("sql", ()):
+            demand_change(
+                statement.format(mbp="sample_mbp", ops="sample_ops"), "duckdb", path=path, line=line
+            )
         promised = all(policy.hooks[one.hook].rolls_back for one in expect)
         if "detect_within_seconds" not in entry and not promised:
             what = f"{entry['id']} says nothing of the time to detect"
@@ -261,7 +266,7 @@ def _one(
 def _inject(world: World, one: Exercise) -> None:
     world.inject(one.sql)
     if one.edit:
-        path = world.root / one.edit["file"]
+        path = inside(world.root, one.edit["file"], path=FILE)
         text = path.read_text(encoding="utf-8")
         if one.edit["find"] not in text:
             raise MbpError(

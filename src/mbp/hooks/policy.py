@@ -15,7 +15,7 @@ from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.contracts.schema_check import as_json, check, did_you_mean, violations
 from mbp.contracts.sheet import NAME, SHEET, Kpi, Sheet, load_sheet
 from mbp.errors import MbpError
-from mbp.paths import shown
+from mbp.paths import is_file_inside, shown
 from mbp.reporting import Finding
 from mbp.yaml_io import line_of, load, plain
 
@@ -200,8 +200,7 @@ def _wrong(
             what = f"the owner {owner} has no route: nobody would hear of the decision"
             cure = f"add {owner} to `routes`"
             yield _finding("owner_without_route", path, node, "kpi", name, what, cure)
-    runbook = Path(entry["runbook"])
-    if runbook.is_absolute() or ".." in runbook.parts or not (root / runbook).is_file():
+    if not is_file_inside(root, entry["runbook"]):
         what = f"the runbook {entry['runbook']} does not exist"
         yield _finding(
             "runbook_missing", path, node, "runbook", name, what, "write it, or correct the path"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mbp.contracts.sheet import Kpi
 from mbp.hooks.policy import HookPolicy
+from mbp.markdown import cell, code
 
 if TYPE_CHECKING:
     from mbp.hooks.exercises import Exercise
@@ -63,13 +64,14 @@ def markdown(policy: HookPolicy, exercises: Sequence[Exercise]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {kpi.name} | {kpi.unit} | {kpi.source} | {kpi.window} | `{kpi.target}` | {kpi.watcher}"
-        f" | {kpi.hook} | {kpi.owner} | {kpi.query_id} |"
+        f"| {cell(kpi.name)} | {cell(kpi.unit)} | {cell(kpi.source)} | {cell(kpi.window)}"
+        f" | {code(kpi.target)} | {cell(kpi.watcher)} | {cell(kpi.hook)} | {kpi.owner} | {kpi.query_id} |"
         for kpi in policy.sheet.kpis.values()
     ]
     lines += ["", "What they mean:", ""]
     lines += [
-        f"- **{kpi.name}** (`{kpi.id}`): {kpi.definition}" for kpi in policy.sheet.kpis.values()
+        f"- **{cell(kpi.name)}** (`{kpi.id}`): {kpi.definition}"
+        for kpi in policy.sheet.kpis.values()
     ]
     lines += [
         "",
@@ -80,7 +82,7 @@ def markdown(policy: HookPolicy, exercises: Sequence[Exercise]) -> str:
     ]
     lines += [
         f"| {row['hook']} | {row['kpi']} | {row['entities']} | {row['for_windows']} | {row['severity']}"
-        f" | {row['must_have']} | {row['route']} | {row['rollback']}"
+        f" | {row['must_have']} | {cell(row['route'])} | {cell(row['rollback'])}"
         f" | [{row['runbook'].rsplit('/')[-1]}](../../{row['runbook']}) |"
         for row in rows(policy)
     ]
@@ -92,7 +94,7 @@ def markdown(policy: HookPolicy, exercises: Sequence[Exercise]) -> str:
         "| --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {one.id} | {one.what} | "
+        f"| {one.id} | {cell(one.what)} | "
         + "; ".join(
             f"{wanted.hook}: "
             + (

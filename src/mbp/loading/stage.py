@@ -12,6 +12,7 @@ from mbp.contracts import Column, Contract
 from mbp.errors import MbpError
 from mbp.loading.csv_file import QUOTE, read_header
 from mbp.loading.mapping import TableMapping
+from mbp.paths import inside
 from mbp.warehouse import quote_identifier
 
 DECIMAL_SCALE = 8
@@ -101,11 +102,7 @@ def stage(
 def _read(
     connection: duckdb.DuckDBPyConnection, folder: Path, mapping: TableMapping, mapping_path: str
 ) -> str:
-    path = (folder / mapping.file).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise MbpError(
-            f"{mapping.file} leads out of the folder", path=mapping_path, line=mapping.line
-        )
+    path = inside(folder, mapping.file, path=mapping_path, line=mapping.line)
     if not path.is_file():
         raise MbpError(
             f"{mapping.file} is not in the folder",

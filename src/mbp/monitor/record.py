@@ -18,7 +18,7 @@ from mbp.errors import MbpError
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.freshness import generated_at
 from mbp.registry.documents import git
-from mbp.warehouse import Warehouse, connect
+from mbp.warehouse import Warehouse, connect, quote_identifier
 
 TABLE = "reliability.dq_results"
 COLUMNS = (
@@ -187,13 +187,15 @@ def demand_table(warehouse: Warehouse) -> None:
 
 
 def _count(warehouse: Warehouse, dataset: str) -> int | None:
+    mark = "?" if warehouse.engine == "duckdb" else "%s"
     _, found = warehouse.query(
         "select 1 from information_schema.tables"
-        f" where table_schema = 'marts' and table_name = '{dataset}'"
+        f" where table_schema = 'marts' and table_name = {mark}",
+        [dataset],
     )
     if not found:
         return None
-    _, rows = warehouse.query(f"select count(*) from marts.{dataset}")
+    _, rows = warehouse.query(f"select count(*) from marts.{quote_identifier(dataset)}")
     return int(rows[0][0])
 
 

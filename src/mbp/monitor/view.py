@@ -54,8 +54,9 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
             )
         found = _rows(
             warehouse,
-            f"select * from {TABLE} where rule_id = '{rule_id}'"
+            f"select * from {TABLE} where rule_id = {'?' if warehouse.engine == 'duckdb' else '%s'}"
             f" order by executed_at desc, engine limit {int(limit)}",
+            [rule_id],
         )
     if not found:
         raise MbpError(f"no recorded run looked at {rule_id}", cure=RECORD)
@@ -142,6 +143,6 @@ def told(moment: datetime | None) -> str:
     return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _rows(warehouse: Warehouse, sql: str) -> list[Row]:
-    columns, rows = warehouse.query(sql)
+def _rows(warehouse: Warehouse, sql: str, params: Sequence[Any] | None = None) -> list[Row]:
+    columns, rows = warehouse.query(sql, params)
     return [dict(zip(columns, row, strict=True)) for row in rows]

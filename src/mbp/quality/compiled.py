@@ -13,6 +13,7 @@ from typing import Any
 from mbp.building.dbt_process import demand, run_dbt
 from mbp.building.preflight import install_packages
 from mbp.errors import MbpError
+from mbp.sql_guard import demand_expression, demand_query
 
 SEED_PREFIX = "raw_"
 # Of the tests on models that measure the datasets; they are no rules of a contract.
@@ -115,8 +116,10 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
     """The rules of a compiled manifest, and what their rows depend on.
 
     Raises:
-        MbpError: a node without compiled SQL, a Python model, or no test at all.
+        MbpError: a node without compiled SQL, a Python model, no test at all, or a test that is not one
+            query that only reads: contract and file can say no more than that.
     """
+    dialect = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
     nodes: Mapping[str, Mapping[str, Any]] = manifest["nodes"]
     upstream = _upstream_closure(nodes)
     raw = tuple(
@@ -131,7 +134,7 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
         if node["resource_type"] == "seed" and node["name"].startswith(SEED_PREFIX)
     )
     tests = tuple(
-        _read_test(node, upstream[unique_id])
+        _read_test(node, upstream[unique_id], dialect)
         for unique_id, node in sorted(nodes.items())
         if node["resource_type"] == "test"
         and (node["config"].get("meta") or {}).get("pack") != MEASUREMENT_PACK
@@ -196,9 +199,15 @@ def _read_model(node: Mapping[str, Any], upstream: frozenset[str]) -> CompiledMo
     )
 
 
-def _read_test(node: Mapping[str, Any], upstream: frozenset[str]) -> CompiledTest:
+def _read_test(node: Mapping[str, Any], upstream: frozenset[str], dialect: str) -> CompiledTest:
     config = node["config"]
     code = _compiled_code(node)
+    place = node.get("original_file_path")
+    demand_query(code, dialect, path=place)
+    for key in ("fail_calc", "warn_if", "error_if"):
+        if config.get(key):
+            compared = "" if key == "fail_calc" else "failures "
+            demand_expression(f"{compared}{config[key]}", path=place)
     if config.get("limit"):
         code = f"select * from ({code}\n) as limited limit {int(config['limit'])}"
     return CompiledTest(

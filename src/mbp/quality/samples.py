@@ -8,14 +8,12 @@ from typing import Any, Protocol
 
 import duckdb
 import psycopg2
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from mbp.errors import MbpError
 from mbp.quality.attribution import safe_message
 from mbp.quality.findings import Finding
 from mbp.quality.masking import Classification, masked_columns, masked_rows
+from mbp.sql_guard import demand_query
 
 # dbt's own column tests return a value and a count; the whole rows behind it help more.
 VALUE_COLUMNS = {
@@ -126,15 +124,7 @@ def check_read_only(sql: str, dialect: str) -> None:
     Raises:
         MbpError: several statements, a statement that writes, or SQL that cannot be read.
     """
-    try:
-        statements = sqlglot.parse(sql, read=dialect)
-    except SqlglotError as error:
-        raise MbpError("cannot read the compiled SQL", cure="run `mbp build` again") from error
-    writes = (exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Command, exp.Merge)
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise MbpError("the compiled SQL is not one query", cure="run `mbp build` again")
-    if statements[0].find(*writes) is not None:
-        raise MbpError("the compiled SQL writes", cure="a test may only read")
+    demand_query(sql, dialect, cure="a test may only read; run `mbp build` again")
 
 
 def take_sample(

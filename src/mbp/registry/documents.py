@@ -51,7 +51,7 @@ def at_ref(root: Path, ref: str) -> dict[str, dict[str, Any]]:
     Raises:
         MbpError: no such ref, or no contract in it.
     """
-    names = git(root, "ls-tree", "--name-only", f"{ref}:./{FOLDER}").splitlines()
+    names = git(root, "ls-tree", "--name-only", f"{ref_of(ref)}:./{FOLDER}").splitlines()
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         if name.endswith(SUFFIX):
@@ -61,6 +61,17 @@ def at_ref(root: Path, ref: str) -> dict[str, dict[str, Any]]:
     if not found:
         raise MbpError(f"{ref} has no contract in {FOLDER}", cure="name a ref with contracts")
     return found
+
+
+def ref_of(text: str) -> str:
+    """`text`, when git cannot take it for an option.
+
+    Raises:
+        MbpError: it can.
+    """
+    if text.startswith("-"):
+        raise MbpError(f"no git ref: {text!r}", cure="name a branch, a tag or a commit")
+    return text
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -19,7 +19,7 @@ import rfc8785
 from mbp.compatibility.versions import Version
 from mbp.errors import MbpError
 from mbp.files import atomic_path
-from mbp.paths import shown
+from mbp.paths import inside, shown
 
 FOLDER = "contracts/registry"
 LIFE = "lifecycle.jsonl"
@@ -102,7 +102,7 @@ def published(root: Path, dataset: str) -> list[Published]:
     Raises:
         MbpError: a file that is no published version, or that stands under another name.
     """
-    folder = root / FOLDER / dataset
+    folder = inside(root / FOLDER, dataset)
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
     found = [_read(path, root, dataset) for path in files]
     return sorted(found, key=lambda one: one.version)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.errors import MbpError
-from mbp.registry.documents import git
+from mbp.paths import inside
+from mbp.registry.documents import git, ref_of
 from mbp.registry.store import FOLDER, datasets, problems, published
 
 
@@ -29,10 +30,10 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[int, list[tuple
             "nothing is published: nothing to verify", path=FOLDER, cure="mbp registry publish"
         )
     if ref is not None:
-        listed = git(root, "ls-tree", "-r", f"{ref}:./{FOLDER}").splitlines()
+        listed = git(root, "ls-tree", "-r", f"{ref_of(ref)}:./{FOLDER}").splitlines()
         for line in listed:
             mode_type_hash, _, name = line.partition("\t")
-            path = root / FOLDER / name
+            path = inside(root / FOLDER, name)
             if not name.endswith(".json"):
                 continue
             if not path.is_file():

@@ -10,10 +10,12 @@ from mbp.building.dbt_process import target_path
 from mbp.compatibility.codes import CATALOGUE
 from mbp.compatibility.model import Change, Verdict
 from mbp.errors import MbpError
+from mbp.markdown import code
 from mbp.quality.failures import read_artifact
 from mbp.registry.check import RULES, Checked, Judged
 from mbp.reporting import Suite
 
+LONGEST_CELL = 60
 MARKS = {Verdict.OK: "ok", Verdict.BREAK: "**break**", Verdict.UNKNOWN: "**unknown**"}
 
 
@@ -155,8 +157,8 @@ def _row(one: Judged) -> str:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = str(value).replace("|", "\\|").replace("\n", " ")
-    return f"`{text if len(text) <= 60 else text[:57] + '...'}`"  # noqa: PLR2004
+    text = " ".join(str(value).split())
+    return code(text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}...")
 
 
 def _witnesses(one: Judged) -> list[str]:

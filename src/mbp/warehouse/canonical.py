@@ -82,10 +82,12 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Rela
     Raises:
         MbpError: the relation is not there, or `key` is not unique in it.
     """
+    mark = "?" if warehouse.engine == "duckdb" else "%s"
     _, described = warehouse.query(
         "select column_name, data_type, numeric_precision, numeric_scale"
         " from information_schema.columns"
-        f" where table_schema = '{schema}' and table_name = '{table}' order by ordinal_position"
+        f" where table_schema = {mark} and table_name = {mark} order by ordinal_position",
+        [schema, table],
     )
     if not described:
         raise MbpError(f"{schema}.{table} is not in the warehouse", cure="build it first")
