@@ -15,6 +15,7 @@ from tests.python.built import Built
 from tests.python.signing_keys import Keys, demand_openssh
 
 from mbp.building.dbt_process import demand, environment, run_dbt
+from mbp.building.preflight import install_packages
 from mbp.evidence import envelope
 from mbp.evidence.source import data_state
 from mbp.gate.definition import Gate, load_gate
@@ -190,6 +191,7 @@ def released(built: Built, project_root: Path, tmp_path_factory: pytest.TempPath
     shutil.copyfile(original, root / "mbp.duckdb")
     shutil.copytree(original.parent / TARGET / "target", root / "target")
     with release.inside():
+        install_packages(root)
         documented = ["docs", "generate", "--no-compile"]
         demand(run_dbt(root, documented, target=TARGET, quiet=True))
     release.measure()
