@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -23,7 +24,6 @@ from mbp.report.facts import (
     Absence,
     Facts,
     MeasurementFacts,
-    WatchFacts,
 )
 from mbp.report.trends import watch_facts
 
@@ -62,30 +62,29 @@ def facts(
     now = datetime.now(UTC).replace(microsecond=0)
     source = envelope.source_digest(root)
     report = told(run, f"run `mbp gate {gate}`")
-    watch = told(lambda: watch_facts(root, chosen), "run `mbp build`")
     security = sorted({*_security_names(report), *_security_files(root)})
-    return Facts(
+    found = Facts(
         gate_name=gate,
         looked_at=now,
         target=chosen,
         gate=report,
-        watch=watch,
+        watch=told(lambda: watch_facts(root, chosen), "run `mbp build`"),
         packs=told(lambda: project.packs(root), "see `mbp contracts status`"),
         registry=told(lambda: project.registry(root), "see `mbp registry verify`"),
         rules=told(lambda: project.rules(root, chosen), "run `mbp quality record`"),
         coverage=told(lambda: project.coverage(root), "run `mbp build`"),
         exercises=told(lambda: project.exercises(root, source), "run `mbp exercise --all`"),
         waivers=told(lambda: project.waivers(root, now), "see `mbp waiver check`"),
-        privacy=tuple(project.measurement(root, *one) for one in _each(PRIVACY.items(), source)),
-        security=tuple(
-            project.measurement(root, *one)
-            for one in _each(((name, SECURITY_CURE) for name in security), source)
-        )
+        privacy=tuple(
+            project.measurement(root, name, source, cure) for name, cure in PRIVACY.items()
+        ),
+        security=tuple(project.measurement(root, name, source, SECURITY_CURE) for name in security)
         or (_nothing_secured(),),
         measurements=told(lambda: project.measurements(root, source), "run `mbp build`"),
-        files=frozenset(_files(root, report, watch)),
+        files=frozenset(),
         folder_to_root=_way(page.resolve().parent, root.resolve()),
     )
+    return replace(found, files=frozenset(_readable(root, sorted(set(_places(found))))))
 
 
 def told(look: Callable[[], T], cure: str) -> T | Absence:
@@ -105,12 +104,6 @@ def told(look: Callable[[], T], cure: str) -> T | Absence:
     except (duckdb.Error, psycopg2.Error) as error:
         what = f"the warehouse refused: {str(error).splitlines()[0]}"
         return Absence(UNREADABLE, what, cure)
-
-
-def _each(
-    names: Iterable[tuple[str, str]], source: str | None
-) -> Iterator[tuple[str, str | None, str]]:
-    return ((name, source, cure) for name, cure in names)
 
 
 def _nothing_secured() -> MeasurementFacts:
@@ -135,14 +128,23 @@ def _security_files(root: Path) -> Iterator[str]:
     return (path.stem for path in folder.glob(f"{SECURITY_PREFIX}*.json"))
 
 
-def _files(root: Path, report: GateReport | Absence, watch: WatchFacts | Absence) -> Iterator[str]:
-    """Of the places that evidence names, those that a reader can open: in the project, and there."""
-    places: set[str] = set()
-    if not isinstance(report, Absence):
-        places |= {place for one in report.results for place in one.evidence}
-    if not isinstance(watch, Absence):
-        places |= {one.runbook for one in watch.watchers}
-    for place in sorted(places):
+def _places(found: Facts) -> Iterator[str]:
+    """What the page would like to link to."""
+    if not isinstance(found.gate, Absence):
+        yield from (place for one in found.gate.results for place in one.evidence)
+    if not isinstance(found.watch, Absence):
+        yield from (one.runbook for one in found.watch.watchers)
+    if not isinstance(found.waivers, Absence):
+        yield from (one.path for one in found.waivers.waivers)
+    lists = [found.privacy, found.security]
+    if not isinstance(found.measurements, Absence):
+        lists.append(found.measurements)
+    yield from (one.path for several in lists for one in several if one.path)
+
+
+def _readable(root: Path, places: Iterable[str]) -> Iterator[str]:
+    """Those that a reader can open: in the project, and there."""
+    for place in places:
         path = root / place
         # A path that leads out of the project is shown back as it is, which is not relative.
         if path.exists() and not PurePosixPath(shown(path, root)).is_absolute():

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mbp.gate.report import CheckResult, GateReport
+from mbp.gate.signoffs import SIGN_OFF_AREA
 
-# The area of the checks that ask for sign-offs.
-SIGN_OFF_AREA = "sign-offs"
-NOT_MEASURED, NOTHING, UNREADABLE = "not measured", "nothing recorded", "cannot be read"
+NOT_MEASURED, UNREADABLE = "not measured", "cannot be read"
 OTHER_FORM = "not judged here"
 
 
@@ -323,4 +322,4 @@ class Facts:
         """The checks that ask for a signature."""
         if isinstance(self.gate, Absence):
             return ()
-        return [one for one in self.gate.results if one.area.casefold() == SIGN_OFF_AREA]
+        return [one for one in self.gate.results if one.area == SIGN_OFF_AREA]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mbp.errors import MbpError
 from mbp.gate.report import CheckResult, GateReport
@@ -66,7 +66,12 @@ def page(facts: Facts) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        instant=instant, seconds=seconds, number=number, first=first_rows, more=more_rows
+        instant=instant,
+        marked=marked,
+        seconds=seconds,
+        number=number,
+        shown=shown_rows,
+        more=more_rows,
     )
     environment.globals.update(
         state=state,
@@ -172,15 +177,26 @@ def instant(moment: datetime | None) -> str:
 
 def seconds(value: float | None) -> str:
     """A duration; a dash where it was not reached."""
-    return "–" if value is None else f"{value:,.1f} s"
+    return "-" if value is None else f"{value:,.1f} s"
 
 
 def number(value: float | None) -> str:
     """A measured value, as short as it can be said; a dash where there is none."""
-    return "–" if value is None else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"  # noqa: PLR2004
+    return "-" if value is None else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"  # noqa: PLR2004
 
 
-def first_rows(rows: Iterable[Any]) -> list[Any]:
+def marked(told: str) -> Markup:
+    """A sentence as commands write it: what stands between backticks is code; all of it is escaped."""
+    pieces = [escape(one) for one in told.split("`")]
+    if len(pieces) % 2 == 0:
+        return escape(told)  # a backtick that nothing closes is a backtick
+    return Markup("").join(
+        Markup("<code>{}</code>").format(one) if place % 2 else one
+        for place, one in enumerate(pieces)
+    )
+
+
+def shown_rows(rows: Iterable[Any]) -> list[Any]:
     """As many rows as a table shows."""
     return list(rows)[:ROWS]
 
@@ -210,9 +226,7 @@ def _chart(
     name: str, title: str, told: str, trend: Sequence[Trend], bound: float | None, target: str
 ) -> Markup:
     points = [Point(one.at, one.value, one.missed) for one in trend]
-    drawn = line_chart(
-        points, bound, name=name, title=title, description=told, target_text=target
-    )
+    drawn = line_chart(points, bound, name=name, title=title, description=told, target_text=target)
     return Markup(drawn)  # noqa: S704 (escapes its texts itself)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mbp.errors import MbpError
 from mbp.evidence import envelope
+from mbp.paths import shown
 from mbp.report.facts import (
     NOT_MEASURED,
     OTHER_FORM,
@@ -24,7 +25,6 @@ from mbp.report.facts import (
     WaiverFacts,
     WaiversFacts,
 )
-from mbp.paths import shown
 
 EXERCISES = "exercises"
 NEVER_RUN = "never run"
@@ -125,8 +125,14 @@ def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
     Raises:
         MbpError: nothing was recorded, or no warehouse.
     """
-    from mbp.monitor.view import history
+    from mbp.monitor import view
 
+    try:
+        found = view.history(root, target, None, RUNS)
+    except MbpError as error:
+        if error.what == view.NOTHING:
+            raise envelope.NoEvidenceError(error.what, cure=error.cure) from error
+        raise
     return tuple(
         RuleFacts(
             id=str(row["rule_id"]),
@@ -140,7 +146,7 @@ def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
             recent_runs=int(row["recent_runs"]),
             last_run_at=row["last_run_at"],
         )
-        for row in history(root, target, None, RUNS)
+        for row in found
     )
 
 
@@ -188,8 +194,7 @@ def exercises(root: Path, source: str | None) -> tuple[ExerciseFacts, ...]:
             cure="run `mbp exercise --all`",
         ) from error
     return tuple(
-        ran.get(one.id)
-        or ExerciseFacts(one.id, one.what, None, False, None, None, None, None, ())
+        ran.get(one.id) or ExerciseFacts(one.id, one.what, None, False, None, None, None, None, ())
         for one in load_exercises(root, load_hooks(root))
     )
 
@@ -252,9 +257,7 @@ def measurements(root: Path, source: str | None) -> tuple[MeasurementFacts, ...]
     """
     # Lists of other tools lie beside the measurements (sbom.cdx.json): no name of ours has a dot.
     names = sorted(
-        path.stem
-        for path in envelope.evidence_folder(root).glob("*.json")
-        if "." not in path.stem
+        path.stem for path in envelope.evidence_folder(root).glob("*.json") if "." not in path.stem
     )
     if not names:
         raise envelope.NoEvidenceError("no evidence yet", cure="run `mbp build`")
