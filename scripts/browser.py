@@ -38,7 +38,9 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         raise RuntimeError(f"{PROGRAM} is not installed: {INSTALL}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--headless=new", *FLAGS])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--headless=new", *FLAGS]
+        )
         try:
             yield browser
         finally:

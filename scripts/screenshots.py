@@ -48,7 +48,9 @@ def take(page: Path, folder: Path) -> list[Path]:
             tab.screenshot(path=path, animations="disabled")
             tab.close()
             if path.stat().st_size > LIMIT_BYTES:
-                raise RuntimeError(f"{path} has {path.stat().st_size:,} bytes, over {LIMIT_BYTES:,}")
+                raise RuntimeError(
+                    f"{path} has {path.stat().st_size:,} bytes, over {LIMIT_BYTES:,}"
+                )
             written.append(path)
     return written
 

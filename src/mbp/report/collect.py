@@ -97,7 +97,8 @@ def told(look: Callable[[], T], cure: str) -> T | Absence:
     try:
         return look()
     except envelope.NoEvidenceError as error:
-        return Absence(NOT_MEASURED, error.what, error.cure or cure)
+        why = error.what.removeprefix(f"{NOT_MEASURED}: ")
+        return Absence(NOT_MEASURED, why, error.cure or cure)
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""
         return Absence(UNREADABLE, f"{place}{error.what}", error.cure or cure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -66,12 +67,13 @@ def page(facts: Facts) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
+        breakable=breakable,
         instant=instant,
         marked=marked,
-        seconds=seconds,
-        number=number,
-        shown=shown_rows,
         more=more_rows,
+        number=number,
+        seconds=seconds,
+        shown=shown_rows,
     )
     environment.globals.update(
         state=state,
@@ -196,6 +198,12 @@ def marked(told: str) -> Markup:
     )
 
 
+def breakable(name: str) -> Markup:
+    """A long name that may be broken where its parts meet, and not amid a word; escaped."""
+    pieces = re.split(r"(?<=[./_])", name)
+    return Markup("<wbr>").join(escape(one) for one in pieces)
+
+
 def shown_rows(rows: Iterable[Any]) -> list[Any]:
     """As many rows as a table shows."""
     return list(rows)[:ROWS]
@@ -207,7 +215,8 @@ def more_rows(rows: Iterable[Any]) -> int:
 
 
 def _kpi_chart(one: KpiFacts) -> Markup:
-    target = f"target {one.target} {one.unit}"
+    # A target may be a word, or carry its unit itself.
+    target = f"target {one.target} {one.unit if one.target[-1:].isdigit() else ''}".rstrip()
     told = (
         f"{_many_windows(one.windows)} of {one.window} of {one.entity}; {one.missed} off the target,"
         f" {one.empty} without a value; newest {one.value} {one.unit}, {target}. Neighbouring windows are"
