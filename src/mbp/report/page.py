@@ -103,7 +103,7 @@ def page(facts: Facts) -> str:
 
 def state(name: str) -> Mapping[str, str]:
     """How a state is shown; one that is not known is not taken for a good one."""
-    kind, icon, word = STATES.get(name, ("blind", "question", name))
+    kind, icon, word = STATES.get(name, ("blind any", "question", name))
     return {"kind": kind, "icon": icon, "word": word}
 
 
