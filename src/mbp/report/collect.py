@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ import psycopg2
 from mbp.building.dbt_process import target_name
 from mbp.errors import MbpError
 from mbp.evidence import envelope
+from mbp.gate.definition import load_gate
 from mbp.gate.report import GateReport
 from mbp.paths import shown
 from mbp.report import project
@@ -28,9 +29,7 @@ from mbp.report.facts import (
 from mbp.report.trends import watch_facts
 
 T = TypeVar("T")
-PRIVACY = {"privacy_scan": "run `mbp privacy scan`", "privacy_measure": "run `mbp privacy measure`"}
-SECURITY_PREFIX = "security_"
-SECURITY_CURE = "run `mbp security run`"
+PRIVACY, SECURITY = "privacy_", "security_"
 
 
 def collect(root: Path, gate: str, target: str | None, page: Path) -> Facts:
@@ -62,7 +61,7 @@ def facts(
     now = datetime.now(UTC).replace(microsecond=0)
     source = envelope.source_digest(root)
     report = told(run, f"run `mbp gate {gate}`")
-    security = sorted({*_security_names(report), *_security_files(root)})
+    demanded = _demanded(root, gate)
     found = Facts(
         gate_name=gate,
         looked_at=now,
@@ -75,11 +74,8 @@ def facts(
         coverage=told(lambda: project.coverage(root), "run `mbp build`"),
         exercises=told(lambda: project.exercises(root, source), "run `mbp exercise --all`"),
         waivers=told(lambda: project.waivers(root, now), "see `mbp waiver check`"),
-        privacy=tuple(
-            project.measurement(root, name, source, cure) for name, cure in PRIVACY.items()
-        ),
-        security=tuple(project.measurement(root, name, source, SECURITY_CURE) for name in security)
-        or (_nothing_secured(),),
+        privacy=tuple(_measured(root, PRIVACY, demanded, source)),
+        security=tuple(_measured(root, SECURITY, demanded, source)),
         measurements=told(lambda: project.measurements(root, source), "run `mbp build`"),
         files=frozenset(),
         folder_to_root=_way(page.resolve().parent, root.resolve()),
@@ -107,26 +103,32 @@ def told(look: Callable[[], T], cure: str) -> T | Absence:
         return Absence(UNREADABLE, what, cure)
 
 
-def _nothing_secured() -> MeasurementFacts:
-    return MeasurementFacts(
-        "security", NOT_MEASURED, "nobody measured it", "", None, False, SECURITY_CURE
-    )
+def _demanded(root: Path, gate: str) -> dict[str, str]:
+    """Measurement -> the command that makes it, of those that the gate asks for."""
+    try:
+        checks = load_gate(root, gate).checks
+    except MbpError:
+        return {}  # the gate says so itself, at the top of the page
+    return {
+        str(one.source["evidence"]): f"`{one.command}`"
+        for one in checks
+        if "evidence" in one.source
+    }
 
 
-def _security_names(report: GateReport | Absence) -> Iterator[str]:
-    """What the gate demands, so that a measurement that nobody made is told too."""
-    if isinstance(report, Absence):
-        return
-    for result in report.results:
-        for place in result.evidence:
-            path = PurePosixPath(place)
-            if path.name.startswith(SECURITY_PREFIX) and path.suffix == ".json":
-                yield path.stem
-
-
-def _security_files(root: Path) -> Iterator[str]:
-    folder = envelope.evidence_folder(root)
-    return (path.stem for path in folder.glob(f"{SECURITY_PREFIX}*.json"))
+def _measured(
+    root: Path, prefix: str, demanded: Mapping[str, str], source: str | None
+) -> Iterator[MeasurementFacts]:
+    """What the gate demands under that prefix, so that what nobody made is told, and what else was made."""
+    made = {path.stem for path in envelope.evidence_folder(root).glob(f"{prefix}*.json")}
+    names = sorted({name for name in {*demanded, *made} if name.startswith(prefix)})
+    for name in names:
+        yield project.measurement(root, name, source, demanded.get(name, ""))
+    if not names:
+        subject = prefix.rstrip("_")
+        yield MeasurementFacts(
+            subject, NOT_MEASURED, "nobody measured it", "", None, False, f"`mbp {subject}`"
+        )
 
 
 def _places(found: Facts) -> Iterator[str]:

@@ -59,7 +59,8 @@ def test_what_is_missing_is_told_section_by_section(project_root: Path, nothing:
     assert not isinstance(found.registry, Absence)
     assert not isinstance(found.waivers, Absence)
     assert {one.verdict for one in found.privacy} == {"not measured"}
-    assert [one.name for one in found.security] == ["security_sbom"]
+    assert "security_sbom" in [one.name for one in found.security]
+    assert all("mbp " in one.cure for one in (*found.privacy, *found.security))
     assert "nobody measured it" in page(found)
 
 
@@ -88,7 +89,7 @@ def test_a_broken_measurement_does_not_vanish(
     (folder / "privacy_scan.json").write_text(text)
     (folder / "exercises.json").write_text(text)
     found = look(project_root, nothing)
-    assert found.privacy[0].verdict == verdict
+    assert verdict in [one.verdict for one in found.privacy]
     assert isinstance(found.exercises, Absence)
     assert found.exercises.word == "cannot be read"
 
