@@ -15,6 +15,8 @@ WIDTH, HEIGHT = 360, 132
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 22
 # A line that runs along the frame cannot be seen: so much room is left, as a share of what is shown.
 ROOM = 0.12
+# Height of a letter above its base line.
+LETTER = 9
 FONT = 'font-family="system-ui, sans-serif" font-size="11"'
 
 
@@ -130,7 +132,7 @@ def _target(frame: _Frame, target: float, told: str) -> Iterator[str]:
         ' stroke="#8a5300" stroke-width="1.5" stroke-dasharray="5 4"/>'
     )
     # Under the line where there is no room above it.
-    place = y - 5 if y - 5 > TOP + 4 else y + 13
+    place = y - 4 if y - 4 >= LETTER else y + 13
     yield _text(WIDTH - RIGHT - 2, place, told, "end", "chart-target-text", "#8a5300")
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mbp.gate.report import CheckResult, GateReport
+from mbp.gate.signoffs import SIGN_OFF_AREA
 from mbp.report import facts as made
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -93,7 +94,7 @@ def facts() -> made.Facts:
             check("drift", "fail"),
             check("logs", "not measured", area="Security", no_go=True, waivable=False),
             check("documentation", "waived", waiver="late_docs", waived_until=NOW),
-            check("sign_off_sre", "fail", area="sign-offs"),
+            check("sign_off_sre", "fail", area=SIGN_OFF_AREA),
         ),
         watch=made.WatchFacts(
             NOW,
