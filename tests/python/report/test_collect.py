@@ -148,7 +148,7 @@ def test_the_built_sample(
         assert len(found.watch.lag) == 4
         assert all(one.trend for one in found.watch.lag)
         assert isinstance(found.rules, Absence)
-        assert found.rules.cure == "run `mbp quality record`"
+        assert found.rules.cure == "run `mbp quality record` after a run"
         once = page(found)
         assert once == page(found)
         assert len(once.encode()) < 2_000_000
