@@ -1,0 +1,54 @@
+"""`mbp report`: one page that says whether we may release, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = """
+Examples:
+
+  mbp report                             # target/report.html, to open in a browser
+
+  mbp report --target postgres --output /tmp/m2.html
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("report", epilog=EXAMPLES)(report)
+
+
+def report(
+    gate: Annotated[str, typer.Option(help="The gate that is run.")] = "M2",
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The page; written as a whole. [default: report.html among dbt's artifacts]"
+        ),
+    ] = None,
+) -> None:
+    """Write one self-contained HTML page: verdict, checklist, trends, and everything they rest on.
+
+    Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write.
+    """
+    from mbp.building.dbt_process import target_path
+    from mbp.errors import MbpError
+    from mbp.files import write_text
+    from mbp.paths import project_root, shown
+    from mbp.report.collect import collect
+    from mbp.report.page import page
+
+    root = project_root()
+    path = output or target_path(root) / "report.html"
+    text = page(collect(root, gate, target, path))
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise MbpError(
+            f"cannot be written: {error.strerror}", path=path, cure="give another --output"
+        ) from error
+    typer.echo(f"wrote {shown(path, root)} ({len(text.encode()) / 1024:,.0f} KiB)")
