@@ -125,10 +125,10 @@ def read_directory(data: bytes) -> list[Stored]:
         if fields[0] != CENTRAL_MARK:
             raise ValueError(f"byte {place}: expected an entry of the directory")
         label = data[place + CENTRAL.size : place + CENTRAL.size + length]
-        head = LOCAL.unpack_from(data, offset) if offset + LOCAL.size <= start else None
-        if head is None or head[0] != LOCAL_MARK:
+        # The header before the member may be the very thing that was changed: it is not asked.
+        begin = offset + LOCAL.size + length
+        if begin > start:
             raise ValueError(f"byte {place}: the entry leads to no member")
-        begin = offset + LOCAL.size + head[9] + head[10]
         content = data[begin : begin + fields[9]]
         if fields[4] != STORED or len(content) != fields[9]:
             raise ValueError(f"byte {place}: the entry is of a member that is not stored here")

@@ -108,17 +108,31 @@ def assemble(root: Path, report: GateReport, markdown: str, key: Path | None) ->
     if source != report.source:
         raise MbpError("the source changed while the pack was built", cure="build it again")
     screen(root, members)
+    return seal(report, members, groups, key)
+
+
+def seal(
+    report: GateReport,
+    members: Mapping[str, bytes],
+    groups: Mapping[str, Mapping[str, Any]],
+    key: Path | None,
+) -> Pack:
+    """The pack of members that were collected: manifest, statement and signature. The same give the same bytes.
+
+    Raises:
+        MbpError: it cannot be signed, or a name that a pack cannot hold.
+    """
     definition = _definition(report.gate)
-    members[GROUPS] = as_json({"definition": definition, "groups": groups})
-    members[BLOCKS] = blocks(members)
-    manifest = describe(report.gate, members)
+    whole = {**members, GROUPS: as_json({"definition": definition, "groups": groups})}
+    whole[BLOCKS] = blocks(whole)
+    manifest = describe(report.gate, whole)
     inputs = {*groups[GATE_GROUP]["members"], *groups[EVIDENCE_GROUP]["members"]}
     stated = payload(manifest, report.document(), definition, inputs)
     signatures = [_signature(stated, key)] if key else []
-    members[NAME] = manifest.content()
-    members[STATEMENT] = dsse.write(stated, signatures)
+    whole[NAME] = manifest.content()
+    whole[STATEMENT] = dsse.write(stated, signatures)
     try:
-        content = archive.write(members)
+        content = archive.write(whole)
     except ValueError as error:
         raise MbpError(str(error), cure=f"rename it, or take it out of {FILE}") from error
     counts = {name: len(group["members"]) for name, group in groups.items()}

@@ -148,8 +148,8 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
         if name == BLOCKS:
             continue
         told = first_difference(entry, contents[name], checks.get(name))
-        start = members[name].start
-        told = f"{entry.size} bytes, SHA-256 {entry.sha256[:16]}… were stated; {told} (begins at byte {start} of the file)"
+        stated = f"{entry.size} bytes with SHA-256 {entry.sha256[:16]}… were stated"
+        told = f"{stated}; {told} (it begins at byte {members[name].start} of the file)"
         findings.append(Finding("changed_member", name, told))
     findings += _blocks_changed(members, contents, manifest, BLOCKS in changed)
     return manifest, findings

@@ -94,13 +94,17 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[Group]:
                 cure = did_you_mean(name, makers)
                 raise MbpError(f"no maker {name!r}", path=FILE, line=line, cure=cure)
             used.add(name)
+        files, artifacts, relations, made = (tuple(entry.get(name, ())) for name in SOURCES)
         found[entry["id"]] = Group(
-            entry["id"],
-            entry["what"],
-            *(tuple(entry.get(name, ())) for name in SOURCES),
-            entry.get("may_be_empty"),
-            entry.get("cure"),
-            line,
+            id=entry["id"],
+            what=entry["what"],
+            files=files,
+            artifacts=artifacts,
+            relations=relations,
+            made=made,
+            may_be_empty=entry.get("may_be_empty"),
+            cure=entry.get("cure"),
+            line=line,
         )
     for name in (GATE_GROUP, EVIDENCE_GROUP):
         if name not in found or found[name].may_be_empty:

@@ -17,10 +17,12 @@ from mbp.errors import MbpError
 from mbp.evidence.statement import relation_path, report_path
 from mbp.evidence.tables import as_csv, query, relation
 from mbp.gate.report import GateReport
+from mbp.paths import shown
 from mbp.warehouse import Warehouse
 
 Members = Mapping[str, bytes]
 RELATION = re.compile(r"[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*")
+ARTIFACTS = ("manifest.json", "run_results.json", "catalog.json", "static_index.html")
 LOCKS = ("requirements.lock", "scripts/bootstrap.lock", "packages.yml")
 EVALUATIONS = "reliability.hook_evaluations"
 SPANS, LATENCY = "staging.stg_ops__otel_spans", "reliability.kpi_decision_latency"
@@ -70,6 +72,30 @@ def gate_report(work: Work) -> Members:
         path: as_json(work.document),
         path.removesuffix(".json") + ".md": work.markdown.encode("utf-8"),
     }
+
+
+@maker
+def dbt_artifacts(work: Work) -> Members:
+    """What dbt left of the build. `dbt docs generate` writes its own results over those of a build before it."""
+    from mbp.building.dbt_process import target_path
+    from mbp.quality.failures import read_artifact
+
+    folder = target_path(work.root)
+    which = read_artifact(folder, "run_results.json", work.root).get("args", {}).get("which")
+    if which != "build":
+        raise MbpError(
+            f"holds the results of `dbt {which}`, expected those of a build",
+            path=shown(folder / "run_results.json", work.root),
+            cure="make docs, then mbp build",
+        )
+    found: dict[str, bytes] = {}
+    for name in ARTIFACTS:
+        place = shown(folder / name, work.root)
+        content = dict(files_below(work.root, place))
+        if not content:
+            raise MbpError("is not there", path=place, cure="make docs, then mbp build")
+        found.update(content)
+    return found
 
 
 @maker

@@ -27,6 +27,7 @@ from mbp.evidence.statement import (
 )
 from mbp.signing import ROLES, AllowedSigners, SignatureRefused
 from mbp.signing import verify as verify_signature
+from mbp.signing.signers import FILE as SIGNERS
 
 MOST_TOLD = 5
 
@@ -91,21 +92,37 @@ def verify(
     with TemporaryDirectory(prefix="mbp-evidence-") as name:
         folder = Path(name)
         unpack(opened, folder)
-        try:
-            signers = _signers(folder, allowed_signers, found)
-            moment = datetime.fromisoformat(str(report["decided_at"]))
-            if envelope is not None:
-                _check_signatures(envelope, signers, moment, allow_unsigned, found)
-            members = opened.members
-            found.findings += agreement.evidence_agrees(report, members, groups)
-            statements = agreement.signed_statements(folder, report, signers, moment)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            told = f"the report cannot be followed ({type(error).__name__}: {error})"
-            found.findings.append(Finding("report", report_path(found.gate), told))
-            return found
-        found.signatures = statements.told
-        found.findings += statements.findings
+        signers = _signers(folder, allowed_signers, found)
+        if signers is not None:
+            _check_words(opened, report, groups, envelope, (folder, signers, allow_unsigned), found)
     return found
+
+
+def _check_words(
+    opened: Opened,
+    report: Mapping[str, Any],
+    groups: Mapping[str, Any],
+    envelope: dsse.Envelope | None,
+    means: tuple[Path, AllowedSigners, bool],
+    found: Verification,
+) -> None:
+    """Signatures, and whether report, evidence, sign-offs and waivers agree."""
+    folder, signers, allow_unsigned = means
+    try:
+        moment = datetime.fromisoformat(str(report["decided_at"]))
+        if envelope is not None:
+            _check_signatures(envelope, signers, moment, allow_unsigned, found)
+        found.findings += agreement.evidence_agrees(report, opened.members, groups)
+        if opened.findings:
+            found.remarks.append("sign-offs and waivers were not looked at: the pack was changed")
+            return
+        statements = agreement.signed_statements(folder, report, signers, moment)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        told = f"the report cannot be followed ({type(error).__name__}: {error})"
+        found.findings.append(Finding("report", report_path(found.gate), told))
+        return
+    found.signatures = statements.told
+    found.findings += statements.findings
 
 
 def unpack(opened: Opened, folder: Path) -> None:
@@ -200,14 +217,18 @@ def _differences(present: bytes, wanted: bytes) -> str:
     )
 
 
-def _signers(folder: Path, given: Path | None, found: Verification) -> AllowedSigners:
-    own = AllowedSigners.load(folder)
+def _signers(folder: Path, given: Path | None, found: Verification) -> AllowedSigners | None:
+    """Whose signatures count; None when the pack's own word on it cannot be read, which is a finding."""
     if given is None:
         found.signers = "signers as the pack itself says"
         found.remarks.append(
             "the pack itself says whose signatures count: give --allowed-signers from a place that you trust"
         )
-        return own
+        try:
+            return AllowedSigners.load(folder)
+        except MbpError as error:
+            found.findings.append(Finding("signers", SIGNERS, error.what))
+            return None
     if not given.is_file():
         raise MbpError(
             "no such file", path=given, cure="name a file in the form of allowed_signers"
