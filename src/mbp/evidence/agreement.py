@@ -6,17 +6,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.schema_check import as_json
+from mbp.errors import MbpError
 from mbp.evidence.container import Finding
 from mbp.evidence.statement import EVIDENCE_GROUP, GO, relation_path, report_path
 from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off_subject
 from mbp.signing import AllowedSigners
-from mbp.signing.statements import Subject, read_statements
+from mbp.signing.statements import Subject, digest, read_statements
 from mbp.waivers.model import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.waivers.model import FOLDER as WAIVERS
+from mbp.yaml_io import loads, plain
 
 GOOD = ("pass", "waived")
 # What a measurement of `mbp.evidence.envelope` has; a bill of materials in the same folder has not.
@@ -58,7 +60,7 @@ def evidence_agrees(
 ) -> Iterator[Finding]:
     """What a passed check rests on is in the pack, and of the source that was judged."""
     definition = str(groups["definition"])
-    if sha256(members.get(definition, b"")).hexdigest() != report["definition_sha256"]:
+    if _definition_digest(members.get(definition, b""), definition) != report["definition_sha256"]:
         yield Finding("definition", definition, "is not the definition that the gate was judged by")
     measured = set(groups["groups"][EVIDENCE_GROUP]["members"])
     for one in report["results"]:
@@ -70,6 +72,14 @@ def evidence_agrees(
             elif not _there(place, members):
                 told = f"the check {one['id']} passed on it, and it is not in the pack"
                 yield Finding("missing_evidence", place, told)
+
+
+def _definition_digest(content: bytes, path: str) -> str | None:
+    """As `mbp.gate.definition` counts it: of the content, comments and layout aside."""
+    try:
+        return digest(as_json(plain(loads(content.decode("utf-8"), shown_as=path))))
+    except (MbpError, ValueError):
+        return None
 
 
 def _there(place: str, members: Mapping[str, bytes]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
@@ -159,22 +159,6 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, A
         {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)} for one in changes
     ]
     return {"bump": demanded_bump(changes), "changes": records}
-
-
-@maker
-def drift(work: Work) -> Members:
-    """What `mbp registry drift` finds on the target of the report."""
-    from mbp.registry.drift import find_drift
-
-    targets = [work.report.target]
-    found, places = find_drift(work.root, targets)
-    document = {
-        "drift": len(found),
-        "compared": places,
-        "targets": targets,
-        "differences": [asdict(one) for one in found],
-    }
-    return {"contracts/drift.json": as_json(document)}
 
 
 @maker
