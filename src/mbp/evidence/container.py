@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,7 +151,7 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
         stated = f"{entry.size} bytes with SHA-256 {entry.sha256[:16]}… were stated"
         told = f"{stated}; {told} (it begins at byte {members[name].start} of the file)"
         findings.append(Finding("changed_member", name, told))
-    findings += _blocks_changed(members, contents, manifest, BLOCKS in changed)
+    findings += _blocks_changed(members, contents, manifest, changed.keys())
     return manifest, findings
 
 
@@ -159,20 +159,20 @@ def _blocks_changed(
     members: Mapping[str, Stored],
     contents: Mapping[str, bytes],
     manifest: Manifest,
-    changed: bool,
+    changed: Collection[str],
 ) -> Iterator[Finding]:
     """blocks.bin follows from the other members: which of the two is not what it was, and where."""
     present = contents.get(BLOCKS)
     if present is None:
         return
     wanted = blocks(contents)
-    if changed:
+    if BLOCKS in changed:
         told = _place(members[BLOCKS], present, wanted)
         yield Finding("changed_member", BLOCKS, f"differs from what its members give: {told}")
         return
     for path, checks in blocks_of(present, manifest.entries).items():
-        own = blocks({path: contents[path]}) if path in contents else checks
-        if own != checks:
+        known = path in contents and path not in changed
+        if known and blocks({path: contents[path]}) != checks:
             entry = next(one for one in manifest.entries if one.path == path)
             told = first_difference(entry, contents[path], checks)
             yield Finding(

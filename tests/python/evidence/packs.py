@@ -17,7 +17,7 @@ from mbp.evidence.archive import read_front
 from mbp.evidence.build import Pack, seal
 from mbp.evidence.manifest import BLOCKS, NAME, STATEMENT, blocks, describe
 from mbp.gate.report import CheckResult, GateReport
-from mbp.gate.signoffs import FOLDER, sign_off
+from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off
 from mbp.signing import canonical
 from mbp.signing.statements import write_statement
 from mbp.waivers.model import APPROVERS, Waiver, read_waiver
@@ -161,7 +161,7 @@ def make_report() -> GateReport:
     signed = [
         check(
             f"sign_off_{role}",
-            area="sign-offs",
+            area=SIGN_OFF_AREA,
             evidence=[f"{FOLDER}/M2/{role}.json", SIGNERS],
         )
         for role in ROLES

@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,6 +162,56 @@ def test_what_was_measured_since_is_a_decision_of_its_own(repository: Path, go: 
     assert settled(repository, later) is later
 
 
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose table of groups is short, and whose warehouse is not asked."""
+    monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
+    monkeypatch.setattr(build, "MAKERS", {})
+    monkeypatch.setattr(build, "connect", lambda *_, **__: nullcontext())
+    for name in (
+        "docs/a.md",
+        "docs/b.md",
+        "target/evidence/x.json",
+        "target/evidence/gate_M2.json",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / FILE).parent.mkdir(parents=True)
+    return tmp_path
+
+
+TABLE = """\
+version: 1
+groups:
+  - {id: gate, what: x, files: [docs/a.md]}
+  - {id: evidence, what: x, artifacts: [evidence/*.json]}
+"""
+
+
+def test_a_member_belongs_to_the_first_group_that_names_it(project: Path, go: Release) -> None:
+    more = "  - {id: docs, what: x, files: [docs/*.md]}\n"
+    more += "  - {id: none, what: x, files: [docs/*.txt], may_be_empty: There need be none.}\n"
+    (project / FILE).write_text(TABLE + more)
+    members, groups = build.collect(project, go.report, "")
+    assert set(members) == {"docs/a.md", "docs/b.md", "target/evidence/x.json"}
+    assert groups["docs"]["members"] == ["docs/b.md"]
+    assert groups["none"] == {"what": "x", "members": [], "empty_because": "There need be none."}
+
+
+@pytest.mark.parametrize("place", ["files: [docs/*.txt]", "artifacts: [catalog.json]"])
+@pytest.mark.parametrize("beside", ["", ", files: [docs/*.md]"])
+def test_an_entry_that_gives_nothing_is_an_error(
+    place: str, beside: str, project: Path, go: Release
+) -> None:
+    if beside and place.startswith("files"):
+        place = place.replace("[docs", "[docs/*.md, docs")
+        beside = ""
+    (project / FILE).write_text(f"{TABLE}  - {{id: more, what: Something, {place}{beside}}}\n")
+    with pytest.raises(MbpError, match="gives nothing: Something would be missing") as error:
+        build.collect(project, go.report, "")
+    assert (error.value.path, error.value.line) == (FILE, 5)
+
+
 SECRET = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtz\n"
 PERSONAL = {
     "docs/note.md": "ask ana.souza@empresa-real.com.br",
@@ -174,7 +225,6 @@ PERSONAL = {
 def test_personal_data_and_secrets_are_refused_by_name(
     name: str, go: Release, project_root: Path
 ) -> None:
-    pytest.importorskip("mbp.privacy.scan")
     build.screen(project_root, go.members)
     with pytest.raises(build.RefusedError) as error:
         build.screen(project_root, {**go.members, name: PERSONAL[name].encode()})
