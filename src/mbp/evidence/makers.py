@@ -86,14 +86,14 @@ def dbt_artifacts(work: Work) -> Members:
         raise MbpError(
             f"holds the results of `dbt {which}`, expected those of a build",
             path=shown(folder / "run_results.json", work.root),
-            cure="make docs, then mbp build",
+            cure="mbp build",
         )
     found: dict[str, bytes] = {}
     for name in ARTIFACTS:
         place = shown(folder / name, work.root)
         content = dict(files_below(work.root, place))
         if not content:
-            raise MbpError("is not there", path=place, cure="make docs, then mbp build")
+            raise MbpError("is not there", path=place, cure="mbp build")
         found.update(content)
     return found
 
