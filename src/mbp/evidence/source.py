@@ -6,15 +6,13 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
-import psycopg2
-
-from mbp.contracts import load_contracts
-from mbp.degrade.engine import LIVE, fingerprint
 from mbp.errors import MbpError
 from mbp.registry.documents import git
-from mbp.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from mbp.warehouse import Warehouse
 
 # Signatures are given about a source; were they part of it, the first would void what it signs.
 SIGNATURES = ("contracts/gates/signoffs/", "contracts/waivers/")
@@ -60,6 +58,13 @@ def data_state(root: Path, warehouse: Warehouse) -> str:
     Raises:
         MbpError: a public dataset that is not there.
     """
+    # Who only asks for the source needs no engine.
+    import duckdb
+    import psycopg2
+
+    from mbp.contracts import load_contracts
+    from mbp.degrade.engine import LIVE, fingerprint
+
     told = hashlib.sha256()
     for contract in sorted(load_contracts(root), key=lambda one: one.dataset):
         try:

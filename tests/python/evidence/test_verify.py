@@ -1,0 +1,405 @@
+"""A pack that was changed anywhere does not verify, and the member that was changed is named."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.python.evidence.packs import (
+    NOW,
+    SIGNERS,
+    Release,
+    allowed,
+    changed,
+    flipped,
+    group,
+    made_right,
+    make_key,
+    measured,
+    members_of,
+    restated,
+    start_of,
+)
+
+from mbp.errors import MbpError
+from mbp.evidence.build import Pack, seal
+from mbp.evidence.container import open_pack
+from mbp.evidence.manifest import BLOCKS, GROUPS, NAME, STATEMENT, describe, read
+from mbp.evidence.verify import Verification, verify
+
+
+def verified(content: bytes, folder: Path, **options: Any) -> Verification:
+    path = folder / "pack.zip"
+    path.write_bytes(content)
+    return verify(path, **options)
+
+
+def named(found: Verification) -> set[str]:
+    assert not found.good
+    return {one.member for one in found.findings}
+
+
+def test_what_was_built_verifies(file: Path, pack: Pack) -> None:
+    found = verify(file)
+    assert found.findings == []
+    assert found.good
+    assert (found.gate, found.verdict, found.root) == ("M2", "go", pack.root)
+    assert len(found.signed_by) == 1
+    assert found.signers == "signers as the pack itself says"
+    states = found.signatures
+    assert set(states.values()) == {"good"}
+    assert {"sign-off SRE", "waiver late_docs PO"} < states.keys()
+
+
+def test_given_signers_count_and_no_others(file: Path, go: Release, tmp_path: Path) -> None:
+    signers = tmp_path / "signers"
+    signers.write_text(allowed(go.keys))
+    found = verify(file, allowed_signers=signers)
+    assert found.good
+    assert found.signers == "signers as the given file says"
+    signers.write_text(allowed(go.keys, ("PO", "Eng", "Data")))
+    codes = {one.code for one in verify(file, allowed_signers=signers).findings}
+    assert codes == {"signature", "sign_off", "waiver"}
+
+
+def test_a_key_that_was_revoked_since_counts_no_longer(
+    file: Path, go: Release, tmp_path: Path
+) -> None:
+    signers = tmp_path / "signers"
+    signers.write_text(allowed(go.keys))
+    command = ["ssh-keygen", "-q", "-k", "-f", "revoked_keys", str(go.keys / "SRE.pub")]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    found = verify(file, allowed_signers=signers)
+    assert any(one.code == "signature" and "revoked" in one.what for one in found.findings)
+
+
+GROUPS_OF_MEMBERS = (
+    "gate/M2.json",
+    "gate/M2.md",
+    "contracts/gates/m2_pre_ga.yaml",
+    SIGNERS,
+    "contracts/waivers/late_docs.yaml",
+    "contracts/waivers/signatures/late_docs/PO.json",
+    "contracts/waivers/signatures/late_docs/PO.json.sig",
+    "contracts/gates/signoffs/M2/SRE.json",
+    "contracts/gates/signoffs/M2/SRE.json.sig",
+    "contracts/a106/quotes.odcs.yaml",
+    "contracts/registry_heads.json",
+    "contracts/drift.json",
+    "quality/newest_results.csv",
+    "relations/reliability.kpi_windows.csv",
+    "relations/reliability.hook_events.csv",
+    "kpis/dec_p95.svg",
+    "observability/grafana/DEC.json",
+    "traces/slowest_decisions.csv",
+    "docs/adr/001.md",
+    "docs/runbooks/cdc_lag.md",
+    "docs/pre_ga_plan.md",
+    "target/manifest.json",
+    "target/evidence/build.json",
+    "target/evidence/sbom.cdx.json",
+    "state.json",
+    GROUPS,
+)
+
+
+def test_every_member_is_of_a_group_that_is_tampered_with(pack: Pack) -> None:
+    kinds = {Path(name).parent.as_posix() for name in members_of(pack.content)}
+    assert kinds == {Path(name).parent.as_posix() for name in GROUPS_OF_MEMBERS}
+
+
+@pytest.mark.parametrize("name", GROUPS_OF_MEMBERS)
+def test_one_flipped_byte_is_named(name: str, pack: Pack, tmp_path: Path) -> None:
+    content = members_of(pack.content)[name]
+    at = len(content) * 2 // 3
+    found = verified(flipped(pack.content, start_of(pack.content, name) + at), tmp_path)
+    told = next(one for one in found.findings if one.member == name)
+    assert told.code == "changed_member"
+    assert f"byte {at} is the first that differs" in told.what
+    assert f"was {content[at]:#04x}" in told.what
+
+
+@pytest.mark.parametrize("name", [BLOCKS, NAME, STATEMENT])
+def test_one_flipped_byte_of_what_follows_from_the_members_is_named(
+    name: str, pack: Pack, tmp_path: Path
+) -> None:
+    start = start_of(pack.content, name)
+    for at in (0, 20, 61):
+        found = verified(flipped(pack.content, start + at), tmp_path)
+        told = [one.what for one in found.findings if one.member == name]
+        assert any(f"byte {at} is the first that differs" in what for what in told), told
+
+
+def test_a_byte_of_the_signature_is_named_as_such(pack: Pack, tmp_path: Path) -> None:
+    content = members_of(pack.content)[STATEMENT]
+    at = content.index(b'"sig":"') + 100
+    found = verified(flipped(pack.content, start_of(pack.content, STATEMENT) + at), tmp_path)
+    assert STATEMENT in named(found)
+
+
+@pytest.mark.parametrize("at", [0, 10, 14, 20, 30, -1, -6, -12, -22, -40])
+def test_a_byte_between_the_members_is_named(at: int, pack: Pack, tmp_path: Path) -> None:
+    place = at % len(pack.content)
+    found = verified(flipped(pack.content, place), tmp_path)
+    told = [one.what for one in found.findings if one.member == "file"]
+    assert any(f"byte {place} is the first that differs" in what for what in told), found.findings
+
+
+def test_several_changed_bytes_are_named_by_their_block(pack: Pack, tmp_path: Path) -> None:
+    name = "target/manifest.json"
+    start = start_of(pack.content, name)
+    content = flipped(flipped(pack.content, start + 1000), start + 1003)
+    told = next(one for one in verified(content, tmp_path).findings if one.member == name)
+    assert "the first byte that differs is one of 960 to 1023" in told.what
+
+
+Change = Callable[[dict[str, bytes]], object]
+MEMBER = "docs/adr/001.md"
+OTHER = "docs/pre_ga_plan.md"
+
+
+def moved(members: dict[str, bytes]) -> None:
+    members["docs/adr/002.md"] = members.pop(MEMBER)
+
+
+def swapped(members: dict[str, bytes]) -> None:
+    members[MEMBER], members[OTHER] = members[OTHER], members[MEMBER]
+
+
+REPACKED: dict[str, tuple[Change, set[str]]] = {
+    "removed": (lambda members: members.pop(MEMBER), {MEMBER}),
+    "added": (lambda members: members.update({"docs/more.md": b"more"}), {"docs/more.md"}),
+    "renamed": (moved, {MEMBER, "docs/adr/002.md"}),
+    "swapped": (swapped, {MEMBER, OTHER}),
+    "shortened": (lambda members: members.update({MEMBER: members[MEMBER][:-1]}), {MEMBER}),
+    "lengthened": (lambda members: members.update({MEMBER: members[MEMBER] + b"x"}), {MEMBER}),
+    "emptied": (lambda members: members.update({MEMBER: b""}), {MEMBER}),
+    "without manifest": (lambda members: members.pop(NAME), {NAME}),
+    "without statement": (lambda members: members.pop(STATEMENT), {STATEMENT}),
+    "without blocks": (lambda members: members.pop(BLOCKS), {BLOCKS}),
+    "without report": (lambda members: members.pop("gate/M2.json"), {"gate/M2.json"}),
+    "other signers": (lambda members: members.update({SIGNERS: b"# nobody\n"}), {SIGNERS}),
+}
+
+
+@pytest.mark.parametrize("kind", REPACKED)
+def test_other_members_are_named(kind: str, pack: Pack, tmp_path: Path) -> None:
+    change, members = REPACKED[kind]
+    assert members <= named(verified(changed(pack.content, change), tmp_path))
+
+
+@pytest.mark.parametrize("length", [0, 1, 21, 22, 500, -1, -22, -3000])
+def test_a_truncated_file_does_not_verify(length: int, pack: Pack, tmp_path: Path) -> None:
+    assert not verified(pack.content[:length], tmp_path).good
+
+
+@pytest.mark.parametrize("extra", [b"x", b"\0" * 4, b"PK\x05\x06"])
+def test_nothing_may_stand_before_or_behind(extra: bytes, pack: Pack, tmp_path: Path) -> None:
+    assert "file" in named(verified(extra + pack.content, tmp_path))
+    assert "file" in named(verified(pack.content + extra, tmp_path))
+
+
+def zipped(pack: Pack, compression: int, **extra: bytes) -> bytes:
+    """The same members by another program."""
+    told = io.BytesIO()
+    with zipfile.ZipFile(told, "w", compression) as file:
+        for name, content in {**members_of(pack.content), **extra}.items():
+            file.writestr(name, content)
+    return told.getvalue()
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_same_members_in_another_zip_are_no_pack(
+    compression: int, pack: Pack, tmp_path: Path
+) -> None:
+    assert "file" in named(verified(zipped(pack, compression), tmp_path))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_stands_twice(pack: Pack, tmp_path: Path) -> None:
+    told = io.BytesIO(pack.content)
+    with zipfile.ZipFile(told, "a") as file:
+        file.writestr(MEMBER, "another")
+    found = verified(told.getvalue(), tmp_path)
+    assert any(one.code == "duplicate_member" and one.member == MEMBER for one in found.findings)
+
+
+@pytest.mark.parametrize("name", ["../up.md", "/etc/x", "a/../../b", "a\\b", "C:x", ".git/config"])
+def test_a_name_that_leads_elsewhere(name: str, pack: Pack, tmp_path: Path) -> None:
+    found = verified(zipped(pack, zipfile.ZIP_STORED, **{name: b"x"}), tmp_path)
+    assert any(one.code == "unsafe_name" for one in found.findings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pack.zip"]
+
+
+def test_a_changed_verdict_with_the_manifest_made_right(pack: Pack, tmp_path: Path) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        report = json.loads(members["gate/M2.json"])
+        report["verdict"] = "no-go"
+        members["gate/M2.json"] = json.dumps(report).encode()
+        made_right(members)
+
+    found = verified(changed(pack.content, change), tmp_path)
+    assert {"gate/M2.json", STATEMENT} <= named(found)
+    told = next(one.what for one in found.findings if one.member == STATEMENT)
+    assert "gate/M2.json" in told
+
+
+def test_a_changed_member_with_the_manifest_made_right(pack: Pack, tmp_path: Path) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        members[MEMBER] = members[MEMBER].upper()
+        members[NAME] = describe("M2", members).content()
+
+    assert {MEMBER, STATEMENT} <= named(verified(changed(pack.content, change), tmp_path))
+
+
+def test_everything_made_right_breaks_the_signature(pack: Pack, tmp_path: Path) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        members[MEMBER] = b"# Another decision\n"
+        made_right(members)
+        other = seal_again(members)
+        restated(members, lambda statement: statement.update(other))
+
+    def seal_again(members: dict[str, bytes]) -> dict[str, Any]:
+        manifest = read(members[NAME])
+        digest = hashlib.sha256(members[NAME]).hexdigest()
+        return {
+            "subject": [
+                {"name": NAME, "digest": {"sha256": digest}},
+                {"name": "members", "digest": {"rfc6962-sha256": manifest.root}},
+            ]
+        }
+
+    found = verified(changed(pack.content, change), tmp_path)
+    assert [(one.code, one.member) for one in found.findings] == [("signature", STATEMENT)]
+
+
+def test_signed_by_an_unknown_key(go: Release, tmp_path: Path) -> None:
+    stranger = make_key(tmp_path, "stranger")
+    content = seal(go.report, go.members, go.groups, stranger).content
+    found = verified(content, tmp_path)
+    assert [one.code for one in found.findings] == ["signature"]
+    assert "is not in" in found.findings[0].what
+
+
+def test_a_pack_that_nobody_signed(go: Release, tmp_path: Path) -> None:
+    content = go.pack(None).content
+    found = verified(content, tmp_path)
+    assert [(one.code, "NOT SIGNED" in one.what) for one in found.findings] == [
+        ("not_signed", True)
+    ]
+    allowed_to = verified(content, tmp_path, allow_unsigned=True)
+    assert allowed_to.good
+    assert any("NOT SIGNED" in one for one in allowed_to.remarks)
+
+
+def resealed(go: Release, **members: bytes) -> bytes:
+    """A pack that its builder made wrong, rightly signed."""
+    whole = {**go.members, **members}
+    return seal(go.report, whole, group(whole), go.keys / "SRE").content
+
+
+def without(go: Release, name: str) -> bytes:
+    whole = {path: content for path, content in go.members.items() if path != name}
+    return seal(go.report, whole, group(whole), go.keys / "SRE").content
+
+
+@pytest.mark.parametrize("change", ["source", "data"])
+def test_a_check_that_passed_on_evidence_of_something_else(
+    change: str, go: Release, tmp_path: Path
+) -> None:
+    name = "target/evidence/build.json"
+    content = resealed(go, **{name: measured("build", **{change: "0" * 64})})
+    found = verified(content, tmp_path)
+    assert [(one.code, one.member) for one in found.findings] == [(f"other_{change}", name)]
+
+
+MISSING = {
+    "target/evidence/build.json": "target/evidence/build.json",
+    "target/manifest.json": "target/manifest.json",
+    "relations/reliability.kpi_windows.csv": "reliability.kpi_windows",
+    "contracts/gates/signoffs/M2/SRE.json.sig": "contracts/gates/signoffs/M2/SRE.json",
+    "contracts/gates/signoffs/M2/SRE.json": "contracts/gates/signoffs/M2/SRE.json",
+    "contracts/waivers/late_docs.yaml": "contracts/waivers/late_docs.yaml",
+    "contracts/waivers/signatures/late_docs/PO.json": "contracts/waivers/late_docs.yaml",
+    "contracts/gates/m2_pre_ga.yaml": "contracts/gates/m2_pre_ga.yaml",
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_counted_must_be_in_the_pack(name: str, go: Release, tmp_path: Path) -> None:
+    assert MISSING[name] in named(verified(without(go, name), tmp_path))
+
+
+def test_a_waiver_that_was_not_in_force(go: Release, tmp_path: Path) -> None:
+    late = replace(go.report, decided_at=NOW + timedelta(days=20))
+    members = {**go.members, "gate/M2.json": json.dumps(late.document()).encode()}
+    content = seal(late, members, group(members), go.keys / "SRE").content
+    found = verified(content, tmp_path)
+    assert any(one.code == "waiver" and "in force" in one.what for one in found.findings)
+
+
+def test_a_go_that_nobody_signed_off(go: Release, tmp_path: Path) -> None:
+    report = replace(go.report, results=tuple(go.report.results[:4]))
+    members = {**go.members, "gate/M2.json": json.dumps(report.document()).encode()}
+    found = verified(seal(report, members, group(members), go.keys / "SRE").content, tmp_path)
+    assert [one.code for one in found.findings] == ["sign_off"]
+
+
+def test_no_byte_of_the_file_can_be_changed(pack: Pack, tmp_path: Path) -> None:
+    chance = random.Random(6)  # noqa: S311 (places, no secrets)
+    places = [chance.randrange(len(pack.content)) for _ in range(80)]
+    for at in places:
+        value = chance.randrange(1, 256)
+        content = bytearray(pack.content)
+        content[at] ^= value
+        opened = open_pack(bytes(content))
+        # The signature alone stands outside of what the file proves by itself.
+        if not opened.findings:
+            assert not verified(bytes(content), tmp_path).good, (at, value)
+
+
+def test_no_project_and_no_engine_is_needed(file: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    program = (
+        "import sys\n"
+        "from mbp.cli import main\n"
+        f"sys.argv = ['mbp', 'evidence', 'verify', {str(file)!r}, '--json']\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n"
+        "    heavy = {'dbt', 'duckdb', 'psycopg2', 'requests', 'numpy'} & set(sys.modules)\n"
+        "    print(f'code {end.code or 0}, heavy {sorted(heavy)}', file=sys.stderr)\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MBP_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=empty,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.strip().splitlines()[-1:] == ["code 0, heavy []"], done.stderr
+    assert json.loads(done.stdout)["good"] is True
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04", b"PK\x05\x06" + b"\0" * 18])
+def test_what_is_no_pack(content: bytes, tmp_path: Path) -> None:
+    assert not verified(content, tmp_path).good
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MbpError, match="cannot be read"):
+        verify(tmp_path / "nothing.zip")
