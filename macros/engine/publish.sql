@@ -8,11 +8,17 @@
         {%- do one_swap_at_a_time() -%}
         {%- do make_published_schemas() -%}
         {%- do run_query(degrade_tables()) -%}
+        {%- do run_query('delete from ' ~ degrade_table('masks') ~ " where dataset = '" ~ relation.identifier ~ "'") -%}
+        {%- set hidden = classified_columns() -%}
+        {%- do run_query(
+            'insert into ' ~ degrade_table('masks') ~ " (dataset, columns) values ('" ~ relation.identifier ~ "', '"
+            ~ hidden | join(',') ~ "')"
+        ) -%}
         {%- set switch = run_query(
             'select mode from ' ~ degrade_table('switches') ~ ' order by number desc limit 1'
         ).rows -%}
         {%- if switch | length == 0 or switch[0][0] == 'live' -%}
-            {{ point_readers(relation) }};
+            {{ point_readers(relation, hidden) }};
         {%- endif -%}
         {%- set builds = degrade_table('builds') %}
         delete from {{ builds }} where dataset = '{{ relation.identifier }}';
@@ -31,13 +37,47 @@
     {{- return(api.Relation.create(database=target.database, schema='snapshot', identifier=name)) -}}
 {%- endmacro %}
 
+{#- Columns of the model that readers see masked: all that the contract does not class as open to everybody, as
+    OPEN_CLASSES of mbp.contracts.model has it. A column without a class is not open. -#}
+{% macro classified_columns() -%}
+    {%- set hidden = [] -%}
+    {%- for name, column in model.columns.items() -%}
+        {%- if (column.config.meta or column.meta or {}).get('classification') not in ('public', 'internal') -%}
+            {%- do hidden.append(name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(hidden) -}}
+{%- endmacro %}
+
+{#- Columns of a relation for readers. What is classified becomes a mark, equal for equal values and too short to find
+    the value by trying (mbp.quality.masking.mask); of what is no text nothing is left. -#}
+{% macro masked_columns(relation, hidden) -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}
+        {%- set name = adapter.quote(column.name) -%}
+        {%- if column.name not in hidden -%}{{ name }}
+        {%- elif column.is_string() -%}{{ masked_text(name) }} as {{ name }}
+        {%- else -%}cast(null as {{ column.data_type }}) as {{ name }}
+        {%- endif -%}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- A text as its mark. -#}
+{% macro masked_text(name) -%}{{ return(adapter.dispatch('masked_text', 'mbp')(name)) }}{%- endmacro %}
+{% macro duckdb__masked_text(name) -%}'…' || left(sha256({{ name }}), 4){%- endmacro %}
+{% macro postgres__masked_text(name) -%}
+    '…' || left(encode(sha256(convert_to({{ name }}, 'UTF8')), 'hex'), 4)
+{%- endmacro %}
+{% macro default__masked_text(name) -%}{{ unsupported('masked_text') }}{%- endmacro %}
+
 {#- Control tables of `mbp degrade`. builds: which run of dbt made the rows of a dataset, and how far they
-    reach. switches: only ever added to; the newest row is in force. copies: the one complete snapshot. -#}
+    reach. masks: the columns that are masked for readers, by comma. switches: only ever added to; the newest
+    row is in force. copies: the one complete snapshot. -#}
 {% macro degrade_tables() -%}
     {%- set text, instant = type_string(), type_timestamp_utc() -%}
     create table if not exists {{ degrade_table('builds') }} (
         dataset {{ text }} not null, build_id {{ text }} not null, as_of {{ instant }}
     );
+    create table if not exists {{ degrade_table('masks') }} (dataset {{ text }} not null, columns {{ text }} not null);
     create table if not exists {{ degrade_table('switches') }} (
         number bigint not null, mode {{ text }} not null, generation bigint, since {{ instant }} not null,
         decision_id {{ text }}, reason {{ text }}
@@ -68,25 +108,34 @@
 {%- endmacro %}
 {% macro default__one_swap_at_a_time() -%}{{ unsupported('one_swap_at_a_time') }}{%- endmacro %}
 
-{#- SQL that points the view of readers at `relation`. -#}
-{% macro point_readers(relation) -%}{{ return(adapter.dispatch('point_readers', 'mbp')(relation)) }}{%- endmacro %}
-{% macro duckdb__point_readers(relation) -%}
-    create or replace view {{ published(relation) }} as select * from {{ relation }}
+{#- SQL that points the view of readers at `relation`, with the columns `hidden` masked. -#}
+{% macro point_readers(relation, hidden) -%}
+    {{- return(adapter.dispatch('point_readers', 'mbp')(relation, hidden)) -}}
+{%- endmacro %}
+{% macro duckdb__point_readers(relation, hidden) -%}
+    create or replace view {{ published(relation) }} as select {{ masked_columns(relation, hidden) }} from {{ relation }}
 {%- endmacro %}
 {#- Replacing keeps privileges, comments and the views that analysts made on it, and is only possible while
-    the columns stay. A view that already stands on the table is left alone: no reader waits for nothing. -#}
-{% macro postgres__point_readers(relation) -%}
+    the columns stay. A view that already stands on the table and masks these columns and no others is left alone:
+    no reader waits for nothing. (PostgreSQL writes `as` only where the name is not that of the column.) -#}
+{% macro postgres__point_readers(relation, hidden) -%}
+    {%- set columns = masked_columns(relation, hidden) %}
     do $$ begin
         if exists (
             select 1 from pg_depend
             inner join pg_rewrite on pg_rewrite.oid = pg_depend.objid
             where pg_rewrite.ev_class = to_regclass('{{ published(relation) }}')
             and pg_depend.refobjid = '{{ relation }}'::regclass
-        ) then return; end if;
-        create or replace view {{ published(relation) }} as select * from {{ relation }};
+        ) and (
+            select coalesce(array_agg(found[1] order by found[1]), '{}')
+            from regexp_matches(
+                pg_get_viewdef(to_regclass('{{ published(relation) }}')), ' AS "?([a-z0-9_]+)"?', 'g'
+            ) as found
+        ) = array[{% for name in hidden | sort %}'{{ name }}'{{ ', ' if not loop.last }}{% endfor %}]::text[] then return; end if;
+        create or replace view {{ published(relation) }} as select {{ columns }} from {{ relation }};
     exception when invalid_table_definition then
         drop view {{ published(relation) }} cascade;
-        create view {{ published(relation) }} as select * from {{ relation }};
+        create view {{ published(relation) }} as select {{ columns }} from {{ relation }};
     end $$
 {%- endmacro %}
-{% macro default__point_readers(relation) -%}{{ unsupported('point_readers') }}{%- endmacro %}
+{% macro default__point_readers(relation, hidden) -%}{{ unsupported('point_readers') }}{%- endmacro %}

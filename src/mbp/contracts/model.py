@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
+# Everybody may see these; a class that is not among them is masked for readers, an unknown word too.
+OPEN_CLASSES = frozenset({"public", "internal"})
 Severity = Literal["error", "warning"]
 Origin = Literal["derived", "explicit"]
 
@@ -46,6 +48,11 @@ class Column:
     options: Mapping[str, Any] = field(default_factory=dict)
     rule_reasons: Mapping[str, str] = field(default_factory=dict)
     line: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether readers see its values."""
+        return self.classification in OPEN_CLASSES
 
 
 @dataclass(frozen=True)

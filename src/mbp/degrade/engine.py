@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mbp.errors import MbpError
+from mbp.quality.masking import DIGITS
 from mbp.warehouse.connection import Warehouse, quote_identifier
 
 LIVE, SNAPSHOTS, READERS = "marts", "snapshot", "published"
@@ -16,13 +17,19 @@ COPY_LOCK = 4106112
 # A reader's long query holds the view; every reader after it would wait behind us.
 LOCK_SECONDS = 10
 INDEX = re.compile(r"^create (unique )?index .+? on \S+ (using .+)$", re.IGNORECASE | re.DOTALL)
+TEXT_TYPES = ("varchar", "text", "character varying")
+# The same mark as mbp.quality.masking.mask, whose digits these are.
+MASKS = {
+    "duckdb": f"'…' || left(sha256({{}}), {DIGITS})",
+    "postgres": f"'…' || left(encode(sha256(convert_to({{}}, 'UTF8')), 'hex'), {DIGITS})",
+}
 # `create or replace` fails when the columns changed; it keeps privileges and the views of analysts otherwise.
 REPLACE_ON_POSTGRES = """
 do $$ begin
-    create or replace view {view} as select * from {source};
+    create or replace view {view} as select {columns} from {source};
 exception when invalid_table_definition then
     drop view {view} cascade;
-    create view {view} as select * from {source};
+    create view {view} as select {columns} from {source};
 end $$
 """
 
@@ -126,12 +133,42 @@ def fingerprint(warehouse: Warehouse, schema: str, name: str) -> tuple[int, str]
 
 
 def point(warehouse: Warehouse, dataset: str, schema: str, name: str) -> None:
-    """Points the readers' view of a dataset at a relation."""
+    """Points the readers' view of a dataset at a relation, with its classified columns masked.
+
+    Raises:
+        MbpError: nobody said which columns are classified.
+    """
     view, source = place(READERS, dataset), place(schema, name)
+    shown = masked_columns(warehouse, dataset, schema, name)
     if warehouse.engine == "postgres":
-        warehouse.execute(REPLACE_ON_POSTGRES.format(view=view, source=source))
+        warehouse.execute(REPLACE_ON_POSTGRES.format(view=view, source=source, columns=shown))
     else:
-        warehouse.execute(f"create or replace view {view} as select * from {source}")
+        warehouse.execute(f"create or replace view {view} as select {shown} from {source}")
+
+
+def masked_columns(warehouse: Warehouse, dataset: str, schema: str, name: str) -> str:
+    """The columns of a relation for readers, as macros/engine/publish.sql writes them.
+
+    Raises:
+        MbpError: nobody said which columns are classified.
+    """
+    _, rows = warehouse.query(
+        f"select columns from {place(SNAPSHOTS, 'masks')} where dataset = {_mark(warehouse)}",
+        [dataset],
+    )
+    if len(rows) != 1:
+        raise MbpError(f"which columns of {dataset} are classified is not known", cure="`mbp build`")
+    hidden = set(rows[0][0].split(","))
+    shown = []
+    for column, kind, *_ in columns(warehouse, schema, name):
+        quoted = quote_identifier(column)
+        if column not in hidden:
+            shown.append(quoted)
+        elif kind.lower() in TEXT_TYPES:
+            shown.append(f"{MASKS[warehouse.engine].format(quoted)} as {quoted}")
+        else:
+            shown.append(f"cast(null as {kind}) as {quoted}")
+    return ", ".join(shown) or "*"
 
 
 def pointed_at(warehouse: Warehouse, dataset: str) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from mbp.degrade.engine import LIVE, READERS, SNAPSHOTS, place
 from mbp.errors import MbpError
 from mbp.warehouse import Warehouse
 
-CONTROL = ("builds", "switches", "copies")
+CONTROL = ("builds", "masks", "switches", "copies")
 BUSY = "end the queries that hold the views (pg_stat_activity), then try again"
 
 

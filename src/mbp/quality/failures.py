@@ -12,6 +12,7 @@ from mbp.building.dbt_process import target_name, target_path
 from mbp.building.preflight import SAMPLE, raw_origin
 from mbp.building.project import source_facts
 from mbp.contracts import Contract, all_rules, load_contracts
+from mbp.contracts.model import OPEN_CLASSES
 from mbp.errors import MbpError
 from mbp.paths import shown
 from mbp.quality.findings import Finding, collect
@@ -25,7 +26,6 @@ from mbp.warehouse import connect
 CHANGE_COLUMNS = frozenset(
     {"change_operation", "is_deleted", "committed_at", "log_position", "loaded_at"}
 )
-OPEN_CLASSES = frozenset({"public", "internal"})
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def classify(contracts: Sequence[Contract], manifest: Mapping[str, Any]) -> Clas
     for contract in contracts:
         for column in contract.columns:
             known.add(column.name.lower())
-            if str(column.classification or "").lower() not in OPEN_CLASSES:
+            if not column.open:
                 personal.add(column.name.lower())
     for node in manifest["nodes"].values():
         for name, column in (node.get("columns") or {}).items():

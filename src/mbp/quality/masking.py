@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+# The masked form, which macros/engine/publish.sql writes for readers too.
+DIGITS = 4
+MASKED = re.compile(rf"…[0-9a-f]{{{DIGITS}}}")
 # Columns that dbt's own tests and expectations add to count rows; they never hold a data value.
 COUNTS = frozenset({"n_records", "failures", "row_count", "num_rows"})
 
@@ -33,7 +37,7 @@ def mask(value: Any) -> Any:
     """A stand-in, equal for equal values: the first 4 hex digits of the sha-256; null stays."""
     if value is None:
         return None
-    return f"…{hashlib.sha256(str(value).encode('utf-8')).hexdigest()[:4]}"
+    return f"…{hashlib.sha256(str(value).encode('utf-8')).hexdigest()[:DIGITS]}"
 
 
 def masked_columns(

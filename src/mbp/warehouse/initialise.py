@@ -1,8 +1,8 @@
 """Schemas, raw tables and, on PostgreSQL, the roles of least privilege.
 
 Roles (PostgreSQL): `mbp_loader` appends to the raw tables, `mbp_transformer` reads them and owns
-everything dbt builds, `mbp_reader` reads the public datasets and what is measured of them, and nothing
-else. They cannot log in; an administrator grants them to users.
+everything dbt builds, `mbp_reader` reads the published views of the datasets and what is measured of them, and
+nothing else: in the views classified columns are masked, in the tables behind them they are not. They cannot log in; an administrator grants them to users.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mbp.warehouse.raw_tables import (
 )
 
 RAW_SCHEMAS = ("raw_mbp", "raw_ops")
-PUBLIC_SCHEMAS = ("marts", "reliability", "published")
+PUBLIC_SCHEMAS = ("reliability", "published")
 BUILT_SCHEMAS = (
     "sample_mbp",
     "sample_ops",
@@ -25,6 +25,7 @@ BUILT_SCHEMAS = (
     "staging",
     "intermediate",
     "snapshot",
+    "marts",
     *PUBLIC_SCHEMAS,
 )
 LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"
@@ -65,6 +66,9 @@ def _grants() -> list[str]:
         found += [
             f"revoke all on schema {schema} from public, {LOADER}, {TRANSFORMER}, {READER}",
             f"revoke all on all tables in schema {schema} from public, {LOADER}, {READER}",
+            # What an earlier version of the project granted for tables to come.
+            f"alter default privileges in schema {schema} revoke all on tables from {READER}",
+            f"alter default privileges for role {TRANSFORMER} in schema {schema} revoke all on tables from {READER}",
         ]
     for schema in RAW_SCHEMAS:
         found += [

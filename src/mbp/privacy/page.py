@@ -1,0 +1,109 @@
+"""One text while it is looked through: what stands around a place, and what the words there say about it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mbp.privacy.policy import Policy, Words
+
+WORD = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-ZÀ-Ý]+(?![a-zà-ÿ])")
+BEFORE_CHARACTERS = 48
+AFTER_CHARACTERS = 16
+HEADER = re.compile(r"[A-Za-z_][\w .-]*$")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A value that a detector holds for personal or secret. Its text is never printed, not even by repr."""
+
+    start: int
+    end: int
+    kind: str
+    what: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A text in plain spelling.
+
+    Attributes:
+        table: the columns, where the text is a table.
+    """
+
+    text: str
+    policy: Policy
+    table: Table | None = None
+
+    def says(self, kind: str, start: int, end: int) -> int:
+        """What the words around say: 1 it is of this kind, -1 it is something else, 0 nothing.
+
+        The name of the column counts most, then the nearest word on the same line.
+        """
+        words = self.policy.words[kind]
+        name = self.table.column(start) if self.table else None
+        if name and (told := nearest(words, reversed(parts(name)))):
+            return told
+        line = self.text.rfind("\n", 0, start) + 1
+        before = self.text[max(line, start - BEFORE_CHARACTERS) : start]
+        if told := nearest(words, reversed(parts(before))):
+            return told
+        stop = self.text.find("\n", end)
+        after = self.text[end : min(stop if stop >= 0 else len(self.text), end + AFTER_CHARACTERS)]
+        return 1 if nearest(words, parts(after)) > 0 else 0
+
+    def around(self, start: int, end: int) -> tuple[str, str]:
+        """The characters beside a span, empty at the ends of the text."""
+        return self.text[start - 1 : start] if start else "", self.text[end : end + 1]
+
+
+def parts(text: str) -> list[str]:
+    """Words in lower case; `clientTaxId` and `client_tax_id` are three."""
+    return [found.lower() for found in WORD.findall(text)]
+
+
+def nearest(words: Words, found: Iterable[str]) -> int:
+    """The verdict of the first word that has one."""
+    for word in found:
+        if word in words.says:
+            return 1
+        if word in words.denies:
+            return -1
+    return 0
+
+
+class Table:
+    """A text that is the values of one column, one a line."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def column(self, position: int) -> str | None:  # noqa: ARG002 (other tables have several)
+        """Name of the column that the position lies in."""
+        return self.names[0]
+
+
+class CsvTable(Table):
+    """A CSV text; its first line is the header."""
+
+    def __init__(self, text: str, names: list[str]) -> None:
+        super().__init__(*names)
+        self.text = text
+
+    def column(self, position: int) -> str | None:
+        line = self.text.rfind("\n", 0, position) + 1
+        if line == 0:
+            return None
+        cells = next(csv.reader([self.text[line:position] + "x"]), [])
+        return self.names[len(cells) - 1] if 0 < len(cells) <= len(self.names) else None
+
+
+def csv_table(text: str) -> CsvTable | None:
+    """The text as a table; None when its first line is no header."""
+    header = next(csv.reader([text.partition("\n")[0]]), [])
+    if len(header) < 2 or not all(HEADER.match(name) for name in header):  # noqa: PLR2004
+        return None
+    return CsvTable(text, header)
