@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import phonenumbers
 
-from mbp.privacy.page import Hit, Page, nearest, parts
+from mbp.privacy.page import Hit, Page, parts, verdict
 
 # The local part is what stands before the sign without a break (RFC 5321, without quoted forms).
 EMAIL = re.compile(
@@ -34,6 +34,8 @@ IPV6 = re.compile(
 )
 SMALL_OCTET = 25
 IPV6_GROUPS = 3
+COMPARED = ("==", "~=", ">=", "<=", "!=", "^", "~")
+PRODUCT = re.compile(r"[A-Za-z)]/$")
 
 FIELD = re.compile(
     r"(?<![A-Za-z])(?P<field>[A-Za-z][A-Za-z_]{2,30})\\?[\"']?\s{0,2}(?:=>|[:=])\s{0,2}(?P<quote>\\?[\"']?)"
@@ -112,10 +114,11 @@ def ip(page: Page) -> Iterator[Hit]:
         if not reachable(found[0]):
             continue
         told = page.says("ip", *found.span())
-        before, _ = page.around(*found.span())
+        before = page.text[max(0, found.start() - 3) : found.start()]
+        versioned = before.endswith(COMPARED) or PRODUCT.search(before)
         small = all(int(octet) <= SMALL_OCTET for octet in found[0].split("."))
         # 1.2.3.4 is more often a version than a host.
-        if told > 0 or (told == 0 and not small and before not in ("=", "~", "^", "<", ">")):
+        if told > 0 or (told == 0 and not small and not versioned):
             yield Hit(found.start(), found.end(), "ip", "IPv4 address", found[0])
     for found in IPV6.finditer(page.text):
         if found[0].count(":") >= IPV6_GROUPS - 1 and reachable(found[0]):
@@ -141,7 +144,7 @@ def name(page: Page) -> Iterator[Hit]:
         words = found["name"].split()
         quoted = bool(found["quote"])
         # One bare word is as well a type or a constant.
-        if len(words) >= 2 or (quoted and nearest(page.policy.words["name"], parts(field)) > 0):  # noqa: PLR2004
+        if len(words) >= 2 or (quoted and verdict(page.policy.words["name"], parts(field)) > 0):  # noqa: PLR2004
             yield Hit(*found.span("name"), "name", "name of a person", found["name"])
     yield from _names_in_columns(page)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from validate_docbr import CNPJ, CPF
 
-from mbp.privacy.page import Hit, Page, nearest, parts
+from mbp.privacy.page import Hit, Page, parts, verdict
 
 # A dot, dash or slash with spaces around it, or spaces alone, or nothing.
 SEPARATOR = r" ?[.\-/] ?| {1,2}|"
@@ -60,7 +60,7 @@ def cpf(page: Page) -> Iterator[Hit]:
         digits = DIGITS.sub("", found[0])
         if SIGNS.sub("", found[0]) == "." or not _cpf.validate(digits):
             continue  # one point alone is a decimal number
-        if believed(page, "cpf", found, formatted=written_as(found[0], "...-")):
+        if believed(page, "cpf", found, formatted=written_as(found[0], "..-")):
             yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
 
 
@@ -146,4 +146,4 @@ def joined(page: Page, found: re.Match[str]) -> bool:
     if left and left[2] == "." and not left[1]:
         return True
     right = RIGHT_SEGMENT.match(page.text[end : end + 8])
-    return bool(right) and nearest(page.policy.words["cpf"], parts(page.text[end : end + 8])) <= 0
+    return bool(right) and verdict(page.policy.words["cpf"], parts(page.text[end : end + 8])) <= 0

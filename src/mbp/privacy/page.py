@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mbp.privacy.policy import Policy, Words
@@ -12,6 +12,9 @@ from mbp.privacy.policy import Policy, Words
 WORD = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-ZÀ-Ý]+(?![a-zà-ÿ])")
 BEFORE_CHARACTERS = 48
 AFTER_CHARACTERS = 16
+NEAR_WORDS = 4
+# Where the words about another value end: a separator, or a token that is a value itself.
+OTHER_VALUE = re.compile(r"[,;|&{}]|\b\d\w*|\b\w*\d{3}\w*")
 HEADER = re.compile(r"[A-Za-z_][\w .-]*$")
 
 
@@ -41,19 +44,20 @@ class Page:
     def says(self, kind: str, start: int, end: int) -> int:
         """What the words around say: 1 it is of this kind, -1 it is something else, 0 nothing.
 
-        The name of the column counts most, then the nearest word on the same line.
+        The name of the column counts most, then the words on the same line since the value before. One that says
+        yes is believed before one that denies (`cpf do pedido`), and denial must be near.
         """
         words = self.policy.words[kind]
         name = self.table.column(start) if self.table else None
-        if name and (told := nearest(words, reversed(parts(name)))):
+        if name and (told := verdict(words, parts(name))):
             return told
         line = self.text.rfind("\n", 0, start) + 1
         before = self.text[max(line, start - BEFORE_CHARACTERS) : start]
-        if told := nearest(words, reversed(parts(before))):
+        if told := verdict(words, parts(OTHER_VALUE.split(before)[-1])):
             return told
         stop = self.text.find("\n", end)
         after = self.text[end : min(stop if stop >= 0 else len(self.text), end + AFTER_CHARACTERS)]
-        return 1 if nearest(words, parts(after)) > 0 else 0
+        return 1 if verdict(words, parts(OTHER_VALUE.split(after)[0])) > 0 else 0
 
     def around(self, start: int, end: int) -> tuple[str, str]:
         """The characters beside a span, empty at the ends of the text."""
@@ -65,14 +69,11 @@ def parts(text: str) -> list[str]:
     return [found.lower() for found in WORD.findall(text)]
 
 
-def nearest(words: Words, found: Iterable[str]) -> int:
-    """The verdict of the first word that has one."""
-    for word in found:
-        if word in words.says:
-            return 1
-        if word in words.denies:
-            return -1
-    return 0
+def verdict(words: Words, found: Sequence[str]) -> int:
+    """What words in front of a value say of it."""
+    if any(word in words.says for word in found):
+        return 1
+    return -1 if any(word in words.denies for word in found[-NEAR_WORDS:]) else 0
 
 
 class Table:

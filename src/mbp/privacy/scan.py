@@ -35,7 +35,7 @@ DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
     "name": contacts.name,
 }
 LONGEST_MASK = 24
-BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=_-])")
+BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=_-])")
 HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 PRINTED = re.compile(rb"[\t\x20-\x7e\x80-\xff]{6,}")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")

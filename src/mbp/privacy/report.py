@@ -1,0 +1,138 @@
+"""A scan of everything that the policy names: verdict, evidence, and the words for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from mbp.errors import MbpError
+from mbp.evidence.envelope import EvidenceVerdict, write
+from mbp.privacy.allowances import Judged, judge
+from mbp.privacy.policy import Policy, load_policy
+from mbp.privacy.scan import Finding, scan_text
+from mbp.privacy.sources import Looked, Looker, files_below
+
+EVIDENCE = "privacy_scan"
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was looked at and what was found."""
+
+    looked: Sequence[Looked]
+    judged: Judged
+
+    @property
+    def unseen(self) -> list[str]:
+        """Why a source was not looked at, or not all of it."""
+        return [f"{one.id}: {one.problem}" for one in self.looked if one.problem]
+
+    @property
+    def verdict(self) -> EvidenceVerdict:
+        """Personal data is a failure whatever else was not looked at."""
+        if self.judged.open or self.judged.problems:
+            return "fail"
+        return "not_measured" if self.unseen else "pass"
+
+    def content(self) -> dict[str, Any]:
+        """For JSON and evidence; no value stands in it."""
+        return {
+            "sources": [
+                {
+                    "id": one.id,
+                    "files": one.files,
+                    "rows": one.rows,
+                    "bytes": one.bytes,
+                    "findings": len(set(one.findings)),
+                    "problem": one.problem,
+                    "note": one.note,
+                }
+                for one in self.looked
+            ],
+            "by_kind": dict(sorted(Counter(one.kind for one in self.judged.open).items())),
+            "findings": [asdict(one) for one in self.judged.open],
+            "allowed": [
+                {"place": one.place, "kind": one.kind, "reason": one.reason, "findings": count}
+                for one, count in self.judged.allowed
+            ],
+            "problems": list(self.judged.problems),
+        }
+
+    def summary(self) -> str:
+        """One sentence."""
+        found = len(self.judged.open)
+        problems = [*self.judged.problems, *self.unseen]
+        told = f"{found} findings in {len(self.looked)} sources"
+        return f"{told}; {problems[0]}" if problems else told
+
+
+def scan_project(root: Path, target: str) -> Report:
+    """Looks through every source of the policy and writes the evidence.
+
+    Raises:
+        MbpError: the policy cannot be read.
+    """
+    policy = load_policy(root)
+    looked = Looker(root, target, policy).look()
+    report = Report(looked, _judged(looked, policy))
+    write(
+        root,
+        EVIDENCE,
+        verdict=report.verdict,
+        summary=report.summary(),
+        content=report.content(),
+        target=target,
+    )
+    return report
+
+
+def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: str) -> Report:
+    """Looks through files, folders, or `-`: the text of `stdin`. The allowances are not asked whether all matched.
+
+    Raises:
+        MbpError: the policy cannot be read, or a path is not there or empty.
+    """
+    policy = load_policy(root)
+    looker = Looker(root, target, policy)
+    looked = []
+    for name in paths:
+        one = Looked(name)
+        if name == STDIN:
+            one.files, one.bytes = 1, len(stdin)
+            one.findings += scan_text(stdin, "stdin", policy)
+        else:
+            files = files_below(Path(name))
+            if not files:
+                raise MbpError("nothing was looked at: no file there", path=name)
+            looker.paths(files, one)
+        looked.append(one)
+    judged = _judged(looked, policy)
+    return Report(looked, Judged(judged.open, judged.allowed, ()))
+
+
+def _judged(looked: Sequence[Looked], policy: Policy) -> Judged:
+    findings: list[Finding] = [found for one in looked for found in one.findings]
+    return judge(findings, policy, today())
+
+
+def today() -> date:
+    """The day by which allowances end, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def lines(report: Report) -> list[str]:
+    """For people: what was looked at, then what was found."""
+    told = []
+    for one in report.looked:
+        seen: Mapping[str, int] = {"files": one.files, "rows": one.rows}
+        amount = ", ".join(f"{count:,} {name}" for name, count in seen.items() if count)
+        told.append(f"{one.id:<14} {one.problem or one.note or amount}")
+    told += [f"allowed: {one.place} ({one.kind}, {count}): {one.reason}" for one, count in report.judged.allowed]
+    told += [str(one) for one in report.judged.open]
+    told += [f"allowance: {problem}" for problem in report.judged.problems]
+    return told
