@@ -127,10 +127,10 @@
             where pg_rewrite.ev_class = to_regclass('{{ published(relation) }}')
             and pg_depend.refobjid = '{{ relation }}'::regclass
         ) and (
-            select coalesce(array_agg(found[1] order by found[1]), '{}')
+            select coalesce(array_agg(masked.matches[1] order by masked.matches[1]), '{}')
             from regexp_matches(
                 pg_get_viewdef(to_regclass('{{ published(relation) }}')), ' AS "?([a-z0-9_]+)"?', 'g'
-            ) as found
+            ) as masked (matches)
         ) = array[{% for name in hidden | sort %}'{{ name }}'{{ ', ' if not loop.last }}{% endfor %}]::text[] then return; end if;
         create or replace view {{ published(relation) }} as select {{ columns }} from {{ relation }};
     exception when invalid_table_definition then

@@ -27,17 +27,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="Personal data and secrets, and how well they are found.")
+    group = typer.Typer(
+        no_args_is_help=True, help="Personal data and secrets, and how well they are found."
+    )
     group.command("scan", epilog=SCAN_EXAMPLES)(scan)
     group.command("measure", epilog="Example: mbp privacy measure --json")(measure)
-    group.command("corpus", epilog="Example: mbp privacy corpus --seed 7 --output corpus.jsonl")(corpus)
+    group.command("corpus", epilog="Example: mbp privacy corpus --seed 7 --output corpus.jsonl")(
+        corpus
+    )
     app.add_typer(group, name="privacy")
 
 
 def scan(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(help="Files or folders, `-` for stdin; without one, all sources of the policy."),
+        typer.Argument(
+            help="Files or folders, `-` for stdin; without one, all sources of the policy."
+        ),
     ] = None,
     target: Target = None,
     as_json: AsJson = False,
@@ -77,16 +83,16 @@ def measure(as_json: AsJson = False) -> None:
     from mbp.privacy.measure import lines, measure_project
 
     measured = measure_project(project_root())
-    typer.echo(
-        json.dumps(measured.content(), indent=2) if as_json else "\n".join(lines(measured))
-    )
+    typer.echo(json.dumps(measured.content(), indent=2) if as_json else "\n".join(lines(measured)))
     if measured.missed:
         raise typer.Exit(EXIT_FINDINGS)
 
 
 def corpus(
     seed: Annotated[int | None, typer.Option(help="Of the draw. [default: the policy's]")] = None,
-    count: Annotated[int | None, typer.Option("--lines", help="How many. [default: the policy's]")] = None,
+    count: Annotated[
+        int | None, typer.Option("--lines", help="How many. [default: the policy's]")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="File. [default: stdout]")] = None,
 ) -> None:
     """Write the labelled corpus: one JSON object a line with text and labels; the same seed gives the same bytes.

@@ -157,7 +157,9 @@ def masked_columns(warehouse: Warehouse, dataset: str, schema: str, name: str) -
         [dataset],
     )
     if len(rows) != 1:
-        raise MbpError(f"which columns of {dataset} are classified is not known", cure="`mbp build`")
+        raise MbpError(
+            f"which columns of {dataset} are classified is not known", cure="`mbp build`"
+        )
     hidden = set(rows[0][0].split(","))
     shown = []
     for column, kind, *_ in columns(warehouse, schema, name):

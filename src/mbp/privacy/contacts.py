@@ -18,14 +18,17 @@ EMAIL = re.compile(
 # Not a person's address: the user of a repository or of a shell on another machine (`git@host:path`).
 REMOTE_PATH = re.compile(r":(?!\d)[\w~./-]*[\w]/|:[\w.-]+\.git\b|:(?:~|/)")
 SCHEME = re.compile(r"(?:ssh|git|git\+ssh|git\+https|sftp|scp)://[^\s/]*$")
-SHELL = re.compile(r"\b(?:ssh|scp|rsync|sftp)\b[^\n]{0,60}$")
+SHELL = re.compile(r"\b(?:ssh|sftp)(?: +-\S+(?: +[\w./~-]+)?){0,4} +$")
 
-INTERNATIONAL = re.compile(r"[+0](?<![\w+.\-:/].)(?:(?<=\+)|(?<=0)0) ?\d(?:[ .\-()]{0,2}\d){6,14}(?!\w)")
+INTERNATIONAL = re.compile(
+    r"[+0](?<![\w+.\-/].)(?:(?<=\+)|(?<=0)0) ?\d(?:[ .\-()]{0,2}\d){6,14}(?!\w)"
+)
 BRAZILIAN = re.compile(
     r"(?<![\w.\-+])(?:55[ -]?)?(?:\(0?\d{2}\) ?|0?\d{2}[ .-]?)(?:9[ .-]?\d{4}|[2-5]\d{3})[ .-]?\d{4}(?![\w])"
 )
 LOCAL = re.compile(r"9(?<![\w.\-+/].)\d{4}[ -]?\d{4}(?!\w|-\d)")
 LOCAL_AREA = "11"
+NATIONAL_DIGITS = 11
 
 OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 IPV4 = re.compile(rf"(?=\d)(?<![\w.\-+])(?:{OCTET}\.){{3}}{OCTET}(?!\w|\.\d|-\w|\+)")
@@ -39,9 +42,11 @@ PRODUCT = re.compile(r"[A-Za-z)]/$")
 
 FIELD = re.compile(
     r"(?<![A-Za-z])(?P<field>[A-Za-z][A-Za-z_]{2,30})\\?[\"']?\s{0,2}(?:=>|[:=])\s{0,2}(?P<quote>\\?[\"']?)"
-    r"(?P<name>[A-ZÀ-Ý][A-Za-zÀ-ÿ'’.-]*(?: (?:d[aeo]s?|e|van|von|[A-ZÀ-Ý][A-Za-zÀ-ÿ'’.-]*)){0,6})(?P<end>.?)"
+    r"(?P<name>[A-ZÀ-Ý][A-Za-zÀ-ÿ'\u2019.-]*(?: (?:d[aeo]s?|e|van|von|[A-ZÀ-Ý][A-Za-zÀ-ÿ'\u2019.-]*)){0,6})(?P<end>.?)"
 )
-CELL_NAME = re.compile(r"[A-ZÀ-Ý][a-zà-ÿ'’.-]+(?: (?:d[aeo]s?|e|[A-ZÀ-Ý][A-Za-zà-ÿ'’.-]*)){1,6}")
+CELL_NAME = re.compile(
+    r"[A-ZÀ-Ý][a-zà-ÿ'\u2019.-]+(?: (?:d[aeo]s?|e|[A-ZÀ-Ý][A-Za-zà-ÿ'\u2019.-]*)){1,6}"
+)
 
 
 def email(page: Page) -> Iterator[Hit]:
@@ -57,7 +62,12 @@ def email(page: Page) -> Iterator[Hit]:
             continue
         if top in page.policy.no_domains or documented(domain, page.policy.documentation_domains):
             continue
-        if local == "git" or ".." in local or local.endswith("."):
+        if (
+            page.text[end : end + 1] == "("
+            or local == "git"
+            or ".." in local
+            or local.endswith(".")
+        ):
             continue
         line = page.text[max(0, page.text.rfind("\n", 0, start) + 1, start - 80) : start]
         if SCHEME.search(line) or SHELL.search(line):
@@ -81,29 +91,31 @@ def phone(page: Page) -> Iterator[Hit]:
         told = page.says("phone", *found.span())
         if written.startswith("00") and told <= 0:
             continue
-        if told >= 0 and known(number, None):
+        if told >= 0 and known(number):
             yield Hit(found.start(), found.end(), "phone", "telephone", number)
     for found in BRAZILIAN.finditer(page.text):
         written, digits = found[0], re.sub(r"\D", "", found[0])
         national = (
-            digits[2:] if digits.startswith("55") and len(digits) > 11 else digits.lstrip("0")
+            digits[2:]
+            if digits.startswith("55") and len(digits) > NATIONAL_DIGITS
+            else digits.lstrip("0")
         )
         told = page.says("phone", *found.span())
         area_in_brackets = "(" in written
         mobile_in_groups = re.search(r"\d{2} 9 ?\d{4}[ -]\d{4}$", written) is not None
-        if told > 0 or (told == 0 and (area_in_brackets or mobile_in_groups)):
-            if known("+55" + national, None):
-                yield Hit(found.start(), found.end(), "phone", "telephone", "+55" + national)
+        clear = told > 0 or (told == 0 and (area_in_brackets or mobile_in_groups))
+        if clear and known("+55" + national):
+            yield Hit(found.start(), found.end(), "phone", "telephone", "+55" + national)
     for found in LOCAL.finditer(page.text):
         digits = re.sub(r"\D", "", found[0])
-        if page.says("phone", *found.span()) > 0 and known(f"+55{LOCAL_AREA}{digits}", None):
+        if page.says("phone", *found.span()) > 0 and known(f"+55{LOCAL_AREA}{digits}"):
             yield Hit(found.start(), found.end(), "phone", "telephone", digits)
 
 
-def known(number: str, region: str | None) -> bool:
+def known(number: str) -> bool:
     """Whether the numbering plans know it."""
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
+        return phonenumbers.is_valid_number(phonenumbers.parse(number))
     except phonenumbers.NumberParseException:
         return False
 

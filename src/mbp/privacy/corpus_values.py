@@ -10,12 +10,41 @@ import base64
 import string
 from random import Random
 
-FIRST = ("Ana", "Bruno", "Célia", "Davi", "Estela", "Fábio", "Gilda", "Heitor", "Íris", "João", "Lívia", "Márcio", "Noêmia", "Otávio")
-LAST = ("Abreu", "Bittencourt", "Cordeiro", "Dourado", "Evangelista", "Falcão", "Guimarães", "Holanda", "Jardim", "Lacerda", "Menezes")
+FIRST = (
+    "Ana",
+    "Bruno",
+    "Célia",
+    "Davi",
+    "Estela",
+    "Fábio",
+    "Gilda",
+    "Heitor",
+    "Íris",
+    "João",
+    "Lívia",
+    "Márcio",
+    "Noêmia",
+    "Otávio",
+)
+LAST = (
+    "Abreu",
+    "Bittencourt",
+    "Cordeiro",
+    "Dourado",
+    "Evangelista",
+    "Falcão",
+    "Guimarães",
+    "Holanda",
+    "Jardim",
+    "Lacerda",
+    "Menezes",
+)
 HOSTS = ("correio", "provedor", "empresa-azul", "loja7", "mx.banco-verde", "mail.oficina")
 TOPS = ("com.br", "com", "net", "org.br", "io", "dev", "com.py", "me", "adv.br", "co.uk")
 AREAS = (11, 19, 21, 27, 31, 41, 47, 51, 61, 62, 71, 81, 85, 91, 92)
 UPPER_AND_DIGITS = string.ascii_uppercase + string.digits
+HALF = 0.5
+PROVIDERS = (45, 131, 138, 143, 177, 179, 186, 187, 189, 191, 200, 201)
 TOKEN = string.ascii_letters + string.digits
 
 
@@ -42,7 +71,7 @@ def cpf(random: Random) -> str:
 
 
 def cnpj(random: Random, *, lettered: bool) -> str:
-    """Fourteen characters; letters count as their ASCII code less 48, weights are 2 to 9 from the right, again and again."""
+    """Fourteen characters: letters count as their ASCII code less 48, weights are 2 to 9 from the right."""
     alphabet = UPPER_AND_DIGITS if lettered else string.digits
     body = letters(random, 8, alphabet)
     if lettered:
@@ -61,7 +90,19 @@ def cnpj(random: Random, *, lettered: bool) -> str:
 def card(random: Random) -> str:
     """A number with an issuer's prefix; the check digit makes the sum divisible by ten, twice nine counting as nine."""
     prefix, length = random.choice(
-        (("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15), ("6011", 16), ("6505", 16), ("5067", 16), ("606282", 16))
+        (
+            ("4", 16),
+            ("51", 16),
+            ("55", 16),
+            ("2221", 16),
+            ("2720", 16),
+            ("34", 15),
+            ("37", 15),
+            ("6011", 16),
+            ("6505", 16),
+            ("5067", 16),
+            ("606282", 16),
+        )
     )
     return with_luhn(prefix + digits(random, length - len(prefix) - 1))
 
@@ -69,21 +110,34 @@ def card(random: Random) -> str:
 def with_luhn(body: str) -> str:
     """The digits and their check digit."""
     doubled = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
-    total = sum(doubled[int(one)] if place % 2 == 0 else int(one) for place, one in enumerate(reversed(body)))
+    total = sum(
+        doubled[int(one)] if place % 2 == 0 else int(one)
+        for place, one in enumerate(reversed(body))
+    )
     return body + str(-total % 10)
 
 
 def person(random: Random) -> str:
     """A name."""
     middle = random.choice(("", "", "da ", "de ", "dos "))
-    return f"{random.choice(FIRST)} {middle}{random.choice(LAST)}" + (f" {random.choice(LAST)}" if random.random() < 0.3 else "")  # noqa: PLR2004
+    return f"{random.choice(FIRST)} {middle}{random.choice(LAST)}" + (
+        f" {random.choice(LAST)}" if random.random() < HALF else ""
+    )
 
 
 def email(random: Random) -> str:
     """An address in one of the usual forms."""
     first, last = random.choice(FIRST).lower(), random.choice(LAST).lower()
     local = random.choice(
-        (f"{first}.{last}", f"{first[0]}{last}{random.randrange(100)}", f"{last}_{first}", f"{first}+compras", f"{first}-{last}", f"{last}{random.randrange(1950, 2012)}", f"x.{first}'{last}")
+        (
+            f"{first}.{last}",
+            f"{first[0]}{last}{random.randrange(100)}",
+            f"{last}_{first}",
+            f"{first}+compras",
+            f"{first}-{last}",
+            f"{last}{random.randrange(1950, 2012)}",
+            f"x.{first}'{last}",
+        )
     )
     address = f"{local}@{random.choice(HOSTS)}.{random.choice(TOPS)}"
     return address.title() if random.random() < 0.05 else address  # noqa: PLR2004
@@ -114,13 +168,18 @@ def abroad(random: Random) -> str:
 
 def public_ipv4(random: Random) -> str:
     """An address of the public internet, by the first octets of ranges that are given to providers."""
-    return f"{random.choice((45, 131, 138, 143, 177, 179, 186, 187, 189, 191, 200, 201))}.{random.randrange(32, 160)}.{random.randrange(1, 255)}.{random.randrange(1, 255)}"
+    octets = (
+        random.choice(PROVIDERS),
+        random.randrange(32, 160),
+        *(random.randrange(1, 255) for _ in range(2)),
+    )
+    return ".".join(map(str, octets))
 
 
 def public_ipv6(random: Random) -> str:
     """An address of a provider in Brazil, long or with its zeros left out."""
     start = f"28{random.randrange(4, 7):02x}:{random.randrange(0x10, 0xFFFF):x}"
-    if random.random() < 0.5:  # noqa: PLR2004
+    if random.random() < HALF:
         return f"{start}::{random.randrange(1, 0xFFFF):x}"
     return ":".join([start, *(f"{random.randrange(0x1000, 0xFFFF):x}" for _ in range(6))])
 
@@ -128,7 +187,9 @@ def public_ipv6(random: Random) -> str:
 def uuid(random: Random) -> str:
     """A random UUID (RFC 9562, version 4)."""
     text = f"{random.getrandbits(128):032x}"
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{random.choice('89ab')}{text[17:20]}-{text[20:]}"
+    return (
+        f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{random.choice('89ab')}{text[17:20]}-{text[20:]}"
+    )
 
 
 def token(random: Random) -> str:

@@ -116,7 +116,9 @@ def measure_project(root: Path) -> Measured:
         root,
         EVIDENCE,
         verdict="fail" if missed else "pass",
-        summary=missed[0] if missed else f"every target is reached on {lines_of_all} labelled lines",
+        summary=missed[0]
+        if missed
+        else f"every target is reached on {lines_of_all} labelled lines",
         content=measured.content(),
     )
     return measured
@@ -132,9 +134,7 @@ def measure(name: str, seed: int, corpus: Sequence[Line], policy: Policy) -> Sam
         left = hits(line.text, place, policy)
         for kind, start, end in line.labels:
             labelled[kind] += 1
-            over = [
-                one for one in left if one.kind == kind and one.start < end and start < one.end
-            ]
+            over = [one for one in left if one.kind == kind and one.start < end and start < one.end]
             found[kind] += bool(over)
             left = [one for one in left if one not in over]
         alarms.update(one.kind for one in left)
@@ -149,7 +149,9 @@ def lines(measured: Measured) -> list[str]:
         told.append(
             f"{sample.name} (seed {sample.seed}): {sample.lines:,} lines, {sample.negatives:,} of them hard negatives"
         )
-        told.append(f"  {'kind':<14}{'labelled':>9}{'found':>7}{'alarms':>8}{'recall %':>10}{'precision %':>13}")
+        told.append(
+            f"  {'kind':<14}{'labelled':>9}{'found':>7}{'alarms':>8}{'recall %':>10}{'precision %':>13}"
+        )
         told += [
             f"  {kind:<14}{score.labelled:>9}{score.found:>7}{score.false_alarms:>8}"
             f"{score.recall_percent:>10.2f}{score.precision_percent:>13.2f}"

@@ -16,6 +16,8 @@ FIRST_DIGIT = r"\d(?<!\d\d)"
 CPF_SHAPE = re.compile(
     rf"{FIRST_DIGIT}\d{{2}}(?:{SEPARATOR})\d{{3}}(?:{SEPARATOR})\d{{3}}(?:{SEPARATOR})\d{{2}}(?!\d)"
 )
+# Zeros in front are added by fixed-width files and lost in spreadsheets.
+OTHER_WIDTH = re.compile(rf"{FIRST_DIGIT}(?:(?<=0)0{{0,3}}\d{{11}}|\d{{8,9}})(?!\d)")
 CNPJ_SHAPE = re.compile(
     rf"{FIRST_DIGIT}\d(?:{SEPARATOR})\d{{3}}(?:{SEPARATOR})\d{{3}}(?:{SEPARATOR})\d{{4}}(?:{SEPARATOR})\d{{2}}(?!\d)"
 )
@@ -27,7 +29,7 @@ LETTERED_CNPJ = re.compile(
 )
 CARD_SHAPE = re.compile(
     FIRST_DIGIT
-    + r"(?:\d{3}([ .-]?)\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{3}([ .-])\d{6}\2\d{4,5}|\d{12,18})(?!\d)"
+    + r"(?:\d{3}([ .-]?)\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|\d{3}([ .-])\d{6}\2\d{4,5}|\d{12,18})(?!\d)"
 )
 MOMENT = re.compile(
     r"(?:19[7-9]|20\d)\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
@@ -43,7 +45,9 @@ ISSUERS = re.compile(
     r"|(?:50|5[6-8]|6[37])\d{11,17}"  # Maestro, Aura
 )
 # Without any word beside it only what is issued most is believed: serial numbers fit the rest too often.
-COMMON = re.compile(r"(?:4\d{3}|5[1-5]\d\d|3[47]\d\d|2[2-7]\d\d|60(?:11|62)|50(?:67|90)|6363|65\d\d)")
+COMMON = re.compile(
+    r"(?:4\d{3}|5[1-5]\d\d|3[47]\d\d|2[2-7]\d\d|60(?:11|62)|50(?:67|90)|6363|65\d\d)"
+)
 COMMON_LENGTHS = (15, 16)
 DIGITS = re.compile(r"\D")
 SIGNS = re.compile(r"[^.\-/]")
@@ -61,6 +65,14 @@ def cpf(page: Page) -> Iterator[Hit]:
         if SIGNS.sub("", found[0]) == "." or not _cpf.validate(digits):
             continue  # one point alone is a decimal number
         if believed(page, "cpf", found, formatted=written_as(found[0], "..-")):
+            yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
+    for found in OTHER_WIDTH.finditer(page.text):
+        digits = found[0].lstrip("0").zfill(11)
+        if (
+            _cpf.validate(digits)
+            and page.says("cpf", *found.span()) > 0
+            and not joined(page, found)
+        ):
             yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
 
 

@@ -132,7 +132,10 @@ def lines(report: Report) -> list[str]:
         seen: Mapping[str, int] = {"files": one.files, "rows": one.rows}
         amount = ", ".join(f"{count:,} {name}" for name, count in seen.items() if count)
         told.append(f"{one.id:<14} {one.problem or one.note or amount}")
-    told += [f"allowed: {one.place} ({one.kind}, {count}): {one.reason}" for one, count in report.judged.allowed]
+    told += [
+        f"allowed: {one.place} ({one.kind}, {count}): {one.reason}"
+        for one, count in report.judged.allowed
+    ]
     told += [str(one) for one in report.judged.open]
     told += [f"allowance: {problem}" for problem in report.judged.problems]
     return told

@@ -176,7 +176,9 @@ def _every_hit(text: str, place: str, policy: Policy, table: Table | None) -> It
         if inside is None:
             continue
         # What stands before it says what it is: `Authorization: Basic`, `cpf=`.
-        before = text[max(text.rfind("\n", 0, found.start()) + 1, found.start() - 48) : found.start()]
+        before = text[
+            max(text.rfind("\n", 0, found.start()) + 1, found.start() - 48) : found.start()
+        ]
         for hit in _detected(Page(f"{before} {inside}", policy), place):
             if hit.start > len(before):
                 yield Hit(found.start(), found.end(), hit.kind, f"{hit.what} in base64", hit.value)
@@ -198,7 +200,7 @@ def _detected(page: Page, place: str) -> Iterator[Hit]:
 
 def decoded(token: str) -> str | None:
     """The text that base64 hides; None when it hides no text."""
-    if HEXADECIMAL.fullmatch(token) or token.isalpha() and token.islower():
+    if HEXADECIMAL.fullmatch(token) or (token.isalpha() and token.islower()):
         return None
     try:
         text = base64.b64decode(token + "=" * (-len(token) % 4), validate=True).decode("utf-8")
@@ -231,7 +233,14 @@ def _unpacked(data: bytes, place: str) -> Iterator[tuple[str, bytes]]:
             for member in archive.infolist():
                 with archive.open(member) as file:
                     yield f"{place}!{member.filename}", file.read(LARGEST_BYTES + 1)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (
+        OSError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
         raise MbpError(
             f"was not looked at: the archive cannot be read ({type(error).__name__})", path=place
         ) from error

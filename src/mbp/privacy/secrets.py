@@ -59,9 +59,39 @@ ASSIGNED = re.compile(
 REQUESTS = ("bearer ", "token ", "basic ")
 # Whatever else is in the name of a field, it ends in one of these; joined by `_`, `-` or nothing.
 SECRET_WORDS = (
-    *("password", "passwd", "pwd", "senha", "passphrase", "secret", "segredo", "token", "credential", "credencial"),
-    *("apikey", "api_key", "api-key", "accesskey", "access_key", "access-key", "secretkey", "secret_key", "secret-key"),
-    *("privatekey", "private_key", "private-key", "auth_key", "auth-key", "authkey", "chave_api", "chave_secreta"),
+    *(
+        "password",
+        "passwd",
+        "pwd",
+        "senha",
+        "passphrase",
+        "secret",
+        "segredo",
+        "token",
+        "credential",
+        "credencial",
+    ),
+    *(
+        "apikey",
+        "api_key",
+        "api-key",
+        "accesskey",
+        "access_key",
+        "access-key",
+        "secretkey",
+        "secret_key",
+        "secret-key",
+    ),
+    *(
+        "privatekey",
+        "private_key",
+        "private-key",
+        "auth_key",
+        "auth-key",
+        "authkey",
+        "chave_api",
+        "chave_secreta",
+    ),
     *("chave_de_acesso", "clientsecret", "encryption_key", "signing_key"),
 )
 # A digest of a secret is not the secret.
@@ -89,7 +119,11 @@ def access_token(page: Page) -> Iterator[Hit]:
             yield Hit(*found.span("value"), "access_token", what, found["value"])
     for found in in_lines(ASSIGNED, text, SECRET_WORDS):
         key, value = found["key"], found["value"]
-        if not key.lower().endswith(SECRET_WORDS) or NOT_SECRET.search(key) or found["after"] in ("(", "["):
+        if (
+            not key.lower().endswith(SECRET_WORDS)
+            or NOT_SECRET.search(key)
+            or found["after"] in ("(", "[")
+        ):
             continue
         if len(value) >= page.policy.secret_length and mixed(value, page):
             yield Hit(*found.span("value"), "access_token", "secret by its name", value)
@@ -122,9 +156,7 @@ def mixed(value: str, page: Page) -> bool:
 
 def entropy_bits(value: str) -> float:
     """Shannon's entropy of its characters, in bits per character."""
-    return -sum(
-        count / len(value) * log2(count / len(value)) for count in Counter(value).values()
-    )
+    return -sum(count / len(value) * log2(count / len(value)) for count in Counter(value).values())
 
 
 def placeholder(value: str) -> bool:

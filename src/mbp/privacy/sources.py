@@ -54,9 +54,7 @@ class Looker:
             unreachable = None
             if any(one.kind in WAREHOUSE_KINDS for one in self.policy.sources):
                 try:
-                    warehouse = stack.enter_context(
-                        connect(self.root, self.target, read_only=True)
-                    )
+                    warehouse = stack.enter_context(connect(self.root, self.target, read_only=True))
                 except MbpError as error:
                     unreachable = str(error)
             return [self._source(one, warehouse, unreachable) for one in self.policy.sources]

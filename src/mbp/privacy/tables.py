@@ -113,6 +113,4 @@ def _distinct(
 
 
 def _count(warehouse: Warehouse, schema: str, contract: Contract) -> int:
-    return int(
-        warehouse.query(f"select count(*) from {place(schema, contract.dataset)}")[1][0][0]
-    )
+    return int(warehouse.query(f"select count(*) from {place(schema, contract.dataset)}")[1][0][0])

@@ -1,8 +1,9 @@
 """Schemas, raw tables and, on PostgreSQL, the roles of least privilege.
 
 Roles (PostgreSQL): `mbp_loader` appends to the raw tables, `mbp_transformer` reads them and owns
-everything dbt builds, `mbp_reader` reads the published views of the datasets and what is measured of them, and
-nothing else: in the views classified columns are masked, in the tables behind them they are not. They cannot log in; an administrator grants them to users.
+everything dbt builds, `mbp_reader` reads the published views of the datasets and what is measured of
+them, and nothing else: in the views classified columns are masked, in the tables behind them they are
+not. They cannot log in; an administrator grants them to users.
 """
 
 from __future__ import annotations

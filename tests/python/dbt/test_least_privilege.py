@@ -10,6 +10,7 @@ import pytest
 from mbp.building.dbt_process import run_dbt
 from mbp.degrade.snapshot import take
 from mbp.degrade.switch import degrade
+from mbp.quality.masking import mask
 from mbp.warehouse import connect
 from mbp.warehouse.initialise import initialise
 from mbp.warehouse.server import PostgresServer
@@ -66,16 +67,31 @@ def test_the_transformer_builds_and_the_reader_reads(
     monkeypatch.setenv("MBP_PG_PASSWORD", "secret")
     with connect(project_root, "postgres") as analyst:
         for dataset in DATASETS:
-            assert analyst.query(f"select count(*) from marts.{dataset}")[1][0][0] > 0
             assert analyst.query(f"select count(*) from published.{dataset}")[1][0][0] > 0
+        assert analyst.query("select count(*) from reliability.kpi_windows")[1][0][0] > 0
+        masked = analyst.query(
+            "select abuse_event_id, user_id_hash, details from published.mbp_abuse_events"
+        )[1]
         mark = analyst.query("select distinct mode, as_of is null from published.data_as_of")[1]
         assert mark == [("snapshot", False)]
         for relation in (
+            *(f"marts.{dataset}" for dataset in DATASETS),
             "staging.stg_mbp__quotes",
             "intermediate.int_mbp__quotes_latest",
             "sample_mbp.quotes",
             "snapshot.mbp_quotes__1",
             "snapshot.switches",
+            "snapshot.masks",
         ):
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 analyst.query(f"select count(*) from {relation}")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            analyst.execute("create or replace view published.mbp_abuse_events as select 1 as one")
+    for name, value in login.items():
+        monkeypatch.setenv(name, value)
+    with connect(project_root, "postgres") as builder:
+        full = builder.query(
+            "select abuse_event_id, user_id_hash, details from marts.mbp_abuse_events"
+        )[1]
+    assert sorted(masked) == sorted((key, mask(user), mask(details)) for key, user, details in full)
+    assert {len(user) for _, user, _ in full} == {64}

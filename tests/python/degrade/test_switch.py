@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.python.hooks.conftest import Site
 from typer.testing import CliRunner
 
 from mbp.cli import app, register
-from mbp.contracts import load_contracts
+from mbp.contracts import Contract, load_contracts
 from mbp.degrade import engine
 from mbp.degrade import snapshot as taking
 from mbp.degrade.snapshot import take
@@ -27,6 +27,7 @@ from mbp.degrade.switch import (
     status,
 )
 from mbp.errors import MbpError
+from mbp.quality.masking import mask
 from mbp.warehouse import Warehouse
 
 DATASETS = ("mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions")
@@ -74,13 +75,63 @@ def test_both_modes_have_the_columns_types_and_rows_of_the_marts(site: Site) -> 
     on(site)
     assert in_place(site) == "snapshot"
     assert shape(site, "published") == marts
-    for dataset in DATASETS:
-        for one, other in (("marts", "published"), ("published", "marts")):
-            differing = site.rows(
-                f"select * from {one}.{dataset} except select * from {other}.{dataset}"
+    for contract in load_contracts(site.root):
+        columns = ", ".join(column.name for column in contract.columns)
+        live, seen = (
+            site.rows(
+                f"select {columns} from {schema}.{contract.dataset} order by {contract.key.name}"
             )
-            assert differing == []
-        assert site.rows(f"select count(*) from published.{dataset}") != [(0,)]
+            for schema in ("marts", "published")
+        )
+        assert live
+        assert seen == [masked(contract, row) for row in live]
+
+
+def masked(contract: Contract, row: Sequence[object]) -> tuple[object, ...]:
+    """A row as its contract lets readers see it."""
+    return tuple(
+        value if column.classification in ("public", "internal") else mask(value)
+        for column, value in zip(contract.columns, row, strict=True)
+    )
+
+
+def test_live_readers_see_classified_columns_masked(site: Site) -> None:
+    hidden = 0
+    for contract in load_contracts(site.root):
+        closed = [one.name for one in contract.columns if not one.open]
+        hidden += len(closed)
+        for name in closed:
+            live, seen = (
+                {
+                    row[0]: row[1]
+                    for row in site.rows(
+                        f"select {contract.key.name}, {name} from {schema}.{contract.dataset}"
+                    )
+                }
+                for schema in ("marts", "published")
+            )
+            assert live.keys() == seen.keys()
+            assert any(value is not None for value in live.values())
+            assert seen == {key: mask(value) for key, value in live.items()}
+    assert hidden == 4
+
+
+def test_a_classified_column_that_is_no_text_is_empty_for_readers(site: Site) -> None:
+    site.execute(
+        "update snapshot.masks set columns = 'price,quoted_at' where dataset = 'mbp_quotes'"
+    )
+    with site.open() as warehouse:
+        engine.point(warehouse, "mbp_quotes", "marts", "mbp_quotes")
+    assert shape(site, "published") == shape(site, "marts")
+    assert site.rows("select distinct price, quoted_at from published.mbp_quotes") == [(None, None)]
+
+
+def test_what_is_classified_must_be_known(site: Site) -> None:
+    take(site.root, site.target)
+    site.execute("delete from snapshot.masks where dataset = 'mbp_abuse_events'")
+    with pytest.raises(MbpError, match="which columns of mbp_abuse_events are classified"):
+        on(site)
+    assert in_place(site) == "live"
 
 
 def test_readers_keep_the_snapshot_until_they_are_brought_back(site: Site) -> None:

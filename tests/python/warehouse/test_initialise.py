@@ -27,6 +27,8 @@ def warehouse(
     with connect(project_root, "postgres") as opened:
         initialise(project_root, opened)
         opened.execute("create table marts.mbp_quotes (a integer)")
+        opened.execute("create view published.mbp_quotes as select * from marts.mbp_quotes")
+        opened.execute("create table reliability.kpi (a integer)")
         opened.execute("create table staging.stg (a integer)")
         opened.execute("create table intermediate.int (a integer)")
         yield opened
@@ -60,7 +62,8 @@ def test_running_it_again_changes_nothing(project_root: Path, warehouse: Warehou
 
 
 ALLOWED = [
-    ("mbp_reader", "select * from marts.mbp_quotes"),
+    ("mbp_reader", "select * from published.mbp_quotes"),
+    ("mbp_reader", "select * from reliability.kpi"),
     ("mbp_loader", "insert into raw_mbp.quotes (quote_id) values ('q')"),
     ("mbp_loader", "select * from raw_mbp.quotes"),
     ("mbp_transformer", "select * from raw_mbp.quotes"),
@@ -70,6 +73,7 @@ ALLOWED = [
 DENIED = [
     ("mbp_reader", "select * from raw_mbp.quotes"),
     ("mbp_reader", "select * from raw_ops.audit_log"),
+    ("mbp_reader", "select * from marts.mbp_quotes"),
     ("mbp_reader", "select * from staging.stg"),
     ("mbp_reader", "select * from intermediate.int"),
     ("mbp_reader", "insert into marts.mbp_quotes values (1)"),
@@ -106,5 +110,29 @@ def test_a_role_can_do_nothing_else(warehouse: Warehouse, role: str, statement: 
 def test_a_reader_sees_what_the_transformer_builds_later(warehouse: Warehouse) -> None:
     warehouse.execute("set role mbp_transformer")
     warehouse.execute("create table marts.later as select 1 as a")
+    warehouse.execute("create view published.later as select a from marts.later")
     warehouse.execute("set role mbp_reader")
-    assert warehouse.query("select a from marts.later")[1] == [(1,)]
+    assert warehouse.query("select a from published.later")[1] == [(1,)]
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        warehouse.query("select a from marts.later")
+
+
+@pytest.mark.postgres
+def test_what_an_earlier_version_granted_readers_is_taken_back(
+    project_root: Path, warehouse: Warehouse
+) -> None:
+    warehouse.execute("grant usage on schema marts to mbp_reader")
+    warehouse.execute("grant select on all tables in schema marts to mbp_reader")
+    for whose in ("", " for role mbp_transformer"):
+        warehouse.execute(
+            f"alter default privileges{whose} in schema marts grant select on tables to mbp_reader"
+        )
+    initialise(project_root, warehouse)
+    warehouse.execute("set role mbp_transformer")
+    warehouse.execute("create table marts.later as select 1 as a")
+    warehouse.execute("reset role")
+    for table in ("mbp_quotes", "later"):
+        _, rows = warehouse.query(
+            f"select has_table_privilege('mbp_reader', 'marts.{table}', 'select')"
+        )
+        assert rows == [(False,)]
