@@ -224,7 +224,11 @@ FAMILIES = (
             _written(_cpf(), _other_digits(0xFF10)),
         )
     ),
-    Family("cpf", _written(_cpf(), lambda _, text: f"000{text}"), NAMED_CPF[:6]),
+    Family(
+        "cpf",
+        _written(_cpf(), lambda _, text: f"000{text}"),
+        tuple(one for one in NAMED_CPF if "cpf" in one.lower())[:5],
+    ),
     Family("cpf", _short_cpf, NAMED_CPF[:6]),
     Family(
         "cpf",

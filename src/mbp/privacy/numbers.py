@@ -83,10 +83,11 @@ def cnpj(page: Page) -> Iterator[Hit]:
         if SIGNS.sub("", found[0]) == "." or len(set(digits)) == 1 or not _cnpj.validate(digits):
             continue
         formatted = written_as(found[0], "../-")
-        if not formatted and MOMENT.fullmatch(digits) and digits[8:12] != FIRST_BRANCH:
-            formatted = False
-            if page.says("cnpj", *found.span()) <= 0:
-                continue
+        moment = MOMENT.fullmatch(digits) and digits[8:12] != FIRST_BRANCH
+        padded = digits.startswith("000") and _cpf.validate(digits[3:])
+        called_cpf = padded and page.says("cpf", *found.span()) > 0
+        if not formatted and (moment or called_cpf) and page.says("cnpj", *found.span()) <= 0:
+            continue
         if believed(page, "cnpj", found, formatted=formatted):
             yield Hit(found.start(), found.end(), "cnpj", "CNPJ", digits)
     for found in LETTERED_CNPJ.finditer(page.text):

@@ -42,7 +42,8 @@ def test_what_stands_in_tables_is_found_and_not_shown(
 ) -> None:
     cpf, person = draw.cpf(random), draw.email(random)
     site.execute(
-        f"update sample_ops.log_samples set body = 'refused {cpf}' where log_id = (select min(log_id) from sample_ops.log_samples)",
+        f"update sample_ops.log_samples set body = 'refused {cpf}'"
+        " where log_id = (select min(log_id) from sample_ops.log_samples)",
         f"update marts.mbp_markets set name = '{person.replace(chr(39), '')}'"
         " where market_id = (select min(market_id) from marts.mbp_markets)",
         f"update marts.mbp_abuse_events set user_id_hash = '{person.replace(chr(39), '')}'"
