@@ -169,7 +169,8 @@ def masked_columns(warehouse: Warehouse, dataset: str, schema: str, name: str) -
         elif kind.lower() in TEXT_TYPES:
             shown.append(f"{MASKS[warehouse.engine].format(quoted)} as {quoted}")
         else:
-            shown.append(f"cast(null as {kind}) as {quoted}")
+            # Null of the very same type, precision and scale with it.
+            shown.append(f"case when false then {quoted} end as {quoted}")
     return ", ".join(shown) or "*"
 
 
