@@ -56,7 +56,7 @@
         {%- set name = adapter.quote(column.name) -%}
         {%- if column.name not in hidden -%}{{ name }}
         {%- elif column.is_string() -%}{{ masked_text(name) }} as {{ name }}
-        {%- else -%}case when false then {{ name }} end as {{ name }}
+        {%- else -%}nullif({{ name }}, {{ name }}) as {{ name }}
         {%- endif -%}{{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

@@ -170,7 +170,7 @@ def masked_columns(warehouse: Warehouse, dataset: str, schema: str, name: str) -
             shown.append(f"{MASKS[warehouse.engine].format(quoted)} as {quoted}")
         else:
             # Null of the very same type, precision and scale with it.
-            shown.append(f"case when false then {quoted} end as {quoted}")
+            shown.append(f"nullif({quoted}, {quoted}) as {quoted}")
     return ", ".join(shown) or "*"
 
 
