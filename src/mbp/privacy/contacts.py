@@ -12,7 +12,7 @@ from mbp.privacy.page import Hit, Page, parts, verdict
 
 # The local part is what stands before the sign without a break (RFC 5321, without quoted forms).
 EMAIL = re.compile(
-    r"(?<![\w.+])(?:mailto:)?(?P<address>[\w][\w.!#$%&'*+=?^`{|}~-]{0,63} ?@ ?"
+    r"(?<![\w.+])(?:mailto:)?(?P<address>[\w][\w.!#$%&'*+=?^~-]{0,63} ?@ ?"
     r"(?P<domain>(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?P<top>[^\W\d_]{2,24})))(?![\w@])"
 )
 # Not a person's address: the user of a repository or of a shell on another machine (`git@host:path`).
