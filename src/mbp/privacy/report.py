@@ -42,9 +42,9 @@ class Report:
     def content(self) -> dict[str, Any]:
         """For JSON and evidence; no value stands in it."""
         return {
-            "sources": [
-                {
-                    "id": one.id,
+            "sources": {
+                one.id: {
+                    "looked_at": one.files + one.rows,
                     "files": one.files,
                     "rows": one.rows,
                     "bytes": one.bytes,
@@ -53,7 +53,7 @@ class Report:
                     "note": one.note,
                 }
                 for one in self.looked
-            ],
+            },
             "by_kind": dict(sorted(Counter(one.kind for one in self.judged.open).items())),
             "findings": [asdict(one) for one in self.judged.open],
             "allowed": [
@@ -78,7 +78,8 @@ def scan_project(root: Path, target: str) -> Report:
         MbpError: the policy cannot be read.
     """
     policy = load_policy(root)
-    looked = Looker(root, target, policy).look()
+    looker = Looker(root, target, policy)
+    looked = looker.look()
     report = Report(looked, _judged(looked, policy))
     write(
         root,
@@ -87,6 +88,7 @@ def scan_project(root: Path, target: str) -> Report:
         summary=report.summary(),
         content=report.content(),
         target=target,
+        data=looker.data,
     )
     return report
 

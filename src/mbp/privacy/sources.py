@@ -12,6 +12,7 @@ import psycopg2
 
 from mbp.errors import MbpError
 from mbp.evidence.envelope import evidence_folder
+from mbp.evidence.source import data_state
 from mbp.paths import shown
 from mbp.privacy.policy import Policy, SourceEntry
 from mbp.privacy.scan import Finding, scan_bytes
@@ -41,10 +42,15 @@ class Looked:
 
 
 class Looker:
-    """Looks at each file and table once, however many sources name it."""
+    """Looks at each file and table once, however many sources name it.
+
+    Attributes:
+        data: the state of the public datasets that were looked at; None when they could not be read.
+    """
 
     def __init__(self, root: Path, target: str, policy: Policy) -> None:
         self.root, self.target, self.policy = root, target, policy
+        self.data: str | None = None
         self._seen: dict[Path, list[Finding]] = {}
 
     def look(self) -> list[Looked]:
@@ -55,6 +61,7 @@ class Looker:
             if any(one.kind in WAREHOUSE_KINDS for one in self.policy.sources):
                 try:
                     warehouse = stack.enter_context(connect(self.root, self.target, read_only=True))
+                    self.data = data_state(self.root, warehouse)
                 except MbpError as error:
                     unreachable = str(error)
             return [self._source(one, warehouse, unreachable) for one in self.policy.sources]

@@ -32,13 +32,13 @@ TODAY = date(2026, 11, 25)
         ("  minimum_length: 12\n", "", "missing key 'minimum_length'"),
         ("lines: 3000", "lines: 1999", "1999 is less than the minimum"),
         (
-            "allowances: []",
-            "allowances: [{place: a, kind: cpf, reason: r}]",
+            "allowances:\n",
+            "allowances:\n  - {place: a, kind: cpf, reason: r}\n",
             "expected another form",
         ),
         (
-            "allowances: []",
-            "allowances: [{place: a, kind: cpf, reason: r, expires: soon}]",
+            "allowances:\n",
+            "allowances:\n  - {place: a, kind: cpf, reason: r, expires: soon}\n",
             "no date",
         ),
     ],

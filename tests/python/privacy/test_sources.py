@@ -12,8 +12,11 @@ from tests.python.hooks.conftest import Site, duckdb_site, site
 from typer.testing import CliRunner
 
 from mbp.cli import app, register
+from mbp.evidence.source import data_state
 from mbp.privacy import corpus_values as draw
+from mbp.privacy.allowances import judge
 from mbp.privacy.policy import POLICY, Policy, load_policy
+from mbp.privacy.report import today
 from mbp.privacy.sources import Looked, Looker
 from mbp.quality.masking import mask
 
@@ -26,15 +29,18 @@ def looked(place: Site, policy: Policy) -> dict[str, Looked]:
 
 
 def test_the_project_and_its_sample_are_clean(site: Site, policy: Policy) -> None:
-    found = looked(site, policy)
-    assert {
-        name: (one.problem, [str(finding) for finding in one.findings])
-        for name, one in found.items()
-    } == {name: (None, []) for name in found}
+    looker = Looker(site.root, site.target, policy)
+    found = {one.id: one for one in looker.look()}
+    assert {name: one.problem for name, one in found.items()} == dict.fromkeys(found)
+    judged = judge([told for one in found.values() for told in one.findings], policy, today())
+    assert [str(one) for one in judged.open] == []
+    assert judged.problems == []
     assert found["log_samples"].rows == 400
     assert found["datasets"].rows == found["published"].rows > 4000
     assert found["repository"].files > 700
     assert found["seeds"].files > 10
+    with site.open() as warehouse:
+        assert looker.data == data_state(site.root, warehouse)
 
 
 def test_what_stands_in_tables_is_found_and_not_shown(
@@ -81,9 +87,10 @@ def bare(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A repository with the policy and nothing else."""
     root = tmp_path / "project"
     (root / POLICY).parent.mkdir(parents=True)
-    (root / POLICY).write_text(
-        (project_root / POLICY).read_text(encoding="utf-8"), encoding="utf-8"
-    )
+    text = (project_root / POLICY).read_text(encoding="utf-8")
+    before, _, after = text.partition("allowances:\n")
+    after = after[after.index("\nmeasure:") :]
+    (root / POLICY).write_text(f"{before}allowances: []\n{after}", encoding="utf-8")
     (root / "dbt_project.yml").write_text("name: mbp\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     monkeypatch.setenv("MBP_PROJECT_DIR", str(root))
@@ -112,6 +119,7 @@ def test_the_command_fails_closed_and_shows_nothing(bare: Path, random: Random) 
     result = CliRunner().invoke(app, ["privacy", "scan", "--json"])
     assert result.exit_code == 1
     assert cpf not in result.output
+    assert json.loads(result.stdout)["sources"]["repository"]["looked_at"] == 4
     document = json.loads(evidence.read_text(encoding="utf-8"))
     assert document["verdict"] == "fail"
     assert document["content"]["by_kind"] == {"cpf": 1}
