@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from mbp.contract_lint.nodes import Node
@@ -164,6 +164,12 @@ def read_document(file: Path, shown_as: str) -> tuple[Node | None, Sequence[Prob
         text = read(file, shown_as=shown_as)
     except MbpError as error:
         return None, [Problem("YAML-003", shown_as, None, error.what)]
+    return _parsed(text, shown_as)
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str, shown_as: str) -> tuple[Node | None, Sequence[Problem]]:
+    """Kept by content: whoever lints again has changed one file of many, and YAML with places is slow."""
     try:
         document = loads(text, shown_as=shown_as, allow_duplicates=True)
     except NotYamlError as error:

@@ -1,0 +1,152 @@
+"""From the checklist to a tag: gate, pack, verification, anchor and page of one release, by their commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from click.testing import Result
+from tests.python.gate.conftest import Release
+from typer.testing import CliRunner
+
+from mbp.cli import app, register
+from mbp.errors import MbpError
+
+PACK = "target/evidence_M2.zip"
+
+
+def run(release: Release, *arguments: str) -> Result:
+    register()
+    with release.inside():
+        return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_a_release_goes_out_with_its_evidence(release: Release) -> None:
+    release.commit()  # the sign-offs
+    gate = run(release, "gate", "M2")
+    assert gate.exit_code == 0, gate.output
+    assert gate.output.startswith("Gate M2 (Pre-GA): GO\n")
+    document = json.loads(run(release, "gate", "M2", "--json").output)
+    assert document["verdict"] == "go"
+    assert "| `dbt_tests` " in run(release, "gate", "M2", "--markdown").output
+
+    key = str(release.keys.private("SRE"))
+    built = run(release, "evidence", "build", "--key", key)
+    assert built.exit_code == 0, built.output
+    first = (release.root / PACK).read_bytes()
+    assert run(release, "evidence", "build", "--key", key).exit_code == 0
+    assert (release.root / PACK).read_bytes() == first
+
+    verified = run(release, "evidence", "verify", str(release.root / PACK))
+    assert verified.exit_code == 0, verified.output
+    anchored = run(release, "evidence", "anchor", str(release.root / PACK))
+    assert anchored.exit_code == 0, anchored.output
+    tags = subprocess.run(
+        ["git", "-C", str(release.root), "tag", "--list", "anchor-M2-*"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert len(tags) == 1
+    assert tags[0].removeprefix("anchor-M2-") in built.output
+
+    page = run(release, "report")
+    assert page.exit_code == 0, page.output
+    assert "GO" in (release.root / "target/report.html").read_text()
+
+
+def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Release) -> None:
+    (release.root / "README.md").write_text("another\n")
+    release.commit()
+    report = release.run()
+    found = {one.id: one for one in report.results}
+    assert "of another source" in found["dbt_tests"].told
+    assert found["exercises_passed"].verdict == "not measured"
+    assert found["sign_off_SRE"].open
+    # What is measured anew counts, and what was signed before does not.
+    release.measure()
+    open_now = {one.id for one in release.run().results if one.open}
+    assert open_now == {f"sign_off_{role}" for role in release.gate.roles}
+    release.sign()
+    assert release.run().verdict == "go"
+
+
+def test_other_data_has_to_be_measured_again(release: Release) -> None:
+    release.execute("delete from marts.mbp_abuse_events ")
+    found = release.check("dbt_tests")
+    assert found.verdict == "not measured"
+    assert "of other data" in found.told
+
+
+def test_old_evidence_is_none(release: Release) -> None:
+    path = release.root / "target/evidence/security_sast.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "measured_at": "2026-01-01T00:00:00+00:00"}))
+    found = release.check("sast")
+    assert found.verdict == "not measured"
+    assert "at most" in found.told
+    path.write_text(json.dumps({**document, "measured_at": "2099-01-01T00:00:00+00:00"}))
+    assert "in the future" in release.check("sast").told
+
+
+def test_a_waiver_stands_in_and_shows(release: Release) -> None:
+    release.write("security_audit", verdict="not_measured")
+    assert release.check("dependency_audit").verdict == "not measured"
+    made = run(
+        release,
+        *("waiver", "new", "no_advisories", "--covers", "gate_check:dependency_audit"),
+        *("--reason", "the machine reaches no list", "--owner", "SEC", "--risk", "low: for a week"),
+        *("--days", "7", "--rollback", "deploy the release before", "--exercise", "dec_latency"),
+    )
+    assert made.exit_code == 0, made.output
+    assert release.check("waivers_valid").verdict == "fail"
+    assert release.check("dependency_audit").verdict == "not measured"
+    for role in ("PO", "Eng", "Data", "SRE"):
+        key = str(release.keys.private(role))
+        signed = run(release, "waiver", "sign", "no_advisories", "--role", role, "--key", key)
+        assert signed.exit_code == 0, signed.output
+    found = release.check("dependency_audit")
+    assert (found.verdict, found.waiver) == ("waived", "no_advisories")
+    assert found.waived_until is not None
+    release.sign()
+    assert run(release, "gate", "M2").output.startswith(
+        "Gate M2 (Pre-GA): GO, with 1 checks waived"
+    )
+
+
+def test_what_cannot_be_looked_at_is_told_and_not_passed(release: Release) -> None:
+    (release.root / "mbp.duckdb").unlink()
+    done = run(release, "gate", "M2")
+    assert done.exit_code == 1
+    assert "NOT MEASURED" in done.output
+    assert "Traceback" not in done.output
+    assert release.check("contracts_complete").verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "told"),
+    [
+        ("rule: sustained", "rule: sustaned", "did you mean"),
+        ("kpi: dec_p95", "kpi: dec_p99", "no KPI 'dec_p99'"),
+        ("owner: SRE", "owner: NOBODY", "no owner 'NOBODY'"),
+        ("id: no_server_errors", "id: dec_latency_sustained", "twice"),
+        ("waivable: false\n    no_go: true", "waivable: true\n    no_go: true", "cannot be waived"),
+        ("actions: [degrade, rollback]", "deeds: [degrade]", "source.actions"),
+        ("build, of: [source, data]", "build, of: [source, date]", "one of"),
+        ("gate: M2", "gate: M3", "is of the gate"),
+        ("version: 1", "version: 2", "expected"),
+        ("    PO: product owner", "    CEO: all", "role 'CEO'"),
+        ("rule: sustained", "rool: sustained", "rool"),
+    ],
+)
+def test_a_wrong_definition_is_refused(
+    release: Release, find: str, replace: str, told: str
+) -> None:
+    path = release.root / "contracts/gates/m2_pre_ga.yaml"
+    text = path.read_text()
+    assert find in text
+    path.write_text(text.replace(find, replace, 1))
+    with pytest.raises(MbpError, match=told.replace("'", ".")) as caught:
+        _ = release.gate
+    assert caught.value.path == "contracts/gates/m2_pre_ga.yaml"
