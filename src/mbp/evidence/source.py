@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbp.errors import MbpError
+from mbp.paths import inside
 from mbp.registry.documents import git
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Source:
 
     Attributes:
         commit: 40 hexadecimal digits of the commit that is checked out.
-        clean: whether the working copy is that commit, sign-offs and waivers aside.
+        clean: whether the working copy is that commit, sign-offs and waivers aside; a file whose changes git was told
+            not to tell makes it another.
         digest: SHA-256 over path and content of every file that git tracks or would track,
             sign-offs and waivers aside.
     """
@@ -38,15 +40,35 @@ def source_of(root: Path) -> Source:
     """The source as it lies in the working copy now.
 
     Raises:
-        MbpError: not a git repository, no commit yet, or a file that cannot be read.
+        MbpError: not a git repository, no commit yet, a file that cannot be read, or one whose content is not the
+            project's: behind a link that leads out of it, or in a repository inside of it.
     """
     commit = git(root, "rev-parse", "HEAD").strip()
-    changed = git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", ".")
-    names = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".")
+    changed = git(
+        root,
+        "status",
+        "--porcelain=v1",
+        "-z",
+        "--untracked-files=no",
+        "--ignore-submodules=none",
+        "--",
+        ".",
+    )
+    # With a letter before each path: lower case for a file whose changes git was told not to look at, S likewise.
+    tracked = git(root, "ls-files", "-z", "-v", "--cached", "--", ".")
+    # By the project's own .gitignore alone: what one machine ignores (info/exclude, core.excludesFile) is built too.
+    ignored = "--exclude-per-directory=.gitignore"
+    untracked = list(
+        _counted(git(root, "ls-files", "-z", "--others", ignored, "--", ".").split("\0"))
+    )
+    hidden = [entry for entry in tracked.split("\0") if entry[:1] == "S" or entry[:1].islower()]
+    names = _counted(entry[2:] for entry in tracked.split("\0"))
     return Source(
         commit,
-        not any(_counted(_changed_paths(changed))),
-        _digest(root, sorted(set(_counted(names.split("\0"))))),
+        not untracked
+        and not any(_counted(entry[2:] for entry in hidden))
+        and not any(_counted(_changed_paths(changed))),
+        _digest(root, sorted({*names, *untracked})),
     )
 
 
@@ -80,14 +102,22 @@ def _digest(root: Path, names: Iterable[str]) -> str:
     told = hashlib.sha256()
     for name in names:
         path = root / name
+        content = b""
         if path.is_symlink():
-            content = path.readlink().as_posix().encode()
-        elif path.is_file():
+            inside(root, name, path=name)
+            content = path.readlink().as_posix().encode() + b"\0"
+        elif path.is_dir():
+            raise MbpError(
+                "a repository of its own: what is in it is not in the source",
+                path=name,
+                cure="copy its files into the project, or move it out",
+            )
+        if path.is_file():
             try:
-                content = path.read_bytes()
+                content += path.read_bytes()
             except OSError as error:
                 raise MbpError(f"cannot be read: {error.strerror}", path=name) from error
-        else:
+        elif not path.is_symlink():
             continue  # deleted in the working copy
         told.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return told.hexdigest()

@@ -94,6 +94,57 @@ def test_signatures_and_what_git_ignores_are_not_the_source(repository: Path) ->
     assert source_of(repository).clean
 
 
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_git_was_told_not_to_look_at_is_looked_at(repository: Path, flag: str) -> None:
+    before = source_of(repository)
+    git(repository, "update-index", flag, "model.sql")
+    assert not source_of(repository).clean
+    (repository / "model.sql").write_text("select 2\n")
+    after = source_of(repository)
+    assert (after.digest == before.digest, after.clean) == (False, False)
+
+
+def test_what_only_this_machine_ignores_is_part_of_the_source(repository: Path) -> None:
+    before = source_of(repository)
+    (repository / ".git" / "info" / "exclude").write_text("local.sql\n")
+    git(repository, "config", "core.excludesFile", str(repository / "target" / "ignored"))
+    (repository / "target").mkdir()
+    (repository / "target" / "ignored").write_text("local.sql\n")
+    (repository / "local.sql").write_text("select 1\n")
+    after = source_of(repository)
+    assert (after.digest == before.digest, after.clean) == (False, False)
+
+
+@pytest.mark.parametrize("added", [True, False])
+def test_a_repository_inside_of_the_project_is_refused(repository: Path, added: bool) -> None:
+    inner = repository / "models"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    (inner / "model.sql").write_text("select 1\n")
+    git(inner, "add", ".")
+    git(inner, "commit", "-qm", "inner")
+    if added:
+        git(repository, "add", "models")
+        git(repository, "commit", "-qm", "second")
+    with pytest.raises(MbpError, match="a repository of its own"):
+        source_of(repository)
+
+
+def test_the_content_behind_a_link_counts_and_may_not_be_elsewhere(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (repository / "target").mkdir()
+    (repository / "target" / "made.sql").write_text("select 1\n")
+    (repository / "link.sql").symlink_to("target/made.sql")
+    before = source_of(repository)
+    (repository / "target" / "made.sql").write_text("select 2\n")
+    assert source_of(repository).digest != before.digest
+    (repository / "link.sql").unlink()
+    (repository / "link.sql").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    with pytest.raises(MbpError, match="leads out of the folder"):
+        source_of(repository)
+
+
 def test_outside_of_a_repository_the_source_is_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
