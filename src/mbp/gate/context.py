@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import duckdb
 import psycopg2
 
+from mbp.building.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.documents import DocumentReport, check_documents
 from mbp.errors import MbpError
 from mbp.evidence import envelope
@@ -68,7 +69,21 @@ class Context:
 
     @cached_property
     def _look(self) -> Look | MbpError:
-        return kept(lambda: look(self.root, self.target))
+        def read() -> Look:
+            seen = look(self.root, self.target)
+            with self.warehouse() as warehouse:
+                refuse_sample_over_loaded(warehouse)
+            behind = abs(self.now - seen.picture.now)
+            # The sample is a replay, and its clock stands still. A live market that is judged by a clock of the past
+            # would show the KPIs of then.
+            if raw_origin() != SAMPLE and behind > timedelta(hours=self.max_age_hours):
+                raise NotMeasuredError(
+                    f"the project's now is {seen.picture.now:%Y-%m-%d %H:%M} UTC, {hours(behind)} away from the clock",
+                    cure="build loaded data without MBP_NOW",
+                )
+            return seen
+
+        return kept(read)
 
     @property
     def source(self) -> Source:

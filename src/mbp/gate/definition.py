@@ -13,6 +13,7 @@ from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.contracts.schema_check import check, did_you_mean
 from mbp.contracts.sheet import NAME, load_sheet
 from mbp.errors import MbpError
+from mbp.gate.signoffs import SIGN_OFF_AREA
 from mbp.hooks.policy import digest
 from mbp.signing.signers import ROLES
 from mbp.yaml_io import line_of, load
@@ -155,12 +156,17 @@ def load_gate(root: Path, name: str) -> Gate:
                 f"{one.id}: the rule {one.rule} {'wants' if missing else 'knows no'} source.{key}"
             )
             raise refuse(index, "source", what, f"it knows {', '.join(sorted(rule.knows))}")
-        if (kpi := one.source.get("kpi")) is not None and kpi not in kpis:
+        if (kpi := one.source.get("kpi")) is not None and str(kpi) not in kpis:
             what = f"{one.id}: no KPI {kpi!r} in the measurement sheet"
             raise refuse(index, "source", what, did_you_mean(str(kpi), sorted(kpis)))
         if one.owner not in policy.owners:
             what = f"{one.id}: no owner {one.owner!r}"
             raise refuse(index, "owner", what, did_you_mean(one.owner, sorted(policy.owners)))
+        # Sign-offs are told apart by their area: what stands there is in no signature.
+        if one.area == SIGN_OFF_AREA:
+            raise refuse(
+                index, "area", f"{one.id} would count as a sign-off", "give it another area"
+            )
         if one.no_go and one.waivable:
             raise refuse(
                 index, "waivable", f"{one.id}: a no-go cannot be waived", "set it to false"

@@ -11,6 +11,7 @@ from mbp.gate.definition import CheckDefinition
 from mbp.gate.rules import BOUND, Judged, listed, passed, rule
 from mbp.hooks.exercises import load_exercises
 from mbp.hooks.policy import demand_whole
+from mbp.quality.findings import HELD
 
 LOGS = "log_samples"
 
@@ -47,7 +48,7 @@ def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
     if judged.verdict == "pass":
         return judged
     rules = _of(context, check, "evidence")
-    broken = {one["rule_id"] for one in rules if one["verdict"] not in ("pass", "warn", "holds")}
+    broken = {one["rule_id"] for one in rules if one["verdict"] not in HELD}
     return Judged("fail", judged.told, rule_ids=tuple(sorted(broken)), wholly=bool(broken))
 
 
@@ -90,6 +91,11 @@ def clean_logs(context: Context, check: CheckDefinition) -> Judged:
     if not looked:
         raise NotMeasuredError("the scan looked at no log line", path=found.path)
     findings = sum(int(one["findings"]) for one in logs.values())
+    # Findings are findings, whatever else was not looked at.
+    if not findings and (
+        unseen := [str(one["problem"]) for one in logs.values() if one.get("problem")]
+    ):
+        raise NotMeasuredError(f"not every log line was looked at: {unseen[0]}", path=found.path)
     return passed(findings == 0, f"{looked} lines, {findings} findings", f"{findings} findings")
 
 
@@ -108,6 +114,8 @@ def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
         return ["last run on another source"]
     if not entry.get("passed"):
         return [str(next(iter(entry.get("problems") or ["failed"])))]
+    if not entry["mutants_killed"]:
+        return ["no weakened hook was tried: it ran without --mutations"]
     return [
         f"the mutant {name} survived" for name, died in entry["mutants_killed"].items() if not died
     ]

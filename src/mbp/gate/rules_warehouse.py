@@ -39,7 +39,7 @@ def sustained(context: Context, check: CheckDefinition) -> Judged:
     """Every window of the sustained period is there and on target."""
     rows = _sustained_windows(context, check)
     kpi = context.look.policy.sheet.kpis[check.source["kpi"]]
-    wanted = _sustained_minutes(context) // int(kpi.window_minutes or 1)
+    wanted = _sustained_count(context, check)
     values = [float(row[1]) for row in rows if row[1] is not None]
     missed = [value for value in values if not reference.on_target(kpi, value)]
     told = f"{len(values)} of {wanted} windows up to {_told(rows[0][0])}, {len(missed)} off target"
@@ -54,6 +54,9 @@ def no_server_errors(context: Context, check: CheckDefinition) -> Judged:
     decisions, errors = sum(row[2] or 0 for row in rows), sum(row[3] or 0 for row in rows)
     if not decisions:
         raise NotMeasuredError("no decision was made in the sustained period")
+    wanted = _sustained_count(context, check)
+    if not errors and len(rows) < wanted:
+        raise NotMeasuredError(f"{len(rows)} of {wanted} windows of the sustained period are there")
     return passed(errors == 0, f"{errors} of {decisions} decisions", f"{errors} errors")
 
 
@@ -151,6 +154,11 @@ def nothing_blocked(context: Context, _: CheckDefinition) -> Judged:
 
 def _sustained_minutes(context: Context) -> int:
     return int(context.look.policy.sheet.parameters["sustained_minutes"])
+
+
+def _sustained_count(context: Context, check: CheckDefinition) -> int:
+    kpi = context.look.policy.sheet.kpis[check.source["kpi"]]
+    return _sustained_minutes(context) // int(kpi.window_minutes or 1)
 
 
 def _sustained_windows(context: Context, check: CheckDefinition) -> Rows:

@@ -16,7 +16,14 @@ from mbp.gate.context import Context, given, kept
 from mbp.gate.definition import CheckDefinition, Gate, load_gate
 from mbp.gate.report import GO, CheckResult, GateReport, Verdict
 from mbp.gate.rules import RULES, Judged
-from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, SignOff, read_sign_offs, sign_off_subject
+from mbp.gate.signoffs import (
+    FOLDER,
+    SIGN_OFF_AREA,
+    SIGN_OFF_ID,
+    SignOff,
+    read_sign_offs,
+    sign_off_subject,
+)
 from mbp.waivers import Waiver
 
 T = TypeVar("T")
@@ -138,7 +145,7 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
         except MbpError as error:
             told, signed_at = str(error), ""
         yield CheckResult(
-            f"sign_off_{role}",
+            f"{SIGN_OFF_ID}{role}",
             SIGN_OFF_AREA,
             f"{role} ({meaning}) signed this checklist",
             verdict,

@@ -14,6 +14,7 @@ from mbp.signing.statements import Signed, Subject, read_statements, write_state
 FOLDER = "contracts/gates/signoffs"
 # The area of the checks that ask for sign-offs: they cannot be part of what is signed.
 SIGN_OFF_AREA = "Sign-offs"
+SIGN_OFF_ID = "sign_off_"
 PASS, WAIVED = "pass", "waived"
 SignOff = Signed
 

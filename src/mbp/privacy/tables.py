@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp.building.preflight import SAMPLE, raw_origin
+from mbp.building.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.contracts import load_contracts
 from mbp.contracts.model import Column, Contract
 from mbp.degrade.engine import LIVE, READERS, place
@@ -31,7 +31,12 @@ class Rows:
 
 
 def log_table(warehouse: Warehouse, table: str, policy: Policy) -> Iterator[Rows]:
-    """All text columns of a raw table, `family.table`, of the sample or of what was loaded."""
+    """All text columns of a raw table, `family.table`, of the sample or of what was loaded.
+
+    Raises:
+        MbpError: the sample is asked for in a warehouse of loaded data: its lines tell nothing of the services.
+    """
+    refuse_sample_over_loaded(warehouse)
     family, _, name = table.partition(".")
     schema = f"{'sample' if raw_origin() == SAMPLE else 'raw'}_{family}"
     columns, rows = warehouse.query(f"select * from {place(schema, name)}")
