@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.schema_check import as_json
-from mbp.errors import MbpError
 from mbp.evidence.container import Finding
+from mbp.evidence.demanded import evidence_counts, read_definition, report_answers, waiver_stands_in
 from mbp.evidence.statement import EVIDENCE_GROUP, GO, relation_path, report_path
 from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off_subject
 from mbp.signing import AllowedSigners
 from mbp.signing.statements import Subject, digest, read_statements
 from mbp.waivers.model import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.waivers.model import FOLDER as WAIVERS
-from mbp.yaml_io import loads, plain
 
 GOOD = ("pass", "waived")
 # What a measurement of `mbp.evidence.envelope` has; a bill of materials in the same folder has not.
-ENVELOPE_KEYS = {"name", "source", "verdict", "content"}
+ENVELOPE_KEYS = {"name", "source", "verdict", "content", "target", "measured_at"}
 
 
 @dataclass
@@ -60,26 +59,21 @@ def evidence_agrees(
 ) -> Iterator[Finding]:
     """What a passed check rests on is in the pack, and of the source that was judged."""
     definition = str(groups["definition"])
-    if _definition_digest(members.get(definition, b""), definition) != report["definition_sha256"]:
+    demanded = read_definition(members.get(definition, b""), definition)
+    if demanded is None or digest(as_json(demanded)) != report["definition_sha256"]:
         yield Finding("definition", definition, "is not the definition that the gate was judged by")
+        return
+    yield from report_answers(report, demanded)
     measured = set(groups["groups"][EVIDENCE_GROUP]["members"])
     for one in report["results"]:
         if one["verdict"] not in GOOD:
             continue
         for place in one["evidence"]:
             if place in measured:
-                yield from _of_this_source(report, one, place, members[place])
+                yield from _of_this_source(report, one, place, members[place], demanded)
             elif not _there(place, members):
                 told = f"the check {one['id']} passed on it, and it is not in the pack"
                 yield Finding("missing_evidence", place, told)
-
-
-def _definition_digest(content: bytes, path: str) -> str | None:
-    """As `mbp.gate.definition` counts it: of the content, comments and layout aside."""
-    try:
-        return digest(as_json(plain(loads(content.decode("utf-8"), shown_as=path))))
-    except (MbpError, ValueError):
-        return None
 
 
 def _there(place: str, members: Mapping[str, bytes]) -> bool:
@@ -90,7 +84,11 @@ def _there(place: str, members: Mapping[str, bytes]) -> bool:
 
 
 def _of_this_source(
-    report: Mapping[str, Any], check: Mapping[str, Any], place: str, content: bytes
+    report: Mapping[str, Any],
+    check: Mapping[str, Any],
+    place: str,
+    content: bytes,
+    demanded: Mapping[str, Any],
 ) -> Iterator[Finding]:
     try:
         found = json.loads(content)
@@ -105,10 +103,15 @@ def _of_this_source(
     if check["verdict"] == "pass" and found["data"] not in (None, report["data"]):
         told = f"is of another data state than the pack, and the check {check['id']} passed on it"
         yield Finding("other_data", place, told)
+    yield from evidence_counts(report, check, demanded, place, found)
 
 
 def signed_statements(
-    folder: Path, report: Mapping[str, Any], signers: AllowedSigners, moment: datetime
+    folder: Path,
+    report: Mapping[str, Any],
+    definition: Mapping[str, Any],
+    signers: AllowedSigners,
+    moment: datetime,
 ) -> Statements:
     """Every sign-off and every approval of a waiver that counted, verified again at the time of the decision.
 
@@ -120,7 +123,7 @@ def signed_statements(
     for one in report["results"]:
         if one["verdict"] == "waived":
             for name in str(one["waiver"]).split("+"):
-                _waiver(folder, name, one, signers, moment, found)
+                _waiver(folder, name, (one, definition), signers, moment, found)
     return found
 
 
@@ -163,11 +166,12 @@ def _sign_offs(
 def _waiver(
     folder: Path,
     name: str,
-    check: Mapping[str, Any],
+    demand: tuple[Mapping[str, Any], Mapping[str, Any]],
     signers: AllowedSigners,
     moment: datetime,
     found: Statements,
 ) -> None:
+    check, definition = demand
     place = f"{WAIVERS}/{name}{SUFFIX}"
     path = folder / place
     waiver = read_waiver(path, folder) if path.is_file() else None
@@ -178,6 +182,10 @@ def _waiver(
     if not waiver.opened <= moment < waiver.expires:
         told = f"stands in for {check['id']}, and was not in force when the gate was judged"
         found.findings.append(Finding("waiver", place, told))
+    for reason in waiver_stands_in(waiver, check, definition):
+        found.findings.append(
+            Finding("waiver", place, f"stands in for {check['id']}, and {reason}")
+        )
     signed = read_statements(
         waiver.signatures(folder), "waiver-approval", waiver.subject, APPROVERS, signers, moment
     )

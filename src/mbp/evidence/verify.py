@@ -17,6 +17,7 @@ from typing import Any
 from mbp.errors import MbpError
 from mbp.evidence import agreement, dsse
 from mbp.evidence.container import Finding, Opened, first_unequal, open_pack, read_file
+from mbp.evidence.demanded import read_definition
 from mbp.evidence.manifest import GROUPS, STATEMENT, Manifest
 from mbp.evidence.statement import (
     EVIDENCE_GROUP,
@@ -116,7 +117,11 @@ def _check_words(
         if opened.findings:
             found.remarks.append("sign-offs and waivers were not looked at: the pack was changed")
             return
-        statements = agreement.signed_statements(folder, report, signers, moment)
+        path = str(groups["definition"])
+        definition = read_definition(opened.members.get(path, b""), path)
+        if definition is None:
+            return  # told already: it is not the one that the gate was judged by
+        statements = agreement.signed_statements(folder, report, definition, signers, moment)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         told = f"the report cannot be followed ({type(error).__name__}: {error})"
         found.findings.append(Finding("report", report_path(found.gate), told))

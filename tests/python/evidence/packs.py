@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import subprocess
 from collections.abc import Callable, Mapping
@@ -19,9 +18,25 @@ from mbp.evidence.manifest import BLOCKS, NAME, STATEMENT, blocks, describe
 from mbp.gate.report import CheckResult, GateReport
 from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off
 from mbp.signing import canonical
-from mbp.signing.statements import write_statement
+from mbp.signing.statements import digest, write_statement
 from mbp.waivers.model import APPROVERS, Waiver, read_waiver
+from mbp.yaml_io import loads, plain
 
+DEFINITION_TEXT = """\
+# What a release must show.
+gate: M2
+evidence_max_age_hours: 24
+sign_offs: {roles: {PO: product, Eng: engineering, Data: data, SRE: operations}}
+checks:
+  - {id: dbt_build, area: Data, what: dbt_build holds, owner: DATA, waivable: false, rule: passed_evidence,
+     source: {evidence: build, of: [source, data]}}
+  - {id: latency, area: Data, what: latency holds, owner: DATA, waivable: false, rule: on_target,
+     source: {kpi: dec_p95}}
+  - {id: waivers_valid, area: Data, what: waivers_valid holds, owner: DATA, waivable: false, rule: waivers_valid,
+     source: {contracts: contracts/waivers}}
+  - {id: documentation, area: Data, what: documentation holds, owner: DATA, waivable: true, rule: documented,
+     source: {artifacts: []}}
+"""
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ROLES = ("PO", "Eng", "Data", "SRE")
 DEFINITION = "contracts/gates/m2_pre_ga.yaml"
@@ -104,7 +119,7 @@ def make_release(folder: Path) -> Release:
     for role in ROLES:
         make_key(keys, role)
     files = {
-        DEFINITION: "# What a release must show.\ngate: M2\n",
+        DEFINITION: DEFINITION_TEXT,
         SIGNERS: allowed(keys),
         "contracts/waivers/late_docs.yaml": WAIVER,
         "contracts/a106/quotes.odcs.yaml": "name: quotes\n" * 50,
@@ -175,7 +190,7 @@ def make_report() -> GateReport:
         source=SOURCE,
         target="duckdb",
         data=DATA,
-        definition_sha256=hashlib.sha256(canonical({"gate": "M2"})).hexdigest(),
+        definition_sha256=digest(plain(loads(DEFINITION_TEXT, shown_as=DEFINITION))),
         results=(
             check("dbt_build", evidence=["target/evidence/build.json", "target/manifest.json"]),
             check("latency", evidence=["reliability.kpi_windows"]),

@@ -38,6 +38,7 @@ from mbp.evidence.build import Pack, seal
 from mbp.evidence.container import open_pack
 from mbp.evidence.manifest import BLOCKS, GROUPS, NAME, STATEMENT, describe, read
 from mbp.evidence.verify import Verification, verify
+from mbp.gate.report import GateReport
 
 
 def verified(content: bytes, folder: Path, **options: Any) -> Verification:
@@ -354,7 +355,75 @@ def test_a_go_that_nobody_signed_off(go: Release, tmp_path: Path) -> None:
     report = replace(go.report, results=tuple(go.report.results[:4]))
     members = {**go.members, "gate/M2.json": json.dumps(report.document()).encode()}
     found = verified(seal(report, members, group(members), go.keys / "SRE").content, tmp_path)
-    assert [one.code for one in found.findings] == ["sign_off"]
+    assert {one.code for one in found.findings} == {"sign_off", "checklist"}
+
+
+OTHER_EVIDENCE: dict[str, dict[str, Any]] = {
+    "evidence": {"verdict": "fail"},
+    "other_target": {"target": "postgres"},
+    "old_evidence": {"measured_at": (NOW - timedelta(hours=25)).isoformat()},
+}
+
+
+@pytest.mark.parametrize("code", OTHER_EVIDENCE)
+def test_evidence_that_does_not_say_what_the_report_says(
+    code: str, go: Release, tmp_path: Path
+) -> None:
+    name = "target/evidence/build.json"
+    found = verified(resealed(go, **{name: measured("build", **OTHER_EVIDENCE[code])}), tmp_path)
+    assert [(one.code, one.member) for one in found.findings] == [(code, name)]
+    later = measured("build", measured_at=(NOW + timedelta(hours=1)).isoformat())
+    assert "old_evidence" in {
+        one.code for one in verified(resealed(go, **{name: later}), tmp_path).findings
+    }
+
+
+def first_left_out(report: GateReport) -> GateReport:
+    return replace(report, results=tuple(report.results[1:]))
+
+
+def a_role_left_out(report: GateReport) -> GateReport:
+    return replace(report, results=tuple(report.results[:-1]))
+
+
+def with_check(**changes: Any) -> Callable[[GateReport], GateReport]:
+    """The check of the documentation, which is waived, says something else."""
+
+    def change(report: GateReport) -> GateReport:
+        results = list(report.results)
+        results[3] = replace(results[3], **changes)
+        return replace(report, results=tuple(results))
+
+    return change
+
+
+def waived_first(report: GateReport) -> GateReport:
+    """A waiver of another check, for one that cannot be waived."""
+    results = list(report.results)
+    results[0] = replace(results[0], verdict="waived", waiver="late_docs")
+    return replace(report, results=tuple(results))
+
+
+OTHER_REPORTS: dict[str, tuple[Callable[[GateReport], GateReport], str]] = {
+    "a check is left out": (first_left_out, "lacks dbt_build"),
+    "a role is left out": (a_role_left_out, "lacks sign_off_SRE"),
+    "another check": (with_check(id="documents"), "has documents, which nobody demands"),
+    "a check among the sign-offs": (with_check(area="Sign-offs"), "in the wrong area"),
+    "what cannot be waived": (waived_first, "dbt_build is waived, and cannot be"),
+    "a waiver of another check": (waived_first, "covers the gate check documentation"),
+    "a no-go that was none": (with_check(no_go=True), "no_go is not what the definition says"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_REPORTS)
+def test_a_report_that_does_not_answer_the_definition(
+    kind: str, go: Release, tmp_path: Path
+) -> None:
+    change, told = OTHER_REPORTS[kind]
+    report = change(go.report)
+    members = {**go.members, "gate/M2.json": json.dumps(report.document()).encode()}
+    found = verified(seal(report, members, group(members), go.keys / "SRE").content, tmp_path)
+    assert any(told in one.what for one in found.findings), found.findings
 
 
 def test_no_byte_of_the_file_can_be_changed(pack: Pack, tmp_path: Path) -> None:
