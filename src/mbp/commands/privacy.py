@@ -91,7 +91,7 @@ def measure(as_json: AsJson = False) -> None:
 def corpus(
     seed: Annotated[int | None, typer.Option(help="Of the draw. [default: the policy's]")] = None,
     count: Annotated[
-        int | None, typer.Option("--lines", help="How many. [default: the policy's]")
+        int | None, typer.Option("--lines", min=1, help="How many. [default: the policy's]")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="File. [default: stdout]")] = None,
 ) -> None:

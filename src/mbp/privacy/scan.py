@@ -10,6 +10,7 @@ import base64
 import binascii
 import gzip
 import io
+import lzma
 import re
 import zipfile
 import zlib
@@ -39,7 +40,19 @@ BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+
 HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
 PRINTED = re.compile(rb"[\t\x20-\x7e\x80-\xff]{6,}")
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+UTF_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+# Forms that hide text and that nothing here opens: of them the printable parts would tell nothing.
+CLOSED = {
+    "bzip2": re.compile(rb"BZh[1-9]1AY&SY"),
+    "xz": re.compile(rb"\xfd7zXZ\0|\x5d\0\0[\0-\xff]{2}"),
+    "zstd or lz4": re.compile(rb"\x28\xb5\x2f\xfd|\x04\x22\x4d\x18"),
+    "7z or rar": re.compile(rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07"),
+    "zlib": re.compile(rb"\x78[\x9c\xda]"),
+    "parquet": re.compile(rb"PAR1"),
+    "duckdb": re.compile(rb"[\0-\xff]{8}DUCK"),
+    "pdf": re.compile(rb"%PDF-"),
+}
 # A member that unpacks to more than this is not an artifact of this project.
 LARGEST_BYTES = 256 * 1024 * 1024
 DEEPEST = 3
@@ -214,12 +227,18 @@ def _texts(data: bytes, place: str, depth: int) -> Iterator[tuple[str, str]]:
         raise MbpError(
             f"was not looked at: more than {LARGEST_BYTES // 2**20} MiB", path=place
         ) from None
-    if data.startswith((GZIP, ZIP)):
+    closed = next((kind for kind, form in CLOSED.items() if form.match(data)), None)
+    if closed:
+        what = f"was not looked at: {closed} is not opened"
+        raise MbpError(what, path=place, cure="unpack it, or take it out")
+    # A zip may have something before it, and is read from its end.
+    if data.startswith((GZIP, ZIP)) or zipfile.is_zipfile(io.BytesIO(data)):
         if depth == 0:
             raise MbpError(f"was not looked at: archives in archives, over {DEEPEST}", path=place)
         for name, inside in _unpacked(data, place):
             yield from _texts(inside, name, depth - 1)
-        return
+        if data.startswith((GZIP, ZIP)):
+            return
     yield place, as_text(data)
 
 
@@ -230,6 +249,9 @@ def _unpacked(data: bytes, place: str) -> Iterator[tuple[str, bytes]]:
                 yield place.removesuffix(".gz"), file.read(LARGEST_BYTES + 1)
             return
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            told = [archive.comment, *(one.comment for one in archive.infolist())]
+            names = "\n".join(one.filename for one in archive.infolist())
+            yield f"{place}!names", names.encode("utf-8", "replace") + b"\n" + b"\n".join(told)
             for member in archive.infolist():
                 with archive.open(member) as file:
                     yield f"{place}!{member.filename}", file.read(LARGEST_BYTES + 1)
@@ -238,8 +260,10 @@ def _unpacked(data: bytes, place: str) -> Iterator[tuple[str, bytes]]:
         EOFError,
         zlib.error,
         zipfile.BadZipFile,
+        lzma.LZMAError,
         RuntimeError,
         NotImplementedError,
+        ValueError,
     ) as error:
         raise MbpError(
             f"was not looked at: the archive cannot be read ({type(error).__name__})", path=place
@@ -248,6 +272,8 @@ def _unpacked(data: bytes, place: str) -> Iterator[tuple[str, bytes]]:
 
 def as_text(data: bytes) -> str:
     """Bytes as text; of what is no text the printable parts, one a line."""
+    if data.startswith(UTF_32):
+        return data.decode("utf-32", errors="replace")
     if data.startswith(UTF_16):
         return data.decode("utf-16", errors="replace")
     if b"\0" not in data:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import io
+import lzma
 import zipfile
+import zlib
 from random import Random
 from typing import Any
 
@@ -167,9 +170,10 @@ def zipped(name: str, data: bytes) -> bytes:
         lambda data: data.decode().encode("utf-16-le"),
         lambda data: b"\xef\xbb\xbf" + data,
         lambda data: b"\xe9 " + data,
-        lambda data: b"PAR1\x00\x01" + data + b"\x00",
+        lambda data: b"\x7fELF\x00\x01" + data + b"\x00",
         gzip.compress,
         lambda data: zipped("inner.txt", gzip.compress(data)),
+        lambda data: data.decode().encode("utf-32"),
     ],
 )
 def test_bytes_of_any_wrapping(wrap: Any, random: Random, policy: Policy) -> None:
@@ -185,6 +189,58 @@ def test_what_cannot_be_unpacked_is_refused(policy: Policy) -> None:
         nested = gzip.compress(nested)
     with pytest.raises(MbpError, match="archives in archives"):
         scan_bytes(nested, "deep.gz", policy)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        bz2.compress(b"text"),
+        lzma.compress(b"text"),
+        lzma.compress(b"text", format=lzma.FORMAT_ALONE),
+        zlib.compress(b"text"),
+        b"PAR1....",
+        b"%PDF-1.7\n",
+        b"........DUCK",
+    ],
+)
+def test_what_hides_its_text_was_not_looked_at(data: bytes, policy: Policy) -> None:
+    with pytest.raises(MbpError, match="was not looked at"):
+        scan_bytes(data, "file", policy)
+
+
+def test_nothing_hides_in_the_frame_of_a_zip(random: Random, policy: Policy) -> None:
+    email = draw.email(random)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", f"contact: {email}\n" * 20)
+    assert scan_bytes(b"#!/bin/sh\n" + buffer.getvalue(), "behind a program", policy)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(f"{email}.d/a.txt", "nothing")
+    assert scan_bytes(buffer.getvalue(), "in a name", policy)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "nothing")
+        archive.comment = f"contact: {email}".encode()
+    assert scan_bytes(buffer.getvalue(), "in the comment", policy)
+
+
+def test_a_broken_archive_is_refused_and_never_a_crash(random: Random, policy: Policy) -> None:
+    buffers = []
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as archive:
+            archive.writestr("a.txt", "text of a file " * 9)
+        buffers.append(buffer.getvalue())
+    refused = 0
+    for number in range(600):
+        data = bytearray(buffers[number % len(buffers)])
+        data[random.randrange(4, len(data))] = random.randrange(256)
+        try:
+            scan_bytes(bytes(data), "broken.zip", policy)
+        except MbpError:
+            refused += 1
+    assert refused
 
 
 def test_members_have_names_and_are_there(random: Random, policy: Policy) -> None:
