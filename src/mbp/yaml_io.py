@@ -13,6 +13,9 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mbp.errors import MbpError
 
+# Of one document with its aliases written out; a few lines of them can stand for billions.
+MOST_VALUES = 1_000_000
+
 
 class NotYamlError(MbpError):
     """The text is not YAML."""
@@ -55,6 +58,8 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False) -> Any:
     yaml.allow_duplicate_keys = allow_duplicates
     try:
         document = yaml.load(text)
+        if "&" in text and (values := _written_out(document, {})) > MOST_VALUES:
+            raise ValueError(f"with its aliases written out it has {values:,} values")
     except DuplicateKeyError as error:
         mark = error.problem_mark
         what = str(error.problem).split("with value")[0].strip()
@@ -74,9 +79,26 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False) -> Any:
         ) from error
     except YAMLError as error:
         raise NotYamlError(f"not valid YAML: {error}", path=shown_as) from error
+    # What has the form of YAML and no value: the 30th of February, a number without end, lists in lists in lists.
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise NotYamlError(
+            f"not valid YAML: a value cannot be read ({error})",
+            path=shown_as,
+            cure="correct the value, or quote it",
+        ) from error
     if document is None:
         raise MbpError("the file is empty", path=shown_as, cure="restore its content")
     return document
+
+
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """How many values a document has without aliases."""
+    if not isinstance(node, dict | list):
+        return 1
+    if id(node) not in known:
+        inner = node.values() if isinstance(node, dict) else node
+        known[id(node)] = 1 + sum(_written_out(one, known) for one in inner)
+    return known[id(node)]
 
 
 def duplicates(text: str) -> Iterator[tuple[str, int, int]]:

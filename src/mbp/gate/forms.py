@@ -21,11 +21,11 @@ def as_text(report: GateReport) -> str:
         lines += ["", area]
         for one in results:
             mark = MARKS[one.verdict]
-            measured = f" [{one.measured}]" if one.measured else ""
+            measured = f" [{_one_line(one.measured)}]" if one.measured else ""
             lines.append(f"  {mark:<13}{one.id}: {one.what}{measured}")
             if one.verdict != "pass":
                 lines += textwrap.wrap(
-                    f"{_waived(one)}{one.told} (owner {one.owner})",
+                    f"{_waived(one)}{_one_line(one.told)} (owner {one.owner})",
                     WIDTH,
                     initial_indent=" " * INDENT,
                     subsequent_indent=" " * INDENT,
@@ -102,5 +102,10 @@ def _closing(report: GateReport) -> Sequence[str]:
 
 def _cell(text: str) -> str:
     """Text inside a table: what is data may not become a cell, a tag or a link."""
-    escaped = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    escaped = _one_line(text).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace("[", "\\[")
+
+
+def _one_line(text: str) -> str:
+    """Without what a terminal obeys or a reader does not see: colours, line ends of any kind, other directions."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

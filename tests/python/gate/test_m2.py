@@ -15,7 +15,8 @@ from tests.python.gate.conftest import GATE, TARGET, Release
 from mbp.errors import MbpError
 from mbp.gate.context import Context
 from mbp.gate.definition import GATES, load_gate
-from mbp.gate.report import GO, NO_GO
+from mbp.gate.forms import as_markdown, as_text
+from mbp.gate.report import GO, NO_GO, CheckResult, GateReport
 from mbp.gate.rules import RULES
 from mbp.gate.run import run_gate
 
@@ -261,3 +262,18 @@ def test_a_wrong_definition_is_refused(
     path.write_text(path.read_text().replace(find, replace, 1))
     with pytest.raises(MbpError, match=told):
         load_gate(tmp_path, GATE)
+
+
+def test_what_was_found_cannot_leave_its_line_or_its_cell() -> None:
+    told = "x\r# GO\u2028- all\x1b[2J \u202eOG` | <b> [x](y)"
+    result = CheckResult("a", "A", "what", "fail", told, told, [], "SRE", False, False)
+    report = GateReport(
+        *("M2", "Pre-GA", datetime.now(UTC), None, None, None, TARGET, None, "d"), results=[result]
+    )
+    for text in (as_text(report), as_markdown(report)):
+        assert not [one for one in text if not one.isprintable() and one != "\n"]
+        assert not [one for one in text.splitlines() if one.startswith(("# GO", "- all"))]
+    row = next(one for one in as_markdown(report).splitlines() if "`a`" in one)
+    assert row.replace("\\|", "").count("|") == 7
+    assert "<b>" not in row
+    assert row.replace("\\`", "").count("`") == 2
