@@ -12,6 +12,7 @@ from mbp.gate.rules import BOUND, Judged, listed, passed, rule
 from mbp.hooks.exercises import load_exercises
 from mbp.hooks.policy import demand_whole
 from mbp.quality.findings import HELD
+from mbp.warehouse.connection import engine_of
 
 LOGS = "log_samples"
 
@@ -23,6 +24,15 @@ def passed_evidence(context: Context, check: CheckDefinition) -> Judged:
     if found.verdict == "not_measured":
         raise NotMeasuredError(found.summary, path=found.path)
     return passed(found.verdict == "pass", found.summary)
+
+
+@rule("evidence", optional=BOUND)
+def live_grants(context: Context, check: CheckDefinition) -> Judged:
+    """The measurement passed, and on PostgreSQL it is of that server and not of one started for it."""
+    found = context.evidence(check.source)
+    if engine_of(context.root, context.target) == "postgres" and found.target != context.target:
+        raise NotMeasuredError("a server of its own was looked at, not this one", path=found.path)
+    return passed_evidence(context, check)
 
 
 @rule("evidence", optional=BOUND)

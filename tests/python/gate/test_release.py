@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
+import typer
 from click.testing import Result
 from tests.python.gate.conftest import Release
 from typer.testing import CliRunner
 
 from mbp.cli import app, register
 from mbp.errors import MbpError
+from mbp.gate.context import Context
+from mbp.gate.run import judge
 
 PACK = "target/evidence_M2.zip"
 
@@ -150,3 +154,27 @@ def test_a_wrong_definition_is_refused(
     with pytest.raises(MbpError, match=told.replace("'", ".")) as caught:
         _ = release.gate
     assert caught.value.path == "contracts/gates/m2_pre_ga.yaml"
+
+
+def test_grants_of_a_server_of_its_own_do_not_count_for_a_live_one(released: Release) -> None:
+    check = next(one for one in released.gate.checks if one.id == "least_privilege")
+    with released.inside():
+        judged = {
+            target: judge(Context(released.root, target, datetime.now(UTC), 24, {}), check)
+            for target in ("duckdb", "postgres")
+        }
+    assert judged["duckdb"].verdict == "pass"
+    assert judged["postgres"].verdict == "not measured"
+    assert "not this one" in judged["postgres"].told
+
+
+def test_the_command_of_every_check_exists(released: Release) -> None:
+    register()
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for check in released.gate.checks:
+        words = check.command.split()
+        assert words[0] in ("mbp", "git"), check.id
+        if words[0] == "mbp":
+            command = known[words[1]]
+            inner = getattr(command, "commands", None)
+            assert inner is None or words[2] in inner, check.command
