@@ -65,19 +65,12 @@ def render(
 ) -> None:
     """Compile the contracts into dbt properties, doc blocks and the table of rules."""
     from mbp.contracts import render as rendering
+    from mbp.reporting.rendered import render_or_check
 
     root = project_root()
-    if not check:
-        changed = rendering.render(root)
-        for name in changed:
-            typer.echo(f"wrote {name}", err=True)
-        typer.echo(f"{len(changed)} files written" if changed else "nothing was stale", err=True)
-        return
-    stale = rendering.stale_files(root)
-    for name in stale:
-        typer.echo(f"{name}: stale. Cure: {rendering.CURE}")
-    if stale:
-        raise typer.Exit(EXIT_FINDINGS)
+    render_or_check(
+        check, lambda: rendering.render(root), lambda: rendering.stale_files(root), rendering.CURE
+    )
 
 
 def status(

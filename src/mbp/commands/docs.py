@@ -89,17 +89,10 @@ def render(
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.documents.render import CURE
     from mbp.documents.run import render_documents, stale_documents
+    from mbp.reporting.rendered import render_or_check
 
     root = project_root()
-    if not check:
-        for name in render_documents(root):
-            typer.echo(f"wrote {name}")
-        return
-    stale = stale_documents(root)
-    for name in stale:
-        typer.echo(f"{name}: stale. Cure: {CURE}")
-    if stale:
-        raise typer.Exit(EXIT_FINDINGS)
+    render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), CURE)
 
 
 def _write(path: Path, text: str) -> None:

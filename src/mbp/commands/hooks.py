@@ -266,17 +266,10 @@ def render(
     from mbp.hooks.render import CURE, stale_files
     from mbp.hooks.render import render as rendering
     from mbp.paths import project_root
+    from mbp.reporting.rendered import render_or_check
 
     root = project_root()
-    if not check:
-        for name in rendering(root):
-            typer.echo(f"wrote {name}")
-        return
-    stale = stale_files(root)
-    for name in stale:
-        typer.echo(f"{name}: differs from sheet, hooks and exercises. Cure: {CURE}")
-    if stale:
-        raise typer.Exit(EXIT_FINDINGS)
+    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE)
 
 
 def status(target: Target = None, as_json: AsJson = False) -> None:

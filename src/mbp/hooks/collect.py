@@ -21,8 +21,10 @@ from mbp.hooks.reference import on_target
 from mbp.monitor.record import commit_of
 from mbp.quality.failures import findings_of_last_run, read_artifact
 from mbp.quality.freshness import generated_at
+from mbp.registry.check import Checked
 from mbp.registry.drift import find_drift
 from mbp.registry.run import check_all
+from mbp.reporting import Finding
 from mbp.warehouse import connect
 
 # A run that is older tells nothing of today.
@@ -105,15 +107,34 @@ def schema_drift(root: Path, target: str) -> Collected:
     """
     drift, places = find_drift(root, [target])
     checked = check_all(root, [], None, today=date.today())
-    forbidden = [finding for one in checked for finding in one.findings if finding.level == "error"]
+    forbidden = [
+        (finding, _fingerprint(one, finding))
+        for one in checked
+        for finding in one.findings
+        if finding.level == "error"
+    ]
     told = [f"{one.where} {one.subject}: {one.what}" for one in drift]
-    told += [finding.sentence for finding in forbidden]
+    told += [finding.sentence for finding, _ in forbidden]
+    changes = [{**asdict(finding), "fingerprint": name} for finding, name in forbidden]
     return Collected(
         "schema_drift",
         len(told),
         places + len(checked),
         few(told),
-        {"drift": [asdict(one) for one in drift], "changes": [asdict(one) for one in forbidden]},
+        {"drift": [asdict(one) for one in drift], "changes": changes},
+    )
+
+
+def _fingerprint(checked: Checked, finding: Finding) -> str | None:
+    """Of the forbidden change that a finding is about, by which a waiver names it; None when it is of no change."""
+    place = (finding.code, finding.subject)
+    return next(
+        (
+            one.fingerprint
+            for one in checked.judged
+            if one.blocks and (one.change.code, one.change.path) == place
+        ),
+        None,
     )
 
 

@@ -16,6 +16,8 @@ from mbp.cli import app, register
 from mbp.errors import MbpError
 from mbp.gate.context import Context
 from mbp.gate.run import judge
+from mbp.hooks.collect import schema_drift
+from mbp.registry.run import check_all
 
 PACK = "target/evidence_M2.zip"
 
@@ -97,19 +99,7 @@ def test_old_evidence_is_none(release: Release) -> None:
 def test_a_waiver_stands_in_and_shows(release: Release) -> None:
     release.write("security_audit", verdict="not_measured")
     assert release.check("dependency_audit").verdict == "not measured"
-    made = run(
-        release,
-        *("waiver", "new", "no_advisories", "--covers", "gate_check:dependency_audit"),
-        *("--reason", "the machine reaches no list", "--owner", "SEC", "--risk", "low: for a week"),
-        *("--days", "7", "--rollback", "deploy the release before", "--exercise", "dec_latency"),
-    )
-    assert made.exit_code == 0, made.output
-    assert release.check("waivers_valid").verdict == "fail"
-    assert release.check("dependency_audit").verdict == "not measured"
-    for role in ("PO", "Eng", "Data", "SRE"):
-        key = str(release.keys.private(role))
-        signed = run(release, "waiver", "sign", "no_advisories", "--role", role, "--key", key)
-        assert signed.exit_code == 0, signed.output
+    waived(release, "no_advisories", "gate_check:dependency_audit")
     found = release.check("dependency_audit")
     assert (found.verdict, found.waiver) == ("waived", "no_advisories")
     assert found.waived_until is not None
@@ -117,6 +107,14 @@ def test_a_waiver_stands_in_and_shows(release: Release) -> None:
     assert run(release, "gate", "M2").output.startswith(
         "Gate M2 (Pre-GA): GO, with 1 checks waived"
     )
+
+
+def test_a_waiver_that_nobody_signed_stands_in_for_nothing(release: Release) -> None:
+    release.write("security_audit", verdict="not_measured")
+    waived(release, "no_advisories", "gate_check:dependency_audit")
+    (release.root / "contracts/waivers/signatures/no_advisories/SRE.json.sig").unlink()
+    assert release.check("waivers_valid").verdict == "fail"
+    assert release.check("dependency_audit").verdict == "not measured"
 
 
 def test_what_cannot_be_looked_at_is_told_and_not_passed(release: Release) -> None:
@@ -178,3 +176,44 @@ def test_the_command_of_every_check_exists(released: Release) -> None:
             command = known[words[1]]
             inner = getattr(command, "commands", None)
             assert inner is None or words[2] in inner, check.command
+
+
+def waived(release: Release, name: str, covers: str) -> None:
+    """A waiver with all its approvals."""
+    done = run(
+        release,
+        *("waiver", "new", name, "--covers", covers, "--reason", "mended on Friday"),
+        *("--owner", "DATA", "--risk", "low: few rows", "--days", "7"),
+        *("--rollback", "deploy the release before", "--exercise", "dec_latency"),
+    )
+    assert done.exit_code == 0, done.output
+    for role in ("PO", "Eng", "Data", "SRE"):
+        key = str(release.keys.private(role))
+        signed = run(release, "waiver", "sign", name, "--role", role, "--key", key)
+        assert signed.exit_code == 0, signed.output
+
+
+def test_broken_rules_are_waived_one_by_one(release: Release) -> None:
+    path = release.root / "target/evidence/data_contract_break.json"
+    document = json.loads(path.read_text())
+    broken = ["closed_market_no_trades", "twap_reconciles"]
+    rules = [{"rule_id": name, "verdict": "fail"} for name in broken]
+    path.write_text(json.dumps({**document, "verdict": "fail", "content": {"evidence": rules}}))
+    waived(release, "first", f"rule:{broken[0]}")
+    assert release.check("contract_break").verdict == "fail"
+    waived(release, "second", f"rule:{broken[1]}")
+    found = release.check("contract_break")
+    assert (found.verdict, found.waiver) == ("waived", "first+second")
+
+
+def test_a_forbidden_change_carries_the_name_by_which_it_is_waived(release: Release) -> None:
+    path = release.root / "contracts/a106/mbp_quotes.odcs.yaml"
+    text = path.read_text()
+    assert "        required: true\n" in text
+    path.write_text(text.replace("        required: true\n", "        required: false\n", 1))
+    with release.inside():
+        found = schema_drift(release.root, "duckdb").evidence["changes"]
+        (checked,) = check_all(release.root, ["mbp_quotes"], None, today=datetime.now(UTC).date())
+    forbidden = {one.fingerprint for one in checked.judged if one.blocks}
+    assert forbidden
+    assert {one["fingerprint"] for one in found} - {None} == forbidden
