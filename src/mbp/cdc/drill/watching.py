@@ -97,9 +97,10 @@ def watch(stage: Stage, manifest: Any, first: datetime, last: datetime) -> Watch
     """Looks at the end of every window from the one that holds `first` to the one that holds `last`.
 
     The last window is looked at as of its end although it may not be over yet: nothing arrives any more. One that has
-    only just begun is not: in its first seconds not every table has had its heartbeat.
+    only just begun is not: in its first seconds not every table has had its heartbeat. Nor is one that was nearly over
+    when the scenario began, for the same reason.
     """
-    end, looks = window_end(first), list[Look]()
+    end, looks = window_end(first + HEARTBEATS), list[Look]()
     while end - WINDOW <= last - HEARTBEATS or not looks:
         looks.append(_look(stage, manifest, end + AFTER_WINDOW))
         end += WINDOW
