@@ -10,9 +10,9 @@ from sqlglot.errors import SqlglotError
 
 from mbp.contracts.schema_check import did_you_mean
 from mbp.documents.codes import Problem
+from mbp.sql_guard import RefusedSqlError, demand_query
 
 ENGINES = ("duckdb", "postgres")
-WRITES = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
 
 
 def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Problem]:
@@ -28,8 +28,11 @@ def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Proble
         if len(statements) != 1 or not isinstance(statements[0], exp.Query):
             yield Problem("DOC-018", line, "the block is not one query")
             return
-        if any(not isinstance(one, exp.Query) for one in statements[0].find_all(*WRITES)):
-            yield Problem("DOC-018", line, "the query writes, or locks what it reads")
+        try:
+            demand_query(sql, engine)
+        except RefusedSqlError as error:
+            told = f"the query writes, or locks what it reads, or may not run: {error.what}"
+            yield Problem("DOC-018", line, told)
             return
         local = {one.alias for one in statements[0].find_all(exp.CTE)}
         for table in statements[0].find_all(exp.Table):

@@ -12,7 +12,8 @@ from typing import Any
 from mbp.contracts.schema_check import as_json
 from mbp.evidence.container import Finding
 from mbp.evidence.demanded import evidence_counts, read_definition, report_answers, waiver_stands_in
-from mbp.evidence.statement import EVIDENCE_GROUP, GO, relation_path, report_path
+from mbp.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
+from mbp.gate.report import GO, NO_GO
 from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off_subject
 from mbp.signing import AllowedSigners
 from mbp.signing.statements import Subject, digest, read_statements
@@ -42,7 +43,7 @@ def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Find
     try:
         results = report["results"]
         verdicts = [one["verdict"] for one in results]
-        wanted = GO if results and all(one in GOOD for one in verdicts) else "no-go"
+        wanted = GO if results and all(one in GOOD for one in verdicts) else NO_GO
         if report["verdict"] != wanted:
             yield Finding("verdict", path, f"says {report['verdict']}, its checks say {wanted}")
         counts = {name: verdicts.count(name) for name in report["counts"]}

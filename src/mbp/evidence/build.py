@@ -79,10 +79,10 @@ def settled(root: Path, report: GateReport) -> GateReport:
         at_that_time = replace(report, decided_at=then)
         if at_that_time.document() != recorded.content or then > report.decided_at:
             return report
-        for path in envelope.evidence_folder(root).glob("*.json"):
-            if path.stem.startswith("gate_"):
+        for name in envelope.names(root):
+            if name.startswith("gate_"):
                 continue
-            measured = _measured_at(root, path)
+            measured = _measured_at(root, name)
             if measured is not None and measured > then:
                 return report
     except (MbpError, KeyError, ValueError):
@@ -90,11 +90,11 @@ def settled(root: Path, report: GateReport) -> GateReport:
     return at_that_time
 
 
-def _measured_at(root: Path, path: Path) -> datetime | None:
+def _measured_at(root: Path, name: str) -> datetime | None:
     try:
-        return envelope.read(root, path.stem).measured_at
+        return envelope.read(root, name).measured_at
     except MbpError:
-        return None  # no envelope, such as a bill of materials; its command writes one beside it
+        return None  # no envelope, such as the report of a drill
 
 
 def assemble(root: Path, report: GateReport, markdown: str, key: Path | None) -> Pack:

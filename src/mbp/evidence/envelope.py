@@ -72,6 +72,12 @@ def evidence_path(root: Path, name: str) -> Path:
     return evidence_folder(root) / f"{name}.json"
 
 
+def names(root: Path) -> list[str]:
+    """Measurements that lie there. Lists of other tools beside them (sbom.cdx.json) have a dot in their name."""
+    files = evidence_folder(root).glob("*.json")
+    return sorted(path.stem for path in files if "." not in path.stem)
+
+
 def write(
     root: Path,
     name: str,
@@ -89,27 +95,8 @@ def write(
         target, data: the dbt target and the state of its public datasets (`source.data_state`), where the
             measurement depends on them.
     """
-    path = evidence_path(root, name)
-    described = document(
-        root, name, verdict=verdict, summary=summary, content=content, target=target, data=data
-    )
-    write_text(path, json.dumps(described, indent=2, sort_keys=True, default=str) + "\n")
-    return path
-
-
-def document(
-    root: Path,
-    name: str,
-    *,
-    verdict: EvidenceVerdict,
-    summary: str,
-    content: Mapping[str, Any],
-    target: str | None = None,
-    data: str | None = None,
-) -> dict[str, Any]:
-    """What `write` writes."""
     source = _source(root)
-    return {
+    document = {
         "version": VERSION,
         "name": name,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -122,6 +109,9 @@ def document(
         "summary": summary,
         "content": content,
     }
+    path = evidence_path(root, name)
+    write_text(path, json.dumps(document, indent=2, sort_keys=True, default=str) + "\n")
+    return path
 
 
 def read(root: Path, name: str) -> Evidence:

@@ -56,20 +56,28 @@ def source_of(root: Path) -> Source:
     )
     # With a letter before each path: lower case for a file whose changes git was told not to look at, S likewise.
     tracked = git(root, "ls-files", "-z", "-v", "--cached", "--", ".")
-    # By the project's own .gitignore alone: what one machine ignores (info/exclude, core.excludesFile) is built too.
-    ignored = "--exclude-per-directory=.gitignore"
-    untracked = list(
-        _counted(git(root, "ls-files", "-z", "--others", ignored, "--", ".").split("\0"))
-    )
+    others = list(_counted(untracked(root)))
     hidden = [entry for entry in tracked.split("\0") if entry[:1] == "S" or entry[:1].islower()]
     names = _counted(entry[2:] for entry in tracked.split("\0"))
     return Source(
         commit,
-        not untracked
+        not others
         and not any(_counted(entry[2:] for entry in hidden))
         and not any(_counted(_changed_paths(changed))),
-        _digest(root, sorted({*names, *untracked})),
+        _digest(root, sorted({*names, *others})),
     )
+
+
+def untracked(root: Path) -> list[str]:
+    """Files that git would track, by the project's own .gitignore alone: what one machine ignores (info/exclude,
+    core.excludesFile) is built, and released, too.
+
+    Raises:
+        MbpError: not a git repository.
+    """
+    ignored = "--exclude-per-directory=.gitignore"
+    names = git(root, "ls-files", "-z", "--others", ignored, "--", ".")
+    return [name for name in names.split("\0") if name]
 
 
 def data_state(root: Path, warehouse: Warehouse) -> str:

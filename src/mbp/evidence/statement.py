@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from mbp.evidence.manifest import NAME, Manifest
+from mbp.gate.report import GO
 from mbp.registry.store import canonical
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -19,7 +20,6 @@ COMMIT = "urn:mbp-data-contracts:commit:"
 # Not one of in-toto's digest names, which may be extended: SHA-256 of a tree, not of a file.
 ROOT_DIGEST = "rfc6962-sha256"
 PASSED, FAILED = "PASSED", "FAILED"
-GO = "go"
 # Groups (contracts/a110/evidence_pack.yaml) whose members the verdict rests on.
 GATE_GROUP, EVIDENCE_GROUP = "gate", "evidence"
 

@@ -9,21 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import duckdb
-import psycopg2
-
 from mbp.building.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.documents import DocumentReport, check_documents
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.evidence.source import Source, data_state, source_of
 from mbp.hooks.watch import Look, look
+from mbp.signing.statements import CLOCK_SKEW
 from mbp.waivers import Waivers, valid_waivers
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.connection import Rows
 
-# Clocks of the machines that measure may differ by so much.
-LARGEST_SKEW = timedelta(minutes=5)
 T = TypeVar("T")
 
 
@@ -134,19 +129,6 @@ class Context:
         """
         return connect(self.root, self.target, read_only=True)
 
-    def rows(self, sql: str) -> Rows:
-        """What the warehouse answers.
-
-        Raises:
-            MbpError: it cannot be asked.
-        """
-        with self.warehouse() as warehouse:
-            try:
-                return warehouse.query(sql)[1]
-            except (duckdb.Error, psycopg2.Error) as error:
-                what = f"the warehouse refused: {str(error).splitlines()[0]}"
-                raise MbpError(what, cure="run `mbp build`") from error
-
     def evidence(self, source: Mapping[str, Any]) -> envelope.Evidence:
         """The measurement that a check names, when it counts.
 
@@ -170,7 +152,7 @@ class Context:
         age = self.now - found.measured_at
         if age > limit:
             told.append(f"measured {hours(age)} ago, at most {hours(limit)} count")
-        if age < -LARGEST_SKEW:
+        if age < -CLOCK_SKEW:
             told.append(f"measured in the future, at {found.measured_at.isoformat()}")
         if found.source is None:
             told.append("of an unknown source")

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from mbp.gate.report import GO, CheckResult, GateReport
 from mbp.gate.rules import RULES
+from mbp.markdown import code, inline, one_line
 
 MARKS = {"pass": "pass", "fail": "FAIL", "waived": "waived", "not measured": "NOT MEASURED"}
 WIDTH = 100
@@ -21,11 +22,11 @@ def as_text(report: GateReport) -> str:
         lines += ["", area]
         for one in results:
             mark = MARKS[one.verdict]
-            measured = f" [{_one_line(one.measured)}]" if one.measured else ""
+            measured = f" [{one_line(one.measured)}]" if one.measured else ""
             lines.append(f"  {mark:<13}{one.id}: {one.what}{measured}")
             if one.verdict != "pass":
                 lines += textwrap.wrap(
-                    f"{_waived(one)}{_one_line(one.told)} (owner {one.owner})",
+                    f"{_waived(one)}{one_line(one.told)} (owner {one.owner})",
                     WIDTH,
                     initial_indent=" " * INDENT,
                     subsequent_indent=" " * INDENT,
@@ -44,15 +45,15 @@ def as_markdown(report: GateReport) -> str:
         lines.append("| --- | --- | --- | --- | --- | --- |")
         for one in results:
             cells = (
-                f"`{one.id}` {_cell(one.what)}",
+                f"`{one.id}` {inline(one.what)}",
                 MARKS[one.verdict],
-                _cell(one.measured),
-                _cell(_waived(one) + one.told),
-                _cell(one.owner),
-                "<br>".join(f"`{place}`" for place in one.evidence),
+                inline(one.measured),
+                inline(_waived(one) + one.told),
+                inline(one.owner),
+                "<br>".join(code(place) for place in one.evidence),
             )
             lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *(f"- {_cell(line)}" for line in _closing(report))]
+    lines += ["", *(f"- {inline(line)}" for line in _closing(report))]
     return "\n".join(lines) + "\n"
 
 
@@ -98,14 +99,3 @@ def _closing(report: GateReport) -> Sequence[str]:
         names = ", ".join(one.id for one in report.no_gos)
         told.append(f"No waiver and no signature lifts: {names}")
     return told
-
-
-def _cell(text: str) -> str:
-    """Text inside a table: what is data may not become a cell, a tag or a link."""
-    escaped = _one_line(text).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`")
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace("[", "\\[")
-
-
-def _one_line(text: str) -> str:
-    """Without what a terminal obeys or a reader does not see: colours, line ends of any kind, other directions."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbp.errors import MbpError
+from mbp.evidence import exercises
+from mbp.evidence.envelope import Evidence
 from mbp.gate.context import Context, NotMeasuredError
 from mbp.gate.definition import CheckDefinition
 from mbp.gate.rules import BOUND, Judged, listed, passed, rule
@@ -20,7 +22,10 @@ LOGS = "log_samples"
 @rule("evidence", optional=BOUND)
 def passed_evidence(context: Context, check: CheckDefinition) -> Judged:
     """The measurement passed."""
-    found = context.evidence(check.source)
+    return _passed(context.evidence(check.source))
+
+
+def _passed(found: Evidence) -> Judged:
     if found.verdict == "not_measured":
         raise NotMeasuredError(found.summary, path=found.path)
     return passed(found.verdict == "pass", found.summary)
@@ -32,16 +37,17 @@ def live_grants(context: Context, check: CheckDefinition) -> Judged:
     found = context.evidence(check.source)
     if engine_of(context.root, context.target) == "postgres" and found.target != context.target:
         raise NotMeasuredError("a server of its own was looked at, not this one", path=found.path)
-    return passed_evidence(context, check)
+    return _passed(found)
 
 
 @rule("evidence", optional=BOUND)
 def no_drift(context: Context, check: CheckDefinition) -> Judged:
     """No difference was found, or only changes of contracts that carry a waiver each."""
-    judged = passed_evidence(context, check)
+    found = context.evidence(check.source)
+    judged = _passed(found)
     if judged.verdict == "pass":
         return judged
-    content = _of(context, check, "evidence")
+    content = _details(found)
     changes = tuple(str(one.get("fingerprint") or "") for one in content["changes"])
     return Judged(
         "fail",
@@ -54,10 +60,11 @@ def no_drift(context: Context, check: CheckDefinition) -> Judged:
 @rule("evidence", optional=BOUND)
 def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
     """No error rule is broken or was not run; a rule that carries a waiver may be."""
-    judged = passed_evidence(context, check)
+    found = context.evidence(check.source)
+    judged = _passed(found)
     if judged.verdict == "pass":
         return judged
-    rules = _of(context, check, "evidence")
+    rules = _details(found)
     broken = {one["rule_id"] for one in rules if one["verdict"] not in HELD}
     return Judged("fail", judged.told, rule_ids=tuple(sorted(broken)), wholly=bool(broken))
 
@@ -65,22 +72,19 @@ def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
 @rule("evidence", optional=BOUND)
 def every_exercise(context: Context, check: CheckDefinition) -> Judged:
     """Every exercise of the file of today passed, each on this source, and no weakened hook went unnoticed."""
-    entries = _exercises(context, check)
-    policy = demand_whole(context.look.policy)
-    wrong = []
-    for one in load_exercises(context.root, policy):
-        entry = entries.get(one.id)
-        wrong += [f"{one.id}: {told}" for told in _wrong(context, entry)]
-    total = len(load_exercises(context.root, policy))
+    ran = exercises.runs(context.evidence(check.source))
+    wanted = load_exercises(context.root, demand_whole(context.look.policy))
+    wrong = [f"{one.id}: {told}" for one in wanted for told in _wrong(context, ran.get(one.id))]
+    total = len(wanted)
     return listed(wrong, f"{total} exercises", f"{total - len(wrong)} of {total}")
 
 
 @rule("evidence", "actions", optional=BOUND)
 def actions_exercised(context: Context, check: CheckDefinition) -> Judged:
     """Each of the actions was carried out by an exercise that passed on this source."""
-    entries = _exercises(context, check)
+    ran = exercises.runs(context.evidence(check.source))
     done: dict[str, list[str]] = {}
-    for name, entry in sorted(entries.items()):
+    for name, entry in sorted(ran.items()):
         if not _wrong(context, entry):
             for decision in entry["decisions"]:
                 for action in str(decision["action"]).split("+"):
@@ -109,14 +113,6 @@ def clean_logs(context: Context, check: CheckDefinition) -> Judged:
     return passed(findings == 0, f"{looked} lines, {findings} findings", f"{findings} findings")
 
 
-def _exercises(context: Context, check: CheckDefinition) -> Mapping[str, Mapping[str, Any]]:
-    found = context.evidence(check.source)
-    try:
-        return {str(one["id"]): one for one in found.content["exercises"]}
-    except (KeyError, TypeError) as error:
-        raise MbpError("is no report of exercises", path=found.path) from error
-
-
 def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
     if entry is None:
         return ["never run"]
@@ -131,9 +127,9 @@ def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
     ]
 
 
-def _of(context: Context, check: CheckDefinition, key: str) -> Any:
-    found = context.evidence(check.source)
+def _details(found: Evidence) -> Any:
+    """What `mbp kpi collect` found, one by one."""
     try:
-        return found.content[key]
+        return found.content["evidence"]
     except KeyError as error:
-        raise MbpError(f"has no {key}", path=found.path) from error
+        raise MbpError("does not say what was found", path=found.path) from error

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from mbp.contracts import load_contracts
 from mbp.errors import MbpError
+from mbp.evidence.tables import query
 from mbp.gate.context import Context, NotMeasuredError
 from mbp.gate.definition import CheckDefinition
 from mbp.gate.rules import Judged, listed, passed, rule
@@ -15,6 +16,7 @@ from mbp.hooks.state import read_lock, state_folder
 from mbp.warehouse.connection import Rows
 
 CRITICAL = "page"
+SERVICE_LEVEL = "reliability.kpi_service_level"
 MUST_HAVE = "must_have"
 WATCHERS = (MUST_HAVE, "critical")
 
@@ -168,10 +170,13 @@ def _sustained_windows(context: Context, check: CheckDefinition) -> Rows:
     since = look.picture.now - timedelta(
         minutes=_sustained_minutes(context) + STALE_AFTER_WINDOWS * kpi.every_minutes
     )
-    rows = context.rows(
-        "select window_end, p95_ms, decisions, errors_5xx from reliability.kpi_service_level"
-        f" where window_end > timestamptz '{since.isoformat()}' order by window_end desc"
-    )
+    with context.warehouse() as warehouse:
+        _, rows = query(
+            warehouse,
+            f"select window_end, p95_ms, decisions, errors_5xx from {SERVICE_LEVEL}"
+            f" where window_end > timestamptz '{since.isoformat()}' order by window_end desc",
+            SERVICE_LEVEL,
+        )
     if not rows:
         raise NotMeasuredError(f"no window since {_told(since)}")
     if _too_old(rows[0][0], look.picture.now, kpi.every_minutes):

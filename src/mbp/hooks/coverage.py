@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from mbp.errors import MbpError
-from mbp.evidence import envelope
+from mbp.evidence import envelope, exercises
 from mbp.hooks.measurements import demand_models
 from mbp.hooks.policy import HookPolicy
 from mbp.warehouse import Warehouse
 
-# The report of `mbp exercise`.
-EXERCISES = "exercises"
 EVALUATED_WITHIN = timedelta(hours=24)
 
 
@@ -68,15 +65,15 @@ def exercised_hooks(root: Path) -> Mapping[str, Sequence[str]]:
         MbpError: the report is not what `mbp exercise` writes.
     """
     try:
-        report = envelope.read(root, EXERCISES)
-        proved: dict[str, list[str]] = {}
-        for entry in report.content["exercises"]:
+        report = envelope.read(root, exercises.NAME)
+    except envelope.NoEvidenceError:
+        return {}
+    proved: dict[str, list[str]] = {}
+    try:
+        for entry in exercises.runs(report).values():
             if entry["passed"]:
                 for hook_id, definition in entry["hooks"].items():
                     proved.setdefault(hook_id, []).append(definition)
-    except envelope.NoEvidenceError:
-        return {}
     except (KeyError, TypeError, AttributeError) as error:
-        what = f"is not a report of exercises ({type(error).__name__}: {error})"
-        raise MbpError(what, path=report.path, cure="run `mbp exercise --all`") from error
+        raise exercises.no_report(report, error) from error
     return proved

@@ -200,7 +200,8 @@ def _all(
     moments = sorted({one.at for one in wanted})
     say(f"building the world of {moments[0]}")
     world = first_world(root, folder / "first", moments[0])
-    judge.pretend_exercised(world.root, policy)
+    with world.inside():
+        judge.pretend_exercised(world.root, policy)
     world.collect()
     forget(world)
     for number, moment in enumerate(moments):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +12,8 @@ from ruamel.yaml import YAML
 
 from mbp.degrade.switch import status
 from mbp.errors import MbpError
-from mbp.evidence import envelope
-from mbp.files import write_text
+from mbp.evidence import envelope, exercises
 from mbp.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
-from mbp.hooks.coverage import EXERCISES
 from mbp.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
 from mbp.hooks.measurements import WHOLE
 from mbp.hooks.outbox import pending
@@ -204,14 +201,13 @@ def change_hooks(root: Path, change: Callable[[list[Any]], list[Any]]) -> None:
 def pretend_exercised(root: Path, policy: HookPolicy) -> None:
     """The world takes every hook as exercised: whether it is, is what the run finds out."""
     hooks = {hook.id: hook.definition_hash for hook in policy.hooks.values()}
-    report = envelope.document(
+    envelope.write(
         root,
-        EXERCISES,
+        exercises.NAME,
         verdict="pass",
         summary="taken for granted",
-        content={"exercises": [{"id": "taken for granted", "passed": True, "hooks": hooks}]},
+        content={exercises.NAME: [{"id": "taken for granted", "passed": True, "hooks": hooks}]},
     )
-    write_text(root / "target" / "evidence" / f"{EXERCISES}.json", json.dumps(report))
 
 
 def write_report(
@@ -219,8 +215,8 @@ def write_report(
 ) -> None:
     """target/evidence/exercises.json: each exercise as it last ran; only what is in the file of today."""
     try:
-        old = {one["id"]: one for one in envelope.read(root, EXERCISES).content["exercises"]}
-    except (MbpError, KeyError, TypeError):
+        old = dict(exercises.runs(envelope.read(root, exercises.NAME)))
+    except MbpError:
         old = {}  # what cannot be read proves nothing, and is written anew
     source = envelope.source_digest(root)
     hooks = {one.id: {wanted.hook for wanted in one.expect} for one in every}
@@ -245,8 +241,8 @@ def write_report(
     passed = sum(bool(one["passed"]) for one in kept)
     envelope.write(
         root,
-        EXERCISES,
+        exercises.NAME,
         verdict="pass" if passed == len(every) else "fail",
         summary=f"{passed} of {len(every)} exercises passed, each as it last ran",
-        content={"exercises": kept},
+        content={exercises.NAME: kept},
     )

@@ -12,7 +12,7 @@ import psycopg2
 
 from mbp.errors import MbpError
 from mbp.evidence.envelope import evidence_folder
-from mbp.evidence.source import data_state
+from mbp.evidence.source import data_state, untracked
 from mbp.paths import shown
 from mbp.privacy.policy import Policy, SourceEntry
 from mbp.privacy.scan import Finding, scan_bytes
@@ -111,10 +111,8 @@ class Looker:
 
     def _files(self, entry: SourceEntry) -> Iterator[Path]:
         if entry.kind == "repository":
-            names = git(
-                self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "."
-            )
-            found = {self.root / name for name in names.split("\0") if name}
+            tracked = git(self.root, "ls-files", "-z", "--cached", "--", ".").split("\0")
+            found = {self.root / name for name in (*tracked, *untracked(self.root)) if name}
             # What was deleted in the working copy is not there; the place of a submodule cannot be read.
             yield from sorted(path for path in found if path.is_symlink() or path.exists())
             return

@@ -120,8 +120,8 @@ def _measured(
     root: Path, prefix: str, demanded: Mapping[str, str], source: str | None
 ) -> Iterator[MeasurementFacts]:
     """What the gate demands under that prefix, so that what nobody made is told, and what else was made."""
-    made = {path.stem for path in envelope.evidence_folder(root).glob(f"{prefix}*.json")}
-    names = sorted({name for name in {*demanded, *made} if name.startswith(prefix)})
+    made = envelope.names(root)
+    names = sorted({name for name in (*demanded, *made) if name.startswith(prefix)})
     for name in names:
         yield project.measurement(root, name, source, demanded.get(name, ""))
     if not names:

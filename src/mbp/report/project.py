@@ -9,6 +9,7 @@ from typing import Any
 
 from mbp.errors import MbpError
 from mbp.evidence import envelope
+from mbp.evidence import exercises as evidence
 from mbp.paths import shown
 from mbp.report.facts import (
     NOT_MEASURED,
@@ -26,7 +27,6 @@ from mbp.report.facts import (
     WaiversFacts,
 )
 
-EXERCISES = "exercises"
 NEVER_RUN = "never run"
 WORKING = "working copy"
 # The table of rules has one line for each; the recorded runs behind them are not shown.
@@ -184,15 +184,11 @@ def exercises(root: Path, source: str | None) -> tuple[ExerciseFacts, ...]:
     from mbp.hooks.exercises import load_exercises
     from mbp.hooks.policy import load_hooks
 
-    found = envelope.read(root, EXERCISES)
+    found = envelope.read(root, evidence.NAME)
     try:
-        ran = {str(one["id"]): _ran(one, source) for one in found.content["exercises"]}
+        ran = {name: _ran(one, source) for name, one in evidence.runs(found).items()}
     except (KeyError, TypeError, ValueError) as error:
-        raise MbpError(
-            f"is no record of exercises ({type(error).__name__}: {error})",
-            path=found.path,
-            cure="run `mbp exercise --all`",
-        ) from error
+        raise evidence.no_report(found, error) from error
     return tuple(
         ran.get(one.id) or ExerciseFacts(one.id, one.what, None, False, None, None, None, None, ())
         for one in load_exercises(root, load_hooks(root))
@@ -255,10 +251,7 @@ def measurements(root: Path, source: str | None) -> tuple[MeasurementFacts, ...]
     Raises:
         MbpError: there is none.
     """
-    # Lists of other tools lie beside the measurements (sbom.cdx.json): no name of ours has a dot.
-    names = sorted(
-        path.stem for path in envelope.evidence_folder(root).glob("*.json") if "." not in path.stem
-    )
+    names = envelope.names(root)
     if not names:
         raise envelope.NoEvidenceError("no evidence yet", cure="run `mbp build`")
     return tuple(measurement(root, name, source, "") for name in names)

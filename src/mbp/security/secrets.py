@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mbp.errors import MbpError
 from mbp.paths import shown
+from mbp.registry.documents import git
 from mbp.security.policy import SecurityPolicy
 from mbp.security.verdict import PartResult, Problem, judged, unmeasured
 
 PART = "secrets"
-GIT_SECONDS = 60
 Key = tuple[str, str, str]
 
 
@@ -90,18 +89,10 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
 def tracked(root: Path) -> list[str] | None:
     """Files that git tracks and that are there; None where git does not say."""
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "ls-files", "-z"],
-            capture_output=True,
-            text=True,
-            timeout=GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        names = git(root, "ls-files", "-z")
+    except MbpError:
         return None
-    if done.returncode != 0:
-        return None
-    return [name for name in done.stdout.split("\0") if name and (root / name).is_file()]
+    return [name for name in names.split("\0") if name and (root / name).is_file()]
 
 
 def _baseline(root: Path, name: str) -> dict[str, Any]:

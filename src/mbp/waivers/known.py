@@ -11,12 +11,8 @@ from jsonschema import Draft201909Validator
 
 from mbp.contracts.policy import load_policy
 from mbp.contracts.schema_check import check
-from mbp.errors import MbpError
-from mbp.evidence import envelope
-from mbp.paths import shown
+from mbp.evidence import envelope, exercises
 from mbp.yaml_io import load
-
-EXERCISES = "exercises"
 
 
 @dataclass(frozen=True)
@@ -103,18 +99,9 @@ class Known:
         """Exercise -> why its last run proves nothing of the source as it is; empty when it does."""
         source = envelope.source_digest(self.root)
         try:
-            ran = {
-                str(one["id"]): one
-                for one in envelope.read(self.root, EXERCISES).content["exercises"]
-            }
+            ran = exercises.runs(envelope.read(self.root, exercises.NAME))
         except envelope.NoEvidenceError:
             return {}
-        except (KeyError, TypeError) as error:
-            raise MbpError(
-                "is no evidence of exercises",
-                path=shown(envelope.evidence_path(self.root, EXERCISES), self.root),
-                cure="run `mbp exercise --all` anew",
-            ) from error
         found: dict[str, str] = {}
         for name, one in ran.items():
             found[name] = ""

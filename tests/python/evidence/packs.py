@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from tests.python.signing_keys import Keys, demand_openssh
 
 from mbp.evidence import archive
 from mbp.evidence.archive import read_front
@@ -55,23 +56,9 @@ rollback: {plan: Take the columns out., exercise: contract_break}
 """
 
 
-def make_key(folder: Path, name: str) -> Path:
-    """A private key; its public half lies beside it."""
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(folder / name)],
-        check=True,
-    )
-    return folder / name
-
-
 def allowed(folder: Path, roles: tuple[str, ...] = ROLES) -> str:
-    """The file that lets each key stand for its role."""
-    options = 'namespaces="mbp-data-contracts",valid-after="20260101Z",valid-before="20261201Z"'
-    lines = []
-    for role in roles:
-        kind, key, _ = (folder / f"{role}.pub").read_text().split(maxsplit=2)
-        lines.append(f"{role} {options} {kind} {key} {role}\n")
-    return "".join(lines)
+    """The file that lets each key stand for its role; a key that is not there yet is made."""
+    return "".join(Keys(folder).line(role, role) for role in roles)
 
 
 def check(name: str, **changes: Any) -> CheckResult:
@@ -115,9 +102,8 @@ def measured(name: str, **changes: Any) -> bytes:
 def make_release(folder: Path) -> Release:
     """Everything signed as it has to be."""
     root, keys = folder / "project", folder / "keys"
+    demand_openssh()
     keys.mkdir(parents=True)
-    for role in ROLES:
-        make_key(keys, role)
     files = {
         DEFINITION: DEFINITION_TEXT,
         SIGNERS: allowed(keys),

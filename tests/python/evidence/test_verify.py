@@ -26,19 +26,27 @@ from tests.python.evidence.packs import (
     flipped,
     group,
     made_right,
-    make_key,
     measured,
     members_of,
     restated,
     start_of,
 )
+from tests.python.signing_keys import Keys
 
 from mbp.errors import MbpError
 from mbp.evidence.build import Pack, seal
 from mbp.evidence.container import open_pack
+from mbp.evidence.demanded import WANT_A_PASS
 from mbp.evidence.manifest import BLOCKS, GROUPS, NAME, STATEMENT, describe, read
 from mbp.evidence.verify import Verification, verify
+from mbp.gate.definition import load_gate
 from mbp.gate.report import GateReport
+
+
+def test_which_rules_want_a_measurement_that_passed(project_root: Path) -> None:
+    """The others judge what is inside of it: single exercises, single sources of a scan."""
+    rules = {one.rule for one in load_gate(project_root, "M2").checks if "evidence" in one.source}
+    assert rules - set(WANT_A_PASS) == {"actions_exercised", "every_exercise", "clean_logs"}
 
 
 def verified(content: bytes, folder: Path, **options: Any) -> Verification:
@@ -287,7 +295,7 @@ def test_everything_made_right_breaks_the_signature(pack: Pack, tmp_path: Path) 
 
 
 def test_signed_by_an_unknown_key(go: Release, tmp_path: Path) -> None:
-    stranger = make_key(tmp_path, "stranger")
+    stranger = Keys(tmp_path).private("stranger")
     content = seal(go.report, go.members, go.groups, stranger).content
     found = verified(content, tmp_path)
     assert [one.code for one in found.findings] == ["signature"]
