@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +23,13 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
-_numbers = itertools.count(1)
-
-
 @pytest.fixture
 def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
-    """A fresh database; `postgres_server.environment(name)` leads to it."""
-    name = f"test_{next(_numbers)}"
+    """A fresh database; `postgres_server.environment(name)` leads to it.
+
+    Always of one name: the parsed project holds it, and need not be read again for each.
+    """
+    name = "test"
     postgres_server.create_database(name)
     yield name
     postgres_server.drop_database(name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mbp.building import parsed
 from mbp.errors import MbpError
 from mbp.warehouse.profile import profiles_file
 
@@ -129,15 +130,17 @@ def run_dbt(
         target: dbt target; `DBT_TARGET` or duckdb without it.
         artifacts: folder for target files and logs instead of the project's own.
         changes: environment variables for this command only.
-        manifest: a parsed manifest (`result` of `parse`) that saves parsing again.
+        manifest: a parsed manifest (`result` of `parse`); without it the project is read, unless it is the
+            same as when it was read before.
         quiet: only errors are told.
     """
     from dbt.cli.main import dbtRunner
 
+    profiles = profiles_folder(root)
     standing = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-format", "text"]
     if quiet:
         standing.append("--quiet")
-    places = ["--project-dir", str(root), "--profiles-dir", str(profiles_folder(root))]
+    places = ["--project-dir", str(root), "--profiles-dir", str(profiles)]
     if arguments[0] != "deps":
         places += ["--target", target_name(target)]
     if artifacts is not None:
@@ -150,7 +153,19 @@ def run_dbt(
     started = time.perf_counter()
     with environment(changes or {}), redirect_stdout(sys.stderr):
         try:
-            outcome = dbtRunner(manifest=manifest).invoke([*standing, *arguments, *places])
+            chosen = target_name(target)
+            key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)
+            if key:
+                manifest = parsed.recall(root, key)
+                known = manifest is not None
+                outcome = dbtRunner(manifest=manifest).invoke([*standing, "parse", *places])
+                manifest = outcome.result
+                if known:  # dbt writes only what it has read itself
+                    parsed.write(manifest, artifacts / "target" if artifacts else target_path(root))
+                elif outcome.success:
+                    parsed.keep(root, key, manifest)
+            if not key or (outcome.success and arguments[0] != "parse"):
+                outcome = dbtRunner(manifest=manifest).invoke([*standing, *arguments, *places])
         finally:
             _release_duckdb()
     problem = None
