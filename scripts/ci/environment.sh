@@ -13,7 +13,7 @@ demand_commit() {
 }
 
 MBP_CI_COMMIT=${MBP_CI_COMMIT:-$(git rev-parse HEAD)}
-MBP_CI_BASE=${MBP_CI_BASE:-$(git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main)}
+MBP_CI_BASE=${MBP_CI_BASE:-$(git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || true)}
 demand_commit "$MBP_CI_COMMIT" MBP_CI_COMMIT
 demand_commit "$MBP_CI_BASE" MBP_CI_BASE
 MBP_CI_FOLDER=${MBP_CI_FOLDER:-target/ci}

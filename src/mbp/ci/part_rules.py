@@ -71,7 +71,8 @@ def _finding(one: Document, veil: Veil) -> str:
     kind = "**broken**" if one["severity"] == "error" else "warning"
     if one["verdict"] in NOT_LOOKED:
         kind = f"**could not look** ({one['verdict']})"
-    rows = f", {counted(one['failing_rows'], 'failing row')}" if one["failing_rows"] else ""
+    known = one["failing_rows"] and "failing row" not in one["message"]
+    rows = f", {counted(one['failing_rows'], 'failing row')}" if known else ""
     lines = [
         f"- {kind}: {literal(one['rule_id'])} of {literal(one['dataset'])}, owner"
         f" {literal(one['owner'])}{rows}: {literal(one['message'])}"
@@ -85,4 +86,4 @@ def _row(row: Mapping[str, Any], veil: Veil) -> str:
     for name, value in row.items():
         shown = veil.over(name, value)
         cells.append(f"{name}={'null' if shown is None else shown}")
-    return literal("  ".join(cells), 400)
+    return literal(", ".join(cells), 400)
