@@ -255,7 +255,9 @@ def test_nothing_that_others_write_comes_to_life(
 
     text = render(told(run))
     assert text.startswith(f"{MARKER}\n")
-    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text.removeprefix(MARKER))
+    tokens = (
+        MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text.removeprefix(MARKER))
+    )
     spans = 0
     for token in tokens:
         assert token.type not in ("html_block", "fence", "code_block")
