@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbp.building.dbt_process import DEFAULT_TARGET, demand, run_dbt
+from mbp.building.preflight import install_packages
 from mbp.ci.reading import base_problem
 from mbp.ci.steps import MANIFEST
 from mbp.errors import MbpError
@@ -74,6 +75,7 @@ def copy_warehouse(base_folder: Path, path: Path) -> None:
 
 
 def _modified(root: Path, base_folder: Path) -> tuple[str, ...]:
+    install_packages(root)
     arguments = ["ls", "--select", "state:modified", "--state", str(base_folder)]
     arguments += ["--output", "json", "--output-keys", "unique_id"]
     outcome = demand(run_dbt(root, arguments, target=DEFAULT_TARGET, quiet=True))
