@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from typer.testing import CliRunner
 from mbp import cli
 from mbp.ci.comment import LARGEST_BYTES, MARKER, Comment, as_json, read_comment, render
 from mbp.ci.steps import STEPS
+from mbp.privacy.corpus_values import cpf
 
-# Drawn so that its check digits hold.
-CPF = "529.982.247-25"
+# Of nobody: drawn, with check digits that hold.
+CPF = cpf(Random(7))
 
 
 @pytest.fixture
