@@ -109,6 +109,7 @@ def recall(root: Path, key: str) -> Any | None:
     """The manifest kept under `key`, as if parsed now; None when there is none."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
+    from dbt_common.events.functions import get_metadata_vars
 
     manifest: Any
 
@@ -127,6 +128,7 @@ def recall(root: Path, key: str) -> Any | None:
         if getattr(node, "root_path", None) is not None:  # of seeds: where their rows are read
             node.root_path = str(root)
     manifest.metadata.generated_at = datetime.now(UTC)
+    manifest.metadata.env = get_metadata_vars()  # which commit is built, where CI says so
     manifest.build_flat_graph()
     return manifest
 

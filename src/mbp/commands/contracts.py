@@ -63,13 +63,20 @@ def render(
         bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
     ] = False,
 ) -> None:
-    """Compile the contracts into dbt properties, doc blocks and the table of rules."""
+    """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts import render as rendering
+    from mbp.contracts.code_owners import CODE_OWNERS, code_owners
+    from mbp.files import stale, write_stale
     from mbp.reporting.rendered import render_or_check
 
     root = project_root()
+    # CODEOWNERS is nothing that a build reads, so the build does not ask for it.
+    contents = {**rendering.rendered(root), CODE_OWNERS: code_owners(root)}
     render_or_check(
-        check, lambda: rendering.render(root), lambda: rendering.stale_files(root), rendering.CURE
+        check,
+        lambda: write_stale(root, contents),
+        lambda: stale(root, contents),
+        rendering.CURE,
     )
 
 

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Tag and release with the evidence that this run made: scripts/ci/publish_release.sh VERSION
+source "$(dirname "$0")/environment.sh"
+
+version=${1:-}
+scripts/ci/check_version.sh "$version"
+: "${GITHUB_REPOSITORY:?}" "${GITHUB_RUN_ID:?}" "${GITHUB_SHA:?}"
+demand_commit "$GITHUB_SHA" GITHUB_SHA
+gh run download "$GITHUB_RUN_ID" --repo "$GITHUB_REPOSITORY" --name evidence --dir target/release
+[ -s target/release/evidence.zip ] || die "the evidence of this run is missing"
+gh release create "v$version" target/release/evidence.zip --repo "$GITHUB_REPOSITORY" --target "$GITHUB_SHA" \
+    --title "v$version" --notes "The gate M2 said go for $GITHUB_SHA. Its evidence: mbp evidence verify evidence.zip"

@@ -1,0 +1,56 @@
+"""The steps of a pull request. Each leaves a record and, where it has one, a report in one flat folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FOLDER = "target/ci"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes:
+        name: `scripts/ci/step.sh <name>` records it as `step-<name>.json`.
+        title: for people.
+        has_report: whether it writes `<name>.json`, which the comment reads.
+    """
+
+    name: str
+    title: str
+    has_report: bool = False
+
+    @property
+    def record(self) -> str:
+        """The file that says how the step ended."""
+        return f"step-{self.name}.json"
+
+    @property
+    def report(self) -> str:
+        """The file that says what it found."""
+        return f"{self.name}.json"
+
+
+CONTRACTS = Step("contracts", "Contract changes", has_report=True)
+BUILD = Step("build", "Build and tests on DuckDB", has_report=True)
+RULES = Step("rules", "Rules of the contracts", has_report=True)
+COVERAGE = Step("coverage", "Documentation coverage", has_report=True)
+STEPS = (
+    CONTRACTS,
+    RULES,
+    BUILD,
+    COVERAGE,
+    Step("lint", "Lint, types, conventions"),
+    Step("postgres", "Build and tests on PostgreSQL"),
+    Step("exercises", "Every hook acts on its fault"),
+    Step("tests", "Python tests"),
+)
+
+# Written by the build beside its report, and by the build of main.
+MANIFEST = "manifest.json"
+RUN_RESULTS = "run_results.json"
+# dbt copies DBT_ENV_CUSTOM_ENV_<name> into the metadata of its artifacts: so they say of which commit they are.
+COMMIT_VARIABLE = "MBP_CI_COMMIT"
+# Of the stored build of main: a file that holds the commit and nothing else.
+BASE_COMMIT = "commit.txt"
