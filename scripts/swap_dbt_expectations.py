@@ -125,7 +125,7 @@ def exchanged(text: str, entry: Sequence[str]) -> str:
     Raises:
         MbpError: no such entry, or several.
     """
-    packages = (yaml_io.loads(text, shown_as=PACKAGES) or {}).get("packages") or []
+    packages: Any = (yaml_io.loads(text, shown_as=PACKAGES) or {}).get("packages") or []
     found = [
         place
         for place, package in enumerate(packages)
