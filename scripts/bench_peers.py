@@ -10,25 +10,20 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import duckdb
-
-from mbp.building.dbt_process import environment
-from mbp.contracts import Contract
-from mbp.enforcement.compiled import rule_queries
+from mbp import yaml_io
 from mbp.enforcement.run import place_of
 from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.files import write_text
 from mbp.measuring import plain_dbt
 from mbp.measuring.peers import (
     DAILY,
+    DAILY_BUILD,
     DATACONTRACT,
     GX,
     OURS,
@@ -44,30 +39,16 @@ from mbp.measuring.peers import (
     table,
 )
 from mbp.measuring.process import Finished, run_measured
-from mbp.measuring.tools import DATASET, RELATION, quotes_contract
+from mbp.measuring.tools import DATASET
+from mbp.measuring.world import BIN, POSTGRES, World, built, compiled, count, plant, watermark
 from mbp.paths import project_root
-from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.connection import PostgresWarehouse
-from mbp.warehouse.initialise import initialise
-from mbp.warehouse.server import PostgresServer
 
-BIN = Path(sys.executable).parent
-NEW_SHARE = 0.01
 DEFAULT_SIZES = "1000000,10000000"
-DEFAULT_MEMORY = "16GiB"
 RESULT = "target/bench/peers.json"
 FAULT_RULE = "mbp_quotes_price_range"
 MILLION = 1_000_000
-# Of a server that is used, not of one for tests; the same for every tool.
-POSTGRES_SETTINGS = {
-    "shared_buffers": "2GB",
-    "work_mem": "256MB",
-    "maintenance_work_mem": "1GB",
-    "max_wal_size": "8GB",
-}
-SUBJECTS = {"duckdb": (DATACONTRACT, PLAIN_DBT), "postgres": (DATACONTRACT, GX, PLAIN_DBT)}
+SUBJECTS = {"duckdb": (DATACONTRACT, PLAIN_DBT), POSTGRES: (DATACONTRACT, GX, PLAIN_DBT)}
 TOOLS = {READ: "read", DATACONTRACT: "datacontract", GX: "gx"}
-PG = "postgres"
 
 
 # What the project set itself; nothing else states these numbers.
@@ -84,11 +65,11 @@ GOALS = (
     ),
     Goal(
         "PostgreSQL: 1.5 times faster than dbt with a test per rule, end to end",
-        *(PG, 10 * MILLION, "seconds", PLAIN_DBT, OURS, 1.5),
+        *(POSTGRES, 10 * MILLION, "seconds", PLAIN_DBT, OURS, 1.5),
     ),
     Goal(
         "PostgreSQL: 3 times faster than Great Expectations, end to end",
-        *(PG, 10 * MILLION, "seconds", GX, OURS, 3.0),
+        *(POSTGRES, 10 * MILLION, "seconds", GX, OURS, 3.0),
     ),
     *(
         Goal(
@@ -106,24 +87,6 @@ GOALS = (
         for peer in SUBJECTS["duckdb"]
     ),
 )
-
-
-@dataclass(frozen=True)
-class World:
-    """One warehouse of one size, built, its newest share delivered late."""
-
-    root: Path
-    scratch: Path
-    engine: str
-    changes: Mapping[str, str]
-    contract: Contract
-    queries: Mapping[str, str]
-    rows: int
-    since: str
-
-    @property
-    def rules(self) -> list[str]:
-        return [rule.id for rule in self.contract.rules]
 
 
 def main() -> int:
@@ -171,138 +134,59 @@ def measure_size(
         MbpError: a tool that crashed, did not look at every rule, or did not find the fault.
     """
     print(f"\n== {engine}, {size:,} quotes", flush=True)
-    measured = []
-    with built(root, scratch, engine, size) as world:
-        for tool in (READ, OURS, DAILY, *SUBJECTS[engine]):
+    with built(root, scratch, engine, size) as half:
+        daily = look_daily(half)
+        world = replace(half, rows=count(half), queries=compiled(half))
+        measured = [replace(one, rows=world.rows) for one in daily]
+        for one in measured:
+            demand_looked(one, [rule for rule in world.rules if rule in one.verdicts])
+        for tool in (READ, OURS, *SUBJECTS[engine]):
             one = look(world, tool)
             if tool != READ:
                 demand_looked(one, world.rules)
             measured.append(one)
-            print(f"{tool}: {one.seconds:.2f} s, engine {one.engine_seconds:.2f} s", flush=True)
+        for one in measured:
+            print(f"{one.tool}: {one.seconds:.2f} s, engine {one.engine_seconds:.2f} s", flush=True)
         if with_fault:
             plant(world)
-            for tool in (OURS, DAILY, *SUBJECTS[engine]):
+            for one in look_daily(world):
+                demand_found(one, FAULT_RULE)
+            for tool in (OURS, *SUBJECTS[engine]):
                 demand_found(look(world, tool), FAULT_RULE)
             print(f"a planted fault of {FAULT_RULE} is found by every tool", flush=True)
     return measured
 
 
-@contextmanager
-def built(root: Path, scratch: Path, engine: str, size: int) -> Iterator[World]:
-    """A warehouse in which everything is built, the newest quotes in a second build."""
-    history = scratch / "history"
-    simulate = ["simulate", "--quotes", str(size), "--days", "30", "--format", "parquet"]
-    run([str(BIN / "mbp"), *simulate, "--output", str(history)], root, {})
-    with server(scratch, engine) as places:
-        changes = {
-            **places,
-            "MBP_RAW": "loaded",
-            "MBP_NOW": "end_of_data",
-            "DBT_PROFILES_DIR": str(profile(scratch)),
-            "DBT_TARGET_PATH": str(scratch / "target"),
-            "DBT_LOG_PATH": str(scratch / "logs"),
-        }
-        with environment(changes):
-            with connect(root, engine) as warehouse:
-                initialise(root, warehouse)
-                threshold = deliver(warehouse, history, scratch, None)
-            build(root, engine, changes, "--full-refresh")
-            with connect(root, engine) as warehouse:
-                since = watermark(warehouse)
-                deliver(warehouse, history, scratch, threshold)
-            build(root, engine, changes)
-            with connect(root, engine) as warehouse:
-                if engine == PG:
-                    warehouse.execute("vacuum analyze")
-                rows = int(warehouse.query(f"select count(*) from {RELATION}")[1][0][0])
-            queries = rule_queries(root, engine, changes)
-            contract = quotes_contract(root)
-            yield World(root, scratch, engine, changes, contract, queries, rows, since)
+def look_daily(world: World) -> list[Measurement]:
+    """The daily run on what has just arrived: its row rules, and all of it.
+
+    Raises:
+        MbpError: it could not run.
+    """
+    target = world.scratch / "target"
+    command = [str(BIN / "dbt"), "build", "--quiet", "--target", world.engine]
+    done, told = dbt_results(world, [*command, *daily_options(world)], world.root)
+    rules = plain_dbt.by_rule(target, told)
+    mine = {rule: rules[rule] for rule in world.rules if rule in rules}
+    if not mine:
+        raise MbpError(f"the daily run on {world.engine} looked at no rule: {last_words(done)}")
+    seconds = {
+        DAILY: sum(one[1] for one in mine.values()),
+        DAILY_BUILD: sum(one[1] for one in told.values()),
+    }
+    verdicts = {rule: one[0] for rule, one in mine.items()}
+    return [
+        Measurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)
+        for tool, spent in seconds.items()
+    ]
 
 
-@contextmanager
-def server(scratch: Path, engine: str) -> Iterator[Mapping[str, str]]:
-    """The variables that lead to an empty warehouse."""
-    if engine != PG:
-        yield {"MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb")}
-        return
-    with PostgresServer(POSTGRES_SETTINGS) as running:
-        running.create_database("bench")
-        yield running.environment("bench")
-
-
-def profile(scratch: Path) -> Path:
-    """The example's profile, with a bound on the memory of DuckDB; its folder."""
-    text = (project_root(Path(__file__).parent) / "profiles.example.yml").read_text("utf-8")
-    memory = os.environ.get("BENCH_MEMORY", DEFAULT_MEMORY)
-    setting = "        TimeZone: UTC\n"
-    if setting not in text:
-        raise MbpError("no settings of DuckDB", path="profiles.example.yml", cure="restore it")
-    folder = scratch / "profiles"
-    write_text(
-        folder / "profiles.yml", text.replace(setting, f"{setting}        memory_limit: {memory}\n")
-    )
-    return folder
-
-
-def deliver(warehouse: Warehouse, history: Path, scratch: Path, after: str | None) -> str:
-    """Raw rows up to the newest share of quotes, or those after the instant; that instant."""
-    with duckdb.connect() as files:
-        files.execute("set TimeZone = 'UTC'")
-        if after is None:
-            quotes = f"read_parquet('{history}/mbp.quotes/*.parquet')"
-            [(threshold,)] = files.execute(
-                f"select quantile_disc(_loaded_at, {1 - NEW_SHARE})::varchar from {quotes}"
-            ).fetchall()
-        wanted = f"> timestamptz '{after}'" if after else f"<= timestamptz '{threshold}'"
-        for folder in sorted(path for path in history.iterdir() if path.is_dir()):
-            source = f"read_parquet('{folder}/*.parquet')"
-            names = [row[0] for row in files.execute(f"describe from {source}").fetchall()]
-            rows = (
-                f"select {', '.join(names)} from {source} where _loaded_at {wanted}"
-                " order by _loaded_at"
-            )
-            relation = f"raw_{folder.name}"
-            if not isinstance(warehouse, PostgresWarehouse):
-                warehouse.execute(f"insert into {relation} ({', '.join(names)}) {rows}")
-                continue
-            csv = scratch / "rows.csv"
-            files.execute(f"copy ({rows}) to '{csv}' (header false, nullstr '\\N')")
-            copy = f"copy {relation} ({', '.join(names)}) from stdin (format csv, null '\\N')"
-            with csv.open("rb") as lines, warehouse.connection.cursor() as cursor:
-                cursor.copy_expert(copy, lines)
-            csv.unlink()
-    return after or str(threshold)
-
-
-def watermark(warehouse: Warehouse) -> str:
-    """How far the first build applied the log of quotes, as `mbp_slice_since` is given."""
-    text = {
-        "duckdb": "strftime(max(applied_until), '%Y-%m-%d %H:%M:%S.%f')",
-        PG: "to_char(max(applied_until) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
-    }[warehouse.engine]
-    rows = warehouse.query(
-        f"select {text} from intermediate.applied_logs where relation_name = '{DATASET}'"
-    )[1]
-    if not rows[0][0]:
-        raise MbpError(f"nothing says how far {DATASET} was applied", cure="look at applied_logs")
-    return str(rows[0][0])
-
-
-def build(root: Path, engine: str, changes: Mapping[str, str], *options: str) -> None:
-    """Models and seeds by the project's own build; the tests are what is measured later."""
-    command = [str(BIN / "dbt"), "build", "--quiet", "--target", engine, *options]
-    without = [f"--exclude-resource-type={kind}" for kind in ("test", "unit_test")]
-    run([*command, *without], root, changes)
-
-
-def plant(world: World) -> None:
-    """A price outside of its bounds in the quote that arrived last."""
-    with environment(dict(world.changes)), connect(world.root, world.engine) as warehouse:
-        warehouse.execute(
-            f"update {RELATION} set price = 1.5 where quote_id = (select quote_id from"
-            " intermediate.int_mbp__quotes_latest order by loaded_at desc, quote_id limit 1)"
-        )
+def daily_options(world: World) -> list[str]:
+    """How the project is told to look at new rows only."""
+    selectors = yaml_io.load(world.root / "selectors.yml", shown_as="selectors.yml")["selectors"]
+    if any(one["name"] == "daily" for one in selectors):
+        return ["--selector", "daily"]
+    return ["--vars", json.dumps({"mbp_slice_since": watermark(world)})]
 
 
 def look(world: World, tool: str) -> Measurement:
@@ -313,10 +197,9 @@ def look(world: World, tool: str) -> Measurement:
     """
     folder = world.scratch / "looks"
     folder.mkdir(exist_ok=True)
-    if tool in (OURS, DAILY, PLAIN_DBT):
+    if tool in (OURS, PLAIN_DBT):
         return by_dbt(world, tool, folder)
-    with environment(dict(world.changes)):
-        place = place_of(world.root, world.engine)
+    place = place_of(world.root, world.engine)
     order = {
         "root": str(world.root),
         "engine": world.engine,
@@ -357,30 +240,37 @@ def by_dbt(world: World, tool: str, folder: Path) -> Measurement:
         as_sql = tuple(r.id for r in world.contract.rules if plain_dbt.stock_test(r) is None)
     else:
         command += ["--select", f"config.meta.dataset:{DATASET}"]
-    if tool == DAILY:
-        command += ["--vars", json.dumps({"mbp_slice_since": world.since})]
-    (world.scratch / "target" / "run_results.json").unlink(missing_ok=True)
-    done = measured_run(world, command, place)
-    try:
-        told, seconds = plain_dbt.verdicts(world.scratch / "target")
-    except OSError as error:
-        raise MbpError(f"{tool} on {world.engine} did not run: {last_words(done)}") from error
-    if tool != PLAIN_DBT:
-        told = by_rule(world.scratch / "target", told)
+    done, told = dbt_results(world, command, place)
+    if tool == OURS:
+        told = plain_dbt.by_rule(world.scratch / "target", told)
     return Measurement(
-        tool, world.engine, world.rows, told, as_sql, done.seconds, seconds, done.peak_bytes
+        tool,
+        world.engine,
+        world.rows,
+        {name: one[0] for name, one in told.items()},
+        as_sql,
+        done.seconds,
+        sum(one[1] for one in told.values()),
+        done.peak_bytes,
     )
 
 
-def by_rule(target: Path, told: Mapping[str, str]) -> dict[str, str]:
-    """The verdicts of our tests by the rule that each carries."""
-    nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
-    carried = {
-        node["name"]: (node["config"].get("meta") or {}).get("rule_id")
-        for node in nodes.values()
-        if node["resource_type"] == "test"
-    }
-    return {str(carried[name]): verdict for name, verdict in told.items() if carried.get(name)}
+def dbt_results(
+    world: World, command: Sequence[str], folder: Path
+) -> tuple[Finished, dict[str, tuple[str, float]]]:
+    """What one dbt command came to, node by node.
+
+    Raises:
+        MbpError: it left no results: it did not run.
+    """
+    target = world.scratch / "target"
+    (target / "run_results.json").unlink(missing_ok=True)
+    done = measured_run(world, command, folder)
+    try:
+        return done, plain_dbt.results(target)
+    except OSError as error:
+        what = f"{' '.join(command[1:3])} on {world.engine} did not run: {last_words(done)}"
+        raise MbpError(what) from error
 
 
 def measured_run(world: World, command: Sequence[str], folder: Path) -> Finished:
@@ -389,20 +279,6 @@ def measured_run(world: World, command: Sequence[str], folder: Path) -> Finished
 
 def last_words(done: Finished) -> str:
     return f"exit {done.code}: {' '.join(done.talk.split())[-600:]}"
-
-
-def run(command: Sequence[str], root: Path, changes: Mapping[str, str]) -> None:
-    finished = subprocess.run(
-        command,
-        cwd=root,
-        env={**os.environ, **changes},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if finished.returncode != 0:
-        said = " ".join((finished.stdout + finished.stderr).split())[-1500:]
-        raise MbpError(f"{' '.join(command[:3])} failed: {said}")
 
 
 if __name__ == "__main__":

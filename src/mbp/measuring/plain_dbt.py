@@ -85,12 +85,25 @@ def write(
     return tuple(as_sql)
 
 
-def verdicts(target: Path) -> tuple[dict[str, str], float]:
-    """Test name -> pass, fail, warn, error or skipped of the last run, and the seconds of the tests.
+def results(target: Path) -> dict[str, tuple[str, float]]:
+    """Name of each node of the last run -> pass, fail, warn, error, skipped or success, and its seconds.
 
     Raises:
         OSError: dbt left no results.
     """
-    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    told = {one["unique_id"].split(".")[2]: str(one["status"]) for one in results}
-    return told, sum(float(one["execution_time"]) for one in results)
+    listed = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    return {
+        one["unique_id"].split(".")[2]: (str(one["status"]), float(one["execution_time"]))
+        for one in listed
+    }
+
+
+def by_rule(target: Path, told: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str, float]]:
+    """Of a run of our own project: the results of the tests that carry a rule, by the rule."""
+    nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+    carried = {
+        node["name"]: (node["config"].get("meta") or {}).get("rule_id")
+        for node in nodes.values()
+        if node["resource_type"] == "test"
+    }
+    return {str(carried[name]): one for name, one in told.items() if carried.get(name)}

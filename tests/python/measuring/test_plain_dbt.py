@@ -47,11 +47,17 @@ def test_an_unknown_tool_is_refused(project_root: Path) -> None:
 
 
 def test_skipped_and_broken_tests_keep_their_word(tmp_path: Path) -> None:
-    results = [
-        {"unique_id": f"test.plain.{name}.abc", "status": status, "execution_time": 0.5}
+    listed = [
+        {"unique_id": f"test.mbp.{name}.abc", "status": status, "execution_time": 0.5}
         for name, status in (("a", "pass"), ("b", "error"), ("c", "skipped"))
     ]
-    (tmp_path / "run_results.json").write_text(json.dumps({"results": results}), "utf-8")
-    told, seconds = plain_dbt.verdicts(tmp_path)
-    assert told == {"a": "pass", "b": "error", "c": "skipped"}
-    assert seconds == 1.5
+    rules = {"a": {"meta": {"rule_id": "r"}}, "b": {"meta": {}}, "c": {"meta": {"rule_id": "s"}}}
+    nodes = {
+        name: {"name": name, "resource_type": "test", "config": config}
+        for name, config in rules.items()
+    }
+    (tmp_path / "run_results.json").write_text(json.dumps({"results": listed}), "utf-8")
+    (tmp_path / "manifest.json").write_text(json.dumps({"nodes": nodes}), "utf-8")
+    told = plain_dbt.results(tmp_path)
+    assert told == {"a": ("pass", 0.5), "b": ("error", 0.5), "c": ("skipped", 0.5)}
+    assert plain_dbt.by_rule(tmp_path, told) == {"r": ("pass", 0.5), "s": ("skipped", 0.5)}
