@@ -98,6 +98,7 @@ def bench_contracts(root: Path) -> None:
     subprocess.run([str(BIN / "python"), "scripts/bench_contracts.py"], cwd=root, check=True)
     subprocess.run([str(BIN / "python"), "scripts/bench_kpis.py"], cwd=root, check=True)
     subprocess.run([str(BIN / "python"), "scripts/bench_cdc.py"], cwd=root, check=True)
+    subprocess.run([str(BIN / "python"), "scripts/bench_peers.py"], cwd=root, check=True)
 
 
 def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]:

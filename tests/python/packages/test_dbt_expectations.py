@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from mbp import yaml_io
@@ -27,19 +28,25 @@ SPECS = PACKAGE / "specs"
 TEST_BLOCK = re.compile(r"\{%-?\s*test\s+(\w+)\((.*?)\)\s*-?%\}", re.DOTALL)
 MACRO = re.compile(r"\{%-?\s*(macro|test)\s+(\w+)\(.*?\{%-?\s*end\1\s*-?%\}", re.DOTALL)
 NO_FAILURE = 0
+DATABASE = "the database itself"
 RUN_DBT = "from dbt.cli.main import cli; cli()"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One entry of a spec file: `test` on `relation` returns `failing_rows` rows."""
+    """One entry of a spec file: `test` on `relation` returns `failing_rows` rows, or stops with `error`.
+
+    `differs`: the difference from the public package that it shows, by its name in the README.
+    """
 
     test: str
     shows: str
     relation: str
     column: str | None
     arguments: dict[str, Any]
-    failing_rows: int
+    failing_rows: int | None
+    error: str | None = None
+    differs: str | None = None
 
     @property
     def name(self) -> str:
@@ -67,9 +74,12 @@ def read_specs() -> list[Spec]:
                         entry.pop("relation"),
                         entry.pop("column", None),
                         entry.pop("arguments", {}),
-                        entry.pop("failing_rows"),
+                        entry.pop("failing_rows", None),
+                        entry.pop("error", None),
+                        entry.pop("differs", None),
                     )
                 )
+                assert (specs[-1].failing_rows is None) == (specs[-1].error is not None)
                 assert not entry, f"{path.name}: {test}: unknown keys {sorted(entry)}"
     return specs
 
@@ -141,10 +151,13 @@ def build(folder: Path, output: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("specs_duckdb")
     database = str(folder / "specs.duckdb")
-    return build(
-        folder,
-        {"type": "duckdb", "path": database, "schema": "specs", "settings": {"TimeZone": "UTC"}},
-    )
+    output = {
+        "type": "duckdb",
+        "path": database,
+        "schema": "specs",
+        "settings": {"TimeZone": "UTC"},
+    }
+    return build(folder, output) | {DATABASE: {"path": database}}
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +183,10 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 def check(spec: Spec, results: dict[str, dict[str, Any]]) -> None:
     result = results[spec.name]
     about = f"{result['message']}\n{result['compiled_code']}"
+    if spec.error is not None:
+        assert result["status"] == "error", about
+        assert spec.error in result["message"].lower()
+        return
     assert result["failures"] == spec.failing_rows, about
     assert result["status"] == ("warn" if spec.failing_rows else "pass")
 
@@ -203,7 +220,7 @@ def macro_texts() -> str:
 
 
 def declared_tests() -> dict[str, dict[str, Any]]:
-    """Signatures of all test blocks, in the form of interface.yml."""
+    """Signatures of all test blocks, in the form of upstream.yml."""
     tests: dict[str, dict[str, Any]] = {}
     for name, arguments in TEST_BLOCK.findall(macro_texts()):
         signature = ast.parse(f"def f({arguments}): ...").body[0]
@@ -218,34 +235,46 @@ def declared_tests() -> dict[str, dict[str, Any]]:
     return tests
 
 
-def public_interface() -> dict[str, dict[str, Any]]:
-    interface: dict[str, dict[str, Any]] = yaml_io.plain(yaml_io.load(PACKAGE / "interface.yml"))
-    return interface
+def public_tests() -> dict[str, dict[str, Any]]:
+    """Every test of the public package, in the order of upstream.yml."""
+    tests: dict[str, dict[str, Any]] = yaml_io.plain(yaml_io.load(PACKAGE / "upstream.yml"))[
+        "tests"
+    ]
+    return tests
 
 
-@pytest.mark.parametrize("test", sorted(public_interface()))
+OURS = sorted(declared_tests())
+
+
+def test_every_test_of_ours_is_one_of_the_public_package() -> None:
+    assert len(OURS) > 50
+    assert set(OURS) <= set(public_tests())
+
+
+@pytest.mark.parametrize("test", OURS)
 def test_signature_is_that_of_the_public_package(test: str) -> None:
-    declared = declared_tests()[test]
-    public = public_interface()[test]
     # The order counts too: a macro may be called with arguments by position.
-    assert json.dumps(declared) == json.dumps(public)
+    assert json.dumps(declared_tests()[test]) == json.dumps(public_tests()[test])
 
 
-def test_no_test_is_outside_the_public_interface() -> None:
-    assert sorted(declared_tests()) == sorted(public_interface())
+def test_readme_names_what_is_not_offered() -> None:
+    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^- `(\w+)`$", text.partition("### Not offered")[2], re.MULTILINE)
+    assert named == [name for name in public_tests() if name not in OURS]
 
 
-@pytest.mark.parametrize("test", sorted(public_interface()))
+@pytest.mark.parametrize("test", OURS)
 def test_each_test_has_a_spec_that_passes_and_one_that_fails(test: str) -> None:
     counts = [spec.failing_rows for spec in ALL_SPECS if spec.test == test]
     assert NO_FAILURE in counts
-    assert any(count > NO_FAILURE for count in counts)
+    assert any(count is not None and count > NO_FAILURE for count in counts)
 
 
-@pytest.mark.parametrize("test", sorted(public_interface()))
+@pytest.mark.parametrize("test", OURS)
 def test_each_argument_stands_in_a_spec(test: str) -> None:
     by_dbt = {"model", "column_name"}
-    arguments = {*public_interface()[test]["required"], *public_interface()[test]["optional"]}
+    signature = declared_tests()[test]
+    arguments = {*signature["required"], *signature["optional"]}
     used = {name for spec in ALL_SPECS if spec.test == test for name in spec.arguments}
     assert arguments - by_dbt == used
 
@@ -253,7 +282,9 @@ def test_each_argument_stands_in_a_spec(test: str) -> None:
 def readme_rows() -> list[str]:
     """The table of the README, as it must be."""
     rows = []
-    for name, signature in public_interface().items():
+    for name, signature in public_tests().items():
+        if name not in OURS:
+            continue
         required = [argument for argument in signature["required"] if argument != "model"]
         optional = [
             f"{argument}={'none' if default is None else json.dumps(default)}"
@@ -267,7 +298,7 @@ def readme_rows() -> list[str]:
     return rows
 
 
-def test_readme_lists_the_interface() -> None:
+def test_readme_lists_the_tests() -> None:
     listed = [
         line
         for line in (PACKAGE / "README.md").read_text(encoding="utf-8").splitlines()
@@ -275,6 +306,48 @@ def test_readme_lists_the_interface() -> None:
     ]
     expected = readme_rows()
     assert listed == expected, "replace the table of the README by:\n" + "\n".join(expected)
+
+
+# --- what differs from the public package
+
+
+def differences() -> list[str]:
+    """The names in the first column of the README's table."""
+    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## Differences from the public package")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+
+
+def test_each_difference_is_shown_and_nothing_else() -> None:
+    shown = (
+        {spec.differs for spec in ALL_SPECS} | {spec.differs for spec, _ in WRONG} | {RESULT_SHAPE}
+    )
+    assert shown - {None} == set(differences())
+    assert len(differences()) == len(set(differences()))
+
+
+RESULT_SHAPE = "result_columns"
+SHAPES = {
+    "expect_column_values_to_be_between only a minimum": ["id", "grp", "amount", "other"],
+    "expect_column_max_to_be_between one group of two": ["col_1", "observed_value"],
+    "expect_column_values_to_be_unique all values differ": ["id", "n_records"],
+    "expect_column_values_to_be_within_n_stdevs it is not 3.1 away": [
+        "col_1",
+        "observed_value",
+        "average",
+        "deviation",
+        "sigma",
+    ],
+}
+
+
+@pytest.mark.parametrize("spec", SHAPES)
+def test_columns_of_a_result(spec: str, on_duckdb: dict[str, dict[str, Any]]) -> None:
+    result = on_duckdb[re.sub(r"\W+", "_", spec)]
+    database = Path(on_duckdb[DATABASE]["path"])
+    with duckdb.connect(str(database), read_only=True) as connection:
+        described = connection.execute(f"describe {result['compiled_code']}").fetchall()
+    assert [row[0] for row in described] == SHAPES[spec]
 
 
 # --- the conventions of the package
@@ -296,7 +369,7 @@ def test_every_dispatched_macro_stops_on_other_engines() -> None:
 
 def test_no_macro_is_a_test_by_accident_and_none_is_long() -> None:
     found = list(MACRO.finditer(macro_texts()))
-    assert len(found) > len(public_interface())
+    assert len(found) > len(OURS)
     for match in found:
         kind, name = match.group(1), match.group(2)
         assert kind == "test" or not name.startswith("test_"), name
@@ -320,20 +393,23 @@ print(json.dumps(outcome))
 """
 
 
-def wrong(test: str, **arguments: Any) -> Spec:
+def wrong(test: str, differs: str | None = None, **arguments: Any) -> Spec:
     column = None if "group_by" in arguments or "column_list" in arguments else "grp"
-    return Spec(test, "wrong arguments", "ledger", column, arguments, NO_FAILURE)
+    return Spec(test, "wrong arguments", "ledger", column, arguments, None, "", differs)
 
 
 WRONG = [
     (wrong("expect_column_values_to_be_between"), "give at least one bound"),
     (
-        wrong("expect_column_values_to_match_regex", regex="a", flags="x"),
+        wrong("expect_column_values_to_match_regex", "flags", regex="a", flags="x"),
         "flags: 'x' has no one meaning on all engines",
     ),
-    (wrong("expect_column_values_to_be_in_set", value_set=[]), "value_set: expected a list"),
     (
-        wrong("expect_table_row_count_to_be_between", min_value=1, group_by="grp"),
+        wrong("expect_column_values_to_be_in_set", "empty_list", value_set=[]),
+        "value_set: expected a list",
+    ),
+    (
+        wrong("expect_table_row_count_to_be_between", "text_for_list", min_value=1, group_by="grp"),
         "group_by: expected a list, found grp",
     ),
     (

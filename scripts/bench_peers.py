@@ -1,0 +1,285 @@
+"""Checks the contract of quotes with our tests and with other tools, on the same rows, in one run.
+
+Usage: make bench, or python scripts/bench_peers.py. BENCH_PEERS_DUCKDB and BENCH_PEERS_POSTGRES are the sizes
+(numbers of quotes between commas; empty for none), BENCH_MEMORY the memory that DuckDB may take under dbt (16GiB;
+more is spilled to disk). 100 million quotes need tens of gigabytes of disk. The result is a table, and
+target/bench/peers.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mbp import yaml_io
+from mbp.enforcement.run import place_of
+from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
+from mbp.files import write_text
+from mbp.measuring import plain_dbt
+from mbp.measuring.peers import (
+    DAILY,
+    DAILY_BUILD,
+    DATACONTRACT,
+    GX,
+    OURS,
+    PLAIN_DBT,
+    READ,
+    Goal,
+    Measurement,
+    as_json,
+    demand_found,
+    demand_looked,
+    growth,
+    judge,
+    table,
+)
+from mbp.measuring.process import Finished, run_measured
+from mbp.measuring.tools import DATASET
+from mbp.measuring.world import BIN, POSTGRES, World, built, compiled, count, plant, watermark
+from mbp.paths import project_root
+
+DEFAULT_SIZES = "1000000,10000000"
+RESULT = "target/bench/peers.json"
+FAULT_RULE = "mbp_quotes_price_range"
+MILLION = 1_000_000
+SUBJECTS = {"duckdb": (DATACONTRACT, PLAIN_DBT), POSTGRES: (DATACONTRACT, GX, PLAIN_DBT)}
+TOOLS = {READ: "read", DATACONTRACT: "datacontract", GX: "gx"}
+
+
+# What the project set itself; nothing else states these numbers.
+GOALS = (
+    Goal(
+        "DuckDB: all rules no slower than datacontract-cli, end to end",
+        *("duckdb", 10 * MILLION, "seconds", OURS, DATACONTRACT, 1.0),
+        at_most=True,
+    ),
+    Goal(
+        "DuckDB: all rules within 6 times the pure read, engine time",
+        *("duckdb", 10 * MILLION, "engine_seconds", OURS, READ, 6.0),
+        at_most=True,
+    ),
+    Goal(
+        "PostgreSQL: 1.5 times faster than dbt with a test per rule, end to end",
+        *(POSTGRES, 10 * MILLION, "seconds", PLAIN_DBT, OURS, 1.5),
+    ),
+    Goal(
+        "PostgreSQL: 3 times faster than Great Expectations, end to end",
+        *(POSTGRES, 10 * MILLION, "seconds", GX, OURS, 3.0),
+    ),
+    *(
+        Goal(
+            f"{engine}: 1 % new rows at 20 times less engine time than {peer} over all rows",
+            *(engine, None, "engine_seconds", peer, DAILY, 20.0),
+        )
+        for engine, peers in SUBJECTS.items()
+        for peer in peers
+    ),
+    *(
+        Goal(
+            f"DuckDB: 1 % new rows 5 times faster than {peer} over all rows, end to end",
+            *("duckdb", 100 * MILLION, "seconds", peer, DAILY, 5.0),
+        )
+        for peer in SUBJECTS["duckdb"]
+    ),
+)
+
+
+def main() -> int:
+    root = project_root(Path(__file__).parent)
+    measured: list[Measurement] = []
+    try:
+        for engine in SUBJECTS:
+            for number, size in enumerate(sizes_of(engine)):
+                with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
+                    measured += measure_size(root, Path(scratch), engine, size, number == 0)
+        if not measured:
+            raise MbpError("no size to measure", cure="set BENCH_PEERS_DUCKDB, e.g. 1000000")
+    except MbpError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return EXIT_COULD_NOT_RUN
+    judged = judge(GOALS, measured)
+    print("\n" + "\n".join(table(measured)) + "\n")
+    print("\n".join([*(f"growth {line}" for line in growth(measured)), ""]))
+    print("\n".join(one.words() for one in judged))
+    write_text(root / RESULT, json.dumps(as_json(measured, judged), indent=1) + "\n")
+    print(f"written to {RESULT}")
+    return 0
+
+
+def sizes_of(engine: str) -> list[int]:
+    """The sizes of BENCH_PEERS_..., in order.
+
+    Raises:
+        MbpError: something that is no number.
+    """
+    name = f"BENCH_PEERS_{engine.upper()}"
+    told = os.environ.get(name, DEFAULT_SIZES)
+    try:
+        return sorted(int(one) for one in told.split(",") if one.strip())
+    except ValueError as error:
+        raise MbpError(f"{name}: {told!r} is no list of numbers", cure="e.g. 1000000") from error
+
+
+def measure_size(
+    root: Path, scratch: Path, engine: str, size: int, with_fault: bool
+) -> list[Measurement]:
+    """All tools over one size; at the end, when asked, over a planted fault.
+
+    Raises:
+        MbpError: a tool that crashed, did not look at every rule, or did not find the fault.
+    """
+    print(f"\n== {engine}, {size:,} quotes", flush=True)
+    with built(root, scratch, engine, size) as half:
+        daily = look_daily(half)
+        world = replace(half, rows=count(half), queries=compiled(half))
+        measured = [replace(one, rows=world.rows) for one in daily]
+        for one in measured:
+            demand_looked(one, [rule for rule in world.rules if rule in one.verdicts])
+        for tool in (READ, OURS, *SUBJECTS[engine]):
+            one = look(world, tool)
+            if tool != READ:
+                demand_looked(one, world.rules)
+            measured.append(one)
+        for one in measured:
+            print(f"{one.tool}: {one.seconds:.2f} s, engine {one.engine_seconds:.2f} s", flush=True)
+        if with_fault:
+            plant(world)
+            for one in look_daily(world):
+                demand_found(one, FAULT_RULE)
+            for tool in (OURS, *SUBJECTS[engine]):
+                demand_found(look(world, tool), FAULT_RULE)
+            print(f"a planted fault of {FAULT_RULE} is found by every tool", flush=True)
+    return measured
+
+
+def look_daily(world: World) -> list[Measurement]:
+    """The daily run on what has just arrived: its row rules, and all of it.
+
+    Raises:
+        MbpError: it could not run.
+    """
+    target = world.scratch / "target"
+    command = [str(BIN / "dbt"), "build", "--quiet", "--target", world.engine]
+    done, told = dbt_results(world, [*command, *daily_options(world)], world.root)
+    rules = plain_dbt.by_rule(target, told)
+    mine = {rule: rules[rule] for rule in world.rules if rule in rules}
+    if not mine:
+        raise MbpError(f"the daily run on {world.engine} looked at no rule: {last_words(done)}")
+    seconds = {
+        DAILY: sum(one[1] for one in mine.values()),
+        DAILY_BUILD: sum(one[1] for one in told.values()),
+    }
+    verdicts = {rule: one[0] for rule, one in mine.items()}
+    return [
+        Measurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)
+        for tool, spent in seconds.items()
+    ]
+
+
+def daily_options(world: World) -> list[str]:
+    """How the project is told to look at new rows only."""
+    selectors = yaml_io.load(world.root / "selectors.yml", shown_as="selectors.yml")["selectors"]
+    if any(one["name"] == "daily" for one in selectors):
+        return ["--selector", "daily"]
+    return ["--vars", json.dumps({"mbp_slice_since": watermark(world)})]
+
+
+def look(world: World, tool: str) -> Measurement:
+    """One tool over all rows (or, ours, over the new ones).
+
+    Raises:
+        MbpError: it could not run.
+    """
+    folder = world.scratch / "looks"
+    folder.mkdir(exist_ok=True)
+    if tool in (OURS, PLAIN_DBT):
+        return by_dbt(world, tool, folder)
+    place = place_of(world.root, world.engine)
+    order = {
+        "root": str(world.root),
+        "engine": world.engine,
+        "queries": dict(world.queries),
+        "server": dict(place.server),
+        "credentials": dict(place.credentials),
+        "address": place.address,
+    }
+    (folder / "order.json").write_text(json.dumps(order), encoding="utf-8")
+    result = folder / "result.json"
+    result.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "mbp.measuring.tools", TOOLS[tool]]
+    done = measured_run(world, [*command, str(folder / "order.json"), str(result)], world.root)
+    if done.code != 0 or not result.is_file():
+        raise MbpError(f"{tool} on {world.engine} did not run: {last_words(done)}")
+    told = json.loads(result.read_text(encoding="utf-8"))
+    return Measurement(
+        tool,
+        world.engine,
+        world.rows,
+        told["verdicts"],
+        tuple(told["as_sql"]),
+        done.seconds,
+        told["engine_seconds"],
+        done.peak_bytes,
+    )
+
+
+def by_dbt(world: World, tool: str, folder: Path) -> Measurement:
+    """Ours, and the plain project: both are `dbt test`."""
+    as_sql: tuple[str, ...] = ()
+    command = [str(BIN / "dbt"), "test", "--quiet", "--target", world.engine]
+    place = world.root
+    if tool == PLAIN_DBT:
+        place = folder / "plain"
+        if not place.exists():
+            plain_dbt.write(place, world.contract, world.queries)
+        as_sql = tuple(r.id for r in world.contract.rules if plain_dbt.stock_test(r) is None)
+    else:
+        command += ["--select", f"config.meta.dataset:{DATASET}"]
+    done, told = dbt_results(world, command, place)
+    if tool == OURS:
+        told = plain_dbt.by_rule(world.scratch / "target", told)
+    return Measurement(
+        tool,
+        world.engine,
+        world.rows,
+        {name: one[0] for name, one in told.items()},
+        as_sql,
+        done.seconds,
+        sum(one[1] for one in told.values()),
+        done.peak_bytes,
+    )
+
+
+def dbt_results(
+    world: World, command: Sequence[str], folder: Path
+) -> tuple[Finished, dict[str, tuple[str, float]]]:
+    """What one dbt command came to, node by node.
+
+    Raises:
+        MbpError: it left no results: it did not run.
+    """
+    target = world.scratch / "target"
+    (target / "run_results.json").unlink(missing_ok=True)
+    done = measured_run(world, command, folder)
+    try:
+        return done, plain_dbt.results(target)
+    except OSError as error:
+        what = f"{' '.join(command[1:3])} on {world.engine} did not run: {last_words(done)}"
+        raise MbpError(what) from error
+
+
+def measured_run(world: World, command: Sequence[str], folder: Path) -> Finished:
+    return run_measured(command, folder, {**os.environ, **world.changes})
+
+
+def last_words(done: Finished) -> str:
+    return f"exit {done.code}: {' '.join(done.talk.split())[-600:]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

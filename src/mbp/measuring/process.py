@@ -1,0 +1,69 @@
+"""One command as a process: its wall clock and the most memory that it and its children held together."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+# A peak shorter than this may be missed; looking costs about a millisecond.
+LOOK_EVERY_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a process came to. `peak_bytes` is resident memory of the whole tree, shared pages counted each time."""
+
+    code: int
+    talk: str
+    seconds: float
+    peak_bytes: int
+
+
+def run_measured(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Finished:
+    """Runs the command in `folder` and waits for it."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as talk:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=folder, env=dict(environment), stdout=talk, stderr=subprocess.STDOUT
+        )
+        peaks = [0]
+        ended = threading.Event()
+        looking = threading.Thread(target=_look, args=(process.pid, peaks, ended))
+        looking.start()
+        try:
+            code = process.wait()
+        finally:
+            seconds = time.perf_counter() - started
+            process.kill()
+            ended.set()
+            looking.join()
+        talk.seek(0)
+        return Finished(code, talk.read(), seconds, peaks[0])
+
+
+def _look(process_id: int, peaks: list[int], ended: threading.Event) -> None:
+    try:
+        root = psutil.Process(process_id)
+    except psutil.NoSuchProcess:
+        return
+    while not ended.is_set():
+        try:
+            tree = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return
+        peaks[0] = max(peaks[0], sum(_resident(one) for one in tree))
+        ended.wait(LOOK_EVERY_SECONDS)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it ended between being listed and being asked
+        return 0

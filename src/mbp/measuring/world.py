@@ -1,0 +1,211 @@
+"""A warehouse of simulated quotes for measurements: built, its newest share lying ready for the daily run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from mbp.building.dbt_process import environment
+from mbp.contracts import Contract
+from mbp.enforcement.compiled import rule_queries
+from mbp.errors import MbpError
+from mbp.files import write_text
+from mbp.measuring.tools import DATASET, RELATION, quotes_contract
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.connection import PostgresWarehouse
+from mbp.warehouse.initialise import initialise
+from mbp.warehouse.server import PostgresServer
+
+BIN = Path(sys.executable).parent
+POSTGRES = "postgres"
+NEW_SHARE = 0.01
+DEFAULT_MEMORY = "16GiB"
+# Of a server that is used, not of one for tests; the same for every tool.
+POSTGRES_SETTINGS = {
+    "shared_buffers": "2GB",
+    "work_mem": "256MB",
+    "maintenance_work_mem": "1GB",
+    "max_wal_size": "8GB",
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """One warehouse of one size, built, its newest share delivered late."""
+
+    root: Path
+    scratch: Path
+    engine: str
+    changes: Mapping[str, str]
+    contract: Contract
+    queries: Mapping[str, str]
+    rows: int
+
+    @property
+    def rules(self) -> list[str]:
+        return [rule.id for rule in self.contract.rules]
+
+
+@contextmanager
+def built(root: Path, scratch: Path, engine: str, size: int) -> Iterator[World]:
+    """A warehouse in which all but the newest quotes are built, and the newest have arrived.
+
+    Raises:
+        MbpError: the market cannot be simulated, or the project does not build on it.
+    """
+    history = scratch / "history"
+    simulate = ["simulate", "--quotes", str(size), "--days", "30", "--format", "parquet"]
+    run([str(BIN / "mbp"), *simulate, "--output", str(history)], root, {})
+    with server(scratch, engine) as places:
+        changes = {
+            **places,
+            "MBP_RAW": "loaded",
+            "MBP_NOW": "end_of_data",
+            "DBT_PROFILES_DIR": str(profile(root, scratch)),
+            "DBT_TARGET_PATH": str(scratch / "target"),
+            "DBT_LOG_PATH": str(scratch / "logs"),
+        }
+        with environment(changes):
+            with connect(root, engine) as warehouse:
+                initialise(root, warehouse)
+                threshold = deliver(warehouse, history, scratch, None)
+            build(root, engine, changes)
+            with connect(root, engine) as warehouse:
+                deliver(warehouse, history, scratch, threshold)
+                settle(warehouse)
+            yield World(root, scratch, engine, changes, quotes_contract(root), {}, 0)
+
+
+def settle(warehouse: Warehouse) -> None:
+    """What PostgreSQL does by itself in a quiet hour."""
+    if warehouse.engine == POSTGRES:
+        warehouse.execute("vacuum analyze")
+
+
+def count(world: World) -> int:
+    """Rows of the table that is measured, after the last build."""
+    with connect(world.root, world.engine) as warehouse:
+        settle(warehouse)
+        return int(warehouse.query(f"select count(*) from {RELATION}")[1][0][0])
+
+
+def compiled(world: World) -> Mapping[str, str]:
+    return rule_queries(world.root, world.engine, world.changes)
+
+
+@contextmanager
+def server(scratch: Path, engine: str) -> Iterator[Mapping[str, str]]:
+    """The variables that lead to an empty warehouse."""
+    if engine != POSTGRES:
+        yield {"MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb")}
+        return
+    with PostgresServer(POSTGRES_SETTINGS) as running:
+        running.create_database("bench")
+        yield running.environment("bench")
+
+
+def profile(root: Path, scratch: Path) -> Path:
+    """The example's profile, with a bound on the memory of DuckDB; its folder."""
+    text = (root / "profiles.example.yml").read_text("utf-8")
+    memory = os.environ.get("BENCH_MEMORY", DEFAULT_MEMORY)
+    setting = "        TimeZone: UTC\n"
+    if setting not in text:
+        raise MbpError("no settings of DuckDB", path="profiles.example.yml", cure="restore it")
+    folder = scratch / "profiles"
+    write_text(
+        folder / "profiles.yml", text.replace(setting, f"{setting}        memory_limit: {memory}\n")
+    )
+    return folder
+
+
+def deliver(warehouse: Warehouse, history: Path, scratch: Path, after: str | None) -> str:
+    """Raw rows up to the newest share of quotes, or those after the instant; that instant."""
+    with duckdb.connect() as files:
+        files.execute("set TimeZone = 'UTC'")
+        if after is None:
+            quotes = f"read_parquet('{history}/mbp.quotes/*.parquet')"
+            [(threshold,)] = files.execute(
+                f"select quantile_disc(_loaded_at, {1 - NEW_SHARE})::varchar from {quotes}"
+            ).fetchall()
+        wanted = f"> timestamptz '{after}'" if after else f"<= timestamptz '{threshold}'"
+        for folder in sorted(path for path in history.iterdir() if path.is_dir()):
+            source = f"read_parquet('{folder}/*.parquet')"
+            names = [row[0] for row in files.execute(f"describe from {source}").fetchall()]
+            rows = (
+                f"select {', '.join(names)} from {source} where _loaded_at {wanted}"
+                " order by _loaded_at"
+            )
+            relation = f"raw_{folder.name}"
+            if not isinstance(warehouse, PostgresWarehouse):
+                warehouse.execute(f"insert into {relation} ({', '.join(names)}) {rows}")
+                continue
+            csv = scratch / "rows.csv"
+            files.execute(f"copy ({rows}) to '{csv}' (header false, nullstr '\\N')")
+            copy = f"copy {relation} ({', '.join(names)}) from stdin (format csv, null '\\N')"
+            with csv.open("rb") as lines, warehouse.connection.cursor() as cursor:
+                cursor.copy_expert(copy, lines)
+            csv.unlink()
+    return after or str(threshold)
+
+
+def watermark(world: World) -> str:
+    """How far the log of quotes is applied, as `mbp_slice_since` is given.
+
+    Raises:
+        MbpError: nothing says so.
+    """
+    text = {
+        "duckdb": "strftime(max(applied_until), '%Y-%m-%d %H:%M:%S.%f')",
+        POSTGRES: "to_char(max(applied_until) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    }[world.engine]
+    with connect(world.root, world.engine) as warehouse:
+        rows = warehouse.query(
+            f"select {text} from intermediate.applied_logs where relation_name = '{DATASET}'"
+        )[1]
+    if not rows[0][0]:
+        raise MbpError(f"nothing says how far {DATASET} was applied", cure="look at applied_logs")
+    return str(rows[0][0])
+
+
+def build(root: Path, engine: str, changes: Mapping[str, str]) -> None:
+    """Everything from nothing by the project's own build; the tests are what is measured later."""
+    command = [str(BIN / "dbt"), "build", "--quiet", "--target", engine, "--full-refresh"]
+    without = [f"--exclude-resource-type={kind}" for kind in ("test", "unit_test")]
+    run([*command, *without], root, changes)
+
+
+def plant(world: World) -> None:
+    """A quote that arrives now, copied from the newest one, with a price outside of its bounds."""
+    with connect(world.root, world.engine) as warehouse:
+        columns = warehouse.query("select * from raw_mbp.quotes where 1 = 0")[0]
+        values = {
+            "quote_id": "'planted'",
+            "price": "1.5",
+            "_loaded_at": "_loaded_at + interval '1 second'",
+        }
+        picked = ", ".join(values.get(name, name) for name in columns)
+        warehouse.execute(
+            f"insert into raw_mbp.quotes ({', '.join(columns)}) select {picked} from raw_mbp.quotes"
+            " order by _loaded_at desc, quote_id limit 1"
+        )
+
+
+def run(command: Sequence[str], root: Path, changes: Mapping[str, str]) -> None:
+    finished = subprocess.run(
+        command,
+        cwd=root,
+        env={**os.environ, **changes},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode != 0:
+        said = " ".join((finished.stdout + finished.stderr).split())[-1500:]
+        raise MbpError(f"{' '.join(command[:3])} failed: {said}")
