@@ -27,6 +27,7 @@ BUILT_SCHEMAS = (
     "intermediate",
     "snapshot",
     "marts",
+    "verification",
     *PUBLIC_SCHEMAS,
 )
 LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"
