@@ -1,0 +1,224 @@
+"""The daily run: it looks at what is new, and must say there what the full verification would say.
+
+Each engine has one copy of the built sample, whose rows are verified. New rows are added to the raw logs, and the
+project is run as it is but for its selectors: `daily` there is what leads to the mark, so that a run takes seconds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.python.built import Built, copied
+
+from mbp.building.dbt_process import DbtOutcome, environment, run_dbt
+from mbp.contracts import load_contracts
+from mbp.contracts.policy import load_policy
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.server import PostgresServer
+
+SELECTORS = """\
+selectors:
+  - name: daily
+    definition:
+      union:
+        - {method: fqn, value: quotes_verified, parents: true}
+        - exclude:
+            - {method: resource_type, value: seed}
+            - {method: resource_type, value: unit_test}
+            - {method: tag, value: nightly}
+"""
+SLICE, MART = "verification", "marts"
+MARK = "select verified_until from verification.quotes_verified"
+# Of the sample: the newest arrival is a moment before midnight, the mark looks back to 22:00.
+SAID_LATER = "2026-01-07 00:10:00+00:00"
+OLD_QUOTE, OTHER_OLD_QUOTE, REPEATED = "q-00005-000005", "q-00005-000004", "q-00005-000006"
+RUNS_LEFT_BEHIND = "2026-01-05 01:00:00+00:00"
+
+
+@dataclass
+class Verdict:
+    """What one daily run said: rule -> keys of its failing rows, and the same of whole tables."""
+
+    daily: dict[str, set[str]]
+    whole: dict[str, set[str]]
+    said: str
+    statuses: dict[str, str]
+
+
+@dataclass
+class World:
+    """A copy of the built sample that may be spoiled, and the project with its short selector."""
+
+    root: Path
+    target: str
+    settings: dict[str, str]
+    folder: Path
+    position: int = 10**18
+    manifest: Any = field(default=None, repr=False)
+
+    def open(self) -> Warehouse:
+        return connect(self.root, self.target)
+
+    def execute(self, *statements: str) -> None:
+        with environment(self.settings), self.open() as warehouse:
+            for statement in statements:
+                warehouse.execute(statement)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with environment(self.settings), self.open() as warehouse:
+            return warehouse.query(sql)[1]
+
+    def arrive(self, table: str, key: str, like: str, arrived: str = SAID_LATER, **change: str) -> None:
+        """A change of `key` with the columns of the newest change of `like`, but for `change` (SQL expressions)."""
+        self.position += 1
+        log, name = f"sample_mbp.raw_mbp__{table}", f"{table.removesuffix('s')}_id"
+        change = {
+            name: f"'{key}'",
+            "__op": "'u'",
+            "__deleted": "'false'",
+            "__source_lsn": str(self.position),
+            "__source_ts_ms": "__source_ts_ms + 1000000",
+            "_loaded_at": f"timestamptz '{arrived}'",
+            **change,
+        }
+        columns = [
+            row[0]
+            for row in self.query(
+                "select column_name from information_schema.columns where table_schema = 'sample_mbp'"
+                f" and table_name = 'raw_mbp__{table}' order by ordinal_position"
+            )
+        ]
+        chosen = ", ".join(change.get(column, column) for column in columns)
+        self.execute(
+            f"insert into {log} select {chosen} from {log} where {name} = '{like}'"
+            " order by __source_lsn desc limit 1"
+        )
+
+    def run(self, *arguments: str) -> DbtOutcome:
+        if self.manifest is None:
+            parsed = run_dbt(
+                self.root, ["parse"], target=self.target, artifacts=self.folder, changes=self.settings
+            )
+            assert parsed.success, parsed.problem
+            self.manifest = parsed.result
+        outcome = run_dbt(
+            self.root,
+            [*arguments],
+            target=self.target,
+            artifacts=self.folder,
+            changes=self.settings,
+            manifest=self.manifest,
+        )
+        assert outcome.problem is None, outcome.problem
+        return outcome
+
+    def daily(self) -> Verdict:
+        """One daily run, and its rules once more on all rows."""
+        said = StringIO()
+        with redirect_stdout(said):
+            results = self.run("build", "--selector", "daily").result.results
+        log = (self.folder / "logs" / "dbt.log").read_text(encoding="utf-8")
+        verdict = Verdict({}, {}, log, {})
+        with environment(self.settings), self.open() as warehouse:
+            for result in results:
+                verdict.statuses[result.node.name] = str(result.status)
+                sql = result.node.compiled_code or ""
+                if result.node.resource_type != "test" or "quotes_to_check" not in sql:
+                    continue
+                whole = sql.replace('"verification"."quotes_to_check"', '"marts"."mbp_quotes"')
+                assert whole != sql
+                for found, query in ((verdict.daily, sql), (verdict.whole, whole)):
+                    names, rows = warehouse.query(query)
+                    at = names.index("quote_id" if "quote_id" in names else "unique_field")
+                    if rows and result.node.config.severity.lower() == "error":
+                        found[result.node.name] = {str(row[at]) for row in rows}
+                told = result.node.name in verdict.daily
+                assert told == (str(result.status) == "fail"), result.node.name
+        return verdict
+
+
+@pytest.fixture(scope="module", params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
+def world(
+    request: pytest.FixtureRequest,
+    built: Built,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("daily")
+    root = folder / "project"
+    root.mkdir()
+    for path in built.root.iterdir():
+        if path.name not in ("selectors.yml", "target", "logs", ".git"):
+            (root / path.name).symlink_to(path)
+    (root / "selectors.yml").write_text(SELECTORS, encoding="utf-8")
+    with copied(built, postgres_server, request.param, folder) as settings:
+        yield World(root, request.param, dict(settings), folder)
+
+
+@pytest.mark.slow
+def test_the_story_of_a_daily_run(world: World) -> None:
+    """One world through five days: nothing new, faults, the same faults again, mended, and once more nothing."""
+    ((verified,),) = world.query(MARK)
+
+    quiet = world.daily()
+    assert quiet.daily == quiet.whole == {}
+    assert "nothing new arrived since the last verification" in quiet.said
+    assert world.query(MARK) == [(verified,)]
+
+    # In the new slice; late, by its own time; a new version and a delete of old keys; and one that became visible
+    # only when nobody looked there any more.
+    world.arrive("quotes", "new-1", OLD_QUOTE, volume="-1", quoted_at="timestamptz '2026-01-07 00:05:00+00:00'")
+    world.arrive("quotes", "late-1", OLD_QUOTE, price="1.5")
+    world.arrive("quotes", "orphan-1", OLD_QUOTE, market_id="'nowhere'")
+    world.arrive("quotes", OLD_QUOTE, OLD_QUOTE, depth_2pct="-1")
+    world.arrive("quotes", OTHER_OLD_QUOTE, OTHER_OLD_QUOTE, __op="'d'", __deleted="'true'")
+    world.arrive("quotes", "unseen-1", OLD_QUOTE, arrived=RUNS_LEFT_BEHIND, volume="-1")
+    # A market that, as we now learn, had closed before the quotes that were verified.
+    ((market, quotes),) = world.query(
+        "select q.market_id, count(*) from marts.mbp_quotes as q inner join marts.mbp_markets as m"
+        " on q.market_id = m.market_id where m.status = 'open' group by q.market_id order by 2 limit 1"
+    )
+    assert quotes > 1
+    early = "timestamptz '2026-01-04 00:00:00+00:00'"
+    world.arrive("markets", market, market, status="'closed'", closed_at=early, updated_at=early)
+
+    faults = world.daily()
+    assert faults.daily == faults.whole
+    assert faults.daily["mbp_quotes_volume_range"] == {"new-1"}
+    assert faults.daily["mbp_quotes_price_range"] == {"late-1"}
+    assert faults.daily["mbp_quotes_fk"] == {"orphan-1"}
+    assert faults.daily["mbp_quotes_depth_2pct_range"] == {OLD_QUOTE}
+    assert len(faults.daily["assert_quote_after_close"]) >= quotes
+    assert faults.statuses["quotes_verified"] == "skipped"
+    assert world.query(MARK) == [(verified,)], "a failed run advanced the mark"
+    kept = {row[0] for row in world.query("select quote_id from marts.mbp_quotes")}
+    assert OTHER_OLD_QUOTE not in kept
+    assert "unseen-1" not in kept, "it is for the nightly rule to find"
+    (lost,) = world.run("test", "--select", "mbp_quotes_cdc_no_loss").result
+    assert (str(lost.status), lost.failures) == ("fail", 1)
+    assert "nightly" in lost.node.tags
+
+    # Nothing arrived since; it is looked at again all the same.
+    again = world.daily()
+    assert again.daily == again.whole == faults.daily
+
+    later = "2026-01-07 04:00:00+00:00"
+    for key in ("new-1", "late-1", "orphan-1"):
+        world.arrive("quotes", key, key, arrived=later, __op="'d'", __deleted="'true'")
+    world.arrive("quotes", OLD_QUOTE, OLD_QUOTE, arrived=later, depth_2pct="1")
+    world.arrive("markets", market, market, arrived=later, status="'open'", closed_at="null")
+    # The log keeps that the market was closed for a while: that is taken out of it.
+    world.execute(
+        f"delete from sample_mbp.raw_mbp__markets where market_id = '{market}' and __source_lsn >= {10**18}"
+    )
+    mended = world.daily()
+    assert mended.daily == mended.whole == {}
+    ((advanced,),) = world.query(MARK)
+    assert advanced > verified
