@@ -83,7 +83,9 @@ def fill(warehouse: Warehouse, relation: str, known: Mapping[str, str]) -> None:
         "double precision": "0.001",
     }
     chosen = ", ".join(known.get(name, values[kind]) for name, kind in columns)
-    warehouse.execute(f"insert into {relation} select {chosen} from generate_series(1, {ROWS}) as n")
+    warehouse.execute(
+        f"insert into {relation} select {chosen} from generate_series(1, {ROWS}) as n"
+    )
     warehouse.execute(f"analyze {relation}")
 
 
