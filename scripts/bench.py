@@ -117,14 +117,12 @@ def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]
     print(
         f"  of the engine time: pure read of the columns {read_seconds:.2f} s, plain copy {copy_seconds:.2f} s"
     )
-    since, added = deliver_the_rest(warehouse, history, threshold)
-    incremental = build(
-        root, scratch, warehouse, ["--vars", json.dumps({"mbp_slice_since": since})]
-    )
-    report(f"+ {added:,} new quotes", incremental, added)
-    newest, _ = deliver_the_rest(warehouse, history, "9999-01-01")
-    idle = build(root, scratch, warehouse, ["--vars", json.dumps({"mbp_slice_since": newest})])
-    report("nothing new", idle, 1)
+    added = deliver_the_rest(warehouse, history, threshold)
+    incremental = build(root, scratch, warehouse, ["--selector", "daily"])
+    report(f"daily, + {added:,} new quotes", incremental, added)
+    demand_slice(warehouse, rows)
+    idle = build(root, scratch, warehouse, ["--selector", "daily"])
+    report("daily, nothing new", idle, 1)
     ratio = share(incremental, full)
     print(
         f"mbp_quotes and its row rules, incremental / full refresh: {ratio:.1%} (models"
@@ -205,14 +203,9 @@ def prepare(warehouse: Path, history: Path) -> tuple[str, int]:
         return threshold, int(rows)
 
 
-def deliver_the_rest(warehouse: Path, history: Path, threshold: str) -> tuple[str, int]:
-    """Adds the quotes held back; gives the watermark before them and their number."""
+def deliver_the_rest(warehouse: Path, history: Path, threshold: str) -> int:
+    """Adds the rows held back; gives the number of quotes among them."""
     with connect(warehouse) as connection:
-        since = one_row(
-            connection,
-            "select strftime(max(applied_until), '%Y-%m-%d %H:%M:%S.%f')"
-            " from intermediate.applied_logs where relation_name = 'mbp_quotes'",
-        )
         added = 0
         for schema, table in raw_names():
             loaded = one_row(
@@ -221,7 +214,16 @@ def deliver_the_rest(warehouse: Path, history: Path, threshold: str) -> tuple[st
                 f" where _loaded_at > '{threshold}' order by _loaded_at",
             )
             added = int(loaded[0]) if table == "quotes" else added
-        return str(since[0]), added
+        return added
+
+
+def demand_slice(warehouse: Path, rows: int) -> None:
+    """A daily run that had no verification to start from looked at all rows, and measures something else."""
+    with connect(warehouse) as connection:
+        looked = one_row(connection, "select count(*) from verification.quotes_to_check")[0]
+    if looked > rows * 2 * NEW_SHARE:
+        sys.exit(f"bench: the daily run looked at {looked:,} of {rows:,} rows, not at the new ones")
+    print(f"  rows that its tests looked at: {looked:,}")
 
 
 def peers(warehouse: Path) -> tuple[float, float]:

@@ -1,18 +1,19 @@
 {#- A literal for the arrival time from which an incremental run must look again: the newest arrival
     already applied (`select_newest` gives it in one column and row), less the declared lookback.
     A literal, not a subquery, so that engines can skip blocks and partitions. Null: look at all. -#}
-{% macro arrival_floor(select_newest) -%}
+{% macro arrival_floor(select_newest, lookbacks=1) -%}
     {%- set newest -%}
         select {{ epoch_microseconds('applied.newest') }} as microseconds
         from ({{ select_newest }}) as applied
     {%- endset -%}
     {%- set found = run_query(newest).columns[0].values() | list if execute else [] -%}
     {%- if found and found[0] is not none -%}
-        {%- set lookback = modules.datetime.timedelta(minutes=var('mbp_lookback_minutes') | int) -%}
+        {%- set lookback = modules.datetime.timedelta(minutes=lookbacks * var('mbp_lookback_minutes') | int) -%}
         {%- set epoch = modules.datetime.datetime(1970, 1, 1) -%}
         {%- set newest = epoch + modules.datetime.timedelta(microseconds=found[0] | int) -%}
-        {#- An arrival that claims to be later than now must not hide the ones before it. #}
-        {%- set floor = [newest, modules.datetime.datetime.utcnow()] | min - lookback -%}
+        {#- An arrival that claims to be later than now must not hide the ones before it. One "now" for the whole run:
+            its steps begin at the same floor. #}
+        {%- set floor = [newest, run_started_at.replace(tzinfo=none)] | min - lookback -%}
         {{- return("cast('" ~ floor.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "+00:00' as " ~ type_timestamp_utc() ~ ")") -}}
     {%- endif -%}
     {{- return(none) -}}

@@ -47,6 +47,12 @@
 {%- endmacro %}
 {% macro default__epoch_microseconds(expression) -%}{{ unsupported('epoch_microseconds') }}{%- endmacro %}
 
+{#- The literal of an instant in microseconds since 1970, so that engines can skip blocks by it. -#}
+{% macro timestamp_literal(microseconds) -%}
+    {%- set instant = modules.datetime.datetime(1970, 1, 1) + modules.datetime.timedelta(microseconds=microseconds | int) -%}
+    {{- return("cast('" ~ instant.strftime('%Y-%m-%d %H:%M:%S.%f') ~ "+00:00' as " ~ type_timestamp_utc() ~ ")") -}}
+{%- endmacro %}
+
 {#- Seconds from one instant to another, with microseconds, as decimal(18,6). -#}
 {% macro seconds_between(earlier, later) -%}
     cast(

@@ -3,8 +3,14 @@
     unique_key='quote_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
-    post_hook="{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', none) }}",
-    indexes=indexes_where_useful([{'columns': ['quote_id'], 'unique': true}, {'columns': ['market_id', 'quoted_at']}])
+    post_hook=[
+        "{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', none) }}",
+        "{{ index_of_exceptions(this, 'quote_id', twap_differs()) }}",
+        "{{ index_of_exceptions(this, 'market_id, quoted_at', twap_diverges()) }}",
+    ],
+    indexes=indexes_where_useful(
+        [{'columns': ['quote_id'], 'unique': true}, {'columns': ['market_id', 'quoted_at']}, {'columns': ['loaded_at']}]
+    )
 ) }}
 
 {% set window = twap_window_microseconds() %}

@@ -10,14 +10,20 @@
 {% macro change_log_columns() %}loaded_at{% endmacro %}
 {% macro newest_first(key) %}row_number() over (partition by {{ key }} order by log_position){% endmacro %}
 {% macro twap_window_microseconds() %}300000000{% endmacro %}
-{% macro arrival_floor(select_newest) %}current_timestamp{% endmacro %}
+{% macro arrival_floor(select_newest, lookbacks=1) %}current_timestamp{% endmacro %}
 {% macro watermark_floor(relation, log_relation) %}current_timestamp{% endmacro %}
 {% macro where_arrived_since(floor) %}{% endmacro %}
 {% macro forget_deleted(relation, log_relation, key, floor) %}{% endmacro %}
 {% macro record_watermark(relation, log_relation) %}{% endmacro %}
 {% macro indexes_where_useful(indexes) %}{% endmacro %}
-{% macro rows_to_check(relation, bound_by_time=true) %}{{ relation }}{% endmacro %}
-{% macro refuse_empty_slice(log, moment) %}{% endmacro %}
+{% macro index_of_exceptions(relation, columns, predicate) %}{% endmacro %}
+{% macro rows_to_check(relation, markets=none, intervals=none) %}{{ relation }}{% endmacro %}
+{% macro twap_differs() %}twap_5m > recomputed_twap_5m{% endmacro %}
+{% macro twap_diverges() %}divergence_ratio > 0.01{% endmacro %}
+{% macro look_at(relation, log, key) %}{% endmacro %}
+{% macro keep_market_history(markets, intervals) %}{% endmacro %}
+{% macro build_verifies(dataset) %}{% endmacro %}
+{% macro existing_relation(name) %}{% endmacro %}
 {% macro refuse_mixed_origins() %}{% endmacro %}
 {% macro change_log_tables() %}mq{% endmacro %}
 {% macro utc_date(expression) %}cast({{ expression }} as date){% endmacro %}

@@ -1,3 +1,5 @@
+{{ config(indexes=indexes_where_useful([{'columns': ['market_id', 'detected_at']}])) }}
+
 with latest as (
 
     select * from {{ ref('int_mbp__abuse_events_latest') }}

@@ -4,7 +4,10 @@
     incremental_strategy='delete+insert',
     on_schema_change='fail',
     pre_hook="{{ forget_deleted(this, ref('int_mbp__quotes_latest'), 'quote_id', watermark_floor(this, ref('int_mbp__quotes_latest'))) }}",
-    post_hook="{{ record_watermark(this, ref('int_mbp__quotes_latest')) }}",
+    post_hook=[
+        "{{ record_watermark(this, ref('int_mbp__quotes_latest')) }}",
+        "{{ look_at(this, ref('int_mbp__quotes_latest'), 'quote_id') }}",
+    ],
     indexes=indexes_where_useful([{'columns': ['quote_id'], 'unique': true}, {'columns': ['market_id', 'quoted_at']}])
 ) }}
 

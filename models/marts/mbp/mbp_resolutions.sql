@@ -1,3 +1,5 @@
+{{ config(indexes=indexes_where_useful([{'columns': ['market_id']}])) }}
+
 with latest as (
 
     select * from {{ ref('int_mbp__resolutions_latest') }}

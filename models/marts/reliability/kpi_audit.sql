@@ -2,7 +2,8 @@
     materialized='incremental',
     unique_key='window_start',
     incremental_strategy='delete+insert',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    indexes=indexes_where_useful([{'columns': ['window_start'], 'unique': true}])
 ) }}
 
 {% set floor = measured_until() %}

@@ -2,7 +2,8 @@
     materialized='incremental',
     unique_key='interaction_id',
     incremental_strategy='delete+insert',
-    on_schema_change='fail'
+    on_schema_change='fail',
+    indexes=indexes_where_useful([{'columns': ['interaction_id'], 'unique': true}, {'columns': ['window_start']}])
 ) }}
 
 {% set floor = measured_until() %}

@@ -3,6 +3,7 @@
     unique_key='divergence_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
+    indexes=indexes_where_useful([{'columns': ['divergence_id'], 'unique': true}, {'columns': ['window_start']}]),
     pre_hook="{{ forget_windows(ref('stg_mbp__quotes'), 'quoted_at', 'quote_id', 5) }}"
 ) }}
 

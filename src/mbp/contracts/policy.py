@@ -24,6 +24,7 @@ DIMENSIONS = (
     "timeliness",
     "uniqueness",
 )
+CADENCES = ("daily", "nightly")
 # Projects (and copies of them) whose files are kept as read, by their content.
 KEPT = 8
 TEXT = {"type": "string", "minLength": 1}
@@ -69,7 +70,15 @@ SCHEMA = closed(
         "families": {
             "type": "object",
             "minProperties": 1,
-            "additionalProperties": closed({"dimension": {"enum": DIMENSIONS}, "meaning": TEXT}),
+            "additionalProperties": closed(
+                {
+                    "dimension": {"enum": DIMENSIONS},
+                    "meaning": TEXT,
+                    "cadence": {"enum": CADENCES},
+                    "nightly_because": TEXT,
+                },
+                optional=("nightly_because",),
+            ),
         },
         "required_families": {"type": "array", "minItems": 1, "items": TEXT},
         "exceptions": {
@@ -88,11 +97,16 @@ SCHEMA = closed(
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of rule: its quality dimension and what it means."""
+    """A kind of rule: its quality dimension and what it means.
+
+    Attributes:
+        nightly_because: why a daily run does not judge it; None when it does.
+    """
 
     name: str
     dimension: str
     meaning: str
+    nightly_because: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +139,15 @@ class Policy:
     exceptions: tuple[FamilyException, ...]
     owners: Mapping[str, str]
     path: str = POLICY
+
+    @property
+    def nightly(self) -> dict[str, str]:
+        """Families that only the full verification judges -> why."""
+        return {
+            name: family.nightly_because
+            for name, family in self.families.items()
+            if family.nightly_because is not None
+        }
 
     def excepted(self, dataset: str, family: str) -> FamilyException | None:
         """The exception that frees the dataset of the family."""
@@ -172,13 +195,13 @@ def policy_of(text: str) -> Policy:
     """The policy in a text; kept, because reading YAML with places is slow and every command asks often.
 
     Raises:
-        MbpError: not of the schema, or a family that is not defined.
+        MbpError: not of the schema, a family that is not defined, or one that is nightly without a reason.
     """
     name = POLICY
     document = loads(text, shown_as=name)
     value = check(document, Draft201909Validator(SCHEMA), name)
     families = {
-        family: Family(family, entry["dimension"], entry["meaning"].strip())
+        family: _family(family, entry, line_of(document["families"], family))
         for family, entry in value["families"].items()
     }
     for index, family in enumerate(value["required_families"]):
@@ -200,6 +223,18 @@ def policy_of(text: str) -> Policy:
         owners={team: entry["name"] for team, entry in value["owners"].items()},
         path=name,
     )
+
+
+def _family(name: str, entry: Mapping[str, str], line: int | None) -> Family:
+    reason = entry.get("nightly_because")
+    if (entry["cadence"] == "nightly") != (reason is not None):
+        raise MbpError(
+            f"the family {name} is {entry['cadence']} and has {'a' if reason else 'no'} nightly_because",
+            path=POLICY,
+            line=line,
+            cure="say why a rule is nightly, and only then",
+        )
+    return Family(name, entry["dimension"], entry["meaning"].strip(), reason and reason.strip())
 
 
 def _known(family: str, families: Mapping[str, Family], path: str, line: int | None) -> None:

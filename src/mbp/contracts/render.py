@@ -53,15 +53,17 @@ def rendered(root: Path) -> dict[str, str]:
     measured = {metric.dataset for metric in semantics.metrics}
     return {
         COLUMNS_FILE: columns_markdown(contracts),
-        RULES_FILE: rules_markdown(rules),
+        RULES_FILE: rules_markdown(rules, policy.nightly),
         LINT_FILE: lint_markdown(),
-        MODELS_FILE: models_yaml(contracts, _incremental(root, contracts), measured),
+        MODELS_FILE: models_yaml(
+            contracts, _incremental(root, contracts), measured, policy.nightly
+        ),
         SOURCES_FILE: sources_yaml(contracts),
         RULES_SEED: rules_csv(rules),
         MONITOR_SEED: monitor_csv(policy),
         SHEET_SEED: sheet_csv(sheet),
         PARAMETERS_SEED: parameters_csv(sheet),
-        SINGULAR_TESTS_FILE: singular_tests_yaml(rules),
+        SINGULAR_TESTS_FILE: singular_tests_yaml(rules, policy.nightly),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mbp.contracts.model import Column, Contract, Rule
 from mbp.contracts.render_models import doc_name
@@ -34,7 +34,7 @@ def _column_text(column: Column) -> str:
     return f"{column.description}{unit} {CLASSES[column.classification]}"
 
 
-def rules_markdown(rules: Sequence[Rule]) -> str:
+def rules_markdown(rules: Sequence[Rule], nightly: Mapping[str, str]) -> str:
     """docs/reference/rules.md: every rule, by dataset and id."""
     datasets = sorted({rule.dataset for rule in rules})
     warnings = sum(rule.severity == "warning" for rule in rules)
@@ -47,7 +47,19 @@ def rules_markdown(rules: Sequence[Rule]) -> str:
     ]
     for dataset in datasets:
         parts += [f"## {dataset}\n", _table([rule for rule in rules if rule.dataset == dataset])]
-    return "\n".join(parts)
+    return "\n".join([*parts, *_nightly(rules, nightly)])
+
+
+def _nightly(rules: Sequence[Rule], nightly: Mapping[str, str]) -> list[str]:
+    lines = ["| family | rules | why only nightly |", "| --- | --- | --- |"]
+    for family, reason in sorted(nightly.items()):
+        names = ", ".join(f"`{rule.id}`" for rule in rules if rule.family == family)
+        lines.append(f"| {family} | {names or 'none'} | {cell(reason)} |")
+    told = (
+        "`dbt build --selector daily` judges every rule but these, which only "
+        "`dbt build --selector nightly` judges\n([what a daily run looks at](../performance.md)).\n"
+    )
+    return ["## Nightly only\n", told, "\n".join(lines) + "\n"]
 
 
 def _table(rules: Sequence[Rule]) -> str:

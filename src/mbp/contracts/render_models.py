@@ -13,7 +13,10 @@ DBT_SEVERITY = {"error": "error", "warning": "warn"}
 
 
 def models_yaml(
-    contracts: Sequence[Contract], incremental: Collection[str], measured: Collection[str]
+    contracts: Sequence[Contract],
+    incremental: Collection[str],
+    measured: Collection[str],
+    nightly: Collection[str],
 ) -> str:
     """models/marts/mbp/_mbp__models.yml.
 
@@ -22,18 +25,24 @@ def models_yaml(
             inserts the same key in one transaction, which DuckDB's index refuses; the rule
             `<dataset>_<key>_unique` stands in.
         measured: datasets with a business metric.
+        nightly: families that only the full verification judges; their tests carry the tag.
     """
     models = [
-        _model(contract, contract.dataset not in incremental, contract.dataset in measured)
+        _model(
+            contract,
+            contract.dataset not in incremental,
+            contract.dataset in measured,
+            nightly,
+        )
         for contract in contracts
     ]
     return HEADER + yaml_text({"version": 2, "models": models})
 
 
-def singular_tests_yaml(rules: Iterable[Rule]) -> str:
+def singular_tests_yaml(rules: Iterable[Rule], nightly: Collection[str]) -> str:
     """tests/dbt/singular/_singular__tests.yml: what the SQL files cannot say of themselves."""
     tests = [
-        {"name": rule.test, "description": rule.description, "config": _config(rule)}
+        {"name": rule.test, "description": rule.description, "config": _config(rule, nightly)}
         for rule in sorted(rules, key=lambda rule: rule.test)
         if rule.singular
     ]
@@ -45,7 +54,9 @@ def doc_name(dataset: str, column: str) -> str:
     return f"{dataset}__{column}"
 
 
-def _model(contract: Contract, keyed: bool, measured: bool) -> dict[str, Any]:
+def _model(
+    contract: Contract, keyed: bool, measured: bool, nightly: Collection[str]
+) -> dict[str, Any]:
     texts = [contract.purpose]
     texts += [f"Use: {contract.usage}"] if contract.usage else []
     texts += [f"Limits: {contract.limitations}"] if contract.limitations else []
@@ -69,12 +80,12 @@ def _model(contract: Contract, keyed: bool, measured: bool) -> dict[str, Any]:
         model["constraints"] = [{"type": "primary_key", "columns": [contract.key.name]}]
     tests = [rule for rule in contract.rules if rule.column is None and not rule.singular]
     if tests:
-        model["data_tests"] = [_test(rule) for rule in tests]
-    model["columns"] = [_column(column, contract) for column in contract.columns]
+        model["data_tests"] = [_test(rule, nightly) for rule in tests]
+    model["columns"] = [_column(column, contract, nightly) for column in contract.columns]
     return model
 
 
-def _column(column: Column, contract: Contract) -> dict[str, Any]:
+def _column(column: Column, contract: Contract, nightly: Collection[str]) -> dict[str, Any]:
     meta = {"classification": column.classification}
     if column.unit:
         meta["unit"] = column.unit
@@ -88,18 +99,18 @@ def _column(column: Column, contract: Contract) -> dict[str, Any]:
         rendered["constraints"] = [{"type": "not_null"}]
     tests = [rule for rule in contract.rules if rule.column == column.name]
     if tests:
-        rendered["data_tests"] = [_test(rule) for rule in tests]
+        rendered["data_tests"] = [_test(rule, nightly) for rule in tests]
     return rendered
 
 
-def _test(rule: Rule) -> dict[str, Any]:
+def _test(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
     body: dict[str, Any] = {"name": rule.id, "description": rule.description}
     if rule.arguments:
         body["arguments"] = dict(rule.arguments)
-    return {rule.test: {**body, "config": _config(rule)}}
+    return {rule.test: {**body, "config": _config(rule, nightly)}}
 
 
-def _config(rule: Rule) -> dict[str, Any]:
+def _config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
     meta: dict[str, Any] = {
         "rule_id": rule.id,
         "dataset": rule.dataset,
@@ -110,4 +121,5 @@ def _config(rule: Rule) -> dict[str, Any]:
     }
     if rule.expires:
         meta["expires"] = rule.expires.isoformat()
-    return {"severity": DBT_SEVERITY[rule.severity], "tags": ["a89", rule.family], "meta": meta}
+    tags = ["a89", rule.family, *(["nightly"] if rule.family in nightly else [])]
+    return {"severity": DBT_SEVERITY[rule.severity], "tags": tags, "meta": meta}

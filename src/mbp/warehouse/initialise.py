@@ -27,6 +27,7 @@ BUILT_SCHEMAS = (
     "intermediate",
     "snapshot",
     "marts",
+    "verification",
     *PUBLIC_SCHEMAS,
 )
 LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"
@@ -45,7 +46,7 @@ def statements(root: Path, engine: str) -> list[str]:
     for name, (control, _) in CDC_CONTROL_TABLES.items():
         schema, _, table = name.partition(".")
         found.append(create_statement(schema, table, control))
-    return found + _grants() if engine == "postgres" else found
+    return found + _indexes(root) + _grants() if engine == "postgres" else found
 
 
 def initialise(root: Path, warehouse: Warehouse) -> list[str]:
@@ -55,6 +56,17 @@ def initialise(root: Path, warehouse: Warehouse) -> list[str]:
         for statement in todo:
             warehouse.execute(statement)
     return todo
+
+
+def _indexes(root: Path) -> list[str]:
+    """Arrivals of the raw tables, which only ever grow by the newest: increments begin at one, "now" is the last.
+
+    A b-tree and no BRIN index, although that is a hundredth of its size: only a b-tree knows the newest.
+    """
+    return [
+        f"create index if not exists {table}_loaded_at on raw_{family}.{table} (_loaded_at)"
+        for family, table in (name.split(".") for name in raw_tables(root))
+    ]
 
 
 def _grants() -> list[str]:

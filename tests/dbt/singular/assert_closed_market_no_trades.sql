@@ -3,7 +3,8 @@
 -- Orphans belong to the foreign key rule.
 with quotes as (
 
-    select * from {{ rows_to_check(ref('mbp_quotes')) }}
+    {% set intervals = ref('int_mbp__market_status_intervals') %}
+    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals) }}
     where volume > 0
 
 ),

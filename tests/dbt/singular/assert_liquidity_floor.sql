@@ -1,7 +1,8 @@
 -- While a market is open, the depth within 2 % of the price covers the market's minimum.
 with quotes as (
 
-    select * from {{ rows_to_check(ref('mbp_quotes')) }}
+    {% set intervals = ref('int_mbp__market_status_intervals') %}
+    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals) }}
 
 ),
 

@@ -3,7 +3,7 @@
 with averages as (
 
     select * from {{ ref('int_mbp__quotes_twap') }}
-    where divergence_ratio > 0.01
+    where {{ twap_diverges() }}
 
 ),
 

@@ -12,4 +12,4 @@ select
     twap_5m,
     recomputed_twap_5m
 from averages
-where abs(twap_5m - recomputed_twap_5m) > 0.000001
+where {{ twap_differs() }}

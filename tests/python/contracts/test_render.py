@@ -12,6 +12,7 @@ from contracts_project import MARKETS, QUOTES, Project
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts import render as rendering
 from mbp.contracts.code_owners import CODE_OWNERS
+from mbp.contracts.policy import load_policy
 from mbp.contracts.yaml_text import yaml_text
 from mbp.errors import MbpError
 
@@ -30,6 +31,8 @@ def models(project: Project) -> dict[str, Any]:
 
 def test_every_rule_is_one_test_with_its_meta(project: Project) -> None:
     rules = {rule.id: rule for rule in all_rules(load_contracts(project.root))}
+    nightly = load_policy(project.root).nightly
+    assert {"cdc_no_loss", "cdc_order"} <= nightly.keys()
     rendered: dict[str, Any] = {}
     for model in models(project).values():
         for holder in (model, *model["columns"]):
@@ -45,7 +48,8 @@ def test_every_rule_is_one_test_with_its_meta(project: Project) -> None:
         rule = rules[rule_id]
         assert (name, arguments) == (rule.test, rule.arguments)
         assert config["severity"] == {"error": "error", "warning": "warn"}[rule.severity]
-        assert config["tags"] == ["a89", rule.family]
+        cadence = ["nightly"] if rule.family in nightly else []
+        assert config["tags"] == ["a89", rule.family, *cadence]
         expected = {
             "rule_id": rule_id,
             "dataset": rule.dataset,
@@ -266,3 +270,12 @@ def _edit(path: Path) -> None:
 
 def _contents(root: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_every_nightly_rule_is_listed_with_its_reason(project: Project) -> None:
+    nightly = load_policy(project.root).nightly
+    (_, listed) = rendering.rendered(project.root)[rendering.RULES_FILE].split("## Nightly only")
+    for rule in all_rules(load_contracts(project.root)):
+        assert (f"`{rule.id}`" in listed) == (rule.family in nightly), rule.id
+    for reason in nightly.values():
+        assert reason in listed

@@ -1,0 +1,118 @@
+{#- A table that says what was verified (docs/performance.md, "Daily and nightly"). looked_at: until which arrival the
+    tests of a build look. quotes_to_check: the slice of the last daily run. market_history: that of the markets when
+    the quotes were last verified. quotes_verified: a model, written when the tests have passed. -#}
+{% macro verification_table(name) -%}
+    {{- return(api.Relation.create(database=target.database, schema='verification', identifier=name)) -}}
+{%- endmacro %}
+
+{#- Post-hook of a dataset whose daily tests read a slice, in the transaction that writes its rows. The slice holds
+    every row whose key has a change that arrived since the last verification, less the lookback, and so also the old
+    row that a new one collides with. With nothing verified yet, or by other rules than today's, it is all rows. -#}
+{% macro look_at(relation, log, key) -%}
+    {%- if execute -%}
+    {%- if not adapter.check_schema_exists(target.database, 'verification') -%}
+        {%- do run_query('create schema verification') -%}
+    {%- endif -%}
+    {%- set looked_at = verification_table('looked_at') -%}
+    create table if not exists {{ looked_at }} (
+        dataset {{ type_string() }}, build_id {{ type_string() }}, looked_until {{ type_timestamp_utc() }}
+    );
+    delete from {{ looked_at }} where dataset = '{{ relation.identifier }}';
+    insert into {{ looked_at }}
+    select '{{ relation.identifier }}' as dataset, '{{ invocation_id }}' as build_id, max(loaded_at) as looked_until from {{ log }};
+    {%- if not is_incremental() and existing_relation('quotes_verified') %}
+    {#- Every row was written anew, by whichever command. #}
+    delete from {{ existing_relation('quotes_verified') }};
+    {%- endif -%}
+    {%- if is_daily() %}{{ make_slice(relation, log, key) }}{% endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The table of a daily run that its tests read. -#}
+{% macro make_slice(relation, log, key) -%}
+    {%- set slice = verification_table('quotes_to_check') -%}
+    {%- set floor = verified_floor(relation) if is_incremental() else none -%}
+    {%- set old = existing_relation('quotes_to_check') -%}
+    {%- if old %}
+    drop {{ old.type }} {{ old }};
+    {%- endif %}
+    {%- if floor is none %}
+    {%- do log_daily(relation.identifier ~ ': no verification to start from, so all rows are looked at') %}
+    create view {{ slice }} as select * from {{ relation }};
+    {%- else %}
+    {%- do tell_slice(relation, log, floor) %}
+    create table {{ slice }} as
+    select * from {{ relation }} where {{ key }} in (select {{ key }} from {{ log }} where loaded_at >= {{ floor }})
+    union all
+    select * from {{ relation }} where {{ key }} is null;
+    {%- endif -%}
+{%- endmacro %}
+
+{#- One line on what a daily run looks at; nothing new is said and not passed over. -#}
+{% macro tell_slice(relation, log, floor) -%}
+    {%- set found = run_query(
+        'select count(*) as looked, sum(case when loaded_at > (select max(verified_until) from '
+        ~ verification_table('quotes_verified') ~ ') then 1 else 0 end) as fresh from ' ~ log
+        ~ ' where loaded_at >= ' ~ floor
+    ).rows[0] -%}
+    {%- set fresh = found[1] | int if found[1] is not none else 0 -%}
+    {%- do log_daily(
+        relation.identifier ~ ': ' ~ ('nothing new arrived' if fresh == 0 else fresh ~ ' changed keys arrived')
+        ~ ' since the last verification; with the lookback ' ~ found[0] ~ ' are looked at'
+    ) -%}
+{%- endmacro %}
+
+{% macro log_daily(text) -%}
+    {%- do log('daily: ' ~ text, info=true) -%}
+{%- endmacro %}
+
+{#- Arrival time from which a daily run must look; none: at everything. Twice the lookback: the increment may have
+    begun one lookback earlier than the newest arrival that was verified, when that one was since overwritten. -#}
+{% macro verified_floor(relation) -%}
+    {%- if existing_relation('quotes_verified') -%}
+        {{- return(arrival_floor(
+            'select max(verified_until) as newest from ' ~ verification_table('quotes_verified')
+            ~ " where dataset = '" ~ relation.identifier ~ "' and rules_checksum = '"
+            ~ rules_checksum(relation.identifier) ~ "'",
+            lookbacks=2
+        )) -}}
+    {%- endif -%}
+    {{- return(none) -}}
+{%- endmacro %}
+
+{% macro existing_relation(name) -%}
+    {{- return(adapter.get_relation(target.database, 'verification', name)) -}}
+{%- endmacro %}
+
+{#- The tests of a dataset that read its slice, as dbt knows them, by id. -#}
+{% macro sliced_tests(dataset) -%}
+    {%- set found = [] -%}
+    {%- for node in graph.nodes.values() | sort(attribute='unique_id') -%}
+        {%- set meta = (node.config.meta or {}) if node.resource_type == 'test' else {} -%}
+        {%- if meta.get('dataset') == dataset and (
+            meta.get('family') in sliced_families() or 'macro.mbp.rows_to_check' in node.depends_on.macros
+        ) -%}
+            {%- do found.append(node) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{- return(found) -}}
+{%- endmacro %}
+
+{#- What the rules of a dataset were. Rows that were verified by other rules are not verified. -#}
+{% macro rules_checksum(dataset) -%}
+    {%- set told = [] -%}
+    {%- for test in sliced_tests(dataset) -%}
+        {%- do told.append([test.unique_id, test.test_metadata.kwargs | string if test.test_metadata else test.checksum.checksum]) -%}
+    {%- endfor -%}
+    {{- return(local_md5(tojson(told))) -}}
+{%- endmacro %}
+
+{#- Whether this build verifies the dataset: it built it, with rows, and runs every test that reads the slice. That the
+    tests pass is not asked here: dbt skips what stands below a test that failed. -#}
+{% macro build_verifies(dataset) -%}
+    {%- if not execute or flags.WHICH != 'build' or flags.EMPTY or flags.SAMPLE -%}
+        {{- return(false) -}}
+    {%- endif -%}
+    {%- set needed = ['model.' ~ project_name ~ '.' ~ dataset] + sliced_tests(dataset) | map(attribute='unique_id') | list -%}
+    {{- return(needed | reject('in', selected_resources) | list | length == 0) -}}
+{%- endmacro %}
