@@ -7,6 +7,7 @@
 ) }}
 
 {% set floor = measured_until() %}
+{% set touched = markets_touched(floor) %}
 
 with resolutions as (
 
@@ -18,8 +19,10 @@ with resolutions as (
 markets as (
 
     select * from {{ ref('int_mbp__markets_latest') }}
-    where not is_deleted and closed_at is not null
-    {% if floor is not none %}and market_id in ({{ markets_touched(floor) }}){% endif %}
+    where
+        not is_deleted
+        and closed_at is not null
+        {% if floor is not none %}and market_id in ({{ touched }}){% endif %}
 
 ),
 

@@ -10,7 +10,9 @@ prices as (
         market_id,
         price,
         {{ utc_timestamp('window_start') }} as hour_at,
-        {{ utc_timestamp('lead(window_start) over (partition by market_id order by window_start)') }} as next_hour_at
+        lead({{ utc_timestamp('window_start') }}) over (
+            partition by market_id order by window_start
+        ) as next_hour_at
     from {{ ref('sem_hour_prices') }}
 
 ),

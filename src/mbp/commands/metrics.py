@@ -74,7 +74,12 @@ def list_metrics(
     if as_json:
         document = {
             "metrics": [
-                {"name": one.name, "label": one.label, **one.meta, "dimensions": layer.dimensions([one.name])}
+                {
+                    "name": one.name,
+                    "label": one.label,
+                    **one.meta,
+                    "dimensions": layer.dimensions([one.name]),
+                }
                 for one in listed
             ],
             "saved_queries": _saved(layer),
@@ -149,7 +154,8 @@ def query(
 def check(as_json: AsJson = False) -> None:
     """Do A87 and the semantic layer say the same: metrics, definitions, units, owners, measures?
 
-    Looks at the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or empty.
+    Looks at the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
+    empty.
     """
     from mbp.paths import project_root
     from mbp.reporting import forms

@@ -59,9 +59,7 @@ def parameters_csv(sheet: Sheet) -> str:
 
 def horizons_csv(semantics: Semantics) -> str:
     """seeds/reference/calibration_horizons.csv: one row per horizon."""
-    return csv_text(
-        ("horizon_hours",), [[hours] for hours in semantics.calibration_horizons_hours]
-    )
+    return csv_text(("horizon_hours",), [[hours] for hours in semantics.calibration_horizons_hours])
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -109,7 +109,9 @@ def _of_kpi(kpi: Kpi) -> SemanticMetric:
         row_filter = f"{{{{ Dimension('kpi_window__kpi_id') }}}} = '{kpi.id}'"
     else:
         measure, row_filter = kpi.measure, None
-        across = "Over another time than its window: of all that was measured in it, not of the windows."
+        across = (
+            "Over another time than its window: of all that was measured in it, not of the windows."
+        )
     window = "run" if kpi.window_minutes is None else f"window of {kpi.window}"
     return SemanticMetric(
         name=f"{KPI_PREFIX}{kpi.id}",

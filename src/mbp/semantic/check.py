@@ -97,9 +97,7 @@ def check(root: Path) -> Suite:
     return Suite("mbp metrics check", files, findings, RULES, {"semantic_layer": counts})
 
 
-def _missing(
-    expected: tuple[SemanticMetric, ...], found: Mapping[str, Any]
-) -> Iterator[Finding]:
+def _missing(expected: tuple[SemanticMetric, ...], found: Mapping[str, Any]) -> Iterator[Finding]:
     for metric in expected:
         for name in (metric.name, *metric.parts):
             if name not in found:
@@ -145,7 +143,8 @@ def _computed(found: Mapping[str, Any]) -> tuple[tuple[str, ...], str | None]:
         if part
     ]
     filters = [
-        str(one["where_sql_template"]) for one in (found.get("filter") or {}).get("where_filters", ())
+        str(one["where_sql_template"])
+        for one in (found.get("filter") or {}).get("where_filters", ())
     ]
     return tuple(names), " and ".join(filters) or None
 

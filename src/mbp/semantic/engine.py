@@ -1,7 +1,7 @@
 """MetricFlow in this process: from a request to SQL. The project's own read-only connection runs it.
 
 Its command line `mf` would start dbt, open a connection that may write, and ask a package registry for news of
-itself; none of that is needed to compile SQL. Sources: `MetricFlowEngine` and `MetricFlowQueryRequest` of metricflow 0.213.
+itself; none of that is needed to compile SQL. Source: `MetricFlowEngine` of metricflow 0.213.
 """
 
 from __future__ import annotations
@@ -89,7 +89,12 @@ class SemanticLayer:
                 path="models/semantic",
                 cure="run `dbt parse`, which tells where",
             ) from error
-        declared = [metric.name for metric in self._manifest.metrics]
+        # Parts of a quotient mean nothing alone.
+        declared = [
+            metric.name
+            for metric in self._manifest.metrics
+            if "part_of" not in ((metric.config.meta if metric.config else None) or {})
+        ]
         self.saved_queries = {
             one.name: SavedQuery(
                 one.name,

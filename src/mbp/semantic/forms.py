@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -14,8 +14,11 @@ from mbp.errors import MbpError
 from mbp.semantic.query import Answer
 
 NOTHING = "-"
+MIDNIGHT = time()
 BAR, PLAIN_BAR = "█", "#"
 NARROWEST_BAR = 10
+# Blanks between label, value and bar.
+GAPS = 4
 
 
 def written(answer: Answer, form: str, *, width: int = 80, plain: bool = False) -> str:
@@ -50,7 +53,7 @@ def _heading(answer: Answer, name: str) -> str:
 
 def _table(answer: Answer) -> str:
     heads = [_heading(answer, name) for name in answer.columns]
-    cells = [[_shown(value) for value in row] for row in answer.rows]
+    cells = _cells(answer)
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     first_metric = len(answer.columns) - len(answer.metrics)
 
@@ -61,7 +64,9 @@ def _table(answer: Answer) -> str:
         ]
         return "  ".join(told).rstrip()
 
-    return "\n".join([line(heads), line(["-" * width for width in widths]), *map(line, cells)]) + "\n"
+    return (
+        "\n".join([line(heads), line(["-" * width for width in widths]), *map(line, cells)]) + "\n"
+    )
 
 
 def _csv(answer: Answer) -> str:
@@ -84,31 +89,45 @@ def _json(answer: Answer) -> str:
 
 def _chart(answer: Answer, width: int, bar: str) -> str:
     first_metric = len(answer.columns) - len(answer.metrics)
-    labels = [
-        " ".join(_shown(value) for value in row[:first_metric]) or "all" for row in answer.rows
-    ]
+    cells = _cells(answer)
+    labels = [" ".join(row[:first_metric]) or "all" for row in cells]
     longest = max(map(len, labels), default=0)
     parts = []
     for place, name in enumerate(answer.metrics, start=first_metric):
         values = [row[place] for row in answer.rows]
-        shown = [_shown(value) for value in values]
-        room = max(NARROWEST_BAR, width - longest - max(map(len, shown), default=0) - 4)
+        shown = [row[place] for row in cells]
+        room = max(NARROWEST_BAR, width - longest - max(map(len, shown), default=0) - GAPS)
         largest = max((abs(float(value)) for value in values if value is not None), default=0.0)
+        widest = max(map(len, shown), default=0)
         lines = [_heading(answer, name)]
         for label, value, told in zip(labels, values, shown, strict=True):
             share = abs(float(value or 0)) / largest if largest else 0.0
-            sign = bar if value is None or value >= 0 else "<"
-            lines.append(f"{label.ljust(longest)}  {told.rjust(max(map(len, shown)))}  {sign * round(share * room)}".rstrip())
+            drawn = (bar if value is None or value >= 0 else "<") * round(share * room)
+            lines.append(f"{label.ljust(longest)}  {told.rjust(widest)}  {drawn}".rstrip())
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
-def _shown(value: Any) -> str:
+def _cells(answer: Answer) -> list[list[str]]:
+    """Every value for people; days alone only where a column holds nothing but days."""
+    columns = list(zip(*answer.rows, strict=True))
+    days = [
+        all(
+            value is None or not isinstance(value, datetime) or value.time() == MIDNIGHT
+            for value in column
+        )
+        for column in columns
+    ]
+    return [
+        [_shown(value, day) for value, day in zip(row, days, strict=True)] for row in answer.rows
+    ]
+
+
+def _shown(value: Any, day: bool) -> str:
     if value is None:
         return NOTHING
     if isinstance(value, datetime):
-        whole_day = (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0)
-        return f"{value:%Y-%m-%d}" if whole_day else f"{value:%Y-%m-%d %H:%M}"
+        return f"{value:%Y-%m-%d}" if day else f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, float | Decimal):
         return f"{value:.6f}".rstrip("0").rstrip(".")
     return str(value)

@@ -73,9 +73,7 @@ def open_layer(root: Path, target: str, tell: Callable[[str], None]) -> Semantic
     return SemanticLayer(fresh_manifest(root, target, tell), engine_of(root, target))
 
 
-def ask(
-    root: Path, target: str | None, question: Question, tell: Callable[[str], None]
-) -> Answer:
+def ask(root: Path, target: str | None, question: Question, tell: Callable[[str], None]) -> Answer:
     """The answer to a question.
 
     Raises:
@@ -133,7 +131,7 @@ def answer(
     rows = [tuple(row[place] for place in order) for row in rows]
     if not request.limit:
         width = len(order) - len(metrics)
-        rows.sort(key=lambda row: [(value is None, str(value)) for value in row[:width]])
+        rows.sort(key=lambda row: [(value is None, value or 0) for value in row[:width]])
     found = Answer(
         columns=tuple(columns[place] for place in order),
         metrics=tuple(metrics),

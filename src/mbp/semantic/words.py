@@ -61,7 +61,9 @@ def conditions(
     finest = next((name for name in dimensions if _time_base(name) == METRIC_TIME), METRIC_TIME)
     for option, sign, text in (("--from", ">=", start), ("--to", "<", end)):
         if text is not None:
-            found.append(f"{_template(finest, dimensions)} {sign} timestamp '{_instant(text, option)}'")
+            found.append(
+                f"{_template(finest, dimensions)} {sign} timestamp '{_instant(text, option)}'"
+            )
     return tuple(found)
 
 
@@ -101,9 +103,7 @@ def _time_bases(dimensions: Mapping[str, str]) -> set[str]:
 
 def _not_finer(grain: str, dimensions: Mapping[str, str]) -> bool:
     finest = [grain_of(name) for name in dimensions if _time_base(name) == METRIC_TIME]
-    return any(
-        one in GRAINS and GRAINS.index(grain) >= GRAINS.index(one) for one in finest if one
-    )
+    return any(one in GRAINS and GRAINS.index(grain) >= GRAINS.index(one) for one in finest if one)
 
 
 def _instant(text: str, option: str) -> str:
