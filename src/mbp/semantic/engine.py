@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from dbt_semantic_interfaces.type_enums import TimeGranularity
 from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
 from metricflow.protocols.sql_client import SqlEngine
 from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
@@ -145,7 +144,7 @@ class SemanticLayer:
 def grain_of(name: str) -> str | None:
     """The grain at the end of a time's name."""
     last = name.rpartition("__")[2]
-    return last if last in {one.value for one in TimeGranularity} else None
+    return last if last in GRAINS else None
 
 
 class _Dialect:
