@@ -127,7 +127,7 @@ def answer(
         metrics = layer.saved_queries[request.saved].metrics
     columns, rows = _run(warehouse, layer.sql(request))
     keys = [name for name in columns if name not in metrics]
-    order = [columns.index(name) for name in (*(request.by or keys), *metrics)]
+    order = [_place(columns, name) for name in (*(request.by or keys), *metrics)]
     rows = [tuple(row[place] for place in order) for row in rows]
     if not request.limit:
         width = len(order) - len(metrics)
@@ -147,6 +147,13 @@ def answer(
         _, all_rows = _run(warehouse, layer.sql(whole))
         anywhere = Answer(tuple(metrics), tuple(metrics), all_rows, {})
     return Answer(**{**vars(found), "rows": [], "nothing_anywhere": anywhere.empty})
+
+
+def _place(columns: Sequence[str], name: str) -> int:
+    """Where a column stands. A time that was asked for without a grain comes with its finest one."""
+    if name in columns:
+        return columns.index(name)
+    return next(place for place, one in enumerate(columns) if one.rpartition("__")[0] == name)
 
 
 def _run(warehouse: Warehouse, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -40,7 +40,11 @@ def dimension_name(word: str, dimensions: Mapping[str, str]) -> str:
         MbpError: the metrics cannot be grouped by it.
     """
     name = f"{METRIC_TIME}__{word}" if word in GRAINS else word
-    if name in dimensions or _time_base(name) in _time_bases(dimensions):
+    grain = grain_of(name)
+    if name in dimensions:
+        return name
+    too_fine = grain and _time_base(name) == METRIC_TIME and not _not_finer(grain, dimensions)
+    if _time_base(name) in _time_bases(dimensions) and not too_fine:
         return name
     shown = [*dimensions, *(grain for grain in GRAINS if _not_finer(grain, dimensions))]
     return known_name(word, shown, "dimension", "a word of time alone is that of the metric")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,18 +75,22 @@ def active_markets(warehouse: Warehouse) -> Expected:
     return grouped((((at,), market) for at, market in traded), len)
 
 
-def last_price(found: Rows, market: str, until: datetime, *, including: bool) -> Any:
-    prices = [
-        price
-        for one, at, price, _, _ in found
-        if one == market and (clock(at) < until or (including and clock(at) == until))
-    ]
-    return prices[-1] if prices else None
+class Prices:
+    """The price of a market at an instant."""
+
+    def __init__(self, found: Rows) -> None:
+        self.steps = grouped(((market, (clock(at), price)) for market, at, price, *_ in found), list)
+
+    def at(self, market: str, until: datetime, *, including: bool) -> Any:
+        steps = self.steps.get(market, [])
+        find = bisect_right if including else bisect_left
+        place = find(steps, until, key=lambda step: step[0])
+        return steps[place - 1][1] if place else None
 
 
 def price(warehouse: Warehouse) -> Expected:
     """At the end of every day of a market: of its last complete hour, while it was there."""
-    found = quotes(warehouse)
+    prices = Prices(quotes(warehouse))
     _, [[last]] = warehouse.query("select max(window_start) from reliability.kpi_market_events")
     ends: dict[tuple[Any, ...], Fraction] = {}
     _, markets = warehouse.query(
@@ -103,7 +108,7 @@ def price(warehouse: Warehouse) -> Expected:
             end = min(end, hour(final))
         at = hour(opened_at)
         while at <= end:
-            value = last_price(found, market, at + HOUR, including=False)
+            value = prices.at(market, at + HOUR, including=False)
             if value is not None:
                 ends[(at.replace(hour=0), market)] = Fraction(value)
             at += HOUR
@@ -145,7 +150,7 @@ def market_state(warehouse: Warehouse) -> Expected:
 
 
 def brier_score(warehouse: Warehouse) -> Expected:
-    found = quotes(warehouse)
+    prices = Prices(quotes(warehouse))
     _, horizons = warehouse.query("select horizon_hours from reference.calibration_horizons")
     _, resolved = warehouse.query(
         "select markets.market_id, markets.closed_at, resolutions.decided_value"
@@ -157,7 +162,7 @@ def brier_score(warehouse: Warehouse) -> Expected:
     for (hours,) in horizons:
         for market, closed_at, decided in resolved:
             at = clock(closed_at) - hours * HOUR
-            value = last_price(found, market, at, including=True)
+            value = prices.at(market, at, including=True)
             if value is not None:
                 errors.append(((hours,), (Fraction(value) - (decided == "YES")) ** 2))
     return grouped(errors, lambda values: sum(values) / len(values))
