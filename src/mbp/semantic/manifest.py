@@ -6,25 +6,21 @@ per target.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mbp.building.dbt_process import demand, run_dbt, target_path
+from mbp.building.dbt_process import demand, profiles_folder, run_dbt, target_path
+from mbp.building.parsed import fingerprint
 from mbp.errors import MbpError
 from mbp.files import write_text
 from mbp.paths import shown
-from mbp.warehouse.profile import profiles_file
 
 MANIFEST = "semantic_manifest.json"
-FOLDERS = ("models", "macros", "seeds", "docs/dbt", "packages")
-FILES = ("dbt_project.yml", "packages.yml")
-READ_SUFFIXES = (".sql", ".yml", ".yaml", ".md")
-# They decide the names of relations, and which models there are.
-VARIABLES = ("MBP_RAW", "MBP_DUCKDB_PATH", "MBP_PG_DATABASE", "DBT_TARGET")
+# What the semantic layer is written in.
+SOURCES = ("models/semantic", "contracts/a87")
+READ_SUFFIXES = (".sql", ".yml", ".yaml")
 
 
 def fresh_manifest(root: Path, target: str, tell: Callable[[str], None]) -> str:
@@ -38,16 +34,17 @@ def fresh_manifest(root: Path, target: str, tell: Callable[[str], None]) -> str:
     """
     folder = target_path(root) / "metrics" / target
     path, mark = folder / "target" / MANIFEST, folder / "made_of"
-    made_of = fingerprint(root)
-    if not path.is_file() or not mark.is_file() or mark.read_text(encoding="utf-8") != made_of:
+    made_of = fingerprint(root, profiles_folder(root), target, ["parse"])
+    known = path.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == made_of
+    if not known:
         tell("reading the project with dbt ...")
         mark.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         demand(run_dbt(root, ["parse"], target=target, artifacts=folder, quiet=True))
-        text = manifest_text(path, root)
+    text = manifest_text(path, root)
+    if made_of and not known:
         write_text(mark, made_of)
-        return text
-    return manifest_text(path, root)
+    return text
 
 
 def manifest_text(path: Path, root: Path) -> str:
@@ -97,26 +94,6 @@ def read_manifest(folder: Path, root: Path) -> dict[str, Any]:
     return document
 
 
-def fingerprint(root: Path) -> str:
-    """What a manifest is made of, as one hash: files of the project, profile, settings."""
-    told = hashlib.sha256()
-    for name in VARIABLES:
-        told.update(f"{name}={os.environ.get(name)}\0".encode())
-    for path in [*_project_files(root), profiles_file(root)]:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        told.update(f"{shown(path, root)}\0{content}\n".encode())
-    return told.hexdigest()
-
-
-def _project_files(root: Path) -> Iterator[Path]:
-    for name in FILES:
-        yield root / name
-    for folder in FOLDERS:
-        for path in sorted((root / folder).rglob("*")):
-            if path.suffix in READ_SUFFIXES and path.is_file():
-                yield path
-
-
 def _semantic_files(root: Path) -> Iterator[Path]:
-    for folder in ("models/semantic", "contracts/a87"):
+    for folder in SOURCES:
         yield from (path for path in (root / folder).rglob("*") if path.suffix in READ_SUFFIXES)

@@ -79,7 +79,9 @@ class Prices:
     """The price of a market at an instant."""
 
     def __init__(self, found: Rows) -> None:
-        self.steps = grouped(((market, (clock(at), price)) for market, at, price, *_ in found), list)
+        self.steps = grouped(
+            ((market, (clock(at), price)) for market, at, price, *_ in found), list
+        )
 
     def at(self, market: str, until: datetime, *, including: bool) -> Any:
         steps = self.steps.get(market, [])

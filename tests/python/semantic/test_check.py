@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tests.python.semantic.conftest import artifacts
 from mbp.building.dbt_process import environment
 from mbp.errors import MbpError
 from mbp.semantic.check import check, metrics_of
-from mbp.semantic.manifest import MANIFEST, fingerprint
+from mbp.semantic.manifest import MANIFEST
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
@@ -178,19 +177,3 @@ def test_the_worst_window_follows_the_target(project_root: Path) -> None:
     assert measures["kpi_schema_drift"] == ("highest_window",)
     assert measures["kpi_audit_coverage"] == ("lowest_window",)
     assert measures["abuse_rate"] == ("flagged_events", "hours")
-
-
-def test_a_change_of_the_project_or_of_its_settings_makes_a_manifest_old(
-    project_root: Path, tmp_path: Path
-) -> None:
-    for name in ("models/semantic", "macros/checks"):
-        shutil.copytree(project_root / name, tmp_path / name)
-    for name in ("dbt_project.yml", "packages.yml", "profiles.example.yml"):
-        shutil.copy(project_root / name, tmp_path / name)
-    first = fingerprint(tmp_path)
-    assert fingerprint(tmp_path) == first
-    with environment({"MBP_PG_DATABASE": "another"}):
-        assert fingerprint(tmp_path) != first
-    model = tmp_path / "models/semantic/sem_quotes.sql"
-    model.write_text(model.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    assert fingerprint(tmp_path) != first

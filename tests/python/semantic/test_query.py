@@ -14,9 +14,10 @@ from tests.python.semantic.conftest import Asked
 from typer.testing import CliRunner, Result
 
 from mbp import cli
-from mbp.building.dbt_process import environment
+from mbp.building.dbt_process import environment, target_path
 from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.semantic.forms import empty_in_words, written
+from mbp.semantic.manifest import fresh_manifest
 from mbp.semantic.query import Answer, Question, request_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
@@ -206,3 +207,10 @@ def test_the_command_answers_and_parses_only_once(asked: Asked) -> None:
     assert document["metrics"][0]["owner"] == "PM"
     assert "forecast__horizon_hours" in document["metrics"][0]["dimensions"]
     assert "calibration_by_horizon" in run(asked, "list").stdout
+    # What dbt kept of an earlier parse has the whole semantic layer.
+    with environment(asked.built.settings["duckdb"]):
+        first = fresh_manifest(asked.built.root, "duckdb", lambda _: None)
+        (target_path(asked.built.root) / "metrics/duckdb/made_of").unlink()
+        told: list[str] = []
+        assert fresh_manifest(asked.built.root, "duckdb", told.append) == first
+    assert told == ["reading the project with dbt ..."]
