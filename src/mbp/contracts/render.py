@@ -22,7 +22,7 @@ from mbp.contracts.render_reference import (
     rules_csv,
     sheet_csv,
 )
-from mbp.contracts.render_semantic import metrics_yaml
+from mbp.contracts.render_semantic import metrics_markdown, metrics_yaml
 from mbp.contracts.render_sources import sources_yaml
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
@@ -39,6 +39,7 @@ MONITOR_SEED = "seeds/reference/quality_monitor.csv"
 SHEET_SEED = "seeds/reference/measurement_sheet.csv"
 PARAMETERS_SEED = "seeds/reference/measurement_parameters.csv"
 HORIZONS_SEED = "seeds/reference/calibration_horizons.csv"
+METRICS_REFERENCE = "docs/reference/metrics.md"
 METRICS_FILE = "models/semantic/_semantic__metrics.yml"
 LINT_FILE = "docs/reference/lint.md"
 CURE = "run `mbp contracts render` and commit the result"
@@ -72,6 +73,7 @@ def rendered(root: Path) -> dict[str, str]:
         PARAMETERS_SEED: parameters_csv(sheet),
         HORIZONS_SEED: horizons_csv(semantics),
         METRICS_FILE: metrics_yaml(semantics, sheet),
+        METRICS_REFERENCE: metrics_markdown(semantics, sheet),
         SINGULAR_TESTS_FILE: singular_tests_yaml(rules),
     }
 

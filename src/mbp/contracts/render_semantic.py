@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mbp.contracts.render_docs import MARK
 from mbp.contracts.render_models import HEADER
 from mbp.contracts.semantics import METRICS, Metric, Semantics
 from mbp.contracts.sheet import SHEET, WORST_WINDOW, Kpi, Sheet
 from mbp.contracts.yaml_text import yaml_text
+from mbp.markdown import cell
 
 KPI_PREFIX = "kpi_"
 WINDOW_MEASURES = {"highest": "highest_window", "lowest": "lowest_window"}
@@ -83,6 +85,22 @@ def metrics_yaml(semantics: Semantics, sheet: Sheet) -> str:
         for rendered in (*_parts(metric), _metric(metric))
     ]
     return HEADER + yaml_text({"version": 2, "metrics": metrics})
+
+
+def metrics_markdown(semantics: Semantics, sheet: Sheet) -> str:
+    """docs/reference/metrics.md: every metric and what it means, business metrics first."""
+    metrics = semantic_metrics(semantics, sheet)
+    lines = [
+        "# Metrics of A87\n",
+        f"<!-- {MARK} -->\n",
+        f"{len(metrics)} metrics, asked by name as [metrics.md](../metrics.md) shows.\n",
+        "| metric | owner | unit | grain | definition | over several grains |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for one in metrics:
+        cells = (f"`{one.name}`", one.owner, one.unit, one.grain, one.definition, one.across)
+        lines.append(f"| {' | '.join(map(cell, cells))} |")
+    return "\n".join(lines) + "\n"
 
 
 def _of_business(metric: Metric) -> SemanticMetric:
