@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mbp import yaml_io
 from mbp.enforcement.run import place_of
 from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.files import write_text
@@ -40,7 +39,7 @@ from mbp.measuring.peers import (
 )
 from mbp.measuring.process import Finished, run_measured
 from mbp.measuring.tools import DATASET
-from mbp.measuring.world import BIN, POSTGRES, World, built, compiled, count, plant, watermark
+from mbp.measuring.world import BIN, POSTGRES, World, built, compiled, count, plant
 from mbp.paths import project_root
 
 DEFAULT_SIZES = "1000000,10000000"
@@ -165,7 +164,7 @@ def look_daily(world: World) -> list[Measurement]:
     """
     target = world.scratch / "target"
     command = [str(BIN / "dbt"), "build", "--quiet", "--target", world.engine]
-    done, told = dbt_results(world, [*command, *daily_options(world)], world.root)
+    done, told = dbt_results(world, [*command, "--selector", "daily"], world.root)
     rules = plain_dbt.by_rule(target, told)
     mine = {rule: rules[rule] for rule in world.rules if rule in rules}
     if not mine:
@@ -179,14 +178,6 @@ def look_daily(world: World) -> list[Measurement]:
         Measurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)
         for tool, spent in seconds.items()
     ]
-
-
-def daily_options(world: World) -> list[str]:
-    """How the project is told to look at new rows only."""
-    selectors = yaml_io.load(world.root / "selectors.yml", shown_as="selectors.yml")["selectors"]
-    if any(one["name"] == "daily" for one in selectors):
-        return ["--selector", "daily"]
-    return ["--vars", json.dumps({"mbp_slice_since": watermark(world)})]
 
 
 def look(world: World, tool: str) -> Measurement:

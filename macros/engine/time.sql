@@ -76,3 +76,9 @@
 {% macro duckdb__day_start(expression) -%}(cast({{ expression }} as timestamp) at time zone 'UTC'){%- endmacro %}
 {% macro postgres__day_start(expression) -%}(cast({{ expression }} as timestamp) at time zone 'UTC'){%- endmacro %}
 {% macro default__day_start(expression) -%}{{ unsupported('day_start') }}{%- endmacro %}
+
+{#- An instant as the clock in UTC shows it: a timestamp without a zone, which no session setting moves. -#}
+{% macro utc_timestamp(expression) -%}{{ return(adapter.dispatch('utc_timestamp', 'mbp')(expression)) }}{%- endmacro %}
+{% macro duckdb__utc_timestamp(expression) -%}(({{ expression }}) at time zone 'UTC'){%- endmacro %}
+{% macro postgres__utc_timestamp(expression) -%}(({{ expression }}) at time zone 'UTC'){%- endmacro %}
+{% macro default__utc_timestamp(expression) -%}{{ unsupported('utc_timestamp') }}{%- endmacro %}

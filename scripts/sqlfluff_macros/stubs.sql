@@ -42,3 +42,7 @@
 {% macro forget_windows(log, column, key, minutes) %}{% endmacro %}
 {% macro arrived_since_bounds(bounds, minutes) %}{% endmacro %}
 {% macro degrade_table(name) %}snapshot.{{ name }}{% endmacro %}
+{% macro utc_timestamp(expression) %}cast({{ expression }} as timestamp){% endmacro %}
+{% macro markets_touched(floor) %}select 1{% endmacro %}
+{% macro forget_markets() %}{% endmacro %}
+{% macro time_spine(minutes, name) %}select 1 as {{ name }}{% endmacro %}

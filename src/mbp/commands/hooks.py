@@ -25,14 +25,6 @@ Examples:
   mbp watch --once --dry-run --json      # what would be decided; nothing is written or sent
 """
 
-METRICS_EXAMPLES = """
-Examples:
-
-  mbp metrics                            # the Prometheus text format
-
-  mbp metrics --output /var/lib/node_exporter/mbp.prom
-"""
-
 Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
@@ -48,7 +40,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(hooks, name="hooks")
     hooks.command("render", epilog="Example: mbp hooks render --check")(render)
     app.command("status", epilog="Example: mbp status | less")(status)
-    app.command("metrics", epilog=METRICS_EXAMPLES)(metrics)
     kpi = typer.Typer(help="The KPIs of the measurement sheet (A87).", no_args_is_help=True)
     kpi.command("collect", epilog="Example: mbp build && mbp kpi collect")(collect)
     app.add_typer(kpi, name="kpi")
@@ -290,23 +281,3 @@ def status(target: Target = None, as_json: AsJson = False) -> None:
         return
     plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
     typer.echo(screen.text(found, colour=not plain), nl=False)
-
-
-def metrics(
-    output: Annotated[
-        Path | None, typer.Option(help="A file, written as a whole, instead of standard output.")
-    ] = None,
-    target: Target = None,
-) -> None:
-    """Write the newest value of every KPI, and the state of the change data capture, for Prometheus."""
-    from mbp.files import write_text
-    from mbp.hooks.exposition import exposition
-    from mbp.hooks.watch import look
-    from mbp.paths import project_root
-
-    seen = look(project_root(), target)
-    text = exposition(seen.policy, seen.picture, seen.outcome, seen.captured)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        write_text(output, text)

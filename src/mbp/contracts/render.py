@@ -15,7 +15,14 @@ from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
 from mbp.contracts.render_docs import columns_markdown, rules_markdown
 from mbp.contracts.render_models import models_yaml, singular_tests_yaml
-from mbp.contracts.render_reference import monitor_csv, parameters_csv, rules_csv, sheet_csv
+from mbp.contracts.render_reference import (
+    horizons_csv,
+    monitor_csv,
+    parameters_csv,
+    rules_csv,
+    sheet_csv,
+)
+from mbp.contracts.render_semantic import metrics_markdown, metrics_yaml
 from mbp.contracts.render_sources import sources_yaml
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
@@ -31,6 +38,9 @@ RULES_SEED = "seeds/reference/quality_rules.csv"
 MONITOR_SEED = "seeds/reference/quality_monitor.csv"
 SHEET_SEED = "seeds/reference/measurement_sheet.csv"
 PARAMETERS_SEED = "seeds/reference/measurement_parameters.csv"
+HORIZONS_SEED = "seeds/reference/calibration_horizons.csv"
+METRICS_REFERENCE = "docs/reference/metrics.md"
+METRICS_FILE = "models/semantic/_semantic__metrics.yml"
 LINT_FILE = "docs/reference/lint.md"
 CURE = "run `mbp contracts render` and commit the result"
 
@@ -63,6 +73,9 @@ def rendered(root: Path) -> dict[str, str]:
         MONITOR_SEED: monitor_csv(policy),
         SHEET_SEED: sheet_csv(sheet),
         PARAMETERS_SEED: parameters_csv(sheet),
+        HORIZONS_SEED: horizons_csv(semantics),
+        METRICS_FILE: metrics_yaml(semantics, sheet),
+        METRICS_REFERENCE: metrics_markdown(semantics, sheet),
         SINGULAR_TESTS_FILE: singular_tests_yaml(rules, policy.nightly),
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from mbp.contracts.model import Rule
 from mbp.contracts.policy import Policy
+from mbp.contracts.semantics import Semantics
 from mbp.contracts.sheet import Sheet
 
 SHEET_COLUMNS = (
@@ -54,6 +55,11 @@ def sheet_csv(sheet: Sheet) -> str:
 def parameters_csv(sheet: Sheet) -> str:
     """seeds/reference/measurement_parameters.csv: one row, a column per parameter."""
     return csv_text(tuple(sheet.parameters), [list(sheet.parameters.values())])
+
+
+def horizons_csv(semantics: Semantics) -> str:
+    """seeds/reference/calibration_horizons.csv: one row per horizon."""
+    return csv_text(("horizon_hours",), [[hours] for hours in semantics.calibration_horizons_hours])
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

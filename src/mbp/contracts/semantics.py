@@ -33,9 +33,22 @@ GLOSSARY_SCHEMA = closed(
         },
     }
 )
+MEASURE = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
+COMPUTED = {
+    "oneOf": [
+        closed({"measure": MEASURE}),
+        closed({"numerator": MEASURE, "denominator": MEASURE}),
+    ]
+}
 METRICS_SCHEMA = closed(
     {
         "version": {"const": 1},
+        "calibration_horizons_hours": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"type": "integer", "minimum": 1},
+        },
         "metrics": {
             "type": "array",
             "minItems": 1,
@@ -49,6 +62,8 @@ METRICS_SCHEMA = closed(
                     "owner": TEXT,
                     "dataset": TEXT,
                     "columns": NAMES,
+                    "across": TEXT,
+                    "semantic": COMPUTED,
                 }
             ),
         },
@@ -67,7 +82,12 @@ class Term:
 
 @dataclass(frozen=True)
 class Metric:
-    """A business metric: what it means and which columns it is computed from."""
+    """A business metric: what it means and which columns it is computed from.
+
+    Attributes:
+        across: what it means over several of its grains.
+        measures: of the semantic models; two of them are numerator and denominator.
+    """
 
     id: str
     name: str
@@ -77,14 +97,17 @@ class Metric:
     owner: str
     dataset: str
     columns: tuple[str, ...]
+    across: str
+    measures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Semantics:
-    """Glossary and business metrics, each in the order of its file."""
+    """Glossary and business metrics, each in the order of its file, and the horizons of the calibration."""
 
     terms: tuple[Term, ...]
     metrics: tuple[Metric, ...]
+    calibration_horizons_hours: tuple[int, ...]
 
 
 def load_semantics(root: Path, contracts: Sequence[Contract], policy: Policy) -> Semantics:
@@ -95,7 +118,9 @@ def load_semantics(root: Path, contracts: Sequence[Contract], policy: Policy) ->
             owner, a dataset or a column that is not there.
     """
     datasets = {contract.dataset: contract for contract in contracts}
-    return Semantics(_terms(root, datasets), _metrics(root, datasets, policy))
+    terms = _terms(root, datasets)
+    metrics, horizons = _metrics(root, datasets, policy)
+    return Semantics(terms, metrics, horizons)
 
 
 def _terms(root: Path, datasets: dict[str, Contract]) -> tuple[Term, ...]:
@@ -112,7 +137,9 @@ def _terms(root: Path, datasets: dict[str, Contract]) -> tuple[Term, ...]:
     return tuple(terms.values())
 
 
-def _metrics(root: Path, datasets: dict[str, Contract], policy: Policy) -> tuple[Metric, ...]:
+def _metrics(
+    root: Path, datasets: dict[str, Contract], policy: Policy
+) -> tuple[tuple[Metric, ...], tuple[int, ...]]:
     document, value, path = _read(root, METRICS, METRICS_SCHEMA)
     metrics: dict[str, Metric] = {}
     for index, entry in enumerate(value["metrics"]):
@@ -131,10 +158,15 @@ def _metrics(root: Path, datasets: dict[str, Contract], policy: Policy) -> tuple
                     line=line_of(node, "columns"),
                     cure=did_you_mean(column, names),
                 )
+        computed = entry.pop("semantic")
+        texts = {key: " ".join(entry[key].split()) for key in ("definition", "across")}
         metrics[entry["id"]] = Metric(
-            **{**entry, "columns": tuple(entry["columns"])},
+            **{**entry, **texts, "columns": tuple(entry["columns"])},
+            measures=tuple(computed.values())
+            if "measure" in computed
+            else (computed["numerator"], computed["denominator"]),
         )
-    return tuple(metrics.values())
+    return tuple(metrics.values()), tuple(value["calibration_horizons_hours"])
 
 
 def _read(root: Path, file: str, schema: dict[str, Any]) -> tuple[Any, Any, str]:

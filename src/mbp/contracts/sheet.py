@@ -19,6 +19,8 @@ from mbp.yaml_io import line_of, load
 
 SHEET = "contracts/a87/measurement_sheet.yaml"
 RUN = "run"
+# Of several windows the one that is farthest off its target, or nearest to it.
+WORST_WINDOW = "worst_window"
 # What a hook can do; mbp.hooks.actions has an executor for each.
 ACTIONS = (
     "block_merge",
@@ -76,6 +78,7 @@ SCHEMA = closed(
                     "query_id": {"type": "string", "pattern": "^[a-z]+[.][a-z0-9_]+$"},
                     "dashboard": {"enum": list(DASHBOARDS)},
                     "minimum_samples": {"type": "integer", "minimum": 0},
+                    "measure": NAME,
                     "definition": TEXT,
                 }
             ),
@@ -91,6 +94,7 @@ class Kpi:
     Attributes:
         window_minutes: None for a KPI that is measured per run.
         every_minutes: a newer value is due after so long.
+        measure: what is told over several windows: a measure of the semantic models, or WORST_WINDOW.
         operator, bound: the target as a comparison with the value.
         actions: what its hook does, in the order of the sheet.
         owners: teams, the first one answers.
@@ -110,6 +114,7 @@ class Kpi:
     query_id: str
     dashboard: str
     minimum_samples: int
+    measure: str
     definition: str
     window_minutes: int | None
     every_minutes: int

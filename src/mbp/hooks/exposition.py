@@ -1,4 +1,4 @@
-"""`mbp metrics`: the newest value of every KPI in the Prometheus text format (version 0.0.4)."""
+"""`mbp metrics export`: the newest value of every KPI in the Prometheus text format (version 0.0.4)."""
 
 from __future__ import annotations
 

@@ -155,25 +155,6 @@ def deliver(warehouse: Warehouse, history: Path, scratch: Path, after: str | Non
     return after or str(threshold)
 
 
-def watermark(world: World) -> str:
-    """How far the log of quotes is applied, as `mbp_slice_since` is given.
-
-    Raises:
-        MbpError: nothing says so.
-    """
-    text = {
-        "duckdb": "strftime(max(applied_until), '%Y-%m-%d %H:%M:%S.%f')",
-        POSTGRES: "to_char(max(applied_until) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
-    }[world.engine]
-    with connect(world.root, world.engine) as warehouse:
-        rows = warehouse.query(
-            f"select {text} from intermediate.applied_logs where relation_name = '{DATASET}'"
-        )[1]
-    if not rows[0][0]:
-        raise MbpError(f"nothing says how far {DATASET} was applied", cure="look at applied_logs")
-    return str(rows[0][0])
-
-
 def build(root: Path, engine: str, changes: Mapping[str, str]) -> None:
     """Everything from nothing by the project's own build; the tests are what is measured later."""
     command = [str(BIN / "dbt"), "build", "--quiet", "--target", engine, "--full-refresh"]

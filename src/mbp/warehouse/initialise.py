@@ -2,8 +2,8 @@
 
 Roles (PostgreSQL): `mbp_loader` appends to the raw tables, `mbp_transformer` reads them and owns
 everything dbt builds, `mbp_reader` reads the published views of the datasets and what is measured of
-them, and nothing else: in the views classified columns are masked, in the tables behind them they are
-not. They cannot log in; an administrator grants them to users.
+them (KPI windows, the semantic layer), and nothing else: in the views classified columns are masked, in
+the tables behind them they are not. They cannot log in; an administrator grants them to users.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mbp.warehouse.raw_tables import (
 )
 
 RAW_SCHEMAS = ("raw_mbp", "raw_ops")
-PUBLIC_SCHEMAS = ("reliability", "published")
+PUBLIC_SCHEMAS = ("reliability", "published", "semantic")
 BUILT_SCHEMAS = (
     "sample_mbp",
     "sample_ops",

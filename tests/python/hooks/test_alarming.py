@@ -105,7 +105,7 @@ def test_metrics_of_a_reader_are_in_the_text_format(captured: Site) -> None:
         "insert into raw_mbp._cdc_dead_letters (letter_id, slot, table_name, position, kind)"
         " values ('a', 'mbp_cdc', 'quotes', 7, 'value')"
     )
-    text = CliRunner().invoke(app, ["metrics"]).stdout
+    text = CliRunner().invoke(app, ["metrics", "export"]).stdout
     lines = text.splitlines()
     assert 'mbp_cdc_dead_letters{slot="mbp_cdc",table="quotes"} 1' in lines
     assert 'mbp_cdc_dead_letters{slot="mbp_cdc",table="markets"} 0' in lines

@@ -112,7 +112,7 @@ def test_metrics_are_in_the_text_format(site: Site, monkeypatch: pytest.MonkeyPa
     site.execute(SLOWER)
     site.watch()
     output = site.state / "mbp.prom"
-    done = CliRunner().invoke(app, ["metrics", "--output", str(output)])
+    done = CliRunner().invoke(app, ["metrics", "export", "--output", str(output)])
     assert done.exit_code == 0
     lines = output.read_text().splitlines()
     assert 'mbp_kpi_value{kpi="dec_p95",entity="all"} 900' in lines

@@ -1,0 +1,1 @@
+{{ time_spine(1440, 'day_at') }}

@@ -1,0 +1,1 @@
+{{ time_spine(60, 'hour_at') }}

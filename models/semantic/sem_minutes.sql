@@ -1,0 +1,1 @@
+{{ time_spine(1, 'minute_at') }}

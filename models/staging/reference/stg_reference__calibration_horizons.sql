@@ -1,0 +1,1 @@
+select horizon_hours from {{ ref('calibration_horizons') }}
