@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp import files
+from mbp.commands import DOCUMENTS
 from mbp.errors import EXIT_FINDINGS, MbpError
 from mbp.paths import project_root
 
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
     group.command("coverage", epilog=EPILOG)(coverage)
     group.command("check", epilog="Example: mbp docs check --json")(check)
     group.command("render", epilog="Example: mbp docs render --check")(render)
-    app.add_typer(group, name="docs")
+    app.add_typer(group, name="docs", rich_help_panel=DOCUMENTS)
 
 
 def coverage(
@@ -71,9 +72,12 @@ def check(
     """
     from mbp.documents import check_documents
     from mbp.reporting import forms
+    from mbp.reporting.progress import progress
 
     root = project_root()
-    report = check_documents(root)
+    with progress() as shown:
+        shown.say("reading decisions, runbooks and the plan, and running their queries")
+        report = check_documents(root)
     report.write_evidence(root)
     suite = report.suite()
     typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import DATA
 from mbp.errors import MbpError
 
 EXAMPLES = """
@@ -25,7 +26,7 @@ Without options the committed sample is made again, byte for byte.
 
 def register(app: typer.Typer) -> None:
     """Adds `mbp simulate`."""
-    app.command("simulate", epilog=EXAMPLES)(simulate)
+    app.command("simulate", rich_help_panel=DATA, epilog=EXAMPLES)(simulate)
 
 
 def simulate(
