@@ -75,5 +75,7 @@ def _instant(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise MbpError(f"--start {text}: expected a date such as 2026-01-05") from error
+        raise MbpError(
+            f"--start {text}: expected a date such as 2026-01-05", cure="write it as YYYY-MM-DD"
+        ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

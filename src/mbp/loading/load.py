@@ -227,5 +227,9 @@ def _rejects_written(
             )
         except duckdb.IOException as error:
             reason = str(error).splitlines()[0]
-            raise MbpError(f"cannot be written: {reason}", path=reject_file) from error
+            raise MbpError(
+                f"cannot be written: {reason}",
+                path=reject_file,
+                cure="make room, or name another file",
+            ) from error
         yield

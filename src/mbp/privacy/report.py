@@ -111,7 +111,11 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: str) -> Rep
         else:
             files = files_below(Path(name))
             if not files:
-                raise MbpError("nothing was looked at: no file there", path=name)
+                raise MbpError(
+                    "nothing was looked at: no file there",
+                    path=name,
+                    cure="name a file, or a folder that has some",
+                )
             looker.paths(files, one)
         looked.append(one)
     judged = _judged(looked, policy)

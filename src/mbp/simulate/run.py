@@ -49,7 +49,9 @@ def _checked_output(
     parameters: Parameters, file_format: str, output: Path | None, fault: str | None
 ) -> Path:
     if file_format not in ("csv", "parquet"):
-        raise MbpError(f"--format {file_format}: expected csv or parquet")
+        raise MbpError(
+            f"--format {file_format}: expected csv or parquet", cure="use csv or parquet"
+        )
     if output is not None:
         return output
     if fault is not None:
