@@ -30,6 +30,8 @@ HOLDER = re.compile(
     r"held in (?P<program>[^(]+) \(PID (?P<process>\d+)\)(?: by user (?P<user>\S+?))?[.\s]"
 )
 INITIALISE = "run `mbp db init --target postgres` as an administrator"
+# What is looked at once the server lets us in.
+BEHIND = ("server version", "encoding", "time zone", "clock", "permissions", "ownership", "roles")
 # The server's words -> what to do; the first that is found counts.
 REFUSALS = {
     "password authentication failed": "check MBP_PG_USER and MBP_PG_PASSWORD",
@@ -85,7 +87,7 @@ def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[Check]
         reason = " ".join(str(error.__cause__ or error).split())
         cure = next((told for words, told in REFUSALS.items() if words in reason), None)
         yield finding("server", f"{place}: {reason}", cure or "check the MBP_PG_ variables")
-        for name in ("server version", "encoding", "time zone", "clock", "permissions", "roles"):
+        for name in BEHIND:
             yield blind(name, "the server does not let us in", "mend that first")
         return
     with warehouse:
@@ -96,6 +98,7 @@ def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[Check]
             ("time zone", _time_zone),
             ("clock", lambda told, one: _clock(told, one, root)),
             ("permissions", _permissions),
+            ("ownership", _ownership),
             ("roles", _roles),
         ):
             try:
@@ -182,6 +185,26 @@ def _permissions(name: str, warehouse: Warehouse) -> Check:
         cure = f"build as {TRANSFORMER} (MBP_PG_ROLE), or {INITIALISE}"
         return finding(name, f"{user} {', '.join(wrong)}", cure)
     return good(name, f"{user} may create schemas, tables and temporary tables as a build needs")
+
+
+def _ownership(name: str, warehouse: Warehouse) -> Check:
+    """A build replaces what an earlier one made, and only an owner may: who built first under another name is told."""
+    user = str(_value(warehouse, "select current_user"))
+    foreign = warehouse.query(
+        "select nspname || '.' || relname, pg_get_userbyid(relowner) from pg_class"
+        " join pg_namespace on pg_namespace.oid = relnamespace"
+        " where nspname = any(%s) and relkind in ('r', 'v', 'm', 'p')"
+        " and not pg_has_role(current_user, relowner, 'USAGE') order by 1",
+        (list(BUILT_SCHEMAS),),
+    )[1]
+    if not foreign:
+        return good(name, f"{user} may replace everything that was built")
+    first, owner = foreign[0]
+    return finding(
+        name,
+        f"{len(foreign)} relations are not {user}'s to replace, such as {first}, which is {owner}'s",
+        f"an administrator gives them to {TRANSFORMER} (`alter table ... owner to`), or drops the schemas",
+    )
 
 
 def _roles(name: str, warehouse: Warehouse) -> Check:

@@ -16,6 +16,7 @@ from mbp.building.dbt_process import environment
 from mbp.doctor import Examination, examine
 from mbp.doctor.checks import Check
 from mbp.doctor.machine import MEBIBYTE, Machine, installed_version
+from mbp.doctor.servers import BEHIND
 from mbp.warehouse import connect
 from mbp.warehouse.initialise import initialise
 from mbp.warehouse.server import PostgresServer
@@ -59,7 +60,7 @@ def postgres(postgres_server: PostgresServer, postgres_database: str) -> Iterato
         yield settings
 
 
-SERVER = ("server", "server version", "encoding", "time zone", "clock", "permissions", "roles")
+SERVER = ("server", *BEHIND)
 
 
 def test_a_good_machine(root: Path) -> None:
@@ -158,6 +159,17 @@ def test_a_user_without_the_right_to_create(
     finally:
         with connect(root, "postgres") as warehouse:
             warehouse.execute("drop role bystander")
+
+
+def test_what_another_user_built_first(root: Path, postgres: dict[str, str]) -> None:
+    with connect(root, "postgres") as warehouse:
+        initialise(root, warehouse)
+        warehouse.execute("create table marts.mbp_quotes (quote_id text)")
+    with environment({**postgres, "MBP_PG_ROLE": "mbp_transformer"}):
+        one = check(examine(root, "postgres"), "ownership")
+    assert one.state == "finding"
+    assert "marts.mbp_quotes" in one.told
+    assert "owner to" in one.cure
 
 
 def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
