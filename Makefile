@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-debezium docs lint format bench prove exercise gate clean
+.PHONY: help setup build test test-debezium docs site lint format bench prove exercise gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -25,6 +25,9 @@ test-debezium: setup ## install the optional Debezium engine (Java 17) and run i
 
 docs: setup ## write the documentation as one static page
 	@scripts/docs
+
+site: setup ## write the documentation for each role as a folder of static pages: target/site
+	@scripts/docs --site
 
 lint: setup ## formatting, lint, types, generated files, conventions
 	@scripts/lint

@@ -5,14 +5,36 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from mbp import commands
+from mbp import commands, completion
 from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
+
+
+class ByTask(TyperGroup):
+    """The commands in the order of their headings, and by name below each; what they name is completed."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        completion.attach(self.commands)
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Names as the help and the completion show them; a command without a known heading comes last."""
+        del ctx
+        return sorted(self.commands, key=self._place)
+
+    def _place(self, name: str) -> tuple[int, str]:
+        panel = getattr(self.commands[name], "rich_help_panel", None)
+        known = panel in commands.PANELS
+        return (commands.PANELS.index(panel) if known else len(commands.PANELS), name)
+
 
 app = typer.Typer(
     name="mbp",
+    cls=ByTask,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -78,7 +78,9 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False) -> Any:
             cure="correct the syntax at or before this line",
         ) from error
     except YAMLError as error:
-        raise NotYamlError(f"not valid YAML: {error}", path=shown_as) from error
+        raise NotYamlError(
+            f"not valid YAML: {error}", path=shown_as, cure="correct the syntax"
+        ) from error
     # What has the form of YAML and no value: the 30th of February, a number without end, lists in lists in lists.
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise NotYamlError(

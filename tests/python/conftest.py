@@ -1,15 +1,20 @@
-"""What several test packages share: the project, and one real PostgreSQL for the whole run."""
+"""What several test packages share: the project, one real PostgreSQL and one Chromium for the whole run."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.python.built import Built, build
 
 from mbp.paths import project_root as find_project_root
 from mbp.warehouse.server import PostgresServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +48,16 @@ def built(
 ) -> Built:
     """The sample, built once on both engines; spoil copies of it only."""
     return build(project_root, postgres_server, tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One real Chromium for the whole run; MBP_DEMAND_CHROMIUM makes its absence a failure, as in its CI job."""
+    from scripts.screenshots import INSTALL, chromium, installed
+
+    if installed() is None and os.environ.get("MBP_DEMAND_CHROMIUM"):
+        pytest.fail(f"chromium is not installed: {INSTALL}")
+    if installed() is None:
+        pytest.skip(f"chromium is not installed, so no browser looked at the page: {INSTALL}")
+    with chromium() as found:
+        yield found

@@ -28,6 +28,7 @@ from mbp.paths import shown
 from mbp.quality.failures import read_artifact
 from mbp.quality.findings import collect
 from mbp.quality.measurable import not_measurable
+from mbp.reporting.progress import progress
 from mbp.warehouse import connect
 
 MODELS = "model"
@@ -56,15 +57,21 @@ def build(request: BuildRequest) -> BuildSummary:
     root = request.root
     target = target_name(request.target)
     raw = raw_origin()
-    check_rendered(root)
-    check_seeds(root)
-    with connect(root, target) as warehouse:  # one that is down or locked is told before dbt starts
-        refuse_sample_over_loaded(warehouse)
-        facts = source_facts(root, warehouse)
-    install_packages(root)
-    parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
-    contracts = contracts_of(root)
-    reasons = not_measurable(all_rules(contracts), facts)
+    # dbt build has lines of its own; what comes before and after it is quiet for seconds.
+    with progress() as shown:
+        shown.say("checking contracts, seeds and the warehouse")
+        check_rendered(root)
+        check_seeds(root)
+        with connect(
+            root, target
+        ) as warehouse:  # one that is down or locked is told before dbt starts
+            refuse_sample_over_loaded(warehouse)
+            facts = source_facts(root, warehouse)
+        install_packages(root)
+        shown.say("parsing the dbt project")
+        parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
+        contracts = contracts_of(root)
+        reasons = not_measurable(all_rules(contracts), facts)
     arguments = ["build"]
     # A log only grows, so increments are safe; the sample is replaced as a whole, and they are not.
     if request.full_refresh or raw == SAMPLE:
@@ -76,24 +83,29 @@ def build(request: BuildRequest) -> BuildSummary:
         arguments += ["--exclude", *left_out]
     outcome = run_dbt(root, arguments, target=target, manifest=parsed.result)
     if outcome.problem:
-        raise MbpError(f"dbt build stopped: {outcome.problem}")
-    documented = run_dbt(
-        root,
-        ["docs", "generate", "--no-compile", "--static"],
-        target=target,
-        manifest=parsed.result,
-        quiet=True,
-    )
-    summary = _summarise(
-        request,
-        target=target,
-        raw=raw,
-        contracts=contracts,
-        reasons=reasons,
-        facts=facts,
-        documented=documented,
-        started=started,
-    )
+        raise MbpError(
+            f"dbt build stopped: {outcome.problem}",
+            cure="mend what it names; `mbp doctor` looks at the machine",
+        )
+    with progress() as shown:
+        shown.say("writing the documentation and summing up")
+        documented = run_dbt(
+            root,
+            ["docs", "generate", "--no-compile", "--static"],
+            target=target,
+            manifest=parsed.result,
+            quiet=True,
+        )
+        summary = _summarise(
+            request,
+            target=target,
+            raw=raw,
+            contracts=contracts,
+            reasons=reasons,
+            facts=facts,
+            documented=documented,
+            started=started,
+        )
     if request.snapshot and not request.select:
         told = take_snapshot(root, target) if summary.passed else "kept: this build did not pass"
         summary = replace(summary, snapshot=told, seconds=time.perf_counter() - started)

@@ -35,7 +35,11 @@ def contracts_of(root: Path) -> list[Contract]:
     """
     contracts = load_contracts(root)
     if not any(contract.rules for contract in contracts):
-        raise MbpError("the contracts demand nothing: nothing to check", path="contracts/a106")
+        raise MbpError(
+            "the contracts demand nothing: nothing to check",
+            path="contracts/a106",
+            cure="restore contracts/a106 from git",
+        )
     return contracts
 
 

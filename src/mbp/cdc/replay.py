@@ -120,7 +120,7 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         if isinstance(message, Truncate):
             return None
         if not isinstance(message, Change):
-            raise MbpError("is no change")
+            raise MbpError("is no change", cure="`mbp cdc resnapshot` takes the table over anew")
         shape.demand_fit(letter.relation, columns)
         places = shape.places_of(letter.relation, columns)
         milliseconds = str(letter.committed_at_milliseconds or 0)
@@ -128,5 +128,5 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
     for row in rows:
         wrong = misfit(row[: len(columns)], columns)
         if wrong:
-            raise MbpError(wrong)
+            raise MbpError(wrong, cure="mend the value at the source, then `mbp cdc replay`")
     return rows

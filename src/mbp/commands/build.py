@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import START
 from mbp.errors import EXIT_FINDINGS
 
 EXAMPLES = """
@@ -24,7 +25,7 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Adds `mbp build`."""
-    app.command("build", epilog=EXAMPLES)(build)
+    app.command("build", rich_help_panel=START, epilog=EXAMPLES)(build)
 
 
 def build(

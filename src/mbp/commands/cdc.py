@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.commands import cdc_drill
+from mbp.commands import DATA, cdc_drill
 from mbp.errors import EXIT_FINDINGS, MbpError
 
 RUN_EXAMPLES = """
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
     group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
     group.command("drill", epilog=cdc_drill.EXAMPLES)(cdc_drill.drill)
     group.command("land", epilog=LAND_EXAMPLES)(land)
-    app.add_typer(group, name="cdc")
+    app.add_typer(group, name="cdc", rich_help_panel=DATA)
 
 
 def setup(

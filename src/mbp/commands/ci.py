@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import CONTRACTS
 from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 COMMENT_EXAMPLES = """
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
         "rules", epilog='Example: mbp ci rules --base target/base --base-commit "$MBP_CI_BASE"'
     )(rules)
     group.command("comment", epilog=COMMENT_EXAMPLES)(comment)
-    app.add_typer(group, name="ci")
+    app.add_typer(group, name="ci", rich_help_panel=CONTRACTS)
 
 
 def plan(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import CONTRACTS
 from mbp.errors import EXIT_FINDINGS, MbpError
 from mbp.paths import project_root
 
@@ -55,7 +56,7 @@ def register(app: typer.Typer) -> None:
     contracts.command("check", epilog=CHECK_EXAMPLES)(check)
     contracts.command("score", epilog="Example: mbp contracts score cases.jsonl")(score)
     contracts.command("explain", epilog="Example: mbp contracts explain scale_changed")(explain)
-    app.add_typer(contracts, name="contracts")
+    app.add_typer(contracts, name="contracts", rich_help_panel=CONTRACTS)
 
 
 def render(

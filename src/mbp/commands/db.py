@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import DATA
 from mbp.paths import project_root
 
 EPILOG = "Example: mbp db init --target postgres --dry-run"
@@ -16,7 +17,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Prepare a warehouse.")
     group.callback()(lambda: None)
     group.command("init", epilog=EPILOG)(init)
-    app.add_typer(group, name="db")
+    app.add_typer(group, name="db", rich_help_panel=DATA)
 
 
 def init(

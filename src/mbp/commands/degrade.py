@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import DATA
 from mbp.errors import EXIT_FINDINGS, MbpError
 
 Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("on", epilog='Example: mbp degrade on --reason "slot lost"')(on)
     group.command("off", epilog="Example: mbp degrade off --target postgres")(off)
     group.command("status", epilog="Example: mbp degrade status --json")(status)
-    app.add_typer(group, name="degrade")
+    app.add_typer(group, name="degrade", rich_help_panel=DATA)
 
 
 def snapshot(target: Target = None, as_json: AsJson = False) -> None:

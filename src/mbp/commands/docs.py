@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp import files
+from mbp.commands import DOCUMENTS
 from mbp.errors import EXIT_FINDINGS, MbpError
 from mbp.paths import project_root
 
@@ -22,7 +23,8 @@ def register(app: typer.Typer) -> None:
     group.command("coverage", epilog=EPILOG)(coverage)
     group.command("check", epilog="Example: mbp docs check --json")(check)
     group.command("render", epilog="Example: mbp docs render --check")(render)
-    app.add_typer(group, name="docs")
+    group.command("site", epilog="Example: mbp docs site --output target/site")(site)
+    app.add_typer(group, name="docs", rich_help_panel=DOCUMENTS)
 
 
 def coverage(
@@ -71,9 +73,12 @@ def check(
     """
     from mbp.documents import check_documents
     from mbp.reporting import forms
+    from mbp.reporting.progress import progress
 
     root = project_root()
-    report = check_documents(root)
+    with progress() as shown:
+        shown.say("reading decisions, runbooks and the plan, and running their queries")
+        report = check_documents(root)
     report.write_evidence(root)
     suite = report.suite()
     typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
@@ -93,6 +98,25 @@ def render(
 
     root = project_root()
     render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), CURE)
+
+
+def site(
+    output: Annotated[
+        Path | None, typer.Option(help="Folder. [default: site among dbt's artifacts]")
+    ] = None,
+) -> None:
+    """Write the documentation as a folder of static pages around dbt docs, which must have been generated.
+
+    Exit code: 0 written, 2 could not write.
+    """
+    from mbp.building.dbt_process import target_path
+    from mbp.paths import shown
+    from mbp.website.write import write_site
+
+    root = project_root()
+    folder = output or target_path(root) / "site"
+    count = write_site(root, folder)
+    typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")
 
 
 def _write(path: Path, text: str) -> None:

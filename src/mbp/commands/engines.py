@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import QUALITY
 from mbp.errors import EXIT_FINDINGS
 from mbp.paths import project_root
 
@@ -14,7 +15,7 @@ EPILOG = "Example: mbp engines --check"
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("engines", epilog=EPILOG)(engines)
+    app.command("engines", rich_help_panel=QUALITY, epilog=EPILOG)(engines)
 
 
 def engines(

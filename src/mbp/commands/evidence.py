@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mbp.commands import RELEASE
 from mbp.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def register(app: typer.Typer) -> None:
         "verify", epilog="Example: mbp evidence verify pack.zip --allowed-signers signers"
     )(verify)
     group.command("anchor", epilog="Example: mbp evidence anchor target/evidence_M2.zip")(anchor)
-    app.add_typer(group, name="evidence")
+    app.add_typer(group, name="evidence", rich_help_panel=RELEASE)
 
 
 def build(

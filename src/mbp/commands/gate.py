@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import RELEASE
 from mbp.errors import EXIT_FINDINGS, MbpError
 
 M2 = "M2"
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
     group.command(M2, epilog=EXAMPLES)(m2)
     group.command("rules", epilog="Example: mbp gate rules")(rules)
     group.command("sign", epilog=SIGN_EXAMPLES)(sign)
-    app.add_typer(group, name="gate")
+    app.add_typer(group, name="gate", rich_help_panel=RELEASE)
 
 
 def m2(target: Target = None, as_json: AsJson = False, markdown: Markdown = False) -> None:
@@ -54,11 +55,14 @@ def m2(target: Target = None, as_json: AsJson = False, markdown: Markdown = Fals
     from mbp.gate.report import GO
     from mbp.gate.run import keep, run_gate
     from mbp.paths import project_root
+    from mbp.reporting.progress import progress
 
     if as_json and markdown:
         raise MbpError("--json and --markdown are two forms", cure="give one of them")
     root = project_root()
-    report = run_gate(root, M2, target)
+    with progress() as shown:
+        shown.say(f"judging the gate {M2}")
+        report = run_gate(root, M2, target)
     keep(root, report)
     if as_json:
         typer.echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
@@ -88,10 +92,14 @@ def sign(
     """
     from mbp.gate.run import run_gate
     from mbp.gate.signoffs import open_checks, sign_off, sign_off_subject
-    from mbp.paths import project_root, shown
+    from mbp.paths import project_root
+    from mbp.paths import shown as shown_path
+    from mbp.reporting.progress import progress
 
     root = project_root()
-    report = run_gate(root, M2, target).document()
+    with progress() as shown:
+        shown.say(f"judging the gate {M2}")
+        report = run_gate(root, M2, target).document()
     standing = open_checks(report)
     for one in standing:
         typer.echo(f"{one['id']}: {one['verdict']}: {one['what']}")
@@ -105,4 +113,4 @@ def sign(
     for name, verdict in sign_off_subject(report)["checklist"].items():
         typer.echo(f"{name}: {verdict}")
     path = sign_off(root, report, role, key, datetime.now(UTC))
-    typer.echo(f"signed by {role}: {shown(path, root)} and its .sig; commit both", err=True)
+    typer.echo(f"signed by {role}: {shown_path(path, root)} and its .sig; commit both", err=True)

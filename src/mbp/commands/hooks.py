@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mbp.commands import DECISIONS, RELEASE
 from mbp.errors import EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:
@@ -31,18 +32,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    app.command("watch", epilog=WATCH_EXAMPLES)(watch)
-    app.command("deploy-check", epilog="Example: mbp deploy-check && ./deploy")(deploy_check)
-    app.command("exercise", epilog="Example: mbp exercise cdc_delay; mbp exercise --all")(exercise)
+    app.command("watch", rich_help_panel=DECISIONS, epilog=WATCH_EXAMPLES)(watch)
+    app.command(
+        "deploy-check", rich_help_panel=RELEASE, epilog="Example: mbp deploy-check && ./deploy"
+    )(deploy_check)
+    app.command(
+        "exercise",
+        rich_help_panel=DECISIONS,
+        epilog="Example: mbp exercise cdc_delay; mbp exercise --all",
+    )(exercise)
     hooks = typer.Typer(help="The decision hooks (A110).", no_args_is_help=True)
     hooks.command("check", epilog="Example: mbp hooks check --json")(check)
     hooks.command("show", epilog="Example: mbp hooks show")(show)
-    app.add_typer(hooks, name="hooks")
+    app.add_typer(hooks, name="hooks", rich_help_panel=DECISIONS)
     hooks.command("render", epilog="Example: mbp hooks render --check")(render)
-    app.command("status", epilog="Example: mbp status | less")(status)
+    app.command("status", rich_help_panel=DECISIONS, epilog="Example: mbp status | less")(status)
     kpi = typer.Typer(help="The KPIs of the measurement sheet (A87).", no_args_is_help=True)
     kpi.command("collect", epilog="Example: mbp build && mbp kpi collect")(collect)
-    app.add_typer(kpi, name="kpi")
+    app.add_typer(kpi, name="kpi", rich_help_panel=DECISIONS)
 
 
 def watch(
@@ -228,15 +235,12 @@ def exercise(
     from mbp.hooks.exercises import as_table
     from mbp.hooks.exercises import exercise as run
     from mbp.paths import project_root
+    from mbp.reporting.progress import progress
 
     if every == bool(name):
         raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
-    results = run(
-        project_root(),
-        name or [],
-        lambda told: typer.echo(told, err=True),
-        mutations=mutations,
-    )
+    with progress() as shown:
+        results = run(project_root(), name or [], shown.say, mutations=mutations)
     if as_json:
         from dataclasses import asdict
 

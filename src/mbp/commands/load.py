@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mbp.commands import DATA
 from mbp.errors import EXIT_FINDINGS
 from mbp.paths import project_root
 
@@ -19,7 +20,7 @@ EPILOG = (
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("load", epilog=EPILOG)(load)
+    app.command("load", rich_help_panel=DATA, epilog=EPILOG)(load)
 
 
 def load(
@@ -36,10 +37,18 @@ def load(
 ) -> None:
     """Load a folder; loading it again changes nothing. Exit 1 when rows were rejected."""
     from mbp.loading import load_folder
+    from mbp.reporting.progress import progress
 
-    report = load_folder(
-        project_root(), folder, mapping, target=target, dry_run=dry_run, reject_file=reject_file
-    )
+    with progress() as shown:
+        report = load_folder(
+            project_root(),
+            folder,
+            mapping,
+            target=target,
+            dry_run=dry_run,
+            reject_file=reject_file,
+            say=shown.say,
+        )
     counts = [_counts(table) for table in report.tables]
     if as_json:
         typer.echo(

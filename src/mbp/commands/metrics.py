@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mbp.commands import DECISIONS
 from mbp.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def register(app: typer.Typer) -> None:
     group.command("query", epilog=QUERY_EXAMPLES)(query)
     group.command("check", epilog="Example: dbt parse && mbp metrics check")(check)
     group.command("export", epilog=EXPORT_EXAMPLES)(export)
-    app.add_typer(group, name="metrics")
+    app.add_typer(group, name="metrics", rich_help_panel=DECISIONS)
 
 
 def list_metrics(

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import QUALITY
 from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 SCAN_EXAMPLES = """
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
     group.command("corpus", epilog="Example: mbp privacy corpus --seed 7 --output corpus.jsonl")(
         corpus
     )
-    app.add_typer(group, name="privacy")
+    app.add_typer(group, name="privacy", rich_help_panel=QUALITY)
 
 
 def scan(
@@ -55,13 +56,15 @@ def scan(
     from mbp.building.dbt_process import target_name
     from mbp.paths import project_root
     from mbp.privacy.report import STDIN, lines, scan_paths, scan_project
+    from mbp.reporting.progress import progress
 
     root, target = project_root(), target_name(target)
     if paths:
         stdin = sys.stdin.buffer.read().decode("utf-8", "replace") if STDIN in paths else ""
         report = scan_paths(root, target, paths, stdin)
     else:
-        report = scan_project(root, target)
+        with progress() as shown:
+            report = scan_project(root, target, shown.say)
     if as_json:
         typer.echo(json.dumps({"verdict": report.verdict, **report.content()}, indent=2))
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import QUALITY
 from mbp.errors import EXIT_FINDINGS, MbpError
 
 FAILURES_EXAMPLES = """
@@ -72,7 +73,7 @@ def register(app: typer.Typer) -> None:
     quality.command("record", epilog=RECORD_EXAMPLES)(record)
     quality.command("history", epilog=HISTORY_EXAMPLES)(history)
     quality.command("monitor", epilog="Example: mbp quality monitor --json")(monitor)
-    app.add_typer(quality, name="quality")
+    app.add_typer(quality, name="quality", rich_help_panel=QUALITY)
 
 
 def failures(
@@ -120,15 +121,15 @@ def run(
     from mbp.enforcement.results import ENGINES
     from mbp.monitor.record import as_document, this_run
     from mbp.paths import project_root
+    from mbp.reporting.progress import progress
 
     chosen = [one for one in ENGINES if engine in (one, "all")]
     if not chosen:
         raise MbpError(f"no engine {engine!r}", cure=f"one of {', '.join(ENGINES)}, all")
     if docs is not None and "gx" not in chosen:
         raise MbpError("only Great Expectations writes Data Docs", cure="--engine gx")
-    results = enforcing.run(
-        project_root(), chosen, target, docs, say=lambda told: typer.echo(told, err=True)
-    )
+    with progress() as shown:
+        results = enforcing.run(project_root(), chosen, target, docs, say=shown.say)
     if as_json:
         document = {
             "passed": not enforcing.failed(results),
@@ -155,10 +156,10 @@ def parity(
     """
     from mbp.enforcement import parity as comparing
     from mbp.paths import project_root
+    from mbp.reporting.progress import progress
 
-    result = comparing.measure(
-        project_root(), lambda told: typer.echo(told, err=True), tuple(fault or ())
-    )
+    with progress() as shown:
+        result = comparing.measure(project_root(), shown.say, tuple(fault or ()))
     if as_json:
         typer.echo(json.dumps(comparing.as_json(result), indent=2, ensure_ascii=False))
     else:
@@ -182,13 +183,10 @@ def prove(
     from mbp.paths import project_root
     from mbp.quality import score
     from mbp.quality.prove import prove as run
+    from mbp.reporting.progress import progress
 
-    result = run(
-        project_root(),
-        engine=engine,
-        chosen=tuple(fault or ()),
-        say=lambda told: typer.echo(told, err=True),
-    )
+    with progress() as shown:
+        result = run(project_root(), engine=engine, chosen=tuple(fault or ()), shown=shown)
     if as_json:
         typer.echo(json.dumps(score.as_json(result), indent=2, ensure_ascii=False))
     else:

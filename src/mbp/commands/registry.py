@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import CONTRACTS
 from mbp.errors import EXIT_FINDINGS, MbpError
 from mbp.paths import project_root
 
@@ -38,7 +39,7 @@ def register(app: typer.Typer) -> None:
     registry.command(
         "drift", epilog="Example: mbp registry drift --target duckdb --target postgres"
     )(drift)
-    app.add_typer(registry, name="registry")
+    app.add_typer(registry, name="registry", rich_help_panel=CONTRACTS)
 
 
 def publish(
@@ -240,9 +241,12 @@ def drift(
 
     from mbp.building.dbt_process import target_name
     from mbp.registry.drift import find_drift
+    from mbp.reporting.progress import progress
 
     targets = [target_name(one) for one in target] if target else [target_name(None)]
-    found, places = find_drift(project_root(), targets)
+    with progress() as shown:
+        shown.say(f"comparing contracts, registry, manifest and the tables of {', '.join(targets)}")
+        found, places = find_drift(project_root(), targets)
     if as_json:
         document = {
             "drift": len(found),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import RELEASE
+
 EXAMPLES = """
 Examples:
 
@@ -18,7 +20,7 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("report", epilog=EXAMPLES)(report)
+    app.command("report", rich_help_panel=RELEASE, epilog=EXAMPLES)(report)
 
 
 def report(
@@ -41,10 +43,13 @@ def report(
     from mbp.paths import project_root, shown
     from mbp.report.collect import collect
     from mbp.report.page import page
+    from mbp.reporting.progress import progress
 
     root = project_root()
     path = output or target_path(root) / "report.html"
-    text = page(collect(root, gate, target, path))
+    with progress() as telling:
+        telling.say(f"judging the gate {gate} and collecting what it rests on")
+        text = page(collect(root, gate, target, path))
     try:
         write_text(path, text)
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import QUALITY
 from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 RUN_EXAMPLES = """
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
     # With one command typer would make the group itself that command.
     group.callback()(lambda: None)
     group.command("run", epilog=RUN_EXAMPLES)(run)
-    app.add_typer(group, name="security")
+    app.add_typer(group, name="security", rich_help_panel=QUALITY)
 
 
 def run(
@@ -61,11 +62,13 @@ def run(
     """
     from mbp.building.dbt_process import target_name
     from mbp.paths import project_root
+    from mbp.reporting.progress import progress
     from mbp.security.run import Request, as_table
     from mbp.security.run import run as run_parts
 
     request = Request(only or (), advisories, target_name(target), start_postgres)
-    results = run_parts(project_root(), request, lambda line: typer.echo(line, err=True))
+    with progress() as shown:
+        results = run_parts(project_root(), request, shown.say)
     if as_json:
         typer.echo(json.dumps([one.document() for one in results], indent=2, default=str))
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.commands import DATA
 from mbp.errors import MbpError
 
 EXAMPLES = """
@@ -25,7 +26,7 @@ Without options the committed sample is made again, byte for byte.
 
 def register(app: typer.Typer) -> None:
     """Adds `mbp simulate`."""
-    app.command("simulate", epilog=EXAMPLES)(simulate)
+    app.command("simulate", rich_help_panel=DATA, epilog=EXAMPLES)(simulate)
 
 
 def simulate(
@@ -74,5 +75,7 @@ def _instant(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise MbpError(f"--start {text}: expected a date such as 2026-01-05") from error
+        raise MbpError(
+            f"--start {text}: expected a date such as 2026-01-05", cure="write it as YYYY-MM-DD"
+        ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

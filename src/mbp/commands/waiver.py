@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mbp.commands import RELEASE
 from mbp.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def register(app: typer.Typer) -> None:
         "sign", epilog="Example: mbp waiver sign late_trades --role SRE --key ~/.ssh/id_ed25519"
     )(sign)
     group.command("check", epilog="Example: mbp waiver check --json")(check)
-    app.add_typer(group, name="waiver")
+    app.add_typer(group, name="waiver", rich_help_panel=RELEASE)
 
 
 def new(

@@ -36,7 +36,9 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, Node]:
     for entry in _mappings(document.get("schema"), where, "schema"):
         table = _object(entry, _name(entry, where), _name(entry, where), where)
         if table.name in found:
-            raise MbpError(f"the table {table.name!r} stands twice", path=where)
+            raise MbpError(
+                f"the table {table.name!r} stands twice", path=where, cure="keep one of the two"
+            )
         found[table.name] = table
     return found
 
@@ -76,7 +78,11 @@ def _fields(entry: Mapping[str, Any], path: str, where: str) -> tuple[Node, ...]
     seen: set[str] = set()
     for node in fields:
         if node.name in seen:
-            raise MbpError(f"{path}: the column {node.name!r} stands twice", path=where)
+            raise MbpError(
+                f"{path}: the column {node.name!r} stands twice",
+                path=where,
+                cure="keep one of the two",
+            )
         seen.add(node.name)
     return fields
 
@@ -84,7 +90,11 @@ def _fields(entry: Mapping[str, Any], path: str, where: str) -> tuple[Node, ...]
 def _node(entry: Mapping[str, Any], name: str, path: str, where: str) -> Node:
     options = entry.get("logicalTypeOptions") or {}
     if not isinstance(options, Mapping):
-        raise MbpError(f"{path}.logicalTypeOptions: expected keys, found {options!r}", path=where)
+        raise MbpError(
+            f"{path}.logicalTypeOptions: expected keys, found {options!r}",
+            path=where,
+            cure="write a mapping",
+        )
     promised = logical(entry.get("logicalType"), dict(options))
     stated = entry.get("physicalType")
     stored = physical(str(stated)) if stated else promised
@@ -165,7 +175,9 @@ def _values(entry: Mapping[str, Any], path: str, where: str) -> tuple[Any, ...] 
     if entry.get("enum") is not None:
         items = entry["enum"]
         if not isinstance(items, list):
-            raise MbpError(f"{path}.enum: expected a list, found {items!r}", path=where)
+            raise MbpError(
+                f"{path}.enum: expected a list, found {items!r}", path=where, cure="write a list"
+            )
         lists.append([item.get("value") if isinstance(item, Mapping) else item for item in items])
     for rule in entry.get("quality") or ():
         if closes_values(rule):
@@ -216,7 +228,9 @@ def number(value: Any, kind: Kind, path: str, where: str) -> Decimal:
             cure="correct the bound",
         ) from error
     if not found.is_finite():
-        raise MbpError(f"{path}: expected a finite number, found {value!r}", path=where)
+        raise MbpError(
+            f"{path}: expected a finite number, found {value!r}", path=where, cure="write a number"
+        )
     return found
 
 

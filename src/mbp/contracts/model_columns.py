@@ -85,7 +85,12 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
                 cure="name every column of `final`",
             )
         if column.group() in columns:
-            raise MbpError(f"the column {column.group()!r} stands twice", path=name, line=line)
+            raise MbpError(
+                f"the column {column.group()!r} stands twice",
+                path=name,
+                line=line,
+                cure="select it once",
+            )
         columns[column.group()] = line
     return columns
 

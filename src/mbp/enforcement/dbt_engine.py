@@ -28,7 +28,10 @@ def run(
             root, ["test"], target=target, artifacts=Path(folder), changes=changes, quiet=True
         )
         if outcome.problem:
-            raise MbpError(f"dbt test stopped: {outcome.problem}")
+            raise MbpError(
+                f"dbt test stopped: {outcome.problem}",
+                cure="make `dbt test` pass first; `mbp doctor` looks at the machine",
+            )
         target_folder = Path(folder) / "target"
         manifest = json.loads((target_folder / "manifest.json").read_text(encoding="utf-8"))
         results = json.loads((target_folder / "run_results.json").read_text(encoding="utf-8"))

@@ -87,7 +87,10 @@ def run(
         absent = not_measurable(rules, source_facts(root, warehouse))
     measured = [rule for rule in rules if rule.id not in absent]
     if not measured:
-        raise MbpError("no rule can be measured on the loaded data: nothing was checked")
+        raise MbpError(
+            "no rule can be measured on the loaded data: nothing was checked",
+            cure="load the tables that the rules read",
+        )
     judged = _only(contracts, {rule.id for rule in measured})
     queries = rule_queries(root, target)
     place = place_of(root, target)

@@ -70,7 +70,11 @@ def read_file(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > archive.LARGEST_BYTES * 2:
-            raise MbpError(f"{size:,} bytes are more than a pack may have", path=path)
+            raise MbpError(
+                f"{size:,} bytes are more than a pack may have",
+                path=path,
+                cure="name the pack that `mbp evidence build` wrote",
+            )
         return path.read_bytes()
     except OSError as error:
         cure = "name a file that `mbp evidence build` wrote"

@@ -85,7 +85,12 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[Group]:
     for index, entry in enumerate(value["groups"]):
         line = line_of(document["groups"], index)
         if entry["id"] in found:
-            raise MbpError(f"group {entry['id']!r} stands twice", path=FILE, line=line)
+            raise MbpError(
+                f"group {entry['id']!r} stands twice",
+                path=FILE,
+                line=line,
+                cure="keep one of the two",
+            )
         if not any(name in entry for name in SOURCES):
             what = f"group {entry['id']!r} names no {', '.join(SOURCES)}"
             raise MbpError(what, path=FILE, line=line, cure="say what belongs to it")
@@ -108,7 +113,11 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[Group]:
         )
     for name in (GATE_GROUP, EVIDENCE_GROUP):
         if name not in found or found[name].may_be_empty:
-            raise MbpError(f"group {name!r} must be there and not be empty", path=FILE)
+            raise MbpError(
+                f"group {name!r} must be there and not be empty",
+                path=FILE,
+                cure="restore it from git",
+            )
     for name in sorted(makers.keys() - used):
         raise MbpError(f"the maker {name!r} is in no group", path=FILE, cure="name it under `made`")
     return list(found.values())

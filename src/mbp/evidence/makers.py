@@ -298,7 +298,11 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
             try:
                 yield one.relative_to(root).as_posix(), one.read_bytes()
             except OSError as error:
-                raise MbpError(f"cannot be read: {error.strerror}", path=place) from error
+                raise MbpError(
+                    f"cannot be read: {error.strerror}",
+                    path=place,
+                    cure="give yourself the right to read it",
+                ) from error
 
 
 @maker
@@ -315,4 +319,8 @@ def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
         try:
             yield name, (root / name).read_bytes()
         except OSError as error:
-            raise MbpError(f"cannot be read: {error.strerror}", path=name) from error
+            raise MbpError(
+                f"cannot be read: {error.strerror}",
+                path=name,
+                cure="give yourself the right to read it",
+            ) from error

@@ -124,7 +124,11 @@ def _digest(root: Path, names: Iterable[str]) -> str:
             try:
                 content += path.read_bytes()
             except OSError as error:
-                raise MbpError(f"cannot be read: {error.strerror}", path=name) from error
+                raise MbpError(
+                    f"cannot be read: {error.strerror}",
+                    path=name,
+                    cure="give yourself the right to read it",
+                ) from error
         elif not path.is_symlink():
             continue  # deleted in the working copy
         told.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())

@@ -132,4 +132,8 @@ def _details(found: Evidence) -> Any:
     try:
         return found.content["evidence"]
     except KeyError as error:
-        raise MbpError("does not say what was found", path=found.path) from error
+        raise MbpError(
+            "does not say what was found",
+            path=found.path,
+            cure="measure again: the command writes it anew",
+        ) from error

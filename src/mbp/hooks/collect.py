@@ -146,7 +146,9 @@ def data_contract_break(root: Path, target: str) -> Collected:
     """
     run = findings_of_last_run(root, target)
     if run.notes:
-        raise MbpError(f"the last run of dbt does not count: {run.notes[0]}")
+        raise MbpError(
+            f"the last run of dbt does not count: {run.notes[0]}", cure="run `mbp build`"
+        )
     _refuse_old(run.run_results)
     rules = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
     judged = [one for one in run.findings if one.rule_id in rules]
@@ -164,7 +166,9 @@ def dbt_tests(root: Path, target: str) -> Collected:
     """
     run = findings_of_last_run(root, target)
     if run.notes:
-        raise MbpError(f"the last run of dbt does not count: {run.notes[0]}")
+        raise MbpError(
+            f"the last run of dbt does not count: {run.notes[0]}", cure="run `mbp build`"
+        )
     results = read_artifact(target_path(root), "run_results.json", root)
     _refuse_old(results)
     failed = [

@@ -52,7 +52,11 @@ def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise MbpError("not text in UTF-8", path=shown, cure="save it as UTF-8") from error
     except OSError as error:
-        raise MbpError(f"cannot be read: {error.strerror}", path=shown) from error
+        raise MbpError(
+            f"cannot be read: {error.strerror}",
+            path=shown,
+            cure="give yourself the right to read it",
+        ) from error
     return header
 
 

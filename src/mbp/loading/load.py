@@ -17,6 +17,7 @@ from mbp.files import atomic_path
 from mbp.loading.facts import write_facts
 from mbp.loading.mapping import Mapping, TableMapping, load_mapping
 from mbp.loading.stage import Staged, stage
+from mbp.reporting.progress import SILENT, Say
 from mbp.warehouse import Warehouse, connect, quote_identifier
 from mbp.warehouse.connection import DuckdbWarehouse, PostgresWarehouse
 from mbp.warehouse.raw_tables import create_statement, raw_tables
@@ -58,6 +59,7 @@ def load_folder(
     target: str | None = None,
     dry_run: bool = False,
     reject_file: Path | None = None,
+    say: Say = SILENT.say,
 ) -> LoadReport:
     """Brings the files of `folder` into raw_mbp of the target.
 
@@ -88,14 +90,16 @@ def load_folder(
                 path=mapping.path,
                 cure="use an IANA name",
             ) from error
-        staged = {
-            table.table: stage(scratch, folder, table, by_dataset[table.dataset], mapping.path)
-            for table in mapping.tables
-        }
+        staged = {}
+        for table in mapping.tables:
+            say(f"reading and judging {table.table}")
+            dataset = by_dataset[table.dataset]
+            staged[table.table] = stage(scratch, folder, table, dataset, mapping.path)
         if dry_run:
             reports = [TableReport(name, one, one.accepted, 0) for name, one in staged.items()]
         else:
             with _rejects_written(scratch, mapping, reject_file):
+                say("writing what is new")
                 reports = _apply(root, target, scratch, mapping, by_dataset, staged)
     return LoadReport(mapping.source, tuple(reports), dry_run)
 
@@ -223,5 +227,9 @@ def _rejects_written(
             )
         except duckdb.IOException as error:
             reason = str(error).splitlines()[0]
-            raise MbpError(f"cannot be written: {reason}", path=reject_file) from error
+            raise MbpError(
+                f"cannot be written: {reason}",
+                path=reject_file,
+                cure="make room, or name another file",
+            ) from error
         yield

@@ -198,7 +198,12 @@ def load_policy(root: Path) -> Policy:
 def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | None) -> None:
     needed = {"files": "paths", "table": "table"}.get(entry["kind"])
     if needed and needed not in entry:
-        raise MbpError(f"a source of kind {entry['kind']} needs {needed!r}", path=path, line=line)
+        raise MbpError(
+            f"a source of kind {entry['kind']} needs {needed!r}",
+            path=path,
+            line=line,
+            cure="add the key",
+        )
     for key in ("paths", "table"):
         if key in entry and key != needed:
             raise MbpError(
@@ -208,7 +213,12 @@ def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | Non
                 cure=f"remove it, or {did_you_mean(entry['kind'], SOURCE_KINDS)}",
             )
     if entry["id"] in seen:
-        raise MbpError(f"the source {entry['id']!r} stands twice", path=path, line=line)
+        raise MbpError(
+            f"the source {entry['id']!r} stands twice",
+            path=path,
+            line=line,
+            cure="keep one of the two",
+        )
     seen.add(entry["id"])
 
 

@@ -15,6 +15,7 @@ from mbp.privacy.allowances import Judged, judge
 from mbp.privacy.policy import Policy, load_policy
 from mbp.privacy.scan import Finding, scan_text
 from mbp.privacy.sources import Looked, Looker, files_below
+from mbp.reporting.progress import SILENT, Say
 
 EVIDENCE = "privacy_scan"
 STDIN = "-"
@@ -71,7 +72,7 @@ class Report:
         return f"{told}; {problems[0]}" if problems else told
 
 
-def scan_project(root: Path, target: str) -> Report:
+def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
     """Looks through every source of the policy and writes the evidence.
 
     Raises:
@@ -79,7 +80,7 @@ def scan_project(root: Path, target: str) -> Report:
     """
     policy = load_policy(root)
     looker = Looker(root, target, policy)
-    looked = looker.look()
+    looked = looker.look(say)
     report = Report(looked, _judged(looked, policy))
     write(
         root,
@@ -110,7 +111,11 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: str) -> Rep
         else:
             files = files_below(Path(name))
             if not files:
-                raise MbpError("nothing was looked at: no file there", path=name)
+                raise MbpError(
+                    "nothing was looked at: no file there",
+                    path=name,
+                    cure="name a file, or a folder that has some",
+                )
             looker.paths(files, one)
         looked.append(one)
     judged = _judged(looked, policy)

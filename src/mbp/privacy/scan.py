@@ -167,7 +167,7 @@ def scan_members(members: Iterable[tuple[str, bytes]], policy: Policy) -> list[F
         findings += scan_text(name, f"name of member {count}", policy)
         findings += scan_bytes(data, name, policy)
     if not count:
-        raise MbpError("nothing was looked at: there are no members")
+        raise MbpError("nothing was looked at: there are no members", cure="build the pack again")
     return findings
 
 
@@ -208,6 +208,7 @@ def _detected(page: Page, place: str) -> Iterator[Hit]:
             raise MbpError(
                 f"the detector of {kind} failed with {type(error).__name__}: it was not looked through",
                 path=place,
+                cure="look through that file by hand, and report what it choked on",
             ) from None
 
 
@@ -225,7 +226,9 @@ def decoded(token: str) -> str | None:
 def _texts(data: bytes, place: str, depth: int) -> Iterator[tuple[str, str]]:
     if len(data) > LARGEST_BYTES:
         raise MbpError(
-            f"was not looked at: more than {LARGEST_BYTES // 2**20} MiB", path=place
+            f"was not looked at: more than {LARGEST_BYTES // 2**20} MiB",
+            path=place,
+            cure="take it out, or split it",
         ) from None
     closed = next((kind for kind, form in CLOSED.items() if form.match(data)), None)
     if closed:
@@ -234,7 +237,11 @@ def _texts(data: bytes, place: str, depth: int) -> Iterator[tuple[str, str]]:
     # A zip may have something before it, and is read from its end.
     if data.startswith((GZIP, ZIP)) or zipfile.is_zipfile(io.BytesIO(data)):
         if depth == 0:
-            raise MbpError(f"was not looked at: archives in archives, over {DEEPEST}", path=place)
+            raise MbpError(
+                f"was not looked at: archives in archives, over {DEEPEST}",
+                path=place,
+                cure="unpack it, or take it out",
+            )
         for name, inside in _unpacked(data, place):
             yield from _texts(inside, name, depth - 1)
         if data.startswith((GZIP, ZIP)):
@@ -266,7 +273,9 @@ def _unpacked(data: bytes, place: str) -> Iterator[tuple[str, bytes]]:
         ValueError,
     ) as error:
         raise MbpError(
-            f"was not looked at: the archive cannot be read ({type(error).__name__})", path=place
+            f"was not looked at: the archive cannot be read ({type(error).__name__})",
+            path=place,
+            cure="pack it again, or take it out",
         ) from error
 
 

@@ -18,6 +18,7 @@ from mbp.privacy.policy import Policy, SourceEntry
 from mbp.privacy.scan import Finding, scan_bytes
 from mbp.privacy.tables import Rows, datasets, log_table, published
 from mbp.registry.documents import git
+from mbp.reporting.progress import SILENT, Say
 from mbp.warehouse import Warehouse, connect
 
 WAREHOUSE_KINDS = ("table", "datasets", "published")
@@ -53,7 +54,7 @@ class Looker:
         self.data: str | None = None
         self._seen: dict[Path, list[Finding]] = {}
 
-    def look(self) -> list[Looked]:
+    def look(self, say: Say = SILENT.say) -> list[Looked]:
         """Every source of the policy, in its order."""
         with ExitStack() as stack:
             warehouse: Warehouse | None = None
@@ -64,7 +65,11 @@ class Looker:
                     self.data = data_state(self.root, warehouse)
                 except MbpError as error:
                     unreachable = str(error)
-            return [self._source(one, warehouse, unreachable) for one in self.policy.sources]
+            looked = []
+            for one in self.policy.sources:
+                say(f"looking through {one.id}")
+                looked.append(self._source(one, warehouse, unreachable))
+            return looked
 
     def paths(self, paths: Iterable[Path], looked: Looked) -> None:
         """Files by path; what cannot be read or unpacked is the source's problem."""

@@ -155,7 +155,10 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
         )
     databases = {nodes[unique_id]["database"] for unique_id in order}
     if len(databases) != 1:
-        raise MbpError(f"models live in several databases: {', '.join(sorted(databases))}")
+        raise MbpError(
+            f"models live in several databases: {', '.join(sorted(databases))}",
+            cure="build them in one database",
+        )
     return CompiledProject(database=databases.pop(), raw=raw, models=models, tests=tests)
 
 

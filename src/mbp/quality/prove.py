@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ from mbp.quality.compiled import CompiledProject, compile_project
 from mbp.quality.sandbox import Sandbox
 from mbp.quality.score import CLEAN, Expected, Outcome, Score, judge
 from mbp.quality.stage import Stage
+from mbp.reporting.progress import SILENT, Progress, Say
 
 ENGINES = ("duckdb", "postgres")
 SCRATCH_DATABASE = "mbp_proof"
-
-Say = Callable[[str], None]
 
 
 def prove(
@@ -25,7 +24,7 @@ def prove(
     *,
     engine: str = "duckdb",
     chosen: Collection[str] = (),
-    say: Say = lambda _: None,
+    shown: Progress = SILENT,
 ) -> Score:
     """Runs the clean control and the chosen faults (all without a choice) and judges them.
 
@@ -55,14 +54,16 @@ def prove(
             cure="add what the fault must give",
         )
     clean = generate(Parameters())
-    with _sandbox(root, engine, say) as (sandbox, project):
+    with _sandbox(root, engine, shown.say) as (sandbox, project):
         stage = Stage(sandbox, project)
-        say(f"building the clean sample: {len(project.models)} models, {len(project.tests)} tests")
+        shown.say(
+            f"building the clean sample: {len(project.models)} models, {len(project.tests)} tests"
+        )
         begun = time.perf_counter()
         seen = stage.build(clean)
         outcomes: list[Outcome] = [judge(CLEAN, [], seen, time.perf_counter() - begun)]
-        say(f"running {len(wanted)} faults")
-        for fault_id in wanted:
+        for place, fault_id in enumerate(wanted):
+            shown.count("proving", place, len(wanted), "faults")
             begun = time.perf_counter()
             fault = known[fault_id]
             world = clean.copy()
@@ -72,6 +73,7 @@ def prove(
                 raise MbpError(f"the fault {fault_id} changes nothing", cure="correct the fault")
             seen = stage.with_changes(tables, fault.statements)
             outcomes.append(judge(fault_id, expected[fault_id], seen, time.perf_counter() - begun))
+        shown.count("proving", len(wanted), len(wanted), "faults")
     tested = {test.rule_id for test in project.tests}
     return Score(
         engine=engine,

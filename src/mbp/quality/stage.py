@@ -58,13 +58,19 @@ class Stage:
                 self._sandbox.create_raw(raw.relation, raw.columns)
                 self._sandbox.fill(raw.relation, raw.columns, tables[raw.key])
             except SandboxError as error:
-                raise MbpError(f"cannot load the clean {raw.key}: {error}") from error
+                raise MbpError(
+                    f"cannot load the clean {raw.key}: {error}",
+                    cure="run `mbp simulate`, and give the seed the types of its columns",
+                ) from error
         for model in self._project.models:
             kind = "view" if model.is_view else "table"
             try:
                 self._sandbox.execute(f"create {kind} {model.relation} as\n{model.sql}")
             except SandboxError as error:
-                raise MbpError(f"cannot build {model.name} on the clean sample: {error}") from error
+                raise MbpError(
+                    f"cannot build {model.name} on the clean sample: {error}",
+                    cure="make `dbt build` pass first",
+                ) from error
         return self._run(self._project.tests)
 
     def with_changes(self, tables: Mapping[str, Any], statements: Sequence[str] = ()) -> list[Seen]:

@@ -137,7 +137,9 @@ def check_dataset(
     version = str(contract.get("version"))
     read = Version.read(version)
     if read is None:
-        raise MbpError(f"expected a semantic version, found {version!r}", path=path)
+        raise MbpError(
+            f"expected a semantic version, found {version!r}", path=path, cure="write it as 1.2.3"
+        )
     head = newest(versions)
     if head is None:
         finding = Finding(

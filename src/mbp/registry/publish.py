@@ -58,7 +58,9 @@ def publish(
     contract = documents[dataset]
     version = Version.read(str(contract["version"]))
     if version is None:
-        raise MbpError(f"{dataset}: {contract['version']!r} is no semantic version")
+        raise MbpError(
+            f"{dataset}: {contract['version']!r} is no semantic version", cure="write it as 1.2.3"
+        )
     known = published(root, dataset)
     for one in known:
         if one.version == version:

@@ -106,7 +106,11 @@ def _documents(path: Path) -> Iterator[tuple[str, Any]]:
                 for info in sorted(archive.infolist(), key=lambda one: one.filename):
                     if info.filename.endswith(".json"):
                         if info.file_size > LARGEST_BYTES:
-                            raise MbpError("too large for an advisory", path=info.filename)
+                            raise MbpError(
+                                "too large for an advisory",
+                                path=info.filename,
+                                cure="take it out of the source of advisories",
+                            )
                         yield info.filename, json.loads(archive.read(info))
         else:
             yield path.name, json.loads(path.read_text(encoding="utf-8"))

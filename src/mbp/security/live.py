@@ -164,7 +164,10 @@ def _asking(connection: Any) -> Query:
                 cursor.execute(sql, params)
                 return list(cursor.fetchall())
         except psycopg2.Error as error:
-            raise MbpError(f"the catalog cannot be read: {' '.join(str(error).split())}") from error
+            raise MbpError(
+                f"the catalog cannot be read: {' '.join(str(error).split())}",
+                cure="look as a user who may read pg_catalog",
+            ) from error
 
     return ask
 

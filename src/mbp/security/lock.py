@@ -82,7 +82,12 @@ def _pinned(lines: list[str], path: str, line: int) -> Pinned:
     try:
         requirement = Requirement(head)
     except InvalidRequirement as error:
-        raise MbpError(f"no requirement: {head!r}", path=path, line=line) from error
+        raise MbpError(
+            f"no requirement: {head!r}",
+            path=path,
+            line=line,
+            cure="lock again: CONTRIBUTING.md has the command",
+        ) from error
     exact = [one.version for one in requirement.specifier if one.operator == "=="]
     if len(exact) != 1 or len(requirement.specifier) != 1 or not hashes:
         raise MbpError(

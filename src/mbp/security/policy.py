@@ -224,7 +224,9 @@ def _day(text: str, path: str, line: int | None) -> None:
     try:
         date.fromisoformat(text)
     except ValueError as error:
-        raise MbpError(f"until: no day: {text!r}", path=path, line=line) from error
+        raise MbpError(
+            f"until: no day: {text!r}", path=path, line=line, cure="write it as YYYY-MM-DD"
+        ) from error
 
 
 def _roles(value: Mapping[str, Any], node: Any) -> dict[str, Role]:

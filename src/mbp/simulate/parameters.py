@@ -64,13 +64,19 @@ class Parameters:
             MbpError: names the option, what was expected and the cure.
         """
         if self.markets < 1:
-            raise MbpError(f"--markets {self.markets}: expected 1 or more")
+            raise MbpError(
+                f"--markets {self.markets}: expected 1 or more", cure="give a larger number"
+            )
         if self.days < 1:
-            raise MbpError(f"--days {self.days}: expected 1 or more")
+            raise MbpError(f"--days {self.days}: expected 1 or more", cure="give a larger number")
         if not 0 <= self.seed < 2**63:
-            raise MbpError(f"--seed {self.seed}: expected 0 or more, below 2^63")
+            raise MbpError(
+                f"--seed {self.seed}: expected 0 or more, below 2^63", cure="give another seed"
+            )
         if not (math.isfinite(self.rps) and 0 < self.rps <= 10_000):  # noqa: PLR2004
-            raise MbpError(f"--rps {self.rps}: expected more than 0, at most 10000")
+            raise MbpError(
+                f"--rps {self.rps}: expected more than 0, at most 10000", cure="give another rate"
+            )
         if self.start.tzinfo is None:
             raise MbpError(f"--start {self.start}: no time zone", cure="write it in UTC")
         per_market = self.quotes / self.markets

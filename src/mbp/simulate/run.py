@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from mbp.errors import MbpError
-from mbp.paths import project_root, shown
+from mbp.paths import project_root
+from mbp.paths import shown as shown_path
+from mbp.reporting.progress import progress
 from mbp.simulate import schema, writers
-from mbp.simulate.history import Progress, generate, stream
+from mbp.simulate.history import generate, stream
 from mbp.simulate.parameters import Parameters
 
 SAMPLE = Path("seeds") / "sample"
@@ -34,8 +35,12 @@ def simulate(
         return _simulate_fault(parameters, file_format, folder, fault)
     with writers.new_folder(folder) as fresh:
         writer = writers.make_writer(file_format, fresh)
-        with progress_bar() as progress:
-            rows = writers.write_chunks(writer, stream(parameters, progress, fresh.parent))
+        with progress() as shown:
+
+            def count(phase: str, done: int, of: int) -> None:
+                shown.count(phase, done, of, "quotes")
+
+            rows = writers.write_chunks(writer, stream(parameters, count, fresh.parent))
     _say(folder, rows)
     return rows
 
@@ -44,7 +49,9 @@ def _checked_output(
     parameters: Parameters, file_format: str, output: Path | None, fault: str | None
 ) -> Path:
     if file_format not in ("csv", "parquet"):
-        raise MbpError(f"--format {file_format}: expected csv or parquet")
+        raise MbpError(
+            f"--format {file_format}: expected csv or parquet", cure="use csv or parquet"
+        )
     if output is not None:
         return output
     if fault is not None:
@@ -97,49 +104,10 @@ def fault_lines() -> Iterable[str]:
 
 def _say(folder: Path, rows: dict[str, int]) -> None:
     try:
-        name = shown(folder, project_root())
+        name = shown_path(folder, project_root())
     except MbpError:
         name = str(folder)
     width = max(len(table) for table in schema.TABLES)
     for table, count in rows.items():
         print(f"  {table:<{width}}  {count:>12,}", file=sys.stderr)
     print(f"wrote {name}", file=sys.stderr)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on a terminal, a line per tenth in a pipe; both on stderr."""
-    if not sys.stderr.isatty():
-        yield _lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = Progress(
-        TextColumn("{task.description:<9}"),
-        BarColumn(),
-        TextColumn("{task.completed:>12,.0f} quotes"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    with bar:
-        tasks: dict[str, object] = {}
-
-        def advance(phase: str, done: int, of: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=of)
-            bar.update(tasks[phase], completed=done, total=of)  # type: ignore[arg-type]
-
-        yield advance
-
-
-def _lines() -> Progress:
-    told: dict[str, int] = {}
-
-    def advance(phase: str, done: int, of: int) -> None:
-        tenth = 10 * done // max(1, of)
-        if tenth > told.get(phase, 0):
-            told[phase] = tenth
-            print(f"{phase}: {done:,} of {of:,} quotes", file=sys.stderr, flush=True)
-
-    return advance

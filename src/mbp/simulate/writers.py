@@ -119,7 +119,7 @@ def make_writer(file_format: str, folder: Path) -> TableWriter:
         return CsvWriter(folder)
     if file_format == "parquet":
         return ParquetWriter(folder)
-    raise MbpError(f"--format {file_format}: expected csv or parquet")
+    raise MbpError(f"--format {file_format}: expected csv or parquet", cure="use csv or parquet")
 
 
 def write_chunks(writer: TableWriter, chunks: Iterable[tuple[str, pa.Table]]) -> dict[str, int]:
@@ -170,7 +170,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     except OSError as error:
-        raise MbpError(f"cannot write: {error.strerror}", path=folder) from error
+        raise MbpError(
+            f"cannot write: {error.strerror}",
+            path=folder,
+            cure="name a folder of yours that has room",
+        ) from error
     old = staging / "replaced"
     fresh = staging / "fresh"
     fresh.mkdir()

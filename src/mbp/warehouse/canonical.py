@@ -64,7 +64,10 @@ def canonical_value(value: Any) -> str:
     for kind, form in FORMS.items():
         if isinstance(value, kind):
             return form(value)
-    raise MbpError(f"no canonical form for a value of type {type(value).__name__}")
+    raise MbpError(
+        f"no canonical form for a value of type {type(value).__name__}",
+        cure="add its form in mbp.warehouse.canonical",
+    )
 
 
 def canonical_type(data_type: str, precision: int | None, scale: int | None) -> str:
@@ -102,7 +105,10 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Rela
     for row in found:
         values = tuple(canonical_value(value) for value in row)
         if values[position] in rows:
-            raise MbpError(f"{schema}.{table}: the key {key} is not unique: {values[position]}")
+            raise MbpError(
+                f"{schema}.{table}: the key {key} is not unique: {values[position]}",
+                cure="see `mbp quality failures`",
+            )
         rows[values[position]] = values
     return Relation(f"{schema}.{table} on {warehouse.engine}", columns, rows)
 

@@ -149,7 +149,11 @@ class DuckdbWarehouse(_Closing):
                     path=path.name,
                     cure="close it, or set MBP_DUCKDB_PATH to a file of your own",
                 ) from error
-            raise MbpError(f"cannot open: {text.splitlines()[0]}", path=path.name) from error
+            raise MbpError(
+                f"cannot open: {text.splitlines()[0]}",
+                path=path.name,
+                cure="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` looks at it",
+            ) from error
         self.connection.execute("set TimeZone = 'UTC'")
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:

@@ -65,7 +65,9 @@ def _rendered(value: Any, path: Path) -> Any:
     try:
         return environment.from_string(value).render()
     except (TemplateError, ValueError) as error:
-        raise MbpError(f"cannot fill in {value!r}: {error}", path=path.name) from error
+        raise MbpError(
+            f"cannot fill in {value!r}: {error}", path=path.name, cure="correct the expression"
+        ) from error
 
 
 def _env_var(name: str, default: str | None = None) -> str:

@@ -256,7 +256,7 @@ class PostgresServer:
         )
         if finished.returncode != 0:
             text = finished.stderr.decode(errors="replace").strip()
-            raise MbpError(f"{Path(command[0]).name} failed: {text}")
+            raise MbpError(f"{Path(command[0]).name} failed: {text}", cure="mend what it says")
 
     def _wait(self, log: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -270,7 +270,7 @@ class PostgresServer:
             except psycopg2.OperationalError:
                 time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:].strip()
-        raise MbpError(f"PostgreSQL did not start: {tail}")
+        raise MbpError(f"PostgreSQL did not start: {tail}", cure="mend what it says")
 
 
 def installed() -> Path:

@@ -42,6 +42,9 @@ def test_every_link_leads_to_a_file(project_root: Path) -> None:
     seen = 0
     for path in documents(project_root):
         for target in linked_files(read_body(path.read_text(encoding="utf-8")), path.parent):
+            # Doc blocks are read within the site, whose tests follow these.
+            if target.is_relative_to(project_root / "docs" / "dbt" / "site"):
+                continue
             seen += 1
             assert target.exists(), f"{path.name}: {target.name}"
     assert seen > 5

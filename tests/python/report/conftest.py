@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Page
-from scripts.screenshots import INSTALL, chromium, installed
 
 
 @dataclass
@@ -25,17 +23,6 @@ class Opened:
 
 
 Open = Callable[..., Opened]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """MBP_DEMAND_CHROMIUM makes its absence a failure, as in its CI job."""
-    if installed() is None and os.environ.get("MBP_DEMAND_CHROMIUM"):
-        pytest.fail(f"chromium is not installed: {INSTALL}")
-    if installed() is None:
-        pytest.skip(f"chromium is not installed, so no browser looked at the page: {INSTALL}")
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

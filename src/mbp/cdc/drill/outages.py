@@ -105,7 +105,7 @@ def target_disk_full(stage: Stage, options: Options) -> Played:
     """The warehouse has no block left for a while."""
     folder = stage.quota
     if folder is None:
-        raise MbpError("there is no directory with a quota")
+        raise MbpError("there is no directory with a quota", cure="start the scenario first")
     with stage.reader() as process, stage.load():
         stage.caught_up()
         written = quota.fill(folder)
@@ -201,7 +201,10 @@ def _finish(stage: Stage) -> None:
     """What came after the last mark, until the load ended."""
     code = stage.command("run", "--once")
     if code:
-        raise MbpError(f"`mbp cdc run --once` ended with {code}: {stage.tail()}")
+        raise MbpError(
+            f"`mbp cdc run --once` ended with {code}: {stage.tail()}",
+            cure="see what it said; `mbp cdc status` tells where it stands",
+        )
 
 
 def _large(stage: Stage) -> int:

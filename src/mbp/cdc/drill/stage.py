@@ -116,7 +116,10 @@ class Stage:
         try:
             return process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired as error:
-            raise MbpError(f"the reader did not end within {STOP_SECONDS:.0f} s") from error
+            raise MbpError(
+                f"the reader did not end within {STOP_SECONDS:.0f} s",
+                cure="end it by hand, then run the scenario alone",
+            ) from error
 
     def kill(self, process: subprocess.Popen[str]) -> None:
         """kill -9."""
@@ -136,7 +139,9 @@ class Stage:
         except subprocess.TimeoutExpired as error:
             self.kill(process)
             told = " ".join(command)
-            raise MbpError(f"`mbp cdc {told}` did not end") from error
+            raise MbpError(
+                f"`mbp cdc {told}` did not end", cure="end it by hand, then run the scenario alone"
+            ) from error
 
     def load(self) -> Load:
         """Random transactions at the source, other ones each time."""
@@ -280,5 +285,6 @@ def wait_for(
     told = tail()
     raise MbpError(
         f"after {seconds:.0f} s it is still not so that {what}"
-        + (f"; it said: {told}" if told else "")
+        + (f"; it said: {told}" if told else ""),
+        cure="see what it said; run the scenario alone",
     )

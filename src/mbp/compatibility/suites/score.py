@@ -54,9 +54,16 @@ def read_cases(path: Path) -> list[dict[str, Any]]:
         try:
             case = json.loads(line)
         except json.JSONDecodeError as error:
-            raise MbpError(f"not JSON: {error.msg}", path=path, line=number) from error
+            raise MbpError(
+                f"not JSON: {error.msg}", path=path, line=number, cure="one JSON object per line"
+            ) from error
         if not isinstance(case, dict) or "format" not in case:
-            raise MbpError("expected a case with a 'format'", path=path, line=number)
+            raise MbpError(
+                "expected a case with a 'format'",
+                path=path,
+                line=number,
+                cure="name the format of the case",
+            )
         cases.append(case)
     if not cases:
         raise MbpError("no case in the file", path=path, cure="name a .jsonl file with cases")

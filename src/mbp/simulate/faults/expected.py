@@ -35,16 +35,28 @@ def expected_findings(root: Path) -> dict[str, tuple[Expectation, ...]]:
     """
     document = yaml_io.load(root / PATH, shown_as=PATH.as_posix())
     if not isinstance(document, dict):
-        raise MbpError("expected a mapping from fault to findings", path=PATH.as_posix())
+        raise MbpError(
+            "expected a mapping from fault to findings",
+            path=PATH.as_posix(),
+            cure="restore the file from git",
+        )
     found: dict[str, tuple[Expectation, ...]] = {}
     for fault, entries in document.items():
         line = yaml_io.line_of(document, fault)
         if not isinstance(entries, list) or not entries:
-            raise MbpError(f"{fault}: expected a list of findings", path=PATH.as_posix(), line=line)
+            raise MbpError(
+                f"{fault}: expected a list of findings",
+                path=PATH.as_posix(),
+                line=line,
+                cure="write a list",
+            )
         findings = tuple(_expectation(str(fault), entry, line) for entry in entries)
         if str(fault) not in {finding.rule for finding in findings}:
             raise MbpError(
-                f"{fault}: its own rule is not among the findings", path=PATH.as_posix(), line=line
+                f"{fault}: its own rule is not among the findings",
+                path=PATH.as_posix(),
+                line=line,
+                cure="add the rule that the fault is named by",
             )
         found[str(fault)] = findings
     return found
@@ -60,6 +72,7 @@ def _expectation(fault: str, entry: Any, line: int | None) -> Expectation:
             f"a rule that is not its own; found {yaml_io.plain(entry)}",
             path=PATH.as_posix(),
             line=line,
+            cure="write it in that form",
         )
     also = entry.get("also")
     if (entry["rule"] != fault) != bool(also):

@@ -1,0 +1,88 @@
+"""README.pt-BR.md says what README.md says: the same commands, headings, links and settings, in the same order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mbp.documents.reading import read_body
+
+ENGLISH, PORTUGUESE = "README.md", "README.pt-BR.md"
+CODE = re.compile(r"`([^`\n]+)`")
+MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
+# Between the quotes, brackets and braces of a node or on an arrow stand words, which are translated.
+NODE = re.compile(r"^ *(\w+).*?(-->) *(\w+)", re.MULTILINE)
+
+
+def headings(text: str) -> list[int]:
+    return [heading.level for heading in read_body(text).headings]
+
+
+def links(text: str) -> list[str]:
+    """Where the links lead; the other README stands for the one that it translates."""
+    return [
+        "the other README" if link.address in (ENGLISH, PORTUGUESE) else link.address
+        for link in read_body(text).links
+    ]
+
+
+def shell(text: str) -> list[str]:
+    """The lines of the shell blocks without their comments, which are translated."""
+    found = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line.split(" #")[0].rstrip() for block in found for line in block.splitlines()]
+
+
+def words_of_code(text: str) -> list[str]:
+    """Everything in backticks."""
+    return CODE.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def flow(text: str) -> list[tuple[str, ...]]:
+    """The arrows of the diagram."""
+    (drawn,) = MERMAID.findall(text)
+    return NODE.findall(drawn)
+
+
+def rows(text: str) -> list[int]:
+    """Columns of each row of each table."""
+    return [line.count(" | ") for line in text.splitlines() if line.startswith("| ")]
+
+
+def bold(text: str) -> int:
+    return len(re.findall(r"^\*\*[^*]+\*\*", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "part", [headings, links, shell, words_of_code, flow, rows, bold], ids=lambda one: one.__name__
+)
+def test_the_portuguese_readme_is_in_step(
+    project_root: Path, part: Callable[[str], object]
+) -> None:
+    english, portuguese = (
+        part((project_root / name).read_text(encoding="utf-8")) for name in (ENGLISH, PORTUGUESE)
+    )
+    assert english, "nothing was compared"
+    assert portuguese == english, f"bring {PORTUGUESE} in step with {ENGLISH}"
+
+
+def test_a_line_that_only_one_of_them_has_is_noticed(project_root: Path) -> None:
+    text = (project_root / ENGLISH).read_text(encoding="utf-8")
+    more = text.replace("| `mbp build` |", "| `mbp new` | [x](docs/x.md) |\n| `mbp build` |", 1)
+    assert words_of_code(more) != words_of_code(text)
+    assert links(more) != links(text)
+    assert rows(more) != rows(text)
+    assert shell(text.replace("make test ", "make tests ", 1)) != shell(text)
+
+
+def test_it_is_portuguese(project_root: Path) -> None:
+    """Whole: no paragraph was left in English."""
+    english, portuguese = (
+        re.sub(r"```.*?```", "", (project_root / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+        for name in (ENGLISH, PORTUGUESE)
+    )
+    prose = {line for line in english.splitlines() if len(re.findall(r"\b[a-z]{3,}\b", line)) > 3}
+    assert prose
+    assert not prose & set(portuguese.splitlines())

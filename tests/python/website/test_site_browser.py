@@ -1,0 +1,111 @@
+"""The site in a real browser: it opens from a file, asks nobody, can be searched, and is for everybody to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+# One page of each kind, and a long document with tables and code.
+KINDS = ("index", "on_call", "mbp_quotes", "glossary", "kpis", "diagram", "documents", "docs/gate")
+PATIENCE_MILLISECONDS = 60_000
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    """What the page asked for."""
+    return []
+
+
+@pytest.fixture
+def tab(browser: Browser, asked: list[str]) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MILLISECONDS)
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    context.close()
+
+
+def address(site: Path, name: str) -> str:
+    return (site / f"{name}.html").as_uri()
+
+
+def test_no_page_asks_anybody(tab: Page, site: Path, asked: list[str]) -> None:
+    for name in (*KINDS, "dbt"):
+        tab.goto(address(site, name))
+    assert len(asked) > len(KINDS)
+    assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
+
+
+# Dark differs in colours alone: pages that have all of them.
+@pytest.mark.parametrize(
+    ("scheme", "names"), [("light", KINDS), ("dark", ("mbp_quotes", "diagram"))]
+)
+def test_axe_finds_nothing(tab: Page, site: Path, scheme: str, names: tuple[str, ...]) -> None:
+    tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    found = []
+    for name in names:
+        tab.goto(address(site, name))
+        found += [
+            f"{name}: {one['id']}: {node['html'][:120]}"
+            for one in Axe().run(tab).response["violations"]
+            for node in one["nodes"]
+        ]
+    assert found == []
+
+
+def test_axe_would_find_something(tab: Page, site: Path, tmp_path: Path) -> None:
+    spoiled = tmp_path / "spoiled.html"
+    spoiled.write_text((site / "index.html").read_text().replace('<html lang="en">', "<html>"))
+    tab.goto(spoiled.as_uri())
+    assert Axe().run(tab).response["violations"]
+
+
+def test_on_a_phone_no_page_scrolls_sideways(tab: Page, site: Path) -> None:
+    width = 320
+    tab.set_viewport_size({"width": width, "height": 800})
+    for name in (*KINDS, "docs/reference/rules", "docs/runbooks/cdc_lag"):
+        tab.goto(address(site, name))
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_from_a_column_to_its_rule_and_back(tab: Page, site: Path) -> None:
+    tab.goto(address(site, "mbp_quotes"))
+    tab.locator("#column-price a[href^='#rule-']").first.click()
+    rule = tab.locator("tr:target")
+    expect(rule).to_be_visible()
+    rule.locator("a[href='#column-price']").click()
+    expect(tab.locator("tr:target")).to_have_id("column-price")
+
+
+def test_from_the_start_to_the_dataset_in_dbt_docs_and_its_lineage(tab: Page, site: Path) -> None:
+    tab.goto(address(site, "index"))
+    tab.locator("#content").get_by_role("link", name="Analyst").click()
+    tab.locator("#content").get_by_role("link", name="mbp_quotes").click()
+    tab.get_by_role("link", name="mbp_quotes in dbt docs").click()
+    expect(tab.get_by_text("depth_2pct").first).to_be_visible()
+    assert not any(
+        tab.locator("canvas").evaluate_all("all => all.map(one => one.checkVisibility())")
+    )
+    tab.locator(".launcher").click()
+    expect(tab.locator("canvas").first).to_be_visible()
+    expect(tab.get_by_text("Lineage Graph").first).to_be_visible()
+
+
+def test_the_search_finds_a_column_and_the_overview_leads_back(tab: Page, site: Path) -> None:
+    tab.goto(address(site, "dbt"))
+    tab.locator("#search").fill("depth_2pct")
+    results = tab.locator(".result")
+    expect(results.filter(has_text="mbp_quotes").first).to_be_visible()
+    found = results.count()
+    tab.locator("#search").fill("no_such_column_anywhere")
+    expect(results.filter(has_text="mbp_quotes").first).not_to_be_visible()
+    assert found > 0
+    tab.goto(address(site, "dbt") + "#!/overview")
+    tab.reload()
+    tab.get_by_role("link", name="where each role begins").click()
+    expect(tab.locator("h1")).to_have_text("MBP data")
