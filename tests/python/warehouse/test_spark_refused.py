@@ -20,7 +20,7 @@ def test_spark_is_refused_with_what_serves_it(project_root: Path, target: str) -
 
 @pytest.mark.parametrize(
     "command",
-    [["build"], ["cdc", "status"], ["degrade", "status"], ["watch", "--once"]],
+    [["build"], ["degrade", "status"], ["watch", "--once"]],
     ids=" ".join,
 )
 def test_commands_refuse_spark(
