@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-debezium docs site lint format bench prove exercise gate clean
+.PHONY: help setup build test test-debezium test-spark docs site lint format bench prove exercise gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -22,6 +22,12 @@ test-debezium: setup ## install the optional Debezium engine (Java 17) and run i
 	    -r requirements-debezium.lock || \
 	    $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-debezium.lock
 	@$(BIN)/pytest -q -k debezium tests/python/cdc
+
+test-spark: setup ## install the optional Spark engine (Java 17) and run the project on it
+	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \
+	    -r requirements-spark.lock || \
+	    $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-spark.lock
+	@$(BIN)/pytest -q --durations=5 tests/python/spark
 
 docs: setup ## write the documentation as one static page
 	@scripts/docs

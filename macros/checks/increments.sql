@@ -34,7 +34,7 @@
 {#- Increments on top of rows from another origin would publish both. Asked where raw rows enter, so
     that no model is built before it is told. -#}
 {% macro refuse_mixed_origins() -%}
-    {%- set marks = watermark_relation(api.Relation.create(database=target.database, schema='intermediate')) -%}
+    {%- set marks = watermark_relation(api.Relation.create(database=target.get('database'), schema='intermediate')) -%}
     {%- if execute and not flags.FULL_REFRESH and adapter.get_relation(marks.database, marks.schema, marks.identifier) -%}
         {%- set origin = env_var('MBP_RAW', 'sample') -%}
         {%- set others = run_query("select origin from " ~ marks ~ " where origin <> '" ~ origin ~ "'").rows -%}
@@ -63,6 +63,7 @@
     fails leaves the old mark, so the next one looks again from there. -#}
 {% macro record_watermark(relation, log_relation) -%}
     {%- set watermarks = watermark_relation(log_relation) -%}
+    {%- if rows_can_be_replaced() -%}
     create table if not exists {{ watermarks }} (
         relation_name {{ type_string() }}, applied_until {{ type_timestamp_utc() }}, origin {{ type_string() }}
     );
@@ -73,6 +74,7 @@
         max(loaded_at) as applied_until,
         '{{ env_var('MBP_RAW', 'sample') }}' as origin
     from {{ log_relation }};
+    {%- endif -%}
 {%- endmacro %}
 
 {#- Hook of an incremental run: rows whose newest change is a delete leave the table. A model that still

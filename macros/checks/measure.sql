@@ -5,13 +5,15 @@
 {% macro windows_to_measure(touched, minutes) -%}
     select
         greatest(
+            {% if is_incremental() -%}
             least(
-                {%- if is_incremental() %}
                 coalesce(
                     (select {{ window_number('max(applied.window_start)', minutes) }} + 1 from {{ this }} as applied),
                     clock.last_window
                 ),
-                {%- endif %}
+            {% else -%}
+            (
+            {% endif %}
                 coalesce({{ window_number('oldest.oldest_at', minutes) }}, clock.last_window + 1)
             ),
             clock.last_window - {{ var('mbp_kpi_days') | int * 1440 // minutes }}

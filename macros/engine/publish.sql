@@ -2,7 +2,12 @@
     place: while readers are live, their view is pointed at it there and then. PostgreSQL would otherwise
     drop the view with the table it was made on. While they are degraded the view is left alone: it stands
     on the snapshot, which no build touches. -#}
-{% macro publish(relation) -%}
+{% macro publish(relation) -%}{{ return(adapter.dispatch('publish', 'mbp')(relation)) }}{%- endmacro %}
+{% macro duckdb__publish(relation) -%}{{ return(publish_in_transaction(relation)) }}{%- endmacro %}
+{% macro postgres__publish(relation) -%}{{ return(publish_in_transaction(relation)) }}{%- endmacro %}
+{% macro default__publish(relation) -%}{{ unsupported('publish') }}{%- endmacro %}
+
+{% macro publish_in_transaction(relation) -%}
     {%- set log = ref('int_mbp__' ~ relation.identifier.removeprefix('mbp_') ~ '_latest') -%}
     {%- if execute -%}
         {%- do one_swap_at_a_time() -%}
@@ -34,7 +39,7 @@
 
 {#- A control table of `mbp degrade`. -#}
 {% macro degrade_table(name) -%}
-    {{- return(api.Relation.create(database=target.database, schema='snapshot', identifier=name)) -}}
+    {{- return(api.Relation.create(database=target.get('database'), schema='snapshot', identifier=name)) -}}
 {%- endmacro %}
 
 {#- Columns of the model that readers see masked: all that the contract does not class as open to everybody, as
@@ -55,7 +60,7 @@
     {%- for column in adapter.get_columns_in_relation(relation) -%}
         {%- set name = adapter.quote(column.name) -%}
         {%- if column.name not in hidden -%}{{ name }}
-        {%- elif column.is_string() -%}{{ masked_text(name) }} as {{ name }}
+        {%- elif column.is_string() or column.dtype == 'string' -%}{{ masked_text(name) }} as {{ name }}
         {%- else -%}nullif({{ name }}, {{ name }}) as {{ name }}
         {%- endif -%}{{ ', ' if not loop.last }}
     {%- endfor -%}
@@ -92,7 +97,7 @@
     PostgreSQL asks for the right to create even where there is nothing to do. -#}
 {% macro make_published_schemas() -%}
     {%- for schema in ('snapshot', 'published') -%}
-        {%- if not adapter.check_schema_exists(target.database, schema) -%}
+        {%- if not adapter.check_schema_exists(target.get('database'), schema) -%}
             {%- do run_query('create schema ' ~ schema) -%}
         {%- endif -%}
     {%- endfor -%}

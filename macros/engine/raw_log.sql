@@ -23,7 +23,7 @@
 
 {#- A forgotten MBP_RAW must not replace the public datasets of a live warehouse with the sample. -#}
 {% macro refuse_sample_over_loaded(family, table) -%}
-    {%- set loaded = adapter.get_relation(target.database, 'raw_' ~ family, table) if execute else none -%}
+    {%- set loaded = adapter.get_relation(target.get('database'), 'raw_' ~ family, table) if execute else none -%}
     {%- if loaded and run_query('select 1 as found from ' ~ loaded ~ ' limit 1').rows | length > 0 -%}
         {{ exceptions.raise_compiler_error(
             loaded ~ " holds loaded data, and MBP_RAW=sample would publish the sample in its place: set "

@@ -2,6 +2,7 @@
 {% macro type_timestamp_utc() -%}{{ return(adapter.dispatch('type_timestamp_utc', 'mbp')()) }}{%- endmacro %}
 {% macro duckdb__type_timestamp_utc() -%}timestamptz{%- endmacro %}
 {% macro postgres__type_timestamp_utc() -%}timestamptz{%- endmacro %}
+{% macro spark__type_timestamp_utc() -%}timestamp{%- endmacro %}
 {% macro default__type_timestamp_utc() -%}{{ unsupported('type_timestamp_utc') }}{%- endmacro %}
 
 {#- The instant of a Unix time in whole milliseconds. -#}
@@ -13,6 +14,9 @@
 {%- endmacro %}
 {% macro postgres__timestamp_from_milliseconds(expression) -%}
     (timestamptz 'epoch' + cast({{ expression }} as bigint) * interval '1 millisecond')
+{%- endmacro %}
+{% macro spark__timestamp_from_milliseconds(expression) -%}
+    timestamp_millis(cast({{ expression }} as bigint))
 {%- endmacro %}
 {% macro default__timestamp_from_milliseconds(expression) -%}
     {{ unsupported('timestamp_from_milliseconds') }}
@@ -33,6 +37,9 @@
         + (cast({{ expression }} as bigint) % 1000000000 / 1000) * interval '1 microsecond'
     )
 {%- endmacro %}
+{% macro spark__timestamp_from_nanoseconds(expression) -%}
+    timestamp_micros(cast({{ expression }} as bigint) div 1000)
+{%- endmacro %}
 {% macro default__timestamp_from_nanoseconds(expression) -%}
     {{ unsupported('timestamp_from_nanoseconds') }}
 {%- endmacro %}
@@ -45,6 +52,7 @@
 {% macro postgres__epoch_microseconds(expression) -%}
     cast(extract(epoch from {{ expression }}) * 1000000 as bigint)
 {%- endmacro %}
+{% macro spark__epoch_microseconds(expression) -%}unix_micros({{ expression }}){%- endmacro %}
 {% macro default__epoch_microseconds(expression) -%}{{ unsupported('epoch_microseconds') }}{%- endmacro %}
 
 {#- The literal of an instant in microseconds since 1970, so that engines can skip blocks by it. -#}
@@ -69,12 +77,19 @@
 {% macro utc_date(expression) -%}{{ return(adapter.dispatch('utc_date', 'mbp')(expression)) }}{%- endmacro %}
 {% macro duckdb__utc_date(expression) -%}cast(({{ expression }}) at time zone 'UTC' as date){%- endmacro %}
 {% macro postgres__utc_date(expression) -%}cast(({{ expression }}) at time zone 'UTC' as date){%- endmacro %}
+{#- A cast would take the day of the session's zone. -#}
+{% macro spark__utc_date(expression) -%}
+    date_from_unix_date(cast(floor(unix_micros({{ expression }}) / 86400000000.0) as int))
+{%- endmacro %}
 {% macro default__utc_date(expression) -%}{{ unsupported('utc_date') }}{%- endmacro %}
 
 {#- The first instant of a day, in UTC. -#}
 {% macro day_start(expression) -%}{{ return(adapter.dispatch('day_start', 'mbp')(expression)) }}{%- endmacro %}
 {% macro duckdb__day_start(expression) -%}(cast({{ expression }} as timestamp) at time zone 'UTC'){%- endmacro %}
 {% macro postgres__day_start(expression) -%}(cast({{ expression }} as timestamp) at time zone 'UTC'){%- endmacro %}
+{% macro spark__day_start(expression) -%}
+    timestamp_seconds(unix_date({{ expression }}) * 86400L)
+{%- endmacro %}
 {% macro default__day_start(expression) -%}{{ unsupported('day_start') }}{%- endmacro %}
 
 {#- An instant as the clock in UTC shows it: a timestamp without a zone, which no session setting moves. -#}

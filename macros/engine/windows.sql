@@ -18,4 +18,10 @@
 {% macro postgres__number_series(relation, first, last) -%}
     select cast(generate_series({{ first }}, {{ last }}) as bigint) as number from {{ relation }}
 {%- endmacro %}
+{#- Spark's sequence counts down where the first number is the greater one; here such a row gives none. -#}
+{% macro spark__number_series(relation, first, last) -%}
+    select explode(sequence(cast({{ first }} as bigint), cast({{ last }} as bigint))) as number
+    from {{ relation }}
+    where {{ first }} <= {{ last }}
+{%- endmacro %}
 {% macro default__number_series(relation, first, last) -%}{{ unsupported('number_series') }}{%- endmacro %}

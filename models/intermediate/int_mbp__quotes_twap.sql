@@ -115,7 +115,7 @@ path as (
     select
         market_id,
         instant,
-        cast(price as double precision) as price,
+        cast(price as {{ type_double() }}) as price,
         lead(instant) over (partition by market_id order by instant) as until_instant
     from instants
     where recency = 1
@@ -153,12 +153,12 @@ averages as (
         case
             when price_at_open is null and first_inside = instant then price
             when price_at_open is null
-                then area_inside / cast(instant - first_inside as double precision)
+                then area_inside / cast(instant - first_inside as {{ type_double() }})
             else
                 (
                     coalesce(area_inside, 0)
                     + price_at_open * (first_inside - (instant - {{ window }}))
-                ) / cast({{ window }} as double precision)
+                ) / cast({{ window }} as {{ type_double() }})
         end as average_price
     from windows
 
@@ -174,8 +174,8 @@ final as (
         quotes.twap_5m,
         cast(averages.average_price as decimal(18, 8)) as recomputed_twap_5m,
         cast(
-            cast(abs(quotes.price - quotes.twap_5m) as double precision)
-            / nullif(cast(quotes.twap_5m as double precision), 0)
+            cast(abs(quotes.price - quotes.twap_5m) as {{ type_double() }})
+            / nullif(cast(quotes.twap_5m as {{ type_double() }}), 0)
             as decimal(18, 8)
         ) as divergence_ratio,
         quotes.log_position,

@@ -2,6 +2,7 @@
     It lints without a database and in a second; dbt itself compiles the real ones. -#}
 {% macro raw_log(family, table) %}raw_{{ family }}.{{ table }}{% endmacro %}
 {% macro type_string() %}varchar{% endmacro %}
+{% macro type_double() %}double precision{% endmacro %}
 {% macro type_timestamp_utc() %}timestamptz{% endmacro %}
 {% macro timestamp_from_milliseconds(expression) %}to_timestamp({{ expression }}){% endmacro %}
 {% macro timestamp_from_nanoseconds(expression) %}to_timestamp({{ expression }}){% endmacro %}

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
 -- Each complete day is compared with the days before it by a robust z-score (A89 policy, `monitor`).
-with recursive monitor as (
+with monitor as (
 
     select * from {{ ref('stg_reference__quality_monitor') }}
 
@@ -20,26 +20,20 @@ bounds as (
 ),
 
 -- Days are counted out, not read: a day on which nothing arrived has no row, and matters most.
-spine (dataset, arrival_date, days_ago, first_date) as (
+days_back as (
+
+    {{ number_series('monitor', '1', '2 * window_days') }}
+
+),
+
+spine as (
 
     select
         bounds.dataset,
-        bounds.today - 1 as arrival_date,
-        1 as days_ago,
-        bounds.first_date
+        bounds.today - cast(days_back.number as integer) as arrival_date
     from bounds
-    where bounds.today - 1 > bounds.first_date
-
-    union all
-
-    select
-        spine.dataset,
-        spine.arrival_date - 1 as arrival_date,
-        spine.days_ago + 1 as days_ago,
-        spine.first_date
-    from spine
-    cross join monitor
-    where spine.arrival_date - 1 > spine.first_date and spine.days_ago < 2 * monitor.window_days
+    cross join days_back
+    where bounds.today - cast(days_back.number as integer) > bounds.first_date
 
 ),
 
@@ -68,7 +62,7 @@ measured as (
         dataset,
         'volume' as measure,
         arrival_date,
-        cast(changes as double precision) as measured_value
+        cast(changes as {{ type_double() }}) as measured_value
     from days
 
     union all
@@ -82,7 +76,7 @@ measured as (
         cast(coalesce(
             longest_silence_seconds,
             {{ seconds_between('previous_arrival_at', day_start('arrival_date + 1')) }}
-        ) as double precision) as measured_value
+        ) as {{ type_double() }}) as measured_value
     from days
 
 ),

@@ -75,7 +75,7 @@ select
     failing.failing_since,
     cast(coalesce(summed.recent_runs, 0) as bigint) as recent_runs,
     cast(
-        cast(summed.recent_passes as double precision) / nullif(summed.recent_runs, 0) as decimal(18, 6)
+        cast(summed.recent_passes as {{ type_double() }}) / nullif(summed.recent_runs, 0) as decimal(18, 6)
     ) as pass_rate
 from rules
 left join summed on rules.rule_id = summed.rule_id

@@ -76,7 +76,7 @@ measured as (
         count(*) as changes,
         sum(case when lag_microseconds < {{ skew_microseconds }} then 1 else 0 end) as skewed_changes,
         percentile_cont(0.95) within group (
-            order by cast(lag_microseconds as double precision)
+            order by cast(lag_microseconds as {{ type_double() }})
         ) / 1000000 as p95_seconds,
         max(loaded_at) as newest_arrival_at
     from lags

@@ -91,7 +91,7 @@ measured as (
             end
         ) as bad_decisions,
         percentile_cont(0.95) within group (
-            order by cast(spans.duration_nanoseconds as double precision)
+            order by cast(spans.duration_nanoseconds as {{ type_double() }})
         ) / 1000000 as p95_ms,
         max(spans.loaded_at) as newest_arrival_at
     from spans

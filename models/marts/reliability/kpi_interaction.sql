@@ -64,7 +64,7 @@ events as (
         event_id,
         max(page) as page,
         max({{ window_number('occurred_at', 60) }}) as hour_number,
-        max(cast(value_ms as double precision)) as value_ms,
+        max(cast(value_ms as {{ type_double() }})) as value_ms,
         max(loaded_at) as loaded_at
     from {{ log }}
     where

@@ -21,7 +21,7 @@ quotes as (
         market_id,
         volume,
         loaded_at,
-        cast(depth_2pct as double precision) as depth_2pct,
+        cast(depth_2pct as {{ type_double() }}) as depth_2pct,
         {{ window_number('quoted_at', 60) }} as window_number
     from {{ ref('int_mbp__quotes_latest') }}
     where not is_deleted and {{ inside_bounds(window_number('quoted_at', 60)) }}

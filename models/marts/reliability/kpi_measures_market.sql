@@ -8,7 +8,7 @@ with usual as (
         events.window_start,
         parameters.abuse_usual_floor,
         sum(before.abuse_flags)
-        / cast(nullif(count(before.abuse_flags), 0) as double precision) as flags_per_hour
+        / cast(nullif(count(before.abuse_flags), 0) as {{ type_double() }}) as flags_per_hour
     from {{ ref('kpi_market_events') }} as events
     cross join {{ ref('stg_reference__measurement_parameters') }} as parameters
     left join {{ ref('kpi_market_events') }} as before
@@ -76,8 +76,8 @@ measures as (
 
     {{ measurement(
         'depth_2pct',
-        'cast(measured.median_depth_2pct as double precision)'
-        ~ ' / nullif(cast(markets.min_liquidity as double precision), 0)',
+        'cast(measured.median_depth_2pct as ' ~ type_double() ~ ')'
+        ~ ' / nullif(cast(markets.min_liquidity as ' ~ type_double() ~ '), 0)',
         'measured.quotes',
         entity='measured.market_id'
     ) }}

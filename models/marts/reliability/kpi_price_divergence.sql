@@ -29,7 +29,7 @@ divergences as (
         quotes.market_id,
         quotes.loaded_at,
         {{ window_number('quotes.quoted_at', 5) }} as window_number,
-        cast(quotes.divergence_ratio as double precision) * 100 as divergence_percent
+        cast(quotes.divergence_ratio as {{ type_double() }}) * 100 as divergence_percent
     from {{ ref('int_mbp__quotes_twap') }} as quotes
     where
         {{ inside_bounds(window_number('quotes.quoted_at', 5)) }}

@@ -41,12 +41,12 @@ sums as (
         now.position >= now.sustained_windows
         and now.off_target_so_far - coalesce(sustained.off_target_so_far, 0) = 0 as is_sustained,
         {% for name, length in spans.items() %}
-        cast(now.bad_so_far - coalesce(back_{{ name }}.bad_so_far, 0) as double precision)
+        cast(now.bad_so_far - coalesce(back_{{ name }}.bad_so_far, 0) as {{ type_double() }})
         / nullif(now.decisions_so_far - coalesce(back_{{ name }}.decisions_so_far, 0), 0)
         / now.error_budget as burn_{{ name }},
         {% endfor %}
         now.decisions_so_far - coalesce(back_4h.decisions_so_far, 0) as decisions_4h,
-        cast(now.bad_so_far - coalesce(confirming.bad_so_far, 0) as double precision)
+        cast(now.bad_so_far - coalesce(confirming.bad_so_far, 0) as {{ type_double() }})
         / nullif(now.decisions_so_far - coalesce(confirming.decisions_so_far, 0), 0)
         / now.error_budget as burn_confirmation
     from totals as now
@@ -63,7 +63,7 @@ select
     window_end,
     decisions,
     errors_5xx,
-    cast(cast(errors_5xx as double precision) / nullif(decisions, 0) as decimal(18, 6)) as error_rate_5xx,
+    cast(cast(errors_5xx as {{ type_double() }}) / nullif(decisions, 0) as decimal(18, 6)) as error_rate_5xx,
     bad_decisions,
     p95_ms,
     is_sustained as is_within_target_sustained,

@@ -38,6 +38,22 @@
     {{ return(expression ~ ' ~ ' ~ dbt_expectations.text_literal(pattern, prefix)) }}
 {%- endmacro %}
 
+{#- Java lets $ stop before a last line break; the other engines do not, so there it is written \z. -#}
+{% macro spark__regex_found(expression, pattern, flags) -%}
+    {%- set lines = (['s'] + modules.re.findall('[mnpsw]', flags)) | last -%}
+    {%- set letter_case = (['c'] + modules.re.findall('[ci]', flags)) | last -%}
+    {%- set options = ('i' if letter_case == 'i' else '') ~ ('s' if lines in 'sw' else '')
+        ~ ('m' if lines in 'mnw' else '') -%}
+    {%- set parts = [] -%}
+    {%- for part in modules.re.findall('\\\\[\\s\\S]|\\[\\^?\\]?(?:\\\\[\\s\\S]|[^\\]])*\\]|[\\s\\S]', pattern) -%}
+        {%- do parts.append('\\z' if part == '$' and lines not in 'mnw' else part) -%}
+    {%- endfor -%}
+    {%- set prefix = '(?' ~ options ~ ')' if options else '' -%}
+    {{ return(
+        'regexp_like(' ~ expression ~ ', ' ~ dbt_expectations.text_literal(parts | join, prefix) ~ ')'
+    ) }}
+{%- endmacro %}
+
 {#- The continuous `quantile` (0 to 1) of a number, as a double. -#}
 {% macro quantile_of(expression, quantile) -%}
     {{ return(adapter.dispatch('quantile_of', 'dbt_expectations')(expression, quantile)) }}
@@ -58,6 +74,12 @@
     ) }}
 {%- endmacro %}
 
+{% macro spark__quantile_of(expression, quantile) -%}
+    {{ return(
+        'percentile_cont(' ~ quantile ~ ') within group (order by cast(' ~ expression ~ ' as double))'
+    ) }}
+{%- endmacro %}
+
 {#- The present instant, and an instant from a date, a timestamp or its text (those without a zone
     are read in the zone of the session). -#}
 {% macro instant_now() -%}
@@ -68,6 +90,7 @@
 {%- endmacro %}
 {% macro duckdb__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
 {% macro postgres__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
+{% macro spark__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
 
 {% macro as_instant(expression) -%}
     {{ return(adapter.dispatch('as_instant', 'dbt_expectations')(expression)) }}
@@ -80,4 +103,17 @@
 {%- endmacro %}
 {% macro postgres__as_instant(expression) -%}
     {{ return('cast(' ~ expression ~ ' as timestamptz)') }}
+{%- endmacro %}
+{% macro spark__as_instant(expression) -%}
+    {{ return('cast(' ~ expression ~ ' as timestamp)') }}
+{%- endmacro %}
+
+{#- What a text needs to stand between quotes, which are doubled; Spark reads a backslash as the start of an
+    escape. -#}
+{% macro escaped_text(text) -%}
+    {{ return(adapter.dispatch('escaped_text', 'dbt_expectations')(text)) }}
+{%- endmacro %}
+{% macro default__escaped_text(text) -%}{{ return(text | replace("'", "''")) }}{%- endmacro %}
+{% macro spark__escaped_text(text) -%}
+    {{ return(text | replace('\\', '\\\\') | replace("'", "\\'")) }}
 {%- endmacro %}

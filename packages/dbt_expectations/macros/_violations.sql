@@ -56,7 +56,8 @@ where 1 = 0
 
 {#- A SQL string. A quote in `text` may be written once or, as the public package needs it, twice. -#}
 {% macro text_literal(text, prefix='') -%}
-    {{ return("'" ~ prefix ~ (text | string | replace("''", "'") | replace("'", "''")) ~ "'") }}
+    {%- set plain = prefix ~ (text | string | replace("''", "'")) -%}
+    {{ return("'" ~ dbt_expectations.escaped_text(plain) ~ "'") }}
 {%- endmacro %}
 
 {#- The values of a set between commas: as strings, or as they stand (numbers, expressions). -#}

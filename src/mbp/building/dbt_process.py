@@ -18,7 +18,7 @@ from mbp.warehouse.profile import profiles_file
 
 PROFILES = "profiles.yml"
 DEFAULT_TARGET = "duckdb"
-TARGETS = ("duckdb", "postgres")
+TARGETS = ("duckdb", "postgres", "spark", "spark_cluster")
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,19 @@ def engines(
     check: Annotated[
         bool, typer.Option("--check", help="Exit 1 when docs/engines.md is stale.")
     ] = False,
+    spark: Annotated[
+        bool,
+        typer.Option("--spark", help="Probe Spark anew (extra `spark`, Java 17); keep the record."),
+    ] = False,
 ) -> None:
     """Break every kind of promise on live engines and show which of them refuse it."""
     from mbp.engines import document
 
     root = project_root()
+    if spark:
+        from mbp.engines.spark import record
+
+        record()
     table = document.measured_matrix()
     if write:
         document.write_matrix(root, table)

@@ -8,6 +8,7 @@ import duckdb
 import psycopg2
 
 from mbp import files
+from mbp.engines import spark
 from mbp.engines.probes import Execute, matrix, measure
 from mbp.errors import MbpError
 
@@ -17,10 +18,10 @@ END = "<!-- end of generated part -->\n"
 
 
 def measured_matrix() -> str:
-    """Probes an in-memory DuckDB and a PostgreSQL started for this purpose.
+    """Probes an in-memory DuckDB and a PostgreSQL started for this purpose; Spark is taken from its record.
 
     Raises:
-        MbpError: the PostgreSQL binaries are not installed.
+        MbpError: the PostgreSQL binaries are not installed, or the record of Spark is of other probes.
     """
     from mbp.warehouse.server import PostgresServer
 
@@ -41,7 +42,9 @@ def measured_matrix() -> str:
                 postgres_found = measure(execute)
         finally:
             connection.close()
-    return matrix({"DuckDB": duckdb_found, "PostgreSQL": postgres_found})
+    return matrix(
+        {"DuckDB": duckdb_found, "PostgreSQL": postgres_found, "Spark (Parquet)": spark.recorded()}
+    )
 
 
 def current_matrix(root: Path) -> str:

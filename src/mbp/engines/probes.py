@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 SCHEMA = "mbp_enforcement_probe"
 Execute = Callable[[str], object]
+IsNoSyntax = Callable[[Exception], bool]
+# Kind of promise -> whether it is enforced; None: it cannot even be declared.
+Found = dict[str, bool | None]
+WORDS = {True: "enforced", False: "**not enforced**", None: "**cannot be declared**"}
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Probe:
 
     Attributes:
         kind: the promise, as the matrix names it.
-        setup: statements that must succeed; `{schema}` is replaced.
+        setup: statements that must succeed; `{schema}` and `{text}`, the type of texts, are replaced.
         violation: the statement that breaks the promise.
         stand_in: the family of tests that holds the promise where the engine does not.
     """
@@ -88,7 +92,7 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(
         "non-empty text",
-        ("create table {schema}.p (a varchar not null)",),
+        ("create table {schema}.p (a {text} not null)",),
         "insert into {schema}.p values ('')",
         "`<dataset>_<column>_length`, `_pattern` or `_accepted_values`",
     ),
@@ -104,29 +108,38 @@ PROBES: tuple[Probe, ...] = (
 )
 
 
-def measure(execute: Execute) -> dict[str, bool]:
+def measure(
+    execute: Execute, *, text: str = "varchar", is_no_syntax: IsNoSyntax = lambda _: False
+) -> Found:
     """Runs every probe; kind -> whether the engine refused the violation.
 
     Args:
         execute: runs one statement and commits it, or raises; a raised statement must leave the
             session usable (autocommit).
+        text: the engine's type of texts.
+        is_no_syntax: whether an error says that the engine has no words for the promise; its result
+            is then None. Other errors of a set-up are raised.
 
     Raises:
         Exception: whatever `execute` raises for a set-up that fails: the probe could not look.
     """
-    enforced = {}
+    enforced: Found = {}
     for probe in PROBES:
         execute(f"drop schema if exists {SCHEMA} cascade")
         execute(f"create schema {SCHEMA}")
         try:
-            enforced[probe.kind] = _refused(probe, execute)
+            enforced[probe.kind] = _refused(probe, execute, text)
+        except Exception as error:
+            if not is_no_syntax(error):
+                raise
+            enforced[probe.kind] = None
         finally:
             execute(f"drop schema if exists {SCHEMA} cascade")
     return enforced
 
 
-def _refused(probe: Probe, execute: Execute) -> bool:
-    *setup, last = (statement.format(schema=SCHEMA) for statement in probe.setup)
+def _refused(probe: Probe, execute: Execute, text: str) -> bool:
+    *setup, last = (statement.format(schema=SCHEMA, text=text) for statement in probe.setup)
     for statement in setup:
         execute(statement)
     try:
@@ -143,7 +156,7 @@ def _refused(probe: Probe, execute: Execute) -> bool:
     return False
 
 
-def matrix(measured: dict[str, dict[str, bool]]) -> str:
+def matrix(measured: dict[str, Found]) -> str:
     """The Markdown table: kind x engine, and the test that stands in.
 
     Args:
@@ -155,8 +168,6 @@ def matrix(measured: dict[str, dict[str, bool]]) -> str:
         "| --- |" + " --- |" * (len(engines) + 1),
     ]
     for probe in PROBES:
-        cells = [
-            "enforced" if measured[engine][probe.kind] else "**not enforced**" for engine in engines
-        ]
+        cells = [WORDS[measured[engine][probe.kind]] for engine in engines]
         lines.append(f"| {probe.kind} | " + " | ".join(cells) + f" | {probe.stand_in} |")
     return "\n".join(lines) + "\n"

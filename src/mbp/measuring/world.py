@@ -17,7 +17,7 @@ from mbp.contracts import Contract
 from mbp.enforcement.compiled import rule_queries
 from mbp.errors import MbpError
 from mbp.files import write_text
-from mbp.measuring.tools import DATASET, RELATION, quotes_contract
+from mbp.measuring.tools import RELATION, quotes_contract
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import PostgresWarehouse
 from mbp.warehouse.initialise import initialise

@@ -95,6 +95,11 @@ def opener(
         return partial(DuckdbWarehouse, root / str(settings["path"]), read_only)
     if engine == "postgres":
         return partial(PostgresWarehouse, settings, read_only)
+    if engine == "spark":
+        raise MbpError(
+            f"target {name!r} is Spark, which this command does not serve",
+            cure=f"build and test it with `dbt build --target {name}` (docs/engines.md)",
+        )
     raise MbpError(f"target {name!r} is of type {engine!r}", cure="use duckdb or postgres")
 
 
