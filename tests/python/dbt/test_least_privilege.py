@@ -69,6 +69,7 @@ def test_the_transformer_builds_and_the_reader_reads(
         for dataset in DATASETS:
             assert analyst.query(f"select count(*) from published.{dataset}")[1][0][0] > 0
         assert analyst.query("select count(*) from reliability.kpi_windows")[1][0][0] > 0
+        assert analyst.query("select count(*) from semantic.sem_market_hours")[1][0][0] > 0
         masked = analyst.query(
             "select abuse_event_id, user_id_hash, details from published.mbp_abuse_events"
         )[1]
