@@ -232,6 +232,7 @@ def store(built: Built, folder: Path, commit: str) -> None:
     (folder / "commit.txt").write_text(f"{commit}\n")
 
 
+@pytest.mark.slow
 def test_a_slim_build_finds_what_a_change_breaks(
     built: Built, project_root: Path, tmp_path: Path
 ) -> None:
