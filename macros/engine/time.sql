@@ -96,4 +96,7 @@
 {% macro utc_timestamp(expression) -%}{{ return(adapter.dispatch('utc_timestamp', 'mbp')(expression)) }}{%- endmacro %}
 {% macro duckdb__utc_timestamp(expression) -%}(({{ expression }}) at time zone 'UTC'){%- endmacro %}
 {% macro postgres__utc_timestamp(expression) -%}(({{ expression }}) at time zone 'UTC'){%- endmacro %}
+{% macro spark__utc_timestamp(expression) -%}
+    timestampadd(microsecond, unix_micros({{ expression }}), timestamp_ntz'1970-01-01 00:00:00')
+{%- endmacro %}
 {% macro default__utc_timestamp(expression) -%}{{ unsupported('utc_timestamp') }}{%- endmacro %}

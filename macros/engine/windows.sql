@@ -25,3 +25,6 @@
     where {{ first }} <= {{ last }}
 {%- endmacro %}
 {% macro default__number_series(relation, first, last) -%}{{ unsupported('number_series') }}{%- endmacro %}
+
+{#- A column whose name is a word of SQL, as the engine writes it. -#}
+{% macro quoted(name) -%}{{ adapter.quote(name) }}{%- endmacro %}

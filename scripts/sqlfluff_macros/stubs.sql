@@ -47,3 +47,4 @@
 {% macro markets_touched(floor) %}select 1{% endmacro %}
 {% macro forget_markets() %}{% endmacro %}
 {% macro time_spine(minutes, name) %}select 1 as {{ name }}{% endmacro %}
+{% macro quoted(name) %}"{{ name }}"{% endmacro %}

@@ -3,7 +3,7 @@ select
     name as kpi_name,
     unit,
     source,
-    {{ adapter.quote('window') }} as kpi_window,
+    {{ quoted('window') }} as kpi_window,
     target,
     watcher,
     hook,
