@@ -9,7 +9,7 @@
     every row whose key has a change that arrived since the last verification, less the lookback, and so also the old
     row that a new one collides with. With nothing verified yet, or by other rules than today's, it is all rows. -#}
 {% macro look_at(relation, log, key) -%}
-    {%- if execute -%}
+    {%- if execute and rows_can_be_replaced() -%}
     {%- if not adapter.check_schema_exists(target.database, 'verification') -%}
         {%- do run_query('create schema verification') -%}
     {%- endif -%}
@@ -110,7 +110,7 @@
 {#- Whether this build verifies the dataset: it built it, with rows, and runs every test that reads the slice. That the
     tests pass is not asked here: dbt skips what stands below a test that failed. -#}
 {% macro build_verifies(dataset) -%}
-    {%- if not execute or flags.WHICH != 'build' or flags.EMPTY or flags.SAMPLE -%}
+    {%- if not execute or not rows_can_be_replaced() or flags.WHICH != 'build' or flags.EMPTY or flags.SAMPLE -%}
         {{- return(false) -}}
     {%- endif -%}
     {%- set needed = ['model.' ~ project_name ~ '.' ~ dataset] + sliced_tests(dataset) | map(attribute='unique_id') | list -%}

@@ -12,7 +12,7 @@ select
     build_id
 from {{ verification_table('looked_at') }}
 where dataset = 'mbp_quotes' and build_id = '{{ invocation_id }}'
-{%- elif execute and existing_relation('quotes_verified') %}
+{%- elif execute and rows_can_be_replaced() and existing_relation('quotes_verified') %}
 select * from {{ this }}
 {%- else %}
 select

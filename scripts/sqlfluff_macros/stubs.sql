@@ -23,6 +23,7 @@
 {% macro twap_diverges() %}divergence_ratio > 0.01{% endmacro %}
 {% macro look_at(relation, log, key) %}{% endmacro %}
 {% macro keep_market_history(markets, intervals) %}{% endmacro %}
+{% macro rows_can_be_replaced() %}{% endmacro %}
 {% macro build_verifies(dataset) %}{% endmacro %}
 {% macro existing_relation(name) %}{% endmacro %}
 {% macro refuse_mixed_origins() %}{% endmacro %}
