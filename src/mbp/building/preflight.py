@@ -114,15 +114,30 @@ def install_packages(root: Path) -> None:
 
 
 def packages_are_installed(root: Path) -> bool:
-    """True when `dbt deps` has nothing to do: the local packages are linked, the lock is newer."""
+    """True when `dbt deps` has nothing to do: the lock names the same packages, and each is there.
+
+    By content and not by age: git writes both files at a checkout, in either order, and `dbt deps` leaves a lock that
+    still holds as it is.
+    """
     wanted = root / "packages.yml"
     lock = root / "package-lock.yml"
     if not wanted.is_file():
         return True
-    installed = root / "dbt_packages"
-    if not lock.is_file() or lock.stat().st_mtime < wanted.stat().st_mtime:
+    if not lock.is_file():
         return False
-    document = yaml_io.load(wanted, shown_as="packages.yml")
-    packages = document.get("packages", []) if isinstance(document, dict) else []
-    local = [Path(entry["local"]).name for entry in packages if "local" in entry]
-    return installed.is_dir() and all((installed / name).is_dir() for name in local)
+    locked = _packages(lock)
+    asked = [{key: one.get(key) for key in _sources(one)} for one in _packages(wanted)]
+    named = [{key: one.get(key) for key in _sources(one)} for one in locked]
+    folders = [Path(str(one.get("name") or one.get("local", ""))).name for one in locked]
+    return asked == named and all((root / "dbt_packages" / name).is_dir() for name in folders)
+
+
+def _packages(path: Path) -> list[dict[str, Any]]:
+    document = yaml_io.plain(yaml_io.load(path, shown_as=path.name))
+    found = document.get("packages") if isinstance(document, dict) else None
+    return [one for one in found or [] if isinstance(one, dict)]
+
+
+def _sources(entry: dict[str, Any]) -> list[str]:
+    """What says where a package comes from; the version of the hub's may be a range, which the lock makes exact."""
+    return [key for key in ("local", "package", "git", "tarball") if key in entry]

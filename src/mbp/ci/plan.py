@@ -71,7 +71,11 @@ def copy_warehouse(base_folder: Path, path: Path) -> None:
     try:
         shutil.copyfile(base_folder / WAREHOUSE, path)
     except OSError as error:
-        raise MbpError(f"cannot copy the warehouse of main: {error.strerror}", path=path) from error
+        raise MbpError(
+            f"cannot copy the warehouse of main: {error.strerror}",
+            path=path,
+            cure="make room, and give yourself the right to read it",
+        ) from error
 
 
 def _modified(root: Path, base_folder: Path) -> tuple[str, ...]:

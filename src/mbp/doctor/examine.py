@@ -83,12 +83,26 @@ def _warehouse(
         yield from look_at_duckdb(file)
     elif engine == "postgres":
         yield from look_at_postgres(root, settings)
+    elif settings.get("method") == "session":
+        # Its host is a word that dbt-spark wants to see; Spark starts inside of the build.
+        yield _spark_session()
     elif settings.get("host"):
         yield _answers(str(settings["host"]), int(settings.get("port") or 0))
     else:
         yield note(
             "warehouse", f"{engine} starts with the build: nothing is there to look at before"
         )
+
+
+def _spark_session() -> Check:
+    """The wheel that starts Spark in the process of dbt."""
+    from importlib.util import find_spec
+
+    if find_spec("pyspark") is None:
+        return finding(
+            "spark", "pyspark is not installed", "install the extra `spark`: docs/scale.md"
+        )
+    return good("spark", "pyspark is installed; Spark starts with the build")
 
 
 def _answers(host: str, port: int) -> Check:

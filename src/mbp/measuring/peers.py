@@ -53,7 +53,10 @@ def demand_looked(one: Measurement, rules: Sequence[str]) -> Measurement:
         MbpError: a rule was not evaluated, or does not hold: the measurement is worth nothing.
     """
     if not rules:
-        raise MbpError("no rule to measure: nothing would be checked")
+        raise MbpError(
+            "no rule to measure: nothing would be checked",
+            cure="name rules that the contracts have",
+        )
     absent = [rule for rule in rules if one.verdicts.get(rule) not in ("pass", "fail", "warn")]
     if absent:
         told = ", ".join(f"{rule} ({one.verdicts.get(rule, 'no verdict')})" for rule in absent[:3])
@@ -92,7 +95,10 @@ def exponent(fewer: int, seconds_of_fewer: float, more: int, seconds_of_more: fl
         MbpError: two sizes that are not two, or no time at all.
     """
     if not 0 < fewer < more or min(seconds_of_fewer, seconds_of_more) <= 0:
-        raise MbpError("growth needs two sizes, the smaller one first, and times above zero")
+        raise MbpError(
+            "growth needs two sizes, the smaller one first, and times above zero",
+            cure="measure two sizes",
+        )
     return math.log(seconds_of_more / seconds_of_fewer) / math.log(more / fewer)
 
 

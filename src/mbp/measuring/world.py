@@ -198,4 +198,4 @@ def run(command: Sequence[str], root: Path, changes: Mapping[str, str]) -> None:
     )
     if finished.returncode != 0:
         said = " ".join((finished.stdout + finished.stderr).split())[-1500:]
-        raise MbpError(f"{' '.join(command[:3])} failed: {said}")
+        raise MbpError(f"{' '.join(command[:3])} failed: {said}", cure="mend what it says")

@@ -75,10 +75,20 @@ def test_packages_are_installed_when_linked_and_locked(tmp_path: Path) -> None:
     assert packages_are_installed(tmp_path)
     (tmp_path / "packages.yml").write_text("packages:\n  - local: packages/dbt_expectations\n")
     assert not packages_are_installed(tmp_path)
-    (tmp_path / "package-lock.yml").write_text("packages: []\n")
+    lock = tmp_path / "package-lock.yml"
+    lock.write_text("packages: []\n")
     assert not packages_are_installed(tmp_path)
     (tmp_path / "dbt_packages" / "dbt_expectations").mkdir(parents=True)
+    assert not packages_are_installed(tmp_path), "the lock is of other packages"
+    lock.write_text(
+        "packages:\n  - local: packages/dbt_expectations\n    name: dbt_expectations\nsha1_hash: x\n"
+    )
     assert packages_are_installed(tmp_path)
-    later = (tmp_path / "package-lock.yml").stat().st_mtime + 10
+    # A checkout may write the lock first.
+    later = lock.stat().st_mtime + 10
     os.utime(tmp_path / "packages.yml", (later, later))
-    assert not packages_are_installed(tmp_path)
+    assert packages_are_installed(tmp_path)
+    (tmp_path / "packages.yml").write_text(
+        "packages:\n  - package: metaplane/dbt_expectations\n    version: 0.10.9\n"
+    )
+    assert not packages_are_installed(tmp_path), "it was swapped"

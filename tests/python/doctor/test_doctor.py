@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,13 @@ def test_what_cannot_be_looked_at_is_no_pass(empty_project: Path, root: Path) ->
     assert check(examine(empty_project, None), "locked versions").state == "not looked"
     (empty_project / "pyproject.toml").write_text("[project]\n")
     assert check(examine(empty_project, None), "machine").state == "not looked"
+
+
+def test_spark_wants_java_and_its_wheel(root: Path) -> None:
+    found = examine(root, "spark", Machine(program=lambda name: None if name == "java" else name))
+    assert check(found, "java").state == "finding"
+    there = find_spec("pyspark") is not None
+    assert check(found, "spark").state == ("good" if there else "finding")
 
 
 def test_nothing_looked_at_is_no_pass() -> None:
