@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from mbp.building.dbt_process import demand, run_dbt
 from mbp.contracts.model import Rule
 from mbp.errors import MbpError
-from mbp.quality.compiled import read_project
+from mbp.quality.compiled import read_tests
 
 
 def rule_queries(
@@ -33,7 +33,7 @@ def rule_queries(
             )
         )
         text = (Path(folder) / "target" / "manifest.json").read_text(encoding="utf-8")
-    queries = {test.rule_id: test.sql for test in read_project(json.loads(text)).tests}
+    queries = {test.rule_id: test.sql for test in read_tests(json.loads(text))}
     if not queries:
         raise MbpError("no rule has a test: nothing to enforce", cure="run `mbp contracts render`")
     return queries

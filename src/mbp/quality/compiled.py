@@ -119,7 +119,6 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
         MbpError: a node without compiled SQL, a Python model, no test at all, or a test that is not one
             query that only reads: contract and file can say no more than that.
     """
-    dialect = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
     nodes: Mapping[str, Mapping[str, Any]] = manifest["nodes"]
     upstream = _upstream_closure(nodes)
     raw = tuple(
@@ -133,12 +132,7 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
         for unique_id, node in sorted(nodes.items())
         if node["resource_type"] == "seed" and node["name"].startswith(SEED_PREFIX)
     )
-    tests = tuple(
-        _read_test(node, upstream[unique_id], dialect)
-        for unique_id, node in sorted(nodes.items())
-        if node["resource_type"] == "test"
-        and (node["config"].get("meta") or {}).get("pack") != MEASUREMENT_PACK
-    )
+    tests = _read_tests(manifest, upstream)
     needed = frozenset[str]().union(*(test.upstream for test in tests))
     order = [
         unique_id
@@ -160,6 +154,27 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
             cure="build them in one database",
         )
     return CompiledProject(database=databases.pop(), raw=raw, models=models, tests=tests)
+
+
+def read_tests(manifest: Mapping[str, Any]) -> tuple[CompiledTest, ...]:
+    """The rules of a compiled manifest alone, whatever its raw tables are: the sample's or loaded ones.
+
+    Raises:
+        MbpError: a test without compiled SQL, or one that is not one query that only reads.
+    """
+    return _read_tests(manifest, _upstream_closure(manifest["nodes"]))
+
+
+def _read_tests(
+    manifest: Mapping[str, Any], upstream: Mapping[str, frozenset[str]]
+) -> tuple[CompiledTest, ...]:
+    dialect = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
+    return tuple(
+        _read_test(node, upstream[unique_id], dialect)
+        for unique_id, node in sorted(manifest["nodes"].items())
+        if node["resource_type"] == "test"
+        and (node["config"].get("meta") or {}).get("pack") != MEASUREMENT_PACK
+    )
 
 
 def _upstream_closure(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, frozenset[str]]:

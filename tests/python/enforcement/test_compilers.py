@@ -13,6 +13,7 @@ from mbp.enforcement.gx_engine import expectation
 from mbp.enforcement.results import RuleResult, complete
 from mbp.enforcement.run import disagreements, failed, text
 from mbp.errors import MbpError
+from mbp.quality.compiled import read_tests
 
 SERVER = {"type": "duckdb", "database": "x.duckdb"}
 
@@ -73,3 +74,18 @@ def test_engines_that_say_different_things_fail_the_run() -> None:
     assert failed(results)
     assert "disagree: a" in text(results)
     assert not failed(results[1:])
+
+
+def test_rules_of_loaded_data_are_read_without_the_raw_tables_of_the_sample() -> None:
+    node = {
+        "unique_id": "test.mbp.named.1",
+        "name": "named",
+        "resource_type": "test",
+        "depends_on": {"nodes": []},
+        "compiled_code": "select 1 as one",
+        "config": {"meta": {"rule_id": "the_rule"}, "severity": "ERROR"},
+    }
+    [test] = read_tests(
+        {"metadata": {"adapter_type": "duckdb"}, "nodes": {node["unique_id"]: node}}
+    )
+    assert (test.rule_id, test.sql) == ("the_rule", "select 1 as one")
