@@ -96,4 +96,7 @@
 {% macro utc_timestamp(expression) -%}{{ return(adapter.dispatch('utc_timestamp', 'mbp')(expression)) }}{%- endmacro %}
 {% macro duckdb__utc_timestamp(expression) -%}(({{ expression }}) at time zone 'UTC'){%- endmacro %}
 {% macro postgres__utc_timestamp(expression) -%}(({{ expression }}) at time zone 'UTC'){%- endmacro %}
+{% macro spark__utc_timestamp(expression) -%}
+    cast(to_utc_timestamp({{ expression }}, current_timezone()) as timestamp_ntz)
+{%- endmacro %}
 {% macro default__utc_timestamp(expression) -%}{{ unsupported('utc_timestamp') }}{%- endmacro %}
