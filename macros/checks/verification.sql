@@ -2,7 +2,7 @@
     tests of a build look. quotes_to_check: the slice of the last daily run. market_history: that of the markets when
     the quotes were last verified. quotes_verified: a model, written when the tests have passed. -#}
 {% macro verification_table(name) -%}
-    {{- return(api.Relation.create(database=target.database, schema='verification', identifier=name)) -}}
+    {{- return(api.Relation.create(database=target.get('database'), schema='verification', identifier=name)) -}}
 {%- endmacro %}
 
 {#- Post-hook of a dataset whose daily tests read a slice, in the transaction that writes its rows. The slice holds
@@ -10,7 +10,7 @@
     row that a new one collides with. With nothing verified yet, or by other rules than today's, it is all rows. -#}
 {% macro look_at(relation, log, key) -%}
     {%- if execute and rows_can_be_replaced() -%}
-    {%- if not adapter.check_schema_exists(target.database, 'verification') -%}
+    {%- if not adapter.check_schema_exists(target.get('database'), 'verification') -%}
         {%- do run_query('create schema verification') -%}
     {%- endif -%}
     {%- set looked_at = verification_table('looked_at') -%}
@@ -81,7 +81,7 @@
 {%- endmacro %}
 
 {% macro existing_relation(name) -%}
-    {{- return(adapter.get_relation(target.database, 'verification', name)) -}}
+    {{- return(adapter.get_relation(target.get('database'), 'verification', name)) -}}
 {%- endmacro %}
 
 {#- The tests of a dataset that read its slice, as dbt knows them, by id. -#}
@@ -110,7 +110,7 @@
 {#- Whether this build verifies the dataset: it built it, with rows, and runs every test that reads the slice. That the
     tests pass is not asked here: dbt skips what stands below a test that failed. -#}
 {% macro build_verifies(dataset) -%}
-    {%- if not execute or not rows_can_be_replaced() or flags.WHICH != 'build' or flags.EMPTY or flags.SAMPLE -%}
+    {%- if not execute or flags.WHICH != 'build' or flags.EMPTY or flags.SAMPLE or not rows_can_be_replaced() -%}
         {{- return(false) -}}
     {%- endif -%}
     {%- set needed = ['model.' ~ project_name ~ '.' ~ dataset] + sliced_tests(dataset) | map(attribute='unique_id') | list -%}

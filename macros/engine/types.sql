@@ -7,7 +7,7 @@
 
 {#- A type of the contracts and seeds, which write it as DuckDB and PostgreSQL have it, in Spark's words. -#}
 {% macro spark_type(declared) -%}
-    {%- set names = {'timestamptz': 'timestamp', 'double precision': 'double', 'varchar': 'string', 'text': 'string'} -%}
+    {%- set names = {'timestamptz': 'timestamp', 'timestamp': 'timestamp_ntz', 'double precision': 'double', 'varchar': 'string', 'text': 'string'} -%}
     {{- return(names.get(declared | trim | lower, declared)) -}}
 {%- endmacro %}
 

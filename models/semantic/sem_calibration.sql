@@ -84,7 +84,7 @@ priced as (
 
     select
         instants.*,
-        cast(coalesce(in_the_hour.price, before_the_hour.price) as double precision) as price
+        cast(coalesce(in_the_hour.price, before_the_hour.price) as {{ type_double() }}) as price
     from instants
     left join in_the_hour
         on

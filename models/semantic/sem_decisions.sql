@@ -23,7 +23,7 @@ final as (
         decision_id,
         {{ utc_timestamp('ended_at') }} as ended_at,
         {{ utc_timestamp(window_start('window_number', 5)) }} as window_start,
-        cast(duration_nanoseconds as double precision) / 1000000 as duration_ms
+        cast(duration_nanoseconds as {{ type_double() }}) / 1000000 as duration_ms
     from spans
 
 )

@@ -5,7 +5,7 @@ with events as (
         event_id,
         max(page) as page,
         max(occurred_at) as occurred_at,
-        max(cast(value_ms as double precision)) as inp_ms
+        max(cast(value_ms as {{ type_double() }})) as inp_ms
     from {{ ref('stg_ops__rum_events') }}
     where metric_name = 'INP' and value_ms >= 0
     group by event_id

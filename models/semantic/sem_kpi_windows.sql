@@ -12,7 +12,7 @@ final as (
         entity,
         verdict,
         {{ utc_timestamp('window_end') }} as window_end,
-        cast(value as double precision) as value
+        cast(value as {{ type_double() }}) as value
     from windows
 
 )

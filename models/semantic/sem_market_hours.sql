@@ -78,7 +78,7 @@ final as (
         lives.market_id,
         hours.hour_at,
         -- The last price is in force until the next one.
-        cast(prices.price as double precision) as price,
+        cast(prices.price as {{ type_double() }}) as price,
         coalesce(flags.flagged_events, 0) as flagged_events
     from lives
     inner join {{ ref('sem_hours') }} as hours

@@ -12,7 +12,7 @@ final as (
         {{ utc_timestamp('quoted_at') }} as quoted_at,
         volume,
         -- Engines give the median of a decimal different types.
-        cast(depth_2pct as double precision) as depth_2pct
+        cast(depth_2pct as {{ type_double() }}) as depth_2pct
     from quotes
 
 )
