@@ -87,13 +87,13 @@ def test_from_the_start_to_the_dataset_in_dbt_docs_and_its_lineage(tab: Page, si
     tab.locator("#content").get_by_role("link", name="Analyst").click()
     tab.locator("#content").get_by_role("link", name="mbp_quotes").click()
     tab.get_by_role("link", name="mbp_quotes in dbt docs").click()
-    expect(tab.get_by_text("depth_2pct").first).to_be_visible()
+    expect(tab.get_by_text("One row per quote").locator("visible=true").first).to_be_visible()
     assert not any(
         tab.locator("canvas").evaluate_all("all => all.map(one => one.checkVisibility())")
     )
     tab.locator(".launcher").click()
     expect(tab.locator("canvas").first).to_be_visible()
-    expect(tab.get_by_text("Lineage Graph").first).to_be_visible()
+    expect(tab.get_by_text("Lineage Graph").locator("visible=true").first).to_be_visible()
 
 
 def test_the_search_finds_a_column_and_the_overview_leads_back(tab: Page, site: Path) -> None:
