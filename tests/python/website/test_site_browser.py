@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 # One page of each kind, and a long document with tables and code.
 KINDS = ("index", "on_call", "mbp_quotes", "glossary", "kpis", "diagram", "documents", "docs/gate")
 PATIENCE_MILLISECONDS = 60_000
-# dbt docs draws its pages from four megabytes; on a busy machine that takes longer than the five seconds that are usual.
+# dbt docs draws its pages from four megabytes: on a busy machine longer than the usual five seconds.
 expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
