@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 # One page of each kind, and a long document with tables and code.
 KINDS = ("index", "on_call", "mbp_quotes", "glossary", "kpis", "diagram", "documents", "docs/gate")
 PATIENCE_MILLISECONDS = 60_000
+# dbt docs draws its pages from four megabytes: on a busy machine longer than the usual five seconds.
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
 @pytest.fixture
@@ -87,13 +89,13 @@ def test_from_the_start_to_the_dataset_in_dbt_docs_and_its_lineage(tab: Page, si
     tab.locator("#content").get_by_role("link", name="Analyst").click()
     tab.locator("#content").get_by_role("link", name="mbp_quotes").click()
     tab.get_by_role("link", name="mbp_quotes in dbt docs").click()
-    expect(tab.get_by_text("depth_2pct").first).to_be_visible()
+    expect(tab.get_by_text("depth_2pct").filter(visible=True).first).to_be_visible()
     assert not any(
         tab.locator("canvas").evaluate_all("all => all.map(one => one.checkVisibility())")
     )
     tab.locator(".launcher").click()
     expect(tab.locator("canvas").first).to_be_visible()
-    expect(tab.get_by_text("Lineage Graph").first).to_be_visible()
+    expect(tab.get_by_text("Lineage Graph").filter(visible=True).first).to_be_visible()
 
 
 def test_the_search_finds_a_column_and_the_overview_leads_back(tab: Page, site: Path) -> None:
