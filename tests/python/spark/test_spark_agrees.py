@@ -53,6 +53,15 @@ def test_public_datasets_are_equal_row_by_row_and_type_by_type(both: Both) -> No
             assert compare(left, right) == []
 
 
+def test_live_types_are_those_of_the_contract(both: Both) -> None:
+    for contract in load_contracts(both.root):
+        fields = both.session.table(f"marts.{contract.dataset}").schema.fields
+        live = {field.name: field.dataType.simpleString() for field in fields}
+        assert live == {
+            column.name: column.physical_types["spark"].lower() for column in contract.columns
+        }
+
+
 def test_kpi_windows_are_equal_with_their_verdicts(both: Both) -> None:
     place = "reliability", "kpi_windows", "window_id"
     with both.duckdb() as duckdb:
