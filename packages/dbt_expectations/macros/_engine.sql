@@ -113,7 +113,11 @@
 {% macro escaped_text(text) -%}
     {{ return(adapter.dispatch('escaped_text', 'dbt_expectations')(text)) }}
 {%- endmacro %}
-{% macro default__escaped_text(text) -%}{{ return(text | replace("'", "''")) }}{%- endmacro %}
+{% macro default__escaped_text(text) -%}
+    {{ dbt_expectations.unsupported('a text of a test') }}
+{%- endmacro %}
+{% macro duckdb__escaped_text(text) -%}{{ return(text | replace("'", "''")) }}{%- endmacro %}
+{% macro postgres__escaped_text(text) -%}{{ return(text | replace("'", "''")) }}{%- endmacro %}
 {% macro spark__escaped_text(text) -%}
     {{ return(text | replace('\\', '\\\\') | replace("'", "\\'")) }}
 {%- endmacro %}
