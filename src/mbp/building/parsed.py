@@ -50,8 +50,8 @@ PLACES = {
     "MBP_PG_PORT",
     "MBP_PROJECT_DIR",
 }
-# Commands that begin with the parsed project.
-COMMANDS = {"parse", "build", "run", "test", "seed", "compile", "show", "docs", "ls", "source"}
+# Commands that begin with the parsed project and leave it as manifest.json; `docs` leaves it as it was.
+COMMANDS = {"parse", "build", "run", "test", "seed", "compile", "show", "ls", "source"}
 # Who asks for these wants dbt to read everything itself and tell what it thinks of it.
 UNCACHED = {"--no-partial-parse", "--warn-error", "--warn-error-options", "--profile"}
 

@@ -75,6 +75,7 @@ def test_a_changed_table_is_drift(
         with connect(project_root, target) as warehouse:
             # PostgreSQL lets no table change below a view; what readers see is not what is compared here.
             warehouse.execute("drop schema published cascade")
+            warehouse.execute("drop schema semantic cascade")
             # DuckDB keeps comments and constraints of a table whose views or keys depend on it.
             if target == "duckdb" and "alter table" in statement and "add column" not in statement:
                 _without_constraints(warehouse, statement)
