@@ -32,7 +32,7 @@ def test_a_release_goes_out_with_its_evidence(release: Release) -> None:
     release.commit()  # the sign-offs
     gate = run(release, "gate", "M2")
     assert gate.exit_code == 0, gate.output
-    assert gate.output.startswith("Gate M2 (Pre-GA): GO\n")
+    assert gate.stdout.startswith("Gate M2 (Pre-GA): GO\n")
     document = json.loads(run(release, "gate", "M2", "--json").output)
     assert document["verdict"] == "go"
     assert "| `dbt_tests` " in run(release, "gate", "M2", "--markdown").output
