@@ -248,10 +248,13 @@ def test_a_key_that_stands_twice_is_caught(world: World) -> None:
         with pytest.raises(Exception, match="duplicate key"):
             world.execute("insert into marts.mbp_quotes select * from marts.mbp_quotes limit 1")
         return
-    # Of the keys that are looked at again, and too old for the increment to write them anew.
+    # A key that is looked at again, and whose arrival is too old for the increment to write it anew.
     ((key,),) = world.query(
-        "select quote_id from intermediate.int_mbp__quotes_latest where not is_deleted and loaded_at between"
-        f" ({MARK}) - interval '110 minutes' and ({MARK}) - interval '70 minutes' order by 1 limit 1"
+        "select min(quote_id) from intermediate.int_mbp__quotes_latest where not is_deleted"
+    )
+    world.execute(
+        f"update intermediate.int_mbp__quotes_latest set loaded_at = ({MARK}) - interval '90 minutes'"
+        f" where quote_id = '{key}'"
     )
     world.execute(
         f"insert into marts.mbp_quotes select * replace (timestamptz '2026-01-05' as quoted_at)"

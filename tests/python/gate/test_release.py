@@ -104,7 +104,7 @@ def test_a_waiver_stands_in_and_shows(release: Release) -> None:
     assert (found.verdict, found.waiver) == ("waived", "no_advisories")
     assert found.waived_until is not None
     release.sign()
-    assert run(release, "gate", "M2").output.startswith(
+    assert run(release, "gate", "M2").stdout.startswith(
         "Gate M2 (Pre-GA): GO, with 1 checks waived"
     )
 
