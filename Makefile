@@ -27,7 +27,7 @@ test-spark: setup ## install the optional Spark engine (Java 17) and run the pro
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \
 	    -r requirements-spark.lock || \
 	    $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-spark.lock
-	@$(BIN)/pytest -q --durations=5 tests/python/spark
+	@$(BIN)/pytest -q --timeout 1800 --durations=5 tests/python/spark
 
 docs: setup ## write the documentation as one static page
 	@scripts/docs
