@@ -158,7 +158,8 @@ def run_dbt(
             if key:
                 manifest = parsed.recall(root, key)
                 known = manifest is not None
-                outcome = dbtRunner(manifest=manifest).invoke([*standing, "parse", *places])
+                reading = ["parse", *parsed.variables(arguments)]
+                outcome = dbtRunner(manifest=manifest).invoke([*standing, *reading, *places])
                 manifest = outcome.result
                 if known:  # dbt writes only what it has read itself
                     parsed.write(manifest, artifacts / "target" if artifacts else target_path(root))

@@ -70,14 +70,23 @@ def fingerprint(root: Path, profiles: Path, target: str, arguments: Sequence[str
 
 def _digest(root: Path, profiles: Path, target: str, arguments: Sequence[str]) -> str:
     found = hashlib.sha256()
-    variables = [arguments[at + 1] for at, one in enumerate(arguments) if one == "--vars"]
     environment = _environment((profiles / PROFILE).read_text(encoding="utf-8"))
     versions = [version(name) for name in DISTRIBUTIONS]
-    found.update(json.dumps([target, variables, environment, versions]).encode())
+    found.update(json.dumps([target, variables(arguments), environment, versions]).encode())
     for file in _inputs(root, profiles):
         name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
         found.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()
+
+
+def variables(arguments: Sequence[str]) -> list[str]:
+    """The options of a command that change what dbt reads; a parse for it needs them too."""
+    return [
+        one
+        for at, name in enumerate(arguments)
+        if name == "--vars"
+        for one in arguments[at : at + 2]
+    ]
 
 
 def _environment(profile: str) -> Mapping[str, str]:
@@ -112,7 +121,6 @@ def recall(root: Path, key: str) -> Any | None:
     from dbt_common.events.functions import get_metadata_vars
 
     manifest: Any
-
     packed = _memory.get(key)
     if packed is None:
         try:

@@ -143,3 +143,11 @@ def test_a_project_that_does_not_parse_says_so_each_time(small: Path) -> None:
         assert not outcome.success
         assert outcome.problem is not None and "nobody" in outcome.problem
     assert not (small / parsed.FOLDER).exists()
+
+
+def test_what_is_kept_for_a_command_was_read_with_its_variables(small: Path) -> None:
+    (small / "sql/one.sql").write_text("{{ config(alias=var('called', 'one')) }} select 1 as one")
+    for called in ("first", "second"):
+        told = ["run", "--select", "one", "--vars", f"called: {called}"]
+        outcome = run_dbt(small, told, artifacts=small / "out", quiet=True)
+        assert [one.node.alias for one in outcome.result] == [called]
