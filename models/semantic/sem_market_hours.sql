@@ -9,10 +9,7 @@ prices as (
     select
         market_id,
         price,
-        {{ utc_timestamp('window_start') }} as hour_at,
-        lead({{ utc_timestamp('window_start') }}) over (
-            partition by market_id order by window_start
-        ) as next_hour_at
+        {{ utc_timestamp('window_start') }} as hour_at
     from {{ ref('sem_hour_prices') }}
 
 ),
@@ -71,25 +68,60 @@ lives as (
 
 ),
 
-final as (
+-- The last price is in force until the next one: hours of a life between those of the prices, in one order. A join
+-- by range would compare every hour of a market with every price of it.
+steps as (
 
     select
-        lives.market_id || '/' || cast(hours.hour_at as {{ type_string() }}) as market_hour_id,
         lives.market_id,
         hours.hour_at,
-        -- The last price is in force until the next one.
-        cast(prices.price as {{ type_double() }}) as price,
-        coalesce(flags.flagged_events, 0) as flagged_events
+        cast(null as {{ type_double() }}) as price,
+        1 as is_lived
     from lives
     inner join {{ ref('sem_hours') }} as hours
         on hours.hour_at between lives.first_hour_at and lives.last_hour_at
-    left join prices
-        on
-            lives.market_id = prices.market_id
-            and hours.hour_at >= prices.hour_at
-            and (hours.hour_at < prices.next_hour_at or prices.next_hour_at is null)
+    union all
+    select
+        market_id,
+        hour_at,
+        cast(price as {{ type_double() }}) as price,
+        0 as is_lived
+    from prices
+
+),
+
+numbered as (
+
+    select
+        *,
+        count(price) over (partition by market_id order by hour_at) as price_number
+    from steps
+
+),
+
+filled as (
+
+    select
+        market_id,
+        hour_at,
+        is_lived,
+        max(price) over (partition by market_id, price_number) as price
+    from numbered
+
+),
+
+final as (
+
+    select
+        filled.market_id || '/' || cast(filled.hour_at as {{ type_string() }}) as market_hour_id,
+        filled.market_id,
+        filled.hour_at,
+        filled.price,
+        coalesce(flags.flagged_events, 0) as flagged_events
+    from filled
     left join flags
-        on lives.market_id = flags.market_id and hours.hour_at = flags.hour_at
+        on filled.market_id = flags.market_id and filled.hour_at = flags.hour_at
+    where filled.is_lived = 1
 
 )
 
