@@ -14,16 +14,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
+from mbp.building.dbt_process import environment
+from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
+from mbp.measuring.process import run_measured
+from mbp.measuring.world import BIN, NEW_SHARE, deliver, run, simulate
 from mbp.paths import project_root
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.initialise import initialise
 
-BIN = Path(sys.executable).parent
-NEW_SHARE = 0.01
 INCREMENTAL_GOAL = 0.05
 MODELS = ("model.mbp.int_mbp__quotes_latest", "model.mbp.mbp_quotes")
 SLICED_FAMILIES = {
@@ -36,17 +39,6 @@ SLICED_FAMILIES = {
     "length",
 }
 SLICED_SINGULAR = {"closed_market_no_trades", "quote_after_close", "liquidity_floor"}
-TABLES = {
-    "raw_mbp": ("markets", "quotes", "resolutions", "abuse_events"),
-    "raw_ops": (
-        "otel_spans",
-        "rum_events",
-        "audit_log",
-        "log_samples",
-        "ci_checks",
-        "cdc_heartbeats",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -105,23 +97,27 @@ def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]
     """One size: simulate, full refresh, add the newest share, incremental build."""
     print(f"\n== {size:,} quotes")
     started = time.perf_counter()
-    history = scratch / "history"
-    command = [str(BIN / "mbp"), "simulate", "--quotes", str(size), "--days", "30"]
-    run([*command, "--format", "parquet", "--output", str(history)], root, {})
+    simulate(root, scratch / "history", size)
     print(f"simulate                    {time.perf_counter() - started:8.1f} s")
-    warehouse = scratch / "mbp.duckdb"
-    threshold, rows = prepare(warehouse, history)
-    read_seconds, copy_seconds = peers(warehouse)
-    full = build(root, scratch, warehouse, ["--full-refresh"])
+    changes = {
+        "MBP_RAW": "loaded",
+        "MBP_NOW": "end_of_data",
+        "MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb"),
+        "DBT_TARGET_PATH": str(scratch / "target"),
+        "DBT_LOG_PATH": str(scratch / "logs"),
+    }
+    threshold, rows = prepare(root, scratch, changes)
+    read_seconds, copy_seconds = peers(root, changes)
+    full = build(root, scratch, changes, ["--full-refresh"])
     report("full refresh", full, rows)
     print(
         f"  of the engine time: pure read of the columns {read_seconds:.2f} s, plain copy {copy_seconds:.2f} s"
     )
-    added = deliver_the_rest(warehouse, history, threshold)
-    incremental = build(root, scratch, warehouse, ["--selector", "daily"])
+    added = deliver_the_rest(root, scratch, changes, threshold)
+    incremental = build(root, scratch, changes, ["--selector", "daily"])
     report(f"daily, + {added:,} new quotes", incremental, added)
-    demand_slice(warehouse, rows)
-    idle = build(root, scratch, warehouse, ["--selector", "daily"])
+    demand_slice(root, changes, rows)
+    idle = build(root, scratch, changes, ["--selector", "daily"])
     report("daily, nothing new", idle, 1)
     ratio = share(incremental, full)
     print(
@@ -147,113 +143,60 @@ def share(part: Build, whole: Build) -> float:
     return (part.models + part.row_tests) / (whole.models + whole.row_tests)
 
 
-def run(command: list[str], root: Path, changes: dict[str, str], fail: bool = True) -> None:
-    finished = subprocess.run(
-        command,
-        cwd=root,
-        env={**os.environ, **changes},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if fail and finished.returncode != 0:
-        sys.exit(
-            f"bench: {' '.join(command[:3])} failed\n{finished.stdout[-4000:]}{finished.stderr[-4000:]}"
-        )
+def prepare(root: Path, scratch: Path, changes: Mapping[str, str]) -> tuple[str, int]:
+    """Raw tables from the history, the newest arrivals of quotes held back; from when, and the quotes there are."""
+    with environment(changes), connect(root, "duckdb") as warehouse:
+        initialise(root, warehouse)
+        threshold = deliver(warehouse, scratch / "history", scratch, None)
+        return threshold, quotes(warehouse)
 
 
-def connect(warehouse: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(str(warehouse))
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
-
-
-def one_row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
-    row = connection.execute(sql).fetchone()
-    return row if row is not None else ()
-
-
-def raw_names() -> list[tuple[str, str]]:
-    return [(schema, table) for schema, tables in TABLES.items() for table in tables]
-
-
-def parquet(history: Path, schema: str, table: str) -> str:
-    return f"read_parquet('{history}/{schema.removeprefix('raw_')}.{table}/*.parquet')"
-
-
-def prepare(warehouse: Path, history: Path) -> tuple[str, int]:
-    """Raw tables from the history, the newest arrivals of quotes held back."""
-    with connect(warehouse) as connection:
-        for schema in TABLES:
-            connection.execute(f"create schema {schema}")
-        for schema, table in raw_names():
-            connection.execute(
-                f"create table {schema}.{table} as select * from"
-                f" {parquet(history, schema, table)} order by _loaded_at"
-            )
-        threshold = str(
-            one_row(
-                connection,
-                f"select quantile_disc(_loaded_at, {1 - NEW_SHARE})::varchar from raw_mbp.quotes",
-            )[0]
-        )
-        for schema, table in raw_names():
-            connection.execute(f"delete from {schema}.{table} where _loaded_at > '{threshold}'")
-        rows = one_row(connection, "select count(*) from raw_mbp.quotes")[0]
-        return threshold, int(rows)
-
-
-def deliver_the_rest(warehouse: Path, history: Path, threshold: str) -> int:
+def deliver_the_rest(root: Path, scratch: Path, changes: Mapping[str, str], threshold: str) -> int:
     """Adds the rows held back; gives the number of quotes among them."""
-    with connect(warehouse) as connection:
-        added = 0
-        for schema, table in raw_names():
-            loaded = one_row(
-                connection,
-                f"insert into {schema}.{table} select * from {parquet(history, schema, table)}"
-                f" where _loaded_at > '{threshold}' order by _loaded_at",
-            )
-            added = int(loaded[0]) if table == "quotes" else added
-        return added
+    with environment(changes), connect(root, "duckdb") as warehouse:
+        before = quotes(warehouse)
+        deliver(warehouse, scratch / "history", scratch, threshold)
+        return quotes(warehouse) - before
 
 
-def demand_slice(warehouse: Path, rows: int) -> None:
-    """A daily run that had no verification to start from looked at all rows, and measures something else."""
-    with connect(warehouse) as connection:
-        looked = one_row(connection, "select count(*) from verification.quotes_to_check")[0]
+def quotes(warehouse: Warehouse) -> int:
+    return int(warehouse.query("select count(*) from raw_mbp.quotes")[1][0][0])
+
+
+def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
+    """A daily run that had no verification to start from looked at all rows, and measures something else.
+
+    Raises:
+        MbpError: it did.
+    """
+    with environment(changes), connect(root, "duckdb", read_only=True) as warehouse:
+        ((looked,),) = warehouse.query("select count(*) from verification.quotes_to_check")[1]
     if looked > rows * 2 * NEW_SHARE:
-        sys.exit(f"bench: the daily run looked at {looked:,} of {rows:,} rows, not at the new ones")
+        raise MbpError(f"the daily run looked at {looked:,} of {rows:,} rows, not at the new ones")
     print(f"  rows that its tests looked at: {looked:,}")
 
 
-def peers(warehouse: Path) -> tuple[float, float]:
+def peers(root: Path, changes: Mapping[str, str]) -> tuple[float, float]:
     """What the engine needs at least: reading the columns once, and copying them once."""
     columns = "quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m"
-    with connect(warehouse) as connection:
+    with environment(changes), connect(root, "duckdb") as warehouse:
         started = time.perf_counter()
-        connection.execute(
+        warehouse.query(
             f"select {', '.join(f'max({c})' for c in columns.split(', '))} from raw_mbp.quotes"
         )
         read = time.perf_counter() - started
         started = time.perf_counter()
-        connection.execute(f"create table copied as select {columns} from raw_mbp.quotes")
+        warehouse.execute(f"create table copied as select {columns} from raw_mbp.quotes")
         copied = time.perf_counter() - started
-        connection.execute("drop table copied")
+        warehouse.execute("drop table copied")
     return read, copied
 
 
-def build(root: Path, scratch: Path, warehouse: Path, options: list[str]) -> Build:
+def build(root: Path, scratch: Path, changes: Mapping[str, str], options: Sequence[str]) -> Build:
     """Runs dbt build and sums what it reports per node."""
-    changes = {
-        "MBP_RAW": "loaded",
-        "MBP_NOW": "end_of_data",
-        "MBP_DUCKDB_PATH": str(warehouse),
-        "DBT_TARGET_PATH": str(scratch / "target"),
-        "DBT_LOG_PATH": str(scratch / "logs"),
-    }
-    started = time.perf_counter()
-    run([str(BIN / "dbt"), "build", "--quiet", *options], root, changes, fail=False)
-    process = time.perf_counter() - started
+    (scratch / "target" / "run_results.json").unlink(missing_ok=True)
+    command = [str(BIN / "dbt"), "build", "--quiet", *options]
+    process = run_measured(command, root, {**os.environ, **changes}).seconds
     results = json.loads((scratch / "target" / "run_results.json").read_text())["results"]
     nodes = json.loads((scratch / "target" / "manifest.json").read_text())["nodes"]
     spent = {"models": 0.0, "row_tests": 0.0, "twap": 0.0, "other": 0.0}
@@ -302,4 +245,8 @@ def bench_sample(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except MbpError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        sys.exit(EXIT_COULD_NOT_RUN)

@@ -39,7 +39,7 @@ from mbp.measuring.peers import (
 )
 from mbp.measuring.process import Finished, run_measured
 from mbp.measuring.tools import DATASET
-from mbp.measuring.world import BIN, POSTGRES, World, built, compiled, count, plant
+from mbp.measuring.world import BIN, OUR_DBT, POSTGRES, World, built, compiled, count, plant
 from mbp.paths import project_root
 
 DEFAULT_SIZES = "1000000,10000000"
@@ -163,8 +163,8 @@ def look_daily(world: World) -> list[Measurement]:
         MbpError: it could not run.
     """
     target = world.scratch / "target"
-    command = [str(BIN / "dbt"), "build", "--quiet", "--target", world.engine]
-    done, told = dbt_results(world, [*command, "--selector", "daily"], world.root)
+    command = [*OUR_DBT, "build", "--quiet", "--target", world.engine, "--selector", "daily"]
+    done, told = dbt_results(world, command, world.root)
     rules = plain_dbt.by_rule(target, told)
     mine = {rule: rules[rule] for rule in world.rules if rule in rules}
     if not mine:
@@ -222,15 +222,16 @@ def look(world: World, tool: str) -> Measurement:
 def by_dbt(world: World, tool: str, folder: Path) -> Measurement:
     """Ours, and the plain project: both are `dbt test`."""
     as_sql: tuple[str, ...] = ()
-    command = [str(BIN / "dbt"), "test", "--quiet", "--target", world.engine]
+    command = ["test", "--quiet", "--target", world.engine]
     place = world.root
     if tool == PLAIN_DBT:
+        command = [str(BIN / "dbt"), *command]
         place = folder / "plain"
         if not place.exists():
             plain_dbt.write(place, world.contract, world.queries)
         as_sql = tuple(r.id for r in world.contract.rules if plain_dbt.stock_test(r) is None)
     else:
-        command += ["--select", f"config.meta.dataset:{DATASET}"]
+        command = [*OUR_DBT, *command, "--select", f"config.meta.dataset:{DATASET}"]
     done, told = dbt_results(world, command, place)
     if tool == OURS:
         told = plain_dbt.by_rule(world.scratch / "target", told)
@@ -260,7 +261,7 @@ def dbt_results(
     try:
         return done, plain_dbt.results(target)
     except OSError as error:
-        what = f"{' '.join(command[1:3])} on {world.engine} did not run: {last_words(done)}"
+        what = f"{' '.join(command[:3])} on {world.engine} did not run: {last_words(done)}"
         raise MbpError(what) from error
 
 

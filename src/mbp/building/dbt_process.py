@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def run_dbt(
     changes: Mapping[str, str] | None = None,
     manifest: Any = None,
     quiet: bool = False,
+    aloud: bool = False,
 ) -> DbtOutcome:
     """Runs one dbt command.
 
@@ -133,6 +135,7 @@ def run_dbt(
         manifest: a parsed manifest (`result` of `parse`); without it the project is read, unless it is the
             same as when it was read before.
         quiet: only errors are told.
+        aloud: dbt talks on stdout, as it does by itself, and not on stderr.
     """
     from dbt.cli.main import dbtRunner
 
@@ -151,14 +154,17 @@ def run_dbt(
             str(artifacts / "logs"),
         ]
     started = time.perf_counter()
-    with environment(changes or {}), redirect_stdout(sys.stderr):
+    talk = sys.stdout if aloud else sys.stderr
+    with environment(changes or {}), redirect_stdout(talk):
         try:
             chosen = target_name(target)
             key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)
             if key:
                 manifest = parsed.recall(root, key)
                 known = manifest is not None
-                reading = ["parse", *parsed.variables(arguments)]
+                # What dbt says of a project that is as it was has been said.
+                level = ["--log-level", "warn"] if aloud else []
+                reading = [*level, "parse", *parsed.variables(arguments)]
                 outcome = dbtRunner(manifest=manifest).invoke([*standing, *reading, *places])
                 manifest = outcome.result
                 if known:  # dbt writes only what it has read itself
@@ -166,7 +172,10 @@ def run_dbt(
                 elif outcome.success:
                     parsed.keep(root, key, manifest)
             if not key or (outcome.success and arguments[0] != "parse"):
-                outcome = dbtRunner(manifest=manifest).invoke([*standing, *arguments, *places])
+                # Behind the command's words, so that an option without its value does not take a place for it.
+                words = list(takewhile(lambda one: not one.startswith("-"), arguments))
+                given = [*words, *places, *arguments[len(words) :]]
+                outcome = dbtRunner(manifest=manifest).invoke([*standing, *given])
         finally:
             _release_duckdb()
     problem = None

@@ -6,17 +6,12 @@
 
 {%- set columns = graph.nodes['model.' ~ project_name ~ '.' ~ dataset].columns.keys() | list if execute else [] %}
 
-with change_log as (
-
-    select * from {{ change_log(dataset) }}
-
-),
-
--- Most keys have one change and nothing to compare; the rest of the work is on the others.
-changed_keys as (
+-- Most keys have one change and nothing to compare; the rest of the work is on the others. The log is named in each
+-- step: as one step of its own it would be kept whole in memory, with every column, and read again from there.
+with changed_keys as (
 
     select {{ key_column }}
-    from change_log
+    from {{ change_log(dataset) }}
     group by {{ key_column }}
     having count(*) > 1
 
@@ -25,7 +20,7 @@ changed_keys as (
 changes as (
 
     select change_log.*
-    from change_log
+    from {{ change_log(dataset) }} as change_log
     inner join changed_keys on change_log.{{ key_column }} = changed_keys.{{ key_column }}
 
 ),
@@ -58,7 +53,7 @@ told as (
             when {{ seconds_between('loaded_at', 'committed_at') }} > {{ var('mbp_clock_skew_seconds') }}
                 then 'arrived before it was committed'
         end as finding
-    from change_log
+    from {{ change_log(dataset) }}
 
 ),
 

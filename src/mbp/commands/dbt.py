@@ -1,0 +1,82 @@
+"""`mbp dbt`: any dbt command, without reading the project again when nothing changed."""
+
+from __future__ import annotations
+
+import typer
+
+from mbp.commands import START
+from mbp.errors import EXIT_FINDINGS, MbpError
+
+EXAMPLES = """
+Examples:
+
+  mbp dbt build --selector daily
+
+  mbp dbt test --target postgres --select mbp_quotes
+
+  mbp dbt ls --select state:modified+ --state main/target
+"""
+ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+# dbt calls it a success when there is nothing to do.
+RUNNING = ("build", "run", "test", "seed")
+# dbt takes them once, and here they are given already.
+PLACES = {
+    "--project-dir": "MBP_PROJECT_DIR",
+    "--profiles-dir": "DBT_PROFILES_DIR",
+    "--target-path": "DBT_TARGET_PATH",
+    "--log-path": "DBT_LOG_PATH",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `mbp dbt`."""
+    app.command("dbt", rich_help_panel=START, epilog=EXAMPLES, context_settings=ANY)(dbt)
+
+
+def dbt(context: typer.Context) -> None:
+    """Run a dbt command; what dbt read of the project is kept while no file of it changes."""
+    from mbp.building.dbt_process import run_dbt
+    from mbp.paths import project_root
+
+    arguments, target = without_target(context.args)
+    outcome = run_dbt(project_root(), arguments, target=target, aloud=True)
+    if outcome.problem is not None:
+        raise MbpError(
+            f"dbt {arguments[0]} could not run: {outcome.problem.splitlines()[0]}",
+            cure=f"`dbt {arguments[0]} --help` tells what it takes",
+        )
+    if arguments[0] in RUNNING and not getattr(outcome.result, "results", None):
+        raise MbpError(
+            f"dbt {arguments[0]} ran nothing",
+            cure="select something: `mbp dbt ls` shows what a selection holds",
+        )
+    if not outcome.success:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def without_target(given: list[str]) -> tuple[list[str], str | None]:
+    """The arguments for dbt, and the target among them.
+
+    Raises:
+        MbpError: no command, an option before it, a target without a name, or a place that an environment
+            variable gives.
+    """
+    if not given or given[0].startswith("-"):
+        raise MbpError(
+            "no dbt command" if not given else f"{given[0]} stands before the dbt command",
+            cure="write the command first, e.g. `mbp dbt build --selector daily`",
+        )
+    arguments: list[str] = []
+    target: str | None = None
+    waiting = iter(given)
+    for one in waiting:
+        name, equals, value = one.partition("=")
+        if name in PLACES:
+            raise MbpError(f"{name} is not taken here", cure=f"set {PLACES[name]} instead")
+        if name not in ("--target", "-t"):
+            arguments.append(one)
+            continue
+        target = value if equals else next(waiting, None)
+        if not target:
+            raise MbpError(f"{name} without a name", cure="e.g. --target postgres")
+    return arguments, target
