@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-debezium test-spark docs site lint format bench prove exercise gate clean
+.PHONY: help setup build test test-nightly test-debezium test-spark docs site lint format bench prove exercise gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -16,6 +16,9 @@ build: setup ## build and test the four datasets on DuckDB, then print a summary
 
 test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and PostgreSQL
 	@scripts/check
+
+test-nightly: setup ## the proofs that `make test` leaves to the night (tests/python/nightly.yaml)
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m nightly
 
 test-debezium: setup ## install the optional Debezium engine (Java 17) and run its tests
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \

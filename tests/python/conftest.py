@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.python.built import Built, build
 
+from mbp import yaml_io
 from mbp.paths import project_root as find_project_root
 from mbp.warehouse.server import PostgresServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what nightly.yaml names."""
+    entries = yaml_io.load(Path(__file__).parent / "nightly.yaml")
+    for item in items:
+        name = item.nodeid.removeprefix("tests/python/")
+        for entry in entries:
+            if name.startswith(tuple(entry["tests"])) and entry.get("only", "") in name:
+                item.add_marker(pytest.mark.nightly)
 
 
 @pytest.fixture(scope="session")

@@ -348,3 +348,19 @@ def test_no_rule_that_reads_the_slice_escapes_the_mark(world: World) -> None:
         assert set(node.depends_on_nodes) <= above, rule.id
         sliced += 1
     assert sliced > 15
+
+
+def test_a_measurement_that_is_judged_at_night_only_says_why(world: World) -> None:
+    """Of the datasets the contracts say it, family by family."""
+    told = {
+        node.name: "nightly" in node.tags
+        for node in world.parsed().nodes.values()
+        if node.resource_type == "test"
+        and node.config.meta.get("pack") == "A87"
+        and ("nightly" in node.tags or "nightly_because" in node.config.meta)
+    }
+    assert len(told) > 5
+    for node in world.parsed().nodes.values():
+        if node.name in told:
+            assert told[node.name], node.name
+            assert node.config.meta.get("nightly_because"), node.name
