@@ -33,15 +33,43 @@
     ) as oldest
 {%- endmacro %}
 
+{#- Where the first window to measure again begins, as a literal: engines skip what is older. Asked once per model and
+    run, before anything leaves, and kept where the hook finds it again. None: everything is measured. -#}
+{% macro measured_again_from(touched, minutes) -%}
+    {%- if not is_incremental() or not execute -%}
+        {{- return(none) -}}
+    {%- endif -%}
+    {%- set place = 'mbp_measured_again_from ' ~ invocation_id ~ ' ' ~ this -%}
+    {%- if place not in graph -%}
+        {%- set bounds = windows_to_measure(touched, minutes) -%}
+        {%- set start = epoch_microseconds(window_start('bounds.first_window', minutes)) -%}
+        {%- do graph.update({place: run_query('select ' ~ start ~ ' from (' ~ bounds ~ ') as bounds').rows[0][0]}) -%}
+    {%- endif -%}
+    {{- return(none if graph[place] is none else timestamp_literal(graph[place])) -}}
+{%- endmacro %}
+
+{#- The windows from there to the newest complete one, as windows_to_measure has them. -#}
+{% macro windows_from(first, touched, minutes) -%}
+    {%- if first is none -%}
+    {{ windows_to_measure(touched, minutes) }}
+    {%- else -%}
+    select {{ window_number(first, minutes) }} as first_window, {{ window_number(mbp_now(), minutes) }} - 1 as last_window
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Restricts a scan to what stands in those windows, and so many minutes before. -#}
+{% macro and_measured_again(column, first, minutes_before=0) -%}
+    {%- if first is not none -%}
+    and {{ column }} >= {{ first }}{% if minutes_before %} - interval '{{ minutes_before }} minutes'{% endif %}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- Pre-hook of a measuring model that has no row for an empty window: what is measured again leaves first, or a
     window that lost its last row would stay. -#}
 {% macro forget_windows(log, column, key, minutes) -%}
-    {%- if is_incremental() -%}
-    delete from {{ this }}
-    where window_start >= (
-        select {{ window_start('bounds.first_window', minutes) }}
-        from ({{ windows_to_measure([oldest_touched(log, column, measured_until(), key)], minutes) }}) as bounds
-    )
+    {%- set first = measured_again_from([oldest_touched(log, column, measured_until(), key)], minutes) -%}
+    {%- if first is not none -%}
+    delete from {{ this }} where window_start >= {{ first }}
     {%- endif -%}
 {%- endmacro %}
 

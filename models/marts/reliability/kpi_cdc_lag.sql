@@ -18,10 +18,11 @@
 {% for table in keys %}
 {% do touched.append(oldest_touched(ref('stg_mbp__' ~ table), 'loaded_at', floor)) %}
 {% endfor %}
+{% set first = measured_again_from(touched, 5) %}
 
 with bounds as (
 
-    {{ windows_to_measure(touched, 5) }}
+    {{ windows_from(first, touched, 5) }}
 
 ),
 
@@ -39,6 +40,7 @@ arrivals as (
     where
         change_operation <> 'r'
         and {{ window_number('loaded_at', 5) }} >= (select bounds.first_window - 288 from bounds)
+        {{ and_measured_again('loaded_at', first, 1440) }}
     union all
     {% endfor %}
     -- Heartbeats keep a table measurable on which nothing happens.
@@ -48,7 +50,9 @@ arrivals as (
         loaded_at,
         cast(null as {{ type_timestamp_utc() }}) as delivered_before_at
     from {{ ref('stg_ops__cdc_heartbeats') }}
-    where {{ window_number('loaded_at', 5) }} >= (select bounds.first_window from bounds)
+    where
+        {{ window_number('loaded_at', 5) }} >= (select bounds.first_window from bounds)
+        {{ and_measured_again('loaded_at', first) }}
 
 ),
 

@@ -7,11 +7,12 @@
     pre_hook="{{ forget_windows(ref('stg_mbp__quotes'), 'quoted_at', 'quote_id', 60) }}"
 ) }}
 
-{% set floor = measured_until() %}
+{% set touched = [oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', measured_until(), 'quote_id')] %}
+{% set first = measured_again_from(touched, 60) %}
 
 with bounds as (
 
-    {{ windows_to_measure([oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', floor, 'quote_id')], 60) }}
+    {{ windows_from(first, touched, 60) }}
 
 ),
 
@@ -25,6 +26,7 @@ quotes as (
         {{ window_number('quoted_at', 60) }} as window_number
     from {{ ref('int_mbp__quotes_latest') }}
     where not is_deleted and {{ inside_bounds(window_number('quoted_at', 60)) }}
+        {{ and_measured_again('quoted_at', first) }}
 
 )
 

@@ -7,11 +7,12 @@
     pre_hook="{{ forget_windows(ref('stg_mbp__quotes'), 'quoted_at', 'quote_id', 5) }}"
 ) }}
 
-{% set floor = measured_until() %}
+{% set touched = [oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', measured_until(), 'quote_id')] %}
+{% set first = measured_again_from(touched, 5) %}
 
 with bounds as (
 
-    {{ windows_to_measure([oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', floor, 'quote_id')], 5) }}
+    {{ windows_from(first, touched, 5) }}
 
 ),
 
@@ -33,6 +34,7 @@ divergences as (
     from {{ ref('int_mbp__quotes_twap') }} as quotes
     where
         {{ inside_bounds(window_number('quotes.quoted_at', 5)) }}
+        {{ and_measured_again('quotes.quoted_at', first) }}
         and not exists (
             select 1
             from pauses
