@@ -57,10 +57,12 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Restricts a scan to what stands in those windows, and so many minutes before. -#}
-{% macro and_measured_again(column, first, minutes_before=0) -%}
-    {%- if first is not none -%}
-    and {{ column }} >= {{ first }}{% if minutes_before %} - interval '{{ minutes_before }} minutes'{% endif %}
+{#- Whether a row stands in those windows, or so many minutes before; true where everything is measured. -#}
+{% macro measured_again(column, first, minutes_before=0) -%}
+    {%- if first is none -%}
+    1 = 1
+    {%- else -%}
+    {{ column }} >= {{ first }}{% if minutes_before %} - interval '{{ minutes_before }} minutes'{% endif %}
     {%- endif -%}
 {%- endmacro %}
 

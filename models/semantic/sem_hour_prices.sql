@@ -28,8 +28,11 @@ quotes as (
             order by quoted_at desc, log_position desc, quote_id desc
         ) as recency
     from {{ ref('int_mbp__quotes_latest') }}
-    where not is_deleted and price is not null and {{ inside_bounds(window_number('quoted_at', 60)) }}
-        {{ and_measured_again('quoted_at', first) }}
+    where
+        not is_deleted
+        and price is not null
+        and {{ inside_bounds(window_number('quoted_at', 60)) }}
+        and {{ measured_again('quoted_at', first) }}
 
 )
 

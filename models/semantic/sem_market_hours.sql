@@ -68,8 +68,8 @@ lives as (
 
 ),
 
--- The last price is in force until the next one: hours of a life between those of the prices, in one order. A join
--- by range would compare every hour of a market with every price of it.
+-- The last price is in force until the next one: hours of a life between those of the prices, in one
+-- order. A join by range would compare every hour of a market with every price of it.
 steps as (
 
     select

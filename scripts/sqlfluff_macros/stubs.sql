@@ -50,5 +50,5 @@
 {% macro time_spine(minutes, name) %}select 1 as {{ name }}{% endmacro %}
 {% macro quoted(name) %}"{{ name }}"{% endmacro %}
 {% macro measured_again_from(touched, minutes) %}current_timestamp{% endmacro %}
-{% macro and_measured_again(column, first, minutes_before=0) %}{% endmacro %}
+{% macro measured_again(column, first, minutes_before=0) %}{{ column }} is not null{% endmacro %}
 {% macro windows_from(first, touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}

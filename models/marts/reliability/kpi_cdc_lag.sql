@@ -40,7 +40,7 @@ arrivals as (
     where
         change_operation <> 'r'
         and {{ window_number('loaded_at', 5) }} >= (select bounds.first_window - 288 from bounds)
-        {{ and_measured_again('loaded_at', first, 1440) }}
+        and {{ measured_again('loaded_at', first, 1440) }}
     union all
     {% endfor %}
     -- Heartbeats keep a table measurable on which nothing happens.
@@ -52,7 +52,7 @@ arrivals as (
     from {{ ref('stg_ops__cdc_heartbeats') }}
     where
         {{ window_number('loaded_at', 5) }} >= (select bounds.first_window from bounds)
-        {{ and_measured_again('loaded_at', first) }}
+        and {{ measured_again('loaded_at', first) }}
 
 ),
 

@@ -25,8 +25,10 @@ quotes as (
         cast(depth_2pct as {{ type_double() }}) as depth_2pct,
         {{ window_number('quoted_at', 60) }} as window_number
     from {{ ref('int_mbp__quotes_latest') }}
-    where not is_deleted and {{ inside_bounds(window_number('quoted_at', 60)) }}
-        {{ and_measured_again('quoted_at', first) }}
+    where
+        not is_deleted
+        and {{ inside_bounds(window_number('quoted_at', 60)) }}
+        and {{ measured_again('quoted_at', first) }}
 
 )
 

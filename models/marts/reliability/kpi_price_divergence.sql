@@ -34,7 +34,7 @@ divergences as (
     from {{ ref('int_mbp__quotes_twap') }} as quotes
     where
         {{ inside_bounds(window_number('quotes.quoted_at', 5)) }}
-        {{ and_measured_again('quotes.quoted_at', first) }}
+        and {{ measured_again('quotes.quoted_at', first) }}
         and not exists (
             select 1
             from pauses

@@ -36,14 +36,17 @@ def register(app: typer.Typer) -> None:
 def dbt(context: typer.Context) -> None:
     """Run a dbt command; what dbt read of the project is kept while no file of it changes."""
     from mbp.building.dbt_process import run_dbt
+    from mbp.building.preflight import install_packages
     from mbp.paths import project_root
 
     arguments, target = without_target(context.args)
+    if arguments[0] != "deps":
+        install_packages(project_root())
     outcome = run_dbt(project_root(), arguments, target=target, aloud=True)
     if outcome.problem is not None:
         raise MbpError(
-            f"dbt {arguments[0]} could not run: {outcome.problem.splitlines()[0]}",
-            cure=f"`dbt {arguments[0]} --help` tells what it takes",
+            f"dbt {arguments[0]} could not run: {' '.join(outcome.problem.split())}",
+            cure=f"mend what it says; `dbt {arguments[0]} --help` tells what the command takes",
         )
     if arguments[0] in RUNNING and not getattr(outcome.result, "results", None):
         raise MbpError(
