@@ -28,6 +28,9 @@ BIN = Path(sys.executable).parent
 OUR_DBT = (str(BIN / "mbp"), "dbt")
 POSTGRES = "postgres"
 NEW_SHARE = 0.01
+QUOTES_PER_MARKET = 250
+# More of them, a month long, do not fit into the simulated log's positions: each is quoted more often then.
+MARKETS_AT_MOST = 40_000
 DEFAULT_MEMORY = "16GiB"
 # Of a server that is used, not of one for tests; the same for every tool.
 POSTGRES_SETTINGS = {
@@ -86,8 +89,9 @@ def built(root: Path, scratch: Path, engine: str, size: int) -> Iterator[World]:
 
 def simulate(root: Path, history: Path, size: int) -> None:
     """A month of a market with about so many quotes."""
-    command = [str(BIN / "mbp"), "simulate", "--quotes", str(size), "--days", "30"]
-    run([*command, "--format", "parquet", "--output", str(history)], root, {})
+    markets = min(size // QUOTES_PER_MARKET, MARKETS_AT_MOST)
+    command = [str(BIN / "mbp"), "simulate", "--quotes", str(size), "--markets", str(markets)]
+    run([*command, "--days", "30", "--format", "parquet", "--output", str(history)], root, {})
 
 
 def settle(warehouse: Warehouse) -> None:

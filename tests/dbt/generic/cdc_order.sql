@@ -50,7 +50,10 @@ told as (
             when change_operation is null or change_operation not in ('r', 'c', 'u', 'd')
                 then 'an operation that is none of r, c, u, d'
             when is_deleted is null then 'a delete mark that is neither true nor false'
-            when {{ seconds_between('loaded_at', 'committed_at') }} > {{ var('mbp_clock_skew_seconds') }}
+            -- In whole microseconds: exact decimals would cost more than all the rest.
+            when
+                {{ epoch_microseconds('committed_at') }} - {{ epoch_microseconds('loaded_at') }}
+                > 1000000 * {{ var('mbp_clock_skew_seconds') }}
                 then 'arrived before it was committed'
         end as finding
     from {{ change_log(dataset) }}
