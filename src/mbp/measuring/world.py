@@ -18,6 +18,7 @@ from mbp.enforcement.compiled import rule_queries
 from mbp.errors import MbpError
 from mbp.files import write_text
 from mbp.measuring.tools import RELATION, quotes_contract
+from mbp.simulate.parameters import QUOTES_PER_MARKET
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import PostgresWarehouse
 from mbp.warehouse.initialise import initialise
@@ -28,7 +29,6 @@ BIN = Path(sys.executable).parent
 OUR_DBT = (str(BIN / "mbp"), "dbt")
 POSTGRES = "postgres"
 NEW_SHARE = 0.01
-QUOTES_PER_MARKET = 250
 # More of them, a month long, do not fit into the simulated log's positions: each is quoted more often then.
 MARKETS_AT_MOST = 40_000
 DEFAULT_MEMORY = "16GiB"
