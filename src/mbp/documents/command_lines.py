@@ -70,7 +70,7 @@ def objection_to_mention(words: Sequence[str]) -> str | None:
         name = f"{name} {word}"
         if name not in known:
             return f"there is no command `mbp {name}`"
-    if known[name].ignore_unknown_options:
+    if known[name].context_settings.get("ignore_unknown_options"):
         return None  # another program takes them, and tells
     options = {one for parameter in known[name].params for one in parameter.opts}
     for word in words:
