@@ -75,7 +75,9 @@ def without_target(given: list[str]) -> tuple[list[str], str | None]:
     for one in waiting:
         name, equals, value = one.partition("=")
         if name in PLACES:
-            raise MbpError(f"{name} is not taken here", cure=f"give it in the variable {PLACES[name]}")
+            raise MbpError(
+                f"{name} is not taken here", cure=f"give it in the variable {PLACES[name]}"
+            )
         if name not in ("--target", "-t"):
             arguments.append(one)
             continue
