@@ -48,14 +48,11 @@
         {{- return('') -}}
     {%- endif -%}
     {%- set changed = changed_markets(markets, intervals) -%}
-    {#- The same for all rules of a run that read the same kinds of events: asked once, and kept where all tests see it. #}
-    {%- set place = 'mbp_changed_from ' ~ invocation_id ~ (' with intervals' if intervals else '') -%}
-    {%- if place not in graph -%}
-        {%- do graph.update({place: run_query(
-            'select ' ~ epoch_microseconds('min(changed_from)') ~ ' as microseconds from (' ~ changed ~ ') as changed'
-        ).rows[0][0]}) -%}
-    {%- endif -%}
-    {%- set found = graph[place] -%}
+    {#- The same for all rules of a run that read the same kinds of events. #}
+    {%- set found = asked_once(
+        'mbp_changed_from' ~ (' with intervals' if intervals else ''),
+        'select ' ~ epoch_microseconds('min(changed_from)') ~ ' as microseconds from (' ~ changed ~ ') as changed'
+    ) -%}
     {%- if found is none -%}
         {{- return('') -}}
     {%- endif -%}

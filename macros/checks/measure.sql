@@ -39,13 +39,12 @@
     {%- if not is_incremental() or not execute -%}
         {{- return(none) -}}
     {%- endif -%}
-    {%- set place = 'mbp_measured_again_from ' ~ invocation_id ~ ' ' ~ this -%}
-    {%- if place not in graph -%}
-        {%- set bounds = windows_to_measure(touched, minutes) -%}
-        {%- set start = epoch_microseconds(window_start('bounds.first_window', minutes)) -%}
-        {%- do graph.update({place: run_query('select ' ~ start ~ ' from (' ~ bounds ~ ') as bounds').rows[0][0]}) -%}
-    {%- endif -%}
-    {{- return(none if graph[place] is none else timestamp_literal(graph[place])) -}}
+    {%- set start = epoch_microseconds(window_start('bounds.first_window', minutes)) -%}
+    {%- set found = asked_once(
+        'mbp_measured_again_from ' ~ this,
+        'select ' ~ start ~ ' from (' ~ windows_to_measure(touched, minutes) ~ ') as bounds'
+    ) -%}
+    {{- return(none if found is none else timestamp_literal(found)) -}}
 {%- endmacro %}
 
 {#- The windows from there to the newest complete one, as windows_to_measure has them. -#}

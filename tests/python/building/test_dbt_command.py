@@ -5,20 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.python.building.small import PROJECT
 
 from mbp import cli
 from mbp.building import parsed
 from mbp.commands.dbt import without_target
 from mbp.errors import MbpError
 
-PROJECT = """
-name: small
-version: "1.0.0"
-profile: mbp
-model-paths: ["sql"]
-test-paths: ["checks"]
-flags: {send_anonymous_usage_stats: false, partial_parse: false}
-"""
 PROFILE = """
 mbp:
   target: duckdb

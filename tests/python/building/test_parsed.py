@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.python.building.small import PROJECT
 
 from mbp.building import parsed
 from mbp.building.dbt_process import environment, run_dbt
 
-PROJECT = """
-name: small
-version: "1.0.0"
-profile: mbp
-model-paths: ["sql"]
-test-paths: ["checks"]
-flags: {send_anonymous_usage_stats: false, partial_parse: false}
-"""
 PROFILE = """
 mbp:
   target: duckdb
