@@ -18,6 +18,7 @@ test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and Postgr
 	@scripts/check
 
 test-nightly: setup ## the proofs that `make test` leaves to the night (tests/python/nightly.yaml)
+	@$(BIN)/mbp exercise --all --mutations
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m nightly
 
 test-debezium: setup ## install the optional Debezium engine (Java 17) and run its tests

@@ -1,13 +1,15 @@
-"""The sample, built once on both engines, and copies of it that may be spoiled."""
+"""The sample, built once on both engines for a whole run of the tests, and copies of it that may be spoiled."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from filelock import FileLock
 
 from mbp.building.dbt_process import environment, run_dbt
 from mbp.warehouse import Warehouse, connect
@@ -17,12 +19,21 @@ DATABASE = "built"
 
 
 @dataclass(frozen=True)
+class Ran:
+    """What came of one node."""
+
+    node: str
+    status: str
+    message: str | None
+
+
+@dataclass(frozen=True)
 class Built:
     """The sample, built and tested on both engines; `settings` are each engine's variables."""
 
     root: Path
     settings: dict[str, dict[str, str]]
-    outcomes: dict[str, Any]
+    outcomes: dict[str, list[Ran]]
 
     @contextmanager
     def open(self, target: str) -> Iterator[Warehouse]:
@@ -33,25 +44,47 @@ class Built:
             yield warehouse
 
 
-def build(root: Path, server: PostgresServer, folder: Path) -> Built:
-    """`dbt build` of the sample on both engines."""
-    server.create_database(DATABASE)
+def build_once(root: Path, server: PostgresServer, shared: Path, own: Path) -> Built:
+    """The sample on both engines, for a process of the tests; the first of them that asks builds it.
+
+    Args:
+        shared: a folder that all processes of the run see.
+        own: a folder of this process.
+    """
+    file, dump, told = (shared / name for name in ("mbp.duckdb", "postgres.dump", "outcomes.json"))
     settings = {
-        "duckdb": {"MBP_DUCKDB_PATH": str(folder / "mbp.duckdb"), "MBP_RAW": "sample"},
+        "duckdb": {"MBP_DUCKDB_PATH": str(own / file.name), "MBP_RAW": "sample"},
         "postgres": {**server.environment(DATABASE), "MBP_RAW": "sample"},
     }
-    outcomes = {
-        target: run_dbt(
-            root,
-            ["build"],
-            target=target,
-            artifacts=folder / target,
-            changes=changes,
-            quiet=True,
-        )
-        for target, changes in settings.items()
-    }
-    return Built(root, settings, outcomes)
+    with FileLock(shared.with_suffix(".lock")):
+        if told.is_file():
+            server.restore(DATABASE, dump)
+        else:
+            shared.mkdir(exist_ok=True)
+            server.create_database(DATABASE)
+            outcomes = {
+                engine: _build(root, engine, {**changes, **_at(engine, file)}, shared)
+                for engine, changes in settings.items()
+            }
+            server.dump(DATABASE, dump)
+            told.write_text(json.dumps(outcomes), encoding="utf-8")
+    shutil.copyfile(file, own / file.name)
+    found = json.loads(told.read_text(encoding="utf-8"))
+    return Built(root, settings, {name: [Ran(*one) for one in ran] for name, ran in found.items()})
+
+
+def _at(engine: str, file: Path) -> dict[str, str]:
+    return {"MBP_DUCKDB_PATH": str(file)} if engine == "duckdb" else {}
+
+
+def _build(
+    root: Path, engine: str, changes: Mapping[str, str], folder: Path
+) -> list[tuple[str, str, str | None]]:
+    outcome = run_dbt(
+        root, ["build"], target=engine, artifacts=folder / engine, changes=changes, quiet=True
+    )
+    assert outcome.problem is None, outcome.problem
+    return [(one.node.unique_id, str(one.status), one.message) for one in outcome.result]
 
 
 @contextmanager

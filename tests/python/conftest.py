@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.python.built import Built, build
+from tests.python.built import Built, build_once
 
 from mbp import yaml_io
 from mbp.paths import project_root as find_project_root
@@ -58,7 +58,10 @@ def built(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Built:
     """The sample, built once on both engines; spoil copies of it only."""
-    return build(project_root, postgres_server, tmp_path_factory.mktemp("built"))
+    own = tmp_path_factory.mktemp("built")
+    # Each process of pytest-xdist has a folder in that of the run.
+    run = own.parent.parent if "PYTEST_XDIST_WORKER" in os.environ else own.parent
+    return build_once(project_root, postgres_server, run / "shared", own)
 
 
 @pytest.fixture(scope="session")

@@ -161,21 +161,24 @@ def run_dbt(
             key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)
             if key:
                 manifest = parsed.recall(root, key)
-                known = manifest is not None
+            known = bool(key) and manifest is not None
+            outcome = None
+            if key and (not known or arguments[0] == "parse"):
                 # What dbt says of a project that is as it was has been said.
                 level = ["--log-level", "warn"] if aloud else []
                 reading = [*level, "parse", *parsed.variables(arguments)]
                 outcome = dbtRunner(manifest=manifest).invoke([*standing, *reading, *places])
                 manifest = outcome.result
-                if known:  # dbt writes only what it has read itself
-                    parsed.write(manifest, artifacts / "target" if artifacts else target_path(root))
-                elif outcome.success:
+                if outcome.success and not known:
                     parsed.keep(root, key, manifest)
-            if not key or (outcome.success and arguments[0] != "parse"):
+            if outcome is None or (outcome.success and arguments[0] != "parse"):
                 # Behind the command's words, so that an option without its value does not take a place for it.
                 words = list(takewhile(lambda one: not one.startswith("-"), arguments))
                 given = [*words, *places, *arguments[len(words) :]]
                 outcome = dbtRunner(manifest=manifest).invoke([*standing, *given])
+            # dbt writes what it has read itself, and most commands write once more when they have run.
+            if known and (arguments[0] in parsed.SILENT or outcome.exception is not None):
+                parsed.write(manifest, artifacts / "target" if artifacts else target_path(root))
         finally:
             _release_duckdb()
     problem = None

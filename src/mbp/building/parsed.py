@@ -52,6 +52,8 @@ PLACES = {
 }
 # Commands that begin with the parsed project and leave it as manifest.json; `docs` leaves it as it was.
 COMMANDS = {"parse", "build", "run", "test", "seed", "compile", "show", "ls", "source"}
+# Of them, those that do not write the manifest when they have run.
+SILENT = {"parse", "ls"}
 # Who asks for these wants dbt to read everything itself and tell what it thinks of it.
 UNCACHED = {"--no-partial-parse", "--warn-error", "--warn-error-options", "--profile"}
 

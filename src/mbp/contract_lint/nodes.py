@@ -22,6 +22,7 @@ class Node:
 
     def __init__(self, document: Any, value: Any, path: str, *steps: str | int) -> None:
         self._document, self._value, self.path, self.steps = document, value, path, steps
+        self._judged: list[tuple[Any, list[Violation]]] = []
 
     @classmethod
     def root(cls, document: Any, path: str) -> Node:
@@ -87,8 +88,12 @@ class Node:
         return found
 
     def violations(self, validator: Draft201909Validator) -> list[Violation]:
-        """Where the whole document does not follow a schema."""
-        return violations(self._document, validator)
+        """Where the whole document does not follow a schema; looked at once for each schema."""
+        for schema, found in self._judged:
+            if schema is validator.schema:
+                return found
+        self._judged.append((validator.schema, violations(self._document, validator)))
+        return self._judged[-1][1]
 
     def texts(self) -> Iterator[Node]:
         """Every text at or below this node."""

@@ -47,7 +47,7 @@ def load_contracts(root: Path) -> list[Contract]:
 def _contracts(texts: tuple[tuple[str, str], ...], policy: str) -> tuple[Contract, ...]:
     """Contracts by the content of their files: reading YAML with places is slow, and often asked for."""
     held_to = policy_of(policy)
-    contracts = [_contract(text, name, held_to) for name, text in texts]
+    contracts = [_contract(text, name, policy) for name, text in texts]
     by_dataset = {contract.dataset: contract for contract in contracts}
     rules = [rule for contract in contracts for rule in contract.rules]
     _unique(rules, contracts)
@@ -83,7 +83,9 @@ def _files(root: Path) -> list[Path]:
     return found
 
 
-def _contract(text: str, name: str, policy: Policy) -> Contract:
+@lru_cache(maxsize=KEPT * 4)
+def _contract(text: str, name: str, held_to: str) -> Contract:
+    policy = policy_of(held_to)
     document = loads(text, shown_as=name)
     value = check(document, odcs_validator(), name)
     demand_plain_text(document, name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from mbp.contracts.load import FOLDER, SUFFIX, odcs_validator
 from mbp.contracts.schema_check import as_json, check
 from mbp.errors import MbpError
 from mbp.paths import shown
-from mbp.yaml_io import load, loads, plain
+from mbp.yaml_io import loads, plain, read
 
 GIT_SECONDS = 30
 
@@ -38,7 +40,13 @@ def from_file(path: Path, root: Path) -> dict[str, Any]:
         MbpError: it cannot be read, or is no ODCS contract.
     """
     name = shown(path, root)
-    document = load(path, shown_as=name)
+    return deepcopy(_contract(read(path, shown_as=name), name))
+
+
+@lru_cache(maxsize=64)
+def _contract(text: str, name: str) -> dict[str, Any]:
+    """Kept by content: a command asks for the same contract more than once, and YAML with places is slow."""
+    document = loads(text, shown_as=name)
     if isinstance(document, dict) and "contract" in document and "subject" in document:
         document = document["contract"]
     found: dict[str, Any] = check(document, odcs_validator(), name)

