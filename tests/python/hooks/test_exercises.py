@@ -1,4 +1,4 @@
-"""The exercises' own rules. That all of them pass is a step of scripts/check; with every mutant killed, of the night."""
+"""The exercises' own rules. That all of them pass is a step of scripts/check; that no mutant lives, of the night."""
 
 from __future__ import annotations
 
