@@ -22,7 +22,7 @@ from typing import Any
 from mbp.building.dbt_process import environment
 from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.measuring.process import run_measured
-from mbp.measuring.world import BIN, NEW_SHARE, deliver, run, simulate
+from mbp.measuring.world import BIN, NEW_SHARE, deliver, run, simulate, thresholds
 from mbp.paths import project_root
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.initialise import initialise
@@ -147,7 +147,8 @@ def prepare(root: Path, scratch: Path, changes: Mapping[str, str]) -> tuple[str,
     """Raw tables from the history, the newest arrivals of quotes held back; from when, and the quotes there are."""
     with environment(changes), connect(root, "duckdb") as warehouse:
         initialise(root, warehouse)
-        threshold = deliver(warehouse, scratch / "history", scratch, None)
+        [threshold] = thresholds(scratch / "history", 1)
+        deliver(warehouse, scratch / "history", scratch, None, threshold)
         return threshold, quotes(warehouse)
 
 
@@ -155,7 +156,7 @@ def deliver_the_rest(root: Path, scratch: Path, changes: Mapping[str, str], thre
     """Adds the rows held back; gives the number of quotes among them."""
     with environment(changes), connect(root, "duckdb") as warehouse:
         before = quotes(warehouse)
-        deliver(warehouse, scratch / "history", scratch, threshold)
+        deliver(warehouse, scratch / "history", scratch, threshold, None)
         return quotes(warehouse) - before
 
 

@@ -12,6 +12,7 @@ from mbp.errors import MbpError
 
 OURS = "ours, all rows"
 DAILY = "ours, new rows"
+DAILY_QUOTES = "ours, the daily run of quotes"
 DAILY_BUILD = "ours, the whole daily build"
 READ = "pure read"
 DATACONTRACT = "datacontract-cli"

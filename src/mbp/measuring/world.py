@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -29,6 +30,8 @@ BIN = Path(sys.executable).parent
 OUR_DBT = (str(BIN / "mbp"), "dbt")
 POSTGRES = "postgres"
 NEW_SHARE = 0.01
+# One for each kind of daily run that is measured.
+LATER_SHARES = 2
 # More of them, a month long, do not fit into the simulated log's positions: each is quoted more often then.
 MARKETS_AT_MOST = 40_000
 DEFAULT_MEMORY = "16GiB"
@@ -43,13 +46,18 @@ POSTGRES_SETTINGS = {
 
 @dataclass(frozen=True)
 class World:
-    """One warehouse of one size, built, its newest share delivered late."""
+    """One warehouse of one size, built; its newest shares arrive later, one at a time.
+
+    Attributes:
+        later: (after, until) of the arrivals of each share that is not there yet.
+    """
 
     root: Path
     scratch: Path
     engine: str
     changes: Mapping[str, str]
     contract: Contract
+    later: Sequence[tuple[str | None, str | None]]
     queries: Mapping[str, str]
     rows: int
 
@@ -60,7 +68,7 @@ class World:
 
 @contextmanager
 def built(root: Path, scratch: Path, engine: str, size: int) -> Iterator[World]:
-    """A warehouse in which all but the newest quotes are built, and the newest have arrived.
+    """A warehouse in which all but the newest shares of quotes are built.
 
     Raises:
         MbpError: the market cannot be simulated, or the project does not build on it.
@@ -79,12 +87,11 @@ def built(root: Path, scratch: Path, engine: str, size: int) -> Iterator[World]:
         with environment(changes):
             with connect(root, engine) as warehouse:
                 initialise(root, warehouse)
-                threshold = deliver(warehouse, history, scratch, None)
+                edges = thresholds(history, LATER_SHARES)
+                deliver(warehouse, history, scratch, None, edges[0])
             build(root, engine, changes)
-            with connect(root, engine) as warehouse:
-                deliver(warehouse, history, scratch, threshold)
-                settle(warehouse)
-            yield World(root, scratch, engine, changes, quotes_contract(root), {}, 0)
+            later = tuple(itertools.pairwise((*edges, None)))
+            yield World(root, scratch, engine, changes, quotes_contract(root), later, {}, 0)
 
 
 def simulate(root: Path, history: Path, size: int) -> None:
@@ -92,6 +99,26 @@ def simulate(root: Path, history: Path, size: int) -> None:
     markets = min(size // QUOTES_PER_MARKET, MARKETS_AT_MOST)
     command = [str(BIN / "mbp"), "simulate", "--quotes", str(size), "--markets", str(markets)]
     run([*command, "--days", "30", "--format", "parquet", "--output", str(history)], root, {})
+
+
+def arrive(world: World, number: int) -> None:
+    """Delivers one of the shares that came later."""
+    after, until = world.later[number]
+    with connect(world.root, world.engine) as warehouse:
+        deliver(warehouse, world.scratch / "history", world.scratch, after, until)
+        settle(warehouse)
+
+
+def thresholds(history: Path, shares: int) -> list[str]:
+    """Arrival times that cut off the newest shares of quotes, one by one, the earliest first."""
+    cuts = [1 - NEW_SHARE * number for number in range(shares, 0, -1)]
+    with duckdb.connect() as files:
+        files.execute("set TimeZone = 'UTC'")
+        [(found,)] = files.execute(
+            f"select quantile_disc(_loaded_at, {cuts})::varchar[]"
+            f" from read_parquet('{history}/mbp.quotes/*.parquet')"
+        ).fetchall()
+    return [str(one) for one in found]
 
 
 def settle(warehouse: Warehouse) -> None:
@@ -136,23 +163,19 @@ def profile(root: Path, scratch: Path) -> Path:
     return folder
 
 
-def deliver(warehouse: Warehouse, history: Path, scratch: Path, after: str | None) -> str:
-    """Raw rows up to the newest share of quotes, or those after the instant; that instant."""
+def deliver(
+    warehouse: Warehouse, history: Path, scratch: Path, after: str | None, until: str | None
+) -> None:
+    """Raw rows that arrived after the one instant and no later than the other; without end where that is None."""
+    bounds = [f"_loaded_at > timestamptz '{after}'"] if after else []
+    bounds += [f"_loaded_at <= timestamptz '{until}'"] if until else []
+    wanted = " and ".join(bounds) or "true"
     with duckdb.connect() as files:
         files.execute("set TimeZone = 'UTC'")
-        if after is None:
-            quotes = f"read_parquet('{history}/mbp.quotes/*.parquet')"
-            [(threshold,)] = files.execute(
-                f"select quantile_disc(_loaded_at, {1 - NEW_SHARE})::varchar from {quotes}"
-            ).fetchall()
-        wanted = f"> timestamptz '{after}'" if after else f"<= timestamptz '{threshold}'"
         for folder in sorted(path for path in history.iterdir() if path.is_dir()):
             source = f"read_parquet('{folder}/*.parquet')"
             names = [row[0] for row in files.execute(f"describe from {source}").fetchall()]
-            rows = (
-                f"select {', '.join(names)} from {source} where _loaded_at {wanted}"
-                " order by _loaded_at"
-            )
+            rows = f"select {', '.join(names)} from {source} where {wanted} order by _loaded_at"
             relation = f"raw_{folder.name}"
             if not isinstance(warehouse, PostgresWarehouse):
                 warehouse.execute(f"insert into {relation} ({', '.join(names)}) {rows}")
@@ -163,7 +186,6 @@ def deliver(warehouse: Warehouse, history: Path, scratch: Path, after: str | Non
             with csv.open("rb") as lines, warehouse.connection.cursor() as cursor:
                 cursor.copy_expert(copy, lines)
             csv.unlink()
-    return after or str(threshold)
 
 
 def build(root: Path, engine: str, changes: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """The daily run: it looks at what is new, and must say there what the full verification would say.
 
 Each engine has one copy of the built sample, whose rows are verified. New rows are added to the raw logs, and the
-project is run as it is but for its selectors: `daily` there is what leads to the mark, so that a run takes seconds.
+selector is `daily_quotes`: a run takes seconds. `daily` looks at the same slice, and a test runs it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,6 @@ from mbp.contracts.policy import load_policy
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
 
-SELECTORS = """\
-selectors:
-  - name: daily
-    definition:
-      union:
-        - {method: fqn, value: quotes_verified, parents: true}
-        - exclude:
-            - {method: resource_type, value: seed}
-            - {method: resource_type, value: unit_test}
-            - {method: tag, value: nightly}
-"""
 MARK = "select verified_until from verification.quotes_verified"
 # Of the sample: the newest arrival is a moment before midnight, the mark looks back to 22:00.
 SAID_LATER = "2026-01-07 00:10:00+00:00"
@@ -51,7 +40,7 @@ class Verdict:
 
 @dataclass
 class World:
-    """A copy of the built sample that may be spoiled, and the project with its short selector."""
+    """A copy of the built sample that may be spoiled."""
 
     root: Path
     target: str
@@ -132,7 +121,7 @@ class World:
         """One daily run, and its rules once more on all rows."""
         log = self.folder / "logs" / "dbt.log"
         before = log.stat().st_size if log.exists() else 0
-        results = self.run("build", "--selector", "daily").result.results
+        results = self.run("build", "--selector", "daily_quotes").result.results
         said = log.read_bytes()[before:].decode()
         verdict = Verdict({}, {}, said, {})
         with environment(self.settings), self.open() as warehouse:
@@ -163,14 +152,8 @@ def world(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("daily")
-    root = folder / "project"
-    root.mkdir()
-    for path in built.root.iterdir():
-        if path.name not in ("selectors.yml", "target", "logs", ".git"):
-            (root / path.name).symlink_to(path)
-    (root / "selectors.yml").write_text(SELECTORS, encoding="utf-8")
     with copied(built, postgres_server, request.param, folder) as settings:
-        yield World(root, request.param, dict(settings), folder)
+        yield World(built.root, request.param, dict(settings), folder)
 
 
 @pytest.mark.slow
