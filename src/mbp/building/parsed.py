@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ PATHS = {
     "analysis-paths": ["analyses"],
 }
 FILES = (PROJECT, "packages.yml", "package-lock.yml", "selectors.yml", "dependencies.yml")
-DISTRIBUTIONS = ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-postgres")
+DISTRIBUTIONS = ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-postgres", "dbt-spark")
 # Says where something is, or who asks; no model's text or configuration depends on it.
 PLACES = {
     "DBT_LOG_PATH",
@@ -73,12 +73,19 @@ def fingerprint(root: Path, profiles: Path, target: str, arguments: Sequence[str
 def _digest(root: Path, profiles: Path, target: str, arguments: Sequence[str]) -> str:
     found = hashlib.sha256()
     environment = _environment((profiles / PROFILE).read_text(encoding="utf-8"))
-    versions = [version(name) for name in DISTRIBUTIONS]
+    versions = [_version(name) for name in DISTRIBUTIONS]
     found.update(json.dumps([target, variables(arguments), environment, versions]).encode())
     for file in _inputs(root, profiles):
         name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
         found.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return found.hexdigest()
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # Spark is an extra
+        return None
 
 
 def variables(arguments: Sequence[str]) -> list[str]:

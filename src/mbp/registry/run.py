@@ -29,7 +29,8 @@ def check_all(
 
     Args:
         names: datasets; all without one.
-        ref: a git ref whose contracts stand for what was published.
+        ref: a git ref whose contracts stand for what was published; a dataset that it does not have is held to
+            the registry.
         waiver_of: fingerprint -> the valid waiver of the change. Measurements take none: waived is broken.
 
     Raises:
@@ -44,8 +45,11 @@ def check_all(
     committed = at_ref(root, ref) if ref else None
     found: list[Checked] = []
     for name in sorted(names or contracts):
+        # A dataset that the ref does not have is new: what is published with it is all that it can be held to.
         versions = (
-            published(root, name) if committed is None else _at(committed.get(name), name, ref)
+            _at(committed[name], name, ref)
+            if committed and name in committed
+            else published(root, name)
         )
         found.append(
             check_dataset(
@@ -87,10 +91,8 @@ def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def _at(contract: dict[str, object] | None, name: str, ref: str | None) -> list[Published]:
+def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Published]:
     """The committed contract as if it had been published."""
-    if contract is None:
-        return []
     version = Version.read(str(contract.get("version")))
     if version is None:
         raise MbpError(f"{name} at {ref} has no semantic version", cure="compare with another ref")

@@ -284,6 +284,18 @@ def test_the_contracts_of_a_commit_can_stand_for_the_registry(registry: Registry
         registry.check(ref="no-such-ref")
 
 
+def test_a_dataset_that_the_commit_does_not_have_is_held_to_the_registry(
+    registry: Registry,
+) -> None:
+    registry.git("rm", "-q", "--cached", "contracts/a106/mbp_quotes.odcs.yaml")
+    registry.git("commit", "-qm", "without quotes")
+    assert codes(registry.check(ref="HEAD")) == ["not_published"]
+    registry.publish()
+    assert codes(registry.check(ref="HEAD")) == []
+    registry.edit(nullable)
+    assert "required_removed" in codes(registry.check(ref="HEAD"))
+
+
 def test_every_form_tells_the_same(registry: Registry) -> None:
     registry.publish()
     registry.edit(nullable, version="1.1.0")
