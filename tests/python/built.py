@@ -51,31 +51,27 @@ def build_once(root: Path, server: PostgresServer, shared: Path, own: Path) -> B
         shared: a folder that all processes of the run see.
         own: a folder of this process.
     """
-    file, dump, told = (shared / name for name in ("mbp.duckdb", "postgres.dump", "outcomes.json"))
     settings = {
-        "duckdb": {"MBP_DUCKDB_PATH": str(own / file.name), "MBP_RAW": "sample"},
+        "duckdb": {"MBP_DUCKDB_PATH": str(own / "mbp.duckdb"), "MBP_RAW": "sample"},
         "postgres": {**server.environment(DATABASE), "MBP_RAW": "sample"},
     }
+    dump, told = "postgres.dump", "outcomes.json"
     with FileLock(shared.with_suffix(".lock")):
-        if told.is_file():
-            server.restore(DATABASE, dump)
+        if shared.is_dir():
+            shutil.copytree(shared, own, dirs_exist_ok=True)
+            server.restore(DATABASE, own / dump)
         else:
-            shared.mkdir(exist_ok=True)
             server.create_database(DATABASE)
             outcomes = {
-                engine: _build(root, engine, {**changes, **_at(engine, file)}, shared)
-                for engine, changes in settings.items()
+                engine: _build(root, engine, changes, own) for engine, changes in settings.items()
             }
-            server.dump(DATABASE, dump)
-            told.write_text(json.dumps(outcomes), encoding="utf-8")
-    # With the artifacts, which some tests read and others change.
-    shutil.copytree(shared, own, ignore=shutil.ignore_patterns(dump.name), dirs_exist_ok=True)
-    found = json.loads(told.read_text(encoding="utf-8"))
+            server.dump(DATABASE, own / dump)
+            (own / told).write_text(json.dumps(outcomes), encoding="utf-8")
+            # Whole or not at all: this process may be killed.
+            shutil.copytree(own, shared.with_suffix(".part"))
+            shared.with_suffix(".part").rename(shared)
+    found = json.loads((own / told).read_text(encoding="utf-8"))
     return Built(root, settings, {name: [Ran(*one) for one in ran] for name, ran in found.items()})
-
-
-def _at(engine: str, file: Path) -> dict[str, str]:
-    return {"MBP_DUCKDB_PATH": str(file)} if engine == "duckdb" else {}
 
 
 def _build(
