@@ -12,6 +12,7 @@
     {%- if execute -%}
         {%- do one_swap_at_a_time() -%}
         {%- do make_published_schemas() -%}
+        {%- if target.type == 'postgres' -%}{%- do install_replace_functions() -%}{%- endif -%}
         {%- do run_query(degrade_tables()) -%}
         {%- do run_query('delete from ' ~ degrade_table('masks') ~ " where dataset = '" ~ relation.identifier ~ "'") -%}
         {%- set hidden = classified_columns() -%}
@@ -120,8 +121,8 @@
 {% macro duckdb__point_readers(relation, hidden) -%}
     create or replace view {{ published(relation) }} as select {{ masked_columns(relation, hidden) }} from {{ relation }}
 {%- endmacro %}
-{#- Replacing keeps privileges, comments and the views that analysts made on it, and is only possible while
-    the columns stay. A view that already stands on the table and masks these columns and no others is left alone:
+{#- Replacing keeps privileges, comments and the views that analysts made on it. When the columns changed, those views
+    are made anew; one that needs a column that is gone is an error, and nothing was published. A view that already stands on the table and masks these columns and no others is left alone:
     no reader waits for nothing. (PostgreSQL writes `as` only where the name is not that of the column.) -#}
 {% macro postgres__point_readers(relation, hidden) -%}
     {%- set columns = masked_columns(relation, hidden) %}
@@ -139,8 +140,10 @@
         ) = array[{% for name in hidden | sort %}'{{ name }}'{{ ', ' if not loop.last }}{% endfor %}]::text[] then return; end if;
         create or replace view {{ published(relation) }} as select {{ columns }} from {{ relation }};
     exception when invalid_table_definition then
-        drop view {{ published(relation) }} cascade;
-        create view {{ published(relation) }} as select {{ columns }} from {{ relation }};
+        create view {{ make_intermediate_relation(published(relation)) }} as select {{ columns }} from {{ relation }};
+        perform snapshot.replace_relation(
+            '{{ make_intermediate_relation(published(relation)) }}', '{{ published(relation) }}', array[]::text[]
+        );
     end $$
 {%- endmacro %}
 {% macro default__point_readers(relation, hidden) -%}{{ unsupported('point_readers') }}{%- endmacro %}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from mbp.errors import MbpError
 from mbp.quality.masking import DIGITS
@@ -14,8 +17,9 @@ LIVE, SNAPSHOTS, READERS = "marts", "snapshot", "published"
 # Of macros/engine/publish.sql, which takes it before a build points readers anywhere.
 SWAP_LOCK = 4106111
 COPY_LOCK = 4106112
-# A reader's long query holds the view; every reader after it would wait behind us.
-LOCK_SECONDS = 10
+# A reader's long query holds the view, and every reader after it waits behind us: give up soon, and try again.
+LOCK_SECONDS = 2
+PATIENCE_SECONDS = 30
 INDEX = re.compile(r"^create (unique )?index .+? on \S+ (using .+)$", re.IGNORECASE | re.DOTALL)
 TEXT_TYPES = ("varchar", "text", "character varying")
 # The same mark as mbp.quality.masking.mask, whose digits these are.
@@ -23,15 +27,17 @@ MASKS = {
     "duckdb": f"'…' || left(sha256({{}}), {DIGITS})",
     "postgres": f"'…' || left(encode(sha256(convert_to({{}}, 'UTF8')), 'hex'), {DIGITS})",
 }
-# `create or replace` fails when the columns changed; it keeps privileges and the views of analysts otherwise.
+# `create or replace` keeps privileges and the views of analysts, and fails when the columns changed: then the function of
+# macros/engine/replace_functions.sql makes the views of analysts anew, or none of it happens.
 REPLACE_ON_POSTGRES = """
 do $$ begin
     create or replace view {view} as select {columns} from {source};
 exception when invalid_table_definition then
-    drop view {view} cascade;
-    create view {view} as select {columns} from {source};
+    create view {fresh} as select {columns} from {source};
+    perform snapshot.replace_relation('{fresh}', '{view}', array[]::text[], '{patience} seconds');
 end $$
 """
+Result = TypeVar("Result")
 
 
 def place(schema: str, name: str) -> str:
@@ -54,6 +60,37 @@ def told(what: str, cure: str) -> Iterator[None]:
     except (duckdb.Error, psycopg2.Error) as error:
         reason = " ".join(str(error).split("\n")[0].split())
         raise MbpError(f"{what}, nothing was changed: {reason}", cure=cure) from error
+
+
+def patiently(warehouse: Warehouse, work: Callable[[], Result]) -> Result:
+    """What `work` returns, in one transaction; again from its beginning while others hold what it needs.
+
+    Raises:
+        psycopg2.Error: still held after PATIENCE_SECONDS.
+    """
+    from psycopg2 import errors
+
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with warehouse.transaction():
+                return work()
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.05, 0.25))  # readers that wait for us go first
+
+
+def hurry(warehouse: Warehouse, views: int) -> None:
+    """Limits how long the rest of the transaction waits for each of so many views.
+
+    A reader that waits for one of them longer than `deadlock_timeout`, while we wait for another that it has, is killed:
+    all waits together stay below half of that.
+    """
+    if warehouse.engine == "postgres":
+        _, rows = warehouse.query("select setting from pg_settings where name = 'deadlock_timeout'")
+        limit = max(1, int(rows[0][0]) // 2 // max(1, views))
+        warehouse.execute(f"set local lock_timeout = '{limit}ms'")
 
 
 def exists(warehouse: Warehouse, schema: str, name: str) -> bool:
@@ -89,8 +126,6 @@ def one_at_a_time(warehouse: Warehouse, lock: int) -> None:
 
 def hold_still(warehouse: Warehouse, datasets: Sequence[str], mode: str) -> None:
     """Locks the live tables until the end of the transaction, in the order of their names.
-
-    They come before every other lock: a build holds its table when it asks for ours.
 
     Args:
         mode: 'share' keeps writers out, 'access share' only keeps the tables where they are.
@@ -141,7 +176,15 @@ def point(warehouse: Warehouse, dataset: str, schema: str, name: str) -> None:
     view, source = place(READERS, dataset), place(schema, name)
     shown = masked_columns(warehouse, dataset, schema, name)
     if warehouse.engine == "postgres":
-        warehouse.execute(REPLACE_ON_POSTGRES.format(view=view, source=source, columns=shown))
+        warehouse.execute(
+            REPLACE_ON_POSTGRES.format(
+                view=view,
+                fresh=place(READERS, f"{dataset}__fresh"),
+                source=source,
+                columns=shown,
+                patience=PATIENCE_SECONDS,
+            )
+        )
     else:
         warehouse.execute(f"create or replace view {view} as select {shown} from {source}")
 

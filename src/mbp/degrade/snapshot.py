@@ -30,11 +30,15 @@ def take(root: Path, target: str | None) -> list[Copy]:
     with connect(root, target) as warehouse:
         demand_built(warehouse)
         busy = "wait for the build that is running, then try again"
-        with engine.told("no snapshot was taken", busy), warehouse.transaction():
+
+        def copy() -> list[Copy]:
             # Writers wait until the copy is committed: the four datasets are of one moment.
             engine.hold_still(warehouse, datasets, "share")
             engine.one_at_a_time(warehouse, engine.COPY_LOCK)
             return _replace(warehouse, datasets, build_id)
+
+        with engine.told("no snapshot was taken", busy):
+            return engine.patiently(warehouse, copy)
 
 
 def green_build(root: Path, target: str) -> tuple[list[str], str]:

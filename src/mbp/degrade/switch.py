@@ -134,17 +134,22 @@ def degrade(
     demand_built(warehouse)
     stored = copies(warehouse)
     _demand_complete(warehouse, stored)
-    with engine.told("readers were not degraded", BUSY), warehouse.transaction():
+
+    def switch() -> Switch:
         engine.one_at_a_time(warehouse, engine.SWAP_LOCK)
         before = in_force(warehouse)
         if copies(warehouse) != stored:
             raise RefusedError("the snapshot was replaced meanwhile", cure="`mbp degrade on` again")
+        engine.hurry(warehouse, len(stored))
         for one in stored:
             engine.point(warehouse, one.dataset, SNAPSHOTS, one.table)
         if before.mode == "live":
             generation = stored[0].generation
             _write(warehouse, before, "snapshot", generation, reason, decision_id, now)
         return in_force(warehouse)
+
+    with engine.told("readers were not degraded", BUSY):
+        return engine.patiently(warehouse, switch)
 
 
 def recover(
@@ -170,20 +175,25 @@ def recover(
     missing = [name for name in names if not engine.exists(warehouse, LIVE, name)]
     if missing:
         raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", cure="run `mbp build`")
-    with engine.told("readers were not brought back", BUSY), warehouse.transaction():
-        engine.hold_still(warehouse, names, "access share")
+
+    def switch() -> Switch | None:
         engine.one_at_a_time(warehouse, engine.SWAP_LOCK)
+        engine.hold_still(warehouse, names, "access share")
         before = in_force(warehouse)
         if decision_id is not None and (before.mode, before.decision_id) != (
             "snapshot",
             decision_id,
         ):
             return None
+        engine.hurry(warehouse, len(names))
         for name in names:
             engine.point(warehouse, name, LIVE, name)
         if before.mode == "snapshot":
             _write(warehouse, before, "live", None, reason, decision_id, now)
         return in_force(warehouse)
+
+    with engine.told("readers were not brought back", BUSY):
+        return engine.patiently(warehouse, switch)
 
 
 def as_of(stored: Sequence[Copy]) -> datetime | None:
