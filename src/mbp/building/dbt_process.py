@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from mbp.building import parsed
+from mbp.building import guard, parsed
 from mbp.errors import MbpError
 from mbp.warehouse.profile import profiles_file
 
@@ -136,9 +136,14 @@ def run_dbt(
             same as when it was read before.
         quiet: only errors are told.
         aloud: dbt talks on stdout, as it does by itself, and not on stderr.
+
+    Raises:
+        SecondBuildError: the command builds, and so does another process.
+        KeyboardInterrupt: it came while dbt ran, and dbt has ended its nodes.
     """
     from dbt.cli.main import dbtRunner
 
+    guard.install()
     profiles = profiles_folder(root)
     standing = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-format", "text"]
     if quiet:
@@ -182,6 +187,11 @@ def run_dbt(
         finally:
             _release_duckdb()
     problem = None
+    # dbt's runner gives back even what is to end the process.
+    if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
+        raise KeyboardInterrupt from outcome.exception
+    if isinstance(getattr(outcome.exception, "__cause__", None), guard.SecondBuildError):
+        raise outcome.exception.__cause__
     if outcome.exception is not None:
         problem = str(outcome.exception).strip() or type(outcome.exception).__name__
     return DbtOutcome(

@@ -46,6 +46,7 @@ def build(
     """Build, test and document everything; print a summary. dbt's own log goes to stderr."""
     from mbp.building import build as building
     from mbp.building import summary
+    from mbp.building.guard import build_of
     from mbp.paths import project_root
 
     request = building.BuildRequest(
@@ -55,7 +56,8 @@ def build(
         select=tuple(select or ()),
         snapshot=snapshot,
     )
-    result = building.build(request)
+    with build_of(request.root, building.target_name(target)):
+        result = building.build(request)
     if as_json:
         typer.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False))
     else:
