@@ -1,7 +1,6 @@
 {#- What readers see (docs/degrade.md). Post-hook of a public dataset, in the transaction that puts the new table in its
-    place: while readers are live, their view is pointed at it there and then. PostgreSQL would otherwise
-    drop the view with the table it was made on. While they are degraded the view is left alone: it stands
-    on the snapshot, which no build touches. -#}
+    place: while readers are live, their view is pointed at it there and then, with the columns and masks of today. While
+    they are degraded the view is left alone: it reads the snapshot, which no build touches. -#}
 {% macro publish(relation) -%}{{ return(adapter.dispatch('publish', 'mbp')(relation)) }}{%- endmacro %}
 {% macro duckdb__publish(relation) -%}{{ return(publish_in_transaction(relation)) }}{%- endmacro %}
 {% macro postgres__publish(relation) -%}{{ return(publish_in_transaction(relation)) }}{%- endmacro %}

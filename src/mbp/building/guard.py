@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ WRITING = ("build", "run", "seed", "snapshot", "clone", "retry")
 BUILD_LOCK = 4106113
 CANCEL_SECONDS = 10.0
 CURE = "wait until it has ended, or give this build a warehouse of its own"
-# The server notices within seconds that a client is gone, in the middle of a statement or while it waits for a lock, too.
+# The server notices within seconds that a client is gone, even in a statement or while it waits for a lock.
 SESSION = {
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "30",
@@ -41,7 +43,6 @@ from pg_stat_activity where pid in (
 )
 """
 _held: set[str] = set()
-_installed = False
 
 
 class SecondBuildError(MbpError):
@@ -96,12 +97,52 @@ def build_of(root: Path, target: str | None) -> Iterator[None]:
             yield
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C reaches the block even while it waits for a statement of mbp.warehouse on PostgreSQL.
+
+    Python runs its own handler of the signal only when the driver comes back: so the statement is canceled.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    receiving, sending = socket.socketpair()
+    sending.setblocking(False)
+    ended = threading.Event()
+    watching = threading.Thread(target=_cancel_when_asked, args=(receiving, ended), daemon=True)
+    before = signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        signal.set_wakeup_fd(before)
+        sending.close()
+        watching.join(1)
+        receiving.close()
+
+
+def _cancel_when_asked(receiving: socket.socket, ended: threading.Event) -> None:
+    import psycopg2
+
+    from mbp.warehouse.connection import SESSIONS
+
+    asked = False
+    while not asked:
+        numbers = receiving.recv(64)
+        if not numbers:
+            return
+        asked = signal.SIGINT in numbers
+    # Again: one that comes between two statements is lost.
+    while not ended.wait(0.1):
+        for session in list(SESSIONS):
+            with suppress(psycopg2.Error):
+                session.cancel()
+
+
+@cache
 def install() -> None:
     """Puts both guards into dbt, once for this process."""
-    global _installed
-    if _installed:
-        return
-    _installed = True
     from dbt.task.runnable import GraphRunnableTask
 
     execute = GraphRunnableTask.execute_with_hooks
@@ -148,9 +189,7 @@ def _build_of_task(task: Any) -> Iterator[None]:
         with one_build("postgres", place, PostgresConnectionManager.open(connection).handle):
             yield
     else:
-        with one_build(
-            credentials.type, _file(credentials.type, credentials.__dict__, Path.cwd())
-        ):
+        with one_build(credentials.type, _file(credentials.type, credentials.__dict__, Path.cwd())):
             yield
 
 
@@ -251,7 +290,7 @@ def _guard_sessions() -> None:
                 handle.rollback()
         return opened
 
-    def close_at_once(self: Any, connection: Any) -> None:
+    def close_at_once(_: Any, connection: Any) -> None:
         handle = connection.handle
         # It waits for the statement that another thread has begun, so that one is canceled until the session is closed.
         closing = threading.Thread(target=handle.close, daemon=True)

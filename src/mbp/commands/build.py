@@ -46,7 +46,7 @@ def build(
     """Build, test and document everything; print a summary. dbt's own log goes to stderr."""
     from mbp.building import build as building
     from mbp.building import summary
-    from mbp.building.guard import build_of
+    from mbp.building.guard import build_of, interruptible
     from mbp.paths import project_root
 
     request = building.BuildRequest(
@@ -56,7 +56,7 @@ def build(
         select=tuple(select or ()),
         snapshot=snapshot,
     )
-    with build_of(request.root, building.target_name(target)):
+    with interruptible(), build_of(request.root, building.target_name(target)):
         result = building.build(request)
     if as_json:
         typer.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False))

@@ -27,8 +27,8 @@ MASKS = {
     "duckdb": f"'…' || left(sha256({{}}), {DIGITS})",
     "postgres": f"'…' || left(encode(sha256(convert_to({{}}, 'UTF8')), 'hex'), {DIGITS})",
 }
-# `create or replace` keeps privileges and the views of analysts, and fails when the columns changed: then the function of
-# macros/engine/replace_functions.sql makes the views of analysts anew, or none of it happens.
+# `create or replace` keeps privileges and the views of analysts, and fails when the columns changed: then the function
+# of macros/engine/replace_functions.sql makes the views of analysts anew, or none of it happens.
 REPLACE_ON_POSTGRES = """
 do $$ begin
     create or replace view {view} as select {columns} from {source};
@@ -78,14 +78,15 @@ def patiently(warehouse: Warehouse, work: Callable[[], Result]) -> Result:
         except (errors.LockNotAvailable, errors.DeadlockDetected):
             if time.monotonic() > deadline:
                 raise
-        time.sleep(random.uniform(0.05, 0.25))  # readers that wait for us go first
+        # Readers that wait for us go first. Two that try again do it at different moments.
+        time.sleep(random.uniform(0.05, 0.25))  # noqa: S311
 
 
 def hurry(warehouse: Warehouse, views: int) -> None:
     """Limits how long the rest of the transaction waits for each of so many views.
 
-    A reader that waits for one of them longer than `deadlock_timeout`, while we wait for another that it has, is killed:
-    all waits together stay below half of that.
+    A reader that waits for one of them longer than `deadlock_timeout`, while we wait for another that it has, is
+    killed: all waits together stay below half of that.
     """
     if warehouse.engine == "postgres":
         _, rows = warehouse.query("select setting from pg_settings where name = 'deadlock_timeout'")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
+from weakref import WeakSet
 
 from mbp.errors import MbpError
 from mbp.warehouse.profile import read_target
@@ -16,6 +17,8 @@ from mbp.warehouse.profile import read_target
 LOCK_PATIENCE_SECONDS = 2.0
 LOCK_PAUSE_SECONDS = 0.05
 Rows = list[tuple[Any, ...]]
+# Open psycopg2 connections of this process: whoever is interrupted cancels what they do.
+SESSIONS: WeakSet[Any] = WeakSet()
 
 
 class LockedError(MbpError):
@@ -198,6 +201,7 @@ class PostgresWarehouse(_Closing):
                 cure="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
                 " MBP_PG_DATABASE",
             ) from error
+        SESSIONS.add(self.connection)
         self.connection.set_session(readonly=read_only, autocommit=True)
         if settings.get("role"):
             self.execute(f"set role {quote_identifier(str(settings['role']))}")

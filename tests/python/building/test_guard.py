@@ -69,7 +69,7 @@ class Small:
             stderr=subprocess.STDOUT,
             text=True,
             # A parent in the background may ignore it, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
         try:
             yield process
@@ -118,7 +118,9 @@ def small(tmp_path: Path) -> Small:
 
 
 @pytest.fixture
-def served(small: Small, postgres_server: PostgresServer, postgres_database: str) -> Iterator[Small]:
+def served(
+    small: Small, postgres_server: PostgresServer, postgres_database: str
+) -> Iterator[Small]:
     small.settings.update(postgres_server.environment(postgres_database))
     with closing(postgres_server.connect(postgres_database)) as connection:
         small.connection = connection
@@ -171,7 +173,9 @@ def test_an_interrupted_build_ends_and_leaves_no_session(
             assert process.returncode == (130 if command == "mbp" else 2), told
         else:
             assert process.returncode == -number, told
-    code, told = served.run(*COMMANDS[command], "build", "--target", "postgres", "--select", "moment")
+    code, told = served.run(
+        *COMMANDS[command], "build", "--target", "postgres", "--select", "moment"
+    )
     assert code == 0, told
     if role:
         served.rows("drop owned by builder cascade; select 1")
@@ -257,3 +261,23 @@ def test_mbp_build_is_refused_before_it_reads_anything(
     assert "another build of this warehouse is running" in ended.stderr
     with build_of(project_root, "duckdb"):
         pass
+
+
+WAITING = """
+from mbp.building.guard import interruptible
+from mbp.paths import project_root
+from mbp.warehouse import connect
+with interruptible(), connect(project_root(), "postgres") as warehouse, warehouse.transaction():
+    warehouse.execute("select pg_sleep(600)")
+"""
+
+
+@pytest.mark.postgres
+def test_ctrl_c_cancels_a_statement_of_mbp_itself(served: Small) -> None:
+    with served.started("python", "-c", WAITING) as process:
+        asleep = "select 1 from pg_stat_activity where query like '%pg_sleep%' and pid <> pg_backend_pid()"
+        wait_until(lambda: bool(served.rows(asleep)), "the statement did not begin")
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=10)
+        assert "KeyboardInterrupt" in told
+        wait_until(lambda: not served.rows(SESSIONS), "sessions are left")

@@ -30,11 +30,17 @@ create view analysts.joined as select one.id, deep.name from marts.one join anal
 comment on view marts.direct is 'direct view'; comment on column analysts.deep.name is 'upper';
 """
 READER, OWNER, ANALYST = "reader_of_one", "owner_of_one", "analyst_of_one"
-SAME = "create table marts.fresh as select 2 as id, 'new'::text as name, 2.5::numeric(10, 2) as price"
+SAME = (
+    "create table marts.fresh as select 2 as id, 'new'::text as name, 2.5::numeric(10, 2) as price"
+)
 WIDER = "create table marts.fresh as select 2 as id, 'new'::text as name, 2.5::numeric(10, 2) as price, 3 as more"
-OTHER_ORDER = "create table marts.fresh as select 'new'::text as name, 2 as id, 2.5::numeric(10, 2) as price"
+OTHER_ORDER = (
+    "create table marts.fresh as select 'new'::text as name, 2 as id, 2.5::numeric(10, 2) as price"
+)
 OTHER_TYPE = "create table marts.fresh as select 2::bigint as id, 'new'::text as name, 2.5::numeric(10, 2) as price"
-A_VIEW = "create view marts.fresh as select 2 as id, 'new'::text as name, 2.5::numeric(10, 2) as price"
+A_VIEW = (
+    "create view marts.fresh as select 2 as id, 'new'::text as name, 2.5::numeric(10, 2) as price"
+)
 NO_NAME = "create table marts.fresh as select 2 as id, 2.5::numeric(10, 2) as price"
 VIEWS = ("marts.direct", "analysts.deep", "analysts.joined")
 
@@ -79,7 +85,7 @@ def world(
 ) -> Iterator[World]:
     text = (project_root / FUNCTIONS).read_text(encoding="utf-8")
     returned: list[str] = []
-    environment = Environment()
+    environment = Environment()  # noqa: S701  (SQL)
     environment.globals["return"] = returned.extend
     environment.from_string(text).module.replace_functions()
     with closing(postgres_server.connect(postgres_database)) as admin:
@@ -134,7 +140,7 @@ def test_views_privileges_and_comments_stay(world: World, fresh: str) -> None:
 
 def test_views_with_the_same_columns_are_not_made_anew(world: World) -> None:
     """What others have on them, in places that we may not see, stays."""
-    numbers = "select array_agg(to_regclass(name)::oid order by name) from unnest(array['marts.direct', 'analysts.deep']) as name"
+    numbers = "select 'marts.direct'::regclass::oid, 'analysts.deep'::regclass::oid"
     before = world.rows(numbers)
     world.run(SAME)
     world.replace("marts.fresh", "marts.one")
@@ -148,13 +154,17 @@ def test_a_table_becomes_a_view_and_a_table_again(world: World) -> None:
     world.run(SAME)
     world.replace("marts.fresh", "marts.one")
     shows_new(world)
-    assert world.rows("select relkind::text from pg_class where oid = 'marts.one'::regclass") == [("r",)]
+    assert world.rows("select relkind::text from pg_class where oid = 'marts.one'::regclass") == [
+        ("r",)
+    ]
 
 
 def test_a_view_that_needs_what_is_gone_keeps_everything(world: World) -> None:
     before = world.relations()
     world.run(NO_NAME)
-    with pytest.raises(psycopg2.Error, match=r'view marts\.direct cannot read the new marts\.one: column.*"?name'):
+    with pytest.raises(
+        psycopg2.Error, match=r'view marts\.direct cannot read the new marts\.one: column.*"?name'
+    ):
         world.replace("marts.fresh", "marts.one")
     world.run("drop table marts.fresh")
     assert world.relations() == before
@@ -205,7 +215,9 @@ PINS = {
 
 
 @pytest.mark.parametrize("pin", PINS)
-def test_what_cannot_come_along_keeps_its_table_and_gets_the_new_rows(world: World, pin: str) -> None:
+def test_what_cannot_come_along_keeps_its_table_and_gets_the_new_rows(
+    world: World, pin: str
+) -> None:
     world.run(
         f"create schema theirs; grant usage, create on schema theirs to {ANALYST}",
         PINS[pin],
@@ -246,12 +258,17 @@ def test_a_reader_that_holds_a_view_is_waited_for_and_never_killed(
     held, swapping = threading.Event(), threading.Event()
 
     def read() -> None:
-        with closing(postgres_server.connect(postgres_database)) as connection, connection.cursor() as cursor:
+        with (
+            closing(postgres_server.connect(postgres_database)) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute("begin; select * from marts.one")
             held.set()
             assert swapping.wait(30)
             try:
-                cursor.execute(f"select pg_sleep(1.5); select * from {VIEWS[2]}; select * from {VIEWS[0]}")
+                cursor.execute(
+                    f"select pg_sleep(1.5); select * from {VIEWS[2]}; select * from {VIEWS[0]}"
+                )
             except psycopg2.Error as error:
                 failures.append(str(error))
             connection.rollback()
@@ -273,5 +290,7 @@ def test_a_relation_that_stays_in_use_is_an_error_with_a_deadline(
     with closing(postgres_server.connect(postgres_database)) as other, other.cursor() as cursor:
         cursor.execute("begin; select * from marts.one")
         with pytest.raises(psycopg2.errors.LockNotAvailable):
-            world.run("select snapshot.replace_relation('marts.fresh', 'marts.one', '{}', '1 second')")
+            world.run(
+                "select snapshot.replace_relation('marts.fresh', 'marts.one', '{}', '1 second')"
+            )
     assert world.rows("select id from marts.direct") == [(1,)]
