@@ -7,7 +7,7 @@ from dbt.plugins.manager import dbtPlugin
 PROJECT = "mbp"
 
 
-class Guard(dbtPlugin):  # type: ignore[misc]
+class Guard(dbtPlugin):
     """Installs mbp.building.guard for this project, and leaves others alone."""
 
     def initialize(self) -> None:

@@ -190,8 +190,9 @@ def run_dbt(
     # dbt's runner gives back even what is to end the process.
     if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
         raise KeyboardInterrupt from outcome.exception
-    if isinstance(getattr(outcome.exception, "__cause__", None), guard.SecondBuildError):
-        raise outcome.exception.__cause__
+    refused = getattr(outcome.exception, "__cause__", None)
+    if isinstance(refused, guard.SecondBuildError):
+        raise refused
     if outcome.exception is not None:
         problem = str(outcome.exception).strip() or type(outcome.exception).__name__
     return DbtOutcome(

@@ -153,7 +153,7 @@ def install() -> None:
         with _refusal_of_dbt(DbtRuntimeError), _build_of_task(self):
             return execute(self, selected_uids)
 
-    GraphRunnableTask.execute_with_hooks = execute_alone
+    setattr(GraphRunnableTask, "execute_with_hooks", execute_alone)  # noqa: B010  (dbt has no place for it)
     with suppress(ImportError):
         _guard_sessions()
 
@@ -174,19 +174,20 @@ def _refusal_of_dbt(kind: type[Exception]) -> Iterator[None]:
 
 @contextmanager
 def _build_of_task(task: Any) -> Iterator[None]:
-    from dbt.flags import get_flags
+    from dbt import flags
 
-    if get_flags().WHICH not in WRITING:
+    if flags.get_flags().WHICH not in WRITING:  # type: ignore[no-untyped-call]
         yield
         return
     credentials = task.config.credentials
     if credentials.type == "postgres":
-        from dbt.adapters.contracts.connection import Connection
+        from dbt.adapters.contracts.connection import Connection, Identifier
         from dbt.adapters.postgres.connections import PostgresConnectionManager
 
         place = _server(credentials.host, credentials.port, credentials.database)
-        connection = Connection(type="postgres", name="build", credentials=credentials)
-        with one_build("postgres", place, PostgresConnectionManager.open(connection).handle):
+        connection = Connection(Identifier("postgres"), "build", credentials)
+        PostgresConnectionManager.open(connection)  # type: ignore[no-untyped-call]
+        with one_build("postgres", place, connection.handle):
             yield
     else:
         with one_build(credentials.type, _file(credentials.type, credentials.__dict__, Path.cwd())):
@@ -275,7 +276,7 @@ def _guard_sessions() -> None:
     import psycopg2
     from dbt.adapters.postgres.connections import PostgresConnectionManager
 
-    opening = PostgresConnectionManager.open.__func__
+    opening = vars(PostgresConnectionManager)["open"].__func__
 
     def open_settled(cls: Any, connection: Any) -> Any:
         before = connection.state
@@ -301,5 +302,5 @@ def _guard_sessions() -> None:
                 handle.cancel()
             closing.join(0.05)
 
-    PostgresConnectionManager.open = classmethod(open_settled)
-    PostgresConnectionManager.cancel = close_at_once
+    setattr(PostgresConnectionManager, "open", classmethod(open_settled))  # noqa: B010
+    setattr(PostgresConnectionManager, "cancel", close_at_once)  # noqa: B010

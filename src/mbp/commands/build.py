@@ -46,6 +46,7 @@ def build(
     """Build, test and document everything; print a summary. dbt's own log goes to stderr."""
     from mbp.building import build as building
     from mbp.building import summary
+    from mbp.building.dbt_process import target_name
     from mbp.building.guard import build_of, interruptible
     from mbp.paths import project_root
 
@@ -56,7 +57,7 @@ def build(
         select=tuple(select or ()),
         snapshot=snapshot,
     )
-    with interruptible(), build_of(request.root, building.target_name(target)):
+    with interruptible(), build_of(request.root, target_name(target)):
         result = building.build(request)
     if as_json:
         typer.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False))
