@@ -45,8 +45,9 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
     wanted = [*checks, *(f"{SIGN_OFF_ID}{role}" for role in definition["sign_offs"]["roles"])]
     present = [str(one["id"]) for one in report["results"]]
     if present != wanted:
-        lacks = [name for name in wanted if name not in present]
-        strange = [name for name in present if name not in wanted]
+        there, known = set(present), set(wanted)
+        lacks = [name for name in wanted if name not in there]
+        strange = [name for name in present if name not in known]
         told = [f"lacks {', '.join(lacks)}"] if lacks else []
         told += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
         said = "; ".join(told) or "has its checks in another order, or twice"
@@ -68,6 +69,7 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
 def evidence_counts(
     report: Mapping[str, Any],
     result: Mapping[str, Any],
+    check: Mapping[str, Any] | None,
     definition: Mapping[str, Any],
     place: str,
     found: Mapping[str, Any],
@@ -76,9 +78,9 @@ def evidence_counts(
 
     Args:
         result: of the check in the report.
+        check: as the definition has it; None when it has none.
         found: the measurement.
     """
-    check = checks_of(definition).get(str(result["id"]))
     if (
         result["verdict"] != PASS
         or check is None
@@ -99,10 +101,9 @@ def evidence_counts(
 
 
 def waiver_stands_in(
-    waiver: Waiver, result: Mapping[str, Any], definition: Mapping[str, Any]
+    waiver: Waiver, result: Mapping[str, Any], check: Mapping[str, Any] | None
 ) -> Iterator[str]:
     """Why a waiver cannot stand in for a check."""
-    check = checks_of(definition).get(str(result["id"]))
     covers = waiver.covers == result["id"]
     if waiver.kind != "gate_check":
         covers = check is not None and check["rule"] == WAIVED_BY[waiver.kind]

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbp.errors import MbpError
 from mbp.evidence.envelope import Evidence
 
 NAME = "exercises"
+
+
+def content(runs: Sequence[Mapping[str, Any]], defined: Sequence[str]) -> dict[str, Any]:
+    """What `mbp exercise` writes.
+
+    Args:
+        runs: each exercise as it last ran.
+        defined: ids of all exercises of the file.
+    """
+    return {NAME: list(runs), "defined": list(defined)}
 
 
 def runs(found: Evidence) -> Mapping[str, Mapping[str, Any]]:

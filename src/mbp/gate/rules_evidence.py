@@ -10,10 +10,10 @@ from mbp.evidence import exercises
 from mbp.evidence.envelope import Evidence
 from mbp.gate.context import Context, NotMeasuredError
 from mbp.gate.definition import CheckDefinition
-from mbp.gate.rules import BOUND, Judged, listed, passed, rule
+from mbp.gate.rules import BOUND, Judged, JudgedVerdict, listed, passed, rule
 from mbp.hooks.exercises import load_exercises
 from mbp.hooks.policy import demand_whole
-from mbp.quality.findings import HELD
+from mbp.quality.findings import NOT_MEASURABLE
 from mbp.warehouse.connection import engine_of
 
 LOGS = "log_samples"
@@ -59,14 +59,18 @@ def no_drift(context: Context, check: CheckDefinition) -> Judged:
 
 @rule("evidence", optional=BOUND)
 def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
-    """No error rule is broken or was not run; a rule that carries a waiver may be."""
+    """No error rule is broken, was not run or not measured; a rule that carries a waiver may be."""
     found = context.evidence(check.source)
-    judged = _passed(found)
-    if judged.verdict == "pass":
-        return judged
-    rules = _details(found)
-    broken = {one["rule_id"] for one in rules if one["verdict"] not in HELD}
-    return Judged("fail", judged.told, rule_ids=tuple(sorted(broken)), wholly=bool(broken))
+    if found.verdict == "pass":
+        return _passed(found)
+    rules = _details(found) or ()
+    unmeasured = {str(one["rule_id"]) for one in rules if one["verdict"] == NOT_MEASURABLE}
+    broken = {str(one["rule_id"]) for one in rules if one["verdict"] != "pass"} - unmeasured
+    if found.verdict == "not_measured" and not unmeasured:
+        return _passed(found)
+    open_rules = tuple(sorted(broken | unmeasured))
+    verdict: JudgedVerdict = "fail" if broken else "not measured"
+    return Judged(verdict, found.summary, rule_ids=open_rules, wholly=bool(open_rules))
 
 
 @rule("evidence", optional=BOUND)
