@@ -30,6 +30,7 @@ from mbp.waivers.model import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.waivers.model import FOLDER as WAIVERS
 
 GOOD = ("pass", "waived")
+MEASUREMENTS = "target/evidence"
 # What a measurement of `mbp.evidence.envelope` has; a bill of materials in the same folder has not.
 ENVELOPE_KEYS = {"name", "source", "verdict", "content", "target", "measured_at"}
 
@@ -86,6 +87,14 @@ def evidence_agrees(
         if one["verdict"] not in GOOD:
             continue
         check = checks.get(str(one["id"]))
+        if one["verdict"] == "pass" and (
+            name := (check or {"source": {}})["source"].get("evidence")
+        ):
+            # An entry without the keys of a measurement would be held to nothing.
+            named = (measurements[place] for place in one["evidence"] if place in measurements)
+            if not any(each["name"] == name for each in named):
+                told = f"is no measurement in the pack, and the check {one['id']} passed on it"
+                yield Finding("missing_evidence", f"{MEASUREMENTS}/{name}.json", told)
         for place in dict.fromkeys(one["evidence"]):
             if place in measurements:
                 yield from _of_this_source(report, one, place, measurements[place])

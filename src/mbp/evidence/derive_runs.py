@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mbp.evidence.derive import Content, ReadFile, consistent, count, demand, derivation
@@ -124,6 +124,22 @@ def of_hook_coverage(content: Content, _: ReadFile) -> list[str]:
     consistent(count(content["samples"]) == len(covered), f"{len(covered)} KPIs are listed")
     gaps = [f"{one['kpi_id']}: {', '.join(one['gaps'])}" for one in covered if one["gaps"]]
     return _judged(content, 100.0 * (len(covered) - len(gaps)) / len(covered), gaps)
+
+
+def has_passed(run: Mapping[str, Any]) -> bool:
+    """Whether an exercise passed: it says so, and lists no problem."""
+    return run.get("passed") is True and not run.get("problems")
+
+
+def actions_done(runs: Iterable[Mapping[str, Any]], source: str) -> dict[str, list[str]]:
+    """Action -> the exercises that carried it out and passed on this source, sorted."""
+    done: dict[str, list[str]] = {}
+    for run in sorted(runs, key=lambda one: str(one["id"])):
+        if has_passed(run) and run.get("source") == source:
+            actions = {name for one in run["decisions"] for name in str(one["action"]).split("+")}
+            for name in sorted(actions):
+                done.setdefault(name, []).append(str(run["id"]))
+    return done
 
 
 @derivation("exercises")

@@ -20,6 +20,7 @@ from mbp.evidence.derive import (
 )
 
 PERCENT = 100
+LOGS = "log_samples"
 # Percentages are recorded with three decimals.
 ROUNDED = 0.0005 + 1e-9
 
@@ -136,6 +137,22 @@ def of_privacy_scan(content: Content, _: ReadFile) -> list[str]:
             demand(read, f"{name}: nothing was scanned")
         demand(any(one["looked_at"] for one in sources.values()), "nothing was scanned")
     return problems
+
+
+def log_findings(content: Content) -> tuple[int, int]:
+    """(log lines that were scanned, findings in them).
+
+    Raises:
+        UnmeasuredError: none was scanned, or not each of them and nothing was found in the others.
+    """
+    logs = [one for name, one in content["sources"].items() if LOGS in name]
+    lines = sum(count(one["looked_at"]) for one in logs)
+    demand(lines > 0, "the scan read no log line")
+    findings = sum(count(one["findings"]) for one in logs)
+    unread = [str(one["problem"]) for one in logs if one.get("problem")]
+    # Findings are findings, whatever else was not read.
+    demand(bool(findings) or not unread, f"not every log line was read: {unread[:1]}")
+    return lines, findings
 
 
 @derivation("privacy_measure")

@@ -7,6 +7,9 @@ from typing import Any
 
 from mbp.errors import MbpError
 from mbp.evidence import exercises
+from mbp.evidence.derive import UnmeasuredError
+from mbp.evidence.derive_runs import has_passed
+from mbp.evidence.derive_scans import log_findings
 from mbp.evidence.envelope import Evidence
 from mbp.gate.context import Context, NotMeasuredError
 from mbp.gate.definition import CheckDefinition
@@ -15,8 +18,6 @@ from mbp.hooks.exercises import load_exercises
 from mbp.hooks.policy import demand_whole
 from mbp.quality.findings import NOT_MEASURABLE
 from mbp.warehouse.connection import engine_of
-
-LOGS = "log_samples"
 
 
 @rule("evidence", optional=BOUND)
@@ -103,18 +104,11 @@ def actions_exercised(context: Context, check: CheckDefinition) -> Judged:
 def clean_logs(context: Context, check: CheckDefinition) -> Judged:
     """The scan looked at sampled log lines, and found no personal data in them."""
     found = context.evidence(check.source)
-    sources = found.content.get("sources") or {}
-    logs = {name: one for name, one in sources.items() if LOGS in name}
-    looked = sum(int(one["looked_at"]) for one in logs.values())
-    if not looked:
-        raise NotMeasuredError("the scan looked at no log line", path=found.path)
-    findings = sum(int(one["findings"]) for one in logs.values())
-    # Findings are findings, whatever else was not looked at.
-    if not findings and (
-        unseen := [str(one["problem"]) for one in logs.values() if one.get("problem")]
-    ):
-        raise NotMeasuredError(f"not every log line was looked at: {unseen[0]}", path=found.path)
-    return passed(findings == 0, f"{looked} lines, {findings} findings", f"{findings} findings")
+    try:
+        lines, findings = log_findings(found.content)
+    except UnmeasuredError as error:
+        raise NotMeasuredError(str(error), path=found.path) from error
+    return passed(findings == 0, f"{lines} lines, {findings} findings", f"{findings} findings")
 
 
 def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
@@ -122,7 +116,9 @@ def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
         return ["never run"]
     if entry.get("source") != context.source.digest:
         return ["last run on another source"]
-    if not entry.get("passed"):
+    if problem := exercises.time_problem(entry, context.now):
+        return [problem]
+    if not has_passed(entry):
         return [str(next(iter(entry.get("problems") or ["failed"])))]
     if not entry["mutants_killed"]:
         return ["no weakened hook was tried: it ran without --mutations"]

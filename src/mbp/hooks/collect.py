@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mbp import moments
 from mbp.building.dbt_process import target_name, target_path
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.sheet import Kpi
@@ -210,11 +211,9 @@ def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:
 
 
 def _refuse_old(run_results: Any) -> None:
-    age = datetime.now(UTC) - generated_at(run_results, "run_results.json")
-    if age > LARGEST_AGE:
-        raise MbpError(
-            f"the last run of dbt is {age.total_seconds() / 3600:.0f} hours old", cure="`mbp build`"
-        )
+    ran_at = generated_at(run_results, "run_results.json")
+    if why := moments.objection(ran_at, datetime.now(UTC), LARGEST_AGE):
+        raise MbpError(f"the last run of dbt was {why}", cure="`mbp build`")
 
 
 def few(told: list[str], most: int = 5) -> str:

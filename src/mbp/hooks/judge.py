@@ -206,7 +206,15 @@ def pretend_exercised(root: Path, policy: HookPolicy) -> None:
         exercises.NAME,
         summary="taken for granted",
         content=exercises.content(
-            [{"id": "taken for granted", "passed": True, "hooks": hooks}], ["taken for granted"]
+            [
+                {
+                    "id": "taken for granted",
+                    "passed": True,
+                    "hooks": hooks,
+                    "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                }
+            ],
+            ["taken for granted"],
         ),
     )
 
