@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
@@ -15,6 +16,8 @@ from mbp.errors import MbpError
 
 # Of one document with its aliases written out; a few lines of them can stand for billions.
 MOST_VALUES = 1_000_000
+# `!!str`: the only tag of a scalar that ruamel leaves unresolved although it is of the standard.
+TEXT_TAG = "tag:yaml.org,2002:str"
 
 
 class NotYamlError(MbpError):
@@ -90,7 +93,42 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False) -> Any:
         ) from error
     if document is None:
         raise MbpError("the file is empty", path=shown_as, cure="restore its content")
+    if not allow_duplicates:
+        _refuse_equal_keys(document, shown_as)
     return document
+
+
+def _refuse_equal_keys(document: Any, shown_as: str) -> None:
+    """Refuses two keys that `plain` would take for one, like `expires` and `!!str expires`, or `1` and `"1"`.
+
+    Raises:
+        RepeatedKeyError: there are two in one mapping.
+    """
+    waiting = [document]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, dict | list) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict):
+            names: set[str] = set()
+            for key in node:
+                name = key_text(key)
+                if name in names:
+                    raise RepeatedKeyError(
+                        f"duplicate key: {name!r} is in the mapping twice, written in two ways",
+                        path=shown_as,
+                        line=line_of(node, key) or line_of(node),
+                        cure="keep one of the two, without a tag",
+                    )
+                names.add(name)
+        waiting += node.values() if isinstance(node, dict) else node
+
+
+def key_text(key: Any) -> str:
+    """The name of a key, whatever its tag or its type."""
+    return str(key.value) if isinstance(key, TaggedScalar) else str(key)
 
 
 def _written_out(node: Any, known: dict[int, int]) -> int:
@@ -138,11 +176,13 @@ def line_of(node: Any, key: str | int | None = None) -> int | None:
 def plain(node: Any) -> Any:
     """`node` as ordinary dicts, lists and scalars."""
     if isinstance(node, dict):
-        return {str(key): plain(value) for key, value in node.items()}
+        return {key_text(key): plain(value) for key, value in node.items()}
     if isinstance(node, list):
         return [plain(value) for value in node]
     if isinstance(node, bool):
         return node
+    if isinstance(node, TaggedScalar) and str(node.tag.value) == TEXT_TAG:
+        return str(node.value)
     for scalar in (str, int, float):
         if isinstance(node, scalar):
             return scalar(node)

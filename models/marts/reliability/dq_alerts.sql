@@ -40,6 +40,8 @@ not_looked as (
         max(status.last_run_at) as since,
         case
             when max(status.last_run_at) is null then 'never run'
+            when min(status.seconds_since_last_run) < -{{ var('mbp_clock_skew_seconds') | int }}
+                then 'last run in the future: a clock is wrong, or was set back'
             else 'last run ' || cast(
                 cast(floor(min(status.seconds_since_last_run) / 3600) as bigint) as {{ type_string() }}
             ) || ' hours ago'
@@ -47,7 +49,10 @@ not_looked as (
     from status
     cross join monitor
     group by status.rule_id, status.dataset, status.owner, status.severity, monitor.rule_max_age_hours
-    having coalesce(min(status.seconds_since_last_run) > monitor.rule_max_age_hours * 3600, true)
+    having
+        coalesce(min(status.seconds_since_last_run) > monitor.rule_max_age_hours * 3600, true)
+        -- A run of the future would be the newest until the clock has caught up.
+        or min(status.seconds_since_last_run) < -{{ var('mbp_clock_skew_seconds') | int }}
 
 ),
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mbp import moments
 from mbp.cdc.alarm_limits import load_limits
 from mbp.cdc.control import Control
 from mbp.cdc.source import SLOT, TABLES, Source, slot_state
@@ -26,6 +27,7 @@ class TableStatus:
     Attributes:
         position: of the newest change in the log; of a table that stands still, where it is kept.
         stopped: why it stands still; None: it does not.
+        heartbeat_problem: why its last heartbeat has no age; None: it has one, or there was none.
         dead_letters: changes that are not in the log, parked ones among them.
     """
 
@@ -38,6 +40,7 @@ class TableStatus:
     heartbeat_age_seconds: float | None
     dead_letters: int
     stopped: str | None
+    heartbeat_problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,16 +79,24 @@ def read_status(root: Path, target: str, source: Source) -> Status:
         if position is None or position < 0:
             raise MbpError("nothing was ever read from the source", cure="start `mbp cdc run`")
         letters, stopped = control.letter_counts(), control.stopped()
-        tables = [_table(warehouse, name, letters, stopped) for name in TABLES]
+        limits = load_limits(root)
+        skew = timedelta(seconds=limits.skew_seconds)
+        tables = [_table(warehouse, name, letters, stopped, skew) for name in TABLES]
         _, rows = warehouse.query(
             "select source_skew_seconds, skew_error_seconds, retained_limit_bytes"
             f" from {CDC_READERS} where slot = {control.mark}",
             [SLOT],
         )
         seen = read_watched(warehouse)
-    raised = alarms(seen, load_limits(root), seen.read_at)
-    skew, error, limit = rows[0] if rows else (None, None, None)
-    return Status(position, slot, limit, skew, error, tables, _findings(slot, raised))
+    raised = alarms(seen, limits, seen.read_at)
+    measured, error, limit = rows[0] if rows else (None, None, None)
+    findings = _findings(slot, raised)
+    findings += [
+        f"{one.table}: {one.heartbeat_problem}; correct the clock"
+        for one in tables
+        if one.heartbeat_problem
+    ]
+    return Status(position, slot, limit, measured, error, tables, findings)
 
 
 def _table(
@@ -93,6 +104,7 @@ def _table(
     name: str,
     letters: dict[str, int],
     stopped: dict[str, tuple[int, str]],
+    skew: timedelta,
 ) -> TableStatus:
     lag = "extract(epoch from (_loaded_at - emitted_at))"
     recent = f"_loaded_at >= current_timestamp - interval '{MINUTES} minutes'"
@@ -109,7 +121,7 @@ def _table(
         f"select max(emitted_at) from raw_ops.cdc_heartbeats where table_name = '{name}'"
     )
     p50, p95, most = (None if cell is None else float(cell) for cell in measured[0])
-    age = None if beat[0][0] is None else (datetime.now(UTC) - beat[0][0]).total_seconds()
+    age, problem = heartbeat(beat[0][0], datetime.now(UTC), skew)
     kept = stopped.get(name)
     newest = None if counted[0][1] is None else int(counted[0][1])
     return TableStatus(
@@ -122,7 +134,20 @@ def _table(
         age,
         letters.get(name, 0),
         kept[1] if kept else None,
+        problem,
     )
+
+
+def heartbeat(
+    emitted_at: datetime | None, now: datetime, skew: timedelta
+) -> tuple[float | None, str | None]:
+    """(seconds since the last heartbeat, why there is no age); one of the future is no sign of life."""
+    if emitted_at is None:
+        return None, None
+    try:
+        return moments.age(emitted_at, now, skew=skew).total_seconds(), None
+    except moments.FutureError as error:
+        return None, f"the last heartbeat was emitted {error}"
 
 
 def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp.commands import QUALITY
-from mbp.errors import EXIT_FINDINGS, MbpError
+from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 FAILURES_EXAMPLES = """
 Examples:
@@ -85,7 +85,8 @@ def failures(
 ) -> None:
     """Show what the last run found: rule, owner, meaning and failing rows, personal values masked.
 
-    Exit code: 0 nothing found, 1 findings, 2 there is no run to look at.
+    Exit code: 0 nothing found, 1 findings, 2 there is no run to look at, or the loaded source lacks what an error
+    rule reads.
     """
     from mbp.paths import project_root
     from mbp.quality import report
@@ -99,6 +100,8 @@ def failures(
         typer.echo(report.render(found.findings, found.passed, found.notes), nl=False)
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
+    if found.unmeasured:
+        raise typer.Exit(EXIT_COULD_NOT_RUN)
 
 
 def run(
@@ -114,7 +117,7 @@ def run(
     """Judge the warehouse as it is by the rules of the contracts, with one engine or with all three.
 
     Exit code: 0 every error rule holds and the engines agree, 1 not so (action: data_contract_break),
-    2 could not run.
+    2 could not run, or the loaded source lacks what an error rule reads.
     """
     from mbp.building.dbt_process import target_name
     from mbp.enforcement import run as enforcing
@@ -130,9 +133,11 @@ def run(
         raise MbpError("only Great Expectations writes Data Docs", cure="--engine gx")
     with progress() as shown:
         results = enforcing.run(project_root(), chosen, target, docs, say=shown.say)
+    unmeasured = enforcing.unmeasured(project_root(), results)
     if as_json:
         document = {
-            "passed": not enforcing.failed(results),
+            "passed": not enforcing.failed(results) and not unmeasured,
+            "not_measured": unmeasured,
             "disagreements": enforcing.disagreements(results),
             **as_document(this_run(project_root(), target_name(target), results)),
         }
@@ -142,6 +147,9 @@ def run(
     if enforcing.failed(results):
         typer.echo(f"action: {enforcing.ACTION}", err=True)
         raise typer.Exit(EXIT_FINDINGS)
+    if unmeasured:
+        typer.echo(f"not measured: {len(unmeasured)} error rules, which is no pass", err=True)
+        raise typer.Exit(EXIT_COULD_NOT_RUN)
 
 
 def parity(

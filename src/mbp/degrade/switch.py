@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from mbp.degrade import engine
 from mbp.degrade.engine import LIVE, READERS, SNAPSHOTS, place
 from mbp.errors import MbpError
+from mbp.moments import objection
 from mbp.warehouse import Warehouse
 
 CONTROL = ("builds", "masks", "switches", "copies")
@@ -101,6 +102,7 @@ def status(warehouse: Warehouse) -> Status:
     _, rows = warehouse.query(f"select dataset, as_of from {place(SNAPSHOTS, 'builds')} order by 1")
     reached: dict[str, datetime | None] = dict(rows)
     problems = []
+    now = project_now(warehouse)
     for dataset in reached:
         wanted = (LIVE, dataset)
         if switch.mode == "snapshot":
@@ -109,6 +111,9 @@ def status(warehouse: Warehouse) -> Status:
                 continue
             wanted = (SNAPSHOTS, snapshot[dataset].table)
             reached[dataset] = snapshot[dataset].as_of
+        moment = reached[dataset]
+        if moment is not None and (why := objection(moment, now, None)):
+            problems.append(f"{dataset} is as of an arrival {why}")
         found = engine.pointed_at(warehouse, dataset)
         if found != wanted:
             seen = "nothing" if found is None else ".".join(found)

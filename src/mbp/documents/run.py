@@ -92,7 +92,6 @@ class DocumentReport:
         return envelope.write(
             root,
             EVIDENCE,
-            verdict="pass" if self.passed else "fail",
             summary=f"Documents: {counted}; {len(self.findings)} findings.",
             content={
                 "documents": self._documents(),

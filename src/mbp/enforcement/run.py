@@ -205,6 +205,13 @@ def failed(results: Sequence[RuleResult]) -> bool:
     return any(one.verdict in ("fail", "error") for one in results) or bool(disagreements(results))
 
 
+def unmeasured(root: Path, results: Sequence[RuleResult]) -> list[str]:
+    """Ids of the rules of severity error that the loaded source cannot show, sorted."""
+    demanded = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
+    absent = {one.rule_id for one in results if one.verdict == "not measurable"}
+    return sorted(demanded & absent)
+
+
 def text(results: Sequence[RuleResult]) -> str:
     """What does not hold, with rows; then a line per engine."""
     lines: list[str] = []

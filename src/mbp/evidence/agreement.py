@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mbp.contracts.schema_check import as_json
+from mbp.evidence.archive import safe_name
 from mbp.evidence.container import Finding
-from mbp.evidence.demanded import evidence_counts, read_definition, report_answers, waiver_stands_in
+from mbp.evidence.demanded import (
+    checks_of,
+    evidence_counts,
+    read_definition,
+    report_answers,
+    waiver_stands_in,
+)
+from mbp.evidence.derive import contradiction
 from mbp.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
 from mbp.gate.report import GO, NO_GO
 from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off_subject
@@ -21,6 +30,7 @@ from mbp.waivers.model import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.waivers.model import FOLDER as WAIVERS
 
 GOOD = ("pass", "waived")
+MEASUREMENTS = "target/evidence"
 # What a measurement of `mbp.evidence.envelope` has; a bill of materials in the same folder has not.
 ENVELOPE_KEYS = {"name", "source", "verdict", "content", "target", "measured_at"}
 
@@ -46,7 +56,8 @@ def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Find
         wanted = GO if results and all(one in GOOD for one in verdicts) else NO_GO
         if report["verdict"] != wanted:
             yield Finding("verdict", path, f"says {report['verdict']}, its checks say {wanted}")
-        counts = {name: verdicts.count(name) for name in report["counts"]}
+        tally = Counter(verdicts)
+        counts = {name: tally[name] for name in report["counts"]}
         if report["counts"] != counts or sum(counts.values()) != len(verdicts):
             yield Finding("verdict", path, "the counts are not those of its checks")
         if report["gate"] != gate:
@@ -65,46 +76,73 @@ def evidence_agrees(
         yield Finding("definition", definition, "is not the definition that the gate was judged by")
         return
     yield from report_answers(report, demanded)
+    checks = checks_of(demanded)
     measured = set(groups["groups"][EVIDENCE_GROUP]["members"])
+    # Each file is read once, however many checks name it.
+    measurements: dict[str, Mapping[str, Any]] = {}
+    for place in sorted(measured):
+        yield from _measurement(place, members, measurements)
+    folders = _folders(members)
     for one in report["results"]:
         if one["verdict"] not in GOOD:
             continue
-        for place in one["evidence"]:
-            if place in measured:
-                yield from _of_this_source(report, one, place, members[place], demanded)
-            elif not _there(place, members):
+        check = checks.get(str(one["id"]))
+        if one["verdict"] == "pass" and (
+            name := (check or {"source": {}})["source"].get("evidence")
+        ):
+            # An entry without the keys of a measurement would be held to nothing.
+            named = (measurements[place] for place in one["evidence"] if place in measurements)
+            if not any(each["name"] == name for each in named):
+                told = f"is no measurement in the pack, and the check {one['id']} passed on it"
+                yield Finding("missing_evidence", f"{MEASUREMENTS}/{name}.json", told)
+        for place in dict.fromkeys(one["evidence"]):
+            if place in measurements:
+                yield from _of_this_source(report, one, place, measurements[place])
+                yield from evidence_counts(report, one, check, demanded, place, measurements[place])
+            elif place not in measured and not _there(place, members, folders):
                 told = f"the check {one['id']} passed on it, and it is not in the pack"
                 yield Finding("missing_evidence", place, told)
 
 
-def _there(place: str, members: Mapping[str, bytes]) -> bool:
+def _measurement(
+    place: str, members: Mapping[str, bytes], found: dict[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """Reads a measurement into `found`; says so when its verdict does not follow from its content."""
+    try:
+        document = json.loads(members[place])
+    except (ValueError, RecursionError) as error:
+        if place.endswith(".json"):
+            yield Finding("evidence", place, f"is no JSON ({error})")
+        return
+    if not isinstance(document, dict) or not document.keys() >= ENVELOPE_KEYS:
+        return
+    found[place] = document
+    if Path(place).stem != document["name"]:
+        yield Finding("evidence", place, f"is the measurement {document['name']!r}")
+    if wrong := contradiction(document, members.get):
+        yield Finding("underived", place, wrong)
+
+
+def _folders(members: Mapping[str, bytes]) -> set[str]:
+    return {str(folder) for name in members for folder in PurePosixPath(name).parents}
+
+
+def _there(place: str, members: Mapping[str, bytes], folders: set[str]) -> bool:
     if place in members or relation_path(place) in members:
         return True
     # A folder may be empty; a file may not be missing.
-    return not Path(place).suffix or any(name.startswith(f"{place}/") for name in members)
+    return not Path(place).suffix or place in folders
 
 
 def _of_this_source(
-    report: Mapping[str, Any],
-    check: Mapping[str, Any],
-    place: str,
-    content: bytes,
-    demanded: Mapping[str, Any],
+    report: Mapping[str, Any], check: Mapping[str, Any], place: str, found: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    try:
-        found = json.loads(content)
-    except ValueError as error:
-        yield Finding("evidence", place, f"is no JSON ({error})")
-        return
-    if not isinstance(found, dict) or not found.keys() >= ENVELOPE_KEYS:
-        return
     if found["source"] != report["source"]:
         told = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
         yield Finding("other_source", place, told)
     if check["verdict"] == "pass" and found["data"] not in (None, report["data"]):
         told = f"is of another data state than the pack, and the check {check['id']} passed on it"
         yield Finding("other_data", place, told)
-    yield from evidence_counts(report, check, demanded, place, found)
 
 
 def signed_statements(
@@ -121,10 +159,14 @@ def signed_statements(
     """
     found = Statements()
     _sign_offs(folder, report, signers, moment, found)
+    checks = checks_of(definition)
+    verified: dict[str, Waiver | None] = {}
     for one in report["results"]:
         if one["verdict"] == "waived":
-            for name in str(one["waiver"]).split("+"):
-                _waiver(folder, name, (one, definition), signers, moment, found)
+            for name in dict.fromkeys(str(one["waiver"]).split("+")):
+                if name not in verified:
+                    verified[name] = _waiver(folder, name, signers, moment, found)
+                _stands_in(name, verified[name], one, checks.get(str(one["id"])), moment, found)
     return found
 
 
@@ -165,33 +207,38 @@ def _sign_offs(
 
 
 def _waiver(
-    folder: Path,
-    name: str,
-    demand: tuple[Mapping[str, Any], Mapping[str, Any]],
-    signers: AllowedSigners,
-    moment: datetime,
-    found: Statements,
-) -> None:
-    check, definition = demand
+    folder: Path, name: str, signers: AllowedSigners, moment: datetime, found: Statements
+) -> Waiver | None:
+    """A waiver, its approvals verified once; None when it cannot be read."""
     place = f"{WAIVERS}/{name}{SUFFIX}"
     path = folder / place
-    waiver = read_waiver(path, folder) if path.is_file() else None
+    waiver = read_waiver(path, folder) if safe_name(place) and path.is_file() else None
     if not isinstance(waiver, Waiver):
-        told = f"stands in for {check['id']}, and cannot be read"
-        found.findings.append(Finding("waiver", place, told))
-        return
-    if not waiver.opened <= moment < waiver.expires:
-        told = f"stands in for {check['id']}, and was not in force when the gate was judged"
-        found.findings.append(Finding("waiver", place, told))
-    for reason in waiver_stands_in(waiver, check, definition):
-        found.findings.append(
-            Finding("waiver", place, f"stands in for {check['id']}, and {reason}")
-        )
+        return None
     signed = read_statements(
         waiver.signatures(folder), "waiver-approval", waiver.subject, APPROVERS, signers, moment
     )
     for role, one in signed.items():
         found.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
         if not one.valid:
-            told = f"stands in for {check['id']}, and {role}: {one.reason}"
-            found.findings.append(Finding("waiver", place, told))
+            found.findings.append(Finding("waiver", place, f"{role}: {one.reason}"))
+    return waiver
+
+
+def _stands_in(
+    name: str,
+    waiver: Waiver | None,
+    result: Mapping[str, Any],
+    check: Mapping[str, Any] | None,
+    moment: datetime,
+    found: Statements,
+) -> None:
+    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"stands in for {result['id']}, and"
+    if waiver is None:
+        found.findings.append(Finding("waiver", place, f"{about} cannot be read"))
+        return
+    if not waiver.opened <= moment < waiver.expires:
+        told = f"{about} was not in force when the gate was judged"
+        found.findings.append(Finding("waiver", place, told))
+    for reason in waiver_stands_in(waiver, result, check):
+        found.findings.append(Finding("waiver", place, f"{about} {reason}"))

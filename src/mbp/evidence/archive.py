@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -116,7 +117,7 @@ def read_directory(data: bytes) -> list[Stored]:
     if mark != END_MARK or start + size != at:
         raise ValueError(f"byte {at}: expected the end record of a zip file")
     found: list[Stored] = []
-    place = start
+    place, total = start, 0
     for _ in range(count):
         if place + CENTRAL.size > at:
             raise ValueError(f"byte {place}: the directory ends too early")
@@ -129,6 +130,10 @@ def read_directory(data: bytes) -> list[Stored]:
         begin = offset + LOCAL.size + length
         if begin > start:
             raise ValueError(f"byte {place}: the entry leads to no member")
+        total += fields[9]
+        # Entries that share bytes would make of a small file a large one.
+        if total > len(data):
+            raise ValueError(f"byte {place}: the members are larger than the file")
         content = data[begin : begin + fields[9]]
         if fields[4] != STORED or len(content) != fields[9]:
             raise ValueError(f"byte {place}: the entry is of a member that is not stored here")
@@ -162,5 +167,4 @@ def _text(label: bytes, place: int) -> str:
 
 def duplicates(members: Sequence[Stored]) -> list[str]:
     """Names that stand twice."""
-    names = [one.name for one in members]
-    return sorted({name for name in names if names.count(name) > 1})
+    return sorted(name for name, times in Counter(one.name for one in members).items() if times > 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from mbp.errors import MbpError
@@ -55,7 +56,7 @@ class Opened:
     manifest: Manifest | None
     findings: Sequence[Finding]
 
-    @property
+    @cached_property
     def members(self) -> Mapping[str, bytes]:
         """Path -> content."""
         return {one.name: one.content for one in self.stored}
@@ -174,11 +175,11 @@ def _blocks_changed(
         told = _place(members[BLOCKS], present, wanted)
         yield Finding("changed_member", BLOCKS, f"differs from what its members give: {told}")
         return
+    entries = {one.path: one for one in manifest.entries}
     for path, checks in blocks_of(present, manifest.entries).items():
         known = path in contents and path not in changed
         if known and blocks({path: contents[path]}) != checks:
-            entry = next(one for one in manifest.entries if one.path == path)
-            told = first_difference(entry, contents[path], checks)
+            told = first_difference(entries[path], contents[path], checks)
             yield Finding(
                 "changed_member", path, f"blocks.bin holds checks of other content: {told}"
             )

@@ -9,17 +9,20 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from mbp import moments
 from mbp.errors import MbpError
 from mbp.evidence.container import Finding
+from mbp.evidence.derive import UnmeasuredError
+from mbp.evidence.derive_runs import actions_done
+from mbp.evidence.derive_scans import log_findings
 from mbp.evidence.statement import report_path
 from mbp.gate.signoffs import PASS, SIGN_OFF_AREA, SIGN_OFF_ID, WAIVED
-from mbp.signing.statements import CLOCK_SKEW
 from mbp.waivers.model import WAIVER_DAYS, Waiver
 from mbp.yaml_io import loads, plain
 
 # Rules of the gate (mbp.gate.rules_evidence) that pass only on a measurement that passed, and what waivers of single
 # rules or changes stand in for.
-WANT_A_PASS = ("passed_evidence", "live_grants", "no_drift", "no_broken_rule")
+WANT_A_PASS = ("passed_evidence", "live_grants", "no_drift", "no_broken_rule", "every_exercise")
 WAIVED_BY = {"rule": "no_broken_rule", "change": "no_drift"}
 SAME = ("area", "what", "owner", "waivable")
 
@@ -45,8 +48,9 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
     wanted = [*checks, *(f"{SIGN_OFF_ID}{role}" for role in definition["sign_offs"]["roles"])]
     present = [str(one["id"]) for one in report["results"]]
     if present != wanted:
-        lacks = [name for name in wanted if name not in present]
-        strange = [name for name in present if name not in wanted]
+        there, known = set(present), set(wanted)
+        lacks = [name for name in wanted if name not in there]
+        strange = [name for name in present if name not in known]
         told = [f"lacks {', '.join(lacks)}"] if lacks else []
         told += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
         said = "; ".join(told) or "has its checks in another order, or twice"
@@ -68,6 +72,7 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
 def evidence_counts(
     report: Mapping[str, Any],
     result: Mapping[str, Any],
+    check: Mapping[str, Any] | None,
     definition: Mapping[str, Any],
     place: str,
     found: Mapping[str, Any],
@@ -76,9 +81,9 @@ def evidence_counts(
 
     Args:
         result: of the check in the report.
+        check: as the definition has it; None when it has none.
         found: the measurement.
     """
-    check = checks_of(definition).get(str(result["id"]))
     if (
         result["verdict"] != PASS
         or check is None
@@ -88,21 +93,39 @@ def evidence_counts(
     about = f"and the check {result['id']} passed on it"
     if check["rule"] in WANT_A_PASS and found["verdict"] != "pass":
         yield Finding("evidence", place, f"says {found['verdict']}, {about}")
+    if inside := _inside(check, found["content"], str(report["source"])):
+        yield Finding("evidence", place, f"{inside}, {about}")
     if found["target"] not in (None, report["target"]):
         yield Finding("other_target", place, f"is of the target {found['target']}, {about}")
-    age = datetime.fromisoformat(report["decided_at"]) - datetime.fromisoformat(
-        found["measured_at"]
-    )
+    decided = datetime.fromisoformat(report["decided_at"])
     limit = check["source"].get("max_age_hours", definition["evidence_max_age_hours"])
-    if age > timedelta(hours=limit) or age < -CLOCK_SKEW:
-        yield Finding("old_evidence", place, f"was measured at {found['measured_at']}, {about}")
+    measured = datetime.fromisoformat(found["measured_at"])
+    if why := moments.objection(measured, decided, timedelta(hours=limit)):
+        yield Finding("old_evidence", place, f"was measured {why}, {about}")
+
+
+def _inside(check: Mapping[str, Any], content: Mapping[str, Any], source: str) -> str | None:
+    """What in a measurement excludes a pass of a check whose rule judges a part of it; None: nothing."""
+    try:
+        if check["rule"] == "clean_logs":
+            _, findings = log_findings(content)
+            return f"has {findings} findings in log lines" if findings else None
+        if check["rule"] == "every_exercise":
+            other = [str(one["id"]) for one in content["exercises"] if one["source"] != source]
+            return f"has exercises of another source: {', '.join(other[:5])}" if other else None
+        if check["rule"] == "actions_exercised":
+            done = actions_done(content["exercises"], source)
+            missing = [str(one) for one in check["source"]["actions"] if one not in done]
+            return f"has no passed exercise of {', '.join(missing)}" if missing else None
+    except (UnmeasuredError, KeyError, TypeError, ValueError, AttributeError) as error:
+        return f"cannot be followed ({error})"
+    return None
 
 
 def waiver_stands_in(
-    waiver: Waiver, result: Mapping[str, Any], definition: Mapping[str, Any]
+    waiver: Waiver, result: Mapping[str, Any], check: Mapping[str, Any] | None
 ) -> Iterator[str]:
     """Why a waiver cannot stand in for a check."""
-    check = checks_of(definition).get(str(result["id"]))
     covers = waiver.covers == result["id"]
     if waiver.kind != "gate_check":
         covers = check is not None and check["rule"] == WAIVED_BY[waiver.kind]

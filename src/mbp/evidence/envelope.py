@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from mbp.building.dbt_process import target_path
 from mbp.errors import MbpError
+from mbp.evidence.derive import ReadFile, Verdict, contradiction, derive
 from mbp.evidence.source import Source, source_of
 from mbp.files import write_text
 from mbp.paths import shown
 
 VERSION = 1
-EvidenceVerdict = Literal["pass", "fail", "not_measured"]
+EvidenceVerdict = Verdict
 KEYS = {
     "version",
     "name",
@@ -82,13 +83,12 @@ def write(
     root: Path,
     name: str,
     *,
-    verdict: EvidenceVerdict,
     summary: str,
     content: Mapping[str, Any],
     target: str | None = None,
     data: str | None = None,
 ) -> Path:
-    """Writes target/evidence/`name`.json as a whole; its path.
+    """Writes target/evidence/`name`.json as a whole; its path. The verdict is the one that follows from the content.
 
     Args:
         content: what was found; anything that JSON cannot say is written as text.
@@ -96,6 +96,8 @@ def write(
             measurement depends on them.
     """
     source = _source(root)
+    # As a reader will find it: the verdict must follow from what is written, not from what is in memory.
+    content = json.loads(json.dumps(content, default=str))
     document = {
         "version": VERSION,
         "name": name,
@@ -105,7 +107,7 @@ def write(
         "source": source.digest if source else None,
         "target": target,
         "data": data,
-        "verdict": verdict,
+        "verdict": derive(name, content, file_reader(root)).verdict,
         "summary": summary,
         "content": content,
     }
@@ -136,6 +138,8 @@ def read(root: Path, name: str) -> Evidence:
         moment = datetime.fromisoformat(found["measured_at"])
         if moment.tzinfo is None:
             raise ValueError("measured_at has no time zone")
+        if wrong := contradiction(found, file_reader(root)):
+            raise ValueError(wrong)
     except FileNotFoundError as error:
         raise NoEvidenceError("not measured: the file is not there", path=place) from error
     except (OSError, ValueError, TypeError) as error:
@@ -146,6 +150,18 @@ def read(root: Path, name: str) -> Evidence:
         ) from error
     kept = {key: value for key, value in found.items() if key not in ("version", "measured_at")}
     return Evidence(path=place, measured_at=moment.astimezone(UTC), **kept)
+
+
+def file_reader(root: Path) -> ReadFile:
+    """Reads files that a measurement names by their path in the project."""
+
+    def read_file(place: str) -> bytes | None:
+        try:
+            return (root / place).read_bytes()
+        except OSError:
+            return None
+
+    return read_file
 
 
 def source_digest(root: Path) -> str | None:

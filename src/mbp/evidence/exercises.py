@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from mbp import moments
 from mbp.errors import MbpError
 from mbp.evidence.envelope import Evidence
 
 NAME = "exercises"
+
+
+def content(runs: Sequence[Mapping[str, Any]], defined: Sequence[str]) -> dict[str, Any]:
+    """What `mbp exercise` writes.
+
+    Args:
+        runs: each exercise as it last ran.
+        defined: ids of all exercises of the file.
+    """
+    return {NAME: list(runs), "defined": list(defined)}
 
 
 def runs(found: Evidence) -> Mapping[str, Mapping[str, Any]]:
@@ -21,6 +33,15 @@ def runs(found: Evidence) -> Mapping[str, Mapping[str, Any]]:
         return {str(one["id"]): one for one in found.content[NAME]}
     except (KeyError, TypeError) as error:
         raise no_report(found, error) from error
+
+
+def time_problem(run: Mapping[str, Any], now: datetime) -> str | None:
+    """Why the time of a run counts for nothing; None when it is known and not of the future."""
+    try:
+        why = moments.objection(datetime.fromisoformat(str(run["ran_at"])), now, None)
+    except (KeyError, ValueError, TypeError):
+        return "does not say when it ran"
+    return f"ran {why}" if why else None
 
 
 def no_report(found: Evidence, error: Exception) -> MbpError:

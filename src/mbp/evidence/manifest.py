@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mbp.evidence import merkle
@@ -44,7 +45,7 @@ class Manifest:
     gate: str
     entries: tuple[Entry, ...]
 
-    @property
+    @cached_property
     def root(self) -> str:
         """The Merkle root over the members, hexadecimal."""
         return merkle.root([one.leaf for one in self.entries]).hex()

@@ -255,7 +255,15 @@ def _check_signatures(
             found.remarks.append(told)
         else:
             found.findings.append(Finding("not_signed", STATEMENT, told))
+    keys: set[str] = set()
     for one in envelope.signatures:
+        # Nothing signs the list of signatures: whoever has the file can repeat one.
+        if one.keyid in keys:
+            told = f"the key {one.keyid} signed more than once: it counts once"
+            if told not in found.remarks:
+                found.remarks.append(told)
+            continue
+        keys.add(one.keyid)
         try:
             role = _role(one.armoured, signers)
             good = verify_signature(

@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mbp import moments
 from mbp.building.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.documents import DocumentReport, check_documents
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.evidence.source import Source, data_state, source_of
 from mbp.hooks.watch import Look, look
-from mbp.signing.statements import CLOCK_SKEW
 from mbp.waivers import Waivers, valid_waivers
 from mbp.warehouse import Warehouse, connect
 
@@ -68,13 +68,13 @@ class Context:
             seen = look(self.root, self.target)
             with self.warehouse() as warehouse:
                 refuse_sample_over_loaded(warehouse)
-            behind = abs(self.now - seen.picture.now)
             # The sample is a replay, and its clock stands still. A live market that is judged by a clock of the past
             # would show the KPIs of then.
-            if raw_origin() != SAMPLE and behind > timedelta(hours=self.max_age_hours):
+            limit = None if raw_origin() == SAMPLE else timedelta(hours=self.max_age_hours)
+            if why := moments.objection(seen.picture.now, self.now, limit):
                 raise NotMeasuredError(
-                    f"the project's now is {seen.picture.now:%Y-%m-%d %H:%M} UTC, {hours(behind)} away from the clock",
-                    cure="build loaded data without MBP_NOW",
+                    f"the project's now is {why}",
+                    cure="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
                 )
             return seen
 
@@ -149,11 +149,8 @@ class Context:
 
     def _objections(self, found: envelope.Evidence, of: list[str], limit: timedelta) -> list[str]:
         told = []
-        age = self.now - found.measured_at
-        if age > limit:
-            told.append(f"measured {hours(age)} ago, at most {hours(limit)} count")
-        if age < -CLOCK_SKEW:
-            told.append(f"measured in the future, at {found.measured_at.isoformat()}")
+        if why := moments.objection(found.measured_at, self.now, limit):
+            told.append(f"measured {why}")
         if found.source is None:
             told.append("of an unknown source")
         elif found.source != self.source.digest:
@@ -184,9 +181,3 @@ def given(value: T | MbpError) -> T:
     if isinstance(value, MbpError):
         raise value
     return value
-
-
-def hours(span: timedelta) -> str:
-    """A time span for people."""
-    minutes = span.total_seconds() / 60
-    return f"{minutes / 60:.0f} h" if minutes >= 120 else f"{minutes:.0f} min"  # noqa: PLR2004

@@ -10,6 +10,7 @@ from mbp.gate.context import Context
 from mbp.gate.definition import CheckDefinition
 
 Judge = Callable[[Context, CheckDefinition], "Judged"]
+JudgedVerdict = Literal["pass", "fail", "not measured"]
 # What every rule over evidence knows beside the name.
 BOUND = ("of", "max_age_hours")
 
@@ -26,7 +27,7 @@ class Judged:
         wholly: False when something beside them is wrong, which such waivers do not cover.
     """
 
-    verdict: Literal["pass", "fail", "not measured"]
+    verdict: JudgedVerdict
     told: str
     measured: str = ""
     rule_ids: tuple[str, ...] = ()

@@ -7,16 +7,17 @@ from typing import Any
 
 from mbp.errors import MbpError
 from mbp.evidence import exercises
+from mbp.evidence.derive import UnmeasuredError
+from mbp.evidence.derive_runs import has_passed
+from mbp.evidence.derive_scans import log_findings
 from mbp.evidence.envelope import Evidence
 from mbp.gate.context import Context, NotMeasuredError
 from mbp.gate.definition import CheckDefinition
-from mbp.gate.rules import BOUND, Judged, listed, passed, rule
+from mbp.gate.rules import BOUND, Judged, JudgedVerdict, listed, passed, rule
 from mbp.hooks.exercises import load_exercises
 from mbp.hooks.policy import demand_whole
-from mbp.quality.findings import HELD
+from mbp.quality.findings import NOT_MEASURABLE
 from mbp.warehouse.connection import engine_of
-
-LOGS = "log_samples"
 
 
 @rule("evidence", optional=BOUND)
@@ -59,14 +60,18 @@ def no_drift(context: Context, check: CheckDefinition) -> Judged:
 
 @rule("evidence", optional=BOUND)
 def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
-    """No error rule is broken or was not run; a rule that carries a waiver may be."""
+    """No error rule is broken, was not run or not measured; a rule that carries a waiver may be."""
     found = context.evidence(check.source)
-    judged = _passed(found)
-    if judged.verdict == "pass":
-        return judged
-    rules = _details(found)
-    broken = {one["rule_id"] for one in rules if one["verdict"] not in HELD}
-    return Judged("fail", judged.told, rule_ids=tuple(sorted(broken)), wholly=bool(broken))
+    if found.verdict == "pass":
+        return _passed(found)
+    rules = _details(found) or ()
+    unmeasured = {str(one["rule_id"]) for one in rules if one["verdict"] == NOT_MEASURABLE}
+    broken = {str(one["rule_id"]) for one in rules if one["verdict"] != "pass"} - unmeasured
+    if found.verdict == "not_measured" and not unmeasured:
+        return _passed(found)
+    open_rules = tuple(sorted(broken | unmeasured))
+    verdict: JudgedVerdict = "fail" if broken else "not measured"
+    return Judged(verdict, found.summary, rule_ids=open_rules, wholly=bool(open_rules))
 
 
 @rule("evidence", optional=BOUND)
@@ -99,18 +104,11 @@ def actions_exercised(context: Context, check: CheckDefinition) -> Judged:
 def clean_logs(context: Context, check: CheckDefinition) -> Judged:
     """The scan looked at sampled log lines, and found no personal data in them."""
     found = context.evidence(check.source)
-    sources = found.content.get("sources") or {}
-    logs = {name: one for name, one in sources.items() if LOGS in name}
-    looked = sum(int(one["looked_at"]) for one in logs.values())
-    if not looked:
-        raise NotMeasuredError("the scan looked at no log line", path=found.path)
-    findings = sum(int(one["findings"]) for one in logs.values())
-    # Findings are findings, whatever else was not looked at.
-    if not findings and (
-        unseen := [str(one["problem"]) for one in logs.values() if one.get("problem")]
-    ):
-        raise NotMeasuredError(f"not every log line was looked at: {unseen[0]}", path=found.path)
-    return passed(findings == 0, f"{looked} lines, {findings} findings", f"{findings} findings")
+    try:
+        lines, findings = log_findings(found.content)
+    except UnmeasuredError as error:
+        raise NotMeasuredError(str(error), path=found.path) from error
+    return passed(findings == 0, f"{lines} lines, {findings} findings", f"{findings} findings")
 
 
 def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
@@ -118,7 +116,9 @@ def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
         return ["never run"]
     if entry.get("source") != context.source.digest:
         return ["last run on another source"]
-    if not entry.get("passed"):
+    if problem := exercises.time_problem(entry, context.now):
+        return [problem]
+    if not has_passed(entry):
         return [str(next(iter(entry.get("problems") or ["failed"])))]
     if not entry["mutants_killed"]:
         return ["no weakened hook was tried: it ran without --mutations"]

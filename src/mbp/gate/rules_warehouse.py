@@ -13,6 +13,7 @@ from mbp.gate.rules import Judged, listed, passed, rule
 from mbp.hooks import reference
 from mbp.hooks.decide import STALE_AFTER_WINDOWS
 from mbp.hooks.state import read_lock, state_folder
+from mbp.moments import objection
 from mbp.warehouse.connection import Rows
 
 CRITICAL = "page"
@@ -72,8 +73,8 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> Judged:
         windows = picture.windows.get((kpi.id, dataset), ())
         if not windows or windows[0].value is None:
             wrong.append(f"{dataset}: no value")
-        elif _too_old(windows[0].window_end, picture.now, kpi.every_minutes):
-            wrong.append(f"{dataset}: nothing newer than {_told(windows[0].window_end)}")
+        elif why := _objection(windows[0].window_end, picture.now, kpi.every_minutes):
+            wrong.append(f"{dataset}: the newest window ended {why}")
         else:
             values.append(float(windows[0].value))
             if not reference.on_target(kpi, values[-1]):
@@ -179,14 +180,14 @@ def _sustained_windows(context: Context, check: CheckDefinition) -> Rows:
         )
     if not rows:
         raise NotMeasuredError(f"no window since {_told(since)}")
-    if _too_old(rows[0][0], look.picture.now, kpi.every_minutes):
-        raise NotMeasuredError(f"nothing newer than {_told(rows[0][0])}")
+    if why := _objection(rows[0][0], look.picture.now, kpi.every_minutes):
+        raise NotMeasuredError(f"the newest window ended {why}")
     begin = rows[0][0] - timedelta(minutes=_sustained_minutes(context))
     return [row for row in rows if row[0] > begin]
 
 
-def _too_old(window_end: datetime, now: datetime, every_minutes: int) -> bool:
-    return now - window_end > STALE_AFTER_WINDOWS * timedelta(minutes=every_minutes)
+def _objection(window_end: datetime, now: datetime, every_minutes: int) -> str | None:
+    return objection(window_end, now, STALE_AFTER_WINDOWS * timedelta(minutes=every_minutes))
 
 
 def _told(moment: datetime) -> str:

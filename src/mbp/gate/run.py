@@ -14,7 +14,7 @@ from mbp.evidence import envelope
 from mbp.files import write_text
 from mbp.gate.context import Context, given, kept
 from mbp.gate.definition import CheckDefinition, Gate, load_gate
-from mbp.gate.report import GO, CheckResult, GateReport, Verdict
+from mbp.gate.report import CheckResult, GateReport, Verdict
 from mbp.gate.rules import RULES, Judged
 from mbp.gate.signoffs import (
     FOLDER,
@@ -63,7 +63,6 @@ def keep(root: Path, report: GateReport) -> Path:
     path = envelope.write(
         root,
         name,
-        verdict="pass" if report.verdict == GO else "fail",
         summary=f"{report.gate}: {report.verdict}",
         content=report.document(),
         target=report.target,

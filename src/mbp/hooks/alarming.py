@@ -21,6 +21,7 @@ from mbp.hooks.actions import Notice
 from mbp.hooks.outbox import ALERTMANAGER, put
 from mbp.hooks.policy import digest
 from mbp.hooks.state import StateFolder
+from mbp.moments import is_future
 from mbp.paths import shown
 
 OPEN = "alarms.json"
@@ -117,7 +118,8 @@ def _identity(alarm: Alarm) -> tuple[str, str, str]:
 
 def _since(told: Mapping[tuple[str, str, str], OpenAlarm], alarm: Alarm, now: datetime) -> datetime:
     before = told.get(_identity(alarm))
-    return before.since if before else now
+    # After a clock was set back: it would not be repeated until the clock has caught up.
+    return before.since if before and not is_future(before.since, now) else now
 
 
 def _body(one: OpenAlarm, limits: Limits, until: datetime) -> list[dict[str, Any]]:

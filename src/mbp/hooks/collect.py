@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mbp import moments
 from mbp.building.dbt_process import target_name, target_path
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.sheet import Kpi
@@ -17,10 +18,10 @@ from mbp.evidence.source import data_state
 from mbp.hooks.coverage import hook_coverage
 from mbp.hooks.ledger import write
 from mbp.hooks.policy import digest, load_hooks
-from mbp.hooks.reference import on_target
 from mbp.monitor.record import commit_of
 from mbp.quality.failures import findings_of_last_run, read_artifact
 from mbp.quality.freshness import generated_at
+from mbp.quality.unmeasured import waived_rules
 from mbp.registry.check import Checked
 from mbp.registry.drift import find_drift
 from mbp.registry.run import check_all
@@ -90,9 +91,8 @@ def collect(root: Path, target: str | None) -> list[Collected]:
         envelope.write(
             root,
             one.kpi_id,
-            verdict=_verdict(policy.sheet.kpis[one.kpi_id], one),
             summary=f"{policy.sheet.kpis[one.kpi_id].name}: {one.detail}",
-            content=asdict(one),
+            content={**asdict(one), **target_of(policy.sheet.kpis[one.kpi_id])},
             target=target,
             data=data,
         )
@@ -141,6 +141,8 @@ def _fingerprint(checked: Checked, finding: Finding) -> str | None:
 def data_contract_break(root: Path, target: str) -> Collected:
     """Error rules of the contracts that the last run of dbt did not find to hold.
 
+    While a rule that this source cannot show carries no valid waiver there is no value, unless another one is broken.
+
     Raises:
         MbpError: no run, one of another project or target, or one that is too old.
     """
@@ -152,10 +154,25 @@ def data_contract_break(root: Path, target: str) -> Collected:
     _refuse_old(run.run_results)
     rules = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
     judged = [one for one in run.findings if one.rule_id in rules]
-    broken = [one for one in judged if not one.holds or one.verdict == "not run"]
-    told = [f"{one.rule_id}: {one.verdict}" for one in broken]
+    unmeasured = [one.rule_id for one in judged if one.is_unmeasured]
+    waived = waived_rules(root, unmeasured)
+    broken = [one for one in judged if not one.holds and not one.is_unmeasured]
+    told = few([f"{one.rule_id}: {one.verdict}" for one in broken])
+    if unmeasured:
+        names = few([one for one in unmeasured if one not in waived])
+        told += (
+            f"; {len(unmeasured)} of {len(judged)} error rules NOT MEASURED on this source,"
+            f" {len(waived)} of them under a waiver; without one: {names}"
+        )
+    known = bool(broken) or len(waived) == len(unmeasured)
     evidence = [{"rule_id": one.rule_id, "verdict": one.verdict} for one in judged]
-    return Collected("data_contract_break", len(broken), len(judged), few(told), evidence)
+    return Collected(
+        "data_contract_break",
+        len(broken) if known else None,
+        len(judged) - len(unmeasured),
+        told,
+        evidence,
+    )
 
 
 def dbt_tests(root: Path, target: str) -> Collected:
@@ -180,10 +197,10 @@ def dbt_tests(root: Path, target: str) -> Collected:
     return Collected("dbt_tests", len(failed), len(results["results"]), few(told), failed)
 
 
-def _verdict(kpi: Kpi, one: Collected) -> envelope.EvidenceVerdict:
-    if one.value is None or one.samples < kpi.minimum_samples:
-        return "not_measured"
-    return "pass" if on_target(kpi, one.value) else "fail"
+def target_of(kpi: Kpi) -> dict[str, Any]:
+    """What the value is judged by, as it is written beside it."""
+    target = {"operator": kpi.operator, "bound": kpi.bound}
+    return {"target": target, "minimum_samples": kpi.minimum_samples}
 
 
 def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:
@@ -194,11 +211,9 @@ def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:
 
 
 def _refuse_old(run_results: Any) -> None:
-    age = datetime.now(UTC) - generated_at(run_results, "run_results.json")
-    if age > LARGEST_AGE:
-        raise MbpError(
-            f"the last run of dbt is {age.total_seconds() / 3600:.0f} hours old", cure="`mbp build`"
-        )
+    ran_at = generated_at(run_results, "run_results.json")
+    if why := moments.objection(ran_at, datetime.now(UTC), LARGEST_AGE):
+        raise MbpError(f"the last run of dbt was {why}", cure="`mbp build`")
 
 
 def few(told: list[str], most: int = 5) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mbp import moments
 from mbp.evidence import envelope, exercises
+from mbp.evidence.derive_runs import has_passed
 from mbp.hooks.measurements import demand_models
 from mbp.hooks.policy import HookPolicy
 from mbp.warehouse import Warehouse
@@ -50,8 +52,8 @@ def hook_coverage(root: Path, policy: HookPolicy, warehouse: Warehouse) -> list[
         at = evaluated.get((hook.id, hook.definition_hash))
         if at is None:
             gaps.append("never evaluated as it is now")
-        elif clock[0][0] - at > EVALUATED_WITHIN:
-            gaps.append(f"last evaluated at {at.isoformat()}")
+        elif why := moments.objection(at, clock[0][0], EVALUATED_WITHIN):
+            gaps.append(f"last evaluated {why}")
         if hook.definition_hash not in exercised.get(hook.id, ()):
             gaps.append("not exercised with success as it is now")
         found.append(Covered(kpi_id, hook.id, gaps))
@@ -71,7 +73,7 @@ def exercised_hooks(root: Path) -> Mapping[str, Sequence[str]]:
     proved: dict[str, list[str]] = {}
     try:
         for entry in exercises.runs(report).values():
-            if entry["passed"]:
+            if has_passed(entry) and not exercises.time_problem(entry, datetime.now(UTC)):
                 for hook_id, definition in entry["hooks"].items():
                     proved.setdefault(hook_id, []).append(definition)
     except (KeyError, TypeError, AttributeError) as error:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from mbp.hooks.measurements import WHOLE, Measurement, OpenDecision, Picture
 from mbp.hooks.policy import Hook, HookPolicy, digest
+from mbp.moments import is_future, objection
 
 Colour = Literal["green", "pending", "red", "unknown"]
 # Worst last.
@@ -129,7 +130,8 @@ def _states(hook: Hook, picture: Picture) -> Iterator[State]:
             continue
         state = _state(hook, entity, windows, picture.now)
         # An entity that went quiet has nothing to tell; a decision on it stays open until it speaks.
-        if state.colour != "unknown":
+        # One that speaks of the future is not quiet.
+        if state.colour != "unknown" or is_future(windows[0].window_end, picture.now):
             found = True
             yield state
     if not found:
@@ -144,7 +146,10 @@ def _state(hook: Hook, entity: str, windows: Sequence[Measurement], now: datetim
     every = timedelta(minutes=hook.kpi.every_minutes)
     is_run = newest.window_start == newest.window_end
     patience = every if is_run else STALE_AFTER_WINDOWS * every
-    if now - newest.window_end > patience:
+    if is_future(newest.window_end, now):
+        why = f"the newest measurement is {objection(newest.window_end, now, None)}"
+        return _seen(hook, entity, "unknown", newest, None, why)
+    if objection(newest.window_end, now, patience):
         why = f"the newest measurement is older than {patience}"
         return _seen(hook, entity, "unknown", newest, newest.window_end, why)
     if newest.verdict not in ("ok", "breach"):

@@ -10,6 +10,7 @@ from mbp.hooks.cdc_alarms import samples as captured_samples
 from mbp.hooks.decide import COLOURS, Outcome
 from mbp.hooks.measurements import Picture
 from mbp.hooks.policy import HookPolicy
+from mbp.moments import is_future
 
 HELP = {
     "mbp_kpi_value": "Newest value, in the unit of the KPI.",
@@ -46,6 +47,10 @@ def _samples(policy: HookPolicy, picture: Picture, outcome: Outcome) -> Iterator
         yield "mbp_kpi_target", {"kpi": kpi.id, "operator": kpi.operator}, kpi.bound
     for (kpi_id, entity), windows in sorted(picture.windows.items()):
         newest, labels = windows[0], {"kpi": kpi_id, "entity": entity}
+        if is_future(newest.window_end, picture.now):
+            # Its end would look fresh until the clock has caught up.
+            yield "mbp_kpi_insufficient", labels, 1
+            continue
         if newest.value is not None:
             yield "mbp_kpi_value", labels, float(newest.value)
         yield "mbp_kpi_samples", labels, newest.samples

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mbp import moments
 from mbp.errors import MbpError
 from mbp.files import write_text
 from mbp.paths import shown
@@ -72,7 +73,7 @@ def read_lock(root: Path, folder: StateFolder, max_age_hours: int, now: datetime
     """The blocks in force.
 
     Raises:
-        MbpError: no lock file, one that cannot be read, or one that is older than `max_age_hours`.
+        MbpError: no lock file, one that cannot be read, is older than `max_age_hours`, or is of the future.
     """
     name = shown(folder.lock, root)
     cure = "run `mbp watch --once` first"
@@ -80,7 +81,7 @@ def read_lock(root: Path, folder: StateFolder, max_age_hours: int, now: datetime
         document = json.loads(folder.lock.read_text(encoding="utf-8"))
         written = datetime.fromisoformat(document["written_at"])
         blocks = [Block(**entry) for entry in document["blocks"]]
-        age = now - written
+        why = moments.objection(written, now, timedelta(hours=max_age_hours))
     except FileNotFoundError as error:
         raise MbpError("nobody looked: the file is not there", path=name, cure=cure) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -89,11 +90,8 @@ def read_lock(root: Path, folder: StateFolder, max_age_hours: int, now: datetime
     wrong = [block.kind for block in blocks if block.kind not in KINDS]
     if wrong:
         raise MbpError(f"unknown kind of block {wrong[0]!r}", path=name, cure=cure)
-    if age > timedelta(hours=max_age_hours):
-        what = (
-            f"is {age.total_seconds() / 3600:.0f} hours old; at most {max_age_hours} are believed"
-        )
-        raise MbpError(what, path=name, cure=cure)
+    if why:
+        raise MbpError(f"was written {why}", path=name, cure=cure)
     return blocks
 
 

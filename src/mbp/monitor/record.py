@@ -15,6 +15,7 @@ from mbp.contracts import all_rules, load_contracts
 from mbp.enforcement.dbt_engine import as_results
 from mbp.enforcement.results import ENGINES, RuleResult, Verdict
 from mbp.errors import MbpError
+from mbp.moments import objection
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.freshness import generated_at
 from mbp.registry.documents import git
@@ -148,7 +149,7 @@ def record(root: Path, run: Run) -> int:
     """Writes the run, in one transaction, in place of an earlier record of the same; rows written.
 
     Raises:
-        MbpError: a rule that no contract has, no warehouse, or no table of results in it.
+        MbpError: a rule that no contract has, a run of the future, no warehouse, or no table of results in it.
     """
     known = {rule.id for rule in all_rules(load_contracts(root))}
     unknown = sorted({one.rule_id for one in run.results} - known)
@@ -156,6 +157,9 @@ def record(root: Path, run: Run) -> int:
         raise MbpError(
             f"no contract has the rule {unknown[0]}", cure="record the run with its own contracts"
         )
+    if why := objection(run.executed_at, datetime.now(UTC), None):
+        # It would be the newest run of each of its rules until the clock has caught up.
+        raise MbpError(f"the run was executed {why}", cure="correct the clock, and run again")
     with connect(root, run.target) as warehouse:
         demand_table(warehouse)
         sizes = {

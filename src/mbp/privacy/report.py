@@ -85,7 +85,6 @@ def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
     write(
         root,
         EVIDENCE,
-        verdict=report.verdict,
         summary=report.summary(),
         content=report.content(),
         target=target,

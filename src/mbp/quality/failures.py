@@ -38,8 +38,13 @@ class Failures:
 
     @property
     def found(self) -> bool:
-        """True when anything does not hold."""
-        return any(not finding.holds for finding, _ in self.findings)
+        """True when anything was measured and does not hold, or was not run."""
+        return any(not finding.holds and not finding.is_unmeasured for finding, _ in self.findings)
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """Ids of the rules of severity error that the loaded source cannot show."""
+        return [one.rule_id for one, _ in self.findings if one.blocks and one.is_unmeasured]
 
 
 def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:

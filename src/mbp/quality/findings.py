@@ -18,7 +18,7 @@ Severity = Literal["error", "warning"]
 
 # In the order in which a reader wants them.
 VERDICTS: tuple[Verdict, ...] = ("fail", "error", "skipped", "not run", "not measurable", "pass")
-HELD: frozenset[Verdict] = frozenset({"pass", "not measurable"})
+NOT_MEASURABLE: Verdict = "not measurable"
 RUN_COMMANDS = ("build", "test")
 
 
@@ -73,8 +73,13 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """True when there is nothing to do: it passed, or this source cannot show it."""
-        return self.verdict in HELD
+        """True when it was measured and passed."""
+        return self.verdict == "pass"
+
+    @property
+    def is_unmeasured(self) -> bool:
+        """True when the loaded source lacks what the rule reads: neither held nor broken."""
+        return self.verdict == NOT_MEASURABLE
 
     @property
     def is_build(self) -> bool:
@@ -83,7 +88,7 @@ class Finding:
 
     @property
     def blocks(self) -> bool:
-        """True when it must stop a release."""
+        """True when it must stop a release: broken, not run, or not measured."""
         return not self.holds and self.severity == "error"
 
 

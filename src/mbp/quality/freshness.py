@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mbp import moments
 from mbp.errors import MbpError
 from mbp.paths import shown
 
@@ -58,6 +59,8 @@ def stale_reasons(
     reasons: list[str] = []
     ran_at = generated_at(run_results, "run_results.json")
     told = ran_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    if why := moments.objection(ran_at, datetime.now(UTC), None):
+        reasons.append(f"the results were written {why}")
     known = {*manifest["nodes"], *manifest.get("unit_tests", {})}
     unknown = [
         one["unique_id"]

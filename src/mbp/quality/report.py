@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mbp.quality.findings import Finding
+from mbp.quality.findings import NOT_MEASURABLE, Finding
 from mbp.quality.masking import as_text, plain_row
 from mbp.quality.samples import Sample
 
@@ -20,7 +20,7 @@ def render(findings: Sequence[tuple[Finding, Sample]], passed: int, notes: Seque
     """The findings as text.
 
     Args:
-        findings: what does not hold (and what is not measurable), in order, with its rows.
+        findings: what does not hold, and what is not measured, in order, with its rows.
         passed: number of tests and rules that held.
         notes: remarks about the results as such.
     """
@@ -32,16 +32,16 @@ def render(findings: Sequence[tuple[Finding, Sample]], passed: int, notes: Seque
             lines += [*_finding(finding, sample), ""]
     for title, verdicts in (
         ("not checked", NOT_LOOKED),
-        ("not measurable on this source", ("not measurable",)),
+        ("not measured: this source lacks what the rules read", (NOT_MEASURABLE,)),
     ):
         chosen = [finding for finding, _ in findings if finding.verdict in verdicts]
         if chosen:
             lines += [title, *_grouped(chosen), ""]
-    bad = [finding for finding, _ in findings if not finding.holds]
+    bad = [one for one, _ in findings if not one.holds and not one.is_unmeasured]
     errors = sum(finding.severity == "error" for finding in bad)
-    unmeasured = sum(finding.verdict == "not measurable" for finding, _ in findings)
+    unmeasured = sum(finding.is_unmeasured for finding, _ in findings)
     total = f"{len(bad)} findings ({errors} errors, {len(bad) - errors} warnings), {passed} passed"
-    lines.append(total + (f", {unmeasured} not measurable" if unmeasured else ""))
+    lines.append(total + (f", {unmeasured} NOT MEASURED" if unmeasured else ""))
     return "\n".join(lines) + "\n"
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mbp import moments
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.evidence import exercises as evidence
+from mbp.evidence.derive_runs import has_passed
 from mbp.paths import shown
 from mbp.report.facts import (
     NOT_MEASURED,
@@ -202,8 +204,10 @@ def _ran(one: Any, source: str | None) -> ExerciseFacts:
     return ExerciseFacts(
         id=str(one["id"]),
         what=str(one["what"]),
-        passed=one["passed"] is True,
-        current=source is not None and one["source"] == source,
+        passed=has_passed(one),
+        current=source is not None
+        and one["source"] == source
+        and not evidence.time_problem(one, datetime.now(UTC)),
         ran_at=datetime.fromisoformat(one["ran_at"]),
         decision_seconds=seconds("injection_to_decision_seconds"),
         detect_seconds=seconds("detect_seconds"),
@@ -275,10 +279,13 @@ def measurement(root: Path, name: str, source: str | None, cure: str) -> Measure
             return MeasurementFacts(name, OTHER_FORM, told, place, None, False, "")
         return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.cure or "")
     verdict = NOT_MEASURED if one.verdict == "not_measured" else one.verdict
+    summary = one.summary
+    if why := moments.objection(one.measured_at, datetime.now(UTC), None):
+        verdict, summary = NOT_MEASURED, f"measured {why}"
     return MeasurementFacts(
         name,
         verdict,
-        one.summary,
+        summary,
         place,
         one.measured_at,
         source is not None and one.source == source,

@@ -18,6 +18,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from mbp.moments import objection
 from mbp.security.advisories import Advisory, read_advisories
 from mbp.security.lock import Pinned, read_lock
 from mbp.security.policy import SecurityPolicy
@@ -53,15 +54,8 @@ def _offline(
 ) -> PartResult:
     known = read_advisories(path)
     counts: dict[str, int | str] = {"packages": len(pinned), "advisories": known.records}
-    age = now - known.dated
-    if age > timedelta(days=policy.audit["max_age_days"]):
-        return unmeasured(
-            PART,
-            f"the advisories are {age.days} days old, at most {policy.audit['max_age_days']} are allowed",
-            counts,
-        )
-    if age < timedelta(days=-1):
-        return unmeasured(PART, "the advisories are dated in the future", counts)
+    if why := objection(known.dated, now, timedelta(days=policy.audit["max_age_days"])):
+        return unmeasured(PART, f"the advisories are dated {why}", counts)
     canary = policy.audit["canary"]
     if not known.of(canary["package"], canary["version"]):
         return unmeasured(PART, _silent(canary), counts)

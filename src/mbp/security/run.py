@@ -68,7 +68,6 @@ def run(
         envelope.write(
             root,
             f"{PREFIX}{name}",
-            verdict=result.verdict,
             summary=result.summary,
             content=result.document(),
             target=target,

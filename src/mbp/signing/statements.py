@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from jsonschema import Draft201909Validator
 
+from mbp import moments
 from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.schema_check import violations
 from mbp.errors import MbpError
@@ -28,8 +29,6 @@ Kind = Literal["waiver-approval", "sign-off"]
 VERSION = 1
 SUFFIX = ".json"
 SIGNATURE_SUFFIX = ".json.sig"
-# Clocks of two machines differ by a little; a statement of tomorrow is an error.
-CLOCK_SKEW = timedelta(minutes=5)
 LONGEST_BYTES = 65_536
 INSTANT = "%Y-%m-%dT%H:%M:%SZ"
 DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -225,15 +224,15 @@ def _read(
     fingerprint: str | None = None
     try:
         _demand_about(statement, kind, subject, role)
-        if signed_at > now + CLOCK_SKEW:
-            raise ValueError(f"it is of the future: signed {statement['signed_at']}")
+        if why := moments.objection(signed_at, now, None):
+            raise ValueError(f"it is of the future: signed {why}")
         signature = _bytes(folder / f"{role}{SIGNATURE_SUFFIX}")
         if signature is None:
             raise ValueError("its signature is missing")
         text = signature.decode("utf-8", errors="replace")
         fingerprint = verify(content, text, role, signers, signed_at, now).fingerprint
-        if max_age is not None and signed_at + max_age < now:
-            raise ValueError(f"it is older than {max_age}: signed {statement['signed_at']}")
+        if why := moments.objection(signed_at, now, max_age):
+            raise ValueError(f"it is older than {max_age}: signed {why}")
     except (ValueError, SignatureRefused) as error:
         return Signed(role, False, str(error), signed_at, fingerprint)
     return Signed(role, True, "", signed_at, fingerprint)

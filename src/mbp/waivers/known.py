@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from jsonschema import Draft201909Validator
 from mbp.contracts.policy import load_policy
 from mbp.contracts.schema_check import check
 from mbp.evidence import envelope, exercises
+from mbp.evidence.derive_runs import has_passed
 from mbp.yaml_io import load
 
 
@@ -55,8 +57,6 @@ class Known:
         """
         if self.given_changes is not None:
             return self.given_changes
-        from datetime import UTC, datetime
-
         from mbp.registry.run import check_all, forbidden
 
         return forbidden(check_all(self.root, [], None, today=datetime.now(UTC).date()))
@@ -105,8 +105,10 @@ class Known:
         found: dict[str, str] = {}
         for name, one in ran.items():
             found[name] = ""
-            if one.get("passed") is not True:
+            if not has_passed(one):
                 found[name] = "its last run failed"
             elif source is None or one.get("source") != source:
                 found[name] = "its last run was of another source state"
+            elif problem := exercises.time_problem(one, datetime.now(UTC)):
+                found[name] = f"its last run {problem}"
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mbp.errors import MbpError
-from mbp.yaml_io import loads, plain
+from mbp.yaml_io import RepeatedKeyError, loads, plain
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level + 1}: &a{level + 1} [{', '.join([f'*a{level}'] * 9)}]\n" for level in range(9)
@@ -32,3 +32,28 @@ def test_a_value_that_cannot_be_is_refused(text: str, told: str) -> None:
 def test_aliases_that_repeat_a_little_are_read() -> None:
     found = loads("a: &a [1, 2]\nb: *a\nc: &c {d: 3}\ne: {<<: *c}\n", shown_as="file.yaml")
     assert plain(found) == {"a": [1, 2], "b": [1, 2], "c": {"d": 3}, "e": {"d": 3}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "expires: 2026-03-10\n!!str expires: 2099-01-01\n",
+        "!!str expires: 2099-01-01\nexpires: 2026-03-10\n",
+        "!!str expires: 1\n!!str expires: 2\n",
+        "a:\n  - {expires: 1, !!str expires: 2}\n",
+        "!<tag:yaml.org,2002:str> expires: 1\nexpires: 2\n",
+        "b: &b {x: 1}\nc: {<<: *b, !!str x: 2}\n",
+        '1: x\n"1": y\n',
+        '2026-01-01: x\n"2026-01-01": y\n',
+        'true: x\n"True": y\n',
+    ],
+)
+def test_two_spellings_of_one_key_are_a_duplicate(text: str) -> None:
+    with pytest.raises(RepeatedKeyError, match="duplicate key") as caught:
+        loads(text, shown_as="file.yaml")
+    assert caught.value.line is not None
+
+
+def test_a_tag_changes_neither_a_key_nor_a_text() -> None:
+    found = loads("!!str a: !!str 5\nb: {2: x, true: y}\n", shown_as="file.yaml")
+    assert plain(found) == {"a": "5", "b": {"2": "x", "True": "y"}}
