@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -12,6 +14,18 @@ from typer.core import TyperGroup
 
 from mbp import commands, completion
 from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
+from mbp.reporting.terminal import guard, printable
+
+
+@contextmanager
+def _shown_escaped() -> Iterator[None]:
+    """Errors of typer quote arguments, and are drawn with colours that the guard lets pass."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message") and isinstance(getattr(error, "message", None), str):
+            error.message = printable(error.message)  # type: ignore[attr-defined]
+        raise
 
 
 class ByTask(TyperGroup):
@@ -20,6 +34,21 @@ class ByTask(TyperGroup):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         completion.attach(self.commands)
+
+    def main(self, *given: Any, **named: Any) -> Any:
+        """Runs the command line; from here on, all output passes one place."""
+        guard()
+        return super().main(*given, **named)
+
+    def make_context(self, *given: Any, **named: Any) -> typer.Context:  # type: ignore[override]
+        """The context, or an error about the arguments that shows them escaped."""
+        with _shown_escaped():
+            return super().make_context(*given, **named)  # type: ignore[return-value]
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Runs the command, or an error about its arguments that shows them escaped."""
+        with _shown_escaped():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Names as the help and the completion show them; a command without a known heading comes last."""
@@ -38,7 +67,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # Colours of data are shown escaped, not taken out: mbp.reporting.terminal.
+    context_settings={"help_option_names": ["-h", "--help"], "color": True},
 )
 
 
@@ -61,7 +91,7 @@ def main() -> None:
     try:
         app()
     except MbpError as error:
-        typer.echo(f"mbp: {error}", err=True)
+        typer.echo(f"mbp: {printable(str(error))}", err=True)
         sys.exit(EXIT_COULD_NOT_RUN)
     except KeyboardInterrupt:
         typer.echo("mbp: interrupted", err=True)

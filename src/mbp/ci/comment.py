@@ -24,7 +24,7 @@ from mbp.ci.reading import (
 from mbp.ci.steps import BUILD, CONTRACTS, COVERAGE, MANIFEST, RULES, RUN_RESULTS, STEPS, Step
 from mbp.contracts import load_contracts
 from mbp.privacy.policy import load_policy
-from mbp.quality.failures import classify
+from mbp.quality.classes import classified_names
 
 MARKER = "<!-- mbp-ci-comment -->"
 # Of GitHub, in characters. Bytes are counted, which are never fewer.
@@ -90,7 +90,7 @@ def read_comment(
     no_base = base_problem(base_folder, base)
     manifest = read_manifest(folder, commit, MANIFEST)
     known = {"nodes": {}} if isinstance(manifest, Unseen) else manifest
-    veil = Veil(classify(load_contracts(root), known), load_policy(root))
+    veil = Veil(classified_names(load_contracts(root), known), load_policy(root))
     stored = base_folder or folder
     main = Unseen(no_base) if no_base else read_base_coverage(stored)
     makers: dict[Step, Callable[[dict[str, Any], Record], Part]] = {

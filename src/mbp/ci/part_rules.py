@@ -12,7 +12,7 @@ from mbp.errors import MbpError
 from mbp.privacy.page import Table
 from mbp.privacy.policy import Policy
 from mbp.privacy.scan import hits
-from mbp.quality.masking import MASKED, Classification, mask
+from mbp.quality.masking import MASKED, mask
 
 MOST_ROWS = 5
 NOT_LOOKED = ("skipped", "not run", "error", "not measurable")
@@ -21,16 +21,19 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Veil:
-    """What may not be shown: columns by the contracts, values by the policy of A108."""
+    """What may not be shown: columns of a classified name, values by the policy of A108.
 
-    classification: Classification
+    What is shown here may come from a fork: nothing of it can be followed, so the name alone decides.
+    """
+
+    classified: frozenset[str]
     policy: Policy
 
     def over(self, column: str, value: Any) -> Any:
         """The value, or its mask. What a fork sends may hold what its own masking let through."""
         if value is None or (isinstance(value, str) and MASKED.fullmatch(value)):
             return value
-        if column.lower() in self.classification.personal or self._tells(column, str(value)):
+        if column.lower() in self.classified or self._tells(column, str(value)):
             return mask(value)
         return value
 

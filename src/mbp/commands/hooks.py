@@ -198,26 +198,26 @@ def _would_send(watched: Watched) -> None:
 def _annotate(watched: Watched) -> None:
     """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
     from mbp.hooks.watch import text
+    from mbp.reporting.terminal import annotate, printable
 
     for state in watched.outcome.states:
         if state.counts_as_red:
             hook = watched.policy.hooks[state.hook_id]
             told = f"{hook.kpi.name} on {state.entity}: {state.why}"
-            typer.echo(
-                f"::error title={hook.action}::{told} (owner {hook.owner}, {hook.runbook})",
-                err=True,
-            )
+            annotate(hook.action, f"{told} (owner {hook.owner}, {hook.runbook})")
     for alarm in watched.alarms:
-        typer.echo(
-            f"::error title={alarm.id}::{alarm.subject}: {alarm.message}; {alarm.cure}"
+        annotate(
+            alarm.id,
+            f"{alarm.subject}: {alarm.message}; {alarm.cure}"
             f" (owner {watched.limits.owner}, {watched.limits.runbook})",
-            err=True,
         )
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         verdict = "green" if watched.passed else "red"
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(f"### Hooks: {verdict}\n\n```text\n{text(watched)}```\n")
+            # A fence of four, and none that long inside: what the rows say stays in it.
+            told = printable(text(watched)).replace("````", "''''")
+            file.write(f"### Hooks: {verdict}\n\n````text\n{told}````\n")
 
 
 def exercise(

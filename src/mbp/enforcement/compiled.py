@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from mbp.building.dbt_process import demand, run_dbt
 from mbp.contracts.model import Rule
@@ -17,6 +18,17 @@ def rule_queries(
     root: Path, target: str, changes: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Rule id -> a query that returns its failing rows on the target.
+
+    Raises:
+        MbpError: dbt cannot compile the project.
+    """
+    return queries_of(compiled_manifest(root, target, changes))
+
+
+def compiled_manifest(
+    root: Path, target: str, changes: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """dbt's manifest of the project with the SQL of every node, compiled for the target.
 
     Raises:
         MbpError: dbt cannot compile the project.
@@ -33,7 +45,17 @@ def rule_queries(
             )
         )
         text = (Path(folder) / "target" / "manifest.json").read_text(encoding="utf-8")
-    queries = {test.rule_id: test.sql for test in read_tests(json.loads(text))}
+    manifest: dict[str, Any] = json.loads(text)
+    return manifest
+
+
+def queries_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Rule id -> a query that returns its failing rows.
+
+    Raises:
+        MbpError: no test carries a rule.
+    """
+    queries = {test.rule_id: test.sql for test in read_tests(manifest)}
     if not queries:
         raise MbpError("no rule has a test: nothing to enforce", cure="run `mbp contracts render`")
     return queries

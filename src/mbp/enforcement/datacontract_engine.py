@@ -18,6 +18,7 @@ from mbp.building.dbt_process import environment
 from mbp.contracts.model import Contract, Rule
 from mbp.enforcement.compiled import query_of
 from mbp.enforcement.results import Check, RuleResult, Verdict, complete
+from mbp.quality.attribution import safe_message
 
 # Its words for a table that it could not look at, which it calls a failed check.
 UNREADABLE = "Could not read model"
@@ -163,7 +164,7 @@ def _result(check: Any, plan: Check, dataset: str, severity: str, seconds: float
         0 if verdict == "pass" else rows,
         seconds,
         plan.query is None,
-        plan.reason if verdict == "pass" else str(check.reason or ""),
+        plan.reason if verdict == "pass" else safe_message(str(check.reason or "")),
     )
 
 

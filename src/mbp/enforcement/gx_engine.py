@@ -19,19 +19,12 @@ from typing import Any
 
 from mbp.contracts.model import Contract, Rule
 from mbp.enforcement.compiled import query_of
+from mbp.enforcement.gx_docs import Shown, write_docs
 from mbp.enforcement.results import Check, RuleResult, Verdict, complete
+from mbp.quality.attribution import safe_message
+from mbp.quality.classes import Classes
 
 SCHEMA = "marts"
-SITE = "contracts"
-DOCS_FOLDER = "gx_docs"
-# Data Docs load styles and scripts from the network; the pages must be readable without.
-EXTERNAL = re.compile(
-    r"<(link|script|img)\b[^>]*\b(?:href|src)=[\"']?https?://[^>]*>(?:\s*</script>)?", re.IGNORECASE
-)
-STYLE = (
-    "<style>body{font-family:sans-serif;margin:2rem;max-width:75rem}table{border-collapse:collapse}"
-    "td,th{border:1px solid #ccc;padding:.25rem .5rem;text-align:left}.navbar img{display:none}</style>"
-)
 
 
 def expectation(rule: Rule, query: str) -> tuple[Any, Check]:
@@ -83,19 +76,21 @@ def run(
     queries: Mapping[str, str],
     connection_string: str,
     docs: Path | None = None,
+    classes: Classes | None = None,
 ) -> list[RuleResult]:
     """Validates every dataset on PostgreSQL.
 
     Args:
         connection_string: of SQLAlchemy.
         docs: folder for Data Docs that need no network; None writes none.
+        classes: of the tables that the queries read, for the masks of the Data Docs.
 
     Raises:
         MbpError: a rule without compiled SQL.
     """
     # It prints for every SQL rule that it does not name the batch; a rule reads several tables.
     with redirect_stdout(StringIO()):
-        found = _run(contracts, queries, connection_string, docs)
+        found = _run(contracts, queries, connection_string, docs, classes)
     wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
     return complete(found, wanted, "gx")
 
@@ -105,6 +100,7 @@ def _run(
     queries: Mapping[str, str],
     connection_string: str,
     docs: Path | None,
+    classes: Classes | None,
 ) -> list[RuleResult]:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
@@ -115,7 +111,6 @@ def _run(
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_postgres("warehouse", connection_string=connection_string)
     found: list[RuleResult] = []
-    definitions = []
     for contract in contracts:
         try:
             asset = source.add_table_asset(
@@ -123,7 +118,7 @@ def _run(
             )
         except TestConnectionError as error:
             # The other datasets are still judged; this one is an error, rule by rule.
-            reason = f"{SCHEMA}.{contract.dataset} cannot be read: {_one_line(error)}"
+            reason = f"{SCHEMA}.{contract.dataset} cannot be read: {safe_message(str(error))}"
             found += [
                 RuleResult(rule.id, rule.dataset, "gx", "error", reason=reason)
                 for rule in contract.rules
@@ -135,10 +130,9 @@ def _run(
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(name=contract.dataset, data=batch, suite=suite)
         )
-        definitions.append(definition)
         found += _validate(definition, contract, checks)
     if docs is not None:
-        _write_docs(gx, context, definitions, docs)
+        write_docs(context, docs, Shown(contracts, queries, classes))
     return found
 
 
@@ -170,10 +164,6 @@ def _validate(definition: Any, contract: Contract, checks: Mapping[str, Check]) 
     return found
 
 
-def _one_line(told: object) -> str:
-    return " ".join(str(told).split())[:300]
-
-
 def _result(one: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
     raised = [info for info in _exceptions(one.exception_info) if info.get("raised_exception")]
     verdict: Verdict = "pass" if one.success else ("warn" if severity == "warning" else "fail")
@@ -181,7 +171,7 @@ def _result(one: Any, plan: Check, dataset: str, severity: str, seconds: float) 
     reason = plan.reason
     if raised:
         verdict = "error"
-        reason = _one_line(raised[0].get("exception_message"))
+        reason = safe_message(str(raised[0].get("exception_message")))
     rows = 0 if verdict == "pass" else _failing_rows(one.result or {}, plan)
     return RuleResult(
         plan.rule_id,
@@ -212,29 +202,3 @@ def _failing_rows(result: Mapping[str, Any], plan: Check) -> int | None:
         number = re.match(r"\d+", str(observed))
         return int(number[0]) if number else None
     return None
-
-
-def _write_docs(gx: Any, context: Any, definitions: Sequence[Any], folder: Path) -> None:
-    """Data Docs of the run, readable without a network."""
-    folder.mkdir(parents=True, exist_ok=True)
-    context.add_data_docs_site(
-        SITE,
-        {
-            "class_name": "SiteBuilder",
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(folder.resolve()),
-            },
-        },
-    )
-    checkpoint = gx.Checkpoint(
-        name=SITE,
-        validation_definitions=list(definitions),
-        actions=[gx.checkpoint.UpdateDataDocsAction(name="docs", site_names=[SITE])],
-        result_format="SUMMARY",
-    )
-    context.checkpoints.add(checkpoint).run()
-    for page in folder.rglob("*.html"):
-        text = EXTERNAL.sub("", page.read_text(encoding="utf-8"))
-        page.write_text(text.replace("</head>", f"{STYLE}</head>", 1), encoding="utf-8")

@@ -15,17 +15,15 @@ from urllib.parse import quote
 from mbp.building.dbt_process import target_name
 from mbp.building.project import source_facts
 from mbp.contracts import Contract, all_rules, load_contracts
-from mbp.contracts.model import Rule
 from mbp.enforcement import datacontract_engine, dbt_engine, gx_engine
-from mbp.enforcement.compiled import rule_queries
+from mbp.enforcement.compiled import compiled_manifest, queries_of
 from mbp.enforcement.results import ENGINES, SPELLED, Engine, RuleResult
 from mbp.errors import MbpError
-from mbp.quality.failures import classify
-from mbp.quality.findings import Finding
+from mbp.quality.classes import Classes
 from mbp.quality.masking import plain_row
 from mbp.quality.measurable import not_measurable
-from mbp.quality.samples import SampleQuery, take_sample
-from mbp.warehouse import connect
+from mbp.quality.samples import SampleQuery, columns_of, take_sample
+from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.profile import read_target
 
 NO_DUCKDB = "Great Expectations 1.24 does not speak DuckDB: run it on PostgreSQL"
@@ -92,14 +90,15 @@ def run(
             cure="load the tables that the rules read",
         )
     judged = _only(contracts, {rule.id for rule in measured})
-    queries = rule_queries(root, target)
+    manifest = compiled_manifest(root, target)
+    queries = queries_of(manifest)
     place = place_of(root, target)
     found: list[RuleResult] = []
     for engine in engines:
         started = time.perf_counter()
         # The libraries talk on standard output, which is ours for the result.
         with redirect_stdout(sys.stderr):
-            results = _ask(root, engine, target, judged, queries, place, docs)
+            results = _ask(root, engine, target, judged, queries, place, docs, manifest)
         found += results
         found += [
             RuleResult(rule.id, rule.dataset, engine, "not measurable", reason=absent[rule.id])
@@ -109,7 +108,7 @@ def run(
         say(f"{SPELLED[engine]}: {len(results)} rules, {time.perf_counter() - started:.1f} s")
     order = {rule.id: index for index, rule in enumerate(rules)}
     found.sort(key=lambda one: (order[one.rule_id], ENGINES.index(one.engine)))
-    return _with_samples(root, target, contracts, queries, found)
+    return _with_samples(root, target, contracts, queries, manifest, found)
 
 
 def _ask(
@@ -120,6 +119,7 @@ def _ask(
     queries: Mapping[str, str],
     place: Place,
     docs: Path | None,
+    manifest: Mapping[str, Any],
 ) -> list[RuleResult]:
     rules = all_rules(contracts)
     if engine == "dbt":
@@ -131,7 +131,17 @@ def _ask(
             RuleResult(rule.id, rule.dataset, "gx", "cannot express", reason=NO_DUCKDB)
             for rule in rules
         ]
-    return gx_engine.run(contracts, queries, place.address, docs)
+    if docs is None:
+        return gx_engine.run(contracts, queries, place.address)
+    with connect(root, target, read_only=True) as warehouse:
+        classes = _classes(contracts, manifest, warehouse)
+        return gx_engine.run(contracts, queries, place.address, docs, classes)
+
+
+def _classes(
+    contracts: Sequence[Contract], manifest: Mapping[str, Any], warehouse: Warehouse
+) -> Classes:
+    return Classes(contracts, manifest, dialect=warehouse.engine, columns_of=columns_of(warehouse))
 
 
 def _only(contracts: Sequence[Contract], ids: set[str]) -> list[Contract]:
@@ -146,45 +156,27 @@ def _with_samples(
     target: str,
     contracts: Sequence[Contract],
     queries: Mapping[str, str],
+    manifest: Mapping[str, Any],
     results: Sequence[RuleResult],
 ) -> list[RuleResult]:
     """Failing rows by the SQL of the rule, the same for every engine; personal values masked."""
-    broken = {one.rule_id for one in results if one.caught}
-    rules = {rule.id: rule for rule in all_rules(contracts) if rule.id in broken}
-    classification = classify(contracts, {"nodes": {}})
+    broken = sorted({one.rule_id for one in results if one.caught})
     samples: dict[str, tuple[str, ...]] = {}
     with connect(root, target, read_only=True) as warehouse:
-        for rule in rules.values():
+        classes = _classes(contracts, manifest, warehouse)
+        for rule_id in broken:
             taken = take_sample(
-                _finding(rule),
-                SampleQuery(f"select * from (\n{queries[rule.id]}\n) as failing"),
+                SampleQuery(f"select * from (\n{queries[rule_id]}\n) as failing"),
                 warehouse,
                 dialect=warehouse.engine,
                 limit=SAMPLE_ROWS,
-                classification=classification,
+                classes=classes,
             )
-            samples[rule.id] = tuple(
+            samples[rule_id] = tuple(
                 ", ".join(f"{name}={value}" for name, value in plain_row(row).items())
                 for row in taken.rows
             )
     return [replace(one, sample=samples[one.rule_id]) if one.caught else one for one in results]
-
-
-def _finding(rule: Rule) -> Finding:
-    return Finding(
-        rule.id,
-        rule.dataset,
-        rule.owner,
-        "warning" if rule.severity == "warning" else "error",
-        "A89",
-        rule.family,
-        "fail",
-        None,
-        "",
-        rule.description,
-        None,
-        tuple(rule.columns),
-    )
 
 
 def disagreements(results: Sequence[RuleResult]) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,6 +11,7 @@ import duckdb
 import psycopg2
 
 from mbp.errors import MbpError
+from mbp.reporting.spreadsheet import csv_for_people
 from mbp.warehouse import Warehouse
 from mbp.warehouse.connection import Rows, quote_identifier
 
@@ -46,11 +45,8 @@ def relation(warehouse: Warehouse, name: str) -> bytes:
 
 def as_csv(columns: Sequence[str], rows: Rows) -> bytes:
     """CSV after RFC 4180, rows sorted; what is null is empty, as empty text is."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(sorted([_told(value) for value in row] for row in rows))
-    return text.getvalue().encode("utf-8")
+    told = sorted([_told(value) for value in row] for row in rows)
+    return csv_for_people(columns, told).encode("utf-8")
 
 
 def _told(value: Any) -> str:

@@ -10,6 +10,7 @@ from mbp.cdc.watched import Alarm
 from mbp.hooks.decide import Outcome, State, by_hook, worst
 from mbp.hooks.measurements import WHOLE, Measurement, OpenDecision, Picture
 from mbp.hooks.policy import HookPolicy
+from mbp.reporting.terminal import paint
 
 BARS = "▁▂▃▄▅▆▇█"
 TREND = 10
@@ -91,7 +92,7 @@ def status(
 
 
 def text(found: Status, *, colour: bool) -> str:
-    """The screen. Colour codes only for a terminal."""
+    """The screen. Colours only for a terminal."""
     verdict = "all green" if found.passed else "NOT GREEN"
     lines = [
         f"{found.now[:19]} UTC  {verdict}",
@@ -103,7 +104,7 @@ def text(found: Status, *, colour: bool) -> str:
         unit = row.unit if len(row.unit) <= 3 else ""  # noqa: PLR2004 (the width of its column)
         painted = f"{row.state:<8}"
         if colour:
-            painted = f"\x1b[{COLOURS.get(row.state, '31')}m{painted}\x1b[0m"
+            painted = paint(painted, COLOURS.get(row.state, "31"))
         lines.append(
             f"{row.name:<20.20}{row.value:>8} {unit:<4}{row.target:>7} {row.window:<7}"
             f"{spark(row.trend):<{TREND}} {painted} {row.owner:<6} {row.open_decisions or ''}".rstrip()

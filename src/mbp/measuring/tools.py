@@ -17,6 +17,7 @@ from typing import Any
 from mbp.contracts import Contract, load_contracts
 from mbp.enforcement.results import RuleResult
 from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_PASS, MbpError
+from mbp.reporting.terminal import guard
 from mbp.warehouse import connect, quote_identifier
 
 RELATION = "marts.mbp_quotes"
@@ -89,4 +90,5 @@ def read(contract: Contract, order: Mapping[str, Any]) -> float:
 
 
 if __name__ == "__main__":
+    guard()
     sys.exit(main(sys.argv[1:]))

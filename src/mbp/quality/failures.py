@@ -12,20 +12,14 @@ from mbp.building.dbt_process import target_name, target_path
 from mbp.building.preflight import SAMPLE, raw_origin
 from mbp.building.project import source_facts
 from mbp.contracts import Contract, all_rules, load_contracts
-from mbp.contracts.model import OPEN_CLASSES
 from mbp.errors import MbpError
 from mbp.paths import shown
+from mbp.quality.classes import Classes
 from mbp.quality.findings import Finding, collect
 from mbp.quality.freshness import stale_reasons
-from mbp.quality.masking import Classification
 from mbp.quality.measurable import NOTHING_ABSENT, not_measurable
-from mbp.quality.samples import Sample, sample_query, take_sample
+from mbp.quality.samples import Sample, columns_of, sample_query, take_sample
 from mbp.warehouse import connect
-
-# Columns that the models add to every change log; they describe the change, not a person.
-CHANGE_COLUMNS = frozenset(
-    {"change_operation", "is_deleted", "committed_at", "log_position", "loaded_at"}
-)
 
 
 @dataclass(frozen=True)
@@ -102,28 +96,6 @@ def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
     return None
 
 
-def classify(contracts: Sequence[Contract], manifest: Mapping[str, Any]) -> Classification:
-    """Personal and open column names of the project.
-
-    A class that is neither public nor internal counts as personal: an unknown word must not open a
-    column. Models outside the contracts may mark a column with `meta: {classification: personal}`.
-    """
-    personal: set[str] = set()
-    known: set[str] = set(CHANGE_COLUMNS)
-    for contract in contracts:
-        for column in contract.columns:
-            known.add(column.name.lower())
-            if not column.open:
-                personal.add(column.name.lower())
-    for node in manifest["nodes"].values():
-        for name, column in (node.get("columns") or {}).items():
-            meta = column.get("meta") or (column.get("config") or {}).get("meta") or {}
-            word = str(meta.get("classification") or "").lower()
-            if word and word not in OPEN_CLASSES:
-                personal.add(name.lower())
-    return Classification(personal=frozenset(personal), open=frozenset(known - personal))
-
-
 @dataclass(frozen=True)
 class LastRun:
     """The last run of dbt: its artifacts, the verdict on every test and rule, remarks on staleness."""
@@ -176,16 +148,20 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
     queries = {finding.rule_id: sample_query(finding, run.manifest, compiled) for finding in told}
     samples: dict[str, Sample] = {}
     if limit > 0 and any(queries.values()):
-        classification = classify(run.contracts, run.manifest)
         with connect(root, target, read_only=True) as warehouse:
+            classes = Classes(
+                run.contracts,
+                run.manifest,
+                dialect=warehouse.engine,
+                columns_of=columns_of(warehouse),
+            )
             for finding in told:
                 samples[finding.rule_id] = take_sample(
-                    finding,
                     queries[finding.rule_id],
                     warehouse,
                     dialect=warehouse.engine,
                     limit=limit,
-                    classification=classification,
+                    classes=classes,
                 )
     return Failures(
         findings=[(finding, samples.get(finding.rule_id, Sample())) for finding in told],

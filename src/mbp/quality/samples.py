@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import duckdb
@@ -11,8 +12,10 @@ import psycopg2
 
 from mbp.errors import MbpError
 from mbp.quality.attribution import safe_message
+from mbp.quality.classes import Classes, ColumnsOf
 from mbp.quality.findings import Finding
-from mbp.quality.masking import Classification, masked_columns, masked_rows
+from mbp.quality.lineage import Trust, trust_of
+from mbp.quality.masking import masked_rows
 from mbp.sql_guard import demand_query
 
 # dbt's own column tests return a value and a count; the whole rows behind it help more.
@@ -127,16 +130,28 @@ def check_read_only(sql: str, dialect: str) -> None:
     demand_query(sql, dialect, cure="a test may only read; run `mbp build` again")
 
 
+def columns_of(reader: Reader) -> ColumnsOf:
+    """Asks the warehouse which columns a relation has, once for each."""
+
+    @cache
+    def ask(relation: str) -> Sequence[str] | None:
+        try:
+            return reader.query(f"select * from {relation} limit 0")[0]
+        except (MbpError, duckdb.Error, psycopg2.Error):
+            return None
+
+    return ask
+
+
 def take_sample(
-    finding: Finding,
     query: SampleQuery | None,
     reader: Reader,
     *,
     dialect: str,
     limit: int,
-    classification: Classification,
+    classes: Classes,
 ) -> Sample:
-    """Up to `limit` failing rows of `finding`, masked; a query that fails now becomes a note."""
+    """Up to `limit` of the rows, masked; a query that fails now becomes a note."""
     if query is None:
         return Sample(note="no rows to show")
     try:
@@ -147,12 +162,9 @@ def take_sample(
         return Sample(note=f"rows cannot be shown: {error.what}")
     except (duckdb.Error, psycopg2.Error) as error:
         return Sample(note=f"rows cannot be shown: {safe_message(str(error))}")
-    hidden = masked_columns(
-        columns,
-        sql=query.rows,
-        dialect=dialect,
-        rule_columns=finding.columns,
-        classification=classification,
+    trusts = trust_of(classes.follow(query.rows), columns)
+    hidden = frozenset(
+        name for name, trust in zip(columns, trusts, strict=True) if trust is not Trust.OPEN
     )
     return Sample(
         rows=tuple(masked_rows(columns, rows, hidden)),

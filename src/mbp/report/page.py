@@ -20,6 +20,7 @@ from mbp.gate.report import CheckResult, GateReport
 from mbp.report.facts import Absence, Facts, KpiFacts, LagFacts, RuleFacts, Trend, WatchFacts
 from mbp.report.sections import sections
 from mbp.reporting.chart import Point, line_chart
+from mbp.reporting.terminal import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Mail and chat refuse or clip what is much larger, and so would a reader.
@@ -91,8 +92,8 @@ def page(facts: Facts) -> str:
         charts=charts(facts.watch),
         rule_groups=rule_groups(facts.rules),
     )
-    # Half of a surrogate pair, as JSON can hold it, has no UTF-8.
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    # Another direction of writing in a value would turn what stands around it.
+    text = printable(text)
     if len(text.encode()) > LIMIT_BYTES:
         raise MbpError(
             f"the page would have {len(text.encode()):,} bytes, at most {LIMIT_BYTES:,} are readable",

@@ -14,6 +14,7 @@ from mbp.files import write_text
 from mbp.reporting.findings import Suite
 from mbp.reporting.junit import junit
 from mbp.reporting.sarif import sarif
+from mbp.reporting.terminal import printable
 
 
 def text(suite: Suite) -> str:
@@ -21,9 +22,11 @@ def text(suite: Suite) -> str:
     lines = []
     for finding in suite.findings:
         cure = f". Cure: {finding.cure}" if finding.cure else ""
-        lines.append(
+        line = (
             f"{finding.place}: {finding.level} {finding.code}: {finding.sentence.rstrip('.')}{cure}"
         )
+        # A line end in a value would begin a line that nobody wrote.
+        lines.append(line.replace("\n", "\\n"))
     return "\n".join([*lines, summary(suite)]) + "\n"
 
 
@@ -66,14 +69,15 @@ FORMATS = tuple(_WRITERS)
 
 
 def written(suite: Suite, form: str) -> str:
-    """The suite in one of `FORMATS`, ending in a newline.
+    """The suite in one of `FORMATS`, ending in a newline; what a reader cannot see is escaped.
 
     Raises:
         MbpError: there is no such form.
     """
     if form not in _WRITERS:
         raise MbpError(f"no format {form!r}", cure=f"use one of {', '.join(FORMATS)}")
-    return _WRITERS[form](suite)
+    # Escaped as JSON does it: a parser of JSON and SARIF reads the same values.
+    return printable(_WRITERS[form](suite))
 
 
 def deliver(suite: Suite, form: str, output: Path | None) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from mbp.reporting.terminal import guard, printable
+
 # How a library tells its steps; `Progress.say` is one.
 Say = Callable[[str], None]
 
@@ -73,7 +75,7 @@ class Living:
 
     def count(self, phase: str, done: int, of: int, unit: str) -> None:
         """A bar that fills."""
-        if phase != self._step:
+        if printable(phase) != self._step:
             self.end()
             self._begin(phase, of, unit)
         self._bar.update(self._task, completed=done, total=of, told=f"{done:,} of {of:,} {unit}")
@@ -90,6 +92,7 @@ class Living:
         self._task, self._step = None, ""
 
     def _begin(self, step: str, of: int | None, unit: str) -> None:
+        step = printable(step)
         self._step, self._begun = step, time.monotonic()
         told = f"0 of {of:,} {unit}" if of is not None else ""
         self._task = self._bar.add_task(step, total=of, told=told)
@@ -116,6 +119,8 @@ def progress() -> Iterator[Progress]:
         transient=True,
     )
     with bar:
+        # While it lives, it stands in for both streams itself, and would draw what is printed with its colours.
+        guard()
         living = Living(bar)
         yield living
         living.end()

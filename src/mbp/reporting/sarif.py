@@ -66,11 +66,11 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
                 }
             }
         ],
-        "partialFingerprints": {"finding/v1": hashlib.sha256(identity.encode("utf-8")).hexdigest()},
+        "partialFingerprints": {"finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()},
     }
 
 
 def _location(path: str) -> dict[str, str]:
     if Path(path).is_absolute():
         return {"uri": Path(path).as_uri()}
-    return {"uri": quote(path), "uriBaseId": BASE}
+    return {"uri": quote(path, errors="surrogatepass"), "uriBaseId": BASE}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from datetime import date, datetime, time
@@ -11,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from mbp.errors import MbpError
+from mbp.reporting.spreadsheet import csv_for_people
 from mbp.semantic.query import Answer
 
 NOTHING = "-"
@@ -59,8 +58,8 @@ def _table(answer: Answer) -> str:
 
     def line(row: list[str]) -> str:
         told = [
-            cell.rjust(width) if place >= first_metric else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            text.rjust(width) if place >= first_metric else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         return "  ".join(told).rstrip()
 
@@ -70,11 +69,7 @@ def _table(answer: Answer) -> str:
 
 
 def _csv(answer: Answer) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(answer.columns)
-    writer.writerows([_exact(value) for value in row] for row in answer.rows)
-    return stream.getvalue()
+    return csv_for_people(answer.columns, ([_exact(value) for value in row] for row in answer.rows))
 
 
 def _json(answer: Answer) -> str:

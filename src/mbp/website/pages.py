@@ -21,6 +21,7 @@ from mbp.errors import MbpError
 from mbp.hooks.policy import load_hooks
 from mbp.report.page import TEMPLATES as REPORT
 from mbp.report.page import breakable, marked
+from mbp.reporting.terminal import printable
 from mbp.website.diagram import diagram, relationships
 from mbp.website.documents import documents, title_and_body
 from mbp.website.roles import Role, load_roles
@@ -104,7 +105,7 @@ def _written(world: World) -> list[tuple[str, str]]:
         shown = environment.get_template(template).render(
             world=world, page=name, base=base, title=title, lead=lead, **told
         )
-        return f"{name}.html", shown
+        return f"{name}.html", printable(shown)
 
     root = world.root
     policy = load_policy(root)

@@ -16,6 +16,7 @@ from mbp.enforcement.parity import measure, render
 from mbp.enforcement.results import ENGINES
 from mbp.enforcement.run import disagreements, failed, run
 from mbp.errors import EXIT_FINDINGS, MbpError
+from mbp.quality.masking import mask
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
 
@@ -80,11 +81,15 @@ def test_spoiled_rows_are_found_by_all_three_and_shown_without_personal_values(
             )
             warehouse.execute("update marts.mbp_markets set category = ''")
         arguments = ["quality", "run", "--engine", "all", "--target", "postgres", "--json"]
-        result = CliRunner().invoke(cli.app, arguments)
+        result = CliRunner().invoke(cli.app, [*arguments, "--docs", str(tmp_path / "docs")])
 
     assert result.exit_code == EXIT_FINDINGS
     assert "action: data_contract_break" in result.stderr
     assert "jane" not in result.stdout
+    written = [path for path in (tmp_path / "docs").rglob("*") if path.is_file()]
+    texts = {path.name: path.read_bytes().decode("utf-8", "replace") for path in written}
+    assert any(mask("jane@example.org") in text for text in texts.values())
+    assert [name for name, text in texts.items() if "jane" in text] == []
     told = json.loads(result.stdout)
     assert told["disagreements"] == []
     broken = {

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from mbp import cli
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.errors import MbpError
-from mbp.quality.failures import classify, read_artifact
+from mbp.quality.classes import classified_names
+from mbp.quality.failures import read_artifact
 
 
 @pytest.fixture
@@ -101,13 +102,16 @@ def test_artifacts_that_cannot_be_read(
         read_artifact(folder, name, folder)
 
 
-def test_classes_of_the_contracts_are_kept(project_root: Path, artifacts: Any) -> None:
+def test_names_that_are_classified_anywhere_are_known(project_root: Path, artifacts: Any) -> None:
     contracts = load_contracts(project_root)
     artifacts.nodes["model.mbp.mbp_quotes"]["columns"] = {
         "actor": {"meta": {"classification": "personal"}},
         "quote_id": {"meta": {}},
     }
-    classes = classify(contracts, artifacts.manifest)
-    assert {"decided_by_hash", "user_id_hash", "actor"} <= classes.personal
-    assert {"quote_id", "price", "log_position"} <= classes.open
-    assert not classes.open & classes.personal
+    manifest = {
+        **artifacts.manifest,
+        "sources": {"s": {"columns": {"Body": {"config": {"meta": {"classification": "?"}}}}}},
+    }
+    names = classified_names(contracts, manifest)
+    assert {"decided_by_hash", "user_id_hash", "details", "actor", "body"} <= names
+    assert not {"quote_id", "price", "market_id"} & names

@@ -9,13 +9,11 @@ import duckdb
 import pytest
 
 from mbp.errors import MbpError
+from mbp.quality.classes import Classes
 from mbp.quality.findings import Finding, collect
-from mbp.quality.masking import Classification, mask
-from mbp.quality.samples import Sample, check_read_only, sample_query, take_sample
+from mbp.quality.masking import mask
+from mbp.quality.samples import Sample, check_read_only, columns_of, sample_query, take_sample
 
-CLASSES = Classification(
-    personal=frozenset({"user_id_hash"}), open=frozenset({"quote_id", "market_id", "price"})
-)
 QUOTES = '"mbp"."marts"."mbp_quotes"'
 
 
@@ -60,11 +58,18 @@ def failing(artifacts: Any, rule_id: str) -> Finding:
 
 
 def shown(artifacts: Any, reader: DuckdbReader, rule_id: str, limit: int = 5) -> Sample:
-    finding = failing(artifacts, rule_id)
-    query = sample_query(finding, artifacts.manifest, {})
-    return take_sample(
-        finding, query, reader, dialect="duckdb", limit=limit, classification=CLASSES
-    )
+    query = sample_query(failing(artifacts, rule_id), artifacts.manifest, {})
+    for name in ("mbp_quotes", "int_mbp__quotes_latest"):
+        node = artifacts.nodes[f"model.mbp.{name}"]
+        node["columns"] = {
+            **{
+                column: {"meta": {"classification": "public"}}
+                for column in ("quote_id", "market_id", "price", "is_deleted")
+            },
+            "user_id_hash": {"meta": {"classification": "personal"}},
+        }
+    classes = Classes([], artifacts.manifest, dialect="duckdb", columns_of=columns_of(reader))
+    return take_sample(query, reader, dialect="duckdb", limit=limit, classes=classes)
 
 
 def test_not_null_shows_the_whole_rows(artifacts: Any, reader: DuckdbReader) -> None:

@@ -41,7 +41,7 @@ def mounted(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+        subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False)
 
 
 def fill(folder: Path) -> int:
