@@ -19,6 +19,8 @@ from mbp.yaml_io import line_of, load
 POLICY = "contracts/a108/privacy.yaml"
 # The first of two that lie over each other is kept: a password in an address is no e-mail.
 KINDS = ("access_token", "pix_key", "card", "cnpj", "cpf", "email", "phone", "ip", "name")
+# What no reader of files opens; an allowance may name it, no detector finds it.
+UNREAD = "unread"
 SOURCE_KINDS = ("files", "repository", "evidence", "table", "datasets", "published")
 WORDS = {"type": "array", "items": TEXT, "uniqueItems": True}
 PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
@@ -56,7 +58,7 @@ SCHEMA = closed(
                 **closed(
                     {
                         "place": TEXT,
-                        "kind": {"enum": KINDS},
+                        "kind": {"enum": (*KINDS, UNREAD)},
                         "reason": TEXT,
                         "expires": {"type": "string", "format": "date"},
                         "count": {"type": "integer", "minimum": 1},
