@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mbp.privacy.policy import Policy, Words
 
@@ -61,6 +62,39 @@ class Page:
     def before(self, start: int, length: int) -> str:
         """At most so many characters of the line in front of a place."""
         return self.text[max(0, start - length) : start].rpartition("\n")[2]
+
+    @cached_property
+    def lower(self) -> str | None:
+        """The text in small letters; None when it would not be as long (a few capitals have longer ones)."""
+        lower = self.text.lower()
+        return lower if len(lower) == len(self.text) else None
+
+    def in_lines(self, form: re.Pattern[str], hints: Iterable[str]) -> Iterator[re.Match[str]]:
+        """Matches in the lines that hold one of the `hints`, in small letters: most lines are never searched."""
+        lower = self.lower
+        if lower is None:
+            yield from form.finditer(self.text)
+            return
+        lines: dict[int, int] = {}
+        for hint in hints:
+            position = lower.find(hint)
+            while position >= 0:
+                start = lower.rfind("\n", 0, position) + 1
+                end = lines.get(start) or lower.find("\n", position)
+                end = len(lower) if end < 0 else end
+                lines[start] = end
+                position = lower.find(hint, max(end, position + 1))
+        for start in sorted(lines):
+            yield from form.finditer(self.text, start, lines[start])
+
+    def named(self, kind: str, form: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Matches of which a word on the line, or the name of the column, says that they are of a kind."""
+        words = self.policy.words[kind]
+        names = self.table.names if self.table else ()
+        everywhere = any(verdict(words, parts(name)) > 0 for name in names)
+        for found in form.finditer(self.text) if everywhere else self.in_lines(form, words.says):
+            if self.says(kind, *found.span()) > 0:
+                yield found
 
     def unnamed(self, start: int) -> bool:
         """Whether nothing in front of a value names it: no column, no word since the value before."""
