@@ -60,7 +60,7 @@ IPV4 = re.compile(
 )
 # In the name of a host: `ip-203-0-113-9.ec2`, `203-0-113-9.dsl.provider`.
 IN_HOST = re.compile(
-    rf"(?<![\w.])(?:[a-z]{{2,8}}-)?(?P<octets>(?:{OCTET}-){{3}}{OCTET})(?=\.[a-z][\w-]*\.)"
+    rf"(?=\d)(?<![\w.])(?P<octets>(?:{OCTET}-){{3}}{OCTET})(?=\.[a-z][\w-]*\.)"
 )
 IPV6 = re.compile(
     r"[23](?<![\w:.].)[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])"
@@ -82,9 +82,7 @@ CELL_NAME = re.compile(
 def email(page: Page) -> Iterator[Hit]:
     """Addresses of people; not those of documentation (RFC 2606), of shells and of repositories."""
     yield from _spelled_out(page)
-    if "@" not in page.text:
-        return
-    for found in EMAIL.finditer(page.text):
+    for found in page.in_lines(EMAIL, ("@",)):
         address, domain, top = found["address"], found["domain"].lower(), found["top"].lower()
         start, end = found.span("address")
         local = address.partition("@")[0].rstrip()

@@ -18,8 +18,8 @@ WRAPPED = re.compile(
     r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,100}\r?\n[ \t]*)+[A-Za-z0-9+/]{2,100}={0,2}"
 )
 HEXADECIMAL = re.compile(
-    r"(?<![0-9A-Za-z])(?:\\+x|0[xX])?(?P<digits>(?:[0-9a-fA-F]{2}){9,}"
-    r"|(?:[0-9a-fA-F]{2}(?: {1,2}|[:,-])){8,}[0-9a-fA-F]{2})(?![0-9A-Za-z])"
+    r"[0-9a-fA-F]{2}(?:(?<![0-9A-Za-z]..)|(?<=[0\\][xX]..))"
+    r"(?:(?:[0-9a-fA-F]{2}){8,}|(?:(?: {1,2}|[:,-])[0-9a-fA-F]{2}){8,})(?![0-9A-Za-z])"
 )
 NOT_HEXADECIMAL = re.compile(r"[^0-9a-fA-F]")
 SEGMENTS = re.compile(r"[A-Za-z0-9]{12,}={0,2}")
@@ -64,7 +64,7 @@ def tokens(text: str) -> Iterator[Token]:
                 if inside is not None:
                     yield Token(*segment.span(), "base64", inside)
     for found in HEXADECIMAL.finditer(text):
-        inside = readable(bytes.fromhex(NOT_HEXADECIMAL.sub("", found["digits"])))
+        inside = readable(bytes.fromhex(NOT_HEXADECIMAL.sub("", found[0])))
         if inside is not None:
             yield Token(*found.span(), "hexadecimal", inside)
 

@@ -144,11 +144,11 @@ def issued(digits: str) -> bool:
 
 def loose(page: Page, kind: str, lengths: Sequence[int]) -> Iterator[tuple[int, int, str]]:
     """Numbers digit by digit, and in any groups behind a word that names them: start, end and digits."""
-    for found in APART.finditer(page.text):
+    for found in page.matches(APART):
         digits = DIGITS.sub("", found[0])
-        if len(digits) in lengths and len(set(digits)) >= APART_KINDS:
-            if page.says(kind, *found.span()) >= 0:
-                yield (*found.span(), digits)
+        fits = len(digits) in lengths and len(set(digits)) >= APART_KINDS
+        if fits and page.says(kind, *found.span()) >= 0:
+            yield (*found.span(), digits)
     for found in page.named(kind, CHAIN):
         places = [at for at, character in enumerate(found[0]) if character.isdigit()]
         for length in lengths:

@@ -69,30 +69,37 @@ class Page:
         lower = self.text.lower()
         return lower if len(lower) == len(self.text) else None
 
-    def in_lines(self, form: re.Pattern[str], hints: Iterable[str]) -> Iterator[re.Match[str]]:
+    def in_lines(self, form: re.Pattern[str], hints: Sequence[str]) -> Iterator[re.Match[str]]:
         """Matches in the lines that hold one of the `hints`, in small letters: most lines are never searched."""
-        lower = self.lower
-        if lower is None:
+        if self.lower is None:
             yield from form.finditer(self.text)
             return
-        lines: dict[int, int] = {}
-        for hint in hints:
-            position = lower.find(hint)
-            while position >= 0:
-                start = lower.rfind("\n", 0, position) + 1
-                end = lines.get(start) or lower.find("\n", position)
-                end = len(lower) if end < 0 else end
-                lines[start] = end
-                position = lower.find(hint, max(end, position + 1))
-        for start in sorted(lines):
-            yield from form.finditer(self.text, start, lines[start])
+        key = tuple(hints)
+        if key not in self._lines:
+            self._lines[key] = list(_lines_with(self.lower, key))
+        for start, end in self._lines[key]:
+            yield from form.finditer(self.text, start, end)
+
+    def matches(self, form: re.Pattern[str]) -> Sequence[re.Match[str]]:
+        """All matches, searched once however many detectors ask for them."""
+        if form not in self._matches:
+            self._matches[form] = list(form.finditer(self.text))
+        return self._matches[form]
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, ...], list[tuple[int, int]]]:
+        return {}
+
+    @cached_property
+    def _matches(self) -> dict[re.Pattern[str], list[re.Match[str]]]:
+        return {}
 
     def named(self, kind: str, form: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Matches of which a word on the line, or the name of the column, says that they are of a kind."""
         words = self.policy.words[kind]
         names = self.table.names if self.table else ()
         everywhere = any(verdict(words, parts(name)) > 0 for name in names)
-        for found in form.finditer(self.text) if everywhere else self.in_lines(form, words.says):
+        for found in form.finditer(self.text) if everywhere else self.in_lines(form, sorted(words.says)):
             if self.says(kind, *found.span()) > 0:
                 yield found
 
@@ -106,6 +113,18 @@ class Page:
     def around(self, start: int, end: int) -> tuple[str, str]:
         """The characters beside a span, empty at the ends of the text."""
         return self.text[start - 1 : start] if start else "", self.text[end : end + 1]
+
+
+def _lines_with(lower: str, hints: Iterable[str]) -> list[tuple[int, int]]:
+    lines: dict[int, int] = {}
+    for hint in hints:
+        position = lower.find(hint)
+        while position >= 0:
+            start = lower.rfind("\n", 0, position) + 1
+            end = lines.get(start) or lower.find("\n", position)
+            lines[start] = len(lower) if end < 0 else end
+            position = lower.find(hint, max(lines[start], position + 1))
+    return sorted(lines.items())
 
 
 def parts(text: str) -> list[str]:

@@ -73,12 +73,7 @@ SCHEMA = closed(
             {
                 "lines": {"type": "integer", "minimum": 2000},
                 "seeds": closed({"tuned": {"type": "integer"}, "held_out": {"type": "integer"}}),
-                "targets": closed(
-                    {
-                        kind: closed({"recall_percent": PERCENT, "precision_percent": PERCENT})
-                        for kind in KINDS
-                    }
-                ),
+                "target": closed({"recall_percent": PERCENT, "precision_percent": PERCENT}),
             }
         ),
     }
@@ -125,7 +120,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Target:
-    """What must be reached on the corpus."""
+    """What every kind must reach on every corpus."""
 
     recall_percent: float
     precision_percent: float
@@ -145,7 +140,7 @@ class Policy:
     allowances: tuple[Allowance, ...]
     corpus_lines: int
     corpus_seeds: Mapping[str, int]
-    targets: Mapping[str, Target]
+    target: Target
     path: str
 
 
@@ -192,7 +187,7 @@ def load_policy(root: Path) -> Policy:
         ),
         corpus_lines=value["measure"]["lines"],
         corpus_seeds=dict(value["measure"]["seeds"]),
-        targets={kind: Target(**entry) for kind, entry in value["measure"]["targets"].items()},
+        target=Target(**value["measure"]["target"]),
         path=name,
     )
 
