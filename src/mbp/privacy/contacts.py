@@ -27,25 +27,31 @@ SPELLED_OUT = re.compile(
     re.IGNORECASE,
 )
 SPELLED_DOT = re.compile(r" ?[\[({<] ?(?:dot|ponto|d) ?[\])}>] ?| ponto | dot ", re.IGNORECASE)
-SPELLED_HINTS = tuple(
-    f"{opening}{space}{word}{space}{closing}"
-    for opening, closing in ("[]", "()", "{}", "<>")
-    for space in ("", " ")
-    for word in ("at", "arroba", "a")
-) + (" arroba ",)
+SPELLED_HINTS = (
+    " arroba ",
+    *(
+        f"{opening}{space}{word}{space}{closing}"
+        for opening, closing in (("[", "]"), ("(", ")"), ("{", "}"), ("<", ">"))
+        for space in ("", " ")
+        for word in ("at", "arroba", "a")
+    ),
+)
 
 INTERNATIONAL = re.compile(
     r"[+0](?<![\w+.\-/].)(?:(?<=\+)|(?<=0)0) ?\d(?:[ .\-()/]{0,3}\d){6,14}(?!\w)"
 )
 # Country, trunk prefix (0, 0xx, 0 and the code of a carrier), area, number; each part with what may separate it.
 BRAZILIAN = re.compile(
-    r"(?=[+(\d])(?<![\w.\-+/])(?P<country>\(?(?:\+|00)?55\)?[ .\-/]{0,3})?"
+    r"(?=[+(\[\d])(?<![\w.\-+/])(?P<country>\(?(?:\+|00)?55\)?[ .\-/]{0,3})?"
     r"(?P<area>\(?0[ -]?(?:[xX]{2}|\d\d(?=[ .\-/)(]))?[ .\-)]{0,2}\(?\d{2}\)?|\(\d{2}\)|\[\d{2}\]|\d{2})"
     r"(?P<gap>[ .\-/]{0,3})"
-    r"(?P<number>9[ .\-]{0,2}\d{4}[ .\-]{0,3}\d{4}|9\d{2}[ .\-]\d{3}[ .\-]\d{3}|[2-5]\d{3}[ .\-]{0,3}\d{4})(?!\w|-\d|\.\d)"
+    r"(?P<number>9[ .\-]{0,2}\d{4}[ .\-]{0,3}\d{4}|9\d{2}[ .\-]\d{3}[ .\-]\d{3}|[2-5]\d{3}[ .\-]{0,3}\d{4})"
+    r"(?!\w|-\d|\.\d)"
 )
 # Seven digits and more in any groups, behind a word that says telephone.
-PHONE_CHAIN = re.compile(r"[+(]?\d(?<!\d\d)(?:[ .,\-/_()xX]{0,3}\d){7,13}(?!\w)")
+PHONE_CHAIN = re.compile(
+    r"[+(]?\d(?<!\d\d)(?:(?:[ .\-/_()xX]{0,3}\d){7,13}|(?:,\d(?!\d)){7,12})(?!\w)"
+)
 MOBILE_APART = re.compile(r"9[ .\-]{0,2}\d{4}[ .\-]{1,3}\d{4}|9\d\d[ .\-]\d{3}[ .\-]\d{3}")
 DECIMALS = re.compile(r"[.,]\d{1,2}(?!\d)")
 YEARS = re.compile(r"(?:19|20)\d\d.{0,3}(?:19|20)\d\d")
@@ -59,13 +65,11 @@ IPV4 = re.compile(
     rf"(?=\d)(?<![\w.+])(?<!\w-)(?:{OCTETS}|0?(?:\d{{3}}\.){{3}}\d{{3}})(?!\w|\.\d|-(?!{OCTETS}\b)\w|\+)"
 )
 # In the name of a host: `ip-203-0-113-9.ec2`, `203-0-113-9.dsl.provider`.
-IN_HOST = re.compile(
-    rf"(?=\d)(?<![\w.])(?P<octets>(?:{OCTET}-){{3}}{OCTET})(?=\.[a-z][\w-]*\.)"
-)
+IN_HOST = re.compile(rf"(?=\d)(?<![\w.])(?P<octets>(?:{OCTET}-){{3}}{OCTET})(?=\.[a-z][\w-]*\.)")
 IPV6 = re.compile(
     r"[23](?<![\w:.].)[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])"
 )
-SMALL_OCTET, SMALLEST_PLAIN = 25, 10
+SMALL_OCTET, SMALLEST_PLAIN, LARGEST_MINOR = 25, 10, 100
 IPV6_GROUPS = 3
 COMPARED = ("==", "~=", ">=", "<=", "!=", "^", "~")
 PRODUCT = re.compile(r"[A-Za-z)]/$")
@@ -143,9 +147,9 @@ def phone(page: Page) -> Iterator[Hit]:
             yield Hit(found.start(), found.end(), "phone", "telephone", number)
     for found in page.named("phone", PHONE_CHAIN):
         digits = re.sub(r"\D", "", found[0])
-        number = next((one for one in readings(digits, "+" in found[0]) if known(one)), None)
-        if number:
+        for number in filter(known, readings(digits, "+" in found[0])):
             yield Hit(found.start(), found.end(), "phone", "telephone", number)
+            break
 
 
 def area_given(area: str) -> bool:
@@ -207,8 +211,9 @@ def ip(page: Page) -> Iterator[Hit]:
         before = page.text[max(0, found.start() - 3) : found.start()]
         versioned = before.endswith(COMPARED) or PRODUCT.search(before)
         octets = [int(octet) for octet in found[0].split(".")]
-        # 1.2.3.4 is more often a version than a host; four of two digits are not.
+        # 1.2.3.4 and 6.28.1.0 are more often versions than hosts; four of two digits are not.
         small = max(octets) <= SMALL_OCTET and min(octets) < SMALLEST_PLAIN
+        small = small or (octets[0] < SMALLEST_PLAIN and max(octets) < LARGEST_MINOR)
         if told > 0 or (told == 0 and not small and not versioned):
             yield Hit(found.start(), found.end(), "ip", "IPv4 address", address)
     for found in IN_HOST.finditer(page.text):

@@ -1,4 +1,4 @@
-"""Files as text: archives and databases are opened, one inside another; what nothing here reads is `Unread`, never empty."""
+"""Files as text: archives and databases are opened, one inside another. What nothing reads is `Unread`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values in another encoding: base64 in both alphabets and hexadecimal, packed or not. Each token is decoded once per level."""
+"""Text in base64 of both alphabets and in hexadecimal. Each token is decoded once per level."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_HEXADECIMAL = re.compile(r"[^0-9a-fA-F]")
 SEGMENTS = re.compile(r"[A-Za-z0-9]{12,}={0,2}")
 WORDS = re.compile(r"[A-Z]?[a-z]+(?:[-_/][A-Za-z]?[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
 URL_SAFE = str.maketrans("-_", "+/")
-SPACE = re.compile(r"\s+")
+LINE = re.compile(r"\S+")
 LARGEST_INSIDE = 16 * 1024 * 1024
 PRINTABLE = 0.95
 
@@ -44,12 +44,19 @@ def tokens(text: str) -> Iterator[Token]:
     """Every token that hides text, in no fixed order; no two of one encoding overlap."""
     taken: list[tuple[int, int]] = []
     for found in WRAPPED.finditer(text):
-        inside = from_base64(SPACE.sub("", found[0]))
+        lines = list(LINE.finditer(found[0]))
+        width = len(lines[0][0])
+        # The first shorter line is the last one; what follows is other text.
+        last = next((at for at, line in enumerate(lines) if len(line[0]) != width), len(lines) - 1)
+        inside = from_base64("".join(line[0] for line in lines[: last + 1]))
         if inside is not None:
-            taken.append(found.span())
-            yield Token(*found.span(), "base64", inside)
+            end = found.start() + lines[last].end()
+            taken.append((found.start(), end))
+            yield Token(found.start(), end, "base64", inside)
     for found in BASE64.finditer(text):
-        if taken and any(start <= found.start() < end for start, end in taken):
+        while taken and taken[0][1] <= found.start():
+            taken.pop(0)
+        if taken and taken[0][0] <= found.start():
             continue
         if WORDS.fullmatch(found[0]):
             continue

@@ -1,4 +1,4 @@
-"""Precision and recall of the detectors on labelled corpora: our own, and one whose author did not see the detectors."""
+"""Precision and recall of the detectors on labelled corpora: our own, and one by an author who did not see them."""
 
 from __future__ import annotations
 

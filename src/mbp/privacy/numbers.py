@@ -24,19 +24,19 @@ CNPJ_SHAPE = re.compile(
 )
 # Since July 2026 root and branch may have letters (Receita Federal, IN RFB 2.229/2024); check digits stay digits.
 LETTERED_CNPJ = re.compile(
-    r"(?<![0-9A-Za-z])(?:[0-9A-Za-z]{2}(?P<one> ?[.,\-_/ ] ?)[0-9A-Za-z]{3}(?P=one)[0-9A-Za-z]{3}(?: ?[.,/\-_ ] ?)[0-9A-Za-z]{4}"
-    r"(?: ?[.,\-_/ ] ?)\d{2}|[0-9A-Za-z]{8}[/ -][0-9A-Za-z]{4}[ -]?\d{2}"
+    r"(?<![0-9A-Za-z])(?:[0-9A-Za-z]{2}(?P<one> ?[.,\-_/ ] ?)[0-9A-Za-z]{3}(?P=one)[0-9A-Za-z]{3}"
+    r"(?: ?[.,/\-_ ] ?)[0-9A-Za-z]{4}(?: ?[.,\-_/ ] ?)\d{2}|[0-9A-Za-z]{8}[/ -][0-9A-Za-z]{4}[ -]?\d{2}"
     r"|[0-9A-Z]{12}-?\d{2}|[0-9a-z]{12}\d{2})(?![0-9A-Za-z])"
 )
 CARD_SHAPE = re.compile(
     FIRST_DIGIT
-    + rf"(?:\d{{3}}(?P<four> ?[.,\-/_] ?| {{1,3}}|)\d{{4}}(?P=four)\d{{4}}(?P=four)\d{{1,4}}(?:(?P=four)\d{{3}})?"
+    + r"(?:\d{3}(?P<four> ?[.,\-/_] ?| {1,3}|)\d{4}(?P=four)\d{4}(?P=four)\d{1,4}(?:(?P=four)\d{3})?"
     + r"|\d{3}(?P<six>[ .,\-_/])\d{6}(?P=six)\d{4,5}|\d{12,18})(?!\d)"
 )
 # Digit by digit, as people dictate them and as forms with a box for each digit print them.
 APART = re.compile(r"\d(?<!\d\d)(?:[ .,\-/_|]{1,3}\d(?!\d)){10,18}(?![ .,\-/_|]{0,3}\d)")
 # In whatever groups, where a word says what it is.
-CHAIN = re.compile(r"\d(?<!\d\d)(?:[ .,\-/_:+()]{0,3}\d){7,40}(?!\d)")
+CHAIN = re.compile(r"\d(?<!\d\d)(?:[ .\-/_:+()]{0,3}\d){7,40}(?!\d)")
 APART_KINDS = 4
 MOMENT = re.compile(
     r"(?:19[7-9]|20\d)\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
@@ -71,6 +71,8 @@ def cpf(page: Page) -> Iterator[Hit]:
     for found in CPF_SHAPE.finditer(page.text):
         digits = DIGITS.sub("", found[0])
         if amount(found[0]) or not _cpf.validate(digits):
+            continue
+        if host(found[0]) and page.says("cpf", *found.span()) <= 0:
             continue
         if believed(page, "cpf", found, formatted=written_as(found[0], "..-")):
             yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
@@ -162,6 +164,12 @@ def amount(written: str) -> bool:
     """Whether it is written as an amount: one point or comma, or groups of thousands and then the other of the two."""
     signs = SIGNS.sub("", written)
     return signs in (".", ",", "..,", ",,.", "...,", ",,,.")
+
+
+def host(written: str) -> bool:
+    """Whether it may as well be an IPv4 address: `192.168.171.35` has the groups of a CPF."""
+    groups = written.split(".")
+    return len(groups) == 4 and all(one.isdigit() and int(one) < 256 for one in groups)  # noqa: PLR2004
 
 
 def luhn(digits: str) -> bool:

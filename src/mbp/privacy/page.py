@@ -99,7 +99,9 @@ class Page:
         words = self.policy.words[kind]
         names = self.table.names if self.table else ()
         everywhere = any(verdict(words, parts(name)) > 0 for name in names)
-        for found in form.finditer(self.text) if everywhere else self.in_lines(form, sorted(words.says)):
+        for found in (
+            form.finditer(self.text) if everywhere else self.in_lines(form, sorted(words.says))
+        ):
             if self.says(kind, *found.span()) > 0:
                 yield found
 

@@ -1,4 +1,4 @@
-"""What a reader of files gives the scanner: text, or the reason why there is none. Limits hold for a file and all that is in it."""
+"""What a reader of files gives the scanner: text, or the reason why there is none, within limits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The scanner: text, files and members of an archive, in memory. What it finds is reported without its value.
 
 Covered spellings: digits of any script, invisible characters, any space or dash, percent-encoding, quoted-printable,
-JSON and Python escapes, HTML entities, and base64 and hexadecimal two levels deep. Not covered: look-alike letters, pixels.
+JSON and Python escapes, HTML entities, base64 and hexadecimal, two levels deep. Not covered: look-alike letters.
 """
 
 from __future__ import annotations
@@ -185,9 +185,9 @@ def _every_hit(
     page = Page(plain, policy, table)
     for hit in _detected(page, place):
         yield _back(hit, layers)
-    quoted = quoted_printable(plain)
+    quoted = quoted_printable(plain) if depth else None
     if quoted:
-        for hit in _detected(Page(quoted.text, policy), place):
+        for hit in _every_hit(quoted.text, "", policy, None, depth - 1):
             yield _back(hit, [*layers, quoted])
     for token in tokens(plain) if depth else ():
         # What stands before it says what it is: `Authorization: Basic`, `cpf=`.

@@ -32,7 +32,8 @@ ELEMENT = re.compile(
 )
 # `--password value`, `login name password value` of a .netrc, and `senha: value` without its colon.
 SPACED = re.compile(
-    r"(?:--?(?P<option>[A-Za-z][\w-]{1,40})|\blogin +\S+\s+(?P<netrc>password)|\b(?P<word>[Pp]assword|[Ss]enha|pwd|passwd)(?: is| é)?)"
+    r"(?:--?(?P<option>[A-Za-z][\w-]{1,40})|\blogin +\S+\s+(?P<netrc>password)"
+    r"|\b(?P<word>[Pp]assword|[Ss]enha|pwd|passwd)(?: is| é)?)"
     r" +(?P<quote>[\"']?)(?P<value>[^\s\"'`,;<>(){}\[\]|]{6,200})(?P=quote)(?!\w)"
 )
 REQUESTS = ("bearer ", "token ", "bot ")

@@ -22,7 +22,7 @@ DUCKDB_AT, DUCKDB = 8, b"DUCK"
 Blob = tuple[str, bytes]
 Piece = Part | Blob
 # Opened without the network, without extensions and without other files.
-CLOSED = {
+CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

@@ -1,4 +1,4 @@
-"""Each kind in the spellings of the world and in encodings, and what only looks like it. Values are drawn, never written."""
+"""Each kind in the spellings of the world and in encodings, and what only looks like it. Values are drawn."""
 
 from __future__ import annotations
 
@@ -40,15 +40,17 @@ def moved(start: int) -> Spell:
     return lambda text: "".join(chr(start + int(one)) if one.isdigit() else one for one in text)
 
 
-APART = {f"apart by {by!r}": by.join for by in (" ", ".", "-", ",", "/", "_", ", ", "\xa0", "\u2009")}
+APART = {
+    f"apart by {by!r}": by.join for by in (" ", ".", "-", ",", "/", "_", ", ", "\xa0", "\u2009")
+}
 SCRIPTS: dict[str, Spell] = {
     "full-width": moved(0xFF10),
     "Arabic": moved(0x0660),
     "Devanagari": moved(0x0966),
     "mathematical": moved(0x1D7CE),
     "boxes of emoji": lambda text: "".join(f"{one}\ufe0f\u20e3" for one in text),
-    "zero width inside": lambda text: "\u200b".join(text),
-    "soft hyphens inside": lambda text: "\u00ad".join(text),
+    "zero width inside": "\u200b".join,
+    "soft hyphens inside": "\u00ad".join,
 }
 SPELLINGS: dict[str, dict[str, Spell]] = {
     "cpf": {
@@ -89,7 +91,8 @@ def number(kind: str, random: Random) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "spelling"), [(kind, one) for kind, spellings in SPELLINGS.items() for one in spellings]
+    ("kind", "spelling"),
+    [(kind, one) for kind, spellings in SPELLINGS.items() for one in spellings],
 )
 def test_numbers_in_any_spelling(kind: str, spelling: str, policy: Policy, random: Random) -> None:
     for _ in range(5):
@@ -107,8 +110,9 @@ PHONES = (
     "0xx{a} {h}-{t}", "0XX{a} {h}-{t}", "(0xx{a}) {h}-{t}", "0xx{a}{h}{t}", "0xx {a} {h} {t}", "0-xx-{a}-{h}-{t}",
     "(0{a}) {h}-{t}", "(0 {a}) {h} {t}", "[{a}] {h}-{t}", "+55 (0xx{a}) {h}-{t}", "+55 (0{a}) {h}-{t}",
     "+55({a}){h}{t}", "(+55) {a} {h}-{t}", "+55-{a}-{h}-{t}", "+55.{a}.{h}.{t}", "({a}) {h}.{t}", "({a}) {h} {t}",
-    "{a} {h} {t}", "{a}-{h}-{t}", "tel 0{a} {h}{t}", "fone 0 15 {a} {h}-{t}", "telefone: {a}/{h}-{t}", "cel: {a}.{h}.{t}",
-    "whatsapp 55{a}{h}{t}", "tel. 0055 {a} {h} {t}", "ligue {h}-{t}", "contato={a}{h}{t}", "fone {h} {t}", "{a}{h}{t}",
+    "{a} {h} {t}", "{a}-{h}-{t}", "tel 0{a} {h}{t}", "fone 0 15 {a} {h}-{t}", "telefone: {a}/{h}-{t}",
+    "cel: {a}.{h}.{t}", "whatsapp 55{a}{h}{t}", "tel. 0055 {a} {h} {t}", "ligue {h}-{t}",
+    "contato={a}{h}{t}", "fone {h} {t}", "{a}{h}{t}",
     "celular: {spaced}", "telefone {commas}", "<telefone>{a}{h}{t}</telefone>", "tel:+55{a}{h}{t}",
 )  # fmt: skip
 
@@ -142,7 +146,8 @@ def test_addresses_of_hosts(line: str, policy: Policy) -> None:
 
 @pytest.mark.parametrize(
     "form",
-    ["{l} [at] {d}.net", "{l}(at){d}(dot)net", "{l} arroba {d} ponto com ponto br", "{l}[arroba]{d}.com.br", "{l} (a) {d}.net"],
+    ["{l} [at] {d}.net", "{l}(at){d}(dot)net", "{l} arroba {d} ponto com ponto br", "{l}[arroba]{d}.com.br",
+     "{l} (a) {d}.net"],
 )  # fmt: skip
 def test_mailboxes_that_are_spelled_out(form: str, policy: Policy) -> None:
     assert kinds(form.format(l="ana.abreu", d="provedor"), policy) == {"email"}
@@ -171,8 +176,24 @@ ENCODINGS: dict[str, Spell] = {
 }  # fmt: skip
 TWICE = [
     (outer, inner)
-    for outer in ("base64", "base64, unpadded", "hexadecimal", "percent", "JSON", "HTML", "quoted-printable")
-    for inner in ("base64", "base64, URL-safe", "hexadecimal", "percent", "JSON", "HTML", "quoted-printable")
+    for outer in (
+        "base64",
+        "base64, unpadded",
+        "hexadecimal",
+        "percent",
+        "JSON",
+        "HTML",
+        "quoted-printable",
+    )
+    for inner in (
+        "base64",
+        "base64, URL-safe",
+        "hexadecimal",
+        "percent",
+        "JSON",
+        "HTML",
+        "quoted-printable",
+    )
 ]
 
 
@@ -225,16 +246,20 @@ TOKENS: dict[str, Callable[[Random], str]] = {
     "PyPI": lambda r: "pypi" + f"-AgEIcHlwaS5vcmc{letters(r, 90)}",
     "Slack bot": lambda r: "xoxb" + f"-{draw.digits(r, 12)}-{draw.digits(r, 13)}-{letters(r, 24)}",
     "Slack app": lambda r: "xapp" + f"-1-A0{draw.letters(r, 9, UPPER)}-{draw.digits(r, 13)}-{hexadecimal(r, 64)}",
-    "Slack webhook": lambda r: f"https://hooks.slack.com/services/T{draw.letters(r, 8, UPPER)}/B{draw.letters(r, 8, UPPER)}/{letters(r, 24)}",
+    "Slack webhook": lambda r: "https://hooks.slack.com/services"
+    + f"/T{draw.letters(r, 8, UPPER)}/B{draw.letters(r, 8, UPPER)}/{letters(r, 24)}",
     "Stripe": lambda r: "sk" + f"_live_{letters(r, 24)}",
     "Stripe, restricted": lambda r: "rk" + f"_live_{letters(r, 99)}",
     "Google": lambda r: "AIza" + f"Sy{letters(r, 33)}",
     "AWS": lambda r: "AKIA" + draw.letters(r, 16, string.ascii_uppercase + "234567"),
     "AWS, temporary": lambda r: "ASIA" + draw.letters(r, 16, string.ascii_uppercase + "234567"),
     "AWS secret": lambda r: f"aws_secret_access_key = {letters(r, 40)}",
-    "Azure storage": lambda r: f"DefaultEndpointsProtocol=https;AccountName=a;AccountKey={base64.b64encode(r.randbytes(64)).decode()};EndpointSuffix=x",
-    "Azure bus": lambda r: f"Endpoint=sb://a.net/;SharedAccessKeyName=k;SharedAccessKey={base64.b64encode(r.randbytes(32)).decode()}",
-    "Azure SAS": lambda r: f"https://a.blob.core.windows.net/c?sv=2024-01-01&sp=r&sig={quote(base64.b64encode(r.randbytes(32)).decode(), safe='')}",
+    "Azure storage": lambda r: "DefaultEndpointsProtocol=https;AccountName=a;AccountKey="
+    + f"{base64.b64encode(r.randbytes(64)).decode()};EndpointSuffix=x",
+    "Azure bus": lambda r: "Endpoint=sb://a.net/;SharedAccessKeyName=k;SharedAccessKey="
+    + f"{base64.b64encode(r.randbytes(32)).decode()}",
+    "Azure SAS": lambda r: "https://a.blob.core.windows.net/c?sv=2024-01-01&sp=r&sig="
+    + quote(base64.b64encode(r.randbytes(32)).decode(), safe=""),
     "OpenAI": lambda r: "sk" + f"-proj-{letters(r, 74)}",
     "OpenAI, old": lambda r: "sk" + f"-{letters(r, 20)}T3BlbkFJ{letters(r, 20)}",
     "Anthropic": lambda r: "sk" + f"-ant-api03-{letters(r, 93)}-{letters(r, 6)}AA",
@@ -248,7 +273,10 @@ TOKENS: dict[str, Callable[[Random], str]] = {
     "Hugging Face": lambda r: "hf" + "_" + draw.letters(r, 34, string.ascii_letters),
     "Mailchimp": lambda r: f"{hexadecimal(r, 32)}-us{r.randrange(1, 20)}",
     "Square": lambda r: "sq0csp" + f"-{letters(r, 43)}",
-    "JSON web token": lambda r: ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS256"}', b'{"sub":"1","n":22}', r.randbytes(32))),
+    "JSON web token": lambda r: ".".join(
+        base64.urlsafe_b64encode(part).decode().rstrip("=")
+        for part in (b'{"alg":"HS256"}', b'{"sub":"1","n":22}', r.randbytes(32))
+    ),
     "RSA key": lambda _: "-----BEGIN RSA PRIVATE " + "KEY-----",
     "OpenSSH key": lambda _: "-----BEGIN OPENSSH PRIVATE " + "KEY-----",
     "PGP key": lambda _: "-----BEGIN PGP PRIVATE " + "KEY BLOCK-----",
