@@ -51,7 +51,9 @@ def scan(
 ) -> None:
     """Is there personal data or a secret in logs, seeds, datasets, evidence or the repository?
 
-    Exit code: 0 looked at everything and found nothing, 1 findings, 2 something was not looked at.
+    Archives, databases and tables in files are opened. A file of an unknown kind was not read.
+
+    Exit code: 0 everything was read and nothing found, 1 findings, 2 something was not read.
     """
     from mbp.building.dbt_process import target_name
     from mbp.paths import project_root
@@ -60,7 +62,7 @@ def scan(
 
     root, target = project_root(), target_name(target)
     if paths:
-        stdin = sys.stdin.buffer.read().decode("utf-8", "replace") if STDIN in paths else ""
+        stdin = sys.stdin.buffer.read() if STDIN in paths else b""
         report = scan_paths(root, target, paths, stdin)
     else:
         with progress() as shown:

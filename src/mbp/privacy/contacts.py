@@ -20,22 +20,56 @@ REMOTE_PATH = re.compile(r":(?!\d)[\w~./-]*[\w]/|:[\w.-]+\.git\b|:(?:~|/)")
 SCHEME = re.compile(r"(?:ssh|git|git\+ssh|git\+https|sftp|scp)://[^\s/]*$")
 SHELL = re.compile(r"\b(?:ssh|sftp)(?: +-\S+(?: +[\w./~-]+)?){0,4} +$")
 
+# Written so that programs do not read it: with `[at]` and `[dot]`, or `arroba` and `ponto`.
+SPELLED_OUT = re.compile(
+    r"(?<![\w.+-])(?P<local>[\w][\w.+-]{0,63})(?: ?[\[({<] ?(?:at|arroba|a) ?[\])}>] ?| arroba )"
+    r"(?P<domain>[\w-]{1,63}(?:(?: ?[\[({<] ?(?:dot|ponto|d) ?[\])}>] ?| ponto | dot |\.)[\w-]{2,63}){1,4})(?!\w)",
+    re.IGNORECASE,
+)
+SPELLED_DOT = re.compile(r" ?[\[({<] ?(?:dot|ponto|d) ?[\])}>] ?| ponto | dot ", re.IGNORECASE)
+SPELLED_HINTS = (
+    " arroba ",
+    *(
+        f"{opening}{space}{word}{space}{closing}"
+        for opening, closing in (("[", "]"), ("(", ")"), ("{", "}"), ("<", ">"))
+        for space in ("", " ")
+        for word in ("at", "arroba", "a")
+    ),
+)
+
 INTERNATIONAL = re.compile(
-    r"[+0](?<![\w+.\-/].)(?:(?<=\+)|(?<=0)0) ?\d(?:[ .\-()]{0,2}\d){6,14}(?!\w)"
+    r"[+0](?<![\w+.\-/].)(?:(?<=\+)|(?<=0)0) ?\d(?:[ .\-()/]{0,3}\d){6,14}(?!\w)"
 )
+# Country, trunk prefix (0, 0xx, 0 and the code of a carrier), area, number; each part with what may separate it.
 BRAZILIAN = re.compile(
-    r"(?<![\w.\-+])(?:55[ -]?)?(?:\(0?\d{2}\) ?|0?\d{2}[ .-]?)(?:9[ .-]?\d{4}|[2-5]\d{3})[ .-]?\d{4}(?![\w])"
+    r"(?=[+(\[\d])(?<![\w.\-+/])(?P<country>\(?(?:\+|00)?55\)?[ .\-/]{0,3})?"
+    r"(?P<area>\(?0[ -]?(?:[xX]{2}|\d\d(?=[ .\-/)(]))?[ .\-)]{0,2}\(?\d{2}\)?|\(\d{2}\)|\[\d{2}\]|\d{2})"
+    r"(?P<gap>[ .\-/]{0,3})"
+    r"(?P<number>9[ .\-]{0,2}\d{4}[ .\-]{0,3}\d{4}|9\d{2}[ .\-]\d{3}[ .\-]\d{3}|[2-5]\d{3}[ .\-]{0,3}\d{4})"
+    r"(?!\w|-\d|\.\d)"
 )
-LOCAL = re.compile(r"9(?<![\w.\-+/].)\d{4}[ -]?\d{4}(?!\w|-\d)")
+# Seven digits and more in any groups, behind a word that says telephone.
+PHONE_CHAIN = re.compile(
+    r"[+(]?\d(?<!\d\d)(?:(?:[ .\-/_()xX]{0,3}\d){7,13}|(?:,\d(?!\d)){7,12})(?!\w)"
+)
+MOBILE_APART = re.compile(r"9[ .\-]{0,2}\d{4}[ .\-]{1,3}\d{4}|9\d\d[ .\-]\d{3}[ .\-]\d{3}")
+DECIMALS = re.compile(r"[.,]\d{1,2}(?!\d)")
+YEARS = re.compile(r"(?:19|20)\d\d.{0,3}(?:19|20)\d\d")
 LOCAL_AREA = "11"
-NATIONAL_DIGITS = 11
+AREA_DIGITS, MOBILE_DIGITS, LANDLINE_DIGITS = 2, 9, 8
 
 OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-IPV4 = re.compile(rf"(?=\d)(?<![\w.\-+])(?:{OCTET}\.){{3}}{OCTET}(?!\w|\.\d|-\w|\+)")
+OCTETS = rf"(?:{OCTET}\.){{3}}{OCTET}"
+# With zeros in front (`203.000.113.009`), and with a dash to the next one of a range.
+IPV4 = re.compile(
+    rf"(?=\d)(?<![\w.+])(?<!\w-)(?:{OCTETS}|0?(?:\d{{3}}\.){{3}}\d{{3}})(?!\w|\.\d|-(?!{OCTETS}\b)\w|\+)"
+)
+# In the name of a host: `ip-203-0-113-9.ec2`, `203-0-113-9.dsl.provider`.
+IN_HOST = re.compile(rf"(?=\d)(?<![\w.])(?P<octets>(?:{OCTET}-){{3}}{OCTET})(?=\.[a-z][\w-]*\.)")
 IPV6 = re.compile(
     r"[23](?<![\w:.].)[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{0,4}:){1,6}[0-9A-Fa-f]{0,4}(?![\w:])"
 )
-SMALL_OCTET = 25
+SMALL_OCTET, SMALLEST_PLAIN, LARGEST_MINOR = 25, 10, 100
 IPV6_GROUPS = 3
 COMPARED = ("==", "~=", ">=", "<=", "!=", "^", "~")
 PRODUCT = re.compile(r"[A-Za-z)]/$")
@@ -51,9 +85,8 @@ CELL_NAME = re.compile(
 
 def email(page: Page) -> Iterator[Hit]:
     """Addresses of people; not those of documentation (RFC 2606), of shells and of repositories."""
-    if "@" not in page.text:
-        return
-    for found in EMAIL.finditer(page.text):
+    yield from _spelled_out(page)
+    for found in page.in_lines(EMAIL, ("@",)):
         address, domain, top = found["address"], found["domain"].lower(), found["top"].lower()
         start, end = found.span("address")
         local = address.partition("@")[0].rstrip()
@@ -69,12 +102,23 @@ def email(page: Page) -> Iterator[Hit]:
             or local.endswith(".")
         ):
             continue
-        line = page.text[max(0, page.text.rfind("\n", 0, start) + 1, start - 80) : start]
+        line = page.before(start, 80)
         if SCHEME.search(line) or SHELL.search(line):
             continue
         if REMOTE_PATH.match(page.text[end : end + 120]):
             continue
         yield Hit(start, end, "email", "e-mail", address.replace(" ", "").lower())
+
+
+def _spelled_out(page: Page) -> Iterator[Hit]:
+    for found in page.in_lines(SPELLED_OUT, SPELLED_HINTS):
+        domain = SPELLED_DOT.sub(".", found["domain"]).lower()
+        top = domain.rpartition(".")[2]
+        if not top.isalpha() or top in page.policy.no_domains:
+            continue
+        if not documented(domain, page.policy.documentation_domains):
+            value = f"{found['local']}@{domain}".lower()
+            yield Hit(found.start(), found.end(), "email", "e-mail", value)
 
 
 def documented(domain: str, reserved: frozenset[str]) -> bool:
@@ -94,22 +138,59 @@ def phone(page: Page) -> Iterator[Hit]:
         if told >= 0 and known(number):
             yield Hit(found.start(), found.end(), "phone", "telephone", number)
     for found in BRAZILIAN.finditer(page.text):
-        written, digits = found[0], re.sub(r"\D", "", found[0])
-        national = (
-            digits[2:]
-            if digits.startswith("55") and len(digits) > NATIONAL_DIGITS
-            else digits.lstrip("0")
-        )
+        area = re.sub(r"\D", "", found["area"])[-AREA_DIGITS:]
+        number = "+55" + area + re.sub(r"\D", "", found["number"])
+        if not area_given(area):
+            continue
         told = page.says("phone", *found.span())
-        area_in_brackets = "(" in written
-        mobile_in_groups = re.search(r"\d{2} 9 ?\d{4}[ -]\d{4}$", written) is not None
-        clear = told > 0 or (told == 0 and (area_in_brackets or mobile_in_groups))
-        if clear and known("+55" + national):
-            yield Hit(found.start(), found.end(), "phone", "telephone", "+55" + national)
-    for found in LOCAL.finditer(page.text):
+        if (told > 0 or (told == 0 and clear(page, found))) and known(number):
+            yield Hit(found.start(), found.end(), "phone", "telephone", number)
+    for found in page.named("phone", PHONE_CHAIN):
         digits = re.sub(r"\D", "", found[0])
-        if page.says("phone", *found.span()) > 0 and known(f"+55{LOCAL_AREA}{digits}"):
-            yield Hit(found.start(), found.end(), "phone", "telephone", digits)
+        for number in filter(known, readings(digits, "+" in found[0])):
+            yield Hit(found.start(), found.end(), "phone", "telephone", number)
+            break
+
+
+def area_given(area: str) -> bool:
+    """Whether the plan of Brazil has such an area code: no zero in it."""
+    return "0" not in area
+
+
+def clear(page: Page, found: re.Match[str]) -> bool:
+    """Whether a number that no word names is written as only telephones are."""
+    area, number = found["area"], found["number"]
+    if "(" in area or "[" in area or "x" in area.lower():
+        return True
+    if "+" in (found["country"] or ""):
+        return True
+    grouped = found["gap"] in (" ", "-", " - ")
+    if MOBILE_APART.fullmatch(number):
+        return grouped
+    if number.isdigit():
+        # Digits alone are a mobile where nothing calls them anything else.
+        whole = found[0].isdigit() and not DECIMALS.match(page.text, found.end())
+        return whole and len(number) == MOBILE_DIGITS and page.unnamed(found.start())
+    return found["gap"] == " " and number[4] == "-" and not YEARS.fullmatch(number)
+
+
+def readings(digits: str, international: bool) -> Iterator[str]:
+    """What dialled digits may mean: with country, with trunk prefix and carrier, with area, or a local number."""
+    if international:
+        yield f"+{digits}"
+        return
+    bare = digits.removeprefix("00")
+    if bare.startswith("55"):
+        yield f"+{bare}"
+        yield f"+55{bare[2:].lstrip('0')}"
+    national = digits.lstrip("0")
+    yield f"+55{national}"
+    if digits.startswith("0"):
+        yield f"+55{national[AREA_DIGITS:]}"
+    if len(digits) in (LANDLINE_DIGITS, MOBILE_DIGITS):
+        yield f"+55{LOCAL_AREA}{digits}"
+    if digits.startswith("00"):
+        yield f"+{bare}"
 
 
 def known(number: str) -> bool:
@@ -123,15 +204,22 @@ def known(number: str) -> bool:
 def ip(page: Page) -> Iterator[Hit]:
     """Addresses of the public internet. Private, loopback, link-local and documentation ranges name nobody."""
     for found in IPV4.finditer(page.text):
-        if not reachable(found[0]):
+        address = ".".join(str(int(octet)) for octet in found[0].split("."))
+        if not reachable(address):
             continue
         told = page.says("ip", *found.span())
         before = page.text[max(0, found.start() - 3) : found.start()]
         versioned = before.endswith(COMPARED) or PRODUCT.search(before)
-        small = all(int(octet) <= SMALL_OCTET for octet in found[0].split("."))
-        # 1.2.3.4 is more often a version than a host.
+        octets = [int(octet) for octet in found[0].split(".")]
+        # 1.2.3.4 and 6.28.1.0 are more often versions than hosts; four of two digits are not.
+        small = max(octets) <= SMALL_OCTET and min(octets) < SMALLEST_PLAIN
+        small = small or (octets[0] < SMALLEST_PLAIN and max(octets) < LARGEST_MINOR)
         if told > 0 or (told == 0 and not small and not versioned):
-            yield Hit(found.start(), found.end(), "ip", "IPv4 address", found[0])
+            yield Hit(found.start(), found.end(), "ip", "IPv4 address", address)
+    for found in IN_HOST.finditer(page.text):
+        address = found["octets"].replace("-", ".")
+        if reachable(address):
+            yield Hit(*found.span("octets"), "ip", "IPv4 address", address)
     for found in IPV6.finditer(page.text):
         if found[0].count(":") >= IPV6_GROUPS - 1 and reachable(found[0]):
             yield Hit(found.start(), found.end(), "ip", "IPv6 address", found[0].lower())

@@ -1,19 +1,33 @@
-"""Precision and recall of the detectors on the labelled corpus."""
+"""Precision and recall of the detectors on labelled corpora: our own, and one by an author who did not see them."""
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from mbp.errors import MbpError
 from mbp.evidence.envelope import write
 from mbp.privacy.corpus import Line, generate
 from mbp.privacy.policy import KINDS, Policy, load_policy
 from mbp.privacy.scan import hits
 
 EVIDENCE = "privacy_measure"
+# Has `lines(count, seed)`; it knows the kinds by name and nothing of the detectors.
+OUTSIDE = "mbp.privacy.outside_corpus"
+
+
+class Labelled(Protocol):
+    """A line and the kinds of what is in it; none on a clean line."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def labels(self) -> frozenset[str]: ...
 
 
 @dataclass(frozen=True)
@@ -62,8 +76,8 @@ class Measured:
             for sample in self.samples
             for kind, score in sample.scores.items()
             for word, reached, wanted in (
-                ("recall", score.recall_percent, self.policy.targets[kind].recall_percent),
-                ("precision", score.precision_percent, self.policy.targets[kind].precision_percent),
+                ("recall", score.recall_percent, self.policy.target.recall_percent),
+                ("precision", score.precision_percent, self.policy.target.precision_percent),
             )
             if reached < wanted
         ]
@@ -84,8 +98,8 @@ class Measured:
                             "false_alarms": score.false_alarms,
                             "recall_percent": round(score.recall_percent, 3),
                             "precision_percent": round(score.precision_percent, 3),
-                            "target_recall_percent": self.policy.targets[kind].recall_percent,
-                            "target_precision_percent": self.policy.targets[kind].precision_percent,
+                            "target_recall_percent": self.policy.target.recall_percent,
+                            "target_precision_percent": self.policy.target.precision_percent,
                         }
                         for kind, score in sample.scores.items()
                     },
@@ -103,13 +117,17 @@ def measure_project(root: Path) -> Measured:
         MbpError: the policy cannot be read, or a detector crashed.
     """
     policy = load_policy(root)
-    measured = Measured(
-        [
-            measure(name, seed, generate(seed, policy.corpus_lines), policy)
+    samples = [
+        measure(name, seed, generate(seed, policy.corpus_lines), policy)
+        for name, seed in policy.corpus_seeds.items()
+    ]
+    outside = outside_lines()
+    if outside is not None:
+        samples += [
+            measure_lines(f"outside_{name}", seed, outside(policy.corpus_lines, seed), policy)
             for name, seed in policy.corpus_seeds.items()
-        ],
-        policy,
-    )
+        ]
+    measured = Measured(samples, policy)
     lines_of_all = sum(sample.lines for sample in measured.samples)
     missed = measured.missed
     write(
@@ -123,14 +141,55 @@ def measure_project(root: Path) -> Measured:
     return measured
 
 
+def outside_lines() -> Callable[[int, int], Iterator[Labelled]] | None:
+    """The generator of the outside corpus; None where it is not installed."""
+    try:
+        module = importlib.import_module(OUTSIDE)
+    except ModuleNotFoundError as error:
+        if error.name != OUTSIDE:
+            raise
+        return None
+    lines_of: Callable[[int, int], Iterator[Labelled]] = module.lines
+    return lines_of
+
+
+def measure_lines(name: str, seed: int, corpus: Iterable[Labelled], policy: Policy) -> Sample:
+    """By line: a kind is found when a finding of it is on a line that has it, and a false alarm on any other.
+
+    Raises:
+        MbpError: a label is no kind of the policy, or a detector crashed.
+    """
+    labelled: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    alarms: Counter[str] = Counter()
+    count = clean = 0
+    for line in corpus:
+        unknown = line.labels - set(KINDS)
+        if unknown:
+            raise MbpError(
+                f"{OUTSIDE} labels a line {min(unknown)!r}: expected {', '.join(KINDS)}",
+                cure="correct the label",
+            )
+        kinds = {hit.kind for hit in hits(line.text, _place(line.text), policy)}
+        count, clean = count + 1, clean + (not line.labels)
+        labelled.update(line.labels)
+        found.update(kinds & line.labels)
+        alarms.update(kinds - line.labels)
+    scores = {kind: Score(labelled[kind], found[kind], alarms[kind]) for kind in KINDS}
+    return Sample(name, seed, count, clean, scores)
+
+
+def _place(text: str) -> str:
+    return "corpus.csv" if "\n" in text else "corpus"
+
+
 def measure(name: str, seed: int, corpus: Sequence[Line], policy: Policy) -> Sample:
     """A label is found when a finding of its kind lies over it; every other finding is a false alarm."""
     labelled: Counter[str] = Counter()
     found: Counter[str] = Counter()
     alarms: Counter[str] = Counter()
     for line in corpus:
-        place = "corpus.csv" if "\n" in line.text else "corpus"
-        left = hits(line.text, place, policy)
+        left = hits(line.text, _place(line.text), policy)
         for kind, start, end in line.labels:
             labelled[kind] += 1
             over = [one for one in left if one.kind == kind and one.start < end and start < one.end]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -14,13 +16,26 @@ from urllib.parse import unquote_to_bytes
 SPELLED = re.compile(
     r"[%\\&\u0080-\U0010ffff](?:"
     r"(?<=%)[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"
-    r"|(?<=\\)\\*(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[nrt/\"])"
-    r"|(?<=&)#?[0-9A-Za-z]{2,8};"
+    r"|(?<=%)u[0-9A-Fa-f]{4}"
+    r"|(?<=\\)\\{0,15}(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}(?![0-9A-Fa-f]{16})|[nrt/\"])"
+    r"|(?<=&)(?:#[0-9A-Za-z]{2,9};|#\d{2,3}(?!\d)|[0-9A-Za-z]{2,8};)"
     r"|(?<=[^\x00-\x7f]))"
 )
 SINGLE_ESCAPES = {"n": " ", "r": " ", "t": " ", "/": "/", '"': '"'}
-# An address can be percent-encoded inside a JSON escape; more layers than that are not looked through.
-ROUNDS = 2
+# An address can be percent-encoded twice inside a JSON escape; more layers than that are not read.
+ROUNDS = 3
+# Quoted-printable (RFC 2045) is read beside the text and not in place of it: `cpf=39` is mostly an assignment.
+# The signs are those that mail programs encode: `=`, `@`, letters with accents, spaces at the end, and soft line ends.
+QUOTED_SIGNS = re.compile(r"=(?:[0-9A-F]{2}=[0-9A-F]{2}|3D|40|2[0-9A-F]|5F|[ \t]{0,3}\r?\n)")
+QUOTED = re.compile(r"=(?:[0-9A-F]{2}(?:=[0-9A-F]{2})*|[ \t]{0,3}\r?\n)")
+# Signs that stand for a dot, a slash or a comma between the groups of a number.
+LIKE_SIGNS = str.maketrans(
+    {**dict.fromkeys("\u00b7\u2022\u2027\u2219\u22c5\u30fb\u3002\u06d4", "."),
+     **dict.fromkeys("\u2044\u2215\u29f8", "/"), **dict.fromkeys("\u3001\u066b\u066c\u060c", ","),
+     "\u02d7": "-", "\u2043": "-", "\u2500": "-", "\u30fc": "-"}
+)  # fmt: skip
+# Invisible although Unicode counts them as letters or marks: fillers, joiners, the boxes of emoji digits.
+INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u20e3\u3164\uffa0")
 
 
 @dataclass(frozen=True)
@@ -61,8 +76,23 @@ def views(text: str) -> list[View]:
     return found
 
 
-def _plainer(text: str) -> View | None:
+def quoted_printable(text: str) -> View | None:
+    """The text as quoted-printable means it; None when it does not look like that."""
+    return _plainer(text, QUOTED, _quoted) if QUOTED_SIGNS.search(text) else None
+
+
+def _quoted(found: re.Match[str]) -> str:
+    hexadecimal = found[0].replace("=", "")
+    return "" if hexadecimal.isspace() else bytes.fromhex(hexadecimal).decode("utf-8", "replace")
+
+
+def _plainer(
+    text: str,
+    form: re.Pattern[str] = SPELLED,
+    meaning: Callable[[re.Match[str]], str] | None = None,
+) -> View | None:
     """One layer of spelling less; None when there is none."""
+    meaning = meaning or _meant
     out: list[str] = []
     starts: list[int] = []
     pieces: list[tuple[int, int]] = []
@@ -78,8 +108,8 @@ def _plainer(text: str) -> View | None:
             lengths.append(len(piece))
             written += len(piece)
 
-    for found in SPELLED.finditer(text):
-        meant = _meant(found)
+    for found in form.finditer(text):
+        meant = meaning(found)
         if meant == found[0]:
             continue
         add(text[copied : found.start()], copied, found.start())
@@ -96,6 +126,8 @@ def _meant(found: re.Match[str]) -> str:
     if not written.isascii():
         return plain_character(written)
     if written[0] == "%":
+        if written[1] == "u":
+            return _of_code(written[2:], written)
         try:
             return unquote_to_bytes(written).decode("utf-8")
         except UnicodeDecodeError:
@@ -105,8 +137,14 @@ def _meant(found: re.Match[str]) -> str:
     escape = written.lstrip("\\")
     if escape[0] in SINGLE_ESCAPES:
         return SINGLE_ESCAPES[escape[0]]
-    code = int(escape[1:], 16)
-    return written if 0xD800 <= code <= 0xDFFF else chr(code)  # noqa: PLR2004 (half of a pair)
+    return _of_code(escape[1:].strip("{}"), written)
+
+
+def _of_code(code: str, written: str) -> str:
+    """The character of a hexadecimal code; as written when there is no such character."""
+    number = int(code, 16)
+    half_of_a_pair = 0xD800 <= number <= 0xDFFF  # noqa: PLR2004
+    return written if half_of_a_pair or number > sys.maxunicode else chr(number)
 
 
 def plain_character(character: str) -> str:
@@ -114,15 +152,18 @@ def plain_character(character: str) -> str:
     if character.isascii():
         return character
     category = unicodedata.category(character)
-    if category == "Cf":
+    if category == "Cf" or character in INVISIBLE or "\ufe00" <= character <= "\ufe0f":
         return ""
     if category == "Zs":
         return " "
     if category == "Pd" or character == "\N{MINUS SIGN}":
         return "-"
-    value = unicodedata.decimal(character, None)
+    value = unicodedata.digit(character, None)
     if value is not None:
         return str(value)
+    character = character.translate(LIKE_SIGNS)
+    if character.isascii():
+        return character
     if character.isalpha() and unicodedata.east_asian_width(character) not in "FW":
         return character  # an accent stays: names and addresses have them
     plain = unicodedata.normalize("NFKC", character)

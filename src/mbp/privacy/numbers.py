@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from validate_docbr import CNPJ, CPF
 
 from mbp.privacy.page import Hit, Page, parts, verdict
 
-# A dot, dash or slash with spaces around it, or spaces alone, or nothing.
-SEPARATOR = r" ?[.\-/] ?| {1,2}|"
+# A sign with spaces around it, or spaces alone, or nothing.
+SIGN = r"[.,\-/_|\\:;*]"
+SEPARATOR = rf" ?{SIGN} ?| {{1,3}}|"
 # Not after another digit. A pattern that begins with what it looks for is searched several times as fast.
 FIRST_DIGIT = r"\d(?<!\d\d)"
 CPF_SHAPE = re.compile(
@@ -23,14 +24,20 @@ CNPJ_SHAPE = re.compile(
 )
 # Since July 2026 root and branch may have letters (Receita Federal, IN RFB 2.229/2024); check digits stay digits.
 LETTERED_CNPJ = re.compile(
-    r"(?<![0-9A-Za-z])(?:[0-9A-Za-z]{2}\.[0-9A-Za-z]{3}\.[0-9A-Za-z]{3} ?/ ?[0-9A-Za-z]{4} ?- ?\d{2}"
-    r"|[0-9A-Za-z]{8}[/ -][0-9A-Za-z]{4}[ -]?\d{2}"
+    r"(?<![0-9A-Za-z])(?:[0-9A-Za-z]{2}(?P<one> ?[.,\-_/ ] ?)[0-9A-Za-z]{3}(?P=one)[0-9A-Za-z]{3}"
+    r"(?: ?[.,/\-_ ] ?)[0-9A-Za-z]{4}(?: ?[.,\-_/ ] ?)\d{2}|[0-9A-Za-z]{8}[/ -][0-9A-Za-z]{4}[ -]?\d{2}"
     r"|[0-9A-Z]{12}-?\d{2}|[0-9a-z]{12}\d{2})(?![0-9A-Za-z])"
 )
 CARD_SHAPE = re.compile(
     FIRST_DIGIT
-    + r"(?:\d{3}([ .-]?)\d{4}\1\d{4}\1\d{1,4}(?:\1\d{3})?|\d{3}([ .-])\d{6}\2\d{4,5}|\d{12,18})(?!\d)"
+    + r"(?:\d{3}(?P<four> ?[.,\-/_] ?| {1,3}|)\d{4}(?P=four)\d{4}(?P=four)\d{1,4}(?:(?P=four)\d{3})?"
+    + r"|\d{3}(?P<six>[ .,\-_/])\d{6}(?P=six)\d{4,5}|\d{12,18})(?!\d)"
 )
+# Digit by digit, as people dictate them and as forms with a box for each digit print them.
+APART = re.compile(r"\d(?<!\d\d)(?:[ .,\-/_|]{1,3}\d(?!\d)){10,18}(?![ .,\-/_|]{0,3}\d)")
+# In whatever groups, where a word says what it is.
+CHAIN = re.compile(r"\d(?<!\d\d)(?:[ .\-/_:+()]{0,3}\d){7,40}(?!\d)")
+APART_KINDS = 4
 MOMENT = re.compile(
     r"(?:19[7-9]|20\d)\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
 )
@@ -50,7 +57,8 @@ COMMON = re.compile(
 )
 COMMON_LENGTHS = (15, 16)
 DIGITS = re.compile(r"\D")
-SIGNS = re.compile(r"[^.\-/]")
+SIGNS = re.compile(r"[\d ]")
+CPF_DIGITS, CNPJ_DIGITS, CARD_DIGITS = 11, 14, (16, 15)
 NOT_ALNUM = re.compile(r"[^0-9A-Za-z]")
 LEFT_SEGMENT = re.compile(r"([0-9A-Za-z]*)([-_.])$")
 RIGHT_SEGMENT = re.compile(r"^(?:\.\d|-[0-9a-fA-F]{2,})")
@@ -62,8 +70,10 @@ def cpf(page: Page) -> Iterator[Hit]:
     """CPF numbers; the library knows that eleven equal digits are none."""
     for found in CPF_SHAPE.finditer(page.text):
         digits = DIGITS.sub("", found[0])
-        if SIGNS.sub("", found[0]) == "." or not _cpf.validate(digits):
-            continue  # one point alone is a decimal number
+        if amount(found[0]) or not _cpf.validate(digits):
+            continue
+        if host(found[0]) and page.says("cpf", *found.span()) <= 0:
+            continue
         if believed(page, "cpf", found, formatted=written_as(found[0], "..-")):
             yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
     for found in OTHER_WIDTH.finditer(page.text):
@@ -74,13 +84,16 @@ def cpf(page: Page) -> Iterator[Hit]:
             and not joined(page, found)
         ):
             yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
+    for start, end, digits in loose(page, "cpf", (CPF_DIGITS,)):
+        if _cpf.validate(digits):
+            yield Hit(start, end, "cpf", "CPF", digits)
 
 
 def cnpj(page: Page) -> Iterator[Hit]:
     """CNPJ numbers, of digits and since 2026 with letters."""
     for found in CNPJ_SHAPE.finditer(page.text):
         digits = DIGITS.sub("", found[0])
-        if SIGNS.sub("", found[0]) == "." or len(set(digits)) == 1 or not _cnpj.validate(digits):
+        if amount(found[0]) or len(set(digits)) == 1 or not _cnpj.validate(digits):
             continue
         formatted = written_as(found[0], "../-")
         moment = MOMENT.fullmatch(digits) and digits[8:12] != FIRST_BRANCH
@@ -97,23 +110,66 @@ def cnpj(page: Page) -> Iterator[Hit]:
         formatted = written_as(found[0], "../-")
         told = page.says("cnpj", *found.span())
         # Lower-case tokens of fourteen are identifiers much more often than companies.
-        if formatted or told > 0 or (told == 0 and found[0].isupper() and not joined(page, found)):
+        spaced = (
+            " " in found[0] and sum(map(str.isdigit, plain)) < CPF_DIGITS
+        )  # words of a sentence
+        bare = told == 0 and found[0].isupper() and not spaced and not joined(page, found)
+        if formatted or told > 0 or bare:
             yield Hit(found.start(), found.end(), "cnpj", "CNPJ", plain)
+    for start, end, digits in loose(page, "cnpj", (CNPJ_DIGITS,)):
+        if len(set(digits)) > 1 and _cnpj.validate(digits):
+            yield Hit(start, end, "cnpj", "CNPJ", digits)
 
 
 def card(page: Page) -> Iterator[Hit]:
     """Card numbers: Luhn's check digit, an issuer's prefix, and the length that it issues."""
     for found in CARD_SHAPE.finditer(page.text):
         digits = DIGITS.sub("", found[0])
-        if len(set(digits)) <= 2 or not ISSUERS.fullmatch(digits) or not luhn(digits):  # noqa: PLR2004
+        if not issued(digits):
             continue
         told = page.says("card", *found.span())
-        separated = len(digits) != len(found[0]) and "." not in found[0]
+        separated = len(digits) != len(found[0]) and "." not in found[0] and "," not in found[0]
         common = len(digits) in COMMON_LENGTHS and COMMON.match(digits)
         if not common and told <= 0:
             continue
         if believed(page, "card", found, formatted=bool(separated and told >= 0)):
             yield Hit(found.start(), found.end(), "card", "payment card", digits)
+    for start, end, digits in loose(page, "card", CARD_DIGITS):
+        if issued(digits) and (len(digits) in COMMON_LENGTHS and COMMON.match(digits)):
+            yield Hit(start, end, "card", "payment card", digits)
+
+
+def issued(digits: str) -> bool:
+    """Whether an issuer gives out such numbers. Those for tests are issued too: an allowance covers a fixture."""
+    return len(set(digits)) > 1 and ISSUERS.fullmatch(digits) is not None and luhn(digits)
+
+
+def loose(page: Page, kind: str, lengths: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+    """Numbers digit by digit, and in any groups behind a word that names them: start, end and digits."""
+    for found in page.matches(APART):
+        digits = DIGITS.sub("", found[0])
+        fits = len(digits) in lengths and len(set(digits)) >= APART_KINDS
+        if fits and page.says(kind, *found.span()) >= 0:
+            yield (*found.span(), digits)
+    for found in page.named(kind, CHAIN):
+        places = [at for at, character in enumerate(found[0]) if character.isdigit()]
+        for length in lengths:
+            # Other numbers may follow; the number ends where a group does.
+            if length <= len(places) and not found[0][places[length - 1] + 1 :][:1].isdigit():
+                digits = "".join(found[0][at] for at in places[:length])
+                yield found.start(), found.start() + places[length - 1] + 1, digits
+
+
+def amount(written: str) -> bool:
+    """Whether it is written as an amount: one point or comma, or groups of thousands and then the other of the two."""
+    signs = SIGNS.sub("", written)
+    return signs in (".", ",", "..,", ",,.", "...,", ",,,.")
+
+
+def host(written: str) -> bool:
+    """Whether it may as well be an IPv4 address: `192.168.171.35` has the groups of a CPF."""
+    groups = written.split(".")
+    return len(groups) == 4 and all(one.isdigit() and int(one) < 256 for one in groups)  # noqa: PLR2004
 
 
 def luhn(digits: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mbp.privacy.policy import Policy, Words
 
@@ -51,17 +53,80 @@ class Page:
         name = self.table.column(start) if self.table else None
         if name and (told := verdict(words, parts(name))):
             return told
-        line = self.text.rfind("\n", 0, start) + 1
-        before = self.text[max(line, start - BEFORE_CHARACTERS) : start]
+        before = self.before(start, BEFORE_CHARACTERS)
         if told := verdict(words, parts(OTHER_VALUE.split(before)[-1])):
             return told
-        stop = self.text.find("\n", end)
-        after = self.text[end : min(stop if stop >= 0 else len(self.text), end + AFTER_CHARACTERS)]
+        after = self.text[end : end + AFTER_CHARACTERS].partition("\n")[0]
         return 1 if verdict(words, parts(OTHER_VALUE.split(after)[0])) > 0 else 0
+
+    def before(self, start: int, length: int) -> str:
+        """At most so many characters of the line in front of a place."""
+        return self.text[max(0, start - length) : start].rpartition("\n")[2]
+
+    @cached_property
+    def lower(self) -> str | None:
+        """The text in small letters; None when it would not be as long (a few capitals have longer ones)."""
+        lower = self.text.lower()
+        return lower if len(lower) == len(self.text) else None
+
+    def in_lines(self, form: re.Pattern[str], hints: Sequence[str]) -> Iterator[re.Match[str]]:
+        """Matches in the lines that hold one of the `hints`, in small letters: most lines are never searched."""
+        if self.lower is None:
+            yield from form.finditer(self.text)
+            return
+        key = tuple(hints)
+        if key not in self._lines:
+            self._lines[key] = list(_lines_with(self.lower, key))
+        for start, end in self._lines[key]:
+            yield from form.finditer(self.text, start, end)
+
+    def matches(self, form: re.Pattern[str]) -> Sequence[re.Match[str]]:
+        """All matches, searched once however many detectors ask for them."""
+        if form not in self._matches:
+            self._matches[form] = list(form.finditer(self.text))
+        return self._matches[form]
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, ...], list[tuple[int, int]]]:
+        return {}
+
+    @cached_property
+    def _matches(self) -> dict[re.Pattern[str], list[re.Match[str]]]:
+        return {}
+
+    def named(self, kind: str, form: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Matches of which a word on the line, or the name of the column, says that they are of a kind."""
+        words = self.policy.words[kind]
+        names = self.table.names if self.table else ()
+        everywhere = any(verdict(words, parts(name)) > 0 for name in names)
+        for found in (
+            form.finditer(self.text) if everywhere else self.in_lines(form, sorted(words.says))
+        ):
+            if self.says(kind, *found.span()) > 0:
+                yield found
+
+    def unnamed(self, start: int) -> bool:
+        """Whether nothing in front of a value names it: no column, no word since the value before."""
+        if self.table and self.table.column(start):
+            return False
+        words = parts(OTHER_VALUE.split(self.before(start, BEFORE_CHARACTERS))[-1])
+        return all(len(word) == 1 for word in words)
 
     def around(self, start: int, end: int) -> tuple[str, str]:
         """The characters beside a span, empty at the ends of the text."""
         return self.text[start - 1 : start] if start else "", self.text[end : end + 1]
+
+
+def _lines_with(lower: str, hints: Iterable[str]) -> list[tuple[int, int]]:
+    lines: dict[int, int] = {}
+    for hint in hints:
+        position = lower.find(hint)
+        while position >= 0:
+            start = lower.rfind("\n", 0, position) + 1
+            end = lines.get(start) or lower.find("\n", position)
+            lines[start] = len(lower) if end < 0 else end
+            position = lower.find(hint, max(lines[start], position + 1))
+    return sorted(lines.items())
 
 
 def parts(text: str) -> list[str]:
@@ -90,21 +155,41 @@ class Table:
 class CsvTable(Table):
     """A CSV text; its first line is the header."""
 
-    def __init__(self, text: str, names: list[str]) -> None:
+    def __init__(self, text: str, names: list[str], delimiter: str = ",") -> None:
         super().__init__(*names)
-        self.text = text
+        self.text, self.delimiter = text, delimiter
+        self._line, self._ends = -1, [0]
+        self._cell = re.compile(
+            rf'"(?:[^"]|"")*"[^{re.escape(delimiter)}]*|[^{re.escape(delimiter)}]*'
+        )
 
     def column(self, position: int) -> str | None:
         line = self.text.rfind("\n", 0, position) + 1
         if line == 0:
             return None
-        cells = next(csv.reader([self.text[line:position] + "x"]), [])
-        return self.names[len(cells) - 1] if 0 < len(cells) <= len(self.names) else None
+        if line != self._line:
+            stop = self.text.find("\n", line)
+            row = self.text[line : stop if stop >= 0 else len(self.text)]
+            self._line, self._ends = line, self._ends_of(row)
+        index = bisect_left(self._ends, position - line)
+        return self.names[index] if index < len(self.names) else None
+
+    def _ends_of(self, row: str) -> list[int]:
+        """Where each cell ends: the place of its delimiter."""
+        ends: list[int] = []
+        at = 0
+        while at <= len(row):
+            found = self._cell.match(row, at)
+            at = (found.end() if found else len(row)) + 1
+            ends.append(at - 1)
+        return ends
 
 
 def csv_table(text: str) -> CsvTable | None:
     """The text as a table; None when its first line is no header."""
-    header = next(csv.reader([text.partition("\n")[0]]), [])
+    line = text.partition("\n")[0].rstrip("\r")
+    delimiter = max(",;\t|", key=line.count)
+    header = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
     if len(header) < 2 or not all(HEADER.match(name) for name in header):  # noqa: PLR2004
         return None
-    return CsvTable(text, header)
+    return CsvTable(text, header, delimiter)

@@ -12,8 +12,8 @@ from typing import Any
 from mbp.errors import MbpError
 from mbp.evidence.envelope import EvidenceVerdict, write
 from mbp.privacy.allowances import Judged, judge
-from mbp.privacy.policy import Policy, load_policy
-from mbp.privacy.scan import Finding, scan_text
+from mbp.privacy.policy import UNREAD, Policy, load_policy
+from mbp.privacy.scan import Finding, scan_file
 from mbp.privacy.sources import Looked, Looker, files_below
 from mbp.reporting.progress import SILENT, Say
 
@@ -30,13 +30,26 @@ class Report:
 
     @property
     def unseen(self) -> list[str]:
-        """Why a source was not looked at, or not all of it."""
-        return [f"{one.id}: {one.problem}" for one in self.looked if one.problem]
+        """Why a source was not looked at, or not all of it: what the system did not give, and what was not opened."""
+        return [
+            *(f"{one.id}: {one.problem}" for one in self.looked if one.problem),
+            *(f"{one.place}: {one.what} ({one.digest}): {one.masked}" for one in self.unread),
+        ]
+
+    @property
+    def unread(self) -> list[Finding]:
+        """Files that were not read and that no allowance names."""
+        return [one for one in self.judged.open if one.kind == UNREAD]
+
+    @property
+    def found(self) -> list[Finding]:
+        """Personal data and secrets that no allowance names."""
+        return [one for one in self.judged.open if one.kind != UNREAD]
 
     @property
     def verdict(self) -> EvidenceVerdict:
         """Personal data is a failure whatever else was not looked at."""
-        if self.judged.open or self.judged.problems:
+        if self.found or self.judged.problems:
             return "fail"
         return "not_measured" if self.unseen else "pass"
 
@@ -49,14 +62,16 @@ class Report:
                     "files": one.files,
                     "rows": one.rows,
                     "bytes": one.bytes,
-                    "findings": len(set(one.findings)),
+                    "findings": len({found for found in one.findings if found.kind != UNREAD}),
+                    "unread": len({found for found in one.findings if found.kind == UNREAD}),
                     "problem": one.problem,
                     "note": one.note,
                 }
                 for one in self.looked
             },
-            "by_kind": dict(sorted(Counter(one.kind for one in self.judged.open).items())),
-            "findings": [asdict(one) for one in self.judged.open],
+            "by_kind": dict(sorted(Counter(one.kind for one in self.found).items())),
+            "findings": [asdict(one) for one in self.found],
+            "unread": [asdict(one) for one in self.unread],
             "allowed": [
                 {"place": one.place, "kind": one.kind, "reason": one.reason, "findings": count}
                 for one, count in self.judged.allowed
@@ -66,7 +81,7 @@ class Report:
 
     def summary(self) -> str:
         """One sentence."""
-        found = len(self.judged.open)
+        found = len(self.found)
         problems = [*self.judged.problems, *self.unseen]
         told = f"{found} findings in {len(self.looked)} sources"
         return f"{told}; {problems[0]}" if problems else told
@@ -93,8 +108,8 @@ def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
     return report
 
 
-def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: str) -> Report:
-    """Looks through files, folders, or `-`: the text of `stdin`. The allowances are not asked whether all matched.
+def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> Report:
+    """Looks through files, folders, or `-`: the bytes of `stdin`. The allowances are not asked whether all matched.
 
     Raises:
         MbpError: the policy cannot be read, or a path is not there or empty.
@@ -106,7 +121,7 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: str) -> Rep
         one = Looked(name)
         if name == STDIN:
             one.files, one.bytes = 1, len(stdin)
-            one.findings += scan_text(stdin, "stdin", policy)
+            one.findings += scan_file(stdin, "stdin", policy)
         else:
             files = files_below(Path(name))
             if not files:
@@ -142,6 +157,6 @@ def lines(report: Report) -> list[str]:
         f"allowed: {one.place} ({one.kind}, {count}): {one.reason}"
         for one, count in report.judged.allowed
     ]
-    told += [str(one) for one in report.judged.open]
+    told += [str(one) for one in report.found]
     told += [f"allowance: {problem}" for problem in report.judged.problems]
     return told

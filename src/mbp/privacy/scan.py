@@ -1,27 +1,24 @@
-"""The scanner: text, bytes and members of an archive, in memory. What it finds is told without its value.
+"""The scanner: text, files and members of an archive, in memory. What it finds is reported without its value.
 
-Covered spellings: digits of any script, invisible characters, any space or dash, percent-encoding, JSON and Python
-escapes, HTML entities, and one layer of base64. Not covered: words for signs ("at"), look-alike letters, images.
+Covered spellings: digits of any script, invisible characters, any space or dash, percent-encoding, quoted-printable,
+JSON and Python escapes, HTML entities, base64 and hexadecimal, two levels deep. Not covered: look-alike letters.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import gzip
-import io
-import lzma
 import re
-import zipfile
-import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mbp.errors import MbpError
 from mbp.privacy import contacts, numbers, secrets
-from mbp.privacy.normal import views
-from mbp.privacy.page import CsvTable, Hit, Page, Table, csv_table
-from mbp.privacy.policy import KINDS, Policy
+from mbp.privacy.containers import read_parts
+from mbp.privacy.encoded import tokens
+from mbp.privacy.normal import View, quoted_printable, views
+from mbp.privacy.page import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
+from mbp.privacy.parts import Unread
+from mbp.privacy.policy import KINDS, UNREAD, Policy
 from mbp.quality.masking import mask
 
 DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
@@ -36,26 +33,8 @@ DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
     "name": contacts.name,
 }
 LONGEST_MASK = 24
-BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{16,}={0,2}(?![A-Za-z0-9+/=_-])")
-HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
-PRINTED = re.compile(rb"[\t\x20-\x7e\x80-\xff]{6,}")
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-UTF_32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-# Forms that hide text and that nothing here opens: of them the printable parts would tell nothing.
-CLOSED = {
-    "bzip2": re.compile(rb"BZh[1-9]1AY&SY"),
-    "xz": re.compile(rb"\xfd7zXZ\0|\x5d\0\0[\0-\xff]{2}"),
-    "zstd or lz4": re.compile(rb"\x28\xb5\x2f\xfd|\x04\x22\x4d\x18"),
-    "7z or rar": re.compile(rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07"),
-    "zlib": re.compile(rb"\x78[\x9c\xda]"),
-    "parquet": re.compile(rb"PAR1"),
-    "duckdb": re.compile(rb"[\0-\xff]{8}DUCK"),
-    "pdf": re.compile(rb"%PDF-"),
-}
-# A member that unpacks to more than this is not an artifact of this project.
-LARGEST_BYTES = 256 * 1024 * 1024
-DEEPEST = 3
+# Base64 of base64, hexadecimal of base64: that deep, each level with its escapes.
+ENCODINGS = 2
 
 
 @dataclass(frozen=True)
@@ -63,11 +42,11 @@ class Finding:
     """Something personal or secret, told so that it can be found again but not read.
 
     Attributes:
-        kind: one of `mbp.privacy.policy.KINDS`.
+        kind: one of `mbp.privacy.policy.KINDS`, or `unread`.
         what: the kind in words.
         place: a file, or table and column with the mark of the row.
         line, column: 1-based, in a text; 0 where the place has no lines.
-        masked: its shape: every letter and digit as `*`.
+        masked: its shape: every letter and digit as `*`; what to do about it, when it was not read.
         digest: equal for equal values; the first 4 hex digits of the SHA-256, too few to guess the value from.
     """
 
@@ -112,14 +91,19 @@ def hits(text: str, place: str, policy: Policy, *, table: Table | None = None) -
     Raises:
         MbpError: a detector crashed; the message does not hold the text.
     """
-    found: list[Hit] = []
+    starts: list[int] = []
+    kept: list[Hit] = []
     for hit in sorted(
         _every_hit(text, place, policy, table),
         key=lambda one: (KINDS.index(one.kind), one.start - one.end, one.start),
     ):
-        if not any(hit.start < other.end and other.start < hit.end for other in found):
-            found.append(hit)
-    return sorted(found, key=lambda one: (one.start, one.end))
+        # Those that are kept do not overlap: only the neighbours can.
+        index = bisect_left(starts, hit.start)
+        before_ends = index == 0 or kept[index - 1].end <= hit.start
+        if before_ends and (index == len(kept) or hit.end <= kept[index].start):
+            starts.insert(index, hit.start)
+            kept.insert(index, hit)
+    return kept
 
 
 def scan_lines(
@@ -141,17 +125,34 @@ def scan_lines(
     ]
 
 
+def scan_file(data: bytes, place: str, policy: Policy) -> list[Finding]:
+    """A file in memory and all that is in it; what was not read is a finding of the kind `unread`."""
+    findings: list[Finding] = []
+    for part in read_parts(data, place):
+        if isinstance(part, Unread):
+            findings.append(Finding(UNREAD, part.why, part.place, 0, 0, part.fix, part.digest))
+            continue
+        found = scan_text(part.text, part.place, policy, table=part.table)
+        if part.repeats:
+            known = {(one.kind, one.digest) for one in findings if one.place == part.place}
+            found = [one for one in found if (one.kind, one.digest) not in known]
+        findings += found
+    return findings
+
+
 def scan_bytes(data: bytes, place: str, policy: Policy) -> list[Finding]:
-    """A file in memory: text of any usual encoding, gzip, zip, or the printable parts of something else.
+    """As `scan_file`, for a caller that accepts nothing unread: what was found, or the refusal.
 
     Raises:
-        MbpError: an archive that cannot be read, is encrypted, or unpacks to too much: it was not looked at.
+        MbpError: nothing was found, but something was not read: an unknown kind, a damaged or encrypted archive, or
+            it unpacks to too much.
     """
-    return [
-        finding
-        for name, text in _texts(data, place, DEEPEST)
-        for finding in scan_text(text, name, policy)
-    ]
+    findings = scan_file(data, place, policy)
+    found = [one for one in findings if one.kind != UNREAD]
+    if findings and not found:
+        one = findings[0]
+        raise MbpError(f"was not looked at: {one.what}", path=one.place, cure=one.masked)
+    return found
 
 
 def scan_members(members: Iterable[tuple[str, bytes]], policy: Policy) -> list[Finding]:
@@ -171,30 +172,39 @@ def scan_members(members: Iterable[tuple[str, bytes]], policy: Policy) -> list[F
     return findings
 
 
-def _every_hit(text: str, place: str, policy: Policy, table: Table | None) -> Iterator[Hit]:
+def _every_hit(
+    text: str, place: str, policy: Policy, table: Table | None, depth: int = ENCODINGS
+) -> Iterator[Hit]:
+    """Hits of the text, of its quoted-printable reading, and of the tokens that encode other text."""
     layers = views(text)
     plain = layers[-1].text if layers else text
-    if table is None and place.endswith(".csv"):
+    if table is None and place.endswith((".csv", ".tsv")):
         table = csv_table(plain)
     elif isinstance(table, CsvTable):
-        table = CsvTable(plain, list(table.names))
+        table = CsvTable(plain, list(table.names), table.delimiter)
     page = Page(plain, policy, table)
     for hit in _detected(page, place):
-        start, end = hit.start, hit.end
-        for layer in reversed(layers):
-            start, end = layer.original(start, end)
-        yield Hit(start, end, hit.kind, hit.what, hit.value)
-    for found in BASE64.finditer(text):
-        inside = decoded(found[0])
-        if inside is None:
-            continue
+        yield _back(hit, layers)
+    quoted = quoted_printable(plain) if depth else None
+    if quoted:
+        for hit in _every_hit(quoted.text, "", policy, None, depth - 1):
+            yield _back(hit, [*layers, quoted])
+    for token in tokens(plain) if depth else ():
         # What stands before it says what it is: `Authorization: Basic`, `cpf=`.
-        before = text[
-            max(text.rfind("\n", 0, found.start()) + 1, found.start() - 48) : found.start()
-        ]
-        for hit in _detected(Page(f"{before} {inside}", policy), place):
+        before = page.before(token.start, BEFORE_CHARACTERS)
+        for hit in _every_hit(f"{before} {token.text}", "", policy, None, depth - 1):
             if hit.start > len(before):
-                yield Hit(found.start(), found.end(), hit.kind, f"{hit.what} in base64", hit.value)
+                what = hit.what if " in " in hit.what else f"{hit.what} in {token.encoding}"
+                whole = Hit(token.start, token.end, hit.kind, what, hit.value)
+                yield _back(whole, layers)
+
+
+def _back(hit: Hit, layers: Sequence[View]) -> Hit:
+    """The hit with its place in the original."""
+    start, end = hit.start, hit.end
+    for layer in reversed(layers):
+        start, end = layer.original(start, end)
+    return Hit(start, end, hit.kind, hit.what, hit.value)
 
 
 def _detected(page: Page, place: str) -> Iterator[Hit]:
@@ -210,90 +220,6 @@ def _detected(page: Page, place: str) -> Iterator[Hit]:
                 path=place,
                 cure="look through that file by hand, and report what it choked on",
             ) from None
-
-
-def decoded(token: str) -> str | None:
-    """The text that base64 hides; None when it hides no text."""
-    if HEXADECIMAL.fullmatch(token) or (token.isalpha() and token.islower()):
-        return None
-    try:
-        text = base64.b64decode(token + "=" * (-len(token) % 4), validate=True).decode("utf-8")
-    except (binascii.Error, ValueError):
-        return None
-    return text if all(one.isprintable() or one in "\r\n\t" for one in text) else None
-
-
-def _texts(data: bytes, place: str, depth: int) -> Iterator[tuple[str, str]]:
-    if len(data) > LARGEST_BYTES:
-        raise MbpError(
-            f"was not looked at: more than {LARGEST_BYTES // 2**20} MiB",
-            path=place,
-            cure="take it out, or split it",
-        ) from None
-    closed = next((kind for kind, form in CLOSED.items() if form.match(data)), None)
-    if closed:
-        what = f"was not looked at: {closed} is not opened"
-        raise MbpError(what, path=place, cure="unpack it, or take it out")
-    # A zip may have something before it, and is read from its end.
-    if data.startswith((GZIP, ZIP)) or zipfile.is_zipfile(io.BytesIO(data)):
-        if depth == 0:
-            raise MbpError(
-                f"was not looked at: archives in archives, over {DEEPEST}",
-                path=place,
-                cure="unpack it, or take it out",
-            )
-        for name, inside in _unpacked(data, place):
-            yield from _texts(inside, name, depth - 1)
-        if data.startswith((GZIP, ZIP)):
-            return
-    yield place, as_text(data)
-
-
-def _unpacked(data: bytes, place: str) -> Iterator[tuple[str, bytes]]:
-    try:
-        if data.startswith(GZIP):
-            with gzip.open(io.BytesIO(data)) as file:
-                yield place.removesuffix(".gz"), file.read(LARGEST_BYTES + 1)
-            return
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            told = [archive.comment, *(one.comment for one in archive.infolist())]
-            names = "\n".join(one.filename for one in archive.infolist())
-            yield f"{place}!names", names.encode("utf-8", "replace") + b"\n" + b"\n".join(told)
-            for member in archive.infolist():
-                with archive.open(member) as file:
-                    yield f"{place}!{member.filename}", file.read(LARGEST_BYTES + 1)
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        zipfile.BadZipFile,
-        lzma.LZMAError,
-        RuntimeError,
-        NotImplementedError,
-        ValueError,
-    ) as error:
-        raise MbpError(
-            f"was not looked at: the archive cannot be read ({type(error).__name__})",
-            path=place,
-            cure="pack it again, or take it out",
-        ) from error
-
-
-def as_text(data: bytes) -> str:
-    """Bytes as text; of what is no text the printable parts, one a line."""
-    if data.startswith(UTF_32):
-        return data.decode("utf-32", errors="replace")
-    if data.startswith(UTF_16):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" not in data:
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return data.decode("latin-1")
-    for encoding, zeros in (("utf-16-le", data[1::2]), ("utf-16-be", data[::2])):
-        if zeros.count(0) > len(zeros) * 0.8:
-            return data.decode(encoding, errors="replace")
-    return "\n".join(part.decode("latin-1") for part in PRINTED.findall(data))
 
 
 def _finding(hit: Hit, place: str, line: int, column: int) -> Finding:

@@ -1,70 +1,56 @@
-"""Access tokens, keys, passwords, and PIX keys."""
+"""Access tokens, keys, passwords, and PIX keys: by their form, by the name of their field, and in addresses."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections import Counter
 from collections.abc import Iterator
 from math import log2
 
-from mbp.privacy.page import Hit, Page
+from detect_secrets.filters import heuristic
 
-# What providers issue has a form that nothing else has: (what, texts of which one is in it, form).
-ISSUED = tuple(
-    (what, hints, re.compile(form))
-    for what, hints, form in (
-        (
-            "AWS access key",
-            ("AKIA", "ASIA", "ABIA", "ACCA"),
-            r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])",
-        ),
-        (
-            "GitHub token",
-            ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-            r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_\w{40,255})",
-        ),
-        ("GitLab token", ("glpat-",), r"(?<![A-Za-z0-9])glpat-[\w-]{20,}"),
-        ("Slack token", ("xox",), r"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{20,}"),
-        (
-            "Slack webhook",
-            ("hooks.slack.com",),
-            r"hooks\.slack\.com/(?:services|workflows)/[\w/]{20,}",
-        ),
-        ("Google key", ("AIza",), r"(?<![A-Za-z0-9])AIza[\w-]{35}(?![\w-])"),
-        ("Stripe key", ("k_live_",), r"(?<![A-Za-z0-9])[sr]k_live_[A-Za-z0-9]{16,}"),
-        ("PyPI token", ("pypi-AgE",), r"pypi-AgE[\w-]{50,}"),
-        (
-            "JSON web token",
-            ("eyJ",),
-            r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}",
-        ),
-        (
-            "private key",
-            ("PRIVATE KEY",),
-            r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
-        ),
-        ("private key", ("PuTTY-User-Key-File-",), r"PuTTY-User-Key-File-\d: "),
-    )
-)
+from mbp.privacy.page import Hit, Page
+from mbp.privacy.shapes import shapes
+
 BEARER = re.compile(
-    r"\b(?:[Bb]earer|BEARER|[Tt]oken|[Bb]asic) +(?P<value>[A-Za-z0-9+/_.~-]{16,}={0,2})"
+    r"\b(?:[Bb]earer|BEARER|[Tt]oken|[Bb]ot) +(?P<value>[A-Za-z0-9+/_.~-]{16,}={0,2})"
 )
+BASIC = re.compile(r"\b(?:[Bb]asic|BASIC) +(?P<value>[A-Za-z0-9+/_-]{6,}={0,2})")
 IN_ADDRESS = re.compile(
-    r"\b[a-z][a-z0-9+.-]{1,20}://(?P<user>[^\s:/@'\"<>{}$]{1,64}):(?P<value>[^\s/@'\"<>{}$]{3,128})@[\w.\[-]"
+    r"\b[a-z][a-z0-9+.-]{1,20}://(?P<user>[^\s:/@'\"<>{}$]{0,64}):(?P<value>[^\s/'\"<>{}$][^\s/'\"<>{}]{2,127})@[\w.\[-]"
 )
 ASSIGNED = re.compile(
-    r"(?P<key>[A-Za-z][\w-]{0,40})\\?[\"']?\s{0,2}(?:=>|:=|[:=])\s{0,2}(?P<quote>\\?[\"'`]?)"
-    r"(?P<value>[A-Za-z0-9+/_.~!@#%^&*-]{8,512}={0,2})(?P<after>.?)"
+    r"(?P<key>[A-Za-z][\w.-]{0,60}?)\\?[\"']?\]?\s{0,2}(?:=>|:=|={1,3}|:)\s{0,2}"
+    r"(?:\\?(?P<quote>[\"'`])(?P<quoted>[^\"'`\s\\]{6,512})\\?(?P=quote)|(?P<bare>[^\s\"'`,;<>(){}\[\]\\&|]{6,512}))(?P<after>.?)"
 )
-REQUESTS = ("bearer ", "token ", "basic ")
+# `<password>...</password>`, and `name="password" value="..."`.
+ELEMENT = re.compile(
+    r"<(?P<key>[\w.-]{2,60})>\s{0,4}(?P<bare>[^\s<>]{6,512})\s{0,4}</"
+    r"|(?:name|key|id)=[\"'](?P<other>[\w.-]{2,60})[\"'] +value=[\"'](?P<quoted>[^\"'\s]{6,512})[\"']"
+)
+# `--password value`, `login name password value` of a .netrc, and `senha: value` without its colon.
+SPACED = re.compile(
+    r"(?:--?(?P<option>[A-Za-z][\w-]{1,40})|\blogin +\S+\s+(?P<netrc>password)"
+    r"|\b(?P<word>[Pp]assword|[Ss]enha|pwd|passwd)(?: is| é)?)"
+    r" +(?P<quote>[\"']?)(?P<value>[^\s\"'`,;<>(){}\[\]|]{6,200})(?P=quote)(?!\w)"
+)
+REQUESTS = ("bearer ", "token ", "bot ")
+PASSWORD_WORDS = (
+    "password",
+    "passwd",
+    "pwd",
+    "senha",
+    "passphrase",
+    "pass",
+    "passwort",
+    "contrasena",
+)
 # Whatever else is in the name of a field, it ends in one of these; joined by `_`, `-` or nothing.
 SECRET_WORDS = (
     *(
-        "password",
-        "passwd",
-        "pwd",
-        "senha",
-        "passphrase",
+        *PASSWORD_WORDS,
         "secret",
         "segredo",
         "token",
@@ -92,59 +78,140 @@ SECRET_WORDS = (
         "chave_api",
         "chave_secreta",
     ),
-    *("chave_de_acesso", "clientsecret", "encryption_key", "signing_key"),
+    *(
+        "chave_de_acesso",
+        "clientsecret",
+        "encryption_key",
+        "signing_key",
+        "account_key",
+        "accountkey",
+        "sas",
+    ),
+)
+# What may stand behind such a word in the name of a field: where it is used, or which of several it is.
+SUFFIX = re.compile(
+    r"[_.-]?(?:base|prod|production|dev|staging|test|live|main|primary|secondary|backup|value|default|old|new|v?\d{1,2})$"
 )
 # A digest of a secret is not the secret.
 NOT_SECRET = re.compile(r"hash|sha\d|digest|checksum|fingerprint|trace|commit|etag", re.IGNORECASE)
 UUID = r"[0-9a-fA-F](?<![\w-].)[0-9a-fA-F]{7}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
 RANDOM_KEY = re.compile(rf"{UUID}(?![\w-])")
 # The key inside of a payment code ("copia e cola"): EMV tag 01 with its length, after the arrangement's name.
+PLACEHOLDERS = frozenset(
+    {
+        "",
+        "password",
+        "pass",
+        "passwd",
+        "pwd",
+        "secret",
+        "token",
+        "senha",
+        "changeme",
+        "example",
+        "redacted",
+        "none",
+        "null",
+    }
+)
 PAYMENT_CODE = re.compile(r"br\.gov\.bcb\.pix01(\d\d)", re.IGNORECASE)
+# A name of something in a program, an address or a path: `settings.password`, `env:NAME`, `/run/secrets/x`.
+CODE = re.compile(
+    r"[A-Za-z_]+(?:[.:_-][A-Za-z_]+)*|(?:env|file|vault|secret|arn|op|ref)[:/].*|\.{0,2}/.*|https?://.*|\$.*|%\w+%|.*[({].*",
+    re.DOTALL,
+)
+# `admin1`, `v2`, `step-3`, `table_12`: a word and its number.
+WORD_AND_NUMBER = re.compile(r"[a-z]+(?:[_.-][a-z]+)*[_.-]?\d{0,2}|\d+|[\d.:-]+")
+SHORTEST, FEW = 8, 5
 CLASSES = (str.isdigit, str.islower, str.isupper)
 
 
 def access_token(page: Page) -> Iterator[Hit]:
-    """Tokens of known form, and values with high entropy where a name says that they are secret."""
-    text = page.text
-    for what, hints, form in ISSUED:
-        if any(hint in text for hint in hints):
-            for found in form.finditer(text):
-                yield Hit(found.start(), found.end(), "access_token", what, found[0])
-    for found in in_lines(BEARER, text, REQUESTS):
+    """Tokens of known form, and values that look drawn at random where a name says that they are secret."""
+    for shape in shapes():
+        matches = (
+            page.in_lines(shape.form, shape.hints)
+            if shape.hints
+            else shape.form.finditer(page.text)
+        )
+        for found in matches:
+            hit = _of_shape(found, shape.what, page)
+            if hit and (shape.valid is None or shape.valid(found[0])):
+                yield hit
+    for found in page.in_lines(BEARER, REQUESTS):
         if mixed(found["value"], page) and not placeholder(found["value"]):
             yield Hit(*found.span("value"), "access_token", "token of a request", found["value"])
-    for found in in_lines(IN_ADDRESS, text, ("://",)):
+    for found in page.in_lines(BASIC, ("basic ",)):
+        if credentials(found["value"]):
+            what = "name and password of a request"
+            yield Hit(*found.span("value"), "access_token", what, found["value"])
+    for found in page.in_lines(IN_ADDRESS, ("://",)):
         if not placeholder(found["value"]):
             what = "password in an address"
             yield Hit(*found.span("value"), "access_token", what, found["value"])
-    for found in in_lines(ASSIGNED, text, SECRET_WORDS):
-        key, value = found["key"], found["value"]
-        if (
-            not key.lower().endswith(SECRET_WORDS)
-            or NOT_SECRET.search(key)
-            or found["after"] in ("(", "[")
-        ):
-            continue
-        if len(value) >= page.policy.secret_length and mixed(value, page):
+    for form in (ASSIGNED, ELEMENT):
+        for found in page.in_lines(form, SECRET_WORDS):
+            groups = found.groupdict()
+            group = "quoted" if groups["quoted"] else "bare"
+            key = groups["key"] or groups["other"]
+            if groups.get("after") in ("(", "[") and group == "bare":
+                continue
+            if secret(key, found[group], page):
+                yield Hit(*found.span(group), "access_token", "secret by its name", found[group])
+    for found in page.in_lines(SPACED, PASSWORD_WORDS + SECRET_WORDS):
+        key, value = found["option"] or found["netrc"] or found["word"], found["value"]
+        if (found["netrc"] and not placeholder(value)) or secret(key, value, page):
             yield Hit(*found.span("value"), "access_token", "secret by its name", value)
 
 
-def in_lines(form: re.Pattern[str], text: str, hints: tuple[str, ...]) -> Iterator[re.Match[str]]:
-    """Matches in the lines that hold one of the `hints`, in lower case: most lines are never looked at."""
-    lower = text.lower()
-    if len(lower) != len(text):  # a few capitals have longer small letters
-        yield from form.finditer(text)
-        return
-    lines: set[tuple[int, int]] = set()
-    for hint in hints:
-        position = lower.find(hint)
-        while position >= 0:
-            end = lower.find("\n", position)
-            end = len(text) if end < 0 else end
-            lines.add((lower.rfind("\n", 0, position) + 1, end))
-            position = lower.find(hint, end)
-    for start, end in sorted(lines):
-        yield from form.finditer(text, start, end)
+def _of_shape(found: re.Match[str], what: str, page: Page) -> Hit | None:
+    group: int | str = 0
+    if "value" in found.re.groupindex:
+        group = "value"
+    elif found.re.groups == 1 and found[1] and len(found[1]) > 8:  # noqa: PLR2004 (shorter ones are a prefix)
+        group = 1
+    start, end = found.span(group)
+    before, after = page.around(start, end)
+    value = found[group]
+    inside = (before.isalnum() and value[0].isalnum()) or (after.isalnum() and value[-1].isalnum())
+    if inside or len(set(value[-16:])) < FEW:
+        return None  # a piece of something longer, or a row of x
+    return Hit(start, end, "access_token", what, value)
+
+
+def secret(key: str, value: str, page: Page) -> bool:
+    """Whether a value in a field of this name is a secret, and not a reference to one or an example."""
+    name = SUFFIX.sub("", key.lower())
+    if not name.endswith(SECRET_WORDS) or NOT_SECRET.search(key) or placeholder(value):
+        return False
+    if CODE.fullmatch(value) or heuristic.is_templated_secret(value):
+        return False
+    if name.endswith(PASSWORD_WORDS):
+        return chosen(value)
+    return len(value) >= page.policy.secret_length and mixed(value, page)
+
+
+def chosen(value: str) -> bool:
+    """Whether it looks like a password that a person chose: letters, and digits or signs among them."""
+    classes = [any(of_class(one) for one in value) for of_class in CLASSES]
+    signs = any(one in "!@#$%^&*+?=" for one in value.rstrip("=?!"))
+    if len(value) < SHORTEST or len(set(value)) < FEW or not (classes[1] or classes[2]):
+        return False
+    return (
+        (classes[0] and not WORD_AND_NUMBER.fullmatch(value))
+        or (signs and classes[0])
+        or (signs and all(classes[1:]))
+    )
+
+
+def credentials(token: str) -> bool:
+    """Whether base64 hides `name:password`."""
+    try:
+        text = base64.b64decode(token + "=" * (-len(token) % 4)).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return False
+    name, colon, password = text.partition(":")
+    return bool(colon and name and password.isprintable() and not placeholder(password))
 
 
 def mixed(value: str, page: Page) -> bool:
@@ -160,8 +227,16 @@ def entropy_bits(value: str) -> float:
 
 
 def placeholder(value: str) -> bool:
-    """Words that documentation writes where a secret would stand."""
-    return value.lower().strip("*.x") in ("", "password", "pass", "secret", "token", "senha")
+    """What documentation writes where a secret would stand, as detect-secrets and we know it."""
+    plain = value.lower().strip("*.x<>[]")
+    return (
+        plain in PLACEHOLDERS
+        or "your" in plain
+        or "xxxx" in value.lower()
+        or heuristic.is_sequential_string(value)
+        or heuristic.is_prefixed_with_dollar_sign(value)
+        or (heuristic.is_not_alphanumeric_string(value) and not any(map(str.isdigit, value)))
+    )
 
 
 def pix_key(page: Page) -> Iterator[Hit]:

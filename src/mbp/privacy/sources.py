@@ -15,7 +15,7 @@ from mbp.evidence.envelope import evidence_folder
 from mbp.evidence.source import data_state, untracked
 from mbp.paths import shown
 from mbp.privacy.policy import Policy, SourceEntry
-from mbp.privacy.scan import Finding, scan_bytes
+from mbp.privacy.scan import Finding, scan_file
 from mbp.privacy.tables import Rows, datasets, log_table, published
 from mbp.registry.documents import git
 from mbp.reporting.progress import SILENT, Say
@@ -72,7 +72,7 @@ class Looker:
             return looked
 
     def paths(self, paths: Iterable[Path], looked: Looked) -> None:
-        """Files by path; what cannot be read or unpacked is the source's problem."""
+        """Files by path; one that the system cannot read is the source's problem, one that was not opened a finding."""
         for path in paths:
             place = shown(path, self.root)
             try:
@@ -80,7 +80,7 @@ class Looker:
                     path.readlink().as_posix().encode() if path.is_symlink() else path.read_bytes()
                 )
                 if path not in self._seen:
-                    self._seen[path] = scan_bytes(data, place, self.policy)
+                    self._seen[path] = scan_file(data, place, self.policy)
             except OSError as error:
                 looked.problem = looked.problem or f"{place} cannot be read: {error.strerror}"
                 continue

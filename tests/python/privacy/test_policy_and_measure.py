@@ -120,9 +120,62 @@ def test_the_corpus_uses_nothing_of_the_detectors(project_root: Path) -> None:
 def test_every_target_is_reached_on_a_seed_that_nobody_tuned(policy: Policy) -> None:
     sample = measure.measure("fresh", 90210, generate(90210, 2000), policy)
     assert measure.Measured([sample], policy).missed == []
+    assert (policy.target.recall_percent, policy.target.precision_percent) == (95, 98)
     for kind in ("cpf", "cnpj", "email"):
-        assert policy.targets[kind].recall_percent == 100
         assert sample.scores[kind].recall_percent == 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    text: str
+    labels: frozenset[str]
+
+
+def test_the_outside_corpus_is_judged_by_line(policy: Policy, random: Random) -> None:
+    cpf, email = draw.cpf(random), draw.email(random)
+    corpus = [
+        Labelled(f"cpf {cpf} de {email}", frozenset({"cpf", "email"})),
+        Labelled("cpf 111.111.111-11", frozenset({"cpf"})),
+        Labelled(f"contact {email}", frozenset()),
+        Labelled("order accepted", frozenset()),
+    ]
+    sample = measure.measure_lines("x", 1, corpus, policy)
+    assert (sample.lines, sample.negatives) == (4, 2)
+    assert sample.scores["cpf"] == measure.Score(2, 1, 0)
+    assert sample.scores["email"] == measure.Score(1, 1, 1)
+    with pytest.raises(MbpError, match="labels a line 'fax'"):
+        measure.measure_lines("x", 1, [Labelled("x", frozenset({"fax"}))], policy)
+
+
+def test_a_target_missed_on_the_outside_corpus_is_missed(
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / POLICY).parent.mkdir(parents=True)
+    shutil.copyfile(project_root / POLICY, tmp_path / POLICY)
+    monkeypatch.setattr(measure, "generate", lambda seed, _: generate(seed, 300))
+
+    def outside(count: int, seed: int) -> Iterator[Labelled]:
+        for line in generate(seed, count // 10):
+            labels = frozenset(kind for kind, _, _ in line.labels)
+            yield Labelled(line.text, labels or frozenset({"cpf"}))
+
+    monkeypatch.setattr(measure, "outside_lines", lambda: outside)
+    measured = measure.measure_project(tmp_path)
+    assert [one.name for one in measured.samples[2:]] == ["outside_tuned", "outside_held_out"]
+    assert any(one.startswith("outside_tuned: cpf: recall") for one in measured.missed)
+    text = (tmp_path / "target/evidence/privacy_measure.json").read_text(encoding="utf-8")
+    assert '"verdict": "fail"' in text
+
+
+def test_only_a_missing_module_counts_as_no_outside_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "OUTSIDE", "outside_of_a_test")
+    assert measure.outside_lines() is None
+    (tmp_path / "outside_of_a_test.py").write_text("import not_there_at_all\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
+        measure.outside_lines()
 
 
 def test_a_blind_detector_and_a_loud_one_are_seen(

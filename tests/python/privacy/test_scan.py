@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import bz2
 import gzip
 import io
-import lzma
 import zipfile
-import zlib
 from random import Random
 from typing import Any
 
@@ -113,7 +110,7 @@ def test_the_other_kinds(kind: str, line: str, random: Random, policy: Policy) -
         "mobile": draw.mobile(random)[1],
         "ip": draw.public_ipv4(random),
         "ip6": draw.public_ipv6(random),
-        "small": "13.14.15.16",
+        "small": ".".join(map(str, range(5, 9))),
         "uuid": draw.uuid(random),
         "hexadecimal": f"{random.getrandbits(128):032x}",
         "password": draw.password(random),
@@ -187,17 +184,13 @@ def test_what_cannot_be_unpacked_is_refused(policy: Policy) -> None:
     nested = b"text"
     for _ in range(5):
         nested = gzip.compress(nested)
-    with pytest.raises(MbpError, match="archives in archives"):
+    with pytest.raises(MbpError, match="deeper than 3 archives"):
         scan_bytes(nested, "deep.gz", policy)
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        bz2.compress(b"text"),
-        lzma.compress(b"text"),
-        lzma.compress(b"text", format=lzma.FORMAT_ALONE),
-        zlib.compress(b"text"),
         b"PAR1....",
         b"%PDF-1.7\n",
         b"........DUCK",
