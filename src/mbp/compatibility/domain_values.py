@@ -136,7 +136,7 @@ def _moment(text: str, kind: Kind, form: str | None) -> Decimal:
     pattern = strptime_form(form) if form else None
     if pattern is not None:
         try:
-            return _counted(datetime.strptime(text, pattern), kind)  # noqa: DTZ007
+            return _counted(datetime.strptime(text, pattern), kind)
         except ValueError:
             pass  # ISO 8601 is read beside the column's own format
     try:

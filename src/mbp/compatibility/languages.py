@@ -168,7 +168,7 @@ def _work(sender: Any, task: str, one: Language, other: Language | None) -> None
             second = _automaton(other)
             machine = machine.difference(second) if task == "difference" else machine & second
         sender.send(_shortest(machine))
-    except Exception:  # noqa: BLE001 (whatever another library cannot do with a pattern is undecided)
+    except Exception:
         sender.send(None)
 
 

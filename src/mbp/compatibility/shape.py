@@ -14,12 +14,17 @@ from mbp.compatibility.facets import facet_changes
 from mbp.compatibility.keys import column_key_changes, table_key_changes
 from mbp.compatibility.model import ABSENT, Change, Facets, Kind, Node, Verdict
 from mbp.compatibility.reading import custom, stored_name
+from mbp.compatibility.standard import remainder
 from mbp.compatibility.types import fits, shown
 from mbp.compatibility.values import allowed, limits, of_kind
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 # Told apart from "no type is stated", which accepts anything.
 Pair = tuple[Node | None, Node | None]
+# Elements inside, which are compared on their own.
+INNER = frozenset({"properties", "items", "map"})
+# Of columns, judged together on their table.
+OF_TABLE = frozenset({"primaryKey", "primaryKeyPosition", "partitioned", "partitionKeyPosition"})
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,18 @@ def schema_changes(old: dict[str, Node], new: dict[str, Node], policy: Policy) -
 
 
 def _table(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    yield from _whole(_table_itself(old, new, policy), old, new)
+    yield from _fields(old, new, policy)
+
+
+def _whole(changes: Iterator[Change], old: Node, new: Node) -> Iterator[Change]:
+    """The changes of an element itself; where there is none, whatever else differs."""
+    found = list(changes)
+    renamed = {"name", "physicalName"} if old.name != new.name else set()
+    yield from found or remainder(old.raw, new.raw, new.path, INNER | OF_TABLE | renamed)
+
+
+def _table_itself(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
     if old.raw.get("physicalType") != new.raw.get("physicalType"):
         yield Change(
             "table_kind_changed",
@@ -63,7 +80,8 @@ def _table(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
         )
     if old.name == new.name:
         yield from _stored_name(old, new)
-    yield from _fields(old, new, policy)
+    if old.extra != new.extra:
+        yield _extra(old, new)
     yield from table_key_changes(old, new)
     yield from facet_changes(old, new)
     yield from table_documents(old, new)
@@ -77,8 +95,6 @@ def _stored_name(old: Node, new: Node) -> Iterator[Change]:
 
 def _fields(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
     """Changes of the fields of two objects."""
-    if old.extra != new.extra:
-        yield _extra(old, new)
     gone = [field for field in old.children if new.child(field.name) is None]
     fresh = [field for field in new.children if old.child(field.name) is None]
     for before, after in _renamed(gone, fresh):
@@ -188,6 +204,11 @@ def anything(field: Node) -> bool:
 
 
 def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    yield from _whole(_column_itself(old, new), old, new)
+    yield from _children(old, new, policy)
+
+
+def _column_itself(old: Node, new: Node) -> Iterator[Change]:
     if old.name == new.name:
         yield from _stored_name(old, new)
     if old.required != new.required:
@@ -213,15 +234,17 @@ def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
             )
     yield from _default(old, new)
     yield from type_changes(old, new)
-    if old.kind.name == new.kind.name:
-        yield from _children(old, new, policy)
+    if old.extra != new.extra:
+        yield _extra(old, new)
     yield from facet_changes(old, new)
     yield from column_key_changes(old, new)
     yield from column_documents(old, new)
 
 
 def _children(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
-    if old.kind.name == "object":
+    if old.kind.name != new.kind.name and "unstated" not in (old.kind.name, new.kind.name):
+        return  # the change of type says it all
+    if "object" in (old.kind.name, new.kind.name):
         yield from _fields(old, new, policy)
         return
     for child in old.children:

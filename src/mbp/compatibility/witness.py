@@ -72,7 +72,7 @@ class Witnesses:
                 reason = ""
             except TooLargeError:
                 row, reason = None, "the row would be too large"
-            except Exception as error:  # noqa: BLE001 (the verdict stands whatever a row does)
+            except Exception as error:
                 row, reason = None, f"{type(error).__name__} while building one"
             self.left -= time.process_time() - started
             if row is not None:
