@@ -12,6 +12,7 @@ import rfc8785
 
 from mbp.compatibility.codes import CATALOGUE
 from mbp.compatibility.governance import contract_changes
+from mbp.compatibility.languages import limited
 from mbp.compatibility.model import Change, Verdict
 from mbp.compatibility.reading import tables
 from mbp.compatibility.shape import Policy, schema_changes
@@ -46,7 +47,7 @@ def diff(
         MbpError: a document that is no contract.
     """
     # Bounds of wide types have more digits than decimal's default precision.
-    with localcontext() as context:
+    with localcontext() as context, limited():
         context.prec = DIGITS
         before, after = tables(old, where[0]), tables(new, where[1])
         found = [*contract_changes(old, new), *schema_changes(before, after, policy)]

@@ -5,54 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mbp.compatibility.formats import format_changes
 from mbp.compatibility.model import Change, Node, Verdict
 from mbp.compatibility.quality import quality_changes
 from mbp.compatibility.reading import LIMITS, custom
+from mbp.compatibility.standard import STANDARD, Keys, form
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 # From open to closed. Numbers are the ranks some organisations use instead of words.
 CLASSIFICATIONS = ("public", "internal", "confidential", "restricted", "personal")
-JUDGED_ELSEWHERE = {
-    "customProperties",
-    "enum",
-    "items",
-    "logicalType",
-    "logicalTypeOptions",
-    "map",
-    "name",
-    "partitionKeyPosition",
-    "partitioned",
-    "physicalName",
-    "physicalType",
-    "primaryKey",
-    "primaryKeyPosition",
-    "properties",
-    "quality",
-    "relationships",
-    "required",
-    "unique",
-}
 TEXTS = ("description", "transformDescription")
-FOR_PEOPLE = (
-    "businessName",
-    "deprecated",
-    "examples",
-    "id",
-    "synonyms",
-    "tags",
-    "transformSourceObjects",
-)
 DEFINITIONS = ("authoritativeDefinitions", "semanticType", "transformLogic")
-CUSTOM_JUDGED_ELSEWHERE = {"additionalProperties", "default", "physicalTypes"}
+# Judged here as keys: the other judged ones decide on rows, keys, types or rules.
+AS_KEYS = {*DEFINITIONS, "encryptedName"}
+CUSTOM_JUDGED_ELSEWHERE = {"additionalProperties", "default", "physicalTypes", "unit"}
 OPTIONS_JUDGED_ELSEWHERE = {
     *LIMITS,
+    "required",
     "minimum",
     "maximum",
     "exclusiveMinimum",
     "exclusiveMaximum",
-    "timezone",
-    "dimensions",
-    "elementType",
 }
 
 
@@ -63,7 +36,7 @@ def table_documents(old: Node, new: Node) -> Iterator[Change]:
     if _words(before) != _words(after):
         verdict = OK if before is None else BREAK
         yield Change("granularity_changed", old.path, verdict, verdict, before, after)
-    yield from _entries(old, new, {"dataGranularityDescription"})
+    yield from _entries(old, new, STANDARD["SchemaObject"])
 
 
 def column_documents(old: Node, new: Node) -> Iterator[Change]:
@@ -76,47 +49,57 @@ def column_documents(old: Node, new: Node) -> Iterator[Change]:
     yield from _unit(old, new)
     yield from _options(old, new)
     yield from _enum_texts(old, new)
-    yield from _entries(old, new, {"classification", "criticalDataElement"})
+    yield from _entries(old, new, STANDARD["SchemaProperty"])
 
 
-def _entries(old: Node, new: Node, seen: set[str]) -> Iterator[Change]:
+def _entries(old: Node, new: Node, keys: Keys) -> Iterator[Change]:
     yield from quality_changes(old, new)
-    for key in sorted({*old.raw, *new.raw} - JUDGED_ELSEWHERE - seen):
+    elsewhere = (keys.judged - AS_KEYS) | {"customProperties"}
+    for key in sorted({*old.raw, *new.raw} - elsewhere):
         before, after = old.raw.get(key), new.raw.get(key)
-        if _words(before) == _words(after):
+        if form({key: before}) == form({key: after}):
             continue
         path = f"{new.path}.{key}"
         if key in TEXTS:
             yield Change("description_changed", path, OK, OK, before, after)
-        elif key in FOR_PEOPLE:
+        elif key in keys.documentation:
             yield Change("metadata_changed", path, OK, OK, before, after)
         elif key in DEFINITIONS:
             verdict = OK if before is None else UNKNOWN
             yield Change("definition_changed", path, verdict, verdict, before, after)
         else:
             yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before, after)
-    for name in sorted(_custom_names(old) | _custom_names(new)):
-        before, after = custom(old.raw, name), custom(new.raw, name)
-        if name in CUSTOM_JUDGED_ELSEWHERE or name == "unit" or before == after:
+    yield from custom_changes(old.raw, new.raw, new.path)
+
+
+def custom_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[Change]:
+    """Changes of the customProperties: ours are judged, those of others are documentation."""
+    before, after = _custom(old), _custom(new)
+    for name in sorted({*before, *after}):
+        one, other = before.get(name), after.get(name)
+        if name in CUSTOM_JUDGED_ELSEWHERE or form(one) == form(other):
             continue
-        path = f"{new.path}.customProperties.{name}"
-        if name in REASONS:
-            yield Change("description_changed", path, OK, OK, before, after)
-        else:
-            yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before, after)
+        code = "description_changed" if name in REASONS else "metadata_changed"
+        values = [entries[0].get("value") if entries else None for entries in (one, other)]
+        yield Change(code, f"{path}.customProperties.{name}", OK, OK, *values)
+
+
+def _custom(entry: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """Name -> the entries of that name."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for item in entry.get("customProperties") or ():
+        if isinstance(item, Mapping):
+            found.setdefault(str(item.get("property")), []).append(item)
+    return found
 
 
 # Words about a column that stand beside its description.
+OF_A_TYPE = {"timezone", "dimensions", "elementType", "format"}
 REASONS = {"classificationReason", "ruleReasons"}
 
 
 def _words(value: Any) -> Any:
     return " ".join(value.split()) if isinstance(value, str) else value
-
-
-def _custom_names(node: Node) -> set[str]:
-    entries = node.raw.get("customProperties") or ()
-    return {str(entry.get("property")) for entry in entries if isinstance(entry, Mapping)}
 
 
 def rank(classification: Any) -> int | None:
@@ -161,15 +144,13 @@ def _options(old: Node, new: Node) -> Iterator[Change]:
     before = old.raw.get("logicalTypeOptions") or {}
     after = new.raw.get("logicalTypeOptions") or {}
     for key in sorted({*before, *after} - OPTIONS_JUDGED_ELSEWHERE):
-        if before.get(key) == after.get(key):
+        if form({key: before.get(key)}) == form({key: after.get(key)}):
             continue
+        if key in OF_A_TYPE and old.logical != new.logical:
+            continue  # it makes another type, which is judged as one
         path = f"{new.path}.logicalTypeOptions.{key}"
-        kinds = {old.logical.name, new.logical.name}
-        if key == "format" and kinds <= {"string"}:
-            # ODCS: "extra context", an annotation that nobody checks.
-            yield Change("metadata_changed", path, OK, OK, before.get(key), after.get(key))
-        elif key == "format" and kinds <= {"integer", "decimal", "float"}:
-            continue  # a type, and judged as one
+        if key == "format" and old.logical.name == new.logical.name == "string":
+            yield from format_changes(old, new)
         else:
             yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before.get(key), after.get(key))
 

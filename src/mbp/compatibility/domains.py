@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from mbp.compatibility.languages import Language, contained
+from mbp.compatibility.languages import Language, contained, why_undecided
 from mbp.compatibility.model import ABSENT, Facets, Node, Verdict
-from mbp.compatibility.values import allowed, candidates, language, limits, same
+from mbp.compatibility.values import allowed, candidates, empty, language, limits, same
 
 _OPEN = Decimal("Infinity")
 
@@ -22,7 +22,7 @@ class Inclusion:
     note: str = ""
 
 
-UNREADABLE = "a pattern could not be read"
+UNREADABLE = "a value or a pattern could not be read as one of the column's type"
 SAFE = Inclusion(Verdict.OK)
 
 
@@ -32,16 +32,38 @@ def within(narrow: Node, wide: Node, facet: str) -> Inclusion:
     Args:
         facet: 'minimum', 'maximum', 'values', or the name of an option like 'pattern'.
     """
+    try:
+        return _within(narrow, wide, facet)
+    except (ArithmeticError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        # Numbers beyond what can be computed with: not judged, and never ok.
+        return Inclusion(
+            Verdict.UNKNOWN, note=f"{facet} could not be judged: {type(error).__name__}"
+        )
+
+
+def _within(narrow: Node, wide: Node, facet: str) -> Inclusion:
     only = only_facet(wide, facet, narrow)
-    if only is None or _holds(narrow, only, facet):
+    if only is None:
+        return SAFE
+    if empty(narrow):
+        return Inclusion(
+            Verdict.UNKNOWN, note="no value is valid: the limits contradict each other"
+        )
+    if _holds(narrow, only, facet):
         return SAFE
     for value in candidates(narrow, only):
         if value is not None and allowed(value, narrow) and allowed(value, only) is False:
             return Inclusion(Verdict.BREAK, value)
     if narrow.facets.values is not None:
         # Every value of the closed list was tried.
-        told = [allowed(value, narrow) and allowed(value, only) for value in narrow.facets.values]
-        return Inclusion(Verdict.UNKNOWN, note=UNREADABLE) if None in told else SAFE
+        judged = [
+            allowed(value, narrow) is False or allowed(value, only)
+            for value in narrow.facets.values
+            if value is not None
+        ]
+        if all(one is True for one in judged):
+            return SAFE
+        return Inclusion(Verdict.UNKNOWN, note=UNREADABLE)
     if facet in ("pattern", "minLength", "maxLength") and "pattern" in {
         *narrow.facets.options,
         *only.facets.options,
@@ -63,7 +85,7 @@ def only_facet(wide: Node, facet: str, narrow: Node) -> Node | None:
         edge = Facets(high=facets.high, high_open=facets.high_open)
         return None if facets.high is None else replace(bare, facets=edge)
     if facet == "values":
-        return replace(bare, facets=Facets(values=facets.values)) if facets.values else None
+        return None if facets.values is None else replace(bare, facets=Facets(values=facets.values))
     if facet not in facets.options:
         return None
     return replace(bare, facets=Facets(options={facet: facets.options[facet]}))
@@ -76,7 +98,10 @@ def _holds(narrow: Node, only: Node, facet: str) -> bool:
         return _interval_within(narrow, only)
     if facet == "values":
         if old.values is not None:
-            return all(any(same(value, one) for one in new.values or ()) for value in old.values)
+            return all(
+                value is None or any(same(value, one) for one in new.values or ())
+                for value in old.values
+            )
         return narrow.kind.name == "boolean" and {True, False} <= set(new.values or ())
     before, after = old.options.get(facet), new.options[facet]
     if facet == "maxLength":
@@ -119,9 +144,7 @@ def _texts_within(narrow: Node, only: Node) -> Inclusion:
         texts = Language(texts.patterns, narrow.kind.length, narrow.kind.length)
     verdict, text = contained(texts, language(only))
     if verdict is Verdict.UNKNOWN:
-        return Inclusion(
-            verdict, note="the languages of the patterns could not be compared in time"
-        )
+        return Inclusion(verdict, note=why_undecided(texts, language(only)))
     return Inclusion(verdict, ABSENT if text is None else text)
 
 

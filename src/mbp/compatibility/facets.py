@@ -7,17 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from mbp.compatibility.codes import snake
+from mbp.compatibility.domain_values import domain_of
 from mbp.compatibility.domains import Inclusion, sizes_within, within
 from mbp.compatibility.model import ABSENT, Change, Facets, Node, Verdict
 from mbp.compatibility.values import of_kind, same
 
+UNKNOWN = Verdict.UNKNOWN
 STRANGE = Inclusion(Verdict.UNKNOWN, note="the value is not one of the column's type")
 SIZES = ("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties")
 
 
 def facet_changes(old: Node, new: Node) -> Iterator[Change]:
     """Changes of the limits of one column, each judged among the values that its contract allows."""
-    if _sort(old) != _sort(new):
+    if _sort(old) != _sort(new) and "unstated" not in (_sort(old), _sort(new)):
         return  # limits of texts and of numbers do not compare: the change of type says it all
     yield from _bound(old, new, "minimum")
     yield from _bound(old, new, "maximum")
@@ -25,6 +27,11 @@ def facet_changes(old: Node, new: Node) -> Iterator[Change]:
     for option in sorted({*old.facets.options, *new.facets.options}):
         before, after = old.facets.options.get(option), new.facets.options.get(option)
         if before == after or _meaningless(before, after):
+            continue
+        if option.startswith("unread "):
+            path = f"{new.path}.{option.removeprefix('unread ')}"
+            note = "the bound could not be read as a value of the column's type"
+            yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before, after, note)
             continue
         judge = sizes_within if option in SIZES else within
         backward, forward = judge(old, new, option), judge(new, old, option)
@@ -135,8 +142,8 @@ def _values(old: Node, new: Node) -> Iterator[Change]:
             old,
             new,
             "enum",
-            before,
-            after,
+            None if before is None else old.facets.texts,
+            None if after is None else new.facets.texts,
             within(old, new, "values"),
             within(new, old, "values"),
         )
@@ -149,7 +156,7 @@ def _values(old: Node, new: Node) -> Iterator[Change]:
                 old,
                 new,
                 "enum",
-                value,
+                old.facets.written(value),
                 None,
                 within(alone, new, "values"),
                 Inclusion(Verdict.OK),
@@ -157,14 +164,14 @@ def _values(old: Node, new: Node) -> Iterator[Change]:
     for value in after:
         if not any(same(value, one) for one in before):
             alone = replace(new, facets=replace(new.facets, values=(value,)))
-            if not of_kind(value, new.kind):
+            if value is not None and not of_kind(value, domain_of(new.kind, new.logical)):
                 yield _change(
                     "enum_value_added",
                     old,
                     new,
                     "enum",
                     None,
-                    value,
+                    new.facets.written(value),
                     Inclusion(Verdict.OK),
                     STRANGE,
                 )
@@ -175,7 +182,7 @@ def _values(old: Node, new: Node) -> Iterator[Change]:
                 new,
                 "enum",
                 None,
-                value,
+                new.facets.written(value),
                 Inclusion(Verdict.OK),
                 within(alone, old, "values"),
             )

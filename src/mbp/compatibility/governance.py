@@ -4,81 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mbp.compatibility.codes import SLA_PROPERTIES, snake
 from mbp.compatibility.model import Change, Verdict
+from mbp.compatibility.service_levels import service_level_changes
+from mbp.compatibility.standard import STANDARD, form
 from mbp.compatibility.versions import Version
-from mbp.contracts.reading import SECONDS
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 LIFE = ("proposed", "draft", "active", "deprecated", "retired")
-DOCUMENTATION = (
-    "name",
-    "description",
-    "tags",
-    "support",
-    "authoritativeDefinitions",
-    "contractCreatedTs",
-    "context",
-)
 RESPONSIBILITY = ("domain", "dataProduct", "tenant", "price")
-SMALLER_IS_BETTER = {
-    "errorRate",
-    "frequency",
-    "freshness",
-    "generalAvailability",
-    "latency",
-    "timeToDetect",
-    "timeToNotify",
-    "timeToRepair",
-}
-SERVER_FOR_PEOPLE = {"description", "id", "roles", "customProperties"}
+SERVER_FOR_PEOPLE = STANDARD["Server"].documentation | {"roles"}
 
 
 def contract_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """All changes outside `schema`."""
     yield from _identity(old, new)
     yield from _status(old, new)
-    yield from _service_levels(old, new)
+    yield from service_level_changes(old, new)
     yield from _servers(old, new)
     yield from _roles(old, new)
     yield from _team(old, new)
-    judged = {
-        "id",
-        "kind",
-        "version",
-        "apiVersion",
-        "status",
-        "schema",
-        "slaProperties",
-        "servers",
-        "roles",
-        "team",
-        "slaDefaultElement",
+    elsewhere = {
+        *("id", "kind", "version", "apiVersion", "status", "schema", "slaProperties", "servers"),
+        *("roles", "team", "slaDefaultElement"),
     }
-    for key in sorted({*old, *new} - judged):
+    for key in sorted({*old, *new} - elsewhere):
         before, after = old.get(key), new.get(key)
-        if _plain(before) == _plain(after):
+        if form(before) == form(after):
             continue
-        if key in DOCUMENTATION:
+        if key in STANDARD[""].documentation or key == "description":
             code = "description_changed" if key == "description" else "metadata_changed"
             yield Change(code, key, OK, OK, before, after)
         elif key in RESPONSIBILITY:
             yield Change("responsibility_changed", key, OK, OK, before, after)
         else:
             yield Change("unknown_changed", key, UNKNOWN, UNKNOWN, before, after)
-
-
-def _plain(value: Any) -> Any:
-    """Without the layout of texts."""
-    if isinstance(value, str):
-        return " ".join(value.split())
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
@@ -101,6 +62,9 @@ def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change
         code = "api_version_lowered" if lowered else "api_version_raised"
         texts = (old.get("apiVersion"), new.get("apiVersion"))
         yield Change(code, "apiVersion", verdict, verdict, *texts)
+    elif old.get("apiVersion") != new.get("apiVersion"):
+        values = (old.get("apiVersion"), new.get("apiVersion"))
+        yield Change("metadata_changed", "apiVersion", OK, OK, *values)
 
 
 def _status(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
@@ -117,117 +81,10 @@ def _status(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
         yield Change("status_reverted", "status", OK, OK, before, after)
 
 
-def _service_levels(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-    before, after = _levels(old), _levels(new)
-    for key in [*before, *(key for key in after if key not in before)]:
-        one, other = before.get(key), after.get(key)
-        name = str((one or other or {}).get("property"))
-        path = f"slaProperties.{key}"
-        if name not in SLA_PROPERTIES:
-            if one != other:
-                yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, one, other)
-        elif other is None:
-            yield Change(f"sla_{snake(name)}_removed", path, OK, BREAK, _promise(one), None)
-        elif one is None:
-            yield Change(f"sla_{snake(name)}_added", path, OK, OK, None, _promise(other))
-        else:
-            yield from _level(name, path, one, other, old, new)
-
-
-def _levels(contract: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Service levels by id, or by what they promise; several of one kind also by their element."""
-    entries = [entry for entry in contract.get("slaProperties") or () if isinstance(entry, Mapping)]
-    kinds = [entry.get("property") for entry in entries]
-    found: dict[str, Mapping[str, Any]] = {}
-    for entry in entries:
-        key = str(entry.get("id") or entry.get("property"))
-        if not entry.get("id") and kinds.count(entry.get("property")) > 1:
-            key = f"{key}({entry.get('element')})"
-        found[key] = entry
-    return found
-
-
-def _promise(level: Mapping[str, Any] | None) -> str | None:
-    if level is None:
-        return None
-    parts = (level.get("value"), level.get("valueExt"), level.get("unit"))
-    return " ".join(str(part) for part in parts if part is not None)
-
-
-def _level(
-    name: str,
-    path: str,
-    one: Mapping[str, Any],
-    other: Mapping[str, Any],
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-) -> Iterator[Change]:
-    code = f"sla_{snake(name)}"
-    elements = tuple(
-        level.get("element") or contract.get("slaDefaultElement")
-        for level, contract in ((one, old), (other, new))
-    )
-    if elements[0] != elements[1] or one.get("property") != other.get("property"):
-        yield Change(f"{code}_changed", path, BREAK, BREAK, elements[0], elements[1])
-    texts = (_promise(one), _promise(other))
-    sizes = _size(one), _size(other)
-    if texts[0] != texts[1] and (sizes[0] is None or sizes[1] is None):
-        yield Change(f"{code}_changed", path, UNKNOWN, UNKNOWN, *texts)
-    elif sizes[0] != sizes[1] and sizes[0] is not None and sizes[1] is not None:
-        better = (sizes[1] < sizes[0]) == (name in SMALLER_IS_BETTER)
-        if better:
-            yield Change(f"{code}_tightened", path, OK, OK, *texts)
-        else:
-            yield Change(f"{code}_loosened", path, OK, BREAK, *texts)
-    judged = {"id", "property", "value", "valueExt", "unit", "element"}
-    for key in sorted({*one, *other} - judged):
-        if _plain(one.get(key)) != _plain(other.get(key)):
-            known = key in (
-                "description",
-                "driver",
-                "scheduler",
-                "schedule",
-                "authoritativeDefinitions",
-                "tags",
-            )
-            verdict = OK if known else UNKNOWN
-            yield Change(
-                "metadata_changed" if known else "unknown_changed",
-                f"{path}.{key}",
-                verdict,
-                verdict,
-                one.get(key),
-                other.get(key),
-            )
-
-
-def _size(level: Mapping[str, Any]) -> Decimal | None:
-    """The promised value: seconds, a share or rate, or the day of a date; None when not known."""
-    value, unit = level.get("value"), str(level.get("unit") or "").lower()
-    if level.get("valueExt") is not None:
-        return None
-    joined = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z%]+)\s*", str(value))
-    if joined and not unit:
-        value, unit = joined[1], joined[2].lower()
-    if unit == "ms":
-        return Decimal(str(value)) / 1000
-    try:
-        found = Decimal(str(value))
-    except InvalidOperation:
-        try:
-            return Decimal(date.fromisoformat(str(value)[:10]).toordinal())
-        except ValueError:
-            return None
-    if unit in SECONDS:
-        return found * SECONDS[unit]
-    # Every other unit is only compared with itself: a change of it changes the promise.
-    return found if unit in ("", "%", "percent", "percentage") else None
-
-
 def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     before, after = (
         {
-            str(entry.get("server") or entry.get("id")): entry
+            _server_name(entry, contract): entry
             for entry in contract.get("servers") or ()
             if isinstance(entry, Mapping)
         }
@@ -243,13 +100,13 @@ def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]
             for side in (before, after)
         ]
         path = f"servers.{name}"
-        if places[0] != places[1]:
+        if form(places[0]) != form(places[1]):
             yield Change("server_moved", path, OK, BREAK, places[0], places[1])
         for key in sorted(SERVER_FOR_PEOPLE):
             values = before[name].get(key), after[name].get(key)
-            if _plain(values[0]) == _plain(values[1]):
+            if form(values[0]) == form(values[1]):
                 continue
-            known = key in ("description", "id")
+            known = key in STANDARD["Server"].documentation
             verdict = OK if known else UNKNOWN
             yield Change(
                 "metadata_changed" if known else "unknown_changed",
@@ -260,15 +117,24 @@ def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]
             )
 
 
+def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
+    """The server; several of one name by all that tells them apart."""
+    name = str(entry.get("server") or entry.get("id"))
+    twins = [
+        one
+        for one in contract.get("servers") or ()
+        if isinstance(one, Mapping) and str(one.get("server") or one.get("id")) == name
+    ]
+    if len(twins) == 1:
+        return name
+    words = [str(entry.get(key)) for key in ("type", "environment")]
+    same = [one for one in twins if [str(one.get(key)) for key in ("type", "environment")] == words]
+    number = next(index for index, one in enumerate(same) if one is entry)
+    return f"{name}({', '.join(words)}{f', {number + 1}' if number else ''})"
+
+
 def _roles(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-    before, after = (
-        {
-            str(entry.get("role")): entry
-            for entry in contract.get("roles") or ()
-            if isinstance(entry, Mapping)
-        }
-        for contract in (old, new)
-    )
+    before, after = _named_roles(old), _named_roles(new)
     for name in sorted(before.keys() - after.keys()):
         yield Change("role_removed", f"roles.{name}", OK, BREAK, name, None)
     for name in sorted(after.keys() - before.keys()):
@@ -277,15 +143,30 @@ def _roles(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
         access = before[name].get("access"), after[name].get("access")
         if access[0] != access[1]:
             yield Change("role_changed", f"roles.{name}.access", UNKNOWN, UNKNOWN, *access)
-        elif before[name] != after[name]:
+        if form({**before[name], "access": 0}) != form({**after[name], "access": 0}):
             yield Change(
                 "responsibility_changed", f"roles.{name}", OK, OK, before[name], after[name]
             )
 
 
+def _named_roles(contract: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Roles by their name; several of one name also by their access, and then by their place."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for entry in contract.get("roles") or ():
+        if not isinstance(entry, Mapping):
+            continue
+        name = str(entry.get("role"))
+        if name in found:
+            name = f"{name}({entry.get('access')})"
+        while name in found:
+            name += "'"
+        found[name] = entry
+    return found
+
+
 def _team(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     before, after = old.get("team"), new.get("team")
-    if _plain(before) == _plain(after):
+    if form(before) == form(after):
         return
     owners = [team.get("name") if isinstance(team, Mapping) else None for team in (before, after)]
     if owners[0] != owners[1]:

@@ -9,14 +9,25 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import jsonschema_rs
+
 from mbp.compatibility.model import Verdict
 
 TIME_LIMIT_SECONDS = 2.0
+# Of one comparison of contracts; what is left undecided by then stays so.
+WHOLE_LIMIT_SECONDS = 3.0
 LONGEST = 4096
+LONGEST_PATTERN = 2000
+KEPT = 4096
 _CATEGORIES = {
     "CATEGORY_DIGIT": "0-9",
     "CATEGORY_WORD": "0-9A-Z_a-z",
@@ -37,7 +48,28 @@ class Language:
     longest: int | None = None
 
 
-@lru_cache(maxsize=4096)
+class _Budget:
+    """Seconds that are left for automata, and the pairs that took too long."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+        self.slow: set[frozenset[str]] = set()
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("budget", default=None)
+_answers: dict[tuple[str, Language, Language | None], list[str] | None] = {}
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Inside it all comparisons of patterns together take no longer than the limit of the whole."""
+    token = _budget.set(_Budget(WHOLE_LIMIT_SECONDS))
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
 def contained(narrow: Language, wide: Language) -> tuple[Verdict, str | None]:
     """Whether every text of `narrow` is one of `wide`; when not, a text that is not."""
     if narrow == wide or wide == Language():
@@ -48,34 +80,81 @@ def contained(narrow: Language, wide: Language) -> tuple[Verdict, str | None]:
     return (Verdict.OK, None) if found == [] else (Verdict.BREAK, found[0])
 
 
-@lru_cache(maxsize=4096)
 def example(language: Language, other: Language | None = None) -> str | None:
     """A text of the language (and of `other`); None when there is none or it is undecided."""
     return next(iter(_limited("intersection", language, other) or ()), None)
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Whether the text matches; None when Python cannot read the pattern."""
-    # ECMA's $ is the end of the text; Python's stands before a last line break too.
-    if pattern.endswith("$") and not pattern.endswith("\\$"):
-        pattern = pattern[:-1] + r"\Z"
+    """Whether the text matches, read as ECMA-262 does; None when that cannot be said."""
+    validator = _matcher(pattern)
+    if validator is None:
+        return None
+    if validator.is_valid(text):
+        return True
+    kinds = {type(error.kind).__name__ for error in validator.iter_errors(text)}
+    return False if kinds == {"Pattern"} else None
+
+
+def why_undecided(*languages: Language) -> str:
+    """Why these languages were not compared."""
+    for pattern in (pattern for one in languages for pattern in one.patterns):
+        try:
+            translated(pattern)
+        except Undecided as reason:
+            return f"the pattern {pattern!r} cannot be compared: {reason}"
+    return "the languages of the patterns could not be compared in time"
+
+
+@lru_cache(maxsize=KEPT)
+def _matcher(pattern: str) -> Any:
+    """A matcher in linear time; with a limit where the pattern is none of a regular language."""
     try:
-        return re.search(pattern, text, re.ASCII) is not None
-    except re.error:
+        return jsonschema_rs.Draft202012Validator({"pattern": pattern})
+    except ValueError:
         return None
 
 
 def _limited(task: str, one: Language, other: Language | None) -> list[str] | None:
     """Runs the task in a process of its own, which is stopped at the limit."""
+    key = (task, one, other)
+    if key in _answers:
+        return _answers[key]
+    budget = _budget.get() or _Budget(TIME_LIMIT_SECONDS)
+    patterns = frozenset(one.patterns + (other.patterns if other else ()))
+    seconds = min(TIME_LIMIT_SECONDS, budget.left)
+    if seconds <= 0 or any(slow <= patterns for slow in budget.slow):
+        return None
+    try:
+        for pattern in patterns:
+            translated(pattern)
+    except Undecided:
+        return None
+    started = time.monotonic()
+    answered, found = _in_process(task, one, other, seconds)
+    budget.left -= time.monotonic() - started
+    if not answered:
+        budget.slow.add(patterns)
+        return None
+    if len(_answers) >= KEPT:
+        _answers.clear()
+    _answers[key] = found
+    return found
+
+
+def _in_process(
+    task: str, one: Language, other: Language | None, seconds: float
+) -> tuple[bool, list[str] | None]:
+    """(whether it answered in time, the answer)."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, task, one, other), daemon=True)
     process.start()
     sender.close()
     try:
-        return receiver.recv() if receiver.poll(TIME_LIMIT_SECONDS) else None
+        return (True, receiver.recv()) if receiver.poll(seconds) else (False, None)
     except EOFError:
-        return None
+        return False, None
     finally:
         process.kill()
         process.join()
@@ -89,7 +168,7 @@ def _work(sender: Any, task: str, one: Language, other: Language | None) -> None
             second = _automaton(other)
             machine = machine.difference(second) if task == "difference" else machine & second
         sender.send(_shortest(machine))
-    except (Undecided, RecursionError, MemoryError):
+    except Exception:
         sender.send(None)
 
 
@@ -127,6 +206,8 @@ def _automaton(language: Language) -> Any:
 
     if max(language.shortest, language.longest or 0) > LONGEST:
         raise Undecided(f"longer than {LONGEST} characters")
+    if language.longest is not None and language.shortest > language.longest:
+        return parse("[]").to_fsm()
     longest = "" if language.longest is None else language.longest
     machine = parse(f".{{{language.shortest},{longest}}}").to_fsm()
     for pattern in language.patterns:
@@ -142,13 +223,17 @@ def translated(pattern: str) -> str:
     """
     from re import _parser as parser  # type: ignore[attr-defined]
 
+    if len(pattern) > LONGEST_PATTERN:
+        raise Undecided(f"longer than {LONGEST_PATTERN} characters")
     try:
-        parsed = parser.parse(pattern, re.ASCII)
-    except (re.error, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python about sets in sets, which ECMA has not
+            parsed = parser.parse(pattern, re.ASCII)
+        if parsed.state.flags & ~(re.ASCII.value):
+            raise Undecided("inline flags")
+        return _alternative(list(parsed))
+    except (re.error, OverflowError, RecursionError) as error:
         raise Undecided(f"cannot read {pattern!r}: {error}") from error
-    if parsed.state.flags & ~(re.ASCII.value):
-        raise Undecided("inline flags")
-    return _alternative(list(parsed))
 
 
 def _alternative(parts: list[Any], starts: bool = False, ends: bool = False) -> str:
@@ -177,7 +262,7 @@ def _part(part: Any) -> str:
     if operation == "NOT_LITERAL":
         return f"[^{_in_class(value)}]"
     if operation == "ANY":
-        return "[^\\n]"
+        return "[^\\n\\r\u2028\u2029]"
     if operation == "IN":
         return _character_class(value)
     if operation == "BRANCH":

@@ -31,14 +31,17 @@ class Kind:
 
     Attributes:
         name: integer, decimal, float, string, binary, boolean, date, time, timestamp, interval,
-            array, object, map, multiset, vector, nominal or unstated.
+            array, object, map, multiset, vector, nominal (a type that we do not know), unclear (one
+            that settings of the engine decide) or unstated.
         low, high: of an integer, inclusive; None where it has no bound.
         precision, scale: of a decimal; None where it has any.
         bits: significand of a float.
         length, fixed: of strings, binaries (None: any length) and vectors (their dimensions).
         digits: fraction digits of a second that a time or timestamp keeps.
         zoned: a timestamp that is an instant and not a reading of a wall clock.
-        label: what a nominal kind is called; it fits itself alone.
+        label: what a nominal kind is called, which fits itself alone; how a text or an instant is
+            stored where that makes another type of it; the physical type of a container.
+        parts: of an array, a map or an object as its physical type writes it: (name, kind).
     """
 
     name: str
@@ -52,6 +55,7 @@ class Kind:
     digits: int | None = None
     zoned: bool = False
     label: str | None = None
+    parts: tuple[tuple[str, Kind], ...] = ()
 
     @property
     def numeric(self) -> bool:
@@ -72,7 +76,10 @@ class Facets:
         low, high: bounds of numbers, of days (date) or of seconds (time, timestamp).
         options: other limits: minLength, maxLength, pattern, multipleOf, minItems, maxItems,
             uniqueItems, minProperties, maxProperties.
-        values: the closed list; None where any value of the kind goes.
+            `unread minimum` and its like: a bound that could not be read, as it is written.
+        values: the closed list; None where any value of the kind goes; empty where two lists of one
+            column share no value.
+        texts: the values as the contract writes them, in the same order.
     """
 
     low: Decimal | None = None
@@ -81,6 +88,14 @@ class Facets:
     high_open: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     values: tuple[Any, ...] | None = None
+    texts: tuple[Any, ...] = ()
+
+    def written(self, value: Any) -> Any:
+        """A value of the list as the contract writes it."""
+        for one, text in zip(self.values or (), self.texts, strict=False):
+            if one is value or (type(one) is type(value) and one == value):
+                return text
+        return value
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,7 @@ class Node:
         path: from the table, like `orders.lines[].price`.
         kind: what is stored: the physical type where one is stated that we know.
         logical: what the logical type promises.
+        engines: the engines of the contract's servers; none where it names none.
         engine_kinds: engine -> what is stored there.
         children: of an object its fields; of an array, a multiset or a map `[]`, `{key}`, `{}`.
         extra: what happens to fields that are not listed.
@@ -103,6 +119,7 @@ class Node:
     kind: Kind
     logical: Kind
     facets: Facets
+    engines: tuple[str, ...] = ()
     engine_kinds: Mapping[str, Kind] = field(default_factory=dict)
     children: tuple[Node, ...] = ()
     extra: Extra = "ignored"

@@ -8,6 +8,7 @@ from typing import Any
 
 from mbp.compatibility.model import Change, Node, Verdict
 from mbp.compatibility.reading import closes_values, custom
+from mbp.compatibility.standard import STANDARD, form, remainder
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 Interval = tuple[Decimal, bool, Decimal, bool]
@@ -22,20 +23,7 @@ OPERATORS = (
     "mustNotBeBetween",
 )
 ALIASES = {"rule": "metric"}
-FOR_PEOPLE = {
-    "authoritativeDefinitions",
-    "businessImpact",
-    "description",
-    "dimension",
-    "id",
-    "method",
-    "name",
-    "schedule",
-    "scheduler",
-    "tags",
-}
-# In our own contracts: who is asked, why, and until when a warning is accepted.
-CUSTOM_FOR_PEOPLE = {"columns", "expires", "family", "reason"}
+FOR_PEOPLE = STANDARD["DataQuality"].documentation - {"customProperties"}
 # More values in these lists mean a smaller result, respectively a larger one.
 SHRINKING = {"validValues", "properties"}
 GROWING = {"missingValues"}
@@ -48,11 +36,15 @@ ANY: Interval = (SMALLEST, True, LARGEST, True)
 def quality_changes(old: Node, new: Node) -> Iterator[Change]:
     """Changes of the `quality` entries of one table or column."""
     before, after = _rules(old), _rules(new)
+    for rule, other in _paired(_rules(old, closed=True), _rules(new, closed=True)):
+        # The list itself is a limit of the column; what is said beside it is not.
+        yield from _documents(rule, other, f"{new.path}.quality.{_label(other)}")
     pairs = _paired(before, after)
     for rule, other in pairs:
         path = f"{new.path}.quality.{_label(other)}"
-        if rule != other:
-            yield from _changed(rule, other, path)
+        if form(rule) != form(other):
+            changes = list(_changed(rule, other, path))
+            yield from changes or remainder(rule, other, path)
     for rule in before:
         if not any(rule is one for one, _ in pairs):
             verdict = OK if _lenient(rule) else BREAK
@@ -65,8 +57,8 @@ def quality_changes(old: Node, new: Node) -> Iterator[Change]:
             yield Change("quality_rule_added", path, verdict, OK, None, _shown(rule))
 
 
-def _rules(node: Node) -> list[dict[str, Any]]:
-    """The entries, without closed lists of values: those are limits of the column."""
+def _rules(node: Node, *, closed: bool = False) -> list[dict[str, Any]]:
+    """The entries, those that are closed lists of values apart: they are limits of the column."""
     return [
         {
             ALIASES.get(str(key), str(key)): value
@@ -74,7 +66,7 @@ def _rules(node: Node) -> list[dict[str, Any]]:
             if key != "type" or value != "library"
         }
         for entry in node.raw.get("quality") or ()
-        if isinstance(entry, Mapping) and not closes_values(entry)
+        if isinstance(entry, Mapping) and closes_values(entry) is closed
     ]
 
 
@@ -122,19 +114,35 @@ def _changed(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
         code = "quality_severity_lowered" if _lenient(new) else "quality_severity_raised"
         verdicts = (OK, BREAK) if _lenient(new) else (BREAK, OK)
         yield Change(code, path, *verdicts, old.get("severity"), new.get("severity"))
-    yield from _custom(old, new, path)
+    elif form(old.get("severity")) != form(new.get("severity")):
+        known = _lenient(old) or {old.get("severity"), new.get("severity")} <= {None, "error"}
+        verdict = OK if known else UNKNOWN
+        values = (old.get("severity"), new.get("severity"))
+        yield Change("quality_severity_changed", path, verdict, verdict, *values)
+    yield from _documents(old, new, path)
     skipped = {*OPERATORS, *FOR_PEOPLE, "severity", "customProperties", "unit", "arguments"}
     for key in sorted({*old, *new} - skipped):
         if _text(old.get(key)) != _text(new.get(key)):
             code = "quality_rule_changed" if key == "metric" else "quality_rule_undecided"
             verdict = BREAK if key == "metric" else UNKNOWN
             yield Change(code, f"{path}.{key}", verdict, verdict, old.get(key), new.get(key))
-    for key in sorted({*old, *new} & FOR_PEOPLE):
-        if old.get(key) != new.get(key):
-            yield Change("metadata_changed", f"{path}.{key}", OK, OK, old.get(key), new.get(key))
     if _lenient(old) and _lenient(new):
+        for key in (*OPERATORS, "unit", "arguments"):
+            if form(old.get(key)) != form(new.get(key)):
+                note = "a warning stops nobody"
+                yield Change(
+                    "metadata_changed", f"{path}.{key}", OK, OK, old.get(key), new.get(key), note
+                )
         return
     yield from _results(old, new, path)
+
+
+def _documents(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Change]:
+    """What is said of a rule for people."""
+    yield from _custom(old, new, path)
+    for key in sorted({*old, *new} & FOR_PEOPLE):
+        if form(old.get(key)) != form(new.get(key)):
+            yield Change("metadata_changed", f"{path}.{key}", OK, OK, old.get(key), new.get(key))
 
 
 def _custom(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Change]:
@@ -142,16 +150,18 @@ def _custom(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Cha
         str(entry.get("property"))
         for rule in (old, new)
         for entry in rule.get("customProperties") or ()
+        if isinstance(entry, Mapping)
     }
     for name in sorted(names):
         before, after = custom(old, name), custom(new, name)
         if before == after:
             continue
-        code, verdict = "unknown_changed", UNKNOWN
-        if name in CUSTOM_FOR_PEOPLE:
-            code, verdict = "metadata_changed", OK
+        # `family` says which kind of constraint the rule is; properties of others are documentation.
+        code, verdict = "metadata_changed", OK
+        if name == "family":
+            code, verdict = "unknown_changed", UNKNOWN
         elif name == "owner":
-            code, verdict = "owner_changed", OK
+            code = "owner_changed"
         yield Change(code, f"{path}.{name}", verdict, verdict, before, after)
 
 
@@ -171,6 +181,12 @@ def _results(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
             "quality_rule_changed", f"{path}.unit", BREAK, BREAK, old.get("unit"), new.get("unit")
         )
         return
+    if old.get("unit") != new.get("unit"):
+        known = _percent(old) or not (old.get("unit") and new.get("unit"))
+        verdict = OK if known else UNKNOWN
+        units = (old.get("unit"), new.get("unit"))
+        code = "metadata_changed" if known else "unknown_changed"
+        yield Change(code, f"{path}.unit", verdict, verdict, *units)
     accepted = _accepted(old), _accepted(new)
     moved = _moved(old.get("arguments") or {}, new.get("arguments") or {})
     shown = (_shown(old), _shown(new))
@@ -236,6 +252,8 @@ def _accepted(rule: Mapping[str, Any]) -> list[Interval] | None:
                 for value in (rule[key] if isinstance(rule[key], list) else [rule[key]])
             ]
         except InvalidOperation:
+            return None
+        if not numbers or not all(number.is_finite() for number in numbers):
             return None
         parts = _parts(key, numbers)
         if parts is None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
+from mbp.compatibility.domain_values import UnreadableError, domain_of, number, value_in
+from mbp.compatibility.engine_types import engines_of, kind_on, stored
 from mbp.compatibility.model import ABSENT, Extra, Facets, Kind, Node
-from mbp.compatibility.types import logical, physical
+from mbp.compatibility.type_text import label_of
+from mbp.compatibility.types import CONTAINERS, logical
 from mbp.errors import MbpError
 
 LIMITS = (
@@ -22,24 +26,32 @@ LIMITS = (
     "minProperties",
     "maxProperties",
 )
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
 EXTRAS: dict[Any, Extra] = {None: "ignored", True: "accepted", False: "refused"}
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def tables(document: Mapping[str, Any], where: str) -> dict[str, Node]:
-    """Name -> table of the contract's schema.
+    """Name -> table of the contract's schema; of tables of one name also by their physical name.
 
     Raises:
         MbpError: an entry that is no table or column, or a name that stands twice.
     """
     found: dict[str, Node] = {}
-    for entry in _mappings(document.get("schema"), where, "schema"):
-        table = _object(entry, _name(entry, where), _name(entry, where), where)
-        if table.name in found:
+    servers = document.get("servers")
+    reader = _Reader(where, engines_of(servers if isinstance(servers, list) else ()))
+    entries = reader.mappings(document.get("schema"), "schema")
+    often = Counter(str(entry.get("name")) for entry in entries)
+    for entry in entries:
+        name = reader.name(entry)
+        if often[name] > 1 and entry.get("physicalName"):
+            name = f"{name}({entry['physicalName']})"
+        if name in found:
             raise MbpError(
-                f"the table {table.name!r} stands twice", path=where, cure="keep one of the two"
+                f"the table {name!r} stands twice",
+                path=where,
+                cure="keep one of the two, or give each its own physicalName",
             )
-        found[table.name] = table
+        found[name] = reader.table(entry, name)
     return found
 
 
@@ -56,109 +68,222 @@ def stored_name(entry: Mapping[str, Any]) -> str:
     return str(entry.get("physicalName") or entry.get("name"))
 
 
-def _object(entry: Mapping[str, Any], name: str, path: str, where: str) -> Node:
-    return Node(
-        name=name,
-        path=path,
-        required=True,
-        kind=Kind("object"),
-        logical=Kind("object"),
-        facets=Facets(options=_limits(entry)),
-        children=_fields(entry, path, where),
-        extra=EXTRAS.get(custom(entry, "additionalProperties"), "ignored"),
-        raw=entry,
-    )
+def extra_of(entry: Mapping[str, Any]) -> Extra:
+    """What the contract says of fields that it does not list."""
+    said = custom(entry, "additionalProperties")
+    return EXTRAS[said] if said is None or isinstance(said, bool) else "ignored"
 
 
-def _fields(entry: Mapping[str, Any], path: str, where: str) -> tuple[Node, ...]:
-    fields = tuple(
-        _node(item, _name(item, where), f"{path}.{_name(item, where)}", where)
-        for item in _mappings(entry.get("properties"), where, f"{path}.properties")
-    )
-    seen: set[str] = set()
-    for node in fields:
-        if node.name in seen:
-            raise MbpError(
-                f"{path}: the column {node.name!r} stands twice",
-                path=where,
-                cure="keep one of the two",
+class _Reader:
+    """Reads the elements of one document."""
+
+    def __init__(self, where: str, engines: tuple[str, ...]) -> None:
+        self.where, self.engines = where, engines
+
+    def table(self, entry: Mapping[str, Any], name: str) -> Node:
+        return Node(
+            name=name,
+            path=name,
+            required=True,
+            kind=Kind("object"),
+            logical=Kind("object"),
+            facets=Facets(options=self._limits(entry, name)),
+            engines=self.engines,
+            children=self._fields(entry, name),
+            extra=extra_of(entry),
+            raw=entry,
+        )
+
+    def _fields(self, entry: Mapping[str, Any], path: str) -> tuple[Node, ...]:
+        fields: list[Node] = []
+        for item in self.mappings(entry.get("properties"), f"{path}.properties"):
+            name = self.name(item)
+            fields.append(self._node(item, name, f"{path}.{name}"))
+        often = Counter(node.name for node in fields)
+        for name, count in often.items():
+            if count > 1:
+                raise MbpError(
+                    f"{path}: the column {name!r} stands twice",
+                    path=self.where,
+                    cure="keep one of the two",
+                )
+        return tuple(fields)
+
+    def _node(self, entry: Mapping[str, Any], name: str, path: str) -> Node:
+        options = self._options(entry, path)
+        promised = logical(entry.get("logicalType"), dict(options))
+        stated = entry.get("physicalType")
+        kind = kind_on(str(stated), self.engines) if stated else promised
+        if kind.name == "nominal" and promised.name in CONTAINERS:
+            # The children say what is stored; the type itself equals only itself.
+            kind = replace(promised, label=label_of(str(stated)))
+        engines = custom(entry, "physicalTypes") or {}
+        default = custom(entry, "default")
+        return Node(
+            name=name,
+            path=path,
+            required=bool(entry.get("required", False)) or bool(entry.get("primaryKey", False)),
+            kind=kind,
+            logical=promised,
+            facets=self._facets(entry, options, kind, promised, path),
+            engines=self.engines,
+            engine_kinds={
+                str(engine): stored(str(text), str(engine))
+                or Kind("nominal", label=label_of(str(text)))
+                for engine, text in engines.items()
+            }
+            if isinstance(engines, Mapping)
+            else {},
+            children=self._children(entry, path),
+            extra=extra_of(entry),
+            default=ABSENT if default is None else default,
+            raw=entry,
+        )
+
+    def _children(self, entry: Mapping[str, Any], path: str) -> tuple[Node, ...]:
+        if isinstance(entry.get("items"), Mapping):
+            return (self._node(entry["items"], "[]", f"{path}[]"),)
+        if isinstance(entry.get("map"), Mapping):
+            parts = entry["map"]
+            return tuple(
+                self._node(parts[key], mark, f"{path}{mark}")
+                for key, mark in (("key", "{key}"), ("value", "{}"))
+                if isinstance(parts.get(key), Mapping)
             )
-        seen.add(node.name)
-    return fields
+        return self._fields(entry, path)
+
+    def _options(self, entry: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        options = entry.get("logicalTypeOptions") or {}
+        if not isinstance(options, Mapping):
+            raise MbpError(
+                f"{path}.logicalTypeOptions: expected keys, found {options!r}",
+                path=self.where,
+                cure="write a mapping",
+            )
+        return options
+
+    def _limits(self, entry: Mapping[str, Any], path: str) -> dict[str, Any]:
+        options = self._options(entry, path)
+        found = {key: options[key] for key in LIMITS if options.get(key) is not None}
+        for key, value in found.items():
+            if not _is_limit(key, value):
+                raise MbpError(
+                    f"{path}.{key}: {value!r} is no such limit",
+                    path=self.where,
+                    cure="write a finite number, or a text for a pattern",
+                )
+        return found
+
+    def _facets(
+        self,
+        entry: Mapping[str, Any],
+        options: Mapping[str, Any],
+        kind: Kind,
+        promised: Kind,
+        path: str,
+    ) -> Facets:
+        domain = domain_of(kind, promised)
+        # Days and whole numbers have their own way of counting, however they are stored.
+        counted = promised if promised.temporal or promised.name == "integer" else domain
+        form = options.get("format") if promised.temporal else None
+        limits = self._limits(entry, path)
+        bounds: dict[str, Decimal] = {}
+        for key, value in _bounds(options).items():
+            try:
+                bounds[key] = number(value, counted, form)
+            except UnreadableError as error:
+                if not counted.temporal:
+                    raise MbpError(
+                        f"{path}.{key}: {error}", path=self.where, cure="correct the bound"
+                    ) from error
+                limits[f"unread {key}"] = str(value)
+        low, low_open = _tightest(bounds.get("minimum"), bounds.get("exclusiveMinimum"), 1)
+        high, high_open = _tightest(bounds.get("maximum"), bounds.get("exclusiveMaximum"), -1)
+        if counted.name in ("integer", "date"):
+            # Whole numbers: an open bound is the next closed one.
+            if low is not None:
+                whole = low.to_integral_value(rounding="ROUND_FLOOR")
+                low, low_open = (whole + 1 if low_open or whole != low else whole), False
+            if high is not None:
+                whole = high.to_integral_value(rounding="ROUND_CEILING")
+                high, high_open = (whole - 1 if high_open or whole != high else whole), False
+        written = self._values(entry, path, domain, form)
+        values = None if written is None else tuple(value for value, _ in written)
+        texts = () if written is None else tuple(text for _, text in written)
+        return Facets(low, low_open, high, high_open, limits, values, texts)
+
+    def _values(
+        self, entry: Mapping[str, Any], path: str, domain: Kind, form: str | None
+    ) -> list[tuple[Any, Any]] | None:
+        """The closed list as (value, as written): ODCS `enum`, or a library rule that tolerates no other."""
+        lists: list[list[Any]] = []
+        if entry.get("enum") is not None:
+            items = entry["enum"]
+            if not isinstance(items, list):
+                raise MbpError(
+                    f"{path}.enum: expected a list, found {items!r}",
+                    path=self.where,
+                    cure="write a list",
+                )
+            lists.append(
+                [item.get("value") if isinstance(item, Mapping) else item for item in items]
+            )
+        for rule in entry.get("quality") or ():
+            if closes_values(rule):
+                lists.append(list(rule["arguments"]["validValues"]))
+        if not lists:
+            return None
+        read = [
+            {_key(found := value_in(value, domain, form)): (found, value) for value in values}
+            for values in lists
+        ]
+        kept = {key: pair for key, pair in read[0].items() if all(key in one for one in read[1:])}
+        return [kept[key] for key in sorted(kept)]
+
+    def name(self, entry: Mapping[str, Any]) -> str:
+        name = entry.get("name")
+        if not isinstance(name, str) or not name:
+            raise MbpError(
+                f"expected a name, found {name!r}", path=self.where, cure="name the element"
+            )
+        return name
+
+    def mappings(self, value: Any, what: str) -> list[Mapping[str, Any]]:
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise MbpError(
+                f"{what}: expected a list of entries", path=self.where, cure="follow ODCS"
+            )
+        return value
 
 
-def _node(entry: Mapping[str, Any], name: str, path: str, where: str) -> Node:
-    options = entry.get("logicalTypeOptions") or {}
-    if not isinstance(options, Mapping):
-        raise MbpError(
-            f"{path}.logicalTypeOptions: expected keys, found {options!r}",
-            path=where,
-            cure="write a mapping",
-        )
-    promised = logical(entry.get("logicalType"), dict(options))
-    stated = entry.get("physicalType")
-    stored = physical(str(stated)) if stated else promised
-    if stored.name == "nominal" and promised.name in ("array", "object", "map", "multiset"):
-        stored = promised  # the children say what is stored
-    # Days and whole numbers have their own way of counting, however they are stored.
-    counted = promised if promised.temporal or promised.name == "integer" else stored
-    engines = custom(entry, "physicalTypes") or {}
-    default = custom(entry, "default")
-    return Node(
-        name=name,
-        path=path,
-        required=bool(entry.get("required", False)) or bool(entry.get("primaryKey", False)),
-        kind=stored,
-        logical=promised,
-        facets=_facets(entry, options, counted, path, where),
-        engine_kinds={str(engine): physical(str(text)) for engine, text in engines.items()}
-        if isinstance(engines, Mapping)
-        else {},
-        children=_children(entry, path, where),
-        extra=EXTRAS.get(custom(entry, "additionalProperties"), "ignored"),
-        default=ABSENT if default is None else default,
-        raw=entry,
-    )
+def _key(value: Any) -> tuple[str, str]:
+    """Equal for equal values, and an order of them."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return (str(type(value)), str(value))
+    plain = Decimal(value)
+    return ("number", str(plain.normalize() if plain else Decimal(0)))
 
 
-def _children(entry: Mapping[str, Any], path: str, where: str) -> tuple[Node, ...]:
-    kind = entry.get("logicalType")
-    if kind in ("array", "multiset") and isinstance(entry.get("items"), Mapping):
-        return (_node(entry["items"], "[]", f"{path}[]", where),)
-    if kind == "map" and isinstance(entry.get("map"), Mapping):
-        parts = entry["map"]
-        return tuple(
-            _node(parts[key], mark, f"{path}{mark}", where)
-            for key, mark in (("key", "{key}"), ("value", "{}"))
-            if isinstance(parts.get(key), Mapping)
-        )
-    return _fields(entry, path, where)
+def _is_limit(key: str, value: Any) -> bool:
+    if key == "pattern":
+        return isinstance(value, str)
+    if key == "uniqueItems":
+        return isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    return Decimal(str(value)).is_finite() and (key != "multipleOf" or value > 0)
 
 
-def _limits(entry: Mapping[str, Any]) -> dict[str, Any]:
-    options = entry.get("logicalTypeOptions") or {}
-    return {key: options[key] for key in LIMITS if options.get(key) is not None}
-
-
-def _facets(
-    entry: Mapping[str, Any], options: Mapping[str, Any], kind: Kind, path: str, where: str
-) -> Facets:
-    bounds = {
-        key: number(options[key], kind, f"{path}.{key}", where)
-        for key in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
-        if options.get(key) is not None
-    }
-    low, low_open = _tightest(bounds.get("minimum"), bounds.get("exclusiveMinimum"), 1)
-    high, high_open = _tightest(bounds.get("maximum"), bounds.get("exclusiveMaximum"), -1)
-    if kind.name in ("integer", "date"):
-        # Whole numbers: an open bound is the next closed one.
-        if low is not None:
-            whole = low.to_integral_value(rounding="ROUND_FLOOR")
-            low, low_open = (whole + 1 if low_open or whole != low else whole), False
-        if high is not None:
-            whole = high.to_integral_value(rounding="ROUND_CEILING")
-            high, high_open = (whole - 1 if high_open or whole != high else whole), False
-    return Facets(low, low_open, high, high_open, _limits(entry), _values(entry, path, where))
+def _bounds(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The bounds as they are now: in ODCS 3.0 `exclusiveMinimum: true` closes off the minimum itself."""
+    found = {key: options[key] for key in BOUNDS if options.get(key) is not None}
+    for plain, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(found.get(exclusive), bool):
+            if found.pop(exclusive) and plain in found:
+                found[exclusive] = found.pop(plain)
+    return found
 
 
 def _tightest(
@@ -167,25 +292,6 @@ def _tightest(
     if opened is not None and (closed is None or (opened - closed) * sign >= 0):
         return opened, True
     return closed, False
-
-
-def _values(entry: Mapping[str, Any], path: str, where: str) -> tuple[Any, ...] | None:
-    """The closed list: ODCS `enum`, or a library rule that tolerates no other value."""
-    lists: list[list[Any]] = []
-    if entry.get("enum") is not None:
-        items = entry["enum"]
-        if not isinstance(items, list):
-            raise MbpError(
-                f"{path}.enum: expected a list, found {items!r}", path=where, cure="write a list"
-            )
-        lists.append([item.get("value") if isinstance(item, Mapping) else item for item in items])
-    for rule in entry.get("quality") or ():
-        if closes_values(rule):
-            lists.append(list(rule["arguments"]["validValues"]))
-    if not lists:
-        return None
-    kept = [value for value in lists[0] if all(value in other for other in lists[1:])]
-    return tuple(sorted(set(kept), key=lambda value: (str(type(value)), str(value))))
 
 
 def closes_values(rule: Any) -> bool:
@@ -197,53 +303,6 @@ def closes_values(rule: Any) -> bool:
         and isinstance(rule["arguments"].get("validValues"), list)
         and set(rule["arguments"]) == {"validValues"}
         and rule.get("mustBe") == 0
+        and not isinstance(rule.get("mustBe"), bool)
         and rule.get("severity", "error") == "error"
     )
-
-
-def number(value: Any, kind: Kind, path: str, where: str) -> Decimal:
-    """A bound as a number: itself, days (date), or seconds (time, timestamp).
-
-    Raises:
-        MbpError: it is neither.
-    """
-    try:
-        if kind.name == "date":
-            return Decimal((date.fromisoformat(str(value)[:10]) - EPOCH.date()).days)
-        if kind.name == "time":
-            clock = time.fromisoformat(str(value))
-            whole = clock.hour * 3600 + clock.minute * 60 + clock.second
-            return whole + Decimal(clock.microsecond) / 1_000_000
-        if kind.name == "timestamp":
-            instant = datetime.fromisoformat(str(value))
-            gap = (instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - EPOCH
-            return gap.days * 86400 + gap.seconds + Decimal(gap.microseconds) / 1_000_000
-        if isinstance(value, bool):
-            raise ValueError
-        found = Decimal(str(value))
-    except (ValueError, InvalidOperation) as error:
-        raise MbpError(
-            f"{path}: expected a {kind.name if kind.temporal else 'number'}, found {value!r}",
-            path=where,
-            cure="correct the bound",
-        ) from error
-    if not found.is_finite():
-        raise MbpError(
-            f"{path}: expected a finite number, found {value!r}", path=where, cure="write a number"
-        )
-    return found
-
-
-def _name(entry: Mapping[str, Any], where: str) -> str:
-    name = entry.get("name")
-    if not isinstance(name, str) or not name:
-        raise MbpError(f"expected a name, found {name!r}", path=where, cure="name the element")
-    return name
-
-
-def _mappings(value: Any, where: str, what: str) -> list[Mapping[str, Any]]:
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise MbpError(f"{what}: expected a list of entries", path=where, cure="follow ODCS")
-    return value

@@ -9,16 +9,22 @@ from typing import Any
 
 from mbp.compatibility.documents import column_documents, table_documents
 from mbp.compatibility.domains import within
+from mbp.compatibility.engine_types import kind_on, type_fits
 from mbp.compatibility.facets import facet_changes
 from mbp.compatibility.keys import column_key_changes, table_key_changes
 from mbp.compatibility.model import ABSENT, Change, Facets, Kind, Node, Verdict
-from mbp.compatibility.reading import stored_name
+from mbp.compatibility.reading import custom, stored_name
+from mbp.compatibility.standard import remainder
 from mbp.compatibility.types import fits, shown
 from mbp.compatibility.values import allowed, limits, of_kind
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 # Told apart from "no type is stated", which accepts anything.
 Pair = tuple[Node | None, Node | None]
+# Elements inside, which are compared on their own.
+INNER = frozenset({"properties", "items", "map"})
+# Of columns, judged together on their table.
+OF_TABLE = frozenset({"primaryKey", "primaryKeyPosition", "partitioned", "partitionKeyPosition"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,18 @@ def schema_changes(old: dict[str, Node], new: dict[str, Node], policy: Policy) -
 
 
 def _table(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    yield from _whole(_table_itself(old, new, policy), old, new)
+    yield from _fields(old, new, policy)
+
+
+def _whole(changes: Iterator[Change], old: Node, new: Node) -> Iterator[Change]:
+    """The changes of an element itself; where there is none, whatever else differs."""
+    found = list(changes)
+    renamed = {"name", "physicalName"} if old.name != new.name else set()
+    yield from found or remainder(old.raw, new.raw, new.path, INNER | OF_TABLE | renamed)
+
+
+def _table_itself(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
     if old.raw.get("physicalType") != new.raw.get("physicalType"):
         yield Change(
             "table_kind_changed",
@@ -62,7 +80,8 @@ def _table(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
         )
     if old.name == new.name:
         yield from _stored_name(old, new)
-    yield from _fields(old, new, policy)
+    if old.extra != new.extra:
+        yield _extra(old, new)
     yield from table_key_changes(old, new)
     yield from facet_changes(old, new)
     yield from table_documents(old, new)
@@ -76,8 +95,6 @@ def _stored_name(old: Node, new: Node) -> Iterator[Change]:
 
 def _fields(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
     """Changes of the fields of two objects."""
-    if old.extra != new.extra:
-        yield _extra(old, new)
     gone = [field for field in old.children if new.child(field.name) is None]
     fresh = [field for field in new.children if old.child(field.name) is None]
     for before, after in _renamed(gone, fresh):
@@ -187,6 +204,11 @@ def anything(field: Node) -> bool:
 
 
 def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    yield from _whole(_column_itself(old, new), old, new)
+    yield from _children(old, new, policy)
+
+
+def _column_itself(old: Node, new: Node) -> Iterator[Change]:
     if old.name == new.name:
         yield from _stored_name(old, new)
     if old.required != new.required:
@@ -212,15 +234,17 @@ def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
             )
     yield from _default(old, new)
     yield from type_changes(old, new)
-    if old.kind.name == new.kind.name:
-        yield from _children(old, new, policy)
+    if old.extra != new.extra:
+        yield _extra(old, new)
     yield from facet_changes(old, new)
     yield from column_key_changes(old, new)
     yield from column_documents(old, new)
 
 
 def _children(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
-    if old.kind.name == "object":
+    if old.kind.name != new.kind.name and "unstated" not in (old.kind.name, new.kind.name):
+        return  # the change of type says it all
+    if "object" in (old.kind.name, new.kind.name):
         yield from _fields(old, new, policy)
         return
     for child in old.children:
@@ -250,51 +274,61 @@ def _default(old: Node, new: Node) -> Iterator[Change]:
 
 def type_changes(old: Node, new: Node) -> Iterator[Change]:
     """Changes of what is stored, of what is promised, and of what each engine stores."""
-    stated = "physicalType" in old.raw or "physicalType" in new.raw
-    if stated:
-        texts = (old.raw.get("physicalType"), new.raw.get("physicalType"))
+    texts = (old.raw.get("physicalType"), new.raw.get("physicalType"))
+    if texts[0] and texts[1]:
+        engines = tuple(sorted({*old.engines, *new.engines}))
+        yield from _physical(old, new, (str(texts[0]), str(texts[1])), engines, "")
+    elif texts[0] or texts[1]:
         yield from _kinds("physical", old.kind, new.kind, (old, new), texts)
-    if not stated or "physicalType" in old.raw:
-        texts = (old.raw.get("logicalType"), new.raw.get("logicalType"))
-        yield from _kinds("logical", old.logical, new.logical, (old, new), texts)
+    names = (old.raw.get("logicalType"), new.raw.get("logicalType"))
+    yield from _kinds("logical", old.logical, new.logical, (old, new), names)
+    by_engine = [custom(node.raw, "physicalTypes") or {} for node in (old, new)]
     for engine in sorted({*old.engine_kinds, *new.engine_kinds}):
-        before, after = old.engine_kinds.get(engine), new.engine_kinds.get(engine)
-        path = f"{new.path}[{engine}]"
-        if before is None or after is None:
-            yield Change(
-                "metadata_changed", path, OK, OK, before and shown(before), after and shown(after)
-            )
-        else:
-            yield from _kinds(
-                "physical", before, after, (old, new), (shown(before), shown(after)), engine
-            )
+        before, after = (types.get(engine) for types in by_engine)
+        if before is not None and after is not None:
+            yield from _physical(old, new, (str(before), str(after)), (engine,), f"[{engine}]")
+        elif before != after:
+            yield Change("metadata_changed", f"{new.path}[{engine}]", OK, OK, before, after)
+
+
+def _physical(
+    old: Node, new: Node, texts: tuple[str, str], engines: tuple[str, ...], where: str
+) -> Iterator[Change]:
+    """Two physical types of one column, on the engines that the contracts name."""
+    if texts[0] == texts[1]:
+        return
+    backward, why = type_fits(texts[0], texts[1], engines, lambda a, b: _judged(old, a, b))
+    forward, why_not = type_fits(texts[1], texts[0], engines, lambda a, b: _judged(new, a, b))
+    kinds = kind_on(texts[0], engines), kind_on(texts[1], engines)
+    bare = type_fits(texts[0], texts[1], engines)[0], type_fits(texts[1], texts[0], engines)[0]
+    yield Change(
+        _type_code("physical", *kinds, *bare),
+        f"{new.path}{where}",
+        backward,
+        forward,
+        *texts,
+        note=why or why_not,
+        witness={
+            "backward": ("type", old.path, kinds),
+            "forward": ("type", new.path, kinds[::-1]),
+        },
+    )
 
 
 def _kinds(
-    layer: str,
-    old: Kind,
-    new: Kind,
-    nodes: tuple[Node, Node],
-    texts: tuple[Any, Any],
-    engine: str | None = None,
+    layer: str, old: Kind, new: Kind, nodes: tuple[Node, Node], texts: tuple[Any, Any]
 ) -> Iterator[Change]:
-    path = f"{nodes[1].path}[{engine}]" if engine else nodes[1].path
     if old == new:
         if texts[0] != texts[1] and layer == "physical":
-            yield Change("physical_type_respelled", path, OK, OK, *texts)
+            yield Change("physical_type_respelled", nodes[1].path, OK, OK, *texts)
         return
-    (backward, why), (forward, why_not) = fits(old, new), fits(new, old)
-    if _whole_numbers(nodes[0], old, new):
-        backward = OK
-    if _whole_numbers(nodes[1], new, old):
-        forward = OK
-    if backward is BREAK:
-        backward = _in_limits(nodes[0], old, new)
-    if forward is BREAK:
-        forward = _in_limits(nodes[1], new, old)
+    (backward, why), (forward, why_not) = _judged(nodes[0], old, new), _judged(nodes[1], new, old)
+    bare = fits(old, new)[0], fits(new, old)[0]
+    if layer == "logical" and backward is OK and forward is OK:
+        bare = OK, OK  # for the values of this column the two are one
     yield Change(
-        _type_code(layer, old, new, backward, forward),
-        path,
+        _type_code(layer, old, new, *bare),
+        nodes[1].path,
         backward,
         forward,
         texts[0] or shown(old),
@@ -305,6 +339,14 @@ def _kinds(
             "forward": ("type", nodes[1].path, (new, old)),
         },
     )
+
+
+def _judged(node: Node, narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+    """`fits` for this column: its other limits may leave only values that fit."""
+    verdict, why = fits(narrow, wide)
+    if verdict is BREAK:
+        verdict = OK if _whole_numbers(node, narrow, wide) else _in_limits(node, narrow, wide)
+    return verdict, why
 
 
 def _in_limits(node: Node, narrow: Kind, wide: Kind) -> Verdict:
@@ -346,16 +388,28 @@ def _whole_numbers(node: Node, narrow: Kind, wide: Kind) -> bool:
 
 
 def _type_code(layer: str, old: Kind, new: Kind, backward: Verdict, forward: Verdict) -> str:
+    """Names what changed, by the types alone; verdicts may differ in the limits of a column."""
     if old.name == new.name == "decimal" and None not in (old.precision, new.precision):
         if old.scale != new.scale:
             return "scale_changed"
-        return "precision_increased" if backward is OK else "precision_decreased"
-    if old.name == new.name and old.name in ("string", "binary") and old.fixed == new.fixed:
+        if old.precision != new.precision:
+            more = (new.precision or 0) > (old.precision or 0)
+            return "precision_increased" if more else "precision_decreased"
+    if (
+        old.name == new.name
+        and old.name in ("string", "binary")
+        and (old.fixed, old.label) == (new.fixed, new.label)
+        and old.length != new.length
+    ):
         if old.fixed:
             return "type_length_changed"
-        return "type_length_increased" if backward is OK else "type_length_decreased"
+        more = new.length is None or (old.length is not None and new.length > old.length)
+        return "type_length_increased" if more else "type_length_decreased"
     if old.name == new.name and old.name in ("time", "timestamp"):
-        return "time_zone_changed" if old.zoned != new.zoned else "temporal_precision_changed"
+        if old.zoned != new.zoned:
+            return "time_zone_changed"
+        if old.digits != new.digits:
+            return "temporal_precision_changed"
     if backward is OK:
         return f"{layer}_type_{'respelled' if forward is OK else 'widened'}"
     return f"{layer}_type_{'narrowed' if forward is OK else 'changed'}"

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from mbp.compatibility.model import Kind, Verdict
+from mbp.compatibility.type_text import label_of, read
 
 MICROSECONDS = 6
 # Of a physical type that we do not know only equality can be said.
@@ -27,14 +28,16 @@ _FLOAT_BITS = {
     **dict.fromkeys(("real", "float4", "float32"), 24),
     **dict.fromkeys(("double", "double precision", "float8", "float64"), 53),
 }
-_UNBOUNDED_TEXT = ("text", "string", "clob", "ntext", "citext", "tinytext", "longtext")
-_VARYING_TEXT = ("varchar", "character varying", "nvarchar", "varchar2", "char varying")
+_UNBOUNDED_TEXT = ("text", "string", "clob", "ntext", "tinytext", "longtext")
+VARYING = ("varchar", "character varying", "nvarchar", "varchar2", "char varying", "nvarchar2")
 _FIXED_TEXT = ("char", "character", "bpchar", "nchar")
 _VARYING_BYTES = ("varbinary", "bytea", "blob", "bytes", "binary varying")
 _ZONED = ("timestamptz", "timestamp with time zone", "timestamp_ltz")
 _UNZONED = ("timestamp", "timestamp without time zone", "timestamp_ntz", "datetime")
-_FORM = re.compile(r"(?P<name>[a-z_0-9 ]+?)\s*(?:\((?P<args>[^()]*)\))?(?P<rest>[a-z_ ]*)")
 UNSTATED = Kind("unstated")
+CONTAINERS = ("array", "object", "map", "multiset")
+BYTES_OF_CHARACTER = 4
+MOST_DIGITS = 150
 
 
 def integer(bits: int, *, signed: bool = True) -> Kind:
@@ -45,26 +48,18 @@ def integer(bits: int, *, signed: bool = True) -> Kind:
 
 
 def physical(text: str) -> Kind:
-    """The kind that a physical type stores; nominal when the name is not known."""
-    bare = " ".join(text.lower().split())
-    nominal = Kind("nominal", label=bare)
-    form = _FORM.fullmatch(bare)
-    if form is None:
-        return nominal
-    name = f"{form['name']}{form['rest']}".strip()
-    try:
-        numbers = (
-            [int(part) for part in (form["args"] or "").split(",") if part.strip().lower() != "max"]
-            if form["args"]
-            else []
-        )
-    except ValueError:
-        return nominal
-    return _named(name, numbers, nominal)
+    """The kind that a physical type stores by the words of the SQL standard; nominal when not known."""
+    label = label_of(text)
+    found = read(text, _named)
+    return Kind("nominal", label=label) if found is None else found
 
 
-def _named(name: str, numbers: list[int], nominal: Kind) -> Kind:
+def _named(name: str, parameters: tuple[int | str, ...]) -> Kind | None:
+    nominal = Kind("nominal", label=" ".join([name, *map(str, parameters)]))
+    numbers = [one for one in parameters if isinstance(one, int)]
     first = numbers[0] if numbers else None
+    if len(parameters) > 2 or any(number < 0 for number in numbers[:1]):  # noqa: PLR2004
+        return nominal
     if name in _INTEGER_BITS:
         return integer(_INTEGER_BITS[name])
     if name in _UNSIGNED_BITS:
@@ -72,6 +67,8 @@ def _named(name: str, numbers: list[int], nominal: Kind) -> Kind:
     if name in ("decimal", "numeric", "dec", "number"):
         scale = numbers[1] if len(numbers) > 1 else (0 if numbers else None)
         return Kind("decimal", precision=first, scale=scale)
+    if len(parameters) > 1:
+        return nominal
     if name in _FLOAT_BITS:
         return Kind("float", bits=_FLOAT_BITS[name])
     if name == "float":
@@ -79,9 +76,7 @@ def _named(name: str, numbers: list[int], nominal: Kind) -> Kind:
         if first is None:
             return Kind("float", bits=53)
         return Kind("float", bits=24 if first <= 24 else 53)  # noqa: PLR2004
-    if name in _UNBOUNDED_TEXT or (name in _VARYING_TEXT and first is None):
-        return Kind("string")
-    if name in _VARYING_TEXT:
+    if name in _UNBOUNDED_TEXT or name in VARYING:
         return Kind("string", length=first)
     if name in _FIXED_TEXT:
         return Kind("string", length=first or 1, fixed=True)
@@ -131,13 +126,17 @@ def logical(name: str | None, options: dict[str, Any]) -> Kind:
 def fits(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
     """Whether every stored value of `narrow` is one of `wide`, and why not.
 
-    Children of arrays, objects and maps are not looked at.
+    Of arrays, objects and maps only the parts that the physical type itself writes are compared.
     """
     if narrow == wide or wide.name == "unstated":
         return Verdict.OK, ""
     if narrow.name == "unstated":
         return Verdict.BREAK, "values of any type were allowed"
+    if "unclear" in (narrow.name, wide.name):
+        return Verdict.UNKNOWN, f"settings of the engine decide what {shown(narrow)} is"
     pair = (narrow.name, wide.name)
+    if narrow.name == wide.name and narrow.name in CONTAINERS:
+        return _containers(narrow, wide)
     if pair == ("integer", "integer"):
         return _said(_within(narrow, wide), "the range is smaller")
     if pair == ("integer", "decimal"):
@@ -155,6 +154,8 @@ def fits(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
         return _lengths(narrow, wide)
     if pair == ("timestamp", "timestamp") and narrow.zoned != wide.zoned:
         return Verdict.BREAK, "an instant and a wall clock reading are different facts"
+    if pair == ("timestamp", "timestamp") and narrow.label != wide.label:
+        return Verdict.BREAK, "the offset would be lost or invented"
     if pair in (("timestamp", "timestamp"), ("time", "time")):
         if narrow.zoned != wide.zoned:
             return Verdict.BREAK, "a zone would have to be invented"
@@ -166,9 +167,30 @@ def fits(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
     return Verdict.BREAK, f"a {shown(narrow)} is not a {shown(wide)}"
 
 
+def _containers(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+    """By the physical type alone: what the contract says of elements and fields is compared apart."""
+    if wide.label is None and not wide.parts:
+        return Verdict.OK, ""
+    if narrow.label != wide.label or bool(narrow.parts) != bool(wide.parts):
+        return Verdict.UNKNOWN, f"nothing is known of {shown(narrow)} and {shown(wide)}"
+    parts = dict(narrow.parts)
+    names = [name for name, _ in narrow.parts]
+    missing = [name for name, _ in wide.parts if name not in parts]
+    if missing:
+        return Verdict.BREAK, f"the field {missing[0]!r} is missing"
+    for name, kind in wide.parts:
+        verdict, why = fits(parts[name], kind)
+        if verdict is not Verdict.OK:
+            where = {"[]": "elements", "{key}": "keys", "{}": "values"}.get(name, f"field {name}")
+            return verdict, f"{where}: {why}"
+    if names != [name for name, _ in wide.parts]:
+        return Verdict.UNKNOWN, "the fields of the record are not the same, or in another order"
+    return Verdict.OK, ""
+
+
 def shown(kind: Kind) -> str:
     """The kind in a message."""
-    if kind.name == "nominal":
+    if kind.name in ("nominal", "unclear") or (kind.name in CONTAINERS and kind.label):
         return str(kind.label)
     if kind.name == "decimal" and kind.precision is not None:
         return f"decimal({kind.precision},{kind.scale})"
@@ -194,7 +216,10 @@ def _integer_in_decimal(narrow: Kind, wide: Kind) -> bool:
         return True
     if narrow.low is None or narrow.high is None:
         return False
-    room: int = 10 ** (wide.precision - (wide.scale or 0)) - 1
+    digits = wide.precision - (wide.scale or 0)
+    if digits > MOST_DIGITS:
+        return True  # no integer type has as many
+    room: int = 10 ** max(digits, 0) - 1
     return max(abs(narrow.low), abs(narrow.high)) <= room
 
 
@@ -216,12 +241,27 @@ def _decimals(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
 
 
 def _lengths(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
-    if narrow.fixed and wide.fixed:
+    if narrow.fixed and wide.fixed and narrow.label == wide.label:
         return Verdict.BREAK, "values of fixed length would be padded or cut"
     if wide.fixed:
         return Verdict.BREAK, "values would be padded to a fixed length"
+    if narrow.label != wide.label:
+        return _byte_lengths(narrow, wide)
     if wide.length is None:
         return Verdict.OK, ""
     return _said(
         narrow.length is not None and narrow.length <= wide.length, "longer values were allowed"
     )
+
+
+def _byte_lengths(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+    """One counts characters and the other bytes, or they differ in their character set."""
+    if "national" in (narrow.label, wide.label):
+        return Verdict.UNKNOWN, "the character sets differ"
+    if narrow.label == "bytes":
+        return _said(
+            wide.length is None or (narrow.length or 0) <= wide.length, "longer values were allowed"
+        )
+    if narrow.length is not None and narrow.length * BYTES_OF_CHARACTER <= (wide.length or 0):
+        return Verdict.OK, ""
+    return Verdict.UNKNOWN, "one length counts characters and the other bytes"

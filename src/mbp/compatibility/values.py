@@ -10,12 +10,17 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from mbp.compatibility.domain_values import Unreadable, domain_of
 from mbp.compatibility.languages import LONGEST, Language, example, matches
 from mbp.compatibility.model import Kind, Node
 
 # Far enough from any bound of a contract, near enough to be written.
 FAR = Decimal(10) ** 6
 FINE = Decimal("0.000000001")
+TEXT_OPTIONS = {"minLength", "maxLength", "pattern"}
+# Longer texts and numbers are not written out to try them.
+LONGEST_TEXT = 20_000
+MOST_DIGITS = 150
 
 
 def language(node: Node) -> Language:
@@ -31,10 +36,14 @@ def step(kind: Kind) -> Decimal:
     """The smallest difference between two values of the kind that we care for."""
     if kind.name in ("integer", "date"):
         return Decimal(1)
-    if kind.name == "decimal" and kind.precision is not None:
-        return Decimal(1).scaleb(-(kind.scale or 0))
-    if kind.name in ("time", "timestamp"):
-        return Decimal(1).scaleb(-(kind.digits or 0))
+    digits = kind.digits if kind.name in ("time", "timestamp") else kind.scale
+    if abs(digits or 0) > MOST_DIGITS:
+        return FINE
+    if (kind.name == "decimal" and kind.precision is not None) or kind.name in (
+        "time",
+        "timestamp",
+    ):
+        return Decimal(1).scaleb(-(digits or 0))
     return FINE
 
 
@@ -46,6 +55,8 @@ def limits(kind: Kind) -> tuple[Decimal | None, Decimal | None]:
             None if kind.high is None else Decimal(kind.high),
         )
     if kind.name == "decimal" and kind.precision is not None:
+        if kind.precision > MOST_DIGITS or abs(kind.scale or 0) > MOST_DIGITS:
+            return None, None
         most = Decimal(10**kind.precision - 1).scaleb(-(kind.scale or 0))
         return -most, most
     if kind.name == "time":
@@ -54,32 +65,70 @@ def limits(kind: Kind) -> tuple[Decimal | None, Decimal | None]:
 
 
 def allowed(value: Any, node: Node) -> bool | None:
-    """Whether a scalar column allows the value; None when a pattern cannot be read."""
+    """Whether a scalar column allows the value; None when that cannot be said."""
     if value is None:
         return not node.required
-    kind = node.kind
-    if node.facets.values is not None and not any(same(value, one) for one in node.facets.values):
+    if isinstance(value, Unreadable):
+        return None
+    listed = _listed(value, node.facets.values)
+    if listed is False:
         return False
-    if kind.numeric or kind.temporal:
-        return (
-            isinstance(value, Decimal | int | float)
-            and not isinstance(value, bool)
-            and _number(Decimal(str(value)), node)
-        )
-    if kind.name == "string":
-        return isinstance(value, str) and _text(value, node)
-    if kind.name == "boolean":
-        return isinstance(value, bool)
-    return True
+    inside = _inside(value, node)
+    return inside if inside is False or listed else None
+
+
+def _listed(value: Any, values: tuple[Any, ...] | None) -> bool | None:
+    """Whether the closed list has it; None when a value of the list cannot be read."""
+    if values is None or any(same(value, one) for one in values):
+        return True
+    return None if any(isinstance(one, Unreadable) for one in values) else False
+
+
+def _inside(value: Any, node: Node) -> bool | None:
+    """Whether the limits beside the closed list allow it."""
+    facets, domain = node.facets, domain_of(node.kind, node.logical)
+    opaque = any(key.startswith("unread ") for key in facets.options)
+    if domain.numeric or domain.temporal:
+        if not isinstance(value, Decimal | int | float) or isinstance(value, bool):
+            return False
+        found: bool | None = _number(Decimal(str(value)), node, domain)
+        unknown = opaque or bool(facets.options.keys() & TEXT_OPTIONS)
+    elif domain.name == "string":
+        found = isinstance(value, str) and _text(value, node)
+        unknown = opaque or facets.low is not None or facets.high is not None
+        unknown = unknown or "multipleOf" in facets.options
+    else:
+        found = isinstance(value, bool) if domain.name == "boolean" else True
+        unknown = bool(facets.options) or facets.low is not None or facets.high is not None
+    return None if found and unknown else found
 
 
 def of_kind(value: Any, kind: Kind) -> bool:
     """The value of a closed list is of the sort that the kind stores."""
-    if kind.numeric:
+    if isinstance(value, Unreadable):
+        return False
+    if kind.numeric or kind.temporal:
         return isinstance(value, Decimal | int | float) and not isinstance(value, bool)
     if kind.name in ("string", "boolean"):
         return isinstance(value, str if kind.name == "string" else bool)
     return True
+
+
+def empty(node: Node) -> bool:
+    """The limits of the column contradict each other: no value is valid."""
+    facets, options = node.facets, node.facets.options
+    if facets.values == ():
+        return True
+    if facets.low is not None and facets.high is not None:
+        if facets.low > facets.high:
+            return True
+        if facets.low == facets.high and (facets.low_open or facets.high_open):
+            return True
+    for low, high in (("minLength", "maxLength"), ("minItems", "maxItems")):
+        if low in options and high in options and options[low] > options[high]:
+            return True
+    listed = [value for value in facets.values or () if value is not None]
+    return bool(listed) and all(allowed(value, node) is False for value in listed)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -89,8 +138,8 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _number(value: Decimal, node: Node) -> bool:
-    facets, kind = node.facets, node.kind
+def _number(value: Decimal, node: Node, kind: Kind) -> bool:
+    facets = node.facets
     low, high = limits(kind)
     if (low is not None and value < low) or (high is not None and value > high):
         return False
@@ -115,7 +164,8 @@ def _text(value: str, node: Node) -> bool | None:
         return False
     if node.kind.fixed and node.kind.length is not None and len(value) != node.kind.length:
         return False
-    return all(matches(pattern, value) for pattern in texts.patterns)
+    found = [matches(pattern, value) for pattern in texts.patterns]
+    return False if False in found else None if None in found else True
 
 
 def candidates(node: Node, other: Node) -> Iterator[Any]:
@@ -172,7 +222,7 @@ def _texts(node: Node, other: Node) -> Iterator[str]:
     if pattern is None:
         # The empty text last: it is valid more often than it is telling.
         for length in sorted(lengths, key=lambda length: (length == 0, length)):
-            if 0 <= length <= 10**6:
+            if 0 <= length <= LONGEST_TEXT:
                 yield "a" * length
         return
     found = example(language(node))

@@ -6,6 +6,7 @@ how the verdict came about. A row that is not confirmed is not shown.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -13,14 +14,16 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
+from jsonschema_rs import ValidationErrorKind as Kinds
 
 from mbp.compatibility.cells import MARK, cell, marked, row_schema
+from mbp.compatibility.domain_values import EPOCH
 from mbp.compatibility.model import Change, Facets, Kind, Node, Verdict
-from mbp.compatibility.reading import EPOCH
 from mbp.compatibility.values import allowed, candidates, sample
 
 Tables = Mapping[str, Node]
+Validator = Draft202012Validator
 UNLISTED = "unlisted_column"
 # Values of every sort, to show that a column which was free is not free any more.
 SORTS: tuple[Any, ...] = (
@@ -34,26 +37,59 @@ SORTS: tuple[Any, ...] = (
 ATTEMPTS = 80
 
 
+# Building rows for people may take this long for all changes together.
+TIME_LIMIT_SECONDS = 1.5
+MOST_ITEMS = 500
+MOST_VALUES = 20_000
+
+
+class TooLargeError(Exception):
+    """A row that shows the break would be too large."""
+
+
 class Witnesses:
     """Makes the witnesses of one pair of contracts."""
 
     def __init__(self, old: Tables, new: Tables) -> None:
         self.sides = {"old": old, "new": new}
-        self.validators: dict[tuple[str, str, bool], Draft202012Validator] = {}
+        self.validators: dict[tuple[str, str, bool], Validator] = {}
+        self.left = TIME_LIMIT_SECONDS
+        self.lines = {id(table): _size(table) for side in (old, new) for table in side.values()}
 
     def attach(self, change: Change) -> Change:
-        """The change with a confirmed row for each broken direction, as far as one was found."""
+        """The change with a confirmed row for each broken direction, as far as one was found.
+
+        A row is for people: whatever goes wrong with it is noted and leaves the verdict.
+        """
         found: dict[str, Any] = {}
+        notes: list[str] = []
         for direction, hint in change.witness.items():
-            if getattr(change, direction) is Verdict.BREAK:
+            if getattr(change, direction) is not Verdict.BREAK:
+                continue
+            started = time.process_time()
+            try:
                 row = self._row(direction, *hint)
-                if row is not None:
-                    found[direction] = row
-        return replace(change, witness=found)
+                reason = ""
+            except TooLargeError:
+                row, reason = None, "the row would be too large"
+            except Exception as error:
+                row, reason = None, f"{type(error).__name__} while building one"
+            self.left -= time.process_time() - started
+            if row is not None:
+                found[direction] = row
+            elif reason:
+                notes.append(f"no counterexample shown: {reason}")
+        note = "; ".join(dict.fromkeys([*([change.note] if change.note else []), *notes]))
+        return replace(change, witness=found, note=note)
 
     def _row(self, direction: str, sort: str, path: str | None, payload: Any) -> Any:
         narrow_side, wide_side = ("old", "new") if direction == "backward" else ("new", "old")
+        deadline = time.process_time() + self.left
         for narrow, wide in self._pairs(narrow_side, wide_side, path):
+            if self.left <= 0:
+                raise TooLargeError
+            if max(self.lines[id(narrow)], self.lines[id(wide)]) > MOST_VALUES:
+                raise TooLargeError
             kinds: dict[str, Kind] = {}
             others: dict[str, Kind] = {}
             if sort == "type" and path is not None:
@@ -66,6 +102,8 @@ class Witnesses:
             column = None if whole else str(path).removeprefix(f"{narrow.path}.")
             probe = _probe(bare, column, sort, direction == "forward", others)
             for row in islice(_attempts(narrow, wide, sort, path, payload, kinds), ATTEMPTS):
+                if time.process_time() > deadline:
+                    raise TooLargeError
                 if probe is not None and probe[1].is_valid(row.get(probe[0])):
                     continue  # the column itself is fine: no need to judge the whole row
                 if valid.is_valid(row) and _refuses(refused, row, column):
@@ -89,7 +127,7 @@ class Witnesses:
 
     def _validator(
         self, side: str, table: Node, by_name: bool, kinds: Mapping[str, Kind]
-    ) -> Draft202012Validator:
+    ) -> Validator:
         key = (side, table.name, by_name)
         if kinds:
             return Draft202012Validator(row_schema(table, by_name=by_name, kinds=kinds))
@@ -98,32 +136,39 @@ class Witnesses:
         return self.validators[key]
 
 
+def _size(node: Node) -> int:
+    """How many columns, fields and listed values it has."""
+    return 1 + len(node.facets.values or ()) + sum(_size(child) for child in node.children)
+
+
 def _probe(
     table: Node, column: str | None, sort: str, by_name: bool, kinds: Mapping[str, Kind]
-) -> tuple[str, Draft202012Validator] | None:
+) -> tuple[str, Validator] | None:
     """Judges one column alone, much faster than a row of fifty; None where the row as a whole counts."""
     if column is None or sort not in ("value", "size", "type"):
         return None
     for child in table.children:
-        if column == child.name or column.startswith(
-            (f"{child.name}.", f"{child.name}[", f"{child.name}{{")
-        ):
+        if _inside(column, child.name):
             return child.name, Draft202012Validator(row_schema(child, by_name=by_name, kinds=kinds))
     return None
 
 
-def _refuses(validator: Draft202012Validator, row: Any, column: str | None) -> bool:
+def _inside(column: str, name: str) -> bool:
+    return column == name or column.startswith((f"{name}.", f"{name}[", f"{name}{{"))
+
+
+def _refuses(validator: Validator, row: Any, column: str | None) -> bool:
     """The row is invalid, and for this very column: other changes break other things."""
     for error in validator.iter_errors(row):
-        first = str(error.absolute_path[0]) if error.absolute_path else None
-        named = first is None and error.validator in ("required", "additionalProperties")
+        first = str(error.instance_path[0]) if error.instance_path else None
+        named = first is None and isinstance(
+            error.kind, Kinds.Required | Kinds.AdditionalProperties
+        )
         if column is None or UNLISTED in error.message:
             return True
-        if first is not None and (
-            column == first or column.startswith((f"{first}.", f"{first}[", f"{first}{{"))
-        ):
+        if first is not None and _inside(column, first):
             return True
-        if named and f"'{column}'" in error.message:
+        if named and (f'"{column}"' in error.message or f"'{column}'" in error.message):
             return True
     return False
 
@@ -238,6 +283,8 @@ class Rows:
         count = size if size is not None else max(least, 1 if below else 0)
         if not count:
             return []
+        if count > MOST_ITEMS:
+            raise TooLargeError
         child = node.children[0] if node.children else None
         if child is None:
             return list(range(count))
@@ -278,7 +325,9 @@ def shown(value: Any) -> Any:
     if isinstance(value, list):
         return [shown(item) for item in value]
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        if value == value.to_integral_value():
+            return int(value)
+        return float(value) if Decimal(repr(float(value))) == value else value
     return value
 
 

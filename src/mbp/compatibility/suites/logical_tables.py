@@ -81,6 +81,7 @@ class _Table:
             "id": "case",
             "version": "1.0.0",
             "status": "active",
+            "servers": [{"server": "t", "type": "iceberg" if self.iceberg else "flink"}],
             "schema": [table],
         }
 
