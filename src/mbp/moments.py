@@ -1,7 +1,7 @@
 """How old is an instant? The one place that compares an instant with a clock.
 
-What lies later than now plus the skew has no age: the clock that wrote it or the clock that reads it is wrong, or was set
-back. Whoever would take a difference for an age would believe it the longer the farther it lies ahead.
+What lies later than now plus the skew has no age: the clock that wrote it or the clock that reads it is wrong, or
+was set back. A plain difference would be below every limit, for as long as the clock needs to catch up.
 """
 
 from __future__ import annotations

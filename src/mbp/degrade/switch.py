@@ -103,15 +103,15 @@ def status(warehouse: Warehouse) -> Status:
     reached: dict[str, datetime | None] = dict(rows)
     problems = []
     now = project_now(warehouse)
-    for dataset in reached:
+    for dataset, newest in list(reached.items()):
+        moment = newest
         wanted = (LIVE, dataset)
         if switch.mode == "snapshot":
             if dataset not in snapshot:
                 problems.append(f"{dataset} is not in the snapshot that readers are on")
                 continue
             wanted = (SNAPSHOTS, snapshot[dataset].table)
-            reached[dataset] = snapshot[dataset].as_of
-        moment = reached[dataset]
+            moment = reached[dataset] = snapshot[dataset].as_of
         if moment is not None and (why := objection(moment, now, None)):
             problems.append(f"{dataset} is as of an arrival {why}")
         found = engine.pointed_at(warehouse, dataset)

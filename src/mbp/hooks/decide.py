@@ -122,13 +122,13 @@ def worst(colours: Sequence[Colour]) -> Colour:
 
 def _states(hook: Hook, picture: Picture) -> Iterator[State]:
     if hook.entities == WHOLE:
-        yield _state(hook, WHOLE, picture.windows.get((hook.kpi.id, WHOLE), ()), picture.now)
+        yield _state(hook, WHOLE, picture.windows.get((hook.kpi.id, WHOLE), ()), picture)
         return
     found = False
     for (kpi_id, entity), windows in sorted(picture.windows.items()):
         if kpi_id != hook.kpi.id or entity == WHOLE:
             continue
-        state = _state(hook, entity, windows, picture.now)
+        state = _state(hook, entity, windows, picture)
         # An entity that went quiet has nothing to tell; a decision on it stays open until it speaks.
         # One that speaks of the future is not quiet.
         if state.colour != "unknown" or is_future(windows[0].window_end, picture.now):
@@ -136,13 +136,15 @@ def _states(hook: Hook, picture: Picture) -> Iterator[State]:
             yield state
     if not found:
         windows = picture.windows.get((hook.kpi.id, WHOLE), ())
-        yield _state(hook, WHOLE, windows, picture.now)
+        yield _state(hook, WHOLE, windows, picture)
 
 
-def _state(hook: Hook, entity: str, windows: Sequence[Measurement], now: datetime) -> State:
+def _state(hook: Hook, entity: str, windows: Sequence[Measurement], picture: Picture) -> State:
     if not windows:
         return _seen(hook, entity, "unknown", None, None, "never measured")
-    newest = windows[0]
+    newest, now = windows[0], picture.now
+    if picture.clock_problem:
+        return _seen(hook, entity, "unknown", newest, None, picture.clock_problem)
     every = timedelta(minutes=hook.kpi.every_minutes)
     is_run = newest.window_start == newest.window_end
     patience = every if is_run else STALE_AFTER_WINDOWS * every

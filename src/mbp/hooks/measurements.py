@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from mbp.errors import MbpError
+from mbp.moments import objection
 from mbp.warehouse import Warehouse
 
 # How far back a watcher looks: past the longest patience (three days) with what is older than "now" by then.
@@ -51,12 +52,16 @@ class Picture:
     Attributes:
         windows: (KPI, entity) -> its newest windows, newest first.
         seen: decisions that the ledger knows, open or not.
+        clock_problem: why nothing can be said of this now; empty: it can.
+        went_back: the hooks were evaluated at a later now than this; empty: they were not.
     """
 
     now: datetime
     windows: Mapping[tuple[str, str], Sequence[Measurement]]
     open: Sequence[OpenDecision]
     seen: frozenset[str]
+    clock_problem: str = ""
+    went_back: str = ""
 
 
 def picture_of(warehouse: Warehouse) -> Picture:
@@ -83,11 +88,17 @@ def picture_of(warehouse: Warehouse) -> Picture:
         "select decision_id, hook_id, kpi_id, entity, reason, action, owner, opened_at, breached_at"
         " from reliability.hook_decisions where closed_at is null order by decision_id"
     )
+    _, evaluated = warehouse.query("select max(evaluated_at) from reliability.hook_evaluations")
+    now, last = clock[0][0], evaluated[0][0]
+    ahead = objection(now, datetime.now(UTC), None)
+    later = None if last is None else objection(last, now, None)
     return Picture(
-        clock[0][0],
+        now,
         windows,
         tuple(OpenDecision(*row) for row in still),
         frozenset(row[0] for row in known),
+        f"the project's now is {ahead}. Correct _loaded_at or MBP_NOW" if ahead else "",
+        f"the hooks were last evaluated {later}" if later else "",
     )
 
 

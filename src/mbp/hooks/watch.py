@@ -29,6 +29,7 @@ class Watched:
         still_open: every decision that is open now.
         alarms: of the change data capture; they decide nothing.
         limits: what they were judged by.
+        clock: what is wrong with the project's now.
     """
 
     policy: HookPolicy
@@ -38,6 +39,7 @@ class Watched:
     still_open: Sequence[OpenDecision]
     alarms: Sequence[Alarm]
     limits: Limits
+    clock: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
@@ -53,6 +55,7 @@ class Watched:
         """The outcome, and the alarms beside it."""
         document = json.loads(self.outcome.as_json())
         document["alarms"] = [vars(one) for one in self.alarms]
+        document["clock"] = list(self.clock)
         return json.dumps(document, sort_keys=True, indent=2) + "\n"
 
 
@@ -74,6 +77,11 @@ class Look:
     def alarms(self) -> list[Alarm]:
         """By the clock of the warehouse: the project's now is that of the data, and stands still with it."""
         return alarms(self.captured, self.limits, self.captured.read_at)
+
+    @property
+    def clock(self) -> list[str]:
+        """What is wrong with the project's now; a clock that was set back is reported, and decides nothing."""
+        return [one for one in (self.picture.clock_problem, self.picture.went_back) if one]
 
 
 def look(root: Path, target: str | None) -> Look:
@@ -108,7 +116,9 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
     if dry_run:
         seen = look(root, target)
         still_open = _still_open(seen.picture, seen.outcome)
-        return Watched(seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits)
+        return Watched(
+            seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits, seen.clock
+        )
     policy, limits = load_hooks(root), load_limits(root)
     folder = state_folder(root)
     with connect(root, target_name(target)) as warehouse:
@@ -138,7 +148,7 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
     raised = seen.alarms
     alarming.follow(root, folder, raised, limits, seen.captured.read_at, endpoint=alerts)
     problems = outbox.deliver(root, folder, to)
-    return Watched(policy, outcome, done, problems, still_open, raised, limits)
+    return Watched(policy, outcome, done, problems, still_open, raised, limits, seen.clock)
 
 
 def _still_open(picture: Picture, outcome: Outcome) -> list[OpenDecision]:
@@ -189,6 +199,7 @@ def text(watched: Watched) -> str:
         f"alarm    {one.id:<20} {one.subject:<16} {one.severity}: {one.message}; {one.cure}"
         for one in watched.alarms
     ]
+    lines += [f"clock    {one}" for one in watched.clock]
     lines += [f"problem  {one}" for one in watched.problems]
     red = sum(state.counts_as_red for state in states)
     lines.append(

@@ -151,15 +151,15 @@ def record(root: Path, run: Run) -> int:
     Raises:
         MbpError: a rule that no contract has, a run of the future, no warehouse, or no table of results in it.
     """
+    if why := objection(run.executed_at, datetime.now(UTC), None):
+        # It would be the newest run of each of its rules until the clock has caught up.
+        raise MbpError(f"the run was executed {why}", cure="correct the clock, and run again")
     known = {rule.id for rule in all_rules(load_contracts(root))}
     unknown = sorted({one.rule_id for one in run.results} - known)
     if unknown:
         raise MbpError(
             f"no contract has the rule {unknown[0]}", cure="record the run with its own contracts"
         )
-    if why := objection(run.executed_at, datetime.now(UTC), None):
-        # It would be the newest run of each of its rules until the clock has caught up.
-        raise MbpError(f"the run was executed {why}", cure="correct the clock, and run again")
     with connect(root, run.target) as warehouse:
         demand_table(warehouse)
         sizes = {
