@@ -97,11 +97,11 @@ begin
 end $body$
 {%- endmacro %}
 
-{#- Takes a relation, and the views on it that we may redefine, away from readers until the end of the transaction: views
-    first and what they read last, as a reader takes them. A reader that waits for us longer than `deadlock_timeout` while
-    we wait for it would be killed: so all is taken within half of that, or given back and tried again. The number is
-    that of one_swap_at_a_time and of mbp.degrade.engine. `alter view` to the owner that it has locks this one view;
-    `lock table` would lock all that it reads, too. -#}
+{#- Takes a relation, and the views on it that we may redefine, away from readers until the end of the transaction. A reader
+    that waits for us longer than `deadlock_timeout`, while we wait for it, would be killed: once we have the first of them,
+    the rest is taken within half of that, or all is given back and tried again. The first time views come first, as in a
+    query; then in any order, as no order suits every transaction of readers. The number is that of one_swap_at_a_time and
+    of mbp.degrade.engine. `alter view` to its own owner locks this one view; `lock table` would lock all that it reads. -#}
 {% macro fn_hold() -%}
 create or replace function snapshot.hold(relation oid, patience interval) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $body$
@@ -109,6 +109,7 @@ declare
     deadline timestamptz := clock_timestamp() + patience;
     budget interval := (select setting || ' ms' from pg_settings where name = 'deadlock_timeout')::interval / 2;
     own_timeout text := current_setting('lock_timeout');
+    attempt integer := 0;
     until timestamptz;
     item record;
 begin
@@ -116,25 +117,27 @@ begin
         begin
             perform set_config('lock_timeout', '2s', true);
             perform pg_advisory_xact_lock(4106111);
-            until := clock_timestamp() + budget;
+            until := null;
             for item in
-                select pg_class.oid, pg_class.relkind, pg_class.relowner, found.depth
+                select pg_class.oid, case pg_class.relkind when 'v' then 'alter view %s owner to %s'
+                    else 'lock table %s in access exclusive mode' end as locking, pg_class.relowner
                 from (select relation as view_id, 0 as depth union all select * from snapshot.views_on(relation)) as found
                 inner join pg_class on pg_class.oid = found.view_id
                 where pg_class.relkind in ('v', 'r', 'p') and pg_has_role(pg_class.relowner, 'usage')
-                order by found.depth desc, pg_class.oid
+                order by case attempt when 0 then - found.depth else random() end, pg_class.oid
             loop
-                perform set_config('lock_timeout', greatest(
-                    1, floor(extract(epoch from until - clock_timestamp()) * 1000)
-                )::text || 'ms', true);
-                execute case item.relkind when 'v' then format('alter view %s owner to %s', item.oid::regclass, item.relowner::regrole)
-                    else format('lock table %s in access exclusive mode', item.oid::regclass) end;
+                perform set_config('lock_timeout', coalesce(
+                    greatest(1, floor(extract(epoch from until - clock_timestamp()) * 1000)), 2000
+                ) || 'ms', true);
+                execute format(item.locking, item.oid::regclass, item.relowner::regrole);
+                until := coalesce(until, clock_timestamp() + budget);
             end loop;
             perform set_config('lock_timeout', own_timeout, true);
             return;
         exception when lock_not_available or deadlock_detected then
             if clock_timestamp() > deadline then raise; end if;
         end;
+        attempt := attempt + 1;
         perform pg_sleep(0.05 + random() * 0.2);
     end loop;
 end $body$

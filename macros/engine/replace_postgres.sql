@@ -55,6 +55,12 @@
     {%- if installed != version -%}
         {%- do one_swap_at_a_time() -%}
         {%- do make_published_schemas() -%}
+        {#- What an earlier version installed may have other arguments. #}
+        {%- do run_query(
+            "do $$ declare item record; begin for item in select oid::regprocedure as name from pg_proc"
+            ~ " where pronamespace = 'snapshot'::regnamespace and pg_has_role(proowner, 'usage')"
+            ~ " loop execute 'drop function ' || item.name; end loop; end $$"
+        ) -%}
         {%- do run_query(functions | join(';\n')) -%}
         {%- do run_query("comment on function snapshot.replace_relation is '" ~ version ~ "'") -%}
     {%- endif -%}

@@ -38,6 +38,7 @@ exception when invalid_table_definition then
 end $$
 """
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 def place(schema: str, name: str) -> str:
@@ -82,16 +83,18 @@ def patiently(warehouse: Warehouse, work: Callable[[], Result]) -> Result:
         time.sleep(random.uniform(0.05, 0.25))  # noqa: S311
 
 
-def hurry(warehouse: Warehouse, views: int) -> None:
-    """Limits how long the rest of the transaction waits for each of so many views.
+def one_by_one(warehouse: Warehouse, views: Sequence[Item]) -> Iterator[Item]:
+    """Views to be replaced, in another order every time: none suits every transaction of readers.
 
     A reader that waits for one of them longer than `deadlock_timeout`, while we wait for another that it has, is
-    killed: all waits together stay below half of that.
+    killed: once we have the first, all other waits together stay below half of that.
     """
-    if warehouse.engine == "postgres":
-        _, rows = warehouse.query("select setting from pg_settings where name = 'deadlock_timeout'")
-        limit = max(1, int(rows[0][0]) // 2 // max(1, views))
-        warehouse.execute(f"set local lock_timeout = '{limit}ms'")
+    for number, view in enumerate(random.sample(views, len(views))):
+        if number == 1 and warehouse.engine == "postgres":
+            sql = "select setting from pg_settings where name = 'deadlock_timeout'"
+            limit = max(1, int(warehouse.query(sql)[1][0][0]) // 2 // (len(views) - 1))
+            warehouse.execute(f"set local lock_timeout = '{limit}ms'")
+        yield view
 
 
 def exists(warehouse: Warehouse, schema: str, name: str) -> bool:

@@ -145,8 +145,7 @@ def degrade(
         before = in_force(warehouse)
         if copies(warehouse) != stored:
             raise RefusedError("the snapshot was replaced meanwhile", cure="`mbp degrade on` again")
-        engine.hurry(warehouse, len(stored))
-        for one in stored:
+        for one in engine.one_by_one(warehouse, stored):
             engine.point(warehouse, one.dataset, SNAPSHOTS, one.table)
         if before.mode == "live":
             generation = stored[0].generation
@@ -190,8 +189,7 @@ def recover(
             decision_id,
         ):
             return None
-        engine.hurry(warehouse, len(names))
-        for name in names:
+        for name in engine.one_by_one(warehouse, names):
             engine.point(warehouse, name, LIVE, name)
         if before.mode == "snapshot":
             _write(warehouse, before, "live", None, reason, decision_id, now)

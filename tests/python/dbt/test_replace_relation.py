@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import psycopg2
 import pytest
 from jinja2 import Environment
 
+from mbp.degrade import engine
+from mbp.warehouse.connection import PostgresWarehouse
 from mbp.warehouse.server import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -64,7 +67,7 @@ class World:
     def replace(self, fresh: str, old: str, *rebuilt: str) -> str:
         with self.connection, self.connection.cursor() as cursor:
             cursor.execute(
-                "select snapshot.replace_relation(%s, %s, %s::text[], '20 seconds')",
+                "select snapshot.replace_relation(%s, %s, %s::text[], '60 seconds')",
                 [fresh, old, list(rebuilt)],
             )
             return str(cursor.fetchone()[0])
@@ -294,3 +297,96 @@ def test_a_relation_that_stays_in_use_is_an_error_with_a_deadline(
                 "select snapshot.replace_relation('marts.fresh', 'marts.one', '{}', '1 second')"
             )
     assert world.rows("select id from marts.direct") == [(1,)]
+
+
+STRESS = """
+create table marts.two as select * from marts.one;
+create schema kept; create table kept.one as select * from marts.one; create table kept.two as select * from marts.one;
+create schema published;
+create view published.one as select id, name from marts.one;
+create view published.two as select id, name from marts.two;
+create view published.both as select one.id from published.one join published.two using (id)
+"""
+READS = (
+    ("select count(*) from published.one join published.two using (id)",),
+    (
+        "select count(*) from published.two join published.one using (id)",
+        "select count(*) from published.both",
+    ),
+    ("select count(*) from published.two", "select count(*) from published.one"),
+)
+SWAPS = SWITCHES = 40
+
+
+def test_three_readers_swaps_and_switches_do_not_kill_each_other(
+    world: World, postgres_server: PostgresServer, postgres_database: str
+) -> None:
+    """Today's measure on such a load was 22 of 3,390 reads and 3 of 38 switches."""
+    world.run(STRESS)
+    settings = {
+        "host": postgres_server.host,
+        "port": postgres_server.port,
+        "user": postgres_server.user,
+        "password": postgres_server.password,
+        "dbname": postgres_database,
+    }
+    stop = threading.Event()
+    errors: list[str] = []
+    reads = [0, 0, 0]
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # each is counted
+            errors.append(str(error))
+
+    def read(number: int) -> None:
+        with PostgresWarehouse(settings, read_only=True) as warehouse:
+
+            def once() -> None:
+                with warehouse.transaction():
+                    for statement in READS[number]:
+                        ((count,),) = warehouse.query(statement)[1]
+                        assert count == 1, statement
+                        reads[number] += 1
+
+            while not stop.is_set():
+                guarded(once)
+
+    def switch() -> None:
+        with PostgresWarehouse(settings, read_only=False) as warehouse:
+            for schema in itertools.islice(itertools.cycle(("kept", "marts")), SWITCHES):
+
+                def once(schema: str = schema) -> None:
+                    engine.one_at_a_time(warehouse, engine.SWAP_LOCK)
+                    for name in engine.one_by_one(warehouse, ("one", "two")):
+                        warehouse.execute(
+                            f"create or replace view published.{name} as select id, name from {schema}.{name}"
+                        )
+
+                guarded(lambda once=once: engine.patiently(warehouse, once))
+
+    def swap() -> None:
+        for name in itertools.islice(itertools.cycle(("one", "two")), SWAPS):
+            guarded(
+                lambda name=name: (
+                    world.run(f"create table marts.fresh as select * from marts.{name}"),
+                    world.replace("marts.fresh", f"marts.{name}"),
+                )
+            )
+
+    readers = [threading.Thread(target=read, args=(number,)) for number in range(3)]
+    writers = [threading.Thread(target=switch), threading.Thread(target=swap)]
+    try:
+        for thread in (*readers, *writers):
+            thread.start()
+        for thread in writers:
+            thread.join()
+    finally:
+        stop.set()
+        for thread in readers:
+            thread.join()
+    assert errors == []
+    assert min(reads) > SWAPS
+    # What the last switch left is the live tables, and nothing else is left over.
+    assert world.rows("select count(*) from pg_class where relname ~ '__replaced_'") == [(0,)]
