@@ -131,7 +131,8 @@ def _states(hook: Hook, picture: Picture) -> Iterator[State]:
         state = _state(hook, entity, windows, picture)
         # An entity that went quiet has nothing to tell; a decision on it stays open until it speaks.
         # One that speaks of the future is not quiet.
-        if state.colour != "unknown" or is_future(windows[0].window_end, picture.now):
+        ahead = bool(windows) and is_future(windows[0].window_end, picture.now)
+        if state.colour != "unknown" or ahead:
             found = True
             yield state
     if not found:

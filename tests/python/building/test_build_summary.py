@@ -14,6 +14,7 @@ from mbp.building.summary import (
     as_json,
     column_of,
     count_by_pack,
+    measured,
     render,
 )
 from mbp.quality.findings import Finding
@@ -116,6 +117,9 @@ def test_not_measurable_is_listed_with_its_reason_and_not_as_passed() -> None:
         "not measurable": 2,
     }
     assert "not measurable on this source\n  2 rules: no depth_2pct\n      b, c\n" in render(absent)
+    assert measured(absent) == (1, 2)
+    assert "1 tests and rules measured, 2 NOT MEASURED" in render(absent).splitlines()[1]
+    assert "NOT MEASURED" not in render(summary(finding("a", "pass")))
 
 
 def test_an_empty_dataset_fails_as_nothing_checked() -> None:

@@ -156,6 +156,10 @@ BLIND: dict[str, tuple[Callable[[Run], None], str]] = {
         lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "not run"}])),
         "could not look at 1 rule",
     ),
+    "rule not measurable": (
+        lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "not measurable"}])),
+        "could not look at 1 rule",
+    ),
     "stale results": (wrong("rules", "stale", ["changed since"]), "the results may be stale"),
     "not a percentage": (wrong("coverage", "percent", 101), "coverage.json is not of the expected"),
     "nothing to describe": (wrong("coverage", "total", 0), "nothing is there to describe"),

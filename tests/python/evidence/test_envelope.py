@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.python.built import Built, copied
+from tests.python.measured import passed
 
 from mbp.building.dbt_process import environment
 from mbp.errors import MbpError
@@ -22,6 +23,9 @@ from mbp.warehouse.server import PostgresServer
 def git(root: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"]
     subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
+
+
+CONTENT = passed("documents", findings=[{"path": "docs/a.md", "message": "old"}])
 
 
 @pytest.fixture
@@ -38,23 +42,22 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_written_is_read(repository: Path) -> None:
     envelope.write(
         repository,
-        "scan",
-        verdict="fail",
+        "documents",
         summary="one finding",
-        content={"findings": [1]},
+        content=CONTENT,
         target="duckdb",
         data="state",
     )
-    found = envelope.read(repository, "scan")
+    found = envelope.read(repository, "documents")
     now = source_of(repository)
     assert (found.verdict, found.summary, found.content) == (
         "fail",
         "one finding",
-        {"findings": [1]},
+        CONTENT,
     )
     assert (found.commit, found.source, found.clean) == (now.commit, now.digest, True)
     assert (found.target, found.data) == ("duckdb", "state")
-    assert found.path == "target/evidence/scan.json"
+    assert found.path == "target/evidence/documents.json"
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -151,8 +154,8 @@ def test_outside_of_a_repository_the_source_is_not_known(
     monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
     with pytest.raises(MbpError, match="git"):
         source_of(tmp_path)
-    envelope.write(tmp_path, "scan", verdict="pass", summary="", content={})
-    assert envelope.read(tmp_path, "scan").source is None
+    envelope.write(tmp_path, "documents", summary="", content=CONTENT)
+    assert envelope.read(tmp_path, "documents").source is None
 
 
 def spoiled(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -164,7 +167,7 @@ def spoiled(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     [
         (spoiled(verdict="green"), "unknown verdict"),
         (spoiled(version=2), "expected version 1"),
-        (spoiled(name="other"), "expected version 1 of scan"),
+        (spoiled(name="other"), "expected version 1 of documents"),
         (spoiled(more=1), "expected an object with"),
         (spoiled(content=[]), "content is no object"),
         (spoiled(measured_at="yesterday"), "Invalid isoformat"),
@@ -176,15 +179,15 @@ def test_what_is_no_evidence_is_refused(
     repository: Path, spoil: Callable[[dict[str, Any]], dict[str, Any]], told: str
 ) -> None:
     with pytest.raises(envelope.NoEvidenceError, match="not measured"):
-        envelope.read(repository, "scan")
-    path = envelope.write(repository, "scan", verdict="pass", summary="", content={})
+        envelope.read(repository, "documents")
+    path = envelope.write(repository, "documents", summary="", content=CONTENT)
     path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
     with pytest.raises(MbpError, match=told) as caught:
-        envelope.read(repository, "scan")
+        envelope.read(repository, "documents")
     assert not isinstance(caught.value, envelope.NoEvidenceError)
     path.write_bytes(b"\xff{")
     with pytest.raises(MbpError, match="is no evidence"):
-        envelope.read(repository, "scan")
+        envelope.read(repository, "documents")
 
 
 @pytest.mark.parametrize("target", ["duckdb", "postgres"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.python.gate.conftest import TARGET, Release
+from tests.python.measured import log_source, passed
 
 from mbp.gate.report import GO, NO_GO
 from mbp.warehouse import connect
@@ -108,15 +109,17 @@ def undocumented(release: Release) -> None:
 
 
 def other_logs(release: Release) -> None:
-    remeasured(
-        "privacy_scan", content={"sources": {"log_samples": {"looked_at": 9, "findings": 1}}}
-    )(release)
+    found = {"place": "raw_ops.log_samples.body", "kind": "cpf"}
+    content = passed("privacy_scan", findings=[found], by_kind={"cpf": 1}, allowed=[])
+    content["sources"] = {"log_samples": log_source(looked_at=9, findings=1)}
+    remeasured("privacy_scan", verdict="fail", content=content)(release)
 
 
 def half_of_the_logs(release: Release) -> None:
-    """Lines were looked at, but not all; the scan as a whole would be not measured, which may be waived."""
-    seen = {"looked_at": 9, "findings": 0, "problem": "the detector of cpf failed"}
-    remeasured("privacy_scan", content={"sources": {"log_samples": seen}})(release)
+    """Lines were looked at, but not all; the scan as a whole is not measured, which may be waived."""
+    seen = log_source(looked_at=9, problem="the detector of cpf failed")
+    content = passed("privacy_scan", sources={"log_samples": seen}, allowed=[])
+    remeasured("privacy_scan", verdict="not_measured", content=content)(release)
 
 
 def silent_reader(release: Release) -> None:
@@ -200,3 +203,9 @@ def test_one_check_in_the_way_stops_all(release: Release) -> None:
         *(f"sign_off_{role}" for role in release.gate.roles),  # they signed another checklist
     }
     assert report.verdict == NO_GO
+
+
+def test_log_lines_that_were_not_all_read_are_not_measured(release: Release) -> None:
+    half_of_the_logs(release)
+    found = release.check("personal_data_in_logs")
+    assert (found.verdict, "not every log line" in found.told) == ("not measured", True)

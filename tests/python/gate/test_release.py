@@ -10,6 +10,7 @@ import pytest
 import typer
 from click.testing import Result
 from tests.python.gate.conftest import Release
+from tests.python.measured import passed
 from typer.testing import CliRunner
 
 from mbp.cli import app, register
@@ -17,6 +18,7 @@ from mbp.errors import MbpError
 from mbp.gate.context import Context
 from mbp.gate.run import judge
 from mbp.hooks.collect import schema_drift
+from mbp.quality.unmeasured import waived_rules
 from mbp.registry.run import check_all
 
 PACK = "target/evidence_M2.zip"
@@ -96,8 +98,13 @@ def test_old_evidence_is_none(release: Release) -> None:
     assert "in the future" in release.check("sast").told
 
 
+def unmeasured(release: Release, part: str) -> None:
+    with release.inside():
+        release.write(part, content=passed(part, verdict="not_measured", reason="no answer"))
+
+
 def test_a_waiver_stands_in_and_shows(release: Release) -> None:
-    release.write("security_audit", verdict="not_measured")
+    unmeasured(release, "security_audit")
     assert release.check("dependency_audit").verdict == "not measured"
     waived(release, "no_advisories", "gate_check:dependency_audit")
     found = release.check("dependency_audit")
@@ -110,7 +117,7 @@ def test_a_waiver_stands_in_and_shows(release: Release) -> None:
 
 
 def test_a_waiver_that_nobody_signed_stands_in_for_nothing(release: Release) -> None:
-    release.write("security_audit", verdict="not_measured")
+    unmeasured(release, "security_audit")
     waived(release, "no_advisories", "gate_check:dependency_audit")
     (release.root / "contracts/waivers/signatures/no_advisories/SRE.json.sig").unlink()
     assert release.check("waivers_valid").verdict == "fail"
@@ -198,12 +205,50 @@ def test_broken_rules_are_waived_one_by_one(release: Release) -> None:
     document = json.loads(path.read_text())
     broken = ["closed_market_no_trades", "twap_reconciles"]
     rules = [{"rule_id": name, "verdict": "fail"} for name in broken]
-    path.write_text(json.dumps({**document, "verdict": "fail", "content": {"evidence": rules}}))
+    content = {**document["content"], "value": 2, "samples": 2, "evidence": rules}
+    path.write_text(json.dumps({**document, "verdict": "fail", "content": content}))
     waived(release, "first", f"rule:{broken[0]}")
     assert release.check("contract_break").verdict == "fail"
     waived(release, "second", f"rule:{broken[1]}")
     found = release.check("contract_break")
     assert (found.verdict, found.waiver) == ("waived", "first+second")
+
+
+def test_rules_that_were_not_measured_are_waived_one_by_one(release: Release) -> None:
+    """What a mapping declares about its own data is no pass: somebody has to sign for each rule."""
+    path = release.root / "target/evidence/data_contract_break.json"
+    document = json.loads(path.read_text())
+    rules = document["content"]["evidence"]
+    absent = {"closed_market_no_trades", "twap_reconciles"}
+    for one in rules:
+        if one["rule_id"] in absent:
+            one["verdict"] = "not measurable"
+    content = {**document["content"], "value": None, "samples": len(rules) - 2}
+    path.write_text(json.dumps({**document, "verdict": "pass", "content": content}))
+    assert "its content gives not_measured" in release.check("contract_break").told
+    path.write_text(json.dumps({**document, "verdict": "not_measured", "content": content}))
+    assert release.check("contract_break").verdict == "not measured"
+    waived(release, "first", "rule:closed_market_no_trades")
+    assert release.check("contract_break").verdict == "not measured"
+    waived(release, "second", "rule:twap_reconciles")
+    found = release.check("contract_break")
+    assert (found.verdict, found.waiver) == ("waived", "first+second")
+    with release.inside():
+        assert waived_rules(release.root, sorted(absent)) == absent
+
+
+def test_a_verdict_that_does_not_follow_from_its_content_is_not_measured(release: Release) -> None:
+    for name, check in (("security_sbom", "sbom"), ("build", "dbt_build")):
+        path = release.root / f"target/evidence/{name}.json"
+        document = json.loads(path.read_text())
+        content = document["content"]
+        content = (
+            {**content, "looked_at": {}} if "looked_at" in content else {**content, "passed": False}
+        )
+        path.write_text(json.dumps({**document, "content": content}))
+        found = release.check(check)
+        assert found.verdict == "not measured"
+        assert "its content gives not_measured" in found.told
 
 
 def test_a_forbidden_change_carries_the_name_by_which_it_is_waived(release: Release) -> None:

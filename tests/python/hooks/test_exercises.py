@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -65,14 +66,17 @@ def test_a_report_that_is_none_proves_nothing(
             exercised_hooks(tmp_path)
 
     def report(*entries: dict[str, object]) -> None:
-        content = {"exercises": list(entries)}
-        envelope.write(tmp_path, "exercises", verdict="pass", summary="all", content=content)
+        content = {"exercises": list(entries), "defined": ["x"]}
+        envelope.write(tmp_path, "exercises", summary="all", content=content)
 
     report({"passed": True})
     with pytest.raises(MbpError, match="is not a report of exercises"):
         exercised_hooks(tmp_path)
-    entry = {"id": "x", "passed": False, "hooks": {"drift": "hash"}}
+    ran_at = datetime.now(UTC).isoformat()
+    entry = {"id": "x", "passed": False, "hooks": {"drift": "hash"}, "ran_at": ran_at}
     report(entry)
+    assert exercised_hooks(tmp_path) == {}
+    report({**entry, "passed": True, "problems": ["it was late"]})
     assert exercised_hooks(tmp_path) == {}
     report({**entry, "passed": True})
     assert exercised_hooks(tmp_path) == {"drift": ["hash"]}

@@ -62,7 +62,7 @@ def test_a_rule_that_the_source_cannot_show_is_neither_passed_nor_missing(artifa
     reasons = {"liquidity_floor": "the source has no depth_2pct"}
     finding = by_rule(artifacts, not_measurable=reasons)["liquidity_floor"]
     assert finding.verdict == "not measurable"
-    assert finding.holds
+    assert (finding.holds, finding.is_unmeasured, finding.blocks) == (False, True, True)
     assert finding.message == "the source has no depth_2pct"
 
 

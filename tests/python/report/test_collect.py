@@ -108,7 +108,10 @@ def test_exercises_that_never_ran_are_listed(project_root: Path, nothing: Path) 
         "ran_at": NOW.isoformat(),
     }
     envelope.write(
-        project_root, "exercises", verdict="fail", summary="1", content={"exercises": [one]}
+        project_root,
+        "exercises",
+        summary="1",
+        content={"exercises": [one], "defined": ["cdc_delay"]},
     )
     found = look(project_root, nothing).exercises
     assert not isinstance(found, Absence)

@@ -102,13 +102,13 @@ class Project:
             "id": EXERCISE,
             "passed": passed,
             "source": source or envelope.source_digest(self.root),
+            "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         envelope.write(
             self.root,
             "exercises",
-            verdict="pass",
             summary="1 of 1 exercises passed",
-            content={"exercises": [told]},
+            content={"exercises": [told], "defined": [EXERCISE]},
         )
 
     def digest(self) -> str:
