@@ -40,7 +40,7 @@ class ByTask(TyperGroup):
         guard()
         return super().main(*given, **named)
 
-    def make_context(self, *given: Any, **named: Any) -> typer.Context:  # type: ignore[override]
+    def make_context(self, *given: Any, **named: Any) -> typer.Context:
         """The context, or an error about the arguments that shows them escaped."""
         with _shown_escaped():
             return super().make_context(*given, **named)  # type: ignore[return-value]

@@ -16,7 +16,8 @@ from typing import Any
 from sqlglot import exp
 
 from mbp.contracts.model import OPEN_CLASSES, Contract
-from mbp.quality.lineage import Relation, Trust, follow
+from mbp.quality.lineage import follow
+from mbp.quality.relations import Relation, Trust
 
 # catalog, schema and name, as the engine folds them.
 Key = tuple[str, str, str]

@@ -11,63 +11,16 @@ number of rows and always open.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from mbp.quality.relations import UNKNOWN, Relation, Trust, worst
 from mbp.sql_guard import HARMFUL, HARMLESS
 
-
-class Trust(IntEnum):
-    """Whether a value may be shown. Of several, the largest counts."""
-
-    OPEN = 0
-    CLASSIFIED = 1
-    UNKNOWN = 2
-
-
-@dataclass(frozen=True)
-class Relation:
-    """The columns of a table or query.
-
-    Attributes:
-        columns: (name in lower case, trust) in order; the name is '' where the engine makes one up.
-        known: False when columns may be missing here or stand in another order.
-    """
-
-    columns: tuple[tuple[str, Trust], ...] = ()
-    known: bool = True
-
-    def column(self, name: str) -> Trust | None:
-        """Trust of the column; None when there is certainly no column of that name."""
-        matches = [trust for column, trust in self.columns if column == name]
-        if matches and self.known:
-            return max(matches)
-        named = self.known and all(column for column, _ in self.columns)
-        return None if named else Trust.UNKNOWN
-
-    @property
-    def row(self) -> Trust:
-        """Trust of a whole row."""
-        if not self.known:
-            return Trust.UNKNOWN
-        return _worst(trust for _, trust in self.columns)
-
-    def renamed(self, names: Sequence[str]) -> Relation:
-        """With a list of column aliases, which may be shorter than the columns."""
-        if not names:
-            return self
-        if not self.known or len(names) > len(self.columns):
-            return UNKNOWN
-        first = [(name, trust) for name, (_, trust) in zip(names, self.columns, strict=False)]
-        return Relation((*first, *self.columns[len(names) :]))
-
-
-UNKNOWN = Relation(known=False)
 # Trust of the columns of a table that the query reads; None for a table that nobody knows.
 Tables = Callable[[exp.Table], Relation | None]
 Ctes = Mapping[str, Relation]
@@ -174,23 +127,6 @@ def follow(sql: str, dialect: str, tables: Tables) -> Relation:
         log.setLevel(level)
 
 
-def trust_of(relation: Relation, columns: Sequence[str]) -> list[Trust]:
-    """The trust of each of the `columns` that the engine returned; they must be those of `relation`."""
-    fits = (
-        relation.known
-        and len(relation.columns) == len(columns)
-        and all(
-            name in ("", column.lower())
-            for (name, _), column in zip(relation.columns, columns, strict=True)
-        )
-    )
-    return [trust for _, trust in relation.columns] if fits else [Trust.UNKNOWN for _ in columns]
-
-
-def _worst(trusts: Iterable[Trust]) -> Trust:
-    return max(trusts, default=Trust.OPEN)
-
-
 def _other_clauses(node: exp.Expr, allowed: frozenset[str]) -> bool:
     return any(value and name not in allowed for name, value in node.args.items())
 
@@ -270,7 +206,7 @@ class _Follower:
             return UNKNOWN
         return Relation(
             tuple(
-                ("", _worst(self.value(cell, scope) for cell in column))
+                ("", worst(self.value(cell, scope) for cell in column))
                 for column in zip(*rows, strict=True)
             )
         )
@@ -333,7 +269,7 @@ class _Follower:
         """A function that makes rows; without column aliases each engine names the column differently."""
         if not isinstance(node, SERIES):
             return UNKNOWN
-        trust = _worst(
+        trust = worst(
             self.value(part, scope)
             for part in node.iter_expressions()
             if not isinstance(part, exp.TableAlias)
@@ -384,16 +320,16 @@ class _Follower:
         if isinstance(node, exp.Column):
             return self._column(node, scope)
         if isinstance(node, exp.Star):
-            return _worst(relation.row for _, relation in scope.sources)
+            return worst(relation.row for _, relation in scope.sources)
         if isinstance(node, OPAQUE) or _unknown_function(node):
             return Trust.UNKNOWN
-        return _worst(self.value(part, scope) for part in node.iter_expressions())
+        return worst(self.value(part, scope) for part in node.iter_expressions())
 
     def _column(self, node: exp.Column, scope: _Scope) -> Trust:
         *qualifiers, name = [part.name.lower() for part in node.parts]
         if isinstance(node.this, exp.Star):
             sources = scope.named(qualifiers[-1])
-            return _worst(one.row for one in sources) if sources else Trust.UNKNOWN
+            return worst(one.row for one in sources) if sources else Trust.UNKNOWN
         if not qualifiers:
             return scope.resolve(name)
         sources = scope.named(qualifiers[-1])

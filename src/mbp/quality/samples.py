@@ -14,8 +14,8 @@ from mbp.errors import MbpError
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
 from mbp.quality.findings import Finding
-from mbp.quality.lineage import Trust, trust_of
 from mbp.quality.masking import masked_rows
+from mbp.quality.relations import Trust, trust_of
 from mbp.sql_guard import demand_query
 
 # dbt's own column tests return a value and a count; the whole rows behind it help more.

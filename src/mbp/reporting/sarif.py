@@ -66,7 +66,9 @@ def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
                 }
             }
         ],
-        "partialFingerprints": {"finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()},
+        "partialFingerprints": {
+            "finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+        },
     }
 
 

@@ -123,8 +123,9 @@ class Guarded(_Stream):
     @property
     def rich_proxied_file(self) -> Any:
         """Where `rich` writes: it makes colours itself, and is given text that was escaped."""
-        inner = getattr(self._stream, "rich_proxied_file", None)
-        return inner.rich_proxied_file if isinstance(inner, Guarded) else _Painted(self._stream)
+        # While rich draws a living line, it has a stream of its own in between.
+        inner = getattr(self._stream, "rich_proxied_file", self._stream)
+        return inner.rich_proxied_file if isinstance(inner, Guarded) else _Painted(inner)
 
     def write_command(self, line: str) -> None:
         """A line that a CI runner is to obey, at the start of a line; its parts were escaped."""

@@ -50,6 +50,27 @@ def test_on_a_terminal_a_line_moves_and_what_is_done_stays(
     assert seen.rstrip().endswith("the result")
 
 
+def test_what_is_printed_beside_the_living_line_is_escaped(
+    project_root: Path, tmp_path: Path
+) -> None:
+    program = tmp_path / "hostile.py"
+    program.write_text(
+        "import sys\nfrom mbp.reporting.terminal import guard\nguard()\n"
+        + LIVING.replace("reading", "reading \\x1b]0;owned\\x07").replace(
+            '    shown.count("proving"',
+            r'    print("\x1b]0;owned\x07", "\u202e", file=sys.stderr); print("\x1b[8mno")'
+            '; shown.count("prov\\x1b[2Jing"',
+        )
+    )
+    seen = on_a_terminal(project_root, [command([])[0], str(program)])
+    assert r"\u001b]0;owned\u0007 \u202e" in seen
+    assert r"\u001b[8mno" in seen
+    assert r"reading \u001b]0;owned" in seen
+    for raw in ("\x1b]0", "\u202e", "\x1b[8m", "\x1b[2J"):
+        assert raw not in seen
+    assert seen.rstrip().endswith("the result")
+
+
 def test_a_dumb_terminal_gets_plain_lines(project_root: Path, tmp_path: Path) -> None:
     program = tmp_path / "living.py"
     program.write_text(LIVING)

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mbp.quality.classes import Classes
-from mbp.quality.lineage import UNKNOWN, Relation, Trust, follow, trust_of
+from mbp.quality.lineage import follow
+from mbp.quality.relations import UNKNOWN, Relation, Trust, trust_of
 from mbp.warehouse.server import PostgresServer
 
 Run = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]

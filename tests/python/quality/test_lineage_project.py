@@ -10,7 +10,7 @@ from tests.python.built import Built
 
 from mbp.contracts import load_contracts
 from mbp.quality.classes import Classes, classified_names
-from mbp.quality.lineage import Trust, trust_of
+from mbp.quality.relations import Trust, trust_of
 from mbp.quality.samples import columns_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
