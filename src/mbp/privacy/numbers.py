@@ -198,7 +198,7 @@ def believed(page: Page, kind: str, found: re.Match[str], *, formatted: bool) ->
     told = page.says(kind, *found.span())
     if told > 0:
         return True
-    if told < 0 or after.isalpha() or before in ("#", "%"):
+    if told < 0 or after.isalpha() or before in ("#", "%", "+"):
         return False
     if before.isalpha():
         # Glued to its own name, as in `cpf` and eleven digits without a space, the word was seen by `says`.

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from mbp.privacy.parts import ROWS_PER_PART, Budget, Part, Refused, table_part
+from mbp.warehouse.connection import quote_identifier
 
 SQLITE = b"SQLite format 3\0"
 PARQUET, ARROW, ORC = b"PAR1", b"ARROW1", b"ORC"
@@ -68,7 +69,7 @@ def sqlite_tables(data: bytes, place: str, budget: Budget) -> Iterator[Piece]:
         yield _defined(place, (f"{name} {sql or ''}" for _, name, sql in defined), budget)
         for kind, name, _ in defined:
             if kind == "table":
-                rows = connection.execute(f"select * from {_quoted(name)}")
+                rows = connection.execute(f"select * from {quote_identifier(name)}")
                 columns = [column[0] for column in rows.description]
                 yield from _rows(f"{place}!{name}", columns, rows, budget)
     except (sqlite3.Error, OverflowError, ValueError) as error:
@@ -100,7 +101,9 @@ def duckdb_tables(data: bytes, place: str, budget: Budget) -> Iterator[Piece]:
                     " order by all"
                 ).fetchall()
                 for schema, name in tables:
-                    rows = connection.execute(f"select * from {_quoted(schema)}.{_quoted(name)}")
+                    rows = connection.execute(
+                        f"select * from {quote_identifier(schema)}.{quote_identifier(name)}"
+                    )
                     columns = [column[0] for column in rows.description]
                     yield from _rows(
                         f"{place}!{schema}.{name}", columns, iter(rows.fetchone, None), budget
@@ -258,7 +261,3 @@ def _text(cell: Any) -> str:
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace") if len(cell) <= 4096 and b"\0" not in cell else ""  # noqa: PLR2004
     return "" if cell is None else str(cell)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
