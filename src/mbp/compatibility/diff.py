@@ -18,6 +18,7 @@ from mbp.compatibility.reading import tables
 from mbp.compatibility.shape import Policy, schema_changes
 from mbp.compatibility.versions import largest
 from mbp.compatibility.witness import attach_all
+from mbp.yaml_lines import uncollected
 
 DIGITS = 200
 __all__ = ["Policy", "bump_of", "diff", "fingerprint", "verdicts"]
@@ -47,7 +48,7 @@ def diff(
         MbpError: a document that is no contract.
     """
     # Bounds of wide types have more digits than decimal's default precision.
-    with localcontext() as context, limited():
+    with localcontext() as context, limited(), uncollected():
         context.prec = DIGITS
         before, after = tables(old, where[0]), tables(new, where[1])
         found = [*contract_changes(old, new), *schema_changes(before, after, policy)]

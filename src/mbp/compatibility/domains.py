@@ -8,7 +8,7 @@ from typing import Any
 
 from mbp.compatibility.languages import Language, contained, why_undecided
 from mbp.compatibility.model import ABSENT, Facets, Node, Verdict
-from mbp.compatibility.values import allowed, candidates, empty, language, limits, same
+from mbp.compatibility.values import allowed, candidates, empty, language, limits
 
 _OPEN = Decimal("Infinity")
 
@@ -69,7 +69,29 @@ def _within(narrow: Node, wide: Node, facet: str) -> Inclusion:
         *only.facets.options,
     }:
         return _texts_within(narrow, only)
+    if facet in ("minLength", "maxLength") and _free_text(narrow):
+        return Inclusion(Verdict.BREAK)
     return Inclusion(Verdict.UNKNOWN, note=f"no proof that {facet} holds, and no counterexample")
+
+
+def _free_text(node: Node) -> bool:
+    """A text of every length that the column's limits of length leave is valid."""
+    return node.kind.name == "string" and not node.facets.options.keys() - {
+        "minLength",
+        "maxLength",
+    }
+
+
+def value_within(value: Any, narrow: Node, wide: Node) -> Inclusion:
+    """Whether the closed list of `wide` has a value that `narrow` lists, as far as that one is valid."""
+    if wide.facets.values is None or wide.facets.lists(value):
+        return SAFE
+    valid = allowed(value, narrow)
+    if valid and not wide.facets.unreadable:
+        return Inclusion(Verdict.BREAK, value)
+    if valid is False:
+        return SAFE
+    return Inclusion(Verdict.UNKNOWN, note=UNREADABLE)
 
 
 def only_facet(wide: Node, facet: str, narrow: Node) -> Node | None:
@@ -98,10 +120,7 @@ def _holds(narrow: Node, only: Node, facet: str) -> bool:
         return _interval_within(narrow, only)
     if facet == "values":
         if old.values is not None:
-            return all(
-                value is None or any(same(value, one) for one in new.values or ())
-                for value in old.values
-            )
+            return all(value is None or new.lists(value) for value in old.values)
         return narrow.kind.name == "boolean" and {True, False} <= set(new.values or ())
     before, after = old.options.get(facet), new.options[facet]
     if facet == "maxLength":

@@ -13,6 +13,7 @@ from mbp.contracts.load import SUFFIX
 from mbp.contracts.rules import BOUNDS
 from mbp.errors import MbpError
 from mbp.yaml_io import NotYamlError, duplicates, loads, read
+from mbp.yaml_lines import plain_document
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,11 @@ def read_document(file: Path, shown_as: str) -> tuple[Node | None, Sequence[Prob
 @lru_cache(maxsize=32)
 def _parsed(text: str, shown_as: str) -> tuple[Node | None, Sequence[Problem]]:
     """Kept by content: whoever lints again has changed one file of many, and YAML with places is slow."""
+    document = plain_document(text)
+    if document is not None:
+        return Node.root(document, shown_as), []
     try:
-        document = loads(text, shown_as=shown_as, allow_duplicates=True)
+        document = loads(text, shown_as=shown_as, allow_duplicates=True, exact=True)
     except NotYamlError as error:
         return None, [Problem("YAML-001", shown_as, error.line, error.what)]
     except MbpError as error:
