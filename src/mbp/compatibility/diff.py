@@ -11,6 +11,7 @@ from typing import Any
 import rfc8785
 
 from mbp.compatibility.codes import CATALOGUE
+from mbp.compatibility.domains import remembered
 from mbp.compatibility.governance import contract_changes
 from mbp.compatibility.languages import limited
 from mbp.compatibility.model import Change, Verdict
@@ -48,7 +49,7 @@ def diff(
         MbpError: a document that is no contract.
     """
     # Bounds of wide types have more digits than decimal's default precision.
-    with localcontext() as context, limited(), uncollected():
+    with localcontext() as context, limited(), remembered(), uncollected():
         context.prec = DIGITS
         before, after = tables(old, where[0]), tables(new, where[1])
         found = [*contract_changes(old, new), *schema_changes(before, after, policy)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -32,6 +35,41 @@ def within(narrow: Node, wide: Node, facet: str) -> Inclusion:
     Args:
         facet: 'minimum', 'maximum', 'values', or the name of an option like 'pattern'.
     """
+    known = _known.get()
+    key = (_signature(narrow), _signature(wide), facet)
+    if known is not None and key in known:
+        return known[key]
+    found = _guarded(narrow, wide, facet)
+    if known is not None:
+        known[key] = found
+    return found
+
+
+# Answers of one comparison of contracts: columns are often alike.
+_known: ContextVar[dict[Any, Inclusion] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Inside it a question about columns that are alike is answered once."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _signature(node: Node) -> Any:
+    facets = node.facets
+    bounds = (facets.low, facets.low_open, facets.high, facets.high_open)
+    options = repr(sorted(facets.options.items(), key=str))
+    # Closed lists are long: two are one question only when they are one object.
+    values = None if facets.values is None else id(facets.values)
+    examples = repr(node.raw.get("examples"))
+    return (node.kind, node.logical, node.required, bounds, options, values, examples)
+
+
+def _guarded(narrow: Node, wide: Node, facet: str) -> Inclusion:
     try:
         return _within(narrow, wide, facet)
     except (ArithmeticError, ValueError, TypeError, RecursionError, MemoryError) as error:
