@@ -39,11 +39,13 @@ def diff(
     policy: Policy = Policy(),
     *,
     where: tuple[str, str] = ("old", "new"),
+    witnesses: bool = True,
 ) -> list[Change]:
     """The changes from `old` to `new`, two ODCS documents as plain values.
 
     Args:
         where: what to call the two in an error.
+        witnesses: also build a row for each break; verdicts do not depend on them.
 
     Raises:
         MbpError: a document that is no contract.
@@ -53,7 +55,7 @@ def diff(
         context.prec = DIGITS
         before, after = tables(old, where[0]), tables(new, where[1])
         found = [*contract_changes(old, new), *schema_changes(before, after, policy)]
-        found = attach_all(found, before, after)
+        found = attach_all(found, before, after) if witnesses else found
     return sorted(found, key=lambda change: (change.path, change.code))
 
 

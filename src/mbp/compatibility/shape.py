@@ -346,7 +346,15 @@ def _kinds(
 def _judged(node: Node, narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
     """`fits` for this column: its other limits may leave only values that fit."""
     verdict, why = fits(narrow, wide)
-    if verdict is BREAK:
+    if verdict is BREAK and narrow.name == "unstated" and node.facets.values is not None:
+        bare = replace(node, kind=wide, logical=wide, facets=Facets(), required=False)
+        judged = {
+            of_kind(value, wide) and allowed(value, bare)
+            for value in node.facets.values
+            if value is not None
+        }
+        verdict = BREAK if False in judged else UNKNOWN if None in judged else OK
+    elif verdict is BREAK:
         verdict = OK if _whole_numbers(node, narrow, wide) else _in_limits(node, narrow, wide)
     return verdict, why
 
