@@ -67,6 +67,11 @@ def verdicts(changes: Sequence[Change]) -> Verdicts:
     )
 
 
+def overall(both: Verdicts) -> Verdict:
+    """The one verdict over both directions: the worse of the two."""
+    return _worst([both.backward, both.forward])
+
+
 def _worst(found: list[Verdict]) -> Verdict:
     for verdict in (Verdict.BREAK, Verdict.UNKNOWN):
         if verdict in found:

@@ -22,7 +22,7 @@ TIMED = ("freshness", "latency", "retention")
 @contract_check("ODCS-001", "ODCS-002", "ODCS-003")
 def follows_the_standard(contract: ContractFile, _project: Project) -> Iterator[Problem]:
     """The official schema, and every place that breaks it."""
-    for violation in contract.root.standard_violations():
+    for violation in contract.root.standard_violations(house=contract.house):
         code = SCHEMA_CODES[violation.kind]
         yield Problem(code, contract.path, violation.line, violation.what, cure=violation.cure)
 

@@ -56,9 +56,21 @@ class Derived:
 
 @dataclass(frozen=True)
 class ContractFile:
-    """A contract that is YAML; anything in it may be wrong."""
+    """A contract that is YAML; anything in it may be wrong.
+
+    Attributes:
+        house: it is one of this project, whose descriptions have no other keys than those we read.
+        index: which of its tables the checks of one dataset are about.
+    """
 
     root: Node
+    house: bool = False
+    index: int = 0
+
+    def tables(self) -> list[ContractFile]:
+        """The contract once for each of its tables."""
+        count = max(1, len(self.root.at("schema").entries()))
+        return [ContractFile(self.root, self.house, index) for index in range(count)]
 
     @property
     def path(self) -> str:
@@ -73,7 +85,7 @@ class ContractFile:
     @cached_property
     def table(self) -> Node:
         """The dataset's entry of `schema`."""
-        return self.root.at("schema", 0)
+        return self.root.at("schema", self.index)
 
     @cached_property
     def columns(self) -> dict[str, Node]:
