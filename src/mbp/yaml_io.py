@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import TaggedScalar
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
@@ -22,6 +23,22 @@ TEXT_TAG = "tag:yaml.org,2002:str"
 
 class NotYamlError(MbpError):
     """The text is not YAML."""
+
+
+class _ExactConstructor(RoundTripConstructor):
+    """Numbers keep every digit."""
+
+    def construct_yaml_float(self, node: Any) -> Any:
+        found = super().construct_yaml_float(node)
+        try:
+            number = Decimal(str(node.value).replace("_", ""))
+        except InvalidOperation:
+            return found
+        same = not number.is_finite() or Decimal(repr(float(found))) == number
+        return found if same else number
+
+
+_ExactConstructor.add_constructor("tag:yaml.org,2002:float", _ExactConstructor.construct_yaml_float)
 
 
 class RepeatedKeyError(MbpError):
@@ -51,13 +68,16 @@ def read(path: Path, *, shown_as: str) -> str:
         raise MbpError(f"cannot read: {reason}", path=shown_as, cure="restore the file") from error
 
 
-def loads(text: str, *, shown_as: str, allow_duplicates: bool = False) -> Any:
+def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bool = False) -> Any:
     """Like `load`, for text that is already in memory.
 
     Args:
         allow_duplicates: take one of two equal keys, for a reader that tells them by `duplicates`.
+        exact: a number of more digits than a float holds becomes a `Decimal`.
     """
     yaml = YAML(typ="rt")
+    if exact:
+        yaml.Constructor = _ExactConstructor
     yaml.allow_duplicate_keys = allow_duplicates
     try:
         document = yaml.load(text)

@@ -21,6 +21,8 @@ Examples:
   mbp contracts lint contracts/a106/mbp_quotes.odcs.yaml
 
   mbp contracts lint --format sarif --output lint.sarif
+
+  mbp contracts lint --profile odcs ../other/orders.odcs.yaml   # any ODCS 3.0 to 3.2
 """
 
 DIFF_EXAMPLES = """
@@ -109,19 +111,42 @@ def rules(
 
 def lint(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Tell only what stands in these files.")
+        list[Path] | None,
+        typer.Argument(help="Only these files; any ODCS file, also outside of a project."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="odcs: the standard and traps. house: all that this project demands."),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, json, junit or sarif.")] = "text",
     output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
 ) -> None:
-    """Everything that is wrong with the contracts at once, with code, file and line."""
+    """Everything that is wrong with the contracts at once, with code, file and line.
+
+    Without a profile, contracts of this project are held to its policy and any other file to the standard.
+    """
     from mbp.contract_lint import lint as lint_contracts
+    from mbp.contract_lint.standalone import lint_files
     from mbp.reporting import deliver
 
-    found = lint_contracts(project_root(), date.today(), paths or [])
+    if profile not in (None, "odcs", "house"):
+        raise MbpError(f"no profile {profile!r}", cure="odcs or house")
+    if profile == "odcs" or (profile is None and paths and not _of_project(paths)):
+        found = lint_files(paths or [], date.today())
+    else:
+        found = lint_contracts(project_root(), date.today(), paths or [])
     deliver(found, form, output)
     if found.failed:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def _of_project(paths: list[Path]) -> bool:
+    """One of the paths is in the contracts of the project."""
+    try:
+        contracts = project_root() / "contracts"
+    except MbpError:
+        return False
+    return any(path.resolve().is_relative_to(contracts.resolve()) for path in paths)
 
 
 def diff(
@@ -135,7 +160,14 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Every change between two contracts; exit 1 when one breaks readers or writers."""
-    from mbp.compatibility.diff import Policy, bump_of, demanded_bump, fingerprint
+    from mbp.compatibility.diff import (
+        Policy,
+        bump_of,
+        demanded_bump,
+        fingerprint,
+        overall,
+        verdicts,
+    )
     from mbp.compatibility.diff import diff as changes_of
     from mbp.compatibility.model import Verdict
     from mbp.registry.documents import from_file
@@ -151,7 +183,14 @@ def diff(
             {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)}
             for one in changes
         ]
-        document = {"bump": demanded_bump(changes), "changes": records}
+        both = verdicts(changes)
+        document = {
+            "verdict": overall(both).value,
+            "backward": both.backward.value,
+            "forward": both.forward.value,
+            "bump": demanded_bump(changes),
+            "changes": records,
+        }
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
     else:
         for one in changes:

@@ -11,6 +11,7 @@ from typing import Any
 import rfc8785
 
 from mbp.compatibility.codes import CATALOGUE
+from mbp.compatibility.domains import remembered
 from mbp.compatibility.governance import contract_changes
 from mbp.compatibility.languages import limited
 from mbp.compatibility.model import Change, Verdict
@@ -18,6 +19,7 @@ from mbp.compatibility.reading import tables
 from mbp.compatibility.shape import Policy, schema_changes
 from mbp.compatibility.versions import largest
 from mbp.compatibility.witness import attach_all
+from mbp.yaml_lines import uncollected
 
 DIGITS = 200
 __all__ = ["Policy", "bump_of", "diff", "fingerprint", "verdicts"]
@@ -37,21 +39,23 @@ def diff(
     policy: Policy = Policy(),
     *,
     where: tuple[str, str] = ("old", "new"),
+    witnesses: bool = True,
 ) -> list[Change]:
     """The changes from `old` to `new`, two ODCS documents as plain values.
 
     Args:
         where: what to call the two in an error.
+        witnesses: also build a row for each break; verdicts do not depend on them.
 
     Raises:
         MbpError: a document that is no contract.
     """
     # Bounds of wide types have more digits than decimal's default precision.
-    with localcontext() as context, limited():
+    with localcontext() as context, limited(), remembered(), uncollected():
         context.prec = DIGITS
         before, after = tables(old, where[0]), tables(new, where[1])
         found = [*contract_changes(old, new), *schema_changes(before, after, policy)]
-        found = attach_all(found, before, after)
+        found = attach_all(found, before, after) if witnesses else found
     return sorted(found, key=lambda change: (change.path, change.code))
 
 
@@ -61,6 +65,11 @@ def verdicts(changes: Sequence[Change]) -> Verdicts:
         _worst([change.backward for change in changes]),
         _worst([change.forward for change in changes]),
     )
+
+
+def overall(both: Verdicts) -> Verdict:
+    """The one verdict over both directions: the worse of the two."""
+    return _worst([both.backward, both.forward])
 
 
 def _worst(found: list[Verdict]) -> Verdict:

@@ -81,7 +81,8 @@ def custom_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) ->
             continue
         code = "description_changed" if name in REASONS else "metadata_changed"
         values = [entries[0].get("value") if entries else None for entries in (one, other)]
-        yield Change(code, f"{path}.customProperties.{name}", OK, OK, *values)
+        where = f"{path}.customProperties.{name}"
+        yield Change(code, where, OK, OK, values[0], values[1])
 
 
 def _custom(entry: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:

@@ -7,12 +7,11 @@ written and decides nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mbp.compatibility.model import Kind
+from mbp.compatibility.model import Kind, Unreadable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = Decimal(1_000_000)
@@ -47,13 +46,6 @@ _FORMAT = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']")
 
 class UnreadableError(ValueError):
     """The text is no value of the domain."""
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A value of a closed list that is none of its column's type, as the contract writes it."""
-
-    text: str
 
 
 def domain_of(kind: Kind, logical: Kind) -> Kind:

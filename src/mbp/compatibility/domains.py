@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from mbp.compatibility.languages import Language, contained, why_undecided
 from mbp.compatibility.model import ABSENT, Facets, Node, Verdict
-from mbp.compatibility.values import allowed, candidates, empty, language, limits, same
+from mbp.compatibility.values import allowed, candidates, empty, language, limits
 
 _OPEN = Decimal("Infinity")
 
@@ -32,6 +35,41 @@ def within(narrow: Node, wide: Node, facet: str) -> Inclusion:
     Args:
         facet: 'minimum', 'maximum', 'values', or the name of an option like 'pattern'.
     """
+    known = _known.get()
+    key = (_signature(narrow), _signature(wide), facet)
+    if known is not None and key in known:
+        return known[key]
+    found = _guarded(narrow, wide, facet)
+    if known is not None:
+        known[key] = found
+    return found
+
+
+# Answers of one comparison of contracts: columns are often alike.
+_known: ContextVar[dict[Any, Inclusion] | None] = ContextVar("known", default=None)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Inside it a question about columns that are alike is answered once."""
+    token = _known.set({})
+    try:
+        yield
+    finally:
+        _known.reset(token)
+
+
+def _signature(node: Node) -> Any:
+    facets = node.facets
+    bounds = (facets.low, facets.low_open, facets.high, facets.high_open)
+    options = repr(sorted(facets.options.items(), key=str))
+    # Closed lists are long: two are one question only when they are one object.
+    values = None if facets.values is None else id(facets.values)
+    examples = repr(node.raw.get("examples"))
+    return (node.kind, node.logical, node.required, bounds, options, values, examples)
+
+
+def _guarded(narrow: Node, wide: Node, facet: str) -> Inclusion:
     try:
         return _within(narrow, wide, facet)
     except (ArithmeticError, ValueError, TypeError, RecursionError, MemoryError) as error:
@@ -69,7 +107,29 @@ def _within(narrow: Node, wide: Node, facet: str) -> Inclusion:
         *only.facets.options,
     }:
         return _texts_within(narrow, only)
+    if facet in ("minLength", "maxLength") and _free_text(narrow):
+        return Inclusion(Verdict.BREAK)
     return Inclusion(Verdict.UNKNOWN, note=f"no proof that {facet} holds, and no counterexample")
+
+
+def _free_text(node: Node) -> bool:
+    """A text of every length that the column's limits of length leave is valid."""
+    return node.kind.name == "string" and not node.facets.options.keys() - {
+        "minLength",
+        "maxLength",
+    }
+
+
+def value_within(value: Any, narrow: Node, wide: Node) -> Inclusion:
+    """Whether the closed list of `wide` has a value that `narrow` lists, as far as that one is valid."""
+    if wide.facets.values is None or wide.facets.lists(value):
+        return SAFE
+    valid = allowed(value, narrow)
+    if valid and not wide.facets.unreadable:
+        return Inclusion(Verdict.BREAK, value)
+    if valid is False:
+        return SAFE
+    return Inclusion(Verdict.UNKNOWN, note=UNREADABLE)
 
 
 def only_facet(wide: Node, facet: str, narrow: Node) -> Node | None:
@@ -98,10 +158,7 @@ def _holds(narrow: Node, only: Node, facet: str) -> bool:
         return _interval_within(narrow, only)
     if facet == "values":
         if old.values is not None:
-            return all(
-                value is None or any(same(value, one) for one in new.values or ())
-                for value in old.values
-            )
+            return all(value is None or new.lists(value) for value in old.values)
         return narrow.kind.name == "boolean" and {True, False} <= set(new.values or ())
     before, after = old.options.get(facet), new.options[facet]
     if facet == "maxLength":

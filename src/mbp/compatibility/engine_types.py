@@ -198,7 +198,7 @@ Parameters = tuple[int | str, ...]
 
 
 def _whole(
-    known: str, name: str, parameters: Parameters, numbers: tuple[int, ...], engine: str
+    known: str, name: str, parameters: Parameters, _numbers: tuple[int, ...], engine: str
 ) -> Kind | None:
     bits = {**SMALL_INTEGERS, **WIDE_INTEGERS}.get(known)
     unsigned = UNSIGNED.get(known)

@@ -8,9 +8,10 @@ from typing import Any
 
 from mbp.compatibility.codes import snake
 from mbp.compatibility.domain_values import domain_of
-from mbp.compatibility.domains import Inclusion, sizes_within, within
+from mbp.compatibility.domains import SAFE, Inclusion, sizes_within, value_within, within
 from mbp.compatibility.model import ABSENT, Change, Facets, Node, Verdict
-from mbp.compatibility.values import of_kind, same
+from mbp.compatibility.reading import bounds_of
+from mbp.compatibility.values import of_kind
 
 UNKNOWN = Verdict.UNKNOWN
 STRANGE = Inclusion(Verdict.UNKNOWN, note="the value is not one of the column's type")
@@ -122,7 +123,7 @@ def _bound(old: Node, new: Node, edge: str) -> Iterator[Change]:
 
 def _written(node: Node, edge: str) -> Any:
     """The bound as the contract writes it."""
-    options = node.raw.get("logicalTypeOptions") or {}
+    options = bounds_of(node.raw.get("logicalTypeOptions") or {})
     exclusive = f"exclusive{edge.capitalize()}"
     if options.get(exclusive) is not None:
         return f"{'>' if edge == 'minimum' else '<'} {options[exclusive]}"
@@ -149,43 +150,16 @@ def _values(old: Node, new: Node) -> Iterator[Change]:
         )
         return
     for value in before:
-        if not any(same(value, one) for one in after):
-            alone = replace(old, facets=replace(old.facets, values=(value,)))
-            yield _change(
-                "enum_value_removed",
-                old,
-                new,
-                "enum",
-                old.facets.written(value),
-                None,
-                within(alone, new, "values"),
-                Inclusion(Verdict.OK),
-            )
+        if not new.facets.lists(value):
+            text = old.facets.written(value)
+            found = value_within(value, old, new)
+            yield _change("enum_value_removed", old, new, "enum", text, None, found, SAFE)
     for value in after:
-        if not any(same(value, one) for one in before):
-            alone = replace(new, facets=replace(new.facets, values=(value,)))
-            if value is not None and not of_kind(value, domain_of(new.kind, new.logical)):
-                yield _change(
-                    "enum_value_added",
-                    old,
-                    new,
-                    "enum",
-                    None,
-                    new.facets.written(value),
-                    Inclusion(Verdict.OK),
-                    STRANGE,
-                )
-                continue
-            yield _change(
-                "enum_value_added",
-                old,
-                new,
-                "enum",
-                None,
-                new.facets.written(value),
-                Inclusion(Verdict.OK),
-                within(alone, old, "values"),
-            )
+        if not old.facets.lists(value):
+            strange = value is not None and not of_kind(value, domain_of(new.kind, new.logical))
+            found = STRANGE if strange else value_within(value, new, old)
+            text = new.facets.written(value)
+            yield _change("enum_value_added", old, new, "enum", None, text, SAFE, found)
 
 
 def _change(

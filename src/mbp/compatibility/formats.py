@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from mbp.compatibility.domain_values import Unreadable
 from mbp.compatibility.model import Change, Node, Verdict
 from mbp.compatibility.values import allowed, candidates
 
@@ -88,7 +87,7 @@ def _within(node: Node, mine: str | None, wanted: str | None) -> Verdict:
     if mine and wanted.lower() in {mine.lower(), *WITHIN.get(mine.lower(), ())}:
         return OK
     listed = node.facets.values
-    if listed is not None and not any(isinstance(one, Unreadable) for one in listed):
+    if listed is not None and not node.facets.unreadable:
         found = {
             of_format(one, wanted)
             for one in listed

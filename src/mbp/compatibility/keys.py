@@ -68,7 +68,7 @@ def _positions(old: Node, new: Node, key: str) -> Iterator[Change]:
         if other is None:
             continue
         before, after = column.raw.get(key), other.raw.get(key)
-        if form({key: before}) != form({key: after}):
+        if before != after and form({key: before}) != form({key: after}):
             yield Change("metadata_changed", f"{other.path}.{key}", OK, OK, before, after)
 
 

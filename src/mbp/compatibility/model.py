@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from typing import Any, Literal
 
 Extra = Literal["ignored", "refused", "accepted"]
@@ -69,6 +70,18 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """A value of a closed list that is none of its column's type, as the contract writes it."""
+
+    text: str
+
+
+def value_key(value: Any) -> Any:
+    """Equal for values that JSON takes for equal: 1 and 1.0, but not 1 and true."""
+    return (type(value), value) if isinstance(value, bool) else value
+
+
+@dataclass(frozen=True)
 class Facets:
     """What narrows the values of a kind.
 
@@ -90,12 +103,23 @@ class Facets:
     values: tuple[Any, ...] | None = None
     texts: tuple[Any, ...] = ()
 
+    def lists(self, value: Any) -> bool:
+        """The closed list has the value."""
+        return value_key(value) in self._by_key
+
     def written(self, value: Any) -> Any:
         """A value of the list as the contract writes it."""
-        for one, text in zip(self.values or (), self.texts, strict=False):
-            if one is value or (type(one) is type(value) and one == value):
-                return text
-        return value
+        return self._by_key.get(value_key(value), value)
+
+    @cached_property
+    def _by_key(self) -> dict[Any, Any]:
+        values = self.values or ()
+        return dict(zip(map(value_key, values), self.texts or values, strict=True))
+
+    @cached_property
+    def unreadable(self) -> bool:
+        """The closed list has a value that is none of the column's type."""
+        return any(isinstance(value, Unreadable) for value in self.values or ())
 
 
 @dataclass(frozen=True)
@@ -128,7 +152,11 @@ class Node:
 
     def child(self, name: str) -> Node | None:
         """The child of that name."""
-        return next((child for child in self.children if child.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Node]:
+        return {child.name: child for child in self.children}
 
 
 @dataclass(frozen=True)

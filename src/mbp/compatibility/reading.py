@@ -95,6 +95,8 @@ class _Reader:
         )
 
     def _fields(self, entry: Mapping[str, Any], path: str) -> tuple[Node, ...]:
+        if not entry.get("properties"):
+            return ()
         fields: list[Node] = []
         for item in self.mappings(entry.get("properties"), f"{path}.properties"):
             name = self.name(item)
@@ -164,6 +166,8 @@ class _Reader:
 
     def _limits(self, entry: Mapping[str, Any], path: str) -> dict[str, Any]:
         options = self._options(entry, path)
+        if not options:
+            return {}
         found = {key: options[key] for key in LIMITS if options.get(key) is not None}
         for key, value in found.items():
             if not _is_limit(key, value):
@@ -188,7 +192,7 @@ class _Reader:
         form = options.get("format") if promised.temporal else None
         limits = self._limits(entry, path)
         bounds: dict[str, Decimal] = {}
-        for key, value in _bounds(options).items():
+        for key, value in bounds_of(options).items():
             try:
                 bounds[key] = number(value, counted, form)
             except UnreadableError as error:
@@ -276,13 +280,12 @@ def _is_limit(key: str, value: Any) -> bool:
     return Decimal(str(value)).is_finite() and (key != "multipleOf" or value > 0)
 
 
-def _bounds(options: Mapping[str, Any]) -> dict[str, Any]:
+def bounds_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """The bounds as they are now: in ODCS 3.0 `exclusiveMinimum: true` closes off the minimum itself."""
     found = {key: options[key] for key in BOUNDS if options.get(key) is not None}
     for plain, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(found.get(exclusive), bool):
-            if found.pop(exclusive) and plain in found:
-                found[exclusive] = found.pop(plain)
+        if isinstance(found.get(exclusive), bool) and found.pop(exclusive) and plain in found:
+            found[exclusive] = found.pop(plain)
     return found
 
 

@@ -14,7 +14,7 @@ from mbp.compatibility.facets import facet_changes
 from mbp.compatibility.keys import column_key_changes, table_key_changes
 from mbp.compatibility.model import ABSENT, Change, Facets, Kind, Node, Verdict
 from mbp.compatibility.reading import custom, stored_name
-from mbp.compatibility.standard import remainder
+from mbp.compatibility.standard import form, remainder
 from mbp.compatibility.types import fits, shown
 from mbp.compatibility.values import allowed, limits, of_kind
 
@@ -57,7 +57,7 @@ def schema_changes(old: dict[str, Node], new: dict[str, Node], policy: Policy) -
 
 
 def _table(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
-    yield from _whole(_table_itself(old, new, policy), old, new)
+    yield from _whole(_table_itself(old, new), old, new)
     yield from _fields(old, new, policy)
 
 
@@ -68,7 +68,7 @@ def _whole(changes: Iterator[Change], old: Node, new: Node) -> Iterator[Change]:
     yield from found or remainder(old.raw, new.raw, new.path, INNER | OF_TABLE | renamed)
 
 
-def _table_itself(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+def _table_itself(old: Node, new: Node) -> Iterator[Change]:
     if old.raw.get("physicalType") != new.raw.get("physicalType"):
         yield Change(
             "table_kind_changed",
@@ -204,6 +204,8 @@ def anything(field: Node) -> bool:
 
 
 def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    if old.engines == new.engines and old.raw == new.raw:
+        return
     yield from _whole(_column_itself(old, new), old, new)
     yield from _children(old, new, policy)
 
@@ -344,7 +346,15 @@ def _kinds(
 def _judged(node: Node, narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
     """`fits` for this column: its other limits may leave only values that fit."""
     verdict, why = fits(narrow, wide)
-    if verdict is BREAK:
+    if verdict is BREAK and narrow.name == "unstated" and node.facets.values is not None:
+        bare = replace(node, kind=wide, logical=wide, facets=Facets(), required=False)
+        judged = {
+            of_kind(value, wide) and allowed(value, bare)
+            for value in node.facets.values
+            if value is not None
+        }
+        verdict = BREAK if False in judged else UNKNOWN if None in judged else OK
+    elif verdict is BREAK:
         verdict = OK if _whole_numbers(node, narrow, wide) else _in_limits(node, narrow, wide)
     return verdict, why
 
@@ -422,25 +432,28 @@ def _type_text(field: Node) -> str:
 def _renamed(gone: Sequence[Node], fresh: Sequence[Node]) -> list[tuple[Node, Node]]:
     """Pairs that are one thing under two names: the same id, or all the rest alike."""
     pairs: list[tuple[Node, Node]] = []
-    for before in gone:
-        taken = {after.name for _, after in pairs}
-        free = [after for after in fresh if after.name not in taken]
-        same = [after for after in free if _same_id(before, after)]
-        same = same or [after for after in free if _alike(before, after)]
-        if len(same) == 1:
-            pairs.append((before, same[0]))
+    taken: set[str] = set()
+    for identity in (_id_of, _likeness):
+        twins: dict[str, list[Node]] = {}
+        for after in fresh:
+            if (key := identity(after)) is not None and after.name not in taken:
+                twins.setdefault(key, []).append(after)
+        for before in gone:
+            if any(before is one for one, _ in pairs):
+                continue
+            same = [one for one in twins.get(identity(before) or "", ()) if one.name not in taken]
+            if len(same) == 1:
+                pairs.append((before, same[0]))
+                taken.add(same[0].name)
     return pairs
 
 
-def _same_id(old: Node, new: Node) -> bool:
-    return old.raw.get("id") is not None and old.raw.get("id") == new.raw.get("id")
+def _id_of(node: Node) -> str | None:
+    found = node.raw.get("id")
+    return None if found is None else str(found)
 
 
-def _alike(old: Node, new: Node) -> bool:
-    """All but the name is the same, and something is said that makes this no accident."""
-    bare_old, bare_new = (
-        {key: value for key, value in node.raw.items() if key not in ("name", "physicalName")}
-        for node in (old, new)
-    )
-    told = bare_old.get("description") or bare_old.get("properties")
-    return bool(told) and bare_old == bare_new
+def _likeness(node: Node) -> str | None:
+    """All but the name, when something is said that makes two alike no accident."""
+    bare = {key: value for key, value in node.raw.items() if key not in ("name", "physicalName")}
+    return repr(form(bare)) if bare.get("description") or bare.get("properties") else None

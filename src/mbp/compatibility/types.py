@@ -9,6 +9,7 @@ logical type widening.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from mbp.compatibility.model import Kind, Verdict
@@ -47,6 +48,7 @@ def integer(bits: int, *, signed: bool = True) -> Kind:
     return Kind("integer", low=0, high=2**bits - 1)
 
 
+@lru_cache(maxsize=8192)
 def physical(text: str) -> Kind:
     """The kind that a physical type stores by the words of the SQL standard; nominal when not known."""
     label = label_of(text)

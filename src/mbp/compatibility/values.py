@@ -10,9 +10,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from mbp.compatibility.domain_values import Unreadable, domain_of
+from mbp.compatibility.domain_values import domain_of
 from mbp.compatibility.languages import LONGEST, Language, example, matches
-from mbp.compatibility.model import Kind, Node
+from mbp.compatibility.model import Facets, Kind, Node, Unreadable
 
 # Far enough from any bound of a contract, near enough to be written.
 FAR = Decimal(10) ** 6
@@ -70,18 +70,18 @@ def allowed(value: Any, node: Node) -> bool | None:
         return not node.required
     if isinstance(value, Unreadable):
         return None
-    listed = _listed(value, node.facets.values)
+    listed = _listed(value, node.facets)
     if listed is False:
         return False
     inside = _inside(value, node)
     return inside if inside is False or listed else None
 
 
-def _listed(value: Any, values: tuple[Any, ...] | None) -> bool | None:
+def _listed(value: Any, facets: Facets) -> bool | None:
     """Whether the closed list has it; None when a value of the list cannot be read."""
-    if values is None or any(same(value, one) for one in values):
+    if facets.values is None or facets.lists(value):
         return True
-    return None if any(isinstance(one, Unreadable) for one in values) else False
+    return None if facets.unreadable else False
 
 
 def _inside(value: Any, node: Node) -> bool | None:

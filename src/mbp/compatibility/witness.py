@@ -47,6 +47,10 @@ class TooLargeError(Exception):
     """A row that shows the break would be too large."""
 
 
+class TimeLimitError(Exception):
+    """The time for all rows is used up."""
+
+
 class Witnesses:
     """Makes the witnesses of one pair of contracts."""
 
@@ -54,7 +58,7 @@ class Witnesses:
         self.sides = {"old": old, "new": new}
         self.validators: dict[tuple[str, str, bool], Validator] = {}
         self.left = TIME_LIMIT_SECONDS
-        self.lines = {id(table): _size(table) for side in (old, new) for table in side.values()}
+        self.sizes: dict[int, int] = {}
 
     def attach(self, change: Change) -> Change:
         """The change with a confirmed row for each broken direction, as far as one was found.
@@ -72,6 +76,8 @@ class Witnesses:
                 reason = ""
             except TooLargeError:
                 row, reason = None, "the row would be too large"
+            except TimeLimitError:
+                row, reason = None, f"the {TIME_LIMIT_SECONDS} s for them were used up"
             except Exception as error:
                 row, reason = None, f"{type(error).__name__} while building one"
             self.left -= time.process_time() - started
@@ -84,11 +90,11 @@ class Witnesses:
 
     def _row(self, direction: str, sort: str, path: str | None, payload: Any) -> Any:
         narrow_side, wide_side = ("old", "new") if direction == "backward" else ("new", "old")
+        if self.left <= 0:
+            raise TimeLimitError
         deadline = time.process_time() + self.left
         for narrow, wide in self._pairs(narrow_side, wide_side, path):
-            if self.left <= 0:
-                raise TooLargeError
-            if max(self.lines[id(narrow)], self.lines[id(wide)]) > MOST_VALUES:
+            if self._size(narrow) + self._size(wide) > MOST_VALUES:
                 raise TooLargeError
             kinds: dict[str, Kind] = {}
             others: dict[str, Kind] = {}
@@ -103,7 +109,7 @@ class Witnesses:
             probe = _probe(bare, column, sort, direction == "forward", others)
             for row in islice(_attempts(narrow, wide, sort, path, payload, kinds), ATTEMPTS):
                 if time.process_time() > deadline:
-                    raise TooLargeError
+                    raise TimeLimitError
                 if probe is not None and probe[1].is_valid(row.get(probe[0])):
                     continue  # the column itself is fine: no need to judge the whole row
                 if valid.is_valid(row) and _refuses(refused, row, column):
@@ -115,7 +121,9 @@ class Witnesses:
     ) -> Iterator[tuple[Node, Node]]:
         """The table that the path is in, and its counterpart."""
         ours, theirs = self.sides[narrow_side], self.sides[wide_side]
-        for name, table in ours.items():
+        first = str(path).partition(".")[0]
+        names = [first] if first in ours else list(ours)
+        for name, table in ((name, ours[name]) for name in names):
             if path is not None and path != name and not path.startswith(f"{name}."):
                 continue
             other = theirs.get(name)
@@ -124,6 +132,11 @@ class Witnesses:
                 other = fresh[0] if len(fresh) == 1 else None
             if other is not None:
                 yield table, other
+
+    def _size(self, table: Node) -> int:
+        if id(table) not in self.sizes:
+            self.sizes[id(table)] = _values_in(table)
+        return self.sizes[id(table)]
 
     def _validator(
         self, side: str, table: Node, by_name: bool, kinds: Mapping[str, Kind]
@@ -136,9 +149,9 @@ class Witnesses:
         return self.validators[key]
 
 
-def _size(node: Node) -> int:
+def _values_in(node: Node) -> int:
     """How many columns, fields and listed values it has."""
-    return 1 + len(node.facets.values or ()) + sum(_size(child) for child in node.children)
+    return 1 + len(node.facets.values or ()) + sum(_values_in(child) for child in node.children)
 
 
 def _probe(

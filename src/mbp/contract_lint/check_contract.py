@@ -9,7 +9,7 @@ from mbp.contract_lint.checks import Project, at, contract_check, project_check
 from mbp.contract_lint.documents import ContractFile, Problem, is_contract_name
 from mbp.contract_lint.nodes import Node
 from mbp.contracts.completeness import COMPLETE_STATUS, PROMISES
-from mbp.contracts.load import API_VERSION, SUFFIX, odcs_validator
+from mbp.contracts.load import API_VERSION, SUFFIX
 from mbp.contracts.model_columns import MODELS
 from mbp.contracts.reading import PLAIN_NAME, SECONDS, SEMANTIC_VERSION, SERVICE_LEVELS
 from mbp.contracts.schema_check import did_you_mean
@@ -22,7 +22,7 @@ TIMED = ("freshness", "latency", "retention")
 @contract_check("ODCS-001", "ODCS-002", "ODCS-003")
 def follows_the_standard(contract: ContractFile, _project: Project) -> Iterator[Problem]:
     """The official schema, and every place that breaks it."""
-    for violation in contract.root.violations(odcs_validator()):
+    for violation in contract.root.standard_violations(house=contract.house):
         code = SCHEMA_CODES[violation.kind]
         yield Problem(code, contract.path, violation.line, violation.what, cure=violation.cure)
 

@@ -56,6 +56,12 @@ ProjectCheck = Callable[[Project], Iterator[Problem]]
 CONTRACT_CHECKS: list[ContractCheck] = []
 PROJECT_CHECKS: list[ProjectCheck] = []
 CHECKED_CODES: set[str] = set()
+_CODES: dict[ContractCheck, tuple[str, ...]] = {}
+
+
+def codes_of(check: ContractCheck) -> tuple[str, ...]:
+    """The codes that the check yields."""
+    return _CODES[check]
 
 
 def contract_check(*codes: str) -> Callable[[ContractCheck], ContractCheck]:
@@ -63,6 +69,7 @@ def contract_check(*codes: str) -> Callable[[ContractCheck], ContractCheck]:
 
     def register(check: ContractCheck) -> ContractCheck:
         CONTRACT_CHECKS.append(check)
+        _CODES[check] = codes
         CHECKED_CODES.update(codes)
         return check
 

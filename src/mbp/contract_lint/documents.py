@@ -13,6 +13,7 @@ from mbp.contracts.load import SUFFIX
 from mbp.contracts.rules import BOUNDS
 from mbp.errors import MbpError
 from mbp.yaml_io import NotYamlError, duplicates, loads, read
+from mbp.yaml_lines import plain_document
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,21 @@ class Derived:
 
 @dataclass(frozen=True)
 class ContractFile:
-    """A contract that is YAML; anything in it may be wrong."""
+    """A contract that is YAML; anything in it may be wrong.
+
+    Attributes:
+        house: it is one of this project, whose descriptions have no other keys than those we read.
+        index: which of its tables the checks of one dataset are about.
+    """
 
     root: Node
+    house: bool = False
+    index: int = 0
+
+    def tables(self) -> list[ContractFile]:
+        """The contract once for each of its tables."""
+        count = max(1, len(self.root.at("schema").entries()))
+        return [ContractFile(self.root, self.house, index) for index in range(count)]
 
     @property
     def path(self) -> str:
@@ -72,7 +85,7 @@ class ContractFile:
     @cached_property
     def table(self) -> Node:
         """The dataset's entry of `schema`."""
-        return self.root.at("schema", 0)
+        return self.root.at("schema", self.index)
 
     @cached_property
     def columns(self) -> dict[str, Node]:
@@ -170,8 +183,11 @@ def read_document(file: Path, shown_as: str) -> tuple[Node | None, Sequence[Prob
 @lru_cache(maxsize=32)
 def _parsed(text: str, shown_as: str) -> tuple[Node | None, Sequence[Problem]]:
     """Kept by content: whoever lints again has changed one file of many, and YAML with places is slow."""
+    document = plain_document(text)
+    if document is not None:
+        return Node.root(document, shown_as), []
     try:
-        document = loads(text, shown_as=shown_as, allow_duplicates=True)
+        document = loads(text, shown_as=shown_as, allow_duplicates=True, exact=True)
     except NotYamlError as error:
         return None, [Problem("YAML-001", shown_as, error.line, error.what)]
     except MbpError as error:

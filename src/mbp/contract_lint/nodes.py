@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft201909Validator
 
 from mbp.contracts.schema_check import Violation, as_json, line_at, violations
+from mbp.contracts.standards import odcs_violations
 from mbp.yaml_io import plain
 
 _ABSENT = object()
@@ -94,6 +95,15 @@ class Node:
                 return found
         self._judged.append((validator.schema, violations(self._document, validator)))
         return self._judged[-1][1]
+
+    def standard_violations(self, *, house: bool = True) -> list[Violation]:
+        """Where the whole document does not follow the ODCS schema of its own version."""
+        for schema, found in self._judged:
+            if schema == ("odcs", house):
+                return found
+        found = odcs_violations(self._document, self._value, house=house)
+        self._judged.append((("odcs", house), found))
+        return found
 
     def texts(self) -> Iterator[Node]:
         """Every text at or below this node."""

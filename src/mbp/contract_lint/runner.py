@@ -14,6 +14,7 @@ from mbp.contract_lint import (
     check_columns,
     check_contract,
     check_implementations,
+    check_limits,
     check_rules,
     check_semantics,
     check_traps,
@@ -41,6 +42,7 @@ CHECKS = (
     check_columns,
     check_contract,
     check_implementations,
+    check_limits,
     check_rules,
     check_semantics,
     check_traps,
@@ -119,7 +121,7 @@ def _contracts(
         if node is None:
             unread.add(dataset_of(name))
             continue
-        contract = ContractFile(node)
+        contract = ContractFile(node, house=True)
         # Two files of one dataset: both are looked at, the second under the name of its file.
         key = contract.dataset if contract.dataset not in contracts else dataset_of(name)
         contracts[key] = contract

@@ -82,14 +82,33 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def _violations(document: Any, value: Any, validator: Draft201909Validator) -> Iterator[Violation]:
+def violations_in(
+    document: Any, value: Any, validator: Draft201909Validator, place: tuple[str | int, ...]
+) -> Iterator[Violation]:
+    """Violations of one part of a document.
+
+    Args:
+        document: the whole, with line numbers.
+        value: the part as plain data.
+        place: where the part is in the document.
+    """
+    yield from _violations(document, value, validator, place)
+
+
+def _violations(
+    document: Any,
+    value: Any,
+    validator: Draft201909Validator,
+    start: tuple[str | int, ...] = (),
+) -> Iterator[Violation]:
     for error in validator.iter_errors(value):
+        error.relative_path.extendleft(reversed(start))
         for leaf in _leaves(error):
             place = tuple(leaf.absolute_path)
             if leaf.validator in KEY_CHECKS and isinstance(leaf.instance, dict):
                 known = _property_names(leaf.schema, validator)
                 for key in sorted(leaf.instance.keys() - known):
-                    where = f" in {_place(place)}" if place else ""
+                    where = f" in {place_text(place)}" if place else ""
                     yield Violation(
                         "unknown key",
                         line_at(document, [*place, key]),
@@ -158,7 +177,8 @@ def line_at(document: Any, place: Sequence[str | int]) -> int | None:
     return line
 
 
-def _place(place: Sequence[str | int]) -> str:
+def place_text(place: Sequence[str | int]) -> str:
+    """The place in a message, like `schema[0].properties[2].name`."""
     text = ""
     for step in place:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
@@ -166,7 +186,7 @@ def _place(place: Sequence[str | int]) -> str:
 
 
 def _sentence(error: ValidationError, place: Sequence[str | int]) -> str:
-    where = f"{_place(place)}: " if place else ""
+    where = f"{place_text(place)}: " if place else ""
     value = repr(error.instance)
     shown = value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}..."
     expected: Any = error.validator_value

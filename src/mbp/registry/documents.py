@@ -8,11 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.load import FOLDER, SUFFIX, odcs_validator
-from mbp.contracts.schema_check import as_json, check
+from mbp.contracts.load import FOLDER, SUFFIX
+from mbp.contracts.schema_check import as_json
+from mbp.contracts.standards import check_odcs
 from mbp.errors import MbpError
 from mbp.paths import shown
-from mbp.yaml_io import loads, plain, read
+from mbp.yaml_io import plain, read
+from mbp.yaml_lines import loads
 
 GIT_SECONDS = 30
 
@@ -49,7 +51,7 @@ def _contract(text: str, name: str) -> dict[str, Any]:
     document = loads(text, shown_as=name)
     if isinstance(document, dict) and "contract" in document and "subject" in document:
         document = document["contract"]
-    found: dict[str, Any] = check(document, odcs_validator(), name)
+    found: dict[str, Any] = check_odcs(document, name)
     return found
 
 

@@ -122,6 +122,17 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "ODCS-002": (MARKETS, drop(whole, "kind")),
     "ODCS-003": (MARKETS, set_in(of_column("market_id"), "required", "often")),
     "ODCS-004": (MARKETS, set_in(whole, "apiVersion", "v3.0.2")),
+    "ODCS-005": (
+        MARKETS,
+        set_in(of_column("name"), "logicalTypeOptions", {"minLength": 3, "maxLength": 2}),
+    ),
+    "ODCS-006": (
+        MARKETS,
+        lambda document: column(document, "status")["quality"][0]["arguments"][
+            "validValues"
+        ].append(True),
+    ),
+    "ODCS-007": (MARKETS, twice(lambda document: table(document)["properties"])),
     "A106-003": (MARKETS, twice(lambda document: document["schema"])),
     "A106-004": (MARKETS, set_in(of_column("category"), "name", "Category")),
     "A106-005": (MARKETS, set_in(table, "physicalName", "markets")),

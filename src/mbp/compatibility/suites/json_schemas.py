@@ -7,6 +7,7 @@ expressible, unless it can be written as one plain type.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,13 @@ ANNOTATIONS = {
     "definitions",
     "format",
 }
+# Keywords that limit values and that ODCS cannot say; every other unknown keyword is an annotation.
+LIMITING = {
+    *("not", "if", "then", "else", "dependencies", "dependentRequired", "dependentSchemas"),
+    *("patternProperties", "propertyNames", "contains", "minContains", "maxContains"),
+    *("prefixItems", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"),
+    *("allOf", "anyOf", "oneOf", "extends", "disallow", "divisibleBy"),
+}
 COMMON = {"type", "enum", "const", *ANNOTATIONS}
 KEYWORDS: dict[str, set[str]] = {
     "string": {"minLength", "maxLength", "pattern"},
@@ -47,7 +55,25 @@ def pair(case: Mapping[str, Any]) -> tuple[Entry, Entry]:
     Raises:
         NotExpressible: a part of a schema that ODCS cannot say.
     """
-    return _contract(case["old"]), _contract(case["new"])
+    old, new = _contract(case["old"]), _contract(case["new"])
+    _no_map_beside_object(*(one["schema"][0]["properties"][0] for one in (old, new)))
+    return old, new
+
+
+def _no_map_beside_object(old: Entry, new: Entry) -> None:
+    """In a document a map is an object too; in a table the two are different types."""
+    if {old.get("logicalType"), new.get("logicalType")} == {"map", "object"}:
+        raise NotExpressible("an object with listed fields beside one of any")
+    fields = {one["name"]: one for one in old.get("properties", ())}
+    for one in new.get("properties", ()):
+        if one["name"] in fields:
+            _no_map_beside_object(fields[one["name"]], one)
+    for key in ("items", "map"):
+        if key in old and key in new:
+            left, right = old[key], new[key]
+            _no_map_beside_object(
+                *((left["value"], right["value"]) if key == "map" else (left, right))
+            )
 
 
 def _contract(schema: Any) -> Entry:
@@ -80,9 +106,16 @@ class _Reader:
         kind, nullable = _type(plain)
         if nullable and not top:
             raise NotExpressible("a field that may be null: absent and null are one in a table")
-        unknown = set(plain) - COMMON - KEYWORDS[kind]
-        if unknown - ASSERTIONS:
-            raise NotExpressible(f"the keyword {sorted(unknown - ASSERTIONS)[0]}")
+        limiting = LIMITING & plain.keys()
+        if limiting:
+            raise NotExpressible(f"the keyword {sorted(limiting)[0]}")
+        if isinstance(plain.get("$ref"), str) or isinstance(plain.get("required"), bool):
+            raise NotExpressible("keywords of an older draft")
+        if kind == "any":
+            return self._listed_only(plain, top=top)
+        for key in ("exclusiveMinimum", "exclusiveMaximum"):
+            if isinstance(plain.get(key), bool):
+                raise NotExpressible(f"{key} as draft 4 writes it")
         found: Entry = {"logicalType": kind} | ({"required": False} if nullable else {})
         found |= _values(plain, kind)
         if kind == "object":
@@ -93,6 +126,29 @@ class _Reader:
             options = {key: plain[key] for key in sorted(KEYWORDS[kind] & plain.keys())}
             found |= {"logicalTypeOptions": options} if options else {}
         return found
+
+    @staticmethod
+    def _listed_only(schema: Mapping[str, Any], *, top: bool) -> Entry:
+        """A closed list of values of several types."""
+        values = _listed(schema) or []
+        others = set(schema) & (ASSERTIONS - {"type"})
+        if others or any(isinstance(value, dict | list) for value in values):
+            raise NotExpressible("values of several types")
+        if None in values and not top:
+            raise NotExpressible("a field that may be null: absent and null are one in a table")
+        stated = schema.get("type")
+        names = set([stated] if isinstance(stated, str) else stated or ())
+        names |= {"integer"} if "number" in names else set()
+        fitting = [
+            {"value": value}
+            for value in values
+            if not names
+            or _name(value) in names
+            or ("integer" in names and isinstance(value, float) and value == int(value))
+        ]
+        if not fitting:
+            raise NotExpressible("a closed list of nothing")
+        return {"enum": fitting} | ({"required": False} if None in values else {})
 
     def _resolved(
         self, schema: Mapping[str, Any], seen: tuple[str, ...]
@@ -118,6 +174,8 @@ class _Reader:
             schema = _merged([*parts, rest])
         for key in ("anyOf", "oneOf"):
             if key in schema:
+                if not all(isinstance(part, Mapping) for part in schema[key]):
+                    raise NotExpressible("a schema that is true or false among others")
                 schema = _one_of(
                     schema, key, [self._resolved(part, seen)[0] for part in schema[key]]
                 )
@@ -138,6 +196,14 @@ class _Reader:
 
     def _object(self, schema: Mapping[str, Any], seen: tuple[str, ...]) -> Entry:
         extra = schema.get("additionalProperties", True)
+        if (
+            isinstance(extra, Mapping)
+            and extra
+            and not schema.keys() - {"type", "additionalProperties"}
+        ):
+            value = {"required": True, **self.entry(extra, seen=seen)}
+            key = {"logicalType": "string", "required": True}
+            return {"logicalType": "map", "map": {"key": key, "value": value}}
         if extra not in (True, False, {}):
             raise NotExpressible("a type for fields that are not listed")
         needed = list(schema.get("required", ()))
@@ -147,6 +213,8 @@ class _Reader:
             # Required without a type: any value will do.
             properties.setdefault(name, True)
         for name, part in properties.items():
+            if part is False and extra is False and name not in needed:
+                continue  # refused like any other
             if part is False:
                 raise NotExpressible("a field that must not be there")
             inner = self.entry(part, seen=seen)
@@ -167,8 +235,12 @@ class _Reader:
         }
         found: Entry = {"logicalTypeOptions": options} if options else {}
         items = schema.get("items", True)
+        if isinstance(items, list):
+            raise NotExpressible("items by their place in the array")
         if items is False:
-            raise NotExpressible("an array of nothing")
+            if options.get("minItems"):
+                raise NotExpressible("an array that no value fits")
+            return {"logicalTypeOptions": {**options, "maxItems": 0}}
         if not isinstance(items, Mapping) or not items:
             return found | {"items": {"required": False}}
         return found | {"items": {"required": True, **self.entry(items, seen=seen)}}
@@ -188,6 +260,8 @@ def _type(schema: Mapping[str, Any]) -> tuple[str, bool]:
     if names >= {"integer", "number"}:
         names.discard("integer")
     kinds = names - {"null"}
+    if values is not None and len(kinds) != 1 and kinds <= KEYWORDS.keys():
+        return "any", nullable
     if len(kinds) != 1 or not kinds <= KEYWORDS.keys():
         raise NotExpressible("values of several types")
     return kinds.pop(), nullable
@@ -244,11 +318,24 @@ def _merged(parts: list[Mapping[str, Any]]) -> Entry:
                 found[key] = max(found[key], value)
             elif key in ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"):
                 found[key] = min(found[key], value)
-            elif key == "type" and {
-                found[key] if isinstance(found[key], str) else "",
-                value if isinstance(value, str) else "",
-            } == {"integer", "number"}:
-                found[key] = "integer"
+            elif key == "type":
+                found[key] = _both_types(found[key], value)
+            elif key == "multipleOf" and isinstance(value, int) and isinstance(found[key], int):
+                found[key] = math.lcm(value, found[key])
+            elif key == "uniqueItems":
+                found[key] = bool(found[key] or value)
+            elif key == "properties" and False not in (
+                found.get("additionalProperties"),
+                part.get("additionalProperties"),
+            ):
+                both = found[key].keys() & value.keys()
+                found[key] = {
+                    **found[key],
+                    **value,
+                    **{name: {"allOf": [found[key][name], value[name]]} for name in both},
+                }
+            elif key == "items" and isinstance(value, Mapping) and isinstance(found[key], Mapping):
+                found[key] = {"allOf": [found[key], value]}
             elif key == "enum":
                 found[key] = [one for one in found[key] if one in value]
             elif key == "required":
@@ -256,6 +343,16 @@ def _merged(parts: list[Mapping[str, Any]]) -> Entry:
             else:
                 raise NotExpressible(f"two {key} at once")
     return found
+
+
+def _both_types(one: Any, other: Any) -> str | list[str]:
+    """The types that both allow; an integer is a number."""
+    sides = [set([side] if isinstance(side, str) else side) for side in (one, other)]
+    wide = [side | ({"integer"} if "number" in side else set()) for side in sides]
+    found = sorted(wide[0] & wide[1])
+    if not found:
+        raise NotExpressible("types that no value has at once")
+    return found[0] if len(found) == 1 else found
 
 
 def _one_of(schema: Mapping[str, Any], key: str, parts: list[Mapping[str, Any]]) -> Entry:

@@ -15,7 +15,8 @@ from mbp.compatibility.suites import NotExpressible, json_schemas, logical_table
 from mbp.errors import MbpError
 from mbp.yaml_io import loads, plain
 
-OUTCOMES = ("agree", "looser", "stricter", "unknown", "not expressible")
+FORMATS = ("odcs", "logical-table", "jsonschema")
+OUTCOMES = ("agree", "looser", "stricter", "unknown", "not expressible", "not read")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Scored:
     """One direction of one case.
 
     Attributes:
-        outcome: looser: we allow what they break on; stricter: the reverse.
+        outcome: looser: we allow what they break on; stricter: the reverse; not read: the case itself
+            is none that can be judged.
         codes: of the changes that decided.
     """
 
@@ -85,15 +87,23 @@ def counts(scored: Iterable[Scored]) -> dict[str, dict[str, int]]:
 
 def _scored(case: Mapping[str, Any]) -> list[Scored]:
     suite, name = str(case.get("suite", case["format"])), str(case.get("id", ""))
+    if case["format"] not in FORMATS:
+        raise MbpError(f"unknown format {case['format']!r}", cure=f"one of {', '.join(FORMATS)}")
     wanted = _wanted(case)
-    try:
-        old, new, policy = _contracts(case)
-    except NotExpressible as error:
+
+    def apart(outcome: str, why: str) -> list[Scored]:
         return [
-            Scored(suite, name, direction, said, "", "not expressible", (), str(error))
+            Scored(suite, name, direction, said, "", outcome, (), why)
             for direction, said in wanted.items()
         ]
-    changes = diff(old, new, policy)
+
+    try:
+        old, new, policy = _contracts(case)
+        changes = diff(old, new, policy, witnesses=False)
+    except NotExpressible as error:
+        return apart("not expressible", str(error))
+    except Exception as error:  # one case never ends the run of all others
+        return apart("not read", f"{type(error).__name__}: {error}")
     both = verdicts(changes)
     found: list[Scored] = []
     for direction, said in wanted.items():
@@ -128,7 +138,7 @@ def _wanted(case: Mapping[str, Any]) -> dict[str, str]:
     return {
         direction: said[bool(case[direction])]
         for direction in ("backward", "forward")
-        if direction in case
+        if case.get(direction) is not None
     }
 
 
@@ -138,6 +148,4 @@ def _contracts(case: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any],
         return old, new, Policy()
     if case["format"] == "logical-table":
         return logical_tables.pair(case)
-    if case["format"] == "jsonschema":
-        return (*json_schemas.pair(case), Policy())
-    raise MbpError(f"unknown format {case['format']!r}", cure="odcs, logical-table or jsonschema")
+    return (*json_schemas.pair(case), Policy())
