@@ -72,6 +72,8 @@ def affected_rules(
     def all_because(reason: str) -> Affected:
         return Affected(since, everything, f"all rules, because {reason}", True, 0)
 
+    if _file(root / SOURCES, MACHINERY) is None:
+        return all_because("the code of the proof is not in this repository")
     if machinery := _changed_machinery(root, commit):
         return all_because(f"the proof itself changed: {machinery[0]}")
     try:
