@@ -11,6 +11,7 @@ step lint make lint
 step contracts scripts/ci/contracts.sh
 step build scripts/ci/build.sh
 step rules scripts/ci/rules.sh
+step proof scripts/ci/proof.sh
 step coverage scripts/ci/coverage.sh
 [ -z "${MBP_PG_HOST:-}" ] || step postgres scripts/ci/postgres.sh
 step exercises make exercise

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.cdc import shape
+from mbp.cdc import bounds, shape
 from mbp.cdc.apply import PREFIX
 from mbp.cdc.debezium_values import Number, RefusedError, exact_text
 from mbp.cdc.pgoutput import UNCHANGED, Value
@@ -22,12 +22,47 @@ from mbp.errors import MbpError
 
 TOMBSTONE, OTHER, BEAT = "tombstone", "other", "m"
 ROW_OPERATIONS, TRUNCATE = "rcud", "t"
+UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 ADD_FIELDS = "transforms.unwrap.add.fields=op,table,source.ts_ms,source.lsn"
 METADATA_CURE = f"set {ADD_FIELDS} in the pipeline, or let it write whole envelopes"
 # 'market.public.quotes+0+000012.jsonl', 'quotes-000012.parquet', 'abuse_events_3.jsonl'
 SPLIT = re.compile(r"[.+\-/=]")
 NUMBERED = re.compile(r"_?\d+$")
-read_json = json.JSONDecoder(parse_float=Number, parse_constant=Number).decode
+# What PostgreSQL keeps of a name is at most 63 bytes.
+NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,63}")
+
+
+class UnreadableError(ValueError):
+    """Text that is no JSON with one meaning; the reason, without the text."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise UnreadableError("a name is in one object twice")
+    return found
+
+
+_decode = json.JSONDecoder(
+    parse_float=Number, parse_constant=Number, object_pairs_hook=_once
+).decode
+
+
+def read_json(text: str) -> Any:
+    """A record, its fractions as they were written.
+
+    Raises:
+        UnreadableError: it is no JSON, nested too deeply, has a name twice, or a whole number of thousands of digits.
+    """
+    try:
+        return _decode(text)
+    except UnreadableError:
+        raise
+    except RecursionError:
+        # Not from it: the trace of a thousand levels helps nobody.
+        raise UnreadableError("is nested too deeply") from None
+    except ValueError as error:
+        raise UnreadableError("cannot be read as JSON") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +114,13 @@ class Converter:
             RefusedError: this record cannot be taken in.
             MbpError: no record of the pipeline can: a setting loses what is needed, or a contract is broken.
         """
+        try:
+            return self._change(record, table)
+        except UNFORESEEN as error:
+            # Anybody may have written it: of whatever shape it is, it is one record that cannot be taken in.
+            raise RefusedError(f"not a record of Debezium ({type(error).__name__})") from error
+
+    def _change(self, record: Any, table: str | None) -> Change:
         schema: Mapping[str, Any] | None = None
         self.table = table
         for _ in range(3):
@@ -87,8 +129,8 @@ class Converter:
             if isinstance(record, str) and not isinstance(record, Number):
                 try:
                     record = read_json(record)
-                except ValueError as error:
-                    raise RefusedError("a value is no JSON") from error
+                except UnreadableError as error:
+                    raise RefusedError(f"a value in it {error}") from error
             if not isinstance(record, dict):
                 raise RefusedError("not an object")
             if "payload" in record and record.keys() <= {"schema", "payload"}:
@@ -109,13 +151,15 @@ class Converter:
         if not isinstance(source, dict):
             raise RefusedError("its source is no object")
         position = _number(source.get("lsn"), "source.lsn")
-        milliseconds = _number(source.get("ts_ms"), "source.ts_ms")
-        microseconds = source.get("ts_us") or milliseconds * 1000
+        milliseconds = _number(source.get("ts_ms"), "source.ts_ms", bounds.MILLISECONDS)
+        microseconds = milliseconds * 1000
+        if source.get("ts_us"):
+            microseconds = _number(source["ts_us"], "source.ts_us", bounds.MILLISECONDS * 1000)
         if operation == BEAT:
             message = record.get("message")
             ours = isinstance(message, dict) and message.get("prefix") == PREFIX
             return Change(BEAT if ours else OTHER, "", position, microseconds)
-        table = str(source.get("table"))
+        table = _name(source.get("table"), "source.table")
         if table not in self.columns or source.get("schema", self.schema) != self.schema:
             return Change(OTHER, table)
         snapshot = source.get("snapshot")
@@ -131,9 +175,10 @@ class Converter:
     def _flat(
         self, record: Mapping[str, Any], schema: Mapping[str, Any] | None, place: str | None
     ) -> Change:
-        table = str(record.get("__table") or record.get("__source_table") or place or "")
+        table = record.get("__table") or record.get("__source_table") or place
         if not table:
             raise MbpError("neither record nor place says the table", cure=METADATA_CURE)
+        table = _name(table, "__table")
         if table not in self.columns:
             return Change(OTHER, table)
         if record.get("__source_schema", self.schema) != self.schema:
@@ -145,7 +190,7 @@ class Converter:
         operation = record["__op"]
         position, milliseconds = (
             _number(position, "__source_lsn"),
-            _number(milliseconds, "__source_ts_ms"),
+            _number(milliseconds, "__source_ts_ms", bounds.MILLISECONDS),
         )
         if operation == TRUNCATE:
             return Change(TRUNCATE, table, position, milliseconds * 1000)
@@ -219,20 +264,33 @@ def table_of(place: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _fields(schema: Mapping[str, Any] | None, where: str | None) -> Mapping[str, Any]:
+def _fields(schema: Any, where: str | None) -> Mapping[str, Any]:
     """Name -> schema of a row's columns."""
-    if not schema:
-        return {}
-    inner = schema.get("fields") or ()
+    inner = _listed(schema)
     if where is not None:
-        inner = next((one.get("fields") for one in inner if one.get("field") == where), None) or ()
-    return {one["field"]: one for one in inner if "field" in one}
+        inner = _listed(next((one for one in inner if one["field"] == where), None))
+    return {one["field"]: one for one in inner}
 
 
-def _number(value: Any, name: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:
+    """The named fields of a schema; none where it is not of that form."""
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    if not isinstance(fields, list):
+        return ()
+    return [one for one in fields if isinstance(one, dict) and isinstance(one.get("field"), str)]
+
+
+def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
     raise RefusedError(f"{name} is no number")
+
+
+def _name(value: Any, where: str) -> str:
+    """The name of a table, which is shown to people where it is none of ours."""
+    if isinstance(value, str) and NAME.fullmatch(value):
+        return value
+    raise RefusedError(f"{where} is no name of a table")
 
 
 def stored_record(record: Any) -> bytes:

@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from mbp.cdc import bounds
 from mbp.cdc.pgoutput import UNCHANGED, Value
 from mbp.errors import MbpError
 
 PLACEHOLDER = "__debezium_unavailable_value"
-PLAIN_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+WRITTEN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?([0-9]+))?")
 SPECIAL_DECIMALS = ("NaN", "Infinity", "-Infinity", "NAN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY")
 # A number this long could be bytes in base64 as well, when nothing says which of them it is.
 BASE64_GROUP = 4
@@ -61,6 +62,8 @@ def exact_text(value: Any, kind: str, name: str, schema: Mapping[str, Any] | Non
         if value == PLACEHOLDER:
             return UNCHANGED
         if kind in ("text", "timestamptz"):
+            if "\0" in value or not (value.isascii() or _is_unicode(value)):
+                raise RefusedError(f"{name} has a character that no text of the warehouse can hold")
             return value
     if kind == "text":
         raise RefusedError(f"{name} is {_kind_of(value)}, expected a string")
@@ -77,15 +80,18 @@ def exact_text(value: Any, kind: str, name: str, schema: Mapping[str, Any] | Non
 
 def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if type(value) is str:
+        if len(value) > bounds.NUMBER_CHARACTERS:
+            raise RefusedError(f"{name} is longer than any number")
         if schema.get("name") == CONNECT_DECIMAL:
-            scale = (schema.get("parameters") or {}).get("scale")
-            return _unscaled(value, int(str(scale)), name)
-        if PLAIN_DECIMAL.fullmatch(value):
+            parameters = schema.get("parameters")
+            scale = parameters.get("scale") if isinstance(parameters, dict) else None
+            return _unscaled(value, scale, name)
+        if WRITTEN_DECIMAL.fullmatch(value):
             if not schema and value.isdigit() and len(value) % BASE64_GROUP == 0:
                 raise RefusedError(
                     f"{name} may be a number or its bytes: nothing in the record says which"
                 )
-            return format(Decimal(value), "f") if "e" in value.lower() else value
+            return _written(value, name)
         if value in SPECIAL_DECIMALS:
             raise RefusedError(f"{name} is not a number")
         raise MbpError(
@@ -93,11 +99,9 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
             cure="set decimal.handling.mode=string in the pipeline (or write schemas with the records)",
         )
     if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise RefusedError(f"{name} is not a number")
-        return format(value, "f")
+        return _bounded(value, name)
     if isinstance(value, Number) and schema.get("name") == CONNECT_DECIMAL:
-        return format(Decimal(value), "f")
+        return _written(value, name)
     if isinstance(value, (Number, float)):
         raise MbpError(
             f"{name} was written as a binary fraction, which is not exact",
@@ -106,7 +110,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, dict) and value.keys() == {"scale", "value"}:
-        return _unscaled(value["value"], int(value["scale"]), name)
+        return _unscaled(value["value"], value["scale"], name)
     if isinstance(value, bytes):
         raise MbpError(
             f"{name} is bytes without a scale",
@@ -115,14 +119,52 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     raise RefusedError(f"{name} is {_kind_of(value)}, expected a decimal number")
 
 
-def _unscaled(value: Any, scale: int, name: str) -> str:
+def _is_unicode(text: str) -> bool:
+    """False: JSON wrote half of a pair (`\\ud800`), which is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _written(text: str, name: str) -> str:
+    """A number as it was written, without its exponent."""
+    found = WRITTEN_DECIMAL.fullmatch(text) if len(text) <= bounds.NUMBER_CHARACTERS else None
+    if found is None:
+        raise RefusedError(f"{name} is not a number, or longer than any")
+    if found[1] is None:
+        return text
+    if len(found[1].lstrip("0")) > bounds.EXPONENT_DIGITS:
+        raise RefusedError(f"{name} has an exponent beyond any number of a table")
+    return _bounded(Decimal(text), name)
+
+
+def _bounded(number: Decimal, name: str) -> str:
+    if not number.is_finite():
+        raise RefusedError(f"{name} is not a number")
+    text = bounds.plain_text(number)
+    if text is None:
+        raise RefusedError(f"{name} has a scale beyond any number of a table")
+    return text
+
+
+def _unscaled(value: Any, told: Any, name: str) -> str:
     """Big-endian two's complement, divided by ten to the scale."""
+    try:
+        scale = int(str(told))
+    except ValueError as error:
+        raise RefusedError(f"{name} has a scale that is no whole number") from error
+    if abs(scale) > bounds.SCALE:
+        raise RefusedError(f"{name} has a scale beyond any number of a table")
+    if isinstance(value, (str, bytes)) and len(value) > bounds.NUMBER_CHARACTERS:
+        raise RefusedError(f"{name} is longer than any number")
     try:
         raw = value if isinstance(value, bytes) else base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError, TypeError) as error:
         raise RefusedError(f"{name} is not base64: {error}") from error
-    if not raw:
-        raise RefusedError(f"{name} has no bytes")
+    if not 0 < len(raw) <= bounds.NUMBER_BYTES:
+        raise RefusedError(f"{name} has {'no' if not raw else 'too many'} bytes")
     number = int.from_bytes(raw, "big", signed=True)
     digits = tuple(int(one) for one in str(abs(number)))
     return format(Decimal((int(number < 0), digits, -scale)), "f")

@@ -22,6 +22,8 @@ from mbp.warehouse import quote_identifier
 # Places in a row of a log, from its end, before its arrival is added.
 OPERATION, MILLISECONDS, POSITION = -4, -2, -1
 UNKNOWN_TABLE = "unknown"
+# Records that wait are kept as they came: few large ones weigh as much as many small ones.
+BATCH_BYTES = 64 << 20
 
 
 @dataclass
@@ -48,7 +50,7 @@ class Intake:
         self._rows: dict[str, list[tuple[list[Value], bytes]]] = {}
         self._letters: list[Letter] = []
         self._beats: dict[int, int] = {}
-        self._size = 0
+        self._size = self._bytes = 0
         # Table -> the furthest position of its log: what lies beyond cannot be there yet.
         self._furthest: dict[str, int] = {}
 
@@ -61,7 +63,7 @@ class Intake:
         self.position = max(self.position, change.position)
         if change.kind in ROW_OPERATIONS:
             self._rows.setdefault(change.table, []).append((list(change.row), payload))
-            self._grow()
+            self._grow(len(payload))
         elif change.kind == TRUNCATE:
             self.flush()
             self._truncate(change)
@@ -74,14 +76,14 @@ class Intake:
         self._letters.append(
             Letter(table or UNKNOWN_TABLE, 0, None, "message", reason, None, payload)
         )
-        self._grow()
+        self._grow(len(payload))
 
     def flush(self) -> None:
         """Writes what waits; nobody sees it before the commit."""
         rows, self._rows = self._rows, {}
         letters, self._letters = self._letters, []
         beats, self._beats = self._beats, {}
-        self._size = 0
+        self._size = self._bytes = 0
         before = self.sink.refused
         for table, waiting in rows.items():
             self._write(table, waiting)
@@ -93,12 +95,14 @@ class Intake:
 
     def forget(self) -> None:
         """What was not committed is gone from the warehouse too."""
-        self._rows, self._letters, self._beats, self._size = {}, [], {}, 0
+        self._rows, self._letters, self._beats = {}, [], {}
+        self._size = self._bytes = 0
         self._furthest = {}
 
-    def _grow(self) -> None:
+    def _grow(self, payload_bytes: int = 0) -> None:
         self._size += 1
-        if self._size >= BATCH_ROWS:
+        self._bytes += payload_bytes
+        if self._size >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
             self.flush()
 
     def _write(self, table: str, waiting: list[tuple[list[Value], bytes]]) -> None:

@@ -1,38 +1,30 @@
 """`mbp cdc land`: files that a Debezium pipeline wrote (JSON lines, Parquet), in the order of their names.
 
-A file is one transaction: its changes, and the row that says it was taken in.
+A file is one transaction: its changes, and the row that says it was taken in. A record that cannot be taken in is a
+dead letter, a file that cannot be taken in is left out; the rest lands in either case.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mbp.cdc import shape
-from mbp.cdc.debezium_records import (
-    TOMBSTONE,
-    Change,
-    Converter,
-    read_json,
-    stored_record,
-    table_of,
-)
+from mbp.cdc.debezium_records import ROW_OPERATIONS, TOMBSTONE, Converter, table_of
 from mbp.cdc.debezium_values import RefusedError
-from mbp.cdc.intake import Counts, Intake
+from mbp.cdc.intake import UNKNOWN_TABLE, Counts, Intake
+from mbp.cdc.landing_files import LINES, PARQUET, UnusableFileError, records_of
 from mbp.cdc.sink import Sink
 from mbp.errors import MbpError
 from mbp.paths import inside
 from mbp.warehouse.raw_tables import CDC_LANDED, raw_tables
 
 SLOT = "mbp_landing"
-LINES, PARQUET = (".jsonl", ".ndjson", ".json"), (".parquet",)
 UNFINISHED = (".tmp", ".part", ".inprogress", ".crc")
 HASH_PART = 1 << 20
-PARQUET_ROWS = 10_000
 Say = Callable[[str], None]
 
 
@@ -42,19 +34,21 @@ class Landed:
 
     Attributes:
         files: taken in now; known: taken in before; left: not taken, and why it should be looked at.
+        waiting: dead letters of this and earlier runs that nobody has delivered yet.
     """
 
     files: int = 0
     known: int = 0
     left: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    waiting: int = 0
 
     @property
     def problems(self) -> str:
         """What is not in the logs, in a few words; empty: nothing."""
         told = list(self.left)
-        if self.counts.refused:
-            told.append(f"{self.counts.refused:,} records in quarantine")
+        if self.waiting:
+            told.append(f"{self.waiting:,} records in quarantine")
         return ", ".join(told)
 
 
@@ -62,8 +56,8 @@ def land(root: Path, target: str, folder: Path, say: Say) -> Landed:
     """Takes in what is new in a folder and the folders in it; run again it takes nothing twice.
 
     Raises:
-        MbpError: nothing to look at, a file that was taken in has changed, one cannot be read, or the pipeline's
-            settings lose what is needed. Files before it are in the warehouse; the next run begins with it.
+        MbpError: nothing to look at, or no warehouse. The first of the files that could not be taken in (it has
+            changed, it cannot be read, the pipeline's settings lose what is needed), after all others were.
     """
     if not folder.is_dir():
         raise MbpError(
@@ -73,16 +67,20 @@ def land(root: Path, target: str, folder: Path, say: Say) -> Landed:
     lander = _Lander(Sink(root, target, SLOT, tables), shape.by_name(tables), say)
     try:
         paths = lander.files(folder)
-        for path in paths:
-            lander.file(path, path.relative_to(folder).as_posix())
+        unusable = lander.take(paths, folder)
         if not paths:
             raise MbpError(
                 "no file of JSON lines or Parquet is there",
                 path=str(folder),
                 cure=f"name a folder with files that end in {', '.join((*LINES, *PARQUET))}",
             )
+        lander.landed.waiting = lander.waiting()
     finally:
         lander.sink.close()
+    if unusable:
+        if len(unusable) > 1:
+            say(f"{len(unusable)} files could not be taken in; this is the first of them")
+        raise unusable[0]
     return lander.landed
 
 
@@ -113,6 +111,22 @@ class _Lander:
                 self.landed.left.append(f"{name} is of no known kind")
         return found
 
+    def take(self, paths: list[Path], folder: Path) -> list[UnusableFileError]:
+        """Takes in what can be, and returns why the others cannot."""
+        unusable = []
+        for path in paths:
+            try:
+                self.file(path, path.relative_to(folder).as_posix())
+            except UnusableFileError as error:
+                self.sink.close()
+                self.say(f"not taken in: {error}")
+                unusable.append(error)
+        return unusable
+
+    def waiting(self) -> int:
+        """Dead letters of this reader."""
+        return sum(self.sink.control().letter_counts().values())
+
     def file(self, path: Path, name: str) -> None:
         before = _stamp(path)
         if before[0] == 0:
@@ -138,7 +152,7 @@ class _Lander:
                 raise
             raise MbpError(error.what, path=name, cure=error.cure) from error
         if _stamp(path) != before:
-            raise MbpError(
+            raise UnusableFileError(
                 "changed while it was read",
                 path=name,
                 cure="write files under a name that ends in .tmp, and rename them when they are whole",
@@ -159,31 +173,43 @@ class _Lander:
         hint = table_of(name)
         tombstones = deletes = understood = 0
         first_refusal: str | None = None
-        records = _lines(path, name) if path.suffix in LINES else _rows(path, name)
-        for number, payload, record in records:
+        # Table -> what is wrong with its first record that shows a wrong setting of the pipeline.
+        lost: dict[str, UnusableFileError] = {}
+        taken: set[str] = set()
+        for number, payload, record in records_of(path, name):
             try:
                 if isinstance(record, ValueError):
-                    raise RefusedError("cannot be read as JSON")
+                    raise RefusedError(str(record))
                 understood += isinstance(record, dict) or record is None
-                change: Change = self.converter.change(record, hint)
+                change = self.converter.change(record, hint)
             except RefusedError as error:
                 first_refusal = first_refusal or f"line {number}: {error}"
                 table = hint if isinstance(record, ValueError) else self.converter.table
                 intake.refuse(table, f"{name}:{number}: {error}", payload)
                 continue
             except MbpError as error:
-                raise MbpError(error.what, path=name, line=number, cure=error.cure) from error
+                table = self.converter.table or UNKNOWN_TABLE
+                problem = UnusableFileError(error.what, path=name, line=number, cure=error.cure)
+                lost.setdefault(table, problem)
+                intake.refuse(table, f"{name}:{number}: {error.what}", payload)
+                continue
             deletes += change.kind == "d"
             tombstones += change.kind == TOMBSTONE and understood > 1
+            if change.kind in ROW_OPERATIONS:
+                taken.add(change.table)
             intake.take(change, payload)
+        # A single record among good ones is a record; when no row of a table can be taken, it is the pipeline.
+        for table, problem in lost.items():
+            if table not in taken:
+                raise problem
         if not understood:
-            raise MbpError(
+            raise UnusableFileError(
                 f"no record in it can be read ({first_refusal})",
                 path=name,
                 cure="JSON lines: one record per line, in UTF-8",
             )
         if tombstones and not deletes:
-            raise MbpError(
+            raise UnusableFileError(
                 "it has tombstones but no deletes, so the pipeline drops them",
                 path=name,
                 cure="set transforms.unwrap.delete.tombstone.handling.mode=rewrite, and write the records again",
@@ -193,7 +219,7 @@ class _Lander:
     def _is_known(self, name: str, digest: str) -> bool:
         known = self.hashes.get(name)
         if known is not None and known != digest:
-            raise MbpError(
+            raise UnusableFileError(
                 "was taken in before, and has other content now",
                 path=name,
                 cure="give new records a new file; changes that the logs have already are left out by themselves",
@@ -224,47 +250,6 @@ class _Lander:
         self.say(f"{name}: {', '.join(told)}")
 
 
-def _lines(path: Path, name: str) -> Iterator[tuple[int, bytes, Any]]:
-    """Line number, line, and its record or the ValueError that it is."""
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            line = raw.strip()
-            if not line:
-                continue
-            try:
-                yield number, line, read_json(line.decode())
-            except ValueError as error:
-                if not raw.endswith(b"\n") and number > 1:
-                    raise MbpError(
-                        "ends within a record",
-                        path=name,
-                        line=number,
-                        cure="it is still being written, or was cut short: run it again when the file is whole",
-                    ) from error
-                yield number, line, error
-
-
-def _rows(path: Path, name: str) -> Iterator[tuple[int, bytes, Any]]:
-    """The same of Parquet."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(PARQUET_ROWS):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield number, stored_record(record), record
-    except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise MbpError(
-            f"cannot be read as Parquet: {reason}",
-            path=name,
-            cure="have the pipeline write it again",
-        ) from error
-
-
 def _sha256(path: Path) -> str:
     found = hashlib.sha256()
     with path.open("rb") as file:
@@ -288,6 +273,7 @@ def summary(found: Landed) -> str:
             "changes": counts.changes,
             "repeated": counts.repeated,
             "refused": counts.refused,
+            "in_quarantine": found.waiting,
             "left_out": dict(sorted(counts.other.items())),
             "left": found.left,
         },

@@ -41,6 +41,7 @@ STEPS = (
     RULES,
     BUILD,
     COVERAGE,
+    Step("proof", "Changed rules catch their faults"),
     Step("lint", "Lint, types, conventions"),
     Step("postgres", "Build and tests on PostgreSQL"),
     Step("exercises", "Every hook acts on its fault"),

@@ -212,7 +212,7 @@ def land(
     """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
 
     Each file is one transaction; what was taken in is not taken again. Exit code: 0 all is in the logs, 1 so too,
-    but a record is in quarantine or a file was not taken, 2 could not go on.
+    but a record is in quarantine or a file is of no known kind, 2 a file could not be taken in, after all others were.
     """
     from mbp.building.dbt_process import target_name
     from mbp.cdc import landing

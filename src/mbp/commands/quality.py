@@ -28,6 +28,8 @@ Examples:
 
   mbp quality prove --fault mbp_quotes_fk --fault twap_reconciles
 
+  mbp quality prove --changed-since origin/main   # what a pull request proves
+
   mbp quality prove --engine postgres --json
 """
 
@@ -180,21 +182,36 @@ def prove(
     fault: Annotated[
         list[str] | None, typer.Option(help="Only this fault (rule id, repeatable).")
     ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option(
+            help="A git ref: only the rules whose SQL, contract, macros or upstream models differ from it."
+        ),
+    ] = None,
     engine: Annotated[str, typer.Option(help="duckdb or postgres.")] = "duckdb",
     as_json: Annotated[bool, typer.Option("--json", help="The score as JSON.")] = False,
 ) -> None:
     """Run the bad project: every fault must be found by its own rule and by no other error rule.
 
-    Exit code: 0 proved, 1 something differs from tests/dbt/fixtures/expected_findings.yaml, 2 could
-    not run.
+    A whole run is evidence for the gate (target/evidence/proof.json). Exit code: 0 proved, or nothing changed, 1
+    something differs from tests/dbt/fixtures/expected_findings.yaml, 2 could not run.
     """
     from mbp.paths import project_root
     from mbp.quality import score
+    from mbp.quality.proof import write_proof
     from mbp.quality.prove import prove as run
     from mbp.reporting.progress import progress
 
+    root = project_root()
     with progress() as shown:
-        result = run(project_root(), engine=engine, chosen=tuple(fault or ()), shown=shown)
+        result = run(
+            root,
+            engine=engine,
+            chosen=tuple(fault or ()),
+            changed_since=changed_since,
+            shown=shown,
+        )
+    write_proof(root, result)
     if as_json:
         typer.echo(json.dumps(score.as_json(result), indent=2, ensure_ascii=False))
     else:

@@ -80,6 +80,14 @@ def listed(wrong: list[str], fine: str, measured: str = "") -> Judged:
 
 
 # They register themselves.
-from mbp.gate import rules_documents, rules_evidence, rules_warehouse  # noqa: E402
+from mbp.gate import rules_documents, rules_evidence, rules_proof, rules_warehouse  # noqa: E402
 
-__all__ = ["RULES", "Judged", "Rule", "rules_documents", "rules_evidence", "rules_warehouse"]
+__all__ = [
+    "RULES",
+    "Judged",
+    "Rule",
+    "rules_documents",
+    "rules_evidence",
+    "rules_proof",
+    "rules_warehouse",
+]

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +74,13 @@ def put(folder: StateFolder, channel: str, key: str, body: Any) -> Path:
     return path
 
 
-def signature(secret: str, payload: bytes) -> str:
-    """HMAC with SHA-256, as receivers of signed webhooks expect it: 'sha256=<hexadecimal>'."""
-    return "sha256=" + hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+def signature(secret: str, sent_at: int, key: str, payload: bytes) -> str:
+    """'t=<Unix seconds>,v1=<hexadecimal>': HMAC with SHA-256 over time, idempotency key and body, a line each.
+
+    The key is a header, so it has no line break, and no part can be moved into the next one.
+    """
+    signed = f"{sent_at}\n{key}\n".encode() + payload
+    return f"t={sent_at},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
 
 
 def deliver(root: Path, folder: StateFolder, to: Endpoints) -> list[str]:
@@ -131,9 +136,11 @@ def _send(
     session: requests.Session, url: str, message: Mapping[str, Any], to: Endpoints
 ) -> str | None:
     payload = json.dumps(message["body"], sort_keys=True, separators=(",", ":")).encode()
-    headers = {"Content-Type": "application/json", "Idempotency-Key": str(message["key"])}
+    key = str(message["key"])
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     if message["channel"] == WEBHOOK and to.secret:
-        headers["X-MBP-Signature"] = signature(to.secret, payload)
+        # Of this attempt: a message that waited for days is fresh when it is sent, and keeps its key.
+        headers["X-MBP-Signature"] = signature(to.secret, int(time.time()), key, payload)
     try:
         answer = session.post(
             url, data=payload, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from mbp.sql_guard import demand_expression, demand_query
 SEED_PREFIX = "raw_"
 # Of the tests on models that measure the datasets; they are no rules of a contract.
 MEASUREMENT_PACK = "A87"
+# With these dbt runs a test: the materialization, the query around the rule's rows, and the call to the engine.
+RUNS_TESTS = re.compile(r"materialization_test_\w+|(\w+__)?get_test_sql|statement")
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,17 @@ class RawRelation:
 
 @dataclass(frozen=True)
 class CompiledProject:
-    """Everything the proof needs, in the order in which it must run."""
+    """Everything the proof needs, in the order in which it must run.
+
+    `overridden` names macros of the project that dbt would use in place of its own to run a test: whoever runs the
+    compiled SQL does not see what they do.
+    """
 
     database: str
     raw: tuple[RawRelation, ...]
     models: tuple[CompiledModel, ...]
     tests: tuple[CompiledTest, ...]
+    overridden: tuple[str, ...] = ()
 
 
 def compile_project(
@@ -153,7 +161,17 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
             f"models live in several databases: {', '.join(sorted(databases))}",
             cure="build them in one database",
         )
-    return CompiledProject(database=databases.pop(), raw=raw, models=models, tests=tests)
+    return CompiledProject(databases.pop(), raw, models, tests, _overridden(manifest))
+
+
+def _overridden(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    adapter = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
+    own = ("dbt", f"dbt_{adapter}")
+    return tuple(
+        f"{macro['name']} ({macro['original_file_path']})"
+        for _, macro in sorted(manifest.get("macros", {}).items())
+        if macro["package_name"] not in own and RUNS_TESTS.fullmatch(macro["name"])
+    )
 
 
 def read_tests(manifest: Mapping[str, Any]) -> tuple[CompiledTest, ...]:

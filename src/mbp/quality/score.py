@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from mbp.quality.stage import Seen
 
+if TYPE_CHECKING:
+    from mbp.quality.affected import Affected
+
 CLEAN = "(clean sample)"
+# Severity in the contract -> outcomes that count as a catch.
+CATCHES = {"error": ("fail",), "warning": ("warn", "fail")}
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One finding that a fault must give; `rows` None: any number above zero."""
+    """One finding that a fault must give.
+
+    Attributes:
+        rows: None: any number above zero.
+        severity: of the rule in its contract; an error rule that only warns has not caught the fault.
+    """
 
     rule_id: str
     rows: int | None = None
+    severity: str = "warning"
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,9 @@ class Score:
         untested: rules that no dbt test carries.
         complete: False when only some faults were asked for.
         seconds: wall clock, compiling included.
+        overridden: macros of the project in place of dbt's own that run tests: the proof does not run them.
+        affected: what changed since the base, where that was asked for; then the three lists above are of those rules.
+        severities: rule id -> severity in the contract.
     """
 
     engine: str
@@ -71,6 +85,9 @@ class Score:
     untested: tuple[str, ...]
     complete: bool
     seconds: float
+    overridden: tuple[str, ...] = ()
+    affected: Affected | None = None
+    severities: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def faults(self) -> tuple[Outcome, ...]:
@@ -89,11 +106,18 @@ class Score:
 
     @property
     def passed(self) -> bool:
-        """True when nothing differs from what is expected and, in a whole run, nothing lacks."""
+        """True when nothing differs from what is expected and, unless single faults were asked for, nothing lacks."""
         gaps = self.without_fault or self.without_rule or self.untested
-        return all(outcome.as_expected for outcome in self.outcomes) and not (
-            self.complete and gaps
+        return (
+            all(outcome.as_expected for outcome in self.outcomes)
+            and not self.overridden
+            and not (self.demands_all and gaps)
         )
+
+    @property
+    def demands_all(self) -> bool:
+        """A rule without a fault or without a test counts: it is a whole run, or one of what changed."""
+        return self.complete or self.affected is not None
 
 
 def judge(
@@ -105,7 +129,7 @@ def judge(
     missed = sorted(
         rule_id
         for rule_id in wanted
-        if rule_id not in found or found[rule_id].outcome not in ("warn", "fail")
+        if rule_id not in found or found[rule_id].outcome not in CATCHES[wanted[rule_id].severity]
     )
     wrong_rows = sorted(
         f"{rule_id}: expected {one.rows} rows, found {found[rule_id].rows}"
@@ -147,10 +171,18 @@ def render(score: Score) -> str:
         ("faults without a rule", score.without_rule),
         ("rules without a dbt test", score.untested),
     ):
-        if names and score.complete:
+        if names and score.demands_all:
             lines += [title, *(f"    {name}" for name in names)]
+    if score.overridden:
+        lines += ["macros in place of those with which dbt runs tests"]
+        lines += [f"    {name}" for name in score.overridden]
     if lines:
         lines.append("")
+    if score.affected is not None and not score.affected.rules:
+        told = (
+            f"{score.affected.reason} ({score.affected.compared} rules compared on {score.engine})"
+        )
+        return "\n".join([*lines, f"nothing to prove: {told}"]) + "\n"
     clean = next((one for one in score.outcomes if one.fault == CLEAN), None)
     parts = [
         f"rules {score.rules}",

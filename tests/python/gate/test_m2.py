@@ -122,6 +122,22 @@ def half_of_the_logs(release: Release) -> None:
     remeasured("privacy_scan", verdict="not_measured", content=content)(release)
 
 
+def proof(change: Callable[[dict[str, Any]], object], **changes: Any) -> Spoil:
+    def spoil(release: Release) -> None:
+        path = release.root / "target" / "evidence" / "proof.json"
+        document = {**json.loads(path.read_text()), **changes}
+        change(document["content"])
+        path.write_text(json.dumps(document))
+
+    return spoil
+
+
+def disarmed(release: Release) -> None:
+    """A rule missed its fault; whoever wrote the file still says that it passed."""
+    missed = {"proved": False, "problems": ["missed by mbp_quotes_fk"]}
+    proof(lambda content: content["rules"][0].update(missed))(release)
+
+
 def silent_reader(release: Release) -> None:
     """A reader of changes that has said nothing for years."""
     with release.inside(), connect(release.root, TARGET) as warehouse:
@@ -147,6 +163,7 @@ SPOILERS: dict[str, Spoil] = {
         verdict="fail",
         content={"evidence": [{"rule_id": "closed_market_no_trades", "verdict": "fail"}]},
     ),
+    "rules_proved": disarmed,
     "cdc_lag": breach("cdc_lag_p95", 121, "mbp_quotes"),
     "cdc_alarms": silent_reader,
     "documentation": undocumented,
@@ -193,6 +210,39 @@ def test_each_check_can_stop_the_release(release: Release, name: str) -> None:
     found = release.check(name)
     assert found.open, found.told
     assert found.told
+
+
+@pytest.mark.parametrize(
+    ("spoil", "verdict", "reason"),
+    [
+        (disarmed, "fail", "missed by mbp_quotes_fk"),
+        (proof(lambda content: content["untested"].append("mbp_quotes_fk")), "fail", "untested"),
+        (
+            proof(lambda content: content["overridden"].append("get_test_sql")),
+            "fail",
+            "get_test_sql",
+        ),
+        (proof(dict, verdict="fail"), "fail", "its results say pass"),
+        (proof(lambda content: content["rules"].pop()), "not measured", "1 of "),
+        (
+            proof(lambda content: content["rules"][3].update(severity="?")),
+            "not measured",
+            "1 of ",
+        ),
+        (proof(lambda content: content.update(complete=False)), "not measured", "not proved"),
+        (proof(lambda content: content.update(rules=[])), "not measured", "not proved"),
+        (proof(lambda content: content.update(engine="postgres")), "not measured", "on postgres"),
+        (proof(lambda content: content.pop("rules")), "not measured", "does not say"),
+        (proof(dict, source="0" * 64), "not measured", "another source"),
+        (removed("target/evidence/proof.json"), "not measured", "nobody measured it"),
+    ],
+)
+def test_the_proof_counts_whole_and_of_this_source(
+    release: Release, spoil: Spoil, verdict: str, reason: str
+) -> None:
+    spoil(release)
+    found = release.check("rules_proved")
+    assert (found.verdict, reason in found.told) == (verdict, True), found.told
 
 
 def test_one_check_in_the_way_stops_all(release: Release) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+import runpy
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.python.hooks.receiver import receiver
@@ -43,10 +48,98 @@ def test_a_message_is_signed_and_carries_its_key(folder: StateFolder) -> None:
         assert deliver(folder.path, folder, to(seen.url)) == []
     ((_, headers, body),) = seen.requests
     assert headers["Idempotency-Key"] == "one.freeze.opened"
-    expected = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    assert headers["X-MBP-Signature"] == f"sha256={expected}"
+    sent_at = re.fullmatch("t=([0-9]+),v1=[0-9a-f]{64}", headers["X-MBP-Signature"])
+    assert sent_at is not None
+    assert abs(time.time() - int(sent_at[1])) < 60
+    signed = b"\n".join([sent_at[1].encode(), b"one.freeze.opened", body])
+    expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    assert headers["X-MBP-Signature"].endswith(f",v1={expected}")
     assert pending(folder) == []
     assert (folder.outbox / "sent" / "one.freeze.opened.json").is_file()
+
+
+@pytest.fixture(scope="module")
+def documented(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The receiver's code as the documentation shows it."""
+    page = (project_root / "docs/hooks.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    file = tmp_path_factory.mktemp("receiver") / "receiver.py"
+    file.write_text(example, encoding="utf-8")
+    return runpy.run_path(str(file))
+
+
+Request = tuple[dict[str, str], bytes]
+
+
+def changed(name: str, find: str, new: str) -> Callable[[Request], Request]:
+    def change(request: Request) -> Request:
+        headers, body = request
+        assert re.search(find, headers[name])
+        return {**headers, name: re.sub(find, new, headers[name], count=1)}, body
+
+    return change
+
+
+def moved_into_the_body(request: Request) -> Request:
+    """The same bytes in another division, as a signature without separators would allow."""
+    headers, body = request
+    return {**headers, "Idempotency-Key": "one"}, b".freeze.opened\n" + body
+
+
+SIGNATURE = "X-MBP-Signature"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda request: request, None),
+        (lambda request: (request[0], request[1] + b" "), "wrong signature"),
+        (lambda request: (request[0], request[1].replace(b"freeze", b"thaw")), "wrong signature"),
+        (changed("Idempotency-Key", "opened", "closed"), "wrong signature"),
+        (changed("Idempotency-Key", ".*", ""), "wrong signature"),
+        (moved_into_the_body, "wrong signature"),
+        (changed(SIGNATURE, "t=[0-9]+", "t=1"), "wrong signature"),
+        (changed(SIGNATURE, "t=([0-9])", r"t=9\1"), "wrong signature"),
+        (changed(SIGNATURE, "v1=.", "v1=x"), "no signature"),
+        (changed(SIGNATURE, "t=[0-9]+,v1", "sha256"), "no signature"),
+        (lambda request: ({"Idempotency-Key": "one"}, request[1]), "no signature"),
+    ],
+)
+def test_the_documented_receiver_takes_what_was_sent_and_nothing_else(
+    folder: StateFolder,
+    documented: dict[str, Any],
+    change: Callable[[Request], Request],
+    told: str | None,
+) -> None:
+    put(folder, WEBHOOK, "one.freeze.opened", {"action": "freeze"})
+    with receiver() as seen:
+        deliver(folder.path, folder, to(seen.url))
+    ((_, headers, body),) = seen.requests
+    headers, body = change((headers, body))
+    assert documented["refusal"](SECRET, headers, body, set()) == told
+    assert documented["refusal"]("another secret", headers, body, set()) is not None
+
+
+def test_a_replay_is_recognised_and_a_late_delivery_is_not_taken_for_one(
+    folder: StateFolder, documented: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, WEBHOOK, "one", {"action": "freeze"})
+    with receiver(400) as seen:
+        deliver(folder.path, folder, to(seen.url))
+        now = time.time()
+        day_after = now + 86_400
+        monkeypatch.setattr(time, "time", lambda: day_after)
+        deliver(folder.path, folder, to(seen.url))
+    first, late = [(headers, body) for _, headers, body in seen.requests]
+    acted_on: set[str] = set()
+    refusal = documented["refusal"]
+    assert refusal(SECRET, *first, acted_on) == "too old, or from the future"
+    assert refusal(SECRET, *late, acted_on) is None
+    assert refusal(SECRET, *late, acted_on).startswith("acted on already")
+    monkeypatch.setattr(time, "time", lambda: now)
+    # Under its own time the first one is the same message: acted on once is enough.
+    assert refusal(SECRET, *first, acted_on).startswith("acted on already")
+    assert refusal(SECRET, *late, set()) == "too old, or from the future"
 
 
 def test_a_busy_endpoint_is_tried_again_with_the_same_key(folder: StateFolder) -> None:
