@@ -15,6 +15,7 @@ from typing import Any
 
 from mbp.building import parsed
 from mbp.errors import MbpError
+from mbp.files import atomic_path
 from mbp.warehouse.profile import profiles_file
 
 PROFILES = "profiles.yml"
@@ -61,15 +62,15 @@ def target_path(root: Path) -> Path:
 def profiles_folder(root: Path) -> Path:
     """The folder whose profiles.yml dbt is to read.
 
-    Without a profiles.yml the example is copied into the artifacts folder, because dbt accepts no
-    other file name.
+    Without a profiles.yml of somebody's own the example is copied into the artifacts folder, because
+    dbt accepts no other file name.
     """
     found = profiles_file(root)
     if found.name == PROFILES:
         return found.parent
     folder = target_path(root) / "profiles"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(found, folder / PROFILES)
+    with atomic_path(folder / PROFILES) as copy:  # another command may be reading it
+        shutil.copyfile(found, copy)
     return folder
 
 
