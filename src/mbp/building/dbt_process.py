@@ -137,6 +137,9 @@ def run_dbt(
             same as when it was read before.
         quiet: only errors are told.
         aloud: dbt talks on stdout, as it does by itself, and not on stderr.
+
+    Raises:
+        KeyboardInterrupt: it came while dbt ran, and dbt has ended its nodes.
     """
     from dbt.cli.main import dbtRunner
 
@@ -183,6 +186,9 @@ def run_dbt(
         finally:
             _release_duckdb()
     problem = None
+    # dbt's runner gives back even what is to end the process.
+    if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
+        raise KeyboardInterrupt from outcome.exception
     if outcome.exception is not None:
         problem = str(outcome.exception).strip() or type(outcome.exception).__name__
     return DbtOutcome(
