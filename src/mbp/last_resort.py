@@ -120,7 +120,7 @@ def _unexpected(error: Exception) -> int:
     trace = "".join(traceback.format_exception(error))
     code = _end(f"mbp: {told(error)}")
     try:
-        _say(f"mbp: report this with {write_log(trace)}")
+        _say(f"mbp: report this with {write_log(error, trace)}")
     except Exception:  # whatever is wrong with the folder: the traceback must not be lost
         _say(f"mbp: report this with the lines below; no log could be written\n{trace.rstrip()}")
     return code
@@ -141,17 +141,20 @@ def told(error: Exception) -> str:
     return f"unexpected {name}: {message}" if message else f"unexpected {name}"
 
 
-def write_log(trace: str) -> str:
+def write_log(error: Exception, trace: str) -> str:
     """Writes a traceback into the state folder; the path, as it is shown.
 
-    The name is a digest of the traceback: the same fault, met every minute, is one file.
+    The name is a digest of the error's kind and places: the same fault, met every minute, is one file.
     """
     from mbp.files import write_text
     from mbp.hooks.state import state_folder
     from mbp.paths import project_root, shown
 
     root = project_root()
-    name = f"error_{hashlib.sha256(trace.encode()).hexdigest()[:12]}.log"
+    frames = traceback.extract_tb(error.__traceback__)
+    places = sorted({f"{one.filename}:{one.lineno}" for one in frames})
+    digest = hashlib.sha256("\n".join([type(error).__name__, *places]).encode()).hexdigest()
+    name = f"error_{digest[:12]}.log"
     path = state_folder(root).path / FOLDER / name
     try:
         installed = version("mbp-data-contracts")

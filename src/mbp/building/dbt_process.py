@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from mbp.building import parsed
+from mbp.building import interrupts, parsed
 from mbp.errors import MbpError
 from mbp.files import atomic_path
 from mbp.warehouse.profile import profiles_file
@@ -159,7 +159,7 @@ def run_dbt(
         ]
     started = time.perf_counter()
     talk = sys.stdout if aloud else sys.stderr
-    with environment(changes or {}), redirect_stdout(talk):
+    with environment(changes or {}), redirect_stdout(talk), interrupts.without_traceback():
         try:
             chosen = target_name(target)
             key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)

@@ -35,8 +35,8 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: verdict, checklist, trends, and everything they rest on.
 
-    Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write, or written and something on
-    it is not measured, cannot be read or is stale.
+    Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write, or written and a check
+    of the gate is not measured, or only on another source.
     """
     from mbp.building.dbt_process import target_path
     from mbp.errors import MbpError
@@ -62,7 +62,7 @@ def report(
     if facts.unknown:
         more = f" and {len(facts.unknown) - 1} more" if len(facts.unknown) > 1 else ""
         raise MbpError(
-            f"the page has parts without a current measurement: {facts.unknown[0]}{more}",
+            f"its verdict has parts without a current measurement: {facts.unknown[0]}{more}",
             path=shown(path, root),
             cure="`make gate` measures everything; the page names the command of each",
         )

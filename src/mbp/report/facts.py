@@ -319,35 +319,14 @@ class Facts:
 
     @property
     def unknown(self) -> list[str]:
-        """What the page cannot say, because nobody measured it, it cannot be read or it is of another source."""
-        sections = {
-            "gate": self.gate,
-            "watch": self.watch,
-            "contracts": self.packs,
-            "registry": self.registry,
-            "rules": self.rules,
-            "coverage": self.coverage,
-            "exercises": self.exercises,
-            "waivers": self.waivers,
-            "measurements": self.measurements,
-        }
-        lines = [
-            f"{name}: {one.word}: {one.why}"
-            for name, one in sections.items()
-            if isinstance(one, Absence)
+        """What the verdict does not rest on, because it is not measured, cannot be read or is stale."""
+        if isinstance(self.gate, Absence):
+            return [f"gate {self.gate_name}: {self.gate.why}"]
+        return [
+            f"{one.id}: {one.verdict}: {one.told}"
+            for one in self.gate.results
+            if one.verdict == "not measured" and one.area != SIGN_OFF_AREA
         ]
-        several = [self.privacy, self.security]
-        if not isinstance(self.measurements, Absence):
-            several.append(self.measurements)
-        for one in {one.name: one for group in several for one in group}.values():
-            if one.verdict in (NOT_MEASURED, UNREADABLE):
-                lines.append(f"{one.name}: {one.verdict}: {one.summary}")
-            elif one.verdict != OTHER_FORM and not one.current:
-                lines.append(f"{one.name}: stale: of another source")
-        if not isinstance(self.exercises, Absence):
-            old = [one.id for one in self.exercises if one.passed is None or not one.current]
-            lines += [f"exercise {name}: not run on this source" for name in old]
-        return lines
 
     @property
     def sign_offs(self) -> Sequence[CheckResult]:
