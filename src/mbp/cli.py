@@ -12,8 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from mbp import commands, completion
-from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
+from mbp import commands, completion, last_resort
 from mbp.reporting.terminal import guard, printable
 
 
@@ -87,15 +86,12 @@ def register() -> None:
 
 def main() -> None:
     """Entry point: one clear line on stderr for bad input, never a traceback."""
-    register()
-    try:
+
+    def command() -> None:
+        register()
         app()
-    except MbpError as error:
-        typer.echo(f"mbp: {printable(str(error))}", err=True)
-        sys.exit(EXIT_COULD_NOT_RUN)
-    except KeyboardInterrupt:
-        typer.echo("mbp: interrupted", err=True)
-        sys.exit(130)
+
+    sys.exit(last_resort.run(command))
 
 
 if __name__ == "__main__":

@@ -231,7 +231,7 @@ def count_rows(
         if node["resource_type"] == MODELS
     }
     rows: dict[str, int | None] = {}
-    with connect(root, target) as warehouse:
+    with connect(root, target, read_only=True) as warehouse:
         for dataset in datasets:
             try:
                 found = warehouse.query(f"select count(*) from {relations[dataset]}")[1]

@@ -13,8 +13,9 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from mbp.building import guard, parsed
+from mbp.building import guard, interrupts, parsed
 from mbp.errors import MbpError
+from mbp.files import atomic_path
 from mbp.warehouse.profile import profiles_file
 
 PROFILES = "profiles.yml"
@@ -61,15 +62,15 @@ def target_path(root: Path) -> Path:
 def profiles_folder(root: Path) -> Path:
     """The folder whose profiles.yml dbt is to read.
 
-    Without a profiles.yml the example is copied into the artifacts folder, because dbt accepts no
-    other file name.
+    Without a profiles.yml of somebody's own the example is copied into the artifacts folder, because
+    dbt accepts no other file name.
     """
     found = profiles_file(root)
     if found.name == PROFILES:
         return found.parent
     folder = target_path(root) / "profiles"
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(found, folder / PROFILES)
+    with atomic_path(folder / PROFILES) as copy:  # another command may be reading it
+        shutil.copyfile(found, copy)
     return folder
 
 
@@ -160,7 +161,7 @@ def run_dbt(
         ]
     started = time.perf_counter()
     talk = sys.stdout if aloud else sys.stderr
-    with environment(changes or {}), redirect_stdout(talk):
+    with environment(changes or {}), redirect_stdout(talk), interrupts.without_traceback():
         try:
             chosen = target_name(target)
             key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)

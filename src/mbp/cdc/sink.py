@@ -48,7 +48,7 @@ class Sink:
     def __init__(self, root: Path, target: str, slot: str, columns: Columns) -> None:
         self.slot, self.columns = slot, columns
         self.waiting: Callable[[], None] | None = None
-        self.engine, self._connect = engine_of(root, target), opener(root, target)
+        self.engine, self._connect = engine_of(root, target), opener(root, target, create=False)
         self._parts = Parts()
         self.refused = 0
         self._warehouse: Warehouse | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -90,11 +91,13 @@ def run(
     from mbp.cdc.source import source_of_environment
     from mbp.paths import project_root
 
-    where = (project_root(), target_name(target), source_of_environment(), _say, _stop_signal())
+    asked = StopSignal()
+    where = (project_root(), target_name(target), source_of_environment(), _say, asked)
     if reader == "debezium":
         from mbp.cdc.debezium import run_debezium
 
-        counts = run_debezium(*where, once)
+        with asked.obeyed(once=once):
+            counts = run_debezium(*where, once)
         _say(f"{counts.changes:,} rows written, {counts.repeated:,} repeated")
         if counts.refused:
             _say(f"not all of it: {counts.refused:,} changes in quarantine")
@@ -103,7 +106,8 @@ def run(
     if reader != "native":
         raise MbpError(f"no reader {reader!r}", cure="use native or debezium")
     native = Reader(*where)
-    rows = native.run(once=once)
+    with asked.obeyed(once=once):
+        rows = native.run(once=once)
     typer.echo(f"{rows:,} rows written, position {native.applied}", err=True)
     if native.problems:
         typer.echo(f"not all of it: {native.problems}", err=True)
@@ -162,10 +166,10 @@ def resnapshot(
     from mbp.paths import project_root
 
     tables = [one_of_tables(one) for one in table] if table else list(TABLES)
-    reader = Reader(
-        project_root(), target_name(target), source_of_environment(), _say, _stop_signal()
-    )
-    rows = reader.run(once=True, anew=tables)
+    asked = StopSignal()
+    reader = Reader(project_root(), target_name(target), source_of_environment(), _say, asked)
+    with asked.obeyed(once=True):
+        rows = reader.run(once=True, anew=tables)
     typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
 
 
@@ -173,12 +177,38 @@ def _say(told: str) -> None:
     typer.echo(told, err=True)
 
 
-def _stop_signal() -> Callable[[], bool]:
-    """Asks whether somebody wants this to end."""
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
-    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
-    return lambda: bool(asked)
+class StopSignal:
+    """Whether somebody wants this to end: True after Ctrl-C or SIGTERM, for which the reader ends in good order."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: self._numbers.append(number))
+
+    def __call__(self) -> bool:
+        return bool(self._numbers)
+
+    @contextmanager
+    def obeyed(self, *, once: bool) -> Iterator[None]:
+        """Around the reader: why it ended is not forgotten.
+
+        Raises:
+            KeyboardInterrupt: it ended by Ctrl-C.
+            MbpError: it was to end when it had caught up, and ended by SIGTERM.
+        """
+        try:
+            yield
+        except MbpError as error:
+            if signal.SIGINT in self._numbers:
+                raise KeyboardInterrupt from error
+            raise
+        if signal.SIGINT in self._numbers:
+            raise KeyboardInterrupt
+        if self._numbers and once:
+            raise MbpError(
+                "stopped before the source was caught up",
+                cure="run the command again: it goes on where it was",
+            )
 
 
 def status(

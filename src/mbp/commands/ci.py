@@ -75,13 +75,16 @@ def rules(
 ) -> None:
     """The rules after a build, as JSON; what a slim build did not touch stands as it stood on main.
 
-    Exit code: 0 every error rule holds, 1 one is broken, 2 one was not looked at.
+    Exit code: 0 every error rule holds, 1 one is broken, 2 one was not looked at, or the results are not of the
+    project as it is.
     """
     from mbp.ci.rules import look
     from mbp.paths import project_root
+    from mbp.quality.failures import demand_current
 
     found = look(project_root(), base, base_commit, limit)
     typer.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
+    demand_current(found.found.notes)
     if found.broken:
         raise typer.Exit(EXIT_FINDINGS)
     if found.blind:

@@ -26,15 +26,22 @@ def init(
 ) -> None:
     """Create schemas, raw tables and, on PostgreSQL, the three roles. Safe to run again."""
     from mbp.warehouse import connect
-    from mbp.warehouse.initialise import initialise, statements
+    from mbp.warehouse.initialise import LOADER, READER, TRANSFORMER, initialise, statements
     from mbp.warehouse.profile import read_target
 
     root = project_root()
+    settings = read_target(root, target)[1]
     if dry_run:
-        engine = str(read_target(root, target)[1]["type"])
-        for statement in statements(root, engine):
+        for statement in statements(root, str(settings["type"])):
             typer.echo(f"{statement};")
         return
-    with connect(root, target) as warehouse:
+    # Roles that this command makes: they may not be there yet, and none of them may do what it does.
+    made_here = settings.get("role") in (LOADER, TRANSFORMER, READER)
+    if made_here:
+        typer.echo(
+            f"MBP_PG_ROLE ({settings['role']}) is not used here: this command makes the role",
+            err=True,
+        )
+    with connect(root, target, take_role=not made_here) as warehouse:
         done = initialise(root, warehouse)
         typer.echo(f"{warehouse.engine}: {len(done)} statements, everything is in place")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from mbp.commands import START
@@ -19,6 +21,8 @@ Examples:
 ANY = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
 # dbt calls it a success when there is nothing to do.
 RUNNING = ("build", "run", "test", "seed")
+# These judge or show what is in the warehouse.
+READING = ("test", "source", "show", "docs")
 # dbt takes them once, and here they are given already.
 PLACES = {
     "--project-dir": "MBP_PROJECT_DIR",
@@ -42,6 +46,7 @@ def dbt(context: typer.Context) -> None:
     arguments, target = without_target(context.args)
     if arguments[0] != "deps":
         install_packages(project_root())
+    demand_warehouse(project_root(), arguments[0], target)
     outcome = run_dbt(project_root(), arguments, target=target, aloud=True)
     if outcome.problem is not None:
         raise MbpError(
@@ -55,6 +60,25 @@ def dbt(context: typer.Context) -> None:
         )
     if not outcome.success:
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def demand_warehouse(root: Path, command: str, target: str | None) -> None:
+    """Nothing, when the command can use the warehouse as it is, or asks for none.
+
+    dbt itself makes a DuckDB file that is not there, and judges what it then finds in it.
+
+    Raises:
+        MbpError: no DuckDB file to read, or a server that does not let the user in as the role of the profile.
+    """
+    from mbp.building.dbt_process import target_name
+    from mbp.warehouse.connection import connect, engine_of
+
+    name = target_name(target)
+    engine = engine_of(root, name)
+    if (engine == "duckdb" and command in READING) or (
+        engine == "postgres" and command in (*READING, *RUNNING)
+    ):
+        connect(root, name, read_only=True).close()
 
 
 def without_target(given: list[str]) -> tuple[list[str], str | None]:

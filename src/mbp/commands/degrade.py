@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 def snapshot(target: Target = None, as_json: AsJson = False) -> None:
     """Store the public datasets as the last green build left them; `mbp build` does it by itself.
 
-    Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 could not look.
+    Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of the project as it is.
     """
     from mbp.degrade.snapshot import take
     from mbp.degrade.switch import RefusedError
@@ -59,7 +59,7 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
     from mbp.paths import project_root
     from mbp.warehouse import connect
 
-    with connect(project_root(), target_name(target)) as warehouse:
+    with connect(project_root(), target_name(target), create=False) as warehouse:
         try:
             switch = degrade(warehouse, reason=reason)
         except RefusedError as error:
@@ -79,7 +79,7 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
     from mbp.paths import project_root
     from mbp.warehouse import connect
 
-    with connect(project_root(), target_name(target)) as warehouse:
+    with connect(project_root(), target_name(target), create=False) as warehouse:
         recover(warehouse, reason=reason)
     typer.echo("readers see the live rows")
 

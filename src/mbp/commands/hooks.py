@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.commands import DECISIONS, RELEASE
-from mbp.errors import EXIT_FINDINGS, MbpError
+from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:
     from mbp.hooks.watch import Watched
@@ -152,7 +152,8 @@ def show(as_json: AsJson = False) -> None:
 def collect(target: Target = None, as_json: AsJson = False) -> None:
     """Collect the KPIs of the last runs: schema drift, contract break, dbt tests, hook coverage.
 
-    Exit code: 0 all measured and on target, 1 not so, 2 there is no warehouse.
+    Exit code: 0 all measured and on target, 1 one is off target, 2 one could not be measured (no run, a stale one), or
+    there is no warehouse.
     """
     from dataclasses import asdict
 
@@ -171,6 +172,11 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
         for one in found:
             value = "-" if one.value is None else f"{one.value:g}"
             typer.echo(f"{one.kpi_id:<20} {value:>6} of {one.samples:>5}  {one.detail}")
+    unknown = [one for one in found if one.value is None]
+    for one in unknown:
+        typer.echo(f"mbp: {one.kpi_id}: {one.detail}", err=True)
+    if unknown:
+        raise typer.Exit(EXIT_COULD_NOT_RUN)
     if missed:
         raise typer.Exit(EXIT_FINDINGS)
 

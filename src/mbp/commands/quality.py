@@ -87,12 +87,12 @@ def failures(
 ) -> None:
     """Show what the last run found: rule, owner, meaning and failing rows, personal values masked.
 
-    Exit code: 0 nothing found, 1 findings, 2 there is no run to look at, or the loaded source lacks what an error
-    rule reads.
+    Exit code: 0 nothing found, 1 findings, 2 there is no run, it is not of the project as it is, or the loaded source
+    lacks what an error rule reads.
     """
     from mbp.paths import project_root
     from mbp.quality import report
-    from mbp.quality.failures import look_at_last_run
+    from mbp.quality.failures import demand_current, look_at_last_run
 
     found = look_at_last_run(project_root(), target=target, limit=limit)
     if as_json:
@@ -100,6 +100,7 @@ def failures(
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
         typer.echo(report.render(found.findings, found.passed, found.notes), nl=False)
+    demand_current(found.notes)
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
     if found.unmeasured:

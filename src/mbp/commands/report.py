@@ -35,7 +35,8 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: verdict, checklist, trends, and everything they rest on.
 
-    Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write.
+    Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write, or written and a check
+    of the gate is not measured, or only on another source.
     """
     from mbp.building.dbt_process import target_path
     from mbp.errors import MbpError
@@ -49,7 +50,8 @@ def report(
     path = output or target_path(root) / "report.html"
     with progress() as telling:
         telling.say(f"judging the gate {gate} and collecting what it rests on")
-        text = page(collect(root, gate, target, path))
+        facts = collect(root, gate, target, path)
+        text = page(facts)
     try:
         write_text(path, text)
     except OSError as error:
@@ -57,3 +59,10 @@ def report(
             f"cannot be written: {error.strerror}", path=path, cure="give another --output"
         ) from error
     typer.echo(f"wrote {shown(path, root)} ({len(text.encode()) / 1024:,.0f} KiB)")
+    if facts.unknown:
+        more = f" and {len(facts.unknown) - 1} more" if len(facts.unknown) > 1 else ""
+        raise MbpError(
+            f"its verdict has parts without a current measurement: {facts.unknown[0]}{more}",
+            path=shown(path, root),
+            cure="`make gate` measures everything; the page names the command of each",
+        )

@@ -11,7 +11,7 @@ from mbp.degrade import engine
 from mbp.degrade.engine import LIVE, SNAPSHOTS, place
 from mbp.degrade.switch import Copy, RefusedError, copies, demand_built, in_force, project_now
 from mbp.hooks.collect import few
-from mbp.quality.failures import findings_of_last_run
+from mbp.quality.failures import demand_current, findings_of_last_run
 from mbp.quality.unmeasured import waived_rules
 from mbp.warehouse import Warehouse, connect
 
@@ -24,11 +24,11 @@ def take(root: Path, target: str | None) -> list[Copy]:
     Raises:
         RefusedError: the last run of dbt was not green or did not make these rows, or readers are on the snapshot
             that would be replaced.
-        MbpError: no run to look at, or the warehouse cannot be used.
+        MbpError: no run to look at, one that is not of the project as it is, or the warehouse cannot be used.
     """
     target = target_name(target)
     datasets, build_id = green_build(root, target)
-    with connect(root, target) as warehouse:
+    with connect(root, target, create=False) as warehouse:
         demand_built(warehouse)
         busy = "wait for the build that is running, then try again"
 
@@ -46,14 +46,13 @@ def green_build(root: Path, target: str) -> tuple[list[str], str]:
     """(public datasets, id of the run) of the last run of dbt, when every error rule was asked and holds.
 
     Raises:
-        RefusedError: it does not count, or a rule of severity error does not hold, was not asked, or cannot be
-            measured on this source and carries no valid waiver.
-        MbpError: there is no run to look at.
+        RefusedError: a rule of severity error does not hold, was not asked, or cannot be measured on this source and
+            carries no valid waiver.
+        MbpError: there is no run to look at, or it is not of the project as it is.
     """
     run = findings_of_last_run(root, target)
     cure = "`mbp build`; the snapshot before is kept"
-    if run.notes:
-        raise RefusedError(f"the last run of dbt does not count: {run.notes[0]}", cure=cure)
+    demand_current(run.notes)
     rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
     judged = [one for one in run.findings if one.rule_id in rules]
     waived = waived_rules(root, [one.rule_id for one in judged if one.is_unmeasured])

@@ -10,12 +10,12 @@ from typing import Any
 from mbp.building.dbt_process import TARGETS
 from mbp.doctor import machine as machines
 from mbp.doctor.checks import Check, Examination, blind, finding, good, note
-from mbp.doctor.machine import Machine
+from mbp.doctor.machine import SETUP, Machine
 from mbp.doctor.servers import look_at_duckdb, look_at_postgres
 from mbp.errors import MbpError
 from mbp.paths import shown
 from mbp.reporting.progress import SILENT, Say
-from mbp.warehouse.profile import EXAMPLE, profiles_file, read_target
+from mbp.warehouse.profile import EXAMPLE, OWN, is_copy_of_example, profiles_file, read_target
 
 NEEDS_JAVA = ("spark",)
 ANSWER_SECONDS = 5.0
@@ -56,7 +56,8 @@ def _profile(root: Path, target: str | None) -> tuple[list[Check], str, dict[str
         cure = error.cure or f"restore {EXAMPLE}"
         return [finding("profile", told, cure)], target or "no target", None
     where = shown(path, root)
-    seen = (
+    unsafe = _profile_for_dbt(root)
+    seen = unsafe or (
         note("profile", f"{where}, as there is no profiles.yml of yours")
         if path.name == EXAMPLE
         else good("profile", where)
@@ -74,6 +75,20 @@ def _profile(root: Path, target: str | None) -> tuple[list[Check], str, dict[str
         name,
         settings,
     )
+
+
+def _profile_for_dbt(root: Path) -> Check | None:
+    """What is wrong with the file that `dbt` reads by itself; None when it is in order, or somebody's own."""
+    own, example = root / OWN, root / EXAMPLE
+    if not (own.is_file() and example.is_file()):
+        return None
+    if own.samefile(example):
+        what = f"{OWN} is a link to the committed {EXAMPLE}: who edits one overwrites the other"
+        return finding("profile", what, SETUP)
+    if is_copy_of_example(own) and not own.read_bytes().endswith(b"\n" + example.read_bytes()):
+        what = f"{OWN} is a copy of an older {EXAMPLE}: `dbt` reads the copy, `mbp` the example"
+        return finding("profile", what, SETUP)
+    return None
 
 
 def _warehouse(

@@ -14,7 +14,13 @@ import psycopg2
 from mbp import yaml_io
 from mbp.doctor.checks import Check, blind, finding, good, note
 from mbp.errors import MbpError
-from mbp.warehouse.connection import DuckdbWarehouse, LockedError, PostgresWarehouse, Warehouse
+from mbp.warehouse.connection import (
+    DuckdbWarehouse,
+    LockedError,
+    PostgresWarehouse,
+    RoleError,
+    Warehouse,
+)
 from mbp.warehouse.initialise import (
     BUILT_SCHEMAS,
     LOADER,
@@ -36,8 +42,7 @@ BEHIND = ("server version", "encoding", "time zone", "clock", "permissions", "ow
 REFUSALS = {
     "password authentication failed": "check MBP_PG_USER and MBP_PG_PASSWORD",
     "no password supplied": "set MBP_PG_PASSWORD",
-    "does not exist": "create it, or check MBP_PG_DATABASE, MBP_PG_USER and MBP_PG_ROLE",
-    "permission denied to set role": "grant the role to the user, or check MBP_PG_ROLE",
+    "does not exist": "create it, or check MBP_PG_DATABASE and MBP_PG_USER",
     "Connection refused": "start the server, or check MBP_PG_HOST and MBP_PG_PORT",
 }
 
@@ -83,6 +88,12 @@ def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[Check]
     place = f"{settings.get('host')}:{settings.get('port')}/{settings.get('dbname')}"
     try:
         warehouse = PostgresWarehouse(dict(settings), read_only=True)
+    except RoleError as error:
+        yield good("server", f"{place} answers")
+        yield finding("role", error.what, error.cure or "check MBP_PG_ROLE")
+        for name in BEHIND:
+            yield blind(name, "there is no session as the role", "fix the role first")
+        return
     except (MbpError, psycopg2.Error) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         cure = next((told for words, told in REFUSALS.items() if words in reason), None)

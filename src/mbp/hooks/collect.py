@@ -65,7 +65,7 @@ def collect(root: Path, target: str | None) -> list[Collected]:
         "dbt_tests": lambda: dbt_tests(root, target),
     }
     found = [_attempt(kpi_id, measure) for kpi_id, measure in measures.items()]
-    with connect(root, target) as warehouse:
+    with connect(root, target, create=False) as warehouse:
         covered = hook_coverage(root, policy, warehouse)
         gaps = [one for one in covered if one.gaps]
         percent = 100.0 * (len(covered) - len(gaps)) / len(covered)

@@ -121,7 +121,7 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
         )
     policy, limits = load_hooks(root), load_limits(root)
     folder = state_folder(root)
-    with connect(root, target_name(target)) as warehouse:
+    with connect(root, target_name(target), create=False) as warehouse:
         seen = _look(policy, limits, warehouse)
         picture, outcome = seen.picture, seen.outcome
         alerts = to.alertmanager is not None

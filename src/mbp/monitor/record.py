@@ -16,7 +16,7 @@ from mbp.enforcement.dbt_engine import as_results
 from mbp.enforcement.results import ENGINES, RuleResult, Verdict
 from mbp.errors import MbpError
 from mbp.moments import objection
-from mbp.quality.failures import findings_of_last_run
+from mbp.quality.failures import demand_current, findings_of_last_run
 from mbp.quality.freshness import generated_at
 from mbp.registry.documents import git
 from mbp.warehouse import Warehouse, connect, quote_identifier
@@ -74,11 +74,7 @@ def last_dbt_run(root: Path, target: str | None = None) -> Run:
     """
     target = target_name(target)
     look = findings_of_last_run(root, target)
-    if look.notes:
-        raise MbpError(
-            f"the last run is not of the project as it is: {look.notes[0]}",
-            cure="run `mbp build` (or `dbt build`, `dbt test`), then record it",
-        )
+    demand_current(look.notes)
     rules = all_rules(load_contracts(root))
     known = {rule.id for rule in rules}
     absent = [one.rule_id for one in look.findings if one.verdict == "not run"]
@@ -160,7 +156,7 @@ def record(root: Path, run: Run) -> int:
         raise MbpError(
             f"no contract has the rule {unknown[0]}", cure="record the run with its own contracts"
         )
-    with connect(root, run.target) as warehouse:
+    with connect(root, run.target, create=False) as warehouse:
         demand_table(warehouse)
         sizes = {
             dataset: _count(warehouse, dataset) for dataset in {one.dataset for one in run.results}

@@ -107,6 +107,22 @@ class LastRun:
     notes: Sequence[str]
 
 
+def demand_current(notes: Sequence[str]) -> None:
+    """Nothing, when the results are of the project as it is: a verdict on another one is none.
+
+    Args:
+        notes: why they may not be, as in `LastRun`.
+
+    Raises:
+        MbpError: the first reason.
+    """
+    if notes:
+        raise MbpError(
+            f"the last run is not of the project as it is: {notes[0]}",
+            cure="run `mbp build` (or `dbt build`, `dbt test`), then ask again",
+        )
+
+
 def findings_of_last_run(root: Path, target: str) -> LastRun:
     """Reads the artifacts of the last run.
 

@@ -318,6 +318,17 @@ class Facts:
     folder_to_root: str
 
     @property
+    def unknown(self) -> list[str]:
+        """What the verdict does not rest on, because it is not measured, cannot be read or is stale."""
+        if isinstance(self.gate, Absence):
+            return [f"gate {self.gate_name}: {self.gate.why}"]
+        return [
+            f"{one.id}: {one.verdict}: {one.told}"
+            for one in self.gate.results
+            if one.verdict == "not measured" and one.area != SIGN_OFF_AREA
+        ]
+
+    @property
     def sign_offs(self) -> Sequence[CheckResult]:
         """The checks that ask for a signature."""
         if isinstance(self.gate, Absence):

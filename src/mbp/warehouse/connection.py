@@ -29,6 +29,10 @@ class UnreachableError(MbpError):
     """A server does not answer, or refuses to; it may be back in a moment."""
 
 
+class RoleError(MbpError):
+    """The server lets the user in, but not as the role of the profile."""
+
+
 class Warehouse(Protocol):
     """An open connection. Every statement commits by itself, outside of `transaction`."""
 
@@ -53,18 +57,29 @@ class Warehouse(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
 
-def connect(root: Path, target: str | None = None, *, read_only: bool = False) -> Warehouse:
+def connect(
+    root: Path,
+    target: str | None = None,
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    take_role: bool = True,
+) -> Warehouse:
     """Opens the warehouse of a dbt target.
 
     Args:
         root: the project, where relative DuckDB paths begin.
         target: dbt target; `DBT_TARGET` or the profile's default without it.
         read_only: refuse writes; on DuckDB several readers may then share a file.
+        create: a DuckDB file that is not there is made; not so when `read_only`. Who judges what is in the
+            warehouse says no: a new file is empty, and nothing is wrong in it.
+        take_role: act as the role of the profile (PostgreSQL), not as the user who logs in.
 
     Raises:
         MbpError: unknown target or engine, locked or missing DuckDB file, PostgreSQL unreachable.
+        RoleError: the role of the profile does not exist, or the user is not a member of it.
     """
-    opening = opener(root, target, read_only=read_only)
+    opening = opener(root, target, read_only=read_only, create=create, take_role=take_role)
     deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
     while True:
         try:
@@ -85,7 +100,12 @@ def engine_of(root: Path, target: str | None = None) -> str:
 
 
 def opener(
-    root: Path, target: str | None = None, *, read_only: bool = False
+    root: Path,
+    target: str | None = None,
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    take_role: bool = True,
 ) -> Callable[[], Warehouse]:
     """What opens the warehouse of a target again and again; the profile is read once.
 
@@ -95,8 +115,10 @@ def opener(
     name, settings = read_target(root, target)
     engine = settings.get("type")
     if engine == "duckdb":
-        return partial(DuckdbWarehouse, root / str(settings["path"]), read_only)
+        return partial(DuckdbWarehouse, root / str(settings["path"]), read_only, create)
     if engine == "postgres":
+        if not take_role:
+            settings = {**settings, "role": ""}
         return partial(PostgresWarehouse, settings, read_only)
     if engine == "spark":
         raise MbpError(
@@ -142,11 +164,15 @@ class DuckdbWarehouse(_Closing):
 
     engine = "duckdb"
 
-    def __init__(self, path: Path, read_only: bool) -> None:
+    def __init__(self, path: Path, read_only: bool, create: bool = True) -> None:
         import duckdb
 
-        if read_only and not path.is_file():
-            raise MbpError("the warehouse is not there", path=path.name, cure="run `make build`")
+        if (read_only or not create) and not path.is_file():
+            raise MbpError(
+                "the warehouse is not there",
+                path=path.name,
+                cure="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
+            )
         try:
             self.connection = duckdb.connect(str(path), read_only=read_only)
         except duckdb.IOException as error:
@@ -204,7 +230,29 @@ class PostgresWarehouse(_Closing):
         SESSIONS.add(self.connection)
         self.connection.set_session(readonly=read_only, autocommit=True)
         if settings.get("role"):
-            self.execute(f"set role {quote_identifier(str(settings['role']))}")
+            self._take_role(str(settings["role"]), str(settings.get("user")))
+
+    def _take_role(self, role: str, user: str) -> None:
+        import psycopg2.errors
+
+        try:
+            self.execute(f"set role {quote_identifier(role)}")
+        except (
+            psycopg2.errors.InvalidParameterValue,
+            psycopg2.errors.UndefinedObject,
+        ) as error:
+            self.close()
+            raise RoleError(
+                f"PostgreSQL has no role {role!r} (MBP_PG_ROLE)",
+                cure="correct or unset MBP_PG_ROLE; `mbp db init` makes mbp_loader, mbp_transformer and mbp_reader",
+            ) from error
+        except psycopg2.errors.InsufficientPrivilege as error:
+            self.close()
+            raise RoleError(
+                f"the user {user!r} is not a member of the role {role!r} (MBP_PG_ROLE)",
+                cure=f"an administrator runs `grant {quote_identifier(role)} to {quote_identifier(user)}`,"
+                " or correct or unset MBP_PG_ROLE",
+            ) from error
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
         with self.connection.cursor() as cursor:

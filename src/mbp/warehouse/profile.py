@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,37 @@ from mbp.errors import MbpError
 
 PROFILE = "mbp"
 EXAMPLE = "profiles.example.yml"
+OWN = "profiles.yml"
+# The first line of the copy that scripts/setup makes for dbt, with the digest of the lines below.
+COPY = re.compile(rb"# Copy of profiles\.example\.yml\b.* sha256:([0-9a-f]{64})\n")
+
+
+def is_copy_of_example(path: Path) -> bool:
+    """Whether scripts/setup wrote this profile and nobody has changed it since."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    first = COPY.match(content)
+    return (
+        first is not None
+        and hashlib.sha256(content[first.end() :]).hexdigest().encode() == first[1]
+    )
 
 
 def profiles_file(root: Path) -> Path:
     """The file dbt would read: DBT_PROFILES_DIR, the project, the home folder, else the example.
 
+    For the copy that scripts/setup makes it is the example itself, which may be newer.
+
     Raises:
         MbpError: none of them is there.
     """
     configured = os.environ.get("DBT_PROFILES_DIR")
-    candidates = [Path(configured) / "profiles.yml"] if configured else []
-    candidates += [root / "profiles.yml", Path.home() / ".dbt" / "profiles.yml", root / EXAMPLE]
+    candidates = [Path(configured) / OWN] if configured else []
+    if (root / EXAMPLE).is_file() and is_copy_of_example(root / OWN):
+        candidates.append(root / EXAMPLE)
+    candidates += [root / OWN, Path.home() / ".dbt" / OWN, root / EXAMPLE]
     for path in candidates:
         if path.is_file() and PROFILE in yaml_io.load(path):
             return path

@@ -165,8 +165,9 @@ def test_the_command_writes_the_page_whole_or_not_at_all(
     monkeypatch.chdir(project_root)
     path = nothing / "deep" / "r.html"
     done = CliRunner().invoke(app, ["report", "--output", str(path)])
-    assert done.exit_code == 0, done.output
     assert "NO-GO" in path.read_text()
+    assert isinstance(done.exception, MbpError), "written, and nothing on it is measured"
+    assert "without a current measurement" in str(done.exception)
     (nothing / "file").write_text("x")
     refused = CliRunner().invoke(app, ["report", "--output", str(nothing / "file" / "r.html")])
     assert isinstance(refused.exception, MbpError)

@@ -1,0 +1,268 @@
+"""Commands that judge what an earlier run left: stale, missing or foreign is exit 2, never 0 or 1."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from mbp import cli
+from mbp.building.dbt_process import environment
+from mbp.contracts import all_rules, load_contracts
+
+BASE = "0" * 40
+OLD = datetime.now(UTC) - timedelta(days=4000)
+
+# Command -> what makes it believe that everything is well: dbt's artifacts, the catalog, the release lock.
+FROM_ARTIFACTS = {
+    "quality failures": ["quality", "failures", "--limit", "0"],
+    "quality failures --json": ["quality", "failures", "--limit", "0", "--json"],
+    "ci rules": ["ci", "rules", "--base", "nowhere", "--base-commit", BASE, "--limit", "0"],
+    "quality record": ["quality", "record"],
+    "degrade snapshot": ["degrade", "snapshot"],
+}
+FROM_CATALOG = {"docs coverage": ["docs", "coverage"]}
+FROM_LOCK = {"deploy-check": ["deploy-check"], "deploy-check --merge": ["deploy-check", "--merge"]}
+FROM_EVIDENCE = {"report": ["report", "--output", "{folder}/report.html"]}
+FROM_WAREHOUSE = {
+    "kpi collect": ["kpi", "collect"],
+    "watch --once": ["watch", "--once"],
+    "watch --dry-run": ["watch", "--dry-run"],
+    "status": ["status"],
+    "degrade on": ["degrade", "on"],
+    "degrade off": ["degrade", "off"],
+    "degrade status": ["degrade", "status"],
+    "quality history": ["quality", "history"],
+    "quality monitor": ["quality", "monitor"],
+    "quality run": ["quality", "run"],
+    "metrics query": ["metrics", "query", "traded_volume"],
+    "dbt test": ["dbt", "test"],
+    "dbt source freshness": ["dbt", "source", "freshness"],
+    "dbt show": ["dbt", "show", "--select", "mbp_markets"],
+    "dbt docs generate": ["dbt", "docs", "generate"],
+}
+
+
+@pytest.fixture
+def folder(project_root: Path, tmp_path: Path) -> Iterator[Path]:
+    """A place of its own for artifacts, state and warehouse."""
+    settings = {
+        "MBP_PROJECT_DIR": str(project_root),
+        "DBT_TARGET_PATH": str(tmp_path),
+        "MBP_STATE_DIR": str(tmp_path),
+        "MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb"),
+        "DBT_TARGET": "duckdb",
+        "MBP_RAW": "sample",
+    }
+    with environment(settings):
+        yield tmp_path
+
+
+def write(folder: Path, name: str, document: Any) -> None:
+    (folder / name).write_text(json.dumps(document))
+
+
+def green(root: Path, artifacts: Any) -> tuple[Any, Any]:
+    """The artifacts of a run just now in which every rule held."""
+    for rule in all_rules(load_contracts(root)):
+        severity = "warn" if rule.severity == "warning" else "error"
+        artifacts.test(rule.id, "pass", severity=severity, in_contract=False)
+    manifest, results = artifacts.manifest, artifacts.run_results
+    for document in (manifest, results):
+        document["metadata"]["generated_at"] = datetime.now(UTC).isoformat()
+    return manifest, results
+
+
+def older(_: Any, results: Any) -> None:
+    results["metadata"]["generated_at"] = OLD.isoformat()
+
+
+def of_another_project(_: Any, results: Any) -> None:
+    results["results"].append({"unique_id": "model.other.orders", "status": "success"})
+
+
+def of_another_target(_: Any, results: Any) -> None:
+    results.setdefault("args", {})["target"] = "postgres"
+
+
+def of_another_run(manifest: Any, results: Any) -> None:
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    manifest["metadata"].update(invocation_id="later", generated_at=later.isoformat())
+    results["metadata"]["invocation_id"] = "earlier"
+
+
+def without_a_time(_: Any, results: Any) -> None:
+    del results["metadata"]["generated_at"]
+
+
+SPOILED: dict[str, Callable[[Any, Any], None]] = {
+    "older than the sources": older,
+    "nodes of another project": of_another_project,
+    "another target": of_another_target,
+    "manifest of another run": of_another_run,
+    "no time": without_a_time,
+}
+
+
+Run = Callable[[list[str]], tuple[int, str]]
+
+
+@pytest.fixture
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs `mbp` as it is installed; (exit code, what it wrote to stderr)."""
+
+    def command(words: list[str]) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["mbp", *(word.format(folder=folder) for word in words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert isinstance(end.value.code, int)
+        return end.value.code, capsys.readouterr().err
+
+    return command
+
+
+def ends_with_2(run: Run, words: list[str]) -> str:
+    """What it said."""
+    code, said = run(words)
+    assert code == 2, said
+    assert any(line.startswith("mbp: ") for line in said.splitlines()), said
+    assert "Traceback" not in said
+    assert "report this" not in said
+    return said
+
+
+def test_the_green_run_that_is_spoiled_below_is_believed(
+    run: Run, project_root: Path, folder: Path, artifacts: Any
+) -> None:
+    manifest, results = green(project_root, artifacts)
+    write(folder, "manifest.json", manifest)
+    write(folder, "run_results.json", results)
+    for name in ("quality failures", "ci rules"):
+        code, said = run(FROM_ARTIFACTS[name])
+        assert code == 0, said
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+@pytest.mark.parametrize("command", FROM_ARTIFACTS)
+def test_a_run_of_something_else_is_no_verdict(
+    run: Run, project_root: Path, folder: Path, artifacts: Any, command: str, spoiled: str
+) -> None:
+    manifest, results = green(project_root, artifacts)
+    SPOILED[spoiled](manifest, results)
+    write(folder, "manifest.json", manifest)
+    write(folder, "run_results.json", results)
+    assert "Cure: " in ends_with_2(run, FROM_ARTIFACTS[command])
+
+
+@pytest.mark.parametrize("command", FROM_ARTIFACTS)
+def test_findings_of_another_source_are_no_findings(
+    run: Run, project_root: Path, folder: Path, artifacts: Any, command: str
+) -> None:
+    artifacts.test("mbp_quotes_fk", "fail", failures=2)
+    manifest, results = green(project_root, artifacts)
+    older(manifest, results)
+    write(folder, "manifest.json", manifest)
+    write(folder, "run_results.json", results)
+    ends_with_2(run, FROM_ARTIFACTS[command])
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", '{"metadata": {}, "results": 1}'])
+@pytest.mark.parametrize("command", ["quality failures", "quality record"])
+def test_a_run_that_cannot_be_read_is_no_verdict(
+    run: Run, project_root: Path, folder: Path, artifacts: Any, command: str, text: str | None
+) -> None:
+    manifest, _ = green(project_root, artifacts)
+    write(folder, "manifest.json", manifest)
+    if text is not None:
+        (folder / "run_results.json").write_text(text)
+    assert "run_results.json" in ends_with_2(run, FROM_ARTIFACTS[command])
+
+
+def catalog(hours: float) -> dict[str, Any]:
+    moment = datetime.now(UTC) - timedelta(hours=hours)
+    return {"metadata": {"generated_at": moment.isoformat()}, "nodes": {}, "sources": {}}
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (None, "is not there"),
+        (catalog(5), "older than the last"),
+        ({"metadata": {}}, "catalog.json"),
+    ],
+)
+def test_coverage_of_another_build_is_no_coverage(
+    run: Run, project_root: Path, folder: Path, artifacts: Any, document: Any, told: str
+) -> None:
+    manifest, results = green(project_root, artifacts)
+    results["args"] = {"which": "build"}
+    write(folder, "manifest.json", manifest)
+    write(folder, "run_results.json", results)
+    if document is not None:
+        write(folder, "catalog.json", document)
+    assert told in ends_with_2(run, FROM_CATALOG["docs coverage"])
+
+
+@pytest.mark.parametrize("command", FROM_LOCK)
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", json.dumps({"blocks": []})])
+def test_without_a_release_lock_nothing_is_allowed(
+    run: Run, folder: Path, command: str, text: str | None
+) -> None:
+    if text is not None:
+        (folder / "release.lock").write_text(text)
+    assert "release.lock" in ends_with_2(run, FROM_LOCK[command])
+
+
+@pytest.mark.parametrize("command", FROM_LOCK)
+def test_an_old_release_lock_allows_nothing(run: Run, folder: Path, command: str) -> None:
+    from mbp.hooks.state import StateFolder, write_lock
+
+    write_lock(StateFolder(folder), [], "0" * 64)
+    assert run(FROM_LOCK[command])[0] == 0
+    lock = json.loads((folder / "release.lock").read_text())
+    (moment,) = [name for name, value in lock.items() if str(value)[:3] == "202"]
+    write(folder, "release.lock", {**lock, moment: OLD.isoformat()})
+    assert "hours old" in ends_with_2(run, FROM_LOCK[command])
+
+
+def test_a_page_of_nothing_is_written_and_no_success(run: Run, folder: Path) -> None:
+    said = ends_with_2(run, FROM_EVIDENCE["report"])
+    assert "without a current measurement" in said
+    assert "NO-GO" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("command", FROM_WAREHOUSE)
+def test_a_warehouse_that_is_not_there_is_not_made_to_be_judged(
+    run: Run, folder: Path, command: str
+) -> None:
+    said = ends_with_2(run, FROM_WAREHOUSE[command])
+    assert "is not there" in said
+    assert not (folder / "mbp.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "watch --once",
+        "watch --dry-run",
+        "status",
+        "degrade on",
+        "degrade status",
+        "quality monitor",
+    ],
+)
+def test_an_empty_warehouse_is_nothing_measured(run: Run, folder: Path, command: str) -> None:
+    duckdb.connect(str(folder / "mbp.duckdb")).close()
+    ends_with_2(run, FROM_WAREHOUSE[command])
+
+
+@pytest.mark.parametrize("command", ["watch --once", "degrade on", "quality history"])
+def test_a_file_that_is_no_warehouse_is_named(run: Run, folder: Path, command: str) -> None:
+    (folder / "mbp.duckdb").write_bytes(os.urandom(4096))
+    assert "mbp.duckdb" in ends_with_2(run, FROM_WAREHOUSE[command])
