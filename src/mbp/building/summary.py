@@ -45,6 +45,7 @@ class BuildSummary:
         seconds: wall clock of the whole command.
         selected: True when only a part of the project was asked for.
         snapshot: what became of the snapshot for degraded readers, '' when none was asked for.
+        partial: why the run does not count for the whole project that was asked for; empty when it does.
     """
 
     target: str
@@ -61,10 +62,11 @@ class BuildSummary:
     seconds: float
     selected: bool
     snapshot: str = ""
+    partial: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
-        """False when an error finding stands, a model failed, or a public dataset is empty.
+        """False when an error finding stands, a model failed, a public dataset is empty, or nodes were left out.
 
         When only a part was asked for, rules outside of it do not count against the build.
         """
@@ -74,7 +76,7 @@ class BuildSummary:
             if finding.blocks and not (self.selected and finding.verdict == "not run")
         ]
         unreadable = None in self.rows.values()
-        return not (blocking or self.models_failed or self.empty or unreadable)
+        return not (blocking or self.models_failed or self.empty or unreadable or self.partial)
 
 
 def column_of(finding: Finding) -> str:
@@ -130,6 +132,7 @@ def render(summary: BuildSummary) -> str:
     if summary.snapshot:
         lines.append(f"snapshot {summary.snapshot}")
     lines += _findings(summary)
+    lines += [f"partial  {reason}" for reason in summary.partial]
     lines += [f"note     {note}" for note in summary.notes]
     return "\n".join(lines) + "\n"
 

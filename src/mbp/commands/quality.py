@@ -85,7 +85,9 @@ def failures(
 ) -> None:
     """Show what the last run found: rule, owner, meaning and failing rows, personal values masked.
 
-    Exit code: 0 nothing found, 1 findings, 2 there is no run to look at.
+    A run of a part of the project speaks of that part alone. Exit code: 0 the whole project was checked and nothing was
+    found, 1 findings, 2 there is no run, its results are stale or of another warehouse, or it was partial without a
+    finding.
     """
     from mbp.paths import project_root
     from mbp.quality import report
@@ -93,12 +95,17 @@ def failures(
 
     found = look_at_last_run(project_root(), target=target, limit=limit)
     if as_json:
-        document = report.as_json(found.findings, found.passed, found.notes)
+        document = report.as_json(found.findings, found.passed, found.notes, found.partial)
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        typer.echo(report.render(found.findings, found.passed, found.notes), nl=False)
+        told = report.render(found.findings, found.passed, found.notes, found.partial)
+        typer.echo(told, nl=False)
+    if found.notes:
+        raise MbpError(f"the results do not count: {found.notes[0]}", cure="run `mbp build`")
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
+    if found.partial:
+        raise MbpError(f"nothing was found, in {found.partial[0]}", cure="run `mbp build`")
 
 
 def run(

@@ -12,6 +12,7 @@ from mbp.degrade.engine import LIVE, SNAPSHOTS, place
 from mbp.degrade.switch import Copy, RefusedError, copies, demand_built, in_force, project_now
 from mbp.hooks.collect import few
 from mbp.quality.failures import findings_of_last_run
+from mbp.runs.claims import whole_text
 from mbp.warehouse import Warehouse, connect
 
 
@@ -46,8 +47,9 @@ def green_build(root: Path, target: str) -> tuple[list[str], str]:
     """
     run = findings_of_last_run(root, target)
     cure = "`mbp build`; the snapshot before is kept"
-    if run.notes:
-        raise RefusedError(f"the last run of dbt does not count: {run.notes[0]}", cure=cure)
+    if run.objections:
+        told = whole_text(run.objections)
+        raise RefusedError(f"the last run of dbt does not count: {told}", cure=cure)
     rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
     judged = [one for one in run.findings if one.rule_id in rules]
     broken = [one for one in judged if not one.holds or one.verdict == "not run"]

@@ -90,12 +90,12 @@ def evidence_counts(
         yield Finding("evidence", place, f"says {found['verdict']}, {about}")
     if found["target"] not in (None, report["target"]):
         yield Finding("other_target", place, f"is of the target {found['target']}, {about}")
-    age = datetime.fromisoformat(report["decided_at"]) - datetime.fromisoformat(
-        found["measured_at"]
-    )
+    began, ended = (datetime.fromisoformat(found[key]) for key in ("began_at", "ended_at"))
+    decided = datetime.fromisoformat(report["decided_at"])
     limit = check["source"].get("max_age_hours", definition["evidence_max_age_hours"])
-    if age > timedelta(hours=limit) or age < -CLOCK_SKEW:
-        yield Finding("old_evidence", place, f"was measured at {found['measured_at']}, {about}")
+    if decided - began > timedelta(hours=limit) or max(began, ended) - decided > CLOCK_SKEW:
+        told = f"was measured from {found['began_at']} to {found['ended_at']}, {about}"
+        yield Finding("old_evidence", place, told)
 
 
 def waiver_stands_in(

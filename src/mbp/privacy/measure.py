@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp.evidence.envelope import write
+from mbp.evidence.envelope import begin, write
 from mbp.privacy.corpus import Line, generate
 from mbp.privacy.policy import KINDS, Policy, load_policy
 from mbp.privacy.scan import hits
@@ -102,6 +102,7 @@ def measure_project(root: Path) -> Measured:
     Raises:
         MbpError: the policy cannot be read, or a detector crashed.
     """
+    begun = begin(root)
     policy = load_policy(root)
     measured = Measured(
         [
@@ -113,7 +114,7 @@ def measure_project(root: Path) -> Measured:
     lines_of_all = sum(sample.lines for sample in measured.samples)
     missed = measured.missed
     write(
-        root,
+        begun,
         EVIDENCE,
         verdict="fail" if missed else "pass",
         summary=missed[0]
