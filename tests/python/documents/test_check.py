@@ -12,6 +12,7 @@ import pytest
 from tests.python.documents.conftest import TODAY, Found, Spoil
 from typer.testing import CliRunner
 
+from mbp.evidence import envelope
 from mbp.cli import app, register
 from mbp.documents import DocumentReport, check_documents
 from mbp.documents.codes import RULES
@@ -310,6 +311,6 @@ def test_evidence_of_whole_documents_passes(
     copied_project: Path, report: Callable[[], DocumentReport]
 ) -> None:
     whole = replace(report(), findings=(), stale=())
-    evidence = json.loads(whole.write_evidence(copied_project).read_text())
+    evidence = json.loads(whole.write_evidence(envelope.begin(copied_project)).read_text())
     assert evidence["verdict"] == "pass"
     assert len(evidence["content"]["documents"]) == len(whole.entries)

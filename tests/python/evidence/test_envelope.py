@@ -37,12 +37,13 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_written_is_read(repository: Path) -> None:
     envelope.write(
-        repository,
+        envelope.begin(repository),
         "scan",
         verdict="fail",
         summary="one finding",
         content={"findings": [1]},
         target="duckdb",
+        warehouse="id",
         data="state",
     )
     found = envelope.read(repository, "scan")
@@ -53,7 +54,9 @@ def test_what_is_written_is_read(repository: Path) -> None:
         {"findings": [1]},
     )
     assert (found.commit, found.source, found.clean) == (now.commit, now.digest, True)
-    assert (found.target, found.data) == ("duckdb", "state")
+    assert (found.source_after, found.began_at <= found.ended_at) == (now.digest, True)
+    assert (found.target, found.warehouse, found.data) == ("duckdb", "id", "state")
+    assert (found.invocation, found.nodes) == (None, None)
     assert found.path == "target/evidence/scan.json"
 
 
@@ -151,7 +154,7 @@ def test_outside_of_a_repository_the_source_is_not_known(
     monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
     with pytest.raises(MbpError, match="git"):
         source_of(tmp_path)
-    envelope.write(tmp_path, "scan", verdict="pass", summary="", content={})
+    envelope.write(envelope.begin(tmp_path), "scan", verdict="pass", summary="", content={})
     assert envelope.read(tmp_path, "scan").source is None
 
 
@@ -163,13 +166,16 @@ def spoiled(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     ("spoil", "told"),
     [
         (spoiled(verdict="green"), "unknown verdict"),
-        (spoiled(version=2), "expected version 1"),
-        (spoiled(name="other"), "expected version 1 of scan"),
+        (spoiled(version=1), "version 1, this release of mbp reads version 2"),
+        (spoiled(name="other"), "expected version 2 of scan"),
         (spoiled(more=1), "expected an object with"),
         (spoiled(content=[]), "content is no object"),
-        (spoiled(measured_at="yesterday"), "Invalid isoformat"),
-        (spoiled(measured_at="2026-01-01T00:00:00"), "no time zone"),
-        (lambda document: {"name": document["name"]}, "expected an object with"),
+        (spoiled(began_at="yesterday"), "Invalid isoformat"),
+        (spoiled(ended_at="2026-01-01T00:00:00"), "ended_at has no time zone"),
+        (spoiled(nodes={"covered": 1}), "nodes: expected an object with"),
+        (spoiled(nodes={"covered": "1", "demanded": 1, "digest": ""}), "nodes.covered: expected"),
+        (lambda document: {"version": document["version"]}, "expected an object with"),
+        (lambda document: {"name": document["name"]}, "version None, this release"),
     ],
 )
 def test_what_is_no_evidence_is_refused(
@@ -177,7 +183,8 @@ def test_what_is_no_evidence_is_refused(
 ) -> None:
     with pytest.raises(envelope.NoEvidenceError, match="not measured"):
         envelope.read(repository, "scan")
-    path = envelope.write(repository, "scan", verdict="pass", summary="", content={})
+    begun = envelope.begin(repository)
+    path = envelope.write(begun, "scan", verdict="pass", summary="", content={})
     path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
     with pytest.raises(MbpError, match=told) as caught:
         envelope.read(repository, "scan")

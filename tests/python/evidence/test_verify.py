@@ -369,7 +369,10 @@ def test_a_go_that_nobody_signed_off(go: Release, tmp_path: Path) -> None:
 OTHER_EVIDENCE: dict[str, dict[str, Any]] = {
     "evidence": {"verdict": "fail"},
     "other_target": {"target": "postgres"},
-    "old_evidence": {"measured_at": (NOW - timedelta(hours=25)).isoformat()},
+    "other_warehouse": {"warehouse": "another"},
+    "other_source": {"source_after": "6" * 64},
+    "partial": {"nodes": {"covered": 1, "demanded": 238, "digest": "0"}},
+    "old_evidence": {"began_at": (NOW - timedelta(hours=25)).isoformat()},
 }
 
 
@@ -380,7 +383,7 @@ def test_evidence_that_does_not_say_what_the_report_says(
     name = "target/evidence/build.json"
     found = verified(resealed(go, **{name: measured("build", **OTHER_EVIDENCE[code])}), tmp_path)
     assert [(one.code, one.member) for one in found.findings] == [(code, name)]
-    later = measured("build", measured_at=(NOW + timedelta(hours=1)).isoformat())
+    later = measured("build", ended_at=(NOW + timedelta(hours=1)).isoformat())
     assert "old_evidence" in {
         one.code for one in verified(resealed(go, **{name: later}), tmp_path).findings
     }

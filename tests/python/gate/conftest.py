@@ -28,6 +28,8 @@ from mbp.hooks.exercises import load_exercises
 from mbp.hooks.policy import load_hooks
 from mbp.hooks.watch import watch_once
 from mbp.monitor.record import last_dbt_run, record
+from mbp.quality.failures import findings_of_last_run
+from mbp.runs.control import warehouse_id
 from mbp.warehouse import connect
 
 GATE = "M2"
@@ -144,14 +146,23 @@ class Release:
         target: str | None = None,
         data: str | None = None,
     ) -> None:
+        warehouse = run = None
+        if target:
+            with self.inside(), connect(self.root, target, read_only=True) as opened:
+                warehouse = warehouse_id(opened)
+        if name == "build":
+            with self.inside():
+                run = findings_of_last_run(self.root, TARGET).claim
         envelope.write(
-            self.root,
+            envelope.begin(self.root),
             name,
             verdict=verdict,
             summary=f"{name} as the test wants it",
             content=content or {},
             target=target,
+            warehouse=warehouse,
             data=data,
+            run=run,
         )
 
     def sign(self, *roles: str) -> None:

@@ -108,7 +108,11 @@ def test_exercises_that_never_ran_are_listed(project_root: Path, nothing: Path) 
         "ran_at": NOW.isoformat(),
     }
     envelope.write(
-        project_root, "exercises", verdict="fail", summary="1", content={"exercises": [one]}
+        envelope.begin(project_root),
+        "exercises",
+        verdict="fail",
+        summary="1",
+        content={"exercises": [one]},
     )
     found = look(project_root, nothing).exercises
     assert not isinstance(found, Absence)
