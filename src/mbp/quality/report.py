@@ -32,7 +32,7 @@ def render(
     """
     outside = [one for one, _ in findings if partial and one.verdict == "not run"]
     findings = [pair for pair in findings if pair[0] not in outside]
-    lines = [f"stale: {note}" for note in notes]
+    lines = [f"note: {note}" for note in notes]
     lines += [f"partial: {note}" for note in partial]
     if partial:
         lines.append(f"partial: {len(outside)} rules were not checked by this run")

@@ -12,7 +12,6 @@ import pytest
 from tests.python.documents.conftest import TODAY, Found, Spoil
 from typer.testing import CliRunner
 
-from mbp.evidence import envelope
 from mbp.cli import app, register
 from mbp.documents import DocumentReport, check_documents
 from mbp.documents.codes import RULES
@@ -20,6 +19,7 @@ from mbp.documents.reading import Document
 from mbp.documents.run import judge
 from mbp.documents.world import World
 from mbp.errors import MbpError
+from mbp.evidence import envelope
 
 DECISION = "docs/adr/adr_001_dec_latency_slo.md"
 OTHER = "docs/adr/adr_002_rule_based_resolution.md"
