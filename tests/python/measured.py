@@ -7,6 +7,8 @@ import json
 from copy import deepcopy
 from typing import Any
 
+from mbp.evidence.derive_runs import PROOF_GAPS
+
 BILL_PATH = "target/evidence/sbom.cdx.json"
 BILL = json.dumps({"bomFormat": "CycloneDX", "components": [{"name": "a"}, {"name": "b"}]}).encode()
 TARGET_ZERO = {"target": {"operator": "==", "bound": 0.0}, "minimum_samples": 1}
@@ -36,6 +38,12 @@ def log_source(**changes: Any) -> dict[str, Any]:
 
 
 _PASSED: dict[str, dict[str, Any]] = {
+    "proof": {
+        "engine": "duckdb",
+        "complete": True,
+        "rules": [{"rule_id": "a", "severity": "error", "proved": True, "problems": []}],
+        **{name: [] for name in PROOF_GAPS},
+    },
     "build": {
         "passed": True,
         "target": "duckdb",
@@ -55,6 +63,7 @@ _PASSED: dict[str, dict[str, Any]] = {
             }
         ],
         "selected": False,
+        "partial": [],
     },
     "dbt_tests": {
         "kpi_id": "dbt_tests",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import psycopg2
@@ -29,7 +30,13 @@ from mbp.quality.failures import read_artifact
 from mbp.quality.findings import collect
 from mbp.quality.measurable import not_measurable
 from mbp.reporting.progress import progress
+from mbp.runs.artifacts import claim_of_run
+from mbp.runs.claims import Asked, Claim, objections
+from mbp.runs.control import read_control, warehouse_id
 from mbp.warehouse import connect
+
+if TYPE_CHECKING:
+    from mbp.evidence.envelope import Begun
 
 MODELS = "model"
 DOCS_PAGE = "static_index.html"
@@ -53,8 +60,12 @@ def build(request: BuildRequest) -> BuildSummary:
         MbpError: something that must be there is not (stale contracts, a seed file, the warehouse),
             dbt could not run at all, or nothing was tested.
     """
+    # It builds on this package.
+    from mbp.evidence import envelope
+
     started = time.perf_counter()
     root = request.root
+    begun = envelope.begin(root)
     target = target_name(request.target)
     raw = raw_origin()
     # dbt build has lines of its own; what comes before and after it is quiet for seconds.
@@ -96,8 +107,10 @@ def build(request: BuildRequest) -> BuildSummary:
             manifest=parsed.result,
             quiet=True,
         )
+        claim, objected = _claim(root, target, reasons)
         summary = _summarise(
             request,
+            partial=() if request.select else objected,
             target=target,
             raw=raw,
             contracts=contracts,
@@ -110,28 +123,33 @@ def build(request: BuildRequest) -> BuildSummary:
         told = take_snapshot(root, target) if summary.passed else "kept: this build did not pass"
         summary = replace(summary, snapshot=told, seconds=time.perf_counter() - started)
     if not request.select:
-        write_evidence(root, target, summary)
+        write_evidence(begun, target, summary, claim)
     return summary
 
 
-def write_evidence(root: Path, target: str, summary: BuildSummary) -> None:
-    """What a build of the whole project came to, with the source and the data that it is of."""
+def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Claim) -> None:
+    """What a build of the whole project came to, with the source, run and data that it is of."""
     # They build on this package.
     from mbp.evidence import envelope
     from mbp.evidence.source import data_state
 
+    data = identity = None
     try:
-        with connect(root, target, read_only=True) as warehouse:
-            data = data_state(root, warehouse)
+        with connect(begun.root, target, read_only=True) as warehouse:
+            identity = warehouse_id(warehouse)
+            data = data_state(begun.root, warehouse)
     except MbpError:
-        data = None  # what was not built has no state, and the verdict below says so
+        pass  # what was not built has no state, and the verdict below says so
     envelope.write(
-        root,
+        begun,
         "build",
-        summary=f"{summary.models_built} models built, {summary.models_failed} failed",
+        summary=f"{summary.models_built} models built, {summary.models_failed} failed"
+        + "".join(f"; {told}" for told in summary.partial),
         content=as_json(summary),
         target=target,
+        warehouse=identity,
         data=data,
+        run=claim,
     )
 
 
@@ -168,9 +186,21 @@ def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> lis
     return sorted(names[rule_id] for rule_id in rule_ids)
 
 
+def _claim(root: Path, target: str, reasons: Mapping[str, str]) -> tuple[Claim, tuple[str, ...]]:
+    """What the run that just ended is of, and why it does not count for the whole project."""
+    folder = target_path(root)
+    manifest = read_artifact(folder, "manifest.json", root)
+    run_results = read_artifact(folder, "run_results.json", root)
+    claim = claim_of_run(root, manifest, run_results, target=target, unmeasurable=reasons)
+    with connect(root, target, read_only=True) as warehouse:
+        asked = Asked(datetime.now(UTC), target, control=read_control(warehouse))
+    return claim, tuple(str(one) for one in objections(claim, asked))
+
+
 def _summarise(
     request: BuildRequest,
     *,
+    partial: Sequence[str],
     target: str,
     raw: str,
     contracts: Sequence[Contract],
@@ -213,6 +243,7 @@ def _summarise(
         notes=notes,
         seconds=time.perf_counter() - started,
         selected=bool(request.select),
+        partial=partial,
     )
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from itertools import takewhile
@@ -20,6 +20,8 @@ from mbp.warehouse.profile import profiles_file
 
 PROFILES = "profiles.yml"
 DEFAULT_TARGET = "duckdb"
+# Commands that leave results of nodes.
+RUNNING = ("build", "run", "seed", "snapshot", "test")
 TARGETS = ("duckdb", "postgres", "spark", "spark_cluster")
 
 
@@ -114,6 +116,15 @@ def demand(outcome: DbtOutcome) -> DbtOutcome:
     return outcome
 
 
+def _stamped(manifest: Any) -> Callable[[Any], None]:
+    """Gives a manifest that was read before the id of the run: its artifacts are then of one invocation."""
+
+    def stamp(event: Any) -> None:
+        manifest.metadata.invocation_id = event.info.invocation_id
+
+    return stamp
+
+
 def run_dbt(
     root: Path,
     arguments: Sequence[str],
@@ -181,7 +192,8 @@ def run_dbt(
                 # Behind the command's words, so that an option without its value does not take a place for it.
                 words = list(takewhile(lambda one: not one.startswith("-"), arguments))
                 given = [*words, *places, *arguments[len(words) :]]
-                outcome = dbtRunner(manifest=manifest).invoke([*standing, *given])
+                callbacks = [_stamped(manifest)] if manifest and words[0] in RUNNING else []
+                outcome = dbtRunner(manifest, callbacks).invoke([*standing, *given])
             # dbt writes what it has read itself, and most commands write once more when they have run.
             if known and (arguments[0] in parsed.SILENT or outcome.exception is not None):
                 parsed.write(manifest, artifacts / "target" if artifacts else target_path(root))

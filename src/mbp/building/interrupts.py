@@ -11,8 +11,12 @@ from typing import Any
 @contextmanager
 def without_traceback() -> Iterator[None]:
     """dbt inside of the block says of an interrupt only that it came; the traceback of any other error stays."""
-    from dbt.cli import requires
+    import importlib
+
     from dbt.events.types import MainEncounteredError, MainStackTrace
+
+    # It imports the function, and does not export it.
+    requires: Any = importlib.import_module("dbt.cli.requires")
 
     fire_event = requires.fire_event
 

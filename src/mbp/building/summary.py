@@ -46,6 +46,7 @@ class BuildSummary:
         seconds: wall clock of the whole command.
         selected: True when only a part of the project was asked for.
         snapshot: what became of the snapshot for degraded readers, '' when none was asked for.
+        partial: why the run does not count for the whole project that was asked for; empty when it does.
     """
 
     target: str
@@ -62,10 +63,11 @@ class BuildSummary:
     seconds: float
     selected: bool
     snapshot: str = ""
+    partial: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
-        """False when an error finding stands, a model failed, or a public dataset is empty.
+        """False when an error finding stands, a model failed, a public dataset is empty, or nodes were left out.
 
         When only a part was asked for, rules outside of it do not count against the build. A rule that this source
         cannot show does not fail the build either, but it is no pass: gate, watcher and CI count it as not measured.
@@ -78,7 +80,7 @@ class BuildSummary:
             and not (self.selected and finding.verdict == "not run")
         ]
         unreadable = None in self.rows.values()
-        return not (blocking or self.models_failed or self.empty or unreadable)
+        return not (blocking or self.models_failed or self.empty or unreadable or self.partial)
 
 
 def column_of(finding: Finding) -> str:
@@ -143,6 +145,7 @@ def render(summary: BuildSummary) -> str:
     if summary.snapshot:
         lines.append(f"snapshot {summary.snapshot}")
     lines += _findings(summary)
+    lines += [f"partial  {reason}" for reason in summary.partial]
     lines += [f"note     {note}" for note in summary.notes]
     return "\n".join(lines) + "\n"
 

@@ -72,14 +72,16 @@ def check(
     Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
     """
     from mbp.documents import check_documents
+    from mbp.evidence import envelope
     from mbp.reporting import forms
     from mbp.reporting.progress import progress
 
     root = project_root()
+    begun = envelope.begin(root)
     with progress() as shown:
         shown.say("reading decisions, runbooks and the plan, and running their queries")
         report = check_documents(root)
-    report.write_evidence(root)
+    report.write_evidence(begun)
     suite = report.suite()
     typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
     if not report.passed:

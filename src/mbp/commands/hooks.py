@@ -88,18 +88,28 @@ def watch(
 
 def deploy_check(
     merge: Annotated[bool, typer.Option("--merge", help="Ask for a merge instead.")] = False,
+    target: Target = None,
 ) -> None:
     """May we deploy (or merge)? Reads release.lock, as the last watch left it.
 
-    What blocks a merge blocks a deployment too. Exit code: 0 yes, 1 blocked, 2 nobody looked.
+    The lock counts for the target, the warehouse and the source that were watched. What blocks a merge blocks a
+    deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of something else.
     """
+    from mbp.building.dbt_process import target_name
+    from mbp.evidence.source import source_of
     from mbp.hooks.policy import load_hooks
-    from mbp.hooks.state import read_lock, state_folder
+    from mbp.hooks.state import LockOf, demand_lock, read_lock, state_folder
     from mbp.paths import project_root
+    from mbp.runs.control import warehouse_id
+    from mbp.warehouse import connect
 
     root = project_root()
     hours = load_hooks(root).limits["lock_max_age_hours"]
-    blocks = read_lock(root, state_folder(root), hours, datetime.now(UTC))
+    folder = state_folder(root)
+    demand_lock(root, folder)
+    with connect(root, target, read_only=True) as warehouse:
+        of = LockOf(target_name(target), warehouse_id(warehouse), source_of(root).digest)
+    blocks = read_lock(root, folder, hours, datetime.now(UTC), of=of)
     asked = "merge" if merge else "deployment"
     blocks = [block for block in blocks if block.kind == "merge" or not merge]
     for block in blocks:
@@ -155,8 +165,6 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
     Exit code: 0 all measured and on target, 1 one is off target, 2 one could not be measured (no run, a stale one), or
     there is no warehouse.
     """
-    from dataclasses import asdict
-
     from mbp.hooks.collect import collect as collecting
     from mbp.hooks.policy import load_hooks
     from mbp.hooks.reference import on_target
@@ -167,7 +175,7 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
     sheet = load_hooks(root).sheet
     missed = [one for one in found if not on_target(sheet.kpis[one.kpi_id], one.value)]
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=2, default=str))
+        typer.echo(json.dumps([one.content() for one in found], indent=2, default=str))
     else:
         for one in found:
             value = "-" if one.value is None else f"{one.value:g}"

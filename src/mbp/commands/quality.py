@@ -87,8 +87,9 @@ def failures(
 ) -> None:
     """Show what the last run found: rule, owner, meaning and failing rows, personal values masked.
 
-    Exit code: 0 nothing found, 1 findings, 2 there is no run, it is not of the project as it is, or the loaded source
-    lacks what an error rule reads.
+    A run of a part of the project speaks of that part alone. Exit code: 0 the whole project was checked and nothing was
+    found, 1 findings, 2 there is no run, its results are stale or of another warehouse, it was partial without a
+    finding, or the loaded source lacks what an error rule reads.
     """
     from mbp.paths import project_root
     from mbp.quality import report
@@ -96,13 +97,16 @@ def failures(
 
     found = look_at_last_run(project_root(), target=target, limit=limit)
     if as_json:
-        document = report.as_json(found.findings, found.passed, found.notes)
+        document = report.as_json(found.findings, found.passed, found.notes, found.partial)
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        typer.echo(report.render(found.findings, found.passed, found.notes), nl=False)
+        text = report.render(found.findings, found.passed, found.notes, found.partial)
+        typer.echo(text, nl=False)
     demand_current(found.notes)
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
+    if found.partial:
+        raise MbpError(f"nothing was found, in {found.partial[0]}", cure="run `mbp build`")
     if found.unmeasured:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
 
@@ -197,6 +201,7 @@ def prove(
     A whole run is evidence for the gate (target/evidence/proof.json). Exit code: 0 proved, or nothing changed, 1
     something differs from tests/dbt/fixtures/expected_findings.yaml, 2 could not run.
     """
+    from mbp.evidence.envelope import begin
     from mbp.paths import project_root
     from mbp.quality import score
     from mbp.quality.proof import write_proof
@@ -204,6 +209,7 @@ def prove(
     from mbp.reporting.progress import progress
 
     root = project_root()
+    begun = begin(root)
     with progress() as shown:
         result = run(
             root,
@@ -212,7 +218,7 @@ def prove(
             changed_since=changed_since,
             shown=shown,
         )
-    write_proof(root, result)
+    write_proof(begun, result)
     if as_json:
         typer.echo(json.dumps(score.as_json(result), indent=2, ensure_ascii=False))
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,19 @@ SCHEMA = closed(
             "minProperties": 1,
             "additionalProperties": closed({"name": TEXT, "channel": TEXT}),
         },
+        "not_demanded": {
+            "type": "array",
+            "items": closed(
+                {
+                    "node": TEXT,
+                    "reason": TEXT,
+                    "owner": TEXT,
+                    "until": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+                }
+            ),
+        },
     },
-    optional=("exceptions",),
+    optional=("exceptions", "not_demanded"),
 )
 
 
@@ -120,6 +132,21 @@ class FamilyException:
 
 
 @dataclass(frozen=True)
+class NotDemanded:
+    """A node of dbt, or a rule, that a run need not cover to count for the whole project, and why.
+
+    Attributes:
+        node: dbt's unique id, or the id of a rule.
+        until: the last day on which it is left out.
+    """
+
+    node: str
+    reason: str
+    owner: str
+    until: date
+
+
+@dataclass(frozen=True)
 class Policy:
     """The policy as read.
 
@@ -138,7 +165,12 @@ class Policy:
     required_families: tuple[str, ...]
     exceptions: tuple[FamilyException, ...]
     owners: Mapping[str, str]
+    not_demanded: tuple[NotDemanded, ...] = ()
     path: str = POLICY
+
+    def excused(self, today: date) -> dict[str, str]:
+        """Nodes and rules that a run need not cover on that day -> why."""
+        return {one.node: one.reason for one in self.not_demanded if today <= one.until}
 
     @property
     def nightly(self) -> dict[str, str]:
@@ -221,8 +253,29 @@ def policy_of(text: str) -> Policy:
         required_families=tuple(value["required_families"]),
         exceptions=tuple(exceptions),
         owners={team: entry["name"] for team, entry in value["owners"].items()},
+        not_demanded=tuple(_not_demanded(document, value)),
         path=name,
     )
+
+
+def _not_demanded(document: Any, value: Mapping[str, Any]) -> Iterator[NotDemanded]:
+    for index, entry in enumerate(value.get("not_demanded", ())):
+        place = document["not_demanded"][index]
+        if entry["owner"] not in value["owners"]:
+            raise MbpError(
+                f"unknown owner {entry['owner']!r}",
+                path=POLICY,
+                line=line_of(place, "owner"),
+                cure=did_you_mean(entry["owner"], list(value["owners"])),
+            )
+        try:
+            until = date.fromisoformat(entry["until"])
+        except ValueError as error:
+            line = line_of(place, "until")
+            raise MbpError(
+                f"until: {error}", path=POLICY, line=line, cure="write a day like 2026-12-31"
+            ) from error
+        yield NotDemanded(entry["node"], entry["reason"], entry["owner"], until)
 
 
 def _family(name: str, entry: Mapping[str, str], line: int | None) -> Family:

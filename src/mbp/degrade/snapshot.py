@@ -11,8 +11,9 @@ from mbp.degrade import engine
 from mbp.degrade.engine import LIVE, SNAPSHOTS, place
 from mbp.degrade.switch import Copy, RefusedError, copies, demand_built, in_force, project_now
 from mbp.hooks.collect import few
-from mbp.quality.failures import demand_current, findings_of_last_run
+from mbp.quality.failures import findings_of_last_run
 from mbp.quality.unmeasured import waived_rules
+from mbp.runs.claims import whole_text
 from mbp.warehouse import Warehouse, connect
 
 
@@ -52,7 +53,9 @@ def green_build(root: Path, target: str) -> tuple[list[str], str]:
     """
     run = findings_of_last_run(root, target)
     cure = "`mbp build`; the snapshot before is kept"
-    demand_current(run.notes)
+    if run.objections:
+        told = whole_text(run.objections)
+        raise RefusedError(f"the last run of dbt does not count: {told}", cure=cure)
     rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
     judged = [one for one in run.findings if one.rule_id in rules]
     waived = waived_rules(root, [one.rule_id for one in judged if one.is_unmeasured])

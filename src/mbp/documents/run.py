@@ -85,12 +85,16 @@ class DocumentReport:
         checked = [one.path for one in self.entries]
         return Suite(NAME, checked, self.findings, RULES, {"documents": self._documents()})
 
-    def write_evidence(self, root: Path) -> Path:
-        """Writes target/evidence/documents.json for the gate."""
+    def write_evidence(self, begun: envelope.Begun) -> Path:
+        """Writes target/evidence/documents.json for the gate.
+
+        Args:
+            begun: taken before the documents were read.
+        """
         kinds = [one.kind for one in self.entries]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind, _ in PATTERNS)
         return envelope.write(
-            root,
+            begun,
             EVIDENCE,
             summary=f"Documents: {counted}; {len(self.findings)} findings.",
             content={

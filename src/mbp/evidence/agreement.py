@@ -21,6 +21,7 @@ from mbp.evidence.demanded import (
     waiver_stands_in,
 )
 from mbp.evidence.derive import contradiction
+from mbp.evidence.envelope import KEYS, VERSION
 from mbp.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
 from mbp.gate.report import GO, NO_GO
 from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off_subject
@@ -31,8 +32,8 @@ from mbp.waivers.model import FOLDER as WAIVERS
 
 GOOD = ("pass", "waived")
 MEASUREMENTS = "target/evidence"
-# What a measurement of `mbp.evidence.envelope` has; a bill of materials in the same folder has not.
-ENVELOPE_KEYS = {"name", "source", "verdict", "content", "target", "measured_at"}
+# What a measurement of `mbp.evidence.envelope` has in every version; a bill of materials in the same folder has not.
+MEASUREMENT_KEYS = {"verdict", "content", "summary"}
 
 
 @dataclass
@@ -114,7 +115,7 @@ def _measurement(
         if place.endswith(".json"):
             yield Finding("evidence", place, f"is no JSON ({error})")
         return
-    if not isinstance(document, dict) or not document.keys() >= ENVELOPE_KEYS:
+    if not isinstance(document, dict) or not document.keys() >= MEASUREMENT_KEYS:
         return
     found[place] = document
     if Path(place).stem != document["name"]:
@@ -137,9 +138,25 @@ def _there(place: str, members: Mapping[str, bytes], folders: set[str]) -> bool:
 def _of_this_source(
     report: Mapping[str, Any], check: Mapping[str, Any], place: str, found: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    if found["source"] != report["source"]:
+    if found.get("version") != VERSION or not found.keys() >= KEYS:
+        told = f"is no measurement of version {VERSION}, and the check {check['id']} {check['verdict']} on it"
+        yield Finding("evidence", place, told)
+        return
+    if found["source"] != report["source"] or found["source_after"] != report["source"]:
         told = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
         yield Finding("other_source", place, told)
+    if check["verdict"] == "pass" and found["target"] == report["target"]:
+        if found["warehouse"] is None or found["warehouse"] != report["warehouse"]:
+            told = (
+                f"is of another warehouse than the pack, and the check {check['id']} passed on it"
+            )
+            yield Finding("other_warehouse", place, told)
+        nodes = found["nodes"]
+        if found["invocation"] is not None and (
+            not isinstance(nodes, dict) or not 0 < nodes["demanded"] <= nodes["covered"]
+        ):
+            told = f"is of a part of the project, and the check {check['id']} passed on it"
+            yield Finding("partial", place, told)
     if check["verdict"] == "pass" and found["data"] not in (None, report["data"]):
         told = f"is of another data state than the pack, and the check {check['id']} passed on it"
         yield Finding("other_data", place, told)

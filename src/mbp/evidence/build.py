@@ -82,7 +82,7 @@ def settled(root: Path, report: GateReport) -> GateReport:
         for name in envelope.names(root):
             if name.startswith("gate_"):
                 continue
-            measured = _measured_at(root, name)
+            measured = _ended_at(root, name)
             if measured is not None and measured > then:
                 return report
     except (MbpError, KeyError, ValueError):
@@ -90,9 +90,9 @@ def settled(root: Path, report: GateReport) -> GateReport:
     return at_that_time
 
 
-def _measured_at(root: Path, name: str) -> datetime | None:
+def _ended_at(root: Path, name: str) -> datetime | None:
     try:
-        return envelope.read(root, name).measured_at
+        return envelope.read(root, name).ended_at
     except MbpError:
         return None  # no envelope, such as the report of a drill
 

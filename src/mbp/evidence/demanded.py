@@ -104,10 +104,11 @@ def evidence_counts(
         yield Finding("evidence", place, f"{inside}, {about}")
     if found["target"] not in (None, report["target"]):
         yield Finding("other_target", place, f"is of the target {found['target']}, {about}")
+    began, ended = (datetime.fromisoformat(found[key]) for key in ("began_at", "ended_at"))
     decided = datetime.fromisoformat(report["decided_at"])
     limit = check["source"].get("max_age_hours", definition["evidence_max_age_hours"])
-    measured = datetime.fromisoformat(found["measured_at"])
-    if why := moments.objection(measured, decided, timedelta(hours=limit)):
+    why = moments.objection(began, decided, timedelta(hours=limit))
+    if why := why or moments.objection(ended, decided, None):
         yield Finding("old_evidence", place, f"was measured {why}, {about}")
 
 

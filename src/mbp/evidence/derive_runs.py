@@ -16,6 +16,8 @@ TARGETS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
 }
 NOT_MEASURABLE = "not measurable"
+# Lists of a proof of the rules that have to be empty.
+PROOF_GAPS = ("clean_sample", "without_fault", "without_rule", "untested", "overridden")
 
 
 @derivation("build")
@@ -46,6 +48,7 @@ def of_build(content: Content, _: ReadFile) -> list[str]:
     consistent(content["passed"] is (not problems), f"`passed` is {content['passed']!r}")
     if not problems:
         demand(content["selected"] is False, "only a part of the project was built")
+        demand(not content["partial"], "; ".join(content["partial"]))
         demand(count(content["models_built"]) > 0, "no model was built")
         demand(bool(content["rows"]), "no public dataset was built")
         demand(sum(count(one["pass"]) for one in tests) > 0, "no test passed: nothing was tested")
@@ -175,3 +178,18 @@ def of_gate(content: Content, _: ReadFile) -> list[str]:
     wanted = "no-go" if problems else "go"
     consistent(content["verdict"] == wanted, f"it says {content['verdict']!r}, not {wanted!r}")
     return problems
+
+
+@derivation("proof")
+def of_proof(content: Content, _: ReadFile) -> list[str]:
+    """Every rule caught the fault that was planted for it, and nothing was left out."""
+    demand(content["complete"] is True, "only a part of the rules was tried")
+    demand(bool(content["rules"]), "no rule was tried")
+    problems = [
+        f"{one['rule_id']}: {'; '.join(one['problems']) or 'not proved'}"
+        for one in content["rules"]
+        if one["proved"] is not True or one["problems"]
+    ]
+    return problems + [
+        f"{name}: {', '.join(content[name])}" for name in PROOF_GAPS if content[name]
+    ]

@@ -23,6 +23,7 @@ from mbp.warehouse import Warehouse
 Members = Mapping[str, bytes]
 RELATION = re.compile(r"[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*")
 ARTIFACTS = ("manifest.json", "run_results.json", "catalog.json", "static_index.html")
+STATE = ("commit", "clean", "source", "target", "warehouse", "data")
 LOCKS = ("requirements.lock", "scripts/bootstrap.lock", "packages.yml")
 EVALUATIONS = "reliability.hook_evaluations"
 SPANS, LATENCY = "staging.stg_ops__otel_spans", "reliability.kpi_decision_latency"
@@ -310,7 +311,7 @@ def state(work: Work) -> Members:
     """Commit, source, data, and what the environment is locked to."""
     report = work.document
     locks = {name: sha256(content).hexdigest() for name, content in _locks(work.root)}
-    kept = {key: report[key] for key in ("commit", "clean", "source", "target", "data")}
+    kept = {key: report[key] for key in STATE}
     return {"state.json": as_json({**kept, "locks": locks})}
 
 

@@ -15,7 +15,10 @@ from mbp.documents import DocumentReport, check_documents
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.evidence.source import Source, data_state, source_of
+from mbp.hooks.state import LockOf
 from mbp.hooks.watch import Look, look
+from mbp.runs.claims import UNSAID, Asked, objections, whole_text
+from mbp.runs.control import Control, read_control
 from mbp.waivers import Waivers, valid_waivers
 from mbp.warehouse import Warehouse, connect
 
@@ -80,6 +83,23 @@ class Context:
 
         return kept(read)
 
+    @cached_property
+    def _control(self) -> Control | MbpError:
+        def read() -> Control:
+            with self.warehouse() as warehouse:
+                return read_control(warehouse)
+
+        return kept(read)
+
+    @property
+    def control(self) -> Control:
+        """The identity of the warehouse and the runs that were made in it.
+
+        Raises:
+            MbpError: it cannot be read, or has no identity.
+        """
+        return given(self._control)
+
     @property
     def source(self) -> Source:
         """Raises:
@@ -136,32 +156,47 @@ class Context:
             source: of the check: `evidence`, and perhaps `of` and `max_age_hours`.
 
         Raises:
-            NotMeasuredError: there is none, or it is of another source, target or data, or too old.
+            NotMeasuredError: there is none, or it is of another source, warehouse, run or data, or too old.
         """
         try:
             found = envelope.read(self.root, source["evidence"])
         except envelope.NoEvidenceError as error:
             raise NotMeasuredError("nobody measured it", path=error.path) from error
-        limit = timedelta(hours=source.get("max_age_hours", self.max_age_hours))
-        if reasons := list(self._objections(found, source.get("of", ["source"]), limit)):
-            raise NotMeasuredError(f"no evidence any more: {'; '.join(reasons)}", path=found.path)
+        asked = self.asked(
+            found,
+            needs_data="data" in source.get("of", ["source"]),
+            max_age=timedelta(hours=source.get("max_age_hours", self.max_age_hours)),
+        )
+        if reasons := objections(found.claim, asked):
+            raise NotMeasuredError(f"no evidence any more: {whole_text(reasons)}", path=found.path)
         return found
 
-    def _objections(self, found: envelope.Evidence, of: list[str], limit: timedelta) -> list[str]:
-        told = []
-        if why := moments.objection(found.measured_at, self.now, limit):
-            told.append(f"measured {why}")
-        if found.source is None:
-            told.append("of an unknown source")
-        elif found.source != self.source.digest:
-            told.append(f"of another source (commit {(found.commit or 'unknown')[:12]})")
-        if found.target not in (None, self.target):
-            told.append(f"of the target {found.target}")
-        elif "data" in of and found.data is None:
-            told.append("it does not say of which data")
-        elif found.data is not None and found.data != self.data:
-            told.append("of other data than the warehouse holds now")
-        return told
+    def asked(
+        self, found: envelope.Evidence, *, needs_data: bool, max_age: timedelta | None
+    ) -> Asked:
+        """What is asked of a measurement; the warehouse is read only for one that is of its target.
+
+        Raises:
+            MbpError: not a git repository, or a warehouse that cannot be read.
+        """
+        here = found.target == self.target
+        return Asked(
+            now=self.now,
+            target=self.target,
+            source=self.source.digest,
+            control=self.control if here else None,
+            data=self.data if here and found.data is not None else UNSAID,
+            needs_data=needs_data,
+            max_age=max_age,
+        )
+
+    def lock_of(self) -> LockOf:
+        """What the release lock has to be of.
+
+        Raises:
+            MbpError: not a git repository, or the warehouse has no identity.
+        """
+        return LockOf(self.target, self.control.warehouse_id, self.source.digest)
 
 
 def kept(read: Callable[[], T]) -> T | MbpError:

@@ -76,8 +76,9 @@ def _of(report: GateReport) -> str:
     commit = (report.commit or "unknown")[:12]
     changes = "" if report.clean else " with changes that are not committed"
     data = (report.data or "unknown")[:12]
+    warehouse = (report.warehouse or "unknown")[:12]
     return (
-        f"commit {commit}{changes}, target {report.target}, data {data},"
+        f"commit {commit}{changes}, target {report.target}, warehouse {warehouse}, data {data},"
         f" {report.decided_at:%Y-%m-%d %H:%M:%S} UTC"
     )
 

@@ -52,7 +52,7 @@ class GateReport:
         gate: such as M2.
         decided_at: in UTC.
         commit, clean, source: of the working copy (`mbp.evidence.source`); None outside of a repository.
-        target, data: the warehouse that was looked at, and the state of its public datasets.
+        target, warehouse, data: the dbt target, the id of its warehouse, and the state of its public datasets.
         definition_sha256: of the gate's definition file.
     """
 
@@ -63,6 +63,7 @@ class GateReport:
     clean: bool | None
     source: str | None
     target: str
+    warehouse: str | None
     data: str | None
     definition_sha256: str
     results: Sequence[CheckResult]
@@ -88,6 +89,7 @@ class GateReport:
             "clean": self.clean,
             "source": self.source,
             "target": self.target,
+            "warehouse": self.warehouse,
             "data": self.data,
             "definition_sha256": self.definition_sha256,
             "counts": self.counts(),

@@ -144,11 +144,12 @@ def no_open_decision(context: Context, check: CheckDefinition) -> Judged:
 
 @rule("state")
 def nothing_blocked(context: Context, _: CheckDefinition) -> Judged:
-    """The release lock is there, young, and empty."""
+    """The release lock is there, young, of this target, warehouse and source, and empty."""
     policy = context.look.policy
     folder = state_folder(context.root)
     try:
-        blocks = read_lock(context.root, folder, policy.limits["lock_max_age_hours"], context.now)
+        hours = policy.limits["lock_max_age_hours"]
+        blocks = read_lock(context.root, folder, hours, context.now, of=context.lock_of())
     except MbpError as error:
         raise NotMeasuredError(error.what, path=error.path) from error
     wrong = [f"{one.kind} by {one.hook_id}: {one.reason}" for one in blocks]

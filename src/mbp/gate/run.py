@@ -11,6 +11,7 @@ from typing import TypeVar
 from mbp.building.dbt_process import target_name
 from mbp.errors import MbpError
 from mbp.evidence import envelope
+from mbp.evidence.source import Source
 from mbp.files import write_text
 from mbp.gate.context import Context, given, kept
 from mbp.gate.definition import CheckDefinition, Gate, load_gate
@@ -48,6 +49,7 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
         clean=_known(lambda: context.source.clean),
         source=_known(lambda: context.source.digest),
         target=context.target,
+        warehouse=_known(lambda: context.control.warehouse_id),
         data=_known(lambda: context.data),
         definition_sha256=definition.sha256,
         results=tuple(judge(context, one) for one in definition.checks),
@@ -60,12 +62,17 @@ def keep(root: Path, report: GateReport) -> Path:
     from mbp.gate.forms import as_markdown
 
     name = f"gate_{report.gate}"
+    # The report holds the source that it was judged by: one that differs now voids the evidence.
+    source = None
+    if report.commit and report.source and report.clean is not None:
+        source = Source(report.commit, report.clean, report.source)
     path = envelope.write(
-        root,
+        envelope.Begun(root, report.decided_at, source),
         name,
         summary=f"{report.gate}: {report.verdict}",
         content=report.document(),
         target=report.target,
+        warehouse=report.warehouse,
         data=report.data,
     )
     write_text(envelope.evidence_folder(root) / f"{name}.md", as_markdown(report))

@@ -38,6 +38,7 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
         "definition": report["definition_sha256"],
         "source": report["source"],
         "target": report["target"],
+        "warehouse": report["warehouse"],
         "checklist": {
             one["id"]: f"{WAIVED} by {one['waiver']}"
             if one["verdict"] == WAIVED

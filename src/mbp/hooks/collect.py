@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mbp import moments
-from mbp.building.dbt_process import target_name, target_path
+from mbp.building.dbt_process import target_name
 from mbp.contracts import all_rules, load_contracts
+from mbp.contracts.policy import load_policy
 from mbp.contracts.sheet import Kpi
 from mbp.errors import MbpError
 from mbp.evidence import envelope
@@ -18,19 +18,22 @@ from mbp.evidence.source import data_state
 from mbp.hooks.coverage import hook_coverage
 from mbp.hooks.ledger import write
 from mbp.hooks.policy import digest, load_hooks
+from mbp.hooks.to_cover import demand_coverage
 from mbp.monitor.record import commit_of
-from mbp.quality.failures import findings_of_last_run, read_artifact
-from mbp.quality.freshness import generated_at
+from mbp.quality.failures import findings_of_last_run
 from mbp.quality.unmeasured import waived_rules
 from mbp.registry.check import Checked
 from mbp.registry.drift import find_drift
 from mbp.registry.run import check_all
 from mbp.reporting import Finding
+from mbp.runs.claims import Claim
+from mbp.runs.control import NODE_KINDS, warehouse_id
 from mbp.warehouse import connect
 
 # A run that is older tells nothing of today.
 LARGEST_AGE = timedelta(hours=24)
 GOOD = ("success", "pass", "warn", "no-op")
+CONTENT = ("kpi_id", "value", "samples", "detail", "evidence")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ class Collected:
     Attributes:
         value: None when it could not be measured; `detail` says why.
         samples: how much was looked at.
+        covered: ids of everything that was judged.
+        broken: those of them that are not as they should be.
+        run: of dbt, where the KPI is of one.
     """
 
     kpi_id: str
@@ -47,17 +53,26 @@ class Collected:
     samples: int
     detail: str
     evidence: Any
+    covered: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
+    run: Claim | None = None
+
+    def content(self) -> dict[str, Any]:
+        """For people and for the evidence."""
+        return {name: getattr(self, name) for name in CONTENT}
 
 
 def collect(root: Path, target: str | None) -> list[Collected]:
     """Measures, writes the evidence, and adds the values to `reliability.kpi_runs`.
 
-    What cannot be measured is written down as that: the watcher then sees no value, which is red.
+    What cannot be measured is written down as that: the watcher then sees no value, which is red. So is what does not
+    cover everything on which the KPI broke before (`mbp.hooks.to_cover`).
 
     Raises:
         MbpError: the hooks cannot be read, or there is no warehouse to write to.
     """
     target = target_name(target)
+    begun = envelope.begin(root)
     policy = load_hooks(root)
     measures: dict[str, Callable[[], Collected]] = {
         "schema_drift": lambda: schema_drift(root, target),
@@ -71,10 +86,22 @@ def collect(root: Path, target: str | None) -> list[Collected]:
         percent = 100.0 * (len(covered) - len(gaps)) / len(covered)
         told = "; ".join(f"{one.kpi_id}: {', '.join(one.gaps)}" for one in gaps) or "every hook"
         evidence = [asdict(one) for one in covered]
-        found.append(Collected("hook_coverage", percent, len(covered), told, evidence))
+        found.append(
+            Collected(
+                "hook_coverage",
+                percent,
+                len(covered),
+                told,
+                evidence,
+                frozenset(one.kpi_id for one in covered),
+                frozenset(one.kpi_id for one in gaps),
+            )
+        )
+        excused = load_policy(root).excused(datetime.now(UTC).date())
         _, clock = warehouse.query("select now_at from reliability.kpi_clock")
         commit = commit_of(root)
         with warehouse.transaction():
+            found = [demand_coverage(warehouse, one, excused) for one in found]
             for one in found:
                 row = {
                     "run_id": f"{one.kpi_id}/{digest([str(clock[0][0])])[:16]}",
@@ -86,15 +113,17 @@ def collect(root: Path, target: str | None) -> list[Collected]:
                     "measured_at": clock[0][0],
                 }
                 write(warehouse, "reliability.kpi_runs", "run_id", [row])
-        data = data_state(root, warehouse)
+        data, identity = data_state(root, warehouse), warehouse_id(warehouse)
     for one in found:
         envelope.write(
-            root,
+            begun,
             one.kpi_id,
             summary=f"{policy.sheet.kpis[one.kpi_id].name}: {one.detail}",
-            content={**asdict(one), **target_of(policy.sheet.kpis[one.kpi_id])},
+            content={**one.content(), **target_of(policy.sheet.kpis[one.kpi_id])},
             target=target,
+            warehouse=identity,
             data=data,
+            run=one.run,
         )
     return found
 
@@ -116,12 +145,16 @@ def schema_drift(root: Path, target: str) -> Collected:
     told = [f"{one.where} {one.subject}: {one.what}" for one in drift]
     told += [finding.sentence for finding, _ in forbidden]
     changes = [{**asdict(finding), "fingerprint": name} for finding, name in forbidden]
+    subjects = [one.subject for one in drift] + [one.subject for one, _ in forbidden]
+    datasets = frozenset(one.dataset for one in checked)
     return Collected(
         "schema_drift",
         len(told),
         places + len(checked),
         few(told),
         {"drift": [asdict(one) for one in drift], "changes": changes},
+        covered=datasets,
+        broken=datasets & {name.partition(".")[0] for name in subjects},
     )
 
 
@@ -144,14 +177,10 @@ def data_contract_break(root: Path, target: str) -> Collected:
     While a rule that this source cannot show carries no valid waiver there is no value, unless another one is broken.
 
     Raises:
-        MbpError: no run, one of another project or target, or one that is too old.
+        MbpError: no run, one of something else (`mbp.runs.claims`), or one that is too old.
     """
-    run = findings_of_last_run(root, target)
-    if run.notes:
-        raise MbpError(
-            f"the last run of dbt does not count: {run.notes[0]}", cure="run `mbp build`"
-        )
-    _refuse_old(run.run_results)
+    run = findings_of_last_run(root, target, max_age=LARGEST_AGE)
+    run.demand_whole()
     rules = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
     judged = [one for one in run.findings if one.rule_id in rules]
     unmeasured = [one.rule_id for one in judged if one.is_unmeasured]
@@ -172,6 +201,9 @@ def data_contract_break(root: Path, target: str) -> Collected:
         len(judged) - len(unmeasured),
         told,
         evidence,
+        frozenset(one.rule_id for one in judged if not one.is_unmeasured),
+        frozenset(one.rule_id for one in broken),
+        run.claim,
     )
 
 
@@ -179,22 +211,31 @@ def dbt_tests(root: Path, target: str) -> Collected:
     """Nodes of the last run of dbt that did not succeed.
 
     Raises:
-        MbpError: no run, one of another project or target, or one that is too old.
+        MbpError: no run, one of something else (`mbp.runs.claims`), or one that is too old.
     """
-    run = findings_of_last_run(root, target)
-    if run.notes:
-        raise MbpError(
-            f"the last run of dbt does not count: {run.notes[0]}", cure="run `mbp build`"
-        )
-    results = read_artifact(target_path(root), "run_results.json", root)
-    _refuse_old(results)
+    run = findings_of_last_run(root, target, max_age=LARGEST_AGE)
+    run.demand_whole()
+    results = [
+        one
+        for one in run.run_results["results"]
+        if one["unique_id"].partition(".")[0] in NODE_KINDS or one["status"] not in GOOD
+    ]
     failed = [
         {"node": one["unique_id"], "status": one["status"]}
-        for one in results["results"]
+        for one in results
         if one["status"] not in GOOD
     ]
     told = [f"{one['node']}: {one['status']}" for one in failed]
-    return Collected("dbt_tests", len(failed), len(results["results"]), few(told), failed)
+    return Collected(
+        "dbt_tests",
+        len(failed),
+        len(results),
+        few(told),
+        failed,
+        frozenset(one["unique_id"] for one in results),
+        frozenset(one["node"] for one in failed),
+        run.claim,
+    )
 
 
 def target_of(kpi: Kpi) -> dict[str, Any]:
@@ -208,12 +249,6 @@ def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:
         return measure()
     except MbpError as error:
         return Collected(kpi_id, None, 0, f"could not be measured: {error}", None)
-
-
-def _refuse_old(run_results: Any) -> None:
-    ran_at = generated_at(run_results, "run_results.json")
-    if why := moments.objection(ran_at, datetime.now(UTC), LARGEST_AGE):
-        raise MbpError(f"the last run of dbt was {why}", cure="`mbp build`")
 
 
 def few(told: list[str], most: int = 5) -> str:

@@ -15,6 +15,7 @@ from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.schema_check import check, did_you_mean
 from mbp.contracts.sheet import NAME
 from mbp.errors import MbpError
+from mbp.evidence import envelope
 from mbp.files import write_text
 from mbp.hooks import judge
 from mbp.hooks.collect import few
@@ -176,6 +177,7 @@ def exercise(
     Raises:
         MbpError: the hooks or the exercises are wrong, or the project cannot be built.
     """
+    begun = envelope.begin(root)
     policy = demand_whole(load_hooks(root))
     every = load_exercises(root, policy)
     names = [one.id for one in every]
@@ -185,7 +187,7 @@ def exercise(
     wanted = [one for one in every if not chosen or one.id in chosen]
     with TemporaryDirectory(prefix="mbp-exercise-") as folder:
         results = list(_all(root, Path(folder), policy, wanted, say, mutations))
-    judge.write_report(root, policy, every, results)
+    judge.write_report(begun, policy, every, results)
     return results
 
 

@@ -19,9 +19,11 @@ from mbp.hooks.measurements import WHOLE
 from mbp.hooks.outbox import pending
 from mbp.hooks.policy import HOOKS, Hook, HookPolicy
 from mbp.hooks.reference import on_target
-from mbp.hooks.state import read_lock, state_folder
+from mbp.hooks.state import LockOf, read_lock, state_folder
 from mbp.hooks.watch import Watched
-from mbp.hooks.world import World
+from mbp.hooks.world import TARGET, World
+from mbp.runs.claims import UNSAID
+from mbp.runs.control import warehouse_id
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def _wrong_effects(world: World, policy: HookPolicy, decision: Decision) -> list
     ]
     try:
         hours = policy.limits["lock_max_age_hours"]
-        blocks = read_lock(world.root, folder, hours, datetime.now(UTC))
+        with world.open() as warehouse:
+            of = LockOf(TARGET, warehouse_id(warehouse), UNSAID)
+        blocks = read_lock(world.root, folder, hours, datetime.now(UTC), of=of)
     except MbpError as error:
         return [*told, str(error)]
     kinds = {block.kind for block in blocks if block.decision_id == decision.decision_id}
@@ -202,7 +206,7 @@ def pretend_exercised(root: Path, policy: HookPolicy) -> None:
     """The world takes every hook as exercised: whether it is, is what the run finds out."""
     hooks = {hook.id: hook.definition_hash for hook in policy.hooks.values()}
     envelope.write(
-        root,
+        envelope.begin(root),
         exercises.NAME,
         summary="taken for granted",
         content=exercises.content(
@@ -220,14 +224,21 @@ def pretend_exercised(root: Path, policy: HookPolicy) -> None:
 
 
 def write_report(
-    root: Path, policy: HookPolicy, every: Sequence[Any], results: Sequence[Any]
+    begun: envelope.Begun, policy: HookPolicy, every: Sequence[Any], results: Sequence[Any]
 ) -> None:
-    """target/evidence/exercises.json: each exercise as it last ran; only what is in the file of today."""
+    """target/evidence/exercises.json: each exercise as it last ran; only what is in the file of today.
+
+    Args:
+        begun: taken before the first exercise.
+    """
+    root = begun.root
     try:
         old = dict(exercises.runs(envelope.read(root, exercises.NAME)))
     except MbpError:
         old = {}  # what cannot be read proves nothing, and is written anew
-    source = envelope.source_digest(root)
+    source = begun.source.digest if begun.source else None
+    if source != envelope.source_digest(root):
+        source = None  # it changed meanwhile: nobody can say of which source they are
     hooks = {one.id: {wanted.hook for wanted in one.expect} for one in every}
     for result in results:
         proved = {name: policy.hooks[name].definition_hash for name in sorted(hooks[result.id])}
@@ -249,7 +260,7 @@ def write_report(
     kept = [old[one.id] for one in every if one.id in old]
     passed = sum(bool(one["passed"]) for one in kept)
     envelope.write(
-        root,
+        begun,
         exercises.NAME,
         summary=f"{passed} of {len(every)} exercises passed, each as it last ran",
         content=exercises.content(kept, [one.id for one in every]),

@@ -10,14 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mbp import moments
 from mbp.errors import MbpError
 from mbp.files import write_text
 from mbp.paths import shown
+from mbp.runs.claims import Asked, Claim, Said, objections, whole_text
+from mbp.runs.control import Control
 
 DEFAULT = ".mbp"
 LOCK = "release.lock"
 KINDS = ("deploy", "merge")
+LOCK_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -58,40 +60,90 @@ def state_folder(root: Path) -> StateFolder:
     return StateFolder(root / os.environ.get("MBP_STATE_DIR", DEFAULT))
 
 
-def write_lock(folder: StateFolder, blocks: Sequence[Block], policy_hash: str) -> None:
+@dataclass(frozen=True)
+class LockOf:
+    """What a release lock is of.
+
+    Attributes:
+        target: dbt target.
+        warehouse: the id that is written in the warehouse of that target.
+        source: digest of the source whose policy was evaluated; None outside of a git repository. UNSAID: a reader
+            does not ask.
+    """
+
+    target: str
+    warehouse: str
+    source: Said
+
+
+def write_lock(
+    folder: StateFolder, blocks: Sequence[Block], policy_hash: str, *, of: LockOf
+) -> None:
     """Writes release.lock as a whole; an empty list says that somebody looked and nothing blocks."""
     document = {
-        "version": 1,
+        "version": LOCK_VERSION,
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "policy_hash": policy_hash,
+        **vars(of),
         "blocks": [vars(block) for block in blocks],
     }
     write_text(folder.lock, json.dumps(document, indent=2, sort_keys=True) + "\n")
 
 
-def read_lock(root: Path, folder: StateFolder, max_age_hours: int, now: datetime) -> list[Block]:
+def demand_lock(root: Path, folder: StateFolder) -> None:
+    """Raises:
+    MbpError: there is no lock; nothing else has to be asked then.
+    """
+    if not folder.lock.is_file():
+        raise MbpError(
+            "nobody looked: the file is not there",
+            path=shown(folder.lock, root),
+            cure="run `mbp watch --once` first",
+        )
+
+
+def read_lock(
+    root: Path, folder: StateFolder, max_age_hours: int, now: datetime, *, of: LockOf
+) -> list[Block]:
     """The blocks in force.
 
+    Args:
+        of: target, warehouse and source that are asked about.
+
     Raises:
-        MbpError: no lock file, one that cannot be read, is older than `max_age_hours`, or is of the future.
+        MbpError: no lock file, one that cannot be read, one of something else, or one that is older than
+            `max_age_hours` or of the future.
     """
+    demand_lock(root, folder)
     name = shown(folder.lock, root)
     cure = "run `mbp watch --once` first"
     try:
         document = json.loads(folder.lock.read_text(encoding="utf-8"))
+        if document["version"] != LOCK_VERSION:
+            raise ValueError(f"version {document['version']}, expected {LOCK_VERSION}")
         written = datetime.fromisoformat(document["written_at"])
         blocks = [Block(**entry) for entry in document["blocks"]]
-        why = moments.objection(written, now, timedelta(hours=max_age_hours))
-    except FileNotFoundError as error:
-        raise MbpError("nobody looked: the file is not there", path=name, cure=cure) from error
+        claim = Claim(
+            began_at=written,
+            ended_at=written,
+            source=document["source"],
+            source_after=document["source"],
+            target=str(document["target"]),
+            warehouse=document["warehouse"],
+        )
+        age = timedelta(hours=max_age_hours)
+        control = Control(of.warehouse, {})
+        asked = Asked(now, of.target, source=of.source, control=control, max_age=age)
+        reasons = objections(claim, asked)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"is not a release lock ({type(error).__name__}: {error})"
         raise MbpError(what, path=name, cure=cure) from error
     wrong = [block.kind for block in blocks if block.kind not in KINDS]
     if wrong:
         raise MbpError(f"unknown kind of block {wrong[0]!r}", path=name, cure=cure)
-    if why:
-        raise MbpError(f"was written {why}", path=name, cure=cure)
+    if reasons:
+        what = f"does not count: {whole_text(reasons)}"
+        raise MbpError(what, path=name, cure="run `mbp watch --once` on this source and target")
     return blocks
 
 

@@ -11,11 +11,13 @@ from mbp.building.dbt_process import target_name
 from mbp.cdc.alarm_limits import Limits, load_limits
 from mbp.cdc.watched import Alarm, alarms, read_watched
 from mbp.cdc.watched import Watched as Captured
+from mbp.evidence.envelope import source_digest
 from mbp.hooks import actions, alarming, ledger, outbox
 from mbp.hooks.decide import Decision, Outcome, decide
 from mbp.hooks.measurements import OpenDecision, Picture, picture_of
 from mbp.hooks.policy import HookPolicy, load_hooks
-from mbp.hooks.state import state_folder, write_lock
+from mbp.hooks.state import LockOf, state_folder, write_lock
+from mbp.runs.control import warehouse_id
 from mbp.warehouse import Warehouse, connect
 
 
@@ -113,6 +115,8 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
         MbpError: policy, warehouse, state folder or an endpoint cannot be used.
     """
     to = outbox.endpoints()
+    # Before the policy is read: what changes afterwards is another source than the one in the lock.
+    source = source_digest(root)
     if dry_run:
         seen = look(root, target)
         still_open = _still_open(seen.picture, seen.outcome)
@@ -122,6 +126,7 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
     policy, limits = load_hooks(root), load_limits(root)
     folder = state_folder(root)
     with connect(root, target_name(target), create=False) as warehouse:
+        of = LockOf(target_name(target), warehouse_id(warehouse), source)
         seen = _look(policy, limits, warehouse)
         picture, outcome = seen.picture, seen.outcome
         alerts = to.alertmanager is not None
@@ -134,7 +139,7 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
             for one in outcome.recovered
         }
         still_open = _still_open(picture, outcome)
-        write_lock(folder, actions.blocks(policy, still_open), policy.hash)
+        write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
         with warehouse.transaction():
             rows = ledger.opened_rows(policy, outcome, done)
             rows += ledger.recovered_rows(policy, outcome, done)

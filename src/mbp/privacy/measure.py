@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mbp.errors import MbpError
-from mbp.evidence.envelope import write
+from mbp.evidence.envelope import begin, write
 from mbp.privacy.corpus import Line, generate
 from mbp.privacy.policy import KINDS, Policy, load_policy
 from mbp.privacy.scan import hits
@@ -116,6 +116,7 @@ def measure_project(root: Path) -> Measured:
     Raises:
         MbpError: the policy cannot be read, or a detector crashed.
     """
+    begun = begin(root)
     policy = load_policy(root)
     samples = [
         measure(name, seed, generate(seed, policy.corpus_lines), policy)
@@ -131,7 +132,7 @@ def measure_project(root: Path) -> Measured:
     lines_of_all = sum(sample.lines for sample in measured.samples)
     missed = measured.missed
     write(
-        root,
+        begun,
         EVIDENCE,
         summary=missed[0]
         if missed

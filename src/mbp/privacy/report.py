@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.errors import MbpError
-from mbp.evidence.envelope import EvidenceVerdict, write
+from mbp.evidence.envelope import EvidenceVerdict, begin, write
 from mbp.privacy.allowances import Judged, judge
 from mbp.privacy.policy import UNREAD, Policy, load_policy
 from mbp.privacy.scan import Finding, scan_file
@@ -93,16 +93,18 @@ def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
     Raises:
         MbpError: the policy cannot be read.
     """
+    begun = begin(root)
     policy = load_policy(root)
     looker = Looker(root, target, policy)
     looked = looker.look(say)
     report = Report(looked, _judged(looked, policy))
     write(
-        root,
+        begun,
         EVIDENCE,
         summary=report.summary(),
         content=report.content(),
         target=target,
+        warehouse=looker.warehouse,
         data=looker.data,
     )
     return report

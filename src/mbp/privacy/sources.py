@@ -19,6 +19,7 @@ from mbp.privacy.scan import Finding, scan_file
 from mbp.privacy.tables import Rows, datasets, log_table, published
 from mbp.registry.documents import git
 from mbp.reporting.progress import SILENT, Say
+from mbp.runs.control import warehouse_id
 from mbp.warehouse import Warehouse, connect
 
 WAREHOUSE_KINDS = ("table", "datasets", "published")
@@ -46,11 +47,13 @@ class Looker:
     """Looks at each file and table once, however many sources name it.
 
     Attributes:
-        data: the state of the public datasets that were looked at; None when they could not be read.
+        warehouse: the id of the warehouse that was looked at; None when it could not be read.
+        data: the state of its public datasets; None when they could not be read.
     """
 
     def __init__(self, root: Path, target: str, policy: Policy) -> None:
         self.root, self.target, self.policy = root, target, policy
+        self.warehouse: str | None = None
         self.data: str | None = None
         self._seen: dict[Path, list[Finding]] = {}
 
@@ -62,6 +65,7 @@ class Looker:
             if any(one.kind in WAREHOUSE_KINDS for one in self.policy.sources):
                 try:
                     warehouse = stack.enter_context(connect(self.root, self.target, read_only=True))
+                    self.warehouse = warehouse_id(warehouse)
                     self.data = data_state(self.root, warehouse)
                 except MbpError as error:
                     unreachable = str(error)

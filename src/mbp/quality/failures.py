@@ -5,35 +5,52 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from mbp.building.dbt_process import target_name, target_path
-from mbp.building.preflight import SAMPLE, raw_origin
 from mbp.building.project import source_facts
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.errors import MbpError
 from mbp.paths import shown
 from mbp.quality.classes import Classes
 from mbp.quality.findings import Finding, collect
-from mbp.quality.freshness import stale_reasons
-from mbp.quality.measurable import NOTHING_ABSENT, not_measurable
+from mbp.quality.measurable import not_measurable
 from mbp.quality.samples import Sample, columns_of, sample_query, take_sample
+from mbp.runs.artifacts import claim_of_run
+from mbp.runs.claims import Asked, Claim, Objection, Way, objections, whole_text
+from mbp.runs.control import read_control
 from mbp.warehouse import connect
+
+NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
 class Failures:
-    """What was found: findings with their rows (in order), how many held, remarks on staleness."""
+    """What was found.
+
+    Attributes:
+        findings: with their rows, in order.
+        passed: how many tests and rules held.
+        notes: why the results do not count at all; empty when they do.
+        partial: why they speak of a part of the project alone; empty when they speak of all.
+    """
 
     findings: Sequence[tuple[Finding, Sample]]
     passed: int
     notes: Sequence[str]
+    partial: Sequence[str] = ()
 
     @property
     def found(self) -> bool:
-        """True when anything was measured and does not hold, or was not run."""
-        return any(not finding.holds and not finding.is_unmeasured for finding, _ in self.findings)
+        """True when anything that the run covered and measured does not hold."""
+        return any(
+            not finding.holds
+            and not finding.is_unmeasured
+            and not (self.partial and finding.verdict == NOT_RUN)
+            for finding, _ in self.findings
+        )
 
     @property
     def unmeasured(self) -> list[str]:
@@ -98,13 +115,39 @@ def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True)
 class LastRun:
-    """The last run of dbt: its artifacts, the verdict on every test and rule, remarks on staleness."""
+    """The last run of dbt: its artifacts and the verdict on every test and rule.
+
+    Attributes:
+        claim: of which warehouse, nodes and time the run is.
+        objections: why it does not count for the whole project, as it is now and in this warehouse.
+    """
 
     manifest: Mapping[str, Any]
     run_results: Mapping[str, Any]
     contracts: Sequence[Contract]
     findings: Sequence[Finding]
-    notes: Sequence[str]
+    claim: Claim
+    objections: Sequence[Objection]
+
+    @property
+    def notes(self) -> list[str]:
+        """Why no result of the run counts."""
+        return [one.text for one in self.objections if one.way is not Way.PARTIAL]
+
+    @property
+    def partial(self) -> list[str]:
+        """Why the results speak of a part of the project alone."""
+        return [one.text for one in self.objections if one.way is Way.PARTIAL]
+
+    def demand_whole(self) -> None:
+        """Raises:
+        MbpError: the run does not count for the whole project.
+        """
+        if self.objections:
+            raise MbpError(
+                f"the last run of dbt does not count: {whole_text(self.objections)}",
+                cure="run `mbp build`",
+            )
 
 
 def demand_current(notes: Sequence[str]) -> None:
@@ -123,24 +166,28 @@ def demand_current(notes: Sequence[str]) -> None:
         )
 
 
-def findings_of_last_run(root: Path, target: str) -> LastRun:
-    """Reads the artifacts of the last run.
+def findings_of_last_run(root: Path, target: str, *, max_age: timedelta | None = None) -> LastRun:
+    """Reads the artifacts of the last run, and asks the warehouse whether it was made there.
+
+    Args:
+        max_age: an older run does not count.
 
     Raises:
-        MbpError: no readable artifacts, no test in them, or no warehouse to ask what is loaded.
+        MbpError: no readable artifacts, no test in them, or no warehouse to ask.
     """
     folder = target_path(root)
     manifest = read_artifact(folder, "manifest.json", root)
     run_results = read_artifact(folder, "run_results.json", root)
     contracts = load_contracts(root)
     rules = all_rules(contracts)
-    facts = NOTHING_ABSENT
-    if raw_origin() != SAMPLE:
-        with connect(root, target, read_only=True) as warehouse:
-            facts = source_facts(root, warehouse)
-    found = collect(manifest, run_results, rules, not_measurable=not_measurable(rules, facts))
-    notes = stale_reasons(root, manifest, run_results, target=target)
-    return LastRun(manifest, run_results, contracts, found, notes)
+    with connect(root, target, read_only=True) as warehouse:
+        control = read_control(warehouse)
+        facts = source_facts(root, warehouse)
+    reasons = not_measurable(rules, facts)
+    found = collect(manifest, run_results, rules, not_measurable=reasons)
+    claim = claim_of_run(root, manifest, run_results, target=target, unmeasurable=reasons)
+    asked = Asked(datetime.now(UTC), target, control=control, max_age=max_age)
+    return LastRun(manifest, run_results, contracts, found, claim, objections(claim, asked))
 
 
 def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -> Failures:
@@ -183,4 +230,5 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
         findings=[(finding, samples.get(finding.rule_id, Sample())) for finding in told],
         passed=len(run.findings) - len(told),
         notes=run.notes,
+        partial=run.partial,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,9 @@ from mbp.evidence import envelope
 from mbp.quality.score import CLEAN, Score
 
 NAME = "proof"
-# Lists of the content that have to be empty.
-GAPS = ("clean_sample", "without_fault", "without_rule", "untested", "overridden")
 
 
-def write_proof(root: Path, score: Score) -> Path | None:
+def write_proof(begun: envelope.Begun, score: Score) -> Path | None:
     """Writes the evidence of a whole run; None, and nothing is written, for a part of the rules.
 
     A part neither satisfies the gate nor may it take the place of a whole proof that does.
@@ -24,9 +21,8 @@ def write_proof(root: Path, score: Score) -> Path | None:
     content = content_of(score)
     proved = sum(rule["proved"] for rule in content["rules"])
     return envelope.write(
-        root,
+        begun,
         NAME,
-        verdict=verdict_of(content),
         summary=f"{proved} of {len(content['rules'])} rules caught their fault on {score.engine}",
         content=content,
     )
@@ -66,15 +62,3 @@ def content_of(score: Score) -> dict[str, Any]:
         "untested": list(score.untested),
         "overridden": list(score.overridden),
     }
-
-
-def verdict_of(content: Mapping[str, Any]) -> envelope.EvidenceVerdict:
-    """What follows from the content; a part of the rules, or none, is not measured.
-
-    Raises:
-        KeyError: the content is not that of a proof.
-    """
-    if content["complete"] is not True or not content["rules"]:
-        return "not_measured"
-    proved = all(rule["proved"] is True and not rule["problems"] for rule in content["rules"])
-    return "pass" if proved and not any(content[name] for name in GAPS) else "fail"

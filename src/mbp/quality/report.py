@@ -16,16 +16,27 @@ WIDTH = 100
 NOT_LOOKED = ("skipped", "not run")
 
 
-def render(findings: Sequence[tuple[Finding, Sample]], passed: int, notes: Sequence[str]) -> str:
+def render(
+    findings: Sequence[tuple[Finding, Sample]],
+    passed: int,
+    notes: Sequence[str],
+    partial: Sequence[str] = (),
+) -> str:
     """The findings as text.
 
     Args:
         findings: what does not hold, and what is not measured, in order, with its rows.
         passed: number of tests and rules that held.
-        notes: remarks about the results as such.
+        notes: why the results do not count.
+        partial: why they speak of a part of the project; rules outside of it are counted, not listed.
     """
+    outside = [one for one, _ in findings if partial and one.verdict == "not run"]
+    findings = [pair for pair in findings if pair[0] not in outside]
     lines = [f"note: {note}" for note in notes]
-    if notes:
+    lines += [f"partial: {note}" for note in partial]
+    if partial:
+        lines.append(f"partial: {len(outside)} rules were not checked by this run")
+    if lines:
         lines.append("")
     for finding, sample in findings:
         if finding.verdict in ("fail", "error"):
@@ -41,7 +52,8 @@ def render(findings: Sequence[tuple[Finding, Sample]], passed: int, notes: Seque
     errors = sum(finding.severity == "error" for finding in bad)
     unmeasured = sum(finding.is_unmeasured for finding, _ in findings)
     total = f"{len(bad)} findings ({errors} errors, {len(bad) - errors} warnings), {passed} passed"
-    lines.append(total + (f", {unmeasured} NOT MEASURED" if unmeasured else ""))
+    total += f", {unmeasured} NOT MEASURED" if unmeasured else ""
+    lines.append(total + (f" in the part that ran, {len(outside)} not checked" if partial else ""))
     return "\n".join(lines) + "\n"
 
 
@@ -97,12 +109,16 @@ def listed(names: Sequence[str]) -> list[str]:
 
 
 def as_json(
-    findings: Sequence[tuple[Finding, Sample]], passed: int, notes: Sequence[str]
+    findings: Sequence[tuple[Finding, Sample]],
+    passed: int,
+    notes: Sequence[str],
+    partial: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The same for machines; `sample.rows` hold text for what JSON has no type for."""
     return {
         "passed": passed,
         "stale": list(notes),
+        "partial": list(partial),
         "findings": [
             {
                 **asdict(finding),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,7 @@ import psycopg2
 from mbp.building.dbt_process import target_name
 from mbp.errors import MbpError
 from mbp.evidence import envelope
+from mbp.gate.context import Context
 from mbp.gate.definition import load_gate
 from mbp.gate.report import GateReport
 from mbp.paths import shown
@@ -27,6 +28,7 @@ from mbp.report.facts import (
     MeasurementFacts,
 )
 from mbp.report.trends import watch_facts
+from mbp.runs.claims import Objection, Way, objections
 
 T = TypeVar("T")
 PRIVACY, SECURITY = "privacy_", "security_"
@@ -61,6 +63,7 @@ def facts(
     now = datetime.now(UTC).replace(microsecond=0)
     source = envelope.source_digest(root)
     report = told(run, f"run `mbp gate {gate}`")
+    judge = _judge(root, chosen, now)
     demanded = _demanded(root, gate)
     found = Facts(
         gate_name=gate,
@@ -74,9 +77,9 @@ def facts(
         coverage=told(lambda: project.coverage(root), "run `mbp build`"),
         exercises=told(lambda: project.exercises(root, source), "run `mbp exercise --all`"),
         waivers=told(lambda: project.waivers(root, now), "see `mbp waiver check`"),
-        privacy=tuple(_measured(root, PRIVACY, demanded, source)),
-        security=tuple(_measured(root, SECURITY, demanded, source)),
-        measurements=told(lambda: project.measurements(root, source), "run `mbp build`"),
+        privacy=tuple(_measured(root, PRIVACY, demanded, judge)),
+        security=tuple(_measured(root, SECURITY, demanded, judge)),
+        measurements=told(lambda: project.measurements(root, judge), "run `mbp build`"),
         files=frozenset(),
         folder_to_root=_way(page.resolve().parent, root.resolve()),
     )
@@ -103,6 +106,19 @@ def told(look: Callable[[], T], cure: str) -> T | Absence:
         return Absence(UNREADABLE, what, cure)
 
 
+def _judge(root: Path, target: str, now: datetime) -> project.Judge:
+    """Why a measurement is not of this source, warehouse, run, data and time; of any age. The gate asks for the age."""
+    context = Context(root, target, now, 0, {})
+
+    def judge(found: envelope.Evidence) -> Sequence[Objection]:
+        try:
+            return objections(found.claim, context.asked(found, needs_data=False, max_age=None))
+        except MbpError as error:
+            return [Objection(Way.WAREHOUSE, f"it cannot be checked of what it is: {error.what}")]
+
+    return judge
+
+
 def _demanded(root: Path, gate: str) -> dict[str, str]:
     """Measurement -> the command that makes it, of those that the gate asks for."""
     try:
@@ -117,13 +133,13 @@ def _demanded(root: Path, gate: str) -> dict[str, str]:
 
 
 def _measured(
-    root: Path, prefix: str, demanded: Mapping[str, str], source: str | None
+    root: Path, prefix: str, demanded: Mapping[str, str], judge: project.Judge
 ) -> Iterator[MeasurementFacts]:
     """What the gate demands under that prefix, so that what nobody made is told, and what else was made."""
     made = envelope.names(root)
     names = sorted({name for name in (*demanded, *made) if name.startswith(prefix)})
     for name in names:
-        yield project.measurement(root, name, source, demanded.get(name, ""))
+        yield project.measurement(root, name, judge, demanded.get(name, ""))
     if not names:
         subject = prefix.rstrip("_")
         yield MeasurementFacts(

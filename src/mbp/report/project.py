@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mbp import moments
 from mbp.errors import MbpError
 from mbp.evidence import envelope
 from mbp.evidence import exercises as evidence
@@ -28,7 +28,9 @@ from mbp.report.facts import (
     WaiverFacts,
     WaiversFacts,
 )
+from mbp.runs.claims import Objection, whole_text
 
+Judge = Callable[[envelope.Evidence], Sequence[Objection]]
 NEVER_RUN = "never run"
 WORKING = "working copy"
 # The table of rules has one line for each; the recorded runs behind them are not shown.
@@ -249,7 +251,7 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
     )
 
 
-def measurements(root: Path, source: str | None) -> tuple[MeasurementFacts, ...]:
+def measurements(root: Path, judge: Judge) -> tuple[MeasurementFacts, ...]:
     """Every report in target/evidence, by name.
 
     Raises:
@@ -258,14 +260,14 @@ def measurements(root: Path, source: str | None) -> tuple[MeasurementFacts, ...]
     names = envelope.names(root)
     if not names:
         raise envelope.NoEvidenceError("no evidence yet", cure="run `mbp build`")
-    return tuple(measurement(root, name, source, "") for name in names)
+    return tuple(measurement(root, name, judge, "") for name in names)
 
 
-def measurement(root: Path, name: str, source: str | None, cure: str) -> MeasurementFacts:
-    """One measurement, or why there is none.
+def measurement(root: Path, name: str, judge: Judge, cure: str) -> MeasurementFacts:
+    """One measurement, or why there is none. What is of something else is not measured.
 
     Args:
-        source: digest of the source as it is now.
+        judge: why a measurement does not count.
         cure: what makes it pass.
     """
     place = shown(envelope.evidence_path(root, name), root)
@@ -278,17 +280,16 @@ def measurement(root: Path, name: str, source: str | None, cure: str) -> Measure
             told = "the report of a command that has a form of its own; it is not judged here"
             return MeasurementFacts(name, OTHER_FORM, told, place, None, False, "")
         return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.cure or "")
-    verdict = NOT_MEASURED if one.verdict == "not_measured" else one.verdict
-    summary = one.summary
-    if why := moments.objection(one.measured_at, datetime.now(UTC), None):
-        verdict, summary = NOT_MEASURED, f"measured {why}"
+    reasons = judge(one)
+    verdict = NOT_MEASURED if reasons or one.verdict == "not_measured" else one.verdict
+    summary = f"{whole_text(reasons)}; it said: {one.summary}" if reasons else one.summary
     return MeasurementFacts(
         name,
         verdict,
         summary,
         place,
-        one.measured_at,
-        source is not None and one.source == source,
+        one.ended_at,
+        not reasons,
         "" if verdict == "pass" else cure,
     )
 
@@ -299,4 +300,4 @@ def _of_other_form(root: Path, name: str) -> bool:
         found = json.loads(envelope.evidence_path(root, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and not {"verdict", "measured_at"} & found.keys()
+    return isinstance(found, dict) and not {"verdict", "summary"} & found.keys()

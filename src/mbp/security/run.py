@@ -9,6 +9,7 @@ from pathlib import Path
 from mbp.contracts.schema_check import did_you_mean
 from mbp.errors import MbpError
 from mbp.evidence import envelope
+from mbp.runs.control import warehouse_id
 from mbp.security.audit import audit
 from mbp.security.licences import licences
 from mbp.security.live import least_privilege
@@ -18,6 +19,7 @@ from mbp.security.sast import sast
 from mbp.security.sbom import sbom
 from mbp.security.secrets import secrets
 from mbp.security.verdict import PartResult, unmeasured
+from mbp.warehouse import connect
 
 PARTS = ("sbom", "sast", "secrets", "audit", "licences", "least_privilege")
 PREFIX = "security_"
@@ -57,6 +59,7 @@ def run(
         if request.only and name not in request.only:
             continue
         say(f"{name} ...")
+        begun = envelope.begin(root)
         try:
             result = part()
         except MbpError as error:
@@ -66,14 +69,26 @@ def run(
             result = unmeasured(name, f"crashed: {type(error).__name__}: {str(error)[:200]}")
         target = request.target if name == "least_privilege" and not request.start else None
         envelope.write(
-            root,
+            begun,
             f"{PREFIX}{name}",
             summary=result.summary,
             content=result.document(),
             target=target,
+            warehouse=_identity(root, target),
         )
         found.append(result)
     return found
+
+
+def _identity(root: Path, target: str | None) -> str | None:
+    """The id of the warehouse that was looked at; without one the gate does not count what was found."""
+    if target is None:
+        return None
+    try:
+        with connect(root, target, read_only=True) as warehouse:
+            return warehouse_id(warehouse)
+    except MbpError:
+        return None
 
 
 def _parts(

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mbp.runs.control import WAREHOUSE as IDENTITY
+from mbp.runs.control import statements as identity_statements
 from mbp.warehouse.connection import Warehouse
 from mbp.warehouse.raw_tables import (
     CDC_CONTROL_TABLES,
@@ -46,6 +48,7 @@ def statements(root: Path, engine: str) -> list[str]:
     for name, (control, _) in CDC_CONTROL_TABLES.items():
         schema, _, table = name.partition(".")
         found.append(create_statement(schema, table, control))
+    found += identity_statements()
     return found + _indexes(root) + _grants() if engine == "postgres" else found
 
 
@@ -98,6 +101,8 @@ def _grants() -> list[str]:
             found.append(f"grant delete on {name} to {LOADER}")
     for schema in BUILT_SCHEMAS:
         found.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
+    # The first run writes the id of a warehouse that has none.
+    found.append(f"grant select, insert on {IDENTITY} to {TRANSFORMER}")
     # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the
     # transformer will create must be readable too, whoever of the two creates it.
     for schema in PUBLIC_SCHEMAS:

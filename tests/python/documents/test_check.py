@@ -19,6 +19,7 @@ from mbp.documents.reading import Document
 from mbp.documents.run import judge
 from mbp.documents.world import World
 from mbp.errors import MbpError
+from mbp.evidence import envelope
 
 DECISION = "docs/adr/adr_001_dec_latency_slo.md"
 OTHER = "docs/adr/adr_002_rule_based_resolution.md"
@@ -310,6 +311,6 @@ def test_evidence_of_whole_documents_passes(
     copied_project: Path, report: Callable[[], DocumentReport]
 ) -> None:
     whole = replace(report(), findings=(), stale=())
-    evidence = json.loads(whole.write_evidence(copied_project).read_text())
+    evidence = json.loads(whole.write_evidence(envelope.begin(copied_project)).read_text())
     assert evidence["verdict"] == "pass"
     assert len(evidence["content"]["documents"]) == len(whole.entries)

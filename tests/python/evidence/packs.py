@@ -16,6 +16,7 @@ from tests.python.signing_keys import Keys, demand_openssh
 from mbp.evidence import archive
 from mbp.evidence.archive import read_front
 from mbp.evidence.build import Pack, seal
+from mbp.evidence.envelope import VERSION
 from mbp.evidence.manifest import BLOCKS, NAME, STATEMENT, blocks, describe
 from mbp.gate.report import CheckResult, GateReport
 from mbp.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off
@@ -44,6 +45,7 @@ ROLES = ("PO", "Eng", "Data", "SRE")
 DEFINITION = "contracts/gates/m2_pre_ga.yaml"
 SIGNERS = "contracts/gates/allowed_signers"
 SOURCE, DATA, COMMIT = "5" * 64, "d" * 64, "c" * 40
+WAREHOUSE = "warehouse"
 WAIVER = """\
 version: 1
 id: late_docs
@@ -85,14 +87,19 @@ class Release:
 
 def measured(name: str, /, **changes: Any) -> bytes:
     document = {
-        "version": 1,
+        "version": VERSION,
         "name": name,
-        "measured_at": NOW.isoformat(),
+        "began_at": NOW.isoformat(),
+        "ended_at": NOW.isoformat(),
         "commit": COMMIT,
         "clean": True,
         "source": SOURCE,
+        "source_after": SOURCE,
         "target": "duckdb",
+        "warehouse": WAREHOUSE,
         "data": DATA,
+        "invocation": "run",
+        "nodes": {"covered": 238, "demanded": 238, "digest": "0"},
         "verdict": "pass",
         "summary": "as it should be",
         "content": content_that_passed(name),
@@ -176,6 +183,7 @@ def make_report() -> GateReport:
         clean=True,
         source=SOURCE,
         target="duckdb",
+        warehouse=WAREHOUSE,
         data=DATA,
         definition_sha256=digest(plain(loads(DEFINITION_TEXT, shown_as=DEFINITION))),
         results=(

@@ -142,7 +142,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def record(root: Path, go: Release) -> None:
-    envelope.write(root, "gate_M2", summary="", content=go.report.document())
+    begun = envelope.begin(root)
+    envelope.write(begun, "gate_M2", summary="", content=go.report.document())
 
 
 def test_a_gate_that_says_the_same_again_keeps_its_time(repository: Path, go: Release) -> None:
@@ -161,7 +162,7 @@ def test_a_gate_that_says_something_else_has_its_own_time(repository: Path, go: 
 def test_what_was_measured_since_is_a_decision_of_its_own(repository: Path, go: Release) -> None:
     record(repository, go)
     path = envelope.evidence_path(repository, "build")
-    path.write_bytes(measured("build", measured_at=NOW.replace(hour=12, minute=30).isoformat()))
+    path.write_bytes(measured("build", ended_at=NOW.replace(hour=12, minute=30).isoformat()))
     later = replace(go.report, decided_at=NOW.replace(hour=13))
     assert settled(repository, later) is later
 

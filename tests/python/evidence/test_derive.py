@@ -55,6 +55,10 @@ CASES: list[tuple[str, Change, str]] = [
     ("build", lambda c: c.update(rows={"a": None}, passed=False), "fail"),
     ("build", lambda c: c.update(empty=["mbp_quotes"], passed=False), "fail"),
     ("build", put("selected", value=True), "not_measured"),
+    ("proof", put("complete", value=False), "not_measured"),
+    ("proof", put("rules", value=[]), "not_measured"),
+    ("proof", put("untested", value=["a"]), "fail"),
+    ("proof", put("clean_sample", value=["a"]), "fail"),
     ("build", put("tests", value={"A89": NO_TESTS, "other": NO_TESTS}), "not_measured"),
     ("build", put("tests", "A89", "fail", value=1), "not_measured"),  # counted, and not listed
     ("build", put("tests", "A89", "not run", value=1), "not_measured"),
@@ -227,7 +231,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", names())
 def test_a_file_whose_verdict_does_not_follow_is_refused(root: Path, name: str) -> None:
-    path = envelope.write(root, name, summary="", content=passed(name))
+    path = envelope.write(envelope.begin(root), name, summary="", content=passed(name))
     document = json.loads(path.read_text())
     assert document["verdict"] == envelope.read(root, name).verdict == "pass"
     for told in ("fail", "not_measured"):
@@ -240,7 +244,8 @@ def test_a_file_whose_verdict_does_not_follow_is_refused(root: Path, name: str) 
 
 
 def test_another_bill_of_materials_than_the_examined_one(root: Path) -> None:
-    envelope.write(root, "security_sbom", summary="", content=passed("security_sbom"))
+    begun = envelope.begin(root)
+    envelope.write(begun, "security_sbom", summary="", content=passed("security_sbom"))
     for content in (b"{}", b'{"components": []}', BILL + b" "):
         (root / BILL_PATH).write_bytes(content)
         with pytest.raises(MbpError, match="not the one that was examined"):

@@ -41,11 +41,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_written_is_read(repository: Path) -> None:
     envelope.write(
-        repository,
+        envelope.begin(repository),
         "documents",
         summary="one finding",
         content=CONTENT,
         target="duckdb",
+        warehouse="id",
         data="state",
     )
     found = envelope.read(repository, "documents")
@@ -56,7 +57,9 @@ def test_what_is_written_is_read(repository: Path) -> None:
         CONTENT,
     )
     assert (found.commit, found.source, found.clean) == (now.commit, now.digest, True)
-    assert (found.target, found.data) == ("duckdb", "state")
+    assert (found.source_after, found.began_at <= found.ended_at) == (now.digest, True)
+    assert (found.target, found.warehouse, found.data) == ("duckdb", "id", "state")
+    assert (found.invocation, found.nodes) == (None, None)
     assert found.path == "target/evidence/documents.json"
 
 
@@ -154,7 +157,7 @@ def test_outside_of_a_repository_the_source_is_not_known(
     monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
     with pytest.raises(MbpError, match="git"):
         source_of(tmp_path)
-    envelope.write(tmp_path, "documents", summary="", content=CONTENT)
+    envelope.write(envelope.begin(tmp_path), "documents", summary="", content=CONTENT)
     assert envelope.read(tmp_path, "documents").source is None
 
 
@@ -166,13 +169,16 @@ def spoiled(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     ("spoil", "told"),
     [
         (spoiled(verdict="green"), "unknown verdict"),
-        (spoiled(version=2), "expected version 1"),
-        (spoiled(name="other"), "expected version 1 of documents"),
+        (spoiled(version=1), "version 1, this release of mbp reads version 2"),
+        (spoiled(name="other"), "expected version 2 of documents"),
         (spoiled(more=1), "expected an object with"),
         (spoiled(content=[]), "content is no object"),
-        (spoiled(measured_at="yesterday"), "Invalid isoformat"),
-        (spoiled(measured_at="2026-01-01T00:00:00"), "no time zone"),
-        (lambda document: {"name": document["name"]}, "expected an object with"),
+        (spoiled(began_at="yesterday"), "Invalid isoformat"),
+        (spoiled(ended_at="2026-01-01T00:00:00"), "ended_at has no time zone"),
+        (spoiled(nodes={"covered": 1}), "nodes: expected an object with"),
+        (spoiled(nodes={"covered": "1", "demanded": 1, "digest": ""}), "nodes.covered: expected"),
+        (lambda document: {"version": document["version"]}, "expected an object with"),
+        (lambda document: {"name": document["name"]}, "version None, this release"),
     ],
 )
 def test_what_is_no_evidence_is_refused(
@@ -180,7 +186,8 @@ def test_what_is_no_evidence_is_refused(
 ) -> None:
     with pytest.raises(envelope.NoEvidenceError, match="not measured"):
         envelope.read(repository, "documents")
-    path = envelope.write(repository, "documents", summary="", content=CONTENT)
+    begun = envelope.begin(repository)
+    path = envelope.write(begun, "documents", summary="", content=CONTENT)
     path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
     with pytest.raises(MbpError, match=told) as caught:
         envelope.read(repository, "documents")

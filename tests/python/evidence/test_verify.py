@@ -377,7 +377,10 @@ OTHER_EVIDENCE: dict[str, dict[str, Any]] = {
         "content": passed("build", models_failed=1, passed=False),
     },
     "other_target": {"target": "postgres"},
-    "old_evidence": {"measured_at": (NOW - timedelta(hours=25)).isoformat()},
+    "other_warehouse": {"warehouse": "another"},
+    "other_source": {"source_after": "6" * 64},
+    "partial": {"nodes": {"covered": 1, "demanded": 238, "digest": "0"}},
+    "old_evidence": {"began_at": (NOW - timedelta(hours=25)).isoformat()},
 }
 
 
@@ -388,7 +391,7 @@ def test_evidence_that_does_not_say_what_the_report_says(
     name = "target/evidence/build.json"
     found = verified(resealed(go, **{name: measured("build", **OTHER_EVIDENCE[code])}), tmp_path)
     assert [(one.code, one.member) for one in found.findings] == [(code, name)]
-    later = measured("build", measured_at=(NOW + timedelta(hours=1)).isoformat())
+    later = measured("build", ended_at=(NOW + timedelta(hours=1)).isoformat())
     assert "old_evidence" in {
         one.code for one in verified(resealed(go, **{name: later}), tmp_path).findings
     }

@@ -19,6 +19,7 @@ from mbp.building.dbt_process import demand, environment, run_dbt
 from mbp.building.preflight import install_packages
 from mbp.contracts import all_rules, load_contracts
 from mbp.evidence import envelope
+from mbp.evidence.derive_runs import PROOF_GAPS
 from mbp.evidence.exercises import content as exercises_content
 from mbp.evidence.source import data_state
 from mbp.gate.context import Context
@@ -31,7 +32,8 @@ from mbp.hooks.exercises import load_exercises
 from mbp.hooks.policy import load_hooks
 from mbp.hooks.watch import watch_once
 from mbp.monitor.record import last_dbt_run, record
-from mbp.quality.proof import GAPS
+from mbp.quality.failures import findings_of_last_run
+from mbp.runs.control import warehouse_id
 from mbp.warehouse import connect
 
 GATE = "M2"
@@ -59,7 +61,12 @@ def proof_of(root: Path) -> dict[str, object]:
         {"rule_id": one.id, "severity": one.severity, "proved": True, "problems": []}
         for one in all_rules(load_contracts(root))
     ]
-    return {"engine": "duckdb", "complete": True, "rules": rules, **{name: [] for name in GAPS}}
+    return {
+        "engine": "duckdb",
+        "complete": True,
+        "rules": rules,
+        **{name: [] for name in PROOF_GAPS},
+    }
 
 
 @dataclass(frozen=True)
@@ -158,13 +165,22 @@ class Release:
         target: str | None = None,
         data: str | None = None,
     ) -> None:
+        warehouse = run = None
+        if target:
+            with self.inside(), connect(self.root, target, read_only=True) as opened:
+                warehouse = warehouse_id(opened)
+        if name == "build":
+            with self.inside():
+                run = findings_of_last_run(self.root, TARGET).claim
         envelope.write(
-            self.root,
+            envelope.begin(self.root),
             name,
             summary=f"{name} as the test wants it",
             content=passed(name) if content is None else content,
             target=target,
+            warehouse=warehouse,
             data=data,
+            run=run,
         )
 
     def sign(self, *roles: str) -> None:

@@ -90,11 +90,11 @@ def test_other_data_has_to_be_measured_again(release: Release) -> None:
 def test_old_evidence_is_none(release: Release) -> None:
     path = release.root / "target/evidence/security_sast.json"
     document = json.loads(path.read_text())
-    path.write_text(json.dumps({**document, "measured_at": "2026-01-01T00:00:00+00:00"}))
+    path.write_text(json.dumps({**document, "began_at": "2026-01-01T00:00:00+00:00"}))
     found = release.check("sast")
     assert found.verdict == "not measured"
     assert "at most" in found.told
-    path.write_text(json.dumps({**document, "measured_at": "2099-01-01T00:00:00+00:00"}))
+    path.write_text(json.dumps({**document, "ended_at": "2099-01-01T00:00:00+00:00"}))
     assert "in the future" in release.check("sast").told
 
 

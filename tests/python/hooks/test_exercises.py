@@ -67,7 +67,8 @@ def test_a_report_that_is_none_proves_nothing(
 
     def report(*entries: dict[str, object]) -> None:
         content = {"exercises": list(entries), "defined": ["x"]}
-        envelope.write(tmp_path, "exercises", summary="all", content=content)
+        begun = envelope.begin(tmp_path)
+        envelope.write(begun, "exercises", summary="all", content=content)
 
     report({"passed": True})
     with pytest.raises(MbpError, match="is not a report of exercises"):

@@ -195,15 +195,16 @@ def exercise_of_a_hook(moment: datetime, _: datetime) -> bool:
     run = {"id": "a", "passed": True, "hooks": {"h": "1"}, "ran_at": moment.isoformat()}
     with TemporaryDirectory() as name:
         content = exercises.content([run], ["a"])
-        envelope.write(Path(name), exercises.NAME, summary="", content=content)
+        envelope.write(envelope.begin(Path(name)), exercises.NAME, summary="", content=content)
         return bool(coverage.exercised_hooks(Path(name)))
 
 
 def measurement_on_the_page(moment: datetime, _: datetime) -> bool:
     with TemporaryDirectory() as name:
-        path = envelope.write(Path(name), "documents", summary="", content=passed("documents"))
+        begun = envelope.begin(Path(name))
+        path = envelope.write(begun, "documents", summary="", content=passed("documents"))
         document = json.loads(path.read_text())
-        path.write_text(json.dumps({**document, "measured_at": moment.isoformat()}))
+        path.write_text(json.dumps({**document, "ended_at": moment.isoformat()}))
         return report_project.measurement(Path(name), "documents", None, "").verdict == "pass"
 
 

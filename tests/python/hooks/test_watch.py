@@ -14,11 +14,14 @@ from typer.testing import CliRunner
 
 from mbp.cli import app, register
 from mbp.errors import MbpError
+from mbp.evidence.source import source_of
 from mbp.hooks.collect import collect
 from mbp.hooks.outbox import pending
-from mbp.hooks.state import Block, StateFolder, read_lock, write_lock
+from mbp.hooks.state import Block, LockOf, StateFolder, read_lock, write_lock
+from mbp.runs.control import warehouse_id
 from mbp.warehouse.server import PostgresServer
 
+OF = LockOf("duckdb", "warehouse", "source")
 SLOWER = """
 update reliability.kpi_decision_latency set p95_ms = 900
 where window_end >= (
@@ -37,7 +40,9 @@ def test_a_green_world_is_left_alone(site: Site) -> None:
     # Every hook looked, and that is written down.
     looked = site.rows("select count(distinct hook_id) from reliability.hook_evaluations")
     assert looked == [(len(watched.policy.hooks),)]
-    assert read_lock(site.root, StateFolder(site.state), 24, datetime.now(UTC)) == []
+    with site.open() as warehouse:
+        of = LockOf(site.target, warehouse_id(warehouse), source_of(site.root).digest)
+    assert read_lock(site.root, StateFolder(site.state), 24, datetime.now(UTC), of=of) == []
 
 
 def test_a_breach_is_acted_upon_once_and_closed(site: Site) -> None:
@@ -255,13 +260,13 @@ def test_a_lock_that_cannot_be_read_is_no_permission(tmp_path: Path, text: str, 
     folder = StateFolder(tmp_path)
     folder.lock.write_text(text)
     with pytest.raises(MbpError, match=told):
-        read_lock(tmp_path, folder, 24, datetime.now(UTC))
+        read_lock(tmp_path, folder, 24, datetime.now(UTC), of=OF)
 
 
 def test_an_old_lock_is_not_believed(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
-    write_lock(folder, [Block("deploy", "drift", "1", "DATA", "drift")], "hash")
+    write_lock(folder, [Block("deploy", "drift", "1", "DATA", "drift")], "hash", of=OF)
     now = datetime.now(UTC)
-    assert len(read_lock(tmp_path, folder, 24, now + timedelta(hours=23))) == 1
-    with pytest.raises(MbpError, match="hours old"):
-        read_lock(tmp_path, folder, 24, now + timedelta(hours=25))
+    assert len(read_lock(tmp_path, folder, 24, now + timedelta(hours=23), of=OF)) == 1
+    with pytest.raises(MbpError, match="25 h ago, at most 24 h count"):
+        read_lock(tmp_path, folder, 24, now + timedelta(hours=25), of=OF)

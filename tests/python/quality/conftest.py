@@ -122,7 +122,11 @@ class Artifacts:
     @property
     def run_results(self) -> dict[str, Any]:
         return {
-            "metadata": {"generated_at": "2026-01-01T00:00:05Z", "invocation_id": "one"},
+            "metadata": {
+                "invocation_started_at": "2026-01-01T00:00:00Z",
+                "generated_at": "2026-01-01T00:00:05Z",
+                "invocation_id": "one",
+            },
             "args": {"which": self.which, "target": "duckdb"},
             "results": self.results,
         }

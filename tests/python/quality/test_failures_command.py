@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -16,6 +17,7 @@ from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.errors import MbpError
 from mbp.quality.classes import classified_names
 from mbp.quality.failures import read_artifact
+from mbp.runs.control import nodes_digest
 
 
 @pytest.fixture
@@ -23,6 +25,7 @@ def folder(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("MBP_RAW", raising=False)
     monkeypatch.setenv("MBP_PROJECT_DIR", str(project_root))
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path))
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "mbp.duckdb"))
     return tmp_path
 
 
@@ -33,7 +36,19 @@ def write(folder: Path, artifacts: Any) -> None:
         ("run_results.json", artifacts.run_results),
     ):
         document["metadata"]["generated_at"] = now
+        if "invocation_started_at" in document["metadata"]:
+            document["metadata"]["invocation_started_at"] = now
         (folder / name).write_text(json.dumps(document))
+    ids = [one["unique_id"] for one in artifacts.run_results["results"]]
+    with duckdb.connect(str(folder / "mbp.duckdb")) as warehouse:
+        for statement in (
+            "create schema if not exists verification",
+            "create or replace table verification.warehouse as select 'here' as warehouse_id",
+            "create or replace table verification.runs as select 'one' as invocation_id,"
+            " 'here' as warehouse_id, 'build' as command, event, now() as happened_at,"
+            f" '{nodes_digest(ids)}' as nodes_digest from (values ('began'), ('ended')) as t(event)",
+        ):
+            warehouse.execute(statement)
 
 
 def run(*options: str) -> Result:

@@ -1,7 +1,8 @@
-"""Results of another state of the project are said to be so."""
+"""Files that are not as the run read them are named: by content where the manifest has it, else by time."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,53 +11,71 @@ from typing import Any
 import pytest
 
 from mbp.errors import MbpError
-from mbp.quality.freshness import generated_at, stale_reasons
+from mbp.quality.freshness import generated_at
+from mbp.runs.contents import changed_files
 
-RAN_AT = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC).timestamp()
+RAN_AT = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+MODEL, MACRO, YAML = "models/marts/m.sql", "macros/m.sql", "contracts/a106/m.odcs.yaml"
+TEXT = "{% macro m() %}1{% endmacro %}"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("dbt_project.yml", "models/marts/m.sql", "contracts/a106/m.odcs.yaml"):
+    for name in ("dbt_project.yml", MODEL, MACRO, YAML):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("x")
-        os.utime(path, (RAN_AT - 60, RAN_AT - 60))
+        path.write_text(TEXT)
+        aged(path, -60)
     return tmp_path
 
 
-def reasons(root: Path, artifacts: Any, target: str | None = None, **changes: Any) -> list[str]:
-    manifest = {**artifacts.manifest, **changes}
-    return stale_reasons(root, manifest, artifacts.run_results, target=target)
+@pytest.fixture
+def manifest() -> dict[str, Any]:
+    checksum = {"name": "sha256", "checksum": hashlib.sha256(TEXT.encode()).hexdigest()}
+    node = {"package_name": "mbp", "original_file_path": MODEL, "checksum": checksum}
+    macro = {"package_name": "mbp", "original_file_path": MACRO, "macro_sql": TEXT}
+    return {
+        "metadata": {"project_name": "mbp"},
+        "nodes": {"model.mbp.m": node},
+        "macros": {"macro.mbp.m": macro},
+    }
 
 
-def test_results_of_this_state_are_fresh(root: Path, artifacts: Any) -> None:
-    assert reasons(root, artifacts, "duckdb") == []
+def aged(path: Path, seconds: float) -> None:
+    os.utime(path, (RAN_AT.timestamp() + seconds, RAN_AT.timestamp() + seconds))
 
 
-@pytest.mark.parametrize("name", ["models/marts/m.sql", "contracts/a106/m.odcs.yaml"])
-def test_a_file_changed_since_is_named(root: Path, artifacts: Any, name: str) -> None:
-    os.utime(root / name, (RAN_AT + 60, RAN_AT + 60))
-    (reason,) = reasons(root, artifacts)
-    assert reason == f"changed since the run of 2026-01-01 00:00:05 UTC: {name}"
+def test_files_of_this_state_are_not_named(root: Path, manifest: dict[str, Any]) -> None:
+    assert changed_files(root, manifest, RAN_AT) == []
 
 
-def test_a_later_manifest_is_said(root: Path, artifacts: Any) -> None:
-    later = {"generated_at": "2026-01-02T00:00:00Z", "invocation_id": "two"}
-    (reason,) = reasons(root, artifacts, metadata=later)
-    assert "later dbt command" in reason
+@pytest.mark.parametrize("name", [MACRO, YAML])
+def test_a_file_changed_since_is_named(root: Path, manifest: dict[str, Any], name: str) -> None:
+    aged(root / name, 60)
+    assert changed_files(root, manifest, RAN_AT) == [name]
 
 
-def test_a_node_that_is_gone_is_said(root: Path, artifacts: Any) -> None:
-    artifacts.test("r")
-    del artifacts.nodes["test.mbp.r.0a1b2c3d4e"]
-    (reason,) = reasons(root, artifacts)
-    assert "test.mbp.r.0a1b2c3d4e" in reason
+def test_a_model_that_git_wrote_again_is_the_same(root: Path, manifest: dict[str, Any]) -> None:
+    aged(root / MODEL, 60)
+    (root / MODEL).write_text(f"{TEXT}\n")
+    assert changed_files(root, manifest, RAN_AT) == []
 
 
-def test_another_target_is_said(root: Path, artifacts: Any) -> None:
-    (reason,) = reasons(root, artifacts, "postgres")
-    assert reason == "the results are of target duckdb, the rows below of postgres"
+@pytest.mark.parametrize("name", [MODEL, MACRO])
+def test_other_content_under_an_old_time_is_named(
+    root: Path, manifest: dict[str, Any], name: str
+) -> None:
+    (root / name).write_text("select 2")
+    aged(root / name, -60)
+    assert changed_files(root, manifest, RAN_AT) == [name]
+    (root / name).unlink()
+    assert changed_files(root, manifest, RAN_AT) == [name]
+
+
+def test_a_new_model_is_named(root: Path, manifest: dict[str, Any]) -> None:
+    (root / "models" / "new.sql").write_text("select 1")
+    aged(root / "models" / "new.sql", -60)
+    assert changed_files(root, manifest, RAN_AT) == ["models/new.sql"]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"generated_at": "yesterday"}])

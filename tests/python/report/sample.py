@@ -38,6 +38,7 @@ def gate(*results: CheckResult) -> GateReport:
         clean=True,
         source="b" * 64,
         target="duckdb",
+        warehouse="e" * 36,
         data="c" * 64,
         definition_sha256="d" * 64,
         results=results,

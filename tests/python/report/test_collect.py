@@ -108,7 +108,7 @@ def test_exercises_that_never_ran_are_listed(project_root: Path, nothing: Path) 
         "ran_at": NOW.isoformat(),
     }
     envelope.write(
-        project_root,
+        envelope.begin(project_root),
         "exercises",
         summary="1",
         content={"exercises": [one], "defined": ["cdc_delay"]},

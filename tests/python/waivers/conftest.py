@@ -105,7 +105,7 @@ class Project:
             "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         envelope.write(
-            self.root,
+            envelope.begin(self.root),
             "exercises",
             summary="1 of 1 exercises passed",
             content={"exercises": [told], "defined": [EXERCISE]},

@@ -1,0 +1,96 @@
+"""What the artifacts of a run of dbt claim: manifest.json and run_results.json -> `Claim`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts.policy import load_policy
+from mbp.errors import MbpError
+from mbp.runs.claims import UNSAID, Claim, Objection, Way
+from mbp.runs.contents import changed_files
+from mbp.runs.control import NODE_KINDS
+from mbp.runs.whole import covered_nodes, settings_flaws
+
+NAMED = 3
+CURE = "run `mbp build` again"
+
+
+def moment_of(artifact: Mapping[str, Any], key: str, name: str) -> datetime:
+    """An instant in the metadata of an artifact, in UTC.
+
+    Raises:
+        MbpError: it is not there, or not readable.
+    """
+    text = str((artifact.get("metadata") or {}).get(key) or "")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        what = f"metadata.{key} is {text!r}, expected a timestamp"
+        raise MbpError(what, path=name, cure=CURE) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def claim_of_run(
+    root: Path,
+    manifest: Mapping[str, Any],
+    run_results: Mapping[str, Any],
+    *,
+    target: str,
+    unmeasurable: Mapping[str, str],
+) -> Claim:
+    """What the last run of dbt says of itself.
+
+    Args:
+        target: of the reader; dbt does not write down a target that was not named.
+        unmeasurable: rule id -> why the source cannot show it; no run has to cover it.
+
+    Raises:
+        MbpError: an artifact without its times, or a policy that cannot be read.
+    """
+    began = moment_of(run_results, "invocation_started_at", "run_results.json")
+    excused = {**load_policy(root).excused(datetime.now(UTC).date()), **unmeasurable}
+    invocation = (run_results.get("metadata") or {}).get("invocation_id")
+    return Claim(
+        began_at=began,
+        ended_at=moment_of(run_results, "generated_at", "run_results.json"),
+        target=str((run_results.get("args") or {}).get("target") or target),
+        warehouse=UNSAID,
+        invocation=str(invocation),
+        nodes=covered_nodes(manifest, run_results, excused),
+        flaws=tuple(_flaws(root, manifest, run_results, began)),
+    )
+
+
+def _flaws(
+    root: Path, manifest: Mapping[str, Any], run_results: Mapping[str, Any], began: datetime
+) -> Iterator[Objection]:
+    read_at = min(began, moment_of(manifest, "generated_at", "manifest.json"))
+    unknown = sorted(_unknown(manifest, run_results))
+    if unknown:
+        yield Objection(
+            Way.RUN,
+            f"{len(unknown)} results are of nodes that the manifest does not have, e.g. {unknown[0]}",
+        )
+    ids = {(one.get("metadata") or {}).get("invocation_id") for one in (manifest, run_results)}
+    if len(ids) != 1 or None in ids:
+        yield Objection(Way.RUN, "manifest.json is of another dbt command than run_results.json")
+    changed = changed_files(root, manifest, read_at)
+    if changed:
+        more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+        yield Objection(
+            Way.SOURCE,
+            f"of another source: changed since the run of {began:%Y-%m-%d %H:%M:%S} UTC began:"
+            f" {', '.join(changed[:NAMED])}{more}",
+        )
+    yield from settings_flaws(manifest, run_results)
+
+
+def _unknown(manifest: Mapping[str, Any], run_results: Mapping[str, Any]) -> Iterator[str]:
+    known = {*manifest["nodes"], *manifest.get("unit_tests", {}), *manifest.get("functions", {})}
+    for result in run_results["results"]:
+        name = str(result["unique_id"])
+        if name not in known and name.partition(".")[0] in NODE_KINDS:
+            yield name
