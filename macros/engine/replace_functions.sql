@@ -3,7 +3,7 @@
     be caught inside a transaction; `mbp degrade` calls them too. -#}
 {% macro replace_functions() -%}
     {{- return([
-        fn_views_on(), fn_description_of(), fn_restore(), fn_hold(), fn_carry_over(), fn_is_pinned(), fn_replace_rows(),
+        fn_views_on(), fn_description_of(), fn_restore(), fn_hold(), fn_with_views(), fn_carry_over(), fn_is_pinned(), fn_replace_rows(),
         fn_same_view(), fn_drop_unused(), fn_take_place(), fn_replace_relation()
     ]) -}}
 {%- endmacro %}
@@ -97,40 +97,42 @@ begin
 end $body$
 {%- endmacro %}
 
-{#- Takes a relation, and the views on it that we may redefine, away from readers until the end of the transaction. A reader
-    that waits for us longer than `deadlock_timeout`, while we wait for it, would be killed: once we have the first of them,
-    the rest is taken within half of that, or all is given back and tried again. The first time views come first, as in a
-    query; then in any order, as no order suits every transaction of readers. The number is that of one_swap_at_a_time and
-    of mbp.degrade.engine. `alter view` to its own owner locks this one view; `lock table` would lock all that it reads. -#}
+{#- Takes relations away from readers until the end of the transaction; with `and_views` the first one and the views on it,
+    which only stay the same once we have the lock of exchanges. A reader that waits for us longer than
+    `deadlock_timeout`, while we wait for it, would be killed: all is taken within half of that, or given back and tried again.
+    Readers that hold one view while they queue for another behind us are why most tries are short, and why the order changes:
+    none suits every transaction of readers. Every eighth try waits for a long query. The number is that of
+    one_swap_at_a_time and of mbp.degrade.engine. `alter view` to its own owner locks this one view; `lock table` would
+    lock all that it reads. -#}
 {% macro fn_hold() -%}
-create or replace function snapshot.hold(relation oid, patience interval) returns void
+create or replace function snapshot.hold(relations oid[], patience interval, and_views boolean) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $body$
 declare
     deadline timestamptz := clock_timestamp() + patience;
-    budget interval := (select setting || ' ms' from pg_settings where name = 'deadlock_timeout')::interval / 2;
+    longest double precision := (select setting::double precision / 2 from pg_settings where name = 'deadlock_timeout');
     own_timeout text := current_setting('lock_timeout');
-    attempt integer := 0;
-    until timestamptz;
-    item record;
+    attempt integer := 0; budget double precision; until timestamptz; item record;
 begin
     loop
         begin
             perform set_config('lock_timeout', '2s', true);
             perform pg_advisory_xact_lock(4106111);
+            budget := greatest(5, longest * random() ^ 3);
+            perform set_config('lock_timeout', case attempt % 8 when 7 then '2s' else ceil(budget) || 'ms' end, true);
             until := null;
             for item in
-                select pg_class.oid, case pg_class.relkind when 'v' then 'alter view %s owner to %s'
-                    else 'lock table %s in access exclusive mode' end as locking, pg_class.relowner
-                from (select relation as view_id, 0 as depth union all select * from snapshot.views_on(relation)) as found
-                inner join pg_class on pg_class.oid = found.view_id
-                where pg_class.relkind in ('v', 'r', 'p') and pg_has_role(pg_class.relowner, 'usage')
-                order by case attempt when 0 then - found.depth else random() end, pg_class.oid
+                select pg_class.oid::regclass as name, pg_class.relowner::regrole as owner, pg_class.relkind = 'v' as is_view
+                from unnest(case when and_views then snapshot.with_views(relations[1]) else relations end)
+                with ordinality as wanted (id, place)
+                inner join pg_class on pg_class.oid = wanted.id
+                order by 3 desc, case attempt % 2 when 0 then place else - place end
             loop
-                perform set_config('lock_timeout', coalesce(
-                    greatest(1, floor(extract(epoch from until - clock_timestamp()) * 1000)), 2000
-                ) || 'ms', true);
-                execute format(item.locking, item.oid::regclass, item.relowner::regrole);
-                until := coalesce(until, clock_timestamp() + budget);
+                execute format(case when item.is_view then 'alter view %s owner to %s'
+                    else 'lock table %s in access exclusive mode' end, item.name, item.owner);
+                until := coalesce(until, clock_timestamp() + budget * interval '1 ms');
+                perform set_config('lock_timeout', ceil(greatest(
+                    1, extract(epoch from until - clock_timestamp()) * 1000
+                )) || 'ms', true);
             end loop;
             perform set_config('lock_timeout', own_timeout, true);
             return;
@@ -138,9 +140,20 @@ begin
             if clock_timestamp() > deadline then raise; end if;
         end;
         attempt := attempt + 1;
-        perform pg_sleep(0.05 + random() * 0.2);
+        perform pg_sleep(0.01 + random() * 0.05);
     end loop;
 end $body$
+{%- endmacro %}
+
+{#- A relation and the views on it that we may redefine, the topmost first: as a query takes them. -#}
+{% macro fn_with_views() -%}
+create or replace function snapshot.with_views(relation oid) returns oid[]
+language sql stable set search_path = pg_catalog, pg_temp as $body$
+    select array_agg(pg_class.oid order by found.depth desc, pg_class.oid)
+    from (select relation as view_id, 0 as depth union all select * from snapshot.views_on(relation)) as found
+    inner join pg_class on pg_class.oid = found.view_id
+    where pg_class.relkind in ('v', 'r', 'p') and pg_has_role(pg_class.relowner, 'usage')
+$body$
 {%- endmacro %}
 
 {#- Points one view at what now has the name of the relation that it read. `views` are the descriptions of all views on the
@@ -327,7 +340,7 @@ begin
         perform snapshot.replace_rows(fresh, old);
         return 'rows';
     end if;
-    perform snapshot.hold(old, patience);
+    perform snapshot.hold(array[old], patience, true);
     if kinds = 'vv' then
         begin
             execute format(

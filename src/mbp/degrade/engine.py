@@ -19,7 +19,7 @@ SWAP_LOCK = 4106111
 COPY_LOCK = 4106112
 # A reader's long query holds the view, and every reader after it waits behind us: give up soon, and try again.
 LOCK_SECONDS = 2
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 INDEX = re.compile(r"^create (unique )?index .+? on \S+ (using .+)$", re.IGNORECASE | re.DOTALL)
 TEXT_TYPES = ("varchar", "text", "character varying")
 # The same mark as mbp.quality.masking.mask, whose digits these are.
@@ -38,7 +38,6 @@ exception when invalid_table_definition then
 end $$
 """
 Result = TypeVar("Result")
-Item = TypeVar("Item")
 
 
 def place(schema: str, name: str) -> str:
@@ -83,18 +82,21 @@ def patiently(warehouse: Warehouse, work: Callable[[], Result]) -> Result:
         time.sleep(random.uniform(0.05, 0.25))  # noqa: S311
 
 
-def one_by_one(warehouse: Warehouse, views: Sequence[Item]) -> Iterator[Item]:
-    """Views to be replaced, in another order every time: none suits every transaction of readers.
+def hold_views(warehouse: Warehouse, datasets: Sequence[str]) -> None:
+    """Takes the swap lock and the readers' views of all datasets, until the end of the transaction.
 
-    A reader that waits for one of them longer than `deadlock_timeout`, while we wait for another that it has, is
-    killed: once we have the first, all other waits together stay below half of that.
+    Raises:
+        MbpError: an older version of the project built the warehouse.
     """
-    for number, view in enumerate(random.sample(views, len(views))):
-        if number == 1 and warehouse.engine == "postgres":
-            sql = "select setting from pg_settings where name = 'deadlock_timeout'"
-            limit = max(1, int(warehouse.query(sql)[1][0][0]) // 2 // (len(views) - 1))
-            warehouse.execute(f"set local lock_timeout = '{limit}ms'")
-        yield view
+    if warehouse.engine != "postgres":
+        return
+    if warehouse.query("select to_regproc('snapshot.hold')::text")[1] == [(None,)]:
+        raise MbpError("snapshot.hold is not in the warehouse", cure="run `mbp build`")
+    warehouse.execute(
+        "select snapshot.hold(array(select to_regclass(name)::oid from unnest(%s::text[]) as name"
+        " where to_regclass(name) is not null), %s::interval, false)",
+        [[place(READERS, dataset) for dataset in datasets], f"{PATIENCE_SECONDS} seconds"],
+    )
 
 
 def exists(warehouse: Warehouse, schema: str, name: str) -> bool:

@@ -141,11 +141,11 @@ def degrade(
     _demand_complete(warehouse, stored)
 
     def switch() -> Switch:
-        engine.one_at_a_time(warehouse, engine.SWAP_LOCK)
+        engine.hold_views(warehouse, [one.dataset for one in stored])
         before = in_force(warehouse)
         if copies(warehouse) != stored:
             raise RefusedError("the snapshot was replaced meanwhile", cure="`mbp degrade on` again")
-        for one in engine.one_by_one(warehouse, stored):
+        for one in stored:
             engine.point(warehouse, one.dataset, SNAPSHOTS, one.table)
         if before.mode == "live":
             generation = stored[0].generation
@@ -181,7 +181,7 @@ def recover(
         raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", cure="run `mbp build`")
 
     def switch() -> Switch | None:
-        engine.one_at_a_time(warehouse, engine.SWAP_LOCK)
+        engine.hold_views(warehouse, names)
         engine.hold_still(warehouse, names, "access share")
         before = in_force(warehouse)
         if decision_id is not None and (before.mode, before.decision_id) != (
@@ -189,7 +189,7 @@ def recover(
             decision_id,
         ):
             return None
-        for name in engine.one_by_one(warehouse, names):
+        for name in names:
             engine.point(warehouse, name, LIVE, name)
         if before.mode == "snapshot":
             _write(warehouse, before, "live", None, reason, decision_id, now)
