@@ -199,7 +199,9 @@ def diff(
                 f" {_short(one.old)} -> {_short(one.new)}" + (f" ({one.note})" if one.note else "")
             )
             for direction, witness in one.witness.items():
-                typer.echo(f"{'':22} {direction}: {json.dumps(witness['row'], ensure_ascii=False)}")
+                typer.echo(
+                    f"{'':22} {direction}: {json.dumps(witness['row'], ensure_ascii=False, default=str)}"
+                )
         typer.echo(
             f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
             " (columns: BACKWARD, FORWARD, bump)"

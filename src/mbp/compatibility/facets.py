@@ -15,6 +15,7 @@ from mbp.compatibility.values import of_kind
 
 UNKNOWN = Verdict.UNKNOWN
 STRANGE = Inclusion(Verdict.UNKNOWN, note="the value is not one of the column's type")
+CONTRADICTION = Inclusion(Verdict.UNKNOWN, note="the closed lists of the column share no value")
 SIZES = ("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties")
 
 
@@ -153,13 +154,15 @@ def _values(old: Node, new: Node) -> Iterator[Change]:
         if not new.facets.lists(value):
             text = old.facets.written(value)
             found = value_within(value, old, new)
-            yield _change("enum_value_removed", old, new, "enum", text, None, found, SAFE)
+            back = CONTRADICTION if after == () else SAFE
+            yield _change("enum_value_removed", old, new, "enum", text, None, found, back)
     for value in after:
         if not old.facets.lists(value):
             strange = value is not None and not of_kind(value, domain_of(new.kind, new.logical))
             found = STRANGE if strange else value_within(value, new, old)
             text = new.facets.written(value)
-            yield _change("enum_value_added", old, new, "enum", None, text, SAFE, found)
+            there = CONTRADICTION if before == () else SAFE
+            yield _change("enum_value_added", old, new, "enum", None, text, there, found)
 
 
 def _change(

@@ -98,9 +98,12 @@ class _Reader:
         if not entry.get("properties"):
             return ()
         fields: list[Node] = []
+        demanded = self._options(entry, path).get("required")
+        needed = demanded if isinstance(demanded, list) else ()
         for item in self.mappings(entry.get("properties"), f"{path}.properties"):
             name = self.name(item)
-            fields.append(self._node(item, name, f"{path}.{name}"))
+            field = self._node(item, name, f"{path}.{name}")
+            fields.append(replace(field, required=True) if name in needed else field)
         often = Counter(node.name for node in fields)
         for name, count in often.items():
             if count > 1:

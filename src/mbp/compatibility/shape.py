@@ -204,7 +204,7 @@ def anything(field: Node) -> bool:
 
 
 def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
-    if old.engines == new.engines and old.raw == new.raw:
+    if old.engines == new.engines and old.required == new.required and old.raw == new.raw:
         return
     yield from _whole(_column_itself(old, new), old, new)
     yield from _children(old, new, policy)

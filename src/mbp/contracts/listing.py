@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from mbp.contracts.model import Rule
@@ -13,6 +14,10 @@ def rule_record(rule: Rule) -> dict[str, Any]:
     """The rule as JSON values."""
     record = asdict(rule)
     record["columns"] = list(rule.columns)
+    record["arguments"] = {
+        key: format(value, "f") if isinstance(value, Decimal) else value
+        for key, value in rule.arguments.items()
+    }
     record["expires"] = rule.expires.isoformat() if rule.expires else None
     return record
 

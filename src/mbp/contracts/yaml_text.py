@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_./()+-]*( [A-Za-z0-9_./()+-]+)*[.]?")
@@ -65,4 +66,7 @@ def scalar(value: Any) -> str:
         return value
     if value is None or isinstance(value, str | bool | int | float):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Decimal):
+        # As text: a reader of YAML would make a float of it, and lose digits.
+        return json.dumps(format(value, "f"))
     return json.dumps(str(value), ensure_ascii=False)

@@ -7,10 +7,12 @@ zone. Every column is there; an optional one may be null.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from mbp.compatibility.model import Kind, Node
 from mbp.compatibility.values import limits
+from mbp.yaml_lines import exact
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DATE = r"^\d{4}-\d{2}-\d{2}$"
@@ -79,7 +81,11 @@ def _type(node: Node) -> Schema:
     else:
         schema = _string(node) if kind.name == "string" else {}
     if node.facets.values is not None:
-        schema["enum"] = list(node.facets.values)
+        facets = node.facets
+        schema["enum"] = [
+            _json(value) if kind.numeric and isinstance(value, int | Decimal) else text
+            for value, text in zip(facets.values or (), facets.texts, strict=True)
+        ]
     return schema
 
 
@@ -101,8 +107,9 @@ def _number(node: Node) -> Schema:
     return schema
 
 
-def _json(value: Any) -> int | float:
-    return int(value) if value == int(value) else float(value)
+def _json(value: Any) -> int | float | Decimal:
+    """The number with every digit: a decimal where a double would be another number."""
+    return int(value) if value == int(value) else exact(format(value, "f"))
 
 
 def _string(node: Node) -> Schema:

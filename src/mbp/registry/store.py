@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mbp.compatibility.versions import Version
 from mbp.errors import MbpError
 from mbp.files import atomic_path
 from mbp.paths import inside, shown
+from mbp.yaml_lines import exact
 
 FOLDER = "contracts/registry"
 LIFE = "lifecycle.jsonl"
@@ -77,17 +79,37 @@ def digest(document: Mapping[str, Any], path: str = "") -> str:
 
 
 def canonical(document: Any, path: str = "") -> bytes:
-    """The document in RFC 8785 form.
+    """The document in RFC 8785 form; a number of more digits than a double keeps each of them.
 
     Raises:
         MbpError: a value that canonical JSON cannot hold, like an integer beyond 2^53.
     """
+    numbers: list[str] = []
     try:
-        return rfc8785.dumps(document)
+        text = rfc8785.dumps(_marked(document, numbers))
+        for index, number in enumerate(numbers):
+            text = text.replace(f'"{_MARK}{index}"'.encode(), number.encode(), 1)
+        return text
     except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise MbpError(
             f"no canonical JSON: {error}", path=path or None, cure="write the value as text"
         ) from error
+
+
+# In the private use area of Unicode, which no contract writes.
+_MARK = "\uf8ffnumber:"
+
+
+def _marked(value: Any, numbers: list[str]) -> Any:
+    """With a mark in the place of every number that a double cannot hold."""
+    if isinstance(value, Decimal):
+        numbers.append(format(value, "f"))
+        return f"{_MARK}{len(numbers) - 1}"
+    if isinstance(value, Mapping):
+        return {key: _marked(item, numbers) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(item, numbers) for item in value]
+    return value
 
 
 def datasets(root: Path) -> list[str]:
@@ -112,7 +134,7 @@ def _read(path: Path, root: Path, dataset: str) -> Published:
     place = shown(path, root)
     cure = "restore the file from git; published versions are never edited"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_float=exact)
     except (OSError, ValueError) as error:
         raise MbpError(f"cannot be read: {error}", path=place, cure=cure) from error
     missing = [key for key in REQUIRED if not isinstance(document, dict) or key not in document]

@@ -78,3 +78,46 @@ def test_bad_cases_are_refused(tmp_path: Path, text: str, message: str) -> None:
     file.write_text(text)
     with pytest.raises(MbpError, match=message):
         score(read_cases(file))
+
+
+def json_case(old: object, new: object, **said: object) -> dict[str, object]:
+    return {"format": "jsonschema", "id": "x", "old": old, "new": new, "backward": False, **said}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "outcome"),
+    [
+        ({"type": "integer"}, {"type": "integer", "anyOf": [True]}, "not expressible"),
+        (
+            {"type": "array", "items": [{"type": "integer"}]},
+            {"type": "array", "items": [{"type": "boolean"}]},
+            "not expressible",
+        ),
+        (
+            {"type": "number", "maximum": 9},
+            {"type": "number", "maximum": 9, "exclusiveMaximum": True},
+            "not expressible",
+        ),
+        ({"type": "object"}, {"type": "object", "required": True}, "not expressible"),
+        ({"type": "string"}, {"type": "string", "minLength": "x"}, "not read"),
+        ({"type": "string"}, {"type": "string", "maxLength": 3, "x-owner": "me"}, "agree"),
+        ({"enum": [1, "a"]}, {"enum": [1]}, "agree"),
+        ({"type": "array"}, {"type": "array", "items": False}, "agree"),
+        (
+            {"type": "object", "additionalProperties": {"type": "string"}},
+            {"type": "object", "additionalProperties": {"type": "integer"}},
+            "agree",
+        ),
+        (
+            {"allOf": [{"type": "integer", "multipleOf": 2}, {"multipleOf": 3}]},
+            {"type": "integer", "multipleOf": 4},
+            "agree",
+        ),
+    ],
+)
+def test_each_case_is_judged_or_counted_apart(old: object, new: object, outcome: str) -> None:
+    assert [one.outcome for one in score([json_case(old, new)])] == [outcome]
+
+
+def test_a_direction_without_a_verdict_is_not_scored() -> None:
+    assert score([json_case(True, False, backward=None)]) == []

@@ -240,7 +240,8 @@ class _Reader:
         if items is False:
             if options.get("minItems"):
                 raise NotExpressible("an array that no value fits")
-            return {"logicalTypeOptions": {**options, "maxItems": 0}}
+            none = {"logicalTypeOptions": {**options, "maxItems": 0}}
+            return none | {"items": {"required": False}}
         if not isinstance(items, Mapping) or not items:
             return found | {"items": {"required": False}}
         return found | {"items": {"required": True, **self.entry(items, seen=seen)}}
