@@ -35,10 +35,10 @@ from mbp.hooks.decide import decide
 from mbp.hooks.exposition import exposition
 from mbp.hooks.measurements import WHOLE, Measurement, Picture, picture_of
 from mbp.hooks.policy import HookPolicy, load_hooks
-from mbp.hooks.state import StateFolder, read_lock
+from mbp.hooks.state import LOCK_VERSION, LockOf, StateFolder, read_lock
 from mbp.monitor.record import Run, record
 from mbp.paths import project_root
-from mbp.quality.freshness import stale_reasons
+from mbp.runs.claims import Asked, Claim, objections
 from mbp.report import project as report_project
 from mbp.security import audit
 from mbp.signing import AllowedSigners, canonical
@@ -66,14 +66,17 @@ class Rows:
         return [], next((list(rows) for name, rows in self.answers.items() if name in sql), [])
 
 
-def evidence_of_the_gate(moment: datetime, now: datetime) -> bool:
-    measured = envelope.Evidence(
-        "build", "build.json", moment, None, True, "s", "duckdb", "d", "pass", "", {}
-    )
-    context = SimpleNamespace(
-        now=now, source=SimpleNamespace(digest="s"), target="duckdb", data="d"
-    )
-    return not Context._objections(context, measured, ["source"], HOUR)  # type: ignore[arg-type]
+def claimed(began_at: datetime, ended_at: datetime, now: datetime) -> bool:
+    claim = Claim(began_at, ended_at, source="s", source_after="s")
+    return not objections(claim, Asked(now, "duckdb", source="s", max_age=HOUR))
+
+
+def beginning_of_a_measurement(moment: datetime, now: datetime) -> bool:
+    return claimed(moment, max(moment, now), now)
+
+
+def end_of_a_measurement(moment: datetime, now: datetime) -> bool:
+    return claimed(min(moment, now), moment, now)
 
 
 def evidence_of_a_pack(moment: datetime, now: datetime) -> bool:
@@ -84,7 +87,8 @@ def evidence_of_a_pack(moment: datetime, now: datetime) -> bool:
         "verdict": "pass",
         "target": "duckdb",
         "content": {},
-        "measured_at": moment.isoformat(),
+        "began_at": moment.isoformat(),
+        "ended_at": moment.isoformat(),
     }
     definition = {"evidence_max_age_hours": 1}
     result = {"id": "x", "verdict": "pass"}
@@ -110,11 +114,17 @@ def statement(moment: datetime, now: datetime) -> bool:
 
 
 def release_lock(moment: datetime, now: datetime) -> bool:
-    document = {"written_at": moment.isoformat(), "blocks": []}
+    origin = LockOf("duckdb", "w", "s")
+    document = {
+        "version": LOCK_VERSION,
+        "written_at": moment.isoformat(),
+        "blocks": [],
+        **vars(origin),
+    }
     with TemporaryDirectory() as name:
         folder = StateFolder(Path(name))
         folder.lock.write_text(json.dumps(document))
-        return accepted(lambda: read_lock(Path(name), folder, 1, now))
+        return accepted(lambda: read_lock(Path(name), folder, 1, now, of=origin))
 
 
 def accepted(read: Callable[[], object]) -> bool:
@@ -123,20 +133,6 @@ def accepted(read: Callable[[], object]) -> bool:
     except MbpError:
         return False
     return True
-
-
-def artifact(moment: datetime) -> dict[str, Any]:
-    metadata = {"generated_at": moment.isoformat(), "invocation_id": "i"}
-    return {"metadata": metadata, "results": [], "nodes": {}}
-
-
-def dbt_artifacts_of_a_kpi(moment: datetime, _: datetime) -> bool:
-    return accepted(lambda: collect._refuse_old(artifact(moment)))
-
-
-def dbt_artifacts(moment: datetime, _: datetime) -> bool:
-    with TemporaryDirectory() as name:
-        return not stale_reasons(Path(name), artifact(moment), artifact(moment), target=None)
 
 
 def window(kpi_id: str, entity: str, end: datetime, *, of_a_run: bool = False) -> Measurement:
@@ -252,13 +248,12 @@ def open_alarm(moment: datetime, now: datetime) -> bool:
 
 # Reader of times -> whether what is of that instant counts now.
 READERS: dict[str, Callable[[datetime, datetime], bool]] = {
-    "evidence at the gate": evidence_of_the_gate,
+    "beginning of a measurement": beginning_of_a_measurement,
+    "end of a measurement": end_of_a_measurement,
     "evidence in a pack": evidence_of_a_pack,
     "evidence on the page": measurement_on_the_page,
     "sign-offs and approvals": statement,
     "release lock": release_lock,
-    "dbt artifacts of a KPI": dbt_artifacts_of_a_kpi,
-    "dbt artifacts": dbt_artifacts,
     "KPI window": hook_state("dec_p95", WHOLE, of_a_run=False),
     "KPI window of an entity": hook_state("twap_divergence", "market-1", of_a_run=False),
     "KPI of a run": hook_state("dbt_tests", WHOLE, of_a_run=True),
