@@ -238,7 +238,7 @@ def _problems(query: exp.Expr, *, but: exp.Expr | None = None) -> Iterator[str]:
             yield from _table_problems(node)
         elif isinstance(node, exp.Operator):
             yield "an operator of a schema: the name alone says nothing of what it calls"
-        elif isinstance(node, exp.Cast) and node.to.is_type(exp.DType.USERDEFINED):
+        elif isinstance(node, exp.Cast) and node.to.this is exp.DType.USERDEFINED:
             yield f"a cast to {node.to.sql()[:40]!r}, which is no type of the engine"
         elif isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
             # schema.function(...): the name alone says nothing of whose function it is.
