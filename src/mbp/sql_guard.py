@@ -236,6 +236,10 @@ def _problems(query: exp.Expr, *, but: exp.Expr | None = None) -> Iterator[str]:
             yield "`for update` takes locks"
         elif isinstance(node, exp.Table):
             yield from _table_problems(node)
+        elif isinstance(node, exp.Operator):
+            yield "an operator of a schema: the name alone says nothing of what it calls"
+        elif isinstance(node, exp.Cast) and node.to.this is exp.DType.USERDEFINED:
+            yield f"a cast to {node.to.sql()[:40]!r}, which is no type of the engine"
         elif isinstance(node, exp.Dot) and isinstance(node.expression, exp.Func):
             # schema.function(...): the name alone says nothing of whose function it is.
             yield f"the function {node.sql()[:40]!r} of a schema"

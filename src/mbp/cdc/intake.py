@@ -23,7 +23,7 @@ from mbp.warehouse import quote_identifier
 OPERATION, MILLISECONDS, POSITION = -4, -2, -1
 UNKNOWN_TABLE = "unknown"
 # Records that wait are kept as they came: few large ones weigh as much as many small ones.
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 16 << 20
 
 
 @dataclass

@@ -23,7 +23,9 @@ from mbp.quality.classes import Classes
 from mbp.quality.masking import plain_row
 from mbp.quality.measurable import not_measurable
 from mbp.quality.samples import SampleQuery, columns_of, take_sample
+from mbp.sql_guard_postgres import demand_query_on
 from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.connection import engine_of
 from mbp.warehouse.profile import read_target
 
 NO_DUCKDB = "Great Expectations 1.24 does not speak DuckDB: run it on PostgreSQL"
@@ -92,6 +94,10 @@ def run(
     judged = _only(contracts, {rule.id for rule in measured})
     manifest = compiled_manifest(root, target)
     queries = queries_of(manifest)
+    if engine_of(root, target) == "postgres":
+        with connect(root, target, read_only=True) as warehouse:
+            for sql in queries.values():
+                demand_query_on(warehouse, sql, cure="a rule may only read")
     place = place_of(root, target)
     found: list[RuleResult] = []
     for engine in engines:

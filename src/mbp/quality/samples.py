@@ -17,6 +17,9 @@ from mbp.quality.findings import Finding
 from mbp.quality.masking import masked_rows
 from mbp.quality.relations import Trust, trust_of
 from mbp.sql_guard import demand_query
+from mbp.sql_guard_postgres import demand_read_only
+
+CURE = "a test may only read; run `mbp build` again"
 
 # dbt's own column tests return a value and a count; the whole rows behind it help more.
 VALUE_COLUMNS = {
@@ -127,7 +130,7 @@ def check_read_only(sql: str, dialect: str) -> None:
     Raises:
         MbpError: several statements, a statement that writes, or SQL that cannot be read.
     """
-    demand_query(sql, dialect, cure="a test may only read; run `mbp build` again")
+    demand_query(sql, dialect, cure=CURE)
 
 
 def columns_of(reader: Reader) -> ColumnsOf:
@@ -155,7 +158,11 @@ def take_sample(
     if query is None:
         return Sample(note="no rows to show")
     try:
-        check_read_only(query.rows, dialect)
+        for sql in filter(None, (query.rows, query.count)):
+            check_read_only(sql, dialect)
+            if dialect == "postgres":
+                # The session that runs it says what it calls; a reader without one is refused.
+                demand_read_only(getattr(reader, "connection", None), sql, cure=CURE)
         columns, rows = reader.query(f"{query.rows}\nlimit {limit}")
         counted = reader.query(query.count)[1][0][0] if query.count else None
     except MbpError as error:

@@ -17,7 +17,7 @@ from mbp.semantic.check import metrics_of
 from mbp.semantic.engine import Request, SemanticLayer
 from mbp.semantic.manifest import fresh_manifest
 from mbp.semantic.words import conditions, dimension_name, known_name
-from mbp.sql_guard import demand_query
+from mbp.sql_guard_postgres import demand_query_on
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import engine_of
 
@@ -157,7 +157,7 @@ def _place(columns: Sequence[str], name: str) -> int:
 
 
 def _run(warehouse: Warehouse, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    demand_query(sql, warehouse.engine, cure="name dimensions and plain values only")
+    demand_query_on(warehouse, sql, cure="name dimensions and plain values only")
     try:
         return warehouse.query(sql)
     except (duckdb.CatalogException, psycopg2.errors.UndefinedTable) as error:
