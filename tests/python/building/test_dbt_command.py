@@ -66,7 +66,7 @@ def test_passes_findings_and_what_could_not_run(
     [
         ((), "no dbt command"),
         (("--select", "one"), "--select stands before the dbt command"),
-        (("test", "--select", "no_such_test"), "dbt test ran nothing"),
+        (("build", "--select", "no_such_test"), "dbt build ran nothing"),
         (("bulid",), "No such command 'bulid'"),
         (("ls", "--select"), "requires an argument"),
         (("ls", "--target", "nowhere"), "unknown target 'nowhere'"),

@@ -136,7 +136,7 @@ def test_a_wrong_password(root: Path, postgres: dict[str, str]) -> None:
 
 def test_a_role_that_is_not_there(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_ROLE": "nobody_at_all"}):
-        one = check(examine(root, "postgres"), "server")
+        one = check(examine(root, "postgres"), "role")
     assert one.state == "finding"
     assert "MBP_PG_ROLE" in one.cure
 
