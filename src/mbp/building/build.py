@@ -31,7 +31,7 @@ from mbp.quality.findings import collect
 from mbp.quality.measurable import not_measurable
 from mbp.reporting.progress import progress
 from mbp.runs.artifacts import claim_of_run
-from mbp.runs.claims import Asked, Claim, objections
+from mbp.runs.claims import Asked, Claim, Objection, Way, objections
 from mbp.runs.control import read_control, warehouse_id
 from mbp.warehouse import connect
 
@@ -108,9 +108,11 @@ def build(request: BuildRequest) -> BuildSummary:
             quiet=True,
         )
         claim, objected = _claim(root, target, reasons)
+        # A part is what was asked for; that the rows were not read, or the files changed, was not.
+        counted = [one.text for one in objected if not (request.select and one.way is Way.PARTIAL)]
         summary = _summarise(
             request,
-            partial=() if request.select else objected,
+            partial=counted,
             target=target,
             raw=raw,
             contracts=contracts,
@@ -186,7 +188,9 @@ def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> lis
     return sorted(names[rule_id] for rule_id in rule_ids)
 
 
-def _claim(root: Path, target: str, reasons: Mapping[str, str]) -> tuple[Claim, tuple[str, ...]]:
+def _claim(
+    root: Path, target: str, reasons: Mapping[str, str]
+) -> tuple[Claim, Sequence[Objection]]:
     """What the run that just ended is of, and why it does not count for the whole project."""
     folder = target_path(root)
     manifest = read_artifact(folder, "manifest.json", root)
@@ -194,7 +198,7 @@ def _claim(root: Path, target: str, reasons: Mapping[str, str]) -> tuple[Claim, 
     claim = claim_of_run(root, manifest, run_results, target=target, unmeasurable=reasons)
     with connect(root, target, read_only=True) as warehouse:
         asked = Asked(datetime.now(UTC), target, control=read_control(warehouse))
-    return claim, tuple(str(one) for one in objections(claim, asked))
+    return claim, objections(claim, asked)
 
 
 def _summarise(

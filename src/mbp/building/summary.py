@@ -46,7 +46,7 @@ class BuildSummary:
         seconds: wall clock of the whole command.
         selected: True when only a part of the project was asked for.
         snapshot: what became of the snapshot for degraded readers, '' when none was asked for.
-        partial: why the run does not count for the whole project that was asked for; empty when it does.
+        partial: why the run does not count for what was asked for; empty when it does.
     """
 
     target: str
@@ -145,7 +145,7 @@ def render(summary: BuildSummary) -> str:
     if summary.snapshot:
         lines.append(f"snapshot {summary.snapshot}")
     lines += _findings(summary)
-    lines += [f"partial  {reason}" for reason in summary.partial]
+    lines += [f"void     {reason}" for reason in summary.partial]
     lines += [f"note     {note}" for note in summary.notes]
     return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mbp.building.dbt_process import target_path
 from mbp.contracts.status import PACKS, matrix
 from mbp.coverage.run import judge, measure_project
 from mbp.errors import MbpError
@@ -9,6 +10,9 @@ from mbp.gate.context import Context, NotMeasuredError
 from mbp.gate.definition import CheckDefinition
 from mbp.gate.rules import Judged, listed, passed, rule
 from mbp.hooks.render import stale_files
+from mbp.quality.failures import read_artifact
+from mbp.runs.artifacts import moment_of
+from mbp.runs.contents import changed_files
 
 
 @rule("artifacts")
@@ -16,6 +20,12 @@ def documented(context: Context, _: CheckDefinition) -> Judged:
     """What is described, of what the catalog has, reaches the threshold of the policy."""
     try:
         judged = judge(context.root, measure_project(context.root))
+        manifest = read_artifact(target_path(context.root), "manifest.json", context.root)
+        read_at = moment_of(manifest, "generated_at", "manifest.json")
+        if changed := changed_files(context.root, manifest, read_at):
+            raise NotMeasuredError(f"of another source: {', '.join(changed[:3])} changed since")
+    except NotMeasuredError:
+        raise
     except MbpError as error:
         raise NotMeasuredError(error.what, path=error.path) from error
     count = judged.report.count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,9 @@ def collect(root: Path, target: str | None) -> list[Collected]:
         excused = load_policy(root).excused(datetime.now(UTC).date())
         _, clock = warehouse.query("select now_at from reliability.kpi_clock")
         commit = commit_of(root)
+        if envelope.source_digest(root) != (begun.source.digest if begun.source else None):
+            void = f"could not be measured: {envelope.CHANGED}"
+            found = [replace(one, value=None, samples=0, detail=void) for one in found]
         with warehouse.transaction():
             found = [demand_coverage(warehouse, one, excused) for one in found]
             for one in found:

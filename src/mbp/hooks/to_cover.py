@@ -31,7 +31,8 @@ def demand_coverage(warehouse: Warehouse, one: Collected, excused: Container[str
     mark = "%s" if warehouse.engine == "postgres" else "?"
     warehouse.execute(f"create table if not exists {TABLE} (kpi_id text, id text)")
     _, rows = warehouse.query(f"select id from {TABLE} where kpi_id = {mark}", [one.kpi_id])
-    missing = {str(row[0]) for row in rows if row[0] not in excused} - one.covered
+    covered = one.covered if one.value is not None else frozenset()
+    missing = {str(row[0]) for row in rows if row[0] not in excused} - covered
     warehouse.execute(f"delete from {TABLE} where kpi_id = {mark}", [one.kpi_id])
     for name in sorted(missing | one.broken):
         warehouse.execute(f"insert into {TABLE} values ({mark}, {mark})", [one.kpi_id, name])

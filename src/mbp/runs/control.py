@@ -99,9 +99,10 @@ def statements() -> list[str]:
 
 
 def _exists(warehouse: Warehouse, name: str) -> bool:
-    schema, table = name.split(".")
+    mark = "%s" if warehouse.engine == "postgres" else "?"
     _, rows = warehouse.query(
         "select 1 from information_schema.tables"
-        f" where table_schema = '{schema}' and table_name = '{table}'"
+        f" where table_schema = {mark} and table_name = {mark}",
+        name.split("."),
     )
     return bool(rows)

@@ -101,8 +101,7 @@ def _grants() -> list[str]:
             found.append(f"grant delete on {name} to {LOADER}")
     for schema in BUILT_SCHEMAS:
         found.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
-    # The first run writes the id of a warehouse that has none.
-    found.append(f"grant select, insert on {IDENTITY} to {TRANSFORMER}")
+    found.append(f"grant select on {IDENTITY} to {TRANSFORMER}")
     # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the
     # transformer will create must be readable too, whoever of the two creates it.
     for schema in PUBLIC_SCHEMAS:

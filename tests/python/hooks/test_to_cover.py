@@ -46,6 +46,7 @@ def test_a_part_closes_nothing_that_the_whole_opened(warehouse: Warehouse) -> No
     # Once more is not a way round it, nor is a measurement that failed.
     assert value(warehouse, measured(one)) is None
     assert value(warehouse, Collected("dbt_tests", None, 0, "no run", None)) is None
+    assert value(warehouse, Collected("dbt_tests", None, 0, "void", None, ALL)) is None
     # A test that was taken out of the project is not mended.
     assert value(warehouse, measured(ALL - {BROKEN})) is None
     assert value(warehouse, measured(ALL)) == 0
