@@ -28,8 +28,7 @@ from mbp.errors import MbpError
 from mbp.evidence import envelope, exercises
 from mbp.evidence.demanded import evidence_counts
 from mbp.gate import rules_warehouse
-from mbp.gate.context import Context
-from mbp.hooks import collect, coverage
+from mbp.hooks import coverage
 from mbp.hooks.alarming import _since
 from mbp.hooks.decide import decide
 from mbp.hooks.exposition import exposition
@@ -38,8 +37,8 @@ from mbp.hooks.policy import HookPolicy, load_hooks
 from mbp.hooks.state import LOCK_VERSION, LockOf, StateFolder, read_lock
 from mbp.monitor.record import Run, record
 from mbp.paths import project_root
-from mbp.runs.claims import Asked, Claim, objections
 from mbp.report import project as report_project
+from mbp.runs.claims import Asked, Claim, objections
 from mbp.security import audit
 from mbp.signing import AllowedSigners, canonical
 from mbp.signing.statements import Subject, read_statements
