@@ -28,7 +28,7 @@ def facet_changes(old: Node, new: Node) -> Iterator[Change]:
     yield from _values(old, new)
     for option in sorted({*old.facets.options, *new.facets.options}):
         before, after = old.facets.options.get(option), new.facets.options.get(option)
-        if before == after or _meaningless(before, after):
+        if before == after or _meaningless(option, before, after):
             continue
         if option.startswith("unread "):
             path = f"{new.path}.{option.removeprefix('unread ')}"
@@ -57,9 +57,9 @@ def _sort(node: Node) -> str:
     return "number" if node.kind.numeric else node.kind.name
 
 
-def _meaningless(before: Any, after: Any) -> bool:
-    """`uniqueItems: false` and a minimum of nothing say nothing."""
-    return not before and not after
+def _meaningless(option: str, before: Any, after: Any) -> bool:
+    """`uniqueItems: false` and a minimum of nothing say nothing; a maximum of nothing says a lot."""
+    return not option.startswith("max") and not before and not after
 
 
 def _direction(option: str, before: Any, after: Any) -> str:
@@ -68,7 +68,7 @@ def _direction(option: str, before: Any, after: Any) -> str:
             return "loosened"
         return "tightened" if after % before == 0 else "changed"
     if option == "uniqueItems" or None in (before, after):
-        return "tightened" if after else "loosened"
+        return "loosened" if after is None or after is False else "tightened"
     return "tightened" if (after > before) == option.startswith("min") else "loosened"
 
 

@@ -172,3 +172,19 @@ def test_codes_name_what_changed_and_not_the_verdict() -> None:
     old = {**listed("a"), "physicalType": "varchar(10)"}
     (change,) = diff(contract(old), contract({**old, "physicalType": "varchar(5)"}))
     assert (change.code, change.backward.value) == ("type_length_decreased", "ok")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (column(), column(maxLength=0), "max_length_tightened"),
+        (
+            {**column("array"), "items": column()},
+            array(0, "string", maxItems=0),
+            "max_items_tightened",
+        ),
+    ],
+)
+def test_a_maximum_of_nothing_is_a_limit(old: Any, new: Any, code: str) -> None:
+    changes = diff(contract(old), contract(new))
+    assert [(change.code, change.backward.value) for change in changes] == [(code, "break")]
