@@ -568,3 +568,21 @@ def test_the_copy_of_a_warehouse_keeps_its_id_and_its_own_runs(project: Project)
         control = read_control(warehouse)
     assert control.warehouse_id == WAREHOUSE
     assert set(control.runs) == {INVOCATION, "run-two"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "counts"),
+    [
+        ({"select": ["state:modified+"]}, True),
+        ({"select": ["state:modified+"], "exclude": ["logic"]}, False),
+        ({"select": ["state:modified+"], "exclude_resource_types": ["unit_test"]}, False),
+        ({"select": ["mbp_quotes"]}, False),
+    ],
+)
+def test_only_a_slim_build_of_a_pull_request_may_be_a_part(
+    project: Project, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], counts: bool
+) -> None:
+    project.leave_out(UNIT_TEST, **arguments)
+    project.save()
+    monkeypatch.setattr("mbp.ci.rules.base_problem", lambda *_: None)
+    assert look(project.root, project.root, "", 0).blind is not counts
