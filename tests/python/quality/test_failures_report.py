@@ -63,7 +63,10 @@ def test_what_was_not_checked_is_grouped_by_reason() -> None:
     absent = finding(rule_id="c", verdict="not measurable", message="the source has no volume")
     text = render([*skipped, (absent, Sample())], 1, [])
     assert "not checked\n  2 (owner DATA): not checked: x did not build\n      a, b\n" in text
-    assert "not measured: this source lacks what the rules read\n  1 (owner DATA): the source has no volume\n" in text
+    assert (
+        "not measured: this source lacks what the rules read\n  1 (owner DATA): the source has no volume\n"
+        in text
+    )
     assert text.endswith("2 findings (2 errors, 0 warnings), 1 passed, 1 NOT MEASURED\n")
 
 
