@@ -15,18 +15,23 @@ def without_traceback() -> Iterator[None]:
 
     from dbt.events.types import MainEncounteredError, MainStackTrace
 
+<<<<<<< HEAD
     # It imports the function, and does not export it.
     requires: Any = importlib.import_module("dbt.cli.requires")
 
     fire_event = requires.fire_event
+=======
+    module: Any = requires
+    fire_event = module.fire_event
+>>>>>>> g/main
 
     def filtered(event: Any, *given: Any, **named: Any) -> None:
         ends = isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit)
         if not (ends and isinstance(event, MainEncounteredError | MainStackTrace)):
             fire_event(event, *given, **named)
 
-    requires.fire_event = filtered
+    module.fire_event = filtered
     try:
         yield
     finally:
-        requires.fire_event = fire_event
+        module.fire_event = fire_event
