@@ -11,19 +11,11 @@ from typing import Any
 @contextmanager
 def without_traceback() -> Iterator[None]:
     """dbt inside of the block says of an interrupt only that it came; the traceback of any other error stays."""
-    import importlib
-
+    from dbt.cli import requires
     from dbt.events.types import MainEncounteredError, MainStackTrace
 
-<<<<<<< HEAD
-    # It imports the function, and does not export it.
-    requires: Any = importlib.import_module("dbt.cli.requires")
-
-    fire_event = requires.fire_event
-=======
     module: Any = requires
     fire_event = module.fire_event
->>>>>>> g/main
 
     def filtered(event: Any, *given: Any, **named: Any) -> None:
         ends = isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit)
