@@ -21,6 +21,7 @@ SPELLED = re.compile(
     r"|(?<=&)(?:#[0-9A-Za-z]{2,9};|#\d{2,3}(?!\d)|[0-9A-Za-z]{2,8};)"
     r"|(?<=[^\x00-\x7f]))"
 )
+QUERY_VALUE = re.compile(r"(?<=[?&])[\w.%-]+=[^\s&\"'<>+]*\+[^\s&\"'<>]*")
 SINGLE_ESCAPES = {"n": " ", "r": " ", "t": " ", "/": "/", '"': '"'}
 # An address can be percent-encoded twice inside a JSON escape; more layers than that are not read.
 ROUNDS = 3
@@ -79,6 +80,14 @@ def views(text: str) -> list[View]:
 def quoted_printable(text: str) -> View | None:
     """The text as quoted-printable means it; None when it does not look like that."""
     return _plainer(text, QUOTED, _quoted) if QUOTED_SIGNS.search(text) else None
+
+
+def query_string(text: str) -> View | None:
+    """The text with each `+` in the value of a query string as the space that it is there; None without one.
+
+    It is read beside the text: `phone=+55...` is often written by hand (application/x-www-form-urlencoded).
+    """
+    return _plainer(text, QUERY_VALUE, lambda found: found[0].replace("+", " "))
 
 
 def _quoted(found: re.Match[str]) -> str:

@@ -74,6 +74,11 @@ SCHEMA = closed(
                 "lines": {"type": "integer", "minimum": 2000},
                 "seeds": closed({"tuned": {"type": "integer"}, "held_out": {"type": "integer"}}),
                 "target": closed({"recall_percent": PERCENT, "precision_percent": PERCENT}),
+                "not_claimed": {
+                    "type": "object",
+                    "propertyNames": {"enum": list(KINDS)},
+                    "additionalProperties": TEXT,
+                },
             }
         ),
     }
@@ -141,6 +146,7 @@ class Policy:
     corpus_lines: int
     corpus_seeds: Mapping[str, int]
     target: Target
+    not_claimed: Mapping[str, str]
     path: str
 
 
@@ -188,6 +194,7 @@ def load_policy(root: Path) -> Policy:
         corpus_lines=value["measure"]["lines"],
         corpus_seeds=dict(value["measure"]["seeds"]),
         target=Target(**value["measure"]["target"]),
+        not_claimed=dict(value["measure"]["not_claimed"]),
         path=name,
     )
 

@@ -15,7 +15,7 @@ from mbp.errors import MbpError
 from mbp.privacy import contacts, numbers, secrets
 from mbp.privacy.containers import read_parts
 from mbp.privacy.encoded import tokens
-from mbp.privacy.normal import View, quoted_printable, views
+from mbp.privacy.normal import View, query_string, quoted_printable, views
 from mbp.privacy.page import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
 from mbp.privacy.parts import Unread
 from mbp.privacy.policy import KINDS, UNREAD, Policy
@@ -185,10 +185,11 @@ def _every_hit(
     page = Page(plain, policy, table)
     for hit in _detected(page, place):
         yield _back(hit, layers)
-    quoted = quoted_printable(plain) if depth else None
-    if quoted:
-        for hit in _every_hit(quoted.text, "", policy, None, depth - 1):
-            yield _back(hit, [*layers, quoted])
+    for reading in (quoted_printable, query_string) if depth else ():
+        other = reading(plain)
+        if other:
+            for hit in _every_hit(other.text, "", policy, None, depth - 1):
+                yield _back(hit, [*layers, other])
     for token in tokens(plain) if depth else ():
         # What stands before it says what it is: `Authorization: Basic`, `cpf=`.
         before = page.before(token.start, BEFORE_CHARACTERS)

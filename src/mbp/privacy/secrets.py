@@ -95,7 +95,9 @@ SUFFIX = re.compile(
 # A digest of a secret is not the secret.
 NOT_SECRET = re.compile(r"hash|sha\d|digest|checksum|fingerprint|trace|commit|etag", re.IGNORECASE)
 UUID = r"[0-9a-fA-F](?<![\w-].)[0-9a-fA-F]{7}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
-RANDOM_KEY = re.compile(rf"{UUID}(?![\w-])")
+# As it is written, and without its dashes.
+BARE_UUID = r"(?<![\w-])[0-9a-fA-F]{12}[1-5][0-9a-fA-F]{3}[89abAB][0-9a-fA-F]{15}"
+RANDOM_KEY = re.compile(rf"(?:{UUID}|{BARE_UUID})(?![\w-])")
 # The key inside of a payment code ("copia e cola"): EMV tag 01 with its length, after the arrangement's name.
 PLACEHOLDERS = frozenset(
     {
