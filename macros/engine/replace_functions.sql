@@ -101,7 +101,7 @@ end $body$
     which only stay the same once we have the lock of exchanges. A reader that waits for us longer than
     `deadlock_timeout`, while we wait for it, would be killed: all is taken within half of that, or given back and tried again.
     Readers that hold one view while they queue for another behind us are why most tries are short, and why the order changes:
-    none suits every transaction of readers. Every eighth try waits for a long query. The number is that of
+    none suits every transaction of readers. A try in 16 waits for a long query, longer each time. The number is that of
     one_swap_at_a_time and of mbp.degrade.engine. `alter view` to its own owner locks this one view; `lock table` would
     lock all that it reads. -#}
 {% macro fn_hold() -%}
@@ -118,14 +118,14 @@ begin
             perform set_config('lock_timeout', '2s', true);
             perform pg_advisory_xact_lock(4106111);
             budget := greatest(5, longest * random() ^ 3);
-            perform set_config('lock_timeout', case attempt % 8 when 7 then '2s' else ceil(budget) || 'ms' end, true);
+            perform set_config('lock_timeout', case attempt % 16 when 15
+                then least(30, (attempt + 1) / 8) || 's' else ceil(budget) || 'ms' end, true);
             until := null;
-            for item in
-                select pg_class.oid::regclass as name, pg_class.relowner::regrole as owner, pg_class.relkind = 'v' as is_view
+            for item in select pg_class.oid::regclass as name, relowner::regrole as owner, relkind = 'v' as is_view
                 from unnest(case when and_views then snapshot.with_views(relations[1]) else relations end)
                 with ordinality as wanted (id, place)
                 inner join pg_class on pg_class.oid = wanted.id
-                order by 3 desc, case attempt % 2 when 0 then place else - place end
+                order by 3 desc, case attempt when 0 then place else random() end
             loop
                 execute format(case when item.is_view then 'alter view %s owner to %s'
                     else 'lock table %s in access exclusive mode' end, item.name, item.owner);

@@ -19,7 +19,7 @@ SWAP_LOCK = 4106111
 COPY_LOCK = 4106112
 # A reader's long query holds the view, and every reader after it waits behind us: give up soon, and try again.
 LOCK_SECONDS = 2
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 INDEX = re.compile(r"^create (unique )?index .+? on \S+ (using .+)$", re.IGNORECASE | re.DOTALL)
 TEXT_TYPES = ("varchar", "text", "character varying")
 # The same mark as mbp.quality.masking.mask, whose digits these are.

@@ -67,7 +67,7 @@ class World:
     def replace(self, fresh: str, old: str, *rebuilt: str) -> str:
         with self.connection, self.connection.cursor() as cursor:
             cursor.execute(
-                "select snapshot.replace_relation(%s, %s, %s::text[], '60 seconds')",
+                "select snapshot.replace_relation(%s, %s, %s::text[], '2 minutes')",
                 [fresh, old, list(rebuilt)],
             )
             return str(cursor.fetchone()[0])
