@@ -4,6 +4,7 @@
     mbp.runs.control reads them. -#}
 {% macro begin_run() -%}
     {%- if execute -%}
+        {%- do take_role() -%}
         {%- do make_run_tables() -%}
         {{ run_event('began', none) }}
     {%- endif -%}
@@ -11,6 +12,7 @@
 
 {% macro end_run(results) -%}
     {%- if execute -%}
+        {%- do take_role() -%}
         {%- set ids = [] -%}
         {%- for result in results -%}
             {#- NODE_KINDS of mbp.runs.control. -#}
@@ -19,6 +21,13 @@
             {%- endif -%}
         {%- endfor -%}
         {{ run_event('ended', local_md5(ids | sort(case_sensitive=true) | join('\n'))) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- dbt may roll back the `set role` of a connection before its hooks run; the tables would belong to the login. -#}
+{% macro take_role() -%}
+    {%- if target.type == 'postgres' and target.get('role') -%}
+        {%- do run_query('set role ' ~ adapter.quote(target.role)) -%}
     {%- endif -%}
 {%- endmacro %}
 
