@@ -23,9 +23,9 @@ import jsonschema_rs
 
 from mbp.compatibility.model import Verdict
 
-TIME_LIMIT_SECONDS = 2.0  # of processor time; on a busy machine it may take five times as long
+TIME_LIMIT_SECONDS = 2.0  # of processor time; on a busy machine it may take twice as long
 # Processor time of one comparison of contracts; what is left undecided by then stays so.
-WHOLE_LIMIT_SECONDS = 4.0
+WHOLE_LIMIT_SECONDS = 3.0
 LONGEST = 4096
 LONGEST_PATTERN = 2000
 KEPT = 4096
@@ -131,7 +131,7 @@ def _limited(task: str, one: Language, other: Language | None) -> list[str] | No
     except Undecided:
         return None
     started = _processor_time()
-    answered, found = _in_process(task, one, other, TIME_LIMIT_SECONDS)
+    answered, found = _in_process(task, one, other, min(TIME_LIMIT_SECONDS, budget.left))
     budget.left -= _processor_time() - started
     if not answered:
         budget.slow.add(patterns)
@@ -154,11 +154,11 @@ def _in_process(
     """(whether it answered in time, the answer)."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(sender, task, one, other), daemon=True)
+    process = context.Process(target=_work, args=(sender, task, one, other, seconds), daemon=True)
     process.start()
     sender.close()
     try:
-        return (True, receiver.recv()) if receiver.poll(5 * seconds) else (False, None)
+        return (True, receiver.recv()) if receiver.poll(2 * seconds) else (False, None)
     except EOFError:
         return False, None
     finally:
@@ -167,9 +167,9 @@ def _in_process(
         receiver.close()
 
 
-def _work(sender: Any, task: str, one: Language, other: Language | None) -> None:
+def _work(sender: Any, task: str, one: Language, other: Language | None, seconds: float) -> None:
     try:
-        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(TIME_LIMIT_SECONDS),) * 2)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds),) * 2)
         machine = _automaton(one)
         if other is not None:
             second = _automaton(other)
