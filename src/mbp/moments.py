@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 # Between the clocks of machines that write files and of those that read them. The tighter `mbp_clock_skew_seconds` of
 # dbt_project.yml is for clocks whose differences are measured as lags, and is given as `skew` where it applies.
 CLOCK_SKEW = timedelta(minutes=5)
-TWO_HOURS = timedelta(hours=2)
+TWO_HOURS, FOUR_DAYS = timedelta(hours=2), timedelta(days=4)
 
 
 class FutureError(ValueError):
@@ -56,6 +56,8 @@ def is_future(moment: datetime, now: datetime, *, skew: timedelta = CLOCK_SKEW) 
 
 def span(length: timedelta) -> str:
     """A length of time for people."""
+    if length >= FOUR_DAYS:
+        return f"{length / timedelta(days=1):.0f} days"
     if length >= TWO_HOURS:
         return f"{length.total_seconds() / 3600:.0f} h"
     return f"{length.total_seconds() / 60:.0f} min"

@@ -242,7 +242,7 @@ def test_the_form_may_be_a_list_a_folder_a_zip_or_dated_by_itself(project: Proje
     ("document", "told"),
     [
         ([record("packaging", {"introduced": "9"})], "knows none"),
-        ([{**CANARY, "modified": "2026-05-01T00:00:00Z"}], "19 days old"),
+        ([{**CANARY, "modified": "2026-05-01T00:00:00Z"}], "19 days ago, at most 14 days"),
         ([{**CANARY, "modified": "2027-05-01T00:00:00Z"}], "future"),
     ],
 )
