@@ -38,7 +38,7 @@ from mbp.hooks.state import LOCK_VERSION, LockOf, StateFolder, read_lock
 from mbp.monitor.record import Run, record
 from mbp.paths import project_root
 from mbp.report import project as report_project
-from mbp.runs.claims import Asked, Claim, objections
+from mbp.runs.claims import Asked, Claim, Objection, objections
 from mbp.security import audit
 from mbp.signing import AllowedSigners, canonical
 from mbp.signing.statements import Subject, read_statements
@@ -194,13 +194,17 @@ def exercise_of_a_hook(moment: datetime, _: datetime) -> bool:
         return bool(coverage.exercised_hooks(Path(name)))
 
 
-def measurement_on_the_page(moment: datetime, _: datetime) -> bool:
+def measurement_on_the_page(moment: datetime, now: datetime) -> bool:
     with TemporaryDirectory() as name:
         begun = envelope.begin(Path(name))
         path = envelope.write(begun, "documents", summary="", content=passed("documents"))
         document = json.loads(path.read_text())
         path.write_text(json.dumps({**document, "ended_at": moment.isoformat()}))
-        return report_project.measurement(Path(name), "documents", None, "").verdict == "pass"
+
+        def judge(found: envelope.Evidence) -> list[Objection]:
+            return objections(found.claim, Asked(now, "duckdb"))
+
+        return report_project.measurement(Path(name), "documents", judge, "").verdict == "pass"
 
 
 def advisories(moment: datetime, now: datetime) -> bool:
