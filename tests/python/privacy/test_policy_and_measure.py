@@ -159,7 +159,7 @@ def test_a_target_missed_on_the_outside_corpus_is_missed(
             labels = frozenset(kind for kind, _, _ in line.labels)
             yield Labelled(line.text, labels or frozenset({"cpf"}))
 
-    monkeypatch.setattr(measure, "outside_lines", lambda: outside)
+    monkeypatch.setattr(measure.outside_corpus, "lines", outside)
     measured = measure.measure_project(tmp_path)
     assert [one.name for one in measured.samples[2:]] == ["outside_tuned", "outside_held_out"]
     assert any(one.startswith("outside_tuned: cpf: recall") for one in measured.missed)
@@ -167,15 +167,15 @@ def test_a_target_missed_on_the_outside_corpus_is_missed(
     assert '"verdict": "fail"' in text
 
 
-def test_only_a_missing_module_counts_as_no_outside_corpus(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(measure, "OUTSIDE", "outside_of_a_test")
-    assert measure.outside_lines() is None
-    (tmp_path / "outside_of_a_test.py").write_text("import not_there_at_all\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ModuleNotFoundError, match="not_there_at_all"):
-        measure.outside_lines()
+def test_what_the_policy_does_not_claim_is_shown_and_not_demanded(policy: Policy) -> None:
+    missed = {kind: measure.Score(10, 1, 9) for kind in KINDS}
+    found = measure.Measured([measure.Sample("x", 1, 10, 0, missed, outside=True)], policy)
+    named = {one.split(": ")[1] for one in found.missed}
+    assert policy.not_claimed
+    assert named == set(KINDS) - policy.not_claimed.keys()
+    assert found.content()["not_claimed"] == policy.not_claimed
+    ours = measure.Measured([measure.Sample("x", 1, 10, 0, missed)], policy)
+    assert {one.split(": ")[1] for one in ours.missed} == set(KINDS)
 
 
 def test_a_blind_detector_and_a_loud_one_are_seen(
