@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from mbp.hooks.policy import load_hooks
 from mbp.quality import failures
 from mbp.quality.failures import LastRun
 from mbp.quality.findings import Finding
+from mbp.runs.claims import Claim
 
 ABSENT = ("closed_market_no_trades", "twap_reconciles")
 WARNING = "liquidity_floor"
@@ -61,6 +63,17 @@ def all_pass_but(
         document["metadata"]["generated_at"] = datetime.now(UTC).isoformat()
         (folder / f"{name}.json").write_text(json.dumps(document))
     monkeypatch.setattr(failures, "not_measurable", lambda *_: dict.fromkeys(absent, REASON))
+    # Of which warehouse and source a run is, is shown in tests/python/runs/test_measured_of.py.
+    monkeypatch.setattr(failures, "connect", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(failures, "read_control", lambda _: None)
+    monkeypatch.setattr(failures, "source_facts", lambda *_: None)
+    monkeypatch.setattr(failures, "claim_of_run", lambda *_, **__: claim_of_now())
+    monkeypatch.setattr(failures, "objections", lambda *_: [])
+
+
+def claim_of_now() -> Claim:
+    now = datetime.now(UTC)
+    return Claim(now, now, invocation="run")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +114,9 @@ def last_run(project_root: Path, verdicts: dict[str, str]) -> LastRun:
         )
         for rule in all_rules(contracts)
     ]  # fmt: skip
-    return LastRun({}, {"metadata": {"invocation_id": "run"}}, contracts, findings, [])
+    return LastRun(
+        {}, {"metadata": {"invocation_id": "run"}}, contracts, findings, claim_of_now(), []
+    )
 
 
 # (verdicts other than pass, rules under a waiver, value of the KPI, verdict of the measurement)
@@ -127,9 +142,8 @@ def test_the_kpi_has_no_value_until_each_rule_is_measured_or_waived(
     verdict: str,
 ) -> None:
     monkeypatch.setattr(
-        collect, "findings_of_last_run", lambda *_: last_run(project_root, verdicts)
+        collect, "findings_of_last_run", lambda *_, **__: last_run(project_root, verdicts)
     )
-    monkeypatch.setattr(collect, "_refuse_old", lambda _: None)
     monkeypatch.setattr(
         collect, "waived_rules", lambda _, rules: frozenset(waived) & frozenset(rules)
     )
