@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from mbp.building.dbt_process import environment, run_dbt
+from mbp.building.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
 
@@ -103,6 +104,12 @@ def copied(
         yield {**built.settings["postgres"], **server.environment("copy_of_built")}
     finally:
         server.drop_database("copy_of_built")
+
+
+def judged(outcome: DbtOutcome) -> list[Any]:
+    """The results of its tests; the end of a run is a result of dbt too."""
+    assert outcome.problem is None, outcome.problem
+    return [one for one in outcome.result if one.node.resource_type == "test"]
 
 
 def _end_sessions(server: PostgresServer) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built, copied
+from tests.python.built import Built, copied, judged
 
 from mbp.building.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.contracts import load_contracts
@@ -204,7 +204,7 @@ def test_the_story_of_a_daily_run(world: World) -> None:
     kept = {row[0] for row in world.query("select quote_id from marts.mbp_quotes")}
     assert OTHER_OLD_QUOTE not in kept
     assert "unseen-1" not in kept, "it is for the nightly rule to find"
-    (lost,) = world.run("test", "--select", "mbp_quotes_cdc_no_loss").result
+    (lost,) = judged(world.run("test", "--select", "mbp_quotes_cdc_no_loss"))
     assert (str(lost.status), lost.failures) == ("fail", 1)
     assert "nightly" in lost.node.tags
 

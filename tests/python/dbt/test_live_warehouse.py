@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.python.built import judged
 
 from mbp.building.build import BuildRequest, build
 from mbp.building.dbt_process import environment, run_dbt
@@ -52,13 +53,13 @@ def live(loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def failing(project_root: Path, rule: str, **changes: str) -> list[str]:
     """What the rule's test says of its rows."""
-    tested = run_dbt(
+    outcome = run_dbt(
         project_root,
         ["test", "--select", rule, "--store-failures"],
         changes=LIVE | changes,
         quiet=True,
     )
-    (result,) = tested.result
+    (result,) = judged(outcome)
     return [str(result.status), *([str(result.failures)] if result.failures else [])]
 
 
@@ -151,8 +152,8 @@ def test_an_update_that_slips_past_the_lookback_is_told(project_root: Path, live
             " where _loaded_at < timestamptz '2026-01-05 12:00:00+00' and __op = 'c')"
         )
     assert run_dbt(project_root, ["run"], changes=LIVE, quiet=True).success
-    tested = run_dbt(
+    outcome = run_dbt(
         project_root, ["test", "--select", "mbp_quotes_cdc_no_loss"], changes=LIVE, quiet=True
     )
-    (result,) = tested.result
+    (result,) = judged(outcome)
     assert (str(result.status), result.failures) == ("fail", 1)

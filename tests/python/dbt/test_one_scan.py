@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built, copied
+from tests.python.built import Built, copied, judged
 
 from mbp.building.dbt_process import environment, run_dbt
 from mbp.contracts import load_contracts
@@ -50,8 +50,7 @@ def results(built: Built, settings: Mapping[str, str], target: str, folder: Path
         changes=settings,
         quiet=True,
     )
-    assert outcome.problem is None, outcome.problem
-    return {one.node.config.meta["rule_id"]: one for one in outcome.result}
+    return {one.node.config.meta["rule_id"]: one for one in judged(outcome)}
 
 
 def countable(root: Path) -> set[str]:

@@ -26,6 +26,7 @@ def report(**changed: Any) -> dict[str, Any]:
         "definition_sha256": "d" * 64,
         "source": "5" * 64,
         "target": "duckdb",
+        "warehouse": "8" * 32,
         "results": [
             {"id": "dbt_tests", "area": "data", "what": "tests pass", "verdict": "pass"},
             {
@@ -63,6 +64,7 @@ def test_the_checklist_is_signed_without_the_sign_offs() -> None:
         "definition": "d" * 64,
         "source": "5" * 64,
         "target": "duckdb",
+        "warehouse": "8" * 32,
         "checklist": {"dbt_tests": "pass", "late_trades": "waived by w1"},
     }
 
@@ -74,6 +76,7 @@ def test_a_sign_off_is_of_what_was_seen(root: Path, keys: Keys) -> None:
     assert "another source" in read(root, source="6" * 64).reason
     assert "another definition" in read(root, definition_sha256="e" * 64).reason
     assert "another target" in read(root, target="postgres").reason
+    assert "another warehouse" in read(root, warehouse="9" * 32).reason
     fewer = report()["results"][1:]
     assert "another checklist" in read(root, results=fewer).reason
     other_waiver = [{**one, "waiver": "w2"} for one in report()["results"]]
