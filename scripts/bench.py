@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp.building.dbt_process import environment
-from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
-from mbp.measuring.process import run_measured
-from mbp.measuring.world import BIN, NEW_SHARE, deliver, run, simulate, thresholds
-from mbp.paths import project_root
+from lab.bench.process import run_measured
+from lab.bench.world import BIN, NEW_SHARE, deliver, run, simulate, thresholds
+
+from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
+from mbp.core.paths import project_root
+from mbp.ingest.initialise import initialise
+from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.initialise import initialise
 
 INCREMENTAL_GOAL = 0.05
 MODELS = ("model.mbp.int_mbp__quotes_latest", "model.mbp.mbp_quotes")

@@ -24,15 +24,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mbp.building.dbt_process import environment
-from mbp.cdc import shape
-from mbp.cdc.drill import market
-from mbp.cdc.run import Reader
-from mbp.cdc.source import Source, drop_slot, slot_state
-from mbp.paths import project_root
+from lab.drill import market
+
+from mbp.core.paths import project_root
+from mbp.ingest.cdc import shape
+from mbp.ingest.cdc.run import Reader
+from mbp.ingest.cdc.source import Source, drop_slot, slot_state
+from mbp.ingest.initialise import initialise
+from mbp.ingest.raw_tables import raw_tables
+from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.initialise import initialise
-from mbp.warehouse.raw_tables import raw_tables
 from mbp.warehouse.server import PostgresServer
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "200000"))
@@ -146,7 +147,7 @@ def _drain(pair: Pair) -> float:
 
 def _lag(pair: Pair) -> list[str]:
     """200 transactions a second into a reader of its own process; lag from the data, memory from the kernel."""
-    program = [sys.executable, "-m", "mbp.cli", "cdc", "run", "--target", pair.target]
+    program = [sys.executable, "-m", "mbp.cli.main", "cdc", "run", "--target", pair.target]
     own = {
         **os.environ,
         **pair.settings,
@@ -307,7 +308,7 @@ def _native(server: PostgresServer, warehouse: PostgresServer) -> float:
 
 
 def _debezium(pair: Pair) -> float:
-    from mbp.cdc.debezium import run_debezium
+    from mbp.ingest.cdc.debezium import run_debezium
 
     pair.execute(*(market.quotes(first, 1000) for first in range(0, EVENTS, 1000)))
     begun = time.perf_counter()

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from mbp.compatibility.diff import diff
+from mbp.contracts.compatibility.diff import diff
 
 COLUMNS = 50
 KINDS: tuple[dict[str, Any], ...] = (

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from mbp.paths import project_root
+from mbp.core.paths import project_root
 
 BIN = Path(sys.executable).parent
 FULL_GOAL_SECONDS, WINDOW_GOAL_SECONDS, WATCH_GOAL_SECONDS = 60, 2, 2

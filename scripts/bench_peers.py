@@ -16,11 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mbp.enforcement.run import place_of
-from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
-from mbp.files import write_text
-from mbp.measuring import plain_dbt
-from mbp.measuring.peers import (
+from lab.bench.peers import (
     DAILY,
     DAILY_BUILD,
     DAILY_QUOTES,
@@ -38,20 +34,15 @@ from mbp.measuring.peers import (
     judge,
     table,
 )
-from mbp.measuring.process import Finished, run_measured
-from mbp.measuring.tools import DATASET
-from mbp.measuring.world import (
-    BIN,
-    OUR_DBT,
-    POSTGRES,
-    World,
-    arrive,
-    built,
-    compiled,
-    count,
-    plant,
-)
-from mbp.paths import project_root
+from lab.bench.process import Finished, run_measured
+from lab.bench.tools import DATASET
+from lab.bench.world import BIN, OUR_DBT, POSTGRES, World, arrive, built, compiled, count, plant
+
+from lab.bench import plain_dbt
+from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
+from mbp.core.files import write_text
+from mbp.core.paths import project_root
+from mbp.quality.enforcement.run import place_of
 
 DEFAULT_SIZES = "1000000,10000000"
 RESULT = "target/bench/peers.json"
@@ -218,7 +209,7 @@ def look(world: World, tool: str) -> Measurement:
     (folder / "order.json").write_text(json.dumps(order), encoding="utf-8")
     result = folder / "result.json"
     result.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "mbp.measuring.tools", TOOLS[tool]]
+    command = [sys.executable, "-m", "lab.bench.tools", TOOLS[tool]]
     done = measured_run(world, [*command, str(folder / "order.json"), str(result)], world.root)
     if done.code != 0 or not result.is_file():
         raise MbpError(f"{tool} on {world.engine} did not run: {last_words(done)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mbp.cli import main
+from mbp.cli.main import main
 
 if __name__ == "__main__":
     sys.argv[1:1] = ["docs", "coverage"]

@@ -22,11 +22,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mbp import yaml_io
-from mbp.building.dbt_process import run_dbt
-from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_PASS, MbpError
-from mbp.files import write_text
-from mbp.paths import project_root
+from mbp.core import yaml_io
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_PASS, MbpError
+from mbp.core.files import write_text
+from mbp.core.paths import project_root
+from mbp.runs.dbt_process import run_dbt
 
 PACKAGE = "dbt_expectations"
 OURS = f"packages/{PACKAGE}"

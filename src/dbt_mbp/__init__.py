@@ -8,12 +8,12 @@ PROJECT = "mbp"
 
 
 class Guard(dbtPlugin):
-    """Installs mbp.building.guard for this project, and leaves others alone."""
+    """Installs mbp.runs.guard for this project, and leaves others alone."""
 
     def initialize(self) -> None:
         """Called once, when dbt reads a project."""
         if self.project_name == PROJECT:
-            from mbp.building.guard import install
+            from mbp.runs.guard import install
 
             install()
 

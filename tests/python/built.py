@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from mbp.building.dbt_process import DbtOutcome, environment, run_dbt
+from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
 

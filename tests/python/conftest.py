@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.python.built import Built, build_once
 
-from mbp import yaml_io
-from mbp.paths import project_root as find_project_root
+from mbp.core import yaml_io
+from mbp.core.paths import project_root as find_project_root
 from mbp.warehouse.server import PostgresServer
 
 if TYPE_CHECKING:

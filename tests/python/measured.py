@@ -7,7 +7,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from mbp.evidence.derive_runs import PROOF_GAPS
+from mbp.runs.derive_runs import PROOF_GAPS
 
 BILL_PATH = "target/evidence/sbom.cdx.json"
 BILL = json.dumps({"bomFormat": "CycloneDX", "components": [{"name": "a"}, {"name": "b"}]}).encode()

@@ -13,10 +13,10 @@ from mbp.contracts.quality import check_columns, explicit_rules
 from mbp.contracts.reading import Place, contract_of
 from mbp.contracts.rules import derived_rules
 from mbp.contracts.standards import check_odcs, is_version
-from mbp.errors import MbpError
-from mbp.paths import shown
-from mbp.yaml_io import read
-from mbp.yaml_lines import loads
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.yaml_io import read
+from mbp.core.yaml_lines import loads
 
 FOLDER = "contracts/a106"
 SUFFIX = ".odcs.yaml"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mbp.contracts.model import Contract
-from mbp.contracts.schema_check import did_you_mean
-from mbp.errors import MbpError
-from mbp.paths import shown
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.schema_check import did_you_mean
 
 MODELS = "models/marts/mbp"
 # House style: the last CTE is called final, lists its columns, and the model selects all of it.

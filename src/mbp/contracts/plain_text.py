@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mbp.contracts.schema_check import line_at
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
+from mbp.core.schema_check import line_at
 
 TEMPLATE = re.compile(r"\{\{|\{%|\{#|\}\}|%\}|#\}")
 MARKUP = re.compile(r"<[A-Za-z/!?]|\]\(\s*(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
@@ -23,7 +23,7 @@ def demand_plain_text(document: Any, path: str) -> None:
     """Refuses a text or a key that another reader would take for a template or for markup.
 
     Args:
-        document: as `mbp.yaml_io` loaded it.
+        document: as `mbp.core.yaml_io` loaded it.
         path: the file, for the message.
 
     Raises:

@@ -11,9 +11,9 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
-from mbp.contracts.schema_check import check, did_you_mean
-from mbp.errors import MbpError
-from mbp.yaml_io import line_of, loads, read
+from mbp.core.errors import MbpError
+from mbp.core.schema_check import check, did_you_mean
+from mbp.core.yaml_io import line_of, loads, read
 
 POLICY = "contracts/a89/policy.yaml"
 DIMENSIONS = (

@@ -10,9 +10,9 @@ from typing import Any
 from mbp.contracts.model import Contract, Rule, Severity
 from mbp.contracts.policy import Policy
 from mbp.contracts.reading import PLAIN_NAME, Place, extras
-from mbp.contracts.schema_check import did_you_mean
-from mbp.errors import MbpError
-from mbp.sql_guard import demand_expression
+from mbp.core.errors import MbpError
+from mbp.core.schema_check import did_you_mean
+from mbp.core.sql_guard import demand_expression
 
 EXTRAS = ("columns", "expires", "family", "owner", "reason")
 ROW_COUNT = "dbt_expectations.expect_table_row_count_to_be_between"

@@ -8,8 +8,8 @@ from typing import Any
 
 from mbp.contracts.model import Column, Contract, Reference, ServiceLevel
 from mbp.contracts.policy import Policy
-from mbp.contracts.schema_check import did_you_mean, line_at
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
+from mbp.core.schema_check import did_you_mean, line_at
 
 ENGINES = ("duckdb", "postgres", "spark")
 CLASSIFICATIONS = ("public", "internal", "confidential", "personal")

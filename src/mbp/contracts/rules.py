@@ -12,8 +12,8 @@ from typing import Any
 
 from mbp.contracts.model import Column, Contract, Rule, ServiceLevel
 from mbp.contracts.policy import Policy
-from mbp.errors import MbpError
-from mbp.sql_guard import demand_expression
+from mbp.core.errors import MbpError
+from mbp.core.sql_guard import demand_expression
 
 __all__ = ["Rule", "all_rules", "derived_rules"]
 

@@ -12,10 +12,10 @@ from jsonschema import Draft201909Validator
 from mbp.contracts.model import Contract
 from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import TEXT, Policy, closed
-from mbp.contracts.schema_check import check, did_you_mean
-from mbp.errors import MbpError
-from mbp.paths import shown
-from mbp.yaml_io import line_of, load
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.schema_check import check, did_you_mean
+from mbp.core.yaml_io import line_of, load
 
 GLOSSARY = "contracts/a87/glossary.yaml"
 METRICS = "contracts/a87/business_metrics.yaml"

@@ -12,16 +12,16 @@ from jsonschema import Draft201909Validator
 
 from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import TEXT, Policy, closed
-from mbp.contracts.schema_check import check, did_you_mean
-from mbp.errors import MbpError
-from mbp.paths import shown
-from mbp.yaml_io import line_of, load
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.schema_check import check, did_you_mean
+from mbp.core.yaml_io import line_of, load
 
 SHEET = "contracts/a87/measurement_sheet.yaml"
 RUN = "run"
 # Of several windows the one that is farthest off its target, or nearest to it.
 WORST_WINDOW = "worst_window"
-# What a hook can do; mbp.hooks.actions has an executor for each.
+# What a hook can do; mbp.operate.hooks.actions has an executor for each.
 ACTIONS = (
     "block_merge",
     "block_deploy",

@@ -18,9 +18,9 @@ from typing import Any
 import jsonschema_rs
 from jsonschema import Draft201909Validator
 
-from mbp.contracts.schema_check import Violation, as_json, line_at, place_text, violations_in
-from mbp.errors import MbpError
-from mbp.yaml_io import plain
+from mbp.core.errors import MbpError
+from mbp.core.schema_check import Violation, as_json, line_at, place_text, violations_in
+from mbp.core.yaml_io import plain
 
 # Series of the standard -> the schema that all of its versions are valid against.
 SCHEMAS = {"3.0": "3.0.2", "3.1": "3.1.0", "3.2": "3.2.0"}

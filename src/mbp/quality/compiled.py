@@ -11,10 +11,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from mbp.building.dbt_process import demand, run_dbt
-from mbp.building.preflight import install_packages
-from mbp.errors import MbpError
-from mbp.sql_guard import demand_expression, demand_query
+from mbp.core.errors import MbpError
+from mbp.core.sql_guard import demand_expression, demand_query
+from mbp.runs.dbt_process import demand, run_dbt
+from mbp.runs.preflight import install_packages
 
 SEED_PREFIX = "raw_"
 # Of the tests on models that measure the datasets; they are no rules of a contract.

@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mbp.building.dbt_process import target_name, target_path
-from mbp.building.project import source_facts
 from mbp.contracts import Contract, all_rules, load_contracts
-from mbp.errors import MbpError
-from mbp.paths import shown
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.operate.project import source_facts
 from mbp.quality.classes import Classes
 from mbp.quality.findings import Finding, collect
 from mbp.quality.measurable import not_measurable
@@ -21,6 +20,7 @@ from mbp.quality.samples import Sample, columns_of, sample_query, take_sample
 from mbp.runs.artifacts import claim_of_run
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections, whole_text
 from mbp.runs.control import read_control
+from mbp.runs.dbt_process import target_name, target_path
 from mbp.warehouse import connect
 
 NOT_RUN = "not run"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.quality.attribution import constraint_violation, safe_message
 
 Verdict = Literal["fail", "error", "skipped", "not run", "not measurable", "pass"]

@@ -18,8 +18,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from mbp.core.sql_guard import HARMFUL, HARMLESS
 from mbp.quality.relations import UNKNOWN, Relation, Trust, worst
-from mbp.sql_guard import HARMFUL, HARMLESS
 
 # Trust of the columns of a table that the query reads; None for a table that nobody knows.
 Tables = Callable[[exp.Table], Relation | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mbp.loading.facts import SourceFacts
+from mbp.ingest.loading.facts import SourceFacts
 
 NOTHING_ABSENT = SourceFacts(columns={}, datasets={}, rules={})
 

@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import duckdb
 import psycopg2
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
+from mbp.core.sql_guard import demand_query
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
 from mbp.quality.findings import Finding
 from mbp.quality.masking import masked_rows
 from mbp.quality.relations import Trust, trust_of
-from mbp.sql_guard import demand_query
-from mbp.sql_guard_postgres import demand_read_only
+from mbp.warehouse.sql_guard import demand_read_only
 
 CURE = "a test may only read; run `mbp build` again"
 

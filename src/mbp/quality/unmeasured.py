@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 
 
 def waived_rules(root: Path, rule_ids: Sequence[str]) -> frozenset[str]:
     """Those of the rules that carry a valid waiver now; none when the waivers cannot be read."""
     if not rule_ids:
         return frozenset()
-    from mbp.waivers import valid_waivers
+    from mbp.release.waivers import valid_waivers
 
     try:
         waivers = valid_waivers(root, datetime.now(UTC))

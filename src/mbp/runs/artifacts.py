@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.policy import load_policy
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.runs.claims import UNSAID, Claim, Objection, Way
 from mbp.runs.contents import changed_files
 from mbp.runs.control import NODE_KINDS

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Literal
 
-from mbp import moments
+from mbp.core import moments
 from mbp.runs.control import WRITES_NOTHING, Control
 
 COMMIT_DIGITS = 12

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mbp.paths import shown
+from mbp.core.paths import shown
 
 # What changes the verdicts. Python is not here: it computes no row.
 WATCHED = (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.warehouse.connection import Rows, Warehouse
 
 SCHEMA = "verification"

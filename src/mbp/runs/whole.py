@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.building.preflight import SAMPLE, raw_origin
 from mbp.runs.claims import Nodes, Objection, Way
 from mbp.runs.control import NODE_KINDS, nodes_digest
+from mbp.runs.preflight import SAMPLE, raw_origin
 
 # Arguments of dbt that leave nodes out, whether an option or a variable (DBT_RESOURCE_TYPES and the like) gave them.
 SELECTING = ("select", "exclude", "selector", "resource_types", "exclude_resource_types")

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.warehouse.connection import Warehouse, quote_identifier
 
 NULL = "\\N"

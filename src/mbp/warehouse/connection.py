@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 from weakref import WeakSet
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.warehouse.profile import read_target
 
 # Change data capture has the DuckDB file open for a moment twice a second.

@@ -10,8 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-from mbp import yaml_io
-from mbp.errors import MbpError
+from mbp.core import yaml_io
+from mbp.core.errors import MbpError
 
 PROFILE = "mbp"
 EXAMPLE = "profiles.example.yml"

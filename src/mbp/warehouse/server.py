@@ -27,7 +27,7 @@ from typing import Any, Self
 import psycopg2
 from psycopg2 import sql
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 
 UNPRIVILEGED_USER = "nobody"
 START_TIMEOUT_SECONDS = 30.0

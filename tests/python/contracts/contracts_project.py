@@ -8,8 +8,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from mbp import cli
-from mbp.errors import EXIT_COULD_NOT_RUN, MbpError
+from mbp.cli import main as cli
+from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 
 PARTS = ("contracts", "models/marts/mbp", "tests/dbt/singular")
 QUOTES = "contracts/a106/mbp_quotes.odcs.yaml"
@@ -41,7 +41,7 @@ class Project:
         return text.count("\n", 0, text.index(anchor)) + 1
 
     def run(self, *arguments: str) -> Result:
-        """Runs `mbp contracts ...`; bad input becomes exit 2, as in `mbp.cli.main`."""
+        """Runs `mbp contracts ...`; bad input becomes exit 2, as in `mbp.cli.main.main`."""
         cli.register()
         result = CliRunner().invoke(
             cli.app, ["contracts", *arguments], env={"MBP_PROJECT_DIR": str(self.root)}

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mbp import cli, yaml_io, yaml_lines
-from mbp.contracts.schema_check import as_json
+from mbp.cli import main as cli
+from mbp.contracts.registry.documents import from_file
+from mbp.contracts.registry.store import canonical
+from mbp.contracts.rendering.yaml_text import scalar
 from mbp.contracts.standards import check_odcs
-from mbp.contracts.yaml_text import scalar
-from mbp.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, EXIT_PASS, MbpError
-from mbp.paths import project_root
-from mbp.registry.documents import from_file
-from mbp.registry.store import canonical
+from mbp.core import yaml_io, yaml_lines
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, EXIT_PASS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.schema_check import as_json
 
 SHARED = project_root(Path(__file__).parent).parent / "shared" / "faults" / "contracts"
 HEAD = "kind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\n"

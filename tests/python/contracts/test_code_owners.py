@@ -10,8 +10,8 @@ import pytest
 from contracts_project import Project
 
 from mbp.contracts import load_contracts
-from mbp.contracts.code_owners import CODE_OWNERS, OWNERS, code_owners, load_owners
-from mbp.errors import MbpError
+from mbp.contracts.rendering.code_owners import CODE_OWNERS, OWNERS, code_owners, load_owners
+from mbp.core.errors import MbpError
 
 
 def asked(text: str, path: str) -> list[str]:

@@ -12,7 +12,7 @@ from contracts_project import ABUSE_EVENTS, MARKETS, QUOTES, RESOLUTIONS, SOON, 
 from mbp.contracts import load_contracts
 from mbp.contracts.policy import POLICY
 from mbp.contracts.status import matrix
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 
 
 class Case(NamedTuple):

@@ -10,11 +10,11 @@ import yaml
 from contracts_project import MARKETS, QUOTES, Project
 
 from mbp.contracts import all_rules, load_contracts
-from mbp.contracts import render as rendering
-from mbp.contracts.code_owners import CODE_OWNERS
 from mbp.contracts.policy import load_policy
-from mbp.contracts.yaml_text import yaml_text
-from mbp.errors import MbpError
+from mbp.contracts.rendering import render as rendering
+from mbp.contracts.rendering.code_owners import CODE_OWNERS
+from mbp.contracts.rendering.yaml_text import yaml_text
+from mbp.core.errors import MbpError
 
 MODEL = "models/marts/mbp/mbp_quotes.sql"
 

@@ -10,7 +10,7 @@ import pytest
 
 from mbp.contracts.policy import load_policy
 from mbp.contracts.sheet import SHEET, load_sheet, parse_span, parse_target
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 
 # As the organisation agreed on them: name, source, window, target, watcher, hook, owner, query id.
 AGREED = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mbp.errors import MbpError
-from mbp.yaml_io import RepeatedKeyError, loads, plain
+from mbp.core.errors import MbpError
+from mbp.core.yaml_io import RepeatedKeyError, loads, plain
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level + 1}: &a{level + 1} [{', '.join([f'*a{level}'] * 9)}]\n" for level in range(9)

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from tests.python.built import Built, copied, judged
 
-from mbp.building.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.contracts import load_contracts
 from mbp.contracts.policy import load_policy
+from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
 

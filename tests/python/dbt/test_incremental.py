@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mbp.building.dbt_process import run_dbt
+from mbp.runs.dbt_process import run_dbt
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 SELECTION = ["--select", "stg_mbp__quotes", "int_mbp__quotes_latest", "int_mbp__quotes_twap"]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from test_incremental import RELATIONS, SELECTION, START, Change
 
-from mbp.building.dbt_process import run_dbt
+from mbp.ingest.initialise import initialise
+from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
-from mbp.warehouse.initialise import initialise
 from mbp.warehouse.server import PostgresServer
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from mbp.building.dbt_process import run_dbt
-from mbp.degrade.snapshot import take
-from mbp.degrade.switch import degrade
+from mbp.ingest.initialise import initialise
+from mbp.operate.degrade.snapshot import take
+from mbp.operate.degrade.switch import degrade
 from mbp.quality.masking import mask
+from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
-from mbp.warehouse.initialise import initialise
 from mbp.warehouse.server import PostgresServer
 
 DATASETS = ("mbp_markets", "mbp_quotes", "mbp_resolutions", "mbp_abuse_events")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.python.built import Built, copied
 
-from mbp.building.dbt_process import environment
+from mbp.ingest.initialise import initialise
+from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.initialise import initialise
 from mbp.warehouse.server import PostgresServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

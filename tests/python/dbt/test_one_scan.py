@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.python.built import Built, copied, judged
 
-from mbp.building.dbt_process import environment, run_dbt
 from mbp.contracts import load_contracts
-from mbp.enforcement.compiled import rule_queries
+from mbp.quality.enforcement.compiled import rule_queries
+from mbp.runs.dbt_process import environment, run_dbt
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
 

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 from jinja2 import Environment
 
-from mbp.degrade import engine
+from mbp.operate.degrade import engine
 from mbp.warehouse.connection import PostgresWarehouse
 from mbp.warehouse.server import PostgresServer
 

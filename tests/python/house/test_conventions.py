@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mbp.building.dbt_process import run_dbt
+from mbp.runs.dbt_process import run_dbt
 
 Manifest = dict[str, Any]
 BIN = Path(sys.executable).parent

@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mbp.documents.command_lines import is_group, known_commands, mentions, objection_to_mention
-from mbp.documents.reading import linked_files, read_body
+from mbp.release.documents.command_lines import (
+    is_group,
+    known_commands,
+    mentions,
+    objection_to_mention,
+)
+from mbp.release.documents.reading import linked_files, read_body
 
 MACHINE_TRACES = re.compile(
     r"/(?:home|root|Users)/\w|index-url|extra-index-url|\bpypi\.org|files\.pythonhosted"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mbp import yaml_io
+from mbp.core import yaml_io
 
 TESTS = Path(__file__).parents[1]
 ENTRIES: list[dict[str, Any]] = yaml_io.load(TESTS / "nightly.yaml")

@@ -1,4 +1,4 @@
-"""Output has one way out: mbp.reporting.terminal. A module that goes around it is found here."""
+"""Output has one way out: mbp.core.reporting.terminal. A module that goes around it is found here."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def ways_around(tree: ast.AST) -> Iterator[str]:
             case ast.Constant(value=str(text)) if text.startswith(TERMINALS):
                 yield text
             case ast.Constant(value=str(text)) if "\x1b[" in text:
-                yield "an escape sequence: use mbp.reporting.terminal.paint"
+                yield "an escape sequence: use mbp.core.reporting.terminal.paint"
             case ast.Constant(value=str(text)) if text.startswith(("::error", "::warning")):
-                yield "an annotation: use mbp.reporting.terminal.annotate"
+                yield "an annotation: use mbp.core.reporting.terminal.annotate"
             case ast.Call(func=ast.Attribute(attr="run" | "Popen" | "call" | "check_call" as name)):
                 given = {word.arg for word in node.keywords}
                 if (

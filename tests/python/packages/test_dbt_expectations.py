@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from mbp import yaml_io
+from mbp.core import yaml_io
 
 PACKAGE = Path(__file__).resolve().parents[3] / "packages" / "dbt_expectations"
 SPECS = PACKAGE / "specs"

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from scripts.swap_dbt_expectations import INSTALLED, LOCK, PACKAGE, SET_ASIDE, exchanged, main, swap
 
-from mbp import yaml_io
-from mbp.errors import MbpError
+from mbp.core import yaml_io
+from mbp.core.errors import MbpError
 
 OURS_ENTRY = "- local: packages/dbt_expectations"
 

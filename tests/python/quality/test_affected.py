@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.ci.sandbox import PARTS, Sandbox, make_sandbox
+from lab.proof import affected
+from lab.proof.affected import affected_rules
+from tests.python.release.ci.sandbox import PARTS, Sandbox, make_sandbox
 from typer.testing import CliRunner, Result
 
-from mbp import cli
-from mbp.building.preflight import install_packages
+from mbp.cli import main as cli
 from mbp.contracts.model import Rule
-from mbp.errors import MbpError
-from mbp.quality import affected
-from mbp.quality.affected import affected_rules
+from mbp.core.errors import MbpError
 from mbp.quality.compiled import CompiledModel, CompiledProject, CompiledTest, RawRelation
+from mbp.runs.preflight import install_packages
 
 
 def edit(root: Path, name: str, find: str, new: str) -> None:
@@ -233,7 +233,7 @@ def affected_files(folder: Path) -> Path:
     modules = {
         "src/mbp/__init__.py": "",
         "src/mbp/quality/__init__.py": "",
-        "src/mbp/quality/prove.py": "def f():\n    from mbp.quality import inner\n",
+        "lab/proof/prove.py": "def f():\n    from mbp.quality import inner\n",
         "src/mbp/quality/inner.py": "import mbp.faults\n",
         "src/mbp/faults.py": "",
         "src/mbp/elsewhere.py": "",
@@ -272,7 +272,7 @@ def removed(name: str) -> Callable[[Path], object]:
         (lambda root: edit(root, "requirements.lock", "x", "y"), True),
         (lambda root: edit(root, "tests/dbt/fixtures/expected_findings.yaml", "x", "y"), True),
         (removed("src/mbp/elsewhere.py"), True),
-        (removed("src/mbp/quality/prove.py"), True),
+        (removed("lab/proof/prove.py"), True),
         (lambda root: (root / "src/mbp/faults").mkdir() or edit_new(root), True),
         (lambda root: edit(root, "src/mbp/elsewhere.py", "", "x = 1\n"), False),
         (lambda root: edit(root, "docs/page.md", "x", "y"), False),

@@ -12,9 +12,9 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from mbp import cli
+from mbp.cli import main as cli
 from mbp.contracts import Contract, all_rules, load_contracts
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.quality.classes import classified_names
 from mbp.quality.failures import read_artifact
 from mbp.runs.control import nodes_digest

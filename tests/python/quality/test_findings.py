@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.quality.findings import Finding, collect
 
 

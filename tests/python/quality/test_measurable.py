@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mbp.loading import SourceFacts
+from mbp.ingest.loading import SourceFacts
 from mbp.quality.measurable import NOTHING_ABSENT, not_measurable
 
 FACTS = SourceFacts(

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from mbp import cli
-from mbp.ci import rules as ci_rules
+from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
-from mbp.degrade import snapshot
-from mbp.degrade.switch import RefusedError
-from mbp.enforcement import run as enforcing
-from mbp.enforcement.results import RuleResult
-from mbp.evidence.derive import derive
-from mbp.hooks import collect
-from mbp.hooks.policy import load_hooks
+from mbp.contracts.hook_policy import load_hooks
+from mbp.operate.degrade import snapshot
+from mbp.operate.degrade.switch import RefusedError
+from mbp.operate.hooks import collect
 from mbp.quality import failures
+from mbp.quality.enforcement import run as enforcing
+from mbp.quality.enforcement.results import RuleResult
 from mbp.quality.failures import LastRun
 from mbp.quality.findings import Finding
+from mbp.release.ci import rules as ci_rules
 from mbp.runs.claims import Claim
+from mbp.runs.derive import derive
 
 ABSENT = ("closed_market_no_trades", "twap_reconciles")
 WARNING = "liquidity_floor"

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from lab.proof.prove import prove
+from lab.proof.score import CLEAN, render
 from typer.testing import CliRunner
 
-from mbp import cli
-from mbp.errors import MbpError
-from mbp.quality.prove import prove
-from mbp.quality.score import CLEAN, render
+from mbp.cli import main as cli
+from mbp.core.errors import MbpError
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbp.quality.score import CLEAN, Expected, Outcome, Score, as_json, judge, render
-from mbp.quality.stage import Seen
+from lab.proof.score import CLEAN, Expected, Outcome, Score, as_json, judge, render
+from lab.proof.stage import Seen
 
 
 def score(*outcomes: Outcome, **changes: Any) -> Score:

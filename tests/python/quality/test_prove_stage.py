@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from lab.proof.sandbox_duckdb import DuckdbSandbox
+from lab.proof.stage import Seen, Stage
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.quality.compiled import read_project
-from mbp.quality.sandbox_duckdb import DuckdbSandbox
-from mbp.quality.stage import Seen, Stage
 from mbp.quality.verdicts import verdict
 
 QUOTES = {"column_types": {"quote_id": "varchar", "price": "decimal(18,8)"}}

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.quality.classes import Classes
 from mbp.quality.findings import Finding, collect
 from mbp.quality.masking import mask

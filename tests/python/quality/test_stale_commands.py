@@ -15,11 +15,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from mbp import cli
-from mbp.building.dbt_process import environment
+from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
-from mbp.evidence.envelope import source_digest
-from mbp.hooks.state import LockOf, StateFolder, write_lock
+from mbp.operate.hooks.state import LockOf, StateFolder, write_lock
+from mbp.runs.dbt_process import environment
+from mbp.runs.envelope import source_digest
 
 OLD = datetime.now(UTC) - timedelta(days=4000)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.quality.freshness import generated_at
 from mbp.runs.contents import changed_files
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import duckdb
 
-from mbp.building.dbt_process import environment
 from mbp.contracts import all_rules, load_contracts
 from mbp.runs.control import nodes_digest
+from mbp.runs.dbt_process import environment
 
 TARGET = "duckdb"
 INVOCATION, WAREHOUSE = "run-one", "warehouse-one"

@@ -26,23 +26,23 @@ from tests.python.runs.project import (
 )
 from typer.testing import CliRunner
 
-from mbp import cli
-from mbp.ci.rules import look
-from mbp.degrade.snapshot import green_build
-from mbp.errors import MbpError
-from mbp.evidence import envelope
-from mbp.evidence.source import data_state, source_of
-from mbp.gate.context import Context, NotMeasuredError
-from mbp.gate.definition import CheckDefinition
-from mbp.gate.rules import RULES
-from mbp.hooks.collect import data_contract_break, dbt_tests
-from mbp.hooks.policy import load_hooks
-from mbp.hooks.state import Block, LockOf, state_folder, write_lock
-from mbp.monitor.record import last_dbt_run
+from mbp.cli import main as cli
+from mbp.contracts.hook_policy import load_hooks
+from mbp.core.errors import MbpError
+from mbp.operate.degrade.snapshot import green_build
+from mbp.operate.hooks.collect import data_contract_break, dbt_tests
+from mbp.operate.hooks.state import Block, LockOf, state_folder, write_lock
 from mbp.quality.failures import findings_of_last_run
-from mbp.report.collect import _judge
-from mbp.report.project import measurement
+from mbp.quality.monitor.record import last_dbt_run
+from mbp.release.ci.rules import look
+from mbp.release.gate.context import Context, NotMeasuredError
+from mbp.release.gate.definition import CheckDefinition
+from mbp.release.gate.rules import RULES
+from mbp.release.report.collect import _judge
+from mbp.release.report.project import measurement
+from mbp.runs import envelope
 from mbp.runs.control import read_control
+from mbp.runs.source import data_state, source_of
 from mbp.warehouse import connect
 
 # Of a measurement: any that the gate takes as it is.
@@ -584,5 +584,5 @@ def test_only_a_slim_build_of_a_pull_request_may_be_a_part(
 ) -> None:
     project.leave_out(UNIT_TEST, **arguments)
     project.save()
-    monkeypatch.setattr("mbp.ci.rules.base_problem", lambda *_: None)
+    monkeypatch.setattr("mbp.release.ci.rules.base_problem", lambda *_: None)
     assert look(project.root, project.root, "", 0).blind is not counts

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mbp.building.dbt_process import environment
+from mbp.runs.dbt_process import environment
 from mbp.warehouse.canonical import Relation, canonical_type, canonical_value
 
 MASTER = "local-cluster[2,1,1024]"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.python.spark import cluster
 
-from mbp.building.dbt_process import DbtOutcome, environment, run_dbt
+from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.profile import read_target
 

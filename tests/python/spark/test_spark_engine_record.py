@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.python.spark.conftest import Both
 
-from mbp.engines import spark
+from lab.engines import spark
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
 

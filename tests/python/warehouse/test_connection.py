@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.warehouse import connect, quote_identifier
 from mbp.warehouse.profile import read_target
 from mbp.warehouse.server import PostgresServer

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mbp.building.dbt_process import profiles_folder
-from mbp.doctor import examine
-from mbp.doctor.checks import Check
+from mbp.cli.doctor import examine
+from mbp.cli.doctor.checks import Check
+from mbp.runs.dbt_process import profiles_folder
 from mbp.warehouse.profile import is_copy_of_example, profiles_file, read_target
 
 LOCKS = ("requirements.lock", "scripts/bootstrap.lock", "pyproject.toml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg2
 import pytest
 
-from mbp.errors import MbpError
+from mbp.core.errors import MbpError
 from mbp.warehouse.server import PostgresServer
 
 

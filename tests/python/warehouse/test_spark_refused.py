@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mbp import cli
-from mbp.errors import MbpError
+from mbp.cli import main as cli
+from mbp.core.errors import MbpError
 from mbp.warehouse import connect
 
 

@@ -1,0 +1,241 @@
+"""What was measured, what may be compared, and whether a goal is met: arithmetic without a clock."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mbp.core.errors import MbpError
+
+OURS = "ours, all rows"
+DAILY = "ours, new rows"
+DAILY_QUOTES = "ours, the daily run of quotes"
+DAILY_BUILD = "ours, the whole daily build"
+READ = "pure read"
+DATACONTRACT = "datacontract-cli"
+GX = "Great Expectations"
+PLAIN_DBT = "dbt, a test per rule"
+PEERS = (DATACONTRACT, GX, PLAIN_DBT)
+MEBIBYTE = 1024 * 1024
+SAME_SIZE_WITHIN = 0.1
+LEAST_SECONDS = 1e-9
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One tool over one table.
+
+    Attributes:
+        tool: one of the names above.
+        rows: of the table that the tool was pointed at, whatever part of it the tool read.
+        verdicts: rule -> pass, fail, warn or what else the tool says; empty for the pure read.
+        as_sql: rules that the tool has no words for and was given as SQL.
+        seconds: wall clock of the whole process.
+        engine_seconds: the part of it in which rules were evaluated, as the tool tells it.
+    """
+
+    tool: str
+    engine: str
+    rows: int
+    verdicts: Mapping[str, str]
+    as_sql: tuple[str, ...]
+    seconds: float
+    engine_seconds: float
+    peak_bytes: int
+
+
+def demand_looked(one: Measurement, rules: Sequence[str]) -> Measurement:
+    """`one`, when the tool evaluated every rule and found nothing on rows that are clean.
+
+    Raises:
+        MbpError: a rule was not evaluated, or does not hold: the measurement is worth nothing.
+    """
+    if not rules:
+        raise MbpError(
+            "no rule to measure: nothing would be checked",
+            cure="name rules that the contracts have",
+        )
+    absent = [rule for rule in rules if one.verdicts.get(rule) not in ("pass", "fail", "warn")]
+    if absent:
+        told = ", ".join(f"{rule} ({one.verdicts.get(rule, 'no verdict')})" for rule in absent[:3])
+        raise MbpError(
+            f"{one.tool} on {one.engine} evaluated {len(rules) - len(absent)} of {len(rules)} rules;"
+            f" not: {told}",
+            cure="a tool that did not look cannot be compared: mend what it was given",
+        )
+    wrong = [rule for rule in rules if one.verdicts[rule] != "pass"]
+    if wrong:
+        raise MbpError(
+            f"{one.tool} on {one.engine}: clean rows do not pass {', '.join(wrong[:3])}",
+            cure="look at the rows that break the rule: the simulated market should keep it",
+        )
+    return one
+
+
+def demand_found(one: Measurement, rule: str) -> None:
+    """The tool found the fault that was planted for `rule`.
+
+    Raises:
+        MbpError: it did not: what it measures is no check.
+    """
+    if one.verdicts.get(rule) not in ("fail", "warn"):
+        raise MbpError(
+            f"{one.tool} on {one.engine} did not find the planted fault of {rule}"
+            f" ({one.verdicts.get(rule, 'no verdict')})",
+            cure="a tool that finds nothing cannot be compared: mend what it was given",
+        )
+
+
+def exponent(fewer: int, seconds_of_fewer: float, more: int, seconds_of_more: float) -> float:
+    """x in `time grows as rows^x` between two sizes; 1 is linear.
+
+    Raises:
+        MbpError: two sizes that are not two, or no time at all.
+    """
+    if not 0 < fewer < more or min(seconds_of_fewer, seconds_of_more) <= 0:
+        raise MbpError(
+            "growth needs two sizes, the smaller one first, and times above zero",
+            cure="measure two sizes",
+        )
+    return math.log(seconds_of_more / seconds_of_fewer) / math.log(more / fewer)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Seconds of `slower` divided by those of `faster`: at least `bound`, or with `at_most` no more than that.
+
+    Attributes:
+        rows: the size at which the goal holds; None for every size.
+        of: seconds or engine_seconds of a measurement.
+    """
+
+    says: str
+    engine: str
+    rows: int | None
+    of: str
+    slower: str
+    faster: str
+    bound: float
+    at_most: bool = False
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A goal beside what was measured: `ratio` None when the size or the tool was not measured."""
+
+    goal: Goal
+    rows: int | None
+    ratio: float | None
+
+    @property
+    def met(self) -> bool:
+        return self.ratio is not None and self._share_of_bound(self.ratio) <= 1
+
+    def _share_of_bound(self, ratio: float) -> float:
+        """Above 1 the goal is missed by that factor."""
+        return ratio / self.goal.bound if self.goal.at_most else self.goal.bound / ratio
+
+    def words(self) -> str:
+        """The verdict in one line."""
+        if self.ratio is None:
+            return f"not measured: {self.goal.says}"
+        missed = f"MISSED by {self._share_of_bound(self.ratio):.2f}x"
+        verdict = "reached" if self.met else missed
+        return f"{verdict}: {self.goal.says}: {self.ratio:.2f}x at {self.rows:,} rows"
+
+
+def judge(goals: Sequence[Goal], measured: Sequence[Measurement]) -> list[Judged]:
+    """Every goal at every size that it speaks of."""
+    found: list[Judged] = []
+    by_place = {(one.engine, one.rows, one.tool): one for one in measured}
+    for goal in goals:
+        sizes = sorted({one.rows for one in measured if one.engine == goal.engine})
+        near = [size for size in sizes if goal.rows is None or _about(size, goal.rows)]
+        judged = [
+            Judged(goal, size, _ratio(slower, faster, goal.of))
+            for size in near
+            if (slower := by_place.get((goal.engine, size, goal.slower)))
+            and (faster := by_place.get((goal.engine, size, goal.faster)))
+        ]
+        found += judged or [Judged(goal, None, None)]
+    return found
+
+
+def _about(size: int, wanted: int) -> bool:
+    """The simulator makes about as many rows as it is asked for."""
+    return abs(size / wanted - 1) < SAME_SIZE_WITHIN
+
+
+def _ratio(slower: Measurement, faster: Measurement, of: str) -> float:
+    return float(getattr(slower, of)) / max(float(getattr(faster, of)), LEAST_SECONDS)
+
+
+def table(measured: Sequence[Measurement]) -> list[str]:
+    """The measurements as a Markdown table, in the order in which they were made."""
+    lines = [
+        "| engine | rows | tool | rules (as SQL) | seconds | engine s | rows/s | peak MiB"
+        " | engine s / pure read | engine s / ours | seconds / ours |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for one in measured:
+        same = {other.tool: other for other in measured if _beside(one, other)}
+        cells = [
+            one.engine,
+            f"{one.rows:,}",
+            one.tool,
+            f"{len(one.verdicts)} ({len(one.as_sql)})" if one.verdicts else "-",
+            f"{one.seconds:.2f}",
+            f"{one.engine_seconds:.2f}",
+            f"{one.rows / max(one.engine_seconds, LEAST_SECONDS):,.0f}",
+            f"{one.peak_bytes / MEBIBYTE:,.0f}",
+            _times(one, same.get(READ), lambda it: it.engine_seconds),
+            _times(one, same.get(OURS), lambda it: it.engine_seconds),
+            _times(one, same.get(OURS), lambda it: it.seconds),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _beside(one: Measurement, other: Measurement) -> bool:
+    return (one.engine, one.rows) == (other.engine, other.rows)
+
+
+def _times(one: Measurement, other: Measurement | None, of: Callable[[Measurement], float]) -> str:
+    return "-" if other is None else f"{of(one) / max(of(other), LEAST_SECONDS):.2f}"
+
+
+def growth(measured: Sequence[Measurement]) -> list[str]:
+    """How engine time grows from each size to the next, per engine and tool."""
+    lines: list[str] = []
+    for engine, tool in dict.fromkeys((one.engine, one.tool) for one in measured):
+        mine = [one for one in measured if (one.engine, one.tool) == (engine, tool)]
+        mine.sort(key=lambda one: one.rows)
+        steps = [
+            f"n^{exponent(a.rows, a.engine_seconds, b.rows, b.engine_seconds):.2f}"
+            f" ({a.rows:,} -> {b.rows:,})"
+            for a, b in itertools.pairwise(mine)
+        ]
+        if steps:
+            lines.append(f"{engine}, {tool}: {', '.join(steps)}")
+    return lines
+
+
+def as_json(measured: Sequence[Measurement], judged: Sequence[Judged]) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "measurements": [asdict(one) for one in measured],
+        "growth": growth(measured),
+        "goals": [
+            {
+                **asdict(one.goal),
+                "rows": one.rows,
+                "ratio": one.ratio,
+                "met": one.met if one.ratio is not None else None,
+                "words": one.words(),
+            }
+            for one in judged
+        ],
+    }

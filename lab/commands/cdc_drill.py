@@ -1,0 +1,79 @@
+"""`mbp cdc drill`: the runbook of the change data capture, rehearsed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+
+EXAMPLES = """
+Examples:
+
+  mbp cdc drill                          # every scenario on both engines
+
+  mbp cdc drill reader_killed network_cut --target duckdb
+
+  mbp cdc drill late --full              # the real ten minutes of lag: half an hour an engine
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Nothing of its own: the group `cdc` has the command."""
+    del app
+
+
+class DrillTarget(StrEnum):
+    """Which warehouses."""
+
+    duckdb = "duckdb"
+    postgres = "postgres"
+    both = "both"
+
+
+def drill(
+    scenario: Annotated[list[str] | None, typer.Argument(help="Scenarios. [default: all]")] = None,
+    target: Annotated[DrillTarget, typer.Option(help="Warehouses.")] = DrillTarget.both,
+    rows: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Rows of the large transaction.")
+    ] = 1_000_000,
+    full: Annotated[
+        bool, typer.Option("--full", help="Ten minutes of lag by the wall clock, not in scale.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Let go wrong what the runbook knows, on servers of its own, and reconcile row for row.
+
+    Scenarios: reader_killed, source_restarted, target_restarted, target_disk_full (as root), network_cut, late,
+    schema_drift, large_transaction, slot_invalidated. Report: target/evidence/cdc_drill.json and .md.
+    Exit code: 0 all passed, 1 findings, 2 could not run.
+    """
+    from lab.drill.played import Options
+    from lab.drill.report import as_json as document
+    from lab.drill.report import as_table
+    from lab.drill.run import TARGETS
+    from lab.drill.run import drill as run
+    from mbp.core.paths import project_root
+
+    # Servers are stopped and file systems unmounted when somebody ends it, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_COULD_NOT_RUN))
+    targets = TARGETS if target is DrillTarget.both else (target.value,)
+    options = Options(rows=rows, scale=1.0) if full else Options(rows=rows)
+    results = run(
+        project_root(),
+        scenario or [],
+        targets,
+        lambda told: typer.echo(told, err=True),
+        options,
+    )
+    if as_json:
+        typer.echo(json.dumps([document(one) for one in results], indent=2))
+    else:
+        typer.echo(as_table(results), nl=False)
+    if not all(one.passed for one in results):
+        raise typer.Exit(EXIT_FINDINGS)

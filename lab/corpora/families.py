@@ -1,0 +1,373 @@
+"""How each kind is spelled in the corpus, and where it stands."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from lab.corpora import values as draw
+
+Spell = Callable[[Random], str]
+# Anything may stand here: the value names itself by its form.
+OPEN_CONTEXTS = (
+    "{}",
+    "INFO request done for {}",
+    "2026-01-05T03:10:10.898763Z mbp-engine WARN refused {} after 3 tries",
+    '{{"level":"info","msg":"seen {}","n":3}}',
+    "insert into people values (17, '{}', now());",
+    "17,{},true,2026-01-05",
+    "<td>{}</td>",
+    "recebido de {}, conferido.",
+    "({})",
+    "x={};y=2",
+    "trace 84f017549f28468233be9d7073a83d09 value={}",
+    "id,value,ok\n1,{},true",
+    "[{}]",
+    "| 17 | {} | open |",
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A way of writing a kind, and where it is written so."""
+
+    kind: str
+    spell: Spell
+    contexts: tuple[str, ...] = OPEN_CONTEXTS
+
+
+def _grouped(text: str, sizes: Sequence[int], separators: Sequence[str]) -> str:
+    out, at = "", 0
+    for size, separator in zip(sizes, (*separators, ""), strict=True):
+        out += text[at : at + size] + separator
+        at += size
+    return out
+
+
+def _cpf(*separators: str) -> Spell:
+    return lambda r: _grouped(draw.cpf(r), (3, 3, 3, 2), separators or ("", "", ""))
+
+
+def _cnpj(*separators: str, lettered: bool = False) -> Spell:
+    return lambda r: _grouped(
+        draw.cnpj(r, lettered=lettered), (2, 3, 3, 4, 2), separators or ("",) * 4
+    )
+
+
+def _card(separator: str) -> Spell:
+    def spell(random: Random) -> str:
+        number = draw.card(random)
+        sizes = (4, 6, 5) if len(number) == 15 else (4, 4, 4, 4)  # noqa: PLR2004
+        return _grouped(number, sizes, (separator,) * (len(sizes) - 1))
+
+    return spell
+
+
+def _written(spell: Spell, change: Callable[[Random, str], str]) -> Spell:
+    return lambda r: change(r, spell(r))
+
+
+def _other_digits(start: int) -> Callable[[Random, str], str]:
+    return lambda _, text: "".join(chr(start + int(one)) if one.isdigit() else one for one in text)
+
+
+def _hidden_character(random: Random, text: str) -> str:
+    at = random.randrange(1, len(text))
+    return text[:at] + random.choice("\u200b\u200c\u200d\u2060\ufeff\u00ad") + text[at:]
+
+
+def _percent(_: Random, text: str) -> str:
+    return "".join(
+        one if one.isalnum() and one.isascii() else "".join(f"%{byte:02X}" for byte in one.encode())
+        for one in text
+    )
+
+
+def _escaped(_: Random, text: str) -> str:
+    return "".join(one if one.isalnum() else f"\\u{ord(one):04x}" for one in text)
+
+
+def _entities(_: Random, text: str) -> str:
+    return "".join(one if one.isalnum() else f"&#{ord(one)};" for one in text)
+
+
+def _base64(_: Random, text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _phone(form: str, *, mobile: bool = True) -> Spell:
+    def spell(random: Random) -> str:
+        area, number = draw.mobile(random) if mobile else draw.landline(random)
+        return form.format(area=area, head=number[:-4], tail=number[-4:])
+
+    return spell
+
+
+def _short_cpf(random: Random) -> str:
+    """As a spreadsheet leaves it."""
+    while True:
+        number = draw.cpf(random)
+        if number[0] == "0" and number[1] != "0":
+            return number[1:]
+
+
+CPF, CNPJ = _cpf(".", ".", "-"), _cnpj(".", ".", "/", "-")
+NEW_CNPJ = _cnpj(".", ".", "/", "-", lettered=True)
+NAMED_CPF = (
+    "cpf={}",
+    '{{"cpf":"{}"}}',
+    "CPF do titular: {}",
+    "documento {} conferido",
+    "customer_cpf: {}",
+    "id,cpf,ok\n1,{},true",
+    "CPF{}",
+    "pedido 17 do cpf {}",
+)
+NAMED_CNPJ = (
+    "cnpj={}",
+    '{{"cnpj":"{}"}}',
+    "CNPJ do fornecedor: {}",
+    "supplier_cnpj: {}",
+    "id,cnpj,ok\n1,{},true",
+    "pedido 17, cnpj {}",
+)
+NAMED_PHONE = (
+    "telefone {}",
+    '{{"phone":"{}"}}',
+    "whatsapp: {}",
+    "contato_tel={}",
+    "id,celular,ok\n1,{},true",
+    "call {} now",
+    "fone/fax {}",
+)
+NAMED_CARD = ("cartao {} aprovado", '{{"card_number":"{}"}}', "PAN={}", "id,card,ok\n1,{},true")
+NAMED_PIX = (
+    "chave pix {}",
+    '{{"pix_key":"{}"}}',
+    "pix={}",
+    "id,chave_pix,ok\n1,{},true",
+    "PIX EVP: {} recebido",
+    "pix para a chave aleatória {}",
+)
+NAMED_IP = (
+    "client_ip={}",
+    '{{"remote_addr":"{}"}}',
+    "X-Forwarded-For: {}",
+    "from {} port 44321",
+    "id,ip,ok\n1,{},true",
+    "{} - - [05/Jan/2026] GET /markets 200",
+)
+SECRETS = (
+    "password={}",
+    '{{"api_key": "{}"}}',
+    "senha: {}",
+    "client_secret: '{}'",
+    "export MBP_TOKEN={}",
+    "MBP_PG_PASSWORD={}",
+    '{{\\"access_token\\":\\"{}\\"}}',
+    "Authorization: Bearer {}",
+    "postgresql://mbp:{}@db.provedor.net:5432/mbp",
+    'secretKey: "{}",',
+)
+NAMES = (
+    '{{"nome": "{}", "n": 1}}',
+    "customer_name='{}'",
+    "titular: {}",
+    '{{\\"full_name\\":\\"{}\\"}}',
+    "id,nome,ok\n1,{},true",
+    'holder_name = "{}"',
+    "nome_completo={};",
+)
+
+FAMILIES = (
+    *(
+        Family("cpf", one)
+        for one in (
+            CPF,
+            CPF,
+            _cpf(),
+            _cpf("", "", "-"),
+            _cpf(" ", " ", " "),
+            _cpf("-", "-", "-"),
+            _cpf(".", ".", "/"),
+        )
+    ),
+    *(
+        Family("cpf", _written(CPF, change))
+        for change in (
+            _other_digits(0xFF10),
+            _other_digits(0x660),
+            _hidden_character,
+            _percent,
+            _escaped,
+            _entities,
+            _base64,
+        )
+    ),
+    *(
+        Family("cpf", _cpf(*separators))
+        for separators in (
+            ("\xa0", "\xa0", "\xa0"),
+            ("\u2009", "\u2009", "\u2011"),
+            (".", ".", "\u2013"),
+            (". ", ". ", " - "),
+        )
+    ),
+    *(
+        Family("cpf", one, NAMED_CPF)
+        for one in (
+            _cpf(),
+            CPF,
+            _written(_cpf(), _hidden_character),
+            _written(_cpf(), _other_digits(0xFF10)),
+        )
+    ),
+    Family(
+        "cpf",
+        _written(_cpf(), lambda _, text: f"000{text}"),
+        tuple(one for one in NAMED_CPF if "cpf" in one.lower())[:5],
+    ),
+    Family("cpf", _short_cpf, NAMED_CPF[:6]),
+    Family(
+        "cpf",
+        _cpf(),
+        (
+            "user_{}_foto.jpg",
+            "/clientes/{}/extrato",
+            "id: {}, n",
+            "customer_id={} ok",
+            "?doc={}&x=1",
+            "cpf do pedido: {}",
+            "order 55 customer document {}",
+            "cpf%3D{}",
+            "cpf\\n{}",
+        ),
+    ),
+    *(
+        Family("cnpj", one)
+        for one in (
+            CNPJ,
+            CNPJ,
+            _cnpj(),
+            _cnpj("", "", "/", "-"),
+            _cnpj(" ", " ", " ", " "),
+            NEW_CNPJ,
+            NEW_CNPJ,
+            _cnpj(lettered=True),
+        )
+    ),
+    *(
+        Family("cnpj", _written(CNPJ, change))
+        for change in (_other_digits(0xFF10), _hidden_character, _percent, _escaped, _base64)
+    ),
+    *(
+        Family("cnpj", _written(NEW_CNPJ, change))
+        for change in (_hidden_character, _percent, _escaped, lambda _, text: text.lower())
+    ),
+    *(
+        Family("cnpj", one, NAMED_CNPJ)
+        for one in (
+            _cnpj(),
+            _cnpj(lettered=True),
+            NEW_CNPJ,
+            _written(_cnpj(lettered=True), lambda _, text: text.lower()),
+        )
+    ),
+    *(Family("email", draw.email) for _ in range(4)),
+    *(
+        Family("email", _written(draw.email, change))
+        for change in (
+            _percent,
+            _escaped,
+            _entities,
+            _base64,
+            _hidden_character,
+            lambda _, text: text.replace("@", "\uff20"),
+            lambda _, text: text.upper(),
+        )
+    ),
+    Family(
+        "email",
+        draw.email,
+        (
+            "mailto:{}",
+            "From: Fulano <{}>",
+            "user={}&x=1",
+            "email={},",
+            '{{\\"to\\":\\"{}\\"}}',
+            "{}: caixa cheia",
+            "por {}.",
+            "cc:{};",
+            "https://loja7.net/?u={}",
+            "\\n{}\\n",
+        ),
+    ),
+    *(
+        Family("phone", _phone(form))
+        for form in (
+            "+55 {area} {head}-{tail}",
+            "+55{area}{head}{tail}",
+            "({area}) {head}-{tail}",
+            "({area}){head}-{tail}",
+            "{area} {head}-{tail}",
+            "+55 ({area}) {head} {tail}",
+        )
+    ),
+    *(
+        Family("phone", _phone(form, mobile=False))
+        for form in ("+55 {area} {head}-{tail}", "({area}) {head}-{tail}")
+    ),
+    *(
+        Family("phone", _phone(form), NAMED_PHONE)
+        for form in (
+            "{area}{head}{tail}",
+            "{head}-{tail}",
+            "55{area}{head}{tail}",
+            "0{area} {head} {tail}",
+            "{area}.{head}.{tail}",
+        )
+    ),
+    Family("phone", _phone("+55-{area}-{head}-{tail}"), ("tel:{}",)),
+    Family("phone", _phone("55{area}{head}{tail}"), ("https://wa.me/{}",)),
+    # Nothing says what it is: a detector that finds these takes other numbers for telephones.
+    Family("phone", _phone("{area}{head}{tail}"), ("{}", "17,{},true", "x={};y=2")),
+    Family(
+        "ip",
+        lambda r: ".".join(str(r.randrange(11, 25)) for _ in range(4)),
+        ("{}", "17,{},true", "x={};y=2"),
+    ),
+    *(
+        Family("phone", one)
+        for one in (
+            draw.abroad,
+            _written(_phone("({area}) {head}-{tail}"), _hidden_character),
+            _written(_phone("+55 {area} {head}-{tail}"), _percent),
+        )
+    ),
+    *(Family("card", _card(separator)) for separator in (" ", "-", "", "\xa0")),
+    *(Family("card", _card(separator), NAMED_CARD) for separator in (" ", "-", "", ".")),
+    *(
+        Family("card", _written(_card(" "), change))
+        for change in (_other_digits(0xFF10), _hidden_character, _base64)
+    ),
+    *(
+        Family("ip", one, NAMED_IP)
+        for one in (draw.public_ipv4, draw.public_ipv4, draw.public_ipv6)
+    ),
+    *(Family("ip", one) for one in (draw.public_ipv4, draw.public_ipv6)),
+    *(Family("pix_key", draw.uuid, NAMED_PIX) for _ in range(3)),
+    Family("pix_key", _written(draw.uuid, _hidden_character), NAMED_PIX),
+    Family(
+        "pix_key", draw.uuid, ("00020126580014br.gov.bcb.pix0136{}5204000053039865802BR6304ABCD",)
+    ),
+    *(Family("access_token", draw.token) for _ in range(3)),
+    *(Family("access_token", draw.password, SECRETS) for _ in range(3)),
+    Family(
+        "access_token",
+        lambda r: f"-----BEGIN {r.choice(('RSA ', 'OPENSSH ', 'EC ', ''))}PRIVATE KEY-----",
+        ("{}", 'key: "{}', '{{"pem": "{}\\nMIIE'),
+    ),
+    *(Family("name", draw.person, NAMES) for _ in range(3)),
+)

@@ -1,0 +1,268 @@
+"""What an exercise demands of the world after its fault: the decision, the action, the owner, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from lab.exercises.world import TARGET, World
+from mbp.contracts.hook_policy import HOOKS, Hook, HookPolicy
+from mbp.contracts.kpi_targets import on_target
+from mbp.core.errors import MbpError
+from mbp.operate.degrade.switch import status
+from mbp.operate.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
+from mbp.operate.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
+from mbp.operate.hooks.measurements import WHOLE
+from mbp.operate.hooks.outbox import pending
+from mbp.operate.hooks.state import LockOf, read_lock, state_folder
+from mbp.operate.hooks.watch import Watched
+from mbp.runs import envelope
+from mbp.runs import exercise_report as exercises
+from mbp.runs.claims import UNSAID
+from mbp.runs.control import warehouse_id
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A decision that must be made."""
+
+    hook: str
+    entity: str = WHOLE
+    reason: str = "breach"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was wrong, and the expected decisions that were made."""
+
+    problems: Sequence[str]
+    decisions: Sequence[Mapping[str, Any]]
+
+
+def control_problems(watched: Watched) -> list[str]:
+    """The world without the fault: nothing may be red, nothing decided, no hook be wrong."""
+    told = [f"{one.hook_id} on {one.entity} is {one.colour}: {one.why}"
+            for one in watched.outcome.states if one.counts_as_red]  # fmt: skip
+    told += [f"{one.hook_id} on {one.entity} was decided" for one in watched.outcome.opened]
+    told += [finding.sentence for finding in watched.policy.findings]
+    return told
+
+
+def judge(
+    world: World,
+    policy: HookPolicy,
+    watched: Watched,
+    expect: Sequence[Expected],
+    also: Sequence[str],
+    detect_within_seconds: int | None,
+) -> Judgement:
+    """Compares what happened with what was expected; looks at ledger, incident, outbox and lock."""
+    problems: list[str] = []
+    decisions: list[Mapping[str, Any]] = []
+    made = {(one.hook_id, one.entity, one.reason): one for one in watched.outcome.opened}
+    for wanted in expect:
+        decision = made.pop((wanted.hook, wanted.entity, wanted.reason), None)
+        if decision is None:
+            problems.append(f"{wanted.hook} on {wanted.entity} decided nothing ({wanted.reason})")
+            continue
+        hook = policy.hooks[wanted.hook]
+        problems += _wrong_decision(hook, decision)
+        problems += _wrong_effects(world, policy, decision)
+        detected = (decision.decided_at - decision.breached_at).total_seconds()
+        # What the exercise says of its own fault comes before what is promised of every rollback.
+        limit = detect_within_seconds or rollback_limit(policy, decision)
+        if limit is None or detected > limit:
+            problems.append(f"{hook.id} took {detected:.0f} s, over {limit} s")
+        decisions.append(
+            {
+                "decision_id": decision.decision_id,
+                "hook": hook.id,
+                "entity": decision.entity,
+                "reason": decision.reason,
+                "action": "+".join(decision.actions),
+                "owner": decision.owner,
+                "value": None if decision.value is None else str(decision.value),
+                "detect_seconds": detected,
+            }
+        )
+    problems += [
+        f"{hook_id} on {entity} was decided too ({reason})"
+        for hook_id, entity, reason in made
+        if hook_id not in also
+    ]
+    if watched.passed:
+        problems.append("the watcher says that all is well")
+    again = world.watch()
+    problems += [f"{one.hook_id} was decided twice" for one in again.outcome.opened]
+    return Judgement(problems, decisions)
+
+
+def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
+    told = []
+    actions = hook.kpi.actions
+    if decision.reason == "unknown":
+        actions = tuple(one for one in actions if one in SAFE_WHEN_UNKNOWN) or ("open_incident",)
+    if decision.actions != actions:
+        told.append(f"{hook.id} did {'+'.join(decision.actions)}, not {'+'.join(actions)}")
+    if decision.owner != hook.kpi.owner:
+        told.append(f"{hook.id} is owned by {decision.owner}, not by {hook.kpi.owner}")
+    return told
+
+
+def _wrong_effects(world: World, policy: HookPolicy, decision: Decision) -> list[str]:
+    """The traces that the actions must have left."""
+    with world.inside():
+        folder = state_folder(world.root)
+    told = []
+    incident = folder.incidents / f"{decision.decision_id}.md"
+    if not incident.is_file() or decision.owner.split("/")[0] not in incident.read_text("utf-8"):
+        told.append(f"{decision.hook_id} left no incident with its owner")
+    waiting = pending(folder)
+    told += [
+        f"{decision.hook_id}: {action} is not in the outbox"
+        for action in decision.actions
+        if action in REMOTE and f"{decision.decision_id}.{action}.opened" not in waiting
+    ]
+    try:
+        hours = policy.limits["lock_max_age_hours"]
+        with world.open() as warehouse:
+            of = LockOf(TARGET, warehouse_id(warehouse), UNSAID)
+        blocks = read_lock(world.root, folder, hours, datetime.now(UTC), of=of)
+    except MbpError as error:
+        return [*told, str(error)]
+    kinds = {block.kind for block in blocks if block.decision_id == decision.decision_id}
+    told += [
+        f"{decision.hook_id}: release.lock does not block the {BLOCKS[action]}"
+        for action in decision.actions
+        if action in BLOCKS and BLOCKS[action] not in kinds
+    ]
+    with world.open() as warehouse:
+        _, rows = warehouse.query(
+            "select owner from reliability.hook_decisions where decision_id = ?",
+            [decision.decision_id],
+        )
+    if rows != [(decision.owner,)]:
+        told.append(f"{decision.hook_id} is not in the ledger with its owner")
+    if DEGRADE in decision.actions:
+        told += readers_problems(world, decision.decision_id)
+    return told
+
+
+def readers_problems(world: World, degraded_by: str | None) -> list[str]:
+    """What readers see must be the snapshot, marked with its as-of time and the decision; None: live rows."""
+    with world.open() as warehouse:
+        seen = status(warehouse)
+        _, rows = warehouse.query(
+            "select distinct mode, case when mode = 'snapshot' then decision_id end, as_of is null"
+            " from published.data_as_of"
+        )
+    told = list(seen.problems)
+    wanted = ("live" if degraded_by is None else "snapshot", degraded_by, False)
+    if rows != [wanted]:
+        told.append(f"readers are told {rows}, not {wanted}")
+    return told
+
+
+def recovery(
+    after: Watched, decisions: Sequence[Mapping[str, Any]], within_seconds: int | None
+) -> tuple[float | None, list[str]]:
+    """(time from the decision to the recovery, what is wrong with it)."""
+    closed = {one.decision_id: one for one in after.outcome.recovered}
+    states = {(one.hook_id, one.entity): one for one in after.outcome.states}
+    problems, seconds = [], []
+    for decision in decisions:
+        one = closed.get(decision["decision_id"])
+        if one is None:
+            problems.append(f"{decision['hook']} has not recovered")
+            continue
+        state = states[decision["hook"], decision["entity"]]
+        kpi = after.policy.sheet.kpis[state.kpi_id]
+        if state.value is None or not on_target(kpi, float(state.value)):
+            problems.append(f"{decision['hook']} is closed at {state.value}, off its target")
+        seconds.append((after.outcome.now - one.opened_at).total_seconds())
+        limit = within_seconds or recovery_limit(after.policy, state.kpi_id)
+        if limit is not None and seconds[-1] > limit:
+            problems.append(
+                f"{decision['hook']} recovered after {seconds[-1]:.0f} s, over {limit} s"
+            )
+    return max(seconds, default=None), problems
+
+
+def change_hooks(root: Path, change: Callable[[list[Any]], list[Any]]) -> None:
+    """Rewrites the hooks of a copy."""
+    yaml = YAML(typ="rt")
+    path = root / HOOKS
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    document["hooks"] = change(document["hooks"])
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(document, file)
+
+
+def pretend_exercised(root: Path, policy: HookPolicy) -> None:
+    """The world takes every hook as exercised: whether it is, is what the run finds out."""
+    hooks = {hook.id: hook.definition_hash for hook in policy.hooks.values()}
+    envelope.write(
+        envelope.begin(root),
+        exercises.NAME,
+        summary="taken for granted",
+        content=exercises.content(
+            [
+                {
+                    "id": "taken for granted",
+                    "passed": True,
+                    "hooks": hooks,
+                    "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                }
+            ],
+            ["taken for granted"],
+        ),
+    )
+
+
+def write_report(
+    begun: envelope.Begun, policy: HookPolicy, every: Sequence[Any], results: Sequence[Any]
+) -> None:
+    """target/evidence/exercises.json: each exercise as it last ran; only what is in the file of today.
+
+    Args:
+        begun: taken before the first exercise.
+    """
+    root = begun.root
+    try:
+        old = dict(exercises.runs(envelope.read(root, exercises.NAME)))
+    except MbpError:
+        old = {}  # what cannot be read proves nothing, and is written anew
+    source = begun.source.digest if begun.source else None
+    if source != envelope.source_digest(root):
+        source = None  # it changed meanwhile: nobody can say of which source they are
+    hooks = {one.id: {wanted.hook for wanted in one.expect} for one in every}
+    for result in results:
+        proved = {name: policy.hooks[name].definition_hash for name in sorted(hooks[result.id])}
+        old[result.id] = {
+            "id": result.id,
+            "what": result.what,
+            "passed": result.passed,
+            "hooks": proved,
+            "problems": list(result.problems),
+            "decisions": list(result.decisions),
+            "injection_to_decision_seconds": result.decision_seconds,
+            "detect_seconds": result.detect_seconds,
+            "recover_seconds": result.recover_seconds,
+            "mutants_killed": dict(result.mutants),
+            "policy_hash": policy.hash,
+            "source": source,
+            "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+    kept = [old[one.id] for one in every if one.id in old]
+    passed = sum(bool(one["passed"]) for one in kept)
+    envelope.write(
+        begun,
+        exercises.NAME,
+        summary=f"{passed} of {len(every)} exercises passed, each as it last ran",
+        content=exercises.content(kept, [one.id for one in every]),
+    )

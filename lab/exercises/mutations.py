@@ -1,0 +1,49 @@
+"""Weakened hooks: each exercise must notice that its hook is gone or looks away."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+from lab.exercises import judge
+from lab.exercises.judge import Expected
+from lab.exercises.world import World
+from mbp.contracts.hook_policy import HookPolicy
+
+PATIENCE = 1000
+
+
+def mutated(
+    faulted: World,
+    policy: HookPolicy,
+    expect: Sequence[Expected],
+    also: Sequence[str],
+    detect_within_seconds: int | None,
+) -> dict[str, bool]:
+    """Mutant -> True when the exercise failed with it.
+
+    Args:
+        faulted: the world after the fault, before anybody watched it.
+    """
+    found: dict[str, bool] = {}
+    for wanted in expect:
+        for name in ("removed", "loosened"):
+            world = faulted.copy(faulted.root.with_name(f"{faulted.root.name}-mutant"))
+            judge.change_hooks(world.root, lambda hooks: _weaken(hooks, wanted, name))  # noqa: B023
+            watched = world.watch()
+            judged = judge.judge(world, policy, watched, expect, also, detect_within_seconds)
+            found[f"{wanted.hook} {name}"] = bool(judged.problems)
+            shutil.rmtree(world.root)
+    return found
+
+
+def _weaken(hooks: list[Any], wanted: Expected, how: str) -> list[Any]:
+    if how == "removed":
+        return [one for one in hooks if one["id"] != wanted.hook]
+    for one in hooks:
+        if one["id"] == wanted.hook and wanted.reason == "unknown":
+            one["must_have"] = False
+        elif one["id"] == wanted.hook:
+            one["for_windows"] = PATIENCE
+    return hooks

@@ -1,0 +1,167 @@
+"""The bad project: every fault once, and the clean sample beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.proof.sandbox import Sandbox
+from lab.proof.score import CLEAN, Expected, Outcome, Score, judge
+from lab.proof.stage import Stage
+from mbp.core.errors import MbpError
+from mbp.core.reporting.progress import SILENT, Progress, Say
+from mbp.quality.compiled import CompiledProject, compile_project
+
+ENGINES = ("duckdb", "postgres")
+SCRATCH_DATABASE = "mbp_proof"
+
+
+def prove(
+    root: Path,
+    *,
+    engine: str = "duckdb",
+    chosen: Collection[str] = (),
+    changed_since: str | None = None,
+    shown: Progress = SILENT,
+) -> Score:
+    """Runs the clean control and the chosen faults (all without a choice) and judges them.
+
+    Args:
+        chosen: faults, by rule id.
+        changed_since: a git ref; only the rules that differ from it are proved, and each of them has to be.
+
+    Raises:
+        MbpError: unknown engine, fault or ref, no fault at all, or the clean project cannot be built.
+    """
+    from lab.proof.affected import Affected, affected_rules
+    from lab.simulate import faults
+    from mbp.contracts import load_contracts
+    from mbp.contracts.rules import all_rules
+
+    if engine not in ENGINES:
+        raise MbpError(f"unknown engine {engine!r}", cure=f"use one of {', '.join(ENGINES)}")
+    if chosen and changed_since is not None:
+        raise MbpError("both single faults and what changed were asked for", cure="use one of them")
+    started = time.perf_counter()
+    contracted = all_rules(load_contracts(root))
+    severities = {rule.id: rule.severity for rule in contracted}
+    rules = severities.keys()
+    known = faults.all_faults(root)
+    named = [faults.find(one, root).rule_id for one in chosen]
+    expected = {
+        fault: [Expected(one.rule, one.rows, severities.get(one.rule, "error")) for one in findings]
+        for fault, findings in faults.expected_findings(root).items()
+    }
+    affected: Affected | None = None
+    outcomes: list[Outcome] = []
+    with _sandbox(root, engine, shown.say) as (sandbox, project, changes):
+        tested = {test.rule_id for test in project.tests}
+        if changed_since is not None:
+            shown.say(f"compiling {changed_since} to compare with")
+            affected = affected_rules(root, changed_since, project, contracted, engine, changes)
+            shown.say(affected.reason)
+            wanted = sorted(known.keys() & affected.rules)
+        else:
+            wanted = _choose(named, known)
+        _demand_expectations(wanted, expected)
+        if wanted:
+            outcomes = _outcomes(Stage(sandbox, project), project, known, wanted, expected, shown)
+    scope = rules if affected is None else set(affected.rules)
+    return Score(
+        engine=engine,
+        rules=len(rules),
+        outcomes=tuple(outcomes),
+        without_fault=tuple(sorted(scope - known.keys())),
+        without_rule=tuple(sorted((known.keys() | expected.keys()) - rules)),
+        untested=tuple(sorted(scope - tested)),
+        complete=not chosen and (affected is None or affected.everything),
+        seconds=time.perf_counter() - started,
+        overridden=project.overridden,
+        affected=affected,
+        severities=severities,
+    )
+
+
+def _demand_expectations(wanted: Collection[str], expected: Mapping[str, Any]) -> None:
+    from lab.simulate.faults.expected import PATH as EXPECTATIONS
+
+    unexpected = sorted(set(wanted) - expected.keys())
+    if unexpected:
+        raise MbpError(
+            f"no expectation for {', '.join(unexpected)}",
+            path=EXPECTATIONS.as_posix(),
+            cure="add what the fault must give",
+        )
+
+
+def _outcomes(
+    stage: Stage,
+    project: CompiledProject,
+    known: Mapping[str, Any],
+    wanted: Sequence[str],
+    expected: Mapping[str, Sequence[Expected]],
+    shown: Progress,
+) -> list[Outcome]:
+    """The clean control, then each fault."""
+    from lab.simulate import Parameters, generate
+
+    clean = generate(Parameters())
+    shown.say(
+        f"building the clean sample: {len(project.models)} models, {len(project.tests)} tests"
+    )
+    begun = time.perf_counter()
+    outcomes = [judge(CLEAN, [], stage.build(clean), time.perf_counter() - begun)]
+    for place, fault_id in enumerate(wanted):
+        shown.count("proving", place, len(wanted), "faults")
+        begun = time.perf_counter()
+        fault = known[fault_id]
+        world = clean.copy()
+        fault.apply(world)
+        tables = {name: world[name] for name in world.changed_tables(clean)}
+        if not tables and not fault.statements:
+            raise MbpError(f"the fault {fault_id} changes nothing", cure="correct the fault")
+        seen = stage.with_changes(tables, fault.statements)
+        outcomes.append(judge(fault_id, expected[fault_id], seen, time.perf_counter() - begun))
+    shown.count("proving", len(wanted), len(wanted), "faults")
+    return outcomes
+
+
+def _choose(chosen: Collection[str], known: Mapping[str, Any]) -> list[str]:
+    wanted = sorted(set(chosen) or known.keys())
+    if not wanted:
+        raise MbpError("nothing to prove: there is no fault", cure="restore lab.simulate.faults")
+    return wanted
+
+
+@contextmanager
+def _sandbox(
+    root: Path, engine: str, say: Say
+) -> Iterator[tuple[Sandbox, CompiledProject, dict[str, str]]]:
+    """An empty database of `engine`, the project compiled for it, and dbt's environment to do so."""
+    say(f"compiling the project once for {engine}")
+    changes: dict[str, str] = {}
+    with ExitStack() as stack:
+        if engine == "duckdb":
+            from lab.proof.sandbox_duckdb import DuckdbSandbox
+
+            project = compile_project(root, engine)
+            sandbox: Sandbox = DuckdbSandbox(project.database, _schemas(project))
+        else:
+            from lab.proof.sandbox_postgres import PostgresSandbox
+            from mbp.warehouse.server import PostgresServer
+
+            server = stack.enter_context(PostgresServer())
+            server.create_database(SCRATCH_DATABASE)
+            changes = dict(server.environment(SCRATCH_DATABASE))
+            project = compile_project(root, engine, changes=changes)
+            sandbox = PostgresSandbox(server.connect(SCRATCH_DATABASE), _schemas(project))
+        stack.callback(sandbox.close)
+        yield sandbox, project, changes
+
+
+def _schemas(project: CompiledProject) -> list[str]:
+    schemas = {raw.schema for raw in project.raw} | {model.schema for model in project.models}
+    return sorted(schemas)

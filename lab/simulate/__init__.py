@@ -1,0 +1,7 @@
+"""A deterministic event history of the market, with its telemetry and with faults on demand."""
+
+from lab.simulate.history import generate, stream
+from lab.simulate.parameters import Parameters
+from lab.simulate.world import World
+
+__all__ = ["Parameters", "World", "generate", "stream"]

@@ -1,0 +1,80 @@
+"""The whole history: groups of markets one after the other, then every table in arrival order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from lab.simulate import change_log, quotes, schema
+from lab.simulate.group import simulate_group
+from lab.simulate.lifecycle import Change, Decision, lifecycle_of_group, unquoted_markets
+from lab.simulate.parameters import ROWS_PER_GROUP, Parameters
+from lab.simulate.plan import make_plan
+from lab.simulate.spool import Spool
+from lab.simulate.telemetry import telemetry
+from lab.simulate.world import World
+
+Progress = Callable[[str, int, int], None]  # phase, done, of
+
+
+def silent(_phase: str, _done: int, _of: int) -> None:
+    """Progress for those who do not watch."""
+
+
+def generate(parameters: Parameters) -> World:
+    """The whole simulation in memory, for sizes of a sample."""
+    chunks: dict[str, list[pa.Table]] = {name: [] for name in schema.TABLES}
+    for table, chunk in stream(parameters):
+        chunks[table].append(chunk)
+    return World({name: pa.concat_tables(parts).combine_chunks() for name, parts in chunks.items()})
+
+
+def stream(
+    parameters: Parameters, progress: Progress = silent, scratch: Path | None = None
+) -> Iterator[tuple[str, pa.Table]]:
+    """Chunks (table name, rows) of all tables; the chunks of a table follow each other in the
+    order of arrival, tables of one family do not mix.
+
+    Args:
+        progress: told the phase and how many quotes of how many are done.
+        scratch: folder for what does not fit into memory; the system's one when not given.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".spool-") as folder:
+        spool = Spool(quotes.RECORD, Path(folder))
+        small: dict[str, list[Change]] = {
+            "mbp.markets": [],
+            "mbp.resolutions": [],
+            "mbp.abuse_events": [],
+        }
+        decisions: list[Decision] = []
+        plan = make_plan(parameters)
+        size = max(1, ROWS_PER_GROUP // int(plan.quotes.max()))
+        groups = range(0, parameters.markets, size)
+        for number, first in enumerate(groups):
+            markets = slice(first, min(first + size, parameters.markets))
+            random = parameters.stream("group", number)
+            group = simulate_group(parameters, plan, markets, random)
+            spool.add(quotes.log_of_group(group, random))
+            found = lifecycle_of_group(group, random)
+            small["mbp.markets"] += found.markets
+            small["mbp.resolutions"] += found.resolutions
+            small["mbp.abuse_events"] += found.abuse_events
+            decisions += found.decisions
+            progress("simulate", int(plan.quotes[: markets.stop].sum()), parameters.quotes)
+        unquoted = unquoted_markets(parameters, parameters.stream("unquoted"))
+        small["mbp.markets"] += unquoted.markets
+        decisions += unquoted.decisions
+        slots = (change_log.MARKET, change_log.RESOLUTION, change_log.ABUSE_EVENT)
+        for (table, changes), slot in zip(small.items(), slots, strict=True):
+            random = parameters.stream(table)
+            yield table, change_log.small_log(parameters, table, slot, changes, random)
+            changes.clear()
+        written = 0
+        for records in spool.in_order():
+            yield "mbp.quotes", quotes.columns(parameters, records)
+            written += len(records)
+            progress("write", written, spool.rows)
+    yield from telemetry(parameters, decisions)

@@ -1,0 +1,262 @@
+"""`mbp cdc`: change data capture from the market's PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from lab.commands import cdc_drill
+
+from mbp.cli.commands import DATA
+from mbp.core.errors import EXIT_FINDINGS, MbpError
+
+RUN_EXAMPLES = """
+Examples:
+
+  export MBP_SOURCE_HOST=... MBP_SOURCE_USER=mbp_cdc_reader MBP_SOURCE_DATABASE=market
+
+  mbp cdc run --target postgres          # goes on until it is stopped
+
+  mbp cdc run --once                     # what there is now, then ends
+"""
+REPLAY_EXAMPLES = """
+Examples:
+
+  mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed
+
+  mbp cdc replay --table quotes          # after the cure
+"""
+RESNAPSHOT_EXAMPLES = """
+Examples:
+
+  mbp cdc resnapshot                     # the slot was lost: all tables, with a new slot
+
+  mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was mended
+"""
+LAND_EXAMPLES = """
+Examples:
+
+  mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet
+"""
+Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="Capture changes of the market's own tables.")
+    group.command("setup", epilog="Example: mbp cdc setup | psql market")(setup)
+    group.command("run", epilog=RUN_EXAMPLES)(run)
+    group.command("status", epilog="Example: mbp cdc status --json")(status)
+    group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
+    group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
+    group.command("drill", epilog=cdc_drill.EXAMPLES)(cdc_drill.drill)
+    group.command("land", epilog=LAND_EXAMPLES)(land)
+    app.add_typer(group, name="cdc", rich_help_panel=DATA)
+
+
+def setup(
+    schema: Annotated[str, typer.Option(help="Schema of the market's tables.")] = "public",
+) -> None:
+    """Print the SQL that an administrator of the source runs once: role, grants, publication."""
+    from mbp.ingest.cdc.source import setup_sql
+
+    for statement in setup_sql(schema):
+        typer.echo(f"{statement};")
+    # Of the whole server, and its administrator's to decide: said, not done.
+    typer.echo(
+        "-- A forgotten slot must cost the slot, not the disk; the reader's alarms go by this limit:"
+    )
+    typer.echo("-- alter system set max_slot_wal_keep_size = '2GB'; select pg_reload_conf();")
+
+
+def run(
+    once: Annotated[bool, typer.Option("--once", help="End when the source is caught up.")] = False,
+    reader: Annotated[
+        str, typer.Option(help="native, or debezium (needs Java 17 and the extra of that name).")
+    ] = "native",
+    target: Target = None,
+) -> None:
+    """Snapshot the four tables, then stream their changes into the raw change logs.
+
+    Rows and position are committed together: it may be killed at any time and goes on where it was. Servers and
+    networks that go away are waited for. Exit code: 0 ended as asked, 1 so too, but a table stands still or a change
+    is in quarantine, 2 could not go on (the reason and the cure are told).
+    """
+    from mbp.core.paths import project_root
+    from mbp.ingest.cdc.run import Reader
+    from mbp.ingest.cdc.source import source_of_environment
+    from mbp.runs.dbt_process import target_name
+
+    asked = StopSignal()
+    where = (project_root(), target_name(target), source_of_environment(), _say, asked)
+    if reader == "debezium":
+        from mbp.ingest.cdc.debezium import run_debezium
+
+        with asked.obeyed(once=once):
+            counts = run_debezium(*where, once)
+        _say(f"{counts.changes:,} rows written, {counts.repeated:,} repeated")
+        if counts.refused:
+            _say(f"not all of it: {counts.refused:,} changes in quarantine")
+            raise typer.Exit(EXIT_FINDINGS)
+        return
+    if reader != "native":
+        raise MbpError(f"no reader {reader!r}", cure="use native or debezium")
+    native = Reader(*where)
+    with asked.obeyed(once=once):
+        rows = native.run(once=once)
+    typer.echo(f"{rows:,} rows written, position {native.applied}", err=True)
+    if native.problems:
+        typer.echo(f"not all of it: {native.problems}", err=True)
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def replay(
+    table: Annotated[str | None, typer.Option(help="One table. [default: all four]")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="Show the letters only.")] = False,
+    reader: Annotated[str, typer.Option(help="Whose: native, landing or debezium.")] = "native",
+    target: Target = None,
+) -> None:
+    """Try the dead letters again: changes that could not be written, after the cure.
+
+    Changes of a table that stands still are taken up all or none, and by the reader itself when it starts.
+    Exit code: 0 none is left, 1 some still do not fit, 2 could not look.
+    """
+    from mbp.core.paths import project_root
+    from mbp.ingest.cdc.replaying import list_letters, replay_tables
+    from mbp.ingest.cdc.source import TABLES, one_of_tables
+    from mbp.runs.dbt_process import target_name
+
+    tables = TABLES if table is None else (one_of_tables(table),)
+    root, name = project_root(), target_name(target)
+    if reader == "native":
+        lines, left = (list_letters if only_list else replay_tables)(root, name, tables)
+    elif reader in ("landing", "debezium") and not only_list and table is None:
+        from mbp.ingest.cdc.replaying_records import replay_records
+
+        lines, left = replay_records(root, name, f"mbp_{reader}")
+    else:
+        raise MbpError(
+            f"no such replay of the reader {reader!r}",
+            cure="use native, or landing or debezium without --list and --table",
+        )
+    for line in lines:
+        typer.echo(line)
+    if left:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def resnapshot(
+    table: Annotated[
+        list[str] | None,
+        typer.Option(help="Tables; may be repeated. [default: all, with a new slot]"),
+    ] = None,
+    target: Target = None,
+) -> None:
+    """Take over the state of the source anew; written is what differs, gone rows are deleted.
+
+    No reader may run meanwhile. Exit code: 0 done and caught up, 2 could not.
+    """
+    from mbp.core.paths import project_root
+    from mbp.ingest.cdc.run import Reader
+    from mbp.ingest.cdc.source import TABLES, one_of_tables, source_of_environment
+    from mbp.runs.dbt_process import target_name
+
+    tables = [one_of_tables(one) for one in table] if table else list(TABLES)
+    asked = StopSignal()
+    reader = Reader(project_root(), target_name(target), source_of_environment(), _say, asked)
+    with asked.obeyed(once=True):
+        rows = reader.run(once=True, anew=tables)
+    typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
+
+
+def _say(told: str) -> None:
+    typer.echo(told, err=True)
+
+
+class StopSignal:
+    """Whether somebody wants this to end: True after Ctrl-C or SIGTERM, for which the reader ends in good order."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: self._numbers.append(number))
+
+    def __call__(self) -> bool:
+        return bool(self._numbers)
+
+    @contextmanager
+    def obeyed(self, *, once: bool) -> Iterator[None]:
+        """Around the reader: why it ended is not forgotten.
+
+        Raises:
+            KeyboardInterrupt: it ended by Ctrl-C.
+            MbpError: it was to end when it had caught up, and ended by SIGTERM.
+        """
+        try:
+            yield
+        except MbpError as error:
+            if signal.SIGINT in self._numbers:
+                raise KeyboardInterrupt from error
+            raise
+        if signal.SIGINT in self._numbers:
+            raise KeyboardInterrupt
+        if self._numbers and once:
+            raise MbpError(
+                "stopped before the source was caught up",
+                cure="run the command again: it goes on where it was",
+            )
+
+
+def status(
+    target: Target = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Show position, rows, lag, heartbeat and dead letters per table, the slot, and the clocks.
+
+    Exit code: 0 streaming, 1 findings (no slot, nobody streams, a table stands still, dead letters, no heartbeat, too
+    much log kept at the source), 2 could not look.
+    """
+    from dataclasses import asdict
+
+    from mbp.core.paths import project_root
+    from mbp.ingest.cdc import status as looking
+    from mbp.ingest.cdc.source import source_of_environment
+    from mbp.runs.dbt_process import target_name
+
+    found = looking.read_status(project_root(), target_name(target), source_of_environment())
+    told = json.dumps(asdict(found), indent=2) + "\n" if as_json else looking.text(found)
+    typer.echo(told, nl=False)
+    if found.findings:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def land(
+    folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
+    target: Target = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
+
+    Each file is one transaction; what was taken in is not taken again. Exit code: 0 all is in the logs, 1 so too,
+    but a record is in quarantine or a file is of no known kind, 2 a file could not be taken in, after all others were.
+    """
+    from mbp.core.paths import project_root
+    from mbp.ingest.cdc import landing
+    from mbp.runs.dbt_process import target_name
+
+    found = landing.land(project_root(), target_name(target), folder, _say)
+    if as_json:
+        typer.echo(landing.summary(found))
+    else:
+        _say(
+            f"{found.files:,} files, {found.counts.changes:,} changes, {found.counts.repeated:,} repeated;"
+            f" {found.known:,} files were known"
+        )
+    if found.problems:
+        _say(f"not all of it: {found.problems}")
+        raise typer.Exit(EXIT_FINDINGS)

@@ -1,0 +1,133 @@
+"""`mbp ci`: what a pull request builds, and what its reviewers are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import CONTRACTS
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+
+COMMENT_EXAMPLES = """
+Examples:
+
+  mbp ci comment target/ci --base target/base
+
+  mbp ci comment reports --commit "$(git rev-parse HEAD)" --output comment.md
+"""
+
+BaseFolder = Annotated[Path, typer.Option("--base", help="Folder of the stored build of main.")]
+BaseCommit = Annotated[str, typer.Option("--base-commit", help="Full hash of the base.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(
+        no_args_is_help=True, help="Pull requests: what is built, and what reviewers are told."
+    )
+    group.command(
+        "plan", epilog='Example: mbp ci plan --base target/base --base-commit "$MBP_CI_BASE"'
+    )(plan)
+    group.command(
+        "rules", epilog='Example: mbp ci rules --base target/base --base-commit "$MBP_CI_BASE"'
+    )(rules)
+    group.command("comment", epilog=COMMENT_EXAMPLES)(comment)
+    app.add_typer(group, name="ci", rich_help_panel=CONTRACTS)
+
+
+def plan(
+    base: BaseFolder,
+    base_commit: BaseCommit,
+    output: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
+) -> None:
+    """Print `slim` or `full`; for a slim build put a copy of main's warehouse into its place.
+
+    Slim: only what dbt takes for modified and what comes after it. Full: a contract changes, nothing is
+    modified, or there is no stored build of exactly this base.
+    """
+    from dataclasses import asdict
+
+    from mbp.core.files import write_text
+    from mbp.core.paths import project_root
+    from mbp.release.ci import plan as planning
+    from mbp.runs.dbt_process import DEFAULT_TARGET
+    from mbp.warehouse.profile import read_target
+
+    root = project_root()
+    made = planning.make_plan(root, base, base_commit)
+    if made.mode == "slim":
+        warehouse = str(read_target(root, DEFAULT_TARGET)[1]["path"])
+        planning.copy_warehouse(base, root / warehouse)
+    if output is not None:
+        write_text(output, json.dumps(asdict(made), indent=2) + "\n")
+    typer.echo(f"{made.mode} build: {made.reason}", err=True)
+    typer.echo(made.mode)
+
+
+def rules(
+    base: BaseFolder,
+    base_commit: BaseCommit,
+    limit: Annotated[int, typer.Option(min=0, max=50, help="Most rows per finding.")] = 5,
+) -> None:
+    """The rules after a build, as JSON; what a slim build did not touch stands as it stood on main.
+
+    Exit code: 0 every error rule holds, 1 one is broken, 2 one was not looked at, or the results are not of the
+    project as it is.
+    """
+    from mbp.core.paths import project_root
+    from mbp.quality.failures import demand_current
+    from mbp.release.ci.rules import look
+
+    found = look(project_root(), base, base_commit, limit)
+    typer.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
+    demand_current(found.found.notes)
+    if found.broken:
+        raise typer.Exit(EXIT_FINDINGS)
+    if found.blind:
+        raise typer.Exit(EXIT_COULD_NOT_RUN)
+
+
+def comment(
+    folder: Annotated[Path, typer.Argument(help="What the steps of the run left.")],
+    base: Annotated[
+        Path | None, typer.Option("--base", help="Folder of the stored build of main.")
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option(help="Full hash the reports must be of. [default: HEAD]")
+    ] = None,
+    conclusion: Annotated[
+        str | None, typer.Option(help="Of the run, as the forge tells it: success or not.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the comment of a pull request from the reports of its run: verdict first.
+
+    What did not run, is missing, unreadable or of another commit is named, and the verdict is not green.
+    Exit code: 0 may be merged, 1 may not, 2 could not look at everything.
+    """
+    from mbp.contracts.registry.documents import git
+    from mbp.core.files import write_text
+    from mbp.core.paths import project_root
+    from mbp.release.ci import comment as writing
+    from mbp.release.ci.reading import demand_commit
+
+    root = project_root()
+    told = writing.read_comment(
+        root,
+        folder,
+        demand_commit(commit or git(root, "rev-parse", "HEAD").strip()),
+        base,
+        conclusion,
+    )
+    text = json.dumps(writing.as_json(told), indent=2) + "\n" if as_json else writing.render(told)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)
+    if told.state != "pass":
+        raise typer.Exit(EXIT_FINDINGS if told.state == "fail" else EXIT_COULD_NOT_RUN)

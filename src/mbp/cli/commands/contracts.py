@@ -1,0 +1,296 @@
+"""`mbp contracts`: render what follows from the contracts, list their rules, say what is missing."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import CONTRACTS
+from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+
+LINT_EXAMPLES = """
+Examples:
+
+  mbp contracts lint
+
+  mbp contracts lint contracts/a106/mbp_quotes.odcs.yaml
+
+  mbp contracts lint --format sarif --output lint.sarif
+
+  mbp contracts lint --profile odcs ../other/orders.odcs.yaml   # any ODCS 3.0 to 3.2
+"""
+
+DIFF_EXAMPLES = """
+Examples:
+
+  mbp contracts diff old.odcs.yaml new.odcs.yaml
+
+  mbp contracts diff contracts/registry/mbp_quotes/1.0.0.json contracts/a106/mbp_quotes.odcs.yaml --json
+"""
+
+CHECK_EXAMPLES = """
+Examples:
+
+  mbp contracts check                                  # working tree against the registry
+
+  mbp contracts check mbp_quotes --format markdown     # what a reviewer reads
+
+  mbp contracts check --ref origin/main --format sarif --output check.sarif
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `mbp contracts`."""
+    contracts = typer.Typer(
+        no_args_is_help=True,
+        help="Contracts of the datasets: render, status, rules, and what changes of them do.",
+    )
+    contracts.command("render", epilog="Example: mbp contracts render --check")(render)
+    contracts.command("status", epilog="Example: mbp contracts status --json")(status)
+    contracts.command("rules", epilog="Example: mbp contracts rules --json")(rules)
+    contracts.command("lint", epilog=LINT_EXAMPLES)(lint)
+    contracts.command("diff", epilog=DIFF_EXAMPLES)(diff)
+    contracts.command("check", epilog=CHECK_EXAMPLES)(check)
+    contracts.command("score", epilog="Example: mbp contracts score cases.jsonl")(score)
+    contracts.command("explain", epilog="Example: mbp contracts explain scale_changed")(explain)
+    app.add_typer(contracts, name="contracts", rich_help_panel=CONTRACTS)
+
+
+def render(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
+    ] = False,
+) -> None:
+    """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
+    from mbp.contracts.rendering import render as rendering
+    from mbp.contracts.rendering.code_owners import CODE_OWNERS, code_owners
+    from mbp.core.files import stale, write_stale
+    from mbp.core.reporting.rendered import render_or_check
+
+    root = project_root()
+    # CODEOWNERS is nothing that a build reads, so the build does not ask for it.
+    contents = {**rendering.rendered(root), CODE_OWNERS: code_owners(root)}
+    render_or_check(
+        check,
+        lambda: write_stale(root, contents),
+        lambda: stale(root, contents),
+        rendering.CURE,
+    )
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Show which pack of which dataset is complete; exit 1 when something is missing."""
+    from mbp.contracts.status import matrix, matrix_json, matrix_text
+
+    cells = matrix(project_root())
+    typer.echo(matrix_json(cells) if as_json else matrix_text(cells))
+    if any(cell.missing for cell in cells):
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def rules(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """List every rule of the contracts: id, severity, owner, what must hold."""
+    from mbp.contracts import all_rules, load_contracts
+    from mbp.contracts.listing import rule_record, rules_text
+
+    found = all_rules(load_contracts(project_root()))
+    if as_json:
+        typer.echo(json.dumps([rule_record(rule) for rule in found], indent=2, ensure_ascii=False))
+    else:
+        typer.echo(rules_text(found))
+
+
+def lint(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Only these files; any ODCS file, also outside of a project."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="odcs: the standard and traps. house: all that this project demands."),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="text, json, junit or sarif.")] = "text",
+    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
+) -> None:
+    """Everything that is wrong with the contracts at once, with code, file and line.
+
+    Without a profile, contracts of this project are held to its policy and any other file to the standard.
+    """
+    from mbp.contracts.lint import lint as lint_contracts
+    from mbp.contracts.lint.standalone import lint_files
+    from mbp.core.reporting import deliver
+
+    if profile not in (None, "odcs", "house"):
+        raise MbpError(f"no profile {profile!r}", cure="odcs or house")
+    if profile == "odcs" or (profile is None and paths and not _of_project(paths)):
+        found = lint_files(paths or [], date.today())
+    else:
+        found = lint_contracts(project_root(), date.today(), paths or [])
+    deliver(found, form, output)
+    if found.failed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _of_project(paths: list[Path]) -> bool:
+    """One of the paths is in the contracts of the project."""
+    try:
+        contracts = project_root() / "contracts"
+    except MbpError:
+        return False
+    return any(path.resolve().is_relative_to(contracts.resolve()) for path in paths)
+
+
+def diff(
+    old: Annotated[
+        Path, typer.Argument(help="Contract: ODCS YAML or JSON, or a published version.")
+    ],
+    new: Annotated[Path, typer.Argument(help="The contract that would replace it.")],
+    by_position: Annotated[
+        bool, typer.Option("--by-position", help="Readers go by the order of the columns.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Every change between two contracts; exit 1 when one breaks readers or writers."""
+    from mbp.contracts.compatibility.diff import (
+        Policy,
+        bump_of,
+        demanded_bump,
+        fingerprint,
+        overall,
+        verdicts,
+    )
+    from mbp.contracts.compatibility.diff import diff as changes_of
+    from mbp.contracts.compatibility.model import Verdict
+    from mbp.contracts.registry.documents import from_file
+    from mbp.contracts.registry.view import record
+
+    here = Path.cwd()
+    documents = [from_file(path, here) for path in (old, new)]
+    changes = changes_of(
+        documents[0], documents[1], Policy(by_position), where=(str(old), str(new))
+    )
+    if as_json:
+        records = [
+            {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)}
+            for one in changes
+        ]
+        both = verdicts(changes)
+        document = {
+            "verdict": overall(both).value,
+            "backward": both.backward.value,
+            "forward": both.forward.value,
+            "bump": demanded_bump(changes),
+            "changes": records,
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    else:
+        for one in changes:
+            typer.echo(
+                f"{one.backward.value:8}{one.forward.value:8}{bump_of(one):6} {one.code} {one.path}:"
+                f" {_short(one.old)} -> {_short(one.new)}" + (f" ({one.note})" if one.note else "")
+            )
+            for direction, witness in one.witness.items():
+                typer.echo(
+                    f"{'':22} {direction}: {json.dumps(witness['row'], ensure_ascii=False, default=str)}"
+                )
+        typer.echo(
+            f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
+            " (columns: BACKWARD, FORWARD, bump)"
+        )
+    if any(Verdict.OK is not verdict for one in changes for verdict in (one.backward, one.forward)):
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
+
+
+def check(
+    datasets: Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")] = None,
+    ref: Annotated[
+        str | None, typer.Option(help="Compare with the contracts at a git ref.")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="text, markdown, json, junit or sarif.")
+    ] = "text",
+    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
+) -> None:
+    """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
+    from mbp.contracts.registry.run import check_waived
+    from mbp.contracts.registry.view import affected_by, markdown, suite
+    from mbp.core.files import write_text
+    from mbp.core.reporting import FORMATS, written
+
+    if form not in (*FORMATS, "markdown"):
+        raise MbpError(f"no format {form!r}", cure=f"one of {', '.join((*FORMATS, 'markdown'))}")
+    root = project_root()
+    now = datetime.now(UTC)
+    checked = check_waived(root, datasets or [], ref, today=date.today(), now=now)
+    affected = affected_by(root, [one.dataset for one in checked])
+    whole = suite(checked, affected or {})
+    text = markdown(checked, affected) if form == "markdown" else written(whole, form)
+    if output is not None:
+        write_text(output, text)
+    else:
+        typer.echo(text, nl=False)
+    if whole.failed:
+        typer.echo("action: block_deploy", err=True)
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def score(
+    files: Annotated[
+        list[Path], typer.Argument(help="Compatibility cases, one JSON object a line.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Every case.")] = False,
+) -> None:
+    """Compare our verdicts with cases of other projects; exit 1 when we are looser on one."""
+    from dataclasses import asdict
+
+    from lab.suites.score import OUTCOMES, counts, read_cases
+    from lab.suites.score import score as scored_of
+
+    scored = scored_of([case for file in files for case in read_cases(file)])
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in scored], indent=2, ensure_ascii=False))
+    else:
+        for one in scored:
+            if one.outcome not in ("agree", "not expressible"):
+                typer.echo(
+                    f"{one.outcome}: {one.case} {one.direction}: expected {one.expected}, found"
+                    f" {one.found} {', '.join(one.codes)}"
+                )
+        typer.echo(f"{'suite':30}" + "".join(f"{name:>17}" for name in OUTCOMES))
+        for suite, count in counts(scored).items():
+            typer.echo(f"{suite:30}" + "".join(f"{count[name]:17}" for name in OUTCOMES))
+    if any(one.outcome == "looser" for one in scored):
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def explain(
+    code: Annotated[str | None, typer.Argument(help="A code; all codes without one.")] = None,
+) -> None:
+    """What a code of `lint` or `check` means, why it is judged so, and what to do."""
+    from mbp.contracts.lint.catalogue import rules as lint_rules
+    from mbp.contracts.lint.explain import explanation, listing
+    from mbp.contracts.registry.check import RULES
+    from mbp.core.schema_check import did_you_mean
+
+    known = {**lint_rules(), **RULES}
+    if code is None:
+        typer.echo(listing(known.values()))
+        return
+    rule = known.get(code) or known.get(code.upper()) or known.get(code.lower())
+    if rule is None:
+        raise MbpError(f"no code {code!r}", cure=did_you_mean(code, known))
+    typer.echo(explanation(rule))

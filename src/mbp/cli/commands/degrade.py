@@ -1,0 +1,118 @@
+"""`mbp degrade`: readers on the live rows, or on the last complete snapshot."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import DATA
+from mbp.core.errors import EXIT_FINDINGS, MbpError
+
+Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+Reason = Annotated[str, typer.Option(help="Why; readers see it in published.data_as_of.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(
+        no_args_is_help=True, help="Live rows or the last complete snapshot for readers."
+    )
+    group.command("snapshot", epilog="Example: mbp build && mbp degrade snapshot")(snapshot)
+    group.command("on", epilog='Example: mbp degrade on --reason "slot lost"')(on)
+    group.command("off", epilog="Example: mbp degrade off --target postgres")(off)
+    group.command("status", epilog="Example: mbp degrade status --json")(status)
+    app.add_typer(group, name="degrade", rich_help_panel=DATA)
+
+
+def snapshot(target: Target = None, as_json: AsJson = False) -> None:
+    """Store the public datasets as the last green build left them; `mbp build` does it by itself.
+
+    Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of the project as it is.
+    """
+    from mbp.core.paths import project_root
+    from mbp.operate.degrade.snapshot import take
+    from mbp.operate.degrade.switch import RefusedError
+
+    try:
+        taken = take(project_root(), target)
+    except RefusedError as error:
+        typer.echo(f"mbp: {error}", err=True)
+        raise typer.Exit(EXIT_FINDINGS) from error
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in taken], indent=2, default=str))
+        return
+    for one in taken:
+        typer.echo(f"{one.dataset:<20} {one.rows:>12,} rows, as of {one.as_of}")
+
+
+def on(target: Target = None, reason: Reason = "by hand") -> None:
+    """Point readers at the last complete snapshot. Again changes nothing.
+
+    Exit code: 0 done, 1 refused (no complete snapshot), 2 could not look.
+    """
+    from mbp.core.paths import project_root
+    from mbp.operate.degrade.switch import RefusedError, as_of, copies, degrade
+    from mbp.runs.dbt_process import target_name
+    from mbp.warehouse import connect
+
+    with connect(project_root(), target_name(target), create=False) as warehouse:
+        try:
+            switch = degrade(warehouse, reason=reason)
+        except RefusedError as error:
+            typer.echo(f"mbp: {error}", err=True)
+            raise typer.Exit(EXIT_FINDINGS) from error
+        reached = as_of(copies(warehouse))
+    typer.echo(f"readers see the snapshot as of {reached}, since {switch.since}")
+
+
+def off(target: Target = None, reason: Reason = "by hand") -> None:
+    """Point readers at the live rows. Again changes nothing.
+
+    Exit code: 0 done, 2 could not look.
+    """
+    from mbp.core.paths import project_root
+    from mbp.operate.degrade.switch import recover
+    from mbp.runs.dbt_process import target_name
+    from mbp.warehouse import connect
+
+    with connect(project_root(), target_name(target), create=False) as warehouse:
+        recover(warehouse, reason=reason)
+    typer.echo("readers see the live rows")
+
+
+def status(target: Target = None, as_json: AsJson = False) -> None:
+    """Show what readers see, as of when, and the snapshot that waits.
+
+    Exit code: 0 live, 1 degraded, 2 could not look or a view is not where the switch says.
+    """
+    from mbp.core.paths import project_root
+    from mbp.operate.degrade.switch import status as look
+    from mbp.runs.dbt_process import target_name
+    from mbp.warehouse import connect
+
+    with connect(project_root(), target_name(target), read_only=True) as warehouse:
+        found = look(warehouse)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2, default=str))
+    else:
+        switch = found.switch
+        since = f" since {switch.since}: {switch.reason}" if switch.since else ""
+        typer.echo(f"readers see: {switch.mode}{since}")
+        for dataset, reached in found.as_of.items():
+            typer.echo(f"  {dataset:<20} as of {reached}")
+        told = "there is none"
+        if found.copies:
+            first = found.copies[0]
+            told = f"number {first.generation}, taken {first.taken_at}"
+        typer.echo(f"last complete snapshot: {told}")
+    if found.problems:
+        raise MbpError(
+            found.problems[0],
+            cure=f"`mbp degrade {'on' if found.switch.mode == 'snapshot' else 'off'}` points it",
+        )
+    if found.switch.mode == "snapshot":
+        raise typer.Exit(EXIT_FINDINGS)

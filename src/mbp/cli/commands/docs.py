@@ -1,0 +1,132 @@
+"""`mbp docs`: what is described of the warehouse, and whether decisions, runbooks and plan are whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import DOCUMENTS
+from mbp.core import files
+from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+
+EPILOG = "Example: mbp docs coverage --json coverage.json --compare main.json"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="Documentation and how much it covers.")
+    group.callback()(lambda: None)
+    group.command("coverage", epilog=EPILOG)(coverage)
+    group.command("check", epilog="Example: mbp docs check --json")(check)
+    group.command("render", epilog="Example: mbp docs render --check")(render)
+    group.command("site", epilog="Example: mbp docs site --output target/site")(site)
+    app.add_typer(group, name="docs", rich_help_panel=DOCUMENTS)
+
+
+def coverage(
+    fail_under: Annotated[
+        float | None, typer.Option(help="Least percentage; the policy's threshold without it.")
+    ] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="JSON of an earlier run: this one may not be worse.")
+    ] = None,
+    write_json: Annotated[
+        str | None, typer.Option("--json", help="Write JSON to this file, or to stdout with -.")
+    ] = None,
+    badge: Annotated[Path | None, typer.Option(help="Write a badge (SVG) to this file.")] = None,
+    artifacts: Annotated[
+        Path | None, typer.Option(help="Folder of manifest.json and catalog.json.")
+    ] = None,
+) -> None:
+    """Compare what is described with the columns and relations that really exist."""
+    from mbp.quality.coverage import report as forms
+    from mbp.quality.coverage.run import judge, measure_project
+
+    root = project_root()
+    report = measure_project(root, artifacts)
+    judgement = judge(root, report, fail_under, compare)
+    document = json.dumps(forms.as_document(report), indent=2) + "\n"
+    if write_json == "-":
+        typer.echo(document, nl=False)
+    else:
+        if write_json is not None:
+            _write(Path(write_json), document)
+        typer.echo(forms.as_text(report))
+    if badge is not None:
+        _write(badge, forms.badge(report, judgement.threshold_percent))
+    for objection in judgement.objections:
+        typer.echo(f"not good enough: {objection}", err=write_json == "-")
+    if judgement.objections:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
+
+    Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
+    """
+    from mbp.core.reporting import forms
+    from mbp.core.reporting.progress import progress
+    from mbp.release.documents import check_documents
+    from mbp.runs import envelope
+
+    root = project_root()
+    begun = envelope.begin(root)
+    with progress() as shown:
+        shown.say("reading decisions, runbooks and the plan, and running their queries")
+        report = check_documents(root)
+    report.write_evidence(begun)
+    suite = report.suite()
+    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    if not report.passed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def render(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
+    ] = False,
+) -> None:
+    """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
+    from mbp.core.reporting.rendered import render_or_check
+    from mbp.release.documents.render import CURE
+    from mbp.release.documents.run import render_documents, stale_documents
+
+    root = project_root()
+    render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), CURE)
+
+
+def site(
+    output: Annotated[
+        Path | None, typer.Option(help="Folder. [default: site among dbt's artifacts]")
+    ] = None,
+) -> None:
+    """Write the documentation as a folder of static pages around dbt docs, which must have been generated.
+
+    Exit code: 0 written, 2 could not write.
+    """
+    from mbp.core.paths import shown
+    from mbp.release.website.write import write_site
+    from mbp.runs.dbt_process import target_path
+
+    root = project_root()
+    folder = output or target_path(root) / "site"
+    count = write_site(root, folder)
+    typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        files.write_text(path, text)
+    except OSError as error:
+        raise MbpError(
+            f"cannot be written: {error.strerror}",
+            path=path,
+            cure="give a file in a folder of yours",
+        ) from error

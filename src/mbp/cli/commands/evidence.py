@@ -1,0 +1,147 @@
+"""`mbp evidence`: the pack that backs a gate's verdict."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mbp.cli.commands import RELEASE
+from mbp.core.errors import EXIT_FINDINGS
+
+if TYPE_CHECKING:
+    from mbp.release.evidence.verify import Verification
+
+Gate = Annotated[str, typer.Option(help="The gate.")]
+PackFile = Annotated[Path, typer.Argument(help="A pack.")]
+Signers = Annotated[
+    Path | None,
+    typer.Option(
+        help="Whose signatures count: a file in the form of contracts/gates/allowed_signers."
+    ),
+]
+AllowUnsigned = Annotated[bool, typer.Option("--allow-unsigned", help="It need not be signed.")]
+
+BUILD_EXAMPLES = """
+Examples:
+
+  mbp evidence build --key ~/.ssh/id_ed25519
+
+  mbp evidence build --target postgres --output release.zip
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="One file with all that backs a gate's verdict.")
+    group.command("build", epilog=BUILD_EXAMPLES)(build)
+    group.command(
+        "verify", epilog="Example: mbp evidence verify pack.zip --allowed-signers signers"
+    )(verify)
+    group.command("anchor", epilog="Example: mbp evidence anchor target/evidence_M2.zip")(anchor)
+    app.add_typer(group, name="evidence", rich_help_panel=RELEASE)
+
+
+def build(
+    gate: Gate = "M2",
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file. [default: target/evidence_<gate>.zip]")
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            help="SSH key that signs: private, or public with ssh-agent; unsigned without."
+        ),
+    ] = None,
+) -> None:
+    """Run the gate, go or no-go, and write the pack of its evidence.
+
+    Exit code: 0 written, 1 refused: personal data or a secret, 2 something is missing or could not run.
+    """
+    from mbp.core.files import atomic_path
+    from mbp.core.paths import project_root, shown
+    from mbp.release.evidence.build import RefusedError
+    from mbp.release.evidence.build import build as build_pack
+    from mbp.runs.dbt_process import target_path
+
+    root = project_root()
+    try:
+        pack = build_pack(root, gate, target, key)
+    except RefusedError as error:
+        for finding in error.findings:
+            typer.echo(str(finding))
+        typer.echo(f"nothing written: {len(error.findings)} findings", err=True)
+        raise typer.Exit(EXIT_FINDINGS) from error
+    path = output or target_path(root) / f"evidence_{gate}.zip"
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(pack.content)
+    members = sum(pack.groups.values())
+    typer.echo(f"{gate}: {pack.report.verdict}")
+    typer.echo(f"root {pack.root}")
+    signed = "signed" if pack.signed else "NOT SIGNED"
+    typer.echo(
+        f"{shown(path, root)}: {members} members, {len(pack.content):,} bytes, {signed}", err=True
+    )
+
+
+def verify(
+    file: PackFile,
+    allowed_signers: Signers = None,
+    allow_unsigned: AllowUnsigned = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Check every byte, hash, signature and word of a pack; needs no project, warehouse or network.
+
+    Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not look.
+    """
+    from mbp.release.evidence.verify import verify as verify_pack
+
+    found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
+    typer.echo(
+        json.dumps({"good": found.good, **asdict(found)}, indent=2) if as_json else _told(found)
+    )
+    if not found.good:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def anchor(
+    file: PackFile,
+    gate: Gate = "M2",
+    allowed_signers: Signers = None,
+    allow_unsigned: AllowUnsigned = False,
+) -> None:
+    """Verify a pack and write the git tag anchor-<gate>-<root> at its commit. Again changes nothing.
+
+    Exit code: 0 the tag is there, 2 refused.
+    """
+    from mbp.core.paths import project_root
+    from mbp.release.evidence.anchor import anchor as write_tag
+    from mbp.release.evidence.verify import verify as verify_pack
+
+    root = project_root()
+    found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
+    tag, new = write_tag(root, found, gate)
+    typer.echo(tag)
+    typer.echo("written" if new else "was there already, the same", err=True)
+
+
+def _told(found: Verification) -> str:
+    lines = [str(one) for one in found.findings]
+    lines += [f"{name}: {state}" for name, state in found.signatures.items()]
+    if found.gate:
+        lines.append(f"gate {found.gate}: {found.verdict}, decided {found.decided_at}")
+        lines.append(f"commit {found.commit}")
+        lines.append(f"root {found.root}")
+    if found.signed_by:
+        lines.append(f"signed by {', '.join(found.signed_by)} ({found.signers})")
+    lines += [f"note: {one}" for one in found.remarks]
+    lines.append(
+        f"{found.members} members, nothing is wrong"
+        if found.good
+        else f"{len(found.findings)} findings: NOT what it was, or not to be relied on"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,302 @@
+"""`mbp watch`, `mbp deploy-check`, `mbp hooks`, `mbp kpi`: from a KPI to what is done about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mbp.cli.commands import DECISIONS, RELEASE
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
+
+if TYPE_CHECKING:
+    from mbp.operate.hooks.watch import Watched
+
+WATCH_EXAMPLES = """
+Examples:
+
+  mbp watch --once                       # for CI and cron: exit 1 when something is red
+
+  mbp watch --interval 60                # keeps going, once a minute
+
+  mbp watch --once --dry-run --json      # what would be decided; nothing is written or sent
+"""
+
+Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command("watch", rich_help_panel=DECISIONS, epilog=WATCH_EXAMPLES)(watch)
+    app.command(
+        "deploy-check", rich_help_panel=RELEASE, epilog="Example: mbp deploy-check && ./deploy"
+    )(deploy_check)
+    app.command(
+        "exercise",
+        rich_help_panel=DECISIONS,
+        epilog="Example: mbp exercise cdc_delay; mbp exercise --all",
+    )(exercise)
+    hooks = typer.Typer(help="The decision hooks (A110).", no_args_is_help=True)
+    hooks.command("check", epilog="Example: mbp hooks check --json")(check)
+    hooks.command("show", epilog="Example: mbp hooks show")(show)
+    app.add_typer(hooks, name="hooks", rich_help_panel=DECISIONS)
+    hooks.command("render", epilog="Example: mbp hooks render --check")(render)
+    app.command("status", rich_help_panel=DECISIONS, epilog="Example: mbp status | less")(status)
+    kpi = typer.Typer(help="The KPIs of the measurement sheet (A87).", no_args_is_help=True)
+    kpi.command("collect", epilog="Example: mbp build && mbp kpi collect")(collect)
+    app.add_typer(kpi, name="kpi", rich_help_panel=DECISIONS)
+
+
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Evaluate once and exit.")] = False,
+    interval: Annotated[
+        int, typer.Option(min=1, help="Seconds between two evaluations, without --once.")
+    ] = 60,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, but do nothing.")] = False,
+    target: Target = None,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate every hook and carry out what it decides: incident, block, degrade, rollback, freeze.
+
+    Alarms of the change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
+    a message could not be delivered, 2 could not look.
+    """
+    import time
+
+    from mbp.core.paths import project_root
+    from mbp.operate.hooks.watch import watch_once
+
+    while not (once or dry_run):
+        # A file that is locked for a moment, or a server that restarts, must not end the watch.
+        try:
+            _tell(watch_once(project_root(), target), as_json=as_json)
+        except MbpError as error:
+            typer.echo(f"mbp: {error}", err=True)
+        time.sleep(interval)
+    watched = watch_once(project_root(), target, dry_run=dry_run)
+    _tell(watched, as_json=as_json)
+    if dry_run and not as_json:
+        _would_send(watched)
+    if not watched.passed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def deploy_check(
+    merge: Annotated[bool, typer.Option("--merge", help="Ask for a merge instead.")] = False,
+    target: Target = None,
+) -> None:
+    """May we deploy (or merge)? Reads release.lock, as the last watch left it.
+
+    The lock counts for the target, the warehouse and the source that were watched. What blocks a merge blocks a
+    deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of something else.
+    """
+    from mbp.contracts.hook_policy import load_hooks
+    from mbp.core.paths import project_root
+    from mbp.operate.hooks.state import LockOf, demand_lock, read_lock, state_folder
+    from mbp.runs.control import warehouse_id
+    from mbp.runs.dbt_process import target_name
+    from mbp.runs.source import source_of
+    from mbp.warehouse import connect
+
+    root = project_root()
+    hours = load_hooks(root).limits["lock_max_age_hours"]
+    folder = state_folder(root)
+    demand_lock(root, folder)
+    with connect(root, target, read_only=True) as warehouse:
+        of = LockOf(target_name(target), warehouse_id(warehouse), source_of(root).digest)
+    blocks = read_lock(root, folder, hours, datetime.now(UTC), of=of)
+    asked = "merge" if merge else "deployment"
+    blocks = [block for block in blocks if block.kind == "merge" or not merge]
+    for block in blocks:
+        typer.echo(f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}")
+    typer.echo(f"{asked}: {'blocked' if blocks else 'allowed'}", err=True)
+    if blocks:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def check(as_json: AsJson = False) -> None:
+    """Check hooks, sheet and alarms: every KPI has a hook, every hook an owner, a route, a runbook, evidence.
+
+    Exit code: 0 whole, 1 findings, 2 a file cannot be read.
+    """
+    from mbp.contracts.alarm_limits import FILE, load_limits
+    from mbp.contracts.hook_policy import HOOKS, load_hooks
+    from mbp.contracts.sheet import SHEET
+    from mbp.core.paths import project_root
+    from mbp.core.reporting import Suite, forms
+    from mbp.operate.hooks.cdc_alarms import alert_rules
+
+    policy = load_hooks(project_root())
+    alert_rules(load_limits(project_root()), policy.receivers)
+    suite = Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings)
+    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    if suite.failed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def show(as_json: AsJson = False) -> None:
+    """Show every hook whole: KPI, window, target, action, owner, route, rollback, runbook."""
+    from mbp.contracts.hook_policy import load_hooks
+    from mbp.contracts.kpi_targets import rows
+    from mbp.core.paths import project_root
+
+    policy = load_hooks(project_root())
+    if not policy.hooks:
+        raise MbpError("no valid hook", cure="see `mbp hooks check`")
+    table = rows(policy)
+    if as_json:
+        typer.echo(json.dumps({"policy_hash": policy.hash, "hooks": table}, indent=2))
+        return
+    for row in table:
+        typer.echo(f"{row['hook']}")
+        for name, value in row.items():
+            if name != "hook":
+                typer.echo(f"  {name.replace('_', ' '):<12} {value}")
+
+
+def collect(target: Target = None, as_json: AsJson = False) -> None:
+    """Collect the KPIs of the last runs: schema drift, contract break, dbt tests, hook coverage.
+
+    Exit code: 0 all measured and on target, 1 one is off target, 2 one could not be measured (no run, a stale one), or
+    there is no warehouse.
+    """
+    from mbp.contracts.hook_policy import load_hooks
+    from mbp.contracts.kpi_targets import on_target
+    from mbp.core.paths import project_root
+    from mbp.operate.hooks.collect import collect as collecting
+
+    root = project_root()
+    found = collecting(root, target)
+    sheet = load_hooks(root).sheet
+    missed = [one for one in found if not on_target(sheet.kpis[one.kpi_id], one.value)]
+    if as_json:
+        typer.echo(json.dumps([one.content() for one in found], indent=2, default=str))
+    else:
+        for one in found:
+            value = "-" if one.value is None else f"{one.value:g}"
+            typer.echo(f"{one.kpi_id:<20} {value:>6} of {one.samples:>5}  {one.detail}")
+    unknown = [one for one in found if one.value is None]
+    for one in unknown:
+        typer.echo(f"mbp: {one.kpi_id}: {one.detail}", err=True)
+    if unknown:
+        raise typer.Exit(EXIT_COULD_NOT_RUN)
+    if missed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _tell(watched: Watched, *, as_json: bool) -> None:
+    from mbp.operate.hooks.watch import text
+
+    typer.echo(watched.as_json() if as_json else text(watched), nl=False)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        _annotate(watched)
+
+
+def _would_send(watched: Watched) -> None:
+    from mbp.operate.hooks.actions import notices
+
+    for decision in watched.outcome.opened:
+        for notice in notices(watched.policy, decision, recovered_at=None):
+            typer.echo(f"would send to {notice.channel}: {json.dumps(notice.body)}")
+    for alarm in watched.alarms:
+        typer.echo(
+            f"would tell {watched.limits.owner}: {alarm.id} {alarm.subject}, unless told before"
+        )
+
+
+def _annotate(watched: Watched) -> None:
+    """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
+    from mbp.core.reporting.terminal import annotate, printable
+    from mbp.operate.hooks.watch import text
+
+    for state in watched.outcome.states:
+        if state.counts_as_red:
+            hook = watched.policy.hooks[state.hook_id]
+            told = f"{hook.kpi.name} on {state.entity}: {state.why}"
+            annotate(hook.action, f"{told} (owner {hook.owner}, {hook.runbook})")
+    for alarm in watched.alarms:
+        annotate(
+            alarm.id,
+            f"{alarm.subject}: {alarm.message}; {alarm.cure}"
+            f" (owner {watched.limits.owner}, {watched.limits.runbook})",
+        )
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        verdict = "green" if watched.passed else "red"
+        with Path(summary).open("a", encoding="utf-8") as file:
+            # A fence of four, and none that long inside: what the rows say stays in it.
+            told = printable(text(watched)).replace("````", "''''")
+            file.write(f"### Hooks: {verdict}\n\n````text\n{told}````\n")
+
+
+def exercise(
+    name: Annotated[list[str] | None, typer.Argument(help="Exercises by id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="Also weaken each hook: its exercise must fail.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Inject faults into an isolated copy and see each of them end in its decision.
+
+    Exit code: 0 every edge works, 1 one does not, 2 could not run.
+    """
+    from lab.exercises.exercise import as_table
+    from lab.exercises.exercise import exercise as run
+
+    from mbp.core.paths import project_root
+    from mbp.core.reporting.progress import progress
+
+    if every == bool(name):
+        raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
+    with progress() as shown:
+        results = run(project_root(), name or [], shown.say, mutations=mutations)
+    if as_json:
+        from dataclasses import asdict
+
+        document = [{**asdict(one), "passed": one.passed} for one in results]
+        typer.echo(json.dumps(document, indent=2, default=str))
+    else:
+        typer.echo(as_table(results), nl=False)
+    if not all(one.passed for one in results):
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def render(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
+    ] = False,
+) -> None:
+    """Write Prometheus rules and their tests, Alertmanager routing, dashboards and the reference."""
+    from mbp.core.paths import project_root
+    from mbp.core.reporting.rendered import render_or_check
+    from mbp.operate.hooks.render import CURE, stale_files
+    from mbp.operate.hooks.render import render as rendering
+
+    root = project_root()
+    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE)
+
+
+def status(target: Target = None, as_json: AsJson = False) -> None:
+    """Show where every KPI stands: value, target, trend, state, owner, open decisions.
+
+    Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
+    """
+    import sys
+
+    from mbp.core.paths import project_root
+    from mbp.operate.hooks import status as screen
+    from mbp.operate.hooks.watch import look
+
+    seen = look(project_root(), target)
+    found = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
+    if as_json:
+        typer.echo(json.dumps(screen.as_json(found), indent=2, default=str))
+        return
+    plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+    typer.echo(screen.text(found, colour=not plain), nl=False)

@@ -1,0 +1,207 @@
+"""`mbp metrics`: the metrics of A87, asked by name; and the newest KPI values for Prometheus."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mbp.cli.commands import DECISIONS
+from mbp.core.errors import EXIT_FINDINGS
+
+if TYPE_CHECKING:
+    from mbp.operate.semantic.engine import SemanticLayer
+
+QUERY_EXAMPLES = """
+Examples:
+
+  mbp metrics query traded_volume --by day --by market__category
+
+  mbp metrics query price --by hour --where "market = 'mkt-00001'" --format chart
+
+  mbp metrics query brier_score --by forecast__horizon_hours --format csv
+
+  mbp metrics query --saved market_days --from 2026-01-05 --to 2026-01-06
+"""
+
+EXPORT_EXAMPLES = """
+Examples:
+
+  mbp metrics export                     # the Prometheus text format
+
+  mbp metrics export --output /var/lib/node_exporter/mbp.prom
+"""
+
+Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="The metrics of A87, asked by name.")
+    group.command("list", epilog="Example: mbp metrics list brier_score")(list_metrics)
+    group.command("query", epilog=QUERY_EXAMPLES)(query)
+    group.command("check", epilog="Example: dbt parse && mbp metrics check")(check)
+    group.command("export", epilog=EXPORT_EXAMPLES)(export)
+    app.add_typer(group, name="metrics", rich_help_panel=DECISIONS)
+
+
+def list_metrics(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="METRIC", help="Tell all about these.")
+    ] = None,
+    target: Target = None,
+    as_json: AsJson = False,
+) -> None:
+    """Which metrics and saved queries are there, in which unit, whose, and what can they be grouped by?
+
+    Exit code: 0 listed, 2 an unknown name, or the project cannot be parsed.
+    """
+    from mbp.core.paths import project_root
+    from mbp.operate.semantic.check import metrics_of
+    from mbp.operate.semantic.query import LISTING, open_layer
+    from mbp.operate.semantic.words import known_name
+    from mbp.runs.dbt_process import target_name
+
+    root = project_root()
+    layer = open_layer(root, target_name(target), _tell)
+    known = {one.name: one for one in metrics_of(root) if one.name in layer.metric_names}
+    asked = [known_name(name, known, "metric", LISTING) for name in names or ()]
+    listed = [known[name] for name in asked] if asked else list(known.values())
+    if as_json:
+        document = {
+            "metrics": [
+                {
+                    "name": one.name,
+                    "label": one.label,
+                    **one.meta,
+                    "dimensions": layer.dimensions([one.name]),
+                }
+                for one in listed
+            ],
+            "saved_queries": _saved(layer),
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    width = max(len(one.name) for one in listed)
+    for one in listed:
+        typer.echo(f"{one.name:<{width}}  {one.owner:<5} {one.unit}")
+        if asked:
+            typer.echo(f"  {one.definition} {one.across}\n  grain: {one.grain}")
+            typer.echo(f"  by: {', '.join(layer.dimensions([one.name]))}")
+    if not asked:
+        typer.echo("\nsaved queries:")
+        for saved in _saved(layer):
+            typer.echo(f"  {saved['name']}: {saved['description']}")
+
+
+def query(
+    metrics: Annotated[
+        list[str] | None, typer.Argument(metavar="METRIC", help="One or more; `mbp metrics list`.")
+    ] = None,
+    saved: Annotated[str | None, typer.Option(help="A saved query instead of metrics.")] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="A dimension, or minute, hour, day, week, month; may be repeated."),
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="A condition over dimensions; may be repeated.")
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First day or instant, UTC.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Day or instant, UTC, that no longer counts.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv, json or chart.")] = "table",
+    target: Target = None,
+) -> None:
+    """Ask for metrics: a table, CSV, JSON, or a small chart. Only reads.
+
+    Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (which is told in
+    words); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
+    """
+    from mbp.core.paths import project_root
+    from mbp.operate.semantic.forms import FORMATS, empty_in_words, written
+    from mbp.operate.semantic.query import Question, ask
+    from mbp.operate.semantic.words import known_name
+
+    known_name(form, FORMATS, "format", "--format")
+    question = Question(
+        metrics=tuple(metrics or ()),
+        saved=saved,
+        by=tuple(by or ()),
+        where=tuple(where or ()),
+        start=start,
+        end=end,
+        limit=limit,
+    )
+    answer = ask(project_root(), target, question, _tell)
+    if not answer.empty or form in ("csv", "json"):
+        plain = "utf" not in (sys.stdout.encoding or "").lower()
+        width = shutil.get_terminal_size().columns
+        typer.echo(written(answer, form, width=width, plain=plain), nl=False)
+    for note in answer.notes:
+        _tell(note)
+    if answer.empty:
+        typer.echo(empty_in_words(answer), err=form in ("csv", "json"))
+        if answer.nothing_anywhere:
+            raise typer.Exit(EXIT_FINDINGS)
+
+
+def check(as_json: AsJson = False) -> None:
+    """Do A87 and the semantic layer say the same: metrics, definitions, units, owners, measures?
+
+    Looks at the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
+    empty.
+    """
+    from mbp.core.paths import project_root
+    from mbp.core.reporting import forms
+    from mbp.operate.semantic.check import check as checking
+
+    suite = checking(project_root())
+    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    if not as_json:
+        counts = suite.extra["semantic_layer"]
+        typer.echo(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
+    if suite.failed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def export(
+    output: Annotated[
+        Path | None, typer.Option(help="A file, written as a whole, instead of standard output.")
+    ] = None,
+    target: Target = None,
+) -> None:
+    """Write the newest value of every KPI, and the state of the change data capture, for Prometheus."""
+    from mbp.core.files import write_text
+    from mbp.core.paths import project_root
+    from mbp.operate.hooks.exposition import exposition
+    from mbp.operate.hooks.watch import look
+
+    seen = look(project_root(), target)
+    text = exposition(seen.policy, seen.picture, seen.outcome, seen.captured)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
+def _saved(layer: SemanticLayer) -> list[dict[str, object]]:
+    return [
+        {
+            "name": one.name,
+            "description": one.description,
+            "metrics": list(one.metrics),
+            "by": list(one.by),
+        }
+        for one in sorted(layer.saved_queries.values(), key=lambda saved: saved.name)
+    ]
+
+
+def _tell(text: str) -> None:
+    typer.echo(f"mbp: {text}", err=True)

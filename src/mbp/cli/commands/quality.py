@@ -1,0 +1,290 @@
+"""`mbp quality`: what the last run found, and the proof that the tests can find it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import QUALITY
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
+
+FAILURES_EXAMPLES = """
+Examples:
+
+  mbp quality failures                   # rules, owners, meaning, five rows of each
+
+  mbp quality failures --limit 20 --target postgres
+
+  mbp quality failures --json > findings.json
+"""
+
+PROVE_EXAMPLES = """
+Examples:
+
+  mbp quality prove                      # every fault, on DuckDB
+
+  mbp quality prove --fault mbp_quotes_fk --fault twap_reconciles
+
+  mbp quality prove --changed-since origin/main   # what a pull request proves
+
+  mbp quality prove --engine postgres --json
+"""
+
+RUN_EXAMPLES = """
+Examples:
+
+  mbp quality run                        # dbt's tests, on DuckDB
+
+  mbp quality run --engine all --target postgres --docs target/data_docs
+
+  mbp quality run --engine datacontract --json
+"""
+
+RECORD_EXAMPLES = """
+Examples:
+
+  mbp build && mbp quality record        # the run of dbt that just ended
+
+  mbp quality run --engine all --json > run.json; mbp quality record run.json
+"""
+
+HISTORY_EXAMPLES = """
+Examples:
+
+  mbp quality history                    # where every rule stands
+
+  mbp quality history mbp_quotes_fk --limit 50
+"""
+
+MOST_ROWS = 1000
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `mbp quality` with its verbs."""
+    quality = typer.Typer(
+        help="Which rules hold, the rows that break them, and the proof of the tests.",
+        no_args_is_help=True,
+    )
+    quality.command("failures", epilog=FAILURES_EXAMPLES)(failures)
+    quality.command("prove", epilog=PROVE_EXAMPLES)(prove)
+    quality.command("run", epilog=RUN_EXAMPLES)(run)
+    quality.command("parity", epilog="Example: mbp quality parity --json > parity.json")(parity)
+    quality.command("record", epilog=RECORD_EXAMPLES)(record)
+    quality.command("history", epilog=HISTORY_EXAMPLES)(history)
+    quality.command("monitor", epilog="Example: mbp quality monitor --json")(monitor)
+    app.add_typer(quality, name="quality", rich_help_panel=QUALITY)
+
+
+def failures(
+    target: Annotated[
+        str | None, typer.Option(help="dbt target whose rows are read. [default: duckdb]")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, max=MOST_ROWS, help="Most rows per finding.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Show what the last run found: rule, owner, meaning and failing rows, personal values masked.
+
+    A run of a part of the project speaks of that part alone. Exit code: 0 the whole project was checked and nothing was
+    found, 1 findings, 2 there is no run, its results are stale or of another warehouse, it was partial without a
+    finding, or the loaded source lacks what an error rule reads.
+    """
+    from mbp.core.paths import project_root
+    from mbp.quality import report
+    from mbp.quality.failures import demand_current, look_at_last_run
+
+    found = look_at_last_run(project_root(), target=target, limit=limit)
+    if as_json:
+        document = report.as_json(found.findings, found.passed, found.notes, found.partial)
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        text = report.render(found.findings, found.passed, found.notes, found.partial)
+        typer.echo(text, nl=False)
+    demand_current(found.notes)
+    if found.found:
+        raise typer.Exit(EXIT_FINDINGS)
+    if found.partial:
+        raise MbpError(f"nothing was found, in {found.partial[0]}", cure="run `mbp build`")
+    if found.unmeasured:
+        raise typer.Exit(EXIT_COULD_NOT_RUN)
+
+
+def run(
+    engine: Annotated[str, typer.Option(help="dbt, gx, datacontract or all.")] = "dbt",
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    docs: Annotated[
+        Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One result per rule and engine.")
+    ] = False,
+) -> None:
+    """Judge the warehouse as it is by the rules of the contracts, with one engine or with all three.
+
+    Exit code: 0 every error rule holds and the engines agree, 1 not so (action: data_contract_break),
+    2 could not run, or the loaded source lacks what an error rule reads.
+    """
+    from mbp.core.paths import project_root
+    from mbp.core.reporting.progress import progress
+    from mbp.quality.enforcement import run as enforcing
+    from mbp.quality.enforcement.results import ENGINES
+    from mbp.quality.monitor.record import as_document, this_run
+    from mbp.runs.dbt_process import target_name
+
+    chosen = [one for one in ENGINES if engine in (one, "all")]
+    if not chosen:
+        raise MbpError(f"no engine {engine!r}", cure=f"one of {', '.join(ENGINES)}, all")
+    if docs is not None and "gx" not in chosen:
+        raise MbpError("only Great Expectations writes Data Docs", cure="--engine gx")
+    with progress() as shown:
+        results = enforcing.run(project_root(), chosen, target, docs, say=shown.say)
+    unmeasured = enforcing.unmeasured(project_root(), results)
+    if as_json:
+        document = {
+            "passed": not enforcing.failed(results) and not unmeasured,
+            "not_measured": unmeasured,
+            "disagreements": enforcing.disagreements(results),
+            **as_document(this_run(project_root(), target_name(target), results)),
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(enforcing.text(results), nl=False)
+    if enforcing.failed(results):
+        typer.echo(f"action: {enforcing.ACTION}", err=True)
+        raise typer.Exit(EXIT_FINDINGS)
+    if unmeasured:
+        typer.echo(f"not measured: {len(unmeasured)} error rules, which is no pass", err=True)
+        raise typer.Exit(EXIT_COULD_NOT_RUN)
+
+
+def parity(
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Only this fault (rule id, repeatable).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The matrix as JSON.")] = False,
+) -> None:
+    """Plant every fault of the bad project and compare what the three engines say, on PostgreSQL.
+
+    Exit code: 0 every engine catches what it can express and they agree, 1 not so, 2 could not run.
+    """
+    from lab import parity as comparing
+    from mbp.core.paths import project_root
+    from mbp.core.reporting.progress import progress
+
+    with progress() as shown:
+        result = comparing.measure(project_root(), shown.say, tuple(fault or ()))
+    if as_json:
+        typer.echo(json.dumps(comparing.as_json(result), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(comparing.render(result), nl=False)
+    if not result.passed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def prove(
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Only this fault (rule id, repeatable).")
+    ] = None,
+    changed_since: Annotated[
+        str | None,
+        typer.Option(
+            help="A git ref: only the rules whose SQL, contract, macros or upstream models differ from it."
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option(help="duckdb or postgres.")] = "duckdb",
+    as_json: Annotated[bool, typer.Option("--json", help="The score as JSON.")] = False,
+) -> None:
+    """Run the bad project: every fault must be found by its own rule and by no other error rule.
+
+    A whole run is evidence for the gate (target/evidence/proof.json). Exit code: 0 proved, or nothing changed, 1
+    something differs from tests/dbt/fixtures/expected_findings.yaml, 2 could not run.
+    """
+    from lab.proof import score
+    from lab.proof.prove import prove as run
+    from lab.proof.report import write_proof
+
+    from mbp.core.paths import project_root
+    from mbp.core.reporting.progress import progress
+    from mbp.runs.envelope import begin
+
+    root = project_root()
+    begun = begin(root)
+    with progress() as shown:
+        result = run(
+            root,
+            engine=engine,
+            chosen=tuple(fault or ()),
+            changed_since=changed_since,
+            shown=shown,
+        )
+    write_proof(begun, result)
+    if as_json:
+        typer.echo(json.dumps(score.as_json(result), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(score.render(result), nl=False)
+    if not result.passed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def record(
+    run_file: Annotated[
+        Path | None, typer.Argument(help="What `quality run --json` wrote; else dbt's last run.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="dbt target of dbt's last run. [default: duckdb]")
+    ] = None,
+) -> None:
+    """Write the results of a run into `reliability.dq_results`; the same run again changes nothing."""
+    from mbp.core.paths import project_root
+    from mbp.quality.monitor import record as recording
+
+    root = project_root()
+    if run_file is not None and target is not None:
+        raise MbpError("--target is of dbt's last run; the file names its own", cure="leave it out")
+    run = recording.read_run(run_file) if run_file else recording.last_dbt_run(root, target)
+    rows = recording.record(root, run)
+    typer.echo(f"{rows} results of run {run.run_id} recorded on {run.target}", err=True)
+
+
+def history(
+    rule_id: Annotated[str | None, typer.Argument(help="Only this rule, run by run.")] = None,
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """The last recorded runs of a rule, or where every rule stands.
+
+    Exit code: 0 shown, 2 nothing was recorded.
+    """
+    from mbp.core.paths import project_root
+    from mbp.quality.monitor import view
+
+    rows = view.history(project_root(), target, rule_id, limit)
+    if as_json:
+        typer.echo(json.dumps([dict(row) for row in rows], indent=2, default=str))
+    else:
+        typer.echo(view.history_text(rows), nl=False)
+
+
+def monitor(
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """What to act on: broken rules, rules that nobody ran, unusual days; each with rule and owner.
+
+    Exit code: 0 nothing, 1 alerts, 2 nothing was recorded or nothing ever arrived.
+    """
+    from dataclasses import asdict
+
+    from mbp.core.paths import project_root
+    from mbp.quality.monitor import view
+
+    found = view.monitor(project_root(), target)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2, default=str))
+    else:
+        typer.echo(view.monitor_text(found), nl=False)
+    if found.alerts:
+        raise typer.Exit(EXIT_FINDINGS)

@@ -1,0 +1,266 @@
+"""`mbp registry`: published versions of contracts."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import CONTRACTS
+from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+
+Datasets = Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds `mbp registry`."""
+    registry = typer.Typer(
+        no_args_is_help=True, help="Published versions of contracts: publish, list, show, verify."
+    )
+    registry.command("publish", epilog="Example: mbp registry publish mbp_quotes")(publish)
+    registry.command("list", epilog="Example: mbp registry list --json")(listing)
+    registry.command("show", epilog="Example: mbp registry show mbp_quotes --part json-schema")(
+        show
+    )
+    registry.command("verify", epilog="Example: mbp registry verify --ref origin/main")(verify)
+    registry.command(
+        "status",
+        epilog="Example: mbp registry status mbp_quotes 1.0.0 deprecated "
+        "--sunset 2027-06-30 --by DATA",
+    )(status)
+    registry.command("prove", epilog="Example: mbp registry prove mbp_quotes --target postgres")(
+        prove
+    )
+    registry.command("lint", epilog="Example: mbp registry lint")(verify_and_lint)
+    registry.command(
+        "drift", epilog="Example: mbp registry drift --target duckdb --target postgres"
+    )(drift)
+    app.add_typer(registry, name="registry", rich_help_panel=CONTRACTS)
+
+
+def publish(
+    datasets: Datasets = None,
+    by: Annotated[
+        str | None, typer.Option(help="Team that publishes; else the contract's.")
+    ] = None,
+) -> None:
+    """Publish the working contracts as immutable versions; what is published already stays."""
+    from mbp.contracts import load_contracts
+    from mbp.contracts.policy import load_policy
+    from mbp.contracts.registry.policy import load_exemptions, load_rules
+    from mbp.contracts.registry.publish import publish as publish_one
+
+    root = project_root()
+    policy = load_policy(root)
+    contracts = {one.dataset: one for one in load_contracts(root)}
+    names = sorted(contracts)
+    rules, exemptions = load_rules(root, names), load_exemptions(root, names, policy)
+    for dataset in datasets or names:
+        if dataset not in contracts:
+            raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(names)}")
+        publisher = policy.check_owner(by or contracts[dataset].owner, "--by", None)
+        done = publish_one(
+            root,
+            dataset,
+            publisher=publisher,
+            today=date.today(),
+            rules=rules[dataset],
+            exemptions=exemptions,
+        )
+        typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
+
+
+def listing(as_json: AsJson = False) -> None:
+    """List every published version with its stage and hash."""
+    from mbp.contracts.registry.life import stage
+    from mbp.contracts.registry.store import datasets, published
+
+    root = project_root()
+    rows = [
+        {
+            "subject": one.subject,
+            "dataset": one.dataset,
+            "version": str(one.version),
+            "status": stage(root, one.dataset, str(one.version))["status"],
+            "sunset": stage(root, one.dataset, str(one.version)).get("sunset"),
+            "published_on": one.document["published_on"],
+            "publisher": one.document["publisher"],
+            "sha256": one.sha256,
+        }
+        for dataset in datasets(root)
+        for one in published(root, dataset)
+    ]
+    if not rows:
+        raise MbpError(
+            "nothing is published", path="contracts/registry", cure="mbp registry publish"
+        )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        until = f" until {row['sunset']}" if row["sunset"] else ""
+        typer.echo(
+            f"{row['subject']:24} {row['version']:10} {row['status']}{until:18} "
+            f"{row['published_on']} {row['publisher']:6} {str(row['sha256'])[:16]}"
+        )
+
+
+def show(
+    dataset: Annotated[str, typer.Argument(help="Dataset, or subject like mbp.quotes.v1.")],
+    version: Annotated[str | None, typer.Option(help="Version; the newest without it.")] = None,
+    part: Annotated[str, typer.Option(help="all, contract, json-schema or avro.")] = "all",
+) -> None:
+    """Show one published version as JSON, or the schema that follows from it."""
+    from mbp.contracts.registry.store import datasets, newest, published
+
+    root = project_root()
+    for name in datasets(root):
+        found = [
+            one
+            for one in published(root, name)
+            if dataset in (name, one.subject) and version in (None, str(one.version))
+        ]
+        one = newest(found)
+        if one is not None:
+            keys = {
+                "all": None,
+                "contract": "contract",
+                "json-schema": "json_schema",
+                "avro": "avro_schema",
+            }
+            if part not in keys:
+                raise MbpError(f"no part {part!r}", cure=f"one of {', '.join(keys)}")
+            key = keys[part]
+            shown = one.document[key] if key else {**one.document, "sha256": one.sha256}
+            typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+            return
+    raise MbpError(
+        f"{dataset} {version or ''} is not published".replace("  ", " "),
+        cure="see `mbp registry list`",
+    )
+
+
+def verify(
+    ref: Annotated[
+        str | None,
+        typer.Option(help="A git ref: what it has published must still be the same, byte by byte."),
+    ] = None,
+) -> None:
+    """Verify hashes, chain and form of everything published; exit 1 when something was changed."""
+    from mbp.contracts.registry.verify import verify_registry
+
+    count, problems = verify_registry(project_root(), ref)
+    for path, what in problems:
+        typer.echo(f"{path}: {what}")
+    typer.echo(f"{count} published versions verified, {len(problems)} problems", err=True)
+    if problems:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def verify_and_lint() -> None:
+    """Verify the registry, its policy and its exemptions: everything that publishing relies on."""
+    from mbp.contracts import load_contracts
+    from mbp.contracts.policy import load_policy
+    from mbp.contracts.registry.policy import load_exemptions, load_rules
+
+    root = project_root()
+    names = [one.dataset for one in load_contracts(root)]
+    load_rules(root, names)
+    load_exemptions(root, names, load_policy(root))
+    verify(None)
+
+
+def status(
+    dataset: Annotated[str, typer.Argument(help="Dataset.")],
+    version: Annotated[str, typer.Argument(help="Published version.")],
+    stage: Annotated[str, typer.Argument(help="active, deprecated or retired.")],
+    by: Annotated[str, typer.Option(help="Team that decides.")],
+    sunset: Annotated[str | None, typer.Option(help="Last day of a deprecated version.")] = None,
+) -> None:
+    """Move a published version on in its life: draft, active, deprecated, retired."""
+    from mbp.contracts.policy import load_policy
+    from mbp.contracts.registry.life import enter
+
+    root = project_root()
+    team = load_policy(root).check_owner(by, "--by", None)
+    try:
+        last_day = date.fromisoformat(sunset) if sunset else None
+    except ValueError as error:
+        raise MbpError(f"--sunset {sunset!r} is no day", cure="write YYYY-MM-DD") from error
+    moved = enter(root, dataset, version, stage, today=date.today(), by=team, sunset=last_day)
+    typer.echo(f"{dataset} {version} is {stage}" + ("" if moved else " already"))
+
+
+def prove(
+    dataset: Annotated[str, typer.Argument(help="Dataset whose working contract is tighter.")],
+    target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
+) -> None:
+    """Measure every tightening on the history in the warehouse; store the proofs."""
+    from mbp.contracts.compatibility.diff import diff
+    from mbp.contracts.compatibility.reading import tables
+    from mbp.contracts.registry.documents import working
+    from mbp.contracts.registry.proof import provable
+    from mbp.contracts.registry.proof import prove as prove_one
+    from mbp.contracts.registry.store import newest, published
+    from mbp.warehouse import connect
+
+    root = project_root()
+    head = newest(published(root, dataset))
+    contract = working(root).get(dataset)
+    if head is None or contract is None:
+        raise MbpError(
+            f"{dataset} has no published version, or no contract", cure="see `mbp registry list`"
+        )
+    changes = [change for change in diff(head.contract, contract) if provable(change)]
+    if not changes:
+        raise MbpError(
+            f"{dataset}: nothing is tightened since {head.version}",
+            cure="see `mbp contracts check`",
+        )
+    with connect(root, target, read_only=True) as warehouse:
+        for change in changes:
+            proof = prove_one(root, dataset, change, tables(contract, dataset)[dataset], warehouse)
+            typer.echo(
+                f"{change.code} {change.path}: 0 of {proof['rows_checked']:,} rows break it, "
+                f"proof {proof['fingerprint']}"
+            )
+
+
+def drift(
+    target: Annotated[
+        list[str] | None, typer.Option(help="dbt targets whose tables are looked at.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count where contract, registry, manifest and live tables differ; the gate demands zero."""
+    from dataclasses import asdict
+
+    from mbp.core.reporting.progress import progress
+    from mbp.quality.drift import find_drift
+    from mbp.runs.dbt_process import target_name
+
+    targets = [target_name(one) for one in target] if target else [target_name(None)]
+    with progress() as shown:
+        shown.say(f"comparing contracts, registry, manifest and the tables of {', '.join(targets)}")
+        found, places = find_drift(project_root(), targets)
+    if as_json:
+        document = {
+            "drift": len(found),
+            "compared": places,
+            "targets": targets,
+            "differences": [asdict(one) for one in found],
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        for one in found:
+            typer.echo(
+                f"{one.where:16} {one.subject}: {one.what}: expected {one.expected},"
+                f" found {one.found}"
+            )
+        typer.echo(f"schema drift: {len(found)} ({places} comparisons on {', '.join(targets)})")
+    if found:
+        raise typer.Exit(EXIT_FINDINGS)

@@ -1,0 +1,134 @@
+"""`mbp waiver`: what stands in for a check, a rule or a change for a few days, and who agreed to it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mbp.cli.commands import RELEASE
+from mbp.core.errors import EXIT_FINDINGS
+
+if TYPE_CHECKING:
+    from mbp.release.waivers.check import Waivers
+
+NEW_EXAMPLES = """
+Example:
+
+  mbp waiver new late_trades --covers rule:closed_market_no_trades --owner DATA --days 7
+  --reason "Trades of one market came late; the mended load is out on Friday."
+  --risk "low: one market of the sample shows trades after its end."
+  --rollback "Restore the last green snapshot: mbp degrade on." --exercise data_contract_break
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(
+        no_args_is_help=True, help="Waivers: timeboxed, with a rehearsed rollback, signed."
+    )
+    group.command("new", epilog=NEW_EXAMPLES)(new)
+    group.command(
+        "sign", epilog="Example: mbp waiver sign late_trades --role SRE --key ~/.ssh/id_ed25519"
+    )(sign)
+    group.command("check", epilog="Example: mbp waiver check --json")(check)
+    app.add_typer(group, name="waiver", rich_help_panel=RELEASE)
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Names the waiver and its file.")],
+    covers: Annotated[
+        str, typer.Option(help="gate_check:ID, rule:ID or change:FINGERPRINT; exactly one.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why it is needed.")],
+    owner: Annotated[str, typer.Option(help="Team that mends it.")],
+    risk: Annotated[str, typer.Option(help='"low: what may happen", or medium, or high.')],
+    days: Annotated[int, typer.Option(min=1, help="From now until it expires.")],
+    rollback: Annotated[str, typer.Option(help="What is done when it goes wrong.")],
+    exercise: Annotated[str, typer.Option(help="Exercise that rehearsed the rollback.")],
+) -> None:
+    """Write a waiver that opens now. It holds when PO, Eng, Data and SRE have signed it.
+
+    Exit code: 0 written, 2 it is there already, or could not hold.
+    """
+    from mbp.core.paths import project_root, shown
+    from mbp.release.waivers.write import new_waiver
+
+    root = project_root()
+    path = new_waiver(
+        root,
+        name,
+        covers=covers,
+        reason=reason,
+        owner=owner,
+        risk=risk,
+        days=days,
+        rollback=rollback,
+        exercise=exercise,
+        now=datetime.now(UTC),
+    )
+    typer.echo(f"wrote {shown(path, root)}; not signed yet", err=True)
+
+
+def sign(
+    name: Annotated[str, typer.Argument(metavar="ID", help="The waiver.")],
+    role: Annotated[str, typer.Option(help="PO, Eng, Data or SRE.")],
+    key: Annotated[
+        Path, typer.Option(help="SSH key: private, or public with its other half in ssh-agent.")
+    ],
+) -> None:
+    """Approve a waiver for a role; what could not hold is not signed.
+
+    Exit code: 0 signed, 2 it cannot be signed.
+    """
+    from mbp.core.paths import project_root, shown
+    from mbp.release.waivers.write import sign_waiver
+
+    root = project_root()
+    path = sign_waiver(root, name, role, key, datetime.now(UTC))
+    typer.echo(f"approved by {role}: {shown(path, root)} and its .sig; commit both", err=True)
+
+
+def check(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One waiver; all without one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Show which waivers hold until when, and why the others do not.
+
+    Exit code: 0 all hold, or there are none, 1 one does not, 2 could not look.
+    """
+    from mbp.core.paths import project_root
+    from mbp.core.reporting import forms
+    from mbp.release.waivers import valid_waivers
+
+    now = datetime.now(UTC)
+    found = valid_waivers(project_root(), now)
+    suite = found.suite(now, name)
+    if as_json:
+        typer.echo(forms.as_json(suite), nl=False)
+    else:
+        _table(found, now, name)
+        typer.echo(
+            forms.text(suite) if found.judged or suite.findings else "no waivers\n", nl=False
+        )
+    if suite.failed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def _table(found: Waivers, now: datetime, name: str | None) -> None:
+    for one in found.judged:
+        waiver = one.waiver
+        if name not in (None, waiver.id):
+            continue
+        state = "not valid"
+        if one.valid:
+            state = f"valid until {waiver.expires:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
+        signed = [role for role, approval in one.approvals.items() if approval.valid]
+        typer.echo(
+            f"{waiver.id}: {state}; covers {waiver.kind} {waiver.covers}; owner {waiver.owner};"
+            f" risk {waiver.risk}; approved by {', '.join(signed) or 'nobody'}"
+        )

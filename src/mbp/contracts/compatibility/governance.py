@@ -1,0 +1,175 @@
+"""Changes of a contract beside its schema: identity, life, service levels, servers, roles, people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mbp.contracts.compatibility.model import Change, Verdict
+from mbp.contracts.compatibility.service_levels import service_level_changes
+from mbp.contracts.compatibility.standard import STANDARD, form
+from mbp.contracts.compatibility.versions import Version
+
+OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+LIFE = ("proposed", "draft", "active", "deprecated", "retired")
+RESPONSIBILITY = ("domain", "dataProduct", "tenant", "price")
+SERVER_FOR_PEOPLE = STANDARD["Server"].documentation | {"roles"}
+
+
+def contract_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """All changes outside `schema`."""
+    yield from _identity(old, new)
+    yield from _status(old, new)
+    yield from service_level_changes(old, new)
+    yield from _servers(old, new)
+    yield from _roles(old, new)
+    yield from _team(old, new)
+    elsewhere = {
+        *("id", "kind", "version", "apiVersion", "status", "schema", "slaProperties", "servers"),
+        *("roles", "team", "slaDefaultElement"),
+    }
+    for key in sorted({*old, *new} - elsewhere):
+        before, after = old.get(key), new.get(key)
+        if form(before) == form(after):
+            continue
+        if key in STANDARD[""].documentation or key == "description":
+            code = "description_changed" if key == "description" else "metadata_changed"
+            yield Change(code, key, OK, OK, before, after)
+        elif key in RESPONSIBILITY:
+            yield Change("responsibility_changed", key, OK, OK, before, after)
+        else:
+            yield Change("unknown_changed", key, UNKNOWN, UNKNOWN, before, after)
+
+
+def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    if old.get("id") != new.get("id"):
+        yield Change("contract_id_changed", "id", BREAK, BREAK, old.get("id"), new.get("id"))
+    if old.get("kind", "DataContract") != new.get("kind", "DataContract"):
+        yield Change(
+            "contract_kind_changed", "kind", BREAK, BREAK, old.get("kind"), new.get("kind")
+        )
+    before, after = (str(value.get("version", "")) for value in (old, new))
+    if Version.read(before) and Version.read(after) and Version.read(after) < Version.read(before):  # type: ignore[operator]
+        yield Change("version_decreased", "version", BREAK, BREAK, before, after)
+    standards = [
+        [int(part) for part in re.findall(r"\d+", str(value.get("apiVersion", "")))]
+        for value in (old, new)
+    ]
+    if standards[0] != standards[1]:
+        lowered = standards[1] < standards[0]
+        verdict = UNKNOWN if lowered else OK
+        code = "api_version_lowered" if lowered else "api_version_raised"
+        texts = (old.get("apiVersion"), new.get("apiVersion"))
+        yield Change(code, "apiVersion", verdict, verdict, *texts)
+    elif old.get("apiVersion") != new.get("apiVersion"):
+        values = (old.get("apiVersion"), new.get("apiVersion"))
+        yield Change("metadata_changed", "apiVersion", OK, OK, *values)
+
+
+def _status(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    before, after = (str(value.get("status") or "") for value in (old, new))
+    if before == after:
+        return
+    if after == "retired":
+        yield Change("status_retired", "status", OK, BREAK, before, after)
+    elif before not in LIFE or after not in LIFE:
+        yield Change("unknown_changed", "status", UNKNOWN, UNKNOWN, before, after)
+    elif LIFE.index(after) > LIFE.index(before):
+        yield Change("status_advanced", "status", OK, OK, before, after)
+    else:
+        yield Change("status_reverted", "status", OK, OK, before, after)
+
+
+def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    before, after = (
+        {
+            _server_name(entry, contract): entry
+            for entry in contract.get("servers") or ()
+            if isinstance(entry, Mapping)
+        }
+        for contract in (old, new)
+    )
+    for name in sorted(before.keys() - after.keys()):
+        yield Change("server_removed", f"servers.{name}", OK, BREAK, name, None)
+    for name in sorted(after.keys() - before.keys()):
+        yield Change("server_added", f"servers.{name}", OK, OK, None, name)
+    for name in sorted(before.keys() & after.keys()):
+        places = [
+            {key: value for key, value in side[name].items() if key not in SERVER_FOR_PEOPLE}
+            for side in (before, after)
+        ]
+        path = f"servers.{name}"
+        if form(places[0]) != form(places[1]):
+            yield Change("server_moved", path, OK, BREAK, places[0], places[1])
+        for key in sorted(SERVER_FOR_PEOPLE):
+            values = before[name].get(key), after[name].get(key)
+            if form(values[0]) == form(values[1]):
+                continue
+            known = key in STANDARD["Server"].documentation
+            verdict = OK if known else UNKNOWN
+            yield Change(
+                "metadata_changed" if known else "unknown_changed",
+                f"{path}.{key}",
+                verdict,
+                verdict,
+                *values,
+            )
+
+
+def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
+    """The server; several of one name by all that tells them apart."""
+    name = str(entry.get("server") or entry.get("id"))
+    twins = [
+        one
+        for one in contract.get("servers") or ()
+        if isinstance(one, Mapping) and str(one.get("server") or one.get("id")) == name
+    ]
+    if len(twins) == 1:
+        return name
+    words = [str(entry.get(key)) for key in ("type", "environment")]
+    same = [one for one in twins if [str(one.get(key)) for key in ("type", "environment")] == words]
+    number = next(index for index, one in enumerate(same) if one is entry)
+    return f"{name}({', '.join(words)}{f', {number + 1}' if number else ''})"
+
+
+def _roles(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    before, after = _named_roles(old), _named_roles(new)
+    for name in sorted(before.keys() - after.keys()):
+        yield Change("role_removed", f"roles.{name}", OK, BREAK, name, None)
+    for name in sorted(after.keys() - before.keys()):
+        yield Change("role_added", f"roles.{name}", OK, OK, None, name)
+    for name in sorted(before.keys() & after.keys()):
+        access = before[name].get("access"), after[name].get("access")
+        if access[0] != access[1]:
+            yield Change("role_changed", f"roles.{name}.access", UNKNOWN, UNKNOWN, *access)
+        if form({**before[name], "access": 0}) != form({**after[name], "access": 0}):
+            yield Change(
+                "responsibility_changed", f"roles.{name}", OK, OK, before[name], after[name]
+            )
+
+
+def _named_roles(contract: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Roles by their name; several of one name also by their access, and then by their place."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for entry in contract.get("roles") or ():
+        if not isinstance(entry, Mapping):
+            continue
+        name = str(entry.get("role"))
+        if name in found:
+            name = f"{name}({entry.get('access')})"
+        while name in found:
+            name += "'"
+        found[name] = entry
+    return found
+
+
+def _team(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    before, after = old.get("team"), new.get("team")
+    if form(before) == form(after):
+        return
+    owners = [team.get("name") if isinstance(team, Mapping) else None for team in (before, after)]
+    if owners[0] != owners[1]:
+        yield Change("owner_changed", "team", OK, OK, owners[0], owners[1])
+    else:
+        yield Change("responsibility_changed", "team", OK, OK, before, after)

@@ -1,0 +1,303 @@
+"""Changes of shape: tables, columns, types, nullability, keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mbp.contracts.compatibility.documents import column_documents, table_documents
+from mbp.contracts.compatibility.facets import facet_changes
+from mbp.contracts.compatibility.keys import column_key_changes, table_key_changes
+from mbp.contracts.compatibility.model import ABSENT, Change, Node, Verdict
+from mbp.contracts.compatibility.reading import stored_name
+from mbp.contracts.compatibility.standard import form, remainder
+from mbp.contracts.compatibility.type_changes import type_changes
+
+OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+# Told apart from "no type is stated", which accepts anything.
+Pair = tuple[Node | None, Node | None]
+# Elements inside, which are compared on their own.
+INNER = frozenset({"properties", "items", "map"})
+# Of columns, judged together on their table.
+OF_TABLE = frozenset({"primaryKey", "primaryKeyPosition", "partitioned", "partitionKeyPosition"})
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a dataset's readers find columns.
+
+    Attributes:
+        by_position: the order of columns counts.
+    """
+
+    by_position: bool = False
+
+
+def schema_changes(old: dict[str, Node], new: dict[str, Node], policy: Policy) -> Iterator[Change]:
+    """All changes of shape and of values between two schemas."""
+    gone = [table for name, table in old.items() if name not in new]
+    fresh = [table for name, table in new.items() if name not in old]
+    for before, after in _renamed(gone, fresh):
+        gone.remove(before)
+        fresh.remove(after)
+        yield Change("table_renamed", before.path, BREAK, BREAK, before.name, after.name)
+        yield from _table(before, after, policy)
+    for table in gone:
+        yield Change("table_removed", table.path, OK, BREAK, table.name)
+    for table in fresh:
+        yield Change("table_added", table.path, OK, OK, None, table.name)
+    for name, before in old.items():
+        if name in new:
+            yield from _table(before, new[name], policy)
+
+
+def _table(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    yield from _whole(_table_itself(old, new), old, new)
+    yield from _fields(old, new, policy)
+
+
+def _whole(changes: Iterator[Change], old: Node, new: Node) -> Iterator[Change]:
+    """The changes of an element itself; where there is none, whatever else differs."""
+    found = list(changes)
+    renamed = {"name", "physicalName"} if old.name != new.name else set()
+    yield from found or remainder(old.raw, new.raw, new.path, INNER | OF_TABLE | renamed)
+
+
+def _table_itself(old: Node, new: Node) -> Iterator[Change]:
+    if old.raw.get("physicalType") != new.raw.get("physicalType"):
+        yield Change(
+            "table_kind_changed",
+            old.path,
+            OK,
+            OK,
+            old.raw.get("physicalType"),
+            new.raw.get("physicalType"),
+        )
+    if old.name == new.name:
+        yield from _stored_name(old, new)
+    if old.extra != new.extra:
+        yield _extra(old, new)
+    yield from table_key_changes(old, new)
+    yield from facet_changes(old, new)
+    yield from table_documents(old, new)
+
+
+def _stored_name(old: Node, new: Node) -> Iterator[Change]:
+    before, after = stored_name(old.raw), stored_name(new.raw)
+    if before != after:
+        yield Change("physical_name_changed", old.path, BREAK, BREAK, before, after)
+
+
+def _fields(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    """Changes of the fields of two objects."""
+    gone = [field for field in old.children if new.child(field.name) is None]
+    fresh = [field for field in new.children if old.child(field.name) is None]
+    for before, after in _renamed(gone, fresh):
+        gone.remove(before)
+        fresh.remove(after)
+        needed = after.required and after.default is ABSENT
+        refused = new.extra == "refused"
+        yield Change(
+            "column_renamed",
+            before.path,
+            BREAK if needed or refused else OK,
+            BREAK,
+            before.name,
+            after.name,
+            witness={
+                "backward": ("row", before.path, None),
+                "forward": ("row", after.path, None),
+            },
+        )
+        yield from _column(before, after, policy)
+    for field in gone:
+        yield _removed(field, old, new)
+    for field in fresh:
+        yield _added(field, old)
+    kept_old = [field.name for field in old.children if new.child(field.name)]
+    kept_new = [field.name for field in new.children if old.child(field.name)]
+    if kept_old != kept_new:
+        verdict = BREAK if policy.by_position else OK
+        first = next(name for name, other in zip(kept_old, kept_new, strict=True) if name != other)
+        yield Change(
+            "column_reordered",
+            f"{old.path}.{first}",
+            verdict,
+            verdict,
+            kept_old,
+            kept_new,
+            note="readers of this dataset go by position" if policy.by_position else "",
+        )
+    for field in old.children:
+        other = new.child(field.name)
+        if other is not None:
+            yield from _column(field, other, policy)
+
+
+def _extra(old: Node, new: Node) -> Change:
+    backward = BREAK if new.extra == "refused" else OK
+    # Documents may leave a field out; whoever reads a table by name needs every column.
+    left_out = old.extra == "ignored" and any(not field.required for field in new.children)
+    forward = BREAK if old.extra == "refused" or left_out else OK
+    return Change(
+        "extra_columns_changed",
+        old.path,
+        backward,
+        forward,
+        old.extra,
+        new.extra,
+        witness={"backward": ("extra", old.path, None), "forward": ("extra", old.path, None)},
+    )
+
+
+def _added(field: Node, old: Node) -> Change:
+    has_default = field.default is not ABSENT
+    code = (
+        "column_added_optional"
+        if not field.required
+        else "column_added_with_default"
+        if has_default
+        else "column_added_required"
+    )
+    backward = BREAK if code == "column_added_required" else OK
+    if old.extra == "accepted" and not anything(field):
+        backward = BREAK
+    forward = BREAK if old.extra == "refused" else OK
+    return Change(
+        code,
+        field.path,
+        backward,
+        forward,
+        None,
+        _type_text(field),
+        witness={"backward": ("with", field.path, None), "forward": ("with", field.path, None)},
+    )
+
+
+def _removed(field: Node, old: Node, new: Node) -> Change:
+    backward = BREAK if new.extra == "refused" else OK
+    forward = BREAK
+    if new.extra == "refused" and not field.required and old.extra != "ignored":
+        forward = OK
+    if new.extra == "accepted" and anything(field):
+        forward = OK
+    return Change(
+        "column_removed",
+        field.path,
+        backward,
+        forward,
+        _type_text(field),
+        None,
+        note="old rows have a column that is refused" if backward is BREAK else "",
+        witness={"backward": ("with", field.path, None), "forward": ("with", field.path, None)},
+    )
+
+
+def anything(field: Node) -> bool:
+    """The field accepts every value, and none at all."""
+    return not field.required and field.kind.name == "unstated" and field.facets.values is None
+
+
+def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    if old.engines == new.engines and old.required == new.required and old.raw == new.raw:
+        return
+    yield from _whole(_column_itself(old, new), old, new)
+    yield from _children(old, new, policy)
+
+
+def _column_itself(old: Node, new: Node) -> Iterator[Change]:
+    if old.name == new.name:
+        yield from _stored_name(old, new)
+    if old.required != new.required:
+        if new.required:
+            yield Change(
+                "required_added",
+                new.path,
+                BREAK,
+                OK,
+                False,
+                True,
+                witness={"backward": ("value", old.path, None)},
+            )
+        else:
+            yield Change(
+                "required_removed",
+                new.path,
+                OK,
+                BREAK,
+                True,
+                False,
+                witness={"forward": ("value", new.path, None)},
+            )
+    yield from _default(old, new)
+    yield from type_changes(old, new)
+    if old.extra != new.extra:
+        yield _extra(old, new)
+    yield from facet_changes(old, new)
+    yield from column_key_changes(old, new)
+    yield from column_documents(old, new)
+
+
+def _children(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+    if old.kind.name != new.kind.name and "unstated" not in (old.kind.name, new.kind.name):
+        return  # the change of type says it all
+    if "object" in (old.kind.name, new.kind.name):
+        yield from _fields(old, new, policy)
+        return
+    for child in old.children:
+        other = new.child(child.name)
+        if other is not None:
+            yield from _column(child, other, policy)
+    lost = {child.name for child in old.children} ^ {child.name for child in new.children}
+    for name in sorted(lost):
+        yield Change(
+            "unknown_changed",
+            f"{old.path}{name}",
+            UNKNOWN,
+            UNKNOWN,
+            note="only one side says what the parts are",
+        )
+
+
+def _default(old: Node, new: Node) -> Iterator[Change]:
+    if old.default is ABSENT and new.default is not ABSENT:
+        yield Change("default_added", new.path, OK, OK, None, new.default)
+    elif new.default is ABSENT and old.default is not ABSENT:
+        verdict = BREAK if new.required else OK
+        yield Change("default_removed", new.path, verdict, OK, old.default, None)
+    elif old.default != new.default:
+        yield Change("default_changed", new.path, OK, OK, old.default, new.default)
+
+
+def _type_text(field: Node) -> str:
+    return str(field.raw.get("physicalType") or field.raw.get("logicalType") or "any")
+
+
+def _renamed(gone: Sequence[Node], fresh: Sequence[Node]) -> list[tuple[Node, Node]]:
+    """Pairs that are one thing under two names: the same id, or all the rest alike."""
+    pairs: list[tuple[Node, Node]] = []
+    taken: set[str] = set()
+    for identity in (_id_of, _likeness):
+        twins: dict[str, list[Node]] = {}
+        for after in fresh:
+            if (key := identity(after)) is not None and after.name not in taken:
+                twins.setdefault(key, []).append(after)
+        for before in gone:
+            if any(before is one for one, _ in pairs):
+                continue
+            same = [one for one in twins.get(identity(before) or "", ()) if one.name not in taken]
+            if len(same) == 1:
+                pairs.append((before, same[0]))
+                taken.add(same[0].name)
+    return pairs
+
+
+def _id_of(node: Node) -> str | None:
+    found = node.raw.get("id")
+    return None if found is None else str(found)
+
+
+def _likeness(node: Node) -> str | None:
+    """All but the name, when something is said that makes two alike no accident."""
+    bare = {key: value for key, value in node.raw.items() if key not in ("name", "physicalName")}
+    return repr(form(bare)) if bare.get("description") or bare.get("properties") else None

@@ -1,0 +1,85 @@
+"""A87 and A89 beside the contracts: glossary, business metrics and the policy itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from mbp.contracts.completeness import ended_exceptions
+from mbp.contracts.lint.checks import Project, at, contract_check, project_check
+from mbp.contracts.lint.documents import ContractFile, Problem
+from mbp.contracts.lint.nodes import Node
+from mbp.core.schema_check import did_you_mean
+
+
+@contract_check("A87-006", "A87-007")
+def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[Problem]:
+    """A term and a metric of the dataset."""
+    for code, root, key, what in (
+        ("A87-006", project.glossary, "terms", "glossary term"),
+        ("A87-007", project.metrics, "metrics", "business metric"),
+    ):
+        if root is not None and contract.dataset not in _datasets(root, key):
+            message = f"no {what} belongs to the dataset"
+            yield at(contract.table.at("name"), code, message, contract.dataset)
+
+
+def _datasets(root: Node, key: str) -> set[str]:
+    return {entry.at("dataset").text for entry in root.at(key).entries()}
+
+
+@project_check("A87-009", "A87-010")
+def terms_and_metrics(project: Project) -> Iterator[Problem]:
+    """Each word and metric once, of owners, datasets and columns that exist."""
+    datasets = {*project.contracts, *project.unread}
+    for root, key, name_key in (
+        (project.glossary, "terms", "term"),
+        (project.metrics, "metrics", "id"),
+    ):
+        seen: set[str] = set()
+        for entry in root.at(key).entries() if root else ():
+            name, dataset = entry.at(name_key).text, entry.at("dataset").text
+            if name.lower() in seen:
+                yield at(entry, "A87-009", f"the {name_key} {name!r} stands twice", name)
+            seen.add(name.lower())
+            if dataset and dataset not in datasets:
+                yield _unknown(entry.at("dataset"), "dataset", dataset, name, datasets)
+            yield from _owner(entry, name, project)
+            if dataset in project.contracts:
+                yield from _columns(entry, name, project.contracts[dataset])
+
+
+def _owner(entry: Node, name: str, project: Project) -> Iterator[Problem]:
+    owner = entry.at("owner")
+    if project.policy and owner.text and owner.text not in project.policy.owners:
+        yield _unknown(owner, "owner", owner.text, name, project.policy.owners)
+
+
+def _columns(entry: Node, name: str, contract: ContractFile) -> Iterator[Problem]:
+    for column in entry.at("columns").entries():
+        if column.text not in contract.columns:
+            yield _unknown(column, "column", column.text, name, contract.columns)
+
+
+def _unknown(node: Node, kind: str, found: str, subject: str, known: Collection[str]) -> Problem:
+    return at(node, "A87-010", f"unknown {kind} {found!r}", subject, did_you_mean(found, known))
+
+
+@project_check("A89-002", "A89-003", "A89-005")
+def policy_fits_the_contracts(project: Project) -> Iterator[Problem]:
+    """Families that rules are derived in are defined; exceptions are of datasets that need them."""
+    policy = project.policy
+    if policy is None:
+        return
+    derived = {rule.family for one in project.contracts.values() for rule in one.derived}
+    for family in sorted(derived - policy.families.keys()):
+        message = f"no family {family!r}, which derived rules belong to"
+        yield Problem("A89-002", policy.path, None, message, family)
+    for exception in policy.exceptions:
+        if exception.dataset not in {*project.contracts, *project.unread}:
+            message = f"an exception for the unknown dataset {exception.dataset!r}"
+            cure = did_you_mean(exception.dataset, project.contracts)
+            yield Problem("A89-003", policy.path, exception.line, message, exception.dataset, cure)
+    for contract in project.contracts.values():
+        for ended in ended_exceptions(contract.families, contract.dataset, policy):
+            message = f"the exception for {ended.family} has ended: rules of it exist now"
+            yield Problem("A89-005", policy.path, ended.line, message, contract.dataset)

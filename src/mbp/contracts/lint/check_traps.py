@@ -1,0 +1,112 @@
+"""TRAP: what the tools that we feed take in another sense, or not at all, without a word."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from functools import cache
+
+from mbp.contracts.lint.check_columns import columns_of
+from mbp.contracts.lint.checks import Project, at, contract_check
+from mbp.contracts.lint.documents import ContractFile, Problem
+from mbp.contracts.rules import anchored
+
+# Service levels that become rules (`mbp.contracts.rules`), and dates, which nothing can measure.
+CHECKED_LEVELS = {"freshness", "latency", "completeness"}
+DATES = {"endOfLife", "endOfSupport", "generalAvailability"}
+TEMPLATE_MARKS = ("{{", "{%", "{#")
+POSTGRES_NAME_BYTES = 63
+# Reserved by PostgreSQL 18 and not by DuckDB 1.5 (pg_get_keywords() held against duckdb_keywords()).
+POSTGRES_WORDS = {
+    *("current_catalog", "current_date", "current_role", "current_schema", "current_time"),
+    *("current_timestamp", "current_user", "grant", "localtime", "localtimestamp"),
+    *("session_user", "system_user", "user"),
+}
+
+
+@contract_check("TRAP-001")
+def open_intervals(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+    """Both exclusive bounds on one column."""
+    for subject, column in columns_of(contract):
+        options = column.at("logicalTypeOptions")
+        if {"exclusiveMinimum", "exclusiveMaximum"} <= options.mapping.keys():
+            yield at(options, "TRAP-001", "an open interval on one column", subject)
+
+
+@contract_check("TRAP-003", "TRAP-004")
+def patterns(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+    """Patterns that hold for the whole value on every engine."""
+    for subject, column in columns_of(contract):
+        node = column.at("logicalTypeOptions", "pattern")
+        if not node.text:
+            continue
+        refusal = _refusal(node.value)
+        if refusal:
+            yield at(node, "TRAP-004", f"the pattern {node.value!r}: {refusal}", subject)
+        if not anchored(node.value):
+            message = f"the pattern {node.value!r} would match a part of a value"
+            yield at(node, "TRAP-003", message, subject)
+
+
+@cache
+def _refusal(pattern: str) -> str:
+    """Why DuckDB or Python cannot run the pattern as it is meant; empty when both can."""
+    import duckdb
+
+    try:
+        with warnings.catch_warnings():
+            # Python warns of what it reads in another sense, like [[:alpha:]].
+            warnings.simplefilter("error")
+            re.compile(pattern)
+    except (re.error, FutureWarning, DeprecationWarning, OverflowError) as error:
+        return f"Python: {error}"
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("select regexp_matches('', ?)", [pattern])
+    except duckdb.Error as error:
+        return f"DuckDB: {str(error).removeprefix('Invalid Input Error: ').splitlines()[0]}"
+    return ""
+
+
+@contract_check("TRAP-007", "TRAP-010")
+def service_levels(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+    """Promises that no tool checks, or reads in another unit."""
+    for level in contract.root.at("slaProperties").entries():
+        kind = level.at("property").text
+        if kind and kind not in CHECKED_LEVELS | DATES:
+            yield at(level, "TRAP-007", f"no tool checks {kind}", contract.dataset)
+        if kind == "retention" and level.at("unit").text == "m":
+            yield at(level.at("unit"), "TRAP-010", "retention in m", contract.dataset)
+
+
+@contract_check("TRAP-011")
+def templates(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+    """Texts that dbt would fill as templates."""
+    for node in contract.root.texts():
+        mark = next((mark for mark in TEMPLATE_MARKS if mark in node.value), None)
+        if mark:
+            yield at(node, "TRAP-011", f"the text holds {mark!r}", contract.dataset)
+
+
+@contract_check("TRAP-012", "TRAP-013")
+def names(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+    """Names that an engine reserves or cuts."""
+    for node in (contract.table.at("name"), *(one.at("name") for _, one in columns_of(contract))):
+        if node.text.lower() in _reserved_words():
+            yield at(node, "TRAP-012", f"{node.text!r} is a word of SQL", node.text)
+        if len(node.text.encode("utf-8")) > POSTGRES_NAME_BYTES:
+            message = f"{len(node.text)} characters; PostgreSQL keeps {POSTGRES_NAME_BYTES}"
+            yield at(node, "TRAP-013", message, node.text)
+
+
+@cache
+def _reserved_words() -> frozenset[str]:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            "select keyword_name from duckdb_keywords()"
+            " where keyword_category in ('reserved', 'type_function')"
+        ).fetchall()
+    return frozenset({word for (word,) in found} | POSTGRES_WORDS)

@@ -1,0 +1,131 @@
+"""The JSON Schema (2020-12) of a dataset's rows, for consumers of events.
+
+A decimal is a JSON number within the range of its precision; its scale is not said, because validators
+compute `multipleOf` in binary floats and refuse 0.12345678. An instant is a string in RFC 3339 with its
+zone. Every column is there; an optional one may be null.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from mbp.contracts.compatibility.model import Kind, Node
+from mbp.contracts.compatibility.values import limits
+from mbp.core.yaml_lines import exact
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DATE = r"^\d{4}-\d{2}-\d{2}$"
+Schema = dict[str, Any]
+
+
+def json_schema(table: Node, identifier: str) -> Schema:
+    """The schema of one row.
+
+    Args:
+        identifier: `$id` of the schema, a URN of dataset and version.
+    """
+    return {
+        "$schema": DIALECT,
+        "$id": identifier,
+        "title": table.name,
+        **_described(table),
+        **_object(table),
+    }
+
+
+def _described(node: Node) -> Schema:
+    text = node.raw.get("description")
+    return {"description": " ".join(str(text).split())} if text else {}
+
+
+def _object(node: Node) -> Schema:
+    return {
+        "type": "object",
+        "properties": {field.name: _field(field) for field in node.children},
+        "required": [field.name for field in node.children],
+        "additionalProperties": False,
+    }
+
+
+def _field(node: Node) -> Schema:
+    schema = _type(node)
+    if not node.required:
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    return {**_described(node), **schema}
+
+
+def _type(node: Node) -> Schema:
+    kind, options = node.kind, node.facets.options
+    schema: Schema
+    if kind.name == "object":
+        return _object(node)
+    if kind.name in ("array", "multiset"):
+        schema = {"type": "array"}
+        if node.children:
+            schema["items"] = _field(node.children[0])
+        return schema | {
+            key: options[key] for key in ("minItems", "maxItems", "uniqueItems") if key in options
+        }
+    if kind.name == "map":
+        value = node.child("{}")
+        return {"type": "object", "additionalProperties": _field(value) if value else True}
+    if kind.numeric:
+        schema = _number(node)
+    elif kind.name == "boolean":
+        schema = {"type": "boolean"}
+    elif kind.name == "date":
+        schema = {"type": "string", "format": "date", "pattern": DATE}
+    elif kind.name in ("timestamp", "time"):
+        schema = _instant(kind)
+    else:
+        schema = _string(node) if kind.name == "string" else {}
+    if node.facets.values is not None:
+        facets = node.facets
+        schema["enum"] = [
+            _json(value) if kind.numeric and isinstance(value, int | Decimal) else text
+            for value, text in zip(facets.values or (), facets.texts, strict=True)
+        ]
+    return schema
+
+
+def _number(node: Node) -> Schema:
+    kind, facets = node.kind, node.facets
+    whole = kind.name == "integer" or node.logical.name == "integer"
+    schema: Schema = {"type": "integer" if whole else "number"}
+    low, high = limits(kind)
+    if facets.low is not None and (low is None or facets.low >= low):
+        schema["exclusiveMinimum" if facets.low_open else "minimum"] = _json(facets.low)
+    elif low is not None:
+        schema["minimum"] = _json(low)
+    if facets.high is not None and (high is None or facets.high <= high):
+        schema["exclusiveMaximum" if facets.high_open else "maximum"] = _json(facets.high)
+    elif high is not None:
+        schema["maximum"] = _json(high)
+    if "multipleOf" in facets.options:
+        schema["multipleOf"] = facets.options["multipleOf"]
+    return schema
+
+
+def _json(value: Any) -> int | float | Decimal:
+    """The number with every digit: a decimal where a double would be another number."""
+    return int(value) if value == int(value) else exact(format(value, "f"))
+
+
+def _string(node: Node) -> Schema:
+    options = node.facets.options
+    lengths = [one for one in (node.kind.length, options.get("maxLength")) if one is not None]
+    schema: Schema = {"type": "string"}
+    if lengths:
+        schema["maxLength"] = min(lengths)
+    return schema | {key: options[key] for key in ("minLength", "pattern") if key in options}
+
+
+def _instant(kind: Kind) -> Schema:
+    fraction = rf"(\.\d{{1,{kind.digits}}})?" if kind.digits else ""
+    clock = rf"\d{{2}}:\d{{2}}:\d{{2}}{fraction}"
+    if kind.name == "time":
+        return {"type": "string", "pattern": f"^{clock}$"}
+    zone = r"(Z|[+-]\d{2}:\d{2})" if kind.zoned else ""
+    schema: Schema = {"type": "string", "pattern": rf"^\d{{4}}-\d{{2}}-\d{{2}}T{clock}{zone}$"}
+    return ({"format": "date-time"} | schema) if kind.zoned else schema

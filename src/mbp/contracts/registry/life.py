@@ -1,0 +1,137 @@
+"""The life of a published version: draft -> active -> deprecated (with a sunset) -> retired.
+
+A version is immutable, so its stages stand beside it, in an append-only file whose lines are chained
+by their hashes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts.registry.store import FOLDER, LIFE, canonical, digest, published
+from mbp.core.errors import MbpError
+from mbp.core.files import atomic_path
+from mbp.core.paths import shown
+
+NEXT = {
+    "draft": ("active",),
+    "active": ("deprecated",),
+    "deprecated": ("retired", "active"),
+    "retired": (),
+}
+
+
+def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
+    """The stages that were entered after publishing, oldest first.
+
+    Raises:
+        MbpError: a line that is none.
+    """
+    path = root / FOLDER / dataset / LIFE
+    if not path.is_file():
+        return []
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise MbpError(
+                "not a life stage",
+                path=shown(path, root),
+                line=number,
+                cure="restore the file from git",
+            ) from error
+        keys = {"version", "status", "on", "by", "parent", "sha256"}
+        if not isinstance(entry, dict) or not keys <= entry.keys():
+            raise MbpError(
+                "not a life stage",
+                path=shown(path, root),
+                line=number,
+                cure="restore the file from git",
+            )
+        found.append(entry)
+    return found
+
+
+def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
+    """The stage that the version is in: {'status', 'on', and 'sunset' where one was set}."""
+    last: Mapping[str, Any] | None = None
+    for entry in entries(root, dataset):
+        if entry["version"] == version:
+            last = entry
+    if last is not None:
+        return last
+    for one in published(root, dataset):
+        if str(one.version) == version:
+            return {"status": one.contract.get("status"), "on": one.document["published_on"]}
+    raise MbpError(f"{dataset} {version} is not published", cure="see `mbp registry list`")
+
+
+def enter(
+    root: Path,
+    dataset: str,
+    version: str,
+    status: str,
+    *,
+    today: date,
+    by: str,
+    sunset: date | None = None,
+) -> bool:
+    """Moves the version to a stage; False when it is there already.
+
+    Raises:
+        MbpError: not the next stage, a deprecation without a day of sunset ahead, or retiring
+            before that day.
+    """
+    now = stage(root, dataset, version)
+    if now["status"] == status:
+        return False
+    if status not in NEXT.get(str(now["status"]), ()):
+        allowed = ", ".join(NEXT.get(str(now["status"]), ())) or "nothing"
+        raise MbpError(
+            f"{dataset} {version} is {now['status']} and cannot become {status}",
+            cure=f"what may follow is {allowed}",
+        )
+    if status == "deprecated" and (sunset is None or sunset <= today):
+        raise MbpError(
+            "a deprecated version needs a day of sunset that lies ahead",
+            cure="give --sunset YYYY-MM-DD, so that readers know until when they may stay",
+        )
+    if status == "retired" and date.fromisoformat(str(now["sunset"])) > today:
+        raise MbpError(
+            f"{dataset} {version} was promised until {now['sunset']}",
+            cure="retire it after that day",
+        )
+    known = entries(root, dataset)
+    entry: dict[str, Any] = {
+        "version": version,
+        "status": status,
+        "on": today.isoformat(),
+        "by": by,
+        "parent": known[-1]["sha256"] if known else None,
+    }
+    if sunset is not None:
+        entry["sunset"] = sunset.isoformat()
+    lines = [*known, {**entry, "sha256": digest(entry)}]
+    with atomic_path(root / FOLDER / dataset / LIFE) as temporary:
+        temporary.write_bytes(b"".join(canonical(line) + b"\n" for line in lines))
+    return True
+
+
+def life_problems(root: Path, dataset: str, versions: Sequence[str]) -> list[tuple[str, str]]:
+    """(file, what is wrong) of broken hashes and links, and of stages of unknown versions."""
+    place = f"{FOLDER}/{dataset}/{LIFE}"
+    found: list[tuple[str, str]] = []
+    parent: str | None = None
+    for number, entry in enumerate(entries(root, dataset), start=1):
+        rest = {key: value for key, value in entry.items() if key != "sha256"}
+        if digest(rest) != entry["sha256"] or entry["parent"] != parent:
+            found.append((place, f"line {number} was changed after it was written"))
+        if entry["version"] not in versions:
+            found.append((place, f"line {number} is of {entry['version']}, which is not published"))
+        parent = str(entry["sha256"])
+    return found

@@ -1,0 +1,204 @@
+"""The check as people read it in a pull request, and as machines read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts.compatibility.codes import CATALOGUE
+from mbp.contracts.compatibility.model import Change, Verdict
+from mbp.contracts.registry.check import RULES, Checked, Judged
+from mbp.core.errors import MbpError
+from mbp.core.markdown import code
+from mbp.core.reporting import Suite
+from mbp.quality.failures import read_artifact
+from mbp.runs.dbt_process import target_path
+
+LONGEST_CELL = 60
+MARKS = {Verdict.OK: "ok", Verdict.BREAK: "**break**", Verdict.UNKNOWN: "**unknown**"}
+
+
+def suite(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]]) -> Suite:
+    """The check as a suite of findings."""
+    return Suite(
+        name="mbp contracts check",
+        checked=[f"contracts/a106/{one.dataset}.odcs.yaml" for one in checked],
+        findings=[finding for one in checked for finding in one.findings],
+        rules=RULES,
+        extra={
+            "action": next((one.action for one in checked if one.action != "none"), "none"),
+            "datasets": [
+                {
+                    "dataset": one.dataset,
+                    "version": one.version,
+                    "least_version": one.least,
+                    "bump": one.bump,
+                    "mode": one.mode,
+                    "compared_with": list(one.compared),
+                    "action": one.action,
+                    "affected": list(affected.get(one.dataset, ())) if one.judged else [],
+                    "changes": [change_record(judged) for judged in one.judged],
+                }
+                for one in checked
+            ],
+        },
+    )
+
+
+def change_record(one: Judged) -> dict[str, Any]:
+    """One judged change for machines."""
+    return {
+        **record(one.change),
+        "fingerprint": one.fingerprint,
+        "against": one.against,
+        "bump": one.bump,
+        "proven": one.proof is not None,
+        "exempted": one.exemption is not None,
+        "waived_until": one.waiver.expires.isoformat() if one.waiver else None,
+        "waiver": one.waiver.id if one.waiver else None,
+        "blocks": one.blocks,
+    }
+
+
+def record(change: Change) -> dict[str, Any]:
+    """One change for machines."""
+    return {
+        "code": change.code,
+        "path": change.path,
+        "class": CATALOGUE[change.code].kind,
+        "backward": change.backward.value,
+        "forward": change.forward.value,
+        "old": change.old,
+        "new": change.new,
+        "note": change.note,
+        "witness": dict(change.witness),
+    }
+
+
+def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] | None) -> str:
+    """What a reviewer reads: changes, verdicts, demanded version, who is affected."""
+    blocked = [one for one in checked if one.action != "none"]
+    lines = ["# Contract changes", ""]
+    changed = [one for one in checked if one.judged or one.findings]
+    if not changed:
+        lines += [f"No change in {len(checked)} contracts.", ""]
+    elif blocked:
+        names = ", ".join(one.dataset for one in blocked)
+        lines += [f"**block_deploy**: {names} may not be merged as it stands.", ""]
+    else:
+        lines += ["Compatible, or agreed: may be merged.", ""]
+    for one in changed:
+        lines += _dataset(one, affected)
+    return "\n".join(lines)
+
+
+def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list[str]:
+    compared = ", ".join(one.compared) or "nothing published"
+    lines = [
+        f"## {one.dataset} {one.version}",
+        "",
+        f"Mode {one.mode}, compared with {compared}. The changes demand **{one.bump}**: at least {one.least}.",
+        "",
+    ]
+    if one.judged:
+        lines += [
+            "| change | where | from | to | BACKWARD | FORWARD | bump | fingerprint |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        ]
+        seen: set[str] = set()
+        for judged in one.judged:
+            if judged.fingerprint not in seen:
+                seen.add(judged.fingerprint)
+                lines.append(_row(judged))
+        lines.append("")
+        for judged in one.judged:
+            lines += _witnesses(judged)
+        names = None if affected is None else affected.get(one.dataset, ())
+        if names is None:
+            lines += ["Affected: not known, there is no manifest (run `dbt parse`).", ""]
+        else:
+            lines += [f"Affected: {', '.join(names) if names else 'nobody that dbt knows of'}.", ""]
+    findings = [finding for finding in one.findings if finding.level == "error"]
+    waived = {judged.fingerprint: judged.waiver for judged in one.judged if judged.waiver}
+    if waived:
+        lines += ["Let through for a time:", ""]
+        lines += [
+            f"- `{print_}`: waived until {waiver.expires:%Y-%m-%d %H:%M} UTC by `{waiver.id}`"
+            f" ({waiver.owner}): {waiver.reason}"
+            for print_, waiver in waived.items()
+        ]
+        lines.append("")
+    if findings:
+        lines += ["What blocks:", ""]
+        lines += [
+            f"- `{finding.code}` {finding.subject}: {finding.message}. {finding.cure}"
+            for finding in findings
+        ]
+        lines.append("")
+    return lines
+
+
+def _row(one: Judged) -> str:
+    change = one.change
+    cells = [
+        f"`{change.code}`",
+        f"`{change.path}`",
+        _cell(change.old),
+        _cell(change.new),
+        MARKS[change.backward],
+        MARKS[change.forward],
+        one.bump + (" (proven)" if one.proof else ""),
+        f"`{one.fingerprint}`",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = " ".join(str(value).split())
+    return code(text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}...")
+
+
+def _witnesses(one: Judged) -> list[str]:
+    lines: list[str] = []
+    for direction, witness in one.change.witness.items():
+        valid, invalid = ("old", "new") if direction == "backward" else ("new", "old")
+        lines.append(
+            f"- `{one.change.code}` {one.change.path}: valid under the {valid} contract, not under the"
+            f" {invalid}: `{witness['row']}`"
+        )
+    return [*lines, ""] if lines else []
+
+
+def affected_by(root: Path, datasets: Sequence[str]) -> dict[str, list[str]] | None:
+    """Dataset -> models and exposures that come after it; None without a manifest of dbt."""
+    try:
+        manifest = read_artifact(target_path(root), "manifest.json", root)
+    except MbpError:
+        return None
+    nodes = {**manifest["nodes"], **manifest.get("exposures", {})}
+    children: dict[str, list[str]] = {}
+    for unique_id, node in nodes.items():
+        for parent in (node.get("depends_on") or {}).get("nodes", []):
+            children.setdefault(parent, []).append(unique_id)
+    found: dict[str, list[str]] = {}
+    for dataset in datasets:
+        start = next(
+            (
+                key
+                for key, node in nodes.items()
+                if node.get("resource_type") == "model" and node.get("name") == dataset
+            ),
+            None,
+        )
+        seen: set[str] = set()
+        waiting = [start] if start else []
+        while waiting:
+            for child in children.get(waiting.pop(), ()):
+                if child not in seen and child.partition(".")[0] in ("model", "exposure"):
+                    seen.add(child)
+                    waiting.append(child)
+        found[dataset] = sorted(f"{key.partition('.')[0]} {nodes[key]['name']}" for key in seen)
+    return found

@@ -1,0 +1,100 @@
+"""Contracts -> the generated files of the project.
+
+Descriptions, types, thresholds and severities of the public datasets stand in the contracts only;
+what dbt and readers need of them is compiled from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbp.contracts.load import load_contracts
+from mbp.contracts.model import Contract
+from mbp.contracts.model_columns import check_models, model_path
+from mbp.contracts.policy import load_policy
+from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
+from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
+from mbp.contracts.rendering.reference import (
+    horizons_csv,
+    monitor_csv,
+    parameters_csv,
+    rules_csv,
+    sheet_csv,
+)
+from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
+from mbp.contracts.rendering.sources import sources_yaml
+from mbp.contracts.rules import all_rules
+from mbp.contracts.semantics import load_semantics
+from mbp.contracts.sheet import load_sheet
+from mbp.core.files import stale, write_stale
+
+MODELS_FILE = "models/marts/mbp/_mbp__models.yml"
+SOURCES_FILE = "models/sources/_raw_mbp__sources.yml"
+SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.yml"
+COLUMNS_FILE = "docs/dbt/columns.md"
+RULES_FILE = "docs/reference/rules.md"
+RULES_SEED = "seeds/reference/quality_rules.csv"
+MONITOR_SEED = "seeds/reference/quality_monitor.csv"
+SHEET_SEED = "seeds/reference/measurement_sheet.csv"
+PARAMETERS_SEED = "seeds/reference/measurement_parameters.csv"
+HORIZONS_SEED = "seeds/reference/calibration_horizons.csv"
+METRICS_REFERENCE = "docs/reference/metrics.md"
+METRICS_FILE = "models/semantic/_semantic__metrics.yml"
+LINT_FILE = "docs/reference/lint.md"
+CURE = "run `mbp contracts render` and commit the result"
+
+
+def rendered(root: Path) -> dict[str, str]:
+    """Path in the project -> content, of every generated file. Writes nothing.
+
+    Raises:
+        MbpError: the contracts cannot be read, or a contract and its model differ.
+    """
+    # Lint reads the same contracts: imported late, or the two packages would wait for each other.
+    from mbp.contracts.lint.explain import lint_markdown
+
+    contracts = load_contracts(root)
+    policy = load_policy(root)
+    semantics = load_semantics(root, contracts, policy)
+    sheet = load_sheet(root, policy)
+    check_models(root, contracts)
+    rules = all_rules(contracts)
+    measured = {metric.dataset for metric in semantics.metrics}
+    return {
+        COLUMNS_FILE: columns_markdown(contracts),
+        RULES_FILE: rules_markdown(rules, policy.nightly),
+        LINT_FILE: lint_markdown(),
+        MODELS_FILE: models_yaml(
+            contracts, _incremental(root, contracts), measured, policy.nightly
+        ),
+        SOURCES_FILE: sources_yaml(contracts),
+        RULES_SEED: rules_csv(rules),
+        MONITOR_SEED: monitor_csv(policy),
+        SHEET_SEED: sheet_csv(sheet),
+        PARAMETERS_SEED: parameters_csv(sheet),
+        HORIZONS_SEED: horizons_csv(semantics),
+        METRICS_FILE: metrics_yaml(semantics, sheet),
+        METRICS_REFERENCE: metrics_markdown(semantics, sheet),
+        SINGULAR_TESTS_FILE: singular_tests_yaml(rules, policy.nightly),
+    }
+
+
+def stale_files(root: Path) -> list[str]:
+    """Generated files that are missing or differ from what the contracts say, by path."""
+    return stale(root, rendered(root))
+
+
+def render(root: Path) -> list[str]:
+    """Writes what is stale; the paths written. All is compiled before the first write."""
+    return write_stale(root, rendered(root))
+
+
+def _incremental(root: Path, contracts: Sequence[Contract]) -> set[str]:
+    """Datasets whose model adds to its table instead of building it anew."""
+    return {
+        contract.dataset
+        for contract in contracts
+        if "materialized='incremental'"
+        in model_path(root, contract.dataset).read_text(encoding="utf-8")
+    }

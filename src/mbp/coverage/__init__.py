@@ -1,5 +1,0 @@
-"""Documentation coverage, measured against what is really in the warehouse."""
-
-from mbp.coverage.measure import CoverageReport, Item, measure
-
-__all__ = ["CoverageReport", "Item", "measure"]

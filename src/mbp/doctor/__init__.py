@@ -1,6 +1,0 @@
-"""Is this machine able to do the work? Every check says what it saw, and what to do where that is not enough."""
-
-from mbp.doctor.checks import Check, Examination
-from mbp.doctor.examine import examine
-
-__all__ = ["Check", "Examination", "examine"]

@@ -1,0 +1,276 @@
+"""`mbp build`: from raw change logs to tested, documented datasets, with one summary at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import psycopg2
+
+from mbp.contracts import Contract, all_rules
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.reporting.progress import progress
+from mbp.ingest.loading import SourceFacts
+from mbp.operate.project import check_rendered, contracts_of, coverage_of, source_facts
+from mbp.operate.summary import BuildSummary, Coverage, as_json, count_by_pack
+from mbp.quality.failures import read_artifact
+from mbp.quality.findings import collect
+from mbp.quality.measurable import not_measurable
+from mbp.runs.artifacts import claim_of_run
+from mbp.runs.claims import Asked, Claim, Objection, Way, objections
+from mbp.runs.control import read_control, warehouse_id
+from mbp.runs.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
+from mbp.runs.preflight import (
+    SAMPLE,
+    check_seeds,
+    install_packages,
+    raw_origin,
+    refuse_sample_over_loaded,
+)
+from mbp.warehouse import connect
+
+if TYPE_CHECKING:
+    from mbp.runs.envelope import Begun
+
+MODELS = "model"
+DOCS_PAGE = "static_index.html"
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What the reader asked for: dbt target, rebuild from scratch, a selection of nodes, and a snapshot."""
+
+    root: Path
+    target: str | None = None
+    full_refresh: bool = False
+    select: Sequence[str] = ()
+    snapshot: bool = True
+
+
+def build(request: BuildRequest) -> BuildSummary:
+    """Checks, builds, tests and documents the project.
+
+    Raises:
+        MbpError: something that must be there is not (stale contracts, a seed file, the warehouse),
+            dbt could not run at all, or nothing was tested.
+    """
+    # It builds on this package.
+    from mbp.runs import envelope
+
+    started = time.perf_counter()
+    root = request.root
+    begun = envelope.begin(root)
+    target = target_name(request.target)
+    raw = raw_origin()
+    # dbt build has lines of its own; what comes before and after it is quiet for seconds.
+    with progress() as shown:
+        shown.say("checking contracts, seeds and the warehouse")
+        check_rendered(root)
+        check_seeds(root)
+        with connect(
+            root, target
+        ) as warehouse:  # one that is down or locked is told before dbt starts
+            refuse_sample_over_loaded(warehouse)
+            facts = source_facts(root, warehouse)
+        install_packages(root)
+        shown.say("parsing the dbt project")
+        parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
+        contracts = contracts_of(root)
+        reasons = not_measurable(all_rules(contracts), facts)
+    arguments = ["build"]
+    # A log only grows, so increments are safe; the sample is replaced as a whole, and they are not.
+    if request.full_refresh or raw == SAMPLE:
+        arguments.append("--full-refresh")
+    if request.select:
+        arguments += ["--select", *request.select]
+    left_out = names_of_tests(parsed.result.nodes, reasons)
+    if left_out:
+        arguments += ["--exclude", *left_out]
+    outcome = run_dbt(root, arguments, target=target, manifest=parsed.result)
+    if outcome.problem:
+        raise MbpError(
+            f"dbt build stopped: {outcome.problem}",
+            cure="mend what it names; `mbp doctor` looks at the machine",
+        )
+    with progress() as shown:
+        shown.say("writing the documentation and summing up")
+        documented = run_dbt(
+            root,
+            ["docs", "generate", "--no-compile", "--static"],
+            target=target,
+            manifest=parsed.result,
+            quiet=True,
+        )
+        claim, objected = _claim(root, target, reasons)
+        # A part is what was asked for; that the rows were not read, or the files changed, was not.
+        counted = [one.text for one in objected if not (request.select and one.way is Way.PARTIAL)]
+        summary = _summarise(
+            request,
+            partial=counted,
+            target=target,
+            raw=raw,
+            contracts=contracts,
+            reasons=reasons,
+            facts=facts,
+            documented=documented,
+            started=started,
+        )
+    if request.snapshot and not request.select:
+        told = take_snapshot(root, target) if summary.passed else "kept: this build did not pass"
+        summary = replace(summary, snapshot=told, seconds=time.perf_counter() - started)
+    if not request.select:
+        write_evidence(begun, target, summary, claim)
+    return summary
+
+
+def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Claim) -> None:
+    """What a build of the whole project came to, with the source, run and data that it is of."""
+    # They build on this package.
+    from mbp.runs import envelope
+    from mbp.runs.source import data_state
+
+    data = identity = None
+    try:
+        with connect(begun.root, target, read_only=True) as warehouse:
+            identity = warehouse_id(warehouse)
+            data = data_state(begun.root, warehouse)
+    except MbpError:
+        pass  # what was not built has no state, and the verdict below says so
+    envelope.write(
+        begun,
+        "build",
+        summary=f"{summary.models_built} models built, {summary.models_failed} failed"
+        + "".join(f"; {told}" for told in summary.partial),
+        content=as_json(summary),
+        target=target,
+        warehouse=identity,
+        data=data,
+        run=claim,
+    )
+
+
+def take_snapshot(root: Path, target: str) -> str:
+    """Stores what a green build published, for readers that are degraded later; what came of it."""
+    # It reads the run that was just made, with what builds on this module.
+    from mbp.operate.degrade.snapshot import take
+    from mbp.operate.degrade.switch import as_of
+
+    started = time.perf_counter()
+    try:
+        taken = take(root, target)
+    except MbpError as error:
+        return f"NOT taken: {error}"
+    seconds = time.perf_counter() - started
+    return f"number {taken[0].generation}, as of {as_of(taken)}, in {seconds:.1f} s"
+
+
+def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:
+    """dbt names of the tests that carry one of `rule_ids`; a singular test is named by its file.
+
+    Raises:
+        MbpError: a rule that no test carries: excluding it would exclude nothing.
+    """
+    names: dict[str, str] = {}
+    for node in nodes.values():
+        if str(node.resource_type) == "test":
+            names[str(node.config.meta.get("rule_id") or node.name)] = str(node.name)
+    unknown = sorted(set(rule_ids) - names.keys())
+    if unknown:
+        raise MbpError(
+            f"no dbt test carries the rule {', '.join(unknown)}", cure="run `mbp contracts render`"
+        )
+    return sorted(names[rule_id] for rule_id in rule_ids)
+
+
+def _claim(
+    root: Path, target: str, reasons: Mapping[str, str]
+) -> tuple[Claim, Sequence[Objection]]:
+    """What the run that just ended is of, and why it does not count for the whole project."""
+    folder = target_path(root)
+    manifest = read_artifact(folder, "manifest.json", root)
+    run_results = read_artifact(folder, "run_results.json", root)
+    claim = claim_of_run(root, manifest, run_results, target=target, unmeasurable=reasons)
+    with connect(root, target, read_only=True) as warehouse:
+        asked = Asked(datetime.now(UTC), target, control=read_control(warehouse))
+    return claim, objections(claim, asked)
+
+
+def _summarise(
+    request: BuildRequest,
+    *,
+    partial: Sequence[str],
+    target: str,
+    raw: str,
+    contracts: Sequence[Contract],
+    reasons: Mapping[str, str],
+    facts: SourceFacts,
+    documented: DbtOutcome,
+    started: float,
+) -> BuildSummary:
+    root = request.root
+    folder = target_path(root)
+    manifest = read_artifact(folder, "manifest.json", root)
+    run_results = read_artifact(folder, "run_results.json", root)
+    findings = collect(manifest, run_results, all_rules(contracts), not_measurable=reasons)
+    built = {
+        manifest["nodes"][one["unique_id"]]["name"]: one["status"]
+        for one in run_results["results"]
+        if one["unique_id"].startswith(f"{MODELS}.")
+    }
+    datasets = [one.dataset for one in contracts if one.dataset in built]
+    rows = count_rows(root, target, manifest, datasets)
+    notes: list[str] = []
+    coverage: Coverage | None = None
+    if documented.success:
+        coverage = coverage_of(root, notes)
+    else:
+        notes.append(f"the documentation was not written: {documented.problem or 'dbt failed'}")
+    page = folder / DOCS_PAGE
+    succeeded = sum(status == "success" for status in built.values())
+    return BuildSummary(
+        target=target,
+        raw=raw,
+        models_built=succeeded,
+        models_failed=len(built) - succeeded,
+        tests=count_by_pack(findings),
+        rows=rows,
+        empty=empty_datasets(rows, facts),
+        coverage=coverage,
+        docs=shown(page, root) if documented.success and page.is_file() else None,
+        findings=[finding for finding in findings if finding.verdict != "pass"],
+        notes=notes,
+        seconds=time.perf_counter() - started,
+        selected=bool(request.select),
+        partial=partial,
+    )
+
+
+def empty_datasets(rows: Mapping[str, int | None], facts: SourceFacts) -> list[str]:
+    """Datasets without a row, less those that the source is declared not to have."""
+    return [name for name, count in rows.items() if count == 0 and name not in facts.datasets]
+
+
+def count_rows(
+    root: Path, target: str, manifest: Mapping[str, Any], datasets: Sequence[str]
+) -> dict[str, int | None]:
+    """Public dataset -> rows; None where the relation cannot be read."""
+    relations = {
+        node["name"]: node["relation_name"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == MODELS
+    }
+    rows: dict[str, int | None] = {}
+    with connect(root, target, read_only=True) as warehouse:
+        for dataset in datasets:
+            try:
+                found = warehouse.query(f"select count(*) from {relations[dataset]}")[1]
+                rows[dataset] = int(found[0][0])
+            except (MbpError, duckdb.Error, psycopg2.Error):
+                rows[dataset] = None
+    return rows

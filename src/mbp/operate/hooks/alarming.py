@@ -1,0 +1,157 @@
+"""Alarms of the change data capture on their way to Alertmanager, and the end of each.
+
+Which alarms are open is remembered in the state folder, because an alarm is not measured by dbt and decides nothing:
+the ledger of decisions stays what the hooks decided.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts.alarm_limits import Limits
+from mbp.contracts.hook_policy import digest
+from mbp.core.errors import MbpError
+from mbp.core.files import write_text
+from mbp.core.moments import is_future
+from mbp.core.paths import shown
+from mbp.ingest.cdc.watched import Alarm
+from mbp.operate.hooks.actions import Notice
+from mbp.operate.hooks.outbox import ALERTMANAGER, put
+from mbp.operate.hooks.state import StateFolder
+
+OPEN = "alarms.json"
+# Alertmanager forgets what nobody repeats, and all of it when it restarts: told again every hour, good for two.
+AGAIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class OpenAlarm:
+    """An alarm that was told, and since when it is open."""
+
+    alarm: Alarm
+    since: datetime
+
+    @property
+    def key(self) -> str:
+        """The same alarm, raised at the same instant: the same key."""
+        facts = [self.alarm.id, self.alarm.subject, self.alarm.severity, self.since.isoformat()]
+        return f"{self.alarm.id}.{digest(facts)[:16]}"
+
+
+def follow(
+    root: Path,
+    folder: StateFolder,
+    found: Sequence[Alarm],
+    limits: Limits,
+    now: datetime,
+    *,
+    endpoint: bool,
+) -> None:
+    """Remembers what is open, and queues what has to be told: what is raised, what goes on, what has ended.
+
+    What is cut off in between is done again under the same keys, and tells nothing twice.
+
+    Args:
+        endpoint: an Alertmanager is configured; without one its messages would only pile up.
+
+    Raises:
+        MbpError: the file of open alarms cannot be read.
+    """
+    before = read_open(root, folder)
+    told = {_identity(one.alarm): one for one in before}
+    still = [OpenAlarm(one, _since(told, one, now)) for one in found]
+    ended = [one for one in before if _identity(one.alarm) not in {_identity(new) for new in found}]
+    if before or still:
+        _write(folder, [*still, *ended])
+    if endpoint:
+        for one in still:
+            _put(folder, raised(one, limits, now))
+        for one in ended:
+            # Open for everybody only if it was told.
+            _put(folder, over(one, limits, now))
+    if ended:
+        _write(folder, still)
+
+
+def raised(one: OpenAlarm, limits: Limits, now: datetime) -> Notice:
+    """The message of an alarm that is open."""
+    times = max(0, (now - one.since) // AGAIN)
+    body = _body(one, limits, one.since + (times + 2) * AGAIN)
+    return Notice(ALERTMANAGER, f"{one.key}.raised.{times:05d}", body)
+
+
+def over(one: OpenAlarm, limits: Limits, now: datetime) -> Notice:
+    """The message of an alarm that has ended."""
+    return Notice(ALERTMANAGER, f"{one.key}.recovered", _body(one, limits, now))
+
+
+def read_open(root: Path, folder: StateFolder) -> list[OpenAlarm]:
+    """The alarms that were open at the last watch; none without a file.
+
+    Raises:
+        MbpError: the file cannot be read.
+    """
+    path = folder.path / OPEN
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            OpenAlarm(Alarm(**entry["alarm"]), datetime.fromisoformat(entry["since"]))
+            for entry in document["open"]
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"is no list of open alarms ({type(error).__name__}: {error})"
+        cure = "remove it: what is open is raised again"
+        raise MbpError(what, path=shown(path, root), cure=cure) from error
+
+
+def _identity(alarm: Alarm) -> tuple[str, str, str]:
+    """A changed severity is another alarm: it goes elsewhere."""
+    return alarm.id, alarm.subject, alarm.severity
+
+
+def _since(told: Mapping[tuple[str, str, str], OpenAlarm], alarm: Alarm, now: datetime) -> datetime:
+    before = told.get(_identity(alarm))
+    # After a clock was set back: it would not be repeated until the clock has caught up.
+    return before.since if before and not is_future(before.since, now) else now
+
+
+def _body(one: OpenAlarm, limits: Limits, until: datetime) -> list[dict[str, Any]]:
+    slot, _, table = one.alarm.subject.partition("/")
+    labels = {
+        "alertname": one.alarm.id,
+        "entity": table or slot,
+        "slot": slot,
+        "owner": limits.owner,
+        "severity": one.alarm.severity,
+    }
+    return [
+        {
+            "labels": labels,
+            "annotations": {
+                "summary": f"{one.alarm.subject}: {one.alarm.message}",
+                "cure": one.alarm.cure,
+                "runbook": limits.runbook,
+            },
+            "startsAt": one.since.isoformat(),
+            "endsAt": until.isoformat(),
+        }
+    ]
+
+
+def _put(folder: StateFolder, notice: Notice) -> None:
+    put(folder, notice.channel, notice.key, notice.body)
+
+
+def _write(folder: StateFolder, alarms: Sequence[OpenAlarm]) -> None:
+    document = {
+        "version": 1,
+        "open": [{"alarm": vars(one.alarm), "since": one.since.isoformat()} for one in alarms],
+    }
+    write_text(folder.path / OPEN, json.dumps(document, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,92 @@
+"""The ledger and the evaluations: rows that are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mbp.contracts.hook_policy import HookPolicy
+from mbp.operate.hooks.decide import Outcome, by_hook, worst
+from mbp.warehouse import Warehouse
+
+Row = dict[str, Any]
+
+
+def opened_rows(policy: HookPolicy, outcome: Outcome, outcomes: Mapping[str, str]) -> list[Row]:
+    """Rows of `hook_events` for what opens; `outcomes` by decision id."""
+    return [
+        {
+            "event_id": f"{one.decision_id}/opened",
+            "decision_id": one.decision_id,
+            "event": "opened",
+            "hook_id": one.hook_id,
+            "kpi_id": one.kpi_id,
+            "entity": one.entity,
+            "policy_hash": policy.hash,
+            "reason": one.reason,
+            "value": one.value,
+            "target": one.target,
+            "window_end": one.window_end,
+            "breached_at": one.breached_at,
+            "action": "+".join(one.actions),
+            "owner": one.owner,
+            "outcome": outcomes[one.decision_id],
+            "happened_at": one.decided_at,
+        }
+        for one in outcome.opened
+    ]
+
+
+def recovered_rows(policy: HookPolicy, outcome: Outcome, outcomes: Mapping[str, str]) -> list[Row]:
+    """Rows of `hook_events` for what has recovered, with what was measured then."""
+    seen = {(state.hook_id, state.entity): state for state in outcome.states}
+    rows = []
+    for one in outcome.recovered:
+        state = seen.get((one.hook_id, one.entity))
+        kpi = policy.sheet.kpis.get(one.kpi_id)
+        rows.append(
+            {
+                "event_id": f"{one.decision_id}/recovered",
+                "decision_id": one.decision_id,
+                "event": "recovered",
+                "hook_id": one.hook_id,
+                "kpi_id": one.kpi_id,
+                "entity": one.entity,
+                "policy_hash": policy.hash,
+                "reason": one.reason,
+                "value": state.value if state else None,
+                "target": kpi.target if kpi else "",
+                "window_end": state.window_end if state else None,
+                "breached_at": one.breached_at,
+                "action": one.action,
+                "owner": one.owner,
+                "outcome": outcomes[one.decision_id],
+                "happened_at": outcome.now,
+            }
+        )
+    return rows
+
+
+def evaluation_rows(policy: HookPolicy, outcome: Outcome) -> list[Row]:
+    """Rows of `hook_evaluations`: one per hook that looked."""
+    return [
+        {
+            "evaluation_id": f"{hook_id}/{outcome.now.isoformat()}",
+            "hook_id": hook_id,
+            "definition_hash": policy.hooks[hook_id].definition_hash,
+            "state": worst([state.colour for state in states]),
+            "evaluated_at": outcome.now,
+        }
+        for hook_id, states in sorted(by_hook(outcome.states).items())
+    ]
+
+
+def write(warehouse: Warehouse, table: str, key: str, rows: Sequence[Row]) -> None:
+    """Adds rows, each in place of an earlier one with the same key. Call it inside a transaction."""
+    mark = "?" if warehouse.engine == "duckdb" else "%s"
+    for row in rows:
+        warehouse.execute(f"delete from {table} where {key} = {mark}", [row[key]])
+        marks = ", ".join([mark] * len(row))
+        warehouse.execute(
+            f"insert into {table} ({', '.join(row)}) values ({marks})", list(row.values())
+        )

@@ -1,0 +1,175 @@
+"""The hooks for those who run Prometheus: recording and alerting rules, routing by owner, and their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lab.exercises.exercise import Exercise
+
+from mbp.contracts.alarm_limits import Limits
+from mbp.contracts.hook_policy import Hook, HookPolicy
+from mbp.operate.hooks import cdc_alarms
+from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
+from mbp.operate.hooks.measurements import WHOLE
+
+RULES_FILE = "mbp_rules.yml"
+SCRAPE = "1m"
+# A watcher and Prometheus look at the same windows; one scrape may still be missing.
+PATIENCE = "2m"
+STEPS = 75
+
+
+def rules(policy: HookPolicy, limits: Limits) -> dict[str, Any]:
+    """A rule file: what is recorded, an alert per hook (two for a must-have: breach and blindness) and per alarm.
+
+    Raises:
+        MbpError: the owner of the alarms has no route.
+    """
+    alerts: list[dict[str, Any]] = []
+    for hook in policy.hooks.values():
+        alerts.append(_breach(hook))
+        if hook.must_have:
+            alerts.append(_blind(hook))
+    recorded = [
+        {"record": "mbp:kpi_breach:max", "expr": "max by (kpi) (mbp_kpi_breach)"},
+        {
+            "record": "mbp:kpi_age_seconds:min",
+            "expr": "min by (kpi) (time() - mbp_kpi_window_end_timestamp_seconds)",
+        },
+    ]
+    captured = cdc_alarms.alert_rules(limits, policy.receivers)
+    return {
+        "groups": [
+            {"name": "mbp_kpis", "interval": SCRAPE, "rules": recorded},
+            {"name": "mbp_hooks", "interval": SCRAPE, "rules": alerts},
+            {"name": "mbp_cdc", "interval": SCRAPE, "rules": captured},
+        ]
+    }
+
+
+def alertmanager(policy: HookPolicy) -> dict[str, Any]:
+    """Routing: one group per owner, one receiver per team."""
+    receivers = sorted(set(policy.receivers.values()))
+    return {
+        "route": {
+            "receiver": policy.receivers["PLAT"],
+            "group_by": ["owner", "alertname"],
+            "group_wait": "30s",
+            "group_interval": "5m",
+            "repeat_interval": "4h",
+            "routes": [
+                {"receiver": receiver, "matchers": [f'owner="{owner}"'], "group_by": ["owner"]}
+                for owner, receiver in sorted(policy.receivers.items())
+            ],
+        },
+        # What is seen to be broken says more than that it cannot be seen.
+        "inhibit_rules": [
+            {
+                "source_matchers": ['reason="breach"'],
+                "target_matchers": ['reason="unknown"'],
+                "equal": ["hook"],
+            }
+        ],
+        "receivers": [{"name": receiver} for receiver in receivers],
+    }
+
+
+def rule_tests(policy: HookPolicy, exercises: Sequence[Exercise], limits: Limits) -> dict[str, Any]:
+    """Test cases for promtool: each exercise raises its alert, and its control raises none."""
+    cases = []
+    for exercise in exercises:
+        for wanted in exercise.expect:
+            hook = policy.hooks[wanted.hook]
+            unknown = wanted.reason == "unknown"
+            alert = _blind(hook) if unknown else _breach(hook)
+            cases.append(_case(f"{exercise.id}: control", hook, wanted.entity, alert, None))
+            fault = "silent" if unknown else "breach"
+            cases.append(_case(exercise.id, hook, wanted.entity, alert, fault))
+    cases += cdc_alarms.alert_tests(limits, SCRAPE)
+    return {"rule_files": [RULES_FILE], "evaluation_interval": SCRAPE, "tests": cases}
+
+
+def _breach(hook: Hook) -> dict[str, Any]:
+    entity = f'entity="{WHOLE}"' if hook.entities == WHOLE else f'entity!="{WHOLE}"'
+    waits = (hook.for_windows - 1) * hook.kpi.every_minutes
+    return {
+        "alert": _alert_name(hook),
+        "expr": f'mbp_kpi_breach{{kpi="{hook.kpi.id}",{entity}}} == 1',
+        "for": f"{waits}m",
+        "labels": _labels(hook, "breach"),
+        "annotations": _annotations(
+            hook, f"{hook.kpi.name} on {{{{ $labels.entity }}}} misses its target {hook.kpi.target}"
+        ),
+    }
+
+
+def _blind(hook: Hook) -> dict[str, Any]:
+    series = f'kpi="{hook.kpi.id}"'
+    stale = STALE_AFTER_WINDOWS * hook.kpi.every_minutes * 60
+    if hook.kpi.window_minutes is None:
+        stale = hook.kpi.every_minutes * 60
+    return {
+        "alert": f"{_alert_name(hook)}Unknown",
+        "expr": (
+            f"absent(mbp_kpi_window_end_timestamp_seconds{{{series}}})"
+            f" or mbp:kpi_age_seconds:min{{{series}}} > {stale}"
+            f' or max by (kpi) (mbp_kpi_insufficient{{{series},entity="{WHOLE}"}}) == 1'
+        ),
+        "for": PATIENCE,
+        "labels": _labels(hook, "unknown"),
+        "annotations": _annotations(hook, f"{hook.kpi.name} cannot be seen, and it must be"),
+    }
+
+
+def _alert_name(hook: Hook) -> str:
+    return "Mbp" + "".join(part.capitalize() for part in hook.id.split("_"))
+
+
+def _labels(hook: Hook, reason: str) -> dict[str, str]:
+    return {"owner": hook.owner, "severity": hook.severity, "hook": hook.id, "reason": reason}
+
+
+def _annotations(hook: Hook, summary: str) -> dict[str, str]:
+    return {
+        "summary": summary,
+        "action": hook.action,
+        "rollback": hook.rollback,
+        "runbook": hook.runbook,
+        "query_id": hook.kpi.query_id,
+    }
+
+
+def _case(
+    name: str, hook: Hook, entity: str, alert: dict[str, Any], fault: str | None
+) -> dict[str, Any]:
+    labels = f'{{kpi="{hook.kpi.id}",entity="{entity}"}}'
+    waits = (hook.for_windows - 1) * hook.kpi.every_minutes
+    breach = f"0x4 1x{STEPS + waits}" if fault == "breach" else f"0x{STEPS + waits}"
+    # The end of the newest window follows the clock; a silent one stands still.
+    ends = f"0x{STEPS}" if fault == "silent" else f"0+60x{STEPS + waits}"
+    expected = {
+        "exp_labels": {**alert["labels"], "kpi": hook.kpi.id},
+        "exp_annotations": {
+            key: value.replace("{{ $labels.entity }}", entity)
+            for key, value in alert["annotations"].items()
+        },
+    }
+    if alert["labels"]["reason"] == "breach":
+        expected["exp_labels"]["entity"] = entity
+    return {
+        "name": name,
+        "interval": SCRAPE,
+        "input_series": [
+            {"series": f"mbp_kpi_breach{labels}", "values": breach},
+            {"series": f"mbp_kpi_insufficient{labels}", "values": f"0x{STEPS + waits}"},
+            {"series": f"mbp_kpi_window_end_timestamp_seconds{labels}", "values": ends},
+        ],
+        "alert_rule_test": [
+            {
+                "eval_time": f"{waits + 60}m",
+                "alertname": alert["alert"],
+                "exp_alerts": [expected] if fault else [],
+            }
+        ],
+    }

@@ -1,0 +1,47 @@
+"""A KPI recovers by a measurement of at least what it broke on: "0 of 1 failed" closes no incident of 238 tests.
+
+`verification.to_cover` holds, for each KPI that is measured per run, the ids on which it broke and which no later
+measurement has covered. While one is left, the KPI has no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mbp.runs.control import SCHEMA
+from mbp.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from mbp.operate.hooks.collect import Collected
+
+TABLE = f"{SCHEMA}.to_cover"
+NAMED = 3
+
+
+def demand_coverage(warehouse: Warehouse, one: Collected, excused: Container[str]) -> Collected:
+    """`one`, or the same without a value when it does not cover what the KPI broke on before.
+
+    Call it inside a transaction: it also writes down what the next measurement has to cover.
+
+    Args:
+        excused: ids that the policy says need not be covered (`not_demanded` of contracts/a89/policy.yaml).
+    """
+    mark = "%s" if warehouse.engine == "postgres" else "?"
+    warehouse.execute(f"create table if not exists {TABLE} (kpi_id text, id text)")
+    _, rows = warehouse.query(f"select id from {TABLE} where kpi_id = {mark}", [one.kpi_id])
+    covered = one.covered if one.value is not None else frozenset()
+    missing = {str(row[0]) for row in rows if row[0] not in excused} - covered
+    warehouse.execute(f"delete from {TABLE} where kpi_id = {mark}", [one.kpi_id])
+    for name in sorted(missing | one.broken):
+        warehouse.execute(f"insert into {TABLE} values ({mark}, {mark})", [one.kpi_id, name])
+    if not missing or one.value is None:
+        return one
+    names = ", ".join(sorted(missing)[:NAMED])
+    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    told = (
+        f"could not be measured: it does not cover {names}{more}, on which the KPI broke before."
+        " Run it again, or name it under not_demanded in contracts/a89/policy.yaml"
+    )
+    return replace(one, value=None, samples=0, detail=told)

@@ -1,0 +1,214 @@
+"""`mbp watch`: look once, decide, act, and write down what was done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbp.contracts.alarm_limits import Limits, load_limits
+from mbp.contracts.hook_policy import HookPolicy, load_hooks
+from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
+from mbp.ingest.cdc.watched import Watched as Captured
+from mbp.operate.hooks import actions, alarming, ledger, outbox
+from mbp.operate.hooks.decide import Decision, Outcome, decide
+from mbp.operate.hooks.measurements import OpenDecision, Picture, picture_of
+from mbp.operate.hooks.state import LockOf, state_folder, write_lock
+from mbp.runs.control import warehouse_id
+from mbp.runs.dbt_process import target_name
+from mbp.runs.envelope import source_digest
+from mbp.warehouse import Warehouse, connect
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One evaluation.
+
+    Attributes:
+        done: decision id -> what the executors did.
+        problems: messages that could not be delivered; they stay in the outbox.
+        still_open: every decision that is open now.
+        alarms: of the change data capture; they decide nothing.
+        limits: what they were judged by.
+        clock: what is wrong with the project's now.
+    """
+
+    policy: HookPolicy
+    outcome: Outcome
+    done: dict[str, str]
+    problems: Sequence[str]
+    still_open: Sequence[OpenDecision]
+    alarms: Sequence[Alarm]
+    limits: Limits
+    clock: Sequence[str] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Nothing is red, no hook is wrong, no alarm is raised, and everybody who had to be told was told."""
+        return (
+            self.outcome.passed
+            and not self.policy.findings
+            and not self.problems
+            and not self.alarms
+        )
+
+    def as_json(self) -> str:
+        """The outcome, and the alarms beside it."""
+        document = json.loads(self.outcome.as_json())
+        document["alarms"] = [vars(one) for one in self.alarms]
+        document["clock"] = list(self.clock)
+        return json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What policy and warehouse say, before anything is done about it.
+
+    Attributes:
+        captured: what the control tables of the change data capture say.
+    """
+
+    policy: HookPolicy
+    picture: Picture
+    outcome: Outcome
+    captured: Captured
+    limits: Limits
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """By the clock of the warehouse: the project's now is that of the data, and stands still with it."""
+        return alarms(self.captured, self.limits, self.captured.read_at)
+
+    @property
+    def clock(self) -> list[str]:
+        """What is wrong with the project's now; a clock that was set back is reported, and decides nothing."""
+        return [one for one in (self.picture.clock_problem, self.picture.went_back) if one]
+
+
+def look(root: Path, target: str | None) -> Look:
+    """What hooks and alarms say of the warehouse as it is; nothing is written or sent.
+
+    Raises:
+        MbpError: policy, alarms or warehouse cannot be used.
+    """
+    policy, limits = load_hooks(root), load_limits(root)
+    with connect(root, target_name(target), read_only=True) as warehouse:
+        return _look(policy, limits, warehouse)
+
+
+def _look(policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> Look:
+    picture = picture_of(warehouse)
+    return Look(policy, picture, decide(policy, picture), read_watched(warehouse), limits)
+
+
+def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watched:
+    """Evaluates every hook and carries out what it decides.
+
+    Actions come first and the ledger after them: what is cut off in between is decided again, under the same
+    id, and changes nothing twice.
+
+    Args:
+        dry_run: decide only; nothing is written or sent.
+
+    Raises:
+        MbpError: policy, warehouse, state folder or an endpoint cannot be used.
+    """
+    to = outbox.endpoints()
+    # Before the policy is read: what changes afterwards is another source than the one in the lock.
+    source = source_digest(root)
+    if dry_run:
+        seen = look(root, target)
+        still_open = _still_open(seen.picture, seen.outcome)
+        return Watched(
+            seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits, seen.clock
+        )
+    policy, limits = load_hooks(root), load_limits(root)
+    folder = state_folder(root)
+    with connect(root, target_name(target), create=False) as warehouse:
+        of = LockOf(target_name(target), warehouse_id(warehouse), source)
+        seen = _look(policy, limits, warehouse)
+        picture, outcome = seen.picture, seen.outcome
+        alerts = to.alertmanager is not None
+        done = {
+            one.decision_id: actions.execute(root, folder, policy, one, alerts, warehouse)
+            for one in outcome.opened
+        }
+        done |= {
+            one.decision_id: actions.take_back(folder, policy, one, outcome.now, alerts, warehouse)
+            for one in outcome.recovered
+        }
+        still_open = _still_open(picture, outcome)
+        write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
+        with warehouse.transaction():
+            rows = ledger.opened_rows(policy, outcome, done)
+            rows += ledger.recovered_rows(policy, outcome, done)
+            ledger.write(warehouse, "reliability.hook_events", "event_id", rows)
+            ledger.write(
+                warehouse,
+                "reliability.hook_evaluations",
+                "evaluation_id",
+                ledger.evaluation_rows(policy, outcome),
+            )
+    raised = seen.alarms
+    alarming.follow(root, folder, raised, limits, seen.captured.read_at, endpoint=alerts)
+    problems = outbox.deliver(root, folder, to)
+    return Watched(policy, outcome, done, problems, still_open, raised, limits, seen.clock)
+
+
+def _still_open(picture: Picture, outcome: Outcome) -> list[OpenDecision]:
+    closed = {one.decision_id for one in outcome.recovered}
+    return [one for one in picture.open if one.decision_id not in closed] + [
+        _as_open(one) for one in outcome.opened
+    ]
+
+
+def _as_open(one: Decision) -> OpenDecision:
+    return OpenDecision(
+        one.decision_id,
+        one.hook_id,
+        one.kpi_id,
+        one.entity,
+        one.reason,
+        "+".join(one.actions),
+        one.owner,
+        one.decided_at,
+        one.breached_at,
+    )
+
+
+def text(watched: Watched) -> str:
+    """A line per hook and entity that is not green, what was decided, alarms, and a line that sums up."""
+    states = watched.outcome.states
+    lines = [f"{one.place}: {one.code}: {one.sentence}" for one in watched.policy.findings]
+    for state in states:
+        if state.colour != "green":
+            kpi = watched.policy.sheet.kpis[state.kpi_id]
+            value = "-" if state.value is None else f"{state.value.normalize():f}"
+            mark = " (counts as red)" if state.counts_as_red and state.colour != "red" else ""
+            lines.append(
+                f"{state.colour:<8} {state.hook_id:<16} {state.entity:<16} {value} {kpi.unit}"
+                f" (target {kpi.target}): {state.why}{mark}"
+            )
+    for one in watched.outcome.opened:
+        done = watched.done.get(one.decision_id, "dry run: nothing was done")
+        lines.append(
+            f"decided  {one.hook_id:<16} {one.entity:<16} {'+'.join(one.actions)},"
+            f" owner {one.owner}: {done}"
+        )
+    lines += [
+        f"closed   {one.hook_id:<16} {one.entity:<16} open since {one.opened_at:%Y-%m-%d %H:%M:%S}"
+        for one in watched.outcome.recovered
+    ]
+    lines += [
+        f"alarm    {one.id:<20} {one.subject:<16} {one.severity}: {one.message}; {one.cure}"
+        for one in watched.alarms
+    ]
+    lines += [f"clock    {one}" for one in watched.clock]
+    lines += [f"problem  {one}" for one in watched.problems]
+    red = sum(state.counts_as_red for state in states)
+    lines.append(
+        f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red, {len(watched.alarms)} alarms,"
+        f" {len(watched.still_open)} open decisions at {watched.outcome.now:%Y-%m-%d %H:%M:%S}"
+    )
+    return "\n".join(lines) + "\n"

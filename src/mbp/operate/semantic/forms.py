@@ -1,0 +1,141 @@
+"""An answer as a table, CSV, JSON, or a chart of bars for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from mbp.core.errors import MbpError
+from mbp.core.reporting.spreadsheet import csv_for_people
+from mbp.operate.semantic.query import Answer
+
+NOTHING = "-"
+MIDNIGHT = time()
+BAR, PLAIN_BAR = "█", "#"
+NARROWEST_BAR = 10
+# Blanks between label, value and bar.
+GAPS = 4
+
+
+def written(answer: Answer, form: str, *, width: int = 80, plain: bool = False) -> str:
+    """The answer in one of `FORMATS`, ending in a newline.
+
+    Args:
+        width: of the terminal, for the chart.
+        plain: whether it can show ASCII only.
+
+    Raises:
+        MbpError: there is no such form.
+    """
+    if form == "chart":
+        return _chart(answer, width, PLAIN_BAR if plain else BAR)
+    if form not in _WRITERS:
+        raise MbpError(f"no format {form!r}", cure=f"use one of {', '.join(FORMATS)}")
+    return _WRITERS[form](answer)
+
+
+def empty_in_words(answer: Answer) -> str:
+    """Why there is no row."""
+    names = ", ".join(answer.metrics)
+    if answer.nothing_anywhere:
+        return f"{names}: nothing was ever measured in this warehouse"
+    return f"{names}: the query is valid, and nothing was measured under its conditions"
+
+
+def _heading(answer: Answer, name: str) -> str:
+    unit = answer.units.get(name) if name in answer.metrics else None
+    return f"{name} ({unit})" if unit else name
+
+
+def _table(answer: Answer) -> str:
+    heads = [_heading(answer, name) for name in answer.columns]
+    cells = _cells(answer)
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    first_metric = len(answer.columns) - len(answer.metrics)
+
+    def line(row: list[str]) -> str:
+        told = [
+            text.rjust(width) if place >= first_metric else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(told).rstrip()
+
+    return (
+        "\n".join([line(heads), line(["-" * width for width in widths]), *map(line, cells)]) + "\n"
+    )
+
+
+def _csv(answer: Answer) -> str:
+    return csv_for_people(answer.columns, ([_exact(value) for value in row] for row in answer.rows))
+
+
+def _json(answer: Answer) -> str:
+    document = {
+        "metrics": [{"name": name, "unit": answer.units.get(name)} for name in answer.metrics],
+        "columns": list(answer.columns),
+        "rows": [[_exact(value) for value in row] for row in answer.rows],
+        "notes": list(answer.notes),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _chart(answer: Answer, width: int, bar: str) -> str:
+    first_metric = len(answer.columns) - len(answer.metrics)
+    cells = _cells(answer)
+    labels = [" ".join(row[:first_metric]) or "all" for row in cells]
+    longest = max(map(len, labels), default=0)
+    parts = []
+    for place, name in enumerate(answer.metrics, start=first_metric):
+        values = [row[place] for row in answer.rows]
+        shown = [row[place] for row in cells]
+        room = max(NARROWEST_BAR, width - longest - max(map(len, shown), default=0) - GAPS)
+        largest = max((abs(float(value)) for value in values if value is not None), default=0.0)
+        widest = max(map(len, shown), default=0)
+        lines = [_heading(answer, name)]
+        for label, value, told in zip(labels, values, shown, strict=True):
+            share = abs(float(value or 0)) / largest if largest else 0.0
+            drawn = (bar if value is None or value >= 0 else "<") * round(share * room)
+            lines.append(f"{label.ljust(longest)}  {told.rjust(widest)}  {drawn}".rstrip())
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _cells(answer: Answer) -> list[list[str]]:
+    """Every value for people; days alone only where a column holds nothing but days."""
+    columns = list(zip(*answer.rows, strict=True))
+    days = [
+        all(
+            value is None or not isinstance(value, datetime) or value.time() == MIDNIGHT
+            for value in column
+        )
+        for column in columns
+    ]
+    return [
+        [_shown(value, day) for value, day in zip(row, days, strict=True)] for row in answer.rows
+    ]
+
+
+def _shown(value: Any, day: bool) -> str:
+    if value is None:
+        return NOTHING
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d}" if day else f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, float | Decimal):
+        return f"{value:.6f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def _exact(value: Any) -> Any:
+    """JSON and CSV keep every digit; an instant is a clock in UTC."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
+_WRITERS: dict[str, Callable[[Answer], str]] = {"table": _table, "csv": _csv, "json": _json}
+FORMATS = (*_WRITERS, "chart")

@@ -1,0 +1,178 @@
+"""datacontract-cli as enforcer: a contract compiled for it, which avoids its known traps.
+
+Every rule is a quality entry of its own with the rule's id, so that no two rules share a metric of one
+column: datacontract-cli 1.2.8 fails every check of a table then ("Duplicate column name"). An open
+interval, which does the same, a condition, and what has no metric are SQL. Types and required columns of
+the schema are left out, because they would be checks without a rule.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from mbp.contracts.model import Contract, Rule
+from mbp.quality.attribution import safe_message
+from mbp.quality.enforcement.compiled import query_of
+from mbp.quality.enforcement.results import Check, RuleResult, Verdict, complete
+from mbp.runs.dbt_process import environment
+
+# Its words for a table that it could not look at, which it calls a failed check.
+UNREADABLE = "Could not read model"
+SERVER = "checked"
+API_VERSION = "v3.1.0"
+SCHEMA = "marts"
+METRICS = {"not_null": "nullValues", "unique": "duplicateValues"}
+
+
+def compile_rule(
+    rule: Rule, query: str, listed: frozenset[str] = frozenset()
+) -> tuple[dict[str, Any], Check]:
+    """The rule as a quality entry, and how it is run.
+
+    Args:
+        listed: columns with a closed list, whose one `invalidValues` is taken by it.
+    """
+    entry: dict[str, Any] = {"id": rule.id, "name": rule.id, "description": rule.description}
+    arguments = rule.arguments
+    if rule.family in METRICS and rule.column:
+        return entry | {"type": "library", "metric": METRICS[rule.family], "mustBe": 0}, Check(
+            rule.id
+        )
+    values = arguments.get("values")
+    if rule.family == "accepted_values" and rule.column and values:
+        return entry | {
+            "type": "library",
+            "metric": "invalidValues",
+            "mustBe": 0,
+            "arguments": {"validValues": list(values)},
+        }, Check(rule.id)
+    if rule.family == "pattern" and rule.column and rule.column not in listed:
+        return entry | {
+            "type": "library",
+            "metric": "invalidValues",
+            "mustBe": 0,
+            "arguments": {"pattern": arguments["regex"]},
+        }, Check(rule.id)
+    if rule.family == "volume":
+        bounds = {"min_value": "mustBeGreaterOrEqualTo", "max_value": "mustBeLessOrEqualTo"}
+        limits = {bounds[key]: arguments[key] for key in bounds if key in arguments}
+        return entry | {"type": "library", "metric": "rowCount", **limits}, Check(rule.id)
+    sql = f"select count(*) from (\n{query}\n) as failing_rows"
+    reason = f"datacontract-cli has no metric for {rule.family} that stands alone"
+    return entry | {"type": "sql", "query": sql, "mustBe": 0}, Check(rule.id, query, reason)
+
+
+def feed(
+    contract: Contract, queries: Mapping[str, str], server: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Check]]:
+    """The contract as it is fed to datacontract-cli, and rule id -> how it is run.
+
+    Raises:
+        MbpError: a rule without compiled SQL.
+    """
+    checks: dict[str, Check] = {}
+    table_rules: list[dict[str, Any]] = []
+    column_rules: dict[str, list[dict[str, Any]]] = {}
+    listed = frozenset(
+        str(rule.column)
+        for rule in contract.rules
+        if rule.family == "accepted_values" and rule.column
+    )
+    for rule in contract.rules:
+        entry, checks[rule.id] = compile_rule(rule, query_of(rule, queries), listed)
+        if entry["type"] == "library" and rule.column:
+            column_rules.setdefault(rule.column, []).append(entry)
+        else:
+            table_rules.append(entry)
+    properties = []
+    for column in contract.columns:
+        found: dict[str, Any] = {"name": column.name, "logicalType": column.logical_type}
+        if column.name in column_rules:
+            found["quality"] = column_rules[column.name]
+        properties.append(found)
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": "DataContract",
+        "id": contract.contract_id,
+        "name": contract.name,
+        "version": contract.version,
+        "status": contract.status or "active",
+        "servers": [{"server": SERVER, "schema": SCHEMA, **server}],
+        "schema": [
+            {
+                "name": contract.dataset,
+                "physicalName": contract.dataset,
+                "properties": properties,
+                "quality": table_rules,
+            }
+        ],
+    }
+    return document, checks
+
+
+def run(
+    contracts: Sequence[Contract],
+    queries: Mapping[str, str],
+    server: Mapping[str, Any],
+    credentials: Mapping[str, str],
+) -> list[RuleResult]:
+    """`datacontract test` of every contract.
+
+    Args:
+        server: of ODCS: type, host, port, database, or the path of a DuckDB file.
+        credentials: DATACONTRACT_POSTGRES_USERNAME and ..._PASSWORD.
+    """
+    from datacontract.data_contract import DataContract
+
+    found: list[RuleResult] = []
+    for contract in contracts:
+        document, checks = feed(contract, queries, server)
+        started = time.perf_counter()
+        with environment(credentials):
+            tested = DataContract(
+                data_contract_str=yaml.safe_dump(document, sort_keys=False), server=SERVER
+            ).test()
+        each = (time.perf_counter() - started) / max(1, len(checks))
+        severities = {rule.id: rule.severity for rule in contract.rules}
+        for check in tested.checks or ():
+            rule_id = str(check.qualityId or check.name)
+            if rule_id in checks:
+                found.append(
+                    _result(check, checks[rule_id], contract.dataset, severities[rule_id], each)
+                )
+    wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
+    return complete(found, wanted, "datacontract")
+
+
+def _result(check: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
+    told = str(getattr(check.result, "value", check.result))
+    verdict: Verdict = "error"
+    if told == "passed":
+        verdict = "pass"
+    elif told in ("failed", "warning") and not str(check.reason or "").startswith(UNREADABLE):
+        verdict = "warn" if severity == "warning" else "fail"
+    rows = None if verdict == "error" else _rows(check.diagnostics)
+    return RuleResult(
+        plan.rule_id,
+        dataset,
+        "datacontract",
+        verdict,
+        0 if verdict == "pass" else rows,
+        seconds,
+        plan.query is None,
+        plan.reason if verdict == "pass" else safe_message(str(check.reason or "")),
+    )
+
+
+def _rows(diagnostics: Any) -> int | None:
+    """The measured number, where the diagnostics name one."""
+    if not isinstance(diagnostics, Mapping):
+        return None
+    for key in ("value", "actual", "count", "measure"):
+        if isinstance(diagnostics.get(key), int | float):
+            return int(diagnostics[key])
+    return None

@@ -1,0 +1,62 @@
+"""dbt as enforcer: its own run of the tests that carry the rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mbp.contracts.model import Rule
+from mbp.core.errors import MbpError
+from mbp.quality.enforcement.results import RuleResult, Verdict, complete
+from mbp.quality.findings import Finding, collect
+from mbp.runs.dbt_process import run_dbt
+
+
+def run(
+    root: Path, rules: Sequence[Rule], target: str, changes: Mapping[str, str] | None = None
+) -> list[RuleResult]:
+    """`dbt test` on the target.
+
+    Raises:
+        MbpError: dbt could not run at all.
+    """
+    with TemporaryDirectory() as folder:
+        outcome = run_dbt(
+            root, ["test"], target=target, artifacts=Path(folder), changes=changes, quiet=True
+        )
+        if outcome.problem:
+            raise MbpError(
+                f"dbt test stopped: {outcome.problem}",
+                cure="make `dbt test` pass first; `mbp doctor` looks at the machine",
+            )
+        target_folder = Path(folder) / "target"
+        manifest = json.loads((target_folder / "manifest.json").read_text(encoding="utf-8"))
+        results = json.loads((target_folder / "run_results.json").read_text(encoding="utf-8"))
+    wanted = {rule.id for rule in rules}
+    findings = [one for one in collect(manifest, results, list(rules)) if one.rule_id in wanted]
+    found = as_results(findings, results)
+    return complete(found, [(rule.id, rule.dataset) for rule in rules], "dbt")
+
+
+def as_results(findings: Sequence[Finding], run_results: Mapping[str, Any]) -> list[RuleResult]:
+    """What a run of dbt found, in the words of all engines; what was not judged is an error."""
+    seconds = {
+        one["unique_id"]: float(one.get("execution_time") or 0.0) for one in run_results["results"]
+    }
+    found: list[RuleResult] = []
+    for finding in findings:
+        verdict: Verdict = "error"
+        if finding.verdict == "pass" or finding.verdict == "not measurable":  # noqa: PLR1714
+            verdict = finding.verdict
+        elif finding.verdict == "fail":
+            verdict = "warn" if finding.severity == "warning" else "fail"
+        rows = 0 if verdict == "pass" else finding.failing_rows
+        reason = "" if verdict == "pass" else finding.message
+        taken = seconds.get(str(finding.node), 0.0)
+        found.append(
+            RuleResult(finding.rule_id, finding.dataset, "dbt", verdict, rows, taken, reason=reason)
+        )
+    return found

@@ -1,0 +1,229 @@
+"""The scanner: text, files and members of an archive, in memory. What it finds is reported without its value.
+
+Covered spellings: digits of any script, invisible characters, any space or dash, percent-encoding, quoted-printable,
+JSON and Python escapes, HTML entities, base64 and hexadecimal, two levels deep. Not covered: look-alike letters.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mbp.core.errors import MbpError
+from mbp.quality.masking import mask
+from mbp.quality.privacy import contacts, numbers, secrets
+from mbp.quality.privacy.containers import read_parts
+from mbp.quality.privacy.encoded import tokens
+from mbp.quality.privacy.normal import View, query_string, quoted_printable, views
+from mbp.quality.privacy.page import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
+from mbp.quality.privacy.parts import Unread
+from mbp.quality.privacy.policy import KINDS, UNREAD, Policy
+
+DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
+    "access_token": secrets.access_token,
+    "pix_key": secrets.pix_key,
+    "card": numbers.card,
+    "cnpj": numbers.cnpj,
+    "cpf": numbers.cpf,
+    "email": contacts.email,
+    "phone": contacts.phone,
+    "ip": contacts.ip,
+    "name": contacts.name,
+}
+LONGEST_MASK = 24
+# Base64 of base64, hexadecimal of base64: that deep, each level with its escapes.
+ENCODINGS = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something personal or secret, told so that it can be found again but not read.
+
+    Attributes:
+        kind: one of `mbp.quality.privacy.policy.KINDS`, or `unread`.
+        what: the kind in words.
+        place: a file, or table and column with the mark of the row.
+        line, column: 1-based, in a text; 0 where the place has no lines.
+        masked: its shape: every letter and digit as `*`; what to do about it, when it was not read.
+        digest: equal for equal values; the first 4 hex digits of the SHA-256, too few to guess the value from.
+    """
+
+    kind: str
+    what: str
+    place: str
+    line: int
+    column: int
+    masked: str
+    digest: str
+
+    def __str__(self) -> str:
+        where = f"{self.place}:{self.line}:{self.column}" if self.line else self.place
+        return f"{where}: {self.kind} ({self.what}) {self.masked} {self.digest}"
+
+
+def scan_text(
+    text: str, place: str, policy: Policy, *, table: Table | None = None
+) -> list[Finding]:
+    """Everything personal or secret in a text, in the order of the text.
+
+    Args:
+        place: what findings name; a name that ends in .csv makes the text a table with a header.
+
+    Raises:
+        MbpError: a detector crashed; the message does not hold the text.
+    """
+    found = hits(text, place, policy, table=table)
+    ends = [-1, *(one.start() for one in re.finditer("\n", text))] if found else []
+    findings = []
+    line = 0
+    for hit in found:
+        while line + 1 < len(ends) and ends[line + 1] < hit.start:
+            line += 1
+        findings.append(_finding(hit, place, line + 1, hit.start - ends[line]))
+    return findings
+
+
+def hits(text: str, place: str, policy: Policy, *, table: Table | None = None) -> list[Hit]:
+    """What `scan_text` tells, with spans in `text`; of two that overlap the first in `KINDS` stays.
+
+    Raises:
+        MbpError: a detector crashed; the message does not hold the text.
+    """
+    starts: list[int] = []
+    kept: list[Hit] = []
+    for hit in sorted(
+        _every_hit(text, place, policy, table),
+        key=lambda one: (KINDS.index(one.kind), one.start - one.end, one.start),
+    ):
+        # Those that are kept do not overlap: only the neighbours can.
+        index = bisect_left(starts, hit.start)
+        before_ends = index == 0 or kept[index - 1].end <= hit.start
+        if before_ends and (index == len(kept) or hit.end <= kept[index].start):
+            starts.insert(index, hit.start)
+            kept.insert(index, hit)
+    return kept
+
+
+def scan_lines(
+    values: Sequence[tuple[str, str]], place: str, column: str, policy: Policy
+) -> list[Finding]:
+    """Values of a column of a table, each with the mark of its row."""
+    text = "\n".join(re.sub(r"[\r\n]", " ", value) for _, value in values)
+    return [
+        Finding(
+            one.kind,
+            one.what,
+            f"{place} row {values[one.line - 1][0]}",
+            0,
+            0,
+            one.masked,
+            one.digest,
+        )
+        for one in scan_text(text, place, policy, table=Table(column))
+    ]
+
+
+def scan_file(data: bytes, place: str, policy: Policy) -> list[Finding]:
+    """A file in memory and all that is in it; what was not read is a finding of the kind `unread`."""
+    findings: list[Finding] = []
+    for part in read_parts(data, place):
+        if isinstance(part, Unread):
+            findings.append(Finding(UNREAD, part.why, part.place, 0, 0, part.fix, part.digest))
+            continue
+        found = scan_text(part.text, part.place, policy, table=part.table)
+        if part.repeats:
+            known = {(one.kind, one.digest) for one in findings if one.place == part.place}
+            found = [one for one in found if (one.kind, one.digest) not in known]
+        findings += found
+    return findings
+
+
+def scan_bytes(data: bytes, place: str, policy: Policy) -> list[Finding]:
+    """As `scan_file`, for a caller that accepts nothing unread: what was found, or the refusal.
+
+    Raises:
+        MbpError: nothing was found, but something was not read: an unknown kind, a damaged or encrypted archive, or
+            it unpacks to too much.
+    """
+    findings = scan_file(data, place, policy)
+    found = [one for one in findings if one.kind != UNREAD]
+    if findings and not found:
+        one = findings[0]
+        raise MbpError(f"was not looked at: {one.what}", path=one.place, cure=one.masked)
+    return found
+
+
+def scan_members(members: Iterable[tuple[str, bytes]], policy: Policy) -> list[Finding]:
+    """Files in memory, by name.
+
+    Raises:
+        MbpError: there is none, or one cannot be looked at.
+    """
+    findings: list[Finding] = []
+    count = 0
+    for name, data in members:
+        count += 1
+        findings += scan_text(name, f"name of member {count}", policy)
+        findings += scan_bytes(data, name, policy)
+    if not count:
+        raise MbpError("nothing was looked at: there are no members", cure="build the pack again")
+    return findings
+
+
+def _every_hit(
+    text: str, place: str, policy: Policy, table: Table | None, depth: int = ENCODINGS
+) -> Iterator[Hit]:
+    """Hits of the text, of its quoted-printable reading, and of the tokens that encode other text."""
+    layers = views(text)
+    plain = layers[-1].text if layers else text
+    if table is None and place.endswith((".csv", ".tsv")):
+        table = csv_table(plain)
+    elif isinstance(table, CsvTable):
+        table = CsvTable(plain, list(table.names), table.delimiter)
+    page = Page(plain, policy, table)
+    for hit in _detected(page, place):
+        yield _back(hit, layers)
+    for reading in (quoted_printable, query_string) if depth else ():
+        other = reading(plain)
+        if other:
+            for hit in _every_hit(other.text, "", policy, None, depth - 1):
+                yield _back(hit, [*layers, other])
+    for token in tokens(plain) if depth else ():
+        # What stands before it says what it is: `Authorization: Basic`, `cpf=`.
+        before = page.before(token.start, BEFORE_CHARACTERS)
+        for hit in _every_hit(f"{before} {token.text}", "", policy, None, depth - 1):
+            if hit.start > len(before):
+                what = hit.what if " in " in hit.what else f"{hit.what} in {token.encoding}"
+                whole = Hit(token.start, token.end, hit.kind, what, hit.value)
+                yield _back(whole, layers)
+
+
+def _back(hit: Hit, layers: Sequence[View]) -> Hit:
+    """The hit with its place in the original."""
+    start, end = hit.start, hit.end
+    for layer in reversed(layers):
+        start, end = layer.original(start, end)
+    return Hit(start, end, hit.kind, hit.what, hit.value)
+
+
+def _detected(page: Page, place: str) -> Iterator[Hit]:
+    for kind, detector in DETECTORS.items():
+        try:
+            yield from detector(page)
+        except MbpError:
+            raise
+        except Exception as error:
+            # The error may quote what it choked on.
+            raise MbpError(
+                f"the detector of {kind} failed with {type(error).__name__}: it was not looked through",
+                path=place,
+                cure="look through that file by hand, and report what it choked on",
+            ) from None
+
+
+def _finding(hit: Hit, place: str, line: int, column: int) -> Finding:
+    masked = re.sub(r"[^\W_]", "*", hit.value)
+    masked = masked if len(masked) <= LONGEST_MASK else f"{masked[:LONGEST_MASK]}…"
+    return Finding(hit.kind, hit.what, place, line, column, masked, mask(hit.value))

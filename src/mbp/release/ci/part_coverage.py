@@ -1,0 +1,43 @@
+"""Documentation coverage against main."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mbp.quality.coverage.measure import DESCRIBED, MISSING
+from mbp.release.ci.parts import Part, State, literal
+from mbp.release.ci.reading import Record, Unseen
+
+Document = Mapping[str, Any]
+
+
+def coverage_part(title: str, document: Document, base: Document | Unseen, record: Record) -> Part:
+    """The part, from two reports of `mbp docs coverage --json`."""
+    now = f"{document['percent']:.2f} % ({document['described']} of {document['total']})"
+    missing = [one for one in document["items"] if one["state"] == MISSING]
+    state: State = "fail" if record.exit_code else "pass"
+    if not document["total"]:
+        return Part(title, "could not look", "nothing is there to describe", (), record.seconds)
+    if isinstance(base, Unseen):
+        told = f"{now}; could not compare with main: {base.reason}"
+        found: State = "fail" if state == "fail" else "could not look"
+        return Part(title, found, told, _items(missing), record.seconds)
+    change = document["percent"] - base["percent"]
+    described = {_key(one) for one in base["items"] if one["state"] == DESCRIBED}
+    lost = [one for one in missing if _key(one) in described]
+    known = {_key(one) for one in base["items"]}
+    fresh = [one for one in missing if _key(one) not in known]
+    headline = f"{now}, {change:+.2f} points against main"
+    items = (*_items(lost, "no longer described"), *_items(fresh, "new and not described"))
+    return Part(title, state, headline, items, record.seconds)
+
+
+def _key(one: Document) -> tuple[str, str]:
+    return str(one["unique_id"]), str(one["column"] or "")
+
+
+def _items(found: list[Any], told: str = "not described") -> tuple[str, ...]:
+    return tuple(
+        f"- {told}: {literal('.'.join(part for part in _key(one) if part))}" for one in found
+    )

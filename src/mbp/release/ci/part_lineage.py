@@ -1,0 +1,82 @@
+"""Who notices: from what is modified along dbt's child_map down to the exposures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mbp.release.ci.parts import Part, counted, literal, named
+from mbp.release.ci.reading import Unseen
+
+MOST_NAMES = 20
+BUILT = ("model", "seed", "snapshot")
+Document = Mapping[str, Any]
+
+
+def reached(manifest: Document, start: Iterable[str]) -> list[str] | Unseen:
+    """Everything that comes after `start`, itself left out, sorted."""
+    children = manifest.get("child_map")
+    if not isinstance(children, dict):
+        return Unseen("the manifest has no child_map")
+    first = set(start)
+    seen: set[str] = set()
+    waiting = sorted(first)
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        if not isinstance(below, list) or not all(isinstance(one, str) for one in below):
+            return Unseen("the child_map of the manifest is not of the expected form")
+        waiting += [one for one in below if one not in seen]
+        seen.update(below)
+    return sorted(seen - first)
+
+
+def lineage_part(
+    title: str, manifest: Document, base: Document, modified: list[str]
+) -> Part | Unseen:
+    """The part.
+
+    Args:
+        manifest: of this commit.
+        base: that of main; what is gone is seen there.
+        modified: unique ids, as `dbt ls --select state:modified` tells them.
+    """
+    gone = sorted(set(base["nodes"]) - set(manifest["nodes"]))
+    gone = [one for one in gone if one.partition(".")[0] in BUILT]
+    changed = sorted(one for one in set(modified) if one.partition(".")[0] in BUILT)
+    found = reached(manifest, changed)
+    lost = reached(base, gone)
+    if isinstance(found, Unseen):
+        return found
+    if isinstance(lost, Unseen):
+        return lost
+    models = [one for one in found if one.startswith("model.")]
+    exposures = sorted({one for one in (*found, *lost) if one.startswith("exposure.")})
+    headline = f"{counted(len(changed), 'node')} changed, {len(gone)} gone;"
+    headline += (
+        f" reaches {counted(len(models), 'model')} and {counted(len(exposures), 'exposure')}"
+    )
+    items = []
+    if changed:
+        items.append(f"- changed: {named([_name(one) for one in changed], MOST_NAMES)}")
+    if gone:
+        items.append(f"- **gone**: {named([_name(one) for one in gone], MOST_NAMES)}")
+    if models:
+        items.append(f"- reaches: {named([_name(one) for one in models], MOST_NAMES)}")
+    items += [_exposure(one, manifest, base) for one in exposures]
+    return Part(title, "pass", headline, tuple(items))
+
+
+def _name(unique_id: str) -> str:
+    """`model mbp_quotes`"""
+    kind, _, rest = unique_id.partition(".")
+    return f"{kind} {rest.partition('.')[2]}"
+
+
+def _exposure(unique_id: str, *manifests: Document) -> str:
+    for manifest in manifests:
+        exposures = manifest.get("exposures")
+        found = exposures.get(unique_id) if isinstance(exposures, dict) else None
+        owner = found.get("owner") if isinstance(found, dict) else None
+        if isinstance(owner, dict):
+            return f"- {literal(_name(unique_id))}, owner {literal(owner.get('name') or 'unknown')}"
+    return f"- {literal(_name(unique_id))}, owner unknown"

@@ -1,0 +1,92 @@
+"""Rules that do not hold: whose they are, and rows that show it, personal values masked once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mbp.core.errors import MbpError
+from mbp.quality.masking import MASKED, mask
+from mbp.quality.privacy.page import Table
+from mbp.quality.privacy.policy import Policy
+from mbp.quality.privacy.scan import hits
+from mbp.release.ci.parts import Part, State, counted, literal
+from mbp.release.ci.reading import Record
+
+MOST_ROWS = 5
+NOT_LOOKED = ("skipped", "not run", "error", "not measurable")
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Veil:
+    """What may not be shown: columns of a classified name, values by the policy of A108.
+
+    What is shown here may come from a fork: nothing of it can be followed, so the name alone decides.
+    """
+
+    classified: frozenset[str]
+    policy: Policy
+
+    def over(self, column: str, value: Any) -> Any:
+        """The value, or its mask. What a fork sends may hold what its own masking let through."""
+        if value is None or (isinstance(value, str) and MASKED.fullmatch(value)):
+            return value
+        if column.lower() in self.classified or self._tells(column, str(value)):
+            return mask(value)
+        return value
+
+    def _tells(self, column: str, text: str) -> bool:
+        try:
+            return bool(hits(text, "sample", self.policy, table=Table(column)))
+        except MbpError:  # a value that a detector cannot read is not shown
+            return True
+
+
+def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Part:
+    """The part, from what `mbp ci rules` wrote."""
+    findings = document["findings"]
+    failing = [one for one in findings if one["verdict"] == "fail"]
+    errors = [one for one in failing if one["severity"] == "error"]
+    blind = [one for one in findings if one["verdict"] in NOT_LOOKED]
+    passed, carried = document["passed"], len(document["carried_over"])
+    state: State = "fail" if errors else "could not look" if blind or document["stale"] else "pass"
+    words = [f"{counted(passed, 'check')} held"]
+    if carried:
+        words.append(f"{carried} hold on main and nothing under them changed")
+    if errors:
+        words.append(f"{counted(len(errors), 'rule')} broken")
+    if len(failing) > len(errors):
+        words.append(f"{counted(len(failing) - len(errors), 'warning')}")
+    if blind:
+        words.append(f"could not look at {counted(len(blind), 'rule')}")
+    if document["stale"]:
+        words.append("the results may be stale")
+    if not passed and not carried and not findings:
+        state, words = "could not look", ["no rule was checked"]
+    items = [f"- stale: {literal(one)}" for one in document["stale"]]
+    items += [_finding(one, veil) for one in findings]
+    return Part(title, state, ", ".join(words), tuple(items), record.seconds)
+
+
+def _finding(one: Document, veil: Veil) -> str:
+    kind = "**broken**" if one["severity"] == "error" else "warning"
+    if one["verdict"] in NOT_LOOKED:
+        kind = f"**could not look** ({one['verdict']})"
+    known = one["failing_rows"] and "failing row" not in one["message"]
+    rows = f", {counted(one['failing_rows'], 'failing row')}" if known else ""
+    lines = [
+        f"- {kind}: {literal(one['rule_id'])} of {literal(one['dataset'])}, owner"
+        f" {literal(one['owner'])}{rows}: {literal(one['message'])}"
+    ]
+    lines += [f"  - {_row(row, veil)}" for row in one["sample"]["rows"][:MOST_ROWS]]
+    return "\n".join(lines)
+
+
+def _row(row: Mapping[str, Any], veil: Veil) -> str:
+    cells = []
+    for name, value in row.items():
+        shown = veil.over(name, value)
+        cells.append(f"{name}={'null' if shown is None else shown}")
+    return literal(", ".join(cells), 400)

@@ -1,0 +1,102 @@
+"""What the front matter says, held against the file, the calendar and the project."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from mbp.core.schema_check import did_you_mean
+from mbp.core.yaml_io import read
+from mbp.release.documents.codes import Problem
+from mbp.release.documents.policy import FILE
+from mbp.release.documents.reading import Document, linked_files, read_body
+from mbp.release.documents.world import World
+
+REVIEWED = ("runbook", "plan")
+Check = Callable[[Document, World, date], Iterator[Problem]]
+
+
+def problems(document: Document, world: World, today: date) -> Iterator[Problem]:
+    """Everything that is wrong with the front matter; only its form where that is wrong."""
+    if document.problem is not None:
+        yield Problem("DOC-002", document.problem.line, document.problem.what)
+        return
+    for one in document.form:
+        yield Problem("DOC-003", one.line, one.what, one.cure or "")
+    if document.whole:
+        for check in CHECKS:
+            yield from check(document, world, today)
+
+
+def _name(document: Document, _world: World, _today: date) -> Iterator[Problem]:
+    name, stem = document.name, Path(document.path).stem
+    prefix = f"{name.lower().replace('-', '_')}_"
+    matches = stem.startswith(prefix) if document.kind == "adr" else stem == name
+    if not matches:
+        yield Problem(
+            "DOC-004", document.line("id"), f"the id is {name}, the file {Path(document.path).name}"
+        )
+    title = str(document.values["title"])
+    wanted = f"{name}: {title}" if document.kind == "adr" else title
+    first = document.body.headings[0] if document.body.headings else None
+    if first is None or first.level != 1 or first.title != wanted:
+        found = f"the first heading is {first.title!r}" if first else "there is no heading"
+        yield Problem("DOC-005", first.line if first else None, f"{found}, not {wanted!r}")
+
+
+def _dates(document: Document, world: World, today: date) -> Iterator[Problem]:
+    line, text = document.line("date"), str(document.values["date"])
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        yield Problem("DOC-010", line, f"{text} is no day")
+        return
+    if day > today:
+        yield Problem("DOC-010", line, f"{text} lies in the future")
+    last = day + timedelta(days=world.policy.review_within_days)
+    if document.kind in REVIEWED and last < today:
+        yield Problem("DOC-011", line, f"last looked at on {text}, due on {last} ({FILE})")
+
+
+def _names(document: Document, world: World, _today: date) -> Iterator[Problem]:
+    known = {
+        "owners": ("DOC-008", world.owners),
+        "watchers": ("DOC-009", world.watchers),
+        "hooks": ("DOC-009", frozenset(world.hooks)),
+        "alarms": ("DOC-009", world.alarms),
+    }
+    for key, (code, names) in known.items():
+        for name in document.listed(key):
+            if name not in names:
+                what = f"{key}: {name} does not exist"
+                yield Problem(code, document.line(key), what, did_you_mean(name, names))
+
+
+def _published(document: Document, world: World, _today: date) -> Iterator[Problem]:
+    places = document.listed("published")
+    if document.kind == "adr" and document.values["status"] == "accepted" and not places:
+        yield Problem("DOC-012", document.line("published"), "it is published nowhere")
+    for place in places:
+        if not leads_to(world.root, place, document.path):
+            what = f"{place} does not exist, or does not link to it"
+            yield Problem("DOC-012", document.line("published"), what)
+
+
+def leads_to(root: Path, place: str, path: str) -> bool:
+    """The Markdown file `place` of the project links to the document `path`."""
+    file = (root / place).resolve()
+    if not file.is_relative_to(root.resolve()) or not file.is_file():
+        return False
+    body = read_body(read(file, shown_as=place))
+    return (root / path).resolve() in set(linked_files(body, file.parent))
+
+
+def _placeholders(document: Document, _world: World, _today: date) -> Iterator[Problem]:
+    title = str(document.values["title"])
+    if re.search(r"\b(TODO|TBD|FIXME)\b", title):
+        yield Problem("DOC-015", document.line("title"), "the title is a placeholder")
+
+
+CHECKS: tuple[Check, ...] = (_name, _dates, _names, _published, _placeholders)

@@ -1,0 +1,116 @@
+"""What no document can say alone: numbers without a gap, who supersedes whom, and runbooks for what calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mbp.contracts.alarm_limits import FILE as ALARMS
+from mbp.contracts.hook_policy import HOOKS
+from mbp.core.reporting import Finding
+from mbp.release.documents.codes import RULES, Problem
+from mbp.release.documents.policy import KINDS
+from mbp.release.documents.reading import Document
+from mbp.release.documents.world import World
+
+PLACES = {"adr": "docs/adr", "runbook": "docs/runbooks", "plan": "docs/pre_ga_plan.md"}
+
+
+def findings(documents: Sequence[Document], world: World) -> Iterator[Finding]:
+    """Everything that is wrong with the documents together."""
+    for kind in KINDS:
+        if not any(one.kind == kind for one in documents):
+            what = f"there is no document of the kind {kind}"
+            yield Finding("DOC-001", "error", PLACES[kind], None, kind, what, RULES["DOC-001"].cure)
+    yield from _numbering([one for one in documents if one.kind == "adr"])
+    yield from _succession({one.name: one for one in documents if one.kind == "adr"})
+    runbooks = {one.path: one for one in documents if one.kind == "runbook"}
+    yield from _hooks(runbooks, world)
+    yield from _alarms(runbooks, world)
+
+
+def _numbering(decisions: Sequence[Document]) -> Iterator[Finding]:
+    ordered = sorted((one for one in decisions if one.whole), key=lambda one: (one.name, one.path))
+    for index, one in enumerate(ordered, 1):
+        wanted = f"ADR-{index:03d}"
+        if one.name != wanted:
+            twice = index > 1 and ordered[index - 2].name == one.name
+            what = f"{one.name} stands twice" if twice else f"expected {wanted}, found {one.name}"
+            yield Problem("DOC-006", one.line("id"), what).at(one.path, one.name)
+            return
+
+
+def _succession(decisions: Mapping[str, Document]) -> Iterator[Finding]:
+    mirrored = {"supersedes": "superseded_by", "superseded_by": "supersedes"}
+    for name, one in decisions.items():
+        for key, other_key in mirrored.items():
+            for other in one.listed(key):
+                if other not in decisions:
+                    what = f"{key}: there is no {other}"
+                elif name not in decisions[other].listed(other_key):
+                    what = f"{key}: {other} does not name {name} under {other_key}"
+                else:
+                    continue
+                yield Problem("DOC-007", one.line(key), what).at(one.path, name)
+        if bool(one.listed("superseded_by")) != (one.values.get("status") == "superseded"):
+            what = f"its status is {one.values.get('status')}, superseded_by names"
+            what += f" {', '.join(one.listed('superseded_by')) or 'nothing'}"
+            yield Problem("DOC-007", one.line("status"), what).at(one.path, name)
+        if _comes_back(name, decisions):
+            what = "it supersedes itself, by others or alone"
+            yield Problem("DOC-007", one.line("supersedes"), what).at(one.path, name)
+
+
+def _comes_back(name: str, decisions: Mapping[str, Document]) -> bool:
+    waiting, seen = list(decisions[name].listed("supersedes")), set[str]()
+    while waiting:
+        one = waiting.pop()
+        if one == name:
+            return True
+        if one in decisions and one not in seen:
+            seen.add(one)
+            waiting += decisions[one].listed("supersedes")
+    return False
+
+
+def _hooks(runbooks: Mapping[str, Document], world: World) -> Iterator[Finding]:
+    for name, hook in world.hooks.items():
+        runbook = runbooks.get(str(hook.get("runbook")))
+        if runbook is None:
+            what = f"its runbook {hook.get('runbook')} is not there"
+            yield Problem("DOC-013", hook["line"], what).at(HOOKS, name)
+            continue
+        kpi = world.kpis.get(str(hook.get("kpi")))
+        wanted: dict[str, Sequence[str]] = {"hooks": [name]}
+        if kpi is not None:
+            wanted |= {"watchers": [kpi.watcher], "owners": kpi.owners}
+        yield from _unnamed(runbook, wanted, f"the hook {name}")
+    for runbook in runbooks.values():
+        for name in runbook.listed("hooks"):
+            if name in world.hooks and world.hooks[name].get("runbook") != runbook.path:
+                what = f"hooks: the runbook of {name} is {world.hooks[name].get('runbook')}"
+                yield Problem("DOC-013", runbook.line("hooks"), what).at(runbook.path, runbook.name)
+
+
+def _alarms(runbooks: Mapping[str, Document], world: World) -> Iterator[Finding]:
+    runbook = runbooks.get(world.alarm_runbook)
+    if runbook is None:
+        what = f"the runbook {world.alarm_runbook} is not there"
+        yield Problem("DOC-013", None, what).at(ALARMS, "runbook")
+        return
+    yield from _unnamed(runbook, {"alarms": sorted(world.alarms)}, "the alarms")
+
+
+def _unnamed(
+    runbook: Document, wanted: Mapping[str, Sequence[Any]], whose: str
+) -> Iterator[Finding]:
+    if not runbook.whole:
+        return  # told as what it is: nobody can say what it names
+    for key, names in wanted.items():
+        missing = [one for one in names if one not in runbook.listed(key)]
+        if missing:
+            what = f"{key}: {', '.join(missing)} of {whose} is not named"
+            yield Problem("DOC-013", runbook.line(key), what).at(runbook.path, runbook.name)
+    if runbook.values["status"] != "active":
+        what = f"its status is {runbook.values['status']}, and it is the runbook of {whose}"
+        yield Problem("DOC-013", runbook.line("status"), what).at(runbook.path, runbook.name)

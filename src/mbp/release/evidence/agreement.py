@@ -1,0 +1,261 @@
+"""Does the inside of a pack agree with itself: report and evidence, report and signatures?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mbp.contracts.waiver import APPROVERS, SUFFIX, Waiver, read_waiver
+from mbp.contracts.waiver import FOLDER as WAIVERS
+from mbp.core.schema_check import as_json
+from mbp.release.evidence.archive import safe_name
+from mbp.release.evidence.container import Finding
+from mbp.release.evidence.demanded import (
+    checks_of,
+    evidence_counts,
+    read_definition,
+    report_answers,
+    waiver_stands_in,
+)
+from mbp.release.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
+from mbp.release.gate.report import GO, NO_GO
+from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off_subject
+from mbp.release.signing import AllowedSigners
+from mbp.release.signing.statements import Subject, digest, read_statements
+from mbp.runs.derive import contradiction
+from mbp.runs.envelope import KEYS, VERSION
+
+GOOD = ("pass", "waived")
+MEASUREMENTS = "target/evidence"
+# What a measurement of `mbp.runs.envelope` has in every version; a bill of materials in the same folder has not.
+MEASUREMENT_KEYS = {"verdict", "content", "summary"}
+
+
+@dataclass
+class Statements:
+    """Sign-offs and approvals.
+
+    Attributes:
+        told: what each came to.
+    """
+
+    told: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Finding]:
+    """The verdict follows from the checks, and the counts are theirs."""
+    path = report_path(gate)
+    try:
+        results = report["results"]
+        verdicts = [one["verdict"] for one in results]
+        wanted = GO if results and all(one in GOOD for one in verdicts) else NO_GO
+        if report["verdict"] != wanted:
+            yield Finding("verdict", path, f"says {report['verdict']}, its checks say {wanted}")
+        tally = Counter(verdicts)
+        counts = {name: tally[name] for name in report["counts"]}
+        if report["counts"] != counts or sum(counts.values()) != len(verdicts):
+            yield Finding("verdict", path, "the counts are not those of its checks")
+        if report["gate"] != gate:
+            yield Finding("verdict", path, f"is of the gate {report['gate']}, not of {gate}")
+    except (KeyError, TypeError) as error:
+        yield Finding("verdict", path, f"is no report of a gate ({type(error).__name__}: {error})")
+
+
+def evidence_agrees(
+    report: Mapping[str, Any], members: Mapping[str, bytes], groups: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """What a passed check rests on is in the pack, and of the source that was judged."""
+    definition = str(groups["definition"])
+    demanded = read_definition(members.get(definition, b""), definition)
+    if demanded is None or digest(as_json(demanded)) != report["definition_sha256"]:
+        yield Finding("definition", definition, "is not the definition that the gate was judged by")
+        return
+    yield from report_answers(report, demanded)
+    checks = checks_of(demanded)
+    measured = set(groups["groups"][EVIDENCE_GROUP]["members"])
+    # Each file is read once, however many checks name it.
+    measurements: dict[str, Mapping[str, Any]] = {}
+    for place in sorted(measured):
+        yield from _measurement(place, members, measurements)
+    folders = _folders(members)
+    for one in report["results"]:
+        if one["verdict"] not in GOOD:
+            continue
+        check = checks.get(str(one["id"]))
+        if one["verdict"] == "pass" and (
+            name := (check or {"source": {}})["source"].get("evidence")
+        ):
+            # An entry without the keys of a measurement would be held to nothing.
+            named = (measurements[place] for place in one["evidence"] if place in measurements)
+            if not any(each["name"] == name for each in named):
+                told = f"is no measurement in the pack, and the check {one['id']} passed on it"
+                yield Finding("missing_evidence", f"{MEASUREMENTS}/{name}.json", told)
+        for place in dict.fromkeys(one["evidence"]):
+            if place in measurements:
+                yield from _of_this_source(report, one, place, measurements[place])
+                yield from evidence_counts(report, one, check, demanded, place, measurements[place])
+            elif place not in measured and not _there(place, members, folders):
+                told = f"the check {one['id']} passed on it, and it is not in the pack"
+                yield Finding("missing_evidence", place, told)
+
+
+def _measurement(
+    place: str, members: Mapping[str, bytes], found: dict[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """Reads a measurement into `found`; says so when its verdict does not follow from its content."""
+    try:
+        document = json.loads(members[place])
+    except (ValueError, RecursionError) as error:
+        if place.endswith(".json"):
+            yield Finding("evidence", place, f"is no JSON ({error})")
+        return
+    if not isinstance(document, dict) or not document.keys() >= MEASUREMENT_KEYS:
+        return
+    found[place] = document
+    if Path(place).stem != document["name"]:
+        yield Finding("evidence", place, f"is the measurement {document['name']!r}")
+    if wrong := contradiction(document, members.get):
+        yield Finding("underived", place, wrong)
+
+
+def _folders(members: Mapping[str, bytes]) -> set[str]:
+    return {str(folder) for name in members for folder in PurePosixPath(name).parents}
+
+
+def _there(place: str, members: Mapping[str, bytes], folders: set[str]) -> bool:
+    if place in members or relation_path(place) in members:
+        return True
+    # A folder may be empty; a file may not be missing.
+    return not Path(place).suffix or place in folders
+
+
+def _of_this_source(
+    report: Mapping[str, Any], check: Mapping[str, Any], place: str, found: Mapping[str, Any]
+) -> Iterator[Finding]:
+    if found.get("version") != VERSION or not found.keys() >= KEYS:
+        told = f"is no measurement of version {VERSION}, and the check {check['id']} {check['verdict']} on it"
+        yield Finding("evidence", place, told)
+        return
+    if found["source"] != report["source"] or found["source_after"] != report["source"]:
+        told = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
+        yield Finding("other_source", place, told)
+    if check["verdict"] == "pass" and found["target"] == report["target"]:
+        if found["warehouse"] is None or found["warehouse"] != report["warehouse"]:
+            told = (
+                f"is of another warehouse than the pack, and the check {check['id']} passed on it"
+            )
+            yield Finding("other_warehouse", place, told)
+        nodes = found["nodes"]
+        if found["invocation"] is not None and (
+            not isinstance(nodes, dict) or not 0 < nodes["demanded"] <= nodes["covered"]
+        ):
+            told = f"is of a part of the project, and the check {check['id']} passed on it"
+            yield Finding("partial", place, told)
+    if check["verdict"] == "pass" and found["data"] not in (None, report["data"]):
+        told = f"is of another data state than the pack, and the check {check['id']} passed on it"
+        yield Finding("other_data", place, told)
+
+
+def signed_statements(
+    folder: Path,
+    report: Mapping[str, Any],
+    definition: Mapping[str, Any],
+    signers: AllowedSigners,
+    moment: datetime,
+) -> Statements:
+    """Every sign-off and every approval of a waiver that counted, verified again at the time of the decision.
+
+    Args:
+        folder: with the pack's contracts/ in it.
+    """
+    found = Statements()
+    _sign_offs(folder, report, signers, moment, found)
+    checks = checks_of(definition)
+    verified: dict[str, Waiver | None] = {}
+    for one in report["results"]:
+        if one["verdict"] == "waived":
+            for name in dict.fromkeys(str(one["waiver"]).split("+")):
+                if name not in verified:
+                    verified[name] = _waiver(folder, name, signers, moment, found)
+                _stands_in(name, verified[name], one, checks.get(str(one["id"])), moment, found)
+    return found
+
+
+def _sign_offs(
+    folder: Path,
+    report: Mapping[str, Any],
+    signers: AllowedSigners,
+    moment: datetime,
+    found: Statements,
+) -> None:
+    place = f"{FOLDER}/{report['gate']}"
+    counted = {
+        Path(path).stem: one["id"]
+        for one in report["results"]
+        if one["area"] == SIGN_OFF_AREA and one["verdict"] in GOOD
+        for path in one["evidence"]
+        if path.startswith(f"{place}/")
+    }
+    passed = [
+        one for one in report["results"] if one["area"] == SIGN_OFF_AREA and one["verdict"] in GOOD
+    ]
+    if len(counted) != len(passed):
+        told = "a sign-off that counted does not name its statement"
+        found.findings.append(Finding("sign_off", report_path(report["gate"]), told))
+    if report["verdict"] == GO and not counted:
+        told = "it is a go, and nobody signed off"
+        found.findings.append(Finding("sign_off", report_path(report["gate"]), told))
+    if not counted:
+        return
+    subject = Subject.of(report["gate"], sign_off_subject(report))
+    roles = list(counted)
+    signed = read_statements(folder / place, "sign-off", subject, roles, signers, moment)
+    for role, one in signed.items():
+        found.told[f"sign-off {role}"] = "good" if one.valid else one.reason
+        if not one.valid:
+            told = f"counted in {counted[role]}, and is void: {one.reason}"
+            found.findings.append(Finding("sign_off", f"{place}/{role}.json", told))
+
+
+def _waiver(
+    folder: Path, name: str, signers: AllowedSigners, moment: datetime, found: Statements
+) -> Waiver | None:
+    """A waiver, its approvals verified once; None when it cannot be read."""
+    place = f"{WAIVERS}/{name}{SUFFIX}"
+    path = folder / place
+    waiver = read_waiver(path, folder) if safe_name(place) and path.is_file() else None
+    if not isinstance(waiver, Waiver):
+        return None
+    signed = read_statements(
+        waiver.signatures(folder), "waiver-approval", waiver.subject, APPROVERS, signers, moment
+    )
+    for role, one in signed.items():
+        found.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
+        if not one.valid:
+            found.findings.append(Finding("waiver", place, f"{role}: {one.reason}"))
+    return waiver
+
+
+def _stands_in(
+    name: str,
+    waiver: Waiver | None,
+    result: Mapping[str, Any],
+    check: Mapping[str, Any] | None,
+    moment: datetime,
+    found: Statements,
+) -> None:
+    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"stands in for {result['id']}, and"
+    if waiver is None:
+        found.findings.append(Finding("waiver", place, f"{about} cannot be read"))
+        return
+    if not waiver.opened <= moment < waiver.expires:
+        told = f"{about} was not in force when the gate was judged"
+        found.findings.append(Finding("waiver", place, told))
+    for reason in waiver_stands_in(waiver, result, check):
+        found.findings.append(Finding("waiver", place, f"{about} {reason}"))

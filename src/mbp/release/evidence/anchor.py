@@ -1,0 +1,63 @@
+"""An annotated git tag that says which pack was the evidence of a release: what git keeps, a pack cannot take back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mbp.contracts.registry.documents import git
+from mbp.core.errors import MbpError
+from mbp.release.evidence.verify import Verification
+
+VERDICTS = ("go", "no-go")
+
+
+def anchor(root: Path, found: Verification, gate: str) -> tuple[str, bool]:
+    """(the tag, whether it is new) of a pack that was verified.
+
+    Raises:
+        MbpError: the pack did not verify, is of another gate, has no verdict or commit, its commit is not in this
+            repository, or the tag is there and says something else.
+    """
+    if not found.good:
+        first = found.findings[0] if found.findings else "it is empty"
+        raise MbpError(f"the pack does not verify: {first}", cure="build it again")
+    if found.gate != gate:
+        raise MbpError(f"the pack is of the gate {found.gate}, not of {gate}", cure="--gate")
+    if found.verdict not in VERDICTS:
+        raise MbpError("the pack records no verdict", cure="build it again")
+    commit = _commit(root, found.commit)
+    tag = f"anchor-{gate}-{found.root}"
+    message = (
+        f"Evidence of gate {gate}: {found.verdict}\n\n"
+        f"root: {found.root}\n"
+        f"verdict: {found.verdict}\n"
+        f"statement-sha256: {found.statement_sha256}\n"
+        f"commit: {found.commit}\n"
+        f"decided-at: {found.decided_at}"
+    )
+    if git(root, "tag", "--list", tag).strip():
+        _demand_same(root, tag, commit, message)
+        return tag, False
+    git(root, "tag", "--annotate", "--cleanup=verbatim", f"--message={message}", tag, commit)
+    return tag, True
+
+
+def _commit(root: Path, commit: str) -> str:
+    try:
+        return git(root, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").strip()
+    except MbpError as error:
+        raise MbpError(
+            f"the commit {commit[:12]} that the pack is of is not in this repository",
+            cure="fetch it, or build the pack here",
+        ) from error
+
+
+def _demand_same(root: Path, tag: str, commit: str, message: str) -> None:
+    kind = git(root, "cat-file", "-t", tag).strip()
+    told = git(root, "for-each-ref", "--format=%(contents)", f"refs/tags/{tag}").strip()
+    at = git(root, "rev-parse", f"{tag}^{{commit}}").strip()
+    if kind != "tag" or told != message.strip() or at != commit:
+        raise MbpError(
+            f"the tag {tag} is there already and says something else",
+            cure=f"look at it with `git show {tag}`; an anchor is never moved",
+        )

@@ -1,0 +1,143 @@
+"""Does the report in a pack answer the definition in it, and does the evidence say what the report says?
+
+Whoever may sign a pack could sign a report that leaves out a check. Like `mbp.release.evidence.verify` this knows no warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from mbp.contracts.waiver import WAIVER_DAYS, Waiver
+from mbp.core import moments
+from mbp.core.errors import MbpError
+from mbp.core.yaml_io import loads, plain
+from mbp.release.evidence.container import Finding
+from mbp.release.evidence.statement import report_path
+from mbp.release.gate.signoffs import PASS, SIGN_OFF_AREA, SIGN_OFF_ID, WAIVED
+from mbp.runs.derive import UnmeasuredError
+from mbp.runs.derive_runs import actions_done
+from mbp.runs.derive_scans import log_findings
+
+# Rules of the gate (mbp.release.gate.rules_evidence) that pass only on a measurement that passed, and what waivers of single
+# rules or changes stand in for.
+WANT_A_PASS = (
+    "passed_evidence",
+    "live_grants",
+    "no_drift",
+    "no_broken_rule",
+    "every_exercise",
+    "rules_proved",
+)
+WAIVED_BY = {"rule": "no_broken_rule", "change": "no_drift"}
+SAME = ("area", "what", "owner", "waivable")
+
+
+def read_definition(content: bytes, path: str) -> Mapping[str, Any] | None:
+    """The definition of a gate as plain values; None when it cannot be read."""
+    try:
+        found = plain(loads(content.decode("utf-8"), shown_as=path))
+    except (MbpError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def checks_of(definition: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Check -> what is demanded of it, sign-offs aside."""
+    return {str(one["id"]): one for one in definition["checks"]}
+
+
+def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[Finding]:
+    """Each check and each role once and in their order, none that nobody demanded, and none waived that may not be."""
+    path = report_path(str(report["gate"]))
+    checks = checks_of(definition)
+    wanted = [*checks, *(f"{SIGN_OFF_ID}{role}" for role in definition["sign_offs"]["roles"])]
+    present = [str(one["id"]) for one in report["results"]]
+    if present != wanted:
+        there, known = set(present), set(wanted)
+        lacks = [name for name in wanted if name not in there]
+        strange = [name for name in present if name not in known]
+        told = [f"lacks {', '.join(lacks)}"] if lacks else []
+        told += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
+        said = "; ".join(told) or "has its checks in another order, or twice"
+        yield Finding("checklist", path, said)
+    for one in report["results"]:
+        check = checks.get(str(one["id"]))
+        if (one["area"] == SIGN_OFF_AREA) is (check is not None):
+            yield Finding("checklist", path, f"{one['id']} stands in the wrong area")
+        if one["verdict"] == WAIVED and (check is None or check["waivable"] is not True):
+            yield Finding("checklist", path, f"{one['id']} is waived, and cannot be")
+        other = [key for key in SAME if check is not None and one[key] != check[key]]
+        if check is not None and one["no_go"] != check.get("no_go", False):
+            other.append("no_go")
+        if other:
+            told_of = f"{one['id']}: {', '.join(other)} is not what the definition says"
+            yield Finding("checklist", path, told_of)
+
+
+def evidence_counts(
+    report: Mapping[str, Any],
+    result: Mapping[str, Any],
+    check: Mapping[str, Any] | None,
+    definition: Mapping[str, Any],
+    place: str,
+    found: Mapping[str, Any],
+) -> Iterator[Finding]:
+    """A check passed on what a command measured: it passed too, on this target, and was neither too old nor to come.
+
+    Args:
+        result: of the check in the report.
+        check: as the definition has it; None when it has none.
+        found: the measurement.
+    """
+    if (
+        result["verdict"] != PASS
+        or check is None
+        or check["source"].get("evidence") != found["name"]
+    ):
+        return
+    about = f"and the check {result['id']} passed on it"
+    if check["rule"] in WANT_A_PASS and found["verdict"] != "pass":
+        yield Finding("evidence", place, f"says {found['verdict']}, {about}")
+    if inside := _inside(check, found["content"], str(report["source"])):
+        yield Finding("evidence", place, f"{inside}, {about}")
+    if found["target"] not in (None, report["target"]):
+        yield Finding("other_target", place, f"is of the target {found['target']}, {about}")
+    began, ended = (datetime.fromisoformat(found[key]) for key in ("began_at", "ended_at"))
+    decided = datetime.fromisoformat(report["decided_at"])
+    limit = check["source"].get("max_age_hours", definition["evidence_max_age_hours"])
+    why = moments.objection(began, decided, timedelta(hours=limit))
+    if why := why or moments.objection(ended, decided, None):
+        yield Finding("old_evidence", place, f"was measured {why}, {about}")
+
+
+def _inside(check: Mapping[str, Any], content: Mapping[str, Any], source: str) -> str | None:
+    """What in a measurement excludes a pass of a check whose rule judges a part of it; None: nothing."""
+    try:
+        if check["rule"] == "clean_logs":
+            _, findings = log_findings(content)
+            return f"has {findings} findings in log lines" if findings else None
+        if check["rule"] == "every_exercise":
+            other = [str(one["id"]) for one in content["exercises"] if one["source"] != source]
+            return f"has exercises of another source: {', '.join(other[:5])}" if other else None
+        if check["rule"] == "actions_exercised":
+            done = actions_done(content["exercises"], source)
+            missing = [str(one) for one in check["source"]["actions"] if one not in done]
+            return f"has no passed exercise of {', '.join(missing)}" if missing else None
+    except (UnmeasuredError, KeyError, TypeError, ValueError, AttributeError) as error:
+        return f"cannot be followed ({error})"
+    return None
+
+
+def waiver_stands_in(
+    waiver: Waiver, result: Mapping[str, Any], check: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """Why a waiver cannot stand in for a check."""
+    covers = waiver.covers == result["id"]
+    if waiver.kind != "gate_check":
+        covers = check is not None and check["rule"] == WAIVED_BY[waiver.kind]
+    if not covers:
+        yield f"covers the {waiver.kind.replace('_', ' ')} {waiver.covers}"
+    if waiver.expires - waiver.opened > timedelta(days=WAIVER_DAYS):
+        yield f"holds for more than {WAIVER_DAYS} days"

@@ -1,0 +1,218 @@
+"""What the rules of a gate look at: one warehouse, one source, one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mbp.core import moments
+from mbp.core.errors import MbpError
+from mbp.operate.hooks.state import LockOf
+from mbp.operate.hooks.watch import Look, look
+from mbp.release.documents import DocumentReport, check_documents
+from mbp.release.waivers import Waivers, valid_waivers
+from mbp.runs import envelope
+from mbp.runs.claims import UNSAID, Asked, objections, whole_text
+from mbp.runs.control import Control, read_control
+from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
+from mbp.runs.source import Source, data_state, source_of
+from mbp.warehouse import Warehouse, connect
+
+T = TypeVar("T")
+
+
+class NotMeasuredError(MbpError):
+    """Nothing can be said: there is no value, or one that is not of what is to be released."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that is read once for all rules; what cannot be read fails each rule that needs it.
+
+    Attributes:
+        now: by the clock of this machine, in UTC.
+        max_age_hours: of evidence, where a check says nothing else.
+        waivable: check -> whether a waiver may cover it.
+    """
+
+    root: Path
+    target: str
+    now: datetime
+    max_age_hours: int
+    waivable: Mapping[str, bool]
+
+    @cached_property
+    def _source(self) -> Source | MbpError:
+        return kept(lambda: source_of(self.root))
+
+    @cached_property
+    def _data(self) -> str | MbpError:
+        def read() -> str:
+            with self.warehouse() as warehouse:
+                return data_state(self.root, warehouse)
+
+        return kept(read)
+
+    @cached_property
+    def _waivers(self) -> Waivers | MbpError:
+        return kept(lambda: valid_waivers(self.root, self.now, gate_checks=self.waivable))
+
+    @cached_property
+    def _documents(self) -> DocumentReport | MbpError:
+        return kept(lambda: check_documents(self.root))
+
+    @cached_property
+    def _look(self) -> Look | MbpError:
+        def read() -> Look:
+            seen = look(self.root, self.target)
+            with self.warehouse() as warehouse:
+                refuse_sample_over_loaded(warehouse)
+            # The sample is a replay, and its clock stands still. A live market that is judged by a clock of the past
+            # would show the KPIs of then.
+            limit = None if raw_origin() == SAMPLE else timedelta(hours=self.max_age_hours)
+            if why := moments.objection(seen.picture.now, self.now, limit):
+                raise NotMeasuredError(
+                    f"the project's now is {why}",
+                    cure="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
+                )
+            return seen
+
+        return kept(read)
+
+    @cached_property
+    def _control(self) -> Control | MbpError:
+        def read() -> Control:
+            with self.warehouse() as warehouse:
+                return read_control(warehouse)
+
+        return kept(read)
+
+    @property
+    def control(self) -> Control:
+        """The identity of the warehouse and the runs that were made in it.
+
+        Raises:
+            MbpError: it cannot be read, or has no identity.
+        """
+        return given(self._control)
+
+    @property
+    def source(self) -> Source:
+        """Raises:
+        MbpError: not a git repository.
+        """
+        return given(self._source)
+
+    @property
+    def data(self) -> str:
+        """Raises:
+        MbpError: the public datasets cannot be read.
+        """
+        return given(self._data)
+
+    @property
+    def look(self) -> Look:
+        """What hooks and alarms say of the warehouse.
+
+        Raises:
+            MbpError: policy or warehouse cannot be used.
+        """
+        return given(self._look)
+
+    @property
+    def documents(self) -> DocumentReport:
+        """Every document of the project, checked.
+
+        Raises:
+            MbpError: what they are held to cannot be read.
+        """
+        return given(self._documents)
+
+    @property
+    def waivers(self) -> Waivers:
+        """Every waiver, judged.
+
+        Raises:
+            MbpError: something that judges them cannot be used.
+        """
+        return given(self._waivers)
+
+    def warehouse(self) -> Warehouse:
+        """A connection that only reads.
+
+        Raises:
+            MbpError: it cannot be opened.
+        """
+        return connect(self.root, self.target, read_only=True)
+
+    def evidence(self, source: Mapping[str, Any]) -> envelope.Evidence:
+        """The measurement that a check names, when it counts.
+
+        Args:
+            source: of the check: `evidence`, and perhaps `of` and `max_age_hours`.
+
+        Raises:
+            NotMeasuredError: there is none, or it is of another source, warehouse, run or data, or too old.
+        """
+        try:
+            found = envelope.read(self.root, source["evidence"])
+        except envelope.NoEvidenceError as error:
+            raise NotMeasuredError("nobody measured it", path=error.path) from error
+        asked = self.asked(
+            found,
+            needs_data="data" in source.get("of", ["source"]),
+            max_age=timedelta(hours=source.get("max_age_hours", self.max_age_hours)),
+        )
+        if reasons := objections(found.claim, asked):
+            raise NotMeasuredError(f"no evidence any more: {whole_text(reasons)}", path=found.path)
+        return found
+
+    def asked(
+        self, found: envelope.Evidence, *, needs_data: bool, max_age: timedelta | None
+    ) -> Asked:
+        """What is asked of a measurement; the warehouse is read only for one that is of its target.
+
+        Raises:
+            MbpError: not a git repository, or a warehouse that cannot be read.
+        """
+        here = found.target == self.target
+        return Asked(
+            now=self.now,
+            target=self.target,
+            source=self.source.digest,
+            control=self.control if here else None,
+            data=self.data if here and found.data is not None else UNSAID,
+            needs_data=needs_data,
+            max_age=max_age,
+        )
+
+    def lock_of(self) -> LockOf:
+        """What the release lock has to be of.
+
+        Raises:
+            MbpError: not a git repository, or the warehouse has no identity.
+        """
+        return LockOf(self.target, self.control.warehouse_id, self.source.digest)
+
+
+def kept(read: Callable[[], T]) -> T | MbpError:
+    """The value or the error: it is read once, and told to each who asks."""
+    try:
+        return read()
+    except MbpError as error:
+        return error
+
+
+def given(value: T | MbpError) -> T:
+    """The value.
+
+    Raises:
+        MbpError: the error that stands in its place.
+    """
+    if isinstance(value, MbpError):
+        raise value
+    return value

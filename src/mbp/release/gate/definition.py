@@ -1,0 +1,190 @@
+"""contracts/gates/m2_pre_ga.yaml: what a release must show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft201909Validator
+
+from mbp.contracts.hook_policy import digest
+from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.sheet import NAME, load_sheet
+from mbp.core.errors import MbpError
+from mbp.core.schema_check import check, did_you_mean
+from mbp.core.yaml_io import line_of, load
+from mbp.release.gate.signoffs import SIGN_OFF_AREA
+from mbp.release.signing.signers import ROLES
+
+GATES = {"M2": "contracts/gates/m2_pre_ga.yaml"}
+HOURS = {"type": "integer", "minimum": 1}
+TEXTS = {"type": "array", "items": TEXT}
+CHECK = closed(
+    {
+        "id": NAME,
+        "area": TEXT,
+        "what": TEXT,
+        "source": {
+            "type": "object",
+            "minProperties": 1,
+            "properties": {
+                "of": {
+                    "type": "array",
+                    "minItems": 1,
+                    "uniqueItems": True,
+                    "items": {"enum": ["source", "data"]},
+                },
+                "max_age_hours": HOURS,
+            },
+        },
+        "rule": NAME,
+        "command": TEXT,
+        "evidence": TEXTS,
+        "owner": TEXT,
+        "waivable": {"type": "boolean"},
+        "no_go": {"type": "boolean"},
+    },
+    optional=("no_go",),
+)
+SCHEMA = closed(
+    {
+        "version": {"const": 1},
+        "gate": TEXT,
+        "title": TEXT,
+        "evidence_max_age_hours": HOURS,
+        "sign_offs": closed(
+            {
+                "max_age_hours": HOURS,
+                "owner": TEXT,
+                "roles": {"type": "object", "minProperties": 1, "additionalProperties": TEXT},
+            }
+        ),
+        "checks": {"type": "array", "minItems": 1, "items": CHECK},
+    }
+)
+
+
+@dataclass(frozen=True)
+class CheckDefinition:
+    """One line of the checklist, as it is demanded.
+
+    Attributes:
+        source: what the rule is given.
+        command: what looks, where nobody has looked yet.
+        evidence: files and relations that a reader may open.
+    """
+
+    id: str
+    area: str
+    what: str
+    source: Mapping[str, Any]
+    rule: str
+    command: str
+    evidence: Sequence[str]
+    owner: str
+    waivable: bool
+    no_go: bool = False
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate as it is defined.
+
+    Attributes:
+        roles: role -> what it answers for; each of them signs.
+        sign_off_max_age_hours: an older sign-off is none.
+        sha256: of the file's content, comments and layout aside.
+    """
+
+    name: str
+    title: str
+    path: str
+    evidence_max_age_hours: int
+    roles: Mapping[str, str]
+    sign_off_max_age_hours: int
+    sign_off_owner: str
+    checks: Sequence[CheckDefinition]
+    sha256: str
+
+    def waivable(self) -> dict[str, bool]:
+        """Check -> whether a waiver may cover it, for `mbp.release.waivers`."""
+        return {one.id: one.waivable for one in self.checks}
+
+
+def load_gate(root: Path, name: str) -> Gate:
+    """The definition of a gate.
+
+    Raises:
+        MbpError: no such gate, or its file is wrong: unknown rule, owner or KPI, a check named twice, a
+            no-go that could be waived.
+    """
+    from mbp.release.gate.rules import RULES
+
+    if name not in GATES:
+        raise MbpError(f"no gate {name!r}", cure=did_you_mean(name, list(GATES)))
+    path = GATES[name]
+    document = load(root / path, shown_as=path)
+    value = check(document, Draft201909Validator(SCHEMA), path)
+    if value["gate"] != name:
+        raise MbpError(
+            f"is of the gate {value['gate']!r}, not {name}",
+            path=path,
+            line=1,
+            cure="restore the file from git",
+        )
+    strange = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
+    if strange:
+        what = f"nobody can hold the role {strange[0]!r}"
+        line = line_of(document["sign_offs"]["roles"], strange[0])
+        raise MbpError(what, path=path, line=line, cure=did_you_mean(strange[0], list(ROLES)))
+    policy = load_policy(root)
+    kpis = load_sheet(root, policy).kpis
+    checks: dict[str, CheckDefinition] = {}
+
+    def refuse(index: int, key: str, what: str, cure: str) -> MbpError:
+        return MbpError(what, path=path, line=line_of(document["checks"][index], key), cure=cure)
+
+    for index, entry in enumerate(value["checks"]):
+        one = CheckDefinition(**entry)
+        if one.id in checks:
+            raise refuse(index, "id", f"the check {one.id} stands here twice", "rename one")
+        if one.rule not in RULES:
+            what = f"{one.id}: no rule {one.rule!r}"
+            raise refuse(index, "rule", what, did_you_mean(one.rule, sorted(RULES)))
+        rule = RULES[one.rule]
+        missing, unknown = rule.wants - one.source.keys(), one.source.keys() - rule.knows
+        if missing or unknown:
+            key = sorted(missing or unknown)[0]
+            what = (
+                f"{one.id}: the rule {one.rule} {'wants' if missing else 'knows no'} source.{key}"
+            )
+            raise refuse(index, "source", what, f"it knows {', '.join(sorted(rule.knows))}")
+        if (kpi := one.source.get("kpi")) is not None and str(kpi) not in kpis:
+            what = f"{one.id}: no KPI {kpi!r} in the measurement sheet"
+            raise refuse(index, "source", what, did_you_mean(str(kpi), sorted(kpis)))
+        if one.owner not in policy.owners:
+            what = f"{one.id}: no owner {one.owner!r}"
+            raise refuse(index, "owner", what, did_you_mean(one.owner, sorted(policy.owners)))
+        # Sign-offs are told apart by their area: what stands there is in no signature.
+        if one.area == SIGN_OFF_AREA:
+            raise refuse(
+                index, "area", f"{one.id} would count as a sign-off", "give it another area"
+            )
+        if one.no_go and one.waivable:
+            raise refuse(
+                index, "waivable", f"{one.id}: a no-go cannot be waived", "set it to false"
+            )
+        checks[one.id] = one
+    return Gate(
+        name,
+        value["title"],
+        path,
+        value["evidence_max_age_hours"],
+        value["sign_offs"]["roles"],
+        value["sign_offs"]["max_age_hours"],
+        value["sign_offs"]["owner"],
+        tuple(checks.values()),
+        digest(document),
+    )

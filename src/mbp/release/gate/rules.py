@@ -1,0 +1,93 @@
+"""How a check is judged: one function per rule, by the name that gate definitions use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from mbp.release.gate.context import Context
+from mbp.release.gate.definition import CheckDefinition
+
+Judge = Callable[[Context, CheckDefinition], "Judged"]
+JudgedVerdict = Literal["pass", "fail", "not measured"]
+# What every rule over evidence knows beside the name.
+BOUND = ("of", "max_age_hours")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a rule found.
+
+    Attributes:
+        told: in a sentence.
+        measured: the value that was judged, with its unit.
+        rule_ids, changes: what a waiver would have to cover, one by one, to stand in for this check: rules of
+            contracts, fingerprints of contract changes.
+        wholly: False when something beside them is wrong, which such waivers do not cover.
+    """
+
+    verdict: JudgedVerdict
+    told: str
+    measured: str = ""
+    rule_ids: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    wholly: bool = True
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way to judge.
+
+    Attributes:
+        wants, knows: keys of `source` that must and that may be there.
+        meaning: for readers, the first line of the function's docstring.
+    """
+
+    name: str
+    judge: Judge
+    wants: frozenset[str]
+    knows: frozenset[str]
+    meaning: str
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*wants: str, optional: tuple[str, ...] = ()) -> Callable[[Judge], Judge]:
+    """Registers a function as the rule of its name."""
+
+    def add(judge: Judge) -> Judge:
+        meaning = (judge.__doc__ or "").splitlines()[0]
+        RULES[judge.__name__] = Rule(
+            judge.__name__, judge, frozenset(wants), frozenset(wants) | set(optional), meaning
+        )
+        return judge
+
+    return add
+
+
+def passed(holds: bool, told: str, measured: str = "") -> Judged:
+    """Pass or fail."""
+    return Judged("pass" if holds else "fail", told, measured)
+
+
+def listed(wrong: list[str], fine: str, measured: str = "") -> Judged:
+    """Passes when nothing is wrong; a long list is cut, and says so."""
+    from mbp.operate.hooks.collect import few
+
+    return passed(not wrong, few(wrong) if wrong else fine, measured)
+
+
+# They register themselves.
+from mbp.release.gate import rules_documents, rules_evidence, rules_proof, rules_warehouse  # noqa: E402
+
+__all__ = [
+    "RULES",
+    "Judged",
+    "Rule",
+    "rules_documents",
+    "rules_evidence",
+    "rules_proof",
+    "rules_warehouse",
+]

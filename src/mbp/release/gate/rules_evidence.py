@@ -1,0 +1,140 @@
+"""Rules over evidence: what commands measured, of this source and this data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.exercises.exercise import load_exercises
+
+from mbp.contracts.hook_policy import demand_whole
+from mbp.core.errors import MbpError
+from mbp.quality.findings import NOT_MEASURABLE
+from mbp.release.gate.context import Context, NotMeasuredError
+from mbp.release.gate.definition import CheckDefinition
+from mbp.release.gate.rules import BOUND, Judged, JudgedVerdict, listed, passed, rule
+from mbp.runs import exercise_report as exercises
+from mbp.runs.derive import UnmeasuredError
+from mbp.runs.derive_runs import has_passed
+from mbp.runs.derive_scans import log_findings
+from mbp.runs.envelope import Evidence
+from mbp.warehouse.connection import engine_of
+
+
+@rule("evidence", optional=BOUND)
+def passed_evidence(context: Context, check: CheckDefinition) -> Judged:
+    """The measurement passed."""
+    return _passed(context.evidence(check.source))
+
+
+def _passed(found: Evidence) -> Judged:
+    if found.verdict == "not_measured":
+        raise NotMeasuredError(found.summary, path=found.path)
+    return passed(found.verdict == "pass", found.summary)
+
+
+@rule("evidence", optional=BOUND)
+def live_grants(context: Context, check: CheckDefinition) -> Judged:
+    """The measurement passed, and on PostgreSQL it is of that server and not of one started for it."""
+    found = context.evidence(check.source)
+    if engine_of(context.root, context.target) == "postgres" and found.target != context.target:
+        raise NotMeasuredError("a server of its own was looked at, not this one", path=found.path)
+    return _passed(found)
+
+
+@rule("evidence", optional=BOUND)
+def no_drift(context: Context, check: CheckDefinition) -> Judged:
+    """No difference was found, or only changes of contracts that carry a waiver each."""
+    found = context.evidence(check.source)
+    judged = _passed(found)
+    if judged.verdict == "pass":
+        return judged
+    content = _details(found)
+    changes = tuple(str(one.get("fingerprint") or "") for one in content["changes"])
+    return Judged(
+        "fail",
+        judged.told,
+        changes=tuple(sorted(set(changes) - {""})),
+        wholly=not content["drift"] and all(changes),
+    )
+
+
+@rule("evidence", optional=BOUND)
+def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
+    """No error rule is broken, was not run or not measured; a rule that carries a waiver may be."""
+    found = context.evidence(check.source)
+    if found.verdict == "pass":
+        return _passed(found)
+    rules = _details(found) or ()
+    unmeasured = {str(one["rule_id"]) for one in rules if one["verdict"] == NOT_MEASURABLE}
+    broken = {str(one["rule_id"]) for one in rules if one["verdict"] != "pass"} - unmeasured
+    if found.verdict == "not_measured" and not unmeasured:
+        return _passed(found)
+    open_rules = tuple(sorted(broken | unmeasured))
+    verdict: JudgedVerdict = "fail" if broken else "not measured"
+    return Judged(verdict, found.summary, rule_ids=open_rules, wholly=bool(open_rules))
+
+
+@rule("evidence", optional=BOUND)
+def every_exercise(context: Context, check: CheckDefinition) -> Judged:
+    """Every exercise of the file of today passed, each on this source, and no weakened hook went unnoticed."""
+    ran = exercises.runs(context.evidence(check.source))
+    wanted = load_exercises(context.root, demand_whole(context.look.policy))
+    wrong = [f"{one.id}: {told}" for one in wanted for told in _wrong(context, ran.get(one.id))]
+    total = len(wanted)
+    return listed(wrong, f"{total} exercises", f"{total - len(wrong)} of {total}")
+
+
+@rule("evidence", "actions", optional=BOUND)
+def actions_exercised(context: Context, check: CheckDefinition) -> Judged:
+    """Each of the actions was carried out by an exercise that passed on this source."""
+    ran = exercises.runs(context.evidence(check.source))
+    done: dict[str, list[str]] = {}
+    for name, entry in sorted(ran.items()):
+        if not _wrong(context, entry):
+            for decision in entry["decisions"]:
+                for action in str(decision["action"]).split("+"):
+                    done.setdefault(action, []).append(name)
+    wanted = [str(action) for action in check.source["actions"]]
+    missing = [f"no exercise on this source did {one}" for one in wanted if one not in done]
+    told = "; ".join(f"{one} by {', '.join(done[one])}" for one in wanted if one in done)
+    return listed(missing, told, f"{len(wanted) - len(missing)} of {len(wanted)}")
+
+
+@rule("evidence", optional=BOUND)
+def clean_logs(context: Context, check: CheckDefinition) -> Judged:
+    """The scan looked at sampled log lines, and found no personal data in them."""
+    found = context.evidence(check.source)
+    try:
+        lines, findings = log_findings(found.content)
+    except UnmeasuredError as error:
+        raise NotMeasuredError(str(error), path=found.path) from error
+    return passed(findings == 0, f"{lines} lines, {findings} findings", f"{findings} findings")
+
+
+def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
+    if entry is None:
+        return ["never run"]
+    if entry.get("source") != context.source.digest:
+        return ["last run on another source"]
+    if problem := exercises.time_problem(entry, context.now):
+        return [problem]
+    if not has_passed(entry):
+        return [str(next(iter(entry.get("problems") or ["failed"])))]
+    if not entry["mutants_killed"]:
+        return ["no weakened hook was tried: it ran without --mutations"]
+    return [
+        f"the mutant {name} survived" for name, died in entry["mutants_killed"].items() if not died
+    ]
+
+
+def _details(found: Evidence) -> Any:
+    """What `mbp kpi collect` found, one by one."""
+    try:
+        return found.content["evidence"]
+    except KeyError as error:
+        raise MbpError(
+            "does not say what was found",
+            path=found.path,
+            cure="measure again: the command writes it anew",
+        ) from error

@@ -1,0 +1,157 @@
+"""What hooks and KPI windows say, for the page: short enough to draw, and nothing that was missed is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mbp.contracts.kpi_targets import COMPARISONS, on_target
+from mbp.contracts.sheet import Kpi
+from mbp.operate.hooks.actions import CDC_LAG
+from mbp.operate.hooks.measurements import WHOLE, Measurement
+from mbp.release.report.facts import (
+    AlarmFacts,
+    KpiFacts,
+    LagFacts,
+    OpenFacts,
+    Trend,
+    WatcherFacts,
+    WatchFacts,
+)
+
+if TYPE_CHECKING:
+    from mbp.operate.hooks.status import Row
+    from mbp.operate.hooks.watch import Look
+
+# Points of a chart, and windows that the table beside it tells one by one.
+DRAWN = 96
+TOLD = 12
+
+
+def watch_facts(root: Path, target: str | None) -> WatchFacts:
+    """One look at all hooks.
+
+    Raises:
+        MbpError: policy, alarms or warehouse cannot be used.
+    """
+    from mbp.operate.hooks import status as screen
+    from mbp.operate.hooks.watch import look
+
+    seen = look(root, target)
+    shown = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
+    lag = seen.policy.sheet.kpis.get(CDC_LAG)
+    return WatchFacts(
+        now=seen.picture.now,
+        kpis=tuple(_kpi(seen, row) for row in shown.rows),
+        watchers=tuple(_watchers(seen)),
+        open=tuple(
+            OpenFacts(
+                one.decision_id,
+                one.hook_id,
+                one.entity,
+                one.reason,
+                one.action,
+                one.owner,
+                one.opened_at,
+            )
+            for one in shown.open
+        ),
+        alarms=tuple(
+            AlarmFacts(one.id, one.severity, one.subject, one.message, one.cure)
+            for one in shown.alarms
+        ),
+        findings=tuple(shown.findings),
+        lag=tuple(_lag(seen, lag)) if lag else (),
+        lag_target=f"{lag.target} {lag.unit}" if lag else "",
+        lag_bound=lag.bound if lag else None,
+    )
+
+
+def drawn(kpi: Kpi, windows: Sequence[Measurement], most: int = DRAWN) -> list[Trend]:
+    """At most `most` points, oldest first: of neighbouring windows the worst one, so that no miss is smoothed away."""
+    oldest_first = list(windows)[::-1]
+    size = -(-len(oldest_first) // most) or 1
+    return [
+        _worst(kpi, oldest_first[start : start + size])
+        for start in range(0, len(oldest_first), size)
+    ]
+
+
+def _worst(kpi: Kpi, windows: Sequence[Measurement]) -> Trend:
+    known = [one for one in (_trend(kpi, one) for one in windows) if one.value is not None]
+    if not known:
+        return _trend(kpi, windows[-1])
+    return max(known, key=lambda one: (one.missed, _badness(kpi, one.value or 0.0)))
+
+
+def _badness(kpi: Kpi, value: float) -> float:
+    if kpi.operator == "==":
+        return abs(value - kpi.bound)
+    return value if kpi.operator in ("<=", "<") else -value
+
+
+def _trend(kpi: Kpi, one: Measurement) -> Trend:
+    if one.value is None:
+        return Trend(one.window_end, None, False)
+    value = float(one.value)
+    return Trend(one.window_end, value, not COMPARISONS[kpi.operator](value, kpi.bound))
+
+
+def _kpi(seen: Look, row: Row) -> KpiFacts:
+    kpi = seen.policy.sheet.kpis[row.kpi]
+    windows = seen.picture.windows.get((row.kpi, row.entity), ())
+    every = [_trend(kpi, one) for one in windows]
+    return KpiFacts(
+        id=row.kpi,
+        name=row.name,
+        value=row.value,
+        unit=row.unit,
+        target=row.target,
+        bound=kpi.bound,
+        window=row.window,
+        state=row.state,
+        counts_as_red=row.counts_as_red,
+        entity=row.entity,
+        owner=row.owner,
+        why=row.why,
+        definition=kpi.definition,
+        windows=len(every),
+        missed=sum(one.missed for one in every),
+        empty=sum(one.value is None for one in every),
+        trend=tuple(drawn(kpi, windows)),
+        newest=tuple(every[:TOLD]),
+    )
+
+
+def _watchers(seen: Look) -> Iterator[WatcherFacts]:
+    for state in seen.outcome.states:
+        hook = seen.policy.hooks[state.hook_id]
+        yield WatcherFacts(
+            hook=hook.id,
+            kpi=hook.kpi.name,
+            entity=state.entity,
+            state=state.colour,
+            counts_as_red=state.counts_as_red,
+            must_have=hook.must_have,
+            why=state.why,
+            action=hook.action,
+            owner=hook.kpi.owner,
+            runbook=hook.runbook,
+        )
+
+
+def _lag(seen: Look, kpi: Kpi) -> Iterator[LagFacts]:
+    for (kpi_id, entity), windows in sorted(seen.picture.windows.items()):
+        if kpi_id != kpi.id or entity == WHOLE:
+            continue
+        newest = windows[0]
+        value = None if newest.value is None else float(newest.value)
+        yield LagFacts(
+            table=entity,
+            value=value,
+            missed=not on_target(kpi, value),
+            samples=newest.samples,
+            window_end=newest.window_end,
+            trend=tuple(drawn(kpi, windows)),
+        )

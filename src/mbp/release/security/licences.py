@@ -1,0 +1,125 @@
+"""The licences of everything that is installed from the lock, against the allowed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from license_expression import AND, OR, ExpressionError
+from packaging.utils import canonicalize_name
+
+from mbp.core.errors import MbpError
+from mbp.release.security.licence_names import expression_of, spdx
+from mbp.release.security.lock import Pinned
+from mbp.release.security.policy import SecurityPolicy
+from mbp.release.security.verdict import PartResult, Problem, judged
+
+PART = "licences"
+
+
+def licences(
+    policy: SecurityPolicy,
+    pinned: list[Pinned],
+    environment: Mapping[str, metadata.Distribution],
+) -> PartResult:
+    """Every locked package that is wanted here has an allowed licence.
+
+    Raises:
+        MbpError: the policy names a licence that SPDX does not know.
+    """
+    allowed, forbidden = _identifiers(policy, "allowed"), _identifiers(policy, "forbidden")
+    reviewed: dict[str, tuple[int, Any]] = {
+        canonicalize_name(entry["package"]): (index, entry)
+        for index, entry in enumerate(policy.licences["reviewed"])
+    }
+    problems: list[Problem] = []
+    listed: dict[str, str] = {}
+    used: set[str] = set()
+    told = 0
+    for one in pinned:
+        if not one.wanted_here or one.name not in environment:
+            continue  # what is missing is a finding of the bill of materials
+        expression = expression_of(environment[one.name])
+        if one.name in reviewed:
+            used.add(one.name)
+            index, entry = reviewed[one.name]
+            if expression == entry["licence"]:
+                problems.append(
+                    Problem(
+                        policy.place(PART, index),
+                        f"{one.name} tells {expression} by itself now",
+                        "remove the reviewed answer",
+                    )
+                )
+            expression = str(entry["licence"])
+        listed[one.name] = expression or "unknown"
+        if expression is None:
+            problems.append(
+                Problem(
+                    one.place,
+                    f"{one.name} {one.version}: its metadata does not tell its licence",
+                    f"read it in its source, write it under licences.reviewed of {policy.path}",
+                )
+            )
+            continue
+        told += 1
+        verdict = judge(expression, allowed, forbidden)
+        if verdict:
+            problems.append(
+                Problem(
+                    one.place,
+                    f"{one.name} {one.version}: {verdict} ({expression})",
+                    "use another package, or have the licence allowed in the policy",
+                )
+            )
+    problems += [
+        Problem(
+            policy.place(PART, index),
+            f"{name} is not installed from the lock",
+            "remove the reviewed answer",
+        )
+        for name, (index, _) in reviewed.items()
+        if name not in used
+    ]
+    counts: dict[str, int | str] = {
+        "packages": len(listed),
+        "with_a_licence": told,
+        "reviewed_by_hand": len(used),
+    }
+    return judged(PART, counts, problems, must="packages", content={"licences": listed})
+
+
+def judge(expression: str, allowed: frozenset[str], forbidden: frozenset[str]) -> str:
+    """Why the expression may not be used; empty when it may."""
+    try:
+        parsed = spdx().parse(expression, validate=True)
+    except (ExpressionError, AttributeError, TypeError) as error:
+        return f"no SPDX expression: {str(error).splitlines()[0]}"
+    return "" if _holds(parsed, allowed) else _why(parsed, forbidden)
+
+
+def _holds(node: object, allowed: frozenset[str]) -> bool:
+    if isinstance(node, OR):
+        return any(_holds(one, allowed) for one in node.args)
+    if isinstance(node, AND):
+        return all(_holds(one, allowed) for one in node.args)
+    return str(node) in allowed
+
+
+def _why(parsed: object, forbidden: frozenset[str]) -> str:
+    symbols = [str(one) for one in getattr(parsed, "literals", ())] or [str(parsed)]
+    hit = sorted(set(symbols) & forbidden)
+    return f"{', '.join(hit)} is forbidden" if hit else "not an allowed licence"
+
+
+def _identifiers(policy: SecurityPolicy, key: str) -> frozenset[str]:
+    names = frozenset(policy.licences[key])
+    unknown = sorted(name for name in names if judge(name, names, frozenset()))
+    if unknown:
+        raise MbpError(
+            f"licences.{key}: SPDX does not know {', '.join(unknown)}",
+            path=policy.path,
+            cure="write SPDX identifiers",
+        )
+    return names

@@ -1,0 +1,168 @@
+"""The bill of materials: the lock as CycloneDX 1.6, and whether the environment is what the lock says.
+
+The same lock and the same installed metadata give the same bytes: the serial number follows from the
+content, and there is no time of writing in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from mbp.core.files import write_text
+from mbp.core.paths import shown
+from mbp.release.security.licence_names import expression_of
+from mbp.release.security.lock import Pinned, read_lock
+from mbp.release.security.policy import SecurityPolicy
+from mbp.release.security.verdict import PartResult, Problem, judged
+from mbp.runs.envelope import evidence_folder
+
+PART = "sbom"
+FILE = "sbom.cdx.json"
+PROJECT = "mbp-data-contracts"
+
+
+def sbom(
+    root: Path,
+    policy: SecurityPolicy,
+    pinned: list[Pinned],
+    environment: Mapping[str, metadata.Distribution],
+) -> PartResult:
+    """Writes the bill of materials, and compares the environment with the lock.
+
+    Raises:
+        MbpError: a lock cannot be read.
+    """
+    answers: dict[str, str] = {
+        canonicalize_name(one["package"]): str(one["licence"])
+        for one in policy.licences["reviewed"]
+    }
+    text = bill(pinned, environment, answers)
+    problems = _invalid(text) + _differences(root, policy, pinned, environment)
+    path = evidence_folder(root) / FILE
+    write_text(path, text)
+    counts: dict[str, int | str] = {
+        "components": len(pinned),
+        "installed_packages": len(environment),
+        "hashes": sum(len(one.hashes) for one in pinned),
+    }
+    content = {
+        "file": shown(path, root),
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "lock": policy.locks["environment"],
+    }
+    return judged(PART, counts, problems, must="components", content=content)
+
+
+def bill(
+    pinned: list[Pinned],
+    environment: Mapping[str, metadata.Distribution],
+    answers: Mapping[str, str],
+) -> str:
+    """The CycloneDX document of the lock; licences where they are told, or were `answers`ed by hand."""
+    from cyclonedx.contrib.license.factories import LicenseFactory
+    from cyclonedx.model import HashAlgorithm, HashType, Property
+    from cyclonedx.model.bom import Bom
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.output.json import JsonV1Dot6
+    from packageurl import PackageURL
+
+    project = environment.get(PROJECT)
+    document = Bom()
+    # The library's default is the time of writing.
+    document.metadata.timestamp = None  # type: ignore[assignment]
+    whole = Component(
+        name=PROJECT,
+        version=project.version if project else None,
+        type=ComponentType.APPLICATION,
+        bom_ref=PROJECT,
+    )
+    document.metadata.component = whole
+    # A lock for several machines may pin a package twice, each for another of them.
+    made: dict[str, list[Component]] = {}
+    for one in pinned:
+        purl = PackageURL("pypi", None, one.name, one.version)
+        licence = answers.get(one.name)
+        if licence is None and one.name in environment:
+            licence = expression_of(environment[one.name])
+        component = Component(
+            name=one.name,
+            version=one.version,
+            type=ComponentType.LIBRARY,
+            purl=purl,
+            bom_ref=purl.to_string(),
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=text) for text in one.hashes],
+            licenses=[LicenseFactory().make_from_string(licence)] if licence else (),
+            properties=[Property(name="mbp:marker", value=one.marker)] if one.marker else (),
+        )
+        document.components.add(component)
+        made.setdefault(one.name, []).append(component)
+    asks: dict[str, set[str]] = {}
+    for one in pinned:
+        for parent in one.via or (PROJECT,):
+            asks.setdefault(parent, set()).add(one.name)
+    for parent, components in {PROJECT: [whole], **made}.items():
+        wanted = [each for name in asks.get(parent, ()) for each in made[name]]
+        for component in components:
+            document.register_dependency(component, wanted)
+    facts = sorted(f"{one.name}=={one.version} {' '.join(one.hashes)}" for one in pinned)
+    document.serial_number = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(facts))
+    written = json.loads(JsonV1Dot6(document).output_as_string())
+    return json.dumps(written, indent=2, sort_keys=True) + "\n"
+
+
+def _invalid(text: str) -> list[Problem]:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    if found is None:
+        return []
+    told = str(found.data.message if hasattr(found.data, "message") else found)
+    return [Problem(FILE, f"not CycloneDX 1.6: {told[:200]}", "correct mbp.release.security.sbom")]
+
+
+def _differences(
+    root: Path,
+    policy: SecurityPolicy,
+    pinned: list[Pinned],
+    environment: Mapping[str, metadata.Distribution],
+) -> list[Problem]:
+    problems: list[Problem] = []
+    wanted = {one.name: one for one in pinned if one.wanted_here}
+    for name, one in wanted.items():
+        if name not in environment:
+            problems.append(
+                Problem(one.place, f"{name} {one.version} is not installed", "run scripts/setup")
+            )
+        elif Version(environment[name].version) != Version(one.version):
+            problems.append(
+                Problem(
+                    one.place,
+                    f"{name} is locked as {one.version}, installed is {environment[name].version}",
+                    "run scripts/setup",
+                )
+            )
+    beside: dict[str, set[str]] = {}
+    for file in policy.locks["beside"]:
+        for one in read_lock(root, file):
+            beside.setdefault(one.name, set()).add(one.version)
+    free = {canonicalize_name(one["package"]) for one in policy.locks["not_locked"]}
+    for name in sorted(environment.keys() - wanted.keys() - free):
+        version = environment[name].version
+        if version not in beside.get(name, ()):
+            problems.append(
+                Problem(
+                    policy.locks["environment"],
+                    f"{name} {version} is installed, and no lock names it",
+                    "lock it, or make the environment again with scripts/setup",
+                )
+            )
+    return problems

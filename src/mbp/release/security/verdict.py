@@ -1,0 +1,87 @@
+"""What a part of the security run says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from mbp.core.errors import MbpError
+
+Word = Literal["pass", "fail", "not_measured"]
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that must be mended: its place, what is wrong and how to cure it."""
+
+    place: str
+    what: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """The verdict of one part.
+
+    Attributes:
+        looked_at: what was counted, so that a pass over nothing shows.
+        reason: why it was not measured; empty otherwise.
+        content: everything else that the evidence holds.
+    """
+
+    part: str
+    verdict: Word
+    looked_at: Mapping[str, int | str]
+    problems: tuple[Problem, ...] = ()
+    reason: str = ""
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        counted = ", ".join(
+            f"{value:,} {name.replace('_', ' ')}" if isinstance(value, int) else f"{name} {value}"
+            for name, value in self.looked_at.items()
+        )
+        if self.verdict == "not_measured":
+            return f"not measured: {self.reason}"
+        found = f"{len(self.problems)} findings" if self.problems else "no finding"
+        return f"{found}; {counted}"
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "part": self.part,
+            "verdict": self.verdict,
+            "looked_at": dict(self.looked_at),
+            "reason": self.reason,
+            "problems": [asdict(one) for one in self.problems],
+            **self.content,
+        }
+
+
+def judged(
+    part: str,
+    looked_at: Mapping[str, int | str],
+    problems: Sequence[Problem],
+    *,
+    must: str,
+    content: Mapping[str, Any] | None = None,
+) -> PartResult:
+    """Pass or fail by the problems; not measured when the count `must` is zero."""
+    if not looked_at.get(must):
+        return unmeasured(part, f"no {must.replace('_', ' ')}: nothing was looked at", looked_at)
+    verdict: Word = "fail" if problems else "pass"
+    return PartResult(part, verdict, looked_at, tuple(sorted(set(problems))), content=content or {})
+
+
+def unmeasured(
+    part: str, reason: str, looked_at: Mapping[str, int | str] | None = None
+) -> PartResult:
+    """Nobody could look, and why."""
+    return PartResult(part, "not_measured", looked_at or {}, reason=reason)
+
+
+class NotMeasuredError(MbpError):
+    """A part that could not look; the run goes on with the others."""

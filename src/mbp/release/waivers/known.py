@@ -1,0 +1,115 @@
+"""What a waiver may cover, and what rehearsed its rollback. Each is looked up only when a waiver names one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from jsonschema import Draft201909Validator
+
+from mbp.contracts.policy import load_policy
+from mbp.core.schema_check import check
+from mbp.core.yaml_io import load
+from mbp.runs import envelope
+from mbp.runs import exercise_report as exercises
+from mbp.runs.derive_runs import has_passed
+
+
+@dataclass(frozen=True)
+class Known:
+    """The things of one project.
+
+    Args:
+        given_checks: check id -> waivable, where the caller has read the gate already.
+        given_changes: as `changes`, where the caller has compared the contracts already.
+    """
+
+    root: Path
+    given_checks: Mapping[str, bool] | None = None
+    given_changes: Mapping[str, Sequence[str]] | None = None
+
+    @cached_property
+    def checks(self) -> Mapping[str, bool]:
+        """Check of a gate -> whether a waiver may stand in for it.
+
+        Raises:
+            MbpError: the definition of a gate is missing or wrong.
+        """
+        if self.given_checks is not None:
+            return self.given_checks
+        from mbp.release.gate.definition import GATES, load_gate
+
+        found: dict[str, bool] = {}
+        for gate in GATES:
+            for name, waivable in load_gate(self.root, gate).waivable().items():
+                # In two gates: waivable in both, or in none.
+                found[name] = waivable and found.get(name, True)
+        return found
+
+    @cached_property
+    def changes(self) -> Mapping[str, Sequence[str]]:
+        """Fingerprint of each forbidden change that `mbp contracts check` tells now -> its datasets.
+
+        Raises:
+            MbpError: the contracts cannot be compared.
+        """
+        if self.given_changes is not None:
+            return self.given_changes
+        from mbp.contracts.registry.run import check_all, forbidden
+
+        return forbidden(check_all(self.root, [], None, today=datetime.now(UTC).date()))
+
+    @cached_property
+    def rules(self) -> Collection[str]:
+        """Ids of the rules of the contracts.
+
+        Raises:
+            MbpError: the contracts cannot be read.
+        """
+        from mbp.contracts import all_rules, load_contracts
+
+        return {one.id for one in all_rules(load_contracts(self.root))}
+
+    @cached_property
+    def owners(self) -> Collection[str]:
+        """Teams that may own one.
+
+        Raises:
+            MbpError: the policy cannot be read.
+        """
+        return load_policy(self.root).owners
+
+    @cached_property
+    def exercises(self) -> Collection[str]:
+        """Ids of the exercises.
+
+        Raises:
+            MbpError: the file of the exercises is missing or wrong.
+        """
+        from lab.exercises.exercise import FILE, SCHEMA
+
+        document = load(self.root / FILE, shown_as=FILE)
+        value = check(document, Draft201909Validator(SCHEMA), FILE)
+        return {one["id"] for one in value["exercises"]}
+
+    @cached_property
+    def rehearsed(self) -> Mapping[str, str]:
+        """Exercise -> why its last run proves nothing of the source as it is; empty when it does."""
+        source = envelope.source_digest(self.root)
+        try:
+            ran = exercises.runs(envelope.read(self.root, exercises.NAME))
+        except envelope.NoEvidenceError:
+            return {}
+        found: dict[str, str] = {}
+        for name, one in ran.items():
+            found[name] = ""
+            if not has_passed(one):
+                found[name] = "its last run failed"
+            elif source is None or one.get("source") != source:
+                found[name] = "its last run was of another source state"
+            elif problem := exercises.time_problem(one, datetime.now(UTC)):
+                found[name] = f"its last run {problem}"
+        return found

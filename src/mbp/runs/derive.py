@@ -1,0 +1,120 @@
+"""The verdict of a measurement, derived from the content beside it: counts, findings, results.
+
+One function per measurement. `mbp.runs.envelope` writes what it gives; the gate and `mbp evidence verify` derive
+again and refuse a file whose verdict does not follow. A measurement without a function here is not measured.
+Nothing here knows dbt, a warehouse or a project folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Verdict = Literal["pass", "fail", "not_measured"]
+Content = Mapping[str, Any]
+# Path in the project (and in the pack) -> content of a file that a measurement names; None: it is not there.
+ReadFile = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A verdict, and why it is no pass; empty when it is one."""
+
+    verdict: Verdict
+    reason: str = ""
+
+
+class UnmeasuredError(Exception):
+    """The content shows no measurement; the text says why."""
+
+
+class ContradictionError(UnmeasuredError):
+    """Two parts of the content exclude each other."""
+
+
+Derivation = Callable[[Content, ReadFile], list[str]]
+DERIVATIONS: dict[str, Derivation] = {}
+
+
+def derivation(*names: str) -> Callable[[Derivation], Derivation]:
+    """Registers a function as the derivation of these measurements. A name that ends in `_` is a prefix.
+
+    The function gives what is wrong (nothing: pass), and raises `UnmeasuredError` where nothing was measured.
+    """
+
+    def add(function: Derivation) -> Derivation:
+        DERIVATIONS.update(dict.fromkeys(names, function))
+        return function
+
+    return add
+
+
+def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) -> Derived:
+    """The verdict of the measurement `name` by its content.
+
+    Args:
+        read_file: for files that the content names by path and SHA-256.
+    """
+    function = _derivation_of(name)
+    if function is None:
+        return Derived("not_measured", f"unknown measurement {name!r}: no rule derives its verdict")
+    try:
+        problems = function(content, read_file)
+    except UnmeasuredError as error:
+        return Derived("not_measured", str(error))
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        return Derived(
+            "not_measured", f"its content is incomplete ({type(error).__name__}: {error})"
+        )
+    return Derived("fail", problems[0]) if problems else Derived("pass")
+
+
+def contradiction(document: Mapping[str, Any], read_file: ReadFile) -> str | None:
+    """Why the verdict of a measurement file does not follow from its content; None when it does."""
+    if document["source"] != document["source_after"]:
+        return None  # void, whatever it says: `mbp.runs.claims` refuses it
+    derived = derive(str(document["name"]), document["content"], read_file)
+    if derived.verdict == document["verdict"]:
+        return None
+    reason = f": {derived.reason}" if derived.reason else ""
+    return f"says {document['verdict']}, its content gives {derived.verdict}{reason}"
+
+
+def demand(holds: bool, reason: str) -> None:
+    """Raises:
+    UnmeasuredError: it does not hold.
+    """
+    if not holds:
+        raise UnmeasuredError(reason)
+
+
+def consistent(holds: bool, what: str) -> None:
+    """Raises:
+    ContradictionError: it does not hold.
+    """
+    if not holds:
+        raise ContradictionError(f"the content contradicts itself: {what}")
+
+
+def count(value: Any) -> int:
+    """A whole number, not below zero.
+
+    Raises:
+        ContradictionError: anything else, `true` among it.
+    """
+    consistent(type(value) is int and value >= 0, f"{value!r} is no count")
+    return int(value)
+
+
+def _derivation_of(name: str) -> Derivation | None:
+    if name in DERIVATIONS:
+        return DERIVATIONS[name]
+    prefix = next((one for one in DERIVATIONS if one.endswith("_") and name.startswith(one)), None)
+    return DERIVATIONS[prefix] if prefix else None
+
+
+# They register themselves.
+from mbp.runs import derive_runs, derive_scans  # noqa: E402
+
+__all__ = ["DERIVATIONS", "Derived", "derivation", "derive", "derive_runs", "derive_scans"]

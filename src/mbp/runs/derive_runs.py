@@ -1,0 +1,195 @@
+"""Verdicts of what runs measured: the build, the KPIs of a run, exercises, and the gate itself."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mbp.runs.derive import Content, ReadFile, consistent, count, demand, derivation
+
+TARGETS: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "==": operator.eq,
+}
+NOT_MEASURABLE = "not measurable"
+# Lists of a proof of the rules that have to be empty.
+PROOF_GAPS = ("clean_sample", "without_fault", "without_rule", "untested", "overridden")
+
+
+@derivation("build")
+def of_build(content: Content, _: ReadFile) -> list[str]:
+    """Every model built, every error rule that was measured holds, no public dataset empty or unreadable."""
+    tests = content["tests"].values()
+    listed = [one for one in content["findings"] if not _is_build(one)]
+    for column, verdicts in (("fail", ("fail", "error")), ("not run", ("skipped", "not run"))):
+        told = sum(count(by_column[column]) for by_column in tests)
+        # A broken rule of severity warning is counted as `warn`.
+        found = [
+            one
+            for one in listed
+            if one["verdict"] in verdicts
+            and not (one["verdict"] == "fail" and one["severity"] != "error")
+        ]
+        consistent(told == len(found), f"{told} tests are `{column}`, {len(found)} are listed")
+    problems = []
+    if failed := count(content["models_failed"]):
+        problems.append(f"{failed} models failed")
+    problems += [f"{name} cannot be read" for name, rows in content["rows"].items() if rows is None]
+    problems += [f"{name} is empty" for name in content["empty"]]
+    problems += [
+        f"{one['rule_id']}: {one['verdict']}"
+        for one in content["findings"]
+        if one["severity"] == "error" and one["verdict"] not in ("pass", NOT_MEASURABLE)
+    ]
+    consistent(content["passed"] is (not problems), f"`passed` is {content['passed']!r}")
+    if not problems:
+        demand(content["selected"] is False, "only a part of the project was built")
+        demand(not content["partial"], "; ".join(content["partial"]))
+        demand(count(content["models_built"]) > 0, "no model was built")
+        demand(bool(content["rows"]), "no public dataset was built")
+        demand(sum(count(one["pass"]) for one in tests) > 0, "no test passed: nothing was tested")
+    return problems
+
+
+def _is_build(finding: Mapping[str, Any]) -> bool:
+    """A model that did not build is counted with the models."""
+    return finding["node"] is not None and finding["rule_id"] == f"{finding['dataset']}_builds"
+
+
+def _judged(content: Content, value: float, told: list[str]) -> list[str]:
+    """Against the target that the measurement states, when the recorded value is the one that follows."""
+    consistent(
+        type(content["value"]) in (int, float) and content["value"] == value,
+        f"the value is {content['value']!r}, the entries give {value:g}",
+    )
+    samples, least = count(content["samples"]), count(content["minimum_samples"])
+    demand(samples >= max(least, 1), f"{samples} samples, at least {max(least, 1)} are needed")
+    target = content["target"]
+    if TARGETS[target["operator"]](value, float(target["bound"])):
+        return []
+    return told or [f"{value:g}, target {target['operator']} {target['bound']:g}"]
+
+
+def _demand_value(content: Content) -> None:
+    demand(content["value"] is not None, str(content["detail"]))
+
+
+@derivation("dbt_tests")
+def of_dbt_tests(content: Content, _: ReadFile) -> list[str]:
+    """No node of the run is listed as failed."""
+    _demand_value(content)
+    failed = [f"{one['node']}: {one['status']}" for one in content["evidence"]]
+    return _judged(content, len(failed), failed)
+
+
+@derivation("schema_drift")
+def of_schema_drift(content: Content, _: ReadFile) -> list[str]:
+    """No difference and no forbidden change is listed."""
+    _demand_value(content)
+    drift, changes = content["evidence"]["drift"], content["evidence"]["changes"]
+    return _judged(
+        content,
+        len(drift) + len(changes),
+        [f"{len(drift)} differences, {len(changes)} forbidden changes"],
+    )
+
+
+@derivation("data_contract_break")
+def of_contract_break(content: Content, _: ReadFile) -> list[str]:
+    """Every listed rule passed. One that could not be measured is no pass, whatever waiver it carries."""
+    rules = content["evidence"]
+    demand(bool(rules), str(content["detail"]))
+    unmeasured = [str(one["rule_id"]) for one in rules if one["verdict"] == NOT_MEASURABLE]
+    broken = [
+        f"{one['rule_id']}: {one['verdict']}"
+        for one in rules
+        if one["verdict"] not in ("pass", NOT_MEASURABLE)
+    ]
+    measured = len(rules) - len(unmeasured)
+    told = f"{len(unmeasured)} of {len(rules)} error rules were not measured"
+    if not broken:
+        demand(not unmeasured, told)
+        _demand_value(content)
+    consistent(count(content["samples"]) == measured, f"{measured} rules gave a verdict")
+    return _judged(content, len(broken), broken)
+
+
+@derivation("hook_coverage")
+def of_hook_coverage(content: Content, _: ReadFile) -> list[str]:
+    """The share of KPIs without a gap is on the target."""
+    _demand_value(content)
+    covered = content["evidence"]
+    demand(bool(covered), "no KPI was examined")
+    consistent(count(content["samples"]) == len(covered), f"{len(covered)} KPIs are listed")
+    gaps = [f"{one['kpi_id']}: {', '.join(one['gaps'])}" for one in covered if one["gaps"]]
+    return _judged(content, 100.0 * (len(covered) - len(gaps)) / len(covered), gaps)
+
+
+def has_passed(run: Mapping[str, Any]) -> bool:
+    """Whether an exercise passed: it says so, and lists no problem."""
+    return run.get("passed") is True and not run.get("problems")
+
+
+def actions_done(runs: Iterable[Mapping[str, Any]], source: str) -> dict[str, list[str]]:
+    """Action -> the exercises that carried it out and passed on this source, sorted."""
+    done: dict[str, list[str]] = {}
+    for run in sorted(runs, key=lambda one: str(one["id"])):
+        if has_passed(run) and run.get("source") == source:
+            actions = {name for one in run["decisions"] for name in str(one["action"]).split("+")}
+            for name in sorted(actions):
+                done.setdefault(name, []).append(str(run["id"]))
+    return done
+
+
+@derivation("exercises")
+def of_exercises(content: Content, _: ReadFile) -> list[str]:
+    """Every exercise of the file ran and passed."""
+    runs = {str(one["id"]): one for one in content["exercises"]}
+    wanted = [str(one) for one in content["defined"]]
+    demand(bool(wanted), "no exercise is defined")
+    demand(bool(runs), "no exercise ran")
+    problems = [f"{name}: never run" for name in wanted if name not in runs]
+    for name, one in runs.items():
+        passed, wrong = one["passed"], list(one.get("problems") or ())
+        consistent(type(passed) is bool, f"{name}: `passed` is {passed!r}")
+        consistent(not (passed and wrong), f"{name} passed, with {len(wrong)} problems")
+        if not passed:
+            problems.append(f"{name}: {wrong[0] if wrong else 'failed'}")
+    return problems
+
+
+@derivation("gate_")
+def of_gate(content: Content, _: ReadFile) -> list[str]:
+    """Every check passed or is waived, and the counts are those of the checks."""
+    verdicts = [one["verdict"] for one in content["results"]]
+    demand(bool(verdicts), "no check was judged")
+    told = {name: verdicts.count(name) for name in ("pass", "waived", "fail", "not measured")}
+    consistent(content["counts"] == told, "the counts are not those of its checks")
+    consistent(sum(told.values()) == len(verdicts), "a check has an unknown verdict")
+    problems = [
+        f"{one['id']}: {one['verdict']}"
+        for one in content["results"]
+        if one["verdict"] not in ("pass", "waived")
+    ]
+    wanted = "no-go" if problems else "go"
+    consistent(content["verdict"] == wanted, f"it says {content['verdict']!r}, not {wanted!r}")
+    return problems
+
+
+@derivation("proof")
+def of_proof(content: Content, _: ReadFile) -> list[str]:
+    """Every rule caught the fault that was planted for it, and nothing was left out."""
+    demand(content["complete"] is True, "only a part of the rules was tried")
+    demand(bool(content["rules"]), "no rule was tried")
+    problems = [
+        f"{one['rule_id']}: {'; '.join(one['problems']) or 'not proved'}"
+        for one in content["rules"]
+        if one["proved"] is not True or one["problems"]
+    ]
+    return problems + [
+        f"{name}: {', '.join(content[name])}" for name in PROOF_GAPS if content[name]
+    ]

@@ -1,0 +1,82 @@
+"""Every reader behind one interface: what the conformance suite drives."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.python.ingest.cdc.conftest import Pair
+from tests.python.ingest.cdc.pipeline import Pipeline
+
+from mbp.ingest.cdc import debezium, landing, shape
+from mbp.ingest.cdc.intake import Counts
+from mbp.ingest.raw_tables import raw_tables
+
+READERS = ("pgoutput", "landing-jsonl", "landing-flat", "landing-parquet", "debezium")
+
+
+class Harness:
+    """One reader between a source and a warehouse of its own."""
+
+    def __init__(self, reader: str, pair: Pair, folder: Path) -> None:
+        self.reader, self.pair, self.folder = reader, pair, folder
+        self.pipeline: Pipeline | None = None
+        if reader.startswith("landing-"):
+            folder.mkdir()
+            columns = shape.by_name(raw_tables(pair.root))
+            self.pipeline = Pipeline(pair.source, folder, reader.removeprefix("landing-"), columns)
+
+    def read(self) -> None:
+        """Until the warehouse has what the source had."""
+        if self.pipeline is not None:
+            self.pipeline.write()
+            if any(self.folder.iterdir()):
+                found = landing.land(self.pair.root, self.pair.target, self.folder, _quiet)
+                assert not found.problems
+        elif self.reader == "debezium":
+            self.engine(lambda: False, once=True)
+        else:
+            self.pair.read()
+
+    def engine(self, stopping: Callable[[], bool], *, once: bool) -> Counts:
+        pair = self.pair
+        return debezium.run_debezium(pair.root, pair.target, pair.source, _quiet, stopping, once)
+
+    def deliver_again(self) -> None:
+        """What was delivered comes once more, as it does after a failure of the pipeline."""
+        if self.pipeline is not None:
+            for path in sorted(self.folder.iterdir()):
+                shutil.copy(path, self.folder / f"again.{path.name}")
+        self.read()
+
+    def state(self, table: str, columns: str) -> dict[Any, tuple[Any, ...]]:
+        """What the log adds up to: key -> the other columns."""
+        latest: dict[Any, tuple[Any, ...]] = {}
+        log = self.pair.rows(
+            f"select {columns}, __op, __source_lsn from raw_mbp.{table} order by __source_lsn"
+        )
+        for row in log:
+            if row[-2] == "d":
+                latest.pop(row[0], None)
+            else:
+                latest[row[0]] = row[1:-2]
+        return latest
+
+    def close(self) -> None:
+        """The slots belong to the cluster, and keep its databases."""
+        if self.pipeline is not None:
+            self.pipeline.drop()
+        if self.reader == "debezium":
+            market = self.pair.server.connect(self.pair.source.database)
+            with market.cursor() as cursor:
+                cursor.execute(
+                    "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
+                    [debezium.SLOT],
+                )
+            market.close()
+
+
+def _quiet(_: str) -> None:
+    return

@@ -1,0 +1,183 @@
+"""One suite for all readers: the same statements at the source, the same change log in the warehouse."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conformance import READERS, Harness
+from tests.python.ingest.cdc.conftest import Pair
+
+from mbp.ingest.cdc.debezium_engine import unavailable
+from mbp.runs.dbt_process import environment
+
+QUOTES = "quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m"
+MARKETS = "market_id, name, truth_source, opened_at, min_liquidity"
+
+
+@pytest.fixture(params=READERS)
+def harness(request: pytest.FixtureRequest, pair: Pair, tmp_path: Path) -> Iterator[Harness]:
+    if request.param == "debezium" and (reason := unavailable()):
+        pytest.skip(f"Debezium not tested: {reason} (make test-debezium)")
+    with environment({"MBP_STATE_DIR": str(tmp_path / "state")}):
+        found = Harness(request.param, pair, tmp_path / "landing")
+        yield found
+        found.close()
+
+
+def expected(pair: Pair, table: str, columns: str) -> dict[str, tuple[object, ...]]:
+    return {row[0]: row[1:] for row in pair.at_source(f"select {columns} from {table}")}
+
+
+def texts(prefix: str) -> str:
+    values = "), (".join(
+        f"'{prefix}-{place}', '{text.replace(chr(39), chr(39) * 2)}', 'table',"
+        f" '2026-01-05 00:00:00.123456+00', {'-' if place % 2 else ''}1234567890.12345678"
+        for place, text in enumerate(market.TEXTS)
+    )
+    return f"insert into markets ({MARKETS}) values ({values})"
+
+
+def test_values_are_exact_in_snapshot_and_stream(harness: Harness) -> None:
+    pair = harness.pair
+    pair.execute(
+        "create type truth as enum ('table', 'manual')",
+        "alter table markets alter column truth_source type truth using truth_source::truth",
+        texts("snapshot"),
+        "insert into markets (market_id) values ('null')",
+    )
+    harness.read()
+    assert {row[0] for row in pair.rows("select __op from raw_mbp.markets")} == {"r"}
+    pair.execute(
+        texts("stream"),
+        "update markets set min_liquidity = 0.00000001, opened_at = '1969-12-31 23:59:59.999999+00'"
+        " where market_id = 'stream-0'",
+        "update markets set name = null where market_id = 'snapshot-0'",
+        "update markets set name = '' where market_id = 'null'",
+    )
+    harness.read()
+    assert harness.state("markets", MARKETS) == expected(pair, "markets", MARKETS)
+    kinds = pair.rows("select distinct __op, __deleted from raw_mbp.markets order by 1")
+    assert kinds == [("c", "false"), ("r", "false"), ("u", "false")]
+
+
+def test_history_is_in_order_and_times_are_plausible(harness: Harness) -> None:
+    pair = harness.pair
+    began = int(time.time() * 1000)
+    pair.execute(market.quotes(1, 2))
+    harness.read()
+    pair.execute(
+        market.quotes(3, 1),
+        "update quotes set volume = 7 where quote_id = 'q-3'",
+        "delete from quotes where quote_id = 'q-3'",
+        market.quotes(3, 1),
+    )
+    harness.read()
+    log = pair.rows(
+        f"select __op, __deleted, __source_ts_ms, __source_lsn, extract(epoch from _loaded_at), {QUOTES}"
+        " from raw_mbp.quotes order by __source_lsn, quote_id"
+    )
+    assert [(row[0], row[1], row[5]) for row in log] == [
+        ("r", "false", "q-1"),
+        ("r", "false", "q-2"),
+        ("c", "false", "q-3"),
+        ("u", "false", "q-3"),
+        ("d", "true", "q-3"),
+        ("c", "false", "q-3"),
+    ]
+    streamed = [row[3] for row in log[2:]]
+    assert streamed == sorted(set(streamed))
+    assert log[0][3] < streamed[0]
+    assert all(began - 1000 <= row[2] <= float(row[4]) * 1000 for row in log)
+    # A delete carries the row that is gone.
+    assert log[4][5:] == log[3][5:]
+
+
+def test_a_row_whose_key_changes_is_gone_under_the_old_one(harness: Harness) -> None:
+    pair = harness.pair
+    pair.execute(market.quotes(1, 3))
+    harness.read()
+    pair.execute("update quotes set quote_id = 'moved' where quote_id = 'q-2'")
+    harness.read()
+    assert harness.state("quotes", QUOTES) == expected(pair, "quotes", QUOTES)
+
+
+def test_a_truncated_table_is_empty_and_can_be_filled_again(harness: Harness) -> None:
+    if harness.reader == "landing-flat":
+        pytest.skip("Debezium's flattening leaves truncates out: docs/cdc_readers.md says so")
+    pair = harness.pair
+    pair.execute(market.quotes(1, 3), texts("m"))
+    harness.read()
+    pair.execute(market.quotes(4, 1), "truncate quotes, markets", market.quotes(2, 1))
+    harness.read()
+    assert harness.state("quotes", QUOTES) == expected(pair, "quotes", QUOTES)
+    assert harness.state("markets", MARKETS) == {}
+    gone = pair.rows("select quote_id from raw_mbp.quotes where __op = 'd' order by 1")
+    assert gone == [("q-1",), ("q-2",), ("q-3",), ("q-4",)]
+
+
+def test_snapshot_and_stream_have_no_gap_under_load(harness: Harness) -> None:
+    pair = harness.pair
+    pair.execute(market.quotes(1000, 2000))
+    ended = threading.Event()
+
+    def load() -> None:
+        seed = 0
+        while not ended.is_set():
+            pair.execute(*market.changes(seed, 20))
+            seed += 1
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        harness.read()
+        harness.read()
+    finally:
+        ended.set()
+        thread.join()
+    harness.read()
+    pair.reconciles()
+
+
+def test_what_comes_again_is_not_taken_twice(harness: Harness) -> None:
+    pair = harness.pair
+    pair.execute(market.quotes(1, 50))
+    harness.read()
+    pair.execute(*market.changes(3, 60))
+    harness.read()
+    before = pair.rows("select count(*), max(__source_lsn) from raw_mbp.quotes")
+    harness.deliver_again()
+    harness.read()
+    assert pair.rows("select count(*), max(__source_lsn) from raw_mbp.quotes") == before
+    pair.reconciles()
+
+
+def test_a_large_transaction_is_whole(harness: Harness) -> None:
+    pair = harness.pair
+    pair.execute(market.quotes(1, 10))
+    harness.read()
+    pair.execute(
+        market.quotes(11, 25_000), "update quotes set volume = volume + 1 where volume > 20000"
+    )
+    harness.read()
+    counts = pair.rows("select __op, count(*) from raw_mbp.quotes group by 1 order by 1")
+    assert counts == [("c", 25_000), ("r", 10), ("u", 5_010)]
+    pair.reconciles()
+
+
+def test_a_large_value_that_was_left_alone_is_kept(harness: Harness) -> None:
+    pair = harness.pair
+    harness.read()
+    pair.execute(
+        "insert into abuse_events (abuse_event_id, details) select 'a', string_agg(md5(random()::text), '')"
+        " from generate_series(1, 2000)",
+        "update abuse_events set kind = 'burst'",
+    )
+    harness.read()
+    columns = "abuse_event_id, kind, md5(details)"
+    assert harness.state("abuse_events", columns) == expected(pair, "abuse_events", columns)
+    assert pair.rows("select count(distinct details) from raw_mbp.abuse_events") == [(1,)]

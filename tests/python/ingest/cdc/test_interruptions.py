@@ -1,0 +1,144 @@
+"""Servers that restart, networks that break, files that are held: the reader waits, and nothing is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg2
+import pytest
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conftest import Pair
+
+from mbp.core.errors import MbpError
+from mbp.ingest.cdc.source import SLOT
+from mbp.ingest.cdc.watch_source import lock_source
+
+
+@contextmanager
+def running(pair: Pair) -> Iterator[subprocess.Popen[str]]:
+    """A reader in a process of its own, until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mbp.cli.main", "cdc", "run", "--target", pair.target],
+        cwd=pair.root,
+        env=pair.program_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(30)
+
+
+def wait_for(question: Callable[[], bool], seconds: float = 40.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if question():
+                return
+        except (psycopg2.Error, MbpError):
+            pass
+        time.sleep(0.2)
+    pytest.fail("it did not happen in time")
+
+
+def has(pair: Pair, quotes: int) -> Callable[[], bool]:
+    return lambda: pair.rows("select count(*) from raw_mbp.quotes")[0][0] == quotes
+
+
+def test_connections_that_are_cut_are_made_again(pair: Pair) -> None:
+    """As after a failover: every session of the reader is ended by the server, several times."""
+    pair.execute(market.quotes(1, 10))
+    with running(pair) as process:
+        wait_for(has(pair, 10))
+        for number in range(1, 4):
+            pair.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mbp-cdc'",
+                market.quotes(100 * number, 10),
+            )
+            wait_for(has(pair, 10 + 10 * number))
+        assert process.poll() is None
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert said.count("interrupted, trying again") >= 3
+    assert str(pair.source.password) not in said
+    pair.reconciles()
+
+
+def test_one_reader_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.read()
+    monkeypatch.setattr("mbp.ingest.cdc.watch_source.LOCK_PATIENCE_SECONDS", 0.3)
+    with (
+        lock_source(pair.source, patient=False),
+        pytest.raises(MbpError, match=f"another reader streams from the slot {SLOT}"),
+    ):
+        pair.read()
+    pair.read()
+
+
+def test_a_source_that_is_not_there_at_the_beginning_is_a_mistake(pair: Pair) -> None:
+    pair.source = type(pair.source)("127.0.0.1", 1, "nobody", "secret", "nowhere")
+    begun = time.monotonic()
+    with pytest.raises(MbpError, match=r"cannot be reached.*MBP_SOURCE_HOST") as caught:
+        pair.read()
+    assert time.monotonic() - begun < 10
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pair", ["postgres"], indirect=True)
+def test_the_warehouse_may_go_away_too(pair: Pair) -> None:
+    pair.execute(market.quotes(1, 10))
+    with running(pair) as process:
+        wait_for(has(pair, 10))
+        pair.at_warehouse(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        pair.execute(market.quotes(100, 10))
+        wait_for(has(pair, 20))
+        assert process.poll() is None
+    pair.reconciles()
+
+
+@pytest.mark.parametrize("pair", ["duckdb"], indirect=True)
+def test_dbt_and_analysts_work_on_the_duckdb_file_while_it_streams(pair: Pair) -> None:
+    """And the reader waits as long as they hold it, longer than any patience, without losing its place."""
+    pair.execute(market.quotes(1, 10))
+    held = (
+        "import duckdb, os, sys, time\n"
+        "for _ in range(200):\n"
+        "    try:\n"
+        "        opened = duckdb.connect(os.environ['MBP_DUCKDB_PATH'])\n"
+        "        break\n"
+        "    except duckdb.IOException:\n"
+        "        time.sleep(0.05)\n"
+        "print('held', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(opened.execute('select count(*) from raw_mbp.quotes').fetchone()[0], flush=True)\n"
+    )
+    with running(pair) as process:
+        wait_for(has(pair, 10))
+        with subprocess.Popen(
+            [sys.executable, "-c", held],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=pair.program_environment(),
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            for number in range(1, 6):
+                pair.execute(market.quotes(10_000 * number, 9_000))
+                time.sleep(0.3)
+            assert process.poll() is None
+            told, _ = holder.communicate("go\n")
+        assert told == "10\n"
+        wait_for(has(pair, 45_010))
+    pair.reconciles()

@@ -1,0 +1,149 @@
+"""What is absent in the warehouse: only what no row of the table can have, whoever brought it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mbp.ingest.loading import load_folder, read_facts
+from mbp.ingest.loading.facts import SourceFacts
+from mbp.warehouse import connect
+
+EVENTS_ABSENT = "  abuse_events: no detector\n"
+EVENTS_MAPPED = """  abuse_events:
+    file: events.csv
+    changed_at: detected_at
+    columns: {abuse_event_id: event, market_id: market, detected_at: at}
+    constants: {kind: wash_trading, severity: low, action_taken: none, user_id_hash: h, details: d}
+"""
+
+
+@pytest.fixture
+def second(folder: Path) -> Path:
+    """A folder of another source with keys of its own; its mapping is that of the first."""
+    data = folder.parent / "second"
+    data.mkdir()
+    markets = (folder / "markets.csv").read_text().replace("m1", "m2")
+    (data / "markets.csv").write_text(markets)
+    (data / "quotes.csv").write_text(
+        "trade,market,at,price,shares,depth\nu1,m2,2026-01-05 09:00:00,0.5,10,25\n"
+    )
+    (data / "events.csv").write_text("event,market,at\ne1,m2,2026-01-05 09:00:00\n")
+    mapping = (folder / "mapping.yaml").read_text()
+    (data / "mapping.yaml").write_text(mapping.replace("source: test", "source: other"))
+    return data
+
+
+def change(folder: Path, old: str, new: str) -> None:
+    mapping = folder / "mapping.yaml"
+    text = mapping.read_text()
+    assert old in text
+    mapping.write_text(text.replace(old, new))
+
+
+def map_events(folder: Path) -> None:
+    change(folder, EVENTS_ABSENT, "")
+    change(folder, "absent_tables:\n", EVENTS_MAPPED + "absent_tables:\n")
+
+
+def load(root: Path, folder: Path, target: str) -> SourceFacts:
+    """The facts after a load that took every row."""
+    assert load_folder(root, folder, folder / "mapping.yaml", target=target).rejected == 0
+    with connect(root, target) as warehouse:
+        return read_facts(warehouse)
+
+
+def stream(root: Path, target: str, statement: str) -> SourceFacts:
+    """The facts after change data capture wrote to a raw table."""
+    with connect(root, target) as warehouse:
+        warehouse.execute(statement)
+        return read_facts(warehouse)
+
+
+def test_a_column_that_another_source_provides_is_measurable(
+    project_root: Path, folder: Path, second: Path, target: str
+) -> None:
+    facts = load(project_root, folder, target)
+    assert facts.columns["mbp_quotes"] == {"depth_2pct": "no depth", "twap_5m": "no average"}
+    change(second, "volume: shares", "volume: shares, depth_2pct: depth")
+    change(second, "      depth_2pct: {value: 0, reason: no depth}\n", "")
+    facts = load(project_root, second, target)
+    assert facts.columns["mbp_quotes"] == {"twap_5m": "no average"}
+    assert facts.columns["mbp_markets"]["min_liquidity"] == "not told"
+
+
+def test_a_rule_that_another_source_can_show_is_measurable(
+    project_root: Path, folder: Path, second: Path, target: str
+) -> None:
+    assert load(project_root, folder, target).rules == {"mbp_quotes_freshness": "a history"}
+    change(second, "mbp_quotes_freshness", "mbp_markets_freshness")
+    assert load(project_root, second, target).rules == {}
+
+
+def test_what_no_source_has_stays_absent_with_every_reason(
+    project_root: Path, folder: Path, second: Path, target: str
+) -> None:
+    load(project_root, folder, target)
+    change(second, "reason: no depth", "reason: depth is hidden")
+    facts = load(project_root, second, target)
+    assert facts.columns["mbp_quotes"]["depth_2pct"] == "depth is hidden; no depth"
+    assert facts.datasets["mbp_abuse_events"] == "no detector"
+    assert facts.rules == {"mbp_quotes_freshness": "a history"}
+
+
+@pytest.mark.parametrize("declared", ["before", "after"])
+def test_a_dataset_that_another_source_has_is_not_absent(
+    project_root: Path, folder: Path, second: Path, target: str, declared: str
+) -> None:
+    map_events(second)
+    for one in (folder, second) if declared == "before" else (second, folder):
+        facts = load(project_root, one, target)
+    assert set(facts.datasets) == {"mbp_resolutions"}
+
+
+def test_a_dataset_is_not_absent_while_rows_of_an_earlier_load_are_there(
+    project_root: Path, second: Path, target: str
+) -> None:
+    earlier = (second / "mapping.yaml").read_text()
+    map_events(second)
+    load(project_root, second, target)
+    (second / "mapping.yaml").write_text(earlier)
+    assert "mbp_abuse_events" not in load(project_root, second, target).datasets
+
+
+def test_rows_that_no_mapping_brought_have_everything(
+    project_root: Path, folder: Path, target: str
+) -> None:
+    load(project_root, folder, target)
+    facts = stream(
+        project_root,
+        target,
+        "insert into raw_mbp.quotes (quote_id, __op, _loaded_at)"
+        " values ('c1', 'c', timestamptz '2026-01-05 10:00:00+00')",
+    )
+    assert "mbp_quotes" not in facts.columns
+    assert facts.rules == {}
+    assert facts.columns["mbp_markets"]["min_liquidity"] == "not told"
+    facts = stream(
+        project_root, target, "insert into raw_mbp.abuse_events (abuse_event_id) values ('e1')"
+    )
+    assert set(facts.datasets) == {"mbp_resolutions"}
+
+
+def test_facts_of_version_0_1_excuse_nothing(
+    project_root: Path, folder: Path, second: Path, target: str
+) -> None:
+    """It did not note which rows are whose: what it loaded is measured until it is loaded anew."""
+    load(project_root, folder, target)
+    facts = stream(project_root, target, 'drop table raw_mbp."_source_loads"')
+    assert (facts.columns, facts.datasets, facts.rules) == ({}, {}, {})
+    stream(
+        project_root,
+        target,
+        "update raw_mbp._source_facts set dataset = null where rule_id is not null",
+    )
+    facts = load(project_root, second, target)
+    assert facts.columns == {}
+    assert facts.rules == {}
+    assert set(facts.datasets) == {"mbp_abuse_events", "mbp_resolutions"}

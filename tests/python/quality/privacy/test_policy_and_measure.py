@@ -1,0 +1,213 @@
+"""The policy, its allowances, the corpus and what is measured on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from random import Random
+
+import pytest
+from lab.corpora import measure
+from lab.corpora import values as draw
+from lab.corpora.corpus import Line, generate, to_json
+
+from mbp.core.errors import MbpError
+from mbp.quality.privacy import scan
+from mbp.quality.privacy.allowances import judge
+from mbp.quality.privacy.policy import KINDS, POLICY, Allowance, Policy, load_policy
+from mbp.quality.privacy.scan import scan_text
+
+TODAY = date(2026, 11, 25)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("version: 1", "version: 2", r"privacy.yaml:2: version: expected 1"),
+        ("kind: datasets", "kind: dataset", "expected one of"),
+        ("    table: ops.log_samples\n", "", "needs 'table'"),
+        ("id: seeds", "id: log_samples", "'log_samples' stands twice"),
+        ("  minimum_length: 12\n", "", "missing key 'minimum_length'"),
+        ("lines: 3000", "lines: 1999", "1999 is less than the minimum"),
+        (
+            "allowances:\n",
+            "allowances:\n  - {place: a, kind: cpf, reason: r}\n",
+            "expected another form",
+        ),
+        (
+            "allowances:\n",
+            "allowances:\n  - {place: a, kind: cpf, reason: r, expires: soon}\n",
+            "no date",
+        ),
+    ],
+)
+def test_a_wrong_policy_is_one_line(
+    project_root: Path, tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    text = (project_root / POLICY).read_text(encoding="utf-8")
+    assert old in text
+    (tmp_path / POLICY).parent.mkdir(parents=True)
+    (tmp_path / POLICY).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(MbpError, match=told) as caught:
+        load_policy(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def allowing(policy: Policy, **how: object) -> Policy:
+    values: dict[str, object] = {
+        "place": "docs/*",
+        "kind": "cpf",
+        "reason": "made up",
+        "expires": None,
+        "count": None,
+        "digests": frozenset(),
+        "line": 9,
+    }
+    return dataclasses.replace(policy, allowances=(Allowance(**{**values, **how}),))  # type: ignore[arg-type]
+
+
+def test_an_allowance_is_exact_or_ends(random: Random, policy: Policy) -> None:
+    (found,) = scan_text(f"cpf {draw.cpf(random)}", "docs/a.md", policy)
+    other = dataclasses.replace(found, line=2, digest="…0000")
+    fixed = allowing(policy, count=1, digests=frozenset({found.digest}))
+    assert judge([found], fixed, TODAY).open == []
+    assert [count for _, count in judge([found], fixed, TODAY).allowed] == [1]
+    for findings, told in (
+        ([], "matches nothing"),
+        ([found, other], "is for 1, found 2"),
+        ([other], "is for other values"),
+    ):
+        judged = judge(findings, fixed, TODAY)
+        assert judged.open == findings
+        assert told in judged.problems[0]
+    until = allowing(policy, expires=TODAY)
+    assert judge([found, other], until, TODAY).open == []
+    assert "expired" in judge([found], until, date(2026, 11, 26)).problems[0]
+    elsewhere = dataclasses.replace(found, place="src/a.py")
+    assert elsewhere in judge([elsewhere, found], until, TODAY).open
+
+
+def test_the_corpus_is_the_same_again_and_half_of_it_is_hard() -> None:
+    one, again, other = (to_json(generate(seed, 2000)) for seed in (7, 7, 8))
+    assert one == again != other
+    lines = generate(7, 2000)
+    assert len(lines) == 2000
+    assert sum(not line.labels for line in lines) == 1000
+    assert {kind for line in lines for kind, _, _ in line.labels} == set(KINDS)
+    for line in lines:
+        for _, start, end in line.labels:
+            assert 0 <= start < end <= len(line.text)
+
+
+def test_the_corpus_uses_nothing_of_the_detectors(project_root: Path) -> None:
+    for path in (project_root / "src/mbp/quality/privacy").glob("corpus*.py"):
+        text = path.read_text(encoding="utf-8")
+        for other in (
+            "numbers",
+            "contacts",
+            "secrets",
+            "scan",
+            "normal",
+            "validate_docbr",
+            "phonenumbers",
+        ):
+            assert f"import {other}" not in text
+            assert f"privacy.{other}" not in text
+
+
+def test_every_target_is_reached_on_a_seed_that_nobody_tuned(policy: Policy) -> None:
+    sample = measure.measure("fresh", 90210, generate(90210, 2000), policy)
+    assert measure.Measured([sample], policy).missed == []
+    assert (policy.target.recall_percent, policy.target.precision_percent) == (95, 98)
+    for kind in ("cpf", "cnpj", "email"):
+        assert sample.scores[kind].recall_percent == 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    text: str
+    labels: frozenset[str]
+
+
+def test_the_outside_corpus_is_judged_by_line(policy: Policy, random: Random) -> None:
+    cpf, email = draw.cpf(random), draw.email(random)
+    corpus = [
+        Labelled(f"cpf {cpf} de {email}", frozenset({"cpf", "email"})),
+        Labelled("cpf 111.111.111-11", frozenset({"cpf"})),
+        Labelled(f"contact {email}", frozenset()),
+        Labelled("order accepted", frozenset()),
+    ]
+    sample = measure.measure_lines("x", 1, corpus, policy)
+    assert (sample.lines, sample.negatives) == (4, 2)
+    assert sample.scores["cpf"] == measure.Score(2, 1, 0)
+    assert sample.scores["email"] == measure.Score(1, 1, 1)
+    with pytest.raises(MbpError, match="labels a line 'fax'"):
+        measure.measure_lines("x", 1, [Labelled("x", frozenset({"fax"}))], policy)
+
+
+def test_a_target_missed_on_the_outside_corpus_is_missed(
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / POLICY).parent.mkdir(parents=True)
+    shutil.copyfile(project_root / POLICY, tmp_path / POLICY)
+    monkeypatch.setattr(measure, "generate", lambda seed, _: generate(seed, 300))
+
+    def outside(count: int, seed: int) -> Iterator[Labelled]:
+        for line in generate(seed, count // 10):
+            labels = frozenset(kind for kind, _, _ in line.labels)
+            yield Labelled(line.text, labels or frozenset({"cpf"}))
+
+    monkeypatch.setattr(measure.outside_corpus, "lines", outside)
+    measured = measure.measure_project(tmp_path)
+    assert [one.name for one in measured.samples[2:]] == ["outside_tuned", "outside_held_out"]
+    assert any(one.startswith("outside_tuned: cpf: recall") for one in measured.missed)
+    text = (tmp_path / "target/evidence/privacy_measure.json").read_text(encoding="utf-8")
+    assert '"verdict": "fail"' in text
+
+
+def test_what_the_policy_does_not_claim_is_shown_and_not_demanded(policy: Policy) -> None:
+    missed = {kind: measure.Score(10, 1, 9) for kind in KINDS}
+    found = measure.Measured([measure.Sample("x", 1, 10, 0, missed, outside=True)], policy)
+    named = {one.split(": ")[1] for one in found.missed}
+    assert policy.not_claimed
+    assert named == set(KINDS) - policy.not_claimed.keys()
+    assert found.content()["not_claimed"] == policy.not_claimed
+    ours = measure.Measured([measure.Sample("x", 1, 10, 0, missed)], policy)
+    assert {one.split(": ")[1] for one in ours.missed} == set(KINDS)
+
+
+def test_a_blind_detector_and_a_loud_one_are_seen(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = generate(3, 600)
+
+    def blind(_: object) -> Iterator[scan.Hit]:
+        return iter(())
+
+    def loud(page: scan.Page) -> Iterator[scan.Hit]:
+        yield scan.Hit(0, 1, "email", "e-mail", page.text[:1])
+
+    for detector, word in ((blind, "recall"), (loud, "precision")):
+        monkeypatch.setitem(scan.DETECTORS, "email", detector)
+        missed = measure.Measured([measure.measure("x", 3, corpus, policy)], policy).missed
+        assert any(one.startswith(f"x: email: {word}") for one in missed)
+
+
+def test_nothing_labelled_is_nothing_reached(policy: Policy) -> None:
+    sample = measure.measure("empty", 0, [Line("order accepted", ())], policy)
+    assert len(measure.Measured([sample], policy).missed) == 2 * len(KINDS)
+
+
+def test_measuring_writes_evidence(
+    project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / POLICY).parent.mkdir(parents=True)
+    shutil.copyfile(project_root / POLICY, tmp_path / POLICY)
+    monkeypatch.setattr(measure, "generate", lambda seed, _: generate(seed, 300))
+    measured = measure.measure_project(tmp_path)
+    text = (tmp_path / "target/evidence/privacy_measure.json").read_text(encoding="utf-8")
+    assert f'"verdict": "{"fail" if measured.missed else "pass"}"' in text
+    assert '"held_out"' in text

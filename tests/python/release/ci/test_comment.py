@@ -1,0 +1,322 @@
+"""The comment: what it says, that it is green only when everything was seen, and that nothing in it comes to life."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from lab.corpora.values import cpf
+from markdown_it import MarkdownIt
+from tests.python.release.ci import reports
+from tests.python.release.ci.reports import BASE, CHANGE, FINDING, HEAD, Run
+from typer.testing import CliRunner
+
+from mbp.cli import main as cli
+from mbp.release.ci.comment import LARGEST_BYTES, MARKER, Comment, as_json, read_comment, render
+from mbp.release.ci.steps import STEPS
+
+# Of nobody: drawn, with check digits that hold.
+CPF = cpf(Random(7))  # noqa: S311 - not a secret
+
+
+@pytest.fixture
+def told(project_root: Path) -> Callable[[Run], Comment]:
+    return lambda run: read_comment(project_root, run.folder, HEAD, run.base, "success")
+
+
+def test_all_seen_and_all_well(run: Run, told: Callable[[Run], Comment]) -> None:
+    comment = told(run)
+    text = render(comment)
+    assert comment.state == "pass", text
+    assert text.startswith(f"{MARKER}\n## Data contracts: may be merged\n")
+    assert "Commit `aaaaaaaaaaaa`, compared with `bbbbbbbbbbbb`." in text
+    for step in STEPS:
+        assert f"| {step.title} | pass |" in text
+    assert "| all steps, one after the other | | | 13.5 |" in text
+    assert "could not look" not in text
+    # Lineage, down to the exposure and whose it is.
+    assert "1 node changed, 0 gone; reaches 1 model and 1 exposure" in text
+    assert "- `exposure market_dashboard`, owner `PM`" in text
+    assert "100.00 % (1 of 1), +0.00 points against main" in text
+
+
+def test_a_break_is_told_with_bump_and_witness(run: Run, told: Callable[[Run], Comment]) -> None:
+    blocking = {
+        "code": "scale_changed",
+        "level": "error",
+        "subject": "mbp_quotes.price",
+        "message": "fewer digits",
+        "cure": "undo it",
+    }
+    run.report("contracts", reports.contracts([CHANGE, CHANGE], [blocking]), exit_code=1)
+    text = render(told(run))
+    assert "may NOT be merged" in text.splitlines()[1]
+    assert "1 dataset changed (demands major), 1 finding that block" in text
+    assert (
+        "- **blocks**: `scale_changed` at `mbp_quotes.price`: `fewer digits`. Cure: `undo it`"
+        in text
+    )
+    change = "`scale_changed` `mbp_quotes.price`: `decimal(18,8)` → `decimal(18,4)`"
+    assert text.count(change) == 1  # told once, however many versions it was compared with
+    assert 'not under the new: `{"price": "0.12345678"}`' in text
+    assert "Affected: `exposure market_dashboard`" in text
+
+
+def test_a_broken_rule_is_told_with_owner_and_masked_rows(
+    run: Run, told: Callable[[Run], Comment]
+) -> None:
+    rows = [{"quote_id": "q-1", "user_id_hash": "0123456789", "details": f"CPF {CPF}"}]
+    rows += [{"quote_id": CPF, "user_id_hash": "…a1b2", "details": None}]
+    finding = {**FINDING, "sample": {"rows": rows}}
+    run.report("rules", reports.rules([finding]), exit_code=1)
+    text = render(told(run))
+    assert "- **broken**: `mbp_quotes_fk` of `mbp_quotes`, owner `DATA`, 7 failing rows" in text
+    assert "quote_id=q-1" in text
+    assert "0123456789" not in text and CPF not in text
+    assert re.search(r"quote_id=…[0-9a-f]{4}, user_id_hash=…a1b2, details=null", text)
+
+
+def test_a_warning_is_told_and_does_not_block(run: Run, told: Callable[[Run], Comment]) -> None:
+    run.report("rules", reports.rules([{**FINDING, "severity": "warning"}]))
+    comment = told(run)
+    assert comment.state == "pass"
+    assert "- warning: `mbp_quotes_fk`" in render(comment)
+
+
+def test_lost_coverage_is_told(run: Run, told: Callable[[Run], Comment]) -> None:
+    document = reports.coverage(66.7, "volume", "twap_5m")
+    document["items"][0]["state"] = "missing"
+    run.report("coverage", document, exit_code=1)
+    text = render(told(run))
+    assert "66.70 % (1 of 3), -33.30 points against main" in text
+    assert "- no longer described: `model.mbp.mbp_quotes.price`" in text
+    assert "- new and not described: `model.mbp.mbp_quotes.volume`" in text
+
+
+def unlink(name: str) -> Callable[[Run], None]:
+    return lambda run: (run.folder / name).unlink()
+
+
+def garbage(name: str) -> Callable[[Run], None]:
+    return lambda run: (run.folder / name).write_bytes(b"\xff{]")
+
+
+def other_commit(name: str) -> Callable[[Run], None]:
+    return lambda run: run.write(name, reports.manifest(BASE) | {"results": []})
+
+
+def relink(run: Run) -> None:
+    (run.folder / "manifest.json").unlink()
+    (run.folder / "manifest.json").symlink_to("/etc/passwd")
+
+
+def swapped(run: Run) -> None:
+    run.write("rules.json", reports.rules([]) | {"passed": 99})
+
+
+def wrong(step: str, key: str, value: Any) -> Callable[[Run], None]:
+    def change(run: Run) -> None:
+        document = json.loads((run.folder / f"{step}.json").read_text())
+        run.report(step, {**document, key: value})
+
+    return change
+
+
+def broken_child_map(run: Run) -> None:
+    run.write("manifest.json", {**reports.manifest(HEAD), "child_map": {"model.mbp.mbp_quotes": 7}})
+
+
+BLIND: dict[str, tuple[Callable[[Run], None], str]] = {
+    **{
+        f"no {step.name}": (
+            unlink(step.record),
+            f"{step.title} | **could not look** | the step did",
+        )
+        for step in STEPS
+    },
+    "record not JSON": (garbage("step-lint.json"), "step-lint.json is not JSON"),
+    "record of another commit": (lambda run: run.record("lint", commit=BASE), "is stale"),
+    "record of another step": (lambda run: run.record("lint", step="tests"), "is stale"),
+    "exit 2": (lambda run: run.record("tests", exit_code=2), "could not run (exit code 2)"),
+    "no report": (lambda run: run.record("rules", report_sha256=""), "left no report"),
+    "report is gone": (unlink("contracts.json"), "contracts.json is missing"),
+    "report is another": (swapped, "rules.json is stale"),
+    "report of another form": (wrong("rules", "findings", {}), "rules.json is not of the expected"),
+    "nothing checked": (wrong("contracts", "checked", []), "no contract was checked"),
+    "no rule at all": (
+        lambda run: run.report("rules", {**reports.rules([]), "passed": 0, "carried_over": []}),
+        "no rule was checked",
+    ),
+    "rule not run": (
+        lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "not run"}])),
+        "could not look at 1 rule",
+    ),
+    "rule not measurable": (
+        lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "not measurable"}])),
+        "could not look at 1 rule",
+    ),
+    "stale results": (wrong("rules", "stale", ["changed since"]), "the results may be stale"),
+    "not a percentage": (wrong("coverage", "percent", 101), "coverage.json is not of the expected"),
+    "nothing to describe": (wrong("coverage", "total", 0), "nothing is there to describe"),
+    "no manifest": (unlink("manifest.json"), "manifest.json is missing"),
+    "manifest of another commit": (other_commit("manifest.json"), "manifest.json is stale"),
+    "manifest is a link": (relink, "manifest.json is a link"),
+    "manifest is broken": (broken_child_map, "child_map of the manifest is not of the expected"),
+    "results of another commit": (other_commit("run_results.json"), "run_results.json is stale"),
+    "modified not known": (wrong("build", "modified", None), "not known what is modified"),
+    "no base": (lambda run: (run.base / "commit.txt").unlink(), "no stored build of the base"),
+    "base of another commit": (
+        lambda run: (run.base / "commit.txt").write_text(HEAD) and None,
+        "the stored build of the base is of another commit",
+    ),
+    "two bases": (lambda run: run.record("lint", base=HEAD), "compared with nothing"),
+    "base without coverage": (
+        lambda run: (run.base / "coverage.json").unlink(),
+        "could not compare with main: coverage.json is missing",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), BLIND.values(), ids=BLIND)
+def test_what_was_not_seen_is_said_and_never_green(
+    run: Run, told: Callable[[Run], Comment], spoil: Callable[[Run], None], words: str
+) -> None:
+    spoil(run)
+    comment = told(run)
+    text = render(comment)
+    assert comment.state == "could not look"
+    assert "could not look" in text.splitlines()[1]
+    assert words in text
+
+
+def test_of_nothing_nothing_is_said(project_root: Path, tmp_path: Path) -> None:
+    comment = read_comment(project_root, tmp_path, HEAD, None, None)
+    assert comment.state == "could not look"
+    assert all(part.state == "could not look" for part in comment.parts)
+
+
+def test_a_run_that_failed_as_a_whole_is_not_green(run: Run, project_root: Path) -> None:
+    comment = read_comment(project_root, run.folder, HEAD, run.base, "failure")
+    assert comment.state == "could not look"
+    assert "The run as a whole | **could not look**" in render(comment)
+
+
+def test_a_failed_step_with_a_clean_report_is_a_failure(
+    run: Run, told: Callable[[Run], Comment]
+) -> None:
+    run.record("rules", exit_code=1)
+    assert "the step failed" in render(told(run))
+    assert told(run).state == "fail"
+
+
+HOSTILE = [
+    "a | b",
+    "`x` @org/team",
+    "<img src=x onerror=alert(1)>",
+    "[text](https://example.org) https://example.org #1",
+    "line\n\n# heading\n- [ ] task",
+    "``` fence",
+    "\\` @everyone",
+    "\\| @everyone",
+    f"{MARKER} --> <script>",
+    "\u202eevil\u200b\x1b[31m",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_that_others_write_comes_to_life(
+    run: Run, told: Callable[[Run], Comment], name: str
+) -> None:
+    change = {
+        **CHANGE,
+        **dict.fromkeys(("code", "path", "old", "new", "bump"), name),
+        "witness": {name: {"row": {name: name}}},
+    }
+    blocking = {"code": name, "level": "error", "subject": name, "message": name, "cure": name}
+    document = reports.contracts([change], [blocking])
+    document["datasets"][0] |= {
+        **dict.fromkeys(("dataset", "version", "least_version", "bump"), name),
+        "affected": [name],
+        "compared_with": [name],
+    }
+    run.report("contracts", document)
+    finding = {
+        **FINDING,
+        **dict.fromkeys(("rule_id", "dataset", "owner", "message"), name),
+        "sample": {"rows": [{name: name}]},
+    }
+    run.report("rules", reports.rules([finding]) | {"stale": [name]})
+    exposure = f"exposure.mbp.{name}"
+    wild = reports.manifest(HEAD)
+    wild["child_map"]["model.mbp.kpi_windows"] = [exposure]
+    wild["exposures"][exposure] = {"name": name, "owner": {"name": name}}
+    run.write("manifest.json", wild)
+    run.report("build", {"mode": "slim", "reason": name, "modified": ["model.mbp.mbp_quotes"]})
+    run.report("coverage", reports.coverage(50, name))
+
+    text = render(told(run))
+    assert text.startswith(f"{MARKER}\n")
+    tokens = (
+        MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text.removeprefix(MARKER))
+    )
+    spans = 0
+    for token in tokens:
+        assert token.type not in ("html_block", "fence", "code_block")
+        if token.type == "heading_open":
+            assert token.tag in ("h2", "h3")
+        for inner in token.children or []:
+            assert inner.type in ("text", "code_inline", "softbreak", "strong_open", "strong_close")
+            if inner.type == "text":
+                assert not re.search(
+                    r"[@<#\u202e\x1b]|evil|everyone|example|onerror", inner.content
+                )
+            spans += inner.type == "code_inline"
+    assert spans > 20
+    # The table on top has only our own words: four cells in each row.
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == len(STEPS) + 1 + 3
+    assert {line.count("|") for line in rows} == {5}
+
+
+def test_a_long_comment_is_cut_and_says_so(run: Run, told: Callable[[Run], Comment]) -> None:
+    findings = [{**FINDING, "rule_id": f"rule_{index}"} for index in range(3000)]
+    run.report("rules", reports.rules(findings), exit_code=1)
+    text = render(told(run))
+    assert len(text.encode()) <= LARGEST_BYTES
+    assert "may NOT be merged" in text and "3000 rules broken" in text
+    cut = re.search(r"- \*\*cut\*\*: (\d+) of 3000 entries are left out", text)
+    assert cut is not None
+    assert text.count("- **broken**") == 3000 - int(cut.group(1)) > 100
+    assert "exposure market_dashboard" in text  # the short parts stay whole
+
+
+def invoke(*arguments: str) -> Any:
+    cli.register()
+    return CliRunner().invoke(cli.app, ["ci", "comment", *arguments])
+
+
+def test_the_command(run: Run, tmp_path: Path) -> None:
+    given = [str(run.folder), "--base", str(run.base), "--commit", HEAD]
+    shown = invoke(*given)
+    assert shown.exit_code == 0, shown.output
+    written = tmp_path / "comment.md"
+    assert invoke(*given, "--output", str(written)).exit_code == 0
+    assert written.read_text() == shown.stdout
+    run.record("lint", exit_code=1)
+    failed = invoke(*given, "--json")
+    assert failed.exit_code == 1
+    assert json.loads(failed.stdout)["verdict"] == "fail"
+    (run.folder / "step-tests.json").unlink()
+    run.record("lint")
+    assert invoke(*given).exit_code == 2
+
+
+def test_json_names_every_part(run: Run, told: Callable[[Run], Comment]) -> None:
+    document = as_json(told(run))
+    assert document["verdict"] == "pass"
+    assert len(document["parts"]) == len(STEPS) + 1

@@ -1,0 +1,265 @@
+"""From the checklist to a tag: gate, pack, verification, anchor and page of one release, by their commands."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+import typer
+from click.testing import Result
+from tests.python.measured import passed
+from tests.python.release.gate.conftest import Release
+from typer.testing import CliRunner
+
+from mbp.cli.main import app, register
+from mbp.contracts.registry.run import check_all
+from mbp.core.errors import MbpError
+from mbp.operate.hooks.collect import schema_drift
+from mbp.quality.unmeasured import waived_rules
+from mbp.release.gate.context import Context
+from mbp.release.gate.run import judge
+
+PACK = "target/evidence_M2.zip"
+
+
+def run(release: Release, *arguments: str) -> Result:
+    register()
+    with release.inside():
+        return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_a_release_goes_out_with_its_evidence(release: Release) -> None:
+    release.commit()  # the sign-offs
+    gate = run(release, "gate", "M2")
+    assert gate.exit_code == 0, gate.output
+    assert gate.stdout.startswith("Gate M2 (Pre-GA): GO\n")
+    document = json.loads(run(release, "gate", "M2", "--json").stdout)
+    assert document["verdict"] == "go"
+    assert "| `dbt_tests` " in run(release, "gate", "M2", "--markdown").output
+
+    key = str(release.keys.private("SRE"))
+    built = run(release, "evidence", "build", "--key", key)
+    assert built.exit_code == 0, built.output
+    first = (release.root / PACK).read_bytes()
+    assert run(release, "evidence", "build", "--key", key).exit_code == 0
+    assert (release.root / PACK).read_bytes() == first
+
+    verified = run(release, "evidence", "verify", str(release.root / PACK))
+    assert verified.exit_code == 0, verified.output
+    anchored = run(release, "evidence", "anchor", str(release.root / PACK))
+    assert anchored.exit_code == 0, anchored.output
+    tags = subprocess.run(
+        ["git", "-C", str(release.root), "tag", "--list", "anchor-M2-*"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    assert len(tags) == 1
+    assert tags[0].removeprefix("anchor-M2-") in built.output
+
+    page = run(release, "report")
+    assert page.exit_code == 0, page.output
+    assert "GO" in (release.root / "target/report.html").read_text()
+
+
+def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Release) -> None:
+    (release.root / "README.md").write_text("another\n")
+    release.commit()
+    report = release.run()
+    found = {one.id: one for one in report.results}
+    assert "of another source" in found["dbt_tests"].told
+    assert found["exercises_passed"].verdict == "not measured"
+    assert found["sign_off_SRE"].open
+    # What is measured anew counts, and what was signed before does not.
+    release.measure()
+    open_now = {one.id for one in release.run().results if one.open}
+    assert open_now == {f"sign_off_{role}" for role in release.gate.roles}
+    release.sign()
+    assert release.run().verdict == "go"
+
+
+def test_other_data_has_to_be_measured_again(release: Release) -> None:
+    release.execute("delete from marts.mbp_abuse_events ")
+    found = release.check("dbt_tests")
+    assert found.verdict == "not measured"
+    assert "of other data" in found.told
+
+
+def test_old_evidence_is_none(release: Release) -> None:
+    path = release.root / "target/evidence/security_sast.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "began_at": "2026-01-01T00:00:00+00:00"}))
+    found = release.check("sast")
+    assert found.verdict == "not measured"
+    assert "at most" in found.told
+    path.write_text(json.dumps({**document, "ended_at": "2099-01-01T00:00:00+00:00"}))
+    assert "in the future" in release.check("sast").told
+
+
+def unmeasured(release: Release, part: str) -> None:
+    with release.inside():
+        release.write(part, content=passed(part, verdict="not_measured", reason="no answer"))
+
+
+def test_a_waiver_stands_in_and_shows(release: Release) -> None:
+    unmeasured(release, "security_audit")
+    assert release.check("dependency_audit").verdict == "not measured"
+    waived(release, "no_advisories", "gate_check:dependency_audit")
+    found = release.check("dependency_audit")
+    assert (found.verdict, found.waiver) == ("waived", "no_advisories")
+    assert found.waived_until is not None
+    release.sign()
+    assert run(release, "gate", "M2").stdout.startswith(
+        "Gate M2 (Pre-GA): GO, with 1 checks waived"
+    )
+
+
+def test_a_waiver_that_nobody_signed_stands_in_for_nothing(release: Release) -> None:
+    unmeasured(release, "security_audit")
+    waived(release, "no_advisories", "gate_check:dependency_audit")
+    (release.root / "contracts/waivers/signatures/no_advisories/SRE.json.sig").unlink()
+    assert release.check("waivers_valid").verdict == "fail"
+    assert release.check("dependency_audit").verdict == "not measured"
+
+
+def test_what_cannot_be_looked_at_is_told_and_not_passed(release: Release) -> None:
+    (release.root / "mbp.duckdb").unlink()
+    done = run(release, "gate", "M2")
+    assert done.exit_code == 1
+    assert "NOT MEASURED" in done.output
+    assert "Traceback" not in done.output
+    assert release.check("contracts_complete").verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "told"),
+    [
+        ("rule: sustained", "rule: sustaned", "did you mean"),
+        ("kpi: dec_p95", "kpi: dec_p99", "no KPI 'dec_p99'"),
+        ("owner: SRE", "owner: NOBODY", "no owner 'NOBODY'"),
+        ("id: no_server_errors", "id: dec_latency_sustained", "twice"),
+        ("waivable: false\n    no_go: true", "waivable: true\n    no_go: true", "cannot be waived"),
+        ("actions: [degrade, rollback]", "deeds: [degrade]", "source.actions"),
+        ("build, of: [source, data]", "build, of: [source, date]", "one of"),
+        ("gate: M2", "gate: M3", "is of the gate"),
+        ("version: 1", "version: 2", "expected"),
+        ("    PO: product owner", "    CEO: all", "role 'CEO'"),
+        ("rule: sustained", "rool: sustained", "rool"),
+    ],
+)
+def test_a_wrong_definition_is_refused(
+    release: Release, find: str, replace: str, told: str
+) -> None:
+    path = release.root / "contracts/gates/m2_pre_ga.yaml"
+    text = path.read_text()
+    assert find in text
+    path.write_text(text.replace(find, replace, 1))
+    with pytest.raises(MbpError, match=told.replace("'", ".")) as caught:
+        _ = release.gate
+    assert caught.value.path == "contracts/gates/m2_pre_ga.yaml"
+
+
+def test_grants_of_a_server_of_its_own_do_not_count_for_a_live_one(released: Release) -> None:
+    check = next(one for one in released.gate.checks if one.id == "least_privilege")
+    with released.inside():
+        judged = {
+            target: judge(Context(released.root, target, datetime.now(UTC), 24, {}), check)
+            for target in ("duckdb", "postgres")
+        }
+    assert judged["duckdb"].verdict == "pass"
+    assert judged["postgres"].verdict == "not measured"
+    assert "not this one" in judged["postgres"].told
+
+
+def test_the_command_of_every_check_exists(released: Release) -> None:
+    register()
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for check in released.gate.checks:
+        words = check.command.split()
+        assert words[0] in ("mbp", "git"), check.id
+        if words[0] == "mbp":
+            command = known[words[1]]
+            inner = getattr(command, "commands", None)
+            assert inner is None or words[2] in inner, check.command
+
+
+def waived(release: Release, name: str, covers: str) -> None:
+    """A waiver with all its approvals."""
+    done = run(
+        release,
+        *("waiver", "new", name, "--covers", covers, "--reason", "mended on Friday"),
+        *("--owner", "DATA", "--risk", "low: few rows", "--days", "7"),
+        *("--rollback", "deploy the release before", "--exercise", "dec_latency"),
+    )
+    assert done.exit_code == 0, done.output
+    for role in ("PO", "Eng", "Data", "SRE"):
+        key = str(release.keys.private(role))
+        signed = run(release, "waiver", "sign", name, "--role", role, "--key", key)
+        assert signed.exit_code == 0, signed.output
+
+
+def test_broken_rules_are_waived_one_by_one(release: Release) -> None:
+    path = release.root / "target/evidence/data_contract_break.json"
+    document = json.loads(path.read_text())
+    broken = ["closed_market_no_trades", "twap_reconciles"]
+    rules = [{"rule_id": name, "verdict": "fail"} for name in broken]
+    content = {**document["content"], "value": 2, "samples": 2, "evidence": rules}
+    path.write_text(json.dumps({**document, "verdict": "fail", "content": content}))
+    waived(release, "first", f"rule:{broken[0]}")
+    assert release.check("contract_break").verdict == "fail"
+    waived(release, "second", f"rule:{broken[1]}")
+    found = release.check("contract_break")
+    assert (found.verdict, found.waiver) == ("waived", "first+second")
+
+
+def test_rules_that_were_not_measured_are_waived_one_by_one(release: Release) -> None:
+    """What a mapping declares about its own data is no pass: somebody has to sign for each rule."""
+    path = release.root / "target/evidence/data_contract_break.json"
+    document = json.loads(path.read_text())
+    rules = document["content"]["evidence"]
+    absent = {"closed_market_no_trades", "twap_reconciles"}
+    for one in rules:
+        if one["rule_id"] in absent:
+            one["verdict"] = "not measurable"
+    content = {**document["content"], "value": None, "samples": len(rules) - 2}
+    path.write_text(json.dumps({**document, "verdict": "pass", "content": content}))
+    assert "its content gives not_measured" in release.check("contract_break").told
+    path.write_text(json.dumps({**document, "verdict": "not_measured", "content": content}))
+    assert release.check("contract_break").verdict == "not measured"
+    waived(release, "first", "rule:closed_market_no_trades")
+    assert release.check("contract_break").verdict == "not measured"
+    waived(release, "second", "rule:twap_reconciles")
+    found = release.check("contract_break")
+    assert (found.verdict, found.waiver) == ("waived", "first+second")
+    with release.inside():
+        assert waived_rules(release.root, sorted(absent)) == absent
+
+
+def test_a_verdict_that_does_not_follow_from_its_content_is_not_measured(release: Release) -> None:
+    for name, check in (("security_sbom", "sbom"), ("build", "dbt_build")):
+        path = release.root / f"target/evidence/{name}.json"
+        document = json.loads(path.read_text())
+        content = document["content"]
+        content = (
+            {**content, "looked_at": {}} if "looked_at" in content else {**content, "passed": False}
+        )
+        path.write_text(json.dumps({**document, "content": content}))
+        found = release.check(check)
+        assert found.verdict == "not measured"
+        assert "its content gives not_measured" in found.told
+
+
+def test_a_forbidden_change_carries_the_name_by_which_it_is_waived(release: Release) -> None:
+    path = release.root / "contracts/a106/mbp_quotes.odcs.yaml"
+    text = path.read_text()
+    rest = "\n        classification: internal\n        relationships"
+    assert f"required: true{rest}" in text
+    path.write_text(text.replace(f"required: true{rest}", f"required: false{rest}", 1))
+    with release.inside():
+        found = schema_drift(release.root, "duckdb").evidence["changes"]
+        (checked,) = check_all(release.root, ["mbp_quotes"], None, today=datetime.now(UTC).date())
+    forbidden = {one.fingerprint for one in checked.judged if one.blocks}
+    assert forbidden
+    assert {one["fingerprint"] for one in found} - {None} == forbidden

@@ -1,0 +1,145 @@
+"""Facts made by hand: a page with every section filled, and the same with one text in every place."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mbp.release.gate.report import CheckResult, GateReport
+from mbp.release.gate.signoffs import SIGN_OFF_AREA
+from mbp.release.report import facts as made
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+def check(name: str, verdict: str, **more: Any) -> CheckResult:
+    given: dict[str, Any] = {
+        "id": name,
+        "area": "Data",
+        "what": f"What {name} demands",
+        "verdict": verdict,
+        "told": "told. Cure: `mbp build`",
+        "measured": "3 s",
+        "evidence": ["target/evidence/build.json", "reliability.kpi_windows"],
+        "owner": "DATA",
+        "waivable": True,
+        "no_go": False,
+    }
+    return CheckResult(**{**given, **more})
+
+
+def gate(*results: CheckResult) -> GateReport:
+    return GateReport(
+        gate="M2",
+        title="Pre-GA",
+        decided_at=NOW,
+        commit="a" * 40,
+        clean=True,
+        source="b" * 64,
+        target="duckdb",
+        warehouse="e" * 36,
+        data="c" * 64,
+        definition_sha256="d" * 64,
+        results=results,
+    )
+
+
+def trend(count: int, *, missed: int = 0) -> tuple[made.Trend, ...]:
+    return tuple(
+        made.Trend(
+            NOW + timedelta(minutes=5 * place), None if place == 3 else float(place), place < missed
+        )
+        for place in range(count)
+    )
+
+
+def kpi(name: str, state: str) -> made.KpiFacts:
+    red = state != "green"
+    return made.KpiFacts(
+        name, name.upper(), "7.2", "s", "<=120", 120.0, "5m", state, red, "all", "DATA",
+        "within target", "What it means.", 40, 2, 1, trend(40, missed=2), trend(12),
+    )  # fmt: skip
+
+
+def measured(name: str, verdict: str) -> made.MeasurementFacts:
+    at = None if verdict == "not measured" else NOW
+    path = f"target/evidence/{name}.json"
+    return made.MeasurementFacts(name, verdict, "what was found", path, at, True, "run `mbp build`")
+
+
+def facts() -> made.Facts:
+    """Every section has something to show, good and bad."""
+    waiver = made.WaiverFacts(
+        "late_docs", "gate check documentation", "a reason", "DATA", "low: little", NOW, NOW, 3.5,
+        "take it back", "schema_drift", ("PO", "Eng"), (), "contracts/waivers/late_docs.yaml",
+    )  # fmt: skip
+    change = made.ChangeFacts("column_removed", "mbp_quotes.price", "ok", "break")
+    version = made.VersionFacts(
+        "mbp_quotes", "1.1.0", "mbp.quotes.v1", "2026-03-01", "DATA", "deprecated", "2027-01-01",
+        "e" * 64, "contracts/registry/mbp_quotes/1.1.0.json", "1.0.0", (change,),
+    )  # fmt: skip
+    rule = made.RuleFacts(
+        "mbp_quotes.price.between", "mbp_quotes", "error", "DATA", "dbt", "fail", 4, 0.5, 2, NOW
+    )
+    part = made.CoveragePart("mbp_quotes", 8, 2, 0, "80.0")
+    exercise = made.ExerciseFacts(
+        "cdc_delay", "A delay.", True, True, NOW, 62.3, 305.0, 900.0, ("a problem",)
+    )
+    return made.Facts(
+        gate_name="M2",
+        looked_at=NOW,
+        target="duckdb",
+        gate=gate(
+            check("built", "pass"),
+            check("drift", "fail"),
+            check("logs", "not measured", area="Security", no_go=True, waivable=False),
+            check("documentation", "waived", waiver="late_docs", waived_until=NOW),
+            check("sign_off_sre", "fail", area=SIGN_OFF_AREA),
+        ),
+        watch=made.WatchFacts(
+            NOW,
+            (kpi("dec_p95", "green"), kpi("cdc_lag_p95", "red"), kpi("inp_p75", "unknown")),
+            (
+                made.WatcherFacts("cdc_delay", "CDC lag", "all", "red", True, True, "2 windows",
+                                  "degrade", "DATA", "docs/runbooks/cdc_lag.md"),
+                made.WatcherFacts("thin", "Depth", "<script>alert(1)</script>", "pending", False,
+                                  False, "1 window", "freeze", "PO", "docs/runbooks/gone.md"),
+            ),
+            (made.OpenFacts("d1", "cdc_delay", "all", "breach", "degrade", "DATA", NOW),),
+            (made.AlarmFacts("slot_lost", "page", "mbp", "it is lost", "see `mbp cdc status`"),),
+            ("a finding",),
+            (made.LagFacts("mbp_quotes", 130.0, True, 9, NOW, trend(20, missed=1)),),
+            "<=120 s",
+            120.0,
+        ),
+        packs=(
+            made.PackFacts("mbp_quotes", "A106", ()),
+            made.PackFacts("mbp_quotes", "A87", ("glossary term",)),
+        ),
+        registry=(version, replace(version, published_on="", version="1.2.0")),
+        rules=(rule, replace(rule, id="other", verdict="pass")),
+        coverage=made.CoverageFacts(part, "95", ("coverage is 80 %",), (part,), (part,)),
+        exercises=(exercise, replace(exercise, id="never", passed=None, ran_at=None)),
+        waivers=made.WaiversFacts((waiver, replace(waiver, id="old", problems=("expired",))), ("x",)),
+        privacy=(measured("privacy_scan", "pass"), measured("privacy_measure", "not measured")),
+        security=(measured("security_sbom", "fail"),),
+        measurements=(measured("build", "pass"), measured("broken", "cannot be read")),
+        files=frozenset({"target/evidence/build.json", "docs/runbooks/cdc_lag.md"}),
+        folder_to_root="..",
+    )  # fmt: skip
+
+
+def everywhere(value: Any, text: str) -> Any:
+    """The same facts with `text` for every text."""
+    if isinstance(value, str):
+        return text
+    if isinstance(value, tuple | list):
+        return tuple(everywhere(one, text) for one in value)
+    if isinstance(value, frozenset):
+        return frozenset(everywhere(one, text) for one in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{one.name: everywhere(getattr(value, one.name), text) for one in fields(value)}
+        )
+    return value

@@ -1,0 +1,69 @@
+"""A small repository of its own: a lock, a policy, a baseline, and files that git tracks."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mbp.core.yaml_io import load, plain
+from mbp.release.security.policy import POLICY, SecurityPolicy, load_security
+
+HASH = "a" * 64
+
+
+@dataclass
+class Project:
+    """A project in a folder; `change` edits the policy by a function over plain values."""
+
+    root: Path
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def change(self, edit: Callable[[dict[str, Any]], None]) -> SecurityPolicy:
+        document = plain(load(self.root / POLICY))
+        edit(document)
+        with (self.root / POLICY).open("w", encoding="utf-8") as file:
+            YAML(typ="safe").dump(document, file)
+        return load_security(self.root)
+
+    @property
+    def policy(self) -> SecurityPolicy:
+        return load_security(self.root)
+
+    def track(self) -> None:
+        for command in (["init", "-q"], ["add", "-A"]):
+            subprocess.run(["git", "-C", str(self.root), *command], check=True)
+
+    def lock(self, *pins: str, name: str = "requirements.lock") -> None:
+        text = "".join(
+            f"{pin} \\\n    --hash=sha256:{HASH}\n    # via mbp-data-contracts\n" for pin in pins
+        )
+        self.write(name, text)
+
+
+@pytest.fixture
+def project(project_root: Path, tmp_path: Path) -> Project:
+    """The policy of the repository without its exceptions, which speak of files that are not here."""
+    made = Project(tmp_path)
+    made.write("dbt_project.yml", "name: mbp\n")
+    made.write(POLICY, (project_root / POLICY).read_text(encoding="utf-8"))
+    made.lock("packaging==1.0")
+
+    def bare(document: dict[str, Any]) -> None:
+        document["locks"]["beside"] = []
+        document["sast"]["accepted"] = []
+        document["secrets"]["reviewed"] = []
+        document["licences"]["reviewed"] = []
+
+    made.change(bare)
+    return made

@@ -1,0 +1,339 @@
+"""The bill of materials, the licences and the advisories: each over real and over made-up packages."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from datetime import UTC, datetime
+from email.message import Message
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from tests.python.release.security.conftest import Project
+
+from mbp.core.errors import MbpError
+from mbp.release.security import audit as auditing
+from mbp.release.security.advisories import read_advisories
+from mbp.release.security.audit import audit
+from mbp.release.security.licence_names import expression_of
+from mbp.release.security.licences import judge, licences
+from mbp.release.security.lock import installed, read_lock
+from mbp.release.security.sbom import bill, sbom
+
+NOW = datetime(2026, 5, 20, tzinfo=UTC)
+
+
+def package(version: str = "1.0", **fields: str | list[str]) -> metadata.Distribution:
+    """What is installed, as far as it is asked."""
+    message = Message()
+    for name, value in fields.items():
+        for one in [value] if isinstance(value, str) else value:
+            message[name.replace("_", "-")] = one
+    return cast(metadata.Distribution, SimpleNamespace(version=version, metadata=message))
+
+
+# bill of materials
+
+
+def test_the_lock_of_the_repository_is_valid_cyclonedx_and_always_the_same(
+    project_root: Path,
+) -> None:
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
+    pinned = read_lock(project_root, "requirements.lock")
+    text = bill(pinned, installed(), {})
+
+    assert text == bill(list(reversed(pinned)), installed(), {})
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    document = json.loads(text)
+    assert len(document["components"]) == len(pinned)
+    assert "timestamp" not in document["metadata"]
+    agate = next(one for one in document["components"] if one["name"] == "agate")
+    assert agate["purl"] == f"pkg:pypi/agate@{agate['version']}"
+    assert len(agate["hashes"]) == 2
+    assert agate["licenses"] == [{"license": {"id": "MIT"}}]
+    edges = {one["ref"]: one.get("dependsOn", []) for one in document["dependencies"]}
+    core = next(ref for ref in edges if ref.startswith("pkg:pypi/dbt-core@"))
+    assert agate["purl"] in edges[core]
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, "packaging 1.0 is not installed"),
+        ({"packaging": package("2.0")}, "locked as 1.0, installed is 2.0"),
+        ({"packaging": package(), "stranger": package()}, "stranger 1.0 is installed"),
+    ],
+)
+def test_an_environment_that_is_not_the_lock_is_a_finding(
+    project: Project, environment: dict[str, metadata.Distribution], told: str
+) -> None:
+    pinned = read_lock(project.root, "requirements.lock")
+
+    result = sbom(project.root, project.policy, pinned, environment)
+
+    assert result.verdict == "fail"
+    assert [told in one.what for one in result.problems] == [True]
+    assert (project.root / "target/evidence/sbom.cdx.json").is_file()
+
+
+def test_the_environment_that_the_lock_says_passes(project: Project) -> None:
+    project.lock("packaging==1.0", "colorama==9 ; sys_platform == 'none'")
+    pinned = read_lock(project.root, "requirements.lock")
+
+    result = sbom(
+        project.root, project.policy, pinned, {"packaging": package("1.0.0"), "pip": package("3")}
+    )
+
+    assert (result.verdict, result.looked_at["components"]) == ("pass", 2)
+
+
+# licences
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"License_Expression": "MIT OR Apache-2.0"}, "MIT OR Apache-2.0"),
+        ({"License": "Apache License, Version 2.0"}, "Apache-2.0"),
+        ({"License": "UNKNOWN", "Classifier": "License :: OSI Approved :: MIT License"}, "MIT"),
+        ({"Classifier": "License :: OSI Approved :: BSD License"}, None),
+        ({"License": "see file"}, None),
+        ({"License_Expression": "Proprietary"}, None),
+        ({"License": "MIT; or what you like"}, None),
+        (
+            {
+                "Classifier": [
+                    f"License :: OSI Approved :: {name}"
+                    for name in ("MIT License", "ISC License (ISCL)")
+                ]
+            },
+            None,
+        ),
+        ({}, None),
+    ],
+)
+def test_a_licence_is_known_only_where_it_is_told(
+    fields: dict[str, Any], expected: str | None
+) -> None:
+    assert expression_of(package(**fields)) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("MIT", ""),
+        ("GPL-3.0-only OR MIT", ""),
+        ("GPL-3.0-only AND MIT", "GPL-3.0-only is forbidden"),
+        ("MIT AND (GPL-3.0-only OR Zlib)", ""),
+        ("EUPL-1.2", "not an allowed licence"),
+        ("Beerware-ish", "no SPDX expression"),
+        ("MIT OR", "no SPDX expression"),
+        ("", "not an allowed licence"),
+    ],
+)
+def test_an_expression_is_judged_by_its_parts(expression: str, told: str) -> None:
+    allowed, forbidden = frozenset({"MIT", "Zlib"}), frozenset({"GPL-3.0-only"})
+    assert judge(expression, allowed, forbidden).startswith(told)
+    assert bool(judge(expression, allowed, forbidden)) == bool(told)
+
+
+def test_an_unknown_licence_is_a_finding_until_somebody_read_it(project: Project) -> None:
+    pinned = read_lock(project.root, "requirements.lock")
+    silent = {"packaging": package()}
+
+    unknown = licences(project.policy, pinned, silent)
+    answer = {"package": "packaging", "licence": "MIT", "reason": "its LICENSE file"}
+    reviewed = project.change(lambda document: document["licences"]["reviewed"].append(answer))
+
+    assert (unknown.verdict, len(unknown.problems)) == ("fail", 1)
+    assert licences(reviewed, pinned, silent).verdict == "pass"
+    # An answer that is not needed any more, or answers nothing, does not stay.
+    told = licences(reviewed, pinned, {"packaging": package(License_Expression="MIT")})
+    assert "by itself now" in told.problems[0].what
+    assert licences(reviewed, pinned, {}).verdict == "not_measured"
+
+
+def test_the_licences_of_the_repository_are_allowed(project_root: Path) -> None:
+    from mbp.release.security.policy import load_security
+
+    pinned = read_lock(project_root, "requirements.lock")
+    result = licences(load_security(project_root), pinned, installed())
+
+    assert (result.verdict, result.problems) == ("pass", ())
+
+
+# advisories
+
+
+def record(name: str, *events: dict[str, str], **more: Any) -> dict[str, Any]:
+    affected = {
+        "package": {"ecosystem": "PyPI", "name": name},
+        "ranges": [{"type": "ECOSYSTEM", "events": list(events)}],
+    }
+    affected.update(more.pop("affected", {}))
+    return {
+        "id": f"TEST-{name}",
+        "modified": "2026-05-18T00:00:00Z",
+        "affected": [affected],
+        **more,
+    }
+
+
+CANARY = record("jinja2", {"introduced": "0"}, {"fixed": "2.11.3"})
+
+
+def advisory_file(project: Project, *records: dict[str, Any]) -> Path:
+    return project.write("advisories.json", json.dumps([CANARY, *records]))
+
+
+@pytest.mark.parametrize(
+    ("found", "hit"),
+    [
+        (record("packaging", {"introduced": "0"}, {"fixed": "1.1"}), True),
+        (record("packaging", {"introduced": "0"}, {"fixed": "1.0"}), False),
+        (record("packaging", {"introduced": "1.0rc1"}), True),
+        (record("packaging", {"introduced": "1.0.post1"}), False),
+        (record("packaging", {"introduced": "0"}, {"last_affected": "1.0"}), True),
+        (record("packaging", {"introduced": "0"}, {"last_affected": "0.9"}), False),
+        (record("packaging", {"introduced": "0.1"}, {"fixed": "0.5"}, {"introduced": "0.9"}), True),
+        (record("PACKAGING", {"introduced": "0"}), True),
+        (record("packaging", {"introduced": "not a version"}), True),
+        (record("packaging", affected={"ranges": [], "versions": ["1.0.0"]}), True),
+        (record("packaging", affected={"ranges": [], "versions": ["1.0.1", "odd"]}), False),
+        (record("packaging", affected={"ranges": [], "versions": []}), True),
+        (record("packaging", {"introduced": "0"}, withdrawn="2026-05-01T00:00:00Z"), False),
+        (
+            record("packaging", affected={"package": {"ecosystem": "npm", "name": "packaging"}}),
+            False,
+        ),
+        (record("unrelated", {"introduced": "0"}), False),
+    ],
+)
+def test_ranges_are_matched_as_python_versions(
+    project: Project, found: dict[str, Any], hit: bool
+) -> None:
+    result = audit(project.root, project.policy, advisory_file(project, found), NOW)
+
+    assert result.verdict == ("fail" if hit else "pass")
+    assert result.looked_at["found"] == int(hit)
+
+
+def test_the_form_may_be_a_list_a_folder_a_zip_or_dated_by_itself(project: Project) -> None:
+    folder = project.root / "osv"
+    project.write("osv/PYSEC-1.json", json.dumps(CANARY))
+    with zipfile.ZipFile(project.root / "all.zip", "w") as archive:
+        archive.writestr("PYSEC-1.json", json.dumps(CANARY))
+    dated = project.write(
+        "dated.json", json.dumps({"exported_at": "2026-05-19", "advisories": [CANARY]})
+    )
+
+    for path in (folder, project.root / "all.zip", dated, advisory_file(project)):
+        assert read_advisories(path).of("Jinja2", "2.11.2")[0].fixed == "2.11.3"
+    assert read_advisories(dated).dated.day == 19
+    assert read_advisories(folder).dated.day == 18
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ([record("packaging", {"introduced": "9"})], "knows none"),
+        ([{**CANARY, "modified": "2026-05-01T00:00:00Z"}], "19 days ago, at most 14 days"),
+        ([{**CANARY, "modified": "2027-05-01T00:00:00Z"}], "future"),
+    ],
+)
+def test_a_file_that_can_tell_nothing_is_no_pass(
+    project: Project, document: Any, told: str
+) -> None:
+    path = project.write("advisories.json", json.dumps(document))
+
+    result = audit(project.root, project.policy, path, NOW)
+
+    assert result.verdict == "not_measured"
+    assert told in result.reason
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '[{"id": "x"}]', '[{"id": "x", "affected": [], "modified": "?"}]']
+)
+def test_a_file_that_is_no_advisory_file_is_refused(project: Project, text: str) -> None:
+    with pytest.raises(MbpError):
+        read_advisories(project.write("advisories.json", text))
+    with pytest.raises(MbpError):
+        read_advisories(project.root / "missing.json")
+
+
+def test_an_accepted_advisory_ends_on_its_day_and_goes_when_it_touches_nothing(
+    project: Project,
+) -> None:
+    hit = record("packaging", {"introduced": "0"}, aliases=["CVE-2026-1"])
+    path = advisory_file(project, hit)
+    entry = {
+        "id": "CVE-2026-1",
+        "package": "packaging",
+        "reason": "not reached",
+        "until": "2026-05-20",
+    }
+    policy = project.change(lambda document: document["audit"]["accepted"].append(entry))
+
+    assert audit(project.root, policy, path, NOW).verdict == "pass"
+    late = audit(project.root, policy, path, NOW.replace(day=21))
+    assert "accepted until 2026-05-20" in late.problems[0].what
+    idle = audit(project.root, policy, advisory_file(project), NOW)
+    assert "touches nothing" in idle.problems[0].what
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict", "told"),
+    [
+        (["no answer: x"], "not_measured", "no answer"),
+        ([[{"name": "jinja2", "skip_reason": "not found"}]], "not_measured", "skipped: not found"),
+        ([[{"name": "jinja2", "vulns": []}]], "not_measured", "knows none"),
+        (
+            [
+                [{"name": "jinja2", "vulns": [{"id": "A"}]}],
+                [{"name": "packaging", "skip_reason": "?"}],
+            ],
+            "not_measured",
+            "skipped",
+        ),
+        (
+            [[{"name": "jinja2", "vulns": [{"id": "A"}]}], [{"name": "other", "vulns": []}]],
+            "not_measured",
+            "skipped",
+        ),
+        (
+            [[{"name": "jinja2", "vulns": [{"id": "A"}]}], [{"name": "packaging", "vulns": []}]],
+            "pass",
+            "",
+        ),
+        (
+            [
+                [{"name": "jinja2", "vulns": [{"id": "A"}]}],
+                [{"name": "packaging", "vulns": [{"id": "B"}]}],
+            ],
+            "fail",
+            "",
+        ),
+    ],
+)
+def test_a_tool_that_ends_well_over_nothing_is_no_pass(
+    project: Project, monkeypatch: pytest.MonkeyPatch, answers: list[Any], verdict: str, told: str
+) -> None:
+    waiting = iter(answers)
+    monkeypatch.setattr(auditing, "pip_audit", lambda _: next(waiting))
+
+    result = audit(project.root, project.policy, None, NOW)
+
+    assert result.verdict == verdict
+    assert told in result.reason
+
+
+def test_pip_audit_that_cannot_run_gives_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditing.sys, "executable", "/bin/false")
+
+    assert auditing.pip_audit([("a", "1")]) == "no answer: pip-audit could look nothing up"

@@ -1,0 +1,205 @@
+"""A signature is good for the role of its key, its content and its time, and refused with the reason otherwise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.python.signing_keys import ALWAYS, Keys
+
+from mbp.core.errors import MbpError
+from mbp.release.signing import AllowedSigners, SignatureRefused, Verified, sign, verify
+
+CONTENT = b'{"what":"agreed"}'
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+def signers(folder: Path, *lines: str) -> AllowedSigners:
+    path = folder / "allowed_signers"
+    path.write_text("# who may sign\n" + "".join(lines))
+    return AllowedSigners.load(path)
+
+
+def refusal(action: Callable[[], object]) -> tuple[str, str]:
+    with pytest.raises(SignatureRefused) as refused:
+        action()
+    return refused.value.code, refused.value.reason
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_key_of_each_kind_signs_and_is_verified(keys: Keys, tmp_path: Path, kind: str) -> None:
+    allowed = signers(tmp_path, keys.line(kind, "SRE,Eng", kind=kind))
+    signature = sign(CONTENT, keys.private(kind, kind))
+    for role in ("SRE", "Eng"):
+        found = verify(CONTENT, signature, role, allowed, NOW, NOW)
+        assert found == Verified(allowed.signers[0].fingerprint, role)
+    told = subprocess.run(
+        ["ssh-keygen", "-l", "-f", keys.private(kind, kind)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert allowed.signers[0].fingerprint in told
+
+
+@pytest.mark.parametrize(
+    ("valid", "role", "content", "code", "word"),
+    [
+        (ALWAYS, "PO", CONTENT, "role_not_held", "stands for SRE, not for PO"),
+        (ALWAYS, "SRE", CONTENT + b" ", "changed_content", "a byte was changed"),
+        (("20261126Z", "20270101Z"), "SRE", CONTENT, "key_not_yet_valid", "2026-11-26"),
+        (("20260101Z", "20261125Z"), "SRE", CONTENT, "key_no_longer_valid", "2026-11-25"),
+    ],
+)
+def test_each_refusal_has_its_reason(
+    keys: Keys,
+    tmp_path: Path,
+    valid: tuple[str, str],
+    role: str,
+    content: bytes,
+    code: str,
+    word: str,
+) -> None:
+    allowed = signers(tmp_path, keys.line("sre", "SRE", valid))
+    signature = sign(CONTENT, keys.private("sre"))
+    found, reason = refusal(lambda: verify(content, signature, role, allowed, NOW, NOW))
+    assert found == code
+    assert word in reason
+
+
+def test_a_key_that_is_not_there_is_unknown(keys: Keys, tmp_path: Path) -> None:
+    signature = sign(CONTENT, keys.private("nobody"))
+    allowed = signers(tmp_path, keys.line("sre", "SRE"))
+    assert refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW))[0] == "unknown_key"
+    code, reason = refusal(lambda: verify(CONTENT, signature, "SRE", signers(tmp_path), NOW))
+    assert code == "unknown_key"
+    assert "no key is there yet" in reason
+
+
+def test_a_key_that_ended_proves_nothing_of_the_past(keys: Keys, tmp_path: Path) -> None:
+    """The instant of signing is the signer's own word: an ended key could name any."""
+    allowed = signers(tmp_path, keys.line("sre", "SRE", ("20260101Z", "202611251300Z")))
+    signature = sign(CONTENT, keys.private("sre"))
+    assert verify(CONTENT, signature, "SRE", allowed, NOW, NOW)
+    later = NOW.replace(hour=14)
+    code, reason = refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW, later))
+    assert code == "key_ended"
+    assert "2026-11-25T13:00" in reason
+
+
+def test_a_revoked_key_is_refused(keys: Keys, tmp_path: Path) -> None:
+    lines = keys.line("sre", "SRE"), keys.line("po", "PO")
+    revoked = tmp_path / "revoked_keys"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-k", "-f", str(revoked), str(keys.private("sre")) + ".pub"],
+        check=True,
+    )
+    allowed = signers(tmp_path, *lines)
+    signature = sign(CONTENT, keys.private("sre"))
+    assert refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW))[0] == "revoked_key"
+    assert verify(CONTENT, sign(CONTENT, keys.private("po")), "PO", allowed, NOW)
+    revoked.write_text("no list of OpenSSH\n")
+    allowed = signers(tmp_path, *lines)
+    with pytest.raises(MbpError, match="no revocation list"):
+        verify(CONTENT, signature, "SRE", allowed, NOW)
+
+
+def test_a_signature_for_another_purpose_is_refused(keys: Keys, tmp_path: Path) -> None:
+    file = tmp_path / "content"
+    file.write_bytes(CONTENT)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-Y", "sign", "-f", keys.private("sre"), "-n", "git", str(file)],
+        check=True,
+        capture_output=True,
+    )
+    signature = (tmp_path / "content.sig").read_text()
+    allowed = signers(tmp_path, keys.line("sre", "SRE"))
+    code, reason = refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW))
+    assert code == "wrong_namespace"
+    assert "'git'" in reason
+
+
+SPOILED: dict[str, Callable[[str], str]] = {
+    "empty": lambda _: "",
+    "no armour": lambda text: text.replace("-----BEGIN SSH SIGNATURE-----\n", ""),
+    "one line too many": lambda text: text + "\n",
+    "windows lines": lambda text: text.replace("\n", "\r\n"),
+    "wrapped anew": lambda text: text.replace("\n", "\n ", 2),
+    "cut": lambda text: "\n".join([*text.splitlines()[:2], *text.splitlines()[-1:], ""]),
+    "no base64": lambda text: text.replace("U1NI", "U1N!", 1),
+    "another magic": lambda text: text.replace("U1NI", "U1NJ", 1),
+    "very long": lambda text: text + "x" * 20_000,
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_what_is_no_signature_is_malformed(keys: Keys, tmp_path: Path, name: str) -> None:
+    allowed = signers(tmp_path, keys.line("sre", "SRE"))
+    spoiled = SPOILED[name](sign(CONTENT, keys.private("sre")))
+    assert refusal(lambda: verify(CONTENT, spoiled, "SRE", allowed, NOW))[0] == "malformed"
+
+
+def test_no_byte_of_a_signature_may_change(keys: Keys, tmp_path: Path) -> None:
+    allowed = signers(tmp_path, keys.line("sre", "SRE"))
+    signature = sign(CONTENT, keys.private("sre")).encode()
+    for place in range(0, len(signature), 3):
+        changed = bytearray(signature)
+        changed[place] ^= 1
+        refusal(lambda text=changed.decode(): verify(CONTENT, text, "SRE", allowed, NOW))
+
+
+def test_without_ssh_keygen_nothing_is_called_unsigned(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed = signers(tmp_path, keys.line("sre", "SRE"))
+    key = keys.private("sre")
+    signature = sign(CONTENT, key)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MbpError, match="nothing can be signed or verified"):
+        sign(CONTENT, key)
+    with pytest.raises(MbpError, match="openssh-client"):
+        verify(CONTENT, signature, "SRE", allowed, NOW)
+
+
+def test_a_key_with_a_passphrase_is_refused_at_once(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    started = time.monotonic()
+    with pytest.raises(MbpError, match="ssh-agent"):
+        sign(CONTENT, keys.private("closed", passphrase="a secret"))
+    assert time.monotonic() - started < 10
+    with pytest.raises(MbpError, match="no such key"):
+        sign(CONTENT, tmp_path / "missing")
+    public = tmp_path / "alone.pub"
+    public.write_text(keys.public("sre"))
+    with pytest.raises(MbpError, match="ssh-agent"):
+        sign(CONTENT, public)
+
+
+def test_an_agent_signs_for_a_public_key(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = tmp_path / "agent"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE) as agent:
+        try:
+            for _ in range(100):
+                if socket.exists():
+                    break
+                time.sleep(0.05)
+            environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+            subprocess.run(
+                ["ssh-add", "-q", keys.private("sre")], env=environment, check=True, timeout=20
+            )
+            public = tmp_path / "only.pub"
+            public.write_text(keys.public("sre"))
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            signature = sign(CONTENT, public)
+        finally:
+            agent.terminate()
+    assert verify(CONTENT, signature, "SRE", signers(tmp_path, keys.line("sre", "SRE")), NOW)
