@@ -43,7 +43,7 @@ lint: setup ## formatting, lint, types, generated files, conventions
 	@scripts/lint
 
 format: setup ## mend what the formatters can mend
-	@$(BIN)/ruff check --fix --quiet src tests scripts; $(BIN)/ruff format --quiet src tests scripts
+	@$(BIN)/ruff check --fix --quiet src lab tests scripts; $(BIN)/ruff format --quiet src lab tests scripts
 	@$(BIN)/sqlfluff fix --quiet models tests/dbt/singular tests/dbt/telemetry
 
 prove: setup ## inject one fault per rule and print what was caught

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from lab.drill import market
-
 from mbp.core.paths import project_root
 from mbp.ingest.cdc import shape
 from mbp.ingest.cdc.run import Reader
+from mbp.ingest.cdc.sample_source import PASSWORD, create
 from mbp.ingest.cdc.source import Source, drop_slot, slot_state
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
@@ -122,7 +122,7 @@ def _pair(
         **warehouse.environment(f"warehouse_{name}"),
         "MBP_DUCKDB_PATH": str(folder / f"{name}.duckdb"),
     }
-    source = market.create(server, name, shape.by_name(raw_tables(ROOT)))
+    source = create(server, name, shape.by_name(raw_tables(ROOT)))
     with environment(settings), connect(ROOT, target) as opened:
         initialise(ROOT, opened)
     pair = Pair(target, server, source, settings)
@@ -154,7 +154,7 @@ def _lag(pair: Pair) -> list[str]:
         "MBP_SOURCE_HOST": pair.source.host,
         "MBP_SOURCE_PORT": str(pair.source.port),
         "MBP_SOURCE_USER": pair.source.user,
-        "MBP_SOURCE_PASSWORD": market.PASSWORD,
+        "MBP_SOURCE_PASSWORD": PASSWORD,
         "MBP_SOURCE_DATABASE": pair.source.database,
     }
     process = subprocess.Popen(program, cwd=ROOT, env=own, stderr=subprocess.DEVNULL)

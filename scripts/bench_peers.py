@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lab.bench import plain_dbt
 from lab.bench.peers import (
     DAILY,
     DAILY_BUILD,
@@ -37,8 +38,6 @@ from lab.bench.peers import (
 from lab.bench.process import Finished, run_measured
 from lab.bench.tools import DATASET
 from lab.bench.world import BIN, OUR_DBT, POSTGRES, World, arrive, built, compiled, count, plant
-
-from lab.bench import plain_dbt
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import project_root

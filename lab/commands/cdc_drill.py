@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mbp.cli.groups import group_named
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 EXAMPLES = """
@@ -24,8 +25,8 @@ Examples:
 
 
 def register(app: typer.Typer) -> None:
-    """Nothing of its own: the group `cdc` has the command."""
-    del app
+    """Adds the command to the group `cdc`."""
+    group_named(app, "cdc").command("drill", epilog=EXAMPLES)(drill)
 
 
 class DrillTarget(StrEnum):

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
-from mbp.ingest.cdc.source import ROLE, Source, setup_sql
 from mbp.warehouse.server import PostgresServer
 
 SETTINGS = {"wal_level": "logical", "max_wal_senders": "10", "max_replication_slots": "10"}
-PASSWORD = "of the reader"  # noqa: S105 - of a server that lives as long as the run
 TEXTS = ("plain", "", "ünïcode ✓ 日本", 'quote " and, comma', "line\nbreak\ttab", "\\N", "NULL")
 KEYS = 400
 DELETED_SHARE, MOVED_SHARE = 0.25, 0.05
 STATEMENTS = (1, 1, 1, 3, 12)
-
-
-def create(
-    server: PostgresServer, database: str, columns: Mapping[str, Sequence[tuple[str, str]]]
-) -> Source:
-    """The tables as the contracts have them, their keys, and the reader's role."""
-    server.create_database(database)
-    connection = server.connect(database)
-    with connection.cursor() as cursor:
-        for table, listed in columns.items():
-            inner = ", ".join(
-                f"{name} {kind}{' primary key' if place == 0 else ''}"
-                for place, (name, kind) in enumerate(listed)
-            )
-            cursor.execute(f"create table {table} ({inner})")
-        for statement in setup_sql():
-            cursor.execute(statement)
-        cursor.execute(f"alter role {ROLE} password '{PASSWORD}'")
-    connection.close()
-    return Source(server.host, server.port, ROLE, PASSWORD, database)
 
 
 def execute(server: PostgresServer, database: str, *statements: str) -> None:

@@ -24,6 +24,7 @@ from mbp.contracts.kpi_targets import on_target
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import did_you_mean
 from mbp.ingest.cdc import shape
+from mbp.ingest.cdc.sample_source import create
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
@@ -174,7 +175,7 @@ class _World:
             else:
                 settings["DBT_TARGET"] = target
                 settings |= stack.enter_context(self._database(small))
-            source = market.create(server, "market", shape.by_name(raw_tables(project)))
+            source = create(server, "market", shape.by_name(raw_tables(project)))
             warehouse = self.warehouse_server if target == "postgres" else None
             yield Stage(project, target, server, warehouse, source, proxy, settings, SEED, small)
         shutil.rmtree(place)

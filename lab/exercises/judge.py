@@ -11,29 +11,21 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from lab.exercises.world import TARGET, World
+from mbp.contracts.exercises import Expected
 from mbp.contracts.hook_policy import HOOKS, Hook, HookPolicy
 from mbp.contracts.kpi_targets import on_target
 from mbp.core.errors import MbpError
+from mbp.core.state import state_folder
 from mbp.operate.degrade.switch import status
 from mbp.operate.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
 from mbp.operate.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
-from mbp.operate.hooks.measurements import WHOLE
 from mbp.operate.hooks.outbox import pending
-from mbp.operate.hooks.state import LockOf, read_lock, state_folder
+from mbp.operate.hooks.state import LockOf, read_lock
 from mbp.operate.hooks.watch import Watched
 from mbp.runs import envelope
 from mbp.runs import exercise_report as exercises
 from mbp.runs.claims import UNSAID
 from mbp.runs.control import warehouse_id
-
-
-@dataclass(frozen=True)
-class Expected:
-    """A decision that must be made."""
-
-    hook: str
-    entity: str = WHOLE
-    reason: str = "breach"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.exercises import judge
-from lab.exercises.judge import Expected
 from lab.exercises.world import World
+from mbp.contracts.exercises import Expected
 from mbp.contracts.hook_policy import HookPolicy
 
 PATIENCE = 1000

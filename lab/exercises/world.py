@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from mbp.contracts.policy import POLICY
 from mbp.operate.degrade.snapshot import take
-from mbp.operate.hooks.collect import Collected, collect
+from mbp.operate.hooks.collect import collect
+from mbp.operate.hooks.to_cover import Collected
 from mbp.operate.hooks.watch import Watched, watch_once
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.runs.preflight import install_packages

@@ -25,7 +25,8 @@ from mbp.runs.source import untracked
 # The proof itself: the module that runs it, and the versions of what it runs on.
 MACHINERY = "lab.proof.prove"
 LOCK = "requirements.lock"
-SOURCES = Path("src")
+SOURCES, OURS = (Path("src"), Path()), ("mbp", "lab")
+PYTHON = ("src/", "lab/")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def affected_rules(
     def all_because(reason: str) -> Affected:
         return Affected(since, everything, f"all rules, because {reason}", True, 0)
 
-    if _file(root / SOURCES, MACHINERY) is None:
+    if _file(root, MACHINERY) is None:
         return all_because("the code of the proof is not in this repository")
     if machinery := _changed_machinery(root, commit):
         return all_because(f"the proof itself changed: {machinery[0]}")
@@ -129,17 +130,17 @@ def _changed_machinery(root: Path, commit: str) -> list[str]:
     """Changed files on which every proof depends: faults, expectations, the code that runs them, and their versions."""
     listed = git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", commit, "--", ".")
     changed = {*filter(None, listed.split("\0")), *untracked(root)}
-    proof = {EXPECTATIONS.as_posix(), LOCK, *_modules(root / SOURCES, MACHINERY)}
+    proof = {EXPECTATIONS.as_posix(), LOCK, *_modules(root, MACHINERY)}
     # A module that is gone is in no import any more, so whatever was deleted from the package counts.
-    gone = {name for name in changed if name.startswith("src/") and not (root / name).exists()}
+    gone = {name for name in changed if name.startswith(PYTHON) and not (root / name).exists()}
     return sorted(changed & proof | gone)
 
 
-def _modules(sources: Path, start: str) -> Iterator[str]:
+def _modules(root: Path, start: str) -> Iterator[str]:
     """Files of a module and of all that it imports, also inside of functions; relative to the project."""
     waiting, seen = [start], set[Path]()
     while waiting:
-        path = _file(sources, waiting.pop())
+        path = _file(root, waiting.pop())
         if path is None or path in seen:
             continue
         seen.add(path)
@@ -151,10 +152,12 @@ def _modules(sources: Path, start: str) -> Iterator[str]:
                     node.module,
                     *(f"{node.module}.{one.name}" for one in node.names),
                 ]
-    return (path.relative_to(sources.parent).as_posix() for path in seen)
+    return (path.relative_to(root).as_posix() for path in seen)
 
 
-def _file(sources: Path, module: str) -> Path | None:
-    place = sources.joinpath(*module.split("."))
-    options = (place.with_suffix(".py"), place / "__init__.py")
+def _file(root: Path, module: str) -> Path | None:
+    if module.partition(".")[0] not in OURS:
+        return None
+    places = [(root / source).joinpath(*module.split(".")) for source in SOURCES]
+    options = [path for one in places for path in (one.with_suffix(".py"), one / "__init__.py")]
     return next((path for path in options if path.is_file()), None)

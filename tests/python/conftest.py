@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.python.built import Built, build_once
 
+from mbp.cli.main import register
 from mbp.core import yaml_io
 from mbp.core.paths import project_root as find_project_root
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, build_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# What documents say of commands is checked against the program's own.
+register()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -149,7 +149,7 @@ def write_log(error: Exception, trace: str) -> str:
     """
     from mbp.core.files import write_text
     from mbp.core.paths import project_root, shown
-    from mbp.operate.hooks.state import state_folder
+    from mbp.core.state import state_folder
 
     root = project_root()
     frames = traceback.extract_tb(error.__traceback__)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from mbp.cli import commands, completion, last_resort
+from mbp.core.command_tree import provide
+from mbp.core.errors import MbpError
+from mbp.core.paths import project_root
 from mbp.core.reporting.terminal import guard, printable
 
 
@@ -76,12 +81,46 @@ def root() -> None:
     """Data contracts and quality for MBP. Exit codes: 0 pass, 1 findings, 2 could not run."""
 
 
+def plugins() -> list[ModuleType]:
+    """Packages of further commands: `<name>.commands` for each name in `[tool.mbp] plugins` of pyproject.toml.
+
+    The project's own folder comes last on the path, so a plug-in never hides an installed package.
+
+    Raises:
+        MbpError: a plug-in that cannot be imported.
+    """
+    try:
+        root = project_root()
+    except MbpError:
+        return []
+    file = root / "pyproject.toml"
+    if not file.is_file():
+        return []
+    names = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("mbp", {}).get("plugins", [])
+    if names and str(root) not in sys.path:
+        sys.path.append(str(root))
+    found = []
+    for name in names:
+        try:
+            found.append(importlib.import_module(f"{name}.commands"))
+        except ImportError as error:
+            raise MbpError(
+                f"the plug-in {name!r} cannot be imported: {error}",
+                path=file.name,
+                cure="correct [tool.mbp] plugins, or restore the package",
+            ) from error
+    return found
+
+
 def register() -> None:
     """Adds every module of mbp.cli.commands: each has `register(app)`. Sorted, so help is stable."""
     if app.registered_commands or app.registered_groups:
         return
-    for module in sorted(pkgutil.iter_modules(commands.__path__), key=lambda found: found.name):
-        importlib.import_module(f"{commands.__name__}.{module.name}").register(app)
+    for package in (commands, *plugins()):
+        found = sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name)
+        for module in found:
+            importlib.import_module(f"{package.__name__}.{module.name}").register(app)
+    provide(lambda: typer.main.get_command(app))
 
 
 def main() -> None:

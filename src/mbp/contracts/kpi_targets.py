@@ -11,7 +11,7 @@ from mbp.contracts.sheet import Kpi
 from mbp.core.markdown import cell, code
 
 if TYPE_CHECKING:
-    from lab.exercises.exercise import Exercise
+    from mbp.contracts.exercises import Exercise
 
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,

@@ -216,3 +216,6 @@ def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:
 
 def _error(what: str, path: str, node: Any, key: str, cure: str) -> MbpError:
     return MbpError(what, path=path, line=line_of(node, key), cure=cure)
+
+
+WHOLE = "all"

@@ -13,16 +13,17 @@ import duckdb
 import psycopg2
 
 from mbp.contracts import Contract, all_rules
+from mbp.contracts.waiver import WaivedRules, no_waivers
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting.progress import progress
 from mbp.ingest.loading import SourceFacts
-from mbp.operate.project import check_rendered, contracts_of, coverage_of, source_facts
+from mbp.ingest.loading.source_facts import source_facts
+from mbp.operate.project import check_rendered, contracts_of, coverage_of
 from mbp.operate.summary import BuildSummary, Coverage, as_json, count_by_pack
-from mbp.quality.failures import read_artifact
 from mbp.quality.findings import collect
 from mbp.quality.measurable import not_measurable
-from mbp.runs.artifacts import claim_of_run
+from mbp.runs.artifacts import claim_of_run, read_artifact
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections
 from mbp.runs.control import read_control, warehouse_id
 from mbp.runs.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
@@ -51,6 +52,7 @@ class BuildRequest:
     full_refresh: bool = False
     select: Sequence[str] = ()
     snapshot: bool = True
+    waived_rules: WaivedRules = no_waivers
 
 
 def build(request: BuildRequest) -> BuildSummary:
@@ -122,7 +124,11 @@ def build(request: BuildRequest) -> BuildSummary:
             started=started,
         )
     if request.snapshot and not request.select:
-        told = take_snapshot(root, target) if summary.passed else "kept: this build did not pass"
+        told = (
+            take_snapshot(root, target, request.waived_rules)
+            if summary.passed
+            else "kept: this build did not pass"
+        )
         summary = replace(summary, snapshot=told, seconds=time.perf_counter() - started)
     if not request.select:
         write_evidence(begun, target, summary, claim)
@@ -155,7 +161,7 @@ def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Clai
     )
 
 
-def take_snapshot(root: Path, target: str) -> str:
+def take_snapshot(root: Path, target: str, waived_rules: WaivedRules) -> str:
     """Stores what a green build published, for readers that are degraded later; what came of it."""
     # It reads the run that was just made, with what builds on this module.
     from mbp.operate.degrade.snapshot import take
@@ -163,7 +169,7 @@ def take_snapshot(root: Path, target: str) -> str:
 
     started = time.perf_counter()
     try:
-        taken = take(root, target)
+        taken = take(root, target, waived_rules)
     except MbpError as error:
         return f"NOT taken: {error}"
     seconds = time.perf_counter() - started

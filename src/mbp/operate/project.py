@@ -7,12 +7,7 @@ from pathlib import Path
 from mbp.contracts import Contract, load_contracts
 from mbp.contracts.rendering.render import CURE, stale_files
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.facts import SourceFacts, read_facts
-from mbp.ingest.raw_tables import raw_tables
 from mbp.operate.summary import Coverage
-from mbp.quality.measurable import NOTHING_ABSENT
-from mbp.runs.preflight import SAMPLE, raw_origin
-from mbp.warehouse import Warehouse
 
 
 def check_rendered(root: Path) -> None:
@@ -41,25 +36,6 @@ def contracts_of(root: Path) -> list[Contract]:
             cure="restore contracts/a106 from git",
         )
     return contracts
-
-
-def source_facts(root: Path, warehouse: Warehouse) -> SourceFacts:
-    """What the loaded source does not have; the sample has everything.
-
-    Raises:
-        MbpError: a raw table that the project reads is not in the warehouse.
-    """
-    if raw_origin() == SAMPLE:
-        return NOTHING_ABSENT
-    _, rows = warehouse.query("select table_schema, table_name from information_schema.tables")
-    there = {f"{schema}.{table}" for schema, table in rows}
-    missing = [f"raw_{name}" for name in raw_tables(root) if f"raw_{name}" not in there]
-    if missing:
-        raise MbpError(
-            f"nothing was loaded: {', '.join(missing)} not in the warehouse",
-            cure="run `mbp load <folder>`, start CDC, or leave MBP_RAW unset for the sample",
-        )
-    return read_facts(warehouse)
 
 
 def coverage_of(root: Path, notes: list[str]) -> Coverage | None:

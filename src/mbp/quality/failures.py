@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,13 +10,12 @@ from typing import Any
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
-from mbp.core.paths import shown
-from mbp.operate.project import source_facts
+from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.classes import Classes
 from mbp.quality.findings import Finding, collect
 from mbp.quality.measurable import not_measurable
 from mbp.quality.samples import Sample, columns_of, sample_query, take_sample
-from mbp.runs.artifacts import claim_of_run
+from mbp.runs.artifacts import claim_of_run, read_artifact
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections, whole_text
 from mbp.runs.control import read_control
 from mbp.runs.dbt_process import target_name, target_path
@@ -56,61 +54,6 @@ class Failures:
     def unmeasured(self) -> list[str]:
         """Ids of the rules of severity error that the loaded source cannot show."""
         return [one.rule_id for one, _ in self.findings if one.blocks and one.is_unmeasured]
-
-
-def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
-    """One of dbt's JSON artifacts.
-
-    Raises:
-        MbpError: missing, or not a JSON object with `metadata`.
-    """
-    path = folder / name
-    place = shown(path, root)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise MbpError("is not there: no run to look at", path=place, cure="run `mbp build`") from (
-            error
-        )
-    except (OSError, ValueError) as error:
-        raise MbpError(f"cannot be read: {error}", path=place, cure="run `mbp build` again") from (
-            error
-        )
-    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        raise MbpError("is not a dbt artifact", path=place, cure="run `mbp build` again")
-    wrong = wrong_shape(name, document)
-    if wrong:
-        raise MbpError(wrong, path=place, cure="run `mbp build` again with dbt 1.11")
-    for group in ("nodes", "unit_tests"):
-        for unique_id, node in document.get(group, {}).items():
-            node.setdefault("unique_id", unique_id)
-    return document
-
-
-def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
-    """The first thing in the artifact that is not where dbt puts it; None when all is.
-
-    Only what is read here and elsewhere in the package is looked at.
-    """
-    if name == "run_results.json":
-        results = document.get("results")
-        if not isinstance(results, list):
-            return f"results: expected a list, found {type(results).__name__}"
-        for index, result in enumerate(results):
-            for key in ("unique_id", "status"):
-                if not isinstance(result, dict) or not isinstance(result.get(key), str):
-                    return f"results[{index}].{key}: expected a text"
-    if name == "manifest.json":
-        for group in ("nodes", "unit_tests", "groups", "sources"):
-            entries = document.get(group, None if group == "nodes" else {})
-            needed = ("name", "resource_type") if group in ("nodes", "unit_tests") else ("name",)
-            if not isinstance(entries, dict):
-                return f"{group}: expected entries by id, found {type(entries).__name__}"
-            for unique_id, entry in entries.items():
-                for key in needed:
-                    if not isinstance(entry, dict) or not isinstance(entry.get(key), str):
-                        return f"{group}.{unique_id}.{key}: expected a text"
-    return None
 
 
 @dataclass(frozen=True)

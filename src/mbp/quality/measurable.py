@@ -7,8 +7,6 @@ from typing import Protocol
 
 from mbp.ingest.loading.facts import SourceFacts
 
-NOTHING_ABSENT = SourceFacts(columns={}, datasets={}, rules={})
-
 
 class ReadingRule(Protocol):
     """The part of a contract rule that says what it reads."""

@@ -7,14 +7,15 @@ Nothing here knows dbt, a warehouse or a project folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+# They register their functions.
+from mbp.runs import derive_runs, derive_scans  # noqa: F401
+from mbp.runs.derivation import DERIVATIONS, Content, Derivation, ReadFile, UnmeasuredError
+
 Verdict = Literal["pass", "fail", "not_measured"]
-Content = Mapping[str, Any]
-# Path in the project (and in the pack) -> content of a file that a measurement names; None: it is not there.
-ReadFile = Callable[[str], bytes | None]
 
 
 @dataclass(frozen=True)
@@ -23,31 +24,6 @@ class Derived:
 
     verdict: Verdict
     reason: str = ""
-
-
-class UnmeasuredError(Exception):
-    """The content shows no measurement; the text says why."""
-
-
-class ContradictionError(UnmeasuredError):
-    """Two parts of the content exclude each other."""
-
-
-Derivation = Callable[[Content, ReadFile], list[str]]
-DERIVATIONS: dict[str, Derivation] = {}
-
-
-def derivation(*names: str) -> Callable[[Derivation], Derivation]:
-    """Registers a function as the derivation of these measurements. A name that ends in `_` is a prefix.
-
-    The function gives what is wrong (nothing: pass), and raises `UnmeasuredError` where nothing was measured.
-    """
-
-    def add(function: Derivation) -> Derivation:
-        DERIVATIONS.update(dict.fromkeys(names, function))
-        return function
-
-    return add
 
 
 def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) -> Derived:
@@ -81,40 +57,8 @@ def contradiction(document: Mapping[str, Any], read_file: ReadFile) -> str | Non
     return f"says {document['verdict']}, its content gives {derived.verdict}{reason}"
 
 
-def demand(holds: bool, reason: str) -> None:
-    """Raises:
-    UnmeasuredError: it does not hold.
-    """
-    if not holds:
-        raise UnmeasuredError(reason)
-
-
-def consistent(holds: bool, what: str) -> None:
-    """Raises:
-    ContradictionError: it does not hold.
-    """
-    if not holds:
-        raise ContradictionError(f"the content contradicts itself: {what}")
-
-
-def count(value: Any) -> int:
-    """A whole number, not below zero.
-
-    Raises:
-        ContradictionError: anything else, `true` among it.
-    """
-    consistent(type(value) is int and value >= 0, f"{value!r} is no count")
-    return int(value)
-
-
 def _derivation_of(name: str) -> Derivation | None:
     if name in DERIVATIONS:
         return DERIVATIONS[name]
     prefix = next((one for one in DERIVATIONS if one.endswith("_") and name.startswith(one)), None)
     return DERIVATIONS[prefix] if prefix else None
-
-
-# They register themselves.
-from mbp.runs import derive_runs, derive_scans  # noqa: E402
-
-__all__ = ["DERIVATIONS", "Derived", "derivation", "derive", "derive_runs", "derive_scans"]

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mbp.runs.derive import Content, ReadFile, consistent, count, demand, derivation
+from mbp.runs.derivation import Content, ReadFile, consistent, count, demand, derivation
 
 TARGETS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from mbp.runs.derive import (
+from mbp.runs.derivation import (
     Content,
     ContradictionError,
     Derivation,

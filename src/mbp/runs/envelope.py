@@ -14,7 +14,8 @@ from mbp.core.files import write_text
 from mbp.core.paths import shown
 from mbp.runs.claims import Claim, Nodes
 from mbp.runs.dbt_process import target_path
-from mbp.runs.derive import ReadFile, Verdict, contradiction, derive
+from mbp.runs.derivation import ReadFile
+from mbp.runs.derive import Verdict, contradiction, derive
 from mbp.runs.source import Source, source_of
 
 VERSION = 2

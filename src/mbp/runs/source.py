@@ -93,7 +93,7 @@ def data_state(root: Path, warehouse: Warehouse) -> str:
     import psycopg2
 
     from mbp.contracts import load_contracts
-    from mbp.operate.degrade.engine import LIVE, fingerprint
+    from mbp.warehouse.relations import LIVE, fingerprint
 
     told = hashlib.sha256()
     for contract in sorted(load_contracts(root), key=lambda one: one.dataset):

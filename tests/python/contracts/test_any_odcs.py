@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from mbp.cli import main as cli
 from mbp.contracts.registry.documents import from_file
-from mbp.contracts.registry.store import canonical
 from mbp.contracts.rendering.yaml_text import scalar
 from mbp.contracts.standards import check_odcs
 from mbp.core import yaml_io, yaml_lines
+from mbp.core.canonical_json import canonical
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.schema_check import as_json

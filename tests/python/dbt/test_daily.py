@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built, copied, judged
 
 from mbp.contracts import load_contracts
 from mbp.contracts.policy import load_policy
 from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied, judged
 
 MARK = "select verified_until from verification.quotes_verified"
 # Of the sample: the newest arrival is a moment before midnight, the mark looks back to 22:00.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from tests.python.built import Built
 
 from mbp.contracts import load_contracts
 from mbp.warehouse.canonical import compare, relation_of
+from tests.python.built import Built
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

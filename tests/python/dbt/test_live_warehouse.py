@@ -7,13 +7,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.python.built import judged
 
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import initialise
 from mbp.operate.build import BuildRequest, build
 from mbp.runs.dbt_process import environment, run_dbt
 from mbp.warehouse import connect
+from tests.python.built import judged
 
 VOLUME = "select quote_id, depth_2pct from marts.mbp_quotes order by quote_id"
 

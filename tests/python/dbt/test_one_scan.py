@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built, copied, judged
 
 from mbp.contracts import load_contracts
 from mbp.quality.enforcement.compiled import rule_queries
 from mbp.runs.dbt_process import environment, run_dbt
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied, judged
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

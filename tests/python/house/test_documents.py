@@ -15,6 +15,7 @@ from mbp.release.documents.command_lines import (
     objection_to_mention,
 )
 from mbp.release.documents.reading import linked_files, read_body
+from tests.python.sources import python_files
 
 MACHINE_TRACES = re.compile(
     r"/(?:home|root|Users)/\w|index-url|extra-index-url|\bpypi\.org|files\.pythonhosted"
@@ -78,7 +79,7 @@ def test_no_trace_of_a_machine_or_a_registry_in_the_repository(project_root: Pat
 
 
 def test_modules_and_macros_stay_small(project_root: Path) -> None:
-    for path in (project_root / "src").rglob("*.py"):
+    for path in python_files(project_root).values():
         assert len(path.read_text().splitlines()) <= 400, path.name
     for path in (project_root / "macros").rglob("*.sql"):
         for macro in re.findall(r"{% macro.*?endmacro", path.read_text(), re.DOTALL):

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.python.sources import python_files
+
 # Told by others, who know the cure: why a change is no change (its letter is tried again by `mbp cdc replay`), why a
 # check has no measurement (the gate names the command of the check), and what a pack would give away.
 TOLD_BY_OTHERS = {"RefusedError", "NotMeasuredError", "NoEvidenceError"}
@@ -37,7 +39,7 @@ def without_cure(tree: ast.Module, names: set[str]) -> Iterator[int]:
 
 
 def test_every_error_names_its_cure(project_root: Path) -> None:
-    trees = {path: ast.parse(path.read_text()) for path in (project_root / "src").rglob("*.py")}
+    trees = {path: ast.parse(path.read_text()) for path in python_files(project_root).values()}
     names = kinds(trees)
     assert names > TOLD_BY_OTHERS
     silent = [

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.python.sources import python_files
+
 # Writing CSV for a person: the one module that neutralises formulas writes it. Seeds and the sample are read by dbt.
 # Read by the privacy scan in memory, or by nobody: lines of its corpus.
-CSV_FOR_DETECTORS = frozenset({"privacy/parts.py", "privacy/outside_corpus/forms.py"})
-CSV_FOR_PEOPLE = "reporting/spreadsheet.py"
-CSV_FOR_DBT = frozenset({"contracts/render_reference.py", "simulate/writers.py"})
+CSV_FOR_DETECTORS = frozenset({"mbp/quality/privacy/parts.py", "lab/corpora/outside/forms.py"})
+CSV_FOR_PEOPLE = "mbp/core/reporting/spreadsheet.py"
+CSV_FOR_DBT = frozenset({"mbp/contracts/rendering/reference.py", "lab/simulate/writers.py"})
 STREAMS = frozenset({"stdout", "stderr"})
 TERMINALS = ("/dev/tty", "/dev/stdout", "/dev/stderr", "/dev/fd")
 
@@ -47,16 +49,15 @@ def ways_around(tree: ast.AST) -> Iterator[str]:
 
 
 def modules(project_root: Path) -> Iterator[tuple[str, ast.AST]]:
-    package = project_root / "src" / "mbp"
-    for path in sorted(package.rglob("*.py")):
-        yield str(path.relative_to(package)), ast.parse(path.read_text(encoding="utf-8"))
+    for name, path in python_files(project_root).items():
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
 
 
 def test_no_module_prints_around_the_guard(project_root: Path) -> None:
     found = {
         f"{name}: {way}"
         for name, tree in modules(project_root)
-        if name != "reporting/terminal.py"
+        if name != "mbp/core/reporting/terminal.py"
         for way in ways_around(tree)
     }
     assert found == set()

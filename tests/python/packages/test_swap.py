@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripts.swap_dbt_expectations import INSTALLED, LOCK, PACKAGE, SET_ASIDE, exchanged, main, swap
 
 from mbp.core import yaml_io
 from mbp.core.errors import MbpError
+from scripts.swap_dbt_expectations import INSTALLED, LOCK, PACKAGE, SET_ASIDE, exchanged, main, swap
 
 OURS_ENTRY = "- local: packages/dbt_expectations"
 

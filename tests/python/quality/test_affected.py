@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.proof import affected
-from lab.proof.affected import affected_rules
-from tests.python.release.ci.sandbox import PARTS, Sandbox, make_sandbox
 from typer.testing import CliRunner, Result
 
+from lab.proof import affected
+from lab.proof.affected import affected_rules
 from mbp.cli import main as cli
 from mbp.contracts.model import Rule
 from mbp.core.errors import MbpError
 from mbp.quality.compiled import CompiledModel, CompiledProject, CompiledTest, RawRelation
 from mbp.runs.preflight import install_packages
+from tests.python.release.ci.sandbox import PARTS, Sandbox, make_sandbox
 
 
 def edit(root: Path, name: str, find: str, new: str) -> None:
@@ -220,7 +220,7 @@ CHANGES: dict[str, tuple[CompiledProject, list[Rule], set[str]]] = {
 @pytest.fixture
 def at_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A small repository with a proof in it, whose base compiles to PROJECT."""
-    sandbox = make_sandbox(affected_files(tmp_path), tmp_path, ("src", *FILES))
+    sandbox = make_sandbox(affected_files(tmp_path), tmp_path, ("src", "lab", *FILES))
     monkeypatch.setattr(affected, "_compiled_at", lambda *_: (PROJECT, RULES))
     yield sandbox
 

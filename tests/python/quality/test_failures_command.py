@@ -16,7 +16,7 @@ from mbp.cli import main as cli
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
 from mbp.quality.classes import classified_names
-from mbp.quality.failures import read_artifact
+from mbp.runs.artifacts import read_artifact
 from mbp.runs.control import nodes_digest
 
 

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built
 
 from mbp.contracts import load_contracts
 from mbp.quality.classes import Classes, classified_names
 from mbp.quality.relations import Trust, trust_of
 from mbp.quality.samples import columns_of
+from tests.python.built import Built
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mbp.ingest.loading import SourceFacts
-from mbp.quality.measurable import NOTHING_ABSENT, not_measurable
+from mbp.ingest.loading.facts import NOTHING_ABSENT
+from mbp.quality.measurable import not_measurable
 
 FACTS = SourceFacts(
     columns={

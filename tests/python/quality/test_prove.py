@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from lab.proof.prove import prove
-from lab.proof.score import CLEAN, render
 from typer.testing import CliRunner
 
+from lab.proof.prove import prove
+from lab.proof.score import CLEAN, render
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+
 from lab.proof.sandbox_duckdb import DuckdbSandbox
 from lab.proof.stage import Seen, Stage
-
 from mbp.core.errors import MbpError
 from mbp.quality.compiled import read_project
 from mbp.quality.verdicts import verdict

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.python.runs.small import PROJECT
 
 from mbp.cli import main as cli
 from mbp.cli.commands.dbt import without_target
 from mbp.core.errors import MbpError
 from mbp.runs import parsed
+from tests.python.runs.small import PROJECT
 
 PROFILE = """
 mbp:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.quality.failures import read_artifact
 from mbp.quality.findings import RuleLike, collect
+from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import environment, profiles_folder, run_dbt, target_name, target_path
 
 FILES = {

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.runs.small import PROJECT
 
 from mbp.runs import guard
 from mbp.runs.guard import SecondBuildError, build_of, one_build
 from mbp.warehouse.server import PostgresServer
+from tests.python.runs.small import PROJECT
 
 PROFILE = """
 mbp:

@@ -9,6 +9,27 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from mbp.cli import main as cli
+from mbp.contracts.gates import CheckDefinition
+from mbp.contracts.hook_policy import load_hooks
+from mbp.core.errors import MbpError
+from mbp.core.state import state_folder
+from mbp.operate.degrade.snapshot import green_build
+from mbp.operate.hooks.collect import data_contract_break, dbt_tests
+from mbp.operate.hooks.state import Block, LockOf, write_lock
+from mbp.quality.failures import findings_of_last_run
+from mbp.quality.monitor.record import last_dbt_run
+from mbp.release.ci.rules import look
+from mbp.release.gate.context import Context, NotMeasuredError
+from mbp.release.gate.judgement import RULES
+from mbp.release.report.collect import _judge
+from mbp.release.report.project import measurement
+from mbp.runs import envelope
+from mbp.runs.control import read_control
+from mbp.runs.source import data_state, source_of
+from mbp.warehouse import connect
 from tests.python.measured import passed
 from tests.python.runs.project import (
     INVOCATION,
@@ -24,26 +45,6 @@ from tests.python.runs.project import (
     git,
     node,
 )
-from typer.testing import CliRunner
-
-from mbp.cli import main as cli
-from mbp.contracts.hook_policy import load_hooks
-from mbp.core.errors import MbpError
-from mbp.operate.degrade.snapshot import green_build
-from mbp.operate.hooks.collect import data_contract_break, dbt_tests
-from mbp.operate.hooks.state import Block, LockOf, state_folder, write_lock
-from mbp.quality.failures import findings_of_last_run
-from mbp.quality.monitor.record import last_dbt_run
-from mbp.release.ci.rules import look
-from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.definition import CheckDefinition
-from mbp.release.gate.rules import RULES
-from mbp.release.report.collect import _judge
-from mbp.release.report.project import measurement
-from mbp.runs import envelope
-from mbp.runs.control import read_control
-from mbp.runs.source import data_state, source_of
-from mbp.warehouse import connect
 
 # Of a measurement: any that the gate takes as it is.
 NAME = "documents"

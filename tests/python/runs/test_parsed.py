@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.runs.small import PROJECT
 
 from mbp.runs import parsed
 from mbp.runs.dbt_process import environment, run_dbt
+from tests.python.runs.small import PROJECT
 
 PROFILE = """
 mbp:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.simulate.writers import write_world
 
 from lab.simulate import Parameters, faults, generate
+from lab.simulate.writers import write_world
 from mbp.operate.build import BuildRequest, build
 from mbp.operate.summary import BuildSummary, render
 from mbp.quality import report

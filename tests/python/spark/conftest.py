@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.spark import cluster
 
 from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.profile import read_target
+from tests.python.spark import cluster
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.python.spark import cluster
-from tests.python.spark.conftest import Both
 
 from mbp.contracts import load_contracts
 from mbp.warehouse.canonical import compare, relation_of
+from tests.python.spark import cluster
+from tests.python.spark.conftest import Both
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.python.spark.conftest import Both
 
 from lab.engines import spark
+from tests.python.spark.conftest import Both
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from tests.python.spark.conftest import Both
 
 from lab.simulate import Parameters, faults, generate
 from mbp.contracts import load_contracts
 from mbp.contracts.rules import all_rules
 from mbp.quality.findings import Finding, collect
 from mbp.runs.dbt_process import run_dbt
+from tests.python.spark.conftest import Both
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -47,6 +47,7 @@ def build(
     from mbp.core.paths import project_root
     from mbp.operate import build as building
     from mbp.operate import summary
+    from mbp.release.waivers.rules import waived_rules
     from mbp.runs.dbt_process import target_name
     from mbp.runs.guard import build_of, interruptible
 
@@ -56,6 +57,7 @@ def build(
         full_refresh=full_refresh,
         select=tuple(select or ()),
         snapshot=snapshot,
+        waived_rules=waived_rules,
     )
     with interruptible(), build_of(request.root, target_name(target)):
         result = building.build(request)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from lab.commands import cdc_drill
 
 from mbp.cli.commands import DATA
 from mbp.core.errors import EXIT_FINDINGS, MbpError
@@ -54,7 +53,6 @@ def register(app: typer.Typer) -> None:
     group.command("status", epilog="Example: mbp cdc status --json")(status)
     group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
     group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
-    group.command("drill", epilog=cdc_drill.EXAMPLES)(cdc_drill.drill)
     group.command("land", epilog=LAND_EXAMPLES)(land)
     app.add_typer(group, name="cdc", rich_help_panel=DATA)
 

@@ -56,7 +56,6 @@ def register(app: typer.Typer) -> None:
     contracts.command("lint", epilog=LINT_EXAMPLES)(lint)
     contracts.command("diff", epilog=DIFF_EXAMPLES)(diff)
     contracts.command("check", epilog=CHECK_EXAMPLES)(check)
-    contracts.command("score", epilog="Example: mbp contracts score cases.jsonl")(score)
     contracts.command("explain", epilog="Example: mbp contracts explain scale_changed")(explain)
     app.add_typer(contracts, name="contracts", rich_help_panel=CONTRACTS)
 
@@ -226,10 +225,11 @@ def check(
     output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
 ) -> None:
     """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
-    from mbp.contracts.registry.run import check_waived
-    from mbp.contracts.registry.view import affected_by, markdown, suite
+    from mbp.contracts.registry.view import markdown, suite
     from mbp.core.files import write_text
     from mbp.core.reporting import FORMATS, written
+    from mbp.release.waivers.changes import check_waived
+    from mbp.runs.lineage import affected_by
 
     if form not in (*FORMATS, "markdown"):
         raise MbpError(f"no format {form!r}", cure=f"one of {', '.join((*FORMATS, 'markdown'))}")
@@ -245,35 +245,6 @@ def check(
         typer.echo(text, nl=False)
     if whole.failed:
         typer.echo("action: block_deploy", err=True)
-        raise typer.Exit(EXIT_FINDINGS)
-
-
-def score(
-    files: Annotated[
-        list[Path], typer.Argument(help="Compatibility cases, one JSON object a line.")
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="Every case.")] = False,
-) -> None:
-    """Compare our verdicts with cases of other projects; exit 1 when we are looser on one."""
-    from dataclasses import asdict
-
-    from lab.suites.score import OUTCOMES, counts, read_cases
-    from lab.suites.score import score as scored_of
-
-    scored = scored_of([case for file in files for case in read_cases(file)])
-    if as_json:
-        typer.echo(json.dumps([asdict(one) for one in scored], indent=2, ensure_ascii=False))
-    else:
-        for one in scored:
-            if one.outcome not in ("agree", "not expressible"):
-                typer.echo(
-                    f"{one.outcome}: {one.case} {one.direction}: expected {one.expected}, found"
-                    f" {one.found} {', '.join(one.codes)}"
-                )
-        typer.echo(f"{'suite':30}" + "".join(f"{name:>17}" for name in OUTCOMES))
-        for suite, count in counts(scored).items():
-            typer.echo(f"{suite:30}" + "".join(f"{count[name]:17}" for name in OUTCOMES))
-    if any(one.outcome == "looser" for one in scored):
         raise typer.Exit(EXIT_FINDINGS)
 
 

@@ -36,9 +36,10 @@ def snapshot(target: Target = None, as_json: AsJson = False) -> None:
     from mbp.core.paths import project_root
     from mbp.operate.degrade.snapshot import take
     from mbp.operate.degrade.switch import RefusedError
+    from mbp.release.waivers.rules import waived_rules
 
     try:
-        taken = take(project_root(), target)
+        taken = take(project_root(), target, waived_rules)
     except RefusedError as error:
         typer.echo(f"mbp: {error}", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error

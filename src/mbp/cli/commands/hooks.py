@@ -36,11 +36,6 @@ def register(app: typer.Typer) -> None:
     app.command(
         "deploy-check", rich_help_panel=RELEASE, epilog="Example: mbp deploy-check && ./deploy"
     )(deploy_check)
-    app.command(
-        "exercise",
-        rich_help_panel=DECISIONS,
-        epilog="Example: mbp exercise cdc_delay; mbp exercise --all",
-    )(exercise)
     hooks = typer.Typer(help="The decision hooks (A110).", no_args_is_help=True)
     hooks.command("check", epilog="Example: mbp hooks check --json")(check)
     hooks.command("show", epilog="Example: mbp hooks show")(show)
@@ -97,7 +92,8 @@ def deploy_check(
     """
     from mbp.contracts.hook_policy import load_hooks
     from mbp.core.paths import project_root
-    from mbp.operate.hooks.state import LockOf, demand_lock, read_lock, state_folder
+    from mbp.core.state import state_folder
+    from mbp.operate.hooks.state import LockOf, demand_lock, read_lock
     from mbp.runs.control import warehouse_id
     from mbp.runs.dbt_process import target_name
     from mbp.runs.source import source_of
@@ -169,9 +165,10 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
     from mbp.contracts.kpi_targets import on_target
     from mbp.core.paths import project_root
     from mbp.operate.hooks.collect import collect as collecting
+    from mbp.release.waivers.rules import waived_rules
 
     root = project_root()
-    found = collecting(root, target)
+    found = collecting(root, target, waived_rules)
     sheet = load_hooks(root).sheet
     missed = [one for one in found if not on_target(sheet.kpis[one.kpi_id], one.value)]
     if as_json:
@@ -232,39 +229,6 @@ def _annotate(watched: Watched) -> None:
             # A fence of four, and none that long inside: what the rows say stays in it.
             told = printable(text(watched)).replace("````", "''''")
             file.write(f"### Hooks: {verdict}\n\n````text\n{told}````\n")
-
-
-def exercise(
-    name: Annotated[list[str] | None, typer.Argument(help="Exercises by id.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
-    mutations: Annotated[
-        bool, typer.Option("--mutations", help="Also weaken each hook: its exercise must fail.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Inject faults into an isolated copy and see each of them end in its decision.
-
-    Exit code: 0 every edge works, 1 one does not, 2 could not run.
-    """
-    from lab.exercises.exercise import as_table
-    from lab.exercises.exercise import exercise as run
-
-    from mbp.core.paths import project_root
-    from mbp.core.reporting.progress import progress
-
-    if every == bool(name):
-        raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
-    with progress() as shown:
-        results = run(project_root(), name or [], shown.say, mutations=mutations)
-    if as_json:
-        from dataclasses import asdict
-
-        document = [{**asdict(one), "passed": one.passed} for one in results]
-        typer.echo(json.dumps(document, indent=2, default=str))
-    else:
-        typer.echo(as_table(results), nl=False)
-    if not all(one.passed for one in results):
-        raise typer.Exit(EXIT_FINDINGS)
 
 
 def render(

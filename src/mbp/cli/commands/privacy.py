@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,10 +31,6 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True, help="Personal data and secrets, and how well they are found."
     )
     group.command("scan", epilog=SCAN_EXAMPLES)(scan)
-    group.command("measure", epilog="Example: mbp privacy measure --json")(measure)
-    group.command("corpus", epilog="Example: mbp privacy corpus --seed 7 --output corpus.jsonl")(
-        corpus
-    )
     app.add_typer(group, name="privacy", rich_help_panel=QUALITY)
 
 
@@ -77,44 +72,3 @@ def scan(
         raise typer.Exit(EXIT_FINDINGS)
     if report.unseen:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
-
-
-def measure(as_json: AsJson = False) -> None:
-    """Precision and recall of every kind, on the labelled corpus and on one of another seed.
-
-    Exit code: 0 every target is reached, 1 one is not.
-    """
-    from lab.corpora.measure import lines, measure_project
-
-    from mbp.core.paths import project_root
-
-    measured = measure_project(project_root())
-    typer.echo(json.dumps(measured.content(), indent=2) if as_json else "\n".join(lines(measured)))
-    if measured.missed:
-        raise typer.Exit(EXIT_FINDINGS)
-
-
-def corpus(
-    seed: Annotated[int | None, typer.Option(help="Of the draw. [default: the policy's]")] = None,
-    count: Annotated[
-        int | None, typer.Option("--lines", min=1, help="How many. [default: the policy's]")
-    ] = None,
-    output: Annotated[Path | None, typer.Option(help="File. [default: stdout]")] = None,
-) -> None:
-    """Write the labelled corpus: one JSON object a line with text and labels; the same seed gives the same bytes.
-
-    All persons, numbers and tokens are drawn at random.
-    """
-    from lab.corpora.corpus import generate, to_json
-
-    from mbp.core.files import write_text
-    from mbp.core.paths import project_root
-    from mbp.quality.privacy.policy import load_policy
-
-    policy = load_policy(project_root())
-    seed = policy.corpus_seeds["tuned"] if seed is None else seed
-    text = to_json(generate(seed, count or policy.corpus_lines))
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        write_text(output, text)

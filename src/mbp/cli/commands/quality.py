@@ -21,17 +21,6 @@ Examples:
   mbp quality failures --json > findings.json
 """
 
-PROVE_EXAMPLES = """
-Examples:
-
-  mbp quality prove                      # every fault, on DuckDB
-
-  mbp quality prove --fault mbp_quotes_fk --fault twap_reconciles
-
-  mbp quality prove --changed-since origin/main   # what a pull request proves
-
-  mbp quality prove --engine postgres --json
-"""
 
 RUN_EXAMPLES = """
 Examples:
@@ -69,9 +58,7 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     quality.command("failures", epilog=FAILURES_EXAMPLES)(failures)
-    quality.command("prove", epilog=PROVE_EXAMPLES)(prove)
     quality.command("run", epilog=RUN_EXAMPLES)(run)
-    quality.command("parity", epilog="Example: mbp quality parity --json > parity.json")(parity)
     quality.command("record", epilog=RECORD_EXAMPLES)(record)
     quality.command("history", epilog=HISTORY_EXAMPLES)(history)
     quality.command("monitor", epilog="Example: mbp quality monitor --json")(monitor)
@@ -157,75 +144,6 @@ def run(
     if unmeasured:
         typer.echo(f"not measured: {len(unmeasured)} error rules, which is no pass", err=True)
         raise typer.Exit(EXIT_COULD_NOT_RUN)
-
-
-def parity(
-    fault: Annotated[
-        list[str] | None, typer.Option(help="Only this fault (rule id, repeatable).")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The matrix as JSON.")] = False,
-) -> None:
-    """Plant every fault of the bad project and compare what the three engines say, on PostgreSQL.
-
-    Exit code: 0 every engine catches what it can express and they agree, 1 not so, 2 could not run.
-    """
-    from lab import parity as comparing
-    from mbp.core.paths import project_root
-    from mbp.core.reporting.progress import progress
-
-    with progress() as shown:
-        result = comparing.measure(project_root(), shown.say, tuple(fault or ()))
-    if as_json:
-        typer.echo(json.dumps(comparing.as_json(result), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(comparing.render(result), nl=False)
-    if not result.passed:
-        raise typer.Exit(EXIT_FINDINGS)
-
-
-def prove(
-    fault: Annotated[
-        list[str] | None, typer.Option(help="Only this fault (rule id, repeatable).")
-    ] = None,
-    changed_since: Annotated[
-        str | None,
-        typer.Option(
-            help="A git ref: only the rules whose SQL, contract, macros or upstream models differ from it."
-        ),
-    ] = None,
-    engine: Annotated[str, typer.Option(help="duckdb or postgres.")] = "duckdb",
-    as_json: Annotated[bool, typer.Option("--json", help="The score as JSON.")] = False,
-) -> None:
-    """Run the bad project: every fault must be found by its own rule and by no other error rule.
-
-    A whole run is evidence for the gate (target/evidence/proof.json). Exit code: 0 proved, or nothing changed, 1
-    something differs from tests/dbt/fixtures/expected_findings.yaml, 2 could not run.
-    """
-    from lab.proof import score
-    from lab.proof.prove import prove as run
-    from lab.proof.report import write_proof
-
-    from mbp.core.paths import project_root
-    from mbp.core.reporting.progress import progress
-    from mbp.runs.envelope import begin
-
-    root = project_root()
-    begun = begin(root)
-    with progress() as shown:
-        result = run(
-            root,
-            engine=engine,
-            chosen=tuple(fault or ()),
-            changed_since=changed_since,
-            shown=shown,
-        )
-    write_proof(begun, result)
-    if as_json:
-        typer.echo(json.dumps(score.as_json(result), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(score.render(result), nl=False)
-    if not result.passed:
-        raise typer.Exit(EXIT_FINDINGS)
 
 
 def record(

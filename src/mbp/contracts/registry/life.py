@@ -7,12 +7,13 @@ by their hashes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.registry.store import FOLDER, LIFE, canonical, digest, published
+from mbp.contracts.registry.store import FOLDER, LIFE, digest, published
+from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import shown
@@ -120,18 +121,3 @@ def enter(
     with atomic_path(root / FOLDER / dataset / LIFE) as temporary:
         temporary.write_bytes(b"".join(canonical(line) + b"\n" for line in lines))
     return True
-
-
-def life_problems(root: Path, dataset: str, versions: Sequence[str]) -> list[tuple[str, str]]:
-    """(file, what is wrong) of broken hashes and links, and of stages of unknown versions."""
-    place = f"{FOLDER}/{dataset}/{LIFE}"
-    found: list[tuple[str, str]] = []
-    parent: str | None = None
-    for number, entry in enumerate(entries(root, dataset), start=1):
-        rest = {key: value for key, value in entry.items() if key != "sha256"}
-        if digest(rest) != entry["sha256"] or entry["parent"] != parent:
-            found.append((place, f"line {number} was changed after it was written"))
-        if entry["version"] not in versions:
-            found.append((place, f"line {number} is of {entry['version']}, which is not published"))
-        parent = str(entry["sha256"])
-    return found

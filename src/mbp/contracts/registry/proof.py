@@ -15,7 +15,8 @@ from typing import Any
 from mbp.contracts.compatibility.diff import fingerprint
 from mbp.contracts.compatibility.model import Change, Node, Verdict
 from mbp.contracts.compatibility.values import limits
-from mbp.contracts.registry.store import FOLDER, canonical, digest
+from mbp.contracts.registry.store import FOLDER, digest
+from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 
 from mbp.contracts.compatibility.versions import Version
@@ -60,26 +60,6 @@ def check_all(
         gone = sorted(set(committed or datasets(root)) - contracts.keys())
         found += [_removed(name) for name in gone]
     return found
-
-
-def check_waived(
-    root: Path, names: Sequence[str], ref: str | None, *, today: date, now: datetime
-) -> list[Checked]:
-    """`check_all`, with forbidden changes let through until their valid waivers expire.
-
-    Args:
-        now: in UTC.
-
-    Raises:
-        MbpError: as `check_all`, or something blocks and the waivers cannot be judged.
-    """
-    found = check_all(root, names, ref, today=today)
-    if not any(judged.blocks for one in found for judged in one.judged):
-        return found
-    from mbp.release.waivers import valid_waivers
-
-    waivers = valid_waivers(root, now, changes=forbidden(found))
-    return check_all(root, names, ref, today=today, waiver_of=waivers.for_change)
 
 
 def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:

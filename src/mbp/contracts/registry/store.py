@@ -11,13 +11,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import rfc8785
-
 from mbp.contracts.compatibility.versions import Version
+from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import inside, shown
@@ -78,40 +76,6 @@ def digest(document: Mapping[str, Any], path: str = "") -> str:
     return hashlib.sha256(canonical(document, path)).hexdigest()
 
 
-def canonical(document: Any, path: str = "") -> bytes:
-    """The document in RFC 8785 form; a number of more digits than a double keeps each of them.
-
-    Raises:
-        MbpError: a value that canonical JSON cannot hold, like an integer beyond 2^53.
-    """
-    numbers: list[str] = []
-    try:
-        text = rfc8785.dumps(_marked(document, numbers))
-        for index, number in enumerate(numbers):
-            text = text.replace(f'"{_MARK}{index}"'.encode(), number.encode(), 1)
-        return text
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
-        raise MbpError(
-            f"no canonical JSON: {error}", path=path or None, cure="write the value as text"
-        ) from error
-
-
-# In the private use area of Unicode, which no contract writes.
-_MARK = "\uf8ffnumber:"
-
-
-def _marked(value: Any, numbers: list[str]) -> Any:
-    """With a mark in the place of every number that a double cannot hold."""
-    if isinstance(value, Decimal):
-        numbers.append(format(value, "f"))
-        return f"{_MARK}{len(numbers) - 1}"
-    if isinstance(value, Mapping):
-        return {key: _marked(item, numbers) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_marked(item, numbers) for item in value]
-    return value
-
-
 def datasets(root: Path) -> list[str]:
     """Datasets with at least one published version."""
     folder = root / FOLDER
@@ -149,45 +113,6 @@ def _read(path: Path, root: Path, dataset: str) -> Published:
         )
     stated = str(document.pop("sha256"))
     return Published(dataset, version, str(document["subject"]), document, stated, place)
-
-
-def problems(root: Path, dataset: str) -> list[tuple[str, str]]:
-    """(file, what is wrong) of every broken hash, link or life stage of the dataset.
-
-    Raises:
-        MbpError: a file that cannot be read as what it is.
-    """
-    found: list[tuple[str, str]] = []
-    by_version: dict[str, Published] = {}
-    for one in published(root, dataset):
-        actual = digest(one.document, one.path)
-        if actual != one.sha256:
-            found.append(
-                (
-                    one.path,
-                    f"its content has the hash {actual[:16]}, it states "
-                    f"{one.sha256[:16]}: the file was changed after publishing",
-                )
-            )
-        text = (root / one.path).read_bytes()
-        if text != canonical({**one.document, "sha256": one.sha256}, one.path) + b"\n":
-            found.append((one.path, "is not in canonical form (RFC 8785)"))
-        parent = one.document["parent"]
-        previous = max(by_version.values(), key=lambda item: item.version, default=None)
-        if parent is None and previous is not None:
-            found.append((one.path, f"names no parent, but {previous.version} was before it"))
-        elif parent is not None:
-            known = by_version.get(str(parent.get("version")))
-            if known is None:
-                found.append((one.path, f"its parent {parent.get('version')} is not there"))
-            elif known.sha256 != parent.get("sha256"):
-                found.append((one.path, f"its parent {known.version} has another hash now"))
-        if one.subject != subject_of(dataset, one.version):
-            found.append((one.path, f"its subject {one.subject} does not follow from its version"))
-        by_version[str(one.version)] = one
-    from mbp.contracts.registry.life import life_problems
-
-    return found + life_problems(root, dataset, list(by_version))
 
 
 def write_version(root: Path, document: Mapping[str, Any]) -> Path:

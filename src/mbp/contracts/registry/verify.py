@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.contracts.registry.documents import git, ref_of
-from mbp.contracts.registry.store import FOLDER, datasets, problems, published
+from mbp.contracts.registry.integrity import problems
+from mbp.contracts.registry.store import FOLDER, datasets, published
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from mbp.contracts.compatibility.codes import CATALOGUE
 from mbp.contracts.compatibility.model import Change, Verdict
 from mbp.contracts.registry.check import RULES, Checked, Judged
-from mbp.core.errors import MbpError
 from mbp.core.markdown import code
 from mbp.core.reporting import Suite
-from mbp.quality.failures import read_artifact
-from mbp.runs.dbt_process import target_path
 
 LONGEST_CELL = 60
 MARKS = {Verdict.OK: "ok", Verdict.BREAK: "**break**", Verdict.UNKNOWN: "**unknown**"}
@@ -170,35 +166,3 @@ def _witnesses(one: Judged) -> list[str]:
             f" {invalid}: `{witness['row']}`"
         )
     return [*lines, ""] if lines else []
-
-
-def affected_by(root: Path, datasets: Sequence[str]) -> dict[str, list[str]] | None:
-    """Dataset -> models and exposures that come after it; None without a manifest of dbt."""
-    try:
-        manifest = read_artifact(target_path(root), "manifest.json", root)
-    except MbpError:
-        return None
-    nodes = {**manifest["nodes"], **manifest.get("exposures", {})}
-    children: dict[str, list[str]] = {}
-    for unique_id, node in nodes.items():
-        for parent in (node.get("depends_on") or {}).get("nodes", []):
-            children.setdefault(parent, []).append(unique_id)
-    found: dict[str, list[str]] = {}
-    for dataset in datasets:
-        start = next(
-            (
-                key
-                for key, node in nodes.items()
-                if node.get("resource_type") == "model" and node.get("name") == dataset
-            ),
-            None,
-        )
-        seen: set[str] = set()
-        waiting = [start] if start else []
-        while waiting:
-            for child in children.get(waiting.pop(), ()):
-                if child not in seen and child.partition(".")[0] in ("model", "exposure"):
-                    seen.add(child)
-                    waiting.append(child)
-        found[dataset] = sorted(f"{key.partition('.')[0]} {nodes[key]['name']}" for key in seen)
-    return found

@@ -18,6 +18,7 @@ import duckdb
 import psycopg2
 
 from mbp.core.errors import MbpError
+from mbp.core.state import state_folder
 from mbp.ingest.cdc import shape
 from mbp.ingest.cdc.apply import PREFIX
 from mbp.ingest.cdc.debezium_engine import demand_engine, properties
@@ -28,7 +29,6 @@ from mbp.ingest.cdc.sink import Sink
 from mbp.ingest.cdc.snapshot_intake import SnapshotIntake
 from mbp.ingest.cdc.source import Source, demand_ready, lsn_number
 from mbp.ingest.raw_tables import raw_tables
-from mbp.operate.hooks.state import state_folder
 
 SLOT = "mbp_debezium"
 SNAPSHOT_BEGUN = -1

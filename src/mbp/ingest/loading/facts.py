@@ -112,3 +112,6 @@ def _origins(warehouse: Warehouse, dataset: str) -> set[str | None]:
 
 def _mark(warehouse: Warehouse) -> str:
     return "?" if warehouse.engine == "duckdb" else "%s"
+
+
+NOTHING_ABSENT = SourceFacts(columns={}, datasets={}, rules={})

@@ -12,8 +12,8 @@ from typing import TypeVar
 from mbp.core.errors import MbpError
 from mbp.quality.masking import DIGITS
 from mbp.warehouse.connection import Warehouse, quote_identifier
+from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, place
 
-LIVE, SNAPSHOTS, READERS = "marts", "snapshot", "published"
 # Of macros/engine/publish.sql, which takes it before a build points readers anywhere.
 SWAP_LOCK = 4106111
 COPY_LOCK = 4106112
@@ -38,11 +38,6 @@ exception when invalid_table_definition then
 end $$
 """
 Result = TypeVar("Result")
-
-
-def place(schema: str, name: str) -> str:
-    """A relation as SQL."""
-    return f"{quote_identifier(schema)}.{quote_identifier(name)}"
 
 
 @contextmanager
@@ -155,22 +150,6 @@ def copy(warehouse: Warehouse, dataset: str, name: str) -> None:
             if found := INDEX.match(definition):
                 warehouse.execute(f"create {found[1] or ''}index on {target} {found[2]}")
         warehouse.execute(f"analyze {target}")
-
-
-def fingerprint(warehouse: Warehouse, schema: str, name: str) -> tuple[int, str]:
-    """(rows, digest). The digest does not depend on the order; it names the engine that computed it,
-    because another release of it may compute another."""
-    if warehouse.engine == "postgres":
-        version, hashed = "current_setting('server_version_num')", "hash_record_extended(t, 0)"
-        wide = "numeric"
-    else:
-        version, hashed, wide = "version()", "hash(t)", "hugeint"
-    _, rows = warehouse.query(
-        f"select count(*), {version}, coalesce(sum(cast({hashed} as {wide})), 0)"
-        f" from {place(schema, name)} as t"
-    )
-    count, release, total = rows[0]
-    return int(count), f"{warehouse.engine} {release}: {total}"
 
 
 def point(warehouse: Warehouse, dataset: str, schema: str, name: str) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mbp.contracts import all_rules
+from mbp.contracts.waiver import WaivedRules, no_waivers
+from mbp.core.wording import few
 from mbp.operate.degrade import engine
-from mbp.operate.degrade.engine import LIVE, SNAPSHOTS, place
 from mbp.operate.degrade.switch import (
     Copy,
     RefusedError,
@@ -16,15 +17,14 @@ from mbp.operate.degrade.switch import (
     in_force,
     project_now,
 )
-from mbp.operate.hooks.collect import few
 from mbp.quality.failures import findings_of_last_run
-from mbp.quality.unmeasured import waived_rules
 from mbp.runs.claims import whole_text
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.relations import LIVE, SNAPSHOTS, fingerprint, place
 
 
-def take(root: Path, target: str | None) -> list[Copy]:
+def take(root: Path, target: str | None, waived_rules: WaivedRules = no_waivers) -> list[Copy]:
     """Stores the live rows of all public datasets, and drops the snapshot before.
 
     One transaction: who is cut off leaves the snapshot that was there.
@@ -35,7 +35,7 @@ def take(root: Path, target: str | None) -> list[Copy]:
         MbpError: no run to look at, one that is not of the project as it is, or the warehouse cannot be used.
     """
     target = target_name(target)
-    datasets, build_id = green_build(root, target)
+    datasets, build_id = green_build(root, target, waived_rules)
     with connect(root, target, create=False) as warehouse:
         demand_built(warehouse)
         busy = "wait for the build that is running, then try again"
@@ -50,7 +50,9 @@ def take(root: Path, target: str | None) -> list[Copy]:
             return engine.patiently(warehouse, copy)
 
 
-def green_build(root: Path, target: str) -> tuple[list[str], str]:
+def green_build(
+    root: Path, target: str, waived_rules: WaivedRules = no_waivers
+) -> tuple[list[str], str]:
     """(public datasets, id of the run) of the last run of dbt, when every error rule was asked and holds.
 
     Raises:
@@ -91,8 +93,8 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
     for dataset in datasets:
         name = f"{dataset}__{number}"
         engine.copy(warehouse, dataset, name)
-        count, digest = engine.fingerprint(warehouse, SNAPSHOTS, name)
-        if (count, digest) != engine.fingerprint(warehouse, LIVE, dataset):
+        count, digest = fingerprint(warehouse, SNAPSHOTS, name)
+        if (count, digest) != fingerprint(warehouse, LIVE, dataset):
             raise RefusedError(f"the copy of {dataset} is not its original", cure="try again")
         reached = made[dataset][1]
         taken.append(Copy(dataset, number, build_id, reached, taken_at, count, digest))

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.operate.degrade import engine
-from mbp.operate.degrade.engine import LIVE, READERS, SNAPSHOTS, place
 from mbp.warehouse import Warehouse
+from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, fingerprint, place
 
 CONTROL = ("builds", "masks", "switches", "copies")
 BUSY = "end the queries that hold the views (pg_stat_activity), then try again"
@@ -235,7 +235,7 @@ def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
     for one in stored:
         if not engine.exists(warehouse, SNAPSHOTS, one.table):
             raise RefusedError(f"{SNAPSHOTS}.{one.table} is gone", cure=cure)
-        rows, digest = engine.fingerprint(warehouse, SNAPSHOTS, one.table)
+        rows, digest = fingerprint(warehouse, SNAPSHOTS, one.table)
         same_release = digest.split(":")[0] == one.digest.split(":")[0]
         if rows != one.rows or (same_release and digest != one.digest):
             raise RefusedError(f"{SNAPSHOTS}.{one.table} is not what was stored", cure=cure)

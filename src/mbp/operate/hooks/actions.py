@@ -16,10 +16,11 @@ from mbp.contracts.waiver import APPROVERS, WAIVER_DAYS
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.markdown import inline
+from mbp.core.state import StateFolder
 from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.measurements import OpenDecision
 from mbp.operate.hooks.outbox import ALERTMANAGER, WEBHOOK, put
-from mbp.operate.hooks.state import Block, StateFolder
+from mbp.operate.hooks.state import Block
 from mbp.warehouse import Warehouse
 
 if TYPE_CHECKING:

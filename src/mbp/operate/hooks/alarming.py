@@ -19,10 +19,10 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.moments import is_future
 from mbp.core.paths import shown
+from mbp.core.state import StateFolder
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.actions import Notice
 from mbp.operate.hooks.outbox import ALERTMANAGER, put
-from mbp.operate.hooks.state import StateFolder
 
 OPEN = "alarms.json"
 # Alertmanager forgets what nobody repeats, and all of it when it restarts: told again every hour, good for two.

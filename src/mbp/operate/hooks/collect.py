@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,17 @@ from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.check import Checked
 from mbp.contracts.registry.run import check_all
 from mbp.contracts.sheet import Kpi
+from mbp.contracts.waiver import WaivedRules, no_waivers
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
+from mbp.core.wording import few
 from mbp.operate.hooks.coverage import hook_coverage
 from mbp.operate.hooks.ledger import write
-from mbp.operate.hooks.to_cover import demand_coverage
+from mbp.operate.hooks.to_cover import Collected, demand_coverage
 from mbp.quality.drift import find_drift
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import commit_of
-from mbp.quality.unmeasured import waived_rules
 from mbp.runs import envelope
-from mbp.runs.claims import Claim
 from mbp.runs.control import NODE_KINDS, warehouse_id
 from mbp.runs.dbt_process import target_name
 from mbp.runs.source import data_state
@@ -33,36 +33,11 @@ from mbp.warehouse import connect
 # A run that is older tells nothing of today.
 LARGEST_AGE = timedelta(hours=24)
 GOOD = ("success", "pass", "warn", "no-op")
-CONTENT = ("kpi_id", "value", "samples", "detail", "evidence")
 
 
-@dataclass(frozen=True)
-class Collected:
-    """One KPI of one run.
-
-    Attributes:
-        value: None when it could not be measured; `detail` says why.
-        samples: how much was looked at.
-        covered: ids of everything that was judged.
-        broken: those of them that are not as they should be.
-        run: of dbt, where the KPI is of one.
-    """
-
-    kpi_id: str
-    value: float | None
-    samples: int
-    detail: str
-    evidence: Any
-    covered: frozenset[str] = frozenset()
-    broken: frozenset[str] = frozenset()
-    run: Claim | None = None
-
-    def content(self) -> dict[str, Any]:
-        """For people and for the evidence."""
-        return {name: getattr(self, name) for name in CONTENT}
-
-
-def collect(root: Path, target: str | None) -> list[Collected]:
+def collect(
+    root: Path, target: str | None, waived_rules: WaivedRules = no_waivers
+) -> list[Collected]:
     """Measures, writes the evidence, and adds the values to `reliability.kpi_runs`.
 
     What cannot be measured is written down as that: the watcher then sees no value, which is red. So is what does not
@@ -76,7 +51,7 @@ def collect(root: Path, target: str | None) -> list[Collected]:
     policy = load_hooks(root)
     measures: dict[str, Callable[[], Collected]] = {
         "schema_drift": lambda: schema_drift(root, target),
-        "data_contract_break": lambda: data_contract_break(root, target),
+        "data_contract_break": lambda: data_contract_break(root, target, waived_rules),
         "dbt_tests": lambda: dbt_tests(root, target),
     }
     found = [_attempt(kpi_id, measure) for kpi_id, measure in measures.items()]
@@ -174,7 +149,9 @@ def _fingerprint(checked: Checked, finding: Finding) -> str | None:
     )
 
 
-def data_contract_break(root: Path, target: str) -> Collected:
+def data_contract_break(
+    root: Path, target: str, waived_rules: WaivedRules = no_waivers
+) -> Collected:
     """Error rules of the contracts that the last run of dbt did not find to hold.
 
     While a rule that this source cannot show carries no valid waiver there is no value, unless another one is broken.
@@ -252,8 +229,3 @@ def _attempt(kpi_id: str, measure: Callable[[], Collected]) -> Collected:
         return measure()
     except MbpError as error:
         return Collected(kpi_id, None, 0, f"could not be measured: {error}", None)
-
-
-def few(told: list[str], most: int = 5) -> str:
-    more = f" and {len(told) - most} more" if len(told) > most else ""
-    return "; ".join(told[:most]) + more if told else "nothing"

@@ -14,8 +14,9 @@ from decimal import Decimal
 from typing import Literal
 
 from mbp.contracts.hook_policy import Hook, HookPolicy, digest
+from mbp.contracts.sheet import WHOLE
 from mbp.core.moments import is_future, objection
-from mbp.operate.hooks.measurements import WHOLE, Measurement, OpenDecision, Picture
+from mbp.operate.hooks.measurements import Measurement, OpenDecision, Picture
 
 Colour = Literal["green", "pending", "red", "unknown"]
 # Worst last.

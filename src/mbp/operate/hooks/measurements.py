@@ -14,7 +14,6 @@ from mbp.warehouse import Warehouse
 # How far back a watcher looks: past the longest patience (three days) with what is older than "now" by then.
 # What a look costs must not grow with the history.
 HORIZON = timedelta(days=4)
-WHOLE = "all"
 
 
 @dataclass(frozen=True)

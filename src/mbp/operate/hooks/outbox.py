@@ -22,7 +22,8 @@ from urllib3.util.retry import Retry
 
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.operate.hooks.state import StateFolder, read_message
+from mbp.core.state import StateFolder
+from mbp.operate.hooks.state import read_message
 
 WEBHOOK, ALERTMANAGER = "webhook", "alertmanager"
 TIMEOUT_SECONDS = 5.0

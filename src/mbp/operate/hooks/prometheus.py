@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lab.exercises.exercise import Exercise
-
 from mbp.contracts.alarm_limits import Limits
+from mbp.contracts.exercises import Exercise
 from mbp.contracts.hook_policy import Hook, HookPolicy
+from mbp.contracts.sheet import WHOLE
 from mbp.operate.hooks import cdc_alarms
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
-from mbp.operate.hooks.measurements import WHOLE
 
 RULES_FILE = "mbp_rules.yml"
 SCRAPE = "1m"

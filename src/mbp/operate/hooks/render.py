@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab.exercises.exercise import load_exercises
 from ruamel.yaml import YAML
 
 from mbp.contracts.alarm_limits import load_limits
+from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import demand_whole, load_hooks
 from mbp.contracts.kpi_targets import markdown
 from mbp.core.files import stale, write_stale

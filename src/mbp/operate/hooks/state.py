@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,35 +12,12 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import shown
+from mbp.core.state import StateFolder
 from mbp.runs.claims import Asked, Claim, Said, objections, whole_text
 from mbp.runs.control import Control
 
-DEFAULT = ".mbp"
-LOCK = "release.lock"
 KINDS = ("deploy", "merge")
 LOCK_VERSION = 2
-
-
-@dataclass(frozen=True)
-class StateFolder:
-    """The folder `MBP_STATE_DIR` (relative to the project), else .mbp/."""
-
-    path: Path
-
-    @property
-    def outbox(self) -> Path:
-        """Messages that wait; those that were delivered lie in its folder sent/."""
-        return self.path / "outbox"
-
-    @property
-    def incidents(self) -> Path:
-        """One Markdown file per decision."""
-        return self.path / "incidents"
-
-    @property
-    def lock(self) -> Path:
-        """What blocks merges and deployments."""
-        return self.path / LOCK
 
 
 @dataclass(frozen=True)
@@ -53,11 +29,6 @@ class Block:
     decision_id: str
     owner: str
     reason: str
-
-
-def state_folder(root: Path) -> StateFolder:
-    """The state folder of the project."""
-    return StateFolder(root / os.environ.get("MBP_STATE_DIR", DEFAULT))
 
 
 @dataclass(frozen=True)

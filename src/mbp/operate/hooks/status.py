@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mbp.contracts.hook_policy import HookPolicy
+from mbp.contracts.sheet import WHOLE
 from mbp.core.reporting.terminal import paint
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.decide import Outcome, State, by_hook, worst
-from mbp.operate.hooks.measurements import WHOLE, Measurement, OpenDecision, Picture
+from mbp.operate.hooks.measurements import Measurement, OpenDecision, Picture
 
 BARS = "▁▂▃▄▅▆▇█"
 TREND = 10

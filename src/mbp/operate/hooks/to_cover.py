@@ -7,14 +7,12 @@ measurement has covered. While one is left, the KPI has no value.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import Any
 
+from mbp.runs.claims import Claim
 from mbp.runs.control import SCHEMA
 from mbp.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from mbp.operate.hooks.collect import Collected
 
 TABLE = f"{SCHEMA}.to_cover"
 NAMED = 3
@@ -45,3 +43,32 @@ def demand_coverage(warehouse: Warehouse, one: Collected, excused: Container[str
         " Run it again, or name it under not_demanded in contracts/a89/policy.yaml"
     )
     return replace(one, value=None, samples=0, detail=told)
+
+
+CONTENT = ("kpi_id", "value", "samples", "detail", "evidence")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One KPI of one run.
+
+    Attributes:
+        value: None when it could not be measured; `detail` says why.
+        samples: how much was looked at.
+        covered: ids of everything that was judged.
+        broken: those of them that are not as they should be.
+        run: of dbt, where the KPI is of one.
+    """
+
+    kpi_id: str
+    value: float | None
+    samples: int
+    detail: str
+    evidence: Any
+    covered: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
+    run: Claim | None = None
+
+    def content(self) -> dict[str, Any]:
+        """For people and for the evidence."""
+        return {name: getattr(self, name) for name in CONTENT}

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
+from mbp.core.state import state_folder
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
 from mbp.ingest.cdc.watched import Watched as Captured
 from mbp.operate.hooks import actions, alarming, ledger, outbox
 from mbp.operate.hooks.decide import Decision, Outcome, decide
 from mbp.operate.hooks.measurements import OpenDecision, Picture, picture_of
-from mbp.operate.hooks.state import LockOf, state_folder, write_lock
+from mbp.operate.hooks.state import LockOf, write_lock
 from mbp.runs.control import warehouse_id
 from mbp.runs.dbt_process import target_name
 from mbp.runs.envelope import source_digest

@@ -11,8 +11,8 @@ from mbp.contracts.policy import load_policy
 from mbp.core.errors import MbpError
 from mbp.quality.coverage.measure import FULL_PERCENT, NOT_BUILT, NOT_THERE, CoverageReport, measure
 from mbp.quality.coverage.report import worse_than
-from mbp.quality.failures import read_artifact
 from mbp.quality.freshness import generated_at
+from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
 
 RUN_RESULTS = "run_results.json"

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
-from mbp.operate.project import source_facts
+from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.classes import Classes
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
 from mbp.quality.enforcement.compiled import compiled_manifest, queries_of

@@ -10,12 +10,12 @@ from typing import Any
 
 from mbp.contracts import load_contracts
 from mbp.contracts.model import Column, Contract
-from mbp.operate.degrade.engine import LIVE, READERS, place
 from mbp.quality.masking import MASKED, mask
 from mbp.quality.privacy.policy import Policy
 from mbp.quality.privacy.scan import Finding, scan_lines
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.warehouse import Warehouse
+from mbp.warehouse.relations import LIVE, READERS, place
 
 DIGEST = "^[0-9a-f]{64}$"
 

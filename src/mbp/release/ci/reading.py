@@ -16,8 +16,8 @@ from typing import Any
 from jsonschema import Draft201909Validator
 
 from mbp.core.errors import MbpError
-from mbp.quality.failures import wrong_shape
 from mbp.release.ci.steps import BASE_COMMIT, COMMIT_VARIABLE, Step
+from mbp.runs.artifacts import wrong_shape
 
 LARGEST_BYTES = 64 * 1024 * 1024
 COMMIT = re.compile(r"[0-9a-f]{40}")

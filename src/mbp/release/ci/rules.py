@@ -9,10 +9,11 @@ from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
 from mbp.quality import report
-from mbp.quality.failures import Failures, look_at_last_run, read_artifact
+from mbp.quality.failures import Failures, look_at_last_run
 from mbp.quality.findings import collect
 from mbp.release.ci.reading import Unseen, base_problem, read_manifest
 from mbp.release.ci.steps import MANIFEST, RUN_RESULTS
+from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
 from mbp.runs.whole import SELECTING
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from mbp.core.command_tree import command_tree
+
 OPERATORS = {"|", "||", "&&", ";", "&"}
 REDIRECTS = {">", ">>", "<", "2>", ">&"}
 ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
@@ -27,9 +29,6 @@ USAGE_ERROR: type[Exception] = next(
 @cache
 def known_commands() -> Mapping[str, Any]:
     """Every command and group of commands by the words that call it, like `cdc status`."""
-    from mbp.cli.main import app, register
-
-    register()
     found: dict[str, Any] = {}
 
     def enter(words: str, command: Any) -> None:
@@ -38,7 +37,7 @@ def known_commands() -> Mapping[str, Any]:
             found[called] = inner
             enter(called, inner)
 
-    enter("", typer.main.get_command(app))
+    enter("", command_tree())
     return found
 
 

@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lab.exercises.exercise import FILE as EXERCISES
-
 from mbp.contracts.alarm_limits import FILE as ALARMS
 from mbp.contracts.alarm_limits import THRESHOLDS
+from mbp.contracts.exercises import FILE as EXERCISES
 from mbp.contracts.hook_policy import HOOKS
 from mbp.contracts.load import load_contracts
 from mbp.contracts.model import Contract

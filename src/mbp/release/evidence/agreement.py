@@ -10,8 +10,10 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.contracts.waiver import FOLDER as WAIVERS
+from mbp.core.canonical_json import Subject, digest
 from mbp.core.schema_check import as_json
 from mbp.release.evidence.archive import safe_name
 from mbp.release.evidence.container import Finding
@@ -24,9 +26,9 @@ from mbp.release.evidence.demanded import (
 )
 from mbp.release.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
 from mbp.release.gate.report import GO, NO_GO
-from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off_subject
+from mbp.release.gate.signoffs import FOLDER, sign_off_subject
 from mbp.release.signing import AllowedSigners
-from mbp.release.signing.statements import Subject, digest, read_statements
+from mbp.release.signing.statements import read_statements
 from mbp.runs.derive import contradiction
 from mbp.runs.envelope import KEYS, VERSION
 

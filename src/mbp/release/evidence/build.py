@@ -221,7 +221,7 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
 
 
 def _definition(gate: str) -> str:
-    from mbp.release.gate.definition import GATES
+    from mbp.contracts.gates import GATES
 
     return GATES[gate]
 

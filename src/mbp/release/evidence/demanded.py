@@ -1,6 +1,7 @@
 """Does the report in a pack answer the definition in it, and does the evidence say what the report says?
 
-Whoever may sign a pack could sign a report that leaves out a check. Like `mbp.release.evidence.verify` this knows no warehouse.
+Whoever may sign a pack could sign a report that leaves out a check. Like
+`mbp.release.evidence.verify` this knows no warehouse.
 """
 
 from __future__ import annotations
@@ -9,19 +10,20 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import WAIVER_DAYS, Waiver
 from mbp.core import moments
 from mbp.core.errors import MbpError
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence.container import Finding
 from mbp.release.evidence.statement import report_path
-from mbp.release.gate.signoffs import PASS, SIGN_OFF_AREA, SIGN_OFF_ID, WAIVED
-from mbp.runs.derive import UnmeasuredError
+from mbp.release.gate.signoffs import PASS, SIGN_OFF_ID, WAIVED
+from mbp.runs.derivation import UnmeasuredError
 from mbp.runs.derive_runs import actions_done
 from mbp.runs.derive_scans import log_findings
 
-# Rules of the gate (mbp.release.gate.rules_evidence) that pass only on a measurement that passed, and what waivers of single
-# rules or changes stand in for.
+# Rules of the gate (mbp.release.gate.rules_evidence) that pass only on a measurement that passed, and what waivers
+# of single rules or changes stand in for.
 WANT_A_PASS = (
     "passed_evidence",
     "live_grants",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.contracts.registry.store import canonical
+from mbp.core.canonical_json import canonical
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 

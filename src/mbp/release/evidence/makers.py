@@ -16,9 +16,10 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.release.evidence.statement import relation_path, report_path
-from mbp.release.evidence.tables import as_csv, query, relation
+from mbp.release.evidence.tables import as_csv, relation
 from mbp.release.gate.report import GateReport
 from mbp.warehouse import Warehouse
+from mbp.warehouse.relations import query
 
 Members = Mapping[str, bytes]
 RELATION = re.compile(r"[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*")
@@ -78,7 +79,7 @@ def gate_report(work: Work) -> Members:
 @maker
 def dbt_artifacts(work: Work) -> Members:
     """What dbt left of the build. `dbt docs generate` writes its own results over those of a build before it."""
-    from mbp.quality.failures import read_artifact
+    from mbp.runs.artifacts import read_artifact
     from mbp.runs.dbt_process import target_path
 
     folder = target_path(work.root)

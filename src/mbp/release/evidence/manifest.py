@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mbp.contracts.registry.store import canonical
+from mbp.core.canonical_json import canonical
 from mbp.release.evidence import merkle
 from mbp.release.evidence.dsse import parsed
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-from mbp.contracts.registry.store import canonical
+from mbp.core.canonical_json import canonical
 from mbp.release.evidence.manifest import NAME, Manifest
 from mbp.release.gate.report import GO
 

@@ -7,29 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import duckdb
-import psycopg2
-
-from mbp.core.errors import MbpError
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.warehouse import Warehouse
 from mbp.warehouse.connection import Rows, quote_identifier
-
-
-def query(warehouse: Warehouse, sql: str, what: str) -> tuple[list[str], Rows]:
-    """Column names and rows.
-
-    Args:
-        what: the relation, for the message.
-
-    Raises:
-        MbpError: it cannot be read.
-    """
-    try:
-        return warehouse.query(sql)
-    except (duckdb.Error, psycopg2.Error) as error:
-        told = f"{what} cannot be read: {str(error).splitlines()[0]}"
-        raise MbpError(told, cure="run `mbp build`") from error
+from mbp.warehouse.relations import query
 
 
 def relation(warehouse: Warehouse, name: str) -> bytes:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.status import PACKS, matrix
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.render import stale_files
 from mbp.quality.coverage.run import judge, measure_project
-from mbp.quality.failures import read_artifact
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.definition import CheckDefinition
-from mbp.release.gate.rules import Judged, listed, passed, rule
-from mbp.runs.artifacts import moment_of
+from mbp.release.gate.judgement import Judged, listed, passed, rule
+from mbp.runs.artifacts import moment_of, read_artifact
 from mbp.runs.contents import changed_files
 from mbp.runs.dbt_process import target_path
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.exercises.exercise import load_exercises
-
+from mbp.contracts.exercises import load_exercises
+from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.hook_policy import demand_whole
 from mbp.core.errors import MbpError
 from mbp.quality.findings import NOT_MEASURABLE
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.definition import CheckDefinition
-from mbp.release.gate.rules import BOUND, Judged, JudgedVerdict, listed, passed, rule
+from mbp.release.gate.judgement import BOUND, Judged, JudgedVerdict, listed, passed, rule
 from mbp.runs import exercise_report as exercises
-from mbp.runs.derive import UnmeasuredError
+from mbp.runs.derivation import UnmeasuredError
 from mbp.runs.derive_runs import has_passed
 from mbp.runs.derive_scans import log_findings
 from mbp.runs.envelope import Evidence

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mbp.contracts import all_rules, load_contracts
+from mbp.contracts.gates import CheckDefinition
 from mbp.core.errors import MbpError
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.definition import CheckDefinition
-from mbp.release.gate.rules import BOUND, Judged, listed, rule
+from mbp.release.gate.judgement import BOUND, Judged, listed, rule
 from mbp.runs.derive_runs import of_proof
 from mbp.warehouse.connection import engine_of
 

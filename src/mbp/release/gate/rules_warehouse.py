@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 
 from mbp.contracts import kpi_targets as reference
 from mbp.contracts import load_contracts
+from mbp.contracts.gates import CheckDefinition
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
+from mbp.core.state import state_folder
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
-from mbp.operate.hooks.state import read_lock, state_folder
-from mbp.release.evidence.tables import query
+from mbp.operate.hooks.state import read_lock
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.definition import CheckDefinition
-from mbp.release.gate.rules import Judged, listed, passed, rule
+from mbp.release.gate.judgement import Judged, listed, passed, rule
 from mbp.warehouse.connection import Rows
+from mbp.warehouse.relations import query
 
 CRITICAL = "page"
 SERVICE_LEVEL = "reliability.kpi_service_level"

@@ -8,20 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
+
+# The modules of the rules register their functions when they are imported.
+from mbp.release.gate import rules_documents, rules_evidence, rules_warehouse  # noqa: F401
 from mbp.release.gate.context import Context, given, kept
-from mbp.release.gate.definition import CheckDefinition, Gate, load_gate
+from mbp.release.gate.judgement import RULES, Judged
 from mbp.release.gate.report import CheckResult, GateReport, Verdict
-from mbp.release.gate.rules import RULES, Judged
-from mbp.release.gate.signoffs import (
-    FOLDER,
-    SIGN_OFF_AREA,
-    SIGN_OFF_ID,
-    SignOff,
-    read_sign_offs,
-    sign_off_subject,
-)
+from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
 from mbp.release.waivers import Waiver
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_name
@@ -37,7 +33,7 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
         MbpError: there is no such gate, or its definition is wrong. Whatever else cannot be read fails its
             check as not measured.
     """
-    definition = load_gate(root, gate)
+    definition = load_gate(root, gate, RULES)
     now = datetime.now(UTC)
     limit = definition.evidence_max_age_hours
     context = Context(root, target_name(target), now, limit, definition.waivable())

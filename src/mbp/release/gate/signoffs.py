@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
 from mbp.release.signing import AllowedSigners
-from mbp.release.signing.statements import Signed, Subject, read_statements, write_statement
+from mbp.release.signing.statements import Signed, read_statements, write_statement
 
 FOLDER = "contracts/gates/signoffs"
-# The area of the checks that ask for sign-offs: they cannot be part of what is signed.
-SIGN_OFF_AREA = "Sign-offs"
 SIGN_OFF_ID = "sign_off_"
 PASS, WAIVED = "pass", "waived"
 SignOff = Signed

@@ -12,10 +12,10 @@ from typing import TypeVar
 import duckdb
 import psycopg2
 
+from mbp.contracts.gates import load_gate
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.release.gate.context import Context
-from mbp.release.gate.definition import load_gate
 from mbp.release.gate.report import GateReport
 from mbp.release.report import project
 from mbp.release.report.facts import NOT_MEASURED, UNREADABLE, Absence, Facts, MeasurementFacts

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.release.gate.report import CheckResult, GateReport
-from mbp.release.gate.signoffs import SIGN_OFF_AREA
 
 NOT_MEASURED, UNREADABLE = "not measured", "cannot be read"
 OTHER_FORM = "not judged here"

@@ -185,8 +185,7 @@ def exercises(root: Path, source: str | None) -> tuple[ExerciseFacts, ...]:
     Raises:
         MbpError: none ever ran, or the file of exercises or the evidence cannot be read.
     """
-    from lab.exercises.exercise import load_exercises
-
+    from mbp.contracts.exercises import load_exercises
     from mbp.contracts.hook_policy import load_hooks
 
     found = envelope.read(root, evidence.NAME)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mbp.contracts.kpi_targets import COMPARISONS, on_target
-from mbp.contracts.sheet import Kpi
+from mbp.contracts.sheet import WHOLE, Kpi
 from mbp.operate.hooks.actions import CDC_LAG
-from mbp.operate.hooks.measurements import WHOLE, Measurement
+from mbp.operate.hooks.measurements import Measurement
 from mbp.release.report.facts import (
     AlarmFacts,
     KpiFacts,

@@ -105,8 +105,7 @@ def reached(root: Path, target: str) -> Iterator[Sides]:
 @contextmanager
 def started(root: Path, say: Callable[[str], None]) -> Iterator[Sides]:
     """A server with a warehouse that the transformer's role built, and a market that CDC was set up for."""
-    from lab.drill.market import create
-
+    from mbp.ingest.cdc.sample_source import create
     from mbp.ingest.initialise import TRANSFORMER, initialise
     from mbp.warehouse.server import PostgresServer
 

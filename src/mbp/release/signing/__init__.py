@@ -1,8 +1,9 @@
 """Detached SSH signatures over canonical content: who holds which role, and who said what about which subject."""
 
-from mbp.contracts.registry.store import canonical
+from mbp.contracts.gates import ROLES
+from mbp.core.canonical_json import canonical
 from mbp.release.signing.keygen import sign
-from mbp.release.signing.signers import NAMESPACE, ROLES, AllowedSigners
+from mbp.release.signing.signers import NAMESPACE, AllowedSigners
 from mbp.release.signing.sshsig import SignatureRefused
 from mbp.release.signing.verify import Verified, verify
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mbp.contracts.gates import ROLES
 from mbp.core.errors import MbpError
 from mbp.core.yaml_io import read
 from mbp.release.signing.sshsig import Fields, fingerprint_of
@@ -21,8 +22,6 @@ FILE = "contracts/gates/allowed_signers"
 # Beside allowed_signers; a KRL of OpenSSH: `ssh-keygen -k -f revoked_keys key.pub`.
 REVOKED = "revoked_keys"
 NAMESPACE = "mbp-data-contracts"
-# Product, engineering (ST), data (DC), site reliability, front end, security and risk, integration.
-ROLES = ("PO", "Eng", "Data", "SRE", "FE", "SEC", "INT")
 KEY_TYPES = (
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",

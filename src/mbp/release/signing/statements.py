@@ -6,7 +6,6 @@ form has is read, so that no two files say the same and a changed byte anywhere 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,11 +18,12 @@ from jsonschema import Draft201909Validator
 
 from mbp.contracts.policy import TEXT, closed
 from mbp.core import moments
+from mbp.core.canonical_json import Subject, canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import shown
 from mbp.core.schema_check import violations
-from mbp.release.signing import ROLES, AllowedSigners, SignatureRefused, canonical, sign, verify
+from mbp.release.signing import ROLES, AllowedSigners, SignatureRefused, sign, verify
 
 Kind = Literal["waiver-approval", "sign-off"]
 VERSION = 1
@@ -53,37 +53,6 @@ SCHEMA = closed(
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is signed.
-
-    Attributes:
-        sha256: of the canonical document.
-        parts: digest of each part of it, so that a reader learns what is another one now.
-    """
-
-    name: str
-    sha256: str
-    parts: Mapping[str, str]
-
-    @classmethod
-    def of(cls, name: str, document: Mapping[str, Any], **more: str) -> Subject:
-        """The subject that a document is; each of its keys is a part.
-
-        Args:
-            more: digests of further parts.
-
-        Raises:
-            MbpError: a value that canonical JSON cannot hold.
-        """
-        parts = {key: digest(value) for key, value in document.items()}
-        return cls(name, digest(document), {**parts, **more})
-
-    def document(self) -> dict[str, Any]:
-        """As it stands in the statement."""
-        return {"name": self.name, "sha256": self.sha256, "parts": dict(self.parts)}
-
-
-@dataclass(frozen=True)
 class Signed:
     """What there is of one role.
 
@@ -98,15 +67,6 @@ class Signed:
     reason: str
     signed_at: datetime | None = None
     fingerprint: str | None = None
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON, as hexadecimal digits.
-
-    Raises:
-        MbpError: a value that canonical JSON cannot hold.
-    """
-    return hashlib.sha256(canonical(value)).hexdigest()
 
 
 def read_statements(

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mbp.contracts.gates import ROLES
 from mbp.core.errors import MbpError
 from mbp.release.signing.keygen import run
-from mbp.release.signing.signers import NAMESPACE, REVOKED, ROLES, AllowedSigners, Signer
+from mbp.release.signing.signers import NAMESPACE, REVOKED, AllowedSigners, Signer
 from mbp.release.signing.sshsig import SignatureRefused, read_envelope
 
 REVOKED_CODE = 1

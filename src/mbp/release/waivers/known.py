@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.gates import GATES, load_gate
 from mbp.contracts.policy import load_policy
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import load
@@ -40,8 +41,6 @@ class Known:
         """
         if self.given_checks is not None:
             return self.given_checks
-        from mbp.release.gate.definition import GATES, load_gate
-
         found: dict[str, bool] = {}
         for gate in GATES:
             for name, waivable in load_gate(self.root, gate).waivable().items():
@@ -89,7 +88,7 @@ class Known:
         Raises:
             MbpError: the file of the exercises is missing or wrong.
         """
-        from lab.exercises.exercise import FILE, SCHEMA
+        from mbp.contracts.exercises import FILE, SCHEMA
 
         document = load(self.root / FILE, shown_as=FILE)
         value = check(document, Draft201909Validator(SCHEMA), FILE)

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.python.cli.commands.terminal import START, in_a_pipe, on_a_terminal
 
 from mbp.cli import completion
+from tests.python.cli.commands.terminal import START, in_a_pipe, on_a_terminal
 
 HEAVY = ("duckdb", "dbt", "pandas", "numpy", "pyarrow", "psycopg2", "sqlglot")
 
@@ -58,11 +58,10 @@ def test_every_completed_parameter_is_one_of_a_command() -> None:
 
 
 def test_what_is_completed_is_what_the_project_knows(project_root: Path) -> None:
-    from lab.exercises.exercise import load_exercises
-
     from mbp.contracts import all_rules, load_contracts
+    from mbp.contracts.exercises import load_exercises
+    from mbp.contracts.gates import GATES
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.release.gate.definition import GATES
 
     contracts = load_contracts(project_root)
     assert completion.datasets(project_root) == sorted(one.dataset for one in contracts)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.python.cli.commands.terminal import in_a_pipe
 
 from mbp.cli import commands
 from mbp.release.documents.command_lines import known_commands
+from tests.python.cli.commands.terminal import in_a_pipe
 
 
 def top_commands() -> dict[str, object]:

@@ -18,11 +18,11 @@ import psycopg2
 import psycopg2.errors
 import pytest
 import typer
-from tests.python.cli.commands.terminal import command, in_a_pipe, surroundings
 
 from mbp.cli import last_resort
 from mbp.cli.commands.cdc import StopSignal
 from mbp.core.errors import MbpError
+from tests.python.cli.commands.terminal import command, in_a_pipe, surroundings
 
 
 @pytest.fixture

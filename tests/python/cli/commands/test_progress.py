@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.python.cli.commands.terminal import command, in_a_pipe, on_a_terminal
 
 from mbp.core.reporting.progress import progress
+from tests.python.cli.commands.terminal import command, in_a_pipe, on_a_terminal
 
 ESCAPE = "\x1b"
 COUNTED = re.compile(r"\w+: [0-9,]+ of [0-9,]+ quotes")

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tests.python.cli.commands.terminal import in_a_pipe
 
 from mbp.cli.doctor import Examination, examine
 from mbp.cli.doctor.checks import Check
@@ -21,6 +20,7 @@ from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.cli.commands.terminal import in_a_pipe
 
 
 @pytest.fixture

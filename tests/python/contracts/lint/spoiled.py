@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
 from tests.python.contracts.lint.places import (
     ABUSE_EVENTS,
     GLOSSARY,

@@ -8,8 +8,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from tests.python.contracts.lint.places import MARKETS, QUOTES, TODAY
-from tests.python.contracts.lint.spoiled import EDITS, SPOILED, spoil
 from typer.testing import CliRunner
 
 from mbp.cli import main as cli
@@ -19,6 +17,8 @@ from mbp.contracts.lint.explain import explanation
 from mbp.contracts.lint.runner import checked_codes
 from mbp.core.errors import EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.core.reporting import FORMATS, written
+from tests.python.contracts.lint.places import MARKETS, QUOTES, TODAY
+from tests.python.contracts.lint.spoiled import EDITS, SPOILED, spoil
 
 # What no change of a file brings about: it stands for a refusal that lint does not know yet.
 UNPROVOKED = {"A106-038"}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built, copied
 from typer.testing import CliRunner
 
 from mbp.cli import main as cli
@@ -19,6 +18,7 @@ from mbp.quality.drift import against_manifest, against_registry, find_drift, un
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied
 
 ENGINES = ("duckdb", "postgres")
 # Statement -> (subject, what) of the one difference that it makes.

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.python.ingest.cdc.conftest import Pair
-from tests.python.ingest.cdc.pipeline import Pipeline
-
 from mbp.ingest.cdc import debezium, landing, shape
 from mbp.ingest.cdc.intake import Counts
 from mbp.ingest.raw_tables import raw_tables
+from tests.python.ingest.cdc.conftest import Pair
+from tests.python.ingest.cdc.pipeline import Pipeline
 
 READERS = ("pgoutput", "landing-jsonl", "landing-flat", "landing-parquet", "debezium")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.ingest.cdc import market
 
 from mbp.ingest.cdc import shape
 from mbp.ingest.cdc.run import Reader
@@ -21,6 +20,7 @@ from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.ingest.cdc import market
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from lab.drill.market import PASSWORD, SETTINGS, TEXTS, create, execute, quotes
+from lab.drill.market import SETTINGS, TEXTS, execute, quotes
+from mbp.ingest.cdc.sample_source import PASSWORD, create
 
 __all__ = ["PASSWORD", "SETTINGS", "TEXTS", "changes", "create", "execute", "quotes", "state"]
 

@@ -8,8 +8,6 @@ import sys
 import time
 
 import pytest
-from tests.python.ingest.cdc import market
-from tests.python.ingest.cdc.conftest import Pair
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.run import Reader
@@ -17,6 +15,8 @@ from mbp.ingest.cdc.source import SLOT, Source, drop_slot, setup_sql, slot_state
 from mbp.ingest.cdc.status import read_status, text
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conftest import Pair
 
 
 def test_snapshot_and_stream_have_every_value(pair: Pair) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.python.ingest.cdc import market
-from tests.python.ingest.cdc.conformance import READERS, Harness
-from tests.python.ingest.cdc.conftest import Pair
 
 from mbp.ingest.cdc.debezium_engine import unavailable
 from mbp.runs.dbt_process import environment
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conformance import READERS, Harness
+from tests.python.ingest.cdc.conftest import Pair
 
 QUOTES = "quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m"
 MARKETS = "market_id, name, truth_source, opened_at, min_liquidity"

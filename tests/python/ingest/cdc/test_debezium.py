@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.python.ingest.cdc import market
-from tests.python.ingest.cdc.conformance import Harness
-from tests.python.ingest.cdc.conftest import Pair
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import debezium_engine
 from mbp.ingest.cdc.debezium import offsets_file, run_debezium
 from mbp.runs.dbt_process import environment
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conformance import Harness
+from tests.python.ingest.cdc.conftest import Pair
 
 PROGRAM = """
 import sys

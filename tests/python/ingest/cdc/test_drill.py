@@ -17,6 +17,9 @@ from typing import Any
 
 import psycopg2
 import pytest
+from typer.testing import CliRunner
+from typer.testing import Result as ClickResult
+
 from lab.drill import market, quota
 from lab.drill.load import Load
 from lab.drill.proxy import REPLICATION, Proxy
@@ -24,9 +27,6 @@ from lab.drill.reconcile import Compared, compare, log_sql, source_sql, twice_sq
 from lab.drill.report import Result, as_markdown, as_table, write_report
 from lab.drill.run import SCENARIOS, drill, watcher_problems
 from lab.drill.watching import Look, Watched, stretched, window_end
-from typer.testing import CliRunner
-from typer.testing import Result as ClickResult
-
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.decide import Colour, Decision, State

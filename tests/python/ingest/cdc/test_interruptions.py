@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 import psycopg2
 import pytest
-from tests.python.ingest.cdc import market
-from tests.python.ingest.cdc.conftest import Pair
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.source import SLOT
 from mbp.ingest.cdc.watch_source import lock_source
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conftest import Pair
 
 
 @contextmanager

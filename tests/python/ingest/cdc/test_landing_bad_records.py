@@ -12,7 +12,6 @@ import time
 from decimal import Decimal
 
 import pytest
-from tests.python.ingest.cdc.test_landing import Place, place, quote
 from typer.testing import CliRunner
 
 from mbp.cli import main as cli
@@ -20,6 +19,7 @@ from mbp.core.errors import MbpError
 from mbp.ingest.cdc import bounds
 from mbp.ingest.cdc.debezium_records import Converter, read_json
 from mbp.ingest.cdc.debezium_values import RefusedError, exact_text
+from tests.python.ingest.cdc.test_landing import Place, place, quote
 
 __all__ = ["place"]  # the fixture
 

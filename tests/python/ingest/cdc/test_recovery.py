@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from tests.python.ingest.cdc import market
-from tests.python.ingest.cdc.conftest import Pair
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.replaying import list_letters, replay_tables
 from mbp.ingest.cdc.source import TABLES, drop_slot, slot_state
 from mbp.warehouse import connect
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conftest import Pair
 
 BREAKS = [
     ("alter table quotes drop column depth_2pct", "quotes.depth_2pct is gone from the source"),

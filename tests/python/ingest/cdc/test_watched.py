@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.python.ingest.cdc import market
-from tests.python.ingest.cdc.conftest import Pair
 
 from mbp.contracts.alarm_limits import FILE, THRESHOLDS, Limits, load_limits
 from mbp.core.errors import MbpError
@@ -20,6 +18,8 @@ from mbp.operate.hooks.cdc_alarms import samples
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.ingest.cdc import market
+from tests.python.ingest.cdc.conftest import Pair
 
 ALIVE = "insert into raw_mbp._cdc_readers values ('mbp_cdc', {skew}, 0.001, {kept}, 1000, {at})"
 POSITION = "insert into raw_mbp._cdc_position values ('mbp_cdc', 100, current_timestamp)"

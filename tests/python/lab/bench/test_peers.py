@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lab.bench.peers import (
     DATACONTRACT,
     OURS,
@@ -22,7 +23,6 @@ from lab.bench.peers import (
     table,
 )
 from lab.bench.process import run_measured
-
 from mbp.core.errors import MbpError
 
 RULES = ("price_range", "quote_id_unique")

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from lab.bench.tools import look, quotes_contract
 
 from lab.bench import plain_dbt
+from lab.bench.tools import look, quotes_contract
 from mbp.core.errors import MbpError
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from lab.engines.probes import PROBES, SCHEMA, matrix, measure
 
 from lab.engines import document
+from lab.engines.probes import PROBES, SCHEMA, matrix, measure
 from mbp.core.errors import MbpError
 
 

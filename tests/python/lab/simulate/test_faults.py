@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab.simulate.faults import Fault, expected_findings, faults_of
-from lab.simulate.schema import KEYS, table_of_dataset
 
 from lab import sample as run
 from lab.simulate import Parameters, World, faults, generate
+from lab.simulate.faults import Fault, expected_findings, faults_of
+from lab.simulate.schema import KEYS, table_of_dataset
 from mbp.core.errors import MbpError
 
 from .conftest import connect

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lab.simulate.spool import Spool
-from lab.simulate.writers import CSV_NAMES
 
 from lab import sample as run
 from lab.simulate import Parameters, World, generate
+from lab.simulate.spool import Spool
+from lab.simulate.writers import CSV_NAMES
 from mbp.core.errors import MbpError
 
 ROOT = Path(__file__).resolve().parents[4]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+
+from mbp.operate.degrade import engine, snapshot
+from mbp.operate.degrade.switch import in_force
+from mbp.warehouse import Warehouse
 from tests.python.operate.degrade.test_switch import (
     CHANGED,
     changed,
@@ -16,10 +20,6 @@ from tests.python.operate.degrade.test_switch import (
     take,
 )
 from tests.python.operate.hooks.conftest import Site
-
-from mbp.operate.degrade import engine, snapshot
-from mbp.operate.degrade.switch import in_force
-from mbp.warehouse import Warehouse
 
 SLOW_LOG = (
     "update reliability.kpi_cdc_lag set p95_seconds = {} where window_end >= ("

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built
-from tests.python.operate.degrade.test_switch import in_place, off, on
-from tests.python.operate.hooks.conftest import Site, a_site
 
 from mbp.operate.degrade.snapshot import take
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built
+from tests.python.operate.degrade.test_switch import in_place, off, on
+from tests.python.operate.hooks.conftest import Site, a_site
 
 BUILDS = {
     "one dataset": ("build", "--select", "mbp_markets"),

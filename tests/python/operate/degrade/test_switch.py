@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.python.operate.hooks.conftest import Site
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
@@ -29,6 +28,7 @@ from mbp.operate.degrade.switch import (
 )
 from mbp.quality.masking import mask
 from mbp.warehouse import Warehouse
+from tests.python.operate.hooks.conftest import Site
 
 DATASETS = ("mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions")
 CHANGED = "update marts.mbp_markets set name = 'changed'"

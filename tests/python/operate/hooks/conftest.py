@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.python.built import Built, copied
 
 from mbp.operate.hooks.render import FOLDER
 from mbp.operate.hooks.watch import Watched, watch_once
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied
 
 INSTALL = "apt-get install prometheus prometheus-alertmanager"
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.python.operate.hooks.conftest import Site, tool
-from tests.python.operate.hooks.receiver import receiver
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
 from mbp.contracts.alarm_limits import load_limits
 from mbp.core.errors import MbpError
+from mbp.core.state import StateFolder
 from mbp.ingest.cdc.watched import Alarm
 from mbp.ingest.initialise import initialise
 from mbp.operate.hooks import alarming
 from mbp.operate.hooks.alarming import OpenAlarm, follow, read_open
 from mbp.operate.hooks.outbox import pending
-from mbp.operate.hooks.state import StateFolder
+from tests.python.operate.hooks.conftest import Site, tool
+from tests.python.operate.hooks.receiver import receiver
 
 READER = (
     "insert into raw_mbp._cdc_readers values ('mbp_cdc', 0.01, 0.001, 900, 1000, current_timestamp)"

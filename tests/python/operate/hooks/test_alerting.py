@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.python.operate.hooks.conftest import Site, tool
-from tests.python.operate.hooks.test_watch import MENDED, SLOWER
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
@@ -19,6 +17,8 @@ from mbp.core import yaml_io
 from mbp.operate.hooks.cdc_alarms import GAUGES
 from mbp.operate.hooks.dashboards import dashboards
 from mbp.operate.hooks.render import FOLDER, rendered, stale_files
+from tests.python.operate.hooks.conftest import Site, tool
+from tests.python.operate.hooks.test_watch import MENDED, SLOWER
 
 
 def run(*command: str, folder: Path) -> str:

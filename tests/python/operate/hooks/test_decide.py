@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
+from mbp.contracts.sheet import WHOLE
 from mbp.core.paths import project_root
 from mbp.operate.hooks.decide import Outcome, decide
-from mbp.operate.hooks.measurements import WHOLE, Measurement, OpenDecision, Picture
+from mbp.operate.hooks.measurements import Measurement, OpenDecision, Picture
 
 NOW = datetime(2026, 1, 6, 18, 0, 5, tzinfo=UTC)
 POLICY = load_hooks(project_root(Path(__file__).parent))

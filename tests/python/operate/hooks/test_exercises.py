@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lab.exercises.exercise import FILE, load_exercises
 
+from mbp.contracts.exercises import FILE, load_exercises
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.coverage import exercised_hooks

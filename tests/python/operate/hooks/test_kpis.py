@@ -11,10 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from tests.python.built import Built
-from tests.python.operate.hooks.conftest import Site
 
 from mbp.runs.dbt_process import environment
+from tests.python.built import Built
+from tests.python.operate.hooks.conftest import Site
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIVE = timedelta(minutes=5)

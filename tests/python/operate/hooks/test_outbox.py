@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.operate.hooks.receiver import receiver
 
 from mbp.core.errors import MbpError
+from mbp.core.state import StateFolder
 from mbp.operate.hooks import outbox
 from mbp.operate.hooks.outbox import (
     ALERTMANAGER,
@@ -25,7 +25,7 @@ from mbp.operate.hooks.outbox import (
     pending,
     put,
 )
-from mbp.operate.hooks.state import StateFolder
+from tests.python.operate.hooks.receiver import receiver
 
 SECRET = "a secret of the test"
 

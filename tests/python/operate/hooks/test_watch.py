@@ -8,19 +8,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built
-from tests.python.operate.hooks.conftest import Site, a_site
-from tests.python.operate.hooks.receiver import receiver
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
+from mbp.core.state import StateFolder
 from mbp.operate.hooks.collect import collect
 from mbp.operate.hooks.outbox import pending
-from mbp.operate.hooks.state import Block, LockOf, StateFolder, read_lock, write_lock
+from mbp.operate.hooks.state import Block, LockOf, read_lock, write_lock
 from mbp.runs.control import warehouse_id
 from mbp.runs.source import source_of
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built
+from tests.python.operate.hooks.conftest import Site, a_site
+from tests.python.operate.hooks.receiver import receiver
 
 OF = LockOf("duckdb", "warehouse", "source")
 SLOWER = """

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built
 
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.operate.semantic.check import metrics_of
@@ -16,6 +15,7 @@ from mbp.operate.semantic.engine import SemanticLayer
 from mbp.operate.semantic.manifest import MANIFEST, manifest_text
 from mbp.operate.semantic.query import Answer, Question, answer, request_of
 from mbp.warehouse import Warehouse
+from tests.python.built import Built
 
 TARGETS = ("duckdb", "postgres")
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built
-from tests.python.operate.semantic.conftest import artifacts
 
 from mbp.core.errors import MbpError
 from mbp.operate.semantic.check import check, metrics_of
 from mbp.operate.semantic.manifest import MANIFEST
 from mbp.runs.dbt_process import environment
+from tests.python.built import Built
+from tests.python.operate.semantic.conftest import artifacts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

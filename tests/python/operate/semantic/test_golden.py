@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
-from tests.python.operate.semantic.conftest import TARGETS, Asked
-from tests.python.operate.semantic.golden import GOLDEN, PER_RUN
 
 from mbp.operate.semantic.query import Question
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
+from tests.python.operate.semantic.conftest import TARGETS, Asked
+from tests.python.operate.semantic.golden import GOLDEN, PER_RUN
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built
-from tests.python.operate.semantic.conftest import Asked
 
 from mbp.operate.semantic.engine import Request
 from mbp.operate.semantic.query import Question, request_of
+from tests.python.built import Built
+from tests.python.operate.semantic.conftest import Asked
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

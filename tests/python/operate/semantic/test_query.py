@@ -10,7 +10,6 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from tests.python.operate.semantic.conftest import Asked
 from typer.testing import CliRunner, Result
 
 from mbp.cli import main as cli
@@ -19,6 +18,7 @@ from mbp.operate.semantic.forms import empty_in_words, written
 from mbp.operate.semantic.manifest import fresh_manifest
 from mbp.operate.semantic.query import Answer, Question, request_of
 from mbp.runs.dbt_process import environment, target_path
+from tests.python.operate.semantic.conftest import Asked
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

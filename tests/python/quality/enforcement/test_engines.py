@@ -7,10 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from lab.parity import measure, render
-from tests.python.built import Built, copied
 from typer.testing import CliRunner
 
+from lab.parity import measure, render
 from mbp.cli import main as cli
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.quality.enforcement.results import ENGINES
@@ -19,6 +18,7 @@ from mbp.quality.masking import mask
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 # One fault of each family, and one of each way in which the engines are told of a rule.

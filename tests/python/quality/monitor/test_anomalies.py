@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built, copied
 
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 # The sample ends on 2026-01-07 at midnight or just before: the day before its last is complete.

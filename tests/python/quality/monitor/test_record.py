@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built, copied
 from typer.testing import CliRunner, Result
 
 from mbp.cli import main as cli
@@ -18,6 +17,7 @@ from mbp.quality.monitor.record import read_run
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 

@@ -17,10 +17,10 @@ from random import Random
 import duckdb
 import pyarrow as pa
 import pytest
-from lab.corpora import values as draw
 from pyarrow import feather, orc
 from pyarrow import parquet as pq
 
+from lab.corpora import values as draw
 from mbp.core.errors import MbpError
 from mbp.quality.privacy import containers, parts
 from mbp.quality.privacy.policy import UNREAD, Policy

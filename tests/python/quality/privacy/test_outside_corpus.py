@@ -7,8 +7,9 @@ from itertools import islice
 
 import phonenumbers
 import pytest
-from lab.corpora.outside import Labelled, documents, lines, people, tokens
 from validate_docbr import CNPJ, CPF
+
+from lab.corpora.outside import Labelled, documents, lines, people, tokens
 
 KINDS = {"cpf", "cnpj", "card", "phone", "email", "ip", "name", "pix_key", "access_token"}
 

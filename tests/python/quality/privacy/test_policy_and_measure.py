@@ -10,10 +10,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from lab.corpora import measure
 from lab.corpora import values as draw
 from lab.corpora.corpus import Line, generate, to_json
-
 from mbp.core.errors import MbpError
 from mbp.quality.privacy import scan
 from mbp.quality.privacy.allowances import judge

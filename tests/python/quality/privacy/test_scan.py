@@ -10,9 +10,9 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from lab.corpora import values as draw
 from lab.corpora.traps import TRAPS
-
 from mbp.core.errors import MbpError
 from mbp.quality.privacy import scan
 from mbp.quality.privacy.policy import Policy

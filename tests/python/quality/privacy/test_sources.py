@@ -8,10 +8,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from lab.corpora import values as draw
-from tests.python.operate.hooks.conftest import Site, duckdb_site, site
 from typer.testing import CliRunner
 
+from lab.corpora import values as draw
 from mbp.cli.main import app, register
 from mbp.quality.masking import mask
 from mbp.quality.privacy.allowances import judge
@@ -19,6 +18,7 @@ from mbp.quality.privacy.policy import POLICY, Policy, load_policy
 from mbp.quality.privacy.report import today
 from mbp.quality.privacy.sources import Looked, Looker
 from mbp.runs.source import data_state
+from tests.python.operate.hooks.conftest import Site, duckdb_site, site
 
 __all__ = ["duckdb_site", "site"]
 TABLES = ("log_samples", "datasets", "published")

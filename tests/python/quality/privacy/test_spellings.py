@@ -13,8 +13,8 @@ from random import Random
 from urllib.parse import quote
 
 import pytest
-from lab.corpora import values as draw
 
+from lab.corpora import values as draw
 from mbp.quality.privacy.policy import Policy
 from mbp.quality.privacy.scan import scan_text
 

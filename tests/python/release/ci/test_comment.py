@@ -10,15 +10,15 @@ from random import Random
 from typing import Any
 
 import pytest
-from lab.corpora.values import cpf
 from markdown_it import MarkdownIt
-from tests.python.release.ci import reports
-from tests.python.release.ci.reports import BASE, CHANGE, FINDING, HEAD, Run
 from typer.testing import CliRunner
 
+from lab.corpora.values import cpf
 from mbp.cli import main as cli
 from mbp.release.ci.comment import LARGEST_BYTES, MARKER, Comment, as_json, read_comment, render
 from mbp.release.ci.steps import STEPS
+from tests.python.release.ci import reports
+from tests.python.release.ci.reports import BASE, CHANGE, FINDING, HEAD, Run
 
 # Of nobody: drawn, with check digits that hold.
 CPF = cpf(Random(7))  # noqa: S311 - not a secret

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.python.release.ci.reports import BASE, Run
 
 from mbp.core.errors import MbpError
 from mbp.release.ci import plan as planning
 from mbp.release.ci.plan import copy_warehouse, make_plan
+from tests.python.release.ci.reports import BASE, Run
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mbp.release.ci.comment import MARKER, read_comment, render
 from tests.python.built import Built
 from tests.python.release.ci import reports
 from tests.python.release.ci.reports import HEAD, Run
 from tests.python.release.ci.sandbox import Sandbox, make_sandbox
-
-from mbp.release.ci.comment import MARKER, read_comment, render
 
 FEW = (
     "contracts",

@@ -17,7 +17,7 @@ from mbp.release.documents.run import judge, read_documents
 from mbp.release.documents.world import World
 
 TODAY = date(2026, 11, 25)
-PARTS = ("contracts", "docs", "macros", "models", "scripts", "src", "tests")
+PARTS = ("contracts", "docs", "lab", "macros", "models", "scripts", "src", "tests")
 Spoil = Callable[[str, str, str], None]
 Found = Callable[[], list[Finding]]
 

@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from tests.python.release.documents.conftest import TODAY, Found, Spoil
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
@@ -20,6 +19,7 @@ from mbp.release.documents.reading import Document
 from mbp.release.documents.run import judge
 from mbp.release.documents.world import World
 from mbp.runs import envelope
+from tests.python.release.documents.conftest import TODAY, Found, Spoil
 
 DECISION = "docs/adr/adr_001_dec_latency_slo.md"
 OTHER = "docs/adr/adr_002_rule_based_resolution.md"

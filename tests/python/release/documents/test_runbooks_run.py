@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
@@ -17,6 +16,7 @@ from mbp.release.documents.command_lines import Call, calls
 from mbp.release.documents.reading import Block
 from mbp.release.documents.run import read_documents
 from mbp.runs.dbt_process import environment
+from tests.python.built import Built
 
 # Commands that change nothing and need no more than a built warehouse -> exit code, and what they say where they
 # cannot look: nobody has watched or collected a run, and there is no source. The others are parsed by the check.

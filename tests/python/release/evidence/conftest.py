@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.python.release.evidence.packs import Release, make_release
 
 from mbp.release.evidence.build import Pack
+from tests.python.release.evidence.packs import Release, make_release
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.python.measured import passed as content_that_passed
-from tests.python.signing_keys import Keys, demand_openssh
-
+from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import APPROVERS, Waiver, read_waiver
+from mbp.core.canonical_json import digest
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence import archive
 from mbp.release.evidence.archive import read_front
 from mbp.release.evidence.build import Pack, seal
 from mbp.release.evidence.manifest import BLOCKS, NAME, STATEMENT, blocks, describe
 from mbp.release.gate.report import CheckResult, GateReport
-from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_AREA, sign_off
+from mbp.release.gate.signoffs import FOLDER, sign_off
 from mbp.release.signing import canonical
-from mbp.release.signing.statements import digest, write_statement
+from mbp.release.signing.statements import write_statement
 from mbp.runs.envelope import VERSION
+from tests.python.measured import passed as content_that_passed
+from tests.python.signing_keys import Keys, demand_openssh
 
 DEFINITION_TEXT = """\
 # What a release must show.

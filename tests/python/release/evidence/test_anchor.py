@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.python.release.evidence.test_envelope import git
 
 from mbp.contracts.registry.documents import git as ask
 from mbp.core.errors import MbpError
 from mbp.release.evidence.anchor import anchor
 from mbp.release.evidence.container import Finding
 from mbp.release.evidence.verify import Verification
+from tests.python.release.evidence.test_envelope import git
 
 ROOT = "ab" * 32
 

@@ -16,9 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.python.release.evidence.packs import NOW, Release, group, measured, members_of
-from tests.python.release.evidence.test_envelope import git
 
+from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.errors import MbpError
 from mbp.release.evidence import build
 from mbp.release.evidence.build import Pack, seal, settled
@@ -26,8 +25,9 @@ from mbp.release.evidence.groups import FILE, load_groups
 from mbp.release.evidence.makers import MAKERS, as_json
 from mbp.release.evidence.manifest import NAME, STATEMENT
 from mbp.release.evidence.verify import verify
-from mbp.release.gate.signoffs import SIGN_OFF_AREA
 from mbp.runs import envelope
+from tests.python.release.evidence.packs import NOW, Release, group, measured, members_of
+from tests.python.release.evidence.test_envelope import git
 
 
 def test_the_same_members_give_the_same_bytes(go: Release) -> None:

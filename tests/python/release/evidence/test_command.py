@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.python.release.evidence.packs import Release, allowed, flipped, start_of
 from typer.testing import CliRunner, Result
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.quality.privacy.scan import Finding
 from mbp.release.evidence.build import Pack, RefusedError
+from tests.python.release.evidence.packs import Release, allowed, flipped, start_of
 
 register()
 

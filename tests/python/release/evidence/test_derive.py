@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.measured import BILL, BILL_PATH, NO_TESTS, kind, log_source, names, passed
 
+from mbp.contracts.gates import load_gate
 from mbp.core.errors import MbpError
-from mbp.release.gate.definition import load_gate
 from mbp.runs import envelope
-from mbp.runs.derive import DERIVATIONS, derive
+from mbp.runs.derivation import DERIVATIONS
+from mbp.runs.derive import derive
+from tests.python.measured import BILL, BILL_PATH, NO_TESTS, kind, log_source, names, passed
 
 Change = Callable[[dict[str, Any]], object]
 FILES = {BILL_PATH: BILL}

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.built import Built, copied
-from tests.python.measured import passed
 
 from mbp.core.errors import MbpError
 from mbp.runs import envelope
@@ -18,6 +16,8 @@ from mbp.runs.dbt_process import environment
 from mbp.runs.source import data_state, source_of
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built, copied
+from tests.python.measured import passed
 
 
 def git(root: Path, *arguments: str) -> None:

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built
-from tests.python.release.evidence.packs import Release, check
 
 from mbp.core.errors import MbpError
 from mbp.release.evidence import makers
 from mbp.release.evidence.makers import Members, Work, files_below
 from mbp.release.evidence.tables import as_csv, relation
 from mbp.release.gate.report import GateReport
+from tests.python.built import Built
+from tests.python.release.evidence.packs import Release, check
 
 
 def made(built: Built, target: str, maker: str, report: GateReport) -> Members:

@@ -7,11 +7,11 @@ import hashlib
 import json
 
 import pytest
-from tests.python.release.evidence.packs import COMMIT, Release, members_of
 
 from mbp.release.evidence import dsse, merkle
 from mbp.release.evidence.build import Pack
 from mbp.release.evidence.manifest import NAME, STATEMENT
+from tests.python.release.evidence.packs import COMMIT, Release, members_of
 
 # The inputs and roots that implementations of RFC 6962 (certificate transparency) are tested with.
 INPUTS = [

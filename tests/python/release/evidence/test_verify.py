@@ -18,6 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mbp.contracts.gates import load_gate
+from mbp.core.errors import MbpError
+from mbp.release.evidence import agreement, archive
+from mbp.release.evidence import verify as verifying
+from mbp.release.evidence.build import Pack, seal
+from mbp.release.evidence.container import open_pack
+from mbp.release.evidence.demanded import WANT_A_PASS
+from mbp.release.evidence.manifest import BLOCKS, GROUPS, NAME, STATEMENT, describe, read
+from mbp.release.evidence.verify import Verification, verify
+from mbp.release.gate.report import GateReport
+from mbp.release.signing import canonical
 from tests.python.measured import BILL, BILL_PATH, passed
 from tests.python.release.evidence.packs import (
     NOW,
@@ -34,18 +46,6 @@ from tests.python.release.evidence.packs import (
     start_of,
 )
 from tests.python.signing_keys import Keys
-
-from mbp.core.errors import MbpError
-from mbp.release.evidence import agreement, archive
-from mbp.release.evidence import verify as verifying
-from mbp.release.evidence.build import Pack, seal
-from mbp.release.evidence.container import open_pack
-from mbp.release.evidence.demanded import WANT_A_PASS
-from mbp.release.evidence.manifest import BLOCKS, GROUPS, NAME, STATEMENT, describe, read
-from mbp.release.evidence.verify import Verification, verify
-from mbp.release.gate.definition import load_gate
-from mbp.release.gate.report import GateReport
-from mbp.release.signing import canonical
 
 
 def test_which_rules_want_a_measurement_that_passed(project_root: Path) -> None:

@@ -11,19 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lab.exercises.exercise import load_exercises
-from tests.python.built import Built
-from tests.python.measured import BILL, BILL_PATH, passed
-from tests.python.signing_keys import Keys, demand_openssh
 
 from mbp.contracts import all_rules, load_contracts
+from mbp.contracts.exercises import load_exercises
+from mbp.contracts.gates import Gate, load_gate
 from mbp.contracts.hook_policy import load_hooks
 from mbp.operate.hooks.collect import collect
 from mbp.operate.hooks.watch import watch_once
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import last_dbt_run, record
 from mbp.release.gate.context import Context
-from mbp.release.gate.definition import Gate, load_gate
 from mbp.release.gate.report import CheckResult, GateReport
 from mbp.release.gate.run import judge, run_gate
 from mbp.release.gate.signoffs import sign_off
@@ -35,6 +32,9 @@ from mbp.runs.exercise_report import content as exercises_content
 from mbp.runs.preflight import install_packages
 from mbp.runs.source import data_state
 from mbp.warehouse import connect
+from tests.python.built import Built
+from tests.python.measured import BILL, BILL_PATH, passed
+from tests.python.signing_keys import Keys, demand_openssh
 
 GATE = "M2"
 TARGET = "duckdb"

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.python.measured import log_source, passed
-from tests.python.release.gate.conftest import TARGET, Release
 
 from mbp.ingest.initialise import initialise
 from mbp.release.gate.report import GO, NO_GO
 from mbp.runs.derive import derive
 from mbp.warehouse import connect
+from tests.python.measured import log_source, passed
+from tests.python.release.gate.conftest import TARGET, Release
 
 Spoil = Callable[[Release], object]
 

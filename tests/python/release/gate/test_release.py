@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 import pytest
 import typer
 from click.testing import Result
-from tests.python.measured import passed
-from tests.python.release.gate.conftest import Release
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
 from mbp.contracts.registry.run import check_all
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.collect import schema_drift
-from mbp.quality.unmeasured import waived_rules
 from mbp.release.gate.context import Context
 from mbp.release.gate.run import judge
+from mbp.release.waivers.rules import waived_rules
+from tests.python.measured import passed
+from tests.python.release.gate.conftest import Release
 
 PACK = "target/evidence_M2.zip"
 

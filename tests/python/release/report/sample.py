@@ -6,8 +6,8 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.release.gate.report import CheckResult, GateReport
-from mbp.release.gate.signoffs import SIGN_OFF_AREA
 from mbp.release.report import facts as made
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

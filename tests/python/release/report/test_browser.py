@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from tests.python.release.report.conftest import Open, Opened
-from tests.python.release.report.sample import everywhere, facts
 
 from mbp.release.report.page import page
+from tests.python.release.report.conftest import Open, Opened
+from tests.python.release.report.sample import everywhere, facts
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)><svg onload=alert(3)>\"'`<i>`"
 CREATED = "script, img, i, [onerror], [onload], iframe, object"

@@ -8,9 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.python.built import Built
-from tests.python.operate.hooks.conftest import a_site
-from tests.python.release.report.sample import NOW, check, gate
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
@@ -25,6 +22,9 @@ from mbp.release.report.trends import drawn
 from mbp.runs import envelope
 from mbp.runs.dbt_process import environment
 from mbp.warehouse.server import PostgresServer
+from tests.python.built import Built
+from tests.python.operate.hooks.conftest import a_site
+from tests.python.release.report.sample import NOW, check, gate
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import timedelta
 from xml.etree import ElementTree
 
 import pytest
-from tests.python.release.report.sample import NOW, check, everywhere, facts, gate, measured
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting.chart import Point, line_chart
@@ -17,6 +16,7 @@ from mbp.release.report import page as rendering
 from mbp.release.report.facts import Absence, Facts
 from mbp.release.report.page import marked, page
 from mbp.release.report.sections import sections
+from tests.python.release.report.sample import NOW, check, everywhere, facts, gate, measured
 
 ABSENT = ("gate", "watch", "packs", "registry", "rules", "coverage", "exercises", "waivers")
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror=alert(2)>'\"`<b>`{{ 7 * 7 }}"

@@ -22,6 +22,7 @@ from mbp.core import markdown, yaml_io
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 from mbp.core.sql_guard import DIALECTS, demand_change, demand_expression, demand_query
+from tests.python.sources import python_files
 
 SITES = Path(__file__).parent / "sql_sites.txt"
 WRITES = (
@@ -311,7 +312,7 @@ def test_no_reader_of_yaml_is_unsafe(project_root: Path) -> None:
     unsafe = re.compile(r"yaml\.(load|load_all|unsafe_load|full_load)\(|typ=[\"']unsafe")
     readers = {
         path.name
-        for folder in ("src", "scripts")
+        for folder in ("src", "lab", "scripts")
         for path in (project_root / folder).rglob("*.py")
         if any("yaml = YAML" not in line and unsafe.search(line) for line in _code(path))
         and "from ruamel.yaml import YAML" not in path.read_text(encoding="utf-8")
@@ -443,7 +444,7 @@ def test_a_landed_link_does_not_lead_out(tmp_path: Path) -> None:
 def test_no_shell_is_started(project_root: Path) -> None:
     """Commands are lists of arguments, and nothing evaluates text as Python."""
     found = []
-    for folder in ("src", "scripts"):
+    for folder in ("src", "lab", "scripts"):
         for path in sorted((project_root / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if not isinstance(node, ast.Call):
@@ -479,7 +480,7 @@ SAFE = re.compile(
 def sites(root: Path) -> list[str]:
     """`file: expression` of every value that is put into SQL as text and is not safe by its form."""
     found = set()
-    for path in sorted((root / "src").rglob("*.py")):
+    for name, path in python_files(root).items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 parts: list[Any] = node.values
@@ -492,7 +493,6 @@ def sites(root: Path) -> list[str]:
                         for one in parts
                         if isinstance(one, ast.FormattedValue)
                     ]
-                    name = path.relative_to(root / "src/mbp").as_posix()
                     found |= {f"{name}: {value}" for value in values if not SAFE.fullmatch(value)}
     return sorted(found)
 

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tests.python.release.security.conftest import Project
 
 from mbp.core.errors import MbpError
 from mbp.release.security import audit as auditing
@@ -22,6 +21,7 @@ from mbp.release.security.licence_names import expression_of
 from mbp.release.security.licences import judge, licences
 from mbp.release.security.lock import installed, read_lock
 from mbp.release.security.sbom import bill, sbom
+from tests.python.release.security.conftest import Project
 
 NOW = datetime(2026, 5, 20, tzinfo=UTC)
 

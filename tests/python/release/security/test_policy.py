@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.release.security.conftest import Project
 
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import BUILT_SCHEMAS, LOADER, RAW_SCHEMAS, READER, TRANSFORMER
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES
 from mbp.release.security.lock import read_lock
 from mbp.release.security.policy import POLICY, load_security
+from tests.python.release.security.conftest import Project
 
 
 def test_the_policy_of_the_repository_speaks_of_all_roles_and_schemas(project_root: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.release.security.conftest import Project
 
 from mbp.core.errors import MbpError
 from mbp.release.security.sast import read_report, sast
 from mbp.release.security.secrets import secrets
+from tests.python.release.security.conftest import Project
 
 # Put together, so that this file holds none.
 KEY = "AKIA" + "Z7Q2M4N8P1R5S9T3"
@@ -39,7 +39,7 @@ def test_a_shell_is_found_and_can_be_accepted_with_a_reason(project: Project) ->
 
 def test_nothing_scanned_is_no_pass(project: Project) -> None:
     assert sast(project.root, project.policy).verdict == "not_measured"
-    for folder in ("src", "scripts"):
+    for folder in ("src", "lab", "scripts"):
         (project.root / folder).mkdir()
     assert sast(project.root, project.policy).verdict == "not_measured"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.python.built import Built
 
 from mbp.core.errors import MbpError
 from mbp.warehouse.server import PostgresServer
 from mbp.warehouse.sql_guard import demand_query_on, demand_read_only
+from tests.python.built import Built
 
 # Every function leaves a row in `effects`: so it is seen that a statement really calls it.
 EVIL = """

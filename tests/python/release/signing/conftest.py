@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.python.signing_keys import Keys, demand_openssh
 
 

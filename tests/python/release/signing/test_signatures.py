@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.python.signing_keys import ALWAYS, Keys
 
 from mbp.core.errors import MbpError
 from mbp.release.signing import AllowedSigners, SignatureRefused, Verified, sign, verify
+from tests.python.signing_keys import ALWAYS, Keys
 
 CONTENT = b'{"what":"agreed"}'
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.python.signing_keys import ALWAYS, Keys
 
 from mbp.core.errors import MbpError
 from mbp.release.signing import ROLES, AllowedSigners
+from tests.python.signing_keys import ALWAYS, Keys
 
 WRONG = [
     ("PO", "CEO", "unknown role 'CEO'"),

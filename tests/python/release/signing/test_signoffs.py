@@ -9,18 +9,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.python.signing_keys import Keys
 from typer.testing import CliRunner
 
 from mbp.cli import main as cli
+from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.errors import MbpError
-from mbp.release.gate.signoffs import (
-    SIGN_OFF_AREA,
-    SignOff,
-    read_sign_offs,
-    sign_off,
-    sign_off_subject,
-)
+from mbp.release.gate.signoffs import SignOff, read_sign_offs, sign_off, sign_off_subject
+from tests.python.signing_keys import Keys
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 

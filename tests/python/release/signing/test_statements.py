@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.python.signing_keys import Keys
 
+from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
 from mbp.release.signing import AllowedSigners, canonical, sign
-from mbp.release.signing.statements import Signed, Subject, read_statements, write_statement
+from mbp.release.signing.statements import Signed, read_statements, write_statement
+from tests.python.signing_keys import Keys
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 SUBJECT = Subject.of("late_trades", {"reason": "late", "expires": "2026-12-01"})

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from tests.python.signing_keys import Keys, demand_openssh
 
 from mbp.contracts.waiver import APPROVERS, Waiver, read_waiver
 from mbp.release.signing.statements import write_statement
 from mbp.release.waivers.known import Known
 from mbp.release.waivers.write import sign_waiver
 from mbp.runs import envelope
+from tests.python.signing_keys import Keys, demand_openssh
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 RULE = "closed_market_no_trades"

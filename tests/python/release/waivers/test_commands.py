@@ -13,12 +13,13 @@ from typer.testing import CliRunner, Result
 
 from mbp.cli import main as cli
 from mbp.contracts.registry.check import Checked
-from mbp.contracts.registry.run import check_all, check_waived, forbidden
+from mbp.contracts.registry.run import check_all, forbidden
 from mbp.contracts.registry.view import markdown, suite
 from mbp.contracts.waiver import APPROVERS, WAIVER_DAYS
 from mbp.core.errors import MbpError
 from mbp.core.reporting import FORMATS, written
 from mbp.release.waivers import valid_waivers
+from mbp.release.waivers.changes import check_waived
 from mbp.release.waivers.write import new_waiver
 from waivers.conftest import EXERCISE, NOW, RULE, Project
 
@@ -176,7 +177,7 @@ def test_the_command_takes_waivers_into_account(monkeypatch: pytest.MonkeyPatch)
         calls.append({"root": root, "names": names, "ref": ref, **more})
         return [Checked("mbp_quotes", "1.0.0", "FULL", (), (), "none", "1.0.0", ())]
 
-    monkeypatch.setattr("mbp.contracts.registry.run.check_waived", check)
+    monkeypatch.setattr("mbp.release.waivers.changes.check_waived", check)
     assert mbp("contracts", "check", "mbp_quotes").exit_code == 0
     (call,) = calls
     assert call["now"].tzinfo is UTC

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from mbp.release.gate.context import Context
-from mbp.release.gate.definition import CheckDefinition
+# (Context, CheckDefinition); the modules of the rules import this one, so it names neither.
+Judge = Callable[[Any, Any], "Judged"]
 
-Judge = Callable[[Context, CheckDefinition], "Judged"]
+
 JudgedVerdict = Literal["pass", "fail", "not measured"]
+
+
 # What every rule over evidence knows beside the name.
 BOUND = ("of", "max_age_hours")
 
@@ -74,20 +76,6 @@ def passed(holds: bool, told: str, measured: str = "") -> Judged:
 
 def listed(wrong: list[str], fine: str, measured: str = "") -> Judged:
     """Passes when nothing is wrong; a long list is cut, and says so."""
-    from mbp.operate.hooks.collect import few
+    from mbp.core.wording import few
 
     return passed(not wrong, few(wrong) if wrong else fine, measured)
-
-
-# They register themselves.
-from mbp.release.gate import rules_documents, rules_evidence, rules_proof, rules_warehouse  # noqa: E402
-
-__all__ = [
-    "RULES",
-    "Judged",
-    "Rule",
-    "rules_documents",
-    "rules_evidence",
-    "rules_proof",
-    "rules_warehouse",
-]

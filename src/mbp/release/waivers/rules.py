@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mbp.core.errors import MbpError
+from mbp.release.waivers.check import valid_waivers
 
 
 def waived_rules(root: Path, rule_ids: Sequence[str]) -> frozenset[str]:
     """Those of the rules that carry a valid waiver now; none when the waivers cannot be read."""
     if not rule_ids:
         return frozenset()
-    from mbp.release.waivers import valid_waivers
-
     try:
         waivers = valid_waivers(root, datetime.now(UTC))
     except MbpError:

@@ -1,0 +1,61 @@
+"""`mbp privacy measure` and `mbp privacy corpus`: how well are personal data and secrets found?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands.privacy import AsJson
+from mbp.cli.groups import group_named
+from mbp.core.errors import EXIT_FINDINGS
+
+
+def measure(as_json: AsJson = False) -> None:
+    """Precision and recall of every kind, on the labelled corpus and on one of another seed.
+
+    Exit code: 0 every target is reached, 1 one is not.
+    """
+    from lab.corpora.measure import lines, measure_project
+    from mbp.core.paths import project_root
+
+    measured = measure_project(project_root())
+    typer.echo(json.dumps(measured.content(), indent=2) if as_json else "\n".join(lines(measured)))
+    if measured.missed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def corpus(
+    seed: Annotated[int | None, typer.Option(help="Of the draw. [default: the policy's]")] = None,
+    count: Annotated[
+        int | None, typer.Option("--lines", min=1, help="How many. [default: the policy's]")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File. [default: stdout]")] = None,
+) -> None:
+    """Write the labelled corpus: one JSON object a line with text and labels; the same seed gives the same bytes.
+
+    All persons, numbers and tokens are drawn at random.
+    """
+    from lab.corpora.corpus import generate, to_json
+    from mbp.core.files import write_text
+    from mbp.core.paths import project_root
+    from mbp.quality.privacy.policy import load_policy
+
+    policy = load_policy(project_root())
+    seed = policy.corpus_seeds["tuned"] if seed is None else seed
+    text = to_json(generate(seed, count or policy.corpus_lines))
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds what the lab adds to the program."""
+    group = group_named(app, "privacy")
+    group.command("measure", epilog="Example: mbp privacy measure --json")(measure)
+    group.command("corpus", epilog="Example: mbp privacy corpus --seed 7 --output corpus.jsonl")(
+        corpus
+    )

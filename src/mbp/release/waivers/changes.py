@@ -1,0 +1,30 @@
+"""Forbidden changes of contracts, let through while a valid waiver covers them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from mbp.contracts.registry.check import Checked
+from mbp.contracts.registry.run import check_all, forbidden
+
+
+def check_waived(
+    root: Path, names: Sequence[str], ref: str | None, *, today: date, now: datetime
+) -> list[Checked]:
+    """`check_all`, with forbidden changes let through until their valid waivers expire.
+
+    Args:
+        now: in UTC.
+
+    Raises:
+        MbpError: as `check_all`, or something blocks and the waivers cannot be judged.
+    """
+    found = check_all(root, names, ref, today=today)
+    if not any(judged.blocks for one in found for judged in one.judged):
+        return found
+    from mbp.release.waivers import valid_waivers
+
+    waivers = valid_waivers(root, now, changes=forbidden(found))
+    return check_all(root, names, ref, today=today, waiver_of=waivers.for_change)

@@ -1,0 +1,48 @@
+"""Schemas and relations of the warehouse, and a fingerprint of their rows."""
+
+from __future__ import annotations
+
+import duckdb
+import psycopg2
+
+from mbp.core.errors import MbpError
+from mbp.warehouse.connection import Rows, Warehouse, quote_identifier
+
+LIVE, SNAPSHOTS, READERS = "marts", "snapshot", "published"
+
+
+def place(schema: str, name: str) -> str:
+    """A relation as SQL."""
+    return f"{quote_identifier(schema)}.{quote_identifier(name)}"
+
+
+def fingerprint(warehouse: Warehouse, schema: str, name: str) -> tuple[int, str]:
+    """(rows, digest). The digest does not depend on the order; it names the engine that computed it,
+    because another release of it may compute another."""
+    if warehouse.engine == "postgres":
+        version, hashed = "current_setting('server_version_num')", "hash_record_extended(t, 0)"
+        wide = "numeric"
+    else:
+        version, hashed, wide = "version()", "hash(t)", "hugeint"
+    _, rows = warehouse.query(
+        f"select count(*), {version}, coalesce(sum(cast({hashed} as {wide})), 0)"
+        f" from {place(schema, name)} as t"
+    )
+    count, release, total = rows[0]
+    return int(count), f"{warehouse.engine} {release}: {total}"
+
+
+def query(warehouse: Warehouse, sql: str, what: str) -> tuple[list[str], Rows]:
+    """Column names and rows.
+
+    Args:
+        what: the relation, for the message.
+
+    Raises:
+        MbpError: it cannot be read.
+    """
+    try:
+        return warehouse.query(sql)
+    except (duckdb.Error, psycopg2.Error) as error:
+        told = f"{what} cannot be read: {str(error).splitlines()[0]}"
+        raise MbpError(told, cure="run `mbp build`") from error
