@@ -23,7 +23,7 @@ from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import last_dbt_run
 from mbp.release.ci.rules import look
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.judgement import RULES
+from mbp.release.gate.rules import RULES
 from mbp.release.report.collect import _judge
 from mbp.release.report.project import measurement
 from mbp.runs import envelope

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from mbp.core.markdown import code, inline, one_line
-from mbp.release.gate.judgement import RULES
 from mbp.release.gate.report import GO, CheckResult, GateReport
+from mbp.release.gate.rules import RULES
 
 MARKS = {"pass": "pass", "fail": "FAIL", "waived": "waived", "not measured": "NOT MEASURED"}
 WIDTH = 100

@@ -11,12 +11,10 @@ from typing import TypeVar
 from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-
-# The modules of the rules register their functions when they are imported.
-from mbp.release.gate import rules_documents, rules_evidence, rules_warehouse  # noqa: F401
 from mbp.release.gate.context import Context, given, kept
-from mbp.release.gate.judgement import RULES, Judged
+from mbp.release.gate.judgement import Judged
 from mbp.release.gate.report import CheckResult, GateReport, Verdict
+from mbp.release.gate.rules import RULES
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
 from mbp.release.waivers import Waiver
 from mbp.runs import envelope

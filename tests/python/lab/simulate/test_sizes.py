@@ -161,8 +161,9 @@ def test_the_spool_gives_back_everything_in_order(
 SMOKE = r"""
 import re, sys
 from pathlib import Path
-from lab.simulate import Parameters, run
-run.simulate(Parameters.of(quotes=200_000), file_format="parquet", output=Path(sys.argv[1]))
+from lab import sample
+from lab.simulate import Parameters
+sample.simulate(Parameters.of(quotes=200_000), file_format="parquet", output=Path(sys.argv[1]))
 # Not ru_maxrss: a new process inherits that from the one that started it.
 print(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 """

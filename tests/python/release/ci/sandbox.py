@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 
 PARTS = (
-    *("contracts", "docs/dbt", "docs/reference", "macros", "models", "packages", "scripts/ci"),
+    *(
+        "contracts",
+        "docs/dbt",
+        "docs/reference",
+        "macros",
+        "models",
+        "packages",
+        "scripts/ci",
+        "lab",
+    ),
     *("seeds", "tests/dbt", "dbt_project.yml", "packages.yml", "profiles.example.yml"),
     *("selectors.yml", "Makefile", "pyproject.toml"),
 )

@@ -519,4 +519,4 @@ def test_the_list_would_notice_a_new_place(tmp_path: Path) -> None:
         "f\"select * from {quote_identifier(a)} where b = '{b}' limit {int(c)} {D}\"\n",
         encoding="utf-8",
     )
-    assert sites(tmp_path) == ["new.py: b"]
+    assert sites(tmp_path) == ["mbp/new.py: b"]
