@@ -56,7 +56,7 @@ gate: setup ## measure everything that a release needs, then judge it (minutes)
 	@scripts/gate
 
 bench: setup ## measure speed: ratios in one run (minutes; BENCH_ROWS=1000000,10000000)
-	@$(BIN)/python scripts/bench.py
+	@$(BIN)/python -m lab.bench
 
 clean: ## remove everything that was built, and the environment
 	rm -rf .venv target logs dbt_packages mbp.duckdb mbp.duckdb.wal .mbp

@@ -1,6 +1,6 @@
 """Checks the contract of quotes with our tests and with other tools, on the same rows, in one run.
 
-Usage: make bench, or python scripts/bench_peers.py. BENCH_PEERS_DUCKDB and BENCH_PEERS_POSTGRES are the sizes
+Usage: make bench, or python -m lab.bench.other_tools. BENCH_PEERS_DUCKDB and BENCH_PEERS_POSTGRES are the sizes
 (numbers of quotes between commas; empty for none), BENCH_MEMORY the memory that DuckDB may take under dbt (16GiB;
 more is spilled to disk). 100 million quotes need tens of gigabytes of disk. The result is a table, and
 target/bench/peers.json.

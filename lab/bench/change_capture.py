@@ -1,6 +1,6 @@
 """Measures change data capture on this machine: rates, lag and memory of the reader, and what a kill -9 costs.
 
-Usage: make bench, or python scripts/bench_cdc.py. BENCH_EVENTS (200000), BENCH_LAG_SECONDS (30) and BENCH_KILLS
+Usage: make bench, or python -m lab.bench.change_capture. BENCH_EVENTS (200000), BENCH_LAG_SECONDS (30) and BENCH_KILLS
 (1000) set the sizes. Beside our reader, in the same run: PostgreSQL's native subscription, which goes from server to
 server only and is the limit, and the Debezium reader where it is installed.
 """

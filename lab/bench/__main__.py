@@ -1,6 +1,6 @@
 """Measures the main job at scale on DuckDB: ratios within one run, rows per second, growth with size.
 
-Usage: make bench, or BENCH_ROWS=1000000,10000000 python scripts/bench.py. Needs about 4 GB of disk for
+Usage: make bench, or BENCH_ROWS=1000000,10000000 python -m lab.bench. Needs about 4 GB of disk for
 ten million quotes. Engine time is what dbt reports per node; dbt's own start-up is told apart.
 """
 
@@ -87,10 +87,10 @@ def bench_contracts(root: Path) -> None:
     print(
         f"check of the four contracts {time.perf_counter() - started:8.2f} s (goal 1)", flush=True
     )
-    subprocess.run([str(BIN / "python"), "scripts/bench_contracts.py"], cwd=root, check=True)
-    subprocess.run([str(BIN / "python"), "scripts/bench_kpis.py"], cwd=root, check=True)
-    subprocess.run([str(BIN / "python"), "scripts/bench_cdc.py"], cwd=root, check=True)
-    subprocess.run([str(BIN / "python"), "scripts/bench_peers.py"], cwd=root, check=True)
+    subprocess.run([str(BIN / "python"), "-m", "lab.bench.contracts"], cwd=root, check=True)
+    subprocess.run([str(BIN / "python"), "-m", "lab.bench.kpi_windows"], cwd=root, check=True)
+    subprocess.run([str(BIN / "python"), "-m", "lab.bench.change_capture"], cwd=root, check=True)
+    subprocess.run([str(BIN / "python"), "-m", "lab.bench.other_tools"], cwd=root, check=True)
 
 
 def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]:
@@ -197,8 +197,11 @@ def build(root: Path, scratch: Path, changes: Mapping[str, str], options: Sequen
     """Runs dbt build and sums what it reports per node."""
     (scratch / "target" / "run_results.json").unlink(missing_ok=True)
     command = [str(BIN / "dbt"), "build", "--quiet", *options]
-    process = run_measured(command, root, {**os.environ, **changes}).seconds
-    results = json.loads((scratch / "target" / "run_results.json").read_text())["results"]
+    finished = run_measured(command, root, {**os.environ, **changes})
+    run_results = scratch / "target" / "run_results.json"
+    if not run_results.exists():
+        raise MbpError(f"dbt build did not run: {finished.talk[-800:]}", cure="mend what it says")
+    results = json.loads(run_results.read_text())["results"]
     nodes = json.loads((scratch / "target" / "manifest.json").read_text())["nodes"]
     spent = {"models": 0.0, "row_tests": 0.0, "twap": 0.0, "other": 0.0}
     failures = []
@@ -207,7 +210,7 @@ def build(root: Path, scratch: Path, changes: Mapping[str, str], options: Sequen
         spent[group_of(result["unique_id"], node)] += result["execution_time"]
         if result["status"] in ("error", "fail", "skipped"):
             failures.append(f"{result['unique_id'].split('.')[2]}: {result['status']}")
-    return Build(**spent, process=process, failures=tuple(failures))
+    return Build(**spent, process=finished.seconds, failures=tuple(failures))
 
 
 def group_of(unique_id: str, node: dict[str, Any] | None) -> str:
