@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.quality.freshness import generated_at
 from mbp.runs.contents import changed_files
 
 RAN_AT = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
@@ -81,4 +80,4 @@ def test_a_new_model_is_named(root: Path, manifest: dict[str, Any]) -> None:
 @pytest.mark.parametrize("metadata", [{}, {"generated_at": "yesterday"}])
 def test_an_artifact_without_a_time_is_refused(metadata: dict[str, str]) -> None:
     with pytest.raises(MbpError, match="generated_at"):
-        generated_at({"metadata": metadata}, "manifest.json")
+        moment_of({"metadata": metadata}, "generated_at", "manifest.json")

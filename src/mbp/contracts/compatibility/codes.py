@@ -7,23 +7,9 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
 
+from mbp.contracts.reading import SERVICE_LEVELS
+
 Class = Literal["shape", "value set", "promise", "governance", "documentation"]
-SLA_PROPERTIES = (
-    "availability",
-    "completeness",
-    "endOfLife",
-    "endOfSupport",
-    "errorRate",
-    "frequency",
-    "freshness",
-    "generalAvailability",
-    "latency",
-    "retention",
-    "throughput",
-    "timeToDetect",
-    "timeToNotify",
-    "timeToRepair",
-)
 _SLA_CHANGES = {
     "added": ("is promised", "A promise more."),
     "tightened": ("is promised better", "A better promise; rows stay as they are."),
@@ -71,7 +57,7 @@ def _catalogue() -> dict[str, Code]:
         )
         for name, entry in tomllib.loads(text).items()
     }
-    for level in SLA_PROPERTIES:
+    for level in SERVICE_LEVELS:
         for change, (what, why) in _SLA_CHANGES.items():
             name = f"sla_{snake(level)}_{change}"
             found[name] = Code(name, "promise", f"{level} {what}.", why)

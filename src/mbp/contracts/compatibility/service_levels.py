@@ -8,10 +8,10 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mbp.contracts.compatibility.codes import SLA_PROPERTIES, snake
+from mbp.contracts.compatibility.codes import snake
 from mbp.contracts.compatibility.model import Change, Verdict
 from mbp.contracts.compatibility.standard import STANDARD, form, remainder
-from mbp.contracts.reading import SECONDS
+from mbp.contracts.reading import SECONDS, SERVICE_LEVELS
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 Level = Mapping[str, Any]
@@ -42,7 +42,7 @@ def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
         entry = other or one or {}
         name = str(entry.get("property"))
         path = f"slaProperties.{_label(entry, old, new)}"
-        if name not in SLA_PROPERTIES:
+        if name not in SERVICE_LEVELS:
             if form(one) != form(other):
                 found.append(Change("unknown_changed", path, UNKNOWN, UNKNOWN, one, other))
         elif other is None:

@@ -11,8 +11,7 @@ from mbp.contracts.policy import load_policy
 from mbp.core.errors import MbpError
 from mbp.quality.coverage.measure import FULL_PERCENT, NOT_BUILT, NOT_THERE, CoverageReport, measure
 from mbp.quality.coverage.report import worse_than
-from mbp.quality.freshness import generated_at
-from mbp.runs.artifacts import read_artifact
+from mbp.runs.artifacts import moment_of, read_artifact
 from mbp.runs.dbt_process import target_path
 
 RUN_RESULTS = "run_results.json"
@@ -48,9 +47,8 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
 def _demand_newer(catalog: Mapping[str, Any], run_results: Mapping[str, Any]) -> None:
     """A catalog from before the last build tells of columns that may be gone."""
     command = (run_results.get("args") or {}).get("which")
-    if command in BUILDING and generated_at(run_results, RUN_RESULTS) > generated_at(
-        catalog, "catalog.json"
-    ):
+    built_at = moment_of(run_results, "generated_at", RUN_RESULTS)
+    if command in BUILDING and built_at > moment_of(catalog, "generated_at", "catalog.json"):
         raise MbpError(
             f"catalog.json is older than the last `dbt {command}`", cure="run `dbt docs generate`"
         )

@@ -17,7 +17,7 @@ from mbp.core.moments import objection
 from mbp.quality.enforcement.dbt_engine import as_results
 from mbp.quality.enforcement.results import ENGINES, RuleResult, Verdict
 from mbp.quality.failures import demand_current, findings_of_last_run
-from mbp.quality.freshness import generated_at
+from mbp.runs.artifacts import moment_of
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect, quote_identifier
 
@@ -87,7 +87,7 @@ def last_dbt_run(root: Path, target: str | None = None) -> Run:
     return Run(
         str(metadata.get("invocation_id")),
         target,
-        generated_at(look.run_results, "run_results.json"),
+        moment_of(look.run_results, "generated_at", "run_results.json"),
         commit_of(root),
         as_results(judged, look.run_results),
     )
