@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
+from mbp.runs.artifacts import moment_of
 from mbp.runs.contents import changed_files
 
 RAN_AT = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
