@@ -15,6 +15,7 @@ from mbp.core.files import write_text
 # The modules of the rules register their functions when they are imported.
 from mbp.release.gate import rules_documents, rules_evidence, rules_warehouse  # noqa: F401
 from mbp.release.gate.context import Context, given, kept
+from mbp.release.gate.forms import as_markdown
 from mbp.release.gate.judgement import RULES, Judged
 from mbp.release.gate.report import CheckResult, GateReport, Verdict
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
@@ -55,8 +56,6 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
 
 def keep(root: Path, report: GateReport) -> Path:
     """Writes the report into target/evidence, as JSON and as Markdown; the path of the JSON."""
-    from mbp.release.gate.forms import as_markdown
-
     name = f"gate_{report.gate}"
     # The report holds the source that it was judged by: one that differs now voids the evidence.
     source = None
