@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.simulate import schema, writers
+from lab.simulate import faults, schema, writers
 from lab.simulate.history import generate, stream
 from lab.simulate.parameters import Parameters
 from mbp.core.errors import MbpError
@@ -67,8 +67,6 @@ def _checked_output(
 def _simulate_fault(
     parameters: Parameters, file_format: str, folder: Path, fault: str
 ) -> dict[str, int]:
-    from lab.simulate import faults
-
     chosen = faults.find(fault)
     try:
         inside = folder.resolve().is_relative_to(project_root() / "seeds")
@@ -94,8 +92,6 @@ def _simulate_fault(
 
 def fault_lines() -> Iterable[str]:
     """One line per fault: rule id, stage and what it does."""
-    from lab.simulate import faults
-
     known = faults.all_faults()
     width = max(len(name) for name in known)
     for name, fault in known.items():

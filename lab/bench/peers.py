@@ -18,7 +18,6 @@ READ = "pure read"
 DATACONTRACT = "datacontract-cli"
 GX = "Great Expectations"
 PLAIN_DBT = "dbt, a test per rule"
-PEERS = (DATACONTRACT, GX, PLAIN_DBT)
 MEBIBYTE = 1024 * 1024
 SAME_SIZE_WITHIN = 0.1
 LEAST_SECONDS = 1e-9

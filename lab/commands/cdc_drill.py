@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from enum import StrEnum
@@ -46,7 +45,6 @@ def drill(
     full: Annotated[
         bool, typer.Option("--full", help="Ten minutes of lag by the wall clock, not in scale.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Let go wrong what the runbook knows, on servers of its own, and reconcile row for row.
 
@@ -55,7 +53,6 @@ def drill(
     Exit code: 0 all passed, 1 findings, 2 could not run.
     """
     from lab.drill.played import Options
-    from lab.drill.report import as_json as document
     from lab.drill.report import as_table
     from lab.drill.run import TARGETS
     from lab.drill.run import drill as run
@@ -72,9 +69,6 @@ def drill(
         lambda told: typer.echo(told, err=True),
         options,
     )
-    if as_json:
-        typer.echo(json.dumps([document(one) for one in results], indent=2))
-    else:
-        typer.echo(as_table(results), nl=False)
+    typer.echo(as_table(results), nl=False)
     if not all(one.passed for one in results):
         raise typer.Exit(EXIT_FINDINGS)

@@ -24,9 +24,6 @@ Examples:
 
 
 def parity(
-    fault: Annotated[
-        list[str] | None, typer.Option(help="Only this fault (rule id, repeatable).")
-    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The matrix as JSON.")] = False,
 ) -> None:
     """Plant every fault of the bad project and compare what the three engines say, on PostgreSQL.
@@ -38,7 +35,7 @@ def parity(
     from mbp.core.reporting.progress import progress
 
     with progress() as shown:
-        result = comparing.measure(project_root(), shown.say, tuple(fault or ()))
+        result = comparing.measure(project_root(), shown.say)
     if as_json:
         typer.echo(json.dumps(comparing.as_json(result), indent=2, ensure_ascii=False))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -16,27 +15,21 @@ def score(
     files: Annotated[
         list[Path], typer.Argument(help="Compatibility cases, one JSON object a line.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Every case.")] = False,
 ) -> None:
     """Compare our verdicts with cases of other projects; exit 1 when we are looser on one."""
-    from dataclasses import asdict
-
     from lab.suites.score import OUTCOMES, counts, read_cases
     from lab.suites.score import score as scored_of
 
     scored = scored_of([case for file in files for case in read_cases(file)])
-    if as_json:
-        typer.echo(json.dumps([asdict(one) for one in scored], indent=2, ensure_ascii=False))
-    else:
-        for one in scored:
-            if one.outcome not in ("agree", "not expressible"):
-                typer.echo(
-                    f"{one.outcome}: {one.case} {one.direction}: expected {one.expected}, found"
-                    f" {one.found} {', '.join(one.codes)}"
-                )
-        typer.echo(f"{'suite':30}" + "".join(f"{name:>17}" for name in OUTCOMES))
-        for suite, count in counts(scored).items():
-            typer.echo(f"{suite:30}" + "".join(f"{count[name]:17}" for name in OUTCOMES))
+    for one in scored:
+        if one.outcome not in ("agree", "not expressible"):
+            typer.echo(
+                f"{one.outcome}: {one.case} {one.direction}: expected {one.expected}, found"
+                f" {one.found} {', '.join(one.codes)}"
+            )
+    typer.echo(f"{'suite':30}" + "".join(f"{name:>17}" for name in OUTCOMES))
+    for suite, count in counts(scored).items():
+        typer.echo(f"{suite:30}" + "".join(f"{count[name]:17}" for name in OUTCOMES))
     if any(one.outcome == "looser" for one in scored):
         raise typer.Exit(EXIT_FINDINGS)
 

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from lab.simulate.faults.expected import PATH as EXPECTATIONS
+from mbp.contracts import load_contracts
 from mbp.contracts.model import Rule
 from mbp.contracts.registry.documents import git, ref_of
+from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
 from mbp.quality.compiled import CompiledProject, compile_project
 from mbp.runs.dbt_process import environment
@@ -113,9 +115,6 @@ def _states(project: CompiledProject, rules: Sequence[Rule]) -> dict[str, Any]:
 def _compiled_at(
     root: Path, commit: str, engine: str, changes: Mapping[str, str] | None
 ) -> tuple[CompiledProject, list[Rule]]:
-    from mbp.contracts import load_contracts
-    from mbp.contracts.rules import all_rules
-
     with tempfile.TemporaryDirectory(prefix="mbp-base-") as folder:
         archive, base = Path(folder) / "base.tar", Path(folder) / "base"
         git(root, "archive", "--format=tar", f"--output={archive}", commit)

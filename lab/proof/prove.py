@@ -8,12 +8,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lab.proof.affected import Affected, affected_rules
 from lab.proof.sandbox import Sandbox
+from lab.proof.sandbox_duckdb import DuckdbSandbox
+from lab.proof.sandbox_postgres import PostgresSandbox
 from lab.proof.score import CLEAN, Expected, Outcome, Score, judge
 from lab.proof.stage import Stage
+from lab.simulate import Parameters, faults, generate
+from lab.simulate.faults.expected import PATH as EXPECTATIONS
+from mbp.contracts import load_contracts
+from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Progress, Say
 from mbp.quality.compiled import CompiledProject, compile_project
+from mbp.warehouse.server import PostgresServer
 
 ENGINES = ("duckdb", "postgres")
 SCRATCH_DATABASE = "mbp_proof"
@@ -36,11 +44,6 @@ def prove(
     Raises:
         MbpError: unknown engine, fault or ref, no fault at all, or the clean project cannot be built.
     """
-    from lab.proof.affected import Affected, affected_rules
-    from lab.simulate import faults
-    from mbp.contracts import load_contracts
-    from mbp.contracts.rules import all_rules
-
     if engine not in ENGINES:
         raise MbpError(f"unknown engine {engine!r}", cure=f"use one of {', '.join(ENGINES)}")
     if chosen and changed_since is not None:
@@ -86,8 +89,6 @@ def prove(
 
 
 def _demand_expectations(wanted: Collection[str], expected: Mapping[str, Any]) -> None:
-    from lab.simulate.faults.expected import PATH as EXPECTATIONS
-
     unexpected = sorted(set(wanted) - expected.keys())
     if unexpected:
         raise MbpError(
@@ -106,8 +107,6 @@ def _outcomes(
     shown: Progress,
 ) -> list[Outcome]:
     """The clean control, then each fault."""
-    from lab.simulate import Parameters, generate
-
     clean = generate(Parameters())
     shown.say(
         f"building the clean sample: {len(project.models)} models, {len(project.tests)} tests"
@@ -145,14 +144,9 @@ def _sandbox(
     changes: dict[str, str] = {}
     with ExitStack() as stack:
         if engine == "duckdb":
-            from lab.proof.sandbox_duckdb import DuckdbSandbox
-
             project = compile_project(root, engine)
             sandbox: Sandbox = DuckdbSandbox(project.database, _schemas(project))
         else:
-            from lab.proof.sandbox_postgres import PostgresSandbox
-            from mbp.warehouse.server import PostgresServer
-
             server = stack.enter_context(PostgresServer())
             server.create_database(SCRATCH_DATABASE)
             changes = dict(server.environment(SCRATCH_DATABASE))

@@ -77,7 +77,6 @@ SUBJECTS: tuple[str, ...] = (
     "the merchant app",
 )
 
-TRUTH_SOURCES: tuple[str, ...] = ("table", "manual", "endpoint")
 RULE_VERSIONS: tuple[str, ...] = ("1.2.0", "1.3.0", "2.0.1")
 
 

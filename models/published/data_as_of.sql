@@ -5,19 +5,19 @@
 -- underneath, so what readers ask for the time of their data never vanishes.
 with builds as (
 
-    select * from {{ degrade_table('builds') }}
+    select * from {{ source('snapshot', 'builds') }}
 
 ),
 
 switches as (
 
-    select * from {{ degrade_table('switches') }}
+    select * from {{ source('snapshot', 'switches') }}
 
 ),
 
 copies as (
 
-    select * from {{ degrade_table('copies') }}
+    select * from {{ source('snapshot', 'copies') }}
 
 ),
 

@@ -4,13 +4,14 @@
 
 {#- dbt builds it after every test of what it depends on, and skips it when one of them failed. -#}
 -- depends_on: {{ ref('mbp_quotes') }} {{ ref('mbp_markets') }} {{ ref('int_mbp__market_status_intervals') }}
+-- depends_on: {{ source('verification', 'looked_at') }}
 {%- if build_verifies('mbp_quotes') %}
 select
     dataset,
     looked_until as verified_until,
     '{{ rules_checksum('mbp_quotes') }}' as rules_checksum,
     build_id
-from {{ verification_table('looked_at') }}
+from {{ source('verification', 'looked_at') }}
 where dataset = 'mbp_quotes' and build_id = '{{ invocation_id }}'
 {%- elif execute and rows_can_be_replaced() and existing_relation('quotes_verified') %}
 select * from {{ this }}

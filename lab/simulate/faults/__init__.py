@@ -11,7 +11,10 @@ from lab.simulate.faults.domain import domain_faults
 from lab.simulate.faults.editor import Editor
 from lab.simulate.faults.expected import Expectation, expected_findings
 from lab.simulate.faults.model import Fault, RuleFacts
+from mbp.contracts import load_contracts
+from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
+from mbp.core.paths import project_root
 
 # Without a dataset these name the largest log.
 ALIASES = {"cdc_no_loss": "mbp_quotes_cdc_no_loss", "cdc_order": "mbp_quotes_cdc_order"}
@@ -52,10 +55,6 @@ def all_faults(root: Path | None = None) -> dict[str, Fault]:
     Raises:
         MbpError: no project here, or a contract cannot be read.
     """
-    from mbp.contracts import load_contracts
-    from mbp.contracts.rules import all_rules
-    from mbp.core.paths import project_root
-
     return faults_of(all_rules(load_contracts(root or project_root())))
 
 

@@ -19,10 +19,13 @@ from mbp.core.paths import shown
 from mbp.core.reporting.progress import progress
 from mbp.ingest.loading import SourceFacts
 from mbp.ingest.loading.source_facts import source_facts
+from mbp.operate.degrade.snapshot import take
+from mbp.operate.degrade.switch import as_of
 from mbp.operate.project import check_rendered, contracts_of, coverage_of
 from mbp.operate.summary import BuildSummary, Coverage, as_json, count_by_pack
 from mbp.quality.findings import collect
 from mbp.quality.measurable import not_measurable
+from mbp.runs import envelope
 from mbp.runs.artifacts import claim_of_run, read_artifact
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections
 from mbp.runs.control import read_control, warehouse_id
@@ -34,6 +37,7 @@ from mbp.runs.preflight import (
     raw_origin,
     refuse_sample_over_loaded,
 )
+from mbp.runs.source import data_state
 from mbp.warehouse import connect
 
 if TYPE_CHECKING:
@@ -63,8 +67,6 @@ def build(request: BuildRequest) -> BuildSummary:
             dbt could not run at all, or nothing was tested.
     """
     # It builds on this package.
-    from mbp.runs import envelope
-
     started = time.perf_counter()
     root = request.root
     begun = envelope.begin(root)
@@ -138,9 +140,6 @@ def build(request: BuildRequest) -> BuildSummary:
 def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Claim) -> None:
     """What a build of the whole project came to, with the source, run and data that it is of."""
     # They build on this package.
-    from mbp.runs import envelope
-    from mbp.runs.source import data_state
-
     data = identity = None
     try:
         with connect(begun.root, target, read_only=True) as warehouse:
@@ -164,9 +163,6 @@ def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Clai
 def take_snapshot(root: Path, target: str, waived_rules: WaivedRules) -> str:
     """Stores what a green build published, for readers that are degraded later; what came of it."""
     # It reads the run that was just made, with what builds on this module.
-    from mbp.operate.degrade.snapshot import take
-    from mbp.operate.degrade.switch import as_of
-
     started = time.perf_counter()
     try:
         taken = take(root, target, waived_rules)

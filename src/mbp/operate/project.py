@@ -8,6 +8,7 @@ from mbp.contracts import Contract, load_contracts
 from mbp.contracts.rendering.render import CURE, stale_files
 from mbp.core.errors import MbpError
 from mbp.operate.summary import Coverage
+from mbp.quality.coverage.run import measure_project
 
 
 def check_rendered(root: Path) -> None:
@@ -40,8 +41,6 @@ def contracts_of(root: Path) -> list[Contract]:
 
 def coverage_of(root: Path, notes: list[str]) -> Coverage | None:
     """Documentation coverage of the build, or None with the reason added to `notes`."""
-    from mbp.quality.coverage.run import measure_project
-
     try:
         count = measure_project(root).count
     except MbpError as error:

@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -257,9 +257,3 @@ def _read_test(node: Mapping[str, Any], upstream: frozenset[str], dialect: str) 
         severity=str(config.get("severity") or "error").lower(),
         upstream=upstream,
     )
-
-
-def without_tests(project: CompiledProject, excluded: frozenset[str]) -> CompiledProject:
-    """The project less the tests of the given rule ids."""
-    kept = tuple(test for test in project.tests if test.rule_id not in excluded)
-    return replace(project, tests=kept)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mbp.contracts import load_contracts
 from mbp.contracts.registry.documents import git
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
+from mbp.warehouse.relations import LIVE, fingerprint
 
 if TYPE_CHECKING:
     from mbp.warehouse import Warehouse
@@ -91,9 +93,6 @@ def data_state(root: Path, warehouse: Warehouse) -> str:
     # Who only asks for the source needs no engine.
     import duckdb
     import psycopg2
-
-    from mbp.contracts import load_contracts
-    from mbp.warehouse.relations import LIVE, fingerprint
 
     told = hashlib.sha256()
     for contract in sorted(load_contracts(root), key=lambda one: one.dataset):

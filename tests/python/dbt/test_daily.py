@@ -25,7 +25,7 @@ from tests.python.built import Built, copied, judged
 MARK = "select verified_until from verification.quotes_verified"
 # Of the sample: the newest arrival is a moment before midnight, the mark looks back to 22:00.
 SAID_LATER = "2026-01-07 00:10:00+00:00"
-OLD_QUOTE, OTHER_OLD_QUOTE, REPEATED = "q-00005-000005", "q-00005-000004", "q-00005-000006"
+OLD_QUOTE, OTHER_OLD_QUOTE = "q-00005-000005", "q-00005-000004"
 RUNS_LEFT_BEHIND = "2026-01-05 01:00:00+00:00"
 
 

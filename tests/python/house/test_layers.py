@@ -1,64 +1,66 @@
-"""The layers of docs/architecture.md: `make lint` holds them, and would notice who breaks them."""
+"""The layers of the code: each has a README that a newcomer can follow, and the architecture shows all of them."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
+import re
+import tomllib
+from itertools import pairwise
 from pathlib import Path
 
-import pytest
+READ_FIRST = re.compile(r"^\d\. (`[^`]+`(?: and `[^`]+`)*): \S", re.MULTILINE)
+NAME = re.compile(r"`([^`]+)`")
+MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
+EDGE = re.compile(r"^ *(\w+)(?:\[[^]]*])? --> (\w+)", re.MULTILINE)
+MOST_LINES = 40
 
 
-def copy_code(root: Path, folder: Path) -> None:
-    for part in ("src", "lab"):
-        shutil.copytree(root / part, folder / part)
-    shutil.copyfile(root / "pyproject.toml", folder / "pyproject.toml")
+def layers(root: Path) -> list[str]:
+    """Names of the layers, the top one first, as import-linter holds them."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    (contract,) = [one for one in settings["contracts"] if one["type"] == "layers"]
+    assert len(contract["layers"]) > 5
+    return list(contract["layers"])
 
 
-def lint(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{folder / 'src'}{os.pathsep}{folder}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def readmes(root: Path) -> list[Path]:
+    return [
+        *(root / "src/mbp" / layer / "README.md" for layer in layers(root)),
+        root / "lab/README.md",
+    ]
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "broken"),
-    [
-        ("src/mbp/core/files.py", "from mbp.contracts import model", "A layer imports only layers"),
-        ("src/mbp/core/files.py", "def f():\n    import mbp.cli", "A layer imports only layers"),
-        ("src/mbp/quality/drift.py", "import lab.sample", "The product does not import the lab"),
-        ("src/mbp/contracts/model.py", "from mbp.contracts import load", "No cycles"),
-        (
-            "src/mbp/cli/commands/gate.py",
-            "from mbp.cli.commands import load",
-            "A command knows no other command",
-        ),
-    ],
-    ids=["upward", "upward in a function", "lab", "cycle", "siblings"],
-)
-def test_who_breaks_the_layers_is_named(
-    project_root: Path, tmp_path: Path, file: str, line: str, broken: str
-) -> None:
-    copy_code(project_root, tmp_path)
-    path = tmp_path / file
-    path.write_text(f"{path.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
-    finished = lint(tmp_path)
-    assert finished.returncode == 1
-    assert broken in finished.stdout
-    assert "BROKEN" in next(row for row in finished.stdout.splitlines() if row.startswith(broken))
+def missing_files(readme: Path) -> list[str]:
+    """Files that a README names under "Read first" and that do not exist."""
+    _, _, listed = readme.read_text("utf-8").partition("Read first:")
+    return [
+        name
+        for names in READ_FIRST.findall(listed)
+        for name in NAME.findall(names)
+        if not (readme.parent / name).is_file()
+    ]
 
 
-def test_a_new_layer_without_a_place_is_refused(project_root: Path, tmp_path: Path) -> None:
-    copy_code(project_root, tmp_path)
-    (tmp_path / "src/mbp/helpers").mkdir()
-    (tmp_path / "src/mbp/helpers/__init__.py").write_text("")
-    finished = lint(tmp_path)
-    assert finished.returncode == 1
-    assert "helpers" in finished.stdout
+def test_each_layer_says_what_to_read_first(project_root: Path) -> None:
+    for readme in readmes(project_root):
+        text = readme.read_text("utf-8")
+        assert len(text.splitlines()) <= MOST_LINES, readme
+        assert len(READ_FIRST.findall(text.partition("Read first:")[2])) == 5, readme
+        assert not missing_files(readme), readme
+
+
+def test_a_file_that_does_not_exist_is_found(tmp_path: Path) -> None:
+    (tmp_path / "there.py").touch()
+    readme = tmp_path / "README.md"
+    readme.write_text("Read first:\n\n1. `there.py`: this.\n2. `gone.py`: that.\n")
+    assert missing_files(readme) == ["gone.py"]
+
+
+def test_the_architecture_shows_the_layers_in_their_order(project_root: Path) -> None:
+    page = project_root / "docs/architecture.md"
+    section = page.read_text("utf-8").partition("## Layers of the code\n")[2].partition("\n## ")[0]
+    (picture,) = MERMAID.findall(section)
+    names = layers(project_root)
+    arrows = EDGE.findall(picture)
+    assert arrows == [*pairwise(names), ("lab", names[0])]
+    for readme in readmes(project_root):
+        assert f"](../{readme.relative_to(project_root).as_posix()})" in section, readme

@@ -74,7 +74,7 @@ def disarm(root: Path) -> None:
     parent = "and parent.{{ field }} is null"
     edit(
         root,
-        "macros/checks/failing_rows.sql",
+        "macros/tests/failing_rows.sql",
         parent,
         f"{parent} and child.{{{{ field }}}} is null",
     )

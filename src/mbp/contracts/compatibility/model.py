@@ -20,11 +20,6 @@ class Verdict(Enum):
     BREAK = "break"
     UNKNOWN = "unknown"
 
-    @property
-    def safe(self) -> bool:
-        """Only what was shown to hold is safe."""
-        return self is Verdict.OK
-
 
 @dataclass(frozen=True)
 class Kind:

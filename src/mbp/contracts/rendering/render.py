@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mbp.contracts.lint.explain import lint_markdown
 from mbp.contracts.load import load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import check_models, model_path
@@ -52,8 +53,6 @@ def rendered(root: Path) -> dict[str, str]:
         MbpError: the contracts cannot be read, or a contract and its model differ.
     """
     # Lint reads the same contracts: imported late, or the two packages would wait for each other.
-    from mbp.contracts.lint.explain import lint_markdown
-
     contracts = load_contracts(root)
     policy = load_policy(root)
     semantics = load_semantics(root, contracts, policy)

@@ -43,7 +43,6 @@ class Begin:
 class Commit:
     """Its end. After `end_lsn` the next one can begin."""
 
-    commit_lsn: int
     end_lsn: int
 
 
@@ -113,8 +112,8 @@ def decode(payload: bytes) -> Message:
             final, at, _ = reader.numbers(">QqI")
             return Begin(final, at + POSTGRES_EPOCH_MICROSECONDS)
         if kind == "C":
-            _, commit, end, _ = reader.numbers(">BQQq")
-            return Commit(commit, end)
+            _, _, end, _ = reader.numbers(">BQQq")
+            return Commit(end)
         if kind == "R":
             return _relation(reader)
         if kind in "UD":

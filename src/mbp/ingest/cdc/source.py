@@ -288,8 +288,3 @@ def lsn_number(text: str) -> int:
     """'16/B374D848' as a number."""
     high, _, low = text.partition("/")
     return (int(high, 16) << 32) + int(low, 16)
-
-
-def lsn_text(number: int) -> str:
-    """The inverse of `lsn_number`."""
-    return f"{number >> 32:X}/{number & 0xFFFFFFFF:X}"

@@ -17,6 +17,7 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.markdown import inline
 from mbp.core.state import StateFolder
+from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
 from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.measurements import OpenDecision
 from mbp.operate.hooks.outbox import ALERTMANAGER, WEBHOOK, put
@@ -203,8 +204,6 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
 
 def _degrade(warehouse: Warehouse, decision: Decision) -> str:
     """Readers on the snapshot. What keeps them on the live rows is told, and stops nothing else."""
-    from mbp.operate.degrade.switch import as_of, copies, degrade
-
     reason = f"{decision.hook_id}: {decision.kpi_id} off its target"
     try:
         switch = degrade(
@@ -221,8 +220,6 @@ def _degrade(warehouse: Warehouse, decision: Decision) -> str:
 
 
 def _bring_back(warehouse: Warehouse, decision: Decision, now: datetime) -> str:
-    from mbp.operate.degrade.switch import in_force, recover
-
     try:
         switch = recover(
             warehouse,

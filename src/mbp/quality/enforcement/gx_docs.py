@@ -14,7 +14,6 @@ from mbp.quality.masking import mask
 from mbp.quality.relations import Trust
 
 SITE = "contracts"
-DOCS_FOLDER = "gx_docs"
 # Data Docs load styles and scripts from the network; the pages must be readable without.
 EXTERNAL = re.compile(
     r"<(link|script|img)\b[^>]*\b(?:href|src)=[\"']?https?://[^>]*>(?:\s*</script>)?", re.IGNORECASE

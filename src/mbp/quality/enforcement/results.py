@@ -48,13 +48,11 @@ class Check:
     Attributes:
         query: returns the failing rows; None for a check in the engine's own words.
         reason: why the engine has no words of its own for it, or cannot express it at all.
-        expressible: False: the engine is not asked.
     """
 
     rule_id: str
     query: str | None = None
     reason: str = ""
-    expressible: bool = True
 
 
 def complete(

@@ -8,15 +8,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mbp.contracts.gates import GATES
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
+from mbp.quality.privacy.policy import load_policy
+from mbp.quality.privacy.scan import scan_members
 from mbp.release.evidence import archive, dsse
 from mbp.release.evidence.groups import FILE, Group, load_groups
 from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below
 from mbp.release.evidence.manifest import BLOCKS, GROUPS, NAME, STATEMENT, blocks, describe
 from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, relation_path
 from mbp.release.evidence.tables import relation
+from mbp.release.gate.forms import as_markdown
 from mbp.release.gate.report import GateReport
+from mbp.release.gate.run import keep, run_gate
+from mbp.release.signing import sign
+from mbp.release.signing.sshsig import read_envelope
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
@@ -60,9 +67,6 @@ def build(root: Path, gate: str, target: str | None, key: Path | None) -> Pack:
         RefusedError: personal data or a secret in a member.
         MbpError: a group without members, the source changes meanwhile, or something cannot be read or signed.
     """
-    from mbp.release.gate.forms import as_markdown
-    from mbp.release.gate.run import keep, run_gate
-
     report = settled(root, run_gate(root, gate, target))
     keep(root, report)
     return assemble(root, report, as_markdown(report), key)
@@ -170,9 +174,6 @@ def screen(root: Path, members: Mapping[str, bytes]) -> None:
         RefusedError: personal data or a secret is in one.
         MbpError: one could not be looked at.
     """
-    from mbp.quality.privacy.policy import load_policy
-    from mbp.quality.privacy.scan import scan_members
-
     findings = scan_members(sorted(members.items()), load_policy(root))
     if findings:
         raise RefusedError(findings)
@@ -221,14 +222,9 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
 
 
 def _definition(gate: str) -> str:
-    from mbp.contracts.gates import GATES
-
     return GATES[gate]
 
 
 def _signature(stated: bytes, key: Path) -> dsse.Signature:
-    from mbp.release.signing import sign
-    from mbp.release.signing.sshsig import read_envelope
-
     armoured = sign(dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated), key)
     return dsse.Signature(read_envelope(armoured).fingerprint, armoured)

@@ -13,11 +13,21 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.alarm_limits import load_limits
+from mbp.contracts.compatibility.diff import bump_of, demanded_bump, diff, fingerprint
+from mbp.contracts.registry.documents import working
+from mbp.contracts.registry.life import stage
+from mbp.contracts.registry.store import datasets, newest, published
+from mbp.contracts.registry.view import record
+from mbp.contracts.status import matrix, matrix_json
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
+from mbp.core.reporting.chart import Point, line_chart
 from mbp.release.evidence.statement import relation_path, report_path
 from mbp.release.evidence.tables import as_csv, relation
 from mbp.release.gate.report import GateReport
+from mbp.runs.artifacts import read_artifact
+from mbp.runs.dbt_process import target_path
 from mbp.warehouse import Warehouse
 from mbp.warehouse.relations import query
 
@@ -79,9 +89,6 @@ def gate_report(work: Work) -> Members:
 @maker
 def dbt_artifacts(work: Work) -> Members:
     """What dbt left of the build. `dbt docs generate` writes its own results over those of a build before it."""
-    from mbp.runs.artifacts import read_artifact
-    from mbp.runs.dbt_process import target_path
-
     folder = target_path(work.root)
     which = read_artifact(folder, "run_results.json", work.root).get("args", {}).get("which")
     if which != "build":
@@ -103,8 +110,6 @@ def dbt_artifacts(work: Work) -> Members:
 @maker
 def contract_status(work: Work) -> Members:
     """Datasets by packs, as of the day of the decision."""
-    from mbp.contracts.status import matrix, matrix_json
-
     cells = matrix(work.root, work.report.decided_at.date())
     return {"contracts/status.json": matrix_json(cells).encode("utf-8") + b"\n"}
 
@@ -112,9 +117,6 @@ def contract_status(work: Work) -> Members:
 @maker
 def registry_heads(work: Work) -> Members:
     """The newest published version of each dataset."""
-    from mbp.contracts.registry.life import stage
-    from mbp.contracts.registry.store import datasets, newest, published
-
     heads = []
     for dataset in datasets(work.root):
         head = newest(published(work.root, dataset))
@@ -138,9 +140,6 @@ def registry_heads(work: Work) -> Members:
 @maker
 def contract_diffs(work: Work) -> Members:
     """Every change from one published version to the next, and from the newest to the working contract."""
-    from mbp.contracts.registry.documents import working
-    from mbp.contracts.registry.store import published
-
     contracts = working(work.root)
     steps = []
     for dataset in sorted(contracts):
@@ -153,9 +152,6 @@ def contract_diffs(work: Work) -> Members:
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    from mbp.contracts.compatibility.diff import bump_of, demanded_bump, diff, fingerprint
-    from mbp.contracts.registry.view import record
-
     changes = diff(before, after)
     records = [
         {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)} for one in changes
@@ -194,8 +190,6 @@ def watcher_evaluations(work: Work) -> Members:
 @maker
 def slow_traces(work: Work) -> Members:
     """The decisions that a percentile rests on, counted as kpi_decision_latency counts them."""
-    from mbp.contracts.alarm_limits import load_limits
-
     skew = load_limits(work.root).skew_seconds
     columns, rows = query(
         work.warehouse,
@@ -215,8 +209,6 @@ def slow_traces(work: Work) -> Members:
 @maker
 def kpi_charts(work: Work) -> Members:
     """A picture per KPI: `all` where there is that, else the worst of its entities in each window."""
-    from mbp.core.reporting.chart import Point, line_chart
-
     name = "reliability.kpi_windows"
     _, sheet = query(
         work.warehouse,

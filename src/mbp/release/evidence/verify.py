@@ -16,6 +16,7 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.release.evidence import agreement, dsse
+from mbp.release.evidence.archive import safe_name
 from mbp.release.evidence.container import Finding, Opened, first_unequal, open_pack, read_file
 from mbp.release.evidence.demanded import read_definition
 from mbp.release.evidence.manifest import GROUPS, STATEMENT, Manifest
@@ -23,6 +24,7 @@ from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, facts, pa
 from mbp.release.signing import ROLES, AllowedSigners, SignatureRefused
 from mbp.release.signing import verify as verify_signature
 from mbp.release.signing.signers import FILE as SIGNERS
+from mbp.release.signing.sshsig import read_envelope
 
 MOST_TOLD = 5
 
@@ -126,8 +128,6 @@ def _check_words(
 
 def unpack(opened: Opened, folder: Path) -> None:
     """Writes the members whose names are safe into an empty folder."""
-    from mbp.release.evidence.archive import safe_name
-
     for name, content in opened.members.items():
         path = folder / name
         if safe_name(name) and name.startswith("contracts/"):
@@ -273,7 +273,5 @@ def _check_signatures(
 
 def _role(armoured: str, signers: AllowedSigners) -> str:
     """A role of the key: whoever holds one may sign a pack."""
-    from mbp.release.signing.sshsig import read_envelope
-
     signer = signers.of_key(read_envelope(armoured).key)
     return signer.roles[0] if signer else ROLES[0]

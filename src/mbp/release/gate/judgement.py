@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mbp.core.wording import few
+
 # (Context, CheckDefinition); the modules of the rules import this one, so it names neither.
 Judge = Callable[[Any, Any], "Judged"]
 
@@ -76,6 +78,4 @@ def passed(holds: bool, told: str, measured: str = "") -> Judged:
 
 def listed(wrong: list[str], fine: str, measured: str = "") -> Judged:
     """Passes when nothing is wrong; a long list is cut, and says so."""
-    from mbp.core.wording import few
-
     return passed(not wrong, few(wrong) if wrong else fine, measured)

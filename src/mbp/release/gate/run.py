@@ -12,6 +12,7 @@ from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.release.gate.context import Context, given, kept
+from mbp.release.gate.forms import as_markdown
 from mbp.release.gate.judgement import Judged
 from mbp.release.gate.report import CheckResult, GateReport, Verdict
 from mbp.release.gate.rules import RULES
@@ -53,8 +54,6 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
 
 def keep(root: Path, report: GateReport) -> Path:
     """Writes the report into target/evidence, as JSON and as Markdown; the path of the JSON."""
-    from mbp.release.gate.forms import as_markdown
-
     name = f"gate_{report.gate}"
     # The report holds the source that it was judged by: one that differs now voids the evidence.
     source = None

@@ -17,6 +17,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.release.gate.context import Context
 from mbp.release.gate.report import GateReport
+from mbp.release.gate.run import run_gate
 from mbp.release.report import project
 from mbp.release.report.facts import NOT_MEASURED, UNREADABLE, Absence, Facts, MeasurementFacts
 from mbp.release.report.trends import watch_facts
@@ -37,8 +38,6 @@ def collect(root: Path, gate: str, target: str | None, page: Path) -> Facts:
     Raises:
         MbpError: unknown target.
     """
-    from mbp.release.gate.run import run_gate
-
     return facts(root, gate, target, page, lambda: run_gate(root, gate, target))
 
 

@@ -8,8 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.compatibility.diff import diff
+from mbp.contracts.exercises import load_exercises
+from mbp.contracts.hook_policy import load_hooks
+from mbp.contracts.registry.documents import working
+from mbp.contracts.registry.life import stage
+from mbp.contracts.registry.store import datasets, newest, published
+from mbp.contracts.status import matrix
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
+from mbp.quality.coverage.measure import Count
+from mbp.quality.coverage.run import judge, measure_project
+from mbp.quality.monitor import view
 from mbp.release.report.facts import (
     NOT_MEASURED,
     OTHER_FORM,
@@ -25,6 +35,7 @@ from mbp.release.report.facts import (
     WaiverFacts,
     WaiversFacts,
 )
+from mbp.release.waivers.check import valid_waivers
 from mbp.runs import envelope
 from mbp.runs import exercise_report as evidence
 from mbp.runs.claims import Objection, whole_text
@@ -43,8 +54,6 @@ def packs(root: Path) -> tuple[PackFacts, ...]:
     Raises:
         MbpError: contracts cannot be read, or there is none.
     """
-    from mbp.contracts.status import matrix
-
     return tuple(PackFacts(one.dataset, one.pack, one.missing) for one in matrix(root))
 
 
@@ -54,11 +63,6 @@ def registry(root: Path) -> tuple[VersionFacts, ...]:
     Raises:
         MbpError: a file of the registry or a contract cannot be read, or nothing is published.
     """
-    from mbp.contracts.compatibility.diff import diff
-    from mbp.contracts.registry.documents import working
-    from mbp.contracts.registry.life import stage
-    from mbp.contracts.registry.store import datasets, newest, published
-
     names = datasets(root)
     found: list[VersionFacts] = []
     ahead: list[VersionFacts] = []
@@ -129,8 +133,6 @@ def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
     Raises:
         MbpError: nothing was recorded, or no warehouse.
     """
-    from mbp.quality.monitor import view
-
     try:
         found = view.history(root, target, None, RUNS)
     except MbpError as error:
@@ -160,8 +162,6 @@ def coverage(root: Path) -> CoverageFacts:
     Raises:
         MbpError: no artifacts, or older ones than the build.
     """
-    from mbp.quality.coverage.measure import Count
-    from mbp.quality.coverage.run import judge, measure_project
 
     def part(name: str, count: Count) -> CoveragePart:
         return CoveragePart(
@@ -185,9 +185,6 @@ def exercises(root: Path, source: str | None) -> tuple[ExerciseFacts, ...]:
     Raises:
         MbpError: none ever ran, or the file of exercises or the evidence cannot be read.
     """
-    from mbp.contracts.exercises import load_exercises
-    from mbp.contracts.hook_policy import load_hooks
-
     found = envelope.read(root, evidence.NAME)
     try:
         ran = {name: _ran(one, source) for name, one in evidence.runs(found).items()}
@@ -224,8 +221,6 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
     Raises:
         MbpError: what they are judged by cannot be read.
     """
-    from mbp.release.waivers.check import valid_waivers
-
     found = valid_waivers(root, now)
     told = {finding for one in found.judged for finding in one.findings}
     return WaiversFacts(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from mbp.contracts.kpi_targets import COMPARISONS, on_target
 from mbp.contracts.sheet import WHOLE, Kpi
+from mbp.operate.hooks import status as screen
 from mbp.operate.hooks.actions import CDC_LAG
 from mbp.operate.hooks.measurements import Measurement
+from mbp.operate.hooks.watch import look
 from mbp.release.report.facts import (
     AlarmFacts,
     KpiFacts,
@@ -35,9 +37,6 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
     Raises:
         MbpError: policy, alarms or warehouse cannot be used.
     """
-    from mbp.operate.hooks import status as screen
-    from mbp.operate.hooks.watch import look
-
     seen = look(root, target)
     shown = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
     lag = seen.policy.sheet.kpis.get(CDC_LAG)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mbp.contracts.registry.check import Checked
 from mbp.contracts.registry.run import check_all, forbidden
+from mbp.release.waivers import valid_waivers
 
 
 def check_waived(
@@ -24,7 +25,5 @@ def check_waived(
     found = check_all(root, names, ref, today=today)
     if not any(judged.blocks for one in found for judged in one.judged):
         return found
-    from mbp.release.waivers import valid_waivers
-
     waivers = valid_waivers(root, now, changes=forbidden(found))
     return check_all(root, names, ref, today=today, waiver_of=waivers.for_change)

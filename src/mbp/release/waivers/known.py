@@ -10,8 +10,11 @@ from pathlib import Path
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts import all_rules, load_contracts
+from mbp.contracts.exercises import FILE, SCHEMA
 from mbp.contracts.gates import GATES, load_gate
 from mbp.contracts.policy import load_policy
+from mbp.contracts.registry.run import check_all, forbidden
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import load
 from mbp.runs import envelope
@@ -57,8 +60,6 @@ class Known:
         """
         if self.given_changes is not None:
             return self.given_changes
-        from mbp.contracts.registry.run import check_all, forbidden
-
         return forbidden(check_all(self.root, [], None, today=datetime.now(UTC).date()))
 
     @cached_property
@@ -68,8 +69,6 @@ class Known:
         Raises:
             MbpError: the contracts cannot be read.
         """
-        from mbp.contracts import all_rules, load_contracts
-
         return {one.id for one in all_rules(load_contracts(self.root))}
 
     @cached_property
@@ -88,8 +87,6 @@ class Known:
         Raises:
             MbpError: the file of the exercises is missing or wrong.
         """
-        from mbp.contracts.exercises import FILE, SCHEMA
-
         document = load(self.root / FILE, shown_as=FILE)
         value = check(document, Draft201909Validator(SCHEMA), FILE)
         return {one["id"] for one in value["exercises"]}

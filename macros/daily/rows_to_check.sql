@@ -29,9 +29,6 @@
     {%- elif family in sliced_families() -%}
         {#- Of quotes there is one reference: to their market. #}
         {%- set markets = ref('mbp_markets') if family == 'foreign_key' and is_daily() and relation.identifier == 'mbp_quotes' else none -%}
-        {%- if not is_daily() and counted(relation, model) == 0 -%}
-            {{- return('(select * from ' ~ relation ~ ' where 1 = 0) as counted_in_one_scan') -}}
-        {%- endif -%}
         {{- return(rows_to_check(relation, markets) | string) -}}
     {%- endif -%}
     {{- return(relation) -}}
