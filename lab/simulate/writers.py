@@ -19,8 +19,8 @@ from lab.simulate import schema
 from mbp.core.errors import MbpError
 
 AFTER_BUILD = "after_build.sql"
-# Written by hand beside the committed sample; survives when the sample is made again.
-KEPT = ("_sample__seeds.yml",)
+# Rendered beside the committed sample; survives when the sample is made again.
+KEPT = ("_sample__seeds.gen.yml",)
 CSV_NAMES = tuple(f"{schema.seed_name(table)}.csv" for table in schema.TABLES)
 PART = re.compile(r"part-\d{5}\.parquet")
 PARQUET_ROWS_PER_GROUP = 122_880

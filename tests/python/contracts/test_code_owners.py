@@ -44,7 +44,7 @@ def test_the_files_of_each_dataset_lead_to_its_owner(project_root: Path) -> None
             if rule.singular:
                 named = asked(text, f"tests/dbt/singular/{rule.test}.sql")
                 assert {handles[contract.owner], handles[rule.owner]} == set(named)
-        for shared in ("docs/reference/rules.md", "models/marts/mbp/_mbp__models.yml"):
+        for shared in ("docs/reference/rules.md", "models/marts/mbp/_mbp__models.gen.yml"):
             assert handles[contract.owner] in asked(text, shared)
 
 

@@ -18,7 +18,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MBP_RAW", raising=False)
     sample = tmp_path / "seeds" / "sample"
     sample.mkdir(parents=True)
-    (sample / "_sample__seeds.yml").write_text(PROPERTIES)
+    (sample / "_sample__seeds.gen.yml").write_text(PROPERTIES)
     for name in ("raw_mbp__markets", "raw_mbp__quotes"):
         (sample / f"{name}.csv").write_text("id\n1\n")
     return tmp_path
@@ -33,7 +33,7 @@ def test_a_missing_seed_is_named_with_the_line_that_wants_it(root: Path) -> None
     with pytest.raises(MbpError) as caught:
         check_seeds(root)
     assert str(caught.value) == (
-        "seeds/sample/_sample__seeds.yml:5: the seed 'raw_mbp__quotes' has no file"
+        "seeds/sample/_sample__seeds.gen.yml:5: the seed 'raw_mbp__quotes' has no file"
         " seeds/sample/raw_mbp__quotes.csv. Cure: restore it from git or run `mbp simulate`"
     )
 
@@ -48,13 +48,13 @@ def test_an_empty_seed_file_is_refused(root: Path) -> None:
     "text", ["- a\n", "seeds: all\n", "seeds:\n  - raw\n", "seeds:\n  - name:\n"]
 )
 def test_properties_of_another_shape_are_refused(root: Path, text: str) -> None:
-    (root / "seeds/sample/_sample__seeds.yml").write_text(text)
+    (root / "seeds/sample/_sample__seeds.gen.yml").write_text(text)
     with pytest.raises(MbpError, match="expected a mapping with a list `seeds`"):
         check_seeds(root)
 
 
 def test_no_seed_at_all_is_nothing_checked(root: Path) -> None:
-    (root / "seeds/sample/_sample__seeds.yml").unlink()
+    (root / "seeds/sample/_sample__seeds.gen.yml").unlink()
     with pytest.raises(MbpError, match="nothing checked"):
         check_seeds(root)
 

@@ -38,7 +38,7 @@ def refusal(root: Path, **options: Any) -> str:
 
 
 def test_a_stale_rendered_file(root: Path) -> None:
-    name = "models/marts/mbp/_mbp__models.yml"
+    name = "models/marts/mbp/_mbp__models.gen.yml"
     (root / name).write_text((root / name).read_text() + "# changed by hand\n")
     told = refusal(root)
     assert told.startswith(f"{name}: differs from the contracts. Cure: run `mbp contracts render`")
@@ -47,7 +47,7 @@ def test_a_stale_rendered_file(root: Path) -> None:
 def test_a_missing_seed(root: Path) -> None:
     (root / "seeds/sample/raw_mbp__quotes.csv").unlink()
     told = refusal(root)
-    assert told.startswith("seeds/sample/_sample__seeds.yml:")
+    assert told.startswith("seeds/sample/_sample__seeds.gen.yml:")
     assert "has no file seeds/sample/raw_mbp__quotes.csv" in told
 
 

@@ -14,6 +14,7 @@ from mbp.contracts.load import load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
+from mbp.contracts.raw_columns import telemetry
 from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
 from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
 from mbp.contracts.rendering.reference import (
@@ -24,15 +25,25 @@ from mbp.contracts.rendering.reference import (
     sheet_csv,
 )
 from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
-from mbp.contracts.rendering.sources import sources_yaml
+from mbp.contracts.rendering.sources import (
+    change_log_sources_yaml,
+    latest_yaml,
+    seeds_yaml,
+    staging_yaml,
+    telemetry_sources_yaml,
+)
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet
 from mbp.core.files import stale, write_stale
 
-MODELS_FILE = "models/marts/mbp/_mbp__models.yml"
-SOURCES_FILE = "models/sources/_raw_mbp__sources.yml"
-SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.yml"
+MODELS_FILE = "models/marts/mbp/_mbp__models.gen.yml"
+SOURCES_FILE = "models/sources/_raw_mbp__sources.gen.yml"
+TELEMETRY_SOURCES_FILE = "models/sources/_raw_ops__sources.gen.yml"
+STAGING_FILE = "models/staging/mbp/_mbp_staging__models.gen.yml"
+LATEST_FILE = "models/intermediate/_intermediate__latest.gen.yml"
+SEEDS_FILE = "seeds/sample/_sample__seeds.gen.yml"
+SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.gen.yml"
 COLUMNS_FILE = "docs/dbt/columns.md"
 RULES_FILE = "docs/reference/rules.md"
 RULES_SEED = "seeds/reference/quality_rules.csv"
@@ -41,7 +52,7 @@ SHEET_SEED = "seeds/reference/measurement_sheet.csv"
 PARAMETERS_SEED = "seeds/reference/measurement_parameters.csv"
 HORIZONS_SEED = "seeds/reference/calibration_horizons.csv"
 METRICS_REFERENCE = "docs/reference/metrics.md"
-METRICS_FILE = "models/semantic/_semantic__metrics.yml"
+METRICS_FILE = "models/semantic/_semantic__metrics.gen.yml"
 LINT_FILE = "docs/reference/lint.md"
 CURE = "run `mbp contracts render` and commit the result"
 
@@ -59,6 +70,7 @@ def rendered(root: Path) -> dict[str, str]:
     sheet = load_sheet(root, policy)
     check_models(root, contracts)
     rules = all_rules(contracts)
+    collected = telemetry(root)
     measured = {metric.dataset for metric in semantics.metrics}
     return {
         COLUMNS_FILE: columns_markdown(contracts),
@@ -67,7 +79,11 @@ def rendered(root: Path) -> dict[str, str]:
         MODELS_FILE: models_yaml(
             contracts, _incremental(root, contracts), measured, policy.nightly
         ),
-        SOURCES_FILE: sources_yaml(contracts),
+        SOURCES_FILE: change_log_sources_yaml(contracts),
+        TELEMETRY_SOURCES_FILE: telemetry_sources_yaml(collected),
+        SEEDS_FILE: seeds_yaml(contracts, collected),
+        STAGING_FILE: staging_yaml(contracts),
+        LATEST_FILE: latest_yaml(contracts),
         RULES_SEED: rules_csv(rules),
         MONITOR_SEED: monitor_csv(policy),
         SHEET_SEED: sheet_csv(sheet),

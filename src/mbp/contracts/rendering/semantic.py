@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbp.contracts.rendering.docs import MARK
-from mbp.contracts.rendering.models import HEADER
-from mbp.contracts.rendering.yaml_text import yaml_text
+from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 from mbp.contracts.semantics import METRICS, Metric, Semantics
 from mbp.contracts.sheet import SHEET, WORST_WINDOW, Kpi, Sheet
 from mbp.core.markdown import cell
@@ -78,7 +77,7 @@ def semantic_metrics(semantics: Semantics, sheet: Sheet) -> tuple[SemanticMetric
 
 
 def metrics_yaml(semantics: Semantics, sheet: Sheet) -> str:
-    """models/semantic/_semantic__metrics.yml."""
+    """models/semantic/_semantic__metrics.gen.yml."""
     metrics = [
         rendered
         for metric in semantic_metrics(semantics, sheet)

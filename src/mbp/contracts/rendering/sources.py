@@ -1,68 +1,151 @@
-"""The change logs of the public datasets, as dbt sources."""
+"""The way from the raw tables to the latest state, as dbt properties: sources, seeds, staging, intermediate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mbp.contracts.model import Contract, ServiceLevel
-from mbp.contracts.rendering.models import HEADER, doc_name
-from mbp.contracts.rendering.yaml_text import yaml_text
+from mbp.contracts.raw_columns import (
+    CHANGE_LOG,
+    RawColumn,
+    RawTable,
+    change_logs,
+    own_columns,
+    row_noun,
+    short_name,
+)
+from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 from mbp.core.errors import MbpError
 
-PREFIX = "mbp_"
-# Column of the change log -> its doc block in docs/dbt/change_log.md.
-LOG_COLUMNS = {
-    "__op": "change_log__op",
-    "__deleted": "change_log__deleted",
-    "__source_ts_ms": "change_log__source_ts_ms",
-    "__source_lsn": "change_log__source_lsn",
-    "_loaded_at": "change_log__loaded_at",
-}
 PERIODS = (("day", 86400), ("hour", 3600), ("minute", 60))
-# The committed sample and loaded data live apart: see macros/engine/raw_log.sql.
-SCHEMA = "{{ 'sample_mbp' if env_var('MBP_RAW', 'sample') == 'sample' else 'raw_mbp' }}"
+SOURCES = {
+    "mbp": "Append-only change logs of the market's own tables, in Debezium's flattened shape.",
+    "ops": "Telemetry as it was collected; spans, web vitals, the audit log, sampled log lines, check results.",
+}
+# How macros/checks/change_log_columns.sql types and names the change log: column -> doc block.
+STAGED = {
+    "change_operation": "change_log__op",
+    "is_deleted": "change_log__is_deleted",
+    "log_position": "change_log__source_lsn",
+    "committed_at": "change_log__committed_at",
+    "loaded_at": "change_log__loaded_at",
+}
+LATEST = ("is_deleted", "log_position", "loaded_at")
+SEED_TYPES = {"text": "varchar"}
 
 
-def sources_yaml(contracts: Sequence[Contract]) -> str:
-    """models/sources/_raw_mbp__sources.yml."""
+def change_log_sources_yaml(contracts: Sequence[Contract]) -> str:
+    """models/sources/_raw_mbp__sources.gen.yml.
+
+    Raises:
+        MbpError: a freshness without a half in whole minutes.
+    """
+    tables = [
+        _source_table(table, contract.service_level("freshness"), contract)
+        for table, contract in zip(change_logs(contracts), contracts, strict=True)
+    ]
+    return _sources_yaml("mbp", tables)
+
+
+def telemetry_sources_yaml(tables: Iterable[RawTable]) -> str:
+    """models/sources/_raw_ops__sources.gen.yml."""
+    return _sources_yaml("ops", [_source_table(table) for table in tables])
+
+
+def seeds_yaml(contracts: Sequence[Contract], telemetry: Iterable[RawTable]) -> str:
+    """seeds/sample/_sample__seeds.gen.yml; types are given, so that no engine guesses them."""
+    seeds = [
+        {
+            "name": f"raw_{family}__{table.name}",
+            "description": f"The committed sample. {table.description}",
+            "config": {
+                "schema": f"sample_{family}",
+                "alias": table.name,
+                "tags": ["raw"],
+                "column_types": {
+                    column.name: SEED_TYPES.get(column.type, column.type)
+                    for column in table.columns
+                },
+            },
+            "columns": [_column(column.name, column.doc) for column in table.columns],
+        }
+        for family, tables in (("mbp", change_logs(contracts)), ("ops", telemetry))
+        for table in tables
+    ]
+    return HEADER + yaml_text({"version": 2, "seeds": seeds})
+
+
+def staging_yaml(contracts: Sequence[Contract]) -> str:
+    """models/staging/mbp/_mbp_staging__models.gen.yml."""
+    models = [
+        {
+            "name": f"stg_mbp__{short_name(contract)}",
+            "description": f"One row per delivered change of {row_noun(contract)}, typed; "
+            "redeliveries are still in it.",
+            "columns": _columns(own_columns(contract), STAGED),
+        }
+        for contract in contracts
+    ]
+    return HEADER + yaml_text({"version": 2, "models": models})
+
+
+def latest_yaml(contracts: Sequence[Contract]) -> str:
+    """models/intermediate/_intermediate__latest.gen.yml."""
+    models = [
+        {
+            "name": f"int_mbp__{short_name(contract)}_latest",
+            "description": f"One row per key of {short_name(contract)}, with the change in force; a deleted "
+            "row stays as a tombstone, so that an older change arriving late cannot bring it back.",
+            "columns": _columns(own_columns(contract), LATEST),
+        }
+        for contract in contracts
+    ]
+    return HEADER + yaml_text({"version": 2, "models": models})
+
+
+def _sources_yaml(family: str, tables: list[dict[str, Any]]) -> str:
     source = {
-        "name": "raw_mbp",
-        "description": "Append-only change logs of the market's own tables, "
-        "in Debezium's flattened shape.",
-        "schema": SCHEMA,
+        "name": f"raw_{family}",
+        "description": SOURCES[family],
+        # The committed sample and loaded data live apart: see macros/engine/raw_log.sql.
+        "schema": f"{{{{ 'sample_{family}' if env_var('MBP_RAW', 'sample') == 'sample' "
+        f"else 'raw_{family}' }}}}",
         "loader": "CDC, mbp load or the committed sample",
         "config": {
-            "loaded_at_field": "_loaded_at",
+            "loaded_at_field": CHANGE_LOG[-1].name,
             "tags": ["raw"],
             "meta": {"owner": "DATA"},
         },
-        "tables": [_table(contract) for contract in contracts],
+        "tables": tables,
     }
     return HEADER + yaml_text({"version": 2, "sources": [source]})
 
 
-def _table(contract: Contract) -> dict[str, Any]:
-    columns = {column.name: doc_name(contract.dataset, column.name) for column in contract.columns}
-    table: dict[str, Any] = {
-        "name": contract.dataset.removeprefix(PREFIX),
-        "description": f"One row per change of {_with_article(contract.grain)} (or per row of a "
-        "snapshot), in the order of arrival.",
-    }
-    freshness = contract.service_level("freshness")
-    if freshness:
-        table["config"] = {"freshness": _freshness(freshness, contract)}
-    table["columns"] = [
-        {"name": name, "description": f"{{{{ doc('{block}') }}}}"}
-        for name, block in {**columns, **LOG_COLUMNS}.items()
+def _source_table(
+    table: RawTable, freshness: ServiceLevel | None = None, contract: Contract | None = None
+) -> dict[str, Any]:
+    rendered: dict[str, Any] = {"name": table.name, "description": table.description}
+    if freshness and contract:
+        rendered["config"] = {"freshness": _freshness(freshness, contract)}
+    rendered["columns"] = [
+        _column(column.name, column.doc, column.classification) for column in table.columns
     ]
-    return table
+    return rendered
 
 
-def _with_article(grain: str) -> str:
-    """`One row per market` -> `a market`."""
-    noun = grain.removeprefix("One row per ")
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+def _columns(own: Iterable[RawColumn], staged: Iterable[str]) -> list[dict[str, Any]]:
+    return [
+        *(_column(column.name, column.doc) for column in own),
+        *(_column(name, STAGED[name]) for name in staged),
+    ]
+
+
+def _column(name: str, doc: str, classification: str | None = None) -> dict[str, Any]:
+    column: dict[str, Any] = {"name": name, "description": f"{{{{ doc('{doc}') }}}}"}
+    if classification:
+        column["config"] = {"meta": {"classification": classification}}
+    return column
 
 
 def _freshness(promise: ServiceLevel, contract: Contract) -> dict[str, Any]:

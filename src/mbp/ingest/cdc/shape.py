@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from mbp.contracts.raw_columns import CHANGE_LOG
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.pgoutput import UNCHANGED, Change, Relation, Value
-from mbp.ingest.raw_tables import CHANGE_LOG_COLUMNS
 
 # Types of the source that a column of the raw table may come from, by their object identifiers.
 FITTING = {
@@ -23,7 +23,7 @@ BREAK = "data_contract_break"
 
 def own_columns(columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """The columns of a raw table that come from the source."""
-    return list(columns[: -len(CHANGE_LOG_COLUMNS)])
+    return list(columns[: -len(CHANGE_LOG)])
 
 
 def demand_fit(relation: Relation, columns: Sequence[tuple[str, str]]) -> list[str]:

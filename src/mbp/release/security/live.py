@@ -12,8 +12,9 @@ from typing import Any
 
 import psycopg2
 
+from mbp.contracts.raw_columns import CHANGE_LOG
 from mbp.core.errors import MbpError
-from mbp.ingest.raw_tables import CHANGE_LOG_COLUMNS, raw_tables
+from mbp.ingest.raw_tables import raw_tables
 from mbp.release.security.grants import Grants, Query, read_grants
 from mbp.release.security.least_privilege import compare
 from mbp.release.security.policy import SecurityPolicy
@@ -109,7 +110,7 @@ def started(root: Path, say: Callable[[str], None]) -> Iterator[Sides]:
     from mbp.ingest.initialise import TRANSFORMER, initialise
     from mbp.warehouse.server import PostgresServer
 
-    own = [name for name, _ in CHANGE_LOG_COLUMNS]
+    own = [column.name for column in CHANGE_LOG]
     columns = {
         name.removeprefix("mbp."): [column for column in listed if column[0] not in own]
         for name, listed in raw_tables(root).items()

@@ -75,10 +75,10 @@ def test_an_earlier_simulation_is_replaced_and_handwork_kept(tmp_path: Path) -> 
     folder = tmp_path / "out"
     run.simulate(SMALL, file_format="parquet", output=folder)
     assert "mbp.quotes" in names(folder)
-    (folder / "_sample__seeds.yml").write_text("version: 2\n")
+    (folder / "_sample__seeds.gen.yml").write_text("version: 2\n")
     run.simulate(SMALL, output=folder)
-    assert names(folder) == sorted([*writers.CSV_NAMES, "_sample__seeds.yml"])
-    assert (folder / "_sample__seeds.yml").read_text() == "version: 2\n"
+    assert names(folder) == sorted([*writers.CSV_NAMES, "_sample__seeds.gen.yml"])
+    assert (folder / "_sample__seeds.gen.yml").read_text() == "version: 2\n"
     assert names(tmp_path) == ["out"], "nothing temporary stays"
 
 
