@@ -19,13 +19,13 @@ from mbp.core.schema_check import as_json, did_you_mean, violations
 from mbp.core.yaml_io import line_of, plain
 
 LIST = "exceptions"
-TEXT = {"type": "string", "minLength": 1}
+SOME_TEXT = {"type": "string", "minLength": 1}
 DAY = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 KEYS: Mapping[str, Any] = {
-    "code": TEXT,
-    "object": TEXT,
-    "owner": TEXT,
-    "reason": TEXT,
+    "code": SOME_TEXT,
+    "object": SOME_TEXT,
+    "owner": SOME_TEXT,
+    "reason": SOME_TEXT,
     "until": DAY,
 }
 # The list in the schema of its file: `read_exceptions` checks the entries.

@@ -11,7 +11,13 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
-from mbp.contracts.exceptions import LIST, TEXT, AllowedException, read_exceptions, refuse_old_keys
+from mbp.contracts.exceptions import (
+    LIST,
+    SOME_TEXT,
+    AllowedException,
+    read_exceptions,
+    refuse_old_keys,
+)
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import check, did_you_mean
@@ -30,6 +36,7 @@ DIMENSIONS = (
 CADENCES = ("daily", "nightly")
 # Projects (and copies of them) whose files are kept as read, by their content.
 KEPT = 8
+TEXT = SOME_TEXT
 # Code of an exception for a node of dbt, or a rule, that a run need not cover to count for the whole project.
 NOT_DEMANDED = "not_demanded"
 

@@ -11,15 +11,14 @@ from jsonschema import Draft201909Validator
 from mbp.contracts.compatibility.shape import Policy as Columns
 from mbp.contracts.exceptions import (
     LIST,
-    TEXT,
     AllowedException,
     demand_objects,
     read_exceptions,
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as ENTRIES
+from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.policy import Policy as QualityPolicy
-from mbp.contracts.policy import closed
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.schema_check import check, did_you_mean

@@ -11,14 +11,13 @@ from jsonschema import Draft201909Validator
 
 from mbp.contracts.exceptions import (
     LIST,
-    TEXT,
     AllowedException,
     demand_objects,
     read_exceptions,
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
-from mbp.contracts.policy import closed
+from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.policy import load_policy as load_quality_policy
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
