@@ -12,7 +12,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mbp.contracts.policy import POLICY
+from mbp.contracts.exceptions import LIST
+from mbp.contracts.policy import NOT_DEMANDED, POLICY
 from mbp.operate.degrade.snapshot import take
 from mbp.operate.hooks.collect import collect
 from mbp.operate.hooks.to_cover import Collected
@@ -184,11 +185,12 @@ def _excuse_seeds(world: World) -> None:
     path = world.root / POLICY
     document = yaml.load(path.read_text(encoding="utf-8"))
     until = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
-    document["not_demanded"] = [
+    document[LIST] += [
         {
-            "node": name,
-            "reason": "the exercise fills it",
+            "code": NOT_DEMANDED,
+            "object": name,
             "owner": next(iter(document["owners"])),
+            "reason": "the exercise fills it",
             "until": until,
         }
         for name in sorted(seeds | tests)

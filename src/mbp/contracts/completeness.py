@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
-from mbp.contracts.policy import FamilyException, Policy
+from mbp.contracts.exceptions import exception_findings
+from mbp.contracts.policy import Policy
+from mbp.core.reporting import Finding
 
 COMPLETE_STATUS = "active"
 PROMISES = ("freshness", "latency", "completeness", "retention")
@@ -33,13 +35,24 @@ def missing_families(families: Collection[str], dataset: str, policy: Policy) ->
             yield family
 
 
-def ended_exceptions(
-    families: Collection[str], dataset: str, policy: Policy
-) -> Iterator[FamilyException]:
-    """Exceptions of the dataset for families that it carries by now."""
-    for exception in policy.exceptions:
-        if exception.dataset == dataset and exception.family in families:
-            yield exception
+def exception_problems(
+    families: Mapping[str, Collection[str]],
+    policy: Policy,
+    today: date,
+    unread: Collection[str] = (),
+) -> Iterator[Finding]:
+    """Exceptions of the policy that expired, are of no dataset, or are of a family that the dataset carries.
+
+    Args:
+        families: dataset -> the families of its rules.
+        unread: datasets whose contract cannot be read: their exceptions count as used.
+    """
+    entries = policy.family_exceptions
+    used = {one.key for one in entries if one.code not in families.get(one.object, ())}
+    yield from exception_findings(entries, today, used=used, objects={*families, *unread})
+    # Only a manifest knows the nodes: `mbp.runs.whole` judges those.
+    others = [one for one in policy.exceptions if one not in entries]
+    yield from exception_findings(others, today)
 
 
 def furthest_expiry(policy: Policy, today: date) -> date:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from mbp.contracts.exceptions import demand_objects
 from mbp.contracts.model import Contract, Rule
 from mbp.contracts.plain_text import demand_plain_text
-from mbp.contracts.policy import KEPT, Policy, policy_of, policy_text
+from mbp.contracts.policy import KEPT, policy_of, policy_text
 from mbp.contracts.quality import check_columns, explicit_rules
 from mbp.contracts.reading import Place, contract_of
 from mbp.contracts.rules import derived_rules
@@ -49,7 +50,7 @@ def _contracts(texts: tuple[tuple[str, str], ...], policy: str) -> tuple[Contrac
     rules = [rule for contract in contracts for rule in contract.rules]
     _unique(rules, contracts)
     check_columns(rules, by_dataset)
-    _exceptions_apply(held_to, by_dataset)
+    demand_objects(held_to.family_exceptions, by_dataset)
     return tuple(sorted(contracts, key=lambda contract: contract.dataset))
 
 
@@ -117,15 +118,4 @@ def _singular_tests_exist(rules: list[Rule], root: Path) -> None:
                 path=rule.path,
                 line=rule.line,
                 cure="write the test or correct its name",
-            )
-
-
-def _exceptions_apply(policy: Policy, contracts: dict[str, Contract]) -> None:
-    for exception in policy.exceptions:
-        if exception.dataset not in contracts:
-            raise MbpError(
-                f"an exception for the unknown dataset {exception.dataset!r}",
-                path=policy.path,
-                line=exception.line,
-                cure="remove it or correct its name",
             )

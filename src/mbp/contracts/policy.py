@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -11,6 +11,14 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.exceptions import (
+    LIST,
+    SOME_TEXT,
+    AllowedException,
+    read_exceptions,
+    refuse_old_keys,
+)
+from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import check, did_you_mean
 from mbp.core.yaml_io import line_of, loads, read
@@ -28,7 +36,9 @@ DIMENSIONS = (
 CADENCES = ("daily", "nightly")
 # Projects (and copies of them) whose files are kept as read, by their content.
 KEPT = 8
-TEXT = {"type": "string", "minLength": 1}
+TEXT = SOME_TEXT
+# Code of an exception for a node of dbt, or a rule, that a run need not cover to count for the whole project.
+NOT_DEMANDED = "not_demanded"
 
 
 def closed(properties: Mapping[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -82,28 +92,14 @@ SCHEMA = closed(
             ),
         },
         "required_families": {"type": "array", "minItems": 1, "items": TEXT},
-        "exceptions": {
-            "type": "array",
-            "items": closed({"dataset": TEXT, "family": TEXT, "reason": TEXT}),
-        },
+        LIST: EXCEPTIONS,
         "owners": {
             "type": "object",
             "minProperties": 1,
             "additionalProperties": closed({"name": TEXT, "channel": TEXT}),
         },
-        "not_demanded": {
-            "type": "array",
-            "items": closed(
-                {
-                    "node": TEXT,
-                    "reason": TEXT,
-                    "owner": TEXT,
-                    "until": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
-                }
-            ),
-        },
     },
-    optional=("exceptions", "not_demanded"),
+    optional=(LIST,),
 )
 
 
@@ -122,36 +118,12 @@ class Family:
 
 
 @dataclass(frozen=True)
-class FamilyException:
-    """Why one dataset does not carry a family that every other one must."""
-
-    dataset: str
-    family: str
-    reason: str
-    line: int | None
-
-
-@dataclass(frozen=True)
-class NotDemanded:
-    """A node of dbt, or a rule, that a run need not cover to count for the whole project, and why.
-
-    Attributes:
-        node: dbt's unique id, or the id of a rule.
-        until: the last day on which it is left out.
-    """
-
-    node: str
-    reason: str
-    owner: str
-    until: date
-
-
-@dataclass(frozen=True)
 class Policy:
     """The policy as read.
 
     Attributes:
         max_days_ahead: a warning may not expire later than that many days from today.
+        exceptions: of datasets from families, and of what a run need not cover (`NOT_DEMANDED`).
         monitor: parameter -> value, for the models that watch results and arrivals.
         owners: team -> name for people.
     """
@@ -163,14 +135,22 @@ class Policy:
     monitor: Mapping[str, float]
     families: Mapping[str, Family]
     required_families: tuple[str, ...]
-    exceptions: tuple[FamilyException, ...]
+    exceptions: tuple[AllowedException, ...]
     owners: Mapping[str, str]
-    not_demanded: tuple[NotDemanded, ...] = ()
     path: str = POLICY
 
     def excused(self, today: date) -> dict[str, str]:
         """Nodes and rules that a run need not cover on that day -> why."""
-        return {one.node: one.reason for one in self.not_demanded if today <= one.until}
+        return {
+            entry.object: entry.reason
+            for entry in self.exceptions
+            if entry.code == NOT_DEMANDED and not entry.expired(today)
+        }
+
+    @property
+    def family_exceptions(self) -> tuple[AllowedException, ...]:
+        """Those that free a dataset of a family."""
+        return tuple(entry for entry in self.exceptions if entry.code != NOT_DEMANDED)
 
     @property
     def nightly(self) -> dict[str, str]:
@@ -181,12 +161,9 @@ class Policy:
             if family.nightly_because is not None
         }
 
-    def excepted(self, dataset: str, family: str) -> FamilyException | None:
-        """The exception that frees the dataset of the family."""
-        for exception in self.exceptions:
-            if (exception.dataset, exception.family) == (dataset, family):
-                return exception
-        return None
+    def excepted(self, dataset: str, family: str) -> bool:
+        """An exception frees the dataset of the family."""
+        return any(entry.key == (family, dataset) for entry in self.exceptions)
 
     def check_owner(self, owner: str, path: str, line: int | None) -> str:
         """`owner`, when the policy knows the team.
@@ -231,6 +208,7 @@ def policy_of(text: str) -> Policy:
     """
     name = POLICY
     document = loads(text, shown_as=name)
+    refuse_old_keys(document, name, {NOT_DEMANDED: LIST})
     value = check(document, Draft201909Validator(SCHEMA), name)
     families = {
         family: _family(family, entry, line_of(document["families"], family))
@@ -238,11 +216,6 @@ def policy_of(text: str) -> Policy:
     }
     for index, family in enumerate(value["required_families"]):
         _known(family, families, name, line_of(document["required_families"], index))
-    exceptions: list[FamilyException] = []
-    for index, entry in enumerate(value.get("exceptions", ())):
-        line = line_of(document["exceptions"][index], "family")
-        _known(entry["family"], families, name, line)
-        exceptions.append(FamilyException(**entry, line=line))
     return Policy(
         severities=tuple(value["severities"]),
         expiry_required=value["warnings"]["expiry_required"],
@@ -251,31 +224,12 @@ def policy_of(text: str) -> Policy:
         monitor=dict(value["monitor"]),
         families=families,
         required_families=tuple(value["required_families"]),
-        exceptions=tuple(exceptions),
+        exceptions=read_exceptions(
+            document.get(LIST, ()), name, value["owners"], codes=(*families, NOT_DEMANDED)
+        ),
         owners={team: entry["name"] for team, entry in value["owners"].items()},
-        not_demanded=tuple(_not_demanded(document, value)),
         path=name,
     )
-
-
-def _not_demanded(document: Any, value: Mapping[str, Any]) -> Iterator[NotDemanded]:
-    for index, entry in enumerate(value.get("not_demanded", ())):
-        place = document["not_demanded"][index]
-        if entry["owner"] not in value["owners"]:
-            raise MbpError(
-                f"unknown owner {entry['owner']!r}",
-                path=POLICY,
-                line=line_of(place, "owner"),
-                cure=did_you_mean(entry["owner"], list(value["owners"])),
-            )
-        try:
-            until = date.fromisoformat(entry["until"])
-        except ValueError as error:
-            line = line_of(place, "until")
-            raise MbpError(
-                f"until: {error}", path=POLICY, line=line, cure="write a day like 2026-12-31"
-            ) from error
-        yield NotDemanded(entry["node"], entry["reason"], entry["owner"], until)
 
 
 def _family(name: str, entry: Mapping[str, str], line: int | None) -> Family:

@@ -11,7 +11,7 @@ from pathlib import Path
 from mbp.contracts.completeness import (
     COMPLETE_STATUS,
     PROMISES,
-    ended_exceptions,
+    exception_problems,
     furthest_expiry,
     missing_families,
     needs_unit,
@@ -111,8 +111,9 @@ def _a89(contract: Contract, policy: Policy, today: date) -> list[str]:
         for family in missing_families(families, contract.dataset, policy)
     ]
     missing += [
-        f"end of the exception for {exception.family}: rules of it exist now"
-        for exception in ended_exceptions(families, contract.dataset, policy)
+        f"correction of {problem.place}: {problem.sentence}"
+        for problem in exception_problems({contract.dataset: families}, policy, today)
+        if problem.code != "exception_object_unknown"
     ]
     furthest = furthest_expiry(policy, today)
     for rule in contract.rules:

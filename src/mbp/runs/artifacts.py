@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.policy import load_policy
+from mbp.contracts.policy import NOT_DEMANDED, load_policy
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.runs.claims import UNSAID, Claim, Objection, Way
 from mbp.runs.contents import changed_files
 from mbp.runs.control import NODE_KINDS
-from mbp.runs.whole import covered_nodes, settings_flaws
+from mbp.runs.whole import covered_nodes, exception_flaws, settings_flaws
 
 NAMED = 3
 CURE = "run `mbp build` again"
@@ -53,7 +53,9 @@ def claim_of_run(
         MbpError: an artifact without its times, or a policy that cannot be read.
     """
     began = moment_of(run_results, "invocation_started_at", "run_results.json")
-    excused = {**load_policy(root).excused(datetime.now(UTC).date()), **unmeasurable}
+    policy, today = load_policy(root), datetime.now(UTC).date()
+    excused = {**policy.excused(today), **unmeasurable}
+    not_demanded = [one for one in policy.exceptions if one.code == NOT_DEMANDED]
     invocation = (run_results.get("metadata") or {}).get("invocation_id")
     return Claim(
         began_at=began,
@@ -62,7 +64,10 @@ def claim_of_run(
         warehouse=UNSAID,
         invocation=str(invocation),
         nodes=covered_nodes(manifest, run_results, excused),
-        flaws=tuple(_flaws(root, manifest, run_results, began)),
+        flaws=(
+            *_flaws(root, manifest, run_results, began),
+            *exception_flaws(manifest, not_demanded, today),
+        ),
     )
 
 

@@ -113,7 +113,7 @@ def _bill(content: Content, read_file: ReadFile) -> None:
 
 @derivation("privacy_scan")
 def of_privacy_scan(content: Content, _: ReadFile) -> list[str]:
-    """No finding and no allowance that does not hold, in sources that were read to the end."""
+    """No finding and no exception that does not hold, in sources that were read to the end."""
     sources = content["sources"]
     demand(bool(sources), "no source was scanned")
     findings, by_kind = content["findings"], content["by_kind"]
@@ -129,7 +129,7 @@ def of_privacy_scan(content: Content, _: ReadFile) -> list[str]:
     problems = [f"{one['place']}: {one['kind']}" for one in findings]
     problems += [str(one) for one in content["problems"]]
     if not problems:
-        # Each source counts its own: what two of them share is counted twice there, and once in the allowance.
+        # Each source counts its own: what two of them share is counted twice there, and once in the exception.
         consistent(not found or allowed > 0, f"the sources count {found} findings, none is listed")
         for name, one in sources.items():
             demand(not one["problem"], f"{name}: {one['problem']}")

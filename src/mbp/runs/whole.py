@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
+from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.runs.claims import Nodes, Objection, Way
 from mbp.runs.control import NODE_KINDS, nodes_digest
 from mbp.runs.preflight import SAMPLE, raw_origin
@@ -57,6 +59,16 @@ def rule_of(node: Mapping[str, Any]) -> str:
     """The rule of the contracts that a test carries; its own name without one."""
     meta = (node.get("config") or {}).get("meta") or {}
     return str(meta.get("rule_id") or node["name"])
+
+
+def exception_flaws(
+    manifest: Mapping[str, Any], exceptions: Sequence[AllowedException], today: date
+) -> Iterator[Objection]:
+    """Exceptions from coverage (`NOT_DEMANDED`) that expired, or whose node or rule the project does not have."""
+    nodes = {**_enabled(manifest), **_disabled(manifest)}
+    objects = {*nodes, *map(rule_of, nodes.values())}
+    for found in exception_findings(exceptions, today, objects=objects):
+        yield Objection(Way.RUN, f"{found.place}: {found.message}; {found.cure}")
 
 
 def settings_flaws(

@@ -480,10 +480,10 @@ CASES = {
     ),
     "exception of an unknown dataset": Case(
         POLICY,
-        "- dataset: mbp_markets",
-        "- dataset: mbp_market",
-        "an exception for the unknown dataset 'mbp_market'",
-        "family: foreign_key\n    reason",
+        "object: mbp_markets",
+        "object: mbp_market",
+        "foreign_key of mbp_market: there is no 'mbp_market'",
+        "- code: foreign_key",
     ),
 }
 

@@ -40,16 +40,16 @@ def test_the_committed_contracts_are_complete(project: Project) -> None:
         ),
         (
             POLICY,
-            "  - dataset: mbp_quotes\n    family: accepted_values\n",
-            "  - dataset: mbp_quotes\n    family: length\n",
+            "  - code: accepted_values\n    object: mbp_quotes\n",
+            "  - code: length\n    object: mbp_quotes\n",
             "mbp_quotes A89: missing rules of the family accepted_values",
         ),
         (
             POLICY,
-            "  - dataset: mbp_quotes\n    family: accepted_values\n",
-            "  - {dataset: mbp_quotes, family: volume, reason: none}\n"
-            "  - dataset: mbp_quotes\n    family: accepted_values\n",
-            "mbp_quotes A89: missing end of the exception for volume: rules of it exist now",
+            "exceptions:\n",
+            "exceptions:\n  - {code: volume, object: mbp_quotes, owner: DATA, reason: none, until: 2099-12-31}\n",
+            "mbp_quotes A89: missing correction of contracts/a89/policy.yaml:108: volume of mbp_quotes:"
+            " the exception excepts nothing",
         ),
     ],
 )

@@ -291,23 +291,31 @@ def test_the_sample_is_off_where_rows_are_loaded(
 POLICY = "contracts/a89/policy.yaml"
 
 
+def leave_undemanded(
+    project: Project, node: str, *, owner: str = "DATA", until: str = "2099-12-31"
+) -> None:
+    entry = f"{{code: not_demanded, object: {node}, owner: {owner}, reason: slow, until: {until}}}"
+    path = project.root / POLICY
+    path.write_text(path.read_text().replace("exceptions:\n", f"exceptions:\n  - {entry}\n", 1))
+
+
+def test_an_exception_for_a_node_that_is_not_there_is_a_failure(project: Project) -> None:
+    leave_undemanded(project, "test.mbp.gone.0a")
+    assert "there is no 'test.mbp.gone.0a'" in RUN_READERS["dbt_tests"](project)
+
+
 @pytest.mark.parametrize(("days", "counts"), [(1, True), (-1, False)])
 def test_only_what_the_policy_names_may_be_left_out(
     project: Project, days: int, counts: bool
 ) -> None:
     project.leave_out(UNIT_TEST)
     project.save()
-    until = (NOW() + timedelta(days=days)).date().isoformat()
-    entry = f"{{node: {UNIT_TEST}, reason: slow, owner: DATA, until: {until}}}"
-    path = project.root / POLICY
-    path.write_text(path.read_text().replace("not_demanded: []", f"not_demanded: [{entry}]"))
+    leave_undemanded(project, UNIT_TEST, until=(NOW() + timedelta(days=days)).date().isoformat())
     assert (RUN_READERS["dbt_tests"](project) == "") is counts
 
 
 def test_an_exception_of_nobody_is_refused(project: Project) -> None:
-    entry = f"{{node: {UNIT_TEST}, reason: slow, owner: NOBODY, until: 2026-12-31}}"
-    path = project.root / POLICY
-    path.write_text(path.read_text().replace("not_demanded: []", f"not_demanded: [{entry}]"))
+    leave_undemanded(project, UNIT_TEST, owner="NOBODY")
     assert "unknown owner 'NOBODY'" in RUN_READERS["dbt_tests"](project)
 
 

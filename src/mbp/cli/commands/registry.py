@@ -51,14 +51,14 @@ def publish(
     """Publish the working contracts as immutable versions; what is published already stays."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
-    from mbp.contracts.registry.policy import load_exemptions, load_rules
+    from mbp.contracts.registry.policy import load_exceptions, load_rules
     from mbp.contracts.registry.publish import publish as publish_one
 
     root = project_root()
     policy = load_policy(root)
     contracts = {one.dataset: one for one in load_contracts(root)}
     names = sorted(contracts)
-    rules, exemptions = load_rules(root, names), load_exemptions(root, names, policy)
+    rules, exceptions = load_rules(root, names), load_exceptions(root, names, policy)
     for dataset in datasets or names:
         if dataset not in contracts:
             raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(names)}")
@@ -69,7 +69,7 @@ def publish(
             publisher=publisher,
             today=date.today(),
             rules=rules[dataset],
-            exemptions=exemptions,
+            exceptions=exceptions,
         )
         typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
 
@@ -162,15 +162,15 @@ def verify(
 
 
 def verify_and_lint() -> None:
-    """Verify the registry, its policy and its exemptions: everything that publishing relies on."""
+    """Verify the registry, its policy and its exceptions: everything that publishing relies on."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
-    from mbp.contracts.registry.policy import load_exemptions, load_rules
+    from mbp.contracts.registry.policy import load_exceptions, load_rules
 
     root = project_root()
     names = [one.dataset for one in load_contracts(root)]
     load_rules(root, names)
-    load_exemptions(root, names, load_policy(root))
+    load_exceptions(root, names, load_policy(root))
     verify(None)
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from mbp.contracts.completeness import ended_exceptions
+from mbp.contracts.completeness import exception_problems
 from mbp.contracts.lint.checks import Project, at, contract_check, project_check
 from mbp.contracts.lint.documents import ContractFile, Problem
 from mbp.contracts.lint.nodes import Node
 from mbp.core.schema_check import did_you_mean
+
+# Code of the checker of exceptions -> code of lint.
+EXCEPTION_CODES = {
+    "exception_object_unknown": "A89-003",
+    "exception_unused": "A89-005",
+    "exception_expired": "A89-027",
+}
 
 
 @contract_check("A87-006", "A87-007")
@@ -64,7 +71,7 @@ def _unknown(node: Node, kind: str, found: str, subject: str, known: Collection[
     return at(node, "A87-010", f"unknown {kind} {found!r}", subject, did_you_mean(found, known))
 
 
-@project_check("A89-002", "A89-003", "A89-005")
+@project_check("A89-002", *EXCEPTION_CODES.values())
 def policy_fits_the_contracts(project: Project) -> Iterator[Problem]:
     """Families that rules are derived in are defined; exceptions are of datasets that need them."""
     policy = project.policy
@@ -74,12 +81,7 @@ def policy_fits_the_contracts(project: Project) -> Iterator[Problem]:
     for family in sorted(derived - policy.families.keys()):
         message = f"no family {family!r}, which derived rules belong to"
         yield Problem("A89-002", policy.path, None, message, family)
-    for exception in policy.exceptions:
-        if exception.dataset not in {*project.contracts, *project.unread}:
-            message = f"an exception for the unknown dataset {exception.dataset!r}"
-            cure = did_you_mean(exception.dataset, project.contracts)
-            yield Problem("A89-003", policy.path, exception.line, message, exception.dataset, cure)
-    for contract in project.contracts.values():
-        for ended in ended_exceptions(contract.families, contract.dataset, policy):
-            message = f"the exception for {ended.family} has ended: rules of it exist now"
-            yield Problem("A89-005", policy.path, ended.line, message, contract.dataset)
+    families = {name: one.families for name, one in project.contracts.items()}
+    for found in exception_problems(families, policy, project.today, project.unread):
+        code = EXCEPTION_CODES[found.code]
+        yield Problem(code, found.path, found.line, found.message, found.subject, found.cure)

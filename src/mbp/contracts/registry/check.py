@@ -17,9 +17,11 @@ from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
 from mbp.contracts.compatibility.model import Change, Verdict
 from mbp.contracts.compatibility.reading import tables
 from mbp.contracts.compatibility.versions import BUMPS, Version, demanded, largest
+from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
+from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.load import FOLDER as CONTRACTS
 from mbp.contracts.load import SUFFIX
-from mbp.contracts.registry.policy import EXEMPTIONS, Exemption, Rules
+from mbp.contracts.registry.policy import EXCEPTIONS, Rules
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.store import Published, newest, subject_of
 from mbp.core.errors import MbpError
@@ -41,7 +43,7 @@ class Judged:
         bump: what it demands, its proof considered.
         broken: directions of the mode that it breaks, or that are unknown.
         proof: of a tightening, None when there is none.
-        exemption: that frees it, None when there is none.
+        exception: that frees it, None when there is none.
         waiver: valid one that lets it through for a few days, None when there is none.
     """
 
@@ -51,13 +53,13 @@ class Judged:
     bump: str
     broken: tuple[str, ...]
     proof: Mapping[str, Any] | None
-    exemption: Exemption | None
+    exception: AllowedException | None
     waiver: Waiver | None = None
 
     @property
     def blocks(self) -> bool:
         """Nothing excuses the break."""
-        return bool(self.broken) and not (self.proof or self.exemption or self.waiver)
+        return bool(self.broken) and not (self.proof or self.exception or self.waiver)
 
 
 @dataclass(frozen=True)
@@ -103,18 +105,7 @@ RULES: dict[str, Rule] = {
         "Readers decide by the version whether they must look.",
         "raise the version to what is demanded",
     ),
-    "exemption_expired": Rule(
-        "exemption_expired",
-        "An exemption has ended.",
-        "An agreement holds for a time, so that nobody forgets it.",
-        "agree anew with those affected, or undo the change",
-    ),
-    "exemption_unused": Rule(
-        "exemption_unused",
-        "An exemption frees no change.",
-        "It would free another change later, unseen.",
-        "remove it",
-    ),
+    **EXCEPTION_RULES,
 }
 
 
@@ -128,7 +119,7 @@ def check_dataset(
     contract: Mapping[str, Any],
     versions: Sequence[Published],
     rules: Rules,
-    exemptions: Sequence[Exemption],
+    exceptions: Sequence[AllowedException],
     today: date,
     waiver_of: WaiverOf = nothing_waived,
 ) -> Checked:
@@ -156,15 +147,18 @@ def check_dataset(
     judged = [
         one
         for published in compared
-        for one in _judged(root, dataset, published, contract, rules, exemptions, waiver_of)
+        for one in _judged(root, dataset, published, contract, rules, exceptions, waiver_of)
     ]
     latest = [one for one in judged if one.against == str(head.version)]
     bump = largest([one.bump for one in latest])
     least = demanded(head.version, bump)
     findings = [_finding(one, path) for one in _once(judged) if one.broken]
     findings += _version_findings(dataset, path, read, head, least, bump)
-    used = {one.fingerprint for one in judged}
-    findings += _exemption_findings(dataset, exemptions, used, today)
+    findings += exception_findings(
+        [one for one in exceptions if one.object == dataset],
+        today,
+        used={(one.fingerprint, dataset) for one in judged},
+    )
     return Checked(
         dataset,
         version,
@@ -191,7 +185,7 @@ def _judged(
     published: Published,
     contract: Mapping[str, Any],
     rules: Rules,
-    exemptions: Sequence[Exemption],
+    exceptions: Sequence[AllowedException],
     waiver_of: WaiverOf,
 ) -> list[Judged]:
     where = (published.path, f"{CONTRACTS}/{dataset}{SUFFIX}")
@@ -203,10 +197,7 @@ def _judged(
         proof = None
         if provable(change) and table is not None:
             proof = proof_of(root, dataset, change, table)
-        exemption = next(
-            (one for one in exemptions if one.fingerprint == print_ and one.dataset == dataset),
-            None,
-        )
+        exception = next((one for one in exceptions if one.key == (print_, dataset)), None)
         broken = tuple(
             direction
             for direction in rules.directions
@@ -222,7 +213,7 @@ def _judged(
                 bump_of(change, proven=proof is not None),
                 broken,
                 proof,
-                exemption,
+                exception,
                 waiver_of(print_) if broken else None,
             )
         )
@@ -256,15 +247,15 @@ def _finding(one: Judged, path: str) -> Finding:
             change.path,
             f"{message}; proven on {one.proof['rows_checked']:,} rows of {one.proof['target']}",
         )
-    if one.exemption is not None:
+    if one.exception is not None:
         return Finding(
             change.code,
             "warning",
             path,
             None,
             change.path,
-            f"{message}; exempted until {one.exemption.expires} by "
-            f"{one.exemption.owner}: {one.exemption.reason}",
+            f"{message}; excepted until {one.exception.until} by "
+            f"{one.exception.owner}: {one.exception.reason}",
         )
     if one.waiver is not None:
         return Finding(
@@ -276,7 +267,7 @@ def _finding(one: Judged, path: str) -> Finding:
             f"{message}; waived until {one.waiver.expires:%Y-%m-%d %H:%M} UTC by {one.waiver.id} "
             f"({one.waiver.owner}): {one.waiver.reason}",
         )
-    cure = f"undo it, or agree on an exemption for {one.fingerprint} in {EXEMPTIONS}"
+    cure = f"undo it, or agree on an exception for {one.fingerprint} in {EXCEPTIONS}"
     if provable(change):
         cure = f"prove it on the history (`mbp registry prove`), {cure}"
     return Finding(change.code, "error", path, None, change.path, message, cure)
@@ -301,37 +292,3 @@ def _version_findings(
             f"set version: {least}",
         )
     ]
-
-
-def _exemption_findings(
-    dataset: str, exemptions: Sequence[Exemption], used: set[str], today: date
-) -> list[Finding]:
-    found: list[Finding] = []
-    for one in exemptions:
-        if one.dataset != dataset:
-            continue
-        if one.expires < today:
-            found.append(
-                Finding(
-                    "exemption_expired",
-                    "error",
-                    EXEMPTIONS,
-                    one.line,
-                    one.fingerprint,
-                    f"expired on {one.expires}",
-                    RULES["exemption_expired"].cure,
-                )
-            )
-        elif one.fingerprint not in used:
-            found.append(
-                Finding(
-                    "exemption_unused",
-                    "error",
-                    EXEMPTIONS,
-                    one.line,
-                    one.fingerprint,
-                    "frees no change that is there",
-                    RULES["exemption_unused"].cure,
-                )
-            )
-    return found

@@ -101,7 +101,7 @@ def prove(
     if query is None or not provable(change):
         raise MbpError(
             f"{place} cannot be proven by a query over rows",
-            cure="raise the major version, or agree on an exemption",
+            cure="raise the major version, or agree on an exception",
         )
     _, rows = warehouse.query(query)
     checked, violations = int(rows[0][0]), int(rows[0][1] or 0)

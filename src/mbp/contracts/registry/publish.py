@@ -12,11 +12,12 @@ from mbp.contracts import load_contracts
 from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.reading import tables
 from mbp.contracts.compatibility.versions import Version
+from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.check import check_dataset
 from mbp.contracts.registry.documents import git, working
 from mbp.contracts.registry.json_schema import json_schema
-from mbp.contracts.registry.policy import Exemption, Rules
+from mbp.contracts.registry.policy import Rules
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.store import (
     Published,
@@ -50,7 +51,7 @@ def publish(
     publisher: str,
     today: date,
     rules: Rules,
-    exemptions: Sequence[Exemption],
+    exceptions: Sequence[AllowedException],
 ) -> Outcome:
     """Publishes the dataset's working contract; the same contract again changes nothing.
 
@@ -73,7 +74,7 @@ def publish(
         if one.version == version:
             return _again(one, contract)
     if known:
-        checked = check_dataset(root, dataset, contract, known, rules, exemptions, today)
+        checked = check_dataset(root, dataset, contract, known, rules, exceptions, today)
         errors = [finding for finding in checked.findings if finding.level == "error"]
         if errors:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

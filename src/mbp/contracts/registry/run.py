@@ -10,7 +10,7 @@ from mbp.contracts.compatibility.versions import Version
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.check import Checked, WaiverOf, check_dataset, nothing_waived
 from mbp.contracts.registry.documents import at_ref, working
-from mbp.contracts.registry.policy import load_exemptions, load_rules
+from mbp.contracts.registry.policy import load_exceptions, load_rules
 from mbp.contracts.registry.store import Published, datasets, published, subject_of
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
@@ -34,14 +34,14 @@ def check_all(
         waiver_of: fingerprint -> the valid waiver of the change. Measurements take none: waived is broken.
 
     Raises:
-        MbpError: a contract, the policy, an exemption, a published version or the ref cannot be read.
+        MbpError: a contract, the policy, an exception, a published version or the ref cannot be read.
     """
     contracts = working(root)
     for name in names:
         if name not in contracts:
             raise MbpError(f"no contract of {name!r}", cure=did_you_mean(name, contracts))
     rules = load_rules(root, sorted(contracts))
-    exemptions = load_exemptions(root, sorted(contracts), load_policy(root))
+    exceptions = load_exceptions(root, sorted(contracts), load_policy(root))
     committed = at_ref(root, ref) if ref else None
     found: list[Checked] = []
     for name in sorted(names or contracts):
@@ -53,7 +53,7 @@ def check_all(
         )
         found.append(
             check_dataset(
-                root, name, contracts[name], versions, rules[name], exemptions, today, waiver_of
+                root, name, contracts[name], versions, rules[name], exceptions, today, waiver_of
             )
         )
     if not names:

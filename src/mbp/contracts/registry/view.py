@@ -50,7 +50,7 @@ def change_record(one: Judged) -> dict[str, Any]:
         "against": one.against,
         "bump": one.bump,
         "proven": one.proof is not None,
-        "exempted": one.exemption is not None,
+        "exempted": one.exception is not None,
         "waived_until": one.waiver.expires.isoformat() if one.waiver else None,
         "waiver": one.waiver.id if one.waiver else None,
         "blocks": one.blocks,

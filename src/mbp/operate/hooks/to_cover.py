@@ -40,7 +40,7 @@ def demand_coverage(warehouse: Warehouse, one: Collected, excused: Container[str
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
     told = (
         f"could not be measured: it does not cover {names}{more}, on which the KPI broke before."
-        " Run it again, or name it under not_demanded in contracts/a89/policy.yaml"
+        " Run it again, or write an exception not_demanded in contracts/a89/policy.yaml"
     )
     return replace(one, value=None, samples=0, detail=told)
 

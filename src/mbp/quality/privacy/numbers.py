@@ -140,7 +140,7 @@ def card(page: Page) -> Iterator[Hit]:
 
 
 def issued(digits: str) -> bool:
-    """Whether an issuer gives out such numbers. Those for tests are issued too: an allowance covers a fixture."""
+    """Whether an issuer gives out such numbers. Those for tests are issued too: an exception covers a fixture."""
     return len(set(digits)) > 1 and ISSUERS.fullmatch(digits) is not None and luhn(digits)
 
 

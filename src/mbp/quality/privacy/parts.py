@@ -40,7 +40,7 @@ class Unread:
     Attributes:
         why: the reason, without anything of the content.
         fix: what to do about it.
-        digest: equal for equal bytes; what an allowance names.
+        digest: equal for equal bytes; what an exception names.
     """
 
     place: str

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.exceptions import (
+    LIST,
+    AllowedException,
+    demand_objects,
+    read_exceptions,
+    refuse_old_keys,
+)
+from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.contracts.policy import TEXT, closed
+from mbp.contracts.policy import load_policy as load_quality_policy
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.schema_check import check, did_you_mean
@@ -19,9 +27,12 @@ from mbp.core.yaml_io import line_of, load
 POLICY = "contracts/a108/privacy.yaml"
 # The first of two that lie over each other is kept: a password in an address is no e-mail.
 KINDS = ("access_token", "pix_key", "card", "cnpj", "cpf", "email", "phone", "ip", "name")
-# What no reader of files opens; an allowance may name it, no detector finds it.
+# Codes of exceptions beside the kinds: what no reader of files opens, and a source that may be missing.
 UNREAD = "unread"
+SOURCE_MISSING = "source_missing"
 SOURCE_KINDS = ("files", "repository", "evidence", "table", "datasets", "published")
+# Keys of an exception for exactly so many values with these digests.
+PINNED = ("count", "digests")
 WORDS = {"type": "array", "items": TEXT, "uniqueItems": True}
 PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
 
@@ -47,28 +58,11 @@ SCHEMA = closed(
                     "why": TEXT,
                     "paths": {**WORDS, "minItems": 1},
                     "table": TEXT,
-                    "optional": TEXT,
                 },
-                optional=("paths", "table", "optional"),
+                optional=("paths", "table"),
             ),
         },
-        "allowances": {
-            "type": "array",
-            "items": {
-                **closed(
-                    {
-                        "place": TEXT,
-                        "kind": {"enum": (*KINDS, UNREAD)},
-                        "reason": TEXT,
-                        "expires": {"type": "string", "format": "date"},
-                        "count": {"type": "integer", "minimum": 1},
-                        "digests": {**WORDS, "minItems": 1},
-                    },
-                    optional=("expires", "count", "digests"),
-                ),
-                "oneOf": [{"required": ["expires"]}, {"required": ["count", "digests"]}],
-            },
-        },
+        LIST: EXCEPTIONS,
         "measure": closed(
             {
                 "lines": {"type": "integer", "minimum": 2000},
@@ -95,31 +89,13 @@ class Words:
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """One place that is looked at.
-
-    Attributes:
-        optional: why it may be missing; None when its absence is a failure.
-    """
+    """One place that is looked at."""
 
     id: str
     kind: str
     why: str
     paths: tuple[str, ...]
     table: str | None
-    optional: str | None
-    line: int | None
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """Values of a kind that may stand in a place: until a day, or exactly so many with these digests."""
-
-    place: str
-    kind: str
-    reason: str
-    expires: date | None
-    count: int | None
-    digests: frozenset[str]
     line: int | None
 
 
@@ -142,24 +118,39 @@ class Policy:
     secret_length: int
     secret_entropy_bits: float
     sources: tuple[SourceEntry, ...]
-    allowances: tuple[Allowance, ...]
+    exceptions: tuple[AllowedException, ...]
     corpus_lines: int
     corpus_seeds: Mapping[str, int]
     target: Target
     not_claimed: Mapping[str, str]
     path: str
 
+    @property
+    def allowed_values(self) -> tuple[AllowedException, ...]:
+        """The exceptions for what a scan finds; `object` is a pattern of places, `code` a kind."""
+        return tuple(entry for entry in self.exceptions if entry.code != SOURCE_MISSING)
+
+    @property
+    def may_be_missing(self) -> Mapping[str, AllowedException]:
+        """Source -> the exception by which it may be missing or empty."""
+        return {entry.object: entry for entry in self.exceptions if entry.code == SOURCE_MISSING}
+
 
 def load_policy(root: Path) -> Policy:
     """Reads contracts/a108/privacy.yaml.
 
     Raises:
-        MbpError: missing, unreadable or not of the schema; a source without what its kind needs, or an id twice.
+        MbpError: missing, unreadable or not of the schema; a source without what its kind needs, or an id twice; an
+            exception that is not one, or for an unknown source; the A89 policy, which knows the owners, cannot be read.
     """
     path = root / POLICY
     name = shown(path, root)
     document = load(path, shown_as=name)
+    refuse_old_keys(document, name, {"allowances": LIST})
+    for source in document.get("sources", ()):
+        refuse_old_keys(source, name, {"optional": f"an exception {SOURCE_MISSING!r} under {LIST}"})
     value = check(document, Draft201909Validator(SCHEMA), name)
+    exceptions = _exceptions(document[LIST], name, load_quality_policy(root).owners)
     seen: set[str] = set()
     sources = []
     for index, entry in enumerate(value["sources"]):
@@ -172,10 +163,11 @@ def load_policy(root: Path) -> Policy:
                 entry["why"].strip(),
                 tuple(entry.get("paths", ())),
                 entry.get("table"),
-                entry.get("optional"),
                 line,
             )
         )
+    missing = [entry for entry in exceptions if entry.code == SOURCE_MISSING]
+    demand_objects(missing, seen)
     return Policy(
         words={
             kind: Words(frozenset(entry["says"]), frozenset(entry["denies"]))
@@ -187,10 +179,7 @@ def load_policy(root: Path) -> Policy:
         secret_length=value["secrets"]["minimum_length"],
         secret_entropy_bits=float(value["secrets"]["minimum_entropy_bits"]),
         sources=tuple(sources),
-        allowances=tuple(
-            _allowance(entry, name, line_of(document["allowances"], index))
-            for index, entry in enumerate(value["allowances"])
-        ),
+        exceptions=exceptions,
         corpus_lines=value["measure"]["lines"],
         corpus_seeds=dict(value["measure"]["seeds"]),
         target=Target(**value["measure"]["target"]),
@@ -226,19 +215,25 @@ def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | Non
     seen.add(entry["id"])
 
 
-def _allowance(entry: Mapping[str, Any], path: str, line: int | None) -> Allowance:
-    expires = None
-    if "expires" in entry:
-        try:
-            expires = date.fromisoformat(entry["expires"])
-        except ValueError as error:
-            raise MbpError("expires is no date", path=path, line=line, cure="YYYY-MM-DD") from error
-    return Allowance(
-        entry["place"],
-        entry["kind"],
-        entry["reason"].strip(),
-        expires,
-        entry.get("count"),
-        frozenset(entry.get("digests", ())),
-        line,
+def _exceptions(nodes: Any, path: str, owners: Collection[str]) -> tuple[AllowedException, ...]:
+    entries = read_exceptions(
+        nodes,
+        path,
+        owners,
+        codes=(*KINDS, UNREAD, SOURCE_MISSING),
+        more={
+            "count": {"type": "integer", "minimum": 1},
+            "digests": {**WORDS, "minItems": 1},
+        },
+        optional=PINNED,
     )
+    for entry in entries:
+        pinned = entry.code != SOURCE_MISSING
+        if entry.more and (not pinned or entry.more.keys() != set(PINNED)):
+            raise MbpError(
+                f"the exception {entry.code} of {entry.object} has {', '.join(entry.more)}",
+                path=path,
+                line=entry.line,
+                cure="write count and digests together" if pinned else "remove them",
+            )
+    return entries

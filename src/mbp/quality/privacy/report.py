@@ -11,7 +11,7 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Say
-from mbp.quality.privacy.allowances import Judged, judge
+from mbp.quality.privacy.allowed import Judged, judge
 from mbp.quality.privacy.policy import UNREAD, Policy, load_policy
 from mbp.quality.privacy.scan import Finding, scan_file
 from mbp.quality.privacy.sources import Looked, Looker, files_below
@@ -38,12 +38,12 @@ class Report:
 
     @property
     def unread(self) -> list[Finding]:
-        """Files that were not read and that no allowance names."""
+        """Files that were not read and that no exception names."""
         return [one for one in self.judged.open if one.kind == UNREAD]
 
     @property
     def found(self) -> list[Finding]:
-        """Personal data and secrets that no allowance names."""
+        """Personal data and secrets that no exception names."""
         return [one for one in self.judged.open if one.kind != UNREAD]
 
     @property
@@ -73,7 +73,7 @@ class Report:
             "findings": [asdict(one) for one in self.found],
             "unread": [asdict(one) for one in self.unread],
             "allowed": [
-                {"place": one.place, "kind": one.kind, "reason": one.reason, "findings": count}
+                {"place": one.object, "kind": one.code, "reason": one.reason, "findings": count}
                 for one, count in self.judged.allowed
             ],
             "problems": list(self.judged.problems),
@@ -111,7 +111,7 @@ def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
 
 
 def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> Report:
-    """Looks through files, folders, or `-`: the bytes of `stdin`. The allowances are not asked whether all matched.
+    """Looks through files, folders, or `-`: the bytes of `stdin`. The exceptions are not asked whether all matched.
 
     Raises:
         MbpError: the policy cannot be read, or a path is not there or empty.
@@ -144,7 +144,7 @@ def _judged(looked: Sequence[Looked], policy: Policy) -> Judged:
 
 
 def today() -> date:
-    """The day by which allowances end, in UTC."""
+    """The day on which exceptions are judged, in UTC."""
     return datetime.now(UTC).date()
 
 
@@ -156,9 +156,9 @@ def lines(report: Report) -> list[str]:
         amount = ", ".join(f"{count:,} {name}" for name, count in seen.items() if count)
         told.append(f"{one.id:<14} {one.problem or one.note or amount}")
     told += [
-        f"allowed: {one.place} ({one.kind}, {count}): {one.reason}"
+        f"allowed: {one.object} ({one.code}, {count}): {one.reason}"
         for one, count in report.judged.allowed
     ]
     told += [str(one) for one in report.found]
-    told += [f"allowance: {problem}" for problem in report.judged.problems]
+    told += [f"exception: {problem}" for problem in report.judged.problems]
     return told

@@ -112,8 +112,8 @@ class Looker:
             # The engine's words may quote a value; its kind does not.
             looked.problem = f"the warehouse refuses ({type(error).__name__}): run `mbp build`"
         if looked.problem is None and not looked.files and not looked.rows:
-            if entry.optional:
-                looked.note = f"not there: {entry.optional}"
+            if exception := self.policy.may_be_missing.get(entry.id):
+                looked.note = f"not there: {exception.reason}"
             else:
                 looked.problem = "nothing was looked at: it is not there or empty"
         return looked

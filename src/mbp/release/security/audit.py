@@ -18,11 +18,12 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from mbp.contracts.exceptions import AllowedException
 from mbp.core.moments import objection
 from mbp.release.security.advisories import Advisory, read_advisories
 from mbp.release.security.lock import Pinned, read_lock
 from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, judged, unmeasured
+from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged, unmeasured
 
 PART = "audit"
 TIMEOUT_SECONDS = 300
@@ -154,32 +155,27 @@ def _verdict(
     counts: dict[str, int | str],
     content: Mapping[str, str],
 ) -> PartResult:
-    accepted: dict[tuple[str, str], tuple[int, Any]] = {
-        (entry["id"], canonicalize_name(entry["package"])): (index, entry)
-        for index, entry in enumerate(policy.audit["accepted"])
+    exceptions = policy.exceptions[PART]
+    accepted: dict[tuple[str, str], AllowedException] = {
+        (entry.code, canonicalize_name(entry.object)): entry for entry in exceptions
     }
     problems: list[Problem] = []
-    used: set[int] = set()
+    used: set[tuple[str, str]] = set()
     for pinned, advisory in hits:
         keys = [(name, pinned.name) for name in (advisory.id, *advisory.aliases)]
         match = next((accepted[key] for key in keys if key in accepted), None)
         if match is not None:
-            used.add(match[0])
-            if match[1]["until"] >= now.date().isoformat():
+            used.add(match.key)
+            if not match.expired(now.date()):
                 continue
         names = ", ".join((advisory.id, *advisory.aliases))
-        late = f", accepted until {match[1]['until']}" if match else ""
         problems.append(
             Problem(
                 pinned.place,
-                f"{pinned.name} {pinned.version}: {names}{late}",
+                f"{pinned.name} {pinned.version}: {names}",
                 f"lock {advisory.fixed} or later" if advisory.fixed else "no release mends it yet",
             )
         )
-    problems += [
-        Problem(policy.place(PART, index), f"{key[0]} touches nothing", "remove the exception")
-        for key, (index, _) in accepted.items()
-        if index not in used
-    ]
+    problems += exception_problems(exceptions, used, now.date())
     counts |= {"found": len(hits), "accepted": len(used)}
     return judged(PART, counts, problems, must="packages", content=content)

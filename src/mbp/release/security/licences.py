@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
 
 from license_expression import AND, OR, ExpressionError
 from packaging.utils import canonicalize_name
 
+from mbp.contracts.exceptions import AllowedException
 from mbp.core.errors import MbpError
 from mbp.release.security.licence_names import expression_of, spdx
 from mbp.release.security.lock import Pinned
 from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, judged
+from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged
 
 PART = "licences"
 
@@ -29,37 +29,31 @@ def licences(
         MbpError: the policy names a licence that SPDX does not know.
     """
     allowed, forbidden = _identifiers(policy, "allowed"), _identifiers(policy, "forbidden")
-    reviewed: dict[str, tuple[int, Any]] = {
-        canonicalize_name(entry["package"]): (index, entry)
-        for index, entry in enumerate(policy.licences["reviewed"])
+    reviewed: dict[str, AllowedException] = {
+        canonicalize_name(entry.object): entry for entry in policy.exceptions[PART]
     }
     problems: list[Problem] = []
     listed: dict[str, str] = {}
-    used: set[str] = set()
+    used: set[tuple[str, str]] = set()
     told = 0
     for one in pinned:
         if not one.wanted_here or one.name not in environment:
             continue  # what is missing is a finding of the bill of materials
         expression = expression_of(environment[one.name])
         if one.name in reviewed:
-            used.add(one.name)
-            index, entry = reviewed[one.name]
-            if expression == entry["licence"]:
-                problems.append(
-                    Problem(
-                        policy.place(PART, index),
-                        f"{one.name} tells {expression} by itself now",
-                        "remove the reviewed answer",
-                    )
-                )
-            expression = str(entry["licence"])
+            entry = reviewed[one.name]
+            answer = str(entry.more["licence"])
+            # What the metadata says by itself needs no exception.
+            if expression != answer:
+                used.add(entry.key)
+            expression = answer
         listed[one.name] = expression or "unknown"
         if expression is None:
             problems.append(
                 Problem(
                     one.place,
                     f"{one.name} {one.version}: its metadata does not tell its licence",
-                    f"read it in its source, write it under licences.reviewed of {policy.path}",
+                    f"read it in its source, write an exception under licences of {policy.path}",
                 )
             )
             continue
@@ -73,15 +67,7 @@ def licences(
                     "use another package, or have the licence allowed in the policy",
                 )
             )
-    problems += [
-        Problem(
-            policy.place(PART, index),
-            f"{name} is not installed from the lock",
-            "remove the reviewed answer",
-        )
-        for name, (index, _) in reviewed.items()
-        if name not in used
-    ]
+    problems += exception_problems(policy.exceptions[PART], used)
     counts: dict[str, int | str] = {
         "packages": len(listed),
         "with_a_licence": told,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft201909Validator
 
-from mbp.contracts.policy import TEXT, closed
-from mbp.core.errors import MbpError
+from mbp.contracts.exceptions import (
+    LIST,
+    AllowedException,
+    read_exceptions,
+    refuse_old_keys,
+)
+from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
+from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.core.paths import shown
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import line_of, load
@@ -29,7 +34,15 @@ RELATION_PRIVILEGES = (
     "TRIGGER",
     "MAINTAIN",
 )
-DAY = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+# Section with exceptions -> the codes of its exceptions (any without them), and the keys that only it has.
+SECTIONS: Mapping[str, tuple[Collection[str] | None, Mapping[str, Any]]] = {
+    "locks": (("not_locked",), {}),
+    "sast": (None, {}),
+    "secrets": (("no_secret",), {}),
+    "audit": (None, {}),
+    "licences": (("licence_not_in_metadata",), {"licence": TEXT}),
+}
+OLD_LISTS = {"not_locked": LIST, "accepted": LIST, "reviewed": LIST}
 NAMES = {"type": "array", "items": TEXT, "uniqueItems": True}
 SOME_NAMES = {**NAMES, "minItems": 1}
 PRIVILEGES = {"type": "array", "minItems": 1, "items": {"enum": list(RELATION_PRIVILEGES)}}
@@ -68,46 +81,34 @@ SCHEMA = closed(
             {
                 "environment": TEXT,
                 "beside": NAMES,
-                "not_locked": {
-                    "type": "array",
-                    "items": closed({"package": TEXT, "reason": TEXT}),
-                },
+                LIST: EXCEPTIONS,
             }
         ),
         "sast": closed(
             {
                 "folders": SOME_NAMES,
                 "fail_on": {"enum": list(SEVERITIES)},
-                "accepted": {
-                    "type": "array",
-                    "items": closed({"test": TEXT, "path": TEXT, "reason": TEXT}),
-                },
+                LIST: EXCEPTIONS,
             }
         ),
         "secrets": closed(
             {
                 "baseline": TEXT,
-                "reviewed": {"type": "array", "items": closed({"path": TEXT, "reason": TEXT})},
+                LIST: EXCEPTIONS,
             }
         ),
         "audit": closed(
             {
                 "max_age_days": {"type": "integer", "minimum": 1},
                 "canary": closed({"package": TEXT, "version": TEXT}),
-                "accepted": {
-                    "type": "array",
-                    "items": closed({"id": TEXT, "package": TEXT, "reason": TEXT, "until": DAY}),
-                },
+                LIST: EXCEPTIONS,
             }
         ),
         "licences": closed(
             {
                 "allowed": SOME_NAMES,
                 "forbidden": NAMES,
-                "reviewed": {
-                    "type": "array",
-                    "items": closed({"package": TEXT, "licence": TEXT, "reason": TEXT}),
-                },
+                LIST: EXCEPTIONS,
             }
         ),
         "least_privilege": closed(
@@ -155,7 +156,7 @@ class SecurityPolicy:
     """The policy as read; the plain sections keep the shape of the file, which the schema checked.
 
     Attributes:
-        lines: (section, index) of an exception -> its line.
+        exceptions: section -> its exceptions.
     """
 
     locks: Mapping[str, Any]
@@ -166,45 +167,27 @@ class SecurityPolicy:
     public_database: frozenset[str]
     warehouse: Mapping[str, Role]
     source: Mapping[str, Role]
-    lines: Mapping[tuple[str, int], int | None]
+    exceptions: Mapping[str, tuple[AllowedException, ...]]
     path: str = POLICY
-
-    def place(self, section: str, index: int) -> str:
-        """Where an exception stands."""
-        line = self.lines.get((section, index))
-        return f"{self.path}:{line}" if line else self.path
 
 
 def load_security(root: Path) -> SecurityPolicy:
     """Reads the policy.
 
     Raises:
-        MbpError: missing, not of the schema, a day that is none, or one exception that stands twice.
+        MbpError: missing, not of the schema, or with an exception that is not one; or the A89 policy, which
+            knows the owners, cannot be read.
     """
     name = shown(root / POLICY, root)
     document = load(root / POLICY, shown_as=name)
+    for section in SECTIONS:
+        refuse_old_keys(document.get(section), name, OLD_LISTS)
     value = check(document, Draft201909Validator(SCHEMA), name)
-    lines: dict[tuple[str, int], int | None] = {}
-    for section, key in (
-        ("sast", "accepted"),
-        ("secrets", "reviewed"),
-        ("audit", "accepted"),
-        ("licences", "reviewed"),
-    ):
-        seen: list[object] = []
-        for index, entry in enumerate(value[section][key]):
-            lines[section, index] = line_of(document[section][key], index)
-            facts = {name: text for name, text in entry.items() if name not in ("reason", "until")}
-            if facts in seen:
-                raise MbpError(
-                    f"{section}: an exception stands twice",
-                    path=name,
-                    line=lines[section, index],
-                    cure="keep one of the two",
-                )
-            seen.append(facts)
-            if "until" in entry:
-                _day(entry["until"], name, lines[section, index])
+    owners = load_policy(root).owners
+    exceptions = {
+        section: read_exceptions(document[section][LIST], name, owners, codes=codes, more=more)
+        for section, (codes, more) in SECTIONS.items()
+    }
     privilege, node = value["least_privilege"], document["least_privilege"]
     return SecurityPolicy(
         locks=value["locks"],
@@ -215,18 +198,9 @@ def load_security(root: Path) -> SecurityPolicy:
         public_database=frozenset(privilege["public"]["database"]),
         warehouse=_roles(privilege["warehouse"], node["warehouse"]),
         source=_roles(privilege["source"], node["source"]),
-        lines=lines,
+        exceptions=exceptions,
         path=name,
     )
-
-
-def _day(text: str, path: str, line: int | None) -> None:
-    try:
-        date.fromisoformat(text)
-    except ValueError as error:
-        raise MbpError(
-            f"until: no day: {text!r}", path=path, line=line, cure="write it as YYYY-MM-DD"
-        ) from error
 
 
 def _roles(value: Mapping[str, Any], node: Any) -> dict[str, Role]:

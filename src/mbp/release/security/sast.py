@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.release.security.policy import SEVERITIES, SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, judged, unmeasured
+from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged, unmeasured
 
 PART = "sast"
 TIMEOUT_SECONDS = 300
@@ -46,10 +46,9 @@ def read_report(
     files = [name for name in report.get("metrics", {}) if name != "_totals"]
     lines = int(report.get("metrics", {}).get("_totals", {}).get("loc", 0))
     least = SEVERITIES.index(policy.sast["fail_on"])
-    accepted = {
-        (entry["test"], entry["path"]): index for index, entry in enumerate(policy.sast["accepted"])
-    }
-    used: set[int] = set()
+    exceptions = policy.exceptions[PART]
+    accepted = {entry.key for entry in exceptions}
+    used: set[tuple[str, str]] = set()
     problems = [
         Problem(str(one["filename"]), f"not analysed: {one['reason']}", "correct the file")
         for one in report.get("errors", ())
@@ -61,28 +60,20 @@ def read_report(
         # What bandit calls undefined is of no known severity, so it counts as the worst.
         rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
         name = str(one["filename"]).removeprefix("./")
-        index = accepted.get((str(one["test_id"]), name))
+        key = (str(one["test_id"]), name)
         if rank < least:
             continue
-        if index is not None:
-            used.add(index)
+        if key in accepted:
+            used.add(key)
             continue
         problems.append(
             Problem(
                 f"{name}:{one['line_number']}",
                 f"{one['test_id']} {one['test_name']}, {severity}: {one['issue_text']}",
-                f"mend it, or accept it with a reason under sast.accepted of {policy.path}",
+                f"mend it, or write an exception under sast of {policy.path}",
             )
         )
-    problems += [
-        Problem(
-            policy.place(PART, index),
-            f"{test} is not found in {path} any more",
-            "remove the exception",
-        )
-        for (test, path), index in accepted.items()
-        if index not in used
-    ]
+    problems += exception_problems(exceptions, used)
     counts: dict[str, int | str] = {
         "files": len(files),
         "lines": lines,

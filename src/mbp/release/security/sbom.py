@@ -21,7 +21,7 @@ from mbp.core.paths import shown
 from mbp.release.security.licence_names import expression_of
 from mbp.release.security.lock import Pinned, read_lock
 from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, judged
+from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged
 from mbp.runs.envelope import evidence_folder
 
 PART = "sbom"
@@ -41,11 +41,13 @@ def sbom(
         MbpError: a lock cannot be read.
     """
     answers: dict[str, str] = {
-        canonicalize_name(one["package"]): str(one["licence"])
-        for one in policy.licences["reviewed"]
+        canonicalize_name(one.object): str(one.more["licence"])
+        for one in policy.exceptions["licences"]
     }
     text = bill(pinned, environment, answers)
     problems = _invalid(text) + _differences(root, policy, pinned, environment)
+    # What is installed beside the lock differs from machine to machine, so none is unused.
+    problems += exception_problems(policy.exceptions["locks"])
     path = evidence_folder(root) / FILE
     write_text(path, text)
     counts: dict[str, int | str] = {
@@ -154,7 +156,7 @@ def _differences(
     for file in policy.locks["beside"]:
         for one in read_lock(root, file):
             beside.setdefault(one.name, set()).add(one.version)
-    free = {canonicalize_name(one["package"]) for one in policy.locks["not_locked"]}
+    free = {canonicalize_name(one.object) for one in policy.exceptions["locks"]}
     for name in sorted(environment.keys() - wanted.keys() - free):
         version = environment[name].version
         if version not in beside.get(name, ()):

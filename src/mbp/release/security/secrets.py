@@ -12,7 +12,7 @@ from mbp.contracts.registry.documents import git
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, judged, unmeasured
+from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged, unmeasured
 
 PART = "secrets"
 Key = tuple[str, str, str]
@@ -36,7 +36,8 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     }
     scanned = sorted(file for file in files if file != name)
     found = dict(_scan(root, scanned, baseline))
-    reviewed = {entry["path"]: index for index, entry in enumerate(policy.secrets["reviewed"])}
+    exceptions = policy.exceptions[PART]
+    reviewed = {entry.object for entry in exceptions}
     cure = (
         f"take it out and change it; a false alarm goes into {name} with a reason in {policy.path}"
     )
@@ -64,19 +65,14 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
         if path not in reviewed:
             problems.append(
                 Problem(
-                    name, f"{path}: no reason why it is no secret", "add it to secrets.reviewed"
+                    name,
+                    f"{path}: no reason why it is no secret",
+                    "write an exception under secrets",
                 )
             )
     known_paths = {path for path, _, _ in known}
-    problems += [
-        Problem(
-            policy.place(PART, index),
-            f"{path} is not in the baseline",
-            "remove the reason",
-        )
-        for path, index in reviewed.items()
-        if path not in known_paths
-    ]
+    used = {entry.key for entry in exceptions if entry.object in known_paths}
+    problems += exception_problems(exceptions, used)
     counts: dict[str, int | str] = {
         "files": len(scanned),
         "plugins": len(baseline["plugins_used"]),

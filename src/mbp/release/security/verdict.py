@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
+from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.core.errors import MbpError
 
 Word = Literal["pass", "fail", "not_measured"]
@@ -59,6 +61,24 @@ class PartResult:
             "problems": [asdict(one) for one in self.problems],
             **self.content,
         }
+
+
+def exception_problems(
+    exceptions: Sequence[AllowedException],
+    used: Collection[tuple[str, str]] | None = None,
+    today: date | None = None,
+) -> list[Problem]:
+    """Exceptions that expired or except nothing.
+
+    Args:
+        used: keys of those that excepted something; None where the machine decides that.
+        today: in UTC; the present day without it.
+    """
+    day = today or datetime.now(UTC).date()
+    return [
+        Problem(found.place, found.sentence, found.cure)
+        for found in exception_findings(exceptions, day, used=used)
+    ]
 
 
 def judged(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,11 @@ def warn(expires: Any, reason: str | None = "It is new.") -> Edit:
         custom(entry, "reason", reason)
 
     return edit
+
+
+def excepted(code: str, name: str, until: date) -> dict[str, str]:
+    reason = "made for the test"
+    return {"code": code, "object": name, "owner": "DATA", "reason": reason, "until": str(until)}
 
 
 def set_in(place: Callable[[Document], Document], key: str, value: Any) -> Edit:
@@ -200,16 +205,12 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "A89-002": (POLICY, lambda document: document["families"].pop("cdc_order")),
     "A89-003": (
         POLICY,
-        lambda document: document["exceptions"].append(
-            {"dataset": "mbp_nothing", "family": "range", "reason": "gone"}
-        ),
+        lambda document: document["exceptions"].append(excepted("range", "mbp_nothing", TODAY)),
     ),
     "A89-004": (MARKETS, lambda document: table(document)["quality"].pop(0)),
     "A89-005": (
         POLICY,
-        lambda document: document["exceptions"].append(
-            {"dataset": "mbp_quotes", "family": "range", "reason": "once"}
-        ),
+        lambda document: document["exceptions"].append(excepted("range", "mbp_quotes", TODAY)),
     ),
     "A89-006": (MARKETS, drop(of_rule(SPAN), "dimension")),
     "A89-007": (MARKETS, customs(of_rule(SPAN), "owner", None)),
@@ -242,6 +243,10 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "A89-026": (
         MARKETS,
         set_in(of_column("min_liquidity"), "logicalTypeOptions", {"minimum": 0, "multipleOf": 2}),
+    ),
+    "A89-027": (
+        POLICY,
+        lambda document: document["exceptions"][0].update(until=str(TODAY - timedelta(days=1))),
     ),
     "A108-001": (MARKETS, drop(of_column("category"), "classification")),
     "A108-002": (MARKETS, set_in(of_column("category"), "classification", "secret")),

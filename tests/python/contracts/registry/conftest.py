@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.check import Checked
-from mbp.contracts.registry.policy import load_exemptions, load_rules
+from mbp.contracts.registry.policy import load_exceptions, load_rules
 from mbp.contracts.registry.publish import Outcome, publish
 from mbp.contracts.registry.run import check_all
 
@@ -38,7 +38,7 @@ class Registry:
             publisher="DATA",
             today=TODAY,
             rules=load_rules(self.root, DATASETS)[dataset],
-            exemptions=load_exemptions(self.root, DATASETS, policy),
+            exceptions=load_exceptions(self.root, DATASETS, policy),
         )
 
     def edit(self, change: Edit, dataset: str = "mbp_quotes", version: str | None = None) -> None:
@@ -86,7 +86,7 @@ def registry(project_root: Path, tmp_path: Path) -> Registry:
     for part in ("contracts/a106", "contracts/a87", "contracts/a89", "tests/dbt/singular"):
         shutil.copytree(project_root / part, root / part)
     (root / "contracts" / "registry").mkdir()
-    for name in ("policy.yaml", "exemptions.yaml"):
+    for name in ("policy.yaml", "exceptions.yaml"):
         shutil.copy(project_root / "contracts" / "registry" / name, root / "contracts" / "registry")
     (root / "dbt_project.yml").write_text("name: mbp\n")
     made = Registry(root)

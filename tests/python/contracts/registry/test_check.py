@@ -1,4 +1,4 @@
-"""May a changed contract be merged: version, mode, proof, exemption, and who is told what."""
+"""May a changed contract be merged: version, mode, proof, exception, and who is told what."""
 
 from __future__ import annotations
 
@@ -146,16 +146,16 @@ def test_transitive_modes_look_at_every_version_of_the_subject(registry: Registr
 
 def exempt(registry: Registry, fingerprint: str, until: str, **changes: str) -> None:
     entry = {
-        "fingerprint": fingerprint,
-        "dataset": "mbp_quotes",
+        "code": fingerprint,
+        "object": "mbp_quotes",
         "owner": "DATA",
         "reason": "agreed",
-        "expires": until,
+        "until": until,
     } | changes
-    registry.write("exemptions.yaml", json.dumps({"version": 1, "exemptions": [entry]}))
+    registry.write("exceptions.yaml", json.dumps({"version": 1, "exceptions": [entry]}))
 
 
-def test_an_exemption_frees_one_change_for_a_time(registry: Registry) -> None:
+def test_an_exception_frees_one_change_for_a_time(registry: Registry) -> None:
     registry.publish()
     registry.edit(nullable, version="2.0.0")
     (one,) = (judged for judged in registry.check().judged if judged.blocks)
@@ -163,24 +163,25 @@ def test_an_exemption_frees_one_change_for_a_time(registry: Registry) -> None:
     checked = registry.check()
     assert (checked.action, codes(checked, "warning")) == ("none", ["required_removed"])
     exempt(registry, one.fingerprint, "2026-11-22")
-    assert codes(registry.check()) == ["exemption_expired"]
+    assert codes(registry.check()) == ["exception_expired"]
     exempt(registry, "0" * 16, "2026-12-01")
-    assert set(codes(registry.check())) == {"required_removed", "exemption_unused"}
+    assert set(codes(registry.check())) == {"required_removed", "exception_unused"}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset": "mbp_quote"}, "unknown dataset 'mbp_quote'.*mbp_quotes"),
+        ({"object": "mbp_quote"}, "there is no 'mbp_quote'.*mbp_quotes"),
         ({"owner": "ME"}, "unknown owner 'ME'"),
-        ({"expires": "2026-13-01"}, "is no day"),
-        ({"expires": "soon"}, "exemptions"),
+        ({"until": "2026-13-01"}, "is not a day"),
+        ({"until": "soon"}, "until"),
         ({"reason": ""}, "reason"),
         ({"ends": "2026-12-01"}, "unknown key 'ends'"),
-        ({"fingerprint": "abc"}, "fingerprint"),
+        ({"code": "abc"}, "code"),
+        ({"expires": "2026-12-01"}, "'expires' was replaced by 'until'"),
     ],
 )
-def test_a_malformed_exemption_is_an_error(
+def test_a_malformed_exception_is_an_error(
     registry: Registry, changes: dict[str, str], message: str
 ) -> None:
     registry.publish()

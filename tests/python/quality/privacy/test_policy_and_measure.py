@@ -1,4 +1,4 @@
-"""The policy, its allowances, the corpus and what is measured on it."""
+"""The policy, its exceptions, the corpus and what is measured on it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import pytest
 from lab.corpora import measure
 from lab.corpora import values as draw
 from lab.corpora.corpus import Line, generate, to_json
+from mbp.contracts.exceptions import AllowedException
+from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.errors import MbpError
 from mbp.quality.privacy import scan
-from mbp.quality.privacy.allowances import judge
-from mbp.quality.privacy.policy import KINDS, POLICY, Allowance, Policy, load_policy
+from mbp.quality.privacy.allowed import judge
+from mbp.quality.privacy.policy import KINDS, POLICY, Policy, load_policy
 from mbp.quality.privacy.scan import scan_text
 
 TODAY = date(2026, 11, 25)
@@ -32,16 +34,12 @@ TODAY = date(2026, 11, 25)
         ("id: seeds", "id: log_samples", "'log_samples' stands twice"),
         ("  minimum_length: 12\n", "", "missing key 'minimum_length'"),
         ("lines: 3000", "lines: 1999", "1999 is less than the minimum"),
-        (
-            "allowances:\n",
-            "allowances:\n  - {place: a, kind: cpf, reason: r}\n",
-            "expected another form",
-        ),
-        (
-            "allowances:\n",
-            "allowances:\n  - {place: a, kind: cpf, reason: r, expires: soon}\n",
-            "no date",
-        ),
+        ("exceptions:\n", "allowances:\n", "'allowances' was replaced by 'exceptions'"),
+        ("  - code: ip\n", "  - kind: ip\n", "'kind' was replaced by 'code'"),
+        ("kind: evidence", "kind: evidence\n    optional: none yet", "'source_missing' under"),
+        ("object: evidence", "object: evidences", "there is no 'evidences'"),
+        ("    count: 3\n", "", "write count and digests together"),
+        ("owner: SEC", "owner: NOBODY", "unknown owner 'NOBODY'"),
     ],
 )
 def test_a_wrong_policy_is_one_line(
@@ -50,40 +48,34 @@ def test_a_wrong_policy_is_one_line(
     text = (project_root / POLICY).read_text(encoding="utf-8")
     assert old in text
     (tmp_path / POLICY).parent.mkdir(parents=True)
+    (tmp_path / OWNERS).parent.mkdir()
+    (tmp_path / OWNERS).write_text((project_root / OWNERS).read_text(), encoding="utf-8")
     (tmp_path / POLICY).write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(MbpError, match=told) as caught:
         load_policy(tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def allowing(policy: Policy, **how: object) -> Policy:
-    values: dict[str, object] = {
-        "place": "docs/*",
-        "kind": "cpf",
-        "reason": "made up",
-        "expires": None,
-        "count": None,
-        "digests": frozenset(),
-        "line": 9,
-    }
-    return dataclasses.replace(policy, allowances=(Allowance(**{**values, **how}),))  # type: ignore[arg-type]
+def allowing(policy: Policy, **more: object) -> Policy:
+    entry = AllowedException("cpf", "docs/*", "SEC", "made up", TODAY, POLICY, 9, more)
+    return dataclasses.replace(policy, exceptions=(entry,))
 
 
-def test_an_allowance_is_exact_or_ends(random: Random, policy: Policy) -> None:
+def test_an_exception_is_exact_and_ends(random: Random, policy: Policy) -> None:
     (found,) = scan_text(f"cpf {draw.cpf(random)}", "docs/a.md", policy)
     other = dataclasses.replace(found, line=2, digest="…0000")
     fixed = allowing(policy, count=1, digests=frozenset({found.digest}))
     assert judge([found], fixed, TODAY).open == []
     assert [count for _, count in judge([found], fixed, TODAY).allowed] == [1]
     for findings, told in (
-        ([], "matches nothing"),
+        ([], "excepts nothing"),
         ([found, other], "is for 1, found 2"),
         ([other], "is for other values"),
     ):
         judged = judge(findings, fixed, TODAY)
         assert judged.open == findings
         assert told in judged.problems[0]
-    until = allowing(policy, expires=TODAY)
+    until = allowing(policy)
     assert judge([found, other], until, TODAY).open == []
     assert "expired" in judge([found], until, date(2026, 11, 26)).problems[0]
     elsewhere = dataclasses.replace(found, place="src/a.py")
@@ -151,8 +143,9 @@ def test_the_outside_corpus_is_judged_by_line(policy: Policy, random: Random) ->
 def test_a_target_missed_on_the_outside_corpus_is_missed(
     project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / POLICY).parent.mkdir(parents=True)
-    shutil.copyfile(project_root / POLICY, tmp_path / POLICY)
+    for name in (POLICY, OWNERS):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copyfile(project_root / name, tmp_path / name)
     monkeypatch.setattr(measure, "generate", lambda seed, _: generate(seed, 300))
 
     def outside(count: int, seed: int) -> Iterator[Labelled]:
@@ -204,8 +197,9 @@ def test_nothing_labelled_is_nothing_reached(policy: Policy) -> None:
 def test_measuring_writes_evidence(
     project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / POLICY).parent.mkdir(parents=True)
-    shutil.copyfile(project_root / POLICY, tmp_path / POLICY)
+    for name in (POLICY, OWNERS):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copyfile(project_root / name, tmp_path / name)
     monkeypatch.setattr(measure, "generate", lambda seed, _: generate(seed, 300))
     measured = measure.measure_project(tmp_path)
     text = (tmp_path / "target/evidence/privacy_measure.json").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.yaml_io import load, plain
 from mbp.release.security.policy import POLICY, SecurityPolicy, load_security
 
@@ -51,19 +52,26 @@ class Project:
         self.write(name, text)
 
 
+def exception(code: str, name: str, until: str = "2099-12-31", **more: str) -> dict[str, str]:
+    """An exception as the policy writes it."""
+    entry = {"code": code, "object": name, "owner": "SEC", "reason": "r", "until": until}
+    return entry | more
+
+
 @pytest.fixture
 def project(project_root: Path, tmp_path: Path) -> Project:
     """The policy of the repository without its exceptions, which speak of files that are not here."""
     made = Project(tmp_path)
     made.write("dbt_project.yml", "name: mbp\n")
     made.write(POLICY, (project_root / POLICY).read_text(encoding="utf-8"))
+    made.write(OWNERS, (project_root / OWNERS).read_text(encoding="utf-8"))
     made.lock("packaging==1.0")
 
     def bare(document: dict[str, Any]) -> None:
         document["locks"]["beside"] = []
-        document["sast"]["accepted"] = []
-        document["secrets"]["reviewed"] = []
-        document["licences"]["reviewed"] = []
+        document["sast"]["folders"] = ["src", "scripts"]
+        for section in ("sast", "secrets", "licences"):
+            document[section]["exceptions"] = []
 
     made.change(bare)
     return made

@@ -21,7 +21,7 @@ from mbp.release.security.licence_names import expression_of
 from mbp.release.security.licences import judge, licences
 from mbp.release.security.lock import installed, read_lock
 from mbp.release.security.sbom import bill, sbom
-from tests.python.release.security.conftest import Project
+from tests.python.release.security.conftest import Project, exception
 
 NOW = datetime(2026, 5, 20, tzinfo=UTC)
 
@@ -147,14 +147,14 @@ def test_an_unknown_licence_is_a_finding_until_somebody_read_it(project: Project
     silent = {"packaging": package()}
 
     unknown = licences(project.policy, pinned, silent)
-    answer = {"package": "packaging", "licence": "MIT", "reason": "its LICENSE file"}
-    reviewed = project.change(lambda document: document["licences"]["reviewed"].append(answer))
+    answer = exception("licence_not_in_metadata", "packaging", licence="MIT")
+    reviewed = project.change(lambda document: document["licences"]["exceptions"].append(answer))
 
     assert (unknown.verdict, len(unknown.problems)) == ("fail", 1)
     assert licences(reviewed, pinned, silent).verdict == "pass"
     # An answer that is not needed any more, or answers nothing, does not stay.
     told = licences(reviewed, pinned, {"packaging": package(License_Expression="MIT")})
-    assert "by itself now" in told.problems[0].what
+    assert "excepts nothing" in told.problems[0].what
     assert licences(reviewed, pinned, {}).verdict == "not_measured"
 
 
@@ -272,19 +272,16 @@ def test_an_accepted_advisory_ends_on_its_day_and_goes_when_it_touches_nothing(
 ) -> None:
     hit = record("packaging", {"introduced": "0"}, aliases=["CVE-2026-1"])
     path = advisory_file(project, hit)
-    entry = {
-        "id": "CVE-2026-1",
-        "package": "packaging",
-        "reason": "not reached",
-        "until": "2026-05-20",
-    }
-    policy = project.change(lambda document: document["audit"]["accepted"].append(entry))
+    entry = exception("CVE-2026-1", "packaging", "2026-05-20")
+    policy = project.change(lambda document: document["audit"]["exceptions"].append(entry))
 
     assert audit(project.root, policy, path, NOW).verdict == "pass"
     late = audit(project.root, policy, path, NOW.replace(day=21))
-    assert "accepted until 2026-05-20" in late.problems[0].what
+    told = [one.what for one in late.problems]
+    assert any("expired on 2026-05-20" in one for one in told)
+    assert any(one.startswith("packaging 1.0: ") for one in told)
     idle = audit(project.root, policy, advisory_file(project), NOW)
-    assert "touches nothing" in idle.problems[0].what
+    assert "excepts nothing" in idle.problems[0].what
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import BUILT_SCHEMAS, LOADER, RAW_SCHEMAS, READER, TRANSFORMER
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES
 from mbp.release.security.lock import read_lock
 from mbp.release.security.policy import POLICY, load_security
-from tests.python.release.security.conftest import Project
+from tests.python.release.security.conftest import Project, exception
 
 
 def test_the_policy_of_the_repository_speaks_of_all_roles_and_schemas(project_root: Path) -> None:
@@ -49,6 +50,8 @@ def test_the_locks_of_the_repository_can_be_read(project_root: Path) -> None:
         ("[LOGIN, REPLICATION]", "[LOGIN, ROOT]", "attributes"),
         ("privileges: [SELECT, INSERT]", "privileges: []", "privileges"),
         ("      licence: Artistic-1.0-Perl OR GPL-2.0-or-later\n", "", "licence"),
+        ("    - code: B324\n", "    - test: B324\n", "'test' was replaced by 'code'"),
+        ("  exceptions: []\n", "  accepted: []\n", "'accepted' was replaced by 'exceptions'"),
         ("- in: [raw_mbp, raw_ops]", "- out: [raw_mbp, raw_ops]", "unknown key 'out'"),
     ],
 )
@@ -59,6 +62,7 @@ def test_a_mistake_is_told_with_its_line(
     assert old in text
     project = Project(tmp_path)
     project.write(POLICY, text.replace(old, new, 1))
+    project.write(OWNERS, (project_root / OWNERS).read_text(encoding="utf-8"))
 
     with pytest.raises(MbpError, match=told) as error:
         load_security(tmp_path)
@@ -67,10 +71,10 @@ def test_a_mistake_is_told_with_its_line(
 
 def test_an_exception_stands_once(project: Project) -> None:
     def twice(document: dict[str, Any]) -> None:
-        entry = {"id": "X-1", "package": "a", "reason": "r", "until": "2026-01-01"}
-        document["audit"]["accepted"] = [entry, {**entry, "reason": "another"}]
+        entry = exception("X-1", "a")
+        document["audit"]["exceptions"] = [entry, {**entry, "reason": "another"}]
 
-    with pytest.raises(MbpError, match="stands twice"):
+    with pytest.raises(MbpError, match="is there twice"):
         project.change(twice)
 
 

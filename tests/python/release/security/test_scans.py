@@ -11,15 +11,15 @@ import pytest
 from mbp.core.errors import MbpError
 from mbp.release.security.sast import read_report, sast
 from mbp.release.security.secrets import secrets
-from tests.python.release.security.conftest import Project
+from tests.python.release.security.conftest import Project, exception
 
 # Put together, so that this file holds none.
 KEY = "AKIA" + "Z7Q2M4N8P1R5S9T3"
 SHELL = "import subprocess\n\n\ndef run(text):\n    subprocess.call(text, shell=True)\n"
 
 
-def accept(**entry: str) -> Any:
-    return lambda document: document["sast"]["accepted"].append(entry)
+def accept(code: str, path: str) -> Any:
+    return lambda document: document["sast"]["exceptions"].append(exception(code, path))
 
 
 def test_a_shell_is_found_and_can_be_accepted_with_a_reason(project: Project) -> None:
@@ -28,14 +28,14 @@ def test_a_shell_is_found_and_can_be_accepted_with_a_reason(project: Project) ->
     project.write("lab/good.py", "print(1)\n")
 
     found = sast(project.root, project.policy)
-    policy = project.change(accept(test="B602", path="src/bad.py", reason="the test needs it"))
+    policy = project.change(accept("B602", "src/bad.py"))
 
     assert found.verdict == "fail"
     assert found.looked_at["files"] == 3
     assert [one.place for one in found.problems] == ["src/bad.py:5"]
     assert sast(project.root, policy).verdict == "pass"
     project.write("src/bad.py", "print(1)\n")
-    assert "not found" in sast(project.root, policy).problems[0].what
+    assert "excepts nothing" in sast(project.root, policy).problems[0].what
 
 
 def test_nothing_scanned_is_no_pass(project: Project) -> None:
@@ -132,8 +132,8 @@ def test_an_entry_of_the_baseline_is_audited_has_a_reason_and_is_still_there(
     guarded.write(".secrets.baseline", json.dumps(document))
     guarded.write("settings.py", f'aws = "{KEY}"\n' if there else "aws = None\n")
     if reason:
-        reviewed = {"path": "settings.py", "reason": "made up"}
-        guarded.change(lambda policy: policy["secrets"]["reviewed"].append(reviewed))
+        reviewed = exception("no_secret", "settings.py")
+        guarded.change(lambda policy: policy["secrets"]["exceptions"].append(reviewed))
     guarded.track()
 
     result = secrets(guarded.root, guarded.policy)
@@ -143,11 +143,11 @@ def test_an_entry_of_the_baseline_is_audited_has_a_reason_and_is_still_there(
 
 
 def test_a_reason_for_nothing_and_a_broken_baseline_are_told(guarded: Project) -> None:
-    reviewed = {"path": "settings.py", "reason": "made up"}
-    policy = guarded.change(lambda document: document["secrets"]["reviewed"].append(reviewed))
+    reviewed = exception("no_secret", "settings.py")
+    policy = guarded.change(lambda document: document["secrets"]["exceptions"].append(reviewed))
     guarded.track()
 
-    assert "not in the baseline" in secrets(guarded.root, policy).problems[0].what
+    assert "excepts nothing" in secrets(guarded.root, policy).problems[0].what
     guarded.write(".secrets.baseline", "{}")
     with pytest.raises(MbpError, match="not a baseline"):
         secrets(guarded.root, policy)

@@ -1,0 +1,62 @@
+"""Findings of the privacy scan after the exceptions of the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+
+from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.quality.privacy.policy import Policy
+from mbp.quality.privacy.scan import Finding
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Findings after the exceptions.
+
+    Attributes:
+        open: findings that no exception allows.
+        allowed: how many findings each exception allowed, in the order of the policy.
+        problems: exceptions that expired, match nothing, or match other values than they name.
+    """
+
+    open: Sequence[Finding]
+    allowed: Sequence[tuple[AllowedException, int]]
+    problems: Sequence[str]
+
+
+def judge(findings: Sequence[Finding], policy: Policy, today: date) -> Judged:
+    """Every finding is open unless an exception names exactly what was found."""
+    left = list(dict.fromkeys(findings))
+    allowed = []
+    problems = [
+        f"{wrong.place}: {wrong.sentence}"
+        for wrong in exception_findings(tuple(policy.may_be_missing.values()), today)
+    ]
+    for entry in policy.allowed_values:
+        matching = [
+            found
+            for found in left
+            if found.kind == entry.code and fnmatchcase(found.place, entry.object)
+        ]
+        used = {entry.key} if matching else set()
+        reasons = [wrong.message for wrong in exception_findings([entry], today, used=used)]
+        reasons += _mismatch(entry, matching)
+        if reasons:
+            problems.append(f"{entry.place}: {entry.code} of {entry.object}: {reasons[0]}")
+            continue
+        allowed.append((entry, len(matching)))
+        left = [found for found in left if found not in matching]
+    return Judged(left, allowed, problems)
+
+
+def _mismatch(entry: AllowedException, matching: Sequence[Finding]) -> list[str]:
+    if not entry.more:
+        return []
+    if len(matching) != entry.more["count"]:
+        return [f"the exception is for {entry.more['count']}, found {len(matching)}"]
+    if {found.digest for found in matching} != set(entry.more["digests"]):
+        return ["the exception is for other values"]
+    return []

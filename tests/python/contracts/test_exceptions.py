@@ -1,0 +1,89 @@
+"""One form of exceptions: what is refused with its line, and what the checker reports."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from mbp.contracts.exceptions import OLD_KEYS, exception_findings, read_exceptions
+from mbp.core.errors import MbpError
+from mbp.core.yaml_io import loads
+
+PATH = "contracts/some.yaml"
+ENTRY = "{code: range, object: mbp_quotes, owner: DATA, reason: It has none., until: 2026-12-31}"
+LAST_DAY = date(2026, 12, 31)
+
+
+def read(*entries: str, **how: object) -> tuple:  # type: ignore[type-arg]
+    text = "exceptions:\n" + "".join(f"  - {entry}\n" for entry in entries)
+    document = loads(text, shown_as=PATH)
+    return read_exceptions(document["exceptions"], PATH, {"DATA": "Data"}, **how)  # type: ignore[arg-type]
+
+
+def test_an_entry_is_read_with_its_place() -> None:
+    (entry,) = read(ENTRY)
+    assert (entry.key, entry.owner, entry.until) == (("range", "mbp_quotes"), "DATA", LAST_DAY)
+    assert entry.place == f"{PATH}:2"
+
+
+@pytest.mark.parametrize("key", ["code", "object", "owner", "reason", "until"])
+def test_every_key_is_demanded(key: str) -> None:
+    left_out = ENTRY.replace(f"{key}: ", f"x{key}: ")
+    with pytest.raises(MbpError, match=key) as caught:
+        read(ENTRY.replace("mbp_quotes", "other"), left_out)
+    assert (caught.value.path, caught.value.line) == (PATH, 3)
+
+
+@pytest.mark.parametrize("old", sorted(OLD_KEYS))
+def test_an_old_key_is_refused_by_the_name_of_the_new_one(old: str) -> None:
+    with pytest.raises(MbpError, match=f"'{old}' was replaced by '{OLD_KEYS[old]}'"):
+        read(ENTRY.replace(f"{OLD_KEYS[old]}: ", f"{old}: "))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("owner: DATA", "owner: NOBODY", "unknown owner 'NOBODY'"),
+        ("code: range", "code: rang", "unknown code 'rang'"),
+        ("2026-12-31", "soon", "until"),
+        ("2026-12-31", "'2026-13-31'", "is not a day"),
+        ("It has none.", "''", "expected some text"),
+    ],
+)
+def test_a_wrong_value_is_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(MbpError, match=message) as caught:
+        read(ENTRY.replace(old, new), codes={"range"})
+    assert caught.value.line == 2
+    assert caught.value.cure
+
+
+def test_one_exception_twice_is_refused() -> None:
+    with pytest.raises(MbpError, match="is there twice"):
+        read(ENTRY, ENTRY)
+
+
+def test_more_keys_are_of_one_kind_only() -> None:
+    entry = ENTRY.replace("}", ", count: 3}")
+    assert read(entry, more={"count": {"type": "integer"}})[0].more == {"count": 3}
+    for text, more in ((entry, {}), (ENTRY, {"count": {"type": "integer"}})):
+        with pytest.raises(MbpError, match="count"):
+            read(text, more=more)
+
+
+@pytest.mark.parametrize(
+    ("today", "used", "objects", "code"),
+    [
+        (LAST_DAY, None, None, None),
+        (LAST_DAY, {("range", "mbp_quotes")}, {"mbp_quotes"}, None),
+        (date(2027, 1, 1), None, None, "exception_expired"),
+        (LAST_DAY, set(), None, "exception_unused"),
+        (LAST_DAY, None, {"mbp_markets"}, "exception_object_unknown"),
+    ],
+)
+def test_the_checker_reports_each_exception_once(
+    today: date, used: set[tuple[str, str]] | None, objects: set[str] | None, code: str | None
+) -> None:
+    found = list(exception_findings(read(ENTRY), today, used=used, objects=objects))
+    assert [one.code for one in found] == [code] * (code is not None)
+    assert all(one.cure and one.place == f"{PATH}:2" for one in found)
