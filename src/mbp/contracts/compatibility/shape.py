@@ -62,8 +62,8 @@ def _whole(changes: Iterator[Change], old: Node, new: Node) -> Iterator[Change]:
     """The changes of an element itself; where there is none, whatever else differs."""
     found = list(changes)
     renamed = {"name", "physicalName"} if old.name != new.name else set()
-    stated = [_stated(node.raw) for node in (old, new)]
-    yield from found or remainder(*stated, new.path, INNER | OF_TABLE | renamed)
+    inner = INNER | OF_TABLE | renamed
+    yield from found or remainder(_stated(old.raw), _stated(new.raw), new.path, inner)
 
 
 def _stated(raw: Mapping[str, Any]) -> Mapping[str, Any]:
