@@ -183,11 +183,6 @@ def _accept_numbers(stage: Stage) -> None:
     (column,) = [one for one in properties if one["name"] == "source_ref"]
     column["logicalType"], column["physicalType"] = "integer", "bigint"
     del column["logicalTypeOptions"]
-    column["customProperties"] = [
-        {
-            "property": "physicalTypes",
-            "value": {"duckdb": "BIGINT", "postgres": "bigint", "spark": "bigint"},
-        }
-    ]
+    column.pop("customProperties", None)
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(document, file)

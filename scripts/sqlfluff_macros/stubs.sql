@@ -52,3 +52,4 @@
 {% macro measured_again_from(touched, minutes) %}current_timestamp{% endmacro %}
 {% macro measured_again(column, first, minutes_before=0) %}{{ column }} is not null{% endmacro %}
 {% macro windows_from(first, touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}
+{% macro latest_change(table, key) %}select {{ key }} from {{ table }}{% endmacro %}

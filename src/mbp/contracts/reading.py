@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.model import Column, Contract, Reference, ServiceLevel
 from mbp.contracts.policy import Policy
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import did_you_mean, line_at
 
-ENGINES = ("duckdb", "postgres", "spark")
 CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
 # What rules.py can turn into a test. Any other option would be a promise that nobody checks.
 OPTIONS = {
@@ -200,7 +200,7 @@ def _column(entry: Mapping[str, Any], place: Place) -> Column:
         name=name,
         logical_type=_text(entry, "logicalType", place, of=f"column {name!r}"),
         physical_type=physical_type,
-        physical_types=_physical_types(name, more, place),
+        physical_types=_physical_types(name, physical_type, more, place),
         required=bool(entry.get("required", False)),
         unique=bool(entry.get("unique", False)) or bool(entry.get("primaryKey", False)),
         primary_key=bool(entry.get("primaryKey", False)),
@@ -215,9 +215,10 @@ def _column(entry: Mapping[str, Any], place: Place) -> Column:
 
 
 def _physical_types(
-    column: str, more: Mapping[str, tuple[Any, Place]], place: Place
+    column: str, physical_type: str, more: Mapping[str, tuple[Any, Place]], place: Place
 ) -> dict[str, str]:
-    types, where = more.get("physicalTypes", ({}, place))
+    """Those of the one table; a contract states them only for a type that is not in it."""
+    types, where = more.get("physicalTypes", (engine_types(physical_type), place))
     if not isinstance(types, dict):
         raise where.refuse(f"physicalTypes: expected engine: type, found {types!r}")
     for engine in types:

@@ -37,6 +37,8 @@ class RuleLike(Protocol):
     def owner(self) -> str: ...
     @property
     def description(self) -> str: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -250,15 +252,16 @@ class _Project:
         severity: Severity = "error"
         if str(config.get("severity") or "error").lower().startswith("warn") or status == "warn":
             severity = "warning"
-        columns = meta.get("columns") or ([node["column_name"]] if node.get("column_name") else [])
+        stated = (rule.columns if rule else ()) or meta.get("columns")
+        columns = stated or ([node["column_name"]] if node.get("column_name") else [])
         failures = result.get("failures")
         return Finding(
             rule_id=rule_id,
             dataset=self.dataset_of(node),
-            owner=self.owner_of(node) if rule is None else str(meta.get("owner") or rule.owner),
+            owner=rule.owner if rule else self.owner_of(node),
             severity=severity,
-            pack=_pack(meta, node),
-            family=str(meta.get("family") or (rule.family if rule else "")),
+            pack="A89" if rule else _pack(meta, node),
+            family=rule.family if rule else str(meta.get("family") or ""),
             verdict=verdict,
             failing_rows=int(failures) if verdict == "fail" and failures is not None else None,
             message=message,

@@ -25,7 +25,6 @@ class Case(NamedTuple):
     at: str
 
 
-PRICE_TYPES = '{duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)", spark: "decimal(18,8)"}'
 CASES = {
     "broken YAML": Case(QUOTES, "status: active", "status: [active", "not valid YAML", "domain:"),
     "duplicate key": Case(
@@ -159,19 +158,28 @@ CASES = {
         "column 'quote_id': missing or empty 'description'",
         "description: ' '",
     ),
+    "a type that the table of engines has not": Case(
+        QUOTES,
+        "physicalType: string",
+        "physicalType: uuid",
+        "column 'quote_id': physicalTypes has no type for duckdb",
+        "- name: quote_id",
+    ),
     "an engine without a type": Case(
         QUOTES,
-        PRICE_TYPES,
-        '{duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}',
-        "column 'price': physicalTypes has no type for spark",
-        'value: {duckdb: "DECIMAL(18,8)", postgres: "numeric(18,8)"}',
+        "          - property: ruleReasons\n",
+        "          - property: physicalTypes\n            value: {duckdb: UUID, postgres: uuid}\n"
+        "          - property: ruleReasons\n",
+        "column 'quote_id': physicalTypes has no type for spark",
+        "value: {duckdb: UUID",
     ),
     "an unknown engine": Case(
         QUOTES,
-        "postgres: text",
-        "postgre: text",
+        "          - property: ruleReasons\n",
+        "          - property: physicalTypes\n            value: {postgre: uuid}\n"
+        "          - property: ruleReasons\n",
         "unknown engine 'postgre' in physicalTypes. Cure: did you mean 'postgres'?",
-        "postgre: text",
+        "postgre: uuid",
     ),
     "no key": Case(
         QUOTES,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mbp.contracts.compatibility.documents import column_documents, table_documents
 from mbp.contracts.compatibility.facets import facet_changes
 from mbp.contracts.compatibility.keys import column_key_changes, table_key_changes
 from mbp.contracts.compatibility.model import ABSENT, Change, Node, Verdict
-from mbp.contracts.compatibility.reading import stored_name
+from mbp.contracts.compatibility.reading import custom, stored_name
 from mbp.contracts.compatibility.standard import form, remainder
 from mbp.contracts.compatibility.type_changes import type_changes
+from mbp.contracts.engine_types import engine_types
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 # Told apart from "no type is stated", which accepts anything.
@@ -60,7 +62,18 @@ def _whole(changes: Iterator[Change], old: Node, new: Node) -> Iterator[Change]:
     """The changes of an element itself; where there is none, whatever else differs."""
     found = list(changes)
     renamed = {"name", "physicalName"} if old.name != new.name else set()
-    yield from found or remainder(old.raw, new.raw, new.path, INNER | OF_TABLE | renamed)
+    inner = INNER | OF_TABLE | renamed
+    yield from found or remainder(_stated(old.raw), _stated(new.raw), new.path, inner)
+
+
+def _stated(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without types per engine that follow from the physical type: to leave those out changes nothing."""
+    types = custom(raw, "physicalTypes")
+    if not types or types != engine_types(str(raw.get("physicalType"))):
+        return raw
+    others = [one for one in raw["customProperties"] if one.get("property") != "physicalTypes"]
+    stated = {key: value for key, value in raw.items() if key != "customProperties"}
+    return {**stated, "customProperties": others} if others else stated
 
 
 def _table_itself(old: Node, new: Node) -> Iterator[Change]:

@@ -13,6 +13,7 @@ from mbp.contracts.compatibility.model import Change, Facets, Kind, Node, Verdic
 from mbp.contracts.compatibility.reading import custom
 from mbp.contracts.compatibility.types import fits, shown
 from mbp.contracts.compatibility.values import allowed, limits, of_kind
+from mbp.contracts.engine_types import engine_types
 
 OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
 
@@ -28,6 +29,8 @@ def type_changes(old: Node, new: Node) -> Iterator[Change]:
     names = (old.raw.get("logicalType"), new.raw.get("logicalType"))
     yield from _kinds("logical", old.logical, new.logical, (old, new), names)
     by_engine = [custom(node.raw, "physicalTypes") or {} for node in (old, new)]
+    if by_engine[0] and not by_engine[1]:  # no longer stated: they follow from the physical type
+        by_engine[1] = engine_types(str(texts[1]))
     for engine in sorted({*old.engine_kinds, *new.engine_kinds}):
         before, after = (types.get(engine) for types in by_engine)
         if before is not None and after is not None:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 from mbp.contracts.completeness import NUMBERS, needs_unit, only_repeats
+from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.lint.checks import Project, at, contract_check
 from mbp.contracts.lint.documents import ContractFile, Problem
 from mbp.contracts.lint.nodes import Node
 from mbp.contracts.quality import EXTRAS
-from mbp.contracts.reading import CLASSIFICATIONS, COLUMN_EXTRAS, ENGINES
+from mbp.contracts.reading import CLASSIFICATIONS, COLUMN_EXTRAS
 from mbp.core.schema_check import did_you_mean
 
 DECIMAL = re.compile(
@@ -72,6 +73,8 @@ def has_types_on_every_engine(contract: ContractFile, _project: Project) -> Iter
     """One type per engine, and decimals of one precision."""
     for subject, column in columns_of(contract):
         types = column.custom().get("physicalTypes", column.at("physicalTypes"))
+        if not types.present and engine_types(column.at("physicalType").text):
+            continue
         given = types.mapping
         for engine in sorted(given.keys() - set(ENGINES)):
             cure = did_you_mean(engine, ENGINES)

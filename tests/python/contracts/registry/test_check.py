@@ -129,7 +129,7 @@ def test_transitive_modes_look_at_every_version_of_the_subject(registry: Registr
         properties = document["schema"][0]["properties"]
         properties[-1]["logicalTypeOptions"] = {"minLength": 1}
         properties[-1]["customProperties"] = [
-            *properties[-1]["customProperties"],
+            *properties[-1].get("customProperties", []),
             {"property": "ruleReasons", "value": {"length": "An empty venue says nothing."}},
         ]
 
