@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.exceptions import refuse_old_keys
 from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.sheet import NAME
 from mbp.core.canonical_json import Subject
@@ -37,25 +38,21 @@ SCHEMA = closed(
     {
         "version": {"const": 1},
         "id": NAME,
-        "covers": {
-            "type": "object",
-            "properties": {
-                "gate_check": TEXT,
-                "rule": TEXT,
-                "change": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
-            },
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": False,
-        },
+        "code": {"enum": list(KINDS)},
+        "object": TEXT,
         "reason": TEXT,
         "owner": TEXT,
         "risk": closed({"level": {"enum": list(RISKS)}, "text": TEXT}),
         "opened": INSTANT,
-        "expires": INSTANT,
+        "until": INSTANT,
         "rollback": closed({"plan": TEXT, "exercise": NAME}),
     }
-)
+) | {
+    "if": {"properties": {"code": {"const": "change"}}},
+    "then": {"properties": {"object": {"pattern": "^[0-9a-f]{16}$"}}},
+}
+# Keys of the older form -> what says it now.
+OLD_KEYS = {"covers": "code, object", "expires": "until"}
 
 
 # (Project, rule ids) -> those of the rules that a valid waiver covers now.
@@ -73,22 +70,22 @@ class Waiver:
     """One waiver as its file says it; whether it is valid is another question.
 
     Attributes:
-        covers: what it stands in for, by `kind`: a check of the gate, a rule, or the fingerprint of a change.
-        opened, expires: UTC; a date alone is the beginning of that day.
+        code, object: what it stands in for: a check of the gate, a rule, or the fingerprint of a change.
+        opened, until: UTC; a date alone is the beginning of that day.
         document: the file as plain values, which is what approvals sign.
         file_sha256: of the file's bytes: comments and layout are not content, and may not change either.
         lines: key -> line.
     """
 
     id: str
-    kind: Kind
-    covers: str
+    code: Kind
+    object: str
     reason: str
     owner: str
     risk: str
     risk_text: str
     opened: datetime
-    expires: datetime
+    until: datetime
     rollback_plan: str
     exercise: str
     path: str
@@ -98,7 +95,7 @@ class Waiver:
 
     def days_left(self, now: datetime) -> float:
         """Days until it expires, to one tenth."""
-        return round((self.expires - now).total_seconds() / 86_400, 1)
+        return round((self.until - now).total_seconds() / 86_400, 1)
 
     @property
     def subject(self) -> Subject:
@@ -121,6 +118,7 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
     try:
         text = read(path, shown_as=place)
         node = loads(text, shown_as=place)
+        refuse_old_keys(node, place, OLD_KEYS)
     except MbpError as error:
         return [form_finding(place, error.line, path.stem, error.what, error.cure)]
     value = as_json(plain(node))
@@ -131,7 +129,7 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
     if found:
         return found
     moments: dict[str, datetime] = {}
-    for key in ("opened", "expires"):
+    for key in ("opened", "until"):
         try:
             moments[key] = instant(value[key])
         except ValueError:
@@ -139,11 +137,10 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
             found.append(form_finding(place, line_of(node, key), path.stem, what, cure))
     if found:
         return found
-    ((kind, covers),) = value["covers"].items()
     return Waiver(
         id=value["id"],
-        kind=kind,
-        covers=covers,
+        code=value["code"],
+        object=value["object"],
         reason=value["reason"],
         owner=value["owner"],
         risk=value["risk"]["level"],

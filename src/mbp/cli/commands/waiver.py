@@ -126,9 +126,11 @@ def _table(found: Waivers, now: datetime, name: str | None) -> None:
             continue
         state = "not valid"
         if one.valid:
-            state = f"valid until {waiver.expires:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
+            state = (
+                f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
+            )
         signed = [role for role, approval in one.approvals.items() if approval.valid]
         typer.echo(
-            f"{waiver.id}: {state}; covers {waiver.kind} {waiver.covers}; owner {waiver.owner};"
+            f"{waiver.id}: {state}; covers {waiver.code} {waiver.object}; owner {waiver.owner};"
             f" risk {waiver.risk}; approved by {', '.join(signed) or 'nobody'}"
         )

@@ -264,7 +264,7 @@ def _finding(one: Judged, path: str) -> Finding:
             path,
             None,
             change.path,
-            f"{message}; waived until {one.waiver.expires:%Y-%m-%d %H:%M} UTC by {one.waiver.id} "
+            f"{message}; waived until {one.waiver.until:%Y-%m-%d %H:%M} UTC by {one.waiver.id} "
             f"({one.waiver.owner}): {one.waiver.reason}",
         )
     cure = f"undo it, or agree on an exception for {one.fingerprint} in {EXCEPTIONS}"

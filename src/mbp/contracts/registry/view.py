@@ -51,7 +51,7 @@ def change_record(one: Judged) -> dict[str, Any]:
         "bump": one.bump,
         "proven": one.proof is not None,
         "exempted": one.exception is not None,
-        "waived_until": one.waiver.expires.isoformat() if one.waiver else None,
+        "waived_until": one.waiver.until.isoformat() if one.waiver else None,
         "waiver": one.waiver.id if one.waiver else None,
         "blocks": one.blocks,
     }
@@ -120,7 +120,7 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
     if waived:
         lines += ["Let through for a time:", ""]
         lines += [
-            f"- `{print_}`: waived until {waiver.expires:%Y-%m-%d %H:%M} UTC by `{waiver.id}`"
+            f"- `{print_}`: waived until {waiver.until:%Y-%m-%d %H:%M} UTC by `{waiver.id}`"
             f" ({waiver.owner}): {waiver.reason}"
             for print_, waiver in waived.items()
         ]

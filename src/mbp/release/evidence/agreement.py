@@ -256,7 +256,7 @@ def _stands_in(
     if waiver is None:
         found.findings.append(Finding("waiver", place, f"{about} cannot be read"))
         return
-    if not waiver.opened <= moment < waiver.expires:
+    if not waiver.opened <= moment < waiver.until:
         told = f"{about} was not in force when the gate was judged"
         found.findings.append(Finding("waiver", place, told))
     for reason in waiver_stands_in(waiver, result, check):

@@ -136,10 +136,10 @@ def waiver_stands_in(
     waiver: Waiver, result: Mapping[str, Any], check: Mapping[str, Any] | None
 ) -> Iterator[str]:
     """Why a waiver cannot stand in for a check."""
-    covers = waiver.covers == result["id"]
-    if waiver.kind != "gate_check":
-        covers = check is not None and check["rule"] == WAIVED_BY[waiver.kind]
+    covers = waiver.object == result["id"]
+    if waiver.code != "gate_check":
+        covers = check is not None and check["rule"] == WAIVED_BY[waiver.code]
     if not covers:
-        yield f"covers the {waiver.kind.replace('_', ' ')} {waiver.covers}"
-    if waiver.expires - waiver.opened > timedelta(days=WAIVER_DAYS):
+        yield f"covers the {waiver.code.replace('_', ' ')} {waiver.object}"
+    if waiver.until - waiver.opened > timedelta(days=WAIVER_DAYS):
         yield f"holds for more than {WAIVER_DAYS} days"

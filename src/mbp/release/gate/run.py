@@ -81,7 +81,7 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
     waivers = _standing_in(context, check, judged) if verdict != "pass" else ()
     told, until = judged.told, None
     if waivers:
-        until = min(one.expires for one in waivers)
+        until = min(one.until for one in waivers)
         told = f"{verdict}: {told}; {waivers[0].reason}"
         verdict = "waived"
     return CheckResult(

@@ -227,12 +227,12 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
         tuple(
             WaiverFacts(
                 id=one.waiver.id,
-                covers=f"{one.waiver.kind.replace('_', ' ')} {one.waiver.covers}",
+                covers=f"{one.waiver.code.replace('_', ' ')} {one.waiver.object}",
                 reason=one.waiver.reason,
                 owner=one.waiver.owner,
                 risk=f"{one.waiver.risk}: {one.waiver.risk_text}",
                 opened=one.waiver.opened,
-                expires=one.waiver.expires,
+                expires=one.waiver.until,
                 days_left=one.waiver.days_left(now),
                 rollback=one.waiver.rollback_plan,
                 exercise=one.waiver.exercise,

@@ -175,7 +175,7 @@ class Waivers:
 
     def _valid(self, kind: str, name: str) -> Waiver | None:
         for one in self.judged:
-            if one.valid and (one.waiver.kind, one.waiver.covers) == (kind, name):
+            if one.valid and (one.waiver.code, one.waiver.object) == (kind, name):
                 return one.waiver
         return None
 
@@ -185,12 +185,12 @@ def record(one: Judged, now: datetime) -> dict[str, Any]:
     waiver = one.waiver
     return {
         "id": waiver.id,
-        "covers": {waiver.kind: waiver.covers},
+        "covers": {waiver.code: waiver.object},
         "reason": waiver.reason,
         "owner": waiver.owner,
         "risk": {"level": waiver.risk, "text": waiver.risk_text},
         "opened": waiver.opened.isoformat(),
-        "expires": waiver.expires.isoformat(),
+        "expires": waiver.until.isoformat(),
         "days_left": waiver.days_left(now),
         "rollback": {"plan": waiver.rollback_plan, "exercise": waiver.exercise},
         "path": waiver.path,
@@ -255,15 +255,15 @@ def content_findings(
     if waiver.owner not in known.owners:
         cure = did_you_mean(waiver.owner, known.owners)
         yield _finding(waiver, "waiver_owner", "owner", f"no team is named {waiver.owner!r}", cure)
-    if waiver.expires <= waiver.opened:
-        yield _finding(waiver, "waiver_form", "expires", "it expires before it opens")
-    if waiver.expires - waiver.opened > timedelta(days=WAIVER_DAYS):
-        days = (waiver.expires - waiver.opened).total_seconds() / 86_400
+    if waiver.until <= waiver.opened:
+        yield _finding(waiver, "waiver_form", "until", "it expires before it opens")
+    if waiver.until - waiver.opened > timedelta(days=WAIVER_DAYS):
+        days = (waiver.until - waiver.opened).total_seconds() / 86_400
         told = f"it would hold for {days:.1f} days, at most {WAIVER_DAYS} are allowed"
-        yield _finding(waiver, "waiver_too_long", "expires", told)
-    if now >= waiver.expires:
-        told = f"it expired {waiver.expires.isoformat()}"
-        yield _finding(waiver, "waiver_expired", "expires", told)
+        yield _finding(waiver, "waiver_too_long", "until", told)
+    if now >= waiver.until:
+        told = f"it expired {waiver.until.isoformat()}"
+        yield _finding(waiver, "waiver_expired", "until", told)
     if waiver.exercise not in known.exercises:
         yield _finding(
             waiver,
@@ -273,9 +273,9 @@ def content_findings(
             did_you_mean(waiver.exercise, known.exercises),
         )
     for other in every:
-        if other.path != waiver.path and (other.kind, other.covers) == (waiver.kind, waiver.covers):
-            told = f"{other.path} covers the {waiver.kind} {waiver.covers} too"
-            yield _finding(waiver, "waiver_duplicate", "covers", told)
+        if other.path != waiver.path and (other.code, other.object) == (waiver.code, waiver.object):
+            told = f"{other.path} covers the {waiver.code} {waiver.object} too"
+            yield _finding(waiver, "waiver_duplicate", "object", told)
 
 
 def _judged(
@@ -313,29 +313,29 @@ def _judged(
 
 
 def _covered(waiver: Waiver, known: Known) -> Iterator[Finding]:
-    if waiver.kind == "gate_check" and known.checks.get(waiver.covers) is False:
-        told = f"the check {waiver.covers} cannot be waived"
-        yield _finding(waiver, "waiver_not_waivable", "covers", told)
+    if waiver.code == "gate_check" and known.checks.get(waiver.object) is False:
+        told = f"the check {waiver.object} cannot be waived"
+        yield _finding(waiver, "waiver_not_waivable", "object", told)
         return
     lists: dict[str, Callable[[], Collection[str]]] = {
         "gate_check": lambda: known.checks,
         "rule": lambda: known.rules,
         "change": lambda: known.changes,
     }
-    names = lists[waiver.kind]()
-    if waiver.covers in names:
-        datasets = known.changes[waiver.covers] if waiver.kind == "change" else ()
+    names = lists[waiver.code]()
+    if waiver.object in names:
+        datasets = known.changes[waiver.object] if waiver.code == "change" else ()
         if len(datasets) > 1:
-            told = f"the change {waiver.covers} is one of {' and of '.join(datasets)}"
+            told = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
             cure = "undo it in all of them but one: nobody agreed to more than one change"
-            yield _finding(waiver, "waiver_covers_unknown", "covers", told, cure)
+            yield _finding(waiver, "waiver_covers_unknown", "object", told, cure)
         return
-    told = f"there is no {waiver.kind.replace('_', ' ')} {waiver.covers!r}"
-    cure = did_you_mean(waiver.covers, names)
-    if waiver.kind == "change":
-        told = f"`mbp contracts check` tells no forbidden change {waiver.covers}"
+    told = f"there is no {waiver.code.replace('_', ' ')} {waiver.object!r}"
+    cure = did_you_mean(waiver.object, names)
+    if waiver.code == "change":
+        told = f"`mbp contracts check` tells no forbidden change {waiver.object}"
         cure = "remove it: the change is gone, or another one now"
-    yield _finding(waiver, "waiver_covers_unknown", "covers", told, cure)
+    yield _finding(waiver, "waiver_covers_unknown", "object", told, cure)
 
 
 def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:

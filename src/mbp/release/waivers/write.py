@@ -64,12 +64,13 @@ def new_waiver(
         {
             "version": 1,
             "id": name,
-            "covers": {kind: what},
+            "code": kind,
+            "object": what,
             "reason": reason,
             "owner": owner,
             "risk": {"level": level, "text": text},
             "opened": opened.strftime(INSTANT),
-            "expires": (opened + timedelta(days=days)).strftime(INSTANT),
+            "until": (opened + timedelta(days=days)).strftime(INSTANT),
             "rollback": {"plan": rollback, "exercise": exercise},
         }
     )

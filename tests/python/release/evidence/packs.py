@@ -50,12 +50,13 @@ WAREHOUSE = "warehouse"
 WAIVER = """\
 version: 1
 id: late_docs
-covers: {gate_check: documentation}
+code: gate_check
+object: documentation
 reason: Two columns came in late.
 owner: DATA
 risk: {level: low, text: Readers ask.}
 opened: 2026-03-01
-expires: 2026-03-10
+until: 2026-03-10
 rollback: {plan: Take the columns out., exercise: contract_break}
 """
 

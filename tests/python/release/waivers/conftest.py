@@ -63,12 +63,13 @@ class Project:
         document = {
             "version": 1,
             "id": name,
-            "covers": {"rule": RULE},
+            "code": "rule",
+            "object": RULE,
             "reason": "Trades of one market came late.",
             "owner": "DATA",
             "risk": {"level": "low", "text": "One market shows trades after its end."},
             "opened": "2026-11-24T12:00:00Z",
-            "expires": "2026-12-01T12:00:00Z",
+            "until": "2026-12-01T12:00:00Z",
             "rollback": {"plan": "Readers on the last snapshot.", "exercise": EXERCISE},
             **changed,
         }

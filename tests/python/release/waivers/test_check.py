@@ -37,7 +37,7 @@ def test_no_waivers_are_no_problem(project: Project) -> None:
 
 def test_a_waiver_that_is_in_order_holds_until_it_expires(project: Project) -> None:
     project.write("late_trades")
-    project.write("slow_page", covers={"gate_check": "inp_p75"})
+    project.write("slow_page", code="gate_check", object="inp_p75")
     project.approve("late_trades")
     project.stamp("slow_page")
     found = judged(project)
@@ -53,27 +53,45 @@ def test_a_waiver_that_is_in_order_holds_until_it_expires(project: Project) -> N
     (shown,) = found.suite(NOW, "late_trades").extra["waivers"]
     assert shown["valid"]
     assert set(shown["approvals"]) == set(APPROVERS)
-    last = waiver.expires - timedelta(seconds=1)
+    last = waiver.until - timedelta(seconds=1)
     assert judged(project, now=last).for_rule(RULE)
-    expired = judged(project, now=waiver.expires)
+    expired = judged(project, now=waiver.until)
     assert reasons(expired, "late_trades") == ["waiver_expired"]
     assert expired.for_rule(RULE) is None
 
 
 # Each is signed by all four, and holds for none of these reasons.
 BAD: list[tuple[str, dict[str, Any], str, str, int | None]] = [
-    ("long", {"expires": "2026-12-08T12:00:01Z"}, "waiver_too_long", "at most 14", 11),
-    ("over", {"expires": "2026-11-25T12:00:00Z"}, "waiver_expired", "2026-11-25", 11),
+    ("long", {"until": "2026-12-08T12:00:01Z"}, "waiver_too_long", "at most 14", 11),
+    ("over", {"until": "2026-11-25T12:00:00Z"}, "waiver_expired", "2026-11-25", 11),
     ("early", {"opened": "2026-11-25T12:00:01Z"}, "waiver_not_open", "it opens", 10),
-    ("unknown_rule", {"covers": {"rule": "no_such_rule"}}, "waiver_covers_unknown", "no rule", 3),
-    ("unknown_check", {"covers": {"gate_check": "x"}}, "waiver_covers_unknown", "gate check", 3),
-    ("unknown_change", {"covers": {"change": "0" * 16}}, "waiver_covers_unknown", "tells no", 3),
+    (
+        "unknown_rule",
+        {"code": "rule", "object": "no_such_rule"},
+        "waiver_covers_unknown",
+        "no rule",
+        4,
+    ),
+    (
+        "unknown_check",
+        {"code": "gate_check", "object": "x"},
+        "waiver_covers_unknown",
+        "gate check",
+        4,
+    ),
+    (
+        "unknown_change",
+        {"code": "change", "object": "0" * 16},
+        "waiver_covers_unknown",
+        "tells no",
+        4,
+    ),
     (
         "privacy",
-        {"covers": {"gate_check": "personal_data_in_logs"}},
+        {"code": "gate_check", "object": "personal_data_in_logs"},
         "waiver_not_waivable",
         "cannot be waived",
-        3,
+        4,
     ),
     ("owner", {"owner": "NOBODY"}, "waiver_owner", "NOBODY", 6),
     (
@@ -90,13 +108,13 @@ BAD: list[tuple[str, dict[str, Any], str, str, int | None]] = [
         "it was never run",
         12,
     ),
-    ("backwards", {"expires": "2026-11-24"}, "waiver_form", "before it opens", 11),
+    ("backwards", {"until": "2026-11-24"}, "waiver_form", "before it opens", 11),
 ]
 
 
 def test_each_reason_is_told_however_well_it_is_signed(project: Project) -> None:
     for name, changed, *_ in BAD:
-        project.write(name, **{"covers": {"rule": f"{RULE}"}, **changed})
+        project.write(name, **changed)
         project.stamp(name)
     found = judged(project)
     for name, changed, code, told, line in BAD:
@@ -106,22 +124,24 @@ def test_each_reason_is_told_however_well_it_is_signed(project: Project) -> None
         assert told in messages[code].message
         assert messages[code].line == line, (name, messages[code])
         assert "waiver_unsigned" not in messages
-        if "covers" not in changed:
+        if "object" not in changed:
             # All these cover the one rule.
             assert "waiver_duplicate" in messages
     assert not any(one.valid for one in found.judged)
 
 
 FORMS: list[tuple[str, dict[str, Any], str]] = [
-    ("two_kinds", {"covers": {"rule": "a", "gate_check": "b"}}, "covers"),
-    ("no_kind", {"covers": {}}, "covers"),
-    ("no_print", {"covers": {"change": "xyz"}}, "covers"),
+    ("other_kind", {"code": "check"}, "code"),
+    ("no_object", {"object": None}, "missing key 'object'"),
+    ("old_covers", {"covers": {"rule": "a"}}, "'covers' was replaced by 'code, object'"),
+    ("old_end", {"expires": "2026-12-01"}, "'expires' was replaced by 'until'"),
+    ("no_print", {"code": "change", "object": "xyz"}, "object"),
     ("no_reason", {"reason": None}, "missing key 'reason'"),
     ("empty", {"reason": ""}, "reason"),
     ("more", {"approved": True}, "unknown key 'approved'"),
     ("level", {"risk": {"level": "none", "text": "x"}}, "risk.level"),
-    ("day", {"expires": "2026-12-32"}, "expires"),
-    ("zone", {"expires": "2026-12-01T12:00:00+02:00"}, "expires"),
+    ("day", {"until": "2026-12-32"}, "until"),
+    ("zone", {"until": "2026-12-01T12:00:00+02:00"}, "until"),
     ("new_version", {"version": 2}, "version"),
 ]
 
@@ -251,7 +271,7 @@ def test_no_byte_of_a_waiver_may_change(project: Project) -> None:
 def test_a_signature_of_another_waiver_is_void(project: Project) -> None:
     project.write("late_trades")
     project.approve("late_trades")
-    project.write("slow_page", covers={"gate_check": "inp_p75"})
+    project.write("slow_page", code="gate_check", object="inp_p75")
     signatures = project.waiver("late_trades").signatures(project.root)
     signatures.rename(signatures.with_name("slow_page"))
     found = judged(project)

@@ -51,7 +51,7 @@ def test_from_nothing_to_a_waiver_that_holds(project: Project) -> None:
     assert new("late_trades").exit_code == 0
     waiver = project.waiver("late_trades")
     assert waiver.reason == GOOD["--reason"]
-    assert waiver.expires - waiver.opened == timedelta(days=7)
+    assert waiver.until - waiver.opened == timedelta(days=7)
     unsigned = mbp("waiver", "check", "late_trades")
     assert unsigned.exit_code == 1
     assert "not signed by PO" in unsigned.stdout
@@ -61,7 +61,7 @@ def test_from_nothing_to_a_waiver_that_holds(project: Project) -> None:
         assert signed.exit_code == 0, signed.output
     holds = mbp("waiver", "check")
     assert holds.exit_code == 0, holds.stdout
-    assert f"valid until {waiver.expires:%Y-%m-%d %H:%M} UTC, 7.0 days left" in holds.stdout
+    assert f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, 7.0 days left" in holds.stdout
     (shown,) = json.loads(mbp("waiver", "check", "--json").stdout)["waivers"]
     assert (shown["valid"], shown["days_left"]) == (True, 7.0)
 
@@ -117,7 +117,7 @@ def test_nothing_is_overwritten_and_the_same_is_covered_once(project: Project) -
 
 
 def test_what_could_not_hold_is_not_signed(project: Project) -> None:
-    project.write("long", expires="2027-01-01")
+    project.write("long", until="2027-01-01")
     key = str(project.keys.private("sre"))
     before = project.digest()
     for arguments, told in [
@@ -149,7 +149,7 @@ def test_a_waived_change_is_let_through_and_shown(project: Project) -> None:
     blocked = checked()
     assert blocked.action == "block_deploy"
     (fingerprint,) = forbidden([blocked])
-    project.write("step", covers={"change": fingerprint})
+    project.write("step", code="change", object=fingerprint)
     assert checked().action == "block_deploy"
     project.stamp("step")
     waived = checked()
@@ -186,7 +186,7 @@ def test_the_command_takes_waivers_into_account(monkeypatch: pytest.MonkeyPatch)
 def test_one_waiver_covers_the_change_of_one_dataset(project: Project) -> None:
     """A change beside the columns, like one of a service level, has the same fingerprint in every dataset."""
     name = "0123456789abcdef"
-    project.write("step", covers={"change": name})
+    project.write("step", code="change", object=name)
     project.stamp(
         "step",
     )
