@@ -15,6 +15,7 @@ from mbp.contracts.waiver import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.contracts.waiver import FOLDER as WAIVERS
 from mbp.core.canonical_json import Subject, digest
 from mbp.core.schema_check import as_json
+from mbp.core.verdict import RELEASING, Verdict
 from mbp.release.evidence.archive import safe_name
 from mbp.release.evidence.container import Finding
 from mbp.release.evidence.demanded import (
@@ -32,7 +33,6 @@ from mbp.release.signing.statements import read_statements
 from mbp.runs.derive import contradiction
 from mbp.runs.envelope import KEYS, VERSION
 
-GOOD = ("pass", "waived")
 MEASUREMENTS = "target/evidence"
 # What a measurement of `mbp.runs.envelope` has in every version; a bill of materials in the same folder has not.
 MEASUREMENT_KEYS = {"verdict", "content", "summary"}
@@ -56,7 +56,7 @@ def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Find
     try:
         results = report["results"]
         verdicts = [one["verdict"] for one in results]
-        wanted = GO if results and all(one in GOOD for one in verdicts) else NO_GO
+        wanted = GO if results and all(one in RELEASING for one in verdicts) else NO_GO
         if report["verdict"] != wanted:
             yield Finding("verdict", path, f"says {report['verdict']}, its checks say {wanted}")
         tally = Counter(verdicts)
@@ -87,7 +87,7 @@ def evidence_agrees(
         yield from _measurement(place, members, measurements)
     folders = _folders(members)
     for one in report["results"]:
-        if one["verdict"] not in GOOD:
+        if one["verdict"] not in RELEASING:
             continue
         check = checks.get(str(one["id"]))
         if one["verdict"] == "pass" and (
@@ -181,7 +181,7 @@ def signed_statements(
     checks = checks_of(definition)
     verified: dict[str, Waiver | None] = {}
     for one in report["results"]:
-        if one["verdict"] == "waived":
+        if one["verdict"] == Verdict.WAIVED:
             for name in dict.fromkeys(str(one["waiver"]).split("+")):
                 if name not in verified:
                     verified[name] = _waiver(folder, name, signers, moment, found)
@@ -200,12 +200,14 @@ def _sign_offs(
     counted = {
         Path(path).stem: one["id"]
         for one in report["results"]
-        if one["area"] == SIGN_OFF_AREA and one["verdict"] in GOOD
+        if one["area"] == SIGN_OFF_AREA and one["verdict"] in RELEASING
         for path in one["evidence"]
         if path.startswith(f"{place}/")
     }
     passed = [
-        one for one in report["results"] if one["area"] == SIGN_OFF_AREA and one["verdict"] in GOOD
+        one
+        for one in report["results"]
+        if one["area"] == SIGN_OFF_AREA and one["verdict"] in RELEASING
     ]
     if len(counted) != len(passed):
         told = "a sign-off that counted does not name its statement"

@@ -14,10 +14,11 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import WAIVER_DAYS, Waiver
 from mbp.core import moments
 from mbp.core.errors import MbpError
+from mbp.core.verdict import Verdict
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence.container import Finding
 from mbp.release.evidence.statement import report_path
-from mbp.release.gate.signoffs import PASS, SIGN_OFF_ID, WAIVED
+from mbp.release.gate.signoffs import SIGN_OFF_ID
 from mbp.runs.derivation import UnmeasuredError
 from mbp.runs.derive_runs import actions_done
 from mbp.runs.derive_scans import log_findings
@@ -68,7 +69,7 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
         check = checks.get(str(one["id"]))
         if (one["area"] == SIGN_OFF_AREA) is (check is not None):
             yield Finding("checklist", path, f"{one['id']} stands in the wrong area")
-        if one["verdict"] == WAIVED and (check is None or check["waivable"] is not True):
+        if one["verdict"] == Verdict.WAIVED and (check is None or check["waivable"] is not True):
             yield Finding("checklist", path, f"{one['id']} is waived, and cannot be")
         other = [key for key in SAME if check is not None and one[key] != check[key]]
         if check is not None and one["no_go"] != check.get("no_go", False):
@@ -94,13 +95,13 @@ def evidence_counts(
         found: the measurement.
     """
     if (
-        result["verdict"] != PASS
+        result["verdict"] != Verdict.PASS
         or check is None
         or check["source"].get("evidence") != found["name"]
     ):
         return
     about = f"and the check {result['id']} passed on it"
-    if check["rule"] in WANT_A_PASS and found["verdict"] != "pass":
+    if check["rule"] in WANT_A_PASS and found["verdict"] != Verdict.PASS:
         yield Finding("evidence", place, f"says {found['verdict']}, {about}")
     if inside := _inside(check, found["content"], str(report["source"])):
         yield Finding("evidence", place, f"{inside}, {about}")
