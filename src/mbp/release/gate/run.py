@@ -14,7 +14,7 @@ from mbp.core.files import write_text
 from mbp.core.verdict import Verdict, spelled
 
 # The modules of the rules register their functions when they are imported.
-from mbp.release.gate import rules_documents, rules_evidence, rules_warehouse  # noqa: F401
+from mbp.release.gate import rules_documents, rules_evidence, rules_proof, rules_warehouse  # noqa: F401
 from mbp.release.gate.context import Context, given, kept
 from mbp.release.gate.judgement import RULES, Judged
 from mbp.release.gate.report import CheckResult, GateReport
