@@ -20,6 +20,7 @@ from lab.proof.stage import Seen, Stage
 from lab.simulate import Parameters, faults, generate
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.verdict import Verdict
 from mbp.quality.compiled import CompiledProject, compile_project
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
 from mbp.quality.enforcement.compiled import rule_queries
@@ -54,10 +55,10 @@ class Parity:
     seconds: float
 
     def cell(self, rule: str, engine: str) -> str:
-        """'caught', 'missed', 'false alarm', 'error' or 'cannot express'."""
+        """'caught', 'missed', 'false alarm', 'error' or not_applicable (the engine cannot express it)."""
         clean = self.worlds[0].results[engine][rule]
-        if clean.verdict == "cannot express":
-            return "cannot express"
+        if clean.verdict == Verdict.NOT_APPLICABLE:
+            return Verdict.NOT_APPLICABLE
         said = [world.results[engine][rule] for world in self.worlds]
         if any(one.verdict == "error" for one in said):
             return "error"
@@ -74,7 +75,7 @@ class Parity:
                 said = {
                     engine: world.results[engine][rule].verdict
                     for engine in ENGINES
-                    if world.results[engine][rule].verdict != "cannot express"
+                    if world.results[engine][rule].verdict != Verdict.NOT_APPLICABLE
                 }
                 if len(set(said.values())) > 1:
                     told = ", ".join(f"{engine} {verdict}" for engine, verdict in said.items())
@@ -85,7 +86,7 @@ class Parity:
     def passed(self) -> bool:
         """Every rule is caught by every engine that expresses it, and they agree everywhere."""
         cells = {self.cell(rule, engine) for rule in self.rules for engine in ENGINES}
-        return cells <= {"caught", "cannot express"} and not self.disagreements()
+        return cells <= {"caught", Verdict.NOT_APPLICABLE} and not self.disagreements()
 
 
 def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -> Parity:
@@ -223,7 +224,7 @@ def render(parity: Parity) -> str:
     only = [
         rule
         for rule in parity.rules
-        if [parity.cell(rule, engine) for engine in ENGINES].count("cannot express")
+        if [parity.cell(rule, engine) for engine in ENGINES].count(Verdict.NOT_APPLICABLE)
         == len(ENGINES) - 1
     ]
     lines.append("")

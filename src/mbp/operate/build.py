@@ -245,7 +245,7 @@ def _summarise(
         empty=empty_datasets(rows, facts),
         coverage=coverage,
         docs=shown(page, root) if documented.success and page.is_file() else None,
-        findings=[finding for finding in findings if finding.verdict != "pass"],
+        findings=[finding for finding in findings if not finding.holds],
         notes=notes,
         seconds=time.perf_counter() - started,
         selected=bool(request.select),

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mbp.quality.findings import NOT_MEASURABLE, Finding
+from mbp.core.verdict import Verdict, spelled
+from mbp.quality.findings import Finding
 from mbp.quality.report import listed
 
 PACKS = ("A106", "A87", "A89", "other")
-COLUMNS = ("pass", "warn", "fail", "not run", NOT_MEASURABLE)
+COLUMNS = ("pass", "warn", "fail", "not_run", "not_measured")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class BuildSummary:
             for finding in self.findings
             if finding.blocks
             and not finding.is_unmeasured
-            and not (self.selected and finding.verdict == "not run")
+            and not (self.selected and finding.is_not_run)
         ]
         unreadable = None in self.rows.values()
         return not (blocking or self.models_failed or self.empty or unreadable or self.partial)
@@ -85,12 +86,10 @@ class BuildSummary:
 
 def column_of(finding: Finding) -> str:
     """The column of the summary that a verdict is counted in."""
-    if finding.verdict == "fail":
-        return "fail" if finding.severity == "error" else "warn"
-    if finding.verdict == "error":
+    if finding.verdict == Verdict.ERROR:
         return "fail"
-    if finding.verdict == "skipped":
-        return "not run"
+    if finding.verdict == Verdict.NOT_MEASURED and not finding.is_unmeasured:
+        return "not_run"
     return finding.verdict
 
 
@@ -99,7 +98,7 @@ def measured(summary: BuildSummary) -> tuple[int, int]:
     counts = Counter[str]()
     for by_column in summary.tests.values():
         counts.update(by_column)
-    return counts["pass"] + counts["warn"] + counts["fail"], counts[NOT_MEASURABLE]
+    return counts["pass"] + counts["warn"] + counts["fail"], counts["not_measured"]
 
 
 def count_by_pack(findings: Sequence[Finding]) -> dict[str, dict[str, int]]:
@@ -125,7 +124,7 @@ def render(summary: BuildSummary) -> str:
         + (f", {summary.models_failed} failed or skipped" if summary.models_failed else ""),
     ]
     used = [pack for pack in PACKS if any(summary.tests[pack].values())]
-    lines.append("tests    " + "".join(f"{column:>16}" for column in COLUMNS))
+    lines.append("tests    " + "".join(f"{spelled(column):>16}" for column in COLUMNS))
     for pack in used:
         counts = summary.tests[pack]
         lines.append(f"  {pack:<7}" + "".join(f"{counts[column]:>16}" for column in COLUMNS))
@@ -165,7 +164,7 @@ def _findings(summary: BuildSummary) -> list[str]:
     shown = [
         finding
         for finding in summary.findings
-        if not finding.holds and finding.verdict in ("fail", "error")
+        if finding.is_broken or finding.verdict == Verdict.ERROR
     ]
     if shown:
         lines += ["", "findings (`mbp quality failures` shows the rows)"]
@@ -176,9 +175,9 @@ def _findings(summary: BuildSummary) -> list[str]:
     waiting = [
         finding
         for finding in summary.findings
-        if finding.verdict in ("skipped", "not run") and not finding.holds
+        if finding.verdict == Verdict.NOT_MEASURED and not finding.is_unmeasured
     ]
-    left_out = [one for one in waiting if summary.selected and one.verdict == "not run"]
+    left_out = [one for one in waiting if summary.selected and one.is_not_run]
     waiting = [one for one in waiting if one not in left_out]
     if waiting:
         lines += ["", "not run", *_grouped(waiting)]
@@ -186,7 +185,7 @@ def _findings(summary: BuildSummary) -> list[str]:
         lines += ["", f"{len(left_out)} rule(s) outside of the selection were not checked"]
     absent = [finding for finding in summary.findings if finding.is_unmeasured]
     if absent:
-        lines += ["", "not measurable on this source"]
+        lines += ["", "not measured: this source lacks what the rules read"]
         lines += _grouped(absent)
     return lines
 

@@ -21,8 +21,6 @@ from mbp.runs.control import read_control
 from mbp.runs.dbt_process import target_name, target_path
 from mbp.warehouse import connect
 
-NOT_RUN = "not run"
-
 
 @dataclass(frozen=True)
 class Failures:
@@ -46,7 +44,7 @@ class Failures:
         return any(
             not finding.holds
             and not finding.is_unmeasured
-            and not (self.partial and finding.verdict == NOT_RUN)
+            and not (self.partial and finding.is_not_run)
             for finding, _ in self.findings
         )
 
@@ -150,7 +148,7 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
         result["unique_id"]: str(result.get("compiled_code") or "")
         for result in run.run_results["results"]
     }
-    told = [finding for finding in run.findings if finding.verdict != "pass"]
+    told = [finding for finding in run.findings if not finding.holds]
     queries = {finding.rule_id: sample_query(finding, run.manifest, compiled) for finding in told}
     samples: dict[str, Sample] = {}
     if limit > 0 and any(queries.values()):

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from mbp.core.errors import MbpError
+from mbp.core.verdict import Verdict
 from mbp.quality.attribution import constraint_violation, safe_message
 
-Verdict = Literal["fail", "error", "skipped", "not run", "not measurable", "pass"]
 Severity = Literal["error", "warning"]
 
 # In the order in which a reader wants them.
-VERDICTS: tuple[Verdict, ...] = ("fail", "error", "skipped", "not run", "not measurable", "pass")
-NOT_MEASURABLE: Verdict = "not measurable"
+VERDICTS = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.NOT_MEASURED, Verdict.PASS)
+# Why a rule was not measured: dbt skipped its test, the run has no result of it, the source lacks what it reads.
+Unmeasured = Literal["", "skipped", "not_run", "source"]
+UNMEASURED: tuple[Unmeasured, ...] = get_args(Unmeasured)
 RUN_COMMANDS = ("build", "test")
 
 
@@ -52,7 +54,8 @@ class Finding:
         severity: what the run enforced: 'error' blocks, 'warning' tells.
         pack: A89, A106, A87 or 'other'.
         family: rule family of the contract, '' for other tests.
-        verdict: see `VERDICTS`; a warning that fired is 'fail' with severity 'warning'.
+        verdict: see `VERDICTS`; a rule of severity 'warning' that does not hold is a warn.
+        reason_unmeasured: see `Unmeasured`; empty when it was measured.
         failing_rows: number of failing rows where it is known.
         message: one line, free of data values.
         description: what the rule means, in the contract's words.
@@ -72,16 +75,27 @@ class Finding:
     description: str
     node: str | None
     columns: tuple[str, ...] = ()
+    reason_unmeasured: Unmeasured = ""
 
     @property
     def holds(self) -> bool:
         """True when it was measured and passed."""
-        return self.verdict == "pass"
+        return self.verdict == Verdict.PASS
 
     @property
     def is_unmeasured(self) -> bool:
         """True when the loaded source lacks what the rule reads: neither held nor broken."""
-        return self.verdict == NOT_MEASURABLE
+        return self.reason_unmeasured == "source"
+
+    @property
+    def is_not_run(self) -> bool:
+        """True when the run has no result of it."""
+        return self.reason_unmeasured == "not_run"
+
+    @property
+    def is_broken(self) -> bool:
+        """True when it was measured and does not hold, whatever its severity."""
+        return self.verdict in (Verdict.FAIL, Verdict.WARN)
 
     @property
     def is_build(self) -> bool:
@@ -94,14 +108,18 @@ class Finding:
         return not self.holds and self.severity == "error"
 
 
-def order(finding: Finding) -> tuple[int, int, str, str]:
+def order(finding: Finding) -> tuple[int, tuple[int, int], str, str]:
     """Sort key: errors before warnings, worst verdict first, then by dataset and rule."""
     return (
         0 if finding.severity == "error" else 1,
-        VERDICTS.index(finding.verdict),
+        _badness(finding),
         finding.dataset,
         finding.rule_id,
     )
+
+
+def _badness(finding: Finding) -> tuple[int, int]:
+    return VERDICTS.index(finding.verdict), UNMEASURED.index(finding.reason_unmeasured)
 
 
 def collect(
@@ -117,7 +135,7 @@ def collect(
         manifest: dbt's manifest.json.
         run_results: dbt's run_results.json of `dbt build` or `dbt test`.
         rules: every rule that the contracts demand.
-        not_measurable: rule id -> why this source cannot show it; such a rule is never 'not run'.
+        not_measurable: rule id -> why this source cannot show it; such a rule never counts as not run.
 
     Raises:
         MbpError: results of another dbt command, or results without a single test.
@@ -158,18 +176,26 @@ def collect(
     for rule in rules:
         # A constraint that stopped a build is no matter of what can be measured: the rows are not there.
         if rule.id in reasons and rule.id not in stopped:
-            found[rule.id] = _of_rule(rule, "not measurable", reasons[rule.id])
+            found[rule.id] = _unmeasured(rule, "source", reasons[rule.id])
         elif rule.id not in found:
             message = f"the contract demands it, but it is not in the results of `dbt {command}`"
-            found[rule.id] = _of_rule(rule, "not run", message)
+            found[rule.id] = _unmeasured(rule, "not_run", message)
     return sorted(found.values(), key=order)
 
 
 def _worse(known: Finding | None, new: Finding) -> Finding:
     """A build stopped by a constraint says more than its test, which was skipped because of it."""
-    if known is None or VERDICTS.index(new.verdict) < VERDICTS.index(known.verdict):
+    if known is None or _badness(new) < _badness(known):
         return new
     return known
+
+
+def _unmeasured(rule: RuleLike, reason: Unmeasured, message: str) -> Finding:
+    return replace(_of_rule(rule, Verdict.NOT_MEASURED, message), reason_unmeasured=reason)
+
+
+def _broken(rule: RuleLike) -> Verdict:
+    return Verdict.WARN if rule.severity == "warning" else Verdict.FAIL
 
 
 def _of_rule(rule: RuleLike, verdict: Verdict, message: str) -> Finding:
@@ -248,10 +274,11 @@ class _Project:
         verdict, message = self._test_verdict(node, result)
         disarmed = disarming(config, rule) if rule else None
         if disarmed:
-            verdict, message = "error", disarmed
+            verdict, message = Verdict.ERROR, disarmed
         severity: Severity = "error"
         if str(config.get("severity") or "error").lower().startswith("warn") or status == "warn":
             severity = "warning"
+            verdict = Verdict.WARN if verdict == Verdict.FAIL else verdict
         stated = (rule.columns if rule else ()) or meta.get("columns")
         columns = stated or ([node["column_name"]] if node.get("column_name") else [])
         failures = result.get("failures")
@@ -263,11 +290,14 @@ class _Project:
             pack="A89" if rule else _pack(meta, node),
             family=rule.family if rule else str(meta.get("family") or ""),
             verdict=verdict,
-            failing_rows=int(failures) if verdict == "fail" and failures is not None else None,
+            failing_rows=int(failures)
+            if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None
+            else None,
             message=message,
             description=rule.description if rule else str(node.get("description") or ""),
             node=node["unique_id"],
             columns=tuple(str(column) for column in columns),
+            reason_unmeasured="skipped" if verdict == Verdict.NOT_MEASURED else "",
         )
 
     def _test_verdict(
@@ -275,17 +305,17 @@ class _Project:
     ) -> tuple[Verdict, str]:
         status = str(result["status"])
         if status == "pass":
-            return "pass", ""
+            return Verdict.PASS, ""
         if status in ("fail", "warn"):
             failures = result.get("failures")
             if failures is None:
-                return "fail", "the test failed"
-            return "fail", f"{failures} failing row{'' if failures == 1 else 's'}"
+                return Verdict.FAIL, "the test failed"
+            return Verdict.FAIL, f"{failures} failing row{'' if failures == 1 else 's'}"
         if status == "skipped":
-            return "skipped", f"not checked: {self._why_skipped(node['unique_id'])}"
+            return Verdict.NOT_MEASURED, f"not checked: {self._why_skipped(node['unique_id'])}"
         # 'error', 'runtime error', 'partial success' and whatever a later dbt may add.
         return (
-            "error",
+            Verdict.ERROR,
             f"could not be evaluated: {safe_message(str(result.get('message') or status))}",
         )
 
@@ -324,14 +354,14 @@ class _Project:
         if violation and rule:
             column = violation.column
             return replace(
-                _of_rule(rule, "fail", f"the constraint on {column} stopped the build of {name}"),
+                _of_rule(
+                    rule, _broken(rule), f"the constraint on {column} stopped the build of {name}"
+                ),
                 node=node["unique_id"],
                 columns=(column,),
             )
-        verdict: Verdict = "skipped" if status == "skipped" else "error"
-        why = (
-            self._why_skipped(node["unique_id"]) if verdict == "skipped" else safe_message(message)
-        )
+        skipped = status == "skipped"
+        why = self._why_skipped(node["unique_id"]) if skipped else safe_message(message)
         return Finding(
             rule_id=f"{name}_builds",
             dataset=name,
@@ -339,11 +369,12 @@ class _Project:
             severity="error",
             pack="other",
             family="",
-            verdict=verdict,
+            verdict=Verdict.NOT_MEASURED if skipped else Verdict.ERROR,
             failing_rows=None,
             message=f"{node['resource_type']} {name} was not built: {why}",
             description=f"{node['resource_type']} {name} can be built",
             node=node["unique_id"],
+            reason_unmeasured="skipped" if skipped else "",
         )
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mbp.quality.findings import NOT_MEASURABLE, Finding
+from mbp.core.verdict import Verdict
+from mbp.quality.findings import Finding
 from mbp.quality.masking import as_text, plain_row
 from mbp.quality.samples import Sample
 
 WIDEST = 60
 WIDTH = 100
-NOT_LOOKED = ("skipped", "not run")
 
 
 def render(
@@ -30,7 +30,7 @@ def render(
         notes: why the results do not count.
         partial: why they speak of a part of the project; rules outside of it are counted, not listed.
     """
-    outside = [one for one, _ in findings if partial and one.verdict == "not run"]
+    outside = [one for one, _ in findings if partial and one.is_not_run]
     findings = [pair for pair in findings if pair[0] not in outside]
     lines = [f"note: {note}" for note in notes]
     lines += [f"partial: {note}" for note in partial]
@@ -39,13 +39,13 @@ def render(
     if lines:
         lines.append("")
     for finding, sample in findings:
-        if finding.verdict in ("fail", "error"):
+        if finding.is_broken or finding.verdict == Verdict.ERROR:
             lines += [*_finding(finding, sample), ""]
-    for title, verdicts in (
-        ("not checked", NOT_LOOKED),
-        ("not measured: this source lacks what the rules read", (NOT_MEASURABLE,)),
+    for title, reasons in (
+        ("not checked", ("skipped", "not_run")),
+        ("not measured: this source lacks what the rules read", ("source",)),
     ):
-        chosen = [finding for finding, _ in findings if finding.verdict in verdicts]
+        chosen = [finding for finding, _ in findings if finding.reason_unmeasured in reasons]
         if chosen:
             lines += [title, *_grouped(chosen), ""]
     bad = [one for one, _ in findings if not one.holds and not one.is_unmeasured]
@@ -74,7 +74,7 @@ def _finding(finding: Finding, sample: Sample) -> list[str]:
         hidden = f", masked: {', '.join(sample.hidden)}" if sample.hidden else ""
         lines.append(f"        rows ({shown}{hidden})")
         lines += [f"          {_row(row)}" for row in sample.rows]
-    elif sample.note and finding.verdict == "fail":
+    elif sample.note and finding.is_broken:
         lines.append(f"        {sample.note}")
     return lines
 

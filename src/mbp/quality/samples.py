@@ -73,7 +73,7 @@ def sample_query(
         compiled: unique id -> SQL as the run executed it.
     """
     node = manifest["nodes"].get(finding.node or "")
-    if finding.verdict != "fail" or node is None:
+    if not finding.is_broken or node is None:
         return None
     if node["resource_type"] != "test":
         return _stopped_build(finding, manifest)

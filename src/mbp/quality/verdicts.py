@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
+from mbp.core.verdict import Verdict
 from mbp.quality.compiled import CompiledTest
-
-Outcome = Literal["pass", "warn", "fail"]
 
 
 def verdict_sql(test: CompiledTest) -> str:
@@ -20,12 +19,12 @@ def verdict_sql(test: CompiledTest) -> str:
     )
 
 
-def verdict(severity: str, should_warn: Any, should_error: Any) -> Outcome:
+def verdict(severity: str, should_warn: Any, should_error: Any) -> Verdict:
     """The outcome of a test of `severity` ('error' or 'warn').
 
     Like dbt: a test of severity error fails on `should_error`, else it warns on `should_warn`; a
     test of severity warn can only warn. A null (a sum over no rows) is no failure.
     """
     if severity == "error" and bool(should_error):
-        return "fail"
-    return "warn" if bool(should_warn) else "pass"
+        return Verdict.FAIL
+    return Verdict.WARN if bool(should_warn) else Verdict.PASS

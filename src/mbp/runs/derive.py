@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+
+from mbp.core.verdict import Verdict
 
 # They register their functions.
 from mbp.runs import derive_runs, derive_scans  # noqa: F401
 from mbp.runs.derivation import DERIVATIONS, Content, Derivation, ReadFile, UnmeasuredError
 
-Verdict = Literal["pass", "fail", "not_measured"]
+# What a measurement can be.
+DERIVED = (Verdict.PASS, Verdict.FAIL, Verdict.NOT_MEASURED)
 
 
 @dataclass(frozen=True)
@@ -34,16 +37,18 @@ def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) ->
     """
     function = _derivation_of(name)
     if function is None:
-        return Derived("not_measured", f"unknown measurement {name!r}: no rule derives its verdict")
+        return Derived(
+            Verdict.NOT_MEASURED, f"unknown measurement {name!r}: no rule derives its verdict"
+        )
     try:
         problems = function(content, read_file)
     except UnmeasuredError as error:
-        return Derived("not_measured", str(error))
+        return Derived(Verdict.NOT_MEASURED, str(error))
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         return Derived(
-            "not_measured", f"its content is incomplete ({type(error).__name__}: {error})"
+            Verdict.NOT_MEASURED, f"its content is incomplete ({type(error).__name__}: {error})"
         )
-    return Derived("fail", problems[0]) if problems else Derived("pass")
+    return Derived(Verdict.FAIL, problems[0]) if problems else Derived(Verdict.PASS)
 
 
 def contradiction(document: Mapping[str, Any], read_file: ReadFile) -> str | None:

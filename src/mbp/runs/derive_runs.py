@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from mbp.core.verdict import RELEASING, Verdict
 from mbp.runs.derivation import Content, ReadFile, consistent, count, demand, derivation
 
 TARGETS: Mapping[str, Callable[[float, float], bool]] = {
@@ -15,7 +16,6 @@ TARGETS: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "==": operator.eq,
 }
-NOT_MEASURABLE = "not measurable"
 # Lists of a proof of the rules that have to be empty.
 PROOF_GAPS = ("clean_sample", "without_fault", "without_rule", "untested", "overridden")
 
@@ -25,15 +25,12 @@ def of_build(content: Content, _: ReadFile) -> list[str]:
     """Every model built, every error rule that was measured holds, no public dataset empty or unreadable."""
     tests = content["tests"].values()
     listed = [one for one in content["findings"] if not _is_build(one)]
-    for column, verdicts in (("fail", ("fail", "error")), ("not run", ("skipped", "not run"))):
+    for column, verdicts in (
+        ("fail", (Verdict.FAIL, Verdict.ERROR)),
+        ("not_run", (Verdict.NOT_MEASURED,)),
+    ):
         told = sum(count(by_column[column]) for by_column in tests)
-        # A broken rule of severity warning is counted as `warn`.
-        found = [
-            one
-            for one in listed
-            if one["verdict"] in verdicts
-            and not (one["verdict"] == "fail" and one["severity"] != "error")
-        ]
+        found = [one for one in listed if one["verdict"] in verdicts and not lacks_source(one)]
         consistent(told == len(found), f"{told} tests are `{column}`, {len(found)} are listed")
     problems = []
     if failed := count(content["models_failed"]):
@@ -43,7 +40,7 @@ def of_build(content: Content, _: ReadFile) -> list[str]:
     problems += [
         f"{one['rule_id']}: {one['verdict']}"
         for one in content["findings"]
-        if one["severity"] == "error" and one["verdict"] not in ("pass", NOT_MEASURABLE)
+        if one["severity"] == "error" and one["verdict"] != Verdict.PASS and not lacks_source(one)
     ]
     consistent(content["passed"] is (not problems), f"`passed` is {content['passed']!r}")
     if not problems:
@@ -53,6 +50,13 @@ def of_build(content: Content, _: ReadFile) -> list[str]:
         demand(bool(content["rows"]), "no public dataset was built")
         demand(sum(count(one["pass"]) for one in tests) > 0, "no test passed: nothing was tested")
     return problems
+
+
+def lacks_source(finding: Mapping[str, Any]) -> bool:
+    """The rule was not measured because the loaded source lacks what it reads."""
+    if finding["verdict"] != Verdict.NOT_MEASURED:
+        return False
+    return str(finding["reason_unmeasured"]) == "source"
 
 
 def _is_build(finding: Mapping[str, Any]) -> bool:
@@ -103,11 +107,11 @@ def of_contract_break(content: Content, _: ReadFile) -> list[str]:
     """Every listed rule passed. One that could not be measured is no pass, whatever waiver it carries."""
     rules = content["evidence"]
     demand(bool(rules), str(content["detail"]))
-    unmeasured = [str(one["rule_id"]) for one in rules if one["verdict"] == NOT_MEASURABLE]
+    unmeasured = [str(one["rule_id"]) for one in rules if lacks_source(one)]
     broken = [
         f"{one['rule_id']}: {one['verdict']}"
         for one in rules
-        if one["verdict"] not in ("pass", NOT_MEASURABLE)
+        if one["verdict"] != Verdict.PASS and not lacks_source(one)
     ]
     measured = len(rules) - len(unmeasured)
     told = f"{len(unmeasured)} of {len(rules)} error rules were not measured"
@@ -167,13 +171,13 @@ def of_gate(content: Content, _: ReadFile) -> list[str]:
     """Every check passed or is waived, and the counts are those of the checks."""
     verdicts = [one["verdict"] for one in content["results"]]
     demand(bool(verdicts), "no check was judged")
-    told = {name: verdicts.count(name) for name in ("pass", "waived", "fail", "not measured")}
+    told = {name: verdicts.count(name) for name in ("pass", "waived", "fail", "not_measured")}
     consistent(content["counts"] == told, "the counts are not those of its checks")
     consistent(sum(told.values()) == len(verdicts), "a check has an unknown verdict")
     problems = [
         f"{one['id']}: {one['verdict']}"
         for one in content["results"]
-        if one["verdict"] not in ("pass", "waived")
+        if one["verdict"] not in RELEASING
     ]
     wanted = "no-go" if problems else "go"
     consistent(content["verdict"] == wanted, f"it says {content['verdict']!r}, not {wanted!r}")

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import shown
+from mbp.core.verdict import Verdict
 from mbp.runs.claims import Claim, Nodes
 from mbp.runs.dbt_process import target_path
 from mbp.runs.derivation import ReadFile
-from mbp.runs.derive import Verdict, contradiction, derive
+from mbp.runs.derive import DERIVED, contradiction, derive
 from mbp.runs.source import Source, source_of
 
-VERSION = 2
-EvidenceVerdict = Verdict
+VERSION = 3
 KEYS = {
     "version",
     "name",
@@ -86,7 +86,7 @@ class Evidence:
     data: str | None
     invocation: str | None
     nodes: Nodes | None
-    verdict: EvidenceVerdict
+    verdict: Verdict
     summary: str
     content: Mapping[str, Any]
 
@@ -156,7 +156,7 @@ def write(
     content = json.loads(json.dumps(content, default=str))
     verdict = derive(name, content, file_reader(begun.root)).verdict
     if (after and after.digest) != (source and source.digest):
-        verdict, summary = "not_measured", f"{CHANGED}; it said: {summary}"
+        verdict, summary = Verdict.NOT_MEASURED, f"{CHANGED}; it said: {summary}"
     nodes = run.nodes if run else None
     document = {
         "version": VERSION,
@@ -201,7 +201,7 @@ def read(root: Path, name: str) -> Evidence:
             raise ValueError(f"expected an object with {', '.join(sorted(KEYS))}")
         if found["name"] != name:
             raise ValueError(f"expected version {VERSION} of {name}")
-        if found["verdict"] not in get_args(EvidenceVerdict):
+        if found["verdict"] not in DERIVED:
             raise ValueError(f"unknown verdict {found['verdict']!r}")
         if not isinstance(found["content"], dict):
             raise ValueError("content is no object")
@@ -214,7 +214,9 @@ def read(root: Path, name: str) -> Evidence:
     except (OSError, ValueError, TypeError) as error:
         raise MbpError(f"is no evidence ({error})", path=place, cure=CURE) from error
     kept = {key: value for key, value in found.items() if key != "version"}
-    return Evidence(**{**kept, **moments, "nodes": nodes, "path": place})
+    return Evidence(
+        **{**kept, **moments, "verdict": Verdict(found["verdict"]), "nodes": nodes, "path": place}
+    )
 
 
 def file_reader(root: Path) -> ReadFile:

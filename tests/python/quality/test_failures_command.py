@@ -80,7 +80,7 @@ def test_a_finding_is_exit_code_1_and_json_is_pure(folder: Path, artifacts: Any)
     document = json.loads(result.stdout)
     verdicts = {one["rule_id"]: one["verdict"] for one in document["findings"]}
     assert verdicts["mbp_quotes_fk"] == "fail"
-    assert verdicts["twap_reconciles"] == "not run"
+    assert verdicts["twap_reconciles"] == "not_measured"
 
 
 @pytest.mark.parametrize(

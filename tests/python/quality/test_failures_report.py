@@ -30,6 +30,12 @@ def finding(**changes: Any) -> Finding:
     return Finding(**values)
 
 
+def unmeasured(rule_id: str, reason: str, message: str) -> Finding:
+    return finding(
+        rule_id=rule_id, verdict="not_measured", reason_unmeasured=reason, message=message
+    )
+
+
 def test_a_finding_names_rule_owner_meaning_and_rows() -> None:
     sample = Sample(rows=({"quote_id": "q1", "market_id": None, "who": "…ab12"},), hidden=("who",))
     assert render([(finding(), sample)], 5, []) == (
@@ -57,10 +63,23 @@ def test_a_note_stands_in_for_rows_and_first_of_all() -> None:
 
 def test_what_was_not_checked_is_grouped_by_reason() -> None:
     skipped = [
-        (finding(rule_id=name, verdict="skipped", message="not checked: x did not build"), Sample())
+        (
+            finding(
+                rule_id=name,
+                verdict="not_measured",
+                reason_unmeasured="skipped",
+                message="not checked: x did not build",
+            ),
+            Sample(),
+        )
         for name in ("b", "a")
     ]
-    absent = finding(rule_id="c", verdict="not measurable", message="the source has no volume")
+    absent = finding(
+        rule_id="c",
+        verdict="not_measured",
+        reason_unmeasured="source",
+        message="the source has no volume",
+    )
     text = render([*skipped, (absent, Sample())], 1, [])
     assert "not checked\n  2 (owner DATA): not checked: x did not build\n      a, b\n" in text
     assert (

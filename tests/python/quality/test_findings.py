@@ -21,11 +21,11 @@ def by_rule(artifacts: Any, **options: Any) -> dict[str, Finding]:
     [
         ("pass", "error", "pass", "error", True, False),
         ("fail", "error", "fail", "error", False, True),
-        ("warn", "warn", "fail", "warning", False, False),
+        ("warn", "warn", "warn", "warning", False, False),
         ("error", "error", "error", "error", False, True),
         ("runtime error", "error", "error", "error", False, True),
-        ("skipped", "error", "skipped", "error", False, True),
-        ("skipped", "warn", "skipped", "warning", False, False),
+        ("skipped", "error", "not_measured", "error", False, True),
+        ("skipped", "warn", "not_measured", "warning", False, False),
         ("a status of a later dbt", "error", "error", "error", False, True),
     ],
 )
@@ -43,7 +43,7 @@ def test_status(
     finding = by_rule(artifacts)["mbp_quotes_price_range"]
     assert (finding.verdict, finding.severity) == (verdict, told)
     assert (finding.holds, finding.blocks) == (holds, blocks)
-    assert finding.failing_rows == (3 if verdict == "fail" else None)
+    assert finding.failing_rows == (3 if verdict in ("fail", "warn") else None)
     assert (finding.owner, finding.dataset, finding.pack) == ("DATA", "mbp_quotes", "A89")
 
 
@@ -51,7 +51,7 @@ def test_a_rule_of_the_contract_that_did_not_run_is_a_finding(artifacts: Any) ->
     artifacts.test("mbp_quotes_price_range")
     artifacts.test("mbp_quotes_volume", in_results=False)
     finding = by_rule(artifacts)["mbp_quotes_volume"]
-    assert finding.verdict == "not run"
+    assert (finding.verdict, finding.reason_unmeasured) == ("not_measured", "not_run")
     assert finding.blocks
     assert "not in the results of `dbt build`" in finding.message
 
@@ -61,7 +61,7 @@ def test_a_rule_that_the_source_cannot_show_is_neither_passed_nor_missing(artifa
     artifacts.test("liquidity_floor", in_results=False)
     reasons = {"liquidity_floor": "the source has no depth_2pct"}
     finding = by_rule(artifacts, not_measurable=reasons)["liquidity_floor"]
-    assert finding.verdict == "not measurable"
+    assert (finding.verdict, finding.reason_unmeasured) == ("not_measured", "source")
     assert (finding.holds, finding.is_unmeasured, finding.blocks) == (False, True, True)
     assert finding.message == "the source has no depth_2pct"
 
@@ -70,7 +70,7 @@ def test_a_pass_on_an_absent_column_is_not_a_pass(artifacts: Any) -> None:
     artifacts.test("mbp_quotes_price_range")
     artifacts.test("liquidity_floor", "pass")
     reasons = {"liquidity_floor": "the source has no depth_2pct"}
-    assert by_rule(artifacts, not_measurable=reasons)["liquidity_floor"].verdict == "not measurable"
+    assert by_rule(artifacts, not_measurable=reasons)["liquidity_floor"].is_unmeasured
 
 
 def test_a_constraint_that_stopped_a_build_is_never_excused(artifacts: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_constraint_that_stops_a_build_is_the_rules_finding(artifacts: Any) ->
     assert stopped.node == "model.mbp.mbp_quotes"
     assert stopped.columns == ("price",)
     assert "stopped the build of mbp_quotes" in stopped.message
-    assert found["mbp_quotes_price_range"].verdict == "skipped"
+    assert found["mbp_quotes_price_range"].reason_unmeasured == "skipped"
     assert found["mbp_quotes_price_range"].message == "not checked: mbp_quotes did not build"
     assert "mbp_quotes_builds" not in found
 
@@ -155,7 +155,7 @@ def test_a_skipped_model_is_a_finding(artifacts: Any) -> None:
     artifacts.test("mbp_quotes_price_range", "skipped")
     found = by_rule(artifacts)
     assert found["int_mbp__quotes_latest_builds"].verdict == "error"
-    assert found["mbp_quotes_builds"].verdict == "skipped"
+    assert found["mbp_quotes_builds"].reason_unmeasured == "skipped"
     assert "int_mbp__quotes_latest did not build" in found["mbp_quotes_builds"].message
 
 

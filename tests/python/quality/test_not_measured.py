@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.hook_policy import load_hooks
+from mbp.core.verdict import Verdict
 from mbp.operate.degrade import snapshot
 from mbp.operate.degrade.switch import RefusedError
 from mbp.operate.hooks import collect
@@ -22,7 +23,7 @@ from mbp.quality import failures
 from mbp.quality.enforcement import run as enforcing
 from mbp.quality.enforcement.results import RuleResult
 from mbp.quality.failures import LastRun
-from mbp.quality.findings import Finding
+from mbp.quality.findings import UNMEASURED, Finding
 from mbp.release.ci import rules as ci_rules
 from mbp.runs.claims import Claim
 from mbp.runs.derive import derive
@@ -104,13 +105,20 @@ def test_failures(
     assert found.blind is bool(absent)
 
 
+def verdict_of(word: str) -> tuple[Any, ...]:
+    """The end of a finding: its verdict, or the reason of `UNMEASURED` why there is none."""
+    if word in UNMEASURED:
+        return Verdict.NOT_MEASURED, None, "", "", None, (), word
+    return Verdict(word), None, "", "", None
+
+
 def last_run(project_root: Path, verdicts: dict[str, str]) -> LastRun:
     contracts = load_contracts(project_root)
     findings = [
         Finding(
             rule.id, rule.dataset, rule.owner,
             "warning" if rule.severity == "warning" else "error",
-            "A89", rule.family, verdicts.get(rule.id, "pass"), None, "", "", None,  # type: ignore[arg-type]
+            "A89", rule.family, *verdict_of(verdicts.get(rule.id, "pass")),
         )
         for rule in all_rules(contracts)
     ]  # fmt: skip
@@ -122,12 +130,12 @@ def last_run(project_root: Path, verdicts: dict[str, str]) -> LastRun:
 # (verdicts other than pass, rules under a waiver, value of the KPI, verdict of the measurement)
 KPI: list[tuple[dict[str, str], Collection[str], int | None, str]] = [
     ({}, (), 0, "pass"),
-    ({WARNING: "not measurable"}, (), 0, "pass"),
-    (dict.fromkeys(ABSENT, "not measurable"), (), None, "not_measured"),
-    (dict.fromkeys(ABSENT, "not measurable"), ABSENT[:1], None, "not_measured"),
-    (dict.fromkeys(ABSENT, "not measurable"), ABSENT, 0, "not_measured"),
-    ({ABSENT[0]: "not measurable", ABSENT[1]: "fail"}, (), 1, "fail"),
-    ({ABSENT[0]: "not run"}, ABSENT, 1, "fail"),
+    ({WARNING: "source"}, (), 0, "pass"),
+    (dict.fromkeys(ABSENT, "source"), (), None, "not_measured"),
+    (dict.fromkeys(ABSENT, "source"), ABSENT[:1], None, "not_measured"),
+    (dict.fromkeys(ABSENT, "source"), ABSENT, 0, "not_measured"),
+    ({ABSENT[0]: "source", ABSENT[1]: "fail"}, (), 1, "fail"),
+    ({ABSENT[0]: "not_run"}, ABSENT, 1, "fail"),
 ]
 
 
@@ -144,37 +152,36 @@ def test_the_kpi_has_no_value_until_each_rule_is_measured_or_waived(
     monkeypatch.setattr(
         collect, "findings_of_last_run", lambda *_, **__: last_run(project_root, verdicts)
     )
-    monkeypatch.setattr(
-        collect, "waived_rules", lambda _, rules: frozenset(waived) & frozenset(rules)
+    found = collect.data_contract_break(
+        project_root, "duckdb", lambda _, rules: frozenset(waived) & frozenset(rules)
     )
-    found = collect.data_contract_break(project_root, "duckdb")
     assert found.value == value
     kpi = load_hooks(project_root).sheet.kpis[found.kpi_id]
     assert derive(found.kpi_id, {**vars(found), **collect.target_of(kpi)}).verdict == verdict
-    unmeasured = sum(one == "not measurable" for name, one in verdicts.items() if name != WARNING)
+    unmeasured = sum(one == "source" for name, one in verdicts.items() if name != WARNING)
     assert (f"{unmeasured} of " in found.detail) is bool(unmeasured)
 
 
 def test_no_snapshot_is_taken_of_rows_that_nobody_could_judge(
     project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verdicts = {ABSENT[0]: "not measurable"}
+    verdicts = {ABSENT[0]: "source"}
     monkeypatch.setattr(
         snapshot, "findings_of_last_run", lambda *_: last_run(project_root, verdicts)
     )
-    with pytest.raises(RefusedError, match=f"{ABSENT[0]}: not measurable"):
+    with pytest.raises(RefusedError, match=f"{ABSENT[0]}: not measured"):
         snapshot.green_build(project_root, "duckdb")
-    monkeypatch.setattr(snapshot, "waived_rules", lambda _, rules: frozenset(rules))
-    assert snapshot.green_build(project_root, "duckdb")[1] == "run"
+    build = snapshot.green_build(project_root, "duckdb", lambda _, rules: frozenset(rules))
+    assert build[1] == "run"
 
 
 @pytest.mark.parametrize(
     ("verdicts", "code"),
     [
         ({}, 0),
-        ({ABSENT[0]: "not measurable"}, 2),
-        ({WARNING: "not measurable"}, 0),
-        ({ABSENT[0]: "not measurable", ABSENT[1]: "fail"}, 1),
+        ({ABSENT[0]: "source"}, 2),
+        ({WARNING: "source"}, 0),
+        ({ABSENT[0]: "source", ABSENT[1]: "fail"}, 1),
     ],
 )
 def test_a_run_of_the_engines(
@@ -186,7 +193,7 @@ def test_a_run_of_the_engines(
 ) -> None:
     del folder
     results = [
-        RuleResult(rule.id, rule.dataset, "dbt", verdicts.get(rule.id, "pass"))
+        RuleResult(rule.id, rule.dataset, "dbt", verdict_of(verdicts.get(rule.id, "pass"))[0])
         for rule in all_rules(load_contracts(project_root))
     ]
     monkeypatch.setattr(enforcing, "run", lambda *_, **__: results)

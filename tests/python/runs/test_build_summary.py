@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mbp.core.verdict import Verdict
 from mbp.operate.summary import (
     COLUMNS,
     BuildSummary,
@@ -17,10 +18,12 @@ from mbp.operate.summary import (
     measured,
     render,
 )
-from mbp.quality.findings import Finding
+from mbp.quality.findings import UNMEASURED, Finding
 
 
 def finding(rule_id: str, verdict: str, **changes: Any) -> Finding:
+    """A finding; a reason of `UNMEASURED` in place of a verdict says that it was not measured."""
+    reason = verdict if verdict in UNMEASURED else ""
     values: dict[str, Any] = {
         "rule_id": rule_id,
         "dataset": "mbp_quotes",
@@ -28,7 +31,8 @@ def finding(rule_id: str, verdict: str, **changes: Any) -> Finding:
         "severity": "error",
         "pack": "A89",
         "family": "range",
-        "verdict": verdict,
+        "verdict": Verdict.NOT_MEASURED if reason else Verdict(verdict),
+        "reason_unmeasured": reason,
         "failing_rows": None,
         "message": "",
         "description": "",
@@ -63,11 +67,11 @@ def summary(*found: Finding, **changes: Any) -> BuildSummary:
     [
         ("pass", "error", "pass"),
         ("fail", "error", "fail"),
-        ("fail", "warning", "warn"),
+        ("warn", "warning", "warn"),
         ("error", "warning", "fail"),
-        ("skipped", "error", "not run"),
-        ("not run", "error", "not run"),
-        ("not measurable", "error", "not measurable"),
+        ("skipped", "error", "not_run"),
+        ("not_run", "error", "not_run"),
+        ("source", "error", "not_measured"),
     ],
 )
 def test_every_verdict_has_one_column(verdict: str, severity: str, column: str) -> None:
@@ -87,7 +91,7 @@ def test_a_clean_build_passes_and_says_where_things_are() -> None:
     ]
 
 
-@pytest.mark.parametrize("verdict", ["fail", "error", "skipped", "not run"])
+@pytest.mark.parametrize("verdict", ["fail", "error", "skipped", "not_run"])
 def test_what_does_not_hold_fails_the_build(verdict: str) -> None:
     bad = summary(finding("a", "pass"), finding("b", verdict, message="why"))
     assert not bad.passed
@@ -97,7 +101,7 @@ def test_what_does_not_hold_fails_the_build(verdict: str) -> None:
 
 
 def test_a_warning_is_told_and_does_not_fail() -> None:
-    warned = summary(finding("b", "fail", severity="warning", message="2 failing rows"))
+    warned = summary(finding("b", "warn", severity="warning", message="2 failing rows"))
     assert warned.passed
     assert "  warning  b (owner DATA): 2 failing rows" in render(warned)
 
@@ -105,18 +109,21 @@ def test_a_warning_is_told_and_does_not_fail() -> None:
 def test_not_measurable_is_listed_with_its_reason_and_not_as_passed() -> None:
     absent = summary(
         finding("a", "pass"),
-        finding("b", "not measurable", message="no depth_2pct", node=None),
-        finding("c", "not measurable", message="no depth_2pct", node=None),
+        finding("b", "source", message="no depth_2pct", node=None),
+        finding("c", "source", message="no depth_2pct", node=None),
     )
     assert absent.passed
     assert absent.tests["A89"] == {
         "pass": 1,
         "warn": 0,
         "fail": 0,
-        "not run": 0,
-        "not measurable": 2,
+        "not_run": 0,
+        "not_measured": 2,
     }
-    assert "not measurable on this source\n  2 rules: no depth_2pct\n      b, c\n" in render(absent)
+    assert (
+        "not measured: this source lacks what the rules read\n  2 rules: no depth_2pct\n      b, c\n"
+        in render(absent)
+    )
     assert measured(absent) == (1, 2)
     assert "1 tests and rules measured, 2 NOT MEASURED" in render(absent).splitlines()[1]
     assert "NOT MEASURED" not in render(summary(finding("a", "pass")))
@@ -142,7 +149,7 @@ def test_a_constraint_that_stopped_a_build_counts_for_its_rule() -> None:
 
 
 def test_rules_outside_a_selection_do_not_fail_it() -> None:
-    part = summary(finding("a", "pass"), finding("b", "not run"), selected=True)
+    part = summary(finding("a", "pass"), finding("b", "not_run"), selected=True)
     assert part.passed
     assert "1 rule(s) outside of the selection" in render(part)
     assert "  1 rule: " not in render(part)

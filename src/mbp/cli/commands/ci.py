@@ -10,6 +10,7 @@ import typer
 
 from mbp.cli.commands import CONTRACTS
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+from mbp.core.verdict import Verdict
 
 COMMENT_EXAMPLES = """
 Examples:
@@ -129,5 +130,5 @@ def comment(
         typer.echo(text, nl=False)
     else:
         write_text(output, text)
-    if told.state != "pass":
-        raise typer.Exit(EXIT_FINDINGS if told.state == "fail" else EXIT_COULD_NOT_RUN)
+    if told.verdict != Verdict.PASS:
+        raise typer.Exit(EXIT_FINDINGS if told.verdict == Verdict.FAIL else EXIT_COULD_NOT_RUN)

@@ -130,7 +130,7 @@ def anchor(
 
 
 def _told(found: Verification) -> str:
-    lines = [str(one) for one in found.findings]
+    lines = [f"{one.place}: {one.sentence} [{one.code}]" for one in found.findings]
     lines += [f"{name}: {state}" for name, state in found.signatures.items()]
     if found.gate:
         lines.append(f"gate {found.gate}: {found.verdict}, decided {found.decided_at}")

@@ -106,7 +106,7 @@ def _test(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
 
 
 def _config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
-    # Whoever needs more looks the rule up in the contract by its id; macros (macros/checks) cannot.
+    # Whoever needs more looks the rule up in the contract by its id; macros cannot.
     meta = {"rule_id": rule.id, "dataset": rule.dataset, "family": rule.family}
     tags = ["a89", rule.family, *(["nightly"] if rule.family in nightly else [])]
     return {"severity": DBT_SEVERITY[rule.severity], "tags": tags, "meta": meta}

@@ -23,7 +23,7 @@ SOURCES = {
     "mbp": "Append-only change logs of the market's own tables, in Debezium's flattened shape.",
     "ops": "Telemetry as it was collected; spans, web vitals, the audit log, sampled log lines, check results.",
 }
-# How macros/checks/change_log_columns.sql types and names the change log: column -> doc block.
+# How macros/logs/change_log_columns.sql types and names the change log: column -> doc block.
 STAGED = {
     "change_operation": "change_log__op",
     "is_deleted": "change_log__is_deleted",

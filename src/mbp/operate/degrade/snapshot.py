@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mbp.contracts import all_rules
 from mbp.contracts.waiver import WaivedRules, no_waivers
+from mbp.core.verdict import spelled
 from mbp.core.wording import few
 from mbp.operate.degrade import engine
 from mbp.operate.degrade.switch import (
@@ -70,7 +71,7 @@ def green_build(
     waived = waived_rules(root, [one.rule_id for one in judged if one.is_unmeasured])
     broken = [one for one in judged if not one.holds and one.rule_id not in waived]
     if broken or not judged:
-        names = few([f"{one.rule_id}: {one.verdict}" for one in broken], 3)
+        names = few([f"{one.rule_id}: {spelled(one.verdict)}" for one in broken], 3)
         raise RefusedError(f"the last run of dbt is not green ({names})", cure=cure)
     datasets = sorted(contract.dataset for contract in run.contracts)
     return datasets, str(run.run_results["metadata"]["invocation_id"])

@@ -17,6 +17,7 @@ from mbp.contracts.sheet import Kpi
 from mbp.contracts.waiver import WaivedRules, no_waivers
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
+from mbp.core.verdict import spelled
 from mbp.core.wording import few
 from mbp.operate.hooks.coverage import hook_coverage
 from mbp.operate.hooks.ledger import write
@@ -166,7 +167,7 @@ def data_contract_break(
     unmeasured = [one.rule_id for one in judged if one.is_unmeasured]
     waived = waived_rules(root, unmeasured)
     broken = [one for one in judged if not one.holds and not one.is_unmeasured]
-    told = few([f"{one.rule_id}: {one.verdict}" for one in broken])
+    told = few([f"{one.rule_id}: {spelled(one.verdict)}" for one in broken])
     if unmeasured:
         names = few([one for one in unmeasured if one not in waived])
         told += (
@@ -174,7 +175,14 @@ def data_contract_break(
             f" {len(waived)} of them under a waiver; without one: {names}"
         )
     known = bool(broken) or len(waived) == len(unmeasured)
-    evidence = [{"rule_id": one.rule_id, "verdict": one.verdict} for one in judged]
+    evidence = [
+        {
+            "rule_id": one.rule_id,
+            "verdict": one.verdict,
+            "reason_unmeasured": one.reason_unmeasured,
+        }
+        for one in judged
+    ]
     return Collected(
         "data_contract_break",
         len(broken) if known else None,

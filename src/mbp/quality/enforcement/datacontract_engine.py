@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from mbp.contracts.model import Contract, Rule
+from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
 from mbp.quality.enforcement.compiled import query_of
-from mbp.quality.enforcement.results import Check, RuleResult, Verdict, complete
+from mbp.quality.enforcement.results import Check, RuleResult, complete
 from mbp.runs.dbt_process import environment
 
 # Its words for a table that it could not look at, which it calls a failed check.
@@ -150,21 +151,21 @@ def run(
 
 def _result(check: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
     told = str(getattr(check.result, "value", check.result))
-    verdict: Verdict = "error"
+    verdict = Verdict.ERROR
     if told == "passed":
-        verdict = "pass"
+        verdict = Verdict.PASS
     elif told in ("failed", "warning") and not str(check.reason or "").startswith(UNREADABLE):
-        verdict = "warn" if severity == "warning" else "fail"
-    rows = None if verdict == "error" else _rows(check.diagnostics)
+        verdict = Verdict.WARN if severity == "warning" else Verdict.FAIL
+    rows = None if verdict == Verdict.ERROR else _rows(check.diagnostics)
     return RuleResult(
         plan.rule_id,
         dataset,
         "datacontract",
         verdict,
-        0 if verdict == "pass" else rows,
+        0 if verdict == Verdict.PASS else rows,
         seconds,
         plan.query is None,
-        plan.reason if verdict == "pass" else safe_message(str(check.reason or "")),
+        plan.reason if verdict == Verdict.PASS else safe_message(str(check.reason or "")),
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from mbp.contracts.model import Rule
 from mbp.core.errors import MbpError
-from mbp.quality.enforcement.results import RuleResult, Verdict, complete
+from mbp.core.verdict import Verdict
+from mbp.quality.enforcement.results import RuleResult, complete
 from mbp.quality.findings import Finding, collect
 from mbp.runs.dbt_process import run_dbt
 
@@ -48,13 +49,11 @@ def as_results(findings: Sequence[Finding], run_results: Mapping[str, Any]) -> l
     }
     found: list[RuleResult] = []
     for finding in findings:
-        verdict: Verdict = "error"
-        if finding.verdict == "pass" or finding.verdict == "not measurable":  # noqa: PLR1714
-            verdict = finding.verdict
-        elif finding.verdict == "fail":
-            verdict = "warn" if finding.severity == "warning" else "fail"
-        rows = 0 if verdict == "pass" else finding.failing_rows
-        reason = "" if verdict == "pass" else finding.message
+        # Only a source without the facts excuses a rule; one that merely did not run is an error.
+        skipped = finding.verdict == Verdict.NOT_MEASURED and not finding.is_unmeasured
+        verdict = Verdict.ERROR if skipped else finding.verdict
+        rows = 0 if finding.holds else finding.failing_rows
+        reason = "" if finding.holds else finding.message
         taken = seconds.get(str(finding.node), 0.0)
         found.append(
             RuleResult(finding.rule_id, finding.dataset, "dbt", verdict, rows, taken, reason=reason)

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.model import Contract, Rule
+from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes
 from mbp.quality.enforcement.compiled import query_of
 from mbp.quality.enforcement.gx_docs import Shown, write_docs
-from mbp.quality.enforcement.results import Check, RuleResult, Verdict, complete
+from mbp.quality.enforcement.results import Check, RuleResult, complete
 
 SCHEMA = "marts"
 
@@ -120,7 +121,7 @@ def _run(
             # The other datasets are still judged; this one is an error, rule by rule.
             reason = f"{SCHEMA}.{contract.dataset} cannot be read: {safe_message(str(error))}"
             found += [
-                RuleResult(rule.id, rule.dataset, "gx", "error", reason=reason)
+                RuleResult(rule.id, rule.dataset, "gx", Verdict.ERROR, reason=reason)
                 for rule in contract.rules
             ]
             continue
@@ -166,13 +167,14 @@ def _validate(definition: Any, contract: Contract, checks: Mapping[str, Check]) 
 
 def _result(one: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
     raised = [info for info in _exceptions(one.exception_info) if info.get("raised_exception")]
-    verdict: Verdict = "pass" if one.success else ("warn" if severity == "warning" else "fail")
+    broken = Verdict.WARN if severity == "warning" else Verdict.FAIL
+    verdict = Verdict.PASS if one.success else broken
     # Of a rule that holds: why it is SQL and no expectation.
     reason = plan.reason
     if raised:
-        verdict = "error"
+        verdict = Verdict.ERROR
         reason = safe_message(str(raised[0].get("exception_message")))
-    rows = 0 if verdict == "pass" else _failing_rows(one.result or {}, plan)
+    rows = 0 if verdict == Verdict.PASS else _failing_rows(one.result or {}, plan)
     return RuleResult(
         plan.rule_id,
         dataset,

@@ -6,8 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mbp.core.verdict import Verdict
+
 Engine = Literal["dbt", "gx", "datacontract"]
-Verdict = Literal["pass", "fail", "warn", "error", "cannot express", "not measurable"]
+# What an engine can say of a rule.
+VERDICTS = (
+    Verdict.PASS,
+    Verdict.FAIL,
+    Verdict.WARN,
+    Verdict.ERROR,
+    Verdict.NOT_APPLICABLE,
+    Verdict.NOT_MEASURED,
+)
 ENGINES: tuple[Engine, ...] = ("dbt", "gx", "datacontract")
 SPELLED = {"dbt": "dbt", "gx": "Great Expectations", "datacontract": "datacontract-cli"}
 
@@ -18,8 +28,8 @@ class RuleResult:
 
     Attributes:
         verdict: warn is a rule of severity warning that does not hold; error is a rule that could not
-            be evaluated, which is never a pass; not measurable is a rule that the loaded source lacks the
-            facts for.
+            be evaluated, which is never a pass; not applicable is a rule that the engine cannot express; not
+            measured is a rule that the loaded source lacks the facts for.
         failing_rows: None where the engine does not count rows.
         native: the engine's own check, not SQL handed to it.
         reason: why it cannot be expressed, or what went wrong.
@@ -38,7 +48,12 @@ class RuleResult:
     @property
     def caught(self) -> bool:
         """The rule did not hold, and the engine said so."""
-        return self.verdict in ("fail", "warn")
+        return self.verdict in (Verdict.FAIL, Verdict.WARN)
+
+    @property
+    def judged(self) -> bool:
+        """The engine was asked about the rule."""
+        return self.verdict not in (Verdict.NOT_APPLICABLE, Verdict.NOT_MEASURED)
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,6 @@ def complete(
     found = {one.rule_id: one for one in results}
     return [
         found.get(rule_id)
-        or RuleResult(rule_id, dataset, engine, "error", reason="the engine gave no result")
+        or RuleResult(rule_id, dataset, engine, Verdict.ERROR, reason="the engine gave no result")
         for rule_id, dataset in wanted
     ]

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.verdict import Verdict, spelled
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.classes import Classes
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
@@ -107,7 +108,7 @@ def run(
             results = _ask(root, engine, target, judged, queries, place, docs, manifest)
         found += results
         found += [
-            RuleResult(rule.id, rule.dataset, engine, "not measurable", reason=absent[rule.id])
+            RuleResult(rule.id, rule.dataset, engine, Verdict.NOT_MEASURED, reason=absent[rule.id])
             for rule in rules
             if rule.id in absent
         ]
@@ -134,7 +135,7 @@ def _ask(
         return datacontract_engine.run(contracts, queries, place.server, place.credentials)
     if target == "duckdb":
         return [
-            RuleResult(rule.id, rule.dataset, "gx", "cannot express", reason=NO_DUCKDB)
+            RuleResult(rule.id, rule.dataset, "gx", Verdict.NOT_APPLICABLE, reason=NO_DUCKDB)
             for rule in rules
         ]
     if docs is None:
@@ -189,7 +190,7 @@ def disagreements(results: Sequence[RuleResult]) -> list[str]:
     """Rules of which two engines that can express them say different things."""
     said: dict[str, dict[str, str]] = {}
     for one in results:
-        if one.verdict not in ("cannot express", "not measurable"):
+        if one.judged:
             said.setdefault(one.rule_id, {})[SPELLED[one.engine]] = one.verdict
     return [
         f"{rule_id}: " + ", ".join(f"{engine} {verdict}" for engine, verdict in by.items())
@@ -200,13 +201,15 @@ def disagreements(results: Sequence[RuleResult]) -> list[str]:
 
 def failed(results: Sequence[RuleResult]) -> bool:
     """A rule of severity error does not hold, could not be judged, or engines disagree."""
-    return any(one.verdict in ("fail", "error") for one in results) or bool(disagreements(results))
+    return any(one.verdict in (Verdict.FAIL, Verdict.ERROR) for one in results) or bool(
+        disagreements(results)
+    )
 
 
 def unmeasured(root: Path, results: Sequence[RuleResult]) -> list[str]:
     """Ids of the rules of severity error that the loaded source cannot show, sorted."""
     demanded = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
-    absent = {one.rule_id for one in results if one.verdict == "not measurable"}
+    absent = {one.rule_id for one in results if one.verdict == Verdict.NOT_MEASURED}
     return sorted(demanded & absent)
 
 
@@ -214,7 +217,7 @@ def text(results: Sequence[RuleResult]) -> str:
     """What does not hold, with rows; then a line per engine."""
     lines: list[str] = []
     for one in results:
-        if one.verdict in ("fail", "warn", "error"):
+        if one.caught or one.verdict == Verdict.ERROR:
             rows = "" if one.failing_rows is None else f" {one.failing_rows} rows"
             lines.append(f"{one.verdict:5} {SPELLED[one.engine]}: {one.rule_id}{rows} {one.reason}")
             lines += [f"      {row}" for row in one.sample]
@@ -223,8 +226,8 @@ def text(results: Sequence[RuleResult]) -> str:
         mine = [one for one in results if one.engine == engine]
         if mine:
             counts = Counter(one.verdict for one in mine)
-            told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-            asked = [one for one in mine if one.verdict not in ("cannot express", "not measurable")]
+            told = ", ".join(f"{count} {spelled(verdict)}" for verdict, count in counts.items())
+            asked = [one for one in mine if one.judged]
             native = sum(one.native for one in asked)
             own = f" ({native} in its own words, {len(asked) - native} as SQL)" if asked else ""
             reason = "" if asked else f": {mine[0].reason}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from uuid import uuid4
 
 from mbp.contracts import all_rules, load_contracts
@@ -15,7 +15,7 @@ from mbp.contracts.registry.documents import git
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.quality.enforcement.dbt_engine import as_results
-from mbp.quality.enforcement.results import ENGINES, RuleResult, Verdict
+from mbp.quality.enforcement.results import ENGINES, VERDICTS, RuleResult
 from mbp.quality.failures import demand_current, findings_of_last_run
 from mbp.runs.artifacts import moment_of
 from mbp.runs.dbt_process import target_name
@@ -77,8 +77,8 @@ def last_dbt_run(root: Path, target: str | None = None) -> Run:
     demand_current(look.notes)
     rules = all_rules(load_contracts(root))
     known = {rule.id for rule in rules}
-    absent = [one.rule_id for one in look.findings if one.verdict == "not run"]
-    judged = [one for one in look.findings if one.rule_id in known and one.verdict != "not run"]
+    absent = [one.rule_id for one in look.findings if one.is_not_run]
+    judged = [one for one in look.findings if one.rule_id in known and not one.is_not_run]
     if not judged:
         raise MbpError(
             f"the last run judged no rule ({len(absent)} were not run)", cure="run `dbt test`"
@@ -130,9 +130,7 @@ def read_run(path: Path) -> Run:
         reason = f"{type(error).__name__}: {error}"
         raise MbpError(f"is not the JSON of a run ({reason})", path=str(path), cure=CURE) from error
     wrong = [
-        one.rule_id
-        for one in results
-        if one.engine not in ENGINES or one.verdict not in get_args(Verdict)
+        one.rule_id for one in results if one.engine not in ENGINES or one.verdict not in VERDICTS
     ]
     if wrong or not results or run.executed_at.tzinfo is None:
         told = f"{wrong[0]} has an unknown engine or verdict" if wrong else "it holds no result"

@@ -11,11 +11,12 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Say
+from mbp.core.verdict import Verdict
 from mbp.quality.privacy.allowed import Judged, judge
 from mbp.quality.privacy.policy import UNREAD, Policy, load_policy
 from mbp.quality.privacy.scan import Finding, scan_file
 from mbp.quality.privacy.sources import Looked, Looker, files_below
-from mbp.runs.envelope import EvidenceVerdict, begin, write
+from mbp.runs.envelope import begin, write
 
 EVIDENCE = "privacy_scan"
 STDIN = "-"
@@ -47,11 +48,11 @@ class Report:
         return [one for one in self.judged.open if one.kind != UNREAD]
 
     @property
-    def verdict(self) -> EvidenceVerdict:
+    def verdict(self) -> Verdict:
         """Personal data is a failure whatever else was not looked at."""
         if self.found or self.judged.problems:
-            return "fail"
-        return "not_measured" if self.unseen else "pass"
+            return Verdict.FAIL
+        return Verdict.NOT_MEASURED if self.unseen else Verdict.PASS
 
     def content(self) -> dict[str, Any]:
         """For JSON and evidence; no value stands in it."""

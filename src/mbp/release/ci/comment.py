@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts import load_contracts
+from mbp.core.verdict import Verdict
 from mbp.quality.classes import classified_names
 from mbp.quality.privacy.policy import load_policy
 from mbp.release.ci.part_contracts import contracts_part
 from mbp.release.ci.part_coverage import coverage_part
 from mbp.release.ci.part_lineage import lineage_part
 from mbp.release.ci.part_rules import Veil, rules_part
-from mbp.release.ci.parts import Part, State, counted, unseen
+from mbp.release.ci.parts import Part, counted, unseen
 from mbp.release.ci.reading import (
     Record,
     Unseen,
@@ -38,15 +39,15 @@ from mbp.release.ci.steps import (
 MARKER = "<!-- mbp-ci-comment -->"
 # Of GitHub, in characters. Bytes are counted, which are never fewer.
 LARGEST_BYTES = 65_536
-VERDICTS: dict[State, str] = {
-    "pass": "may be merged",
-    "fail": "may NOT be merged",
-    "could not look": "could not look at everything, so it may not be merged yet",
+VERDICTS: dict[Verdict, str] = {
+    Verdict.PASS: "may be merged",
+    Verdict.FAIL: "may NOT be merged",
+    Verdict.NOT_MEASURED: "not everything was measured, so it may not be merged yet",
 }
-SIGNS: dict[State, str] = {
-    "pass": "pass",
-    "fail": "**fail**",
-    "could not look": "**could not look**",
+SIGNS: dict[Verdict, str] = {
+    Verdict.PASS: "pass",
+    Verdict.FAIL: "**fail**",
+    Verdict.NOT_MEASURED: "**not measured**",
 }
 LINEAGE = "Lineage"
 CONCLUSION = "The run as a whole"
@@ -65,12 +66,12 @@ class Comment:
     parts: tuple[Part, ...]
 
     @property
-    def state(self) -> State:
+    def verdict(self) -> Verdict:
         """The worst of the parts; of nothing at all nothing was seen."""
-        states = {part.state for part in self.parts}
-        if "fail" in states:
-            return "fail"
-        return "pass" if states == {"pass"} else "could not look"
+        verdicts = {part.verdict for part in self.parts}
+        if Verdict.FAIL in verdicts:
+            return Verdict.FAIL
+        return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.NOT_MEASURED
 
 
 def base_of(records: Sequence[Record | Unseen]) -> str:
@@ -114,7 +115,9 @@ def read_comment(
     parts.insert(2, _lineage(manifest, old, report))
     if conclusion is not None and conclusion != "success":
         parts.append(
-            Part(CONCLUSION, "could not look", "a job of it failed, was cancelled or did not run")
+            Part(
+                CONCLUSION, Verdict.NOT_MEASURED, "a job of it failed, was cancelled or did not run"
+            )
         )
     return Comment(commit, base, tuple(parts))
 
@@ -131,14 +134,14 @@ def _step_part(
         reason = Unseen(f"the step could not run (exit code {record.exit_code})")
         return unseen(step.title, reason, record.seconds)
     if maker is None:
-        state: State = "fail" if record.exit_code else "pass"
+        state = Verdict.FAIL if record.exit_code else Verdict.PASS
         return Part(step.title, state, "see the log of its job", (), record.seconds)
     report = read_report(folder, step, record)
     if isinstance(report, Unseen):
         return unseen(step.title, report, record.seconds)
     part = maker(report, record)
-    if record.exit_code and part.state == "pass":
-        part = replace(part, state="fail", headline=f"{part.headline}; the step failed")
+    if record.exit_code and part.verdict == Verdict.PASS:
+        part = replace(part, verdict=Verdict.FAIL, headline=f"{part.headline}; the step failed")
     return part
 
 
@@ -151,7 +154,7 @@ def _build_part(folder: Path, commit: str, report: dict[str, Any], record: Recor
         return unseen(BUILD.title, Unseen("nothing was built"), record.seconds)
     # The reasons are those of mbp.release.ci.plan: our words, but the file may be somebody else's.
     mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
-    state: State = "fail" if record.exit_code else "pass"
+    state = Verdict.FAIL if record.exit_code else Verdict.PASS
     return Part(BUILD.title, state, f"built {mode}: {count}", (), record.seconds)
 
 
@@ -189,7 +192,7 @@ def _markdown(comment: Comment, shown: dict[str, int]) -> str:
     compared = f"compared with `{comment.base[:12]}`" if comment.base else "compared with nothing"
     lines = [
         MARKER,
-        f"## Data contracts: {VERDICTS[comment.state]}",
+        f"## Data contracts: {VERDICTS[comment.verdict]}",
         "",
         f"Commit `{comment.commit[:12]}`, {compared}.",
         "",
@@ -197,7 +200,7 @@ def _markdown(comment: Comment, shown: dict[str, int]) -> str:
         "| --- | --- | --- | ---: |",
     ]
     lines += [
-        f"| {part.title} | {SIGNS[part.state]} | {part.headline} |"
+        f"| {part.title} | {SIGNS[part.verdict]} | {part.headline} |"
         f" {'' if part.seconds is None else f'{part.seconds:.1f}'} |"
         for part in comment.parts
     ]
@@ -219,13 +222,13 @@ def _markdown(comment: Comment, shown: dict[str, int]) -> str:
 def as_json(comment: Comment) -> dict[str, Any]:
     """The verdicts without the details."""
     return {
-        "verdict": comment.state,
+        "verdict": comment.verdict,
         "commit": comment.commit,
         "base": comment.base,
         "parts": [
             {
                 "title": part.title,
-                "verdict": part.state,
+                "verdict": part.verdict,
                 "seen": part.headline,
                 "seconds": part.seconds,
             }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mbp.core.verdict import Verdict
 from mbp.quality.coverage.measure import DESCRIBED, MISSING
-from mbp.release.ci.parts import Part, State, literal
+from mbp.release.ci.parts import Part, literal
 from mbp.release.ci.reading import Record, Unseen
 
 Document = Mapping[str, Any]
@@ -16,12 +17,12 @@ def coverage_part(title: str, document: Document, base: Document | Unseen, recor
     """The part, from two reports of `mbp docs coverage --json`."""
     now = f"{document['percent']:.2f} % ({document['described']} of {document['total']})"
     missing = [one for one in document["items"] if one["state"] == MISSING]
-    state: State = "fail" if record.exit_code else "pass"
+    state = Verdict.FAIL if record.exit_code else Verdict.PASS
     if not document["total"]:
-        return Part(title, "could not look", "nothing is there to describe", (), record.seconds)
+        return Part(title, Verdict.NOT_MEASURED, "nothing is there to describe", (), record.seconds)
     if isinstance(base, Unseen):
         told = f"{now}; could not compare with main: {base.reason}"
-        found: State = "fail" if state == "fail" else "could not look"
+        found = Verdict.FAIL if state == Verdict.FAIL else Verdict.NOT_MEASURED
         return Part(title, found, told, _items(missing), record.seconds)
     change = document["percent"] - base["percent"]
     described = {_key(one) for one in base["items"] if one["state"] == DESCRIBED}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mbp.core.verdict import Verdict
 from mbp.release.ci.parts import Part, counted, literal, named
 from mbp.release.ci.reading import Unseen
 
@@ -63,7 +64,7 @@ def lineage_part(
     if models:
         items.append(f"- reaches: {named([_name(one) for one in models], MOST_NAMES)}")
     items += [_exposure(one, manifest, base) for one in exposures]
-    return Part(title, "pass", headline, tuple(items))
+    return Part(title, Verdict.PASS, headline, tuple(items))
 
 
 def _name(unique_id: str) -> str:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbp.core.errors import MbpError
+from mbp.core.verdict import Verdict, spelled
 from mbp.quality.masking import MASKED, mask
 from mbp.quality.privacy.page import Table
 from mbp.quality.privacy.policy import Policy
 from mbp.quality.privacy.scan import hits
-from mbp.release.ci.parts import Part, State, counted, literal
+from mbp.release.ci.parts import Part, counted, literal
 from mbp.release.ci.reading import Record
 
 MOST_ROWS = 5
-NOT_LOOKED = ("skipped", "not run", "error", "not measurable")
+UNMEASURED = (Verdict.ERROR, Verdict.NOT_MEASURED)
 Document = Mapping[str, Any]
 
 
@@ -47,33 +48,35 @@ class Veil:
 def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Part:
     """The part, from what `mbp ci rules` wrote."""
     findings = document["findings"]
-    failing = [one for one in findings if one["verdict"] == "fail"]
-    errors = [one for one in failing if one["severity"] == "error"]
-    blind = [one for one in findings if one["verdict"] in NOT_LOOKED]
+    errors = [one for one in findings if one["verdict"] == Verdict.FAIL]
+    warnings = sum(one["verdict"] == Verdict.WARN for one in findings)
+    blind = [one for one in findings if one["verdict"] in UNMEASURED]
     passed, carried = document["passed"], len(document["carried_over"])
-    state: State = "fail" if errors else "could not look" if blind or document["stale"] else "pass"
+    verdict = Verdict.NOT_MEASURED if blind or document["stale"] else Verdict.PASS
+    if errors:
+        verdict = Verdict.FAIL
     words = [f"{counted(passed, 'check')} held"]
     if carried:
         words.append(f"{carried} hold on main and nothing under them changed")
     if errors:
         words.append(f"{counted(len(errors), 'rule')} broken")
-    if len(failing) > len(errors):
-        words.append(f"{counted(len(failing) - len(errors), 'warning')}")
+    if warnings:
+        words.append(f"{counted(warnings, 'warning')}")
     if blind:
-        words.append(f"could not look at {counted(len(blind), 'rule')}")
+        words.append(f"{counted(len(blind), 'rule')} not measured")
     if document["stale"]:
         words.append("the results may be stale")
     if not passed and not carried and not findings:
-        state, words = "could not look", ["no rule was checked"]
+        verdict, words = Verdict.NOT_MEASURED, ["no rule was checked"]
     items = [f"- stale: {literal(one)}" for one in document["stale"]]
     items += [_finding(one, veil) for one in findings]
-    return Part(title, state, ", ".join(words), tuple(items), record.seconds)
+    return Part(title, verdict, ", ".join(words), tuple(items), record.seconds)
 
 
 def _finding(one: Document, veil: Veil) -> str:
-    kind = "**broken**" if one["severity"] == "error" else "warning"
-    if one["verdict"] in NOT_LOOKED:
-        kind = f"**could not look** ({one['verdict']})"
+    kind = "**broken**" if one["verdict"] == Verdict.FAIL else "warning"
+    if one["verdict"] in UNMEASURED:
+        kind = f"**{spelled(one['verdict'])}**"
     known = one["failing_rows"] and "failing row" not in one["message"]
     rows = f", {counted(one['failing_rows'], 'failing row')}" if known else ""
     lines = [

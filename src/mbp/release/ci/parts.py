@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mbp.core.markdown import one_line
+from mbp.core.verdict import Verdict
 from mbp.release.ci.reading import Unseen
 
-State = Literal["pass", "fail", "could not look"]
 LONGEST = 160
 
 
@@ -24,7 +24,7 @@ class Part:
     """
 
     title: str
-    state: State
+    verdict: Verdict
     headline: str
     items: tuple[str, ...] = ()
     seconds: float | None = None
@@ -50,7 +50,7 @@ def named(values: Any, most: int) -> str:
 
 def unseen(title: str, reason: Unseen, seconds: float | None = None) -> Part:
     """A part that says why it is empty. The reasons are our own words."""
-    return Part(title, "could not look", reason.reason, (), seconds)
+    return Part(title, Verdict.NOT_MEASURED, reason.reason, (), seconds)
 
 
 def counted(count: int, word: str) -> str:

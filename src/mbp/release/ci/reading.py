@@ -84,7 +84,7 @@ REPORTS: Mapping[str, Any] = {
                     "dataset": TEXT,
                     "owner": TEXT,
                     "severity": {"enum": ["error", "warning"]},
-                    "verdict": {"enum": ["fail", "error", "skipped", "not run", "not measurable"]},
+                    "verdict": {"enum": ["fail", "warn", "error", "not_measured"]},
                     "failing_rows": {"type": ["integer", "null"]},
                     "message": TEXT,
                     "sample": _object({"rows": {"type": "array", "items": {"type": "object"}}}),
@@ -114,7 +114,7 @@ REPORTS: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Unseen:
-    """Why there is nothing to tell: it is shown in these words, after "could not look"."""
+    """Why there is nothing to tell: it is shown in these words, after "not measured"."""
 
     reason: str
 

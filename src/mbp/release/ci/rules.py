@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
+from mbp.core.verdict import Verdict
 from mbp.quality import report
 from mbp.quality.failures import Failures, look_at_last_run
 from mbp.quality.findings import collect
@@ -17,7 +18,6 @@ from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
 from mbp.runs.whole import SELECTING
 
-NOT_RUN = "not run"
 # What scripts/ci/build.sh selects for a slim build.
 MODIFIED = "state:modified+"
 
@@ -32,15 +32,13 @@ class RulesAfterBuild:
     @property
     def broken(self) -> bool:
         """An error rule does not hold. A warning tells; it does not block."""
-        return any(
-            finding.blocks and finding.verdict == "fail" for finding, _ in self.found.findings
-        )
+        return any(finding.verdict == Verdict.FAIL for finding, _ in self.found.findings)
 
     @property
     def blind(self) -> bool:
         """Something was not looked at, or the results do not count."""
         return bool(self.found.notes) or any(
-            not finding.holds and finding.verdict != "fail" for finding, _ in self.found.findings
+            not finding.holds and not finding.is_broken for finding, _ in self.found.findings
         )
 
     def document(self) -> dict[str, Any]:
@@ -64,7 +62,7 @@ def look(root: Path, base_folder: Path | None, base: str, limit: int) -> RulesAf
     found = look_at_last_run(root, limit=limit)
     if found.partial and not _slim(root, base_folder, base):
         found = replace(found, notes=[*found.notes, *found.partial])
-    left = [finding.rule_id for finding, _ in found.findings if finding.verdict == NOT_RUN]
+    left = [finding.rule_id for finding, _ in found.findings if finding.is_not_run]
     holding = _holding_on_main(root, base_folder, base) if left else set()
     carried = tuple(sorted(set(left) & holding))
     kept = [pair for pair in found.findings if pair[0].rule_id not in carried]
@@ -97,4 +95,4 @@ def _holding_on_main(root: Path, base_folder: Path | None, base: str) -> set[str
         for unique_id, node in manifest.get(group, {}).items():
             node.setdefault("unique_id", unique_id)
     verdicts = collect(manifest, results, all_rules(load_contracts(root)))
-    return {finding.rule_id for finding in verdicts if finding.verdict == "pass"}
+    return {finding.rule_id for finding in verdicts if finding.holds}

@@ -14,9 +14,11 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.contracts.waiver import FOLDER as WAIVERS
 from mbp.core.canonical_json import Subject, digest
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import as_json
+from mbp.core.verdict import RELEASING, Verdict
 from mbp.release.evidence.archive import safe_name
-from mbp.release.evidence.container import Finding
+from mbp.release.evidence.container import of_member
 from mbp.release.evidence.demanded import (
     checks_of,
     evidence_counts,
@@ -32,7 +34,6 @@ from mbp.release.signing.statements import read_statements
 from mbp.runs.derive import contradiction
 from mbp.runs.envelope import KEYS, VERSION
 
-GOOD = ("pass", "waived")
 MEASUREMENTS = "target/evidence"
 # What a measurement of `mbp.runs.envelope` has in every version; a bill of materials in the same folder has not.
 MEASUREMENT_KEYS = {"verdict", "content", "summary"}
@@ -56,17 +57,19 @@ def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Find
     try:
         results = report["results"]
         verdicts = [one["verdict"] for one in results]
-        wanted = GO if results and all(one in GOOD for one in verdicts) else NO_GO
+        wanted = GO if results and all(one in RELEASING for one in verdicts) else NO_GO
         if report["verdict"] != wanted:
-            yield Finding("verdict", path, f"says {report['verdict']}, its checks say {wanted}")
+            yield of_member("verdict", path, f"says {report['verdict']}, its checks say {wanted}")
         tally = Counter(verdicts)
         counts = {name: tally[name] for name in report["counts"]}
         if report["counts"] != counts or sum(counts.values()) != len(verdicts):
-            yield Finding("verdict", path, "the counts are not those of its checks")
+            yield of_member("verdict", path, "the counts are not those of its checks")
         if report["gate"] != gate:
-            yield Finding("verdict", path, f"is of the gate {report['gate']}, not of {gate}")
+            yield of_member("verdict", path, f"is of the gate {report['gate']}, not of {gate}")
     except (KeyError, TypeError) as error:
-        yield Finding("verdict", path, f"is no report of a gate ({type(error).__name__}: {error})")
+        yield of_member(
+            "verdict", path, f"is no report of a gate ({type(error).__name__}: {error})"
+        )
 
 
 def evidence_agrees(
@@ -76,7 +79,9 @@ def evidence_agrees(
     definition = str(groups["definition"])
     demanded = read_definition(members.get(definition, b""), definition)
     if demanded is None or digest(as_json(demanded)) != report["definition_sha256"]:
-        yield Finding("definition", definition, "is not the definition that the gate was judged by")
+        yield of_member(
+            "definition", definition, "is not the definition that the gate was judged by"
+        )
         return
     yield from report_answers(report, demanded)
     checks = checks_of(demanded)
@@ -87,7 +92,7 @@ def evidence_agrees(
         yield from _measurement(place, members, measurements)
     folders = _folders(members)
     for one in report["results"]:
-        if one["verdict"] not in GOOD:
+        if one["verdict"] not in RELEASING:
             continue
         check = checks.get(str(one["id"]))
         if one["verdict"] == "pass" and (
@@ -97,14 +102,14 @@ def evidence_agrees(
             named = (measurements[place] for place in one["evidence"] if place in measurements)
             if not any(each["name"] == name for each in named):
                 told = f"is no measurement in the pack, and the check {one['id']} passed on it"
-                yield Finding("missing_evidence", f"{MEASUREMENTS}/{name}.json", told)
+                yield of_member("missing_evidence", f"{MEASUREMENTS}/{name}.json", told)
         for place in dict.fromkeys(one["evidence"]):
             if place in measurements:
                 yield from _of_this_source(report, one, place, measurements[place])
                 yield from evidence_counts(report, one, check, demanded, place, measurements[place])
             elif place not in measured and not _there(place, members, folders):
                 told = f"the check {one['id']} passed on it, and it is not in the pack"
-                yield Finding("missing_evidence", place, told)
+                yield of_member("missing_evidence", place, told)
 
 
 def _measurement(
@@ -115,15 +120,15 @@ def _measurement(
         document = json.loads(members[place])
     except (ValueError, RecursionError) as error:
         if place.endswith(".json"):
-            yield Finding("evidence", place, f"is no JSON ({error})")
+            yield of_member("evidence", place, f"is no JSON ({error})")
         return
     if not isinstance(document, dict) or not document.keys() >= MEASUREMENT_KEYS:
         return
     found[place] = document
     if Path(place).stem != document["name"]:
-        yield Finding("evidence", place, f"is the measurement {document['name']!r}")
+        yield of_member("evidence", place, f"is the measurement {document['name']!r}")
     if wrong := contradiction(document, members.get):
-        yield Finding("underived", place, wrong)
+        yield of_member("underived", place, wrong)
 
 
 def _folders(members: Mapping[str, bytes]) -> set[str]:
@@ -142,26 +147,26 @@ def _of_this_source(
 ) -> Iterator[Finding]:
     if found.get("version") != VERSION or not found.keys() >= KEYS:
         told = f"is no measurement of version {VERSION}, and the check {check['id']} {check['verdict']} on it"
-        yield Finding("evidence", place, told)
+        yield of_member("evidence", place, told)
         return
     if found["source"] != report["source"] or found["source_after"] != report["source"]:
         told = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
-        yield Finding("other_source", place, told)
+        yield of_member("other_source", place, told)
     if check["verdict"] == "pass" and found["target"] == report["target"]:
         if found["warehouse"] is None or found["warehouse"] != report["warehouse"]:
             told = (
                 f"is of another warehouse than the pack, and the check {check['id']} passed on it"
             )
-            yield Finding("other_warehouse", place, told)
+            yield of_member("other_warehouse", place, told)
         nodes = found["nodes"]
         if found["invocation"] is not None and (
             not isinstance(nodes, dict) or not 0 < nodes["demanded"] <= nodes["covered"]
         ):
             told = f"is of a part of the project, and the check {check['id']} passed on it"
-            yield Finding("partial", place, told)
+            yield of_member("partial", place, told)
     if check["verdict"] == "pass" and found["data"] not in (None, report["data"]):
         told = f"is of another data state than the pack, and the check {check['id']} passed on it"
-        yield Finding("other_data", place, told)
+        yield of_member("other_data", place, told)
 
 
 def signed_statements(
@@ -181,7 +186,7 @@ def signed_statements(
     checks = checks_of(definition)
     verified: dict[str, Waiver | None] = {}
     for one in report["results"]:
-        if one["verdict"] == "waived":
+        if one["verdict"] == Verdict.WAIVED:
             for name in dict.fromkeys(str(one["waiver"]).split("+")):
                 if name not in verified:
                     verified[name] = _waiver(folder, name, signers, moment, found)
@@ -200,19 +205,21 @@ def _sign_offs(
     counted = {
         Path(path).stem: one["id"]
         for one in report["results"]
-        if one["area"] == SIGN_OFF_AREA and one["verdict"] in GOOD
+        if one["area"] == SIGN_OFF_AREA and one["verdict"] in RELEASING
         for path in one["evidence"]
         if path.startswith(f"{place}/")
     }
     passed = [
-        one for one in report["results"] if one["area"] == SIGN_OFF_AREA and one["verdict"] in GOOD
+        one
+        for one in report["results"]
+        if one["area"] == SIGN_OFF_AREA and one["verdict"] in RELEASING
     ]
     if len(counted) != len(passed):
         told = "a sign-off that counted does not name its statement"
-        found.findings.append(Finding("sign_off", report_path(report["gate"]), told))
+        found.findings.append(of_member("sign_off", report_path(report["gate"]), told))
     if report["verdict"] == GO and not counted:
         told = "it is a go, and nobody signed off"
-        found.findings.append(Finding("sign_off", report_path(report["gate"]), told))
+        found.findings.append(of_member("sign_off", report_path(report["gate"]), told))
     if not counted:
         return
     subject = Subject.of(report["gate"], sign_off_subject(report))
@@ -222,7 +229,7 @@ def _sign_offs(
         found.told[f"sign-off {role}"] = "good" if one.valid else one.reason
         if not one.valid:
             told = f"counted in {counted[role]}, and is void: {one.reason}"
-            found.findings.append(Finding("sign_off", f"{place}/{role}.json", told))
+            found.findings.append(of_member("sign_off", f"{place}/{role}.json", told))
 
 
 def _waiver(
@@ -240,7 +247,7 @@ def _waiver(
     for role, one in signed.items():
         found.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
         if not one.valid:
-            found.findings.append(Finding("waiver", place, f"{role}: {one.reason}"))
+            found.findings.append(of_member("waiver", place, f"{role}: {one.reason}"))
     return waiver
 
 
@@ -254,10 +261,10 @@ def _stands_in(
 ) -> None:
     place, about = f"{WAIVERS}/{name}{SUFFIX}", f"stands in for {result['id']}, and"
     if waiver is None:
-        found.findings.append(Finding("waiver", place, f"{about} cannot be read"))
+        found.findings.append(of_member("waiver", place, f"{about} cannot be read"))
         return
     if not waiver.opened <= moment < waiver.until:
         told = f"{about} was not in force when the gate was judged"
-        found.findings.append(Finding("waiver", place, told))
+        found.findings.append(of_member("waiver", place, told))
     for reason in waiver_stands_in(waiver, result, check):
-        found.findings.append(Finding("waiver", place, f"{about} {reason}"))
+        found.findings.append(of_member("waiver", place, f"{about} {reason}"))

@@ -19,7 +19,11 @@ def anchor(root: Path, found: Verification, gate: str) -> tuple[str, bool]:
             repository, or the tag is there and says something else.
     """
     if not found.good:
-        first = found.findings[0] if found.findings else "it is empty"
+        first = (
+            f"{found.findings[0].place}: {found.findings[0].message}"
+            if found.findings
+            else "it is empty"
+        )
         raise MbpError(f"the pack does not verify: {first}", cure="build it again")
     if found.gate != gate:
         raise MbpError(f"the pack is of the gate {found.gate}, not of {gate}", cure="--gate")

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 from mbp.release.evidence import archive
 from mbp.release.evidence.archive import Stored
 from mbp.release.evidence.manifest import (
@@ -26,21 +27,9 @@ from mbp.release.evidence.manifest import (
 FILE = "file"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong.
-
-    Attributes:
-        code: stable, for machines.
-        member: the member that it is about, or `file`.
-    """
-
-    code: str
-    member: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.member}: {self.what} [{self.code}]"
+def of_member(code: str, member: str, message: str) -> Finding:
+    """A finding about one member of a pack, or about its `FILE` as a whole."""
+    return Finding(code, "error", member, None, "", message)
 
 
 @dataclass(frozen=True)
@@ -92,15 +81,16 @@ def open_pack(data: bytes) -> Opened:
         except ValueError as error:
             reasons.append(str(error))
     if not ways:
-        return Opened((), None, [Finding("not_a_pack", FILE, "; ".join(dict.fromkeys(reasons)))])
+        return Opened((), None, [of_member("not_a_pack", FILE, "; ".join(dict.fromkeys(reasons)))])
     stored = min(ways, key=_strangeness)
     findings = [
-        Finding("file_changed", FILE, f"{reason} (the rest was still found)") for reason in reasons
+        of_member("file_changed", FILE, f"{reason} (the rest was still found)")
+        for reason in reasons
     ]
     twice = archive.duplicates(stored)
-    findings += [Finding("duplicate_member", name, "stands twice") for name in twice]
+    findings += [of_member("duplicate_member", name, "stands twice") for name in twice]
     unsafe = [one.name for one in stored if not archive.safe_name(one.name)]
-    findings += [Finding("unsafe_name", repr(name), "no safe name") for name in unsafe]
+    findings += [of_member("unsafe_name", repr(name), "no safe name") for name in unsafe]
     manifest, about_members = _against_manifest(stored)
     findings += about_members
     if not twice and not unsafe:
@@ -122,7 +112,7 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
     members = {one.name: one for one in stored}
     contents = {one.name: one.content for one in stored}
     missing = [
-        Finding("missing_member", name, "is not in the pack")
+        of_member("missing_member", name, "is not in the pack")
         for name in OUTSIDE
         if name not in members
     ]
@@ -135,9 +125,9 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
     findings = []
     entries = {one.path: one for one in manifest.entries}
     for name in sorted(entries.keys() - members.keys()):
-        findings.append(Finding("missing_member", name, "is not in the pack"))
+        findings.append(of_member("missing_member", name, "is not in the pack"))
     for name in sorted(members.keys() - entries.keys() - set(OUTSIDE)):
-        findings.append(Finding("unknown_member", name, "is not in the manifest"))
+        findings.append(of_member("unknown_member", name, "is not in the manifest"))
     changed = {
         name: entry
         for name, entry in entries.items()
@@ -155,7 +145,7 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
         told = first_difference(entry, contents[name], checks.get(name))
         stated = f"{entry.size} bytes with SHA-256 {entry.sha256[:16]}… were stated"
         told = f"{stated}; {told} (it begins at byte {members[name].start} of the file)"
-        findings.append(Finding("changed_member", name, told))
+        findings.append(of_member("changed_member", name, told))
     findings += _blocks_changed(members, contents, manifest, changed.keys())
     return manifest, findings
 
@@ -173,14 +163,14 @@ def _blocks_changed(
     wanted = blocks(contents)
     if BLOCKS in changed:
         told = _place(members[BLOCKS], present, wanted)
-        yield Finding("changed_member", BLOCKS, f"differs from what its members give: {told}")
+        yield of_member("changed_member", BLOCKS, f"differs from what its members give: {told}")
         return
     entries = {one.path: one for one in manifest.entries}
     for path, checks in blocks_of(present, manifest.entries).items():
         known = path in contents and path not in changed
         if known and blocks({path: contents[path]}) != checks:
             told = first_difference(entries[path], contents[path], checks)
-            yield Finding(
+            yield of_member(
                 "changed_member", path, f"blocks.bin holds checks of other content: {told}"
             )
 
@@ -188,7 +178,9 @@ def _blocks_changed(
 def _manifest_changed(member: Stored, contents: Mapping[str, bytes], reason: str) -> Finding:
     wanted = describe(_gate_of(contents), contents).content()
     told = _place(member, member.content, wanted)
-    return Finding("changed_member", NAME, f"{reason}; compared with what the members give: {told}")
+    return of_member(
+        "changed_member", NAME, f"{reason}; compared with what the members give: {told}"
+    )
 
 
 def _gate_of(contents: Mapping[str, bytes]) -> str:
@@ -221,7 +213,7 @@ def _layout(data: bytes, stored: Sequence[Stored], changed: bool) -> Iterator[Fi
     try:
         wanted = archive.write({one.name: one.content for one in stored}, crcs)
     except ValueError as error:
-        yield Finding("file_changed", FILE, str(error))
+        yield of_member("file_changed", FILE, str(error))
         return
     if data == wanted:
         return
@@ -234,7 +226,7 @@ def _layout(data: bytes, stored: Sequence[Stored], changed: bool) -> Iterator[Fi
         ),
         "the directory at the end" if at < len(wanted) else "behind the end",
     )
-    yield Finding(
+    yield of_member(
         "file_changed",
         FILE,
         f"byte {at} is the first that differs from the form of a pack: {where}",

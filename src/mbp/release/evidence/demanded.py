@@ -14,10 +14,12 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.contracts.waiver import WAIVER_DAYS, Waiver
 from mbp.core import moments
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
+from mbp.core.verdict import Verdict
 from mbp.core.yaml_io import loads, plain
-from mbp.release.evidence.container import Finding
+from mbp.release.evidence.container import of_member
 from mbp.release.evidence.statement import report_path
-from mbp.release.gate.signoffs import PASS, SIGN_OFF_ID, WAIVED
+from mbp.release.gate.signoffs import SIGN_OFF_ID
 from mbp.runs.derivation import UnmeasuredError
 from mbp.runs.derive_runs import actions_done
 from mbp.runs.derive_scans import log_findings
@@ -63,19 +65,19 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
         told = [f"lacks {', '.join(lacks)}"] if lacks else []
         told += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
         said = "; ".join(told) or "has its checks in another order, or twice"
-        yield Finding("checklist", path, said)
+        yield of_member("checklist", path, said)
     for one in report["results"]:
         check = checks.get(str(one["id"]))
         if (one["area"] == SIGN_OFF_AREA) is (check is not None):
-            yield Finding("checklist", path, f"{one['id']} stands in the wrong area")
-        if one["verdict"] == WAIVED and (check is None or check["waivable"] is not True):
-            yield Finding("checklist", path, f"{one['id']} is waived, and cannot be")
+            yield of_member("checklist", path, f"{one['id']} stands in the wrong area")
+        if one["verdict"] == Verdict.WAIVED and (check is None or check["waivable"] is not True):
+            yield of_member("checklist", path, f"{one['id']} is waived, and cannot be")
         other = [key for key in SAME if check is not None and one[key] != check[key]]
         if check is not None and one["no_go"] != check.get("no_go", False):
             other.append("no_go")
         if other:
             told_of = f"{one['id']}: {', '.join(other)} is not what the definition says"
-            yield Finding("checklist", path, told_of)
+            yield of_member("checklist", path, told_of)
 
 
 def evidence_counts(
@@ -94,24 +96,24 @@ def evidence_counts(
         found: the measurement.
     """
     if (
-        result["verdict"] != PASS
+        result["verdict"] != Verdict.PASS
         or check is None
         or check["source"].get("evidence") != found["name"]
     ):
         return
     about = f"and the check {result['id']} passed on it"
-    if check["rule"] in WANT_A_PASS and found["verdict"] != "pass":
-        yield Finding("evidence", place, f"says {found['verdict']}, {about}")
+    if check["rule"] in WANT_A_PASS and found["verdict"] != Verdict.PASS:
+        yield of_member("evidence", place, f"says {found['verdict']}, {about}")
     if inside := _inside(check, found["content"], str(report["source"])):
-        yield Finding("evidence", place, f"{inside}, {about}")
+        yield of_member("evidence", place, f"{inside}, {about}")
     if found["target"] not in (None, report["target"]):
-        yield Finding("other_target", place, f"is of the target {found['target']}, {about}")
+        yield of_member("other_target", place, f"is of the target {found['target']}, {about}")
     began, ended = (datetime.fromisoformat(found[key]) for key in ("began_at", "ended_at"))
     decided = datetime.fromisoformat(report["decided_at"])
     limit = check["source"].get("max_age_hours", definition["evidence_max_age_hours"])
     why = moments.objection(began, decided, timedelta(hours=limit))
     if why := why or moments.objection(ended, decided, None):
-        yield Finding("old_evidence", place, f"was measured {why}, {about}")
+        yield of_member("old_evidence", place, f"was measured {why}, {about}")
 
 
 def _inside(check: Mapping[str, Any], content: Mapping[str, Any], source: str) -> str | None:

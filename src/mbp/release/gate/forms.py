@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from mbp.core.markdown import code, inline, one_line
+from mbp.core.verdict import RELEASING, Verdict, spelled
 from mbp.release.gate.report import GO, CheckResult, GateReport
 from mbp.release.gate.rules import RULES
 
-MARKS = {"pass": "pass", "fail": "FAIL", "waived": "waived", "not measured": "NOT MEASURED"}
 WIDTH = 100
 INDENT = 15
 
@@ -21,7 +21,7 @@ def as_text(report: GateReport) -> str:
     for area, results in _by_area(report):
         lines += ["", area]
         for one in results:
-            mark = MARKS[one.verdict]
+            mark = mark_of(one.verdict)
             measured = f" [{one_line(one.measured)}]" if one.measured else ""
             lines.append(f"  {mark:<13}{one.id}: {one.what}{measured}")
             if one.verdict != "pass":
@@ -46,7 +46,7 @@ def as_markdown(report: GateReport) -> str:
         for one in results:
             cells = (
                 f"`{one.id}` {inline(one.what)}",
-                MARKS[one.verdict],
+                mark_of(one.verdict),
                 inline(one.measured),
                 inline(_waived(one) + one.told),
                 inline(one.owner),
@@ -55,6 +55,11 @@ def as_markdown(report: GateReport) -> str:
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *(f"- {inline(line)}" for line in _closing(report))]
     return "\n".join(lines) + "\n"
+
+
+def mark_of(verdict: Verdict) -> str:
+    """The verdict; what blocks the release in capitals."""
+    return spelled(verdict) if verdict in RELEASING else spelled(verdict).upper()
 
 
 def rules_text() -> str:
@@ -95,7 +100,7 @@ def _waived(one: CheckResult) -> str:
 
 
 def _closing(report: GateReport) -> Sequence[str]:
-    told = [", ".join(f"{count} {name}" for name, count in report.counts().items())]
+    told = [", ".join(f"{count} {spelled(name)}" for name, count in report.counts().items())]
     if report.no_gos:
         names = ", ".join(one.id for one in report.no_gos)
         told.append(f"No waiver and no signature lifts: {names}")

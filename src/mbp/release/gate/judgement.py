@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from mbp.core.verdict import Verdict
 from mbp.core.wording import few
 
 # (Context, CheckDefinition); the modules of the rules import this one, so it names neither.
 Judge = Callable[[Any, Any], "Judged"]
-
-
-JudgedVerdict = Literal["pass", "fail", "not measured"]
 
 
 # What every rule over evidence knows beside the name.
@@ -31,7 +29,7 @@ class Judged:
         wholly: False when something beside them is wrong, which such waivers do not cover.
     """
 
-    verdict: JudgedVerdict
+    verdict: Verdict
     told: str
     measured: str = ""
     rule_ids: tuple[str, ...] = ()
@@ -73,7 +71,7 @@ def rule(*wants: str, optional: tuple[str, ...] = ()) -> Callable[[Judge], Judge
 
 def passed(holds: bool, told: str, measured: str = "") -> Judged:
     """Pass or fail."""
-    return Judged("pass" if holds else "fail", told, measured)
+    return Judged(Verdict.PASS if holds else Verdict.FAIL, told, measured)
 
 
 def listed(wrong: list[str], fine: str, measured: str = "") -> Judged:

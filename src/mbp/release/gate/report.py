@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-Verdict = Literal["pass", "fail", "waived", "not measured"]
+from mbp.core.verdict import RELEASING, Verdict
+
+# In the order of the summary line.
+VERDICTS = (Verdict.PASS, Verdict.WAIVED, Verdict.FAIL, Verdict.NOT_MEASURED)
 GO, NO_GO = "go", "no-go"
 
 
@@ -41,7 +44,7 @@ class CheckResult:
     @property
     def open(self) -> bool:
         """Whether it stands in the way: not measured is failed."""
-        return self.verdict in ("fail", "not measured")
+        return self.verdict not in RELEASING
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,9 @@ class GateReport:
 
     def counts(self) -> Mapping[str, int]:
         """Checks by verdict."""
-        verdicts: tuple[Verdict, ...] = ("pass", "waived", "fail", "not measured")
         return {
-            verdict: sum(one.verdict == verdict for one in self.results) for verdict in verdicts
+            verdict.value: sum(one.verdict == verdict for one in self.results)
+            for verdict in VERDICTS
         }
 
 

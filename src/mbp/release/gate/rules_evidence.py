@@ -9,12 +9,12 @@ from mbp.contracts.exercises import load_exercises
 from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.hook_policy import demand_whole
 from mbp.core.errors import MbpError
-from mbp.quality.findings import NOT_MEASURABLE
+from mbp.core.verdict import Verdict
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.judgement import BOUND, Judged, JudgedVerdict, listed, passed, rule
+from mbp.release.gate.judgement import BOUND, Judged, listed, passed, rule
 from mbp.runs import exercise_report as exercises
 from mbp.runs.derivation import UnmeasuredError
-from mbp.runs.derive_runs import has_passed
+from mbp.runs.derive_runs import has_passed, lacks_source
 from mbp.runs.derive_scans import log_findings
 from mbp.runs.envelope import Evidence
 from mbp.warehouse.connection import engine_of
@@ -51,7 +51,7 @@ def no_drift(context: Context, check: CheckDefinition) -> Judged:
     content = _details(found)
     changes = tuple(str(one.get("fingerprint") or "") for one in content["changes"])
     return Judged(
-        "fail",
+        Verdict.FAIL,
         judged.told,
         changes=tuple(sorted(set(changes) - {""})),
         wholly=not content["drift"] and all(changes),
@@ -65,12 +65,12 @@ def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
     if found.verdict == "pass":
         return _passed(found)
     rules = _details(found) or ()
-    unmeasured = {str(one["rule_id"]) for one in rules if one["verdict"] == NOT_MEASURABLE}
+    unmeasured = {str(one["rule_id"]) for one in rules if lacks_source(one)}
     broken = {str(one["rule_id"]) for one in rules if one["verdict"] != "pass"} - unmeasured
     if found.verdict == "not_measured" and not unmeasured:
         return _passed(found)
     open_rules = tuple(sorted(broken | unmeasured))
-    verdict: JudgedVerdict = "fail" if broken else "not measured"
+    verdict = Verdict.FAIL if broken else Verdict.NOT_MEASURED
     return Judged(verdict, found.summary, rule_ids=open_rules, wholly=bool(open_rules))
 
 

@@ -10,6 +10,7 @@ from mbp.contracts.gates import CheckDefinition
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.core.state import state_folder
+from mbp.core.verdict import Verdict
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
 from mbp.operate.hooks.state import read_lock
 from mbp.release.gate.context import Context, NotMeasuredError
@@ -82,7 +83,7 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> Judged:
                 wrong.append(f"{dataset}: {values[-1]:g} {kpi.unit}")
     measured = f"worst {max(values):g} {kpi.unit}" if values else ""
     judged = listed(wrong, f"{len(datasets)} datasets within {kpi.target} {kpi.unit}", measured)
-    return judged if values or not wrong else Judged("not measured", judged.told)
+    return judged if values or not wrong else Judged(Verdict.NOT_MEASURED, judged.told)
 
 
 @rule("alarms")

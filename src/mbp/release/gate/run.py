@@ -11,10 +11,11 @@ from typing import TypeVar
 from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
+from mbp.core.verdict import Verdict, spelled
 from mbp.release.gate.context import Context, given, kept
 from mbp.release.gate.forms import as_markdown
 from mbp.release.gate.judgement import Judged
-from mbp.release.gate.report import CheckResult, GateReport, Verdict
+from mbp.release.gate.report import CheckResult, GateReport
 from mbp.release.gate.rules import RULES
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
 from mbp.release.waivers import Waiver
@@ -75,15 +76,15 @@ def keep(root: Path, report: GateReport) -> Path:
 def judge(context: Context, check: CheckDefinition) -> CheckResult:
     """One check. A rule that cannot look, or crashes, has not measured; a waiver may stand in where it may."""
     judged = _judged(context, check)
-    if judged.verdict == "not measured":
+    if judged.verdict == Verdict.NOT_MEASURED:
         judged = replace(judged, told=f"{judged.told.rstrip('.')}. Cure: `{check.command}`")
-    verdict: Verdict = judged.verdict
-    waivers = _standing_in(context, check, judged) if verdict != "pass" else ()
+    verdict = judged.verdict
+    waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
     told, until = judged.told, None
     if waivers:
         until = min(one.until for one in waivers)
-        told = f"{verdict}: {told}; {waivers[0].reason}"
-        verdict = "waived"
+        told = f"{spelled(verdict)}: {told}; {waivers[0].reason}"
+        verdict = Verdict.WAIVED
     return CheckResult(
         check.id,
         check.area,
@@ -104,9 +105,11 @@ def _judged(context: Context, check: CheckDefinition) -> Judged:
     try:
         return RULES[check.rule].judge(context, check)
     except MbpError as error:
-        return Judged("not measured", f"{error.path}: {error.what}" if error.path else error.what)
+        return Judged(
+            Verdict.NOT_MEASURED, f"{error.path}: {error.what}" if error.path else error.what
+        )
     except Exception as error:  # a crash looked at nothing: it must fail its check, and no other
-        return Judged("not measured", f"the rule crashed: {type(error).__name__}: {error}")
+        return Judged(Verdict.NOT_MEASURED, f"the rule crashed: {type(error).__name__}: {error}")
 
 
 def _standing_in(context: Context, check: CheckDefinition, judged: Judged) -> Sequence[Waiver]:
@@ -135,11 +138,11 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
 
     found = kept(read)
     for role, meaning in gate.roles.items():
-        verdict: Verdict = "not measured"
+        verdict = Verdict.NOT_MEASURED
         try:
             one = given(found)[role]
             told = f"signed by {one.fingerprint}" if one.valid else str(one.reason)
-            verdict = "pass" if one.valid else "fail"
+            verdict = Verdict.PASS if one.valid else Verdict.FAIL
             signed_at = one.signed_at.isoformat() if one.valid and one.signed_at else ""
         except MbpError as error:
             told, signed_at = str(error), ""

@@ -10,12 +10,12 @@ from typing import Any
 from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
+from mbp.core.verdict import RELEASING, Verdict
 from mbp.release.signing import AllowedSigners
 from mbp.release.signing.statements import Signed, read_statements, write_statement
 
 FOLDER = "contracts/gates/signoffs"
 SIGN_OFF_ID = "sign_off_"
-PASS, WAIVED = "pass", "waived"
 SignOff = Signed
 
 
@@ -40,8 +40,8 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
         "target": report["target"],
         "warehouse": report["warehouse"],
         "checklist": {
-            one["id"]: f"{WAIVED} by {one['waiver']}"
-            if one["verdict"] == WAIVED
+            one["id"]: f"{Verdict.WAIVED} by {one['waiver']}"
+            if one["verdict"] == Verdict.WAIVED
             else one["verdict"]
             for one in report["results"]
             if one["area"] != SIGN_OFF_AREA
@@ -54,7 +54,7 @@ def open_checks(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         dict(one)
         for one in report["results"]
-        if one["area"] != SIGN_OFF_AREA and one["verdict"] not in (PASS, WAIVED)
+        if one["area"] != SIGN_OFF_AREA and one["verdict"] not in RELEASING
     ]
 
 

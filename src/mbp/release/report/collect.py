@@ -89,7 +89,7 @@ def told(look: Callable[[], T], cure: str) -> T | Absence:
     try:
         return look()
     except envelope.NoEvidenceError as error:
-        why = error.what.removeprefix(f"{NOT_MEASURED}: ")
+        why = error.what.removeprefix("not measured: ")
         return Absence(NOT_MEASURED, why, error.cure or cure)
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""

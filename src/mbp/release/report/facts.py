@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.core.verdict import Verdict
 from mbp.release.gate.report import CheckResult, GateReport
 
-NOT_MEASURED, UNREADABLE = "not measured", "cannot be read"
+NOT_MEASURED, UNREADABLE = Verdict.NOT_MEASURED, "cannot be read"
 OTHER_FORM = "not judged here"
 
 
@@ -325,7 +326,7 @@ class Facts:
         return [
             f"{one.id}: {one.verdict}: {one.told}"
             for one in self.gate.results
-            if one.verdict == "not measured" and one.area != SIGN_OFF_AREA
+            if one.verdict == Verdict.NOT_MEASURED and one.area != SIGN_OFF_AREA
         ]
 
     @property

@@ -54,7 +54,7 @@ STATES = {
     "warn": ("wait", "clock", "warn"),
     "not current": ("wait", "clock", "of another source"),
     "unknown": ("blind", "question", "unknown"),
-    "not measured": ("blind", "question", "not measured"),
+    "not_measured": ("blind", "question", "not measured"),
     "absent": ("blind", "question", "says nothing"),
     "never run": ("blind", "question", "never run"),
     "cannot be read": ("blind", "question", "cannot be read"),
@@ -131,10 +131,10 @@ def verdict(facts: Facts) -> Mapping[str, Any]:
     if not total:
         told = f"{gate.title} ({gate.gate}) may not be released: nothing was checked."
         return {"word": "NO-GO", "go": False, "sentence": told, "cure": "", "counts": counts}
-    wrong = counts["fail"] + counts["not measured"]
+    wrong = counts["fail"] + counts["not_measured"]
     told = (
         f"{gate.title} ({gate.gate}) may not be released: {wrong} of {total} checks stand in the way"
-        f" ({counts['fail']} failed, {counts['not measured']} not measured)"
+        f" ({counts['fail']} failed, {counts['not_measured']} not measured)"
     )
     stops = len(gate.no_gos)
     told += f", and no waiver can lift {stops} of them." if stops else "."

@@ -276,7 +276,7 @@ def measurement(root: Path, name: str, judge: Judge, cure: str) -> MeasurementFa
             return MeasurementFacts(name, OTHER_FORM, told, place, None, False, "")
         return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.cure or "")
     reasons = judge(one)
-    verdict = NOT_MEASURED if reasons or one.verdict == "not_measured" else one.verdict
+    verdict = NOT_MEASURED if reasons else one.verdict
     summary = f"{whole_text(reasons)}; it said: {one.summary}" if reasons else one.summary
     return MeasurementFacts(
         name,

@@ -69,7 +69,7 @@ def _checklist(facts: Facts) -> Section:
     if isinstance(facts.gate, Absence):
         return _absent(name, title, facts.gate)
     counts = facts.gate.counts()
-    wrong = counts["fail"] + counts["not measured"]
+    wrong = counts["fail"] + counts["not_measured"]
     total = len(facts.gate.results)
     if not total:
         return Section(name, title, ABSENT, "nothing was checked")

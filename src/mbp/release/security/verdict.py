@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.core.errors import MbpError
-
-Word = Literal["pass", "fail", "not_measured"]
+from mbp.core.verdict import Verdict
 
 
 @dataclass(frozen=True, order=True)
@@ -33,7 +32,7 @@ class PartResult:
     """
 
     part: str
-    verdict: Word
+    verdict: Verdict
     looked_at: Mapping[str, int | str]
     problems: tuple[Problem, ...] = ()
     reason: str = ""
@@ -46,7 +45,7 @@ class PartResult:
             f"{value:,} {name.replace('_', ' ')}" if isinstance(value, int) else f"{name} {value}"
             for name, value in self.looked_at.items()
         )
-        if self.verdict == "not_measured":
+        if self.verdict == Verdict.NOT_MEASURED:
             return f"not measured: {self.reason}"
         found = f"{len(self.problems)} findings" if self.problems else "no finding"
         return f"{found}; {counted}"
@@ -92,7 +91,7 @@ def judged(
     """Pass or fail by the problems; not measured when the count `must` is zero."""
     if not looked_at.get(must):
         return unmeasured(part, f"no {must.replace('_', ' ')}: nothing was looked at", looked_at)
-    verdict: Word = "fail" if problems else "pass"
+    verdict = Verdict.FAIL if problems else Verdict.PASS
     return PartResult(part, verdict, looked_at, tuple(sorted(set(problems))), content=content or {})
 
 
@@ -100,7 +99,7 @@ def unmeasured(
     part: str, reason: str, looked_at: Mapping[str, int | str] | None = None
 ) -> PartResult:
     """Nobody could look, and why."""
-    return PartResult(part, "not_measured", looked_at or {}, reason=reason)
+    return PartResult(part, Verdict.NOT_MEASURED, looked_at or {}, reason=reason)
 
 
 class NotMeasuredError(MbpError):

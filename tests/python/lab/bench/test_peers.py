@@ -52,7 +52,7 @@ def test_a_tool_that_looked_at_every_rule_counts() -> None:
         ({"price_range": "pass"}, r"evaluated 1 of 2 rules; not: quote_id_unique \(no verdict\)"),
         ({**PASSED, "price_range": "error: no such table"}, "evaluated 1 of 2 .*no such table"),
         ({**PASSED, "price_range": "skipped"}, r"evaluated 1 of 2 .*\(skipped\)"),
-        ({**PASSED, "price_range": "cannot express"}, "evaluated 1 of 2"),
+        ({**PASSED, "price_range": "not_applicable"}, "evaluated 1 of 2"),
         ({**PASSED, "price_range": "fail"}, "clean rows do not pass price_range"),
         ({**PASSED, "price_range": "warn"}, "clean rows do not pass price_range"),
     ],

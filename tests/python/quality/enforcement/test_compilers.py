@@ -68,7 +68,7 @@ def test_engines_that_say_different_things_fail_the_run() -> None:
     results = [
         RuleResult("a", "mbp_quotes", "dbt", "pass"),
         RuleResult("a", "mbp_quotes", "gx", "warn"),
-        RuleResult("a", "mbp_quotes", "datacontract", "cannot express", reason="no words"),
+        RuleResult("a", "mbp_quotes", "datacontract", "not_applicable", reason="no words"),
     ]
     assert disagreements(results) == ["a: dbt pass, Great Expectations warn"]
     assert failed(results)

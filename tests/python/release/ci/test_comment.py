@@ -32,13 +32,13 @@ def told(project_root: Path) -> Callable[[Run], Comment]:
 def test_all_seen_and_all_well(run: Run, told: Callable[[Run], Comment]) -> None:
     comment = told(run)
     text = render(comment)
-    assert comment.state == "pass", text
+    assert comment.verdict == "pass", text
     assert text.startswith(f"{MARKER}\n## Data contracts: may be merged\n")
     assert "Commit `aaaaaaaaaaaa`, compared with `bbbbbbbbbbbb`." in text
     for step in STEPS:
         assert f"| {step.title} | pass |" in text
     assert "| all steps, one after the other | | | 13.5 |" in text
-    assert "could not look" not in text
+    assert "not measured" not in text
     # Lineage, down to the exposure and whose it is.
     assert "1 node changed, 0 gone; reaches 1 model and 1 exposure" in text
     assert "- `exposure market_dashboard`, owner `PM`" in text
@@ -82,9 +82,9 @@ def test_a_broken_rule_is_told_with_owner_and_masked_rows(
 
 
 def test_a_warning_is_told_and_does_not_block(run: Run, told: Callable[[Run], Comment]) -> None:
-    run.report("rules", reports.rules([{**FINDING, "severity": "warning"}]))
+    run.report("rules", reports.rules([{**FINDING, "severity": "warning", "verdict": "warn"}]))
     comment = told(run)
-    assert comment.state == "pass"
+    assert comment.verdict == "pass"
     assert "- warning: `mbp_quotes_fk`" in render(comment)
 
 
@@ -135,7 +135,7 @@ BLIND: dict[str, tuple[Callable[[Run], None], str]] = {
     **{
         f"no {step.name}": (
             unlink(step.record),
-            f"{step.title} | **could not look** | the step did",
+            f"{step.title} | **not measured** | the step did",
         )
         for step in STEPS
     },
@@ -153,12 +153,12 @@ BLIND: dict[str, tuple[Callable[[Run], None], str]] = {
         "no rule was checked",
     ),
     "rule not run": (
-        lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "not run"}])),
-        "could not look at 1 rule",
+        lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "not_measured"}])),
+        "1 rule not measured",
     ),
-    "rule not measurable": (
-        lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "not measurable"}])),
-        "could not look at 1 rule",
+    "rule in error": (
+        lambda run: run.report("rules", reports.rules([{**FINDING, "verdict": "error"}])),
+        "1 rule not measured",
     ),
     "stale results": (wrong("rules", "stale", ["changed since"]), "the results may be stale"),
     "not a percentage": (wrong("coverage", "percent", 101), "coverage.json is not of the expected"),
@@ -189,21 +189,21 @@ def test_what_was_not_seen_is_said_and_never_green(
     spoil(run)
     comment = told(run)
     text = render(comment)
-    assert comment.state == "could not look"
-    assert "could not look" in text.splitlines()[1]
+    assert comment.verdict == "not_measured"
+    assert "not everything was measured" in text.splitlines()[1]
     assert words in text
 
 
 def test_of_nothing_nothing_is_said(project_root: Path, tmp_path: Path) -> None:
     comment = read_comment(project_root, tmp_path, HEAD, None, None)
-    assert comment.state == "could not look"
-    assert all(part.state == "could not look" for part in comment.parts)
+    assert comment.verdict == "not_measured"
+    assert all(part.verdict == "not_measured" for part in comment.parts)
 
 
 def test_a_run_that_failed_as_a_whole_is_not_green(run: Run, project_root: Path) -> None:
     comment = read_comment(project_root, run.folder, HEAD, run.base, "failure")
-    assert comment.state == "could not look"
-    assert "The run as a whole | **could not look**" in render(comment)
+    assert comment.verdict == "not_measured"
+    assert "The run as a whole | **not measured**" in render(comment)
 
 
 def test_a_failed_step_with_a_clean_report_is_a_failure(
@@ -211,7 +211,7 @@ def test_a_failed_step_with_a_clean_report_is_a_failure(
 ) -> None:
     run.record("rules", exit_code=1)
     assert "the step failed" in render(told(run))
-    assert told(run).state == "fail"
+    assert told(run).verdict == "fail"
 
 
 HOSTILE = [

@@ -194,8 +194,8 @@ def test_the_commenter_reads_a_forks_run_as_data(
     )
     assert finished.returncode == 0, finished.stderr
     body = json.loads(sandbox.asked[-1]["body"])["body"]
-    assert body.startswith(f"{MARKER}\n## Data contracts: could not look at everything")
-    assert "| Documentation coverage | **could not look** | coverage.json is missing" in body
+    assert body.startswith(f"{MARKER}\n## Data contracts: not everything was measured")
+    assert "| Documentation coverage | **not measured** | coverage.json is missing" in body
     assert "| Lint, types, conventions | pass |" in body
     assert "compared with `bbbbbbbbbbbb`" in body
     assert not list((sandbox.root / "target").rglob("evil.sh"))
@@ -261,7 +261,7 @@ def test_a_slim_build_finds_what_a_change_breaks(
     folder = sandbox.root / "target/ci"
     comment = read_comment(project_root, folder, head, sandbox.root / "target/base", None)
     text = render(comment)
-    assert comment.state == "fail"
+    assert comment.verdict == "fail"
     assert "- **broken**: `abuse_action` of `mbp_abuse_events`, owner `SEC`" in text
     assert "- changed: `model mbp_abuse_events`" in text
     assert "`exposure pre_ga_gate`, owner `PLAT`" in text

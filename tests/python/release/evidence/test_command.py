@@ -41,7 +41,7 @@ def test_verify_ends_with_one_when_something_was_changed(file: Path, pack: Pack)
     assert done.exit_code == 1
     told = json.loads(done.stdout)
     assert told["good"] is False
-    assert [one["member"] for one in told["findings"]] == ["docs/adr/001.md"]
+    assert [one["path"] for one in told["findings"]] == ["docs/adr/001.md"]
 
 
 def test_an_unsigned_pack_needs_a_word(go: Release, tmp_path: Path) -> None:

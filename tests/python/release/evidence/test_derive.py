@@ -62,7 +62,7 @@ CASES: list[tuple[str, Change, str]] = [
     ("proof", put("clean_sample", value=["a"]), "fail"),
     ("build", put("tests", value={"A89": NO_TESTS, "other": NO_TESTS}), "not_measured"),
     ("build", put("tests", "A89", "fail", value=1), "not_measured"),  # counted, and not listed
-    ("build", put("tests", "A89", "not run", value=1), "not_measured"),
+    ("build", put("tests", "A89", "not_run", value=1), "not_measured"),
     ("build", lambda c: c["findings"].append(BROKEN), "not_measured"),  # listed, and not counted
     (
         "build",
@@ -88,19 +88,28 @@ CASES: list[tuple[str, Change, str]] = [
     ("data_contract_break", put("evidence", 0, "verdict", value="fail"), "not_measured"),
     (
         "data_contract_break",
-        lambda c: (c.update(value=1), c["evidence"][0].update(verdict="skipped")),
+        lambda c: (
+            c.update(value=1),
+            c["evidence"][0].update(verdict="not_measured", reason_unmeasured="skipped"),
+        ),
         "fail",
     ),
     (
         "data_contract_break",  # under a waiver, so that the KPI has a value: still no pass
-        lambda c: (c.update(samples=1), c["evidence"][0].update(verdict="not measurable")),
+        lambda c: (
+            c.update(samples=1),
+            c["evidence"][0].update(verdict="not_measured", reason_unmeasured="source"),
+        ),
         "not_measured",
     ),
     (
         "data_contract_break",
         lambda c: (
             [c.update(value=None, samples=0)]
-            + [one.update(verdict="not measurable") for one in c["evidence"]]
+            + [
+                one.update(verdict="not_measured", reason_unmeasured="source")
+                for one in c["evidence"]
+            ]
         ),
         "not_measured",
     ),
@@ -125,7 +134,7 @@ CASES: list[tuple[str, Change, str]] = [
         "gate_M2",
         lambda c: c.update(
             verdict="no-go",
-            counts={"pass": 0, "waived": 0, "fail": 1, "not measured": 0},
+            counts={"pass": 0, "waived": 0, "fail": 1, "not_measured": 0},
             results=[{"id": "a", "verdict": "fail"}],
         ),
         "fail",

@@ -169,8 +169,8 @@ def spoiled(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
     ("spoil", "told"),
     [
         (spoiled(verdict="green"), "unknown verdict"),
-        (spoiled(version=1), "version 1, this release of mbp reads version 2"),
-        (spoiled(name="other"), "expected version 2 of documents"),
+        (spoiled(version=1), "version 1, this release of mbp reads version 3"),
+        (spoiled(name="other"), "expected version 3 of documents"),
         (spoiled(more=1), "expected an object with"),
         (spoiled(content=[]), "content is no object"),
         (spoiled(began_at="yesterday"), "Invalid isoformat"),

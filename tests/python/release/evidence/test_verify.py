@@ -62,7 +62,7 @@ def verified(content: bytes, folder: Path, **options: Any) -> Verification:
 
 def named(found: Verification) -> set[str]:
     assert not found.good
-    return {one.member for one in found.findings}
+    return {one.path for one in found.findings}
 
 
 def test_what_was_built_verifies(file: Path, pack: Pack) -> None:
@@ -96,7 +96,7 @@ def test_a_key_that_was_revoked_since_counts_no_longer(
     command = ["ssh-keygen", "-q", "-k", "-f", "revoked_keys", str(go.keys / "SRE.pub")]
     subprocess.run(command, check=True, cwd=tmp_path)
     found = verify(file, allowed_signers=signers)
-    assert any(one.code == "signature" and "revoked" in one.what for one in found.findings)
+    assert any(one.code == "signature" and "revoked" in one.message for one in found.findings)
 
 
 GROUPS_OF_MEMBERS = (
@@ -139,10 +139,10 @@ def test_one_flipped_byte_is_named(name: str, pack: Pack, tmp_path: Path) -> Non
     content = members_of(pack.content)[name]
     at = len(content) * 2 // 3
     found = verified(flipped(pack.content, start_of(pack.content, name) + at), tmp_path)
-    told = next(one for one in found.findings if one.member == name)
+    told = next(one for one in found.findings if one.path == name)
     assert told.code == "changed_member"
-    assert f"byte {at} is the first that differs" in told.what
-    assert f"was {content[at]:#04x}" in told.what
+    assert f"byte {at} is the first that differs" in told.message
+    assert f"was {content[at]:#04x}" in told.message
 
 
 @pytest.mark.parametrize("name", [BLOCKS, NAME, STATEMENT])
@@ -152,7 +152,7 @@ def test_one_flipped_byte_of_what_follows_from_the_members_is_named(
     start = start_of(pack.content, name)
     for at in (0, 20, 61):
         found = verified(flipped(pack.content, start + at), tmp_path)
-        told = [one.what for one in found.findings if one.member == name]
+        told = [one.message for one in found.findings if one.path == name]
         assert any(f"byte {at} is the first that differs" in what for what in told), told
 
 
@@ -167,7 +167,7 @@ def test_a_byte_of_the_signature_is_named_as_such(pack: Pack, tmp_path: Path) ->
 def test_a_byte_between_the_members_is_named(at: int, pack: Pack, tmp_path: Path) -> None:
     place = at % len(pack.content)
     found = verified(flipped(pack.content, place), tmp_path)
-    told = [one.what for one in found.findings if one.member == "file"]
+    told = [one.message for one in found.findings if one.path == "file"]
     assert any(f"byte {place} is the first that differs" in what for what in told), found.findings
 
 
@@ -175,8 +175,8 @@ def test_several_changed_bytes_are_named_by_their_block(pack: Pack, tmp_path: Pa
     name = "target/manifest.json"
     start = start_of(pack.content, name)
     content = flipped(flipped(pack.content, start + 1000), start + 1003)
-    told = next(one for one in verified(content, tmp_path).findings if one.member == name)
-    assert "the first byte that differs is one of 960 to 1023" in told.what
+    told = next(one for one in verified(content, tmp_path).findings if one.path == name)
+    assert "the first byte that differs is one of 960 to 1023" in told.message
 
 
 Change = Callable[[dict[str, bytes]], object]
@@ -247,7 +247,7 @@ def test_a_name_that_stands_twice(pack: Pack, tmp_path: Path) -> None:
     with zipfile.ZipFile(told, "a") as file:
         file.writestr(MEMBER, "another")
     found = verified(told.getvalue(), tmp_path)
-    assert any(one.code == "duplicate_member" and one.member == MEMBER for one in found.findings)
+    assert any(one.code == "duplicate_member" and one.path == MEMBER for one in found.findings)
 
 
 @pytest.mark.parametrize("name", ["../up.md", "/etc/x", "a/../../b", "a\\b", "C:x", ".git/config"])
@@ -266,7 +266,7 @@ def test_a_changed_verdict_with_the_manifest_made_right(pack: Pack, tmp_path: Pa
 
     found = verified(changed(pack.content, change), tmp_path)
     assert {"gate/M2.json", STATEMENT} <= named(found)
-    told = next(one.what for one in found.findings if one.member == STATEMENT)
+    told = next(one.message for one in found.findings if one.path == STATEMENT)
     assert "gate/M2.json" in told
 
 
@@ -296,7 +296,7 @@ def test_everything_made_right_breaks_the_signature(pack: Pack, tmp_path: Path) 
         }
 
     found = verified(changed(pack.content, change), tmp_path)
-    assert [(one.code, one.member) for one in found.findings] == [("signature", STATEMENT)]
+    assert [(one.code, one.path) for one in found.findings] == [("signature", STATEMENT)]
 
 
 def test_signed_by_an_unknown_key(go: Release, tmp_path: Path) -> None:
@@ -304,13 +304,13 @@ def test_signed_by_an_unknown_key(go: Release, tmp_path: Path) -> None:
     content = seal(go.report, go.members, go.groups, stranger).content
     found = verified(content, tmp_path)
     assert [one.code for one in found.findings] == ["signature"]
-    assert "is not in" in found.findings[0].what
+    assert "is not in" in found.findings[0].message
 
 
 def test_a_pack_that_nobody_signed(go: Release, tmp_path: Path) -> None:
     content = go.pack(None).content
     found = verified(content, tmp_path)
-    assert [(one.code, "NOT SIGNED" in one.what) for one in found.findings] == [
+    assert [(one.code, "NOT SIGNED" in one.message) for one in found.findings] == [
         ("not_signed", True)
     ]
     allowed_to = verified(content, tmp_path, allow_unsigned=True)
@@ -336,7 +336,7 @@ def test_a_check_that_passed_on_evidence_of_something_else(
     name = "target/evidence/build.json"
     content = resealed(go, **{name: measured("build", **{change: "0" * 64})})
     found = verified(content, tmp_path)
-    assert [(one.code, one.member) for one in found.findings] == [(f"other_{change}", name)]
+    assert [(one.code, one.path) for one in found.findings] == [(f"other_{change}", name)]
 
 
 MISSING = {
@@ -361,7 +361,7 @@ def test_a_waiver_that_was_not_in_force(go: Release, tmp_path: Path) -> None:
     members = {**go.members, "gate/M2.json": json.dumps(late.document()).encode()}
     content = seal(late, members, group(members), go.keys / "SRE").content
     found = verified(content, tmp_path)
-    assert any(one.code == "waiver" and "in force" in one.what for one in found.findings)
+    assert any(one.code == "waiver" and "in force" in one.message for one in found.findings)
 
 
 def test_a_go_that_nobody_signed_off(go: Release, tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ def test_evidence_that_does_not_say_what_the_report_says(
 ) -> None:
     name = "target/evidence/build.json"
     found = verified(resealed(go, **{name: measured("build", **OTHER_EVIDENCE[code])}), tmp_path)
-    assert [(one.code, one.member) for one in found.findings] == [(code, name)]
+    assert [(one.code, one.path) for one in found.findings] == [(code, name)]
     later = measured("build", ended_at=(NOW + timedelta(hours=1)).isoformat())
     assert "old_evidence" in {
         one.code for one in verified(resealed(go, **{name: later}), tmp_path).findings
@@ -412,7 +412,7 @@ def test_a_verdict_that_does_not_follow_from_its_content(
 ) -> None:
     name = "target/evidence/build.json"
     found = verified(resealed(go, **{name: measured("build", **UNDERIVED[kind])}), tmp_path)
-    assert ("underived", name) in {(one.code, one.member) for one in found.findings}
+    assert ("underived", name) in {(one.code, one.path) for one in found.findings}
 
 
 def test_a_measurement_on_which_no_check_rests_is_derived_too(go: Release, tmp_path: Path) -> None:
@@ -421,7 +421,7 @@ def test_a_measurement_on_which_no_check_rests_is_derived_too(go: Release, tmp_p
     assert verified(whole, tmp_path).good
     empty = passed("security_sast", looked_at={"files": 0})
     other = resealed(go, **{name: measured("security_sast", content=empty)})
-    assert [(one.code, one.member) for one in verified(other, tmp_path).findings] == [
+    assert [(one.code, one.path) for one in verified(other, tmp_path).findings] == [
         ("underived", name)
     ]
 
@@ -432,7 +432,7 @@ def test_an_empty_bill_of_materials(go: Release, tmp_path: Path) -> None:
     assert verified(resealed(go, **members), tmp_path).good
     for bill in (b"{}", b'{"components": []}'):
         found = verified(resealed(go, **{**members, BILL_PATH: bill}), tmp_path)
-        assert [(one.code, one.member) for one in found.findings] == [("underived", name)]
+        assert [(one.code, one.path) for one in found.findings] == [("underived", name)]
 
 
 def test_what_is_no_measurement_cannot_be_passed_on(go: Release, tmp_path: Path) -> None:
@@ -441,7 +441,7 @@ def test_what_is_no_measurement_cannot_be_passed_on(go: Release, tmp_path: Path)
     document = json.loads(measured("build", content={}))
     del document["target"]
     found = verified(resealed(go, **{name: json.dumps(document).encode()}), tmp_path)
-    assert ("evidence", name) in [(one.code, one.member) for one in found.findings]
+    assert ("evidence", name) in [(one.code, one.path) for one in found.findings]
 
 
 def test_the_same_signature_counts_once(
@@ -484,7 +484,7 @@ def test_a_waiver_may_not_be_named_by_a_way_out_of_the_pack(go: Release, tmp_pat
     report = with_check(waiver="../../../../etc/late_docs")(go.report)
     members = {**go.members, "gate/M2.json": json.dumps(report.document()).encode()}
     found = verified(seal(report, members, group(members), go.keys / "SRE").content, tmp_path)
-    assert any("cannot be read" in one.what for one in found.findings if one.code == "waiver")
+    assert any("cannot be read" in one.message for one in found.findings if one.code == "waiver")
 
 
 def calls_of(work: Callable[[], object]) -> int:
@@ -591,7 +591,7 @@ def test_a_report_that_does_not_answer_the_definition(
     report = change(go.report)
     members = {**go.members, "gate/M2.json": json.dumps(report.document()).encode()}
     found = verified(seal(report, members, group(members), go.keys / "SRE").content, tmp_path)
-    assert any(told in one.what for one in found.findings), found.findings
+    assert any(told in one.message for one in found.findings), found.findings
 
 
 def test_no_byte_of_the_file_can_be_changed(pack: Pack, tmp_path: Path) -> None:

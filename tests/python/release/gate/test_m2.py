@@ -225,23 +225,23 @@ def test_each_check_can_stop_the_release(release: Release, name: str) -> None:
             "fail",
             "get_test_sql",
         ),
-        (proof(dict, verdict="fail"), "not measured", "its content gives pass"),
-        (proof(lambda content: content["rules"].pop()), "not measured", "1 of "),
+        (proof(dict, verdict="fail"), "not_measured", "its content gives pass"),
+        (proof(lambda content: content["rules"].pop()), "not_measured", "1 of "),
         (
             proof(lambda content: content["rules"][3].update(severity="?")),
-            "not measured",
+            "not_measured",
             "1 of ",
         ),
-        (proof(lambda content: content.update(complete=False)), "not measured", "not proved"),
-        (proof(lambda content: content.update(rules=[])), "not measured", "not proved"),
-        (proof(lambda content: content.update(engine="postgres")), "not measured", "on postgres"),
-        (proof(lambda content: content.pop("rules")), "not measured", "does not say"),
+        (proof(lambda content: content.update(complete=False)), "not_measured", "not proved"),
+        (proof(lambda content: content.update(rules=[])), "not_measured", "not proved"),
+        (proof(lambda content: content.update(engine="postgres")), "not_measured", "on postgres"),
+        (proof(lambda content: content.pop("rules")), "not_measured", "does not say"),
         (
             proof(dict, source="0" * 64, source_after="0" * 64),
-            "not measured",
+            "not_measured",
             "another source",
         ),
-        (removed("target/evidence/proof.json"), "not measured", "nobody measured it"),
+        (removed("target/evidence/proof.json"), "not_measured", "nobody measured it"),
     ],
 )
 def test_the_proof_counts_whole_and_of_this_source(
@@ -265,4 +265,4 @@ def test_one_check_in_the_way_stops_all(release: Release) -> None:
 def test_log_lines_that_were_not_all_read_are_not_measured(release: Release) -> None:
     half_of_the_logs(release)
     found = release.check("personal_data_in_logs")
-    assert (found.verdict, "not every log line" in found.told) == ("not measured", True)
+    assert (found.verdict, "not every log line" in found.told) == ("not_measured", True)

@@ -70,7 +70,7 @@ def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Rele
     report = release.run()
     found = {one.id: one for one in report.results}
     assert "of another source" in found["dbt_tests"].told
-    assert found["exercises_passed"].verdict == "not measured"
+    assert found["exercises_passed"].verdict == "not_measured"
     assert found["sign_off_SRE"].open
     # What is measured anew counts, and what was signed before does not.
     release.measure()
@@ -83,7 +83,7 @@ def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Rele
 def test_other_data_has_to_be_measured_again(release: Release) -> None:
     release.execute("delete from marts.mbp_abuse_events ")
     found = release.check("dbt_tests")
-    assert found.verdict == "not measured"
+    assert found.verdict == "not_measured"
     assert "of other data" in found.told
 
 
@@ -92,7 +92,7 @@ def test_old_evidence_is_none(release: Release) -> None:
     document = json.loads(path.read_text())
     path.write_text(json.dumps({**document, "began_at": "2026-01-01T00:00:00+00:00"}))
     found = release.check("sast")
-    assert found.verdict == "not measured"
+    assert found.verdict == "not_measured"
     assert "at most" in found.told
     path.write_text(json.dumps({**document, "ended_at": "2099-01-01T00:00:00+00:00"}))
     assert "in the future" in release.check("sast").told
@@ -105,7 +105,7 @@ def unmeasured(release: Release, part: str) -> None:
 
 def test_a_waiver_stands_in_and_shows(release: Release) -> None:
     unmeasured(release, "security_audit")
-    assert release.check("dependency_audit").verdict == "not measured"
+    assert release.check("dependency_audit").verdict == "not_measured"
     waived(release, "no_advisories", "gate_check:dependency_audit")
     found = release.check("dependency_audit")
     assert (found.verdict, found.waiver) == ("waived", "no_advisories")
@@ -121,7 +121,7 @@ def test_a_waiver_that_nobody_signed_stands_in_for_nothing(release: Release) -> 
     waived(release, "no_advisories", "gate_check:dependency_audit")
     (release.root / "contracts/waivers/signatures/no_advisories/SRE.json.sig").unlink()
     assert release.check("waivers_valid").verdict == "fail"
-    assert release.check("dependency_audit").verdict == "not measured"
+    assert release.check("dependency_audit").verdict == "not_measured"
 
 
 def test_what_cannot_be_looked_at_is_told_and_not_passed(release: Release) -> None:
@@ -169,7 +169,7 @@ def test_grants_of_a_server_of_its_own_do_not_count_for_a_live_one(released: Rel
             for target in ("duckdb", "postgres")
         }
     assert judged["duckdb"].verdict == "pass"
-    assert judged["postgres"].verdict == "not measured"
+    assert judged["postgres"].verdict == "not_measured"
     assert "not this one" in judged["postgres"].told
 
 
@@ -222,14 +222,14 @@ def test_rules_that_were_not_measured_are_waived_one_by_one(release: Release) ->
     absent = {"closed_market_no_trades", "twap_reconciles"}
     for one in rules:
         if one["rule_id"] in absent:
-            one["verdict"] = "not measurable"
+            one.update(verdict="not_measured", reason_unmeasured="source")
     content = {**document["content"], "value": None, "samples": len(rules) - 2}
     path.write_text(json.dumps({**document, "verdict": "pass", "content": content}))
     assert "its content gives not_measured" in release.check("contract_break").told
     path.write_text(json.dumps({**document, "verdict": "not_measured", "content": content}))
-    assert release.check("contract_break").verdict == "not measured"
+    assert release.check("contract_break").verdict == "not_measured"
     waived(release, "first", "rule:closed_market_no_trades")
-    assert release.check("contract_break").verdict == "not measured"
+    assert release.check("contract_break").verdict == "not_measured"
     waived(release, "second", "rule:twap_reconciles")
     found = release.check("contract_break")
     assert (found.verdict, found.waiver) == ("waived", "first+second")
@@ -247,7 +247,7 @@ def test_a_verdict_that_does_not_follow_from_its_content_is_not_measured(release
         )
         path.write_text(json.dumps({**document, "content": content}))
         found = release.check(check)
-        assert found.verdict == "not measured"
+        assert found.verdict == "not_measured"
         assert "its content gives not_measured" in found.told
 
 

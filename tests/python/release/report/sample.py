@@ -63,7 +63,7 @@ def kpi(name: str, state: str) -> made.KpiFacts:
 
 
 def measured(name: str, verdict: str) -> made.MeasurementFacts:
-    at = None if verdict == "not measured" else NOW
+    at = None if verdict == "not_measured" else NOW
     path = f"target/evidence/{name}.json"
     return made.MeasurementFacts(name, verdict, "what was found", path, at, True, "run `mbp build`")
 
@@ -93,7 +93,7 @@ def facts() -> made.Facts:
         gate=gate(
             check("built", "pass"),
             check("drift", "fail"),
-            check("logs", "not measured", area="Security", no_go=True, waivable=False),
+            check("logs", "not_measured", area="Security", no_go=True, waivable=False),
             check("documentation", "waived", waiver="late_docs", waived_until=NOW),
             check("sign_off_sre", "fail", area=SIGN_OFF_AREA),
         ),
@@ -122,7 +122,7 @@ def facts() -> made.Facts:
         coverage=made.CoverageFacts(part, "95", ("coverage is 80 %",), (part,), (part,)),
         exercises=(exercise, replace(exercise, id="never", passed=None, ran_at=None)),
         waivers=made.WaiversFacts((waiver, replace(waiver, id="old", problems=("expired",))), ("x",)),
-        privacy=(measured("privacy_scan", "pass"), measured("privacy_measure", "not measured")),
+        privacy=(measured("privacy_scan", "pass"), measured("privacy_measure", "not_measured")),
         security=(measured("security_sbom", "fail"),),
         measurements=(measured("build", "pass"), measured("broken", "cannot be read")),
         files=frozenset({"target/evidence/build.json", "docs/runbooks/cdc_lag.md"}),

@@ -58,7 +58,7 @@ def test_what_is_missing_is_told_section_by_section(project_root: Path, nothing:
     assert not isinstance(found.packs, Absence)
     assert not isinstance(found.registry, Absence)
     assert not isinstance(found.waivers, Absence)
-    assert {one.verdict for one in found.privacy} == {"not measured"}
+    assert {one.verdict for one in found.privacy} == {"not_measured"}
     assert "security_sbom" in [one.name for one in found.security]
     assert all("mbp " in one.cure for one in (*found.privacy, *found.security))
     assert "nobody measured it" in page(found)

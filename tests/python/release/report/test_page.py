@@ -45,7 +45,7 @@ def test_the_verdict_comes_first_with_what_it_is_of() -> None:
         (gate(check("built", "pass")), "GO Pre-GA (M2) may be released: all 1 checks hold."),
         (gate(check("built", "waived")), "all 1 checks hold, 1 of them by a waiver."),
         (gate(), "NO-GO Pre-GA (M2) may not be released: nothing was checked."),
-        (gate(check("built", "not measured")), "NO-GO Pre-GA (M2) may not be released: 1 of 1"),
+        (gate(check("built", "not_measured")), "NO-GO Pre-GA (M2) may not be released: 1 of 1"),
     ],
 )
 def test_only_a_whole_checklist_is_a_go(report: GateReport, word: str) -> None:
@@ -61,7 +61,7 @@ def test_a_gate_that_could_not_run_is_no_go() -> None:
 
 @pytest.mark.parametrize("name", ABSENT)
 def test_a_section_without_source_says_so_and_how_to_cure_it(name: str) -> None:
-    absence = Absence("not measured", "why it is not there", "run `mbp that`")
+    absence = Absence("not_measured", "why it is not there", "run `mbp that`")
     whole, without = facts(), replace(facts(), **{name: absence})
     told = page(without)
     assert "why it is not there" in told
@@ -72,7 +72,7 @@ def test_a_section_without_source_says_so_and_how_to_cure_it(name: str) -> None:
 
 def test_nothing_measured_is_never_in_order() -> None:
     empty = replace(
-        facts(), rules=(), exercises=(), gate=gate(), security=(measured("sbom", "not measured"),)
+        facts(), rules=(), exercises=(), gate=gate(), security=(measured("sbom", "not_measured"),)
     )
     found = states(empty)
     for name in ("rules", "exercises", "checklist", "security", "sign-offs"):
