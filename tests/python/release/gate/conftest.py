@@ -22,6 +22,7 @@ from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import last_dbt_run, record
 from mbp.release.gate.context import Context
 from mbp.release.gate.report import CheckResult, GateReport
+from mbp.release.gate.rules import RULES
 from mbp.release.gate.run import judge, run_gate
 from mbp.release.gate.signoffs import sign_off
 from mbp.runs import envelope
@@ -95,7 +96,7 @@ class Release:
 
     @property
     def gate(self) -> Gate:
-        return load_gate(self.root, GATE)
+        return load_gate(self.root, GATE, RULES)
 
     def run(self) -> GateReport:
         with self.inside():
