@@ -29,6 +29,7 @@ from mbp.runs import envelope
 from mbp.runs.artifacts import claim_of_run, read_artifact
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections
 from mbp.runs.control import read_control, warehouse_id
+from mbp.runs.data import data_state
 from mbp.runs.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
 from mbp.runs.preflight import (
     SAMPLE,
@@ -37,7 +38,6 @@ from mbp.runs.preflight import (
     raw_origin,
     refuse_sample_over_loaded,
 )
-from mbp.runs.source import data_state
 from mbp.warehouse import connect
 
 if TYPE_CHECKING:

@@ -147,7 +147,7 @@ def write(
         begun: of `begin`, taken before the measurement.
         content: what was found; anything that JSON cannot say is written as text.
         target, warehouse, data: the dbt target, the id of its warehouse and the state of its public datasets
-            (`source.data_state`), where the measurement depends on them.
+            (`mbp.runs.data.data_state`), where the measurement depends on them.
         run: the run of dbt that the measurement is of; it began with that run.
     """
     after = _source(begun.root)

@@ -1,4 +1,4 @@
-"""Which source and which data a measurement is of."""
+"""Which source a measurement is of."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mbp.contracts import load_contracts
 from mbp.contracts.registry.documents import git
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
-from mbp.warehouse.relations import LIVE, fingerprint
-
-if TYPE_CHECKING:
-    from mbp.warehouse import Warehouse
 
 # Signatures are given about a source; were they part of it, the first would void what it signs.
 SIGNATURES = ("contracts/gates/signoffs/", "contracts/waivers/")
@@ -80,29 +74,6 @@ def untracked(root: Path) -> list[str]:
     ignored = "--exclude-per-directory=.gitignore"
     names = git(root, "ls-files", "-z", "--others", ignored, "--", ".")
     return [name for name in names.split("\0") if name]
-
-
-def data_state(root: Path, warehouse: Warehouse) -> str:
-    """SHA-256 over rows and content of the public datasets, whatever the order of their rows.
-
-    Another row, or another value in one, is another state; so is another release of the engine.
-
-    Raises:
-        MbpError: a public dataset that is not there.
-    """
-    # Who only asks for the source needs no engine.
-    import duckdb
-    import psycopg2
-
-    told = hashlib.sha256()
-    for contract in sorted(load_contracts(root), key=lambda one: one.dataset):
-        try:
-            rows, content = fingerprint(warehouse, LIVE, contract.dataset)
-        except (duckdb.Error, psycopg2.Error) as error:
-            what = f"{LIVE}.{contract.dataset} cannot be read: {str(error).splitlines()[0]}"
-            raise MbpError(what, cure="run `mbp build`") from error
-        told.update(f"{contract.dataset}\0{rows}\0{content}\n".encode())
-    return told.hexdigest()
 
 
 def _digest(root: Path, names: Iterable[str]) -> str:

@@ -28,7 +28,8 @@ from mbp.release.report.collect import _judge
 from mbp.release.report.project import measurement
 from mbp.runs import envelope
 from mbp.runs.control import read_control
-from mbp.runs.source import data_state, source_of
+from mbp.runs.data import data_state
+from mbp.runs.source import source_of
 from mbp.warehouse import connect
 from tests.python.measured import passed
 from tests.python.runs.project import (
@@ -492,7 +493,7 @@ def test_the_gate_asks_for_age_and_data(
 def test_evidence_of_an_older_release_is_refused_by_its_version(project: Project) -> None:
     measured(project)
     rewritten(version=1)(project)
-    with pytest.raises(MbpError, match="version 1, this release of mbp reads version 2"):
+    with pytest.raises(MbpError, match="version 1, this release of mbp reads version 3"):
         envelope.read(project.root, NAME)
 
 

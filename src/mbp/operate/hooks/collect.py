@@ -27,8 +27,8 @@ from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import commit_of
 from mbp.runs import envelope
 from mbp.runs.control import NODE_KINDS, warehouse_id
+from mbp.runs.data import data_state
 from mbp.runs.dbt_process import target_name
-from mbp.runs.source import data_state
 from mbp.warehouse import connect
 
 # A run that is older tells nothing of today.

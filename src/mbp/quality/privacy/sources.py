@@ -18,8 +18,9 @@ from mbp.quality.privacy.policy import Policy, SourceEntry
 from mbp.quality.privacy.scan import Finding, scan_file
 from mbp.quality.privacy.tables import Rows, datasets, log_table, published
 from mbp.runs.control import warehouse_id
+from mbp.runs.data import data_state
 from mbp.runs.envelope import evidence_folder
-from mbp.runs.source import data_state, untracked
+from mbp.runs.source import untracked
 from mbp.warehouse import Warehouse, connect
 
 WAREHOUSE_KINDS = ("table", "datasets", "published")

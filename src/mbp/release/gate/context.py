@@ -18,8 +18,9 @@ from mbp.release.waivers import Waivers, valid_waivers
 from mbp.runs import envelope
 from mbp.runs.claims import UNSAID, Asked, objections, whole_text
 from mbp.runs.control import Control, read_control
+from mbp.runs.data import data_state
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
-from mbp.runs.source import Source, data_state, source_of
+from mbp.runs.source import Source, source_of
 from mbp.warehouse import Warehouse, connect
 
 T = TypeVar("T")

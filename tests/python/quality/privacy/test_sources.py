@@ -18,7 +18,7 @@ from mbp.quality.privacy.allowed import judge
 from mbp.quality.privacy.policy import POLICY, Policy, load_policy
 from mbp.quality.privacy.report import today
 from mbp.quality.privacy.sources import Looked, Looker
-from mbp.runs.source import data_state
+from mbp.runs.data import data_state
 from tests.python.operate.hooks.conftest import Site, duckdb_site, site
 
 __all__ = ["duckdb_site", "site"]

@@ -12,8 +12,9 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.runs import envelope
+from mbp.runs.data import data_state
 from mbp.runs.dbt_process import environment
-from mbp.runs.source import data_state, source_of
+from mbp.runs.source import source_of
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
