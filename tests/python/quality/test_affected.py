@@ -36,9 +36,7 @@ def repository(
 ) -> Iterator[Sandbox]:
     for name in ("MBP_RAW", "MBP_NOW", "DBT_PROFILES_DIR", "DBT_TARGET"):
         monkeypatch.delenv(name, raising=False)
-    sandbox = make_sandbox(
-        project_root, tmp_path, (*PARTS, "src/mbp/quality", "lab", "requirements.lock")
-    )
+    sandbox = make_sandbox(project_root, tmp_path, (*PARTS, "src/mbp/quality", "requirements.lock"))
     monkeypatch.setenv("MBP_PROJECT_DIR", str(sandbox.root))
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
     monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))

@@ -21,6 +21,7 @@ FEW = (
     "models/marts/mbp",
     "tests/dbt/singular",
     "scripts/ci",
+    "lab",
     "dbt_project.yml",
     "pyproject.toml",
 )
