@@ -25,13 +25,12 @@ def accept(code: str, path: str) -> Any:
 def test_a_shell_is_found_and_can_be_accepted_with_a_reason(project: Project) -> None:
     project.write("src/bad.py", SHELL)
     project.write("scripts/good.py", "print(1)\n")
-    project.write("lab/good.py", "print(1)\n")
 
     found = sast(project.root, project.policy)
     policy = project.change(accept("B602", "src/bad.py"))
 
     assert found.verdict == "fail"
-    assert found.looked_at["files"] == 3
+    assert found.looked_at["files"] == 2
     assert [one.place for one in found.problems] == ["src/bad.py:5"]
     assert sast(project.root, policy).verdict == "pass"
     project.write("src/bad.py", "print(1)\n")
@@ -48,7 +47,6 @@ def test_nothing_scanned_is_no_pass(project: Project) -> None:
 def test_a_file_that_bandit_cannot_read_is_a_finding(project: Project) -> None:
     project.write("src/broken.py", "def (:\n")
     project.write("scripts/good.py", "print(1)\n")
-    project.write("lab/good.py", "print(1)\n")
 
     assert "not analysed" in sast(project.root, project.policy).problems[0].what
 
