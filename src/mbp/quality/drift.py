@@ -18,7 +18,7 @@ from mbp.contracts.model import Column
 from mbp.contracts.registry.documents import working
 from mbp.contracts.registry.store import newest, published
 from mbp.quality.compiled import MEASUREMENT_PACK
-from mbp.quality.findings import disarming
+from mbp.quality.disarmed import disarming
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import demand, run_dbt
 from mbp.warehouse import Warehouse, connect

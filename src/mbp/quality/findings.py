@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
 from mbp.quality.attribution import constraint_violation, safe_message
+from mbp.quality.disarmed import RuleLike, disarming
 
 Severity = Literal["error", "warning"]
 
@@ -22,25 +23,6 @@ VERDICTS = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.NOT_MEASURED, Ver
 Unmeasured = Literal["", "skipped", "not_run", "source"]
 UNMEASURED: tuple[Unmeasured, ...] = get_args(Unmeasured)
 RUN_COMMANDS = ("build", "test")
-
-
-class RuleLike(Protocol):
-    """The part of a contract rule that findings need (mbp.contracts.rules.Rule has it)."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def family(self) -> str: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def owner(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def columns(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -376,31 +358,6 @@ class _Project:
             node=node["unique_id"],
             reason_unmeasured="skipped" if skipped else "",
         )
-
-
-# What dbt gives a test that nobody configured otherwise; rules are rendered without these keys.
-ARMED: Mapping[str, object] = {
-    "error_if": "!= 0",
-    "warn_if": "!= 0",
-    "fail_calc": "count(*)",
-    "limit": None,
-    "where": None,
-    "enabled": True,
-}
-
-
-def disarming(config: Mapping[str, Any], rule: RuleLike) -> str | None:
-    """What makes the test weaker than its rule, wherever it was configured; None when nothing does."""
-    wanted = {**ARMED, "severity": "warn" if rule.severity == "warning" else "error"}
-    for key, value in wanted.items():
-        found = config.get(key, value)
-        same = str(found).lower() == str(value).lower() if key == "severity" else found == value
-        if not same:
-            return (
-                f"the test does not enforce the rule: `{key}` is {found!r}, the contract means"
-                f" {value!r}. Cure: remove `{key}` from dbt_project.yml or from the test"
-            )
-    return None
 
 
 def _pack(meta: Mapping[str, Any], node: Mapping[str, Any]) -> str:

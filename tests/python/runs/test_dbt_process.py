@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.quality.findings import RuleLike, collect
+from mbp.quality.disarmed import RuleLike
+from mbp.quality.findings import collect
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import environment, profiles_folder, run_dbt, target_name, target_path
 
@@ -68,8 +69,9 @@ def test_a_refused_build_is_the_finding_of_its_rule(
     found = {one.rule_id: one for one in collect(manifest, results, contract_rules)}
     assert {rule_id: one.verdict for rule_id, one in found.items()} == {
         "mbp_quotes_price_not_null": "fail",
-        "mbp_quotes_quote_id_unique": "skipped",
+        "mbp_quotes_quote_id_unique": "not_measured",
     }
+    assert found["mbp_quotes_quote_id_unique"].reason_unmeasured == "skipped"
     assert found["mbp_quotes_price_not_null"].owner == "DATA"
     assert found["mbp_quotes_quote_id_unique"].message == "not checked: mbp_quotes did not build"
 
