@@ -173,7 +173,10 @@ def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
     with environment(changes), connect(root, "duckdb", read_only=True) as warehouse:
         ((looked,),) = warehouse.query("select count(*) from verification.quotes_to_check")[1]
     if looked > rows * 2 * NEW_SHARE:
-        raise MbpError(f"the daily run looked at {looked:,} of {rows:,} rows, not at the new ones")
+        raise MbpError(
+            f"the daily run looked at {looked:,} of {rows:,} rows, not at the new ones",
+            cure="mend what it says, then measure again",
+        )
     print(f"  rows that its tests looked at: {looked:,}")
 
 

@@ -175,7 +175,10 @@ def look_daily(world: World, selector: str) -> list[Measurement]:
     rules = plain_dbt.by_rule(target, told)
     mine = {rule: rules[rule] for rule in world.rules if rule in rules}
     if not mine:
-        raise MbpError(f"the daily run on {world.engine} looked at no rule: {last_words(done)}")
+        raise MbpError(
+            f"the daily run on {world.engine} looked at no rule: {last_words(done)}",
+            cure="mend what it says, then measure again",
+        )
     verdicts = {rule: one[0] for rule, one in mine.items()}
     seconds = {SELECTORS[selector]: sum(one[1] for one in told.values())}
     if selector == "daily_quotes":
@@ -211,7 +214,10 @@ def look(world: World, tool: str) -> Measurement:
     command = [sys.executable, "-m", "lab.bench.tools", TOOLS[tool]]
     done = measured_run(world, [*command, str(folder / "order.json"), str(result)], world.root)
     if done.code != 0 or not result.is_file():
-        raise MbpError(f"{tool} on {world.engine} did not run: {last_words(done)}")
+        raise MbpError(
+            f"{tool} on {world.engine} did not run: {last_words(done)}",
+            cure="mend what it says, then measure again",
+        )
     told = json.loads(result.read_text(encoding="utf-8"))
     return Measurement(
         tool,
@@ -268,7 +274,7 @@ def dbt_results(
         return done, plain_dbt.results(target)
     except OSError as error:
         what = f"{' '.join(command[:3])} on {world.engine} did not run: {last_words(done)}"
-        raise MbpError(what) from error
+        raise MbpError(what, cure="mend what it says, then measure again") from error
 
 
 def measured_run(world: World, command: Sequence[str], folder: Path) -> Finished:

@@ -108,7 +108,7 @@ def make_sandbox(project: Path, folder: Path, parts: Sequence[str] = PARTS) -> S
     client.write_text(FAKE_GH.format(python=sys.executable))
     client.chmod(client.stat().st_mode | stat.S_IXUSR)
     (root / ".gitignore").write_text(
-        ".venv\ntarget/\nlogs/\ndbt_packages/\npackage-lock.yml\n*.duckdb\n"
+        ".venv\ntarget/\n/logs/\ndbt_packages/\npackage-lock.yml\n*.duckdb\n"
     )
     (root / ".venv").symlink_to(sys.prefix)
     sandbox = Sandbox(
