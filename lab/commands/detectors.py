@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.commands.privacy import AsJson
 from mbp.cli.groups import group_named
+from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_FINDINGS
 
 

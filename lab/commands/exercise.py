@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.commands.hooks import AsJson
+from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:

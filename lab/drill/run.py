@@ -18,7 +18,7 @@ from lab.drill.proxy import Proxy
 from lab.drill.report import Result, write_report
 from lab.drill.stage import Stage
 from lab.drill.watching import HOOK, Watched, build_empty, stretched, watch
-from lab.exercises.world import PARTS
+from lab.exercises.world import copy_parts
 from mbp.contracts.hook_policy import load_hooks
 from mbp.contracts.kpi_targets import on_target
 from mbp.core.errors import MbpError
@@ -232,13 +232,7 @@ def _world(
     options: Options,
 ) -> _World:
     project = folder / "project"
-    for part in PARTS:
-        origin, copy = root / part, project / part
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if origin.is_dir():
-            shutil.copytree(origin, copy, symlinks=True)
-        else:
-            shutil.copy2(origin, copy)
+    copy_parts(root, project)
     settings = {
         "MBP_PROJECT_DIR": str(project),
         "MBP_RAW": "loaded",

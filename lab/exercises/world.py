@@ -38,6 +38,19 @@ PARTS = (
     "profiles.example.yml",
     "selectors.yml",
 )
+
+
+def copy_parts(project: Path, folder: Path) -> None:
+    """Copies what dbt and the program read of a project."""
+    for part in PARTS:
+        source, copy = project / part, folder / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, symlinks=True)
+        else:
+            shutil.copy2(source, copy)
+
+
 ARRIVING = {"sample_mbp": "later_mbp", "sample_ops": "later_ops"}
 MEASURES = ("run", "--full-refresh", "--select", "+models/marts/reliability")
 
@@ -141,13 +154,7 @@ def first_world(project: Path, root: Path, now: str) -> World:
     Raises:
         MbpError: the project cannot be built.
     """
-    for part in PARTS:
-        source, copy = project / part, root / part
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, copy, symlinks=True)
-        else:
-            shutil.copy2(source, copy)
+    copy_parts(project, root)
     world = World(root, now, None)
     with world.inside():
         install_packages(root)

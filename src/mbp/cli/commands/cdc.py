@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
+from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 RUN_EXAMPLES = """
@@ -42,7 +43,6 @@ Examples:
 
   mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet
 """
-Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
 
 
 def register(app: typer.Typer) -> None:
@@ -212,7 +212,7 @@ class StopSignal:
 
 def status(
     target: Target = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show position, rows, lag, heartbeat and dead letters per table, the slot, and the clocks.
 
@@ -236,7 +236,7 @@ def status(
 def land(
     folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
     target: Target = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
 

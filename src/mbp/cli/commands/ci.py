@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import CONTRACTS
+from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 from mbp.core.verdict import Verdict
 
@@ -22,7 +23,6 @@ Examples:
 
 BaseFolder = Annotated[Path, typer.Option("--base", help="Folder of the stored build of main.")]
 BaseCommit = Annotated[str, typer.Option("--base-commit", help="Full hash of the base.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def register(app: typer.Typer) -> None:

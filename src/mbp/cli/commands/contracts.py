@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import CONTRACTS
+from mbp.cli.options import AsJson, Check
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 
@@ -61,9 +62,7 @@ def register(app: typer.Typer) -> None:
 
 
 def render(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
-    ] = False,
+    check: Check = False,
 ) -> None:
     """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts.rendering import render as rendering
@@ -83,7 +82,7 @@ def render(
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which pack of which dataset is complete; exit 1 when something is missing."""
     from mbp.contracts.status import matrix, matrix_json, matrix_text
@@ -95,7 +94,7 @@ def status(
 
 
 def rules(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List every rule of the contracts: id, severity, owner, what must hold."""
     from mbp.contracts import all_rules, load_contracts
@@ -156,7 +155,7 @@ def diff(
     by_position: Annotated[
         bool, typer.Option("--by-position", help="Readers go by the order of the columns.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Every change between two contracts; exit 1 when one breaks readers or writers."""
     from mbp.contracts.compatibility.diff import (

@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
+from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
-Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Reason = Annotated[str, typer.Option(help="Why; readers see it in published.data_as_of.")]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DOCUMENTS
+from mbp.cli.options import AsJson, Check
 from mbp.core import files
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
@@ -65,7 +66,7 @@ def coverage(
 
 
 def check(
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
 
@@ -89,9 +90,7 @@ def check(
 
 
 def render(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
-    ] = False,
+    check: Check = False,
 ) -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.rendered import render_or_check

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
+from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_FINDINGS
 
 EXAMPLES = """
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     target: Annotated[str | None, typer.Option(help="dbt target. [default: the profile's]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at versions, profile, warehouse, permissions, disk and clocks, and say what to do about each.
 

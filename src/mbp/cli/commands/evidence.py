@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
+from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def register(app: typer.Typer) -> None:
 
 def build(
     gate: Gate = "M2",
-    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    target: Target = None,
     output: Annotated[
         Path | None, typer.Option(help="The file. [default: target/evidence_<gate>.zip]")
     ] = None,
@@ -92,7 +93,7 @@ def verify(
     file: PackFile,
     allowed_signers: Signers = None,
     allow_unsigned: AllowUnsigned = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check every byte, hash, signature and word of a pack; needs no project, warehouse or network.
 

@@ -10,12 +10,11 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
+from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 M2 = "M2"
-Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="A document, for a pull request.")]
 
 EXAMPLES = """

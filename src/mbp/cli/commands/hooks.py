@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import DECISIONS, RELEASE
+from mbp.cli.options import AsJson, Check, Target
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ Examples:
 
   mbp watch --once --dry-run --json      # what would be decided; nothing is written or sent
 """
-
-Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -232,9 +230,7 @@ def _annotate(watched: Watched) -> None:
 
 
 def render(
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")
-    ] = False,
+    check: Check = False,
 ) -> None:
     """Write Prometheus rules and their tests, Alertmanager routing, dashboards and the reference."""
     from mbp.core.paths import project_root

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import DECISIONS
+from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ Examples:
 
   mbp metrics export --output /var/lib/node_exporter/mbp.prom
 """
-
-Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import QUALITY
+from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 SCAN_EXAMPLES = """
@@ -20,9 +21,6 @@ Examples:
 
   some-service 2>&1 | mbp privacy scan -
 """
-
-Target = Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import QUALITY
+from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 FAILURES_EXAMPLES = """
@@ -100,7 +101,7 @@ def failures(
 
 def run(
     engine: Annotated[str, typer.Option(help="dbt, gx, datacontract or all.")] = "dbt",
-    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    target: Target = None,
     docs: Annotated[
         Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")
     ] = None,
@@ -168,9 +169,9 @@ def record(
 
 def history(
     rule_id: Annotated[str | None, typer.Argument(help="Only this rule, run by run.")] = None,
-    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    target: Target = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """The last recorded runs of a rule, or where every rule stands.
 
@@ -187,8 +188,8 @@ def history(
 
 
 def monitor(
-    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    target: Target = None,
+    as_json: AsJson = False,
 ) -> None:
     """What to act on: broken rules, rules that nobody ran, unusual days; each with rule and owner.
 

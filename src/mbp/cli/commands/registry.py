@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import CONTRACTS
+from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 
 Datasets = Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
+from mbp.cli.options import Target
 
 EXAMPLES = """
 Examples:
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 def report(
     gate: Annotated[str, typer.Option(help="The gate that is run.")] = "M2",
-    target: Annotated[str | None, typer.Option(help="dbt target. [default: duckdb]")] = None,
+    target: Target = None,
     output: Annotated[
         Path | None,
         typer.Option(

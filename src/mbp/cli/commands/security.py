@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import QUALITY
+from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 RUN_EXAMPLES = """
@@ -54,7 +55,7 @@ def run(
             "--start-postgres", help="Read the grants of a server that is started and built on."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the security checks and keep the evidence of each.
 

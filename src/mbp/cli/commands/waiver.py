@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
+from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def check(
     name: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="One waiver; all without one.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which waivers hold until when, and why the others do not.
 
