@@ -111,8 +111,11 @@ def _interrupted() -> int:
 
 def _end(line: str) -> int:
     _say(line)
-    with suppress(OSError):
+    try:
         sys.stdout.flush()
+    except OSError:
+        # Python would try once more while it ends, and end with an exit code of its own.
+        _to_nowhere(sys.stdout)
     return EXIT_COULD_NOT_RUN
 
 
@@ -175,10 +178,15 @@ def _readers_left() -> bool:
     """Whether nobody reads our output any more; then what is still buffered goes nowhere."""
     left = [stream for stream in (sys.stdout, sys.stderr) if _reader_left(stream)]
     for stream in left:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        _to_nowhere(stream)
     return bool(left)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """What is still buffered goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _reader_left(stream: TextIO) -> bool:

@@ -182,12 +182,16 @@ def test_a_reader_that_goes_away_is_no_fault(
     assert logs(state) == []
 
 
-def test_a_full_disk_behind_stdout_is_no_pass(project_root: Path, state: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_stdout_is_no_pass(
+    project_root: Path, state: Path, unbuffered: str
+) -> None:
+    changes = {"MBP_STATE_DIR": str(state), "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             command(["contracts", "status"]),
             cwd=project_root,
-            env=surroundings(project_root, {"MBP_STATE_DIR": str(state)}),
+            env=surroundings(project_root, changes),
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
