@@ -340,7 +340,7 @@ WRAPS = (
     "select a, a || b as b from ({q}) as w{n}",
     "select a, b from ({q}) as w{n} union all select b, 'x' from ({q}) as v{n}",
     "select a, max(b) over (partition by a) as b from ({q}) as w{n}",
-    "select min(a) as a, string_agg(b, ',' order by a) as b from ({q}) as w{n} group by a",
+    "select min(a) as a, string_agg(b, ',' order by a, b) as b from ({q}) as w{n} group by a",
     "select w{n}::varchar as a, 'y' as b from ({q}) as w{n}",
     "select (select max(i.a) from ({q}) as i) as a, o.b from ({q}) as o",
     "select w{n}.a, l{n}.b from ({q}) as w{n}, lateral (select w{n}.b as b) as l{n}",
