@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.proof.proof_project import ProofProject, Seen
 from lab.proof.sandbox import SandboxError
 from lab.proof.sandbox_postgres import PostgresSandbox
-from lab.proof.stage import Seen, Stage
 from lab.simulate import Parameters, faults, generate
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
-from mbp.quality.compiled import CompiledProject, compile_project
+from mbp.quality.compiled_project import CompiledProject, compile_project
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
-from mbp.quality.enforcement.compiled import rule_queries
+from mbp.quality.enforcement.compiled_rules import rule_queries
+from mbp.quality.enforcement.engine_runs import place_of
 from mbp.quality.enforcement.results import ENGINES, SPELLED, RuleResult
-from mbp.quality.enforcement.run import place_of
 from mbp.runs.dbt_process import environment
 from mbp.warehouse.server import PostgresServer
 
@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class World:
+class PlantedFaults:
     """What was planted together, and what each engine said of each rule in it."""
 
     name: str
@@ -51,7 +51,7 @@ class Parity:
     """All worlds, the clean one first."""
 
     rules: tuple[str, ...]
-    worlds: tuple[World, ...]
+    worlds: tuple[PlantedFaults, ...]
     seconds: float
 
     def cell(self, rule: str, engine: str) -> str:
@@ -117,12 +117,12 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
         project = compile_project(root, "postgres", changes=changes)
         sandbox = PostgresSandbox(server.connect(DATABASE), _schemas(project))
         stack.callback(sandbox.close)
-        stage = Stage(sandbox, project)
+        stage = ProofProject(sandbox, project)
         ask = _Asker(root, contracts, rule_queries(root, "postgres", changes))
         clean = generate(Parameters())
         say("the clean sample, judged by three engines")
         stage.build(clean)
-        worlds = [World(CLEAN, (), ask.all())]
+        worlds = [PlantedFaults(CLEAN, (), ask.all())]
         # A missing key hides a row from the faults after it.
         late = {family: rank for rank, family in enumerate(("not_null", *SWEEPING), start=1)}
         waiting = sorted(chosen or known, key=lambda one: (late.get(families.get(one, ""), 0), one))
@@ -130,7 +130,7 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
             world = _plant(stage, clean, known, waiting, families)
             waiting = [one for one in waiting if one not in world]
             say(f"{len(world)} faults together, judged by three engines; {len(waiting)} wait")
-            worlds.append(World(f"world {len(worlds)}", tuple(world), ask.all()))
+            worlds.append(PlantedFaults(f"world {len(worlds)}", tuple(world), ask.all()))
     return Parity(tuple(sorted(chosen or families)), tuple(worlds), time.perf_counter() - started)
 
 
@@ -139,7 +139,7 @@ def _schemas(project: CompiledProject) -> list[str]:
 
 
 def _plant(
-    stage: Stage,
+    stage: ProofProject,
     clean: Any,
     known: Mapping[str, Any],
     waiting: Sequence[str],
@@ -163,7 +163,9 @@ def _plant(
         tried = tried[: max(1, len(tried) // 2)]
 
 
-def _shown(stage: Stage, clean: Any, known: Mapping[str, Any], chosen: Sequence[str]) -> set[str]:
+def _shown(
+    stage: ProofProject, clean: Any, known: Mapping[str, Any], chosen: Sequence[str]
+) -> set[str]:
     """Rules that fail when the chosen faults are planted together; none when that cannot be built."""
     world = clean.copy()
     statements: list[str] = []

@@ -31,7 +31,7 @@ LIMIT_BYTES = 200_000
 
 
 @dataclass(frozen=True)
-class Picture:
+class Screenshot:
     """One picture. `anchor` is the section that it begins with; empty: the top of the page."""
 
     name: str
@@ -42,9 +42,9 @@ class Picture:
 
 
 PICTURES = (
-    Picture("report_light.png", 1280, 900, "light"),
-    Picture("report_trends.png", 1280, 760, "light", "kpis"),
-    Picture("report_phone_dark.png", 390, 844, "dark"),
+    Screenshot("report_light.png", 1280, 900, "light"),
+    Screenshot("report_trends.png", 1280, 760, "light", "kpis"),
+    Screenshot("report_phone_dark.png", 390, 844, "dark"),
 )
 
 

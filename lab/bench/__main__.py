@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.bench.bench_warehouse import BIN, NEW_SHARE, deliver, run, simulate, thresholds
 from lab.bench.process import run_measured
-from lab.bench.world import BIN, NEW_SHARE, deliver, run, simulate, thresholds
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.core.paths import project_root
 from mbp.ingest.initialise import initialise

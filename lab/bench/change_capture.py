@@ -26,10 +26,10 @@ from typing import Any
 
 from lab.drill import market
 from mbp.core.paths import project_root
-from mbp.ingest.cdc import shape
-from mbp.ingest.cdc.run import Reader
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.capture import SlotReader
+from mbp.ingest.cdc.market_source import MarketSource, drop_slot, slot_state
 from mbp.ingest.cdc.sample_source import PASSWORD, create
-from mbp.ingest.cdc.source import Source, drop_slot, slot_state
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
@@ -56,7 +56,7 @@ class Pair:
 
     target: str
     server: PostgresServer
-    source: Source
+    source: MarketSource
     settings: Mapping[str, str]
 
     def execute(self, *statements: str) -> None:
@@ -70,10 +70,10 @@ class Pair:
         with environment(self.settings), connect(ROOT, self.target, read_only=True) as warehouse:
             return warehouse.query(sql)[1]
 
-    def reader(self) -> Reader:
+    def reader(self) -> SlotReader:
         """Made before anything is timed: reading the contracts is no part of a rate."""
         with environment(self.settings):
-            return Reader(ROOT, self.target, self.source, lambda _: None, lambda: False)
+            return SlotReader(ROOT, self.target, self.source, lambda _: None, lambda: False)
 
 
 def main() -> None:
@@ -122,14 +122,14 @@ def _pair(
         **warehouse.environment(f"warehouse_{name}"),
         "MBP_DUCKDB_PATH": str(folder / f"{name}.duckdb"),
     }
-    source = create(server, name, shape.by_name(raw_tables(ROOT)))
+    source = create(server, name, change_shape.by_name(raw_tables(ROOT)))
     with environment(settings), connect(ROOT, target) as opened:
         initialise(ROOT, opened)
     pair = Pair(target, server, source, settings)
     try:
         yield pair
     finally:
-        administrator = Source(server.host, server.port, server.user, server.password, name)
+        administrator = MarketSource(server.host, server.port, server.user, server.password, name)
         while slot_state(administrator) is not None:
             drop_slot(administrator)
             time.sleep(0.05)

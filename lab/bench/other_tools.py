@@ -17,6 +17,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.bench import plain_dbt
+from lab.bench.bench_warehouse import (
+    BIN,
+    OUR_DBT,
+    POSTGRES,
+    BenchWarehouse,
+    arrive,
+    built,
+    compiled,
+    count,
+    plant,
+)
 from lab.bench.peers import (
     DAILY,
     DAILY_BUILD,
@@ -27,7 +38,7 @@ from lab.bench.peers import (
     PLAIN_DBT,
     READ,
     Goal,
-    Measurement,
+    ToolMeasurement,
     as_json,
     demand_found,
     demand_looked,
@@ -37,11 +48,10 @@ from lab.bench.peers import (
 )
 from lab.bench.process import Finished, run_measured
 from lab.bench.tools import DATASET
-from lab.bench.world import BIN, OUR_DBT, POSTGRES, World, arrive, built, compiled, count, plant
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import project_root
-from mbp.quality.enforcement.run import place_of
+from mbp.quality.enforcement.engine_runs import place_of
 
 DEFAULT_SIZES = "1000000,10000000"
 RESULT = "target/bench/peers.json"
@@ -94,7 +104,7 @@ GOALS = (
 
 def main() -> int:
     root = project_root(Path(__file__).parent)
-    measured: list[Measurement] = []
+    measured: list[ToolMeasurement] = []
     try:
         for engine in SUBJECTS:
             for number, size in enumerate(sizes_of(engine)):
@@ -130,7 +140,7 @@ def sizes_of(engine: str) -> list[int]:
 
 def measure_size(
     root: Path, scratch: Path, engine: str, size: int, with_fault: bool
-) -> list[Measurement]:
+) -> list[ToolMeasurement]:
     """All tools over one size; at the end, when asked, over a planted fault.
 
     Raises:
@@ -138,7 +148,7 @@ def measure_size(
     """
     print(f"\n== {engine}, {size:,} quotes", flush=True)
     with built(root, scratch, engine, size) as half:
-        daily: list[Measurement] = []
+        daily: list[ToolMeasurement] = []
         for number, selector in enumerate(SELECTORS):
             arrive(half, number)
             daily += look_daily(half, selector)
@@ -163,7 +173,7 @@ def measure_size(
     return measured
 
 
-def look_daily(world: World, selector: str) -> list[Measurement]:
+def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
     """A daily run on what has just arrived; of the quotes' own, the rules are told apart from all it did.
 
     Raises:
@@ -184,12 +194,12 @@ def look_daily(world: World, selector: str) -> list[Measurement]:
     if selector == "daily_quotes":
         seconds = {DAILY: sum(one[1] for one in mine.values()), **seconds}
     return [
-        Measurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)
+        ToolMeasurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)
         for tool, spent in seconds.items()
     ]
 
 
-def look(world: World, tool: str) -> Measurement:
+def look(world: BenchWarehouse, tool: str) -> ToolMeasurement:
     """One tool over all rows (or, ours, over the new ones).
 
     Raises:
@@ -219,7 +229,7 @@ def look(world: World, tool: str) -> Measurement:
             cure="mend what it says, then measure again",
         )
     told = json.loads(result.read_text(encoding="utf-8"))
-    return Measurement(
+    return ToolMeasurement(
         tool,
         world.engine,
         world.rows,
@@ -231,7 +241,7 @@ def look(world: World, tool: str) -> Measurement:
     )
 
 
-def by_dbt(world: World, tool: str, folder: Path) -> Measurement:
+def by_dbt(world: BenchWarehouse, tool: str, folder: Path) -> ToolMeasurement:
     """Ours, and the plain project: both are `dbt test`."""
     as_sql: tuple[str, ...] = ()
     command = ["test", "--quiet", "--target", world.engine]
@@ -247,7 +257,7 @@ def by_dbt(world: World, tool: str, folder: Path) -> Measurement:
     done, told = dbt_results(world, command, place)
     if tool == OURS:
         told = plain_dbt.by_rule(world.scratch / "target", told)
-    return Measurement(
+    return ToolMeasurement(
         tool,
         world.engine,
         world.rows,
@@ -260,7 +270,7 @@ def by_dbt(world: World, tool: str, folder: Path) -> Measurement:
 
 
 def dbt_results(
-    world: World, command: Sequence[str], folder: Path
+    world: BenchWarehouse, command: Sequence[str], folder: Path
 ) -> tuple[Finished, dict[str, tuple[str, float]]]:
     """What one dbt command came to, node by node.
 
@@ -277,7 +287,7 @@ def dbt_results(
         raise MbpError(what, cure="mend what it says, then measure again") from error
 
 
-def measured_run(world: World, command: Sequence[str], folder: Path) -> Finished:
+def measured_run(world: BenchWarehouse, command: Sequence[str], folder: Path) -> Finished:
     return run_measured(command, folder, {**os.environ, **world.changes})
 
 

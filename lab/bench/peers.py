@@ -24,7 +24,7 @@ LEAST_SECONDS = 1e-9
 
 
 @dataclass(frozen=True)
-class Measurement:
+class ToolMeasurement:
     """One tool over one table.
 
     Attributes:
@@ -46,7 +46,7 @@ class Measurement:
     peak_bytes: int
 
 
-def demand_looked(one: Measurement, rules: Sequence[str]) -> Measurement:
+def demand_looked(one: ToolMeasurement, rules: Sequence[str]) -> ToolMeasurement:
     """`one`, when the tool evaluated every rule and found nothing on rows that are clean.
 
     Raises:
@@ -74,7 +74,7 @@ def demand_looked(one: Measurement, rules: Sequence[str]) -> Measurement:
     return one
 
 
-def demand_found(one: Measurement, rule: str) -> None:
+def demand_found(one: ToolMeasurement, rule: str) -> None:
     """The tool found the fault that was planted for `rule`.
 
     Raises:
@@ -122,7 +122,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedGoal:
     """A goal beside what was measured: `ratio` None when the size or the tool was not measured."""
 
     goal: Goal
@@ -146,20 +146,20 @@ class Judged:
         return f"{verdict}: {self.goal.says}: {self.ratio:.2f}x at {self.rows:,} rows"
 
 
-def judge(goals: Sequence[Goal], measured: Sequence[Measurement]) -> list[Judged]:
+def judge(goals: Sequence[Goal], measured: Sequence[ToolMeasurement]) -> list[JudgedGoal]:
     """Every goal at every size that it speaks of."""
-    found: list[Judged] = []
+    found: list[JudgedGoal] = []
     by_place = {(one.engine, one.rows, one.tool): one for one in measured}
     for goal in goals:
         sizes = sorted({one.rows for one in measured if one.engine == goal.engine})
         near = [size for size in sizes if goal.rows is None or _about(size, goal.rows)]
         judged = [
-            Judged(goal, size, _ratio(slower, faster, goal.of))
+            JudgedGoal(goal, size, _ratio(slower, faster, goal.of))
             for size in near
             if (slower := by_place.get((goal.engine, size, goal.slower)))
             and (faster := by_place.get((goal.engine, size, goal.faster)))
         ]
-        found += judged or [Judged(goal, None, None)]
+        found += judged or [JudgedGoal(goal, None, None)]
     return found
 
 
@@ -168,11 +168,11 @@ def _about(size: int, wanted: int) -> bool:
     return abs(size / wanted - 1) < SAME_SIZE_WITHIN
 
 
-def _ratio(slower: Measurement, faster: Measurement, of: str) -> float:
+def _ratio(slower: ToolMeasurement, faster: ToolMeasurement, of: str) -> float:
     return float(getattr(slower, of)) / max(float(getattr(faster, of)), LEAST_SECONDS)
 
 
-def table(measured: Sequence[Measurement]) -> list[str]:
+def table(measured: Sequence[ToolMeasurement]) -> list[str]:
     """The measurements as a Markdown table, in the order in which they were made."""
     lines = [
         "| engine | rows | tool | rules (as SQL) | seconds | engine s | rows/s | peak MiB"
@@ -198,15 +198,17 @@ def table(measured: Sequence[Measurement]) -> list[str]:
     return lines
 
 
-def _beside(one: Measurement, other: Measurement) -> bool:
+def _beside(one: ToolMeasurement, other: ToolMeasurement) -> bool:
     return (one.engine, one.rows) == (other.engine, other.rows)
 
 
-def _times(one: Measurement, other: Measurement | None, of: Callable[[Measurement], float]) -> str:
+def _times(
+    one: ToolMeasurement, other: ToolMeasurement | None, of: Callable[[ToolMeasurement], float]
+) -> str:
     return "-" if other is None else f"{of(one) / max(of(other), LEAST_SECONDS):.2f}"
 
 
-def growth(measured: Sequence[Measurement]) -> list[str]:
+def growth(measured: Sequence[ToolMeasurement]) -> list[str]:
     """How engine time grows from each size to the next, per engine and tool."""
     lines: list[str] = []
     for engine, tool in dict.fromkeys((one.engine, one.tool) for one in measured):
@@ -222,7 +224,7 @@ def growth(measured: Sequence[Measurement]) -> list[str]:
     return lines
 
 
-def as_json(measured: Sequence[Measurement], judged: Sequence[Judged]) -> dict[str, Any]:
+def as_json(measured: Sequence[ToolMeasurement], judged: Sequence[JudgedGoal]) -> dict[str, Any]:
     """The same for machines."""
     return {
         "measurements": [asdict(one) for one in measured],

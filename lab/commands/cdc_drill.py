@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.groups import group_named
+from mbp.cli.command_groups import group_named
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 EXAMPLES = """
@@ -52,10 +52,10 @@ def drill(
     schema_drift, large_transaction, slot_invalidated. Report: target/evidence/cdc_drill.json and .md.
     Exit code: 0 all passed, 1 findings, 2 could not run.
     """
+    from lab.drill.drill_report import as_table
     from lab.drill.played import Options
-    from lab.drill.report import as_table
-    from lab.drill.run import TARGETS
-    from lab.drill.run import drill as run
+    from lab.drill.scenario_runs import TARGETS
+    from lab.drill.scenario_runs import drill as run
     from mbp.core.paths import project_root
 
     # Servers are stopped and file systems unmounted when somebody ends it, too.

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.groups import group_named
+from mbp.cli.command_groups import group_named
 from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_FINDINGS
 
@@ -18,7 +18,7 @@ def measure(as_json: AsJson = False) -> None:
 
     Exit code: 0 every target is reached, 1 one is not.
     """
-    from lab.corpora.measure import lines, measure_project
+    from lab.corpora.detector_scores import lines, measure_project
     from mbp.core.paths import project_root
 
     measured = measure_project(project_root())
@@ -41,7 +41,7 @@ def corpus(
     from lab.corpora.corpus import generate, to_json
     from mbp.core.files import write_text
     from mbp.core.paths import project_root
-    from mbp.quality.privacy.policy import load_policy
+    from mbp.quality.privacy.privacy_policy import load_policy
 
     policy = load_policy(project_root())
     seed = policy.corpus_seeds["tuned"] if seed is None else seed

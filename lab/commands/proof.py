@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.groups import group_named
+from mbp.cli.command_groups import group_named
 from mbp.core.errors import EXIT_FINDINGS
 
 PROVE_EXAMPLES = """
@@ -62,9 +62,9 @@ def prove(
     A whole run is evidence for the gate (target/evidence/proof.json). Exit code: 0 proved, or nothing changed, 1
     something differs from tests/dbt/fixtures/expected_findings.yaml, 2 could not run.
     """
-    from lab.proof import score
+    from lab.proof import proof_score
+    from lab.proof.proof_report import write_proof
     from lab.proof.prove import prove as run
-    from lab.proof.report import write_proof
     from mbp.core.paths import project_root
     from mbp.core.reporting.progress import progress
     from mbp.runs.envelope import begin
@@ -81,9 +81,9 @@ def prove(
         )
     write_proof(begun, result)
     if as_json:
-        typer.echo(json.dumps(score.as_json(result), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(proof_score.as_json(result), indent=2, ensure_ascii=False))
     else:
-        typer.echo(score.render(result), nl=False)
+        typer.echo(proof_score.render(result), nl=False)
     if not result.passed:
         raise typer.Exit(EXIT_FINDINGS)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.groups import group_named
+from mbp.cli.command_groups import group_named
 from mbp.core.errors import EXIT_FINDINGS
 
 
@@ -17,8 +17,8 @@ def score(
     ],
 ) -> None:
     """Compare our verdicts with cases of other projects; exit 1 when we are looser on one."""
-    from lab.suites.score import OUTCOMES, counts, read_cases
-    from lab.suites.score import score as scored_of
+    from lab.suites.suite_score import OUTCOMES, counts, read_cases
+    from lab.suites.suite_score import score as scored_of
 
     scored = scored_of([case for file in files for case in read_cases(file)])
     for one in scored:

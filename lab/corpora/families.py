@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from lab.corpora import values as draw
+from lab.corpora import random_values as draw
 
 Spell = Callable[[Random], str]
 # Anything may stand here: the value names itself by its form.
@@ -30,7 +30,7 @@ OPEN_CONTEXTS = (
 
 
 @dataclass(frozen=True)
-class Family:
+class SpellingFamily:
     """A way of writing a kind, and where it is written so."""
 
     kind: str
@@ -183,7 +183,7 @@ NAMES = (
 
 FAMILIES = (
     *(
-        Family("cpf", one)
+        SpellingFamily("cpf", one)
         for one in (
             CPF,
             CPF,
@@ -195,7 +195,7 @@ FAMILIES = (
         )
     ),
     *(
-        Family("cpf", _written(CPF, change))
+        SpellingFamily("cpf", _written(CPF, change))
         for change in (
             _other_digits(0xFF10),
             _other_digits(0x660),
@@ -207,7 +207,7 @@ FAMILIES = (
         )
     ),
     *(
-        Family("cpf", _cpf(*separators))
+        SpellingFamily("cpf", _cpf(*separators))
         for separators in (
             ("\xa0", "\xa0", "\xa0"),
             ("\u2009", "\u2009", "\u2011"),
@@ -216,7 +216,7 @@ FAMILIES = (
         )
     ),
     *(
-        Family("cpf", one, NAMED_CPF)
+        SpellingFamily("cpf", one, NAMED_CPF)
         for one in (
             _cpf(),
             CPF,
@@ -224,13 +224,13 @@ FAMILIES = (
             _written(_cpf(), _other_digits(0xFF10)),
         )
     ),
-    Family(
+    SpellingFamily(
         "cpf",
         _written(_cpf(), lambda _, text: f"000{text}"),
         tuple(one for one in NAMED_CPF if "cpf" in one.lower())[:5],
     ),
-    Family("cpf", _short_cpf, NAMED_CPF[:6]),
-    Family(
+    SpellingFamily("cpf", _short_cpf, NAMED_CPF[:6]),
+    SpellingFamily(
         "cpf",
         _cpf(),
         (
@@ -246,7 +246,7 @@ FAMILIES = (
         ),
     ),
     *(
-        Family("cnpj", one)
+        SpellingFamily("cnpj", one)
         for one in (
             CNPJ,
             CNPJ,
@@ -259,15 +259,15 @@ FAMILIES = (
         )
     ),
     *(
-        Family("cnpj", _written(CNPJ, change))
+        SpellingFamily("cnpj", _written(CNPJ, change))
         for change in (_other_digits(0xFF10), _hidden_character, _percent, _escaped, _base64)
     ),
     *(
-        Family("cnpj", _written(NEW_CNPJ, change))
+        SpellingFamily("cnpj", _written(NEW_CNPJ, change))
         for change in (_hidden_character, _percent, _escaped, lambda _, text: text.lower())
     ),
     *(
-        Family("cnpj", one, NAMED_CNPJ)
+        SpellingFamily("cnpj", one, NAMED_CNPJ)
         for one in (
             _cnpj(),
             _cnpj(lettered=True),
@@ -275,9 +275,9 @@ FAMILIES = (
             _written(_cnpj(lettered=True), lambda _, text: text.lower()),
         )
     ),
-    *(Family("email", draw.email) for _ in range(4)),
+    *(SpellingFamily("email", draw.email) for _ in range(4)),
     *(
-        Family("email", _written(draw.email, change))
+        SpellingFamily("email", _written(draw.email, change))
         for change in (
             _percent,
             _escaped,
@@ -288,7 +288,7 @@ FAMILIES = (
             lambda _, text: text.upper(),
         )
     ),
-    Family(
+    SpellingFamily(
         "email",
         draw.email,
         (
@@ -305,7 +305,7 @@ FAMILIES = (
         ),
     ),
     *(
-        Family("phone", _phone(form))
+        SpellingFamily("phone", _phone(form))
         for form in (
             "+55 {area} {head}-{tail}",
             "+55{area}{head}{tail}",
@@ -316,11 +316,11 @@ FAMILIES = (
         )
     ),
     *(
-        Family("phone", _phone(form, mobile=False))
+        SpellingFamily("phone", _phone(form, mobile=False))
         for form in ("+55 {area} {head}-{tail}", "({area}) {head}-{tail}")
     ),
     *(
-        Family("phone", _phone(form), NAMED_PHONE)
+        SpellingFamily("phone", _phone(form), NAMED_PHONE)
         for form in (
             "{area}{head}{tail}",
             "{head}-{tail}",
@@ -329,45 +329,45 @@ FAMILIES = (
             "{area}.{head}.{tail}",
         )
     ),
-    Family("phone", _phone("+55-{area}-{head}-{tail}"), ("tel:{}",)),
-    Family("phone", _phone("55{area}{head}{tail}"), ("https://wa.me/{}",)),
+    SpellingFamily("phone", _phone("+55-{area}-{head}-{tail}"), ("tel:{}",)),
+    SpellingFamily("phone", _phone("55{area}{head}{tail}"), ("https://wa.me/{}",)),
     # Nothing says what it is: a detector that finds these takes other numbers for telephones.
-    Family("phone", _phone("{area}{head}{tail}"), ("{}", "17,{},true", "x={};y=2")),
-    Family(
+    SpellingFamily("phone", _phone("{area}{head}{tail}"), ("{}", "17,{},true", "x={};y=2")),
+    SpellingFamily(
         "ip",
         lambda r: ".".join(str(r.randrange(11, 25)) for _ in range(4)),
         ("{}", "17,{},true", "x={};y=2"),
     ),
     *(
-        Family("phone", one)
+        SpellingFamily("phone", one)
         for one in (
             draw.abroad,
             _written(_phone("({area}) {head}-{tail}"), _hidden_character),
             _written(_phone("+55 {area} {head}-{tail}"), _percent),
         )
     ),
-    *(Family("card", _card(separator)) for separator in (" ", "-", "", "\xa0")),
-    *(Family("card", _card(separator), NAMED_CARD) for separator in (" ", "-", "", ".")),
+    *(SpellingFamily("card", _card(separator)) for separator in (" ", "-", "", "\xa0")),
+    *(SpellingFamily("card", _card(separator), NAMED_CARD) for separator in (" ", "-", "", ".")),
     *(
-        Family("card", _written(_card(" "), change))
+        SpellingFamily("card", _written(_card(" "), change))
         for change in (_other_digits(0xFF10), _hidden_character, _base64)
     ),
     *(
-        Family("ip", one, NAMED_IP)
+        SpellingFamily("ip", one, NAMED_IP)
         for one in (draw.public_ipv4, draw.public_ipv4, draw.public_ipv6)
     ),
-    *(Family("ip", one) for one in (draw.public_ipv4, draw.public_ipv6)),
-    *(Family("pix_key", draw.uuid, NAMED_PIX) for _ in range(3)),
-    Family("pix_key", _written(draw.uuid, _hidden_character), NAMED_PIX),
-    Family(
+    *(SpellingFamily("ip", one) for one in (draw.public_ipv4, draw.public_ipv6)),
+    *(SpellingFamily("pix_key", draw.uuid, NAMED_PIX) for _ in range(3)),
+    SpellingFamily("pix_key", _written(draw.uuid, _hidden_character), NAMED_PIX),
+    SpellingFamily(
         "pix_key", draw.uuid, ("00020126580014br.gov.bcb.pix0136{}5204000053039865802BR6304ABCD",)
     ),
-    *(Family("access_token", draw.token) for _ in range(3)),
-    *(Family("access_token", draw.password, SECRETS) for _ in range(3)),
-    Family(
+    *(SpellingFamily("access_token", draw.token) for _ in range(3)),
+    *(SpellingFamily("access_token", draw.password, SECRETS) for _ in range(3)),
+    SpellingFamily(
         "access_token",
         lambda r: f"-----BEGIN {r.choice(('RSA ', 'OPENSSH ', 'EC ', ''))}PRIVATE KEY-----",
         ("{}", 'key: "{}', '{{"pem": "{}\\nMIIE'),
     ),
-    *(Family("name", draw.person, NAMES) for _ in range(3)),
+    *(SpellingFamily("name", draw.person, NAMES) for _ in range(3)),
 )

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable
 from random import Random
 
-from lab.corpora import values as draw
+from lab.corpora import random_values as draw
 
 MOMENT = "2026-{:02}-{:02}T{:02}:{:02}:{:02}"
 

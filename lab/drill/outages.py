@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 from lab.drill import market, quota
 from lab.drill.played import Lateness, Options, Played, Scenario, alive
-from lab.drill.stage import Stage, wait_for
+from lab.drill.scenario_servers import ScenarioServers, wait_for
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.source import Source
-from mbp.ingest.cdc.status import read_status
+from mbp.ingest.cdc.capture_status import read_status
+from mbp.ingest.cdc.market_source import MarketSource
 from mbp.runs.dbt_process import environment
 
 SNAPSHOT_ROWS = 30_000
@@ -26,7 +26,7 @@ MORE_ROWS = 60_000
 DELAY, RAMP, LATE, BEFORE, AFTER = 180.0, 60.0, 600.0, 330.0, 660.0
 
 
-def reader_killed(stage: Stage, options: Options) -> Played:
+def reader_killed(stage: ScenarioServers, options: Options) -> Played:
     """kill -9 at random moments: of the start, the snapshot, the stream."""
     chance = random.Random(stage.seed)  # noqa: S311
     stage.execute(market.quotes(1, SNAPSHOT_ROWS))
@@ -55,7 +55,7 @@ def reader_killed(stage: Stage, options: Options) -> Played:
     return Played(noticed, "`mbp cdc status`: nobody streams", seconds, note, problems)
 
 
-def source_restarted(stage: Stage, options: Options) -> Played:
+def source_restarted(stage: ScenarioServers, options: Options) -> Played:
     """The source is restarted in good order, then it crashes and is away for a while."""
     with stage.reader() as process, stage.load() as load:
         stage.caught_up()
@@ -73,7 +73,7 @@ def source_restarted(stage: Stage, options: Options) -> Played:
     return Played(noticed, "the reader: interrupted", seconds, note, problems)
 
 
-def target_restarted(stage: Stage, options: Options) -> Played:
+def target_restarted(stage: ScenarioServers, options: Options) -> Played:
     """The warehouse goes away: a restart and a crash of its server, or a file that somebody else holds."""
     server = stage.warehouse_server
     with stage.reader() as process, stage.load():
@@ -101,7 +101,7 @@ def target_restarted(stage: Stage, options: Options) -> Played:
     return Played(noticed, sign, seconds, f"{note}, {options.dark_seconds:.0f} s away", problems)
 
 
-def target_disk_full(stage: Stage, options: Options) -> Played:
+def target_disk_full(stage: ScenarioServers, options: Options) -> Played:
     """The warehouse has no block left for a while."""
     folder = stage.quota
     if folder is None:
@@ -130,7 +130,7 @@ def target_disk_full(stage: Stage, options: Options) -> Played:
     return Played(noticed, "the reader: interrupted", seconds, note, problems)
 
 
-def network_cut(stage: Stage, options: Options) -> Played:
+def network_cut(stage: ScenarioServers, options: Options) -> Played:
     """The network stalls (nothing passes, nothing breaks); then it is cut and new connections get no answer."""
     with stage.reader() as process, stage.load():
         stage.caught_up()
@@ -150,7 +150,7 @@ def network_cut(stage: Stage, options: Options) -> Played:
     return Played(noticed, "the reader: interrupted", seconds, note, problems)
 
 
-def late(stage: Stage, options: Options) -> Played:
+def late(stage: ScenarioServers, options: Options) -> Played:
     """Ten minutes of changes of the source arrive 180 seconds late, all the while the stream flows."""
     scale = options.scale
     with stage.reader() as process, stage.load():
@@ -197,7 +197,7 @@ SCENARIOS = (
 )
 
 
-def _finish(stage: Stage) -> None:
+def _finish(stage: ScenarioServers) -> None:
     """What came after the last mark, until the load ended."""
     code = stage.command("run", "--once")
     if code:
@@ -207,20 +207,20 @@ def _finish(stage: Stage) -> None:
         )
 
 
-def _large(stage: Stage) -> int:
+def _large(stage: ScenarioServers) -> int:
     return stage.number("select count(*) from raw_mbp.quotes where quote_id like 'q-1______'")
 
 
-def _finds(stage: Stage, text: str) -> bool:
+def _finds(stage: ScenarioServers, text: str) -> bool:
     one = stage.server
-    administrator = Source(one.host, one.port, one.user, one.password, stage.source.database)
+    administrator = MarketSource(one.host, one.port, one.user, one.password, stage.source.database)
     with environment(stage.settings):
         findings = read_status(stage.root, stage.target, administrator).findings
     return any(text in finding for finding in findings)
 
 
 @contextmanager
-def _held(stage: Stage) -> Iterator[None]:
+def _held(stage: ScenarioServers) -> Iterator[None]:
     """The DuckDB file, open for writing in another process, as dbt has it."""
     program = (
         "import duckdb, sys, time\n"

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab.drill.stage import Stage
+from lab.drill.scenario_servers import ScenarioServers
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Scenario:
 
     name: str
     what: str
-    play: Callable[[Stage, Options], Played]
+    play: Callable[[ScenarioServers, Options], Played]
     expected: str = "none"
     needs_quota: bool = False
 

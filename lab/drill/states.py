@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from lab.drill import market
 from lab.drill.played import Options, Played, Scenario, alive
-from lab.drill.stage import Stage, wait_for
+from lab.drill.scenario_servers import ScenarioServers, wait_for
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_PASS, MbpError
 
 CONTRACT = "contracts/a106/mbp_resolutions.odcs.yaml"
@@ -18,7 +18,7 @@ SEGMENTS = 20
 KEPT, CHANGED, GONE, NEW = 300, 40, 30, 50
 
 
-def schema_drift(stage: Stage, _: Options) -> Played:
+def schema_drift(stage: ScenarioServers, _: Options) -> Played:
     """A new column, a renamed one that the source takes back, and a retyped one that the contract accepts."""
     problems: tuple[str, ...] = ()
     with stage.reader() as process:
@@ -68,7 +68,7 @@ def schema_drift(stage: Stage, _: Options) -> Played:
     return Played(noticed, "the reader: data_contract_break", seconds, note, problems)
 
 
-def large_transaction(stage: Stage, options: Options) -> Played:
+def large_transaction(stage: ScenarioServers, options: Options) -> Played:
     """One transaction of very many rows, under load; it is visible as a whole or not at all."""
     seen: set[int] = set()
 
@@ -96,7 +96,7 @@ def large_transaction(stage: Stage, options: Options) -> Played:
     return Played(None, "", seconds, note, problems)
 
 
-def slot_invalidated(stage: Stage, options: Options) -> Played:
+def slot_invalidated(stage: ScenarioServers, options: Options) -> Played:
     """The reader was away for too long, and the source threw its log away."""
     del options
     stage.execute(market.quotes(1, KEPT + CHANGED + GONE))
@@ -157,24 +157,24 @@ SCENARIOS = (
 )
 
 
-def _demand(stage: Stage, expected: int, *command: str) -> tuple[str, ...]:
+def _demand(stage: ScenarioServers, expected: int, *command: str) -> tuple[str, ...]:
     code = stage.command(*command)
     if code == expected:
         return ()
     return (f"`mbp cdc {' '.join(command)}` ended with {code}, not {expected}: {stage.tail()}",)
 
 
-def _stopped(stage: Stage) -> list[str]:
+def _stopped(stage: ScenarioServers) -> list[str]:
     return [row[0] for row in stage.rows("select table_name from raw_mbp._cdc_streams order by 1")]
 
 
-def _events(stage: Stage, kind: str, table: str) -> int:
+def _events(stage: ScenarioServers, kind: str, table: str) -> int:
     return stage.number(
         f"select count(*) from raw_mbp._cdc_events where kind = '{kind}' and table_name = '{table}'"
     )
 
 
-def _accept_numbers(stage: Stage) -> None:
+def _accept_numbers(stage: ScenarioServers) -> None:
     """The contract of the resolutions, with numbers for what they refer to."""
     yaml = YAML(typ="rt")
     path = stage.root / CONTRACT

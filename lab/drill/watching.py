@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.drill import market
-from lab.drill.stage import Stage
+from lab.drill.scenario_servers import ScenarioServers
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.watch_source import HEARTBEAT_SECONDS
 from mbp.operate.hooks.decide import Decision, State
@@ -30,7 +30,7 @@ AFTER_WINDOW = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Look:
+class HookEvaluation:
     """One evaluation of the hook.
 
     Attributes:
@@ -54,10 +54,10 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedScenario:
     """Every evaluation of a scenario, in order."""
 
-    looks: Sequence[Look]
+    looks: Sequence[HookEvaluation]
 
     @property
     def decided(self) -> Decision | None:
@@ -93,21 +93,23 @@ def build_empty(root: Path, target: str, settings: dict[str, str]) -> Any:
     return manifest
 
 
-def watch(stage: Stage, manifest: Any, first: datetime, last: datetime) -> Watched:
+def watch(
+    stage: ScenarioServers, manifest: Any, first: datetime, last: datetime
+) -> WatchedScenario:
     """Looks at the end of every window from the one that holds `first` to the one that holds `last`.
 
     The last window is looked at as of its end although it may not be over yet: nothing arrives any more. One that has
     only just begun is not: in its first seconds not every table has had its heartbeat. Nor is one that was nearly over
     when the scenario began, for the same reason.
     """
-    end, looks = window_end(first + HEARTBEATS), list[Look]()
+    end, looks = window_end(first + HEARTBEATS), list[HookEvaluation]()
     while end - WINDOW <= last - HEARTBEATS or not looks:
         looks.append(_look(stage, manifest, end + AFTER_WINDOW))
         end += WINDOW
-    return Watched(looks)
+    return WatchedScenario(looks)
 
 
-def _look(stage: Stage, manifest: Any, now: datetime) -> Look:
+def _look(stage: ScenarioServers, manifest: Any, now: datetime) -> HookEvaluation:
     own = {**stage.settings, "MBP_NOW": now.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")}
     with environment(own):
         demand(run_dbt(stage.root, MEASURED, target=stage.target, manifest=manifest, quiet=True))
@@ -120,7 +122,9 @@ def _look(stage: Stage, manifest: Any, now: datetime) -> Look:
     closed = [one for one in outcome.recovered if one.hook_id == HOOK]
     made = [one.decision_id for one in opened] + [one.decision_id for one in closed]
     done = "; ".join(watched.done[one] for one in made)
-    return Look(now, states[0], opened[0] if opened else None, closed[0] if closed else None, done)
+    return HookEvaluation(
+        now, states[0], opened[0] if opened else None, closed[0] if closed else None, done
+    )
 
 
 def window_end(at: datetime) -> datetime:
@@ -145,7 +149,7 @@ class WorldClock:
         """The instant in the world for Unix seconds here."""
         return self.world + (datetime.fromtimestamp(wall_seconds, UTC) - self.wall) * self.scale
 
-    def stretch(self, stage: Stage) -> None:
+    def stretch(self, stage: ScenarioServers) -> None:
         """Rewrites commits and arrivals of a warehouse from this clock to the world's. Both by the same line:
         what lay between them is as many times longer, and nothing else changes.
         """

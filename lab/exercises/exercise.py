@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lab.exercises import judge
-from lab.exercises.judge import Judgement
+from lab.exercises.judge import ExerciseJudgement
 from lab.exercises.mutations import mutated
-from lab.exercises.world import World, first_world, forget
+from lab.exercises.project_copy import ProjectCopy, first_world, forget
 from mbp.contracts.exercises import FILE, Exercise, load_exercises
 from mbp.contracts.hook_policy import HookPolicy, demand_whole, load_hooks
 from mbp.core.errors import MbpError
@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Result:
+class ExerciseResult:
     """What came of one exercise.
 
     Attributes:
@@ -53,7 +53,7 @@ class Result:
 
 def exercise(
     root: Path, chosen: Sequence[str], say: Say, *, mutations: bool = False
-) -> list[Result]:
+) -> list[ExerciseResult]:
     """Runs exercises with their controls, and writes the report.
 
     Args:
@@ -84,7 +84,7 @@ def _all(
     wanted: Sequence[Exercise],
     say: Say,
     mutations: bool,
-) -> Iterator[Result]:
+) -> Iterator[ExerciseResult]:
     moments = sorted({one.at for one in wanted})
     say(f"building the world of {moments[0]}")
     world = first_world(root, folder / "first", moments[0])
@@ -104,14 +104,14 @@ def _all(
 
 
 def _one(
-    control: World,
+    control: ProjectCopy,
     folder: Path,
     policy: HookPolicy,
     one: Exercise,
     problems: Sequence[str],
     say: Say,
     mutations: bool,
-) -> Result:
+) -> ExerciseResult:
     world = control.copy(folder)
     started = time.perf_counter()
     _inject(world, one)
@@ -125,7 +125,7 @@ def _one(
     watched = world.watch()
     seconds = time.perf_counter() - started
     judged = judge.judge(world, policy, watched, one.expect, one.also, one.detect_within_seconds)
-    judged = Judgement(
+    judged = ExerciseJudgement(
         [*(f"control: {told}" for told in problems), *judged.problems], judged.decisions
     )
     recover_seconds = None
@@ -133,12 +133,12 @@ def _one(
         after = world.advanced(one.recovers_at).watch()
         recover_seconds, told = judge.recovery(after, judged.decisions, one.recover_within_seconds)
         told += judge.readers_problems(world, None)
-        judged = Judgement([*judged.problems, *told], judged.decisions)
+        judged = ExerciseJudgement([*judged.problems, *told], judged.decisions)
     detected = [float(decision["detect_seconds"]) for decision in judged.decisions]
     mutants: dict[str, bool] = {}
     if faulted is not None:
         mutants = mutated(faulted, policy, one.expect, one.also, one.detect_within_seconds)
-    result = Result(
+    result = ExerciseResult(
         one.id,
         one.what,
         judged.problems,
@@ -152,7 +152,7 @@ def _one(
     return result
 
 
-def _inject(world: World, one: Exercise) -> None:
+def _inject(world: ProjectCopy, one: Exercise) -> None:
     world.inject(one.sql)
     if one.edit:
         path = inside(world.root, one.edit["file"], path=FILE)
@@ -173,7 +173,7 @@ def drop_hook(root: Path, hook_id: str) -> None:
     judge.change_hooks(root, lambda hooks: [one for one in hooks if one["id"] != hook_id])
 
 
-def as_table(results: Sequence[Result]) -> str:
+def as_table(results: Sequence[ExerciseResult]) -> str:
     """A line per exercise, and what was wrong."""
     lines = [
         f"{'exercise':<20} {'verdict':<8} {'decided in':>10} {'detected':>9} {'recovered':>10}  decisions"

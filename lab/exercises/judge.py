@@ -10,8 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from lab.exercises.world import TARGET, World
-from mbp.contracts.exercises import Expected
+from lab.exercises.project_copy import TARGET, ProjectCopy
+from mbp.contracts.exercises import ExpectedDecision
 from mbp.contracts.hook_policy import HOOKS, Hook, HookPolicy
 from mbp.contracts.kpi_targets import on_target
 from mbp.core.errors import MbpError
@@ -19,24 +19,24 @@ from mbp.core.state import state_folder
 from mbp.operate.degrade.switch import status
 from mbp.operate.hooks.actions import BLOCKS, DEGRADE, REMOTE, recovery_limit, rollback_limit
 from mbp.operate.hooks.decide import SAFE_WHEN_UNKNOWN, Decision
+from mbp.operate.hooks.hook_state import LockOf, read_lock
 from mbp.operate.hooks.outbox import pending
-from mbp.operate.hooks.state import LockOf, read_lock
-from mbp.operate.hooks.watch import Watched
+from mbp.operate.hooks.watch import HookEvaluationRecord
 from mbp.runs import envelope
 from mbp.runs import exercise_report as exercises
 from mbp.runs.claims import UNSAID
-from mbp.runs.control import warehouse_id
+from mbp.runs.run_control import warehouse_id
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ExerciseJudgement:
     """What was wrong, and the expected decisions that were made."""
 
     problems: Sequence[str]
     decisions: Sequence[Mapping[str, Any]]
 
 
-def control_problems(watched: Watched) -> list[str]:
+def control_problems(watched: HookEvaluationRecord) -> list[str]:
     """The world without the fault: nothing may be red, nothing decided, no hook be wrong."""
     told = [f"{one.hook_id} on {one.entity} is {one.colour}: {one.why}"
             for one in watched.outcome.states if one.counts_as_red]  # fmt: skip
@@ -46,13 +46,13 @@ def control_problems(watched: Watched) -> list[str]:
 
 
 def judge(
-    world: World,
+    world: ProjectCopy,
     policy: HookPolicy,
-    watched: Watched,
-    expect: Sequence[Expected],
+    watched: HookEvaluationRecord,
+    expect: Sequence[ExpectedDecision],
     also: Sequence[str],
     detect_within_seconds: int | None,
-) -> Judgement:
+) -> ExerciseJudgement:
     """Compares what happened with what was expected; looks at ledger, incident, outbox and lock."""
     problems: list[str] = []
     decisions: list[Mapping[str, Any]] = []
@@ -91,7 +91,7 @@ def judge(
         problems.append("the watcher says that all is well")
     again = world.watch()
     problems += [f"{one.hook_id} was decided twice" for one in again.outcome.opened]
-    return Judgement(problems, decisions)
+    return ExerciseJudgement(problems, decisions)
 
 
 def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
@@ -106,7 +106,7 @@ def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
     return told
 
 
-def _wrong_effects(world: World, policy: HookPolicy, decision: Decision) -> list[str]:
+def _wrong_effects(world: ProjectCopy, policy: HookPolicy, decision: Decision) -> list[str]:
     """The traces that the actions must have left."""
     with world.inside():
         folder = state_folder(world.root)
@@ -145,7 +145,7 @@ def _wrong_effects(world: World, policy: HookPolicy, decision: Decision) -> list
     return told
 
 
-def readers_problems(world: World, degraded_by: str | None) -> list[str]:
+def readers_problems(world: ProjectCopy, degraded_by: str | None) -> list[str]:
     """What readers see must be the snapshot, marked with its as-of time and the decision; None: live rows."""
     with world.open() as warehouse:
         seen = status(warehouse)
@@ -161,7 +161,7 @@ def readers_problems(world: World, degraded_by: str | None) -> list[str]:
 
 
 def recovery(
-    after: Watched, decisions: Sequence[Mapping[str, Any]], within_seconds: int | None
+    after: HookEvaluationRecord, decisions: Sequence[Mapping[str, Any]], within_seconds: int | None
 ) -> tuple[float | None, list[str]]:
     """(time from the decision to the recovery, what is wrong with it)."""
     closed = {one.decision_id: one for one in after.outcome.recovered}

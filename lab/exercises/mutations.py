@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.exercises import judge
-from lab.exercises.world import World
-from mbp.contracts.exercises import Expected
+from lab.exercises.project_copy import ProjectCopy
+from mbp.contracts.exercises import ExpectedDecision
 from mbp.contracts.hook_policy import HookPolicy
 
 PATIENCE = 1000
 
 
 def mutated(
-    faulted: World,
+    faulted: ProjectCopy,
     policy: HookPolicy,
-    expect: Sequence[Expected],
+    expect: Sequence[ExpectedDecision],
     also: Sequence[str],
     detect_within_seconds: int | None,
 ) -> dict[str, bool]:
@@ -38,7 +38,7 @@ def mutated(
     return found
 
 
-def _weaken(hooks: list[Any], wanted: Expected, how: str) -> list[Any]:
+def _weaken(hooks: list[Any], wanted: ExpectedDecision, how: str) -> list[Any]:
     if how == "removed":
         return [one for one in hooks if one["id"] != wanted.hook]
     for one in hooks:

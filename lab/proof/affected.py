@@ -17,12 +17,12 @@ from typing import Any
 from lab.simulate.faults.expected import PATH as EXPECTATIONS
 from mbp.contracts import load_contracts
 from mbp.contracts.model import Rule
-from mbp.contracts.registry.documents import git, ref_of
+from mbp.contracts.registry.odcs_documents import git, ref_of
 from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
-from mbp.quality.compiled import CompiledProject, compile_project
+from mbp.quality.compiled_project import CompiledProject, compile_project
 from mbp.runs.dbt_process import environment
-from mbp.runs.source import untracked
+from mbp.runs.working_copy import untracked
 
 # The proof itself: the module that runs it, and the versions of what it runs on.
 MACHINERY = "lab.proof.prove"

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from lab.proof.affected import Affected, affected_rules
+from lab.proof.proof_project import ProofProject
+from lab.proof.proof_score import CLEAN, ExpectedFinding, FaultOutcome, ProofScore, judge
 from lab.proof.sandbox import Sandbox
 from lab.proof.sandbox_duckdb import DuckdbSandbox
 from lab.proof.sandbox_postgres import PostgresSandbox
-from lab.proof.score import CLEAN, Expected, Outcome, Score, judge
-from lab.proof.stage import Stage
 from lab.simulate import Parameters, faults, generate
 from lab.simulate.faults.expected import PATH as EXPECTATIONS
 from mbp.contracts import load_contracts
 from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Progress, Say
-from mbp.quality.compiled import CompiledProject, compile_project
+from mbp.quality.compiled_project import CompiledProject, compile_project
 from mbp.warehouse.server import PostgresServer
 
 ENGINES = ("duckdb", "postgres")
@@ -34,7 +34,7 @@ def prove(
     chosen: Collection[str] = (),
     changed_since: str | None = None,
     shown: Progress = SILENT,
-) -> Score:
+) -> ProofScore:
     """Runs the clean control and the chosen faults (all without a choice) and judges them.
 
     Args:
@@ -55,11 +55,14 @@ def prove(
     known = faults.all_faults(root)
     named = [faults.find(one, root).rule_id for one in chosen]
     expected = {
-        fault: [Expected(one.rule, one.rows, severities.get(one.rule, "error")) for one in findings]
+        fault: [
+            ExpectedFinding(one.rule, one.rows, severities.get(one.rule, "error"))
+            for one in findings
+        ]
         for fault, findings in faults.expected_findings(root).items()
     }
     affected: Affected | None = None
-    outcomes: list[Outcome] = []
+    outcomes: list[FaultOutcome] = []
     with _sandbox(root, engine, shown.say) as (sandbox, project, changes):
         tested = {test.rule_id for test in project.tests}
         if changed_since is not None:
@@ -71,9 +74,11 @@ def prove(
             wanted = _choose(named, known)
         _demand_expectations(wanted, expected)
         if wanted:
-            outcomes = _outcomes(Stage(sandbox, project), project, known, wanted, expected, shown)
+            outcomes = _outcomes(
+                ProofProject(sandbox, project), project, known, wanted, expected, shown
+            )
     scope = rules if affected is None else set(affected.rules)
-    return Score(
+    return ProofScore(
         engine=engine,
         rules=len(rules),
         outcomes=tuple(outcomes),
@@ -99,13 +104,13 @@ def _demand_expectations(wanted: Collection[str], expected: Mapping[str, Any]) -
 
 
 def _outcomes(
-    stage: Stage,
+    stage: ProofProject,
     project: CompiledProject,
     known: Mapping[str, Any],
     wanted: Sequence[str],
-    expected: Mapping[str, Sequence[Expected]],
+    expected: Mapping[str, Sequence[ExpectedFinding]],
     shown: Progress,
-) -> list[Outcome]:
+) -> list[FaultOutcome]:
     """The clean control, then each fault."""
     clean = generate(Parameters())
     shown.say(

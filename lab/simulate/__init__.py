@@ -2,6 +2,6 @@
 
 from lab.simulate.history import generate, stream
 from lab.simulate.parameters import Parameters
-from lab.simulate.world import World
+from lab.simulate.raw_world import RawWorld
 
-__all__ = ["Parameters", "World", "generate", "stream"]
+__all__ = ["Parameters", "RawWorld", "generate", "stream"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.simulate.market_plan import MarketPlan
 from lab.simulate.parameters import MINUTE, SECOND
-from lab.simulate.plan import Plan
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ class Flow:
     burst_window: Integers  # per market: so many trades in so short a time are a burst
 
 
-def make_flow(plan: Plan, markets: slice, start: int, random: np.random.Generator) -> Flow:
+def make_flow(plan: MarketPlan, markets: slice, start: int, random: np.random.Generator) -> Flow:
     """Orders of the plan's `markets`; `start` is the instant of the snapshot."""
     count = plan.quotes[markets]
     steps, group = int(count.max()), len(count)

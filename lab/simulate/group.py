@@ -8,24 +8,24 @@ import numpy as np
 
 from lab.simulate.flow import Flow, make_flow
 from lab.simulate.market_maker import Paths, run
+from lab.simulate.market_plan import MarketPlan
 from lab.simulate.parameters import Parameters
-from lab.simulate.plan import Plan
 
 
 @dataclass(frozen=True)
-class Group:
+class MarketGroup:
     """Some markets of the plan, who came to trade in them and what came of it."""
 
     parameters: Parameters
-    plan: Plan
+    plan: MarketPlan
     markets: slice
     flow: Flow
     paths: Paths
 
 
 def simulate_group(
-    parameters: Parameters, plan: Plan, markets: slice, random: np.random.Generator
-) -> Group:
+    parameters: Parameters, plan: MarketPlan, markets: slice, random: np.random.Generator
+) -> MarketGroup:
     """Simulates the plan's `markets`."""
     flow = make_flow(plan, markets, parameters.start_us, random)
-    return Group(parameters, plan, markets, flow, run(plan, markets, flow, random))
+    return MarketGroup(parameters, plan, markets, flow, run(plan, markets, flow, random))

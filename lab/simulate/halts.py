@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.simulate.market_plan import NEVER, MarketPlan
 from lab.simulate.parameters import MINUTE
-from lab.simulate.plan import NEVER, Plan
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -30,7 +30,7 @@ class Pause:
 class Halts:
     """The pauses of a group: one at a time per market."""
 
-    def __init__(self, plan: Plan, markets: slice) -> None:
+    def __init__(self, plan: MarketPlan, markets: slice) -> None:
         self.planned_from = plan.pause_from[markets]
         self.planned_until = plan.pause_until[markets]
         self.last_call = plan.quote_until[markets] - NO_PAUSE_BEFORE_END

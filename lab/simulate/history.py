@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from lab.simulate import change_log, quotes, schema
 from lab.simulate.group import simulate_group
-from lab.simulate.lifecycle import Change, Decision, lifecycle_of_group, unquoted_markets
+from lab.simulate.lifecycle import Change, SimulatedDecision, lifecycle_of_group, unquoted_markets
+from lab.simulate.market_plan import make_plan
 from lab.simulate.parameters import ROWS_PER_GROUP, Parameters
-from lab.simulate.plan import make_plan
+from lab.simulate.raw_world import RawWorld
 from lab.simulate.spool import Spool
 from lab.simulate.telemetry import telemetry
-from lab.simulate.world import World
 
 Progress = Callable[[str, int, int], None]  # phase, done, of
 
@@ -24,12 +24,14 @@ def silent(_phase: str, _done: int, _of: int) -> None:
     """Progress for those who do not watch."""
 
 
-def generate(parameters: Parameters) -> World:
+def generate(parameters: Parameters) -> RawWorld:
     """The whole simulation in memory, for sizes of a sample."""
     chunks: dict[str, list[pa.Table]] = {name: [] for name in schema.TABLES}
     for table, chunk in stream(parameters):
         chunks[table].append(chunk)
-    return World({name: pa.concat_tables(parts).combine_chunks() for name, parts in chunks.items()})
+    return RawWorld(
+        {name: pa.concat_tables(parts).combine_chunks() for name, parts in chunks.items()}
+    )
 
 
 def stream(
@@ -49,7 +51,7 @@ def stream(
             "mbp.resolutions": [],
             "mbp.abuse_events": [],
         }
-        decisions: list[Decision] = []
+        decisions: list[SimulatedDecision] = []
         plan = make_plan(parameters)
         size = max(1, ROWS_PER_GROUP // int(plan.quotes.max()))
         groups = range(0, parameters.markets, size)

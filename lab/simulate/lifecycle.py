@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from lab.simulate import abuse
-from lab.simulate.catalogue import RULE_VERSIONS, TEMPLATES, market_name
-from lab.simulate.group import Group
+from lab.simulate.group import MarketGroup
 from lab.simulate.halts import BREAKER, PLANNED, Pause
+from lab.simulate.market_plan import NEVER, MarketPlan
+from lab.simulate.market_texts import RULE_VERSIONS, TEMPLATES, market_name
 from lab.simulate.parameters import DAY, HOUR, MINUTE, SECOND, Parameters
-from lab.simulate.plan import NEVER, Plan
 
 Change = dict[str, Any]
 
@@ -24,7 +24,7 @@ OPERATORS = ("operator-1", "operator-2", "operator-3")
 
 
 @dataclass(frozen=True)
-class Decision:
+class SimulatedDecision:
     """A critical action: it has a span, an audit record and a trace that names both."""
 
     occurred_at: int
@@ -42,7 +42,7 @@ class Lifecycle:
     markets: list[Change] = field(default_factory=list)
     resolutions: list[Change] = field(default_factory=list)
     abuse_events: list[Change] = field(default_factory=list)
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: list[SimulatedDecision] = field(default_factory=list)
 
 
 def pseudonym(name: str) -> str:
@@ -71,7 +71,7 @@ class _Recorder:
         trace = self.trace()
         # A decision before the stream began has no telemetry: that was collected from then on.
         if self.parameters.start_us <= at < self.parameters.end_us:
-            self.found.decisions.append(Decision(at, action, kind, entity, actor, trace))
+            self.found.decisions.append(SimulatedDecision(at, action, kind, entity, actor, trace))
         return trace
 
     def market(self, market: int, row: Change, operation: str, action: str, actor: str) -> None:
@@ -83,7 +83,7 @@ class _Recorder:
         )
 
 
-def lifecycle_of_group(group: Group, random: np.random.Generator) -> Lifecycle:
+def lifecycle_of_group(group: MarketGroup, random: np.random.Generator) -> Lifecycle:
     """Every change of the group's markets, resolutions and abuse events."""
     recorder, markets = _Recorder(group.parameters, random), group.markets
     pauses: dict[int, list[Pause]] = {}
@@ -137,7 +137,7 @@ def _first_row(parameters: Parameters, market: int, template: Any, created: int)
     }
 
 
-def _market(recorder: _Recorder, plan: Plan, market: int, pauses: list[Pause]) -> None:
+def _market(recorder: _Recorder, plan: MarketPlan, market: int, pauses: list[Pause]) -> None:
     """One market from its creation to its end, in the order of time."""
     parameters, case = recorder.parameters, plan.case_of(market)
     operator = OPERATORS[market % len(OPERATORS)]
@@ -184,7 +184,9 @@ def _market(recorder: _Recorder, plan: Plan, market: int, pauses: list[Pause]) -
         _resolve(recorder, plan, market, row, operator)
 
 
-def _resolve(recorder: _Recorder, plan: Plan, market: int, row: Change, operator: str) -> None:
+def _resolve(
+    recorder: _Recorder, plan: MarketPlan, market: int, row: Change, operator: str
+) -> None:
     """The resolution, and the market's row of the same transaction."""
     case, template = plan.case_of(market), TEMPLATES[int(plan.template[market])]
     decided = int(plan.decided_at[market])
@@ -224,7 +226,7 @@ def _resolve(recorder: _Recorder, plan: Plan, market: int, row: Change, operator
     )
 
 
-def _flags(group: Group) -> Iterator[Change]:
+def _flags(group: MarketGroup) -> Iterator[Change]:
     """Rows of the flags that the detector raised, numbered within their market."""
     paths, parameters = group.paths, group.parameters
     numbers: dict[int, int] = {}

@@ -21,8 +21,8 @@ from lab.simulate import abuse
 from lab.simulate.averages import Averages
 from lab.simulate.flow import CROWD, INFORMED, NOISE, ONE_ACCOUNT, ONE_SIDED, QUIET, WINDOW, Flow
 from lab.simulate.halts import ABUSE, BREAKER, Halts, Pause
+from lab.simulate.market_plan import MarketPlan
 from lab.simulate.parameters import MINUTE, SECOND
-from lab.simulate.plan import Plan
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Paths:
     flags: list[abuse.Flag]
 
 
-def run(plan: Plan, markets: slice, flow: Flow, random: np.random.Generator) -> Paths:
+def run(plan: MarketPlan, markets: slice, flow: Flow, random: np.random.Generator) -> Paths:
     """Lets the orders of `flow` meet the market maker of every market of the group."""
     maker = _MarketMaker(plan, markets, flow, random)
     for step in range(1, len(flow.times)):
@@ -58,7 +58,9 @@ def run(plan: Plan, markets: slice, flow: Flow, random: np.random.Generator) -> 
 class _MarketMaker:
     """The state of all markets of a group between two steps."""
 
-    def __init__(self, plan: Plan, markets: slice, flow: Flow, random: np.random.Generator) -> None:
+    def __init__(
+        self, plan: MarketPlan, markets: slice, flow: Flow, random: np.random.Generator
+    ) -> None:
         shape = flow.times.shape
         self.flow = flow
         self.fair: Floats = 0.25 + 0.5 * random.random((shape[1],))
@@ -174,7 +176,9 @@ class _MarketMaker:
         self.halts.begin(flag.market[pause], begins, begins + ABUSE_PAUSE, ABUSE)
 
 
-def _outcomes(plan: Plan, markets: slice, random: np.random.Generator) -> tuple[Floats, Floats]:
+def _outcomes(
+    plan: MarketPlan, markets: slice, random: np.random.Generator
+) -> tuple[Floats, Floats]:
     """Where the fair value drifts to, and how fast: decided markets know it before they close."""
     cases = [plan.case_of(market) for market in range(markets.start, markets.stop)]
     target = {"YES": 0.9, "NO": 0.1}

@@ -7,7 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lab.simulate import change_log, encode, schema
-from lab.simulate.group import Group
+from lab.simulate.group import MarketGroup
 from lab.simulate.market_maker import HIGHEST_PRICE, UNIT
 from lab.simulate.parameters import SECOND, Parameters
 
@@ -35,7 +35,7 @@ READ, CREATED, UPDATED, DELETED = range(4)
 QUOTE_DIGITS = 6
 
 
-def log_of_group(group: Group, random: np.random.Generator) -> Records:
+def log_of_group(group: MarketGroup, random: np.random.Generator) -> Records:
     """All changes of the group's quotes, sorted by arrival."""
     parameters = group.parameters
     created = _created(group, random)
@@ -60,7 +60,7 @@ def log_of_group(group: Group, random: np.random.Generator) -> Records:
     return log[np.argsort(log["loaded"], kind="stable")]
 
 
-def _created(group: Group, random: np.random.Generator) -> Records:
+def _created(group: MarketGroup, random: np.random.Generator) -> Records:
     """One record per quote of the paths, market after market."""
     flow, paths, markets = group.flow, group.paths, group.markets
     steps, width = flow.times.shape
@@ -86,7 +86,7 @@ def _created(group: Group, random: np.random.Generator) -> Records:
     return records
 
 
-def _amounts(group: Group) -> tuple[Integers, Integers]:
+def _amounts(group: MarketGroup) -> tuple[Integers, Integers]:
     """Shares traded, and CE$ that move the price by 2 % up or down together, in units of 1e-8;
     both from the reserves that the prices stand for.
     """

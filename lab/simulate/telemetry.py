@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lab.simulate import encode, schema
 from lab.simulate.change_log import column_of
-from lab.simulate.lifecycle import Decision, pseudonym
+from lab.simulate.lifecycle import SimulatedDecision, pseudonym
 from lab.simulate.parameters import HOUR, MINUTE, SECOND, Parameters
 
 Integers = NDArray[np.int64]
@@ -51,7 +51,9 @@ def _moments(
     return np.sort(begins + np.floor(random.random(count) * HOUR).astype(np.int64))
 
 
-def telemetry(parameters: Parameters, decisions: list[Decision]) -> Iterator[tuple[str, pa.Table]]:
+def telemetry(
+    parameters: Parameters, decisions: list[SimulatedDecision]
+) -> Iterator[tuple[str, pa.Table]]:
     """Chunks of all telemetry tables, hour by hour; `decisions` are the critical ones."""
     ordered = sorted(decisions, key=lambda made: (made.occurred_at, made.trace_id))
     clock = np.array([made.occurred_at for made in ordered], dtype=np.int64)
@@ -64,7 +66,7 @@ def telemetry(parameters: Parameters, decisions: list[Decision]) -> Iterator[tup
 
 
 def _hour(
-    parameters: Parameters, hour: int, critical: list[Decision]
+    parameters: Parameters, hour: int, critical: list[SimulatedDecision]
 ) -> Iterator[tuple[str, pa.Table]]:
     random = parameters.stream("telemetry", hour)
     ordinary = _moments(parameters, hour, parameters.rps, random)
@@ -145,7 +147,7 @@ def _audit(
     *,
     ordinary: Integers,
     traces: pa.Array,
-    critical: list[Decision],
+    critical: list[SimulatedDecision],
     random: np.random.Generator,
 ) -> pa.Table:
     """Every critical decision, and one ordinary decision in eight."""

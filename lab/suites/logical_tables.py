@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.suites import NotExpressible
-from mbp.contracts.compatibility.shape import Policy
+from mbp.contracts.compatibility.shape import ReaderPolicy
 
 UNBOUNDED = 2147483647
 MICROSECONDS, NANOSECONDS = 6, 9
@@ -29,7 +29,7 @@ EMPTY = {"ARRAY": "[]", "MAP": "{}", "MULTISET": "{}"}
 Entry = dict[str, Any]
 
 
-def pair(case: Mapping[str, Any]) -> tuple[Entry, Entry, Policy]:
+def pair(case: Mapping[str, Any]) -> tuple[Entry, Entry, ReaderPolicy]:
     """The case as two contracts and the way readers find columns.
 
     Raises:
@@ -41,7 +41,7 @@ def pair(case: Mapping[str, Any]) -> tuple[Entry, Entry, Policy]:
     if mode.startswith("ICEBERG"):
         # There a default only fills a new column; of one that both have it says nothing.
         _forget_defaults(*(contract["schema"][0] for contract in contracts))
-    return contracts[0], contracts[1], Policy(by_position=mode.startswith("ICEBERG"))
+    return contracts[0], contracts[1], ReaderPolicy(by_position=mode.startswith("ICEBERG"))
 
 
 def _forget_defaults(old: Entry, new: Entry) -> None:

@@ -104,7 +104,7 @@
 {%- endmacro %}
 
 {#- A build and a switch at the same time must not undo each other. The lock (its number has no meaning but
-    is that of mbp.operate.degrade.engine) ends with the transaction. -#}
+    is that of mbp.operate.degrade.reader_views) ends with the transaction. -#}
 {% macro one_swap_at_a_time() -%}{{ return(adapter.dispatch('one_swap_at_a_time', 'mbp')()) }}{%- endmacro %}
 {#- One process has the file. -#}
 {% macro duckdb__one_swap_at_a_time() -%}{%- endmacro %}

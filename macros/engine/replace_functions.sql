@@ -102,7 +102,7 @@ end $body$
     `deadlock_timeout`, while we wait for it, would be killed: all is taken within half of that, or given back and tried again.
     Readers that hold one view while they queue for another behind us are why most tries are short, and why the order changes:
     none suits every transaction of readers. A try in 16 waits for a long query, longer each time. The number is that of
-    one_swap_at_a_time and of mbp.operate.degrade.engine. `alter view` to its own owner locks this one view; `lock table` would
+    one_swap_at_a_time and of mbp.operate.degrade.reader_views. `alter view` to its own owner locks this one view; `lock table` would
     lock all that it reads. -#}
 {% macro fn_hold() -%}
 create or replace function snapshot.hold(relations oid[], patience interval, and_views boolean) returns void

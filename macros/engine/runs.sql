@@ -1,7 +1,7 @@
 {#- Which warehouse this is and which runs of dbt were made in it (docs/gate.md, "What a measurement is of"). `warehouse`
     has one row: a random id, written by `mbp db init` or by the first run. `runs` has two rows a run: when it began, and
     when it ended with the digest of the nodes that have a result. Rows are only ever added: Parquet cannot change them.
-    mbp.runs.control reads them. -#}
+    mbp.runs.run_control reads them. -#}
 {% macro begin_run() -%}
     {%- if execute -%}
         {%- do take_role() -%}
@@ -15,7 +15,7 @@
         {%- do take_role() -%}
         {%- set ids = [] -%}
         {%- for result in results -%}
-            {#- NODE_KINDS of mbp.runs.control. -#}
+            {#- NODE_KINDS of mbp.runs.run_control. -#}
             {%- if result.node.unique_id.split('.')[0] in ('function', 'model', 'seed', 'snapshot', 'test', 'unit_test') -%}
                 {%- do ids.append(result.node.unique_id) -%}
             {%- endif -%}

@@ -11,18 +11,18 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lab.corpora.outside import clean, documents, forms, people, tokens
+from lab.corpora.outside import clean, document_numbers, line_forms, people, tokens
 from lab.corpora.outside.writing import Value, chance, weighted
 
 KINDS: tuple[tuple[int, Callable[[random.Random], Value]], ...] = (
     *(
-        (12, documents.cpf),
-        (10, documents.cnpj),
-        (10, documents.card),
+        (12, document_numbers.cpf),
+        (10, document_numbers.cnpj),
+        (10, document_numbers.card),
         (14, people.phone),
         (11, people.email),
     ),
-    *((11, people.ip), (9, people.name), (7, documents.pix_key), (16, tokens.access_token)),
+    *((11, people.ip), (9, people.name), (7, document_numbers.pix_key), (16, tokens.access_token)),
 )
 
 # Where a value stands in a sentence. What is under "" fits every value that is recognised alone.
@@ -124,30 +124,37 @@ def one_value(rng: random.Random) -> Labelled:
         sentences = PHRASES[""]
     shape = weighted(rng, (35 if sentences else 0, "sentence"), (18, "encoded"), (47, "form"))
     if shape == "sentence":
-        text = forms.prefix(rng) + rng.choice(sentences).format(value.text)
+        text = line_forms.prefix(rng) + rng.choice(sentences).format(value.text)
     elif shape == "encoded":
-        text = forms.encoded(rng, [field_of(rng, value)], value.plain)
+        text = line_forms.encoded(rng, [field_of(rng, value)], value.plain)
     else:
-        text = forms.in_a_form(rng, [field_of(rng, value)])
+        text = line_forms.in_a_form(rng, [field_of(rng, value)])
     return Labelled(text, frozenset({value.label}))
 
 
 def several_values(rng: random.Random) -> Labelled:
     """What belongs to one customer, in one record."""
-    makers = (documents.cpf, people.phone, people.email, people.name, people.ip, documents.card)
+    makers = (
+        document_numbers.cpf,
+        people.phone,
+        people.email,
+        people.name,
+        people.ip,
+        document_numbers.card,
+    )
     values = [make(rng) for make in rng.sample(makers, rng.randint(2, 4))]
-    text = forms.in_a_form(rng, [(value.fields[0], value.text) for value in values])
+    text = line_forms.in_a_form(rng, [(value.fields[0], value.text) for value in values])
     return Labelled(text, frozenset(value.label for value in values))
 
 
 def no_value(rng: random.Random) -> Labelled:
     shape = weighted(rng, (40, "sentence"), (10, "encoded"), (50, "form"))
     if shape == "sentence":
-        text = forms.prefix(rng) + clean.message(rng)
+        text = line_forms.prefix(rng) + clean.message(rng)
     elif shape == "encoded":
-        text = forms.encoded(rng, [clean.field(rng), forms.noise(rng)], plain=False)
+        text = line_forms.encoded(rng, [clean.field(rng), line_forms.noise(rng)], plain=False)
     else:
-        text = forms.in_a_form(rng, [clean.field(rng) for _ in range(rng.randint(1, 2))])
+        text = line_forms.in_a_form(rng, [clean.field(rng) for _ in range(rng.randint(1, 2))])
     return Labelled(text, frozenset())
 
 

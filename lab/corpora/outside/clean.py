@@ -10,7 +10,7 @@ import base64
 import random
 from collections.abc import Callable
 
-from lab.corpora.outside import documents
+from lab.corpora.outside import document_numbers
 from lab.corpora.outside.people import email_address
 from lab.corpora.outside.tokens import ALNUM, HEX, LOWER, UPPER, blob
 from lab.corpora.outside.writing import digits, weighted
@@ -19,11 +19,11 @@ Make = Callable[[random.Random], str]
 
 
 def uuid(rng: random.Random) -> str:
-    return documents.random_uuid(rng)
+    return document_numbers.random_uuid(rng)
 
 
 def wrong_cpf(rng: random.Random) -> str:
-    number = documents.cpf_number(rng)
+    number = document_numbers.cpf_number(rng)
     number = number[:-1] + str((int(number[-1]) + rng.randint(1, 9)) % 10)
     usual = f"{number[:3]}.{number[3:6]}.{number[6:9]}-{number[9:]}"
     return weighted(
@@ -36,13 +36,13 @@ def wrong_cpf(rng: random.Random) -> str:
 
 
 def wrong_cnpj(rng: random.Random) -> str:
-    number = documents.cnpj_number(rng)
+    number = document_numbers.cnpj_number(rng)
     number = number[:-1] + str((int(number[-1]) + rng.randint(1, 9)) % 10)
     return f"{number[:2]}.{number[2:5]}.{number[5:8]}/{number[8:12]}-{number[12:]}"
 
 
 def wrong_card(rng: random.Random) -> str:
-    number = documents.card_number(rng)
+    number = document_numbers.card_number(rng)
     wrong = number[:-1] + str((int(number[-1]) + rng.randint(1, 9)) % 10)
     masked = f"{number[:4]} **** **** {number[-4:]}"
     return weighted(
@@ -123,7 +123,7 @@ def ean(rng: random.Random) -> str:
 
 def imei(rng: random.Random) -> str:
     front = "35" + digits(rng, 12)
-    return front + documents.luhn_digit(front)
+    return front + document_numbers.luhn_digit(front)
 
 
 # Names of a field, and how its value is made.

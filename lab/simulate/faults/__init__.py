@@ -10,7 +10,7 @@ from lab.simulate.faults import generic, log
 from lab.simulate.faults.domain import domain_faults
 from lab.simulate.faults.editor import Editor
 from lab.simulate.faults.expected import Expectation, expected_findings
-from lab.simulate.faults.model import Fault, RuleFacts
+from lab.simulate.faults.fault_model import Fault, FaultRule
 from mbp.contracts import load_contracts
 from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
@@ -20,7 +20,7 @@ from mbp.core.paths import project_root
 ALIASES = {"cdc_no_loss": "mbp_quotes_cdc_no_loss", "cdc_order": "mbp_quotes_cdc_order"}
 
 
-def faults_of(rules: Iterable[RuleFacts]) -> dict[str, Fault]:
+def faults_of(rules: Iterable[FaultRule]) -> dict[str, Fault]:
     """The fault of every rule that one is known for, by rule id, sorted."""
     rules = list(rules)
     max_ages = {
@@ -37,7 +37,7 @@ def faults_of(rules: Iterable[RuleFacts]) -> dict[str, Fault]:
     return found
 
 
-def _derived(rule: RuleFacts, max_ages: dict[str, float]) -> Fault | None:
+def _derived(rule: FaultRule, max_ages: dict[str, float]) -> Fault | None:
     test = rule.test.rpartition(".")[2]  # with or without the package's name
     if test in generic.BUILDERS:
         return generic.BUILDERS[test](rule)
@@ -81,7 +81,7 @@ __all__ = [
     "Editor",
     "Expectation",
     "Fault",
-    "RuleFacts",
+    "FaultRule",
     "all_faults",
     "expected_findings",
     "faults_of",

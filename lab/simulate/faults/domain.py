@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from lab.simulate.faults.editor import Editor
-from lab.simulate.faults.model import Fault
+from lab.simulate.faults.fault_model import Fault
 from mbp.core.errors import MbpError
 
 MARKETS, QUOTES = "mbp.markets", "mbp.quotes"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lab.simulate import schema
-from lab.simulate.world import Row, World
+from lab.simulate.raw_world import RawWorld, Row
 from mbp.core.errors import MbpError
 
 LOG_TABLES = tuple(schema.KEYS)
@@ -23,7 +23,7 @@ def milliseconds(moment: datetime) -> int:
 class Editor:
     """Rows of a world that can be changed; `save` puts them back in the order of arrival."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: RawWorld) -> None:
         self.world = world
         self._rows: dict[str, list[Row]] = {}
         self._edited: set[str] = set()

@@ -8,15 +8,15 @@ from typing import Any
 
 from lab.simulate import schema
 from lab.simulate.faults.editor import Editor
-from lab.simulate.faults.model import Fault, RuleFacts
-from lab.simulate.world import Row
+from lab.simulate.faults.fault_model import Fault, FaultRule
+from lab.simulate.raw_world import Row
 
 UNKNOWN_MARKET = "mkt-unknown"
 BAD_WORDING = ("not valid!", " ", "?")
 MANUAL_ONLY = ("decided_by_hash", "evidence_uri")  # columns that only a manual resolution fills
 
 
-def not_null(rule: RuleFacts) -> Fault:
+def not_null(rule: FaultRule) -> Fault:
     """One row without the column."""
     table, column = schema.table_of_dataset(rule.dataset), rule.columns[0]
     new_row = table == "mbp.resolutions" and column == "market_id"
@@ -31,7 +31,7 @@ def not_null(rule: RuleFacts) -> Fault:
     return Fault(rule.id, f"one {_thing(table)} without {column}", (table,), change)
 
 
-def unique(rule: RuleFacts) -> Fault:
+def unique(rule: FaultRule) -> Fault:
     """The same value twice: a key only in the mart, since the newest change per key wins before."""
     table, column = schema.table_of_dataset(rule.dataset), rule.columns[0]
     if column == schema.KEYS[table]:
@@ -52,7 +52,7 @@ def unique(rule: RuleFacts) -> Fault:
     return Fault(rule.id, f"a second {_thing(table)} with the same {column}", (table,), change)
 
 
-def foreign_key(rule: RuleFacts) -> Fault:
+def foreign_key(rule: FaultRule) -> Fault:
     """One new row of a market that does not exist."""
     table = schema.table_of_dataset(rule.dataset)
 
@@ -69,7 +69,7 @@ def foreign_key(rule: RuleFacts) -> Fault:
     return Fault(rule.id, f"one {_thing(table)} of a market that does not exist", (table,), change)
 
 
-def out_of_range(rule: RuleFacts) -> Fault | None:
+def out_of_range(rule: FaultRule) -> Fault | None:
     """One value at or beyond a bound; None when the rule gives no bound."""
     table, column = schema.table_of_dataset(rule.dataset), rule.columns[0]
     strictly = bool(rule.arguments.get("strictly"))
@@ -83,7 +83,7 @@ def out_of_range(rule: RuleFacts) -> Fault | None:
     return _one_value(rule, table, column, value)
 
 
-def bad_pattern(rule: RuleFacts) -> Fault | None:
+def bad_pattern(rule: FaultRule) -> Fault | None:
     """One text that the pattern refuses; None when it refuses none of the usual ones."""
     table, column = schema.table_of_dataset(rule.dataset), rule.columns[0]
     pattern = str(rule.arguments.get("regex") or rule.arguments.get("pattern") or "")
@@ -93,7 +93,7 @@ def bad_pattern(rule: RuleFacts) -> Fault | None:
     return None
 
 
-def bad_length(rule: RuleFacts) -> Fault | None:
+def bad_length(rule: FaultRule) -> Fault | None:
     """One text that is too short, or too long; None when the rule gives no bound."""
     table, column = schema.table_of_dataset(rule.dataset), rule.columns[0]
     shortest, longest = rule.arguments.get("min_value"), rule.arguments.get("max_value")
@@ -104,13 +104,13 @@ def bad_length(rule: RuleFacts) -> Fault | None:
     return None
 
 
-def unknown_value(rule: RuleFacts) -> Fault:
+def unknown_value(rule: FaultRule) -> Fault:
     """One value that is not in the list."""
     table, column = schema.table_of_dataset(rule.dataset), rule.columns[0]
     return _one_value(rule, table, column, "unheard-of")
 
 
-def _one_value(rule: RuleFacts, table: str, column: str, value: Any) -> Fault:
+def _one_value(rule: FaultRule, table: str, column: str, value: Any) -> Fault:
     def change(editor: Editor) -> None:
         row = editor.resolution(manual=True) if column in MANUAL_ONLY else editor.idle_row(table)
         editor.change(table, row, **{column: value})

@@ -8,15 +8,15 @@ from typing import Any
 
 from lab.simulate import schema
 from lab.simulate.faults.editor import LOG_COLUMNS, Editor, milliseconds
-from lab.simulate.faults.model import Fault, RuleFacts
-from lab.simulate.world import Row
+from lab.simulate.faults.fault_model import Fault, FaultRule
+from lab.simulate.raw_world import Row
 
 SLACK = timedelta(minutes=1)
 LATE_BY = timedelta(minutes=30)
 LAST_DAY = timedelta(hours=24)
 
 
-def stale(rule: RuleFacts, max_ages: Mapping[str, float]) -> Fault:
+def stale(rule: FaultRule, max_ages: Mapping[str, float]) -> Fault:
     """Nothing new arrives in one log while the others go on.
 
     Args:
@@ -49,7 +49,7 @@ def stale(rule: RuleFacts, max_ages: Mapping[str, float]) -> Fault:
     return Fault(rule.id, text, tuple(others), change)
 
 
-def late(rule: RuleFacts) -> Fault:
+def late(rule: FaultRule) -> Fault:
     """As few changes as needed arrive half an hour late: the 95th percentile breaks the promise."""
     table = schema.table_of_dataset(rule.dataset)
 
@@ -74,7 +74,7 @@ def late(rule: RuleFacts) -> Fault:
     return Fault(rule.id, f"one change in twenty arrives {LATE_BY} late", (table,), change)
 
 
-def too_few(rule: RuleFacts) -> Fault | None:
+def too_few(rule: FaultRule) -> Fault | None:
     """Deletes at the source leave fewer rows than the rule wants; None without a lower bound."""
     smallest = rule.arguments.get("min_value")
     if not smallest:
@@ -132,7 +132,7 @@ def _reopen_question(editor: Editor, markets: set[str]) -> None:
             editor.append("mbp.markets", row, operation="u", status="closed")
 
 
-def lost(rule: RuleFacts) -> Fault:
+def lost(rule: FaultRule) -> Fault:
     """One row is in the log and not in the mart."""
     table = schema.table_of_dataset(rule.dataset)
     mart, key = f"marts.{rule.dataset}", schema.KEYS[table]
@@ -145,7 +145,7 @@ def lost(rule: RuleFacts) -> Fault:
     )
 
 
-def contradiction(rule: RuleFacts) -> Fault:
+def contradiction(rule: FaultRule) -> Fault:
     """The same position and key once more, with another content."""
     table = schema.table_of_dataset(rule.dataset)
     alter: dict[str, Callable[[Row], dict[str, Any]]] = {

@@ -1,6 +1,6 @@
 """Data contracts: what the four datasets promise (A106), mean (A87) and must satisfy (A89)."""
 
-from mbp.contracts.load import load_contracts
+from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.model import Column, Contract, Rule
 from mbp.contracts.rules import all_rules
 

@@ -14,7 +14,7 @@ from typing import Any
 from jsonschema import Draft201909Validator
 
 from mbp.core.errors import MbpError
-from mbp.core.reporting import Finding, Rule
+from mbp.core.reporting import CodeMeaning, Finding
 from mbp.core.schema_check import as_json, did_you_mean, violations
 from mbp.core.yaml_io import line_of, plain
 
@@ -45,22 +45,22 @@ OLD_KEYS = {
     "test": "code",
 }
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, CodeMeaning] = {
     rule.code: rule
     for rule in (
-        Rule(
+        CodeMeaning(
             "exception_expired",
             "An exception has expired.",
             "An exception has a last day, so that somebody decides again.",
             "fix the cause and remove the exception, or agree on a new last day",
         ),
-        Rule(
+        CodeMeaning(
             "exception_unused",
             "An exception excepts nothing.",
             "It would hide a later finding.",
             "remove it",
         ),
-        Rule(
+        CodeMeaning(
             "exception_object_unknown",
             "The object of an exception does not exist.",
             "It would apply to a later object of that name.",

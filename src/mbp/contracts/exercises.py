@@ -19,7 +19,7 @@ from mbp.core.yaml_io import line_of, load
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedDecision:
     """A decision that must be made."""
 
     hook: str
@@ -93,7 +93,7 @@ class Exercise:
     what: str
     at: str
     rerun: str
-    expect: tuple[Expected, ...]
+    expect: tuple[ExpectedDecision, ...]
     detect_within_seconds: int | None = None
     sql: tuple[str, ...] = ()
     edit: Mapping[str, str] | None = None
@@ -122,7 +122,7 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
         if not {"sql", "edit", "drop_hook"} & entry.keys():
             what = f"{entry['id']} injects nothing"
             raise MbpError(what, path=path, line=line, cure="give it sql, edit or drop_hook")
-        expect = tuple(Expected(**one) for one in entry["expect"])
+        expect = tuple(ExpectedDecision(**one) for one in entry["expect"])
         for name in [one.hook for one in expect] + entry.get("also", []):
             if name not in policy.hooks:
                 what = f"{entry['id']} names the hook {name!r}, which is not there"

@@ -127,7 +127,7 @@ class Gate:
         return {one.id: one.waivable for one in self.checks}
 
 
-def load_gate(root: Path, name: str, rules: Mapping[str, RuleLike] | None = None) -> Gate:
+def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = None) -> Gate:
     """The definition of a gate.
 
     Args:
@@ -196,7 +196,7 @@ def load_gate(root: Path, name: str, rules: Mapping[str, RuleLike] | None = None
     )
 
 
-class RuleLike(Protocol):
+class GateRuleLike(Protocol):
     """What a gate definition must know of a rule: the keys of `source` that it needs and that it accepts."""
 
     @property
@@ -207,7 +207,7 @@ class RuleLike(Protocol):
 
 def _demand_rule(
     one: CheckDefinition,
-    rules: Mapping[str, RuleLike],
+    rules: Mapping[str, GateRuleLike],
     index: int,
     refuse: Callable[[int, str, str, str], MbpError],
 ) -> None:

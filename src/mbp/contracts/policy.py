@@ -104,7 +104,7 @@ SCHEMA = closed(
 
 
 @dataclass(frozen=True)
-class Family:
+class RuleFamily:
     """A kind of rule: its quality dimension and what it means.
 
     Attributes:
@@ -133,7 +133,7 @@ class Policy:
     max_days_ahead: int
     documentation_percent: float
     monitor: Mapping[str, float]
-    families: Mapping[str, Family]
+    families: Mapping[str, RuleFamily]
     required_families: tuple[str, ...]
     exceptions: tuple[AllowedException, ...]
     owners: Mapping[str, str]
@@ -232,7 +232,7 @@ def policy_of(text: str) -> Policy:
     )
 
 
-def _family(name: str, entry: Mapping[str, str], line: int | None) -> Family:
+def _family(name: str, entry: Mapping[str, str], line: int | None) -> RuleFamily:
     reason = entry.get("nightly_because")
     if (entry["cadence"] == "nightly") != (reason is not None):
         raise MbpError(
@@ -241,10 +241,10 @@ def _family(name: str, entry: Mapping[str, str], line: int | None) -> Family:
             line=line,
             cure="say why a rule is nightly, and only then",
         )
-    return Family(name, entry["dimension"], entry["meaning"].strip(), reason and reason.strip())
+    return RuleFamily(name, entry["dimension"], entry["meaning"].strip(), reason and reason.strip())
 
 
-def _known(family: str, families: Mapping[str, Family], path: str, line: int | None) -> None:
+def _known(family: str, families: Mapping[str, RuleFamily], path: str, line: int | None) -> None:
     if family not in families:
         raise MbpError(
             f"unknown family {family!r}", path=path, line=line, cure=did_you_mean(family, families)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.contracts.model import Contract, Rule, Severity
 from mbp.contracts.policy import Policy
-from mbp.contracts.reading import PLAIN_NAME, Place, extras
+from mbp.contracts.reading import PLAIN_NAME, ReadingPlace, extras
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import did_you_mean
 from mbp.core.sql_guard import demand_expression
@@ -35,7 +35,7 @@ Test = tuple[str, dict[str, Any], bool]
 
 
 def explicit_rules(
-    contract: Contract, table: Mapping[str, Any], place: Place, policy: Policy
+    contract: Contract, table: Mapping[str, Any], place: ReadingPlace, policy: Policy
 ) -> Iterator[Rule]:
     """Rules of the `quality` blocks of the dataset and of its columns, in their order.
 
@@ -46,7 +46,7 @@ def explicit_rules(
     Raises:
         MbpError: an entry that is incomplete, against the policy, or not a test we can run.
     """
-    entries: list[tuple[Mapping[str, Any], Place, str | None]] = []
+    entries: list[tuple[Mapping[str, Any], ReadingPlace, str | None]] = []
     for index, column in enumerate(table["properties"]):
         for number, entry in enumerate(column.get("quality", ())):
             where = place.at("properties", index, "quality", number)
@@ -59,7 +59,7 @@ def explicit_rules(
 
 def _rule(
     entry: Mapping[str, Any],
-    place: Place,
+    place: ReadingPlace,
     column: str | None,
     *,
     dataset: str,
@@ -107,7 +107,10 @@ def _rule(
 
 
 def _family(
-    entry: Mapping[str, Any], more: Mapping[str, tuple[Any, Place]], place: Place, policy: Policy
+    entry: Mapping[str, Any],
+    more: Mapping[str, tuple[Any, ReadingPlace]],
+    place: ReadingPlace,
+    policy: Policy,
 ) -> str:
     family, where = more["family"]
     if family not in policy.families:
@@ -125,7 +128,7 @@ def _family(
     return str(family)
 
 
-def _severity(entry: Mapping[str, Any], place: Place, policy: Policy) -> Severity:
+def _severity(entry: Mapping[str, Any], place: ReadingPlace, policy: Policy) -> Severity:
     severity = str(entry["severity"])
     if severity not in policy.severities:
         raise place.at("severity").refuse(
@@ -138,8 +141,8 @@ def _severity(entry: Mapping[str, Any], place: Place, policy: Policy) -> Severit
 def _expires(
     rule_id: str,
     severity: Severity,
-    more: Mapping[str, tuple[Any, Place]],
-    place: Place,
+    more: Mapping[str, tuple[Any, ReadingPlace]],
+    place: ReadingPlace,
     *,
     policy: Policy,
 ) -> date | None:
@@ -160,7 +163,10 @@ def _expires(
 
 
 def _columns(
-    rule_id: str, more: Mapping[str, tuple[Any, Place]], column: str | None, place: Place
+    rule_id: str,
+    more: Mapping[str, tuple[Any, ReadingPlace]],
+    column: str | None,
+    place: ReadingPlace,
 ) -> tuple[str, ...]:
     if "columns" not in more:
         if column is None:
@@ -201,7 +207,7 @@ def _exists(
         raise MbpError(f"unknown column {column!r} of {dataset}", path=path, line=line, cure=cure)
 
 
-def _test(entry: Mapping[str, Any], column: str | None, place: Place) -> Test:
+def _test(entry: Mapping[str, Any], column: str | None, place: ReadingPlace) -> Test:
     """(test, arguments, whether it is a singular test)."""
     if entry["type"] == "library":
         return _library_test(entry, column, place)
@@ -231,7 +237,7 @@ def _test(entry: Mapping[str, Any], column: str | None, place: Place) -> Test:
     return name, dict(arguments), singular is not None
 
 
-def _demand_arguments(value: Any, place: Place, key: str = "") -> None:
+def _demand_arguments(value: Any, place: ReadingPlace, key: str = "") -> None:
     """What a test puts into its SQL as it stands is an expression; what it quotes may be any text."""
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -243,7 +249,7 @@ def _demand_arguments(value: Any, place: Place, key: str = "") -> None:
         demand_expression(value, path=place.path, line=place.line)
 
 
-def _library_test(entry: Mapping[str, Any], column: str | None, place: Place) -> Test:
+def _library_test(entry: Mapping[str, Any], column: str | None, place: ReadingPlace) -> Test:
     operators = {key: entry[key] for key in entry if key in OPERATORS}
     if entry.get("metric") == "invalidValues":
         values = entry.get("arguments", {}).get("validValues")

@@ -56,15 +56,15 @@ _UNITS = {
 SECONDS = {name: seconds for seconds, names in _UNITS.items() for name in names}
 
 
-class Place:
+class ReadingPlace:
     """Where the reader stands in a document, to say it when something is wrong."""
 
     def __init__(self, document: Any, path: str, *steps: str | int) -> None:
         self.document, self.path, self.steps = document, path, steps
 
-    def at(self, *steps: str | int) -> Place:
+    def at(self, *steps: str | int) -> ReadingPlace:
         """The place further in."""
-        return Place(self.document, self.path, *self.steps, *steps)
+        return ReadingPlace(self.document, self.path, *self.steps, *steps)
 
     @property
     def line(self) -> int | None:
@@ -76,7 +76,7 @@ class Place:
         return MbpError(what, path=self.path, line=self.line, cure=cure)
 
 
-def contract_of(value: Mapping[str, Any], place: Place, policy: Policy) -> Contract:
+def contract_of(value: Mapping[str, Any], place: ReadingPlace, policy: Policy) -> Contract:
     """The contract in `value`, which follows the ODCS schema; `rules` is still empty.
 
     Raises:
@@ -124,14 +124,14 @@ def contract_of(value: Mapping[str, Any], place: Place, policy: Policy) -> Contr
 
 
 def extras(
-    entry: Mapping[str, Any], place: Place, known: Iterable[str]
-) -> dict[str, tuple[Any, Place]]:
+    entry: Mapping[str, Any], place: ReadingPlace, known: Iterable[str]
+) -> dict[str, tuple[Any, ReadingPlace]]:
     """The customProperties of `entry` as name -> (value, place).
 
     Raises:
         MbpError: an unknown or a repeated name.
     """
-    found: dict[str, tuple[Any, Place]] = {}
+    found: dict[str, tuple[Any, ReadingPlace]] = {}
     for index, item in enumerate(entry.get("customProperties", ())):
         inside = place.at("customProperties", index)
         name = item["property"]
@@ -143,7 +143,7 @@ def extras(
     return found
 
 
-def _dataset(table: Mapping[str, Any], place: Place) -> str:
+def _dataset(table: Mapping[str, Any], place: ReadingPlace) -> str:
     dataset = str(table["name"])
     if not PLAIN_NAME.fullmatch(dataset):
         raise place.at("name").refuse(f"expected a lower-case name, found {dataset!r}")
@@ -157,7 +157,7 @@ def _dataset(table: Mapping[str, Any], place: Place) -> str:
     return dataset
 
 
-def _columns(table: Mapping[str, Any], place: Place) -> tuple[Column, ...]:
+def _columns(table: Mapping[str, Any], place: ReadingPlace) -> tuple[Column, ...]:
     if not table.get("properties"):
         raise place.refuse("the dataset has no columns", "describe them under 'properties'")
     columns = tuple(
@@ -173,7 +173,7 @@ def _columns(table: Mapping[str, Any], place: Place) -> tuple[Column, ...]:
     return columns
 
 
-def _column(entry: Mapping[str, Any], place: Place) -> Column:
+def _column(entry: Mapping[str, Any], place: ReadingPlace) -> Column:
     name = str(entry["name"])
     if not PLAIN_NAME.fullmatch(name):
         raise place.at("name").refuse(f"expected a lower-case name, found {name!r}")
@@ -215,7 +215,10 @@ def _column(entry: Mapping[str, Any], place: Place) -> Column:
 
 
 def _physical_types(
-    column: str, physical_type: str, more: Mapping[str, tuple[Any, Place]], place: Place
+    column: str,
+    physical_type: str,
+    more: Mapping[str, tuple[Any, ReadingPlace]],
+    place: ReadingPlace,
 ) -> dict[str, str]:
     """Those of the one table; a contract states them only for a type that is not in it."""
     types, where = more.get("physicalTypes", (engine_types(physical_type), place))
@@ -235,7 +238,7 @@ def _physical_types(
     return {engine: types[engine] for engine in ENGINES}
 
 
-def _reasons(more: Mapping[str, tuple[Any, Place]]) -> dict[str, str]:
+def _reasons(more: Mapping[str, tuple[Any, ReadingPlace]]) -> dict[str, str]:
     reasons, where = more.get("ruleReasons", ({}, None))
     if where is None:
         return {}
@@ -252,7 +255,7 @@ def _reasons(more: Mapping[str, tuple[Any, Place]]) -> dict[str, str]:
     return {family: reason.strip() for family, reason in reasons.items()}
 
 
-def _reference(entry: Mapping[str, Any], place: Place) -> Reference | None:
+def _reference(entry: Mapping[str, Any], place: ReadingPlace) -> Reference | None:
     relationships = entry.get("relationships", ())
     if not relationships:
         return None
@@ -268,7 +271,7 @@ def _reference(entry: Mapping[str, Any], place: Place) -> Reference | None:
     return Reference(dataset, column, inside.line)
 
 
-def _service_level(entry: Mapping[str, Any], place: Place, dataset: str) -> ServiceLevel:
+def _service_level(entry: Mapping[str, Any], place: ReadingPlace, dataset: str) -> ServiceLevel:
     kind = str(entry["property"])
     if kind not in SERVICE_LEVELS:
         raise place.refuse(f"unknown service level {kind!r}", did_you_mean(kind, SERVICE_LEVELS))
@@ -301,7 +304,7 @@ def _service_level(entry: Mapping[str, Any], place: Place, dataset: str) -> Serv
     )
 
 
-def _text(value: Mapping[str, Any], key: str, place: Place, *, of: str | None = None) -> str:
+def _text(value: Mapping[str, Any], key: str, place: ReadingPlace, *, of: str | None = None) -> str:
     found = value.get(key)
     subject = f"{of}: " if of else ""
     if not isinstance(found, str) or not found.strip():
@@ -313,7 +316,7 @@ def _optional(value: Any) -> str | None:
     return " ".join(str(value).split()) if value else None
 
 
-def _no_twins(names: list[str], place: Place, kind: str) -> None:
+def _no_twins(names: list[str], place: ReadingPlace, kind: str) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise place.at(index).refuse(f"{kind} {name!r} stands twice", "keep one of the two")

@@ -19,7 +19,7 @@ import jsonschema_rs
 from jsonschema import Draft201909Validator
 
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import Violation, as_json, line_at, place_text, violations_in
+from mbp.core.schema_check import SchemaViolation, as_json, line_at, place_text, violations_in
 from mbp.core.yaml_io import plain
 
 # Series of the standard -> the schema that all of its versions are valid against.
@@ -97,7 +97,7 @@ def check_odcs(document: Any, path: str, *, house: bool = False) -> Any:
     return value
 
 
-def odcs_violations(document: Any, value: Any, *, house: bool = False) -> list[Violation]:
+def odcs_violations(document: Any, value: Any, *, house: bool = False) -> list[SchemaViolation]:
     """Everything in which a document does not follow the standard of its `apiVersion`.
 
     Args:
@@ -117,7 +117,7 @@ def odcs_violations(document: Any, value: Any, *, house: bool = False) -> list[V
     if not found:
         where = line_at(document, ())
         what = "the document does not follow the standard, in a way that no message tells"
-        return [Violation("wrong value", where, what, "compare it with the standard", ())]
+        return [SchemaViolation("wrong value", where, what, "compare it with the standard", ())]
     unique = {(one.kind, one.line, one.what): one for one in found}
     return sorted(
         unique.values(), key=lambda one: (one.kind != "unknown key", one.line or 0, one.what)
@@ -136,7 +136,7 @@ def is_version(said: Any) -> bool:
     return isinstance(said, str) and bool(VERSION.fullmatch(said))
 
 
-def _refused(document: Any, value: Any) -> Iterator[Violation]:
+def _refused(document: Any, value: Any) -> Iterator[SchemaViolation]:
     """What no schema is asked about: versions that are not read, and numbers that are none."""
     said = value.get("apiVersion") if isinstance(value, dict) else None
     if isinstance(said, str):
@@ -144,16 +144,18 @@ def _refused(document: Any, value: Any) -> Iterator[Violation]:
         if OLD.fullmatch(said):
             what = f"apiVersion {said}: ODCS before 3.0 is not read"
             cure = "migrate the contract to ODCS 3.1.0"
-            yield Violation("wrong value", line, what, cure, ("apiVersion",))
+            yield SchemaViolation("wrong value", line, what, cure, ("apiVersion",))
         elif (match := VERSION.fullmatch(said)) and match[1] not in SCHEMAS:
             what = f"apiVersion {said}: expected ODCS 3.0, 3.1 or 3.2"
-            yield Violation(
+            yield SchemaViolation(
                 "wrong value", line, what, "name a version that is read", ("apiVersion",)
             )
     for place in _endless(value, ()):
         line = line_at(document, place)
         what = f"{place_text(place)}: expected a finite number, found .inf or .nan"
-        yield Violation("wrong value", line, what, "write a number, or leave the key out", place)
+        yield SchemaViolation(
+            "wrong value", line, what, "write a number, or leave the key out", place
+        )
 
 
 def _endless(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
@@ -170,7 +172,7 @@ def _endless(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | i
             yield from _endless(item, (*place, key))
 
 
-def _parts(document: Any, value: Any, judges: Standard) -> Iterator[Violation]:
+def _parts(document: Any, value: Any, judges: Standard) -> Iterator[SchemaViolation]:
     """The document with its columns left out, then each column without those inside it."""
     wrong = 0
     for place, part, judge in _elements(value, judges):

@@ -20,7 +20,7 @@ Kind = Literal["unknown key", "missing key", "wrong value"]
 
 
 @dataclass(frozen=True)
-class Violation:
+class SchemaViolation:
     """One place where a document does not follow its schema."""
 
     kind: Kind
@@ -48,7 +48,7 @@ def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
     return as_json(plain(document))
 
 
-def violations(document: Any, validator: Draft201909Validator) -> list[Violation]:
+def violations(document: Any, validator: Draft201909Validator) -> list[SchemaViolation]:
     """Everything in `document` that does not follow the schema, unknown keys first, then by line.
 
     A mistyped key is also a missing one, and the typing error is what the reader has to see.
@@ -84,7 +84,7 @@ def as_json(value: Any) -> Any:
 
 def violations_in(
     document: Any, value: Any, validator: Draft201909Validator, place: tuple[str | int, ...]
-) -> Iterator[Violation]:
+) -> Iterator[SchemaViolation]:
     """Violations of one part of a document.
 
     Args:
@@ -100,7 +100,7 @@ def _violations(
     value: Any,
     validator: Draft201909Validator,
     start: tuple[str | int, ...] = (),
-) -> Iterator[Violation]:
+) -> Iterator[SchemaViolation]:
     for error in validator.iter_errors(value):
         error.relative_path.extendleft(reversed(start))
         for leaf in _leaves(error):
@@ -109,7 +109,7 @@ def _violations(
                 known = _property_names(leaf.schema, validator)
                 for key in sorted(leaf.instance.keys() - known):
                     where = f" in {place_text(place)}" if place else ""
-                    yield Violation(
+                    yield SchemaViolation(
                         "unknown key",
                         line_at(document, [*place, key]),
                         f"unknown key {key!r}{where}",
@@ -119,7 +119,7 @@ def _violations(
             else:
                 kind: Kind = "missing key" if leaf.validator == "required" else "wrong value"
                 line = line_at(document, place)
-                yield Violation(kind, line, _sentence(leaf, list(place)), None, place)
+                yield SchemaViolation(kind, line, _sentence(leaf, list(place)), None, place)
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:

@@ -31,7 +31,7 @@ _OTHER = re.compile(
 )
 
 
-class Place:
+class NodeLines:
     """Lines of a mapping or a list and of what is in it, counted from zero, as ruamel keeps them."""
 
     __slots__ = ("data", "line")
@@ -45,14 +45,14 @@ class PlacedDict(dict[Any, Any]):
     """A mapping with its lines."""
 
     __slots__ = ("lc",)
-    lc: Place
+    lc: NodeLines
 
 
 class PlacedList(list[Any]):
     """A list with its lines."""
 
     __slots__ = ("lc",)
-    lc: Place
+    lc: NodeLines
 
 
 class NotPlainError(Exception):
@@ -126,7 +126,7 @@ def _value(node: Any, depth: int) -> Any:
         raise NotPlainError
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node)
-    place = Place(node.start_mark.line)
+    place = NodeLines(node.start_mark.line)
     if isinstance(node, yaml.SequenceNode):
         values = PlacedList()
         for index, item in enumerate(node.value):

@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, create_statement, raw_tables
-from mbp.runs.control import WAREHOUSE as IDENTITY
-from mbp.runs.control import statements as identity_statements
+from mbp.runs.run_control import WAREHOUSE as IDENTITY
+from mbp.runs.run_control import statements as identity_statements
 from mbp.warehouse.connection import Warehouse
 
 RAW_SCHEMAS = ("raw_mbp", "raw_ops")

@@ -19,16 +19,15 @@ from mbp.core.paths import shown
 from mbp.core.reporting.progress import progress
 from mbp.ingest.loading import SourceFacts
 from mbp.ingest.loading.source_facts import source_facts
-from mbp.operate.degrade.snapshot import take
+from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import as_of
 from mbp.operate.project import check_rendered, contracts_of, coverage_of
 from mbp.operate.summary import BuildSummary, Coverage, as_json, count_by_pack
-from mbp.quality.findings import collect
 from mbp.quality.measurable import not_measurable
+from mbp.quality.rule_findings import collect
 from mbp.runs import envelope
 from mbp.runs.artifacts import claim_of_run, read_artifact
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections
-from mbp.runs.control import read_control, warehouse_id
 from mbp.runs.data import data_state
 from mbp.runs.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
 from mbp.runs.preflight import (
@@ -38,6 +37,7 @@ from mbp.runs.preflight import (
     raw_origin,
     refuse_sample_over_loaded,
 )
+from mbp.runs.run_control import read_control, warehouse_id
 from mbp.warehouse import connect
 
 if TYPE_CHECKING:

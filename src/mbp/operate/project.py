@@ -8,7 +8,7 @@ from mbp.contracts import Contract, load_contracts
 from mbp.contracts.rendering.render import CURE, stale_files
 from mbp.core.errors import MbpError
 from mbp.operate.summary import Coverage
-from mbp.quality.coverage.run import measure_project
+from mbp.quality.coverage.documentation_coverage import measure_project
 
 
 def check_rendered(root: Path) -> None:

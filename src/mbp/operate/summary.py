@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mbp.core.verdict import Verdict, spelled
-from mbp.quality.findings import Finding
-from mbp.quality.report import listed
+from mbp.quality.failure_report import listed
+from mbp.quality.rule_findings import Finding
 
 PACKS = ("A106", "A87", "A89", "other")
 COLUMNS = ("pass", "warn", "fail", "not_run", "not_measured")

@@ -32,7 +32,7 @@ _UNIQUE = (
 
 
 @dataclass(frozen=True)
-class Violation:
+class ConstraintViolation:
     """A constraint that stopped a build: `kind` is not_null or unique."""
 
     kind: str
@@ -43,13 +43,13 @@ class Violation:
         return f"{dataset}_{self.column}_{self.kind}"
 
 
-def constraint_violation(message: str) -> Violation | None:
+def constraint_violation(message: str) -> ConstraintViolation | None:
     """The constraint named in an engine's error, None when the error is something else."""
     for kind, patterns in (("not_null", _NOT_NULL), ("unique", _UNIQUE)):
         for pattern in patterns:
             found = pattern.search(message)
             if found:
-                return Violation(kind=kind, column=found["column"])
+                return ConstraintViolation(kind=kind, column=found["column"])
     return None
 
 

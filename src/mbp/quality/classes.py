@@ -16,8 +16,8 @@ from typing import Any
 from sqlglot import exp
 
 from mbp.contracts.model import OPEN_CLASSES, Contract
-from mbp.quality.lineage import follow
-from mbp.quality.relations import Relation, Trust
+from mbp.quality.column_lineage import follow
+from mbp.quality.known_columns import KnownColumns, Trust
 
 # catalog, schema and name, as the engine folds them.
 Key = tuple[str, str, str]
@@ -55,11 +55,11 @@ class Classes:
             if key is not None:
                 self._entries.setdefault(key, []).append(entry)
         self._closed_names = classified_names(contracts, manifest)
-        self._relations: dict[Key, Relation | None] = {}
+        self._relations: dict[Key, KnownColumns | None] = {}
         # Of a model that reads itself, while it is followed.
         self._trial: dict[Key, dict[str, Trust]] = {}
 
-    def follow(self, sql: str) -> Relation:
+    def follow(self, sql: str) -> KnownColumns:
         """The columns of a query over the project's tables, with their trust."""
         return follow(sql, self._dialect, self._table)
 
@@ -81,7 +81,7 @@ class Classes:
         exact = self._dialect == "postgres" and part.args.get("quoted")
         return part.name if exact else part.name.lower()
 
-    def _table(self, table: exp.Table) -> Relation | None:
+    def _table(self, table: exp.Table) -> KnownColumns | None:
         key = self._key(table)
         if key not in self._entries:
             # The catalog is always the warehouse's own; a schema must be named.
@@ -95,7 +95,7 @@ class Classes:
             self._relations[key] = self._relation(key, self._trusts(key))
         return self._relations[key]
 
-    def _relation(self, key: Key, trusts: Mapping[str, Trust]) -> Relation | None:
+    def _relation(self, key: Key, trusts: Mapping[str, Trust]) -> KnownColumns | None:
         """The columns that are in the warehouse, with what is known of them."""
         catalog, schema, name = key
         relation = exp.table_(name, schema, catalog or None, quoted=True)
@@ -103,7 +103,7 @@ class Classes:
         if columns is None:
             return None
         names = [column.lower() for column in columns]
-        return Relation(tuple((name, trusts.get(name, Trust.UNKNOWN)) for name in names))
+        return KnownColumns(tuple((name, trusts.get(name, Trust.UNKNOWN)) for name in names))
 
     def _trusts(self, key: Key) -> dict[str, Trust]:
         entries = self._entries[key]
@@ -190,6 +190,6 @@ def _trust(is_open: bool) -> Trust:
     return Trust.OPEN if is_open else Trust.CLASSIFIED
 
 
-def _distinct(relation: Relation) -> bool:
+def _distinct(relation: KnownColumns) -> bool:
     names = [name for name, _ in relation.columns]
     return all(names) and len(set(names)) == len(names)

@@ -12,13 +12,13 @@ from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.classes import Classes
-from mbp.quality.findings import Finding, collect
 from mbp.quality.measurable import not_measurable
-from mbp.quality.samples import Sample, columns_of, sample_query, take_sample
+from mbp.quality.rule_findings import Finding, collect
+from mbp.quality.samples import FailingRows, columns_of, sample_query, take_sample
 from mbp.runs.artifacts import claim_of_run, read_artifact
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections, whole_text
-from mbp.runs.control import read_control
 from mbp.runs.dbt_process import target_name, target_path
+from mbp.runs.run_control import read_control
 from mbp.warehouse import connect
 
 
@@ -33,7 +33,7 @@ class Failures:
         partial: why they speak of a part of the project alone; empty when they speak of all.
     """
 
-    findings: Sequence[tuple[Finding, Sample]]
+    findings: Sequence[tuple[Finding, FailingRows]]
     passed: int
     notes: Sequence[str]
     partial: Sequence[str] = ()
@@ -150,7 +150,7 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
     }
     told = [finding for finding in run.findings if not finding.holds]
     queries = {finding.rule_id: sample_query(finding, run.manifest, compiled) for finding in told}
-    samples: dict[str, Sample] = {}
+    samples: dict[str, FailingRows] = {}
     if limit > 0 and any(queries.values()):
         with connect(root, target, read_only=True) as warehouse:
             classes = Classes(
@@ -168,7 +168,7 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
                     classes=classes,
                 )
     return Failures(
-        findings=[(finding, samples.get(finding.rule_id, Sample())) for finding in told],
+        findings=[(finding, samples.get(finding.rule_id, FailingRows())) for finding in told],
         passed=len(run.findings) - len(told),
         notes=run.notes,
         partial=run.partial,

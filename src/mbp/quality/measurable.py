@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from mbp.ingest.loading.facts import SourceFacts
+from mbp.ingest.loading.loaded_facts import SourceFacts
 
 
 class ReadingRule(Protocol):

@@ -14,10 +14,10 @@ from mbp.core.errors import MbpError
 from mbp.core.sql_guard import demand_query
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
-from mbp.quality.findings import Finding
+from mbp.quality.known_columns import Trust, trust_of
 from mbp.quality.masking import masked_rows
-from mbp.quality.relations import Trust, trust_of
-from mbp.warehouse.sql_guard import demand_read_only
+from mbp.quality.rule_findings import Finding
+from mbp.warehouse.called_functions import demand_read_only
 
 CURE = "a test may only read; run `mbp build` again"
 
@@ -29,7 +29,7 @@ VALUE_COLUMNS = {
 }
 
 
-class Reader(Protocol):
+class QueryReader(Protocol):
     """The reading part of mbp.warehouse.Warehouse."""
 
     def query(
@@ -38,7 +38,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True)
-class Sample:
+class FailingRows:
     """Some failing rows of one finding.
 
     Attributes:
@@ -68,7 +68,7 @@ def sample_query(
     """The query behind a finding, None when it has none (skipped, in error, a unit test).
 
     Args:
-        finding: a verdict of `mbp.quality.findings.collect`.
+        finding: a verdict of `mbp.quality.rule_findings.collect`.
         manifest: dbt's manifest.json.
         compiled: unique id -> SQL as the run executed it.
     """
@@ -133,7 +133,7 @@ def check_read_only(sql: str, dialect: str) -> None:
     demand_query(sql, dialect, cure=CURE)
 
 
-def columns_of(reader: Reader) -> ColumnsOf:
+def columns_of(reader: QueryReader) -> ColumnsOf:
     """Asks the warehouse which columns a relation has, once for each."""
 
     @cache
@@ -148,15 +148,15 @@ def columns_of(reader: Reader) -> ColumnsOf:
 
 def take_sample(
     query: SampleQuery | None,
-    reader: Reader,
+    reader: QueryReader,
     *,
     dialect: str,
     limit: int,
     classes: Classes,
-) -> Sample:
+) -> FailingRows:
     """Up to `limit` of the rows, masked; a query that fails now becomes a note."""
     if query is None:
-        return Sample(note="no rows to show")
+        return FailingRows(note="no rows to show")
     try:
         for sql in filter(None, (query.rows, query.count)):
             check_read_only(sql, dialect)
@@ -166,14 +166,14 @@ def take_sample(
         columns, rows = reader.query(f"{query.rows}\nlimit {limit}")
         counted = reader.query(query.count)[1][0][0] if query.count else None
     except MbpError as error:
-        return Sample(note=f"rows cannot be shown: {error.what}")
+        return FailingRows(note=f"rows cannot be shown: {error.what}")
     except (duckdb.Error, psycopg2.Error) as error:
-        return Sample(note=f"rows cannot be shown: {safe_message(str(error))}")
+        return FailingRows(note=f"rows cannot be shown: {safe_message(str(error))}")
     trusts = trust_of(classes.follow(query.rows), columns)
     hidden = frozenset(
         name for name, trust in zip(columns, trusts, strict=True) if trust is not Trust.OPEN
     )
-    return Sample(
+    return FailingRows(
         rows=tuple(masked_rows(columns, rows, hidden)),
         hidden=tuple(name for name in columns if name in hidden),
         failing_rows=counted,

@@ -13,7 +13,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.runs.claims import UNSAID, Claim, Objection, Way
 from mbp.runs.contents import changed_files
-from mbp.runs.control import NODE_KINDS
+from mbp.runs.run_control import NODE_KINDS
 from mbp.runs.whole import covered_nodes, exception_flaws, settings_flaws
 
 NAMED = 3

@@ -9,7 +9,7 @@ from enum import Enum, StrEnum
 from typing import Literal
 
 from mbp.core import moments
-from mbp.runs.control import WRITES_NOTHING, Control
+from mbp.runs.run_control import WRITES_NOTHING, RunControl
 
 COMMIT_DIGITS = 12
 
@@ -57,7 +57,7 @@ class Nodes:
     Attributes:
         covered: how many of the demanded nodes have a result.
         demanded: how many the project has, less what policy excludes by name and what the source cannot show.
-        digest: of the ids of all results, as `mbp.runs.control.nodes_digest` makes it.
+        digest: of the ids of all results, as `mbp.runs.run_control.nodes_digest` makes it.
         detail: what was left out, for people.
     """
 
@@ -112,7 +112,7 @@ class Asked:
     now: datetime
     target: str
     source: Said = UNSAID
-    control: Control | None = None
+    control: RunControl | None = None
     data: Said = UNSAID
     needs_data: bool = False
     max_age: timedelta | None = None

@@ -22,14 +22,14 @@ DERIVED = (Verdict.PASS, Verdict.FAIL, Verdict.NOT_MEASURED)
 
 
 @dataclass(frozen=True)
-class Derived:
+class DerivedVerdict:
     """A verdict, and why it is no pass; empty when it is one."""
 
     verdict: Verdict
     reason: str = ""
 
 
-def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) -> Derived:
+def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) -> DerivedVerdict:
     """The verdict of the measurement `name` by its content.
 
     Args:
@@ -37,18 +37,18 @@ def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) ->
     """
     function = _derivation_of(name)
     if function is None:
-        return Derived(
+        return DerivedVerdict(
             Verdict.NOT_MEASURED, f"unknown measurement {name!r}: no rule derives its verdict"
         )
     try:
         problems = function(content, read_file)
     except UnmeasuredError as error:
-        return Derived(Verdict.NOT_MEASURED, str(error))
+        return DerivedVerdict(Verdict.NOT_MEASURED, str(error))
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        return Derived(
+        return DerivedVerdict(
             Verdict.NOT_MEASURED, f"its content is incomplete ({type(error).__name__}: {error})"
         )
-    return Derived(Verdict.FAIL, problems[0]) if problems else Derived(Verdict.PASS)
+    return DerivedVerdict(Verdict.FAIL, problems[0]) if problems else DerivedVerdict(Verdict.PASS)
 
 
 def contradiction(document: Mapping[str, Any], read_file: ReadFile) -> str | None:

@@ -17,7 +17,7 @@ from mbp.runs.claims import Claim, Nodes
 from mbp.runs.dbt_process import target_path
 from mbp.runs.derivation import ReadFile
 from mbp.runs.derive import DERIVED, contradiction, derive
-from mbp.runs.source import Source, source_of
+from mbp.runs.working_copy import WorkingCopy, source_of
 
 VERSION = 3
 KEYS = {
@@ -54,7 +54,7 @@ class Begun:
 
     root: Path
     at: datetime
-    source: Source | None
+    source: WorkingCopy | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Evidence:
     Attributes:
         path: relative to the project.
         began_at, ended_at: in UTC.
-        commit, clean, source: of `mbp.runs.source`, before it began; None outside of a git repository.
+        commit, clean, source: of `mbp.runs.working_copy`, before it began; None outside of a git repository.
         source_after: digest of the source after it ended.
         target: the dbt target that was measured; None when no warehouse was.
         warehouse: the id that is written in that warehouse.
@@ -255,7 +255,7 @@ def _nodes(found: Any) -> Nodes | None:
     return Nodes(**found)
 
 
-def _source(root: Path) -> Source | None:
+def _source(root: Path) -> WorkingCopy | None:
     try:
         return source_of(root)
     except MbpError:

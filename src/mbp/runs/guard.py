@@ -24,7 +24,7 @@ from mbp.warehouse.profile import read_target
 
 # dbt commands that replace relations; the others only read them.
 WRITING = ("build", "run", "seed", "snapshot", "clone", "retry")
-# The number has no meaning. Session level: of the whole run, where those of mbp.operate.degrade.engine are of a
+# The number has no meaning. Session level: of the whole run, where those of mbp.operate.degrade.reader_views are of a
 # transaction.
 BUILD_LOCK = 4106113
 CANCEL_SECONDS = 10.0

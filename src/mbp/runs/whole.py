@@ -9,8 +9,8 @@ from typing import Any
 
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.runs.claims import Nodes, Objection, Way
-from mbp.runs.control import NODE_KINDS, nodes_digest
 from mbp.runs.preflight import SAMPLE, raw_origin
+from mbp.runs.run_control import NODE_KINDS, nodes_digest
 
 # Arguments of dbt that leave nodes out, whether an option or a variable (DBT_RESOURCE_TYPES and the like) gave them.
 SELECTING = ("select", "exclude", "selector", "resource_types", "exclude_resource_types")

@@ -40,7 +40,7 @@ FORMS: dict[type, Callable[[Any], str]] = {
 
 
 @dataclass(frozen=True)
-class Relation:
+class CanonicalRelation:
     """A relation in canonical form: (column, type) in order, and rows by their key's text."""
 
     name: str
@@ -79,7 +79,7 @@ def canonical_type(data_type: str, precision: int | None, scale: int | None) -> 
     return TYPE_NAMES.get(base, name)
 
 
-def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Relation:
+def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> CanonicalRelation:
     """Reads `schema.table` in canonical form.
 
     Raises:
@@ -110,10 +110,10 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Rela
                 cure="see `mbp quality failures`",
             )
         rows[values[position]] = values
-    return Relation(f"{schema}.{table} on {warehouse.engine}", columns, rows)
+    return CanonicalRelation(f"{schema}.{table} on {warehouse.engine}", columns, rows)
 
 
-def compare(left: Relation, right: Relation, limit: int = 20) -> list[str]:
+def compare(left: CanonicalRelation, right: CanonicalRelation, limit: int = 20) -> list[str]:
     """Every difference in words, columns first; empty when the two are the same.
 
     Args:
@@ -139,7 +139,7 @@ def compare(left: Relation, right: Relation, limit: int = 20) -> list[str]:
     return differences
 
 
-def _column_differences(left: Relation, right: Relation) -> list[str]:
+def _column_differences(left: CanonicalRelation, right: CanonicalRelation) -> list[str]:
     ours: Sequence[str] = [f"{name} {kind}" for name, kind in left.columns]
     theirs: Sequence[str] = [f"{name} {kind}" for name, kind in right.columns]
     only_left = [column for column in ours if column not in theirs]

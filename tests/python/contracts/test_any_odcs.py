@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mbp.cli import main as cli
-from mbp.contracts.registry.documents import from_file
+from mbp.contracts.registry.odcs_documents import from_file
 from mbp.contracts.rendering.yaml_text import scalar
 from mbp.contracts.standards import check_odcs
 from mbp.core import yaml_io, yaml_lines

@@ -10,8 +10,8 @@ import pytest
 from contracts_project import ABUSE_EVENTS, MARKETS, QUOTES, RESOLUTIONS, SOON, Project
 
 from mbp.contracts import load_contracts
+from mbp.contracts.contract_status import matrix
 from mbp.contracts.policy import POLICY
-from mbp.contracts.status import matrix
 from mbp.core.errors import MbpError
 
 

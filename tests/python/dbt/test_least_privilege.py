@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from mbp.ingest.initialise import initialise
-from mbp.operate.degrade.snapshot import take
+from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import degrade
 from mbp.quality.masking import mask
 from mbp.runs.dbt_process import run_dbt

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 from jinja2 import Environment
 
-from mbp.operate.degrade import engine
+from mbp.operate.degrade import reader_views
 from mbp.warehouse.connection import PostgresWarehouse
 from mbp.warehouse.server import PostgresServer
 
@@ -358,13 +358,13 @@ def test_three_readers_swaps_and_switches_do_not_kill_each_other(
             for schema in itertools.islice(itertools.cycle(("kept", "marts")), SWITCHES):
 
                 def once(schema: str = schema) -> None:
-                    engine.hold_views(warehouse, ("one", "two"))
+                    reader_views.hold_views(warehouse, ("one", "two"))
                     for name in ("one", "two"):
                         warehouse.execute(
                             f"create or replace view published.{name} as select id, name from {schema}.{name}"
                         )
 
-                guarded(lambda once=once: engine.patiently(warehouse, once))
+                guarded(lambda once=once: reader_views.patiently(warehouse, once))
 
     def swap() -> None:
         for name in itertools.islice(itertools.cycle(("one", "two")), SWAPS):

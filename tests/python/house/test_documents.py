@@ -14,7 +14,7 @@ from mbp.release.documents.command_lines import (
     mentions,
     objection_to_mention,
 )
-from mbp.release.documents.reading import linked_files, read_body
+from mbp.release.documents.markdown_body import linked_files, read_body
 from tests.python.sources import python_files
 
 MACHINE_TRACES = re.compile(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tests.python.sources import python_files
 
-# Told by others, who know the cure: why a change is no change (its letter is tried again by `mbp cdc replay`), why a
-# check has no measurement (the gate names the command of the check), and what a pack would give away.
-TOLD_BY_OTHERS = {"RefusedError", "NotMeasuredError", "NoEvidenceError"}
+# Their caller knows the cure: why a check has no measurement (the gate names the command of the check),
+# and what a pack would give away.
+TOLD_BY_OTHERS = {"NotMeasuredError", "NoEvidenceError"}
 
 
 def kinds(trees: dict[Path, ast.Module]) -> set[str]:

@@ -12,7 +12,9 @@ from tests.python.sources import python_files
 
 # Writing CSV for a person: the one module that neutralises formulas writes it. Seeds and the sample are read by dbt.
 # Read by the privacy scan in memory, or by nobody: lines of its corpus.
-CSV_FOR_DETECTORS = frozenset({"mbp/quality/privacy/parts.py", "lab/corpora/outside/forms.py"})
+CSV_FOR_DETECTORS = frozenset(
+    {"mbp/quality/privacy/scanned_parts.py", "lab/corpora/outside/line_forms.py"}
+)
 CSV_FOR_PEOPLE = "mbp/core/reporting/spreadsheet.py"
 CSV_FOR_DBT = frozenset({"mbp/contracts/rendering/reference.py", "lab/simulate/writers.py"})
 STREAMS = frozenset({"stdout", "stderr"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.release.documents.reading import read_body
+from mbp.release.documents.markdown_body import read_body
 
 ENGLISH, PORTUGUESE = "README.md", "README.pt-BR.md"
 CODE = re.compile(r"`([^`\n]+)`")

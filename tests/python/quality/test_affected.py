@@ -16,7 +16,7 @@ from lab.proof.affected import affected_rules
 from mbp.cli import main as cli
 from mbp.contracts.model import Rule
 from mbp.core.errors import MbpError
-from mbp.quality.compiled import CompiledModel, CompiledProject, CompiledTest, RawRelation
+from mbp.quality.compiled_project import CompiledModel, CompiledProject, CompiledTest, RawRelation
 from mbp.runs.preflight import install_packages
 from tests.python.release.ci.sandbox import PARTS, Sandbox, make_sandbox
 

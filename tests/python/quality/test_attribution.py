@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mbp.quality.attribution import Violation, constraint_violation, safe_message
+from mbp.quality.attribution import ConstraintViolation, constraint_violation, safe_message
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ from mbp.quality.attribution import Violation, constraint_violation, safe_messag
 )
 def test_a_constraint_names_its_rule(message: str, kind: str, column: str) -> None:
     found = constraint_violation(message)
-    assert found == Violation(kind=kind, column=column)
+    assert found == ConstraintViolation(kind=kind, column=column)
     assert found.rule_id("mbp_quotes") == f"mbp_quotes_{column}_{kind}"
 
 

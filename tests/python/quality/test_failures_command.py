@@ -17,7 +17,7 @@ from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
 from mbp.quality.classes import classified_names
 from mbp.runs.artifacts import read_artifact
-from mbp.runs.control import nodes_digest
+from mbp.runs.run_control import nodes_digest
 
 
 @pytest.fixture

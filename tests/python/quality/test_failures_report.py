@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from mbp.quality.findings import Finding
-from mbp.quality.report import as_json, render
-from mbp.quality.samples import Sample
+from mbp.quality.failure_report import as_json, render
+from mbp.quality.rule_findings import Finding
+from mbp.quality.samples import FailingRows
 
 
 def finding(**changes: Any) -> Finding:
@@ -37,7 +37,9 @@ def unmeasured(rule_id: str, reason: str, message: str) -> Finding:
 
 
 def test_a_finding_names_rule_owner_meaning_and_rows() -> None:
-    sample = Sample(rows=({"quote_id": "q1", "market_id": None, "who": "…ab12"},), hidden=("who",))
+    sample = FailingRows(
+        rows=({"quote_id": "q1", "market_id": None, "who": "…ab12"},), hidden=("who",)
+    )
     assert render([(finding(), sample)], 5, []) == (
         "ERROR   mbp_quotes_fk   owner DATA   dataset mbp_quotes\n"
         "        3 failing rows\n"
@@ -51,12 +53,12 @@ def test_a_finding_names_rule_owner_meaning_and_rows() -> None:
 
 def test_rows_counted_by_the_sample_are_told() -> None:
     stopped = finding(message="the constraint stopped the build", failing_rows=None)
-    text = render([(stopped, Sample(failing_rows=1))], 0, [])
+    text = render([(stopped, FailingRows(failing_rows=1))], 0, [])
     assert "the constraint stopped the build; 1 failing row\n" in text
 
 
 def test_a_note_stands_in_for_rows_and_first_of_all() -> None:
-    text = render([(finding(), Sample(note="no rows to show"))], 0, ["changed since"])
+    text = render([(finding(), FailingRows(note="no rows to show"))], 0, ["changed since"])
     assert text.startswith("note: changed since\n\nERROR")
     assert "        no rows to show\n" in text
 
@@ -70,7 +72,7 @@ def test_what_was_not_checked_is_grouped_by_reason() -> None:
                 reason_unmeasured="skipped",
                 message="not checked: x did not build",
             ),
-            Sample(),
+            FailingRows(),
         )
         for name in ("b", "a")
     ]
@@ -80,7 +82,7 @@ def test_what_was_not_checked_is_grouped_by_reason() -> None:
         reason_unmeasured="source",
         message="the source has no volume",
     )
-    text = render([*skipped, (absent, Sample())], 1, [])
+    text = render([*skipped, (absent, FailingRows())], 1, [])
     assert "not checked\n  2 (owner DATA): not checked: x did not build\n      a, b\n" in text
     assert (
         "not measured: this source lacks what the rules read\n  1 (owner DATA): the source has no volume\n"
@@ -90,14 +92,14 @@ def test_what_was_not_checked_is_grouped_by_reason() -> None:
 
 
 def test_long_values_stay_on_one_line() -> None:
-    text = render([(finding(), Sample(rows=({"details": "a\nb " * 40},)))], 0, [])
+    text = render([(finding(), FailingRows(rows=({"details": "a\nb " * 40},)))], 0, [])
     (line,) = [one for one in text.splitlines() if "details=" in one]
     assert line.endswith("…")
     assert len(line) < 90
 
 
 def test_json_carries_every_type() -> None:
-    sample = Sample(rows=({"at": datetime(2026, 1, 1, tzinfo=UTC), "n": 1},), failing_rows=7)
+    sample = FailingRows(rows=({"at": datetime(2026, 1, 1, tzinfo=UTC), "n": 1},), failing_rows=7)
     document = json.loads(json.dumps(as_json([(finding(), sample)], 5, ["old"])))
     assert document["findings"][0]["failing_rows"] == 7
     assert document["findings"][0]["sample"]["rows"] == [

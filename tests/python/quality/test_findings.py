@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.quality.findings import Finding, collect
+from mbp.quality.rule_findings import Finding, collect
 
 
 def by_rule(artifacts: Any, **options: Any) -> dict[str, Finding]:

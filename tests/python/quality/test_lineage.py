@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mbp.quality.classes import Classes
-from mbp.quality.lineage import follow
-from mbp.quality.relations import UNKNOWN, Relation, Trust, trust_of
+from mbp.quality.column_lineage import follow
+from mbp.quality.known_columns import UNKNOWN, KnownColumns, Trust, trust_of
 from mbp.warehouse.server import PostgresServer
 
 Run = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
@@ -325,7 +325,7 @@ def test_what_cannot_be_followed_is_masked(on_duckdb: Engine, sql: str) -> None:
 
 
 def test_columns_of_another_query_are_masked() -> None:
-    relation = Relation((("price", Trust.OPEN),))
+    relation = KnownColumns((("price", Trust.OPEN),))
     assert trust_of(relation, ["price"]) == [Trust.OPEN]
     assert trust_of(relation, ["user_id_hash"]) == [Trust.UNKNOWN]
     assert trust_of(relation, ["price", "other"]) == [Trust.UNKNOWN, Trust.UNKNOWN]

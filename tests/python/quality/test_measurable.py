@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mbp.ingest.loading import SourceFacts
-from mbp.ingest.loading.facts import NOTHING_ABSENT
+from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
 from mbp.quality.measurable import not_measurable
 
 FACTS = SourceFacts(

@@ -16,15 +16,15 @@ from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.verdict import Verdict
-from mbp.operate.degrade import snapshot
-from mbp.operate.degrade.switch import RefusedError
-from mbp.operate.hooks import collect
+from mbp.operate.degrade import reader_snapshot
+from mbp.operate.degrade.switch import RefusedSwitchError
+from mbp.operate.hooks import kpi_collect
 from mbp.quality import failures
-from mbp.quality.enforcement import run as enforcing
+from mbp.quality.enforcement import engine_runs as enforcing
 from mbp.quality.enforcement.results import RuleResult
 from mbp.quality.failures import LastRun
-from mbp.quality.findings import UNMEASURED, Finding
-from mbp.release.ci import rules as ci_rules
+from mbp.quality.rule_findings import UNMEASURED, Finding
+from mbp.release.ci import rules_step as ci_rules
 from mbp.runs.claims import Claim
 from mbp.runs.derive import derive
 
@@ -150,14 +150,14 @@ def test_the_kpi_has_no_value_until_each_rule_is_measured_or_waived(
     verdict: str,
 ) -> None:
     monkeypatch.setattr(
-        collect, "findings_of_last_run", lambda *_, **__: last_run(project_root, verdicts)
+        kpi_collect, "findings_of_last_run", lambda *_, **__: last_run(project_root, verdicts)
     )
-    found = collect.data_contract_break(
+    found = kpi_collect.data_contract_break(
         project_root, "duckdb", lambda _, rules: frozenset(waived) & frozenset(rules)
     )
     assert found.value == value
     kpi = load_hooks(project_root).sheet.kpis[found.kpi_id]
-    assert derive(found.kpi_id, {**vars(found), **collect.target_of(kpi)}).verdict == verdict
+    assert derive(found.kpi_id, {**vars(found), **kpi_collect.target_of(kpi)}).verdict == verdict
     unmeasured = sum(one == "source" for name, one in verdicts.items() if name != WARNING)
     assert (f"{unmeasured} of " in found.detail) is bool(unmeasured)
 
@@ -167,11 +167,11 @@ def test_no_snapshot_is_taken_of_rows_that_nobody_could_judge(
 ) -> None:
     verdicts = {ABSENT[0]: "source"}
     monkeypatch.setattr(
-        snapshot, "findings_of_last_run", lambda *_: last_run(project_root, verdicts)
+        reader_snapshot, "findings_of_last_run", lambda *_: last_run(project_root, verdicts)
     )
-    with pytest.raises(RefusedError, match=f"{ABSENT[0]}: not measured"):
-        snapshot.green_build(project_root, "duckdb")
-    build = snapshot.green_build(project_root, "duckdb", lambda _, rules: frozenset(rules))
+    with pytest.raises(RefusedSwitchError, match=f"{ABSENT[0]}: not measured"):
+        reader_snapshot.green_build(project_root, "duckdb")
+    build = reader_snapshot.green_build(project_root, "duckdb", lambda _, rules: frozenset(rules))
     assert build[1] == "run"
 
 

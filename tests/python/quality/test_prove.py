@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lab.proof.proof_score import CLEAN, render
 from lab.proof.prove import prove
-from lab.proof.score import CLEAN, render
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 

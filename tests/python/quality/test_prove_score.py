@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.proof.score import CLEAN, Expected, Outcome, Score, as_json, judge, render
-from lab.proof.stage import Seen
+from lab.proof.proof_project import Seen
+from lab.proof.proof_score import (
+    CLEAN,
+    ExpectedFinding,
+    FaultOutcome,
+    ProofScore,
+    as_json,
+    judge,
+    render,
+)
 
 
-def score(*outcomes: Outcome, **changes: Any) -> Score:
+def score(*outcomes: FaultOutcome, **changes: Any) -> ProofScore:
     values: dict[str, Any] = {
         "engine": "duckdb",
         "rules": 2,
@@ -20,10 +28,10 @@ def score(*outcomes: Outcome, **changes: Any) -> Score:
         "seconds": 1.25,
         **changes,
     }
-    return Score(**values)
+    return ProofScore(**values)
 
 
-GOOD = judge("a", [Expected("a", 2)], [Seen("a", "fail", 2)], 0.1)
+GOOD = judge("a", [ExpectedFinding("a", 2)], [Seen("a", "fail", 2)], 0.1)
 
 
 def test_the_expected_finding_alone_is_proof() -> None:
@@ -38,20 +46,20 @@ def test_the_expected_finding_alone_is_proof() -> None:
 
 
 def test_a_miss_is_named() -> None:
-    missed = judge("a", [Expected("a")], [], 0.1)
+    missed = judge("a", [ExpectedFinding("a")], [], 0.1)
     assert missed.missed == ("a",)
     assert not score(missed).passed
     assert "a\n    missed         a\n" in render(score(missed))
 
 
 def test_an_error_of_the_test_is_no_catch() -> None:
-    outcome = judge("a", [Expected("a")], [Seen("a", "error", None, "no such column")], 0.1)
+    outcome = judge("a", [ExpectedFinding("a")], [Seen("a", "error", None, "no such column")], 0.1)
     assert outcome.missed == ("a",)
     assert outcome.false_alarms == ("a (error: no such column)",)
 
 
 def test_other_rows_than_expected_are_no_catch() -> None:
-    outcome = judge("a", [Expected("a", 2)], [Seen("a", "fail", 3)], 0.1)
+    outcome = judge("a", [ExpectedFinding("a", 2)], [Seen("a", "fail", 3)], 0.1)
     assert outcome.wrong_rows == ("a: expected 2 rows, found 3",)
     assert score(outcome).caught == 0
     assert not score(outcome).passed
@@ -60,7 +68,7 @@ def test_other_rows_than_expected_are_no_catch() -> None:
 def test_a_second_error_rule_is_a_false_alarm_and_a_second_warning_is_told() -> None:
     outcome = judge(
         "a",
-        [Expected("a")],
+        [ExpectedFinding("a")],
         [Seen("a", "fail", 1), Seen("b", "fail", 1), Seen("c", "warn", 1)],
         0.1,
     )

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from lab.proof.proof_project import ProofProject, Seen
 from lab.proof.sandbox_duckdb import DuckdbSandbox
-from lab.proof.stage import Seen, Stage
 from mbp.core.errors import MbpError
-from mbp.quality.compiled import read_project
+from mbp.quality.compiled_project import read_project
 from mbp.quality.verdicts import verdict
 
 QUOTES = {"column_types": {"quote_id": "varchar", "price": "decimal(18,8)"}}
@@ -99,10 +99,10 @@ test.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def stage() -> Iterator[ProofProject]:
     project = read_project(manifest())
     sandbox = DuckdbSandbox("mbp", ["sample_mbp", "marts"])
-    built = Stage(sandbox, project)
+    built = ProofProject(sandbox, project)
     assert built.build({"mbp.quotes": rows("0.4", "0.5"), "mbp.markets": markets("m1")}) == []
     yield built
     sandbox.close()
@@ -112,32 +112,32 @@ def markets(*names: str) -> pa.Table:
     return pa.table({"market_id": pa.array(names, pa.string())})
 
 
-def test_a_fault_is_seen_with_its_rows_and_leaves_no_trace(stage: Stage) -> None:
+def test_a_fault_is_seen_with_its_rows_and_leaves_no_trace(stage: ProofProject) -> None:
     seen = stage.with_changes({"mbp.quotes": rows("0.4", None, None)})
     assert seen == [Seen("price_not_null", "fail", 2)]
     assert stage.with_changes({"mbp.quotes": rows("0.4")}) == []
 
 
-def test_a_warning_warns(stage: Stage) -> None:
+def test_a_warning_warns(stage: ProofProject) -> None:
     assert stage.with_changes({"mbp.quotes": rows("0.95")}) == [Seen("price_high", "warn", 1)]
 
 
-def test_statements_touch_what_was_built(stage: Stage) -> None:
+def test_statements_touch_what_was_built(stage: ProofProject) -> None:
     break_it = ['update "mbp"."marts"."mbp_quotes" set price = 2']
     seen = stage.with_changes({}, break_it)
     assert seen == [Seen("price_high", "warn", 2), Seen("price_range", "fail", 2)]
     assert stage.with_changes({}, ["select 1"]) == []
 
 
-def test_another_table_runs_no_test_of_this_one(stage: Stage) -> None:
+def test_another_table_runs_no_test_of_this_one(stage: ProofProject) -> None:
     assert stage.with_changes({"mbp.markets": markets()}) == []
 
 
-def test_an_emptied_table_is_seen(stage: Stage) -> None:
+def test_an_emptied_table_is_seen(stage: ProofProject) -> None:
     assert stage.with_changes({"mbp.quotes": rows()}) == [Seen("quotes_volume", "fail", 1)]
 
 
-def test_data_that_cannot_be_loaded_is_an_error_and_not_a_pass(stage: Stage) -> None:
+def test_data_that_cannot_be_loaded_is_an_error_and_not_a_pass(stage: ProofProject) -> None:
     (seen,) = stage.with_changes({"mbp.quotes": rows("many")})
     assert (seen.rule_id, seen.outcome, seen.rows) == ("(build)", "error", None)
     assert stage.with_changes({"mbp.quotes": rows("0.4")}) == []
@@ -148,7 +148,7 @@ def test_a_test_in_error_does_not_hide_the_others() -> None:
     broken = nodes["nodes"]["test.p.price_divides"]
     broken["compiled_code"] = broken["compiled_code"].replace(" and false", "")
     sandbox = DuckdbSandbox("mbp", ["sample_mbp", "marts"])
-    stage = Stage(sandbox, read_project(nodes))
+    stage = ProofProject(sandbox, read_project(nodes))
     empty = {"mbp.quotes": rows("0.5").slice(0, 0), "mbp.markets": markets()}
     stage.build(empty)
     seen = stage.with_changes({"mbp.quotes": rows("0.4", None)})
@@ -161,7 +161,7 @@ def test_a_test_in_error_does_not_hide_the_others() -> None:
 
 def test_a_table_that_the_simulator_does_not_make_is_refused() -> None:
     sandbox = DuckdbSandbox("mbp", ["sample_mbp", "marts"])
-    stage = Stage(sandbox, read_project(manifest()))
+    stage = ProofProject(sandbox, read_project(manifest()))
     with pytest.raises(MbpError, match=r"mbp\.markets"):
         stage.build({"mbp.quotes": rows("0.5")})
 
@@ -169,7 +169,7 @@ def test_a_table_that_the_simulator_does_not_make_is_refused() -> None:
 def test_a_seed_without_types_is_refused() -> None:
     nodes = manifest()
     nodes["nodes"]["seed.p.raw_mbp__quotes"]["config"] = {"materialized": "seed"}
-    stage = Stage(DuckdbSandbox("mbp", ["sample_mbp", "marts"]), read_project(nodes))
+    stage = ProofProject(DuckdbSandbox("mbp", ["sample_mbp", "marts"]), read_project(nodes))
     with pytest.raises(MbpError, match=r"the seed of mbp\.quotes has no column_types"):
         stage.build({"mbp.quotes": rows("0.5"), "mbp.markets": markets()})
 

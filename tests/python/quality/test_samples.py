@@ -10,9 +10,9 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.quality.classes import Classes
-from mbp.quality.findings import Finding, collect
 from mbp.quality.masking import mask
-from mbp.quality.samples import Sample, check_read_only, columns_of, sample_query, take_sample
+from mbp.quality.rule_findings import Finding, collect
+from mbp.quality.samples import FailingRows, check_read_only, columns_of, sample_query, take_sample
 
 QUOTES = '"mbp"."marts"."mbp_quotes"'
 
@@ -57,7 +57,7 @@ def failing(artifacts: Any, rule_id: str) -> Finding:
     return next(one for one in found if one.rule_id == rule_id)
 
 
-def shown(artifacts: Any, reader: DuckdbReader, rule_id: str, limit: int = 5) -> Sample:
+def shown(artifacts: Any, reader: DuckdbReader, rule_id: str, limit: int = 5) -> FailingRows:
     query = sample_query(failing(artifacts, rule_id), artifacts.manifest, {})
     for name in ("mbp_quotes", "int_mbp__quotes_latest"):
         node = artifacts.nodes[f"model.mbp.{name}"]

@@ -16,8 +16,8 @@ from typing import Any
 import duckdb
 
 from mbp.contracts import all_rules, load_contracts
-from mbp.runs.control import nodes_digest
 from mbp.runs.dbt_process import environment
+from mbp.runs.run_control import nodes_digest
 
 TARGET = "duckdb"
 INVOCATION, WAREHOUSE = "run-one", "warehouse-one"

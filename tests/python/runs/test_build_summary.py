@@ -18,7 +18,7 @@ from mbp.operate.summary import (
     measured,
     render,
 )
-from mbp.quality.findings import UNMEASURED, Finding
+from mbp.quality.rule_findings import UNMEASURED, Finding
 
 
 def finding(rule_id: str, verdict: str, **changes: Any) -> Finding:

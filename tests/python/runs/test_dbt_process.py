@@ -10,7 +10,7 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.quality.disarmed import RuleLike
-from mbp.quality.findings import collect
+from mbp.quality.rule_findings import collect
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import environment, profiles_folder, run_dbt, target_name, target_path
 

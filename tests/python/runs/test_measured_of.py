@@ -16,20 +16,20 @@ from mbp.contracts.gates import CheckDefinition
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
 from mbp.core.state import state_folder
-from mbp.operate.degrade.snapshot import green_build
-from mbp.operate.hooks.collect import data_contract_break, dbt_tests
-from mbp.operate.hooks.state import Block, LockOf, write_lock
+from mbp.operate.degrade.reader_snapshot import green_build
+from mbp.operate.hooks.hook_state import LockOf, OpenBlock, write_lock
+from mbp.operate.hooks.kpi_collect import data_contract_break, dbt_tests
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import last_dbt_run
-from mbp.release.ci.rules import look
+from mbp.release.ci.rules_step import look
+from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.rules import RULES
-from mbp.release.report.collect import _judge
-from mbp.release.report.project import measurement
+from mbp.release.report.report_collect import _judge
+from mbp.release.report.report_project import measurement
 from mbp.runs import envelope
-from mbp.runs.control import read_control
 from mbp.runs.data import data_state
-from mbp.runs.source import source_of
+from mbp.runs.run_control import read_control
+from mbp.runs.working_copy import source_of
 from mbp.warehouse import connect
 from tests.python.measured import passed
 from tests.python.runs.project import (
@@ -523,7 +523,7 @@ LOCK_READERS: Mapping[str, Callable[[Project], str]] = {
 }
 
 
-def watched(project: Project, *blocks: Block) -> None:
+def watched(project: Project, *blocks: OpenBlock) -> None:
     of = LockOf(TARGET, WAREHOUSE, source_of(project.root).digest)
     write_lock(state_folder(project.root), blocks, "hash", of=of)
 
@@ -594,5 +594,5 @@ def test_only_a_slim_build_of_a_pull_request_may_be_a_part(
 ) -> None:
     project.leave_out(UNIT_TEST, **arguments)
     project.save()
-    monkeypatch.setattr("mbp.release.ci.rules.base_problem", lambda *_: None)
+    monkeypatch.setattr("mbp.release.ci.rules_step.base_problem", lambda *_: None)
     assert look(project.root, project.root, "", 0).blind is not counts

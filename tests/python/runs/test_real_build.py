@@ -18,10 +18,10 @@ from lab.simulate import Parameters, faults, generate
 from lab.simulate.writers import write_world
 from mbp.operate.build import BuildRequest, build
 from mbp.operate.summary import BuildSummary, render
-from mbp.quality import report
+from mbp.quality import failure_report
 from mbp.quality.failures import Failures, look_at_last_run
-from mbp.quality.findings import Finding
-from mbp.quality.samples import Sample
+from mbp.quality.rule_findings import Finding
+from mbp.quality.samples import FailingRows
 from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
 
@@ -70,7 +70,7 @@ def built(
         yield Built(root, summary, failures, hashes)
 
 
-def found(built: Built, rule_id: str) -> tuple[Finding, Sample]:
+def found(built: Built, rule_id: str) -> tuple[Finding, FailingRows]:
     return next(pair for pair in built.failures.findings if pair[0].rule_id == rule_id)
 
 
@@ -121,8 +121,8 @@ def test_no_personal_value_is_shown_anywhere(built: Built) -> None:
     assert sample.rows
     assert "user_id_hash" in sample.hidden
     shown = built.failures
-    text = report.render(shown.findings, shown.passed, shown.notes)
-    text += json.dumps(report.as_json(shown.findings, shown.passed, shown.notes))
+    text = failure_report.render(shown.findings, shown.passed, shown.notes)
+    text += json.dumps(failure_report.as_json(shown.findings, shown.passed, shown.notes))
     assert built.user_hashes
     for value in built.user_hashes:
         assert value not in text

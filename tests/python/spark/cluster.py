@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.runs.dbt_process import environment
-from mbp.warehouse.canonical import Relation, canonical_type, canonical_value
+from mbp.warehouse.canonical import CanonicalRelation, canonical_type, canonical_value
 
 MASTER = "local-cluster[2,1,1024]"
 EXECUTOR = "CoarseGrainedExecutorBackend"
@@ -108,7 +108,7 @@ def tasks_by_executor(session: Any) -> dict[str, int]:
     return {str(one.id()): int(one.totalTasks()) for one in executors}
 
 
-def relation_of(session: Any, schema: str, table: str, key: str) -> Relation:
+def relation_of(session: Any, schema: str, table: str, key: str) -> CanonicalRelation:
     """`schema.table` in canonical form."""
     frame = session.table(f"{schema}.{table}")
     columns = []
@@ -123,7 +123,7 @@ def relation_of(session: Any, schema: str, table: str, key: str) -> Relation:
         values = tuple(canonical_value(_instant(value)) for value in row)
         assert values[position] not in rows, f"{table}: {key} is not unique"
         rows[values[position]] = values
-    return Relation(f"{schema}.{table} on spark", tuple(columns), rows)
+    return CanonicalRelation(f"{schema}.{table} on spark", tuple(columns), rows)
 
 
 def _instant(value: Any) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from lab.simulate import Parameters, faults, generate
 from mbp.contracts import load_contracts
 from mbp.contracts.rules import all_rules
-from mbp.quality.findings import Finding, collect
+from mbp.quality.rule_findings import Finding, collect
 from mbp.runs.dbt_process import run_dbt
 from tests.python.spark.conftest import Both
 

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.warehouse.canonical import Relation, canonical_type, canonical_value, compare, relation_of
+from mbp.warehouse.canonical import (
+    CanonicalRelation,
+    canonical_type,
+    canonical_value,
+    compare,
+    relation_of,
+)
 from mbp.warehouse.connection import DuckdbWarehouse
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -46,8 +52,10 @@ def test_types_of_both_engines_have_one_name() -> None:
     assert canonical_type("timestamp without time zone", None, None) != "instant"
 
 
-def relation(name: str, rows: dict[str, tuple[str, ...]], kind: str = "string") -> Relation:
-    return Relation(name, (("k", "string"), ("v", kind)), rows)
+def relation(
+    name: str, rows: dict[str, tuple[str, ...]], kind: str = "string"
+) -> CanonicalRelation:
+    return CanonicalRelation(name, (("k", "string"), ("v", kind)), rows)
 
 
 def test_equal_relations_have_no_difference() -> None:
@@ -63,7 +71,7 @@ def test_every_kind_of_difference_is_told() -> None:
         "column v string: only in a",
         "column v instant: only in b",
     ]
-    turned = Relation("b", tuple(reversed(left.columns)), left.rows)
+    turned = CanonicalRelation("b", tuple(reversed(left.columns)), left.rows)
     assert compare(left, turned)[0].startswith("column order")
 
 

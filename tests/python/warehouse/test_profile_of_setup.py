@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mbp.cli.doctor import examine
-from mbp.cli.doctor.checks import Check
+from mbp.cli.doctor.machine_checks import MachineCheck
 from mbp.runs.dbt_process import profiles_folder
 from mbp.warehouse.profile import is_copy_of_example, profiles_file, read_target
 
@@ -158,7 +158,7 @@ def test_a_new_target_reaches_who_has_no_profile_of_their_own(clone: Path) -> No
     assert "later" in (clone / OWN).read_text(), "and dbt by itself after setup"
 
 
-def profile_check(clone: Path) -> Check:
+def profile_check(clone: Path) -> MachineCheck:
     (one,) = (one for one in examine(clone, None).checks if one.id == "profile")
     return one
 

@@ -47,7 +47,7 @@ def build(
     from mbp.core.paths import project_root
     from mbp.operate import build as building
     from mbp.operate import summary
-    from mbp.release.waivers.rules import waived_rules
+    from mbp.release.waivers.waiver_rules import waived_rules
     from mbp.runs.dbt_process import target_name
     from mbp.runs.guard import build_of, interruptible
 

@@ -61,7 +61,7 @@ def setup(
     schema: Annotated[str, typer.Option(help="Schema of the market's tables.")] = "public",
 ) -> None:
     """Print the SQL that an administrator of the source runs once: role, grants, publication."""
-    from mbp.ingest.cdc.source import setup_sql
+    from mbp.ingest.cdc.market_source import setup_sql
 
     for statement in setup_sql(schema):
         typer.echo(f"{statement};")
@@ -86,8 +86,8 @@ def run(
     is in quarantine, 2 could not go on (the reason and the cure are told).
     """
     from mbp.core.paths import project_root
-    from mbp.ingest.cdc.run import Reader
-    from mbp.ingest.cdc.source import source_of_environment
+    from mbp.ingest.cdc.capture import SlotReader
+    from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
     asked = StopSignal()
@@ -104,7 +104,7 @@ def run(
         return
     if reader != "native":
         raise MbpError(f"no reader {reader!r}", cure="use native or debezium")
-    native = Reader(*where)
+    native = SlotReader(*where)
     with asked.obeyed(once=once):
         rows = native.run(once=once)
     typer.echo(f"{rows:,} rows written, position {native.applied}", err=True)
@@ -125,8 +125,8 @@ def replay(
     Exit code: 0 none is left, 1 some still do not fit, 2 could not look.
     """
     from mbp.core.paths import project_root
+    from mbp.ingest.cdc.market_source import TABLES, one_of_tables
     from mbp.ingest.cdc.replaying import list_letters, replay_tables
-    from mbp.ingest.cdc.source import TABLES, one_of_tables
     from mbp.runs.dbt_process import target_name
 
     tables = TABLES if table is None else (one_of_tables(table),)
@@ -160,13 +160,13 @@ def resnapshot(
     No reader may run meanwhile. Exit code: 0 done and caught up, 2 could not.
     """
     from mbp.core.paths import project_root
-    from mbp.ingest.cdc.run import Reader
-    from mbp.ingest.cdc.source import TABLES, one_of_tables, source_of_environment
+    from mbp.ingest.cdc.capture import SlotReader
+    from mbp.ingest.cdc.market_source import TABLES, one_of_tables, source_of_environment
     from mbp.runs.dbt_process import target_name
 
     tables = [one_of_tables(one) for one in table] if table else list(TABLES)
     asked = StopSignal()
-    reader = Reader(project_root(), target_name(target), source_of_environment(), _say, asked)
+    reader = SlotReader(project_root(), target_name(target), source_of_environment(), _say, asked)
     with asked.obeyed(once=True):
         rows = reader.run(once=True, anew=tables)
     typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
@@ -222,8 +222,8 @@ def status(
     from dataclasses import asdict
 
     from mbp.core.paths import project_root
-    from mbp.ingest.cdc import status as looking
-    from mbp.ingest.cdc.source import source_of_environment
+    from mbp.ingest.cdc import capture_status as looking
+    from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
     found = looking.read_status(project_root(), target_name(target), source_of_environment())

@@ -54,7 +54,7 @@ def plan(
 
     from mbp.core.files import write_text
     from mbp.core.paths import project_root
-    from mbp.release.ci import plan as planning
+    from mbp.release.ci import build_plan as planning
     from mbp.runs.dbt_process import DEFAULT_TARGET
     from mbp.warehouse.profile import read_target
 
@@ -81,7 +81,7 @@ def rules(
     """
     from mbp.core.paths import project_root
     from mbp.quality.failures import demand_current
-    from mbp.release.ci.rules import look
+    from mbp.release.ci.rules_step import look
 
     found = look(project_root(), base, base_commit, limit)
     typer.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
@@ -111,11 +111,11 @@ def comment(
     What did not run, is missing, unreadable or of another commit is named, and the verdict is not green.
     Exit code: 0 may be merged, 1 may not, 2 could not look at everything.
     """
-    from mbp.contracts.registry.documents import git
+    from mbp.contracts.registry.odcs_documents import git
     from mbp.core.files import write_text
     from mbp.core.paths import project_root
     from mbp.release.ci import comment as writing
-    from mbp.release.ci.reading import demand_commit
+    from mbp.release.ci.step_reports import demand_commit
 
     root = project_root()
     told = writing.read_comment(

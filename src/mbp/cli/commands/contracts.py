@@ -85,7 +85,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show which pack of which dataset is complete; exit 1 when something is missing."""
-    from mbp.contracts.status import matrix, matrix_json, matrix_text
+    from mbp.contracts.contract_status import matrix, matrix_json, matrix_text
 
     cells = matrix(project_root())
     typer.echo(matrix_json(cells) if as_json else matrix_text(cells))
@@ -158,8 +158,9 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Every change between two contracts; exit 1 when one breaks readers or writers."""
+    from mbp.contracts.compatibility.change_model import Compatibility
     from mbp.contracts.compatibility.diff import (
-        Policy,
+        ReaderPolicy,
         bump_of,
         demanded_bump,
         fingerprint,
@@ -167,14 +168,13 @@ def diff(
         verdicts,
     )
     from mbp.contracts.compatibility.diff import diff as changes_of
-    from mbp.contracts.compatibility.model import Verdict
-    from mbp.contracts.registry.documents import from_file
-    from mbp.contracts.registry.view import record
+    from mbp.contracts.registry.odcs_documents import from_file
+    from mbp.contracts.registry.registry_view import record
 
     here = Path.cwd()
     documents = [from_file(path, here) for path in (old, new)]
     changes = changes_of(
-        documents[0], documents[1], Policy(by_position), where=(str(old), str(new))
+        documents[0], documents[1], ReaderPolicy(by_position), where=(str(old), str(new))
     )
     if as_json:
         records = [
@@ -204,7 +204,11 @@ def diff(
             f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
             " (columns: BACKWARD, FORWARD, bump)"
         )
-    if any(Verdict.OK is not verdict for one in changes for verdict in (one.backward, one.forward)):
+    if any(
+        Compatibility.OK is not verdict
+        for one in changes
+        for verdict in (one.backward, one.forward)
+    ):
         raise typer.Exit(EXIT_FINDINGS)
 
 
@@ -224,11 +228,11 @@ def check(
     output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
 ) -> None:
     """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
-    from mbp.contracts.registry.view import markdown, suite
+    from mbp.contracts.registry.registry_view import markdown, suite
     from mbp.core.files import write_text
     from mbp.core.reporting import FORMATS, written
     from mbp.release.waivers.changes import check_waived
-    from mbp.runs.lineage import affected_by
+    from mbp.runs.node_lineage import affected_by
 
     if form not in (*FORMATS, "markdown"):
         raise MbpError(f"no format {form!r}", cure=f"one of {', '.join((*FORMATS, 'markdown'))}")
@@ -253,7 +257,7 @@ def explain(
     """What a code of `lint` or `check` means, why it is judged so, and what to do."""
     from mbp.contracts.lint.catalogue import rules as lint_rules
     from mbp.contracts.lint.explain import explanation, listing
-    from mbp.contracts.registry.check import RULES
+    from mbp.contracts.registry.version_check import RULES
     from mbp.core.schema_check import did_you_mean
 
     known = {**lint_rules(), **RULES}

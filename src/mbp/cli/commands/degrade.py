@@ -33,13 +33,13 @@ def snapshot(target: Target = None, as_json: AsJson = False) -> None:
     Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of the project as it is.
     """
     from mbp.core.paths import project_root
-    from mbp.operate.degrade.snapshot import take
-    from mbp.operate.degrade.switch import RefusedError
-    from mbp.release.waivers.rules import waived_rules
+    from mbp.operate.degrade.reader_snapshot import take
+    from mbp.operate.degrade.switch import RefusedSwitchError
+    from mbp.release.waivers.waiver_rules import waived_rules
 
     try:
         taken = take(project_root(), target, waived_rules)
-    except RefusedError as error:
+    except RefusedSwitchError as error:
         typer.echo(f"mbp: {error}", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error
     if as_json:
@@ -55,14 +55,14 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
     Exit code: 0 done, 1 refused (no complete snapshot), 2 could not look.
     """
     from mbp.core.paths import project_root
-    from mbp.operate.degrade.switch import RefusedError, as_of, copies, degrade
+    from mbp.operate.degrade.switch import RefusedSwitchError, as_of, copies, degrade
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
     with connect(project_root(), target_name(target), create=False) as warehouse:
         try:
             switch = degrade(warehouse, reason=reason)
-        except RefusedError as error:
+        except RefusedSwitchError as error:
             typer.echo(f"mbp: {error}", err=True)
             raise typer.Exit(EXIT_FINDINGS) from error
         reached = as_of(copies(warehouse))

@@ -44,21 +44,21 @@ def coverage(
     ] = None,
 ) -> None:
     """Compare what is described with the columns and relations that really exist."""
-    from mbp.quality.coverage import report as forms
-    from mbp.quality.coverage.run import judge, measure_project
+    from mbp.quality.coverage import coverage_report
+    from mbp.quality.coverage.documentation_coverage import judge, measure_project
 
     root = project_root()
     report = measure_project(root, artifacts)
     judgement = judge(root, report, fail_under, compare)
-    document = json.dumps(forms.as_document(report), indent=2) + "\n"
+    document = json.dumps(coverage_report.as_document(report), indent=2) + "\n"
     if write_json == "-":
         typer.echo(document, nl=False)
     else:
         if write_json is not None:
             _write(Path(write_json), document)
-        typer.echo(forms.as_text(report))
+        typer.echo(coverage_report.as_text(report))
     if badge is not None:
-        _write(badge, forms.badge(report, judgement.threshold_percent))
+        _write(badge, coverage_report.badge(report, judgement.threshold_percent))
     for objection in judgement.objections:
         typer.echo(f"not good enough: {objection}", err=write_json == "-")
     if judgement.objections:
@@ -72,7 +72,7 @@ def check(
 
     Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
     """
-    from mbp.core.reporting import forms
+    from mbp.core.reporting import output_forms
     from mbp.core.reporting.progress import progress
     from mbp.release.documents import check_documents
     from mbp.runs import envelope
@@ -84,7 +84,7 @@ def check(
         report = check_documents(root)
     report.write_evidence(begun)
     suite = report.suite()
-    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    typer.echo(output_forms.as_json(suite) if as_json else output_forms.text(suite), nl=False)
     if not report.passed:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -94,8 +94,8 @@ def render(
 ) -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.rendered import render_or_check
-    from mbp.release.documents.render import CURE
-    from mbp.release.documents.run import render_documents, stale_documents
+    from mbp.release.documents.document_checks import render_documents, stale_documents
+    from mbp.release.documents.document_pages import CURE
 
     root = project_root()
     render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), CURE)
@@ -111,7 +111,7 @@ def site(
     Exit code: 0 written, 2 could not write.
     """
     from mbp.core.paths import shown
-    from mbp.release.website.write import write_site
+    from mbp.release.website.write_site import write_site
     from mbp.runs.dbt_process import target_path
 
     root = project_root()

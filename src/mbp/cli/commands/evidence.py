@@ -14,7 +14,7 @@ from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from mbp.release.evidence.verify import Verification
+    from mbp.release.evidence.verify_pack import Verification
 
 Gate = Annotated[str, typer.Option(help="The gate.")]
 PackFile = Annotated[Path, typer.Argument(help="A pack.")]
@@ -65,14 +65,14 @@ def build(
     """
     from mbp.core.files import atomic_path
     from mbp.core.paths import project_root, shown
-    from mbp.release.evidence.build import RefusedError
-    from mbp.release.evidence.build import build as build_pack
+    from mbp.release.evidence.pack_build import RefusedPackError
+    from mbp.release.evidence.pack_build import build as build_pack
     from mbp.runs.dbt_process import target_path
 
     root = project_root()
     try:
         pack = build_pack(root, gate, target, key)
-    except RefusedError as error:
+    except RefusedPackError as error:
         for finding in error.findings:
             typer.echo(str(finding))
         typer.echo(f"nothing written: {len(error.findings)} findings", err=True)
@@ -99,7 +99,7 @@ def verify(
 
     Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not look.
     """
-    from mbp.release.evidence.verify import verify as verify_pack
+    from mbp.release.evidence.verify_pack import verify as verify_pack
 
     found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
     typer.echo(
@@ -121,7 +121,7 @@ def anchor(
     """
     from mbp.core.paths import project_root
     from mbp.release.evidence.anchor import anchor as write_tag
-    from mbp.release.evidence.verify import verify as verify_pack
+    from mbp.release.evidence.verify_pack import verify as verify_pack
 
     root = project_root()
     found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)

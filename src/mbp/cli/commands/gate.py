@@ -52,9 +52,9 @@ def m2(target: Target = None, as_json: AsJson = False, markdown: Markdown = Fals
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting.progress import progress
-    from mbp.release.gate.forms import as_markdown, as_text
-    from mbp.release.gate.report import GO
-    from mbp.release.gate.run import keep, run_gate
+    from mbp.release.gate.gate_forms import as_markdown, as_text
+    from mbp.release.gate.gate_report import GO
+    from mbp.release.gate.gate_run import keep, run_gate
 
     if as_json and markdown:
         raise MbpError("--json and --markdown are two forms", cure="give one of them")
@@ -73,7 +73,7 @@ def m2(target: Target = None, as_json: AsJson = False, markdown: Markdown = Fals
 
 def rules() -> None:
     """The rules that a gate's definition may name."""
-    from mbp.release.gate.forms import rules_text
+    from mbp.release.gate.gate_forms import rules_text
 
     typer.echo(rules_text(), nl=False)
 
@@ -92,7 +92,7 @@ def sign(
     from mbp.core.paths import project_root
     from mbp.core.paths import shown as shown_path
     from mbp.core.reporting.progress import progress
-    from mbp.release.gate.run import run_gate
+    from mbp.release.gate.gate_run import run_gate
     from mbp.release.gate.signoffs import open_checks, sign_off, sign_off_subject
 
     root = project_root()

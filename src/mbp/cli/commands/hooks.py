@@ -15,7 +15,7 @@ from mbp.cli.options import AsJson, Check, Target
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:
-    from mbp.operate.hooks.watch import Watched
+    from mbp.operate.hooks.watch import HookEvaluationRecord
 
 WATCH_EXAMPLES = """
 Examples:
@@ -91,10 +91,10 @@ def deploy_check(
     from mbp.contracts.hook_policy import load_hooks
     from mbp.core.paths import project_root
     from mbp.core.state import state_folder
-    from mbp.operate.hooks.state import LockOf, demand_lock, read_lock
-    from mbp.runs.control import warehouse_id
+    from mbp.operate.hooks.hook_state import LockOf, demand_lock, read_lock
     from mbp.runs.dbt_process import target_name
-    from mbp.runs.source import source_of
+    from mbp.runs.run_control import warehouse_id
+    from mbp.runs.working_copy import source_of
     from mbp.warehouse import connect
 
     root = project_root()
@@ -122,13 +122,13 @@ def check(as_json: AsJson = False) -> None:
     from mbp.contracts.hook_policy import HOOKS, load_hooks
     from mbp.contracts.sheet import SHEET
     from mbp.core.paths import project_root
-    from mbp.core.reporting import Suite, forms
+    from mbp.core.reporting import Suite, output_forms
     from mbp.operate.hooks.cdc_alarms import alert_rules
 
     policy = load_hooks(project_root())
     alert_rules(load_limits(project_root()), policy.receivers)
     suite = Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings)
-    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    typer.echo(output_forms.as_json(suite) if as_json else output_forms.text(suite), nl=False)
     if suite.failed:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -162,8 +162,8 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import on_target
     from mbp.core.paths import project_root
-    from mbp.operate.hooks.collect import collect as collecting
-    from mbp.release.waivers.rules import waived_rules
+    from mbp.operate.hooks.kpi_collect import collect as collecting
+    from mbp.release.waivers.waiver_rules import waived_rules
 
     root = project_root()
     found = collecting(root, target, waived_rules)
@@ -184,7 +184,7 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_FINDINGS)
 
 
-def _tell(watched: Watched, *, as_json: bool) -> None:
+def _tell(watched: HookEvaluationRecord, *, as_json: bool) -> None:
     from mbp.operate.hooks.watch import text
 
     typer.echo(watched.as_json() if as_json else text(watched), nl=False)
@@ -192,7 +192,7 @@ def _tell(watched: Watched, *, as_json: bool) -> None:
         _annotate(watched)
 
 
-def _would_send(watched: Watched) -> None:
+def _would_send(watched: HookEvaluationRecord) -> None:
     from mbp.operate.hooks.actions import notices
 
     for decision in watched.outcome.opened:
@@ -204,7 +204,7 @@ def _would_send(watched: Watched) -> None:
         )
 
 
-def _annotate(watched: Watched) -> None:
+def _annotate(watched: HookEvaluationRecord) -> None:
     """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
     from mbp.core.reporting.terminal import annotate, printable
     from mbp.operate.hooks.watch import text
@@ -235,8 +235,8 @@ def render(
     """Write Prometheus rules and their tests, Alertmanager routing, dashboards and the reference."""
     from mbp.core.paths import project_root
     from mbp.core.reporting.rendered import render_or_check
-    from mbp.operate.hooks.render import CURE, stale_files
-    from mbp.operate.hooks.render import render as rendering
+    from mbp.operate.hooks.alert_rules import CURE, stale_files
+    from mbp.operate.hooks.alert_rules import render as rendering
 
     root = project_root()
     render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE)
@@ -250,7 +250,7 @@ def status(target: Target = None, as_json: AsJson = False) -> None:
     import sys
 
     from mbp.core.paths import project_root
-    from mbp.operate.hooks import status as screen
+    from mbp.operate.hooks import hook_status as screen
     from mbp.operate.hooks.watch import look
 
     seen = look(project_root(), target)

@@ -15,7 +15,7 @@ from mbp.cli.options import AsJson, Target
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from mbp.operate.semantic.engine import SemanticLayer
+    from mbp.operate.semantic.metricflow import SemanticLayer
 
 QUERY_EXAMPLES = """
 Examples:
@@ -60,7 +60,7 @@ def list_metrics(
     Exit code: 0 listed, 2 an unknown name, or the project cannot be parsed.
     """
     from mbp.core.paths import project_root
-    from mbp.operate.semantic.check import metrics_of
+    from mbp.operate.semantic.metrics_check import metrics_of
     from mbp.operate.semantic.query import LISTING, open_layer
     from mbp.operate.semantic.words import known_name
     from mbp.runs.dbt_process import target_name
@@ -123,7 +123,7 @@ def query(
     words); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
     """
     from mbp.core.paths import project_root
-    from mbp.operate.semantic.forms import FORMATS, empty_in_words, written
+    from mbp.operate.semantic.metric_forms import FORMATS, empty_in_words, written
     from mbp.operate.semantic.query import Question, ask
     from mbp.operate.semantic.words import known_name
 
@@ -157,11 +157,11 @@ def check(as_json: AsJson = False) -> None:
     empty.
     """
     from mbp.core.paths import project_root
-    from mbp.core.reporting import forms
-    from mbp.operate.semantic.check import check as checking
+    from mbp.core.reporting import output_forms
+    from mbp.operate.semantic.metrics_check import check as checking
 
     suite = checking(project_root())
-    typer.echo(forms.as_json(suite) if as_json else forms.text(suite), nl=False)
+    typer.echo(output_forms.as_json(suite) if as_json else output_forms.text(suite), nl=False)
     if not as_json:
         counts = suite.extra["semantic_layer"]
         typer.echo(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))

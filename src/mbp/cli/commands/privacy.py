@@ -50,7 +50,7 @@ def scan(
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting.progress import progress
-    from mbp.quality.privacy.report import STDIN, lines, scan_paths, scan_project
+    from mbp.quality.privacy.scan_report import STDIN, lines, scan_paths, scan_project
     from mbp.runs.dbt_process import target_name
 
     root, target = project_root(), target_name(target)

@@ -80,15 +80,15 @@ def failures(
     finding, or the loaded source lacks what an error rule reads.
     """
     from mbp.core.paths import project_root
-    from mbp.quality import report
+    from mbp.quality import failure_report
     from mbp.quality.failures import demand_current, look_at_last_run
 
     found = look_at_last_run(project_root(), target=target, limit=limit)
     if as_json:
-        document = report.as_json(found.findings, found.passed, found.notes, found.partial)
+        document = failure_report.as_json(found.findings, found.passed, found.notes, found.partial)
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        text = report.render(found.findings, found.passed, found.notes, found.partial)
+        text = failure_report.render(found.findings, found.passed, found.notes, found.partial)
         typer.echo(text, nl=False)
     demand_current(found.notes)
     if found.found:
@@ -116,7 +116,7 @@ def run(
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting.progress import progress
-    from mbp.quality.enforcement import run as enforcing
+    from mbp.quality.enforcement import engine_runs as enforcing
     from mbp.quality.enforcement.results import ENGINES
     from mbp.quality.monitor.record import as_document, this_run
     from mbp.runs.dbt_process import target_name
@@ -178,13 +178,13 @@ def history(
     Exit code: 0 shown, 2 nothing was recorded.
     """
     from mbp.core.paths import project_root
-    from mbp.quality.monitor import view
+    from mbp.quality.monitor import monitor_view
 
-    rows = view.history(project_root(), target, rule_id, limit)
+    rows = monitor_view.history(project_root(), target, rule_id, limit)
     if as_json:
         typer.echo(json.dumps([dict(row) for row in rows], indent=2, default=str))
     else:
-        typer.echo(view.history_text(rows), nl=False)
+        typer.echo(monitor_view.history_text(rows), nl=False)
 
 
 def monitor(
@@ -198,12 +198,12 @@ def monitor(
     from dataclasses import asdict
 
     from mbp.core.paths import project_root
-    from mbp.quality.monitor import view
+    from mbp.quality.monitor import monitor_view
 
-    found = view.monitor(project_root(), target)
+    found = monitor_view.monitor(project_root(), target)
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2, default=str))
     else:
-        typer.echo(view.monitor_text(found), nl=False)
+        typer.echo(monitor_view.monitor_text(found), nl=False)
     if found.alerts:
         raise typer.Exit(EXIT_FINDINGS)

@@ -51,8 +51,8 @@ def publish(
     """Publish the working contracts as immutable versions; what is published already stays."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
-    from mbp.contracts.registry.policy import load_exceptions, load_rules
     from mbp.contracts.registry.publish import publish as publish_one
+    from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 
     root = project_root()
     policy = load_policy(root)
@@ -151,7 +151,7 @@ def verify(
     ] = None,
 ) -> None:
     """Verify hashes, chain and form of everything published; exit 1 when something was changed."""
-    from mbp.contracts.registry.verify import verify_registry
+    from mbp.contracts.registry.verify_registry import verify_registry
 
     count, problems = verify_registry(project_root(), ref)
     for path, what in problems:
@@ -165,7 +165,7 @@ def verify_and_lint() -> None:
     """Verify the registry, its policy and its exceptions: everything that publishing relies on."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
-    from mbp.contracts.registry.policy import load_exceptions, load_rules
+    from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 
     root = project_root()
     names = [one.dataset for one in load_contracts(root)]
@@ -201,8 +201,8 @@ def prove(
 ) -> None:
     """Measure every tightening on the history in the warehouse; store the proofs."""
     from mbp.contracts.compatibility.diff import diff
-    from mbp.contracts.compatibility.reading import tables
-    from mbp.contracts.registry.documents import working
+    from mbp.contracts.compatibility.odcs_tables import tables
+    from mbp.contracts.registry.odcs_documents import working
     from mbp.contracts.registry.proof import provable
     from mbp.contracts.registry.proof import prove as prove_one
     from mbp.contracts.registry.store import newest, published

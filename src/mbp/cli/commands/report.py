@@ -43,8 +43,8 @@ def report(
     from mbp.core.files import write_text
     from mbp.core.paths import project_root, shown
     from mbp.core.reporting.progress import progress
-    from mbp.release.report.collect import collect
-    from mbp.release.report.page import page
+    from mbp.release.report.report_collect import collect
+    from mbp.release.report.report_page import page
     from mbp.runs.dbt_process import target_path
 
     root = project_root()

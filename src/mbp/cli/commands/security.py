@@ -63,11 +63,11 @@ def run(
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting.progress import progress
-    from mbp.release.security.run import Request, as_table
-    from mbp.release.security.run import run as run_parts
+    from mbp.release.security.security_run import SecurityRequest, as_table
+    from mbp.release.security.security_run import run as run_parts
     from mbp.runs.dbt_process import target_name
 
-    request = Request(only or (), advisories, target_name(target), start_postgres)
+    request = SecurityRequest(only or (), advisories, target_name(target), start_postgres)
     with progress() as shown:
         results = run_parts(project_root(), request, shown.say)
     if as_json:

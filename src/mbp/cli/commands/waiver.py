@@ -13,7 +13,7 @@ from mbp.cli.options import AsJson
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
-    from mbp.release.waivers.check import Waivers
+    from mbp.release.waivers.waiver_check import Waivers
 
 NEW_EXAMPLES = """
 Example:
@@ -55,7 +55,7 @@ def new(
     Exit code: 0 written, 2 it is there already, or could not hold.
     """
     from mbp.core.paths import project_root, shown
-    from mbp.release.waivers.write import new_waiver
+    from mbp.release.waivers.write_waiver import new_waiver
 
     root = project_root()
     path = new_waiver(
@@ -85,7 +85,7 @@ def sign(
     Exit code: 0 signed, 2 it cannot be signed.
     """
     from mbp.core.paths import project_root, shown
-    from mbp.release.waivers.write import sign_waiver
+    from mbp.release.waivers.write_waiver import sign_waiver
 
     root = project_root()
     path = sign_waiver(root, name, role, key, datetime.now(UTC))
@@ -103,18 +103,18 @@ def check(
     Exit code: 0 all hold, or there are none, 1 one does not, 2 could not look.
     """
     from mbp.core.paths import project_root
-    from mbp.core.reporting import forms
+    from mbp.core.reporting import output_forms
     from mbp.release.waivers import valid_waivers
 
     now = datetime.now(UTC)
     found = valid_waivers(project_root(), now)
     suite = found.suite(now, name)
     if as_json:
-        typer.echo(forms.as_json(suite), nl=False)
+        typer.echo(output_forms.as_json(suite), nl=False)
     else:
         _table(found, now, name)
         typer.echo(
-            forms.text(suite) if found.judged or suite.findings else "no waivers\n", nl=False
+            output_forms.text(suite) if found.judged or suite.findings else "no waivers\n", nl=False
         )
     if suite.failed:
         raise typer.Exit(EXIT_FINDINGS)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mbp.cli.doctor import machine as machines
-from mbp.cli.doctor.checks import Check, Examination, blind, finding, good, note
 from mbp.cli.doctor.machine import SETUP, Machine
+from mbp.cli.doctor.machine_checks import Examination, MachineCheck, blind, finding, good, note
 from mbp.cli.doctor.servers import look_at_duckdb, look_at_postgres
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -48,7 +48,9 @@ def examine(
     return Examination(name, tuple(checks))
 
 
-def _profile(root: Path, target: str | None) -> tuple[list[Check], str, dict[str, Any] | None]:
+def _profile(
+    root: Path, target: str | None
+) -> tuple[list[MachineCheck], str, dict[str, Any] | None]:
     try:
         path = profiles_file(root)
     except MbpError as error:
@@ -77,7 +79,7 @@ def _profile(root: Path, target: str | None) -> tuple[list[Check], str, dict[str
     )
 
 
-def _profile_for_dbt(root: Path) -> Check | None:
+def _profile_for_dbt(root: Path) -> MachineCheck | None:
     """What is wrong with the file that `dbt` reads by itself; None when it is in order, or somebody's own."""
     own, example = root / OWN, root / EXAMPLE
     if not (own.is_file() and example.is_file()):
@@ -93,7 +95,7 @@ def _profile_for_dbt(root: Path) -> Check | None:
 
 def _warehouse(
     root: Path, engine: str, settings: dict[str, Any], file: Path | None
-) -> Iterator[Check]:
+) -> Iterator[MachineCheck]:
     if file is not None:
         yield from look_at_duckdb(file)
     elif engine == "postgres":
@@ -109,7 +111,7 @@ def _warehouse(
         )
 
 
-def _spark_session() -> Check:
+def _spark_session() -> MachineCheck:
     """The wheel that starts Spark in the process of dbt."""
     from importlib.util import find_spec
 
@@ -120,7 +122,7 @@ def _spark_session() -> Check:
     return good("spark", "pyspark is installed; Spark starts with the build")
 
 
-def _answers(host: str, port: int) -> Check:
+def _answers(host: str, port: int) -> MachineCheck:
     """Somebody listens there."""
     try:
         socket.create_connection((host, port), ANSWER_SECONDS).close()
@@ -129,9 +131,9 @@ def _answers(host: str, port: int) -> Check:
     return good("server", f"{host}:{port} answers")
 
 
-def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+def _guarded(name: str, look: Callable[[], Iterator[MachineCheck]]) -> list[MachineCheck]:
     """The checks as far as they got: one that could not look hides none that did."""
-    found: list[Check] = []
+    found: list[MachineCheck] = []
     try:
         for one in look():
             found.append(one)

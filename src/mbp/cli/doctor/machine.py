@@ -13,7 +13,7 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from mbp.cli.doctor.checks import Check, blind, finding, good, note
+from mbp.cli.doctor.machine_checks import MachineCheck, blind, finding, good, note
 from mbp.core import yaml_io
 from mbp.core.errors import MbpError
 from mbp.runs.dbt_process import target_path
@@ -53,7 +53,9 @@ class Machine:
     program: Callable[[str], str | None] = shutil.which
 
 
-def look(root: Path, machine: Machine, warehouse_file: Path | None, java: bool) -> Iterator[Check]:
+def look(
+    root: Path, machine: Machine, warehouse_file: Path | None, java: bool
+) -> Iterator[MachineCheck]:
     """Every look at the machine.
 
     Args:
@@ -71,7 +73,7 @@ def look(root: Path, machine: Machine, warehouse_file: Path | None, java: bool) 
     yield chromium(machine)
 
 
-def python(root: Path) -> Check:
+def python(root: Path) -> MachineCheck:
     """The interpreter is one that the project allows."""
     running = ".".join(str(part) for part in sys.version_info[:3])
     with (root / "pyproject.toml").open("rb") as file:
@@ -81,7 +83,7 @@ def python(root: Path) -> Check:
     return finding("python", f"{running}, wanted {wanted}", "PYTHON=/path/to/python3.11 make setup")
 
 
-def environment(root: Path) -> Check:
+def environment(root: Path) -> MachineCheck:
     """A virtual environment of its own keeps the versions apart."""
     if sys.prefix == sys.base_prefix:
         return finding("environment", "no virtual environment", f"{SETUP}; then .venv/bin/mbp")
@@ -90,7 +92,7 @@ def environment(root: Path) -> Check:
     return note("environment", f"an environment of your own: {sys.prefix}")
 
 
-def locked(root: Path, machine: Machine) -> Check:
+def locked(root: Path, machine: Machine) -> MachineCheck:
     """Every package has the version of the lock."""
     from mbp.release.security.lock import read_lock
 
@@ -109,7 +111,7 @@ def locked(root: Path, machine: Machine) -> Check:
     return good("locked versions", f"all {len(pins)} packages as in {LOCK}")
 
 
-def dbt_version(root: Path, machine: Machine) -> Check:
+def dbt_version(root: Path, machine: Machine) -> MachineCheck:
     """dbt is one that the project allows."""
     found = machine.version_of("dbt-core")
     project = yaml_io.load(root / "dbt_project.yml", shown_as="dbt_project.yml")
@@ -121,14 +123,14 @@ def dbt_version(root: Path, machine: Machine) -> Check:
     return finding("dbt", f"{found}, wanted {wanted}", SETUP)
 
 
-def dbt_packages(root: Path) -> Check:
+def dbt_packages(root: Path) -> MachineCheck:
     """The packages of packages.yml are linked."""
     if packages_are_installed(root):
         return good("dbt packages", "installed")
     return finding("dbt packages", "not installed, or older than packages.yml", "run `dbt deps`")
 
 
-def disk(root: Path, machine: Machine, warehouse_file: Path | None) -> Check:
+def disk(root: Path, machine: Machine, warehouse_file: Path | None) -> MachineCheck:
     """A build fits on the disks that it writes to."""
     artifacts = target_path(root)
     sizes = {root: _size(artifacts), Path(tempfile.gettempdir()): 0}
@@ -156,7 +158,7 @@ def disk(root: Path, machine: Machine, warehouse_file: Path | None) -> Check:
     return good("disk", told[0])
 
 
-def git(root: Path, machine: Machine) -> Check:
+def git(root: Path, machine: Machine) -> MachineCheck:
     """Evidence and the gate name a commit."""
     if machine.program("git") is None:
         return blind("git", "git is not installed", "install git: evidence names a commit")
@@ -171,7 +173,7 @@ def git(root: Path, machine: Machine) -> Check:
     return good("git", "clean")
 
 
-def _java(machine: Machine, needed: bool) -> Check:
+def _java(machine: Machine, needed: bool) -> MachineCheck:
     found = machine.program("java")
     if found is None and needed:
         return finding("java", "not installed, and this target needs it", "install Java 17")
@@ -185,7 +187,7 @@ def _java(machine: Machine, needed: bool) -> Check:
     return good("java", told[0] if told else found)
 
 
-def chromium(machine: Machine) -> Check:
+def chromium(machine: Machine) -> MachineCheck:
     """The tests of pages look through its eyes."""
     if machine.program("chromium") is None:
         return note("chromium", "not installed: the tests of pages are skipped")

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import psycopg2
 
-from mbp.cli.doctor.checks import Check, blind, finding, good, note
+from mbp.cli.doctor.machine_checks import MachineCheck, blind, finding, good, note
 from mbp.core import yaml_io
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import (
@@ -47,7 +47,7 @@ REFUSALS = {
 }
 
 
-def look_at_duckdb(path: Path) -> Iterator[Check]:
+def look_at_duckdb(path: Path) -> Iterator[MachineCheck]:
     """The file of the embedded engine."""
     name = "duckdb file"
     if not path.exists():
@@ -83,7 +83,7 @@ def _holder(error: LockedError) -> str:
     return f"held by process {found['process']} ({Path(found['program']).name}){user}"
 
 
-def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[Check]:
+def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[MachineCheck]:
     """The server, the database in it, and what the user may do there."""
     place = f"{settings.get('host')}:{settings.get('port')}/{settings.get('dbname')}"
     try:
@@ -122,7 +122,7 @@ def _value(warehouse: Warehouse, sql: str, *params: Any) -> Any:
     return warehouse.query(sql, params)[1][0][0]
 
 
-def _version(name: str, warehouse: Warehouse) -> Check:
+def _version(name: str, warehouse: Warehouse) -> MachineCheck:
     number = int(_value(warehouse, "select current_setting('server_version_num')"))
     told = f"PostgreSQL {number // 10000}.{number % 10000}"
     if number < OLDEST_POSTGRES:
@@ -130,14 +130,14 @@ def _version(name: str, warehouse: Warehouse) -> Check:
     return good(name, told)
 
 
-def _encoding(name: str, warehouse: Warehouse) -> Check:
+def _encoding(name: str, warehouse: Warehouse) -> MachineCheck:
     told = str(_value(warehouse, "select current_setting('server_encoding')"))
     if told != "UTF8":
         return finding(name, told, "create the database with `encoding 'UTF8'`")
     return good(name, told)
 
 
-def _time_zone(name: str, warehouse: Warehouse) -> Check:
+def _time_zone(name: str, warehouse: Warehouse) -> MachineCheck:
     """What a session gets that asks for nothing: ours ask for UTC, those of readers may not."""
     found = warehouse.query(
         "select coalesce("
@@ -153,7 +153,7 @@ def _time_zone(name: str, warehouse: Warehouse) -> Check:
     return note(name, f"{told} for sessions that ask for nothing; ours ask for UTC")
 
 
-def _clock(name: str, warehouse: Warehouse, root: Path) -> Check:
+def _clock(name: str, warehouse: Warehouse, root: Path) -> MachineCheck:
     """Lag is a difference of two clocks."""
     limit = yaml_io.load(root / "dbt_project.yml", shown_as="dbt_project.yml")["vars"]
     most = float(limit["mbp_clock_skew_seconds"])
@@ -167,7 +167,7 @@ def _clock(name: str, warehouse: Warehouse, root: Path) -> Check:
     return good(name, told)
 
 
-def _permissions(name: str, warehouse: Warehouse) -> Check:
+def _permissions(name: str, warehouse: Warehouse) -> MachineCheck:
     user = str(_value(warehouse, "select current_user"))
     create = _value(
         warehouse, "select has_database_privilege(current_user, current_database(), 'CREATE')"
@@ -198,7 +198,7 @@ def _permissions(name: str, warehouse: Warehouse) -> Check:
     return good(name, f"{user} may create schemas, tables and temporary tables as a build needs")
 
 
-def _ownership(name: str, warehouse: Warehouse) -> Check:
+def _ownership(name: str, warehouse: Warehouse) -> MachineCheck:
     """A build replaces what an earlier one made, and only an owner may: who built first under another name is told."""
     user = str(_value(warehouse, "select current_user"))
     foreign = warehouse.query(
@@ -218,7 +218,7 @@ def _ownership(name: str, warehouse: Warehouse) -> Check:
     )
 
 
-def _roles(name: str, warehouse: Warehouse) -> Check:
+def _roles(name: str, warehouse: Warehouse) -> MachineCheck:
     wanted = [LOADER, TRANSFORMER, READER]
     found = warehouse.query("select rolname from pg_roles where rolname = any(%s)", (wanted,))[1]
     missing = [one for one in wanted if (one,) not in found]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from mbp.contracts.compatibility.model import ABSENT, Kind, Node
+from mbp.contracts.compatibility.change_model import ABSENT, Kind, SchemaNode
 from mbp.contracts.compatibility.values import limits, step
 
 Schema = dict[str, Any]
@@ -19,7 +19,7 @@ Kinds = Mapping[str, Kind]
 MARK = "cell:"
 
 
-def row_schema(node: Node, *, by_name: bool, kinds: Kinds | None = None) -> Schema:
+def row_schema(node: SchemaNode, *, by_name: bool, kinds: Kinds | None = None) -> Schema:
     """What the contract accepts, as a schema of cells.
 
     Args:
@@ -32,7 +32,7 @@ def row_schema(node: Node, *, by_name: bool, kinds: Kinds | None = None) -> Sche
     return schema if node.required else {"anyOf": [{"type": "null"}, schema]}
 
 
-def _kind(node: Node, kinds: Kinds) -> Kind:
+def _kind(node: SchemaNode, kinds: Kinds) -> Kind:
     return kinds.get(node.path, node.kind)
 
 
@@ -40,7 +40,7 @@ def _holds_values(kind: Kind) -> bool:
     return kind.numeric or kind.temporal
 
 
-def _schema(node: Node, by_name: bool, kinds: Kinds) -> Schema:
+def _schema(node: SchemaNode, by_name: bool, kinds: Kinds) -> Schema:
     kind = _kind(node, kinds)
     options = node.facets.options
     if kind.name == "object":
@@ -99,7 +99,7 @@ def marked(**parts: Any) -> dict[str, Any]:
     return {f"{MARK}{name}": value for name, value in parts.items()}
 
 
-def _object(node: Node, by_name: bool, kinds: Kinds) -> Schema:
+def _object(node: SchemaNode, by_name: bool, kinds: Kinds) -> Schema:
     every = by_name and node.extra == "ignored"
     schema: Schema = {
         "type": "object",
@@ -122,7 +122,7 @@ def _object(node: Node, by_name: bool, kinds: Kinds) -> Schema:
     }
 
 
-def _string(node: Node, kind: Kind) -> Schema:
+def _string(node: SchemaNode, kind: Kind) -> Schema:
     options = node.facets.options
     schema: Schema = {"type": "string"}
     lengths = [length for length in (kind.length, options.get("maxLength")) if length is not None]
@@ -137,7 +137,7 @@ def _string(node: Node, kind: Kind) -> Schema:
     return schema
 
 
-def _range(node: Node, kind: Kind) -> Schema:
+def _range(node: SchemaNode, kind: Kind) -> Schema:
     facets = node.facets
     schema: Schema = {"type": "number"}
     low, high = limits(kind)

@@ -10,33 +10,33 @@ from typing import Any
 
 import rfc8785
 
-from mbp.contracts.compatibility.codes import CATALOGUE
+from mbp.contracts.compatibility.change_codes import CATALOGUE
+from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.domains import remembered
 from mbp.contracts.compatibility.governance import contract_changes
 from mbp.contracts.compatibility.languages import limited
-from mbp.contracts.compatibility.model import Change, Verdict
-from mbp.contracts.compatibility.reading import tables
-from mbp.contracts.compatibility.shape import Policy, schema_changes
+from mbp.contracts.compatibility.odcs_tables import tables
+from mbp.contracts.compatibility.shape import ReaderPolicy, schema_changes
 from mbp.contracts.compatibility.versions import largest
 from mbp.contracts.compatibility.witness import attach_all
 from mbp.core.yaml_lines import uncollected
 
 DIGITS = 200
-__all__ = ["Policy", "bump_of", "diff", "fingerprint", "verdicts"]
+__all__ = ["ReaderPolicy", "bump_of", "diff", "fingerprint", "verdicts"]
 
 
 @dataclass(frozen=True)
 class Verdicts:
     """Both directions over all changes."""
 
-    backward: Verdict
-    forward: Verdict
+    backward: Compatibility
+    forward: Compatibility
 
 
 def diff(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
-    policy: Policy = Policy(),
+    policy: ReaderPolicy = ReaderPolicy(),
     *,
     where: tuple[str, str] = ("old", "new"),
     witnesses: bool = True,
@@ -67,16 +67,16 @@ def verdicts(changes: Sequence[Change]) -> Verdicts:
     )
 
 
-def overall(both: Verdicts) -> Verdict:
+def overall(both: Verdicts) -> Compatibility:
     """The one verdict over both directions: the worse of the two."""
     return _worst([both.backward, both.forward])
 
 
-def _worst(found: list[Verdict]) -> Verdict:
-    for verdict in (Verdict.BREAK, Verdict.UNKNOWN):
+def _worst(found: list[Compatibility]) -> Compatibility:
+    for verdict in (Compatibility.BREAK, Compatibility.UNKNOWN):
         if verdict in found:
             return verdict
-    return Verdict.OK
+    return Compatibility.OK
 
 
 def bump_of(change: Change, *, proven: bool = False) -> str:
@@ -86,11 +86,11 @@ def bump_of(change: Change, *, proven: bool = False) -> str:
         proven: no row of the history breaks the new contract, and the proof is attached.
     """
     code = CATALOGUE[change.code]
-    if code.loosening or Verdict.UNKNOWN in (change.backward, change.forward):
+    if code.loosening or Compatibility.UNKNOWN in (change.backward, change.forward):
         return "major"
-    if change.forward is Verdict.BREAK:
+    if change.forward is Compatibility.BREAK:
         return "major"
-    if change.backward is Verdict.BREAK:
+    if change.backward is Compatibility.BREAK:
         return "minor" if proven else "major"
     return "patch" if code.kind == "documentation" else "minor"
 

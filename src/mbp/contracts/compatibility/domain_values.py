@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mbp.contracts.compatibility.model import Kind, Unreadable
+from mbp.contracts.compatibility.change_model import Kind, Unreadable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICRO = Decimal(1_000_000)
@@ -44,7 +44,7 @@ _LETTERS = {
 _FORMAT = re.compile(r"'([^']*)'|([A-Za-z])\2*|[^A-Za-z']")
 
 
-class UnreadableError(ValueError):
+class UnreadableValueError(ValueError):
     """The text is no value of the domain."""
 
 
@@ -64,20 +64,20 @@ def number(value: Any, kind: Kind, form: str | None = None) -> Decimal:
         form: how the column writes its dates, like `dd/MM/yyyy`; ISO 8601 without it.
 
     Raises:
-        UnreadableError: it is none.
+        UnreadableValueError: it is none.
     """
     if kind.temporal:
         return _moment(str(value), kind, form)
     if isinstance(value, bool):
-        raise UnreadableError("true and false are no numbers")
+        raise UnreadableValueError("true and false are no numbers")
     try:
         found = Decimal(str(value))
     except InvalidOperation as error:
-        raise UnreadableError(f"not a number: {value!r}") from error
+        raise UnreadableValueError(f"not a number: {value!r}") from error
     if not found.is_finite():
-        raise UnreadableError(f"expected a finite number, found {value!r}")
+        raise UnreadableValueError(f"expected a finite number, found {value!r}")
     if abs(found.adjusted()) > LONGEST_NUMBER:
-        raise UnreadableError(f"a number of more than {LONGEST_NUMBER} digits")
+        raise UnreadableValueError(f"a number of more than {LONGEST_NUMBER} digits")
     return found
 
 
@@ -90,7 +90,7 @@ def value_in(value: Any, kind: Kind, form: str | None = None) -> Any:
             return number(value, kind, form)
         if kind.numeric:
             return _listed_number(value)
-    except UnreadableError:
+    except UnreadableValueError:
         return Unreadable(_text(value))
     if kind.name == "boolean":
         quoted = {"true": True, "false": False}.get(str(value).lower())
@@ -109,13 +109,13 @@ def _text(value: Any) -> str:
 
 def _listed_number(value: Any) -> int | Decimal:
     if isinstance(value, bool | dict | list):
-        raise UnreadableError("not a number")
+        raise UnreadableValueError("not a number")
     if isinstance(value, int):
         return value
     if isinstance(value, str) and (
         len(value) > LONGEST_NUMBER or not _NUMBER.fullmatch(value.strip())
     ):
-        raise UnreadableError("not a number")
+        raise UnreadableValueError("not a number")
     found = number(value.strip() if isinstance(value, str) else value, Kind("decimal"))
     return (
         int(found)
@@ -138,7 +138,7 @@ def _moment(text: str, kind: Kind, form: str | None) -> Decimal:
             return _seconds(time.fromisoformat(text))
         return _counted(datetime.fromisoformat(text), kind)
     except ValueError as error:
-        raise UnreadableError(f"not a {kind.name}: {text!r}") from error
+        raise UnreadableValueError(f"not a {kind.name}: {text!r}") from error
 
 
 def _counted(moment: datetime, kind: Kind) -> Decimal:

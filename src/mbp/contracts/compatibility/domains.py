@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from mbp.contracts.compatibility.change_model import ABSENT, Compatibility, Facets, SchemaNode
 from mbp.contracts.compatibility.languages import Language, contained, why_undecided
-from mbp.contracts.compatibility.model import ABSENT, Facets, Node, Verdict
 from mbp.contracts.compatibility.values import allowed, candidates, empty, language, limits
 
 _OPEN = Decimal("Infinity")
@@ -20,16 +20,16 @@ _OPEN = Decimal("Infinity")
 class Inclusion:
     """The answer; `value` is one of the narrow column that breaks the facet."""
 
-    verdict: Verdict
+    verdict: Compatibility
     value: Any = ABSENT
     note: str = ""
 
 
 UNREADABLE = "a value or a pattern could not be read as one of the column's type"
-SAFE = Inclusion(Verdict.OK)
+SAFE = Inclusion(Compatibility.OK)
 
 
-def within(narrow: Node, wide: Node, facet: str) -> Inclusion:
+def within(narrow: SchemaNode, wide: SchemaNode, facet: str) -> Inclusion:
     """Whether every value of `narrow` keeps the one facet of `wide`.
 
     Args:
@@ -59,7 +59,7 @@ def remembered() -> Iterator[None]:
         _known.reset(token)
 
 
-def _signature(node: Node) -> Any:
+def _signature(node: SchemaNode) -> Any:
     facets = node.facets
     bounds = (facets.low, facets.low_open, facets.high, facets.high_open)
     options = repr(sorted(facets.options.items(), key=str))
@@ -69,29 +69,29 @@ def _signature(node: Node) -> Any:
     return (node.kind, node.logical, node.required, bounds, options, values, examples)
 
 
-def _guarded(narrow: Node, wide: Node, facet: str) -> Inclusion:
+def _guarded(narrow: SchemaNode, wide: SchemaNode, facet: str) -> Inclusion:
     try:
         return _within(narrow, wide, facet)
     except (ArithmeticError, ValueError, TypeError, RecursionError, MemoryError) as error:
         # Numbers beyond what can be computed with: not judged, and never ok.
         return Inclusion(
-            Verdict.UNKNOWN, note=f"{facet} could not be judged: {type(error).__name__}"
+            Compatibility.UNKNOWN, note=f"{facet} could not be judged: {type(error).__name__}"
         )
 
 
-def _within(narrow: Node, wide: Node, facet: str) -> Inclusion:
+def _within(narrow: SchemaNode, wide: SchemaNode, facet: str) -> Inclusion:
     only = only_facet(wide, facet, narrow)
     if only is None:
         return SAFE
     if empty(narrow):
         return Inclusion(
-            Verdict.UNKNOWN, note="no value is valid: the limits contradict each other"
+            Compatibility.UNKNOWN, note="no value is valid: the limits contradict each other"
         )
     if _holds(narrow, only, facet):
         return SAFE
     for value in candidates(narrow, only):
         if value is not None and allowed(value, narrow) and allowed(value, only) is False:
-            return Inclusion(Verdict.BREAK, value)
+            return Inclusion(Compatibility.BREAK, value)
     if narrow.facets.values is not None:
         # Every value of the closed list was tried.
         judged = [
@@ -101,18 +101,20 @@ def _within(narrow: Node, wide: Node, facet: str) -> Inclusion:
         ]
         if all(one is True for one in judged):
             return SAFE
-        return Inclusion(Verdict.UNKNOWN, note=UNREADABLE)
+        return Inclusion(Compatibility.UNKNOWN, note=UNREADABLE)
     if facet in ("pattern", "minLength", "maxLength") and "pattern" in {
         *narrow.facets.options,
         *only.facets.options,
     }:
         return _texts_within(narrow, only)
     if facet in ("minLength", "maxLength") and _free_text(narrow):
-        return Inclusion(Verdict.BREAK)
-    return Inclusion(Verdict.UNKNOWN, note=f"no proof that {facet} holds, and no counterexample")
+        return Inclusion(Compatibility.BREAK)
+    return Inclusion(
+        Compatibility.UNKNOWN, note=f"no proof that {facet} holds, and no counterexample"
+    )
 
 
-def _free_text(node: Node) -> bool:
+def _free_text(node: SchemaNode) -> bool:
     """A text of every length that the column's limits of length leave is valid."""
     return node.kind.name == "string" and not node.facets.options.keys() - {
         "minLength",
@@ -120,19 +122,19 @@ def _free_text(node: Node) -> bool:
     }
 
 
-def value_within(value: Any, narrow: Node, wide: Node) -> Inclusion:
+def value_within(value: Any, narrow: SchemaNode, wide: SchemaNode) -> Inclusion:
     """Whether the closed list of `wide` has a value that `narrow` lists, as far as that one is valid."""
     if wide.facets.values is None or wide.facets.lists(value):
         return SAFE
     valid = allowed(value, narrow)
     if valid and not wide.facets.unreadable:
-        return Inclusion(Verdict.BREAK, value)
+        return Inclusion(Compatibility.BREAK, value)
     if valid is False:
         return SAFE
-    return Inclusion(Verdict.UNKNOWN, note=UNREADABLE)
+    return Inclusion(Compatibility.UNKNOWN, note=UNREADABLE)
 
 
-def only_facet(wide: Node, facet: str, narrow: Node) -> Node | None:
+def only_facet(wide: SchemaNode, facet: str, narrow: SchemaNode) -> SchemaNode | None:
     """A column of the narrow one's kind that has this one facet of the wide; None when it has none."""
     facets = wide.facets
     bare = replace(narrow, kind=replace(narrow.kind, length=None, fixed=False), facets=Facets())
@@ -151,7 +153,7 @@ def only_facet(wide: Node, facet: str, narrow: Node) -> Node | None:
     return replace(bare, facets=Facets(options={facet: facets.options[facet]}))
 
 
-def _holds(narrow: Node, only: Node, facet: str) -> bool:
+def _holds(narrow: SchemaNode, only: SchemaNode, facet: str) -> bool:
     """The facet follows from the narrow column's same facet, or from its kind."""
     old, new = narrow.facets, only.facets
     if facet in ("minimum", "maximum"):
@@ -173,7 +175,7 @@ def _holds(narrow: Node, only: Node, facet: str) -> bool:
     return bool(before == after)
 
 
-def _interval_within(narrow: Node, only: Node) -> bool:
+def _interval_within(narrow: SchemaNode, only: SchemaNode) -> bool:
     low, high = limits(narrow.kind)
     facets = narrow.facets
     lows = [(-_OPEN, True), (low if low is not None else -_OPEN, False)]
@@ -195,17 +197,17 @@ def _interval_within(narrow: Node, only: Node) -> bool:
     )
 
 
-def _texts_within(narrow: Node, only: Node) -> Inclusion:
+def _texts_within(narrow: SchemaNode, only: SchemaNode) -> Inclusion:
     texts = language(narrow)
     if narrow.kind.fixed and narrow.kind.length is not None:
         texts = Language(texts.patterns, narrow.kind.length, narrow.kind.length)
     verdict, text = contained(texts, language(only))
-    if verdict is Verdict.UNKNOWN:
+    if verdict is Compatibility.UNKNOWN:
         return Inclusion(verdict, note=why_undecided(texts, language(only)))
     return Inclusion(verdict, ABSENT if text is None else text)
 
 
-def sizes_within(narrow: Node, wide: Node, facet: str) -> Inclusion:
+def sizes_within(narrow: SchemaNode, wide: SchemaNode, facet: str) -> Inclusion:
     """Like `within` for the sizes of arrays and objects; `value` is a number of items."""
     before, after = narrow.facets.options.get(facet), wide.facets.options.get(facet)
     closed = len(narrow.children) if narrow.extra == "refused" else None
@@ -215,15 +217,17 @@ def sizes_within(narrow: Node, wide: Node, facet: str) -> Inclusion:
     largest = narrow.facets.options.get("maxItems")
     if facet == "maxItems":
         holds = largest is not None and largest <= after
-        return SAFE if holds else Inclusion(Verdict.BREAK, max(smallest, int(after) + 1))
+        return SAFE if holds else Inclusion(Compatibility.BREAK, max(smallest, int(after) + 1))
     if facet == "minItems":
-        return SAFE if smallest >= after else Inclusion(Verdict.BREAK, smallest)
+        return SAFE if smallest >= after else Inclusion(Compatibility.BREAK, smallest)
     if facet == "uniqueItems":
         holds = largest is not None and largest < 2  # noqa: PLR2004
-        return SAFE if holds else Inclusion(Verdict.BREAK, max(smallest, 2))
+        return SAFE if holds else Inclusion(Compatibility.BREAK, max(smallest, 2))
     if facet == "maxProperties" and closed is not None and closed <= after:
         return SAFE
     if facet == "minProperties" and sum(child.required for child in narrow.children) >= after:
         return SAFE
     loose = (before or 0) < after if facet == "minProperties" else before is None or before > after
-    return Inclusion(Verdict.UNKNOWN, note=f"{facet} depends on the fields") if loose else SAFE
+    return (
+        Inclusion(Compatibility.UNKNOWN, note=f"{facet} depends on the fields") if loose else SAFE
+    )

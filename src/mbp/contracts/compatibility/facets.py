@@ -6,20 +6,28 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from mbp.contracts.compatibility.codes import snake
+from mbp.contracts.compatibility.change_codes import snake
+from mbp.contracts.compatibility.change_model import (
+    ABSENT,
+    Change,
+    Compatibility,
+    Facets,
+    SchemaNode,
+)
 from mbp.contracts.compatibility.domain_values import domain_of
 from mbp.contracts.compatibility.domains import SAFE, Inclusion, sizes_within, value_within, within
-from mbp.contracts.compatibility.model import ABSENT, Change, Facets, Node, Verdict
-from mbp.contracts.compatibility.reading import bounds_of
+from mbp.contracts.compatibility.odcs_tables import bounds_of
 from mbp.contracts.compatibility.values import of_kind
 
-UNKNOWN = Verdict.UNKNOWN
-STRANGE = Inclusion(Verdict.UNKNOWN, note="the value is not one of the column's type")
-CONTRADICTION = Inclusion(Verdict.UNKNOWN, note="the closed lists of the column share no value")
+UNKNOWN = Compatibility.UNKNOWN
+STRANGE = Inclusion(Compatibility.UNKNOWN, note="the value is not one of the column's type")
+CONTRADICTION = Inclusion(
+    Compatibility.UNKNOWN, note="the closed lists of the column share no value"
+)
 SIZES = ("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties")
 
 
-def facet_changes(old: Node, new: Node) -> Iterator[Change]:
+def facet_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of the limits of one column, each judged among the values that its contract allows."""
     if _sort(old) != _sort(new) and "unstated" not in (_sort(old), _sort(new)):
         return  # limits of texts and of numbers do not compare: the change of type says it all
@@ -53,7 +61,7 @@ def facet_changes(old: Node, new: Node) -> Iterator[Change]:
         yield _change(code, old, new, option, before, after, backward, forward)
 
 
-def _sort(node: Node) -> str:
+def _sort(node: SchemaNode) -> str:
     return "number" if node.kind.numeric else node.kind.name
 
 
@@ -72,7 +80,7 @@ def _direction(option: str, before: Any, after: Any) -> str:
     return "tightened" if (after > before) == option.startswith("min") else "loosened"
 
 
-def _pattern_code(before: str | None, after: str | None, old: Node, new: Node) -> str:
+def _pattern_code(before: str | None, after: str | None, old: SchemaNode, new: SchemaNode) -> str:
     """Named by the two languages alone, whatever the other limits of the column are."""
     if before is None or after is None:
         return "pattern_added" if before is None else "pattern_removed"
@@ -84,17 +92,17 @@ def _pattern_code(before: str | None, after: str | None, old: Node, new: Node) -
         within(alone[0], alone[1], "pattern").verdict,
         within(alone[1], alone[0], "pattern").verdict,
     )
-    if Verdict.UNKNOWN in verdicts and Verdict.BREAK not in verdicts:
+    if Compatibility.UNKNOWN in verdicts and Compatibility.BREAK not in verdicts:
         return "pattern_undecided"
     return {
-        (Verdict.OK, Verdict.OK): "pattern_respelled",
-        (Verdict.OK, Verdict.BREAK): "pattern_loosened",
-        (Verdict.BREAK, Verdict.OK): "pattern_tightened",
-        (Verdict.BREAK, Verdict.BREAK): "pattern_changed",
+        (Compatibility.OK, Compatibility.OK): "pattern_respelled",
+        (Compatibility.OK, Compatibility.BREAK): "pattern_loosened",
+        (Compatibility.BREAK, Compatibility.OK): "pattern_tightened",
+        (Compatibility.BREAK, Compatibility.BREAK): "pattern_changed",
     }.get(verdicts, "pattern_undecided")
 
 
-def _bound(old: Node, new: Node, edge: str) -> Iterator[Change]:
+def _bound(old: SchemaNode, new: SchemaNode, edge: str) -> Iterator[Change]:
     low = edge == "minimum"
     before = (
         (old.facets.low, old.facets.low_open) if low else (old.facets.high, old.facets.high_open)
@@ -122,7 +130,7 @@ def _bound(old: Node, new: Node, edge: str) -> Iterator[Change]:
     )
 
 
-def _written(node: Node, edge: str) -> Any:
+def _written(node: SchemaNode, edge: str) -> Any:
     """The bound as the contract writes it."""
     options = bounds_of(node.raw.get("logicalTypeOptions") or {})
     exclusive = f"exclusive{edge.capitalize()}"
@@ -133,7 +141,7 @@ def _written(node: Node, edge: str) -> Any:
     return None
 
 
-def _values(old: Node, new: Node) -> Iterator[Change]:
+def _values(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     before, after = old.facets.values, new.facets.values
     if before == after:
         return
@@ -167,8 +175,8 @@ def _values(old: Node, new: Node) -> Iterator[Change]:
 
 def _change(
     code: str,
-    old: Node,
-    new: Node,
+    old: SchemaNode,
+    new: SchemaNode,
     part: str,
     before: Any,
     after: Any,
@@ -178,7 +186,7 @@ def _change(
     witness: dict[str, Any] = {}
     kind = "size" if part in SIZES else "value"
     for direction, node, found in (("backward", old, backward), ("forward", new, forward)):
-        if found.verdict is Verdict.BREAK and found.value is not ABSENT:
+        if found.verdict is Compatibility.BREAK and found.value is not ABSENT:
             witness[direction] = (kind, node.path, found.value)
     return Change(
         code,

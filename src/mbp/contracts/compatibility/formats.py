@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from mbp.contracts.compatibility.model import Change, Node, Verdict
+from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
 from mbp.contracts.compatibility.values import allowed, candidates
 
-OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 # Format -> the formats that hold all of its texts.
 WITHIN = {
     "ipv4": {"hostname", "idn-hostname"},
@@ -61,7 +61,7 @@ def of_format(text: str, name: str) -> bool | None:
         return False
 
 
-def format_changes(old: Node, new: Node) -> Iterator[Change]:
+def format_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """The change of `format` between two columns of texts."""
     before, after = _format(old), _format(new)
     code = "format_added" if before is None else "format_removed" if after is None else None
@@ -75,12 +75,12 @@ def format_changes(old: Node, new: Node) -> Iterator[Change]:
     )
 
 
-def _format(node: Node) -> str | None:
+def _format(node: SchemaNode) -> str | None:
     found: Any = (node.raw.get("logicalTypeOptions") or {}).get("format")
     return None if found is None else str(found)
 
 
-def _within(node: Node, mine: str | None, wanted: str | None) -> Verdict:
+def _within(node: SchemaNode, mine: str | None, wanted: str | None) -> Compatibility:
     """Whether every text of the column has the wanted format."""
     if wanted is None:
         return OK

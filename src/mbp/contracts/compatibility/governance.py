@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.contracts.compatibility.model import Change, Verdict
+from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.service_levels import service_level_changes
 from mbp.contracts.compatibility.standard import STANDARD, form
 from mbp.contracts.compatibility.versions import Version
 
-OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 LIFE = ("proposed", "draft", "active", "deprecated", "retired")
 RESPONSIBILITY = ("domain", "dataProduct", "tenant", "price")
 SERVER_FOR_PEOPLE = STANDARD["Server"].documentation | {"roles"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.contracts.compatibility.model import Change, Node, Verdict
+from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
 from mbp.contracts.compatibility.standard import form, remainder
 
-OK, BREAK = Verdict.OK, Verdict.BREAK
+OK, BREAK = Compatibility.OK, Compatibility.BREAK
 
 
-def table_key_changes(old: Node, new: Node) -> Iterator[Change]:
+def table_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of the table's primary key (as a set), of its references and its partitions."""
     before, after = _key(old), _key(new)
     if before != after:
@@ -35,7 +35,7 @@ def table_key_changes(old: Node, new: Node) -> Iterator[Change]:
         yield from _positions(old, new, "partitionKeyPosition")
 
 
-def column_key_changes(old: Node, new: Node) -> Iterator[Change]:
+def column_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of `unique` and of the references of one column."""
     before, after = bool(old.raw.get("unique")), bool(new.raw.get("unique"))
     # A primary key is unique; what becomes of it is told of the table.
@@ -48,11 +48,11 @@ def column_key_changes(old: Node, new: Node) -> Iterator[Change]:
     yield from _references(old, new)
 
 
-def _key(table: Node) -> frozenset[str]:
+def _key(table: SchemaNode) -> frozenset[str]:
     return frozenset(column.name for column in table.children if column.raw.get("primaryKey"))
 
 
-def _key_order(table: Node) -> list[str]:
+def _key_order(table: SchemaNode) -> list[str]:
     """The columns of the key by their positions; those without one by their names."""
     columns = [column for column in table.children if column.raw.get("primaryKey")]
     return [
@@ -61,7 +61,7 @@ def _key_order(table: Node) -> list[str]:
     ]
 
 
-def _positions(old: Node, new: Node, key: str) -> Iterator[Change]:
+def _positions(old: SchemaNode, new: SchemaNode, key: str) -> Iterator[Change]:
     """Numbers of positions that leave the order as it was."""
     for column in old.children:
         other = new.child(column.name)
@@ -72,18 +72,18 @@ def _positions(old: Node, new: Node, key: str) -> Iterator[Change]:
             yield Change("metadata_changed", f"{other.path}.{key}", OK, OK, before, after)
 
 
-def _position(column: Node, key: str = "primaryKeyPosition") -> int:
+def _position(column: SchemaNode, key: str = "primaryKeyPosition") -> int:
     position = column.raw.get(key)
     return position if isinstance(position, int) else -1
 
 
-def _partitions(table: Node) -> list[str]:
+def _partitions(table: SchemaNode) -> list[str]:
     columns = [column for column in table.children if column.raw.get("partitioned")]
     columns.sort(key=lambda column: _position(column, "partitionKeyPosition"))
     return [column.name for column in columns]
 
 
-def _references(old: Node, new: Node) -> Iterator[Change]:
+def _references(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     entries = _relationships(old), _relationships(new)
     # The one reference of a column stays the same reference, wherever it leads.
     single = all(len(found) == 1 for found in entries) and "from" not in entries[0][0]
@@ -123,8 +123,8 @@ def _known(
     entry: Mapping[str, Any],
     code: str,
     path: str,
-    backward: Verdict,
-    forward: Verdict,
+    backward: Compatibility,
+    forward: Compatibility,
     old: str | None,
     new: str | None,
 ) -> Change:
@@ -132,10 +132,10 @@ def _known(
     if _kind(entry) == "foreignKey":
         return Change(code, path, backward, forward, old, new)
     where = f"{path}.relationships"
-    return Change("unknown_changed", where, Verdict.UNKNOWN, Verdict.UNKNOWN, old, new)
+    return Change("unknown_changed", where, Compatibility.UNKNOWN, Compatibility.UNKNOWN, old, new)
 
 
-def _relationships(node: Node) -> list[Mapping[str, Any]]:
+def _relationships(node: SchemaNode) -> list[Mapping[str, Any]]:
     return [entry for entry in node.raw.get("relationships") or () if isinstance(entry, Mapping)]
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from mbp.contracts.compatibility.model import Verdict
+from mbp.contracts.compatibility.change_model import Compatibility
 
 TIME_LIMIT_SECONDS = 2.0  # of processor time; on a busy machine it may take twice as long
 # Processor time of one comparison of contracts; what is left undecided by then stays so.
@@ -71,14 +71,14 @@ def limited() -> Iterator[None]:
         _budget.reset(token)
 
 
-def contained(narrow: Language, wide: Language) -> tuple[Verdict, str | None]:
+def contained(narrow: Language, wide: Language) -> tuple[Compatibility, str | None]:
     """Whether every text of `narrow` is one of `wide`; when not, a text that is not."""
     if narrow == wide or wide == Language():
-        return Verdict.OK, None
+        return Compatibility.OK, None
     found = _limited("difference", narrow, wide)
     if found is None:
-        return Verdict.UNKNOWN, None
-    return (Verdict.OK, None) if found == [] else (Verdict.BREAK, found[0])
+        return Compatibility.UNKNOWN, None
+    return (Compatibility.OK, None) if found == [] else (Compatibility.BREAK, found[0])
 
 
 def example(language: Language, other: Language | None = None) -> str | None:

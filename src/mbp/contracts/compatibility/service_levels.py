@@ -8,12 +8,12 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mbp.contracts.compatibility.codes import snake
-from mbp.contracts.compatibility.model import Change, Verdict
+from mbp.contracts.compatibility.change_codes import snake
+from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.standard import STANDARD, form, remainder
 from mbp.contracts.reading import SECONDS, SERVICE_LEVELS
 
-OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 Level = Mapping[str, Any]
 SMALLER_IS_BETTER = {
     "errorRate",

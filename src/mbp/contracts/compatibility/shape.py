@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.contracts.compatibility.documents import column_documents, table_documents
+from mbp.contracts.compatibility.change_model import ABSENT, Change, Compatibility, SchemaNode
+from mbp.contracts.compatibility.documentation_changes import column_documents, table_documents
 from mbp.contracts.compatibility.facets import facet_changes
 from mbp.contracts.compatibility.keys import column_key_changes, table_key_changes
-from mbp.contracts.compatibility.model import ABSENT, Change, Node, Verdict
-from mbp.contracts.compatibility.reading import custom, stored_name
+from mbp.contracts.compatibility.odcs_tables import custom, stored_name
 from mbp.contracts.compatibility.standard import form, remainder
 from mbp.contracts.compatibility.type_changes import type_changes
 from mbp.contracts.engine_types import engine_types
 
-OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 # Told apart from "no type is stated", which accepts anything.
-Pair = tuple[Node | None, Node | None]
+Pair = tuple[SchemaNode | None, SchemaNode | None]
 # Elements inside, which are compared on their own.
 INNER = frozenset({"properties", "items", "map"})
 # Of columns, judged together on their table.
@@ -25,7 +25,7 @@ OF_TABLE = frozenset({"primaryKey", "primaryKeyPosition", "partitioned", "partit
 
 
 @dataclass(frozen=True)
-class Policy:
+class ReaderPolicy:
     """How a dataset's readers find columns.
 
     Attributes:
@@ -35,7 +35,9 @@ class Policy:
     by_position: bool = False
 
 
-def schema_changes(old: dict[str, Node], new: dict[str, Node], policy: Policy) -> Iterator[Change]:
+def schema_changes(
+    old: dict[str, SchemaNode], new: dict[str, SchemaNode], policy: ReaderPolicy
+) -> Iterator[Change]:
     """All changes of shape and of values between two schemas."""
     gone = [table for name, table in old.items() if name not in new]
     fresh = [table for name, table in new.items() if name not in old]
@@ -53,12 +55,12 @@ def schema_changes(old: dict[str, Node], new: dict[str, Node], policy: Policy) -
             yield from _table(before, new[name], policy)
 
 
-def _table(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+def _table(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[Change]:
     yield from _whole(_table_itself(old, new), old, new)
     yield from _fields(old, new, policy)
 
 
-def _whole(changes: Iterator[Change], old: Node, new: Node) -> Iterator[Change]:
+def _whole(changes: Iterator[Change], old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """The changes of an element itself; where there is none, whatever else differs."""
     found = list(changes)
     renamed = {"name", "physicalName"} if old.name != new.name else set()
@@ -76,7 +78,7 @@ def _stated(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**stated, "customProperties": others} if others else stated
 
 
-def _table_itself(old: Node, new: Node) -> Iterator[Change]:
+def _table_itself(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     if old.raw.get("physicalType") != new.raw.get("physicalType"):
         yield Change(
             "table_kind_changed",
@@ -95,13 +97,13 @@ def _table_itself(old: Node, new: Node) -> Iterator[Change]:
     yield from table_documents(old, new)
 
 
-def _stored_name(old: Node, new: Node) -> Iterator[Change]:
+def _stored_name(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     before, after = stored_name(old.raw), stored_name(new.raw)
     if before != after:
         yield Change("physical_name_changed", old.path, BREAK, BREAK, before, after)
 
 
-def _fields(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+def _fields(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[Change]:
     """Changes of the fields of two objects."""
     gone = [field for field in old.children if new.child(field.name) is None]
     fresh = [field for field in new.children if old.child(field.name) is None]
@@ -147,7 +149,7 @@ def _fields(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
             yield from _column(field, other, policy)
 
 
-def _extra(old: Node, new: Node) -> Change:
+def _extra(old: SchemaNode, new: SchemaNode) -> Change:
     backward = BREAK if new.extra == "refused" else OK
     # Documents may leave a field out; whoever reads a table by name needs every column.
     left_out = old.extra == "ignored" and any(not field.required for field in new.children)
@@ -163,7 +165,7 @@ def _extra(old: Node, new: Node) -> Change:
     )
 
 
-def _added(field: Node, old: Node) -> Change:
+def _added(field: SchemaNode, old: SchemaNode) -> Change:
     has_default = field.default is not ABSENT
     code = (
         "column_added_optional"
@@ -187,7 +189,7 @@ def _added(field: Node, old: Node) -> Change:
     )
 
 
-def _removed(field: Node, old: Node, new: Node) -> Change:
+def _removed(field: SchemaNode, old: SchemaNode, new: SchemaNode) -> Change:
     backward = BREAK if new.extra == "refused" else OK
     forward = BREAK
     if new.extra == "refused" and not field.required and old.extra != "ignored":
@@ -206,19 +208,19 @@ def _removed(field: Node, old: Node, new: Node) -> Change:
     )
 
 
-def anything(field: Node) -> bool:
+def anything(field: SchemaNode) -> bool:
     """The field accepts every value, and none at all."""
     return not field.required and field.kind.name == "unstated" and field.facets.values is None
 
 
-def _column(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+def _column(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[Change]:
     if old.engines == new.engines and old.required == new.required and old.raw == new.raw:
         return
     yield from _whole(_column_itself(old, new), old, new)
     yield from _children(old, new, policy)
 
 
-def _column_itself(old: Node, new: Node) -> Iterator[Change]:
+def _column_itself(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     if old.name == new.name:
         yield from _stored_name(old, new)
     if old.required != new.required:
@@ -251,7 +253,7 @@ def _column_itself(old: Node, new: Node) -> Iterator[Change]:
     yield from column_documents(old, new)
 
 
-def _children(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
+def _children(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[Change]:
     if old.kind.name != new.kind.name and "unstated" not in (old.kind.name, new.kind.name):
         return  # the change of type says it all
     if "object" in (old.kind.name, new.kind.name):
@@ -272,7 +274,7 @@ def _children(old: Node, new: Node, policy: Policy) -> Iterator[Change]:
         )
 
 
-def _default(old: Node, new: Node) -> Iterator[Change]:
+def _default(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     if old.default is ABSENT and new.default is not ABSENT:
         yield Change("default_added", new.path, OK, OK, None, new.default)
     elif new.default is ABSENT and old.default is not ABSENT:
@@ -282,16 +284,18 @@ def _default(old: Node, new: Node) -> Iterator[Change]:
         yield Change("default_changed", new.path, OK, OK, old.default, new.default)
 
 
-def _type_text(field: Node) -> str:
+def _type_text(field: SchemaNode) -> str:
     return str(field.raw.get("physicalType") or field.raw.get("logicalType") or "any")
 
 
-def _renamed(gone: Sequence[Node], fresh: Sequence[Node]) -> list[tuple[Node, Node]]:
+def _renamed(
+    gone: Sequence[SchemaNode], fresh: Sequence[SchemaNode]
+) -> list[tuple[SchemaNode, SchemaNode]]:
     """Pairs that are one thing under two names: the same id, or all the rest alike."""
-    pairs: list[tuple[Node, Node]] = []
+    pairs: list[tuple[SchemaNode, SchemaNode]] = []
     taken: set[str] = set()
     for identity in (_id_of, _likeness):
-        twins: dict[str, list[Node]] = {}
+        twins: dict[str, list[SchemaNode]] = {}
         for after in fresh:
             if (key := identity(after)) is not None and after.name not in taken:
                 twins.setdefault(key, []).append(after)
@@ -305,12 +309,12 @@ def _renamed(gone: Sequence[Node], fresh: Sequence[Node]) -> list[tuple[Node, No
     return pairs
 
 
-def _id_of(node: Node) -> str | None:
+def _id_of(node: SchemaNode) -> str | None:
     found = node.raw.get("id")
     return None if found is None else str(found)
 
 
-def _likeness(node: Node) -> str | None:
+def _likeness(node: SchemaNode) -> str | None:
     """All but the name, when something is said that makes two alike no accident."""
     bare = {key: value for key, value in node.raw.items() if key not in ("name", "physicalName")}
     return repr(form(bare)) if bare.get("description") or bare.get("properties") else None

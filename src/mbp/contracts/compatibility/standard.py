@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from mbp.contracts.compatibility.model import Change, Verdict
+from mbp.contracts.compatibility.change_model import Change, Compatibility
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,6 @@ def remainder(
         if before == after or form({key: before}) == form({key: after}):
             continue
         same = key in READ_WHOLE
-        verdict = Verdict.OK if same else Verdict.UNKNOWN
+        verdict = Compatibility.OK if same else Compatibility.UNKNOWN
         code = "metadata_changed" if same else "unknown_changed"
         yield Change(code, f"{path}.{key}" if path else key, verdict, verdict, before, after)

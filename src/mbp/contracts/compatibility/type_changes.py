@@ -7,18 +7,18 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from mbp.contracts.compatibility.change_model import Change, Compatibility, Facets, Kind, SchemaNode
 from mbp.contracts.compatibility.domains import within
-from mbp.contracts.compatibility.engine_types import kind_on, type_fits
-from mbp.contracts.compatibility.model import Change, Facets, Kind, Node, Verdict
-from mbp.contracts.compatibility.reading import custom
+from mbp.contracts.compatibility.odcs_tables import custom
+from mbp.contracts.compatibility.server_types import kind_on, type_fits
 from mbp.contracts.compatibility.types import fits, shown
 from mbp.contracts.compatibility.values import allowed, limits, of_kind
 from mbp.contracts.engine_types import engine_types
 
-OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 
 
-def type_changes(old: Node, new: Node) -> Iterator[Change]:
+def type_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of what is stored, of what is promised, and of what each engine stores."""
     texts = (old.raw.get("physicalType"), new.raw.get("physicalType"))
     if texts[0] and texts[1]:
@@ -40,7 +40,7 @@ def type_changes(old: Node, new: Node) -> Iterator[Change]:
 
 
 def _physical(
-    old: Node, new: Node, texts: tuple[str, str], engines: tuple[str, ...], where: str
+    old: SchemaNode, new: SchemaNode, texts: tuple[str, str], engines: tuple[str, ...], where: str
 ) -> Iterator[Change]:
     """Two physical types of one column, on the engines that the contracts name."""
     if texts[0] == texts[1]:
@@ -64,7 +64,7 @@ def _physical(
 
 
 def _kinds(
-    layer: str, old: Kind, new: Kind, nodes: tuple[Node, Node], texts: tuple[Any, Any]
+    layer: str, old: Kind, new: Kind, nodes: tuple[SchemaNode, SchemaNode], texts: tuple[Any, Any]
 ) -> Iterator[Change]:
     if old == new:
         if texts[0] != texts[1] and layer == "physical":
@@ -89,7 +89,7 @@ def _kinds(
     )
 
 
-def _judged(node: Node, narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+def _judged(node: SchemaNode, narrow: Kind, wide: Kind) -> tuple[Compatibility, str]:
     """`fits` for this column: its other limits may leave only values that fit."""
     verdict, why = fits(narrow, wide)
     if verdict is BREAK and narrow.name == "unstated" and node.facets.values is not None:
@@ -105,7 +105,7 @@ def _judged(node: Node, narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
     return verdict, why
 
 
-def _in_limits(node: Node, narrow: Kind, wide: Kind) -> Verdict:
+def _in_limits(node: SchemaNode, narrow: Kind, wide: Kind) -> Compatibility:
     """The verdict for this column, when the kinds differ in nothing but how far their values go."""
     mine = replace(node, kind=narrow)
     if narrow.name == wide.name == "string" and not wide.fixed and wide.length is not None:
@@ -127,7 +127,7 @@ def _in_limits(node: Node, narrow: Kind, wide: Kind) -> Verdict:
     return next((verdict for verdict in (BREAK, UNKNOWN) if verdict in found), OK)
 
 
-def _whole_numbers(node: Node, narrow: Kind, wide: Kind) -> bool:
+def _whole_numbers(node: SchemaNode, narrow: Kind, wide: Kind) -> bool:
     """The narrow kind is any number, but the column's other limits leave only whole ones that fit."""
     if narrow != Kind("decimal") or wide.name not in ("integer", "decimal", "float"):
         return False
@@ -143,7 +143,9 @@ def _whole_numbers(node: Node, narrow: Kind, wide: Kind) -> bool:
     return factor is not None and wide == Kind("integer") and Decimal(str(factor)) % 1 == 0
 
 
-def _type_code(layer: str, old: Kind, new: Kind, backward: Verdict, forward: Verdict) -> str:
+def _type_code(
+    layer: str, old: Kind, new: Kind, backward: Compatibility, forward: Compatibility
+) -> str:
     """Names what changed, by the types alone; verdicts may differ in the limits of a column."""
     if old.name == new.name == "decimal" and None not in (old.precision, new.precision):
         if old.scale != new.scale:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from mbp.contracts.compatibility.model import Kind
+from mbp.contracts.compatibility.change_model import Kind
 
 DEEPEST = 60
 LONGEST_NUMBER = 9

@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from mbp.contracts.compatibility.model import Kind, Verdict
+from mbp.contracts.compatibility.change_model import Compatibility, Kind
 from mbp.contracts.compatibility.type_text import label_of, read
 
 MICROSECONDS = 6
@@ -125,17 +125,17 @@ def logical(name: str | None, options: dict[str, Any]) -> Kind:
     return UNSTATED if name is None else Kind("nominal", label=name)
 
 
-def fits(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+def fits(narrow: Kind, wide: Kind) -> tuple[Compatibility, str]:
     """Whether every stored value of `narrow` is one of `wide`, and why not.
 
     Of arrays, objects and maps only the parts that the physical type itself writes are compared.
     """
     if narrow == wide or wide.name == "unstated":
-        return Verdict.OK, ""
+        return Compatibility.OK, ""
     if narrow.name == "unstated":
-        return Verdict.BREAK, "values of any type were allowed"
+        return Compatibility.BREAK, "values of any type were allowed"
     if "unclear" in (narrow.name, wide.name):
-        return Verdict.UNKNOWN, f"settings of the engine decide what {shown(narrow)} is"
+        return Compatibility.UNKNOWN, f"settings of the engine decide what {shown(narrow)} is"
     pair = (narrow.name, wide.name)
     if narrow.name == wide.name and narrow.name in CONTAINERS:
         return _containers(narrow, wide)
@@ -155,39 +155,42 @@ def fits(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
     if pair in (("string", "string"), ("binary", "binary")):
         return _lengths(narrow, wide)
     if pair == ("timestamp", "timestamp") and narrow.zoned != wide.zoned:
-        return Verdict.BREAK, "an instant and a wall clock reading are different facts"
+        return Compatibility.BREAK, "an instant and a wall clock reading are different facts"
     if pair == ("timestamp", "timestamp") and narrow.label != wide.label:
-        return Verdict.BREAK, "the offset would be lost or invented"
+        return Compatibility.BREAK, "the offset would be lost or invented"
     if pair in (("timestamp", "timestamp"), ("time", "time")):
         if narrow.zoned != wide.zoned:
-            return Verdict.BREAK, "a zone would have to be invented"
-        return Verdict.BREAK, "stored values would be rewritten at another precision"
+            return Compatibility.BREAK, "a zone would have to be invented"
+        return Compatibility.BREAK, "stored values would be rewritten at another precision"
     if pair == ("vector", "vector"):
-        return Verdict.BREAK, "vectors of another shape cannot be compared"
+        return Compatibility.BREAK, "vectors of another shape cannot be compared"
     if pair == ("nominal", "nominal"):
-        return Verdict.UNKNOWN, f"nothing is known of {narrow.label!r} and {wide.label!r}"
-    return Verdict.BREAK, f"a {shown(narrow)} is not a {shown(wide)}"
+        return Compatibility.UNKNOWN, f"nothing is known of {narrow.label!r} and {wide.label!r}"
+    return Compatibility.BREAK, f"a {shown(narrow)} is not a {shown(wide)}"
 
 
-def _containers(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+def _containers(narrow: Kind, wide: Kind) -> tuple[Compatibility, str]:
     """By the physical type alone: what the contract says of elements and fields is compared apart."""
     if wide.label is None and not wide.parts:
-        return Verdict.OK, ""
+        return Compatibility.OK, ""
     if narrow.label != wide.label or bool(narrow.parts) != bool(wide.parts):
-        return Verdict.UNKNOWN, f"nothing is known of {shown(narrow)} and {shown(wide)}"
+        return Compatibility.UNKNOWN, f"nothing is known of {shown(narrow)} and {shown(wide)}"
     parts = dict(narrow.parts)
     names = [name for name, _ in narrow.parts]
     missing = [name for name, _ in wide.parts if name not in parts]
     if missing:
-        return Verdict.BREAK, f"the field {missing[0]!r} is missing"
+        return Compatibility.BREAK, f"the field {missing[0]!r} is missing"
     for name, kind in wide.parts:
         verdict, why = fits(parts[name], kind)
-        if verdict is not Verdict.OK:
+        if verdict is not Compatibility.OK:
             where = {"[]": "elements", "{key}": "keys", "{}": "values"}.get(name, f"field {name}")
             return verdict, f"{where}: {why}"
     if names != [name for name, _ in wide.parts]:
-        return Verdict.UNKNOWN, "the fields of the record are not the same, or in another order"
-    return Verdict.OK, ""
+        return (
+            Compatibility.UNKNOWN,
+            "the fields of the record are not the same, or in another order",
+        )
+    return Compatibility.OK, ""
 
 
 def shown(kind: Kind) -> str:
@@ -203,8 +206,8 @@ def shown(kind: Kind) -> str:
     return kind.name
 
 
-def _said(holds: bool, why: str) -> tuple[Verdict, str]:
-    return (Verdict.OK, "") if holds else (Verdict.BREAK, why)
+def _said(holds: bool, why: str) -> tuple[Compatibility, str]:
+    return (Compatibility.OK, "") if holds else (Compatibility.BREAK, why)
 
 
 def _within(narrow: Kind, wide: Kind) -> bool:
@@ -232,38 +235,38 @@ def _integer_in_float(narrow: Kind, wide: Kind) -> bool:
     return max(abs(narrow.low), abs(narrow.high)) <= room
 
 
-def _decimals(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+def _decimals(narrow: Kind, wide: Kind) -> tuple[Compatibility, str]:
     if wide.precision is None and wide.scale is None:
-        return Verdict.OK, ""
+        return Compatibility.OK, ""
     if narrow.precision is None:
-        return Verdict.BREAK, "numbers of any precision were allowed"
+        return Compatibility.BREAK, "numbers of any precision were allowed"
     if (narrow.scale or 0) != (wide.scale or 0):
-        return Verdict.BREAK, "at another scale stored values would be rounded or gain digits"
+        return Compatibility.BREAK, "at another scale stored values would be rounded or gain digits"
     return _said((wide.precision or 0) >= narrow.precision, "fewer digits fit")
 
 
-def _lengths(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+def _lengths(narrow: Kind, wide: Kind) -> tuple[Compatibility, str]:
     if narrow.fixed and wide.fixed and narrow.label == wide.label:
-        return Verdict.BREAK, "values of fixed length would be padded or cut"
+        return Compatibility.BREAK, "values of fixed length would be padded or cut"
     if wide.fixed:
-        return Verdict.BREAK, "values would be padded to a fixed length"
+        return Compatibility.BREAK, "values would be padded to a fixed length"
     if narrow.label != wide.label:
         return _byte_lengths(narrow, wide)
     if wide.length is None:
-        return Verdict.OK, ""
+        return Compatibility.OK, ""
     return _said(
         narrow.length is not None and narrow.length <= wide.length, "longer values were allowed"
     )
 
 
-def _byte_lengths(narrow: Kind, wide: Kind) -> tuple[Verdict, str]:
+def _byte_lengths(narrow: Kind, wide: Kind) -> tuple[Compatibility, str]:
     """One counts characters and the other bytes, or they differ in their character set."""
     if "national" in (narrow.label, wide.label):
-        return Verdict.UNKNOWN, "the character sets differ"
+        return Compatibility.UNKNOWN, "the character sets differ"
     if narrow.label == "bytes":
         return _said(
             wide.length is None or (narrow.length or 0) <= wide.length, "longer values were allowed"
         )
     if narrow.length is not None and narrow.length * BYTES_OF_CHARACTER <= (wide.length or 0):
-        return Verdict.OK, ""
-    return Verdict.UNKNOWN, "one length counts characters and the other bytes"
+        return Compatibility.OK, ""
+    return Compatibility.UNKNOWN, "one length counts characters and the other bytes"

@@ -10,9 +10,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from mbp.contracts.compatibility.change_model import Facets, Kind, SchemaNode, Unreadable
 from mbp.contracts.compatibility.domain_values import domain_of
 from mbp.contracts.compatibility.languages import LONGEST, Language, example, matches
-from mbp.contracts.compatibility.model import Facets, Kind, Node, Unreadable
 
 # Far enough from any bound of a contract, near enough to be written.
 FAR = Decimal(10) ** 6
@@ -23,7 +23,7 @@ LONGEST_TEXT = 20_000
 MOST_DIGITS = 150
 
 
-def language(node: Node) -> Language:
+def language(node: SchemaNode) -> Language:
     """The texts that the node's limits allow, its closed list aside."""
     options = node.facets.options
     lengths = [node.kind.length, options.get("maxLength")]
@@ -64,7 +64,7 @@ def limits(kind: Kind) -> tuple[Decimal | None, Decimal | None]:
     return None, None
 
 
-def allowed(value: Any, node: Node) -> bool | None:
+def allowed(value: Any, node: SchemaNode) -> bool | None:
     """Whether a scalar column allows the value; None when that cannot be said."""
     if value is None:
         return not node.required
@@ -84,7 +84,7 @@ def _listed(value: Any, facets: Facets) -> bool | None:
     return None if facets.unreadable else False
 
 
-def _inside(value: Any, node: Node) -> bool | None:
+def _inside(value: Any, node: SchemaNode) -> bool | None:
     """Whether the limits beside the closed list allow it."""
     facets, domain = node.facets, domain_of(node.kind, node.logical)
     opaque = any(key.startswith("unread ") for key in facets.options)
@@ -114,7 +114,7 @@ def of_kind(value: Any, kind: Kind) -> bool:
     return True
 
 
-def empty(node: Node) -> bool:
+def empty(node: SchemaNode) -> bool:
     """The limits of the column contradict each other: no value is valid."""
     facets, options = node.facets, node.facets.options
     if facets.values == ():
@@ -138,7 +138,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _number(value: Decimal, node: Node, kind: Kind) -> bool:
+def _number(value: Decimal, node: SchemaNode, kind: Kind) -> bool:
     facets = node.facets
     low, high = limits(kind)
     if (low is not None and value < low) or (high is not None and value > high):
@@ -158,7 +158,7 @@ def _number(value: Decimal, node: Node, kind: Kind) -> bool:
     return factor is None or value % Decimal(str(factor)) == 0
 
 
-def _text(value: str, node: Node) -> bool | None:
+def _text(value: str, node: SchemaNode) -> bool | None:
     texts = language(node)
     if len(value) < texts.shortest or (texts.longest is not None and len(value) > texts.longest):
         return False
@@ -168,7 +168,7 @@ def _text(value: str, node: Node) -> bool | None:
     return False if False in found else None if None in found else True
 
 
-def candidates(node: Node, other: Node) -> Iterator[Any]:
+def candidates(node: SchemaNode, other: SchemaNode) -> Iterator[Any]:
     """Values at the edges of both columns; where two simple columns differ, one of these shows it."""
     for one in (node, other):
         yield from one.facets.values or ()
@@ -180,7 +180,7 @@ def candidates(node: Node, other: Node) -> Iterator[Any]:
         yield from (True, False)
 
 
-def _numbers(node: Node, other: Node) -> Iterator[Decimal]:
+def _numbers(node: SchemaNode, other: SchemaNode) -> Iterator[Decimal]:
     small = Decimal(1) if node.logical.name == "integer" else step(node.kind)
     points = {Decimal(0), Decimal(1), Decimal(-1), FAR, -FAR}
     points |= {Decimal("0.5")} if small < 1 else set()
@@ -212,7 +212,7 @@ def _trimmed(value: Decimal) -> Decimal:
     return Decimal(0) if value == 0 else value
 
 
-def _texts(node: Node, other: Node) -> Iterator[str]:
+def _texts(node: SchemaNode, other: SchemaNode) -> Iterator[str]:
     lengths = {0, 1, 3}
     for one in (node, other):
         texts = language(one)
@@ -239,7 +239,7 @@ def _texts(node: Node, other: Node) -> Iterator[str]:
             yield found
 
 
-def sample(node: Node, other: Node | None = None) -> Any:
+def sample(node: SchemaNode, other: SchemaNode | None = None) -> Any:
     """A value of the scalar column, one that `other` allows too where there is one.
 
     Raises:

@@ -18,11 +18,11 @@ from jsonschema_rs import Draft202012Validator
 from jsonschema_rs import ValidationErrorKind as Kinds
 
 from mbp.contracts.compatibility.cells import MARK, cell, marked, row_schema
+from mbp.contracts.compatibility.change_model import Change, Compatibility, Facets, Kind, SchemaNode
 from mbp.contracts.compatibility.domain_values import EPOCH
-from mbp.contracts.compatibility.model import Change, Facets, Kind, Node, Verdict
 from mbp.contracts.compatibility.values import allowed, candidates, sample
 
-Tables = Mapping[str, Node]
+Tables = Mapping[str, SchemaNode]
 Validator = Draft202012Validator
 UNLISTED = "unlisted_column"
 # Values of every sort, to show that a column which was free is not free any more.
@@ -68,7 +68,7 @@ class Witnesses:
         found: dict[str, Any] = {}
         notes: list[str] = []
         for direction, hint in change.witness.items():
-            if getattr(change, direction) is not Verdict.BREAK:
+            if getattr(change, direction) is not Compatibility.BREAK:
                 continue
             started = time.process_time()
             try:
@@ -118,7 +118,7 @@ class Witnesses:
 
     def _pairs(
         self, narrow_side: str, wide_side: str, path: str | None
-    ) -> Iterator[tuple[Node, Node]]:
+    ) -> Iterator[tuple[SchemaNode, SchemaNode]]:
         """The table that the path is in, and its counterpart."""
         ours, theirs = self.sides[narrow_side], self.sides[wide_side]
         first = str(path).partition(".")[0]
@@ -133,13 +133,13 @@ class Witnesses:
             if other is not None:
                 yield table, other
 
-    def _size(self, table: Node) -> int:
+    def _size(self, table: SchemaNode) -> int:
         if id(table) not in self.sizes:
             self.sizes[id(table)] = _values_in(table)
         return self.sizes[id(table)]
 
     def _validator(
-        self, side: str, table: Node, by_name: bool, kinds: Mapping[str, Kind]
+        self, side: str, table: SchemaNode, by_name: bool, kinds: Mapping[str, Kind]
     ) -> Validator:
         key = (side, table.name, by_name)
         if kinds:
@@ -149,13 +149,13 @@ class Witnesses:
         return self.validators[key]
 
 
-def _values_in(node: Node) -> int:
+def _values_in(node: SchemaNode) -> int:
     """How many columns, fields and listed values it has."""
     return 1 + len(node.facets.values or ()) + sum(_values_in(child) for child in node.children)
 
 
 def _probe(
-    table: Node, column: str | None, sort: str, by_name: bool, kinds: Mapping[str, Kind]
+    table: SchemaNode, column: str | None, sort: str, by_name: bool, kinds: Mapping[str, Kind]
 ) -> tuple[str, Validator] | None:
     """Judges one column alone, much faster than a row of fifty; None where the row as a whole counts."""
     if column is None or sort not in ("value", "size", "type"):
@@ -186,7 +186,7 @@ def _refuses(validator: Validator, row: Any, column: str | None) -> bool:
     return False
 
 
-def _without_facets(node: Node, path: str) -> Node:
+def _without_facets(node: SchemaNode, path: str) -> SchemaNode:
     """The tree with nothing but the type at the path."""
     if node.path == path:
         return replace(node, facets=Facets())
@@ -194,10 +194,15 @@ def _without_facets(node: Node, path: str) -> Node:
 
 
 def _attempts(
-    narrow: Node, wide: Node, sort: str, path: str | None, payload: Any, kinds: Mapping[str, Kind]
+    narrow: SchemaNode,
+    wide: SchemaNode,
+    sort: str,
+    path: str | None,
+    payload: Any,
+    kinds: Mapping[str, Kind],
 ) -> Iterator[Any]:
     """Rows of the narrow contract that may show the break."""
-    make = Rows(narrow, wide, kinds)
+    make = RowBuilder(narrow, wide, kinds)
     if path is None or sort == "row":
         if path is not None:
             yield from make.rows({path: ("any", None)})
@@ -220,14 +225,14 @@ def _attempts(
             yield from make.rows({path: ("cell", value)})
 
 
-def _values_of(table: Node, path: str, kind: Kind, other: Kind) -> Iterator[Any]:
+def _values_of(table: SchemaNode, path: str, kind: Kind, other: Kind) -> Iterator[Any]:
     node = find(table, path)
     if node is not None:
         mine, theirs = replace(node, kind=kind), replace(node, kind=other)
         yield from (value for value in candidates(mine, theirs) if allowed(value, mine))
 
 
-def find(table: Node, path: str) -> Node | None:
+def find(table: SchemaNode, path: str) -> SchemaNode | None:
     """The node at the path."""
     if table.path == path:
         return table
@@ -238,10 +243,10 @@ def find(table: Node, path: str) -> Node | None:
     return None
 
 
-class Rows:
+class RowBuilder:
     """Builds rows: the wanted value in its place, everything else as harmless as can be."""
 
-    def __init__(self, table: Node, other: Node, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, table: SchemaNode, other: SchemaNode, kinds: Mapping[str, Kind]) -> None:
         self.table, self.other, self.kinds = table, other, kinds
 
     def rows(self, put: Mapping[str, tuple[str, Any]]) -> Iterator[Any]:
@@ -251,7 +256,9 @@ class Rows:
         except LookupError:
             return
 
-    def _value(self, node: Node, other: Node | None, put: Mapping[str, tuple[str, Any]]) -> Any:
+    def _value(
+        self, node: SchemaNode, other: SchemaNode | None, put: Mapping[str, tuple[str, Any]]
+    ) -> Any:
         sort, payload = put.get(node.path, ("", None))
         kind = self.kinds.get(node.path, node.kind)
         if sort == "cell":
@@ -274,7 +281,9 @@ class Rows:
             return next(iter(node.facets.values or ("text",)))
         return cell(sample(node, other if other and other.kind == node.kind else None), kind)
 
-    def _object(self, node: Node, other: Node | None, put: Mapping[str, tuple[str, Any]]) -> Any:
+    def _object(
+        self, node: SchemaNode, other: SchemaNode | None, put: Mapping[str, tuple[str, Any]]
+    ) -> Any:
         row: dict[str, Any] = {}
         for field in node.children:
             wanted = any(path.startswith(field.path) for path in put)
@@ -289,7 +298,11 @@ class Rows:
         return row
 
     def _items(
-        self, node: Node, other: Node | None, put: Mapping[str, tuple[str, Any]], size: int | None
+        self,
+        node: SchemaNode,
+        other: SchemaNode | None,
+        put: Mapping[str, tuple[str, Any]],
+        size: int | None,
     ) -> list[Any]:
         least = int(node.facets.options.get("minItems", 0))
         below = any(path.startswith(f"{node.path}[]") for path in put)
@@ -310,7 +323,11 @@ class Rows:
         return [item] * count
 
     def _map(
-        self, node: Node, other: Node | None, put: Mapping[str, tuple[str, Any]], inside: bool
+        self,
+        node: SchemaNode,
+        other: SchemaNode | None,
+        put: Mapping[str, tuple[str, Any]],
+        inside: bool,
     ) -> Any:
         if not inside:
             return marked(entries=[])

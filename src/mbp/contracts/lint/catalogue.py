@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mbp.core.reporting import Rule
+from mbp.core.reporting import CodeMeaning
 
 
 @cache
@@ -19,9 +19,9 @@ def _content() -> Any:
 
 
 @cache
-def rules() -> Mapping[str, Rule]:
+def rules() -> Mapping[str, CodeMeaning]:
     """Code -> rule, in the order of the catalogue."""
-    return {code: Rule(code=code, **entry) for code, entry in _content()["codes"].items()}
+    return {code: CodeMeaning(code=code, **entry) for code, entry in _content()["codes"].items()}
 
 
 def groups() -> Mapping[str, str]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from mbp.contracts.completeness import NUMBERS, needs_unit, only_repeats
 from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.documents import ContractFile, Problem
-from mbp.contracts.lint.nodes import Node
+from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.quality import EXTRAS
 from mbp.contracts.reading import CLASSIFICATIONS, COLUMN_EXTRAS
 from mbp.core.schema_check import did_you_mean
@@ -26,7 +26,7 @@ PERSONAL_NAME = re.compile(r"(?:^|_)(?:first|full|last|maiden)_?name(?:_|$)")
 PSEUDONYM = re.compile(r"pseudonym", re.IGNORECASE)
 
 
-def columns_of(contract: ContractFile) -> Iterator[tuple[str, Node]]:
+def columns_of(contract: ContractFile) -> Iterator[tuple[str, DocumentNode]]:
     """(subject, column) of every column, those of one name too."""
     for column in contract.table.at("properties").entries():
         yield f"{contract.dataset}.{column.at('name').text or '?'}", column
@@ -118,7 +118,7 @@ def refers_to_what_is_there(contract: ContractFile, project: Project) -> Iterato
 
 
 def _target(
-    subject: str, column: Node, reference: Node, other: ContractFile, name: str
+    subject: str, column: DocumentNode, reference: DocumentNode, other: ContractFile, name: str
 ) -> Iterator[Problem]:
     if name not in other.columns:
         message = f"unknown column {name!r} of {other.dataset}"
@@ -135,7 +135,7 @@ def _target(
 @contract_check("A106-034", "A106-035")
 def uses_known_custom_properties(contract: ContractFile, _project: Project) -> Iterator[Problem]:
     """Custom properties that are read, each once."""
-    holders: list[tuple[str, Node, tuple[str, ...]]] = [
+    holders: list[tuple[str, DocumentNode, tuple[str, ...]]] = [
         (subject, column, COLUMN_EXTRAS) for subject, column in columns_of(contract)
     ]
     holders += [(entry.id, entry.node, EXTRAS) for entry in contract.entries]
@@ -194,7 +194,7 @@ def is_classified(contract: ContractFile, _project: Project) -> Iterator[Problem
             yield at(node, "A108-005", message, subject)
 
 
-def _looks_personal(column: Node) -> bool:
+def _looks_personal(column: DocumentNode) -> bool:
     name = column.at("name").text
     return bool(
         PERSON & set(name.split("_"))

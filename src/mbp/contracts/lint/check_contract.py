@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from mbp.contracts.completeness import COMPLETE_STATUS, PROMISES
+from mbp.contracts.contract_loading import API_VERSION, SUFFIX
 from mbp.contracts.lint.checks import Project, at, contract_check, project_check
-from mbp.contracts.lint.documents import ContractFile, Problem, is_contract_name
-from mbp.contracts.lint.nodes import Node
-from mbp.contracts.load import API_VERSION, SUFFIX
+from mbp.contracts.lint.linted_files import ContractFile, Problem, is_contract_name
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.model_columns import MODELS
 from mbp.contracts.reading import PLAIN_NAME, SECONDS, SEMANTIC_VERSION, SERVICE_LEVELS
 from mbp.core.paths import shown
@@ -169,7 +169,7 @@ def promises_can_be_held(contract: ContractFile, _project: Project) -> Iterator[
             yield at(level, "A106-025", message, contract.dataset)
 
 
-def _duration(kind: str, level: Node, dataset: str) -> Iterator[Problem]:
+def _duration(kind: str, level: DocumentNode, dataset: str) -> Iterator[Problem]:
     unit, value = level.at("unit").text, level.at("value")
     if unit not in SECONDS:
         cure = did_you_mean(unit, SECONDS)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.documents import ContractFile, Entry, Problem
-from mbp.contracts.lint.nodes import Node
+from mbp.contracts.lint.linted_files import ContractFile, Problem, QualityEntry
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.quality import OPERATORS, ROW_COUNT_BOUNDS
 from mbp.core.schema_check import did_you_mean
 
@@ -32,7 +32,7 @@ def can_be_made_into_a_test(contract: ContractFile, _project: Project) -> Iterat
             yield at(node, "A89-021", message, entry.id)
 
 
-def _implementation(node: Node, subject: str) -> Iterator[Problem]:
+def _implementation(node: DocumentNode, subject: str) -> Iterator[Problem]:
     if not node.mapping:
         message = "implementation: expected {test: ..., arguments: ...} or {singular: ...}"
         yield at(node, "A89-021", message, subject)
@@ -53,7 +53,7 @@ def _implementation(node: Node, subject: str) -> Iterator[Problem]:
         yield at(arguments, "A89-021", message, subject)
 
 
-def _library(entry: Entry) -> Iterator[Problem]:
+def _library(entry: QualityEntry) -> Iterator[Problem]:
     node, metric = entry.node, entry.node.at("metric").text
     operators = {key: node.at(key).value for key in OPERATORS if node.at(key).present}
     if metric == "invalidValues":
@@ -71,7 +71,7 @@ def _library(entry: Entry) -> Iterator[Problem]:
         yield at(node, "A89-023", message, entry.id)
 
 
-def _of_values(entry: Entry, operators: dict[str, object]) -> str:
+def _of_values(entry: QualityEntry, operators: dict[str, object]) -> str:
     arguments = entry.node.at("arguments")
     values = arguments.at("validValues")
     if entry.column is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import localcontext
 
+from mbp.contracts.compatibility.change_model import SchemaNode as Column
+from mbp.contracts.compatibility.change_model import Unreadable
 from mbp.contracts.compatibility.diff import DIGITS
-from mbp.contracts.compatibility.model import Node as Column
-from mbp.contracts.compatibility.model import Unreadable
-from mbp.contracts.compatibility.reading import tables
+from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.values import allowed, empty
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.documents import ContractFile, Problem
-from mbp.contracts.lint.nodes import Node
+from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.core.errors import MbpError
 
 
@@ -33,7 +33,7 @@ def limits_can_be_met(contract: ContractFile, _project: Project) -> Iterator[Pro
             yield from _columns(table, contract.root.at("schema", index))
 
 
-def _columns(table: Column, node: Node) -> Iterator[Problem]:
+def _columns(table: Column, node: DocumentNode) -> Iterator[Problem]:
     for index, column in enumerate(table.children):
         steps: tuple[str | int, ...] = {
             "[]": ("items",),
@@ -45,7 +45,7 @@ def _columns(table: Column, node: Node) -> Iterator[Problem]:
         yield from _columns(column, inside)
 
 
-def _limits(column: Column, node: Node) -> Iterator[Problem]:
+def _limits(column: Column, node: DocumentNode) -> Iterator[Problem]:
     facets = column.facets
     for value, text in zip(facets.values or (), facets.texts, strict=True):
         if value is None or isinstance(value, Unreadable):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import date
 
 from mbp.contracts.completeness import furthest_expiry, missing_families
+from mbp.contracts.contract_loading import SINGULAR_TESTS
 from mbp.contracts.lint.check_columns import columns_of
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.documents import ContractFile, Entry, Problem, families_of_options
-from mbp.contracts.lint.nodes import Node
-from mbp.contracts.load import SINGULAR_TESTS
+from mbp.contracts.lint.linted_files import ContractFile, Problem, QualityEntry, families_of_options
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.quality import LIBRARY_FAMILIES
 from mbp.contracts.reading import OPTIONS, REASONED_FAMILIES
 from mbp.contracts.rules import BOUNDS, mixed
@@ -19,7 +19,7 @@ from mbp.core.schema_check import did_you_mean
 NEEDED = ("id", "type", "dimension", "severity", "description")
 
 
-def _subject(contract: ContractFile, entry: Entry) -> str:
+def _subject(contract: ContractFile, entry: QualityEntry) -> str:
     return entry.id or f"a rule of {contract.dataset}"
 
 
@@ -50,7 +50,7 @@ def rules_are_complete(contract: ContractFile, project: Project) -> Iterator[Pro
             yield from _against_policy(node, subject, project)
 
 
-def _against_policy(node: Node, subject: str, project: Project) -> Iterator[Problem]:
+def _against_policy(node: DocumentNode, subject: str, project: Project) -> Iterator[Problem]:
     policy, more = project.policy, node.custom()
     assert policy is not None  # noqa: S101 (the caller asked)
     owner, family, severity = more.get("owner"), more.get("family"), node.at("severity")
@@ -95,7 +95,9 @@ def warnings_end(contract: ContractFile, project: Project) -> Iterator[Problem]:
             yield from _end(node, expires, subject, project)
 
 
-def _end(node: Node, expires: Node | None, subject: str, project: Project) -> Iterator[Problem]:
+def _end(
+    node: DocumentNode, expires: DocumentNode | None, subject: str, project: Project
+) -> Iterator[Problem]:
     policy = project.policy
     if expires is None:
         if policy is None or policy.expiry_required:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 from mbp.contracts.completeness import exception_problems
 from mbp.contracts.lint.checks import Project, at, contract_check, project_check
-from mbp.contracts.lint.documents import ContractFile, Problem
-from mbp.contracts.lint.nodes import Node
+from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.core.schema_check import did_you_mean
 
 # Code of the checker of exceptions -> code of lint.
@@ -30,7 +30,7 @@ def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[
             yield at(contract.table.at("name"), code, message, contract.dataset)
 
 
-def _datasets(root: Node, key: str) -> set[str]:
+def _datasets(root: DocumentNode, key: str) -> set[str]:
     return {entry.at("dataset").text for entry in root.at(key).entries()}
 
 
@@ -55,19 +55,21 @@ def terms_and_metrics(project: Project) -> Iterator[Problem]:
                 yield from _columns(entry, name, project.contracts[dataset])
 
 
-def _owner(entry: Node, name: str, project: Project) -> Iterator[Problem]:
+def _owner(entry: DocumentNode, name: str, project: Project) -> Iterator[Problem]:
     owner = entry.at("owner")
     if project.policy and owner.text and owner.text not in project.policy.owners:
         yield _unknown(owner, "owner", owner.text, name, project.policy.owners)
 
 
-def _columns(entry: Node, name: str, contract: ContractFile) -> Iterator[Problem]:
+def _columns(entry: DocumentNode, name: str, contract: ContractFile) -> Iterator[Problem]:
     for column in entry.at("columns").entries():
         if column.text not in contract.columns:
             yield _unknown(column, "column", column.text, name, contract.columns)
 
 
-def _unknown(node: Node, kind: str, found: str, subject: str, known: Collection[str]) -> Problem:
+def _unknown(
+    node: DocumentNode, kind: str, found: str, subject: str, known: Collection[str]
+) -> Problem:
     return at(node, "A87-010", f"unknown {kind} {found!r}", subject, did_you_mean(found, known))
 
 

@@ -9,7 +9,7 @@ from functools import cache
 
 from mbp.contracts.lint.check_columns import columns_of
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.documents import ContractFile, Problem
+from mbp.contracts.lint.linted_files import ContractFile, Problem
 from mbp.contracts.rules import anchored
 
 # Service levels that become rules (`mbp.contracts.rules`), and dates, which nothing can measure.

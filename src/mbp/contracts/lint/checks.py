@@ -12,8 +12,8 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from mbp.contracts.lint.documents import ContractFile, Problem
-from mbp.contracts.lint.nodes import Node
+from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.policy import Policy
 
 
@@ -34,14 +34,14 @@ class Project:
     contracts: Mapping[str, ContractFile]
     unread: frozenset[str]
     policy: Policy | None
-    glossary: Node | None
-    metrics: Node | None
+    glossary: DocumentNode | None
+    metrics: DocumentNode | None
     today: date
 
     @cached_property
-    def rule_places(self) -> dict[str, list[Node]]:
+    def rule_places(self) -> dict[str, list[DocumentNode]]:
         """Rule id -> where it stands, derived rules first, in the order of the files."""
-        places: dict[str, list[Node]] = {}
+        places: dict[str, list[DocumentNode]] = {}
         for contract in sorted(self.contracts.values(), key=lambda one: one.path):
             for derived in contract.derived:
                 places.setdefault(derived.id, []).append(derived.node)
@@ -87,6 +87,8 @@ def project_check(*codes: str) -> Callable[[ProjectCheck], ProjectCheck]:
     return register
 
 
-def at(node: Node, code: str, message: str, subject: str = "", cure: str | None = None) -> Problem:
+def at(
+    node: DocumentNode, code: str, message: str, subject: str = "", cure: str | None = None
+) -> Problem:
     """A problem at the place of a node."""
     return Problem(code, node.path, node.line, message, subject, cure)

@@ -6,17 +6,17 @@ import textwrap
 from collections.abc import Iterable
 
 from mbp.contracts.lint.catalogue import groups, rules
-from mbp.core.reporting import Rule
+from mbp.core.reporting import CodeMeaning
 
 WIDTH = 100
 
 
-def listing(known: Iterable[Rule]) -> str:
+def listing(known: Iterable[CodeMeaning]) -> str:
     """One line per code."""
     return "\n".join(f"{rule.code:32} {rule.title}" for rule in known)
 
 
-def explanation(rule: Rule) -> str:
+def explanation(rule: CodeMeaning) -> str:
     """What, why and cure of one code."""
     parts = {"what": rule.what or rule.title, "why": rule.why, "cure": rule.cure}
     lines = [f"{rule.code}: {rule.title}"]
@@ -41,7 +41,7 @@ def lint_markdown() -> str:
     return "\n".join(parts)
 
 
-def _section(rule: Rule) -> str:
+def _section(rule: CodeMeaning) -> str:
     lines = [f"### {rule.code}\n", f"**{rule.title}** ({rule.level})\n"]
     if rule.what:
         lines.append(f"{_escaped(rule.what)}\n")

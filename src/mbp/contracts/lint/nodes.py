@@ -8,13 +8,13 @@ from typing import Any
 from jsonschema import Draft201909Validator
 
 from mbp.contracts.standards import odcs_violations
-from mbp.core.schema_check import Violation, as_json, line_at, violations
+from mbp.core.schema_check import SchemaViolation, as_json, line_at, violations
 from mbp.core.yaml_io import plain
 
 _ABSENT = object()
 
 
-class Node:
+class DocumentNode:
     """One value of a document and where it stands.
 
     Asking for what is not there, or inside a value of another kind, gives an absent node: a check
@@ -23,14 +23,14 @@ class Node:
 
     def __init__(self, document: Any, value: Any, path: str, *steps: str | int) -> None:
         self._document, self._value, self.path, self.steps = document, value, path, steps
-        self._judged: list[tuple[Any, list[Violation]]] = []
+        self._judged: list[tuple[Any, list[SchemaViolation]]] = []
 
     @classmethod
-    def root(cls, document: Any, path: str) -> Node:
+    def root(cls, document: Any, path: str) -> DocumentNode:
         """The whole of a document that `mbp.core.yaml_io` loaded."""
         return cls(document, as_json(plain(document)), path)
 
-    def at(self, *steps: str | int) -> Node:
+    def at(self, *steps: str | int) -> DocumentNode:
         """What stands further in."""
         value: Any = self._value
         for step in steps:
@@ -38,7 +38,7 @@ class Node:
                 value = value[step] if isinstance(value, dict | list) else _ABSENT  # type: ignore[index]
             except (KeyError, IndexError, TypeError):
                 value = _ABSENT
-        return Node(self._document, value, self.path, *self.steps, *steps)
+        return DocumentNode(self._document, value, self.path, *self.steps, *steps)
 
     @property
     def line(self) -> int | None:
@@ -72,7 +72,7 @@ class Node:
         """The value, or an empty mapping for any other kind of value."""
         return self._value if isinstance(self._value, dict) else {}
 
-    def entries(self) -> list[Node]:
+    def entries(self) -> list[DocumentNode]:
         """The entries of a list; none for any other kind of value."""
         return [self.at(index) for index in range(len(self._value))] if self.is_list else []
 
@@ -81,14 +81,14 @@ class Node:
         """The value is a list."""
         return isinstance(self._value, list)
 
-    def custom(self) -> dict[str, Node]:
+    def custom(self) -> dict[str, DocumentNode]:
         """Name -> value of the customProperties; of two of one name the first."""
-        found: dict[str, Node] = {}
+        found: dict[str, DocumentNode] = {}
         for entry in self.at("customProperties").entries():
             found.setdefault(entry.at("property").text, entry.at("value"))
         return found
 
-    def violations(self, validator: Draft201909Validator) -> list[Violation]:
+    def violations(self, validator: Draft201909Validator) -> list[SchemaViolation]:
         """Where the whole document does not follow a schema; looked at once for each schema."""
         for schema, found in self._judged:
             if schema is validator.schema:
@@ -96,7 +96,7 @@ class Node:
         self._judged.append((validator.schema, violations(self._document, validator)))
         return self._judged[-1][1]
 
-    def standard_violations(self, *, house: bool = True) -> list[Violation]:
+    def standard_violations(self, *, house: bool = True) -> list[SchemaViolation]:
         """Where the whole document does not follow the ODCS schema of its own version."""
         for schema, found in self._judged:
             if schema == ("odcs", house):
@@ -105,7 +105,7 @@ class Node:
         self._judged.append((("odcs", house), found))
         return found
 
-    def texts(self) -> Iterator[Node]:
+    def texts(self) -> Iterator[DocumentNode]:
         """Every text at or below this node."""
         if isinstance(self._value, str):
             yield self

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.contract_loading import FOLDER, load_contracts
+
 # Imported for their checks, which register themselves.
 from mbp.contracts.lint import (
     check_columns,
@@ -21,9 +23,8 @@ from mbp.contracts.lint import (
 )
 from mbp.contracts.lint.catalogue import rules
 from mbp.contracts.lint.checks import CHECKED_CODES, CONTRACT_CHECKS, PROJECT_CHECKS, Project
-from mbp.contracts.lint.documents import ContractFile, Problem, dataset_of, read_document
-from mbp.contracts.lint.nodes import Node
-from mbp.contracts.load import FOLDER, load_contracts
+from mbp.contracts.lint.linted_files import ContractFile, Problem, dataset_of, read_document
+from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.policy import POLICY, SCHEMA, Policy, load_policy
 from mbp.contracts.semantics import (
     GLOSSARY,
@@ -144,7 +145,7 @@ def _policy(root: Path, problems: list[Problem]) -> Policy | None:
 
 def _semantics(
     root: Path, file: str, schema: dict[str, object], problems: list[Problem]
-) -> Node | None:
+) -> DocumentNode | None:
     document, found = read_document(root / file, file)
     problems += found
     if document is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mbp.contracts.lint.catalogue import rules
 from mbp.contracts.lint.checks import CONTRACT_CHECKS, Project, codes_of
-from mbp.contracts.lint.documents import ContractFile, Problem, read_document
+from mbp.contracts.lint.linted_files import ContractFile, Problem, read_document
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mbp.contracts.compatibility.model import Kind, Node
+from mbp.contracts.compatibility.change_model import Kind, SchemaNode
 from mbp.contracts.compatibility.types import shown
 from mbp.core.errors import MbpError
 
@@ -16,7 +16,7 @@ INT, LONG = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)
 Schema = dict[str, Any] | str
 
 
-def avro_schema(table: Node, namespace: str) -> dict[str, Any]:
+def avro_schema(table: SchemaNode, namespace: str) -> dict[str, Any]:
     """The record of one row.
 
     Raises:
@@ -25,7 +25,7 @@ def avro_schema(table: Node, namespace: str) -> dict[str, Any]:
     return {"namespace": namespace, **_record(table, _pascal(table.name))}
 
 
-def _record(node: Node, name: str) -> dict[str, Any]:
+def _record(node: SchemaNode, name: str) -> dict[str, Any]:
     record: dict[str, Any] = {"type": "record", "name": name}
     if node.raw.get("description"):
         record["doc"] = _text(node)
@@ -33,7 +33,7 @@ def _record(node: Node, name: str) -> dict[str, Any]:
     return record
 
 
-def _field(node: Node, record_name: str) -> dict[str, Any]:
+def _field(node: SchemaNode, record_name: str) -> dict[str, Any]:
     kind = _type(node, record_name)
     field: dict[str, Any] = {"name": node.name}
     if node.raw.get("description"):
@@ -43,12 +43,12 @@ def _field(node: Node, record_name: str) -> dict[str, Any]:
     return field | {"type": ["null", kind], "default": None}
 
 
-def _nullable(node: Node, record_name: str) -> Any:
+def _nullable(node: SchemaNode, record_name: str) -> Any:
     kind = _type(node, record_name)
     return kind if node.required else ["null", kind]
 
 
-def _type(node: Node, record_name: str) -> Schema:
+def _type(node: SchemaNode, record_name: str) -> Schema:
     kind = node.kind
     if kind.name == "object":
         return _record(node, record_name)
@@ -99,5 +99,5 @@ def _pascal(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _text(node: Node) -> str:
+def _text(node: SchemaNode) -> str:
     return " ".join(str(node.raw["description"]).split())

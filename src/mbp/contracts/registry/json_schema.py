@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from mbp.contracts.compatibility.model import Kind, Node
+from mbp.contracts.compatibility.change_model import Kind, SchemaNode
 from mbp.contracts.compatibility.values import limits
 from mbp.core.yaml_lines import exact
 
@@ -19,7 +19,7 @@ DATE = r"^\d{4}-\d{2}-\d{2}$"
 Schema = dict[str, Any]
 
 
-def json_schema(table: Node, identifier: str) -> Schema:
+def json_schema(table: SchemaNode, identifier: str) -> Schema:
     """The schema of one row.
 
     Args:
@@ -34,12 +34,12 @@ def json_schema(table: Node, identifier: str) -> Schema:
     }
 
 
-def _described(node: Node) -> Schema:
+def _described(node: SchemaNode) -> Schema:
     text = node.raw.get("description")
     return {"description": " ".join(str(text).split())} if text else {}
 
 
-def _object(node: Node) -> Schema:
+def _object(node: SchemaNode) -> Schema:
     return {
         "type": "object",
         "properties": {field.name: _field(field) for field in node.children},
@@ -48,14 +48,14 @@ def _object(node: Node) -> Schema:
     }
 
 
-def _field(node: Node) -> Schema:
+def _field(node: SchemaNode) -> Schema:
     schema = _type(node)
     if not node.required:
         schema = {"anyOf": [schema, {"type": "null"}]}
     return {**_described(node), **schema}
 
 
-def _type(node: Node) -> Schema:
+def _type(node: SchemaNode) -> Schema:
     kind, options = node.kind, node.facets.options
     schema: Schema
     if kind.name == "object":
@@ -89,7 +89,7 @@ def _type(node: Node) -> Schema:
     return schema
 
 
-def _number(node: Node) -> Schema:
+def _number(node: SchemaNode) -> Schema:
     kind, facets = node.kind, node.facets
     whole = kind.name == "integer" or node.logical.name == "integer"
     schema: Schema = {"type": "integer" if whole else "number"}
@@ -112,7 +112,7 @@ def _json(value: Any) -> int | float | Decimal:
     return int(value) if value == int(value) else exact(format(value, "f"))
 
 
-def _string(node: Node) -> Schema:
+def _string(node: SchemaNode) -> Schema:
     options = node.facets.options
     lengths = [one for one in (node.kind.length, options.get("maxLength")) if one is not None]
     schema: Schema = {"type": "string"}

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import fingerprint
-from mbp.contracts.compatibility.model import Change, Node, Verdict
 from mbp.contracts.compatibility.values import limits
 from mbp.contracts.registry.store import FOLDER, digest
 from mbp.core.canonical_json import canonical
@@ -28,10 +28,10 @@ SCHEMA = "marts"
 
 def provable(change: Change) -> bool:
     """Only old rows could break it, so looking at them decides."""
-    return change.backward is Verdict.BREAK and change.forward is Verdict.OK
+    return change.backward is Compatibility.BREAK and change.forward is Compatibility.OK
 
 
-def violation_query(change: Change, table: Node, engine: str) -> str | None:
+def violation_query(change: Change, table: SchemaNode, engine: str) -> str | None:
     """Counts rows and violations of the change in the dataset; None when no query can decide it.
 
     Args:
@@ -52,7 +52,7 @@ def violation_query(change: Change, table: Node, engine: str) -> str | None:
     )
 
 
-def _predicate(code: str, node: Node, relation: str, engine: str) -> str | None:
+def _predicate(code: str, node: SchemaNode, relation: str, engine: str) -> str | None:
     name = quote_identifier(node.name)
     facets, options = node.facets, node.facets.options
     if code == "required_added":
@@ -89,7 +89,7 @@ def _literal(value: Any) -> str:
 
 
 def prove(
-    root: Path, dataset: str, change: Change, table: Node, warehouse: Warehouse
+    root: Path, dataset: str, change: Change, table: SchemaNode, warehouse: Warehouse
 ) -> dict[str, Any]:
     """Measures the change in the warehouse and stores the result, a proof when nothing violates it.
 
@@ -137,7 +137,9 @@ def proof_path(root: Path, dataset: str, print_: str) -> Path:
     return root / FOLDER / dataset / PROOFS / f"{print_}.json"
 
 
-def proof_of(root: Path, dataset: str, change: Change, table: Node) -> Mapping[str, Any] | None:
+def proof_of(
+    root: Path, dataset: str, change: Change, table: SchemaNode
+) -> Mapping[str, Any] | None:
     """The valid proof of the change; None when there is none.
 
     Raises:

@@ -10,14 +10,12 @@ from typing import Any
 
 from mbp.contracts import load_contracts
 from mbp.contracts.compatibility.diff import diff, fingerprint
-from mbp.contracts.compatibility.reading import tables
+from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.versions import Version
 from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.registry.avro import avro_schema
-from mbp.contracts.registry.check import check_dataset
-from mbp.contracts.registry.documents import git, working
 from mbp.contracts.registry.json_schema import json_schema
-from mbp.contracts.registry.policy import Rules
+from mbp.contracts.registry.odcs_documents import git, working
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.store import (
     Published,
@@ -27,6 +25,8 @@ from mbp.contracts.registry.store import (
     subject_of,
     write_version,
 )
+from mbp.contracts.registry.version_check import check_dataset
+from mbp.contracts.registry.version_policy import Rules
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 
@@ -34,7 +34,7 @@ NAMESPACE = "mbp"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PublishOutcome:
     """What became of one dataset: 'published' or 'unchanged'."""
 
     dataset: str
@@ -52,7 +52,7 @@ def publish(
     today: date,
     rules: Rules,
     exceptions: Sequence[AllowedException],
-) -> Outcome:
+) -> PublishOutcome:
     """Publishes the dataset's working contract; the same contract again changes nothing.
 
     Raises:
@@ -85,7 +85,7 @@ def publish(
             )
     document = _document(root, dataset, contract, version, newest(known), publisher, today)
     path = write_version(root, document)
-    return Outcome(
+    return PublishOutcome(
         dataset,
         str(version),
         str(document["subject"]),
@@ -94,7 +94,7 @@ def publish(
     )
 
 
-def _again(one: Published, contract: Mapping[str, Any]) -> Outcome:
+def _again(one: Published, contract: Mapping[str, Any]) -> PublishOutcome:
     # The same in other words is the same: a type that a contract no longer states because it follows from another.
     if digest(one.contract) != digest(contract) and diff(one.contract, contract):
         raise MbpError(
@@ -102,7 +102,7 @@ def _again(one: Published, contract: Mapping[str, Any]) -> Outcome:
             path=one.path,
             cure="raise the version; what was published is never changed",
         )
-    return Outcome(one.dataset, str(one.version), one.subject, "unchanged", one.sha256)
+    return PublishOutcome(one.dataset, str(one.version), one.subject, "unchanged", one.sha256)
 
 
 def _document(

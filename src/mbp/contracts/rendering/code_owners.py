@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jsonschema import Draft201909Validator
 
-from mbp.contracts.load import load_contracts
+from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.contracts.rendering.render import (

@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.lint.explain import lint_markdown
-from mbp.contracts.load import load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
 from mbp.contracts.raw_columns import telemetry
+from mbp.contracts.rendering.dbt_sources import (
+    change_log_sources_yaml,
+    latest_yaml,
+    seeds_yaml,
+    staging_yaml,
+    telemetry_sources_yaml,
+)
 from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
 from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
 from mbp.contracts.rendering.reference import (
@@ -25,13 +32,6 @@ from mbp.contracts.rendering.reference import (
     sheet_csv,
 )
 from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
-from mbp.contracts.rendering.sources import (
-    change_log_sources_yaml,
-    latest_yaml,
-    seeds_yaml,
-    staging_yaml,
-    telemetry_sources_yaml,
-)
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet

@@ -11,7 +11,7 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 @dataclass(frozen=True)
-class Rule:
+class CodeMeaning:
     """What a code means: told once in SARIF, by `explain` and in the reference.
 
     Attributes:
@@ -76,7 +76,7 @@ class Suite:
     name: str
     checked: Sequence[str]
     findings: Sequence[Finding]
-    rules: Mapping[str, Rule] = field(default_factory=dict)
+    rules: Mapping[str, CodeMeaning] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mbp.core.reporting.findings import Finding, Rule, Suite
+from mbp.core.reporting.findings import CodeMeaning, Finding, Suite
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 # The scanner puts its own checkout in its place; paths stay those of the repository.
@@ -19,7 +19,7 @@ BASE = "%SRCROOT%"
 def sarif(suite: Suite) -> str:
     """The suite as a SARIF log with one run. All rules are told, also those that held."""
     codes = sorted({*suite.rules, *(finding.code for finding in suite.findings)})
-    rules = {code: suite.rules.get(code, Rule(code, code, "", "")) for code in codes}
+    rules = {code: suite.rules.get(code, CodeMeaning(code, code, "", "")) for code in codes}
     places = {code: index for index, code in enumerate(codes)}
     driver = {
         "name": suite.name,
@@ -37,7 +37,7 @@ def sarif(suite: Suite) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: CodeMeaning) -> dict[str, Any]:
     what = rule.what or rule.title
     parts = [part for part in (what, rule.why, f"Cure: {rule.cure}" if rule.cure else "") if part]
     return {

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import shape
-from mbp.ingest.cdc.control import PARKED, Event, ReaderState
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
 from mbp.ingest.cdc.letters import Letter
+from mbp.ingest.cdc.market_source import TABLES
 from mbp.ingest.cdc.pgoutput import (
     Begin,
-    Change,
     Commit,
     Note,
-    Relation,
+    RowChange,
+    TableShape,
     Truncate,
     Value,
     decode,
@@ -24,7 +25,6 @@ from mbp.ingest.cdc.pgoutput import (
     relation_of,
 )
 from mbp.ingest.cdc.sink import Sink
-from mbp.ingest.cdc.source import TABLES
 
 # A batch is committed when it has so many rows, or is so old.
 BATCH_ROWS = 20_000
@@ -36,7 +36,7 @@ MILLISECONDS = -3
 
 
 @dataclass
-class Known:
+class KnownTable:
     """A table of the source as it looks now.
 
     Attributes:
@@ -45,7 +45,7 @@ class Known:
         in_order: the source has the contracted columns in their order, and no others.
     """
 
-    relation: Relation
+    relation: TableShape
     places: Sequence[int]
     log: str
     in_order: bool = False
@@ -56,7 +56,7 @@ class Batch:
     """Rows that wait to be written, and the messages they came as."""
 
     rows: dict[str, list[list[Value]]] = field(default_factory=dict)
-    origins: dict[str, list[tuple[Relation | None, int, bytes]]] = field(default_factory=dict)
+    origins: dict[str, list[tuple[TableShape | None, int, bytes]]] = field(default_factory=dict)
     refused: list[Letter] = field(default_factory=list)
     size: int = 0
     since: float = 0.0
@@ -95,7 +95,7 @@ class Applier:
         self.milliseconds = ""
         self.rows_flushed = 0
         self.batch = Batch()
-        self.known: dict[int, Known] = {}
+        self.known: dict[int, KnownTable] = {}
         self.events: list[Event] = []
         self.state: ReaderState | None = None
 
@@ -115,7 +115,7 @@ class Applier:
         except MbpError as error:
             self._undecodable(payload, position, error)
             return
-        if isinstance(message, Change):
+        if isinstance(message, RowChange):
             if not self.skipping:
                 self._change(message, payload, position)
         elif isinstance(message, Begin):
@@ -127,7 +127,7 @@ class Applier:
             self.transaction = None
             if not self.skipping:
                 self.position = message.end_lsn
-        elif isinstance(message, Relation):
+        elif isinstance(message, TableShape):
             self._know(message, position)
         elif self.skipping or self.transaction is None:
             return
@@ -135,7 +135,7 @@ class Applier:
             self._truncate(message, payload, position)
         elif isinstance(message, Note) and message.prefix == PREFIX:
             at = self.transaction.committed_at_microseconds
-            for row in shape.heartbeat_rows(TABLES, position, at):
+            for row in change_shape.heartbeat_rows(TABLES, position, at):
                 self._wait(HEARTBEATS, list(row), position, payload)
 
     @property
@@ -161,7 +161,7 @@ class Applier:
         if not (batch.size or events):
             return
         for table, rows in batch.rows.items():
-            at = shape.arrival()
+            at = change_shape.arrival()
             for row in rows:
                 row.append(at)
             letter_of = partial(_letter, table.removeprefix("mbp."), rows, batch.origins[table])
@@ -176,13 +176,13 @@ class Applier:
         """The common case of `_change`, by the shortest way."""
         known = self.known.get(relation_id)
         if known is None or known.relation.name in self.stopped:
-            self._change(Change("c", relation_id, None, tuple(values)), payload, position)
+            self._change(RowChange("c", relation_id, None, tuple(values)), payload, position)
             return
         row = values if known.in_order else [values[place] for place in known.places]
         row += ("c", "false", self.milliseconds, str(position))
         self._wait(known.log, row, position, payload, known.relation)
 
-    def _change(self, change: Change, payload: bytes, position: int) -> None:
+    def _change(self, change: RowChange, payload: bytes, position: int) -> None:
         known = self.known.get(change.relation_id)
         if known is None:
             raise MbpError(
@@ -194,7 +194,7 @@ class Applier:
             self._park(name, known.relation, payload, position)
             return
         try:
-            rows = shape.rows_of(change, known.places, self.milliseconds, position)
+            rows = change_shape.rows_of(change, known.places, self.milliseconds, position)
         except MbpError as error:
             self._refuse(name, known.relation, payload, position, "value", error.what)
             return
@@ -211,21 +211,21 @@ class Applier:
             self.sink.truncate(f"mbp.{relation.name}", position, int(self.milliseconds))
             self.say(f"{relation.name} was emptied at the source: its rows are deleted")
 
-    def _know(self, relation: Relation, position: int) -> None:
+    def _know(self, relation: TableShape, position: int) -> None:
         columns = self.columns.get(relation.name)
         if columns is None:
             return
         name = relation.name
         try:
-            more = shape.demand_fit(relation, columns)
+            more = change_shape.demand_fit(relation, columns)
         except MbpError as error:
-            self.known[relation.relation_id] = Known(relation, (), f"mbp.{name}")
+            self.known[relation.relation_id] = KnownTable(relation, (), f"mbp.{name}")
             if name not in self.stopped and not self.skipping:
                 self._stop(name, position, error.what)
             return
-        places = shape.places_of(relation, columns)
+        places = change_shape.places_of(relation, columns)
         in_order = places == list(range(len(relation.columns)))
-        self.known[relation.relation_id] = Known(relation, places, f"mbp.{name}", in_order)
+        self.known[relation.relation_id] = KnownTable(relation, places, f"mbp.{name}", in_order)
         if more and not self.skipping:
             told = f"columns without a contract: {', '.join(more)}"
             self.say(f"drift: {name} has {told}")
@@ -235,10 +235,10 @@ class Applier:
         # What came before is written first: the table stands exactly before the change that does not fit.
         self.flush()
         self.stopped.add(name)
-        self.sink.control().stop(name, position, f"{shape.BREAK}: {reason}")
+        self.sink.control().stop(name, position, f"{change_shape.BREAK}: {reason}")
         self._happened(Event("stopped", name, position, reason))
         self.say(
-            f"{shape.BREAK}: {reason}. {name} stands still at {position}; its changes are kept, the other tables"
+            f"{change_shape.BREAK}: {reason}. {name} stands still at {position}; its changes are kept, the other tables"
             " go on. Cure: change the contract and start again, or mend the source and"
             f" `mbp cdc resnapshot --table {name}`"
         )
@@ -252,11 +252,11 @@ class Applier:
                 known.relation.name, known.relation, payload, position, "message", error.what
             )
 
-    def _park(self, name: str, relation: Relation, payload: bytes, position: int) -> None:
+    def _park(self, name: str, relation: TableShape, payload: bytes, position: int) -> None:
         self._refuse(name, relation, payload, position, PARKED, "its table stands still")
 
     def _refuse(
-        self, name: str, relation: Relation, payload: bytes, position: int, kind: str, reason: str
+        self, name: str, relation: TableShape, payload: bytes, position: int, kind: str, reason: str
     ) -> None:
         letter = Letter(name, position, int(self.milliseconds), kind, reason, relation, payload)
         self.batch.refused.append(letter)
@@ -268,7 +268,7 @@ class Applier:
         row: list[Value],
         position: int,
         payload: bytes,
-        relation: Relation | None = None,
+        relation: TableShape | None = None,
     ) -> None:
         batch = self.batch
         rows = batch.rows.get(table)
@@ -300,7 +300,7 @@ class Applier:
 def _letter(
     name: str,
     rows: Sequence[Sequence[Value]],
-    origins: Sequence[tuple[Relation | None, int, bytes]],
+    origins: Sequence[tuple[TableShape | None, int, bytes]],
     place: int,
     reason: str,
 ) -> Letter:

@@ -19,15 +19,15 @@ import psycopg2
 
 from mbp.core.errors import MbpError
 from mbp.core.state import state_folder
-from mbp.ingest.cdc import shape
+from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import PREFIX
 from mbp.ingest.cdc.debezium_engine import demand_engine, properties
 from mbp.ingest.cdc.debezium_records import BEAT, OTHER, Converter, read_json, table_of
-from mbp.ingest.cdc.debezium_values import RefusedError
+from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.intake import Counts, Intake
+from mbp.ingest.cdc.market_source import MarketSource, demand_ready, lsn_number
 from mbp.ingest.cdc.sink import Sink
 from mbp.ingest.cdc.snapshot_intake import SnapshotIntake
-from mbp.ingest.cdc.source import Source, demand_ready, lsn_number
 from mbp.ingest.raw_tables import raw_tables
 
 SLOT = "mbp_debezium"
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 def run_debezium(
     root: Path,
     target: str,
-    source: Source,
+    source: MarketSource,
     say: Say,
     stopping: Callable[[], bool],
     once: bool,
@@ -63,7 +63,9 @@ def run_debezium(
     try:
         with _lock(source) as control:
             begun = _start(sink, control, offsets, say)
-            handler = _Handler(sink, shape.by_name(tables), stopping, begun, not offsets.exists())
+            handler = _Handler(
+                sink, change_shape.by_name(tables), stopping, begun, not offsets.exists()
+            )
             _run(handler, control, properties(source, SLOT, offsets), stopping, once)
             for reason in handler.reasons[:20]:
                 say(f"in quarantine: {reason}")
@@ -135,7 +137,7 @@ class _Handler:
         table, payload = table_of(topic), text.encode()
         try:
             change = self.converter.change(read_json(text), table)
-        except (RefusedError, ValueError) as error:
+        except (RefusedRecordError, ValueError) as error:
             if self.snapshot.running and self.snapshot.staging:
                 raise MbpError(
                     f"a row of the snapshot of {table} cannot be taken over: {error}",
@@ -261,7 +263,7 @@ def _wait(
 
 
 @contextmanager
-def _lock(source: Source) -> Iterator[Any]:
+def _lock(source: MarketSource) -> Iterator[Any]:
     """The one connection that may start an engine; an autocommit one, which also beats."""
     connection = source.connect()
     connection.autocommit = True

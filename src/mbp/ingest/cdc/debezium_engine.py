@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.ingest.cdc.source import PUBLICATION, TABLES, Source
+from mbp.ingest.cdc.market_source import PUBLICATION, TABLES, MarketSource
 
 JAVA = 17
 HEAP_MB = 512
@@ -48,7 +48,7 @@ def demand_engine() -> None:
         raise MbpError(f"the Debezium engine cannot run: {reason}", cure=CURE)
 
 
-def properties(source: Source, slot: str, offsets: Path) -> dict[str, str]:
+def properties(source: MarketSource, slot: str, offsets: Path) -> dict[str, str]:
     """Settings of the connector. No digit is lost by them, and no operation is left out."""
     found = {
         "name": slot,

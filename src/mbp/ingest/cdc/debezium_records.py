@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import bounds, shape
+from mbp.ingest.cdc import bounds, change_shape
 from mbp.ingest.cdc.apply import PREFIX
-from mbp.ingest.cdc.debezium_values import Number, RefusedError, exact_text
+from mbp.ingest.cdc.debezium_values import Number, RefusedRecordError, exact_text
+from mbp.ingest.cdc.market_source import SCHEMA, TABLES
 from mbp.ingest.cdc.pgoutput import UNCHANGED, Value
-from mbp.ingest.cdc.source import SCHEMA, TABLES
 
 TOMBSTONE, OTHER, BEAT = "tombstone", "other", "m"
 ROW_OPERATIONS, TRUNCATE = "rcud", "t"
@@ -32,14 +32,14 @@ NUMBERED = re.compile(r"_?\d+$")
 NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,63}")
 
 
-class UnreadableError(ValueError):
+class UnreadableRecordError(ValueError):
     """Text that is no JSON with one meaning; the reason, without the text."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise UnreadableError("a name is in one object twice")
+        raise UnreadableRecordError("a name is in one object twice")
     return found
 
 
@@ -52,21 +52,22 @@ def read_json(text: str) -> Any:
     """A record, its fractions as they were written.
 
     Raises:
-        UnreadableError: it is no JSON, nested too deeply, has a name twice, or a whole number of thousands of digits.
+        UnreadableRecordError: it is no JSON, nested too deeply, has a name twice,
+            or a whole number of thousands of digits.
     """
     try:
         return _decode(text)
-    except UnreadableError:
+    except UnreadableRecordError:
         raise
     except RecursionError:
         # Not from it: the trace of a thousand levels helps nobody.
-        raise UnreadableError("is nested too deeply") from None
+        raise UnreadableRecordError("is nested too deeply") from None
     except ValueError as error:
-        raise UnreadableError("cannot be read as JSON") from error
+        raise UnreadableRecordError("cannot be read as JSON") from error
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DebeziumChange:
     """One record.
 
     Attributes:
@@ -104,35 +105,37 @@ class Converter:
         self.table: str | None = None
         self.schema = os.environ.get("MBP_SOURCE_SCHEMA", SCHEMA)
 
-    def change(self, record: Any, table: str | None = None) -> Change:
+    def change(self, record: Any, table: str | None = None) -> DebeziumChange:
         """One record, as it was parsed by `read_json` or from Parquet.
 
         Args:
             table: what the place of the record says of its table; the record itself knows better.
 
         Raises:
-            RefusedError: this record cannot be taken in.
+            RefusedRecordError: this record cannot be taken in.
             MbpError: no record of the pipeline can: a setting loses what is needed, or a contract is broken.
         """
         try:
             return self._change(record, table)
         except UNFORESEEN as error:
             # Anybody may have written it: of whatever shape it is, it is one record that cannot be taken in.
-            raise RefusedError(f"not a record of Debezium ({type(error).__name__})") from error
+            raise RefusedRecordError(
+                f"not a record of Debezium ({type(error).__name__})"
+            ) from error
 
-    def _change(self, record: Any, table: str | None) -> Change:
+    def _change(self, record: Any, table: str | None) -> DebeziumChange:
         schema: Mapping[str, Any] | None = None
         self.table = table
         for _ in range(3):
             if record is None:
-                return Change(TOMBSTONE, table or "")
+                return DebeziumChange(TOMBSTONE, table or "")
             if isinstance(record, str) and not isinstance(record, Number):
                 try:
                     record = read_json(record)
-                except UnreadableError as error:
-                    raise RefusedError(f"a value in it {error}") from error
+                except UnreadableRecordError as error:
+                    raise RefusedRecordError(f"a value in it {error}") from error
             if not isinstance(record, dict):
-                raise RefusedError("not an object")
+                raise RefusedRecordError("not an object")
             if "payload" in record and record.keys() <= {"schema", "payload"}:
                 schema, record = record.get("schema"), record["payload"]
             elif "value" in record and ("key" in record or "topic" in record):
@@ -146,10 +149,12 @@ class Converter:
             return self._flat(record, schema, table)
         return self._without_operation(record, table)
 
-    def _envelope(self, record: Mapping[str, Any], schema: Mapping[str, Any] | None) -> Change:
+    def _envelope(
+        self, record: Mapping[str, Any], schema: Mapping[str, Any] | None
+    ) -> DebeziumChange:
         source, operation = record["source"], record["op"]
         if not isinstance(source, dict):
-            raise RefusedError("its source is no object")
+            raise RefusedRecordError("its source is no object")
         position = _number(source.get("lsn"), "source.lsn")
         milliseconds = _number(source.get("ts_ms"), "source.ts_ms", bounds.MILLISECONDS)
         microseconds = milliseconds * 1000
@@ -158,14 +163,14 @@ class Converter:
         if operation == BEAT:
             message = record.get("message")
             ours = isinstance(message, dict) and message.get("prefix") == PREFIX
-            return Change(BEAT if ours else OTHER, "", position, microseconds)
+            return DebeziumChange(BEAT if ours else OTHER, "", position, microseconds)
         table = _name(source.get("table"), "source.table")
         if table not in self.columns or source.get("schema", self.schema) != self.schema:
-            return Change(OTHER, table)
+            return DebeziumChange(OTHER, table)
         snapshot = source.get("snapshot")
         told = "" if snapshot in (None, False, "false") else str(snapshot)
         if operation == TRUNCATE:
-            return Change(TRUNCATE, table, position, microseconds)
+            return DebeziumChange(TRUNCATE, table, position, microseconds)
         where = "before" if operation == "d" else "after"
         row = self._row(
             table, operation, record.get(where), record.get("before"), _fields(schema, where)
@@ -174,15 +179,15 @@ class Converter:
 
     def _flat(
         self, record: Mapping[str, Any], schema: Mapping[str, Any] | None, place: str | None
-    ) -> Change:
+    ) -> DebeziumChange:
         table = record.get("__table") or record.get("__source_table") or place
         if not table:
             raise MbpError("neither record nor place says the table", cure=METADATA_CURE)
         table = _name(table, "__table")
         if table not in self.columns:
-            return Change(OTHER, table)
+            return DebeziumChange(OTHER, table)
         if record.get("__source_schema", self.schema) != self.schema:
-            return Change(OTHER, table)
+            return DebeziumChange(OTHER, table)
         position = record.get("__source_lsn", record.get("__lsn"))
         milliseconds = record.get("__source_ts_ms")
         if position is None or milliseconds is None:
@@ -193,7 +198,7 @@ class Converter:
             _number(milliseconds, "__source_ts_ms", bounds.MILLISECONDS),
         )
         if operation == TRUNCATE:
-            return Change(TRUNCATE, table, position, milliseconds * 1000)
+            return DebeziumChange(TRUNCATE, table, position, milliseconds * 1000)
         row = self._row(table, operation, record, None, _fields(schema, None))
         told = str(record.get("__source_snapshot") or "")
         return self._made(
@@ -205,26 +210,26 @@ class Converter:
             "" if told.lower() == "false" else told,
         )
 
-    def _without_operation(self, record: Mapping[str, Any], table: str | None) -> Change:
+    def _without_operation(self, record: Mapping[str, Any], table: str | None) -> DebeziumChange:
         if record.keys() <= {"ts_ms", "ts_us", "ts_ns", "serverName"} and record:
-            return Change(OTHER)  # a heartbeat of Debezium itself: it has no position
+            return DebeziumChange(OTHER)  # a heartbeat of Debezium itself: it has no position
         if record.get("status") in ("BEGIN", "END") and "id" in record:
-            return Change(OTHER)  # where a transaction begins and ends
+            return DebeziumChange(OTHER)  # where a transaction begins and ends
         columns = self.columns.get(table or str(record.get("__table")))
         if columns and columns[0][0] in record:
             raise MbpError(
                 "__op is not there, so a delete looks like an update", cure=METADATA_CURE
             )
-        raise RefusedError("not a record of Debezium")
+        raise RefusedRecordError("not a record of Debezium")
 
     def _row(
         self, table: str, operation: Any, values: Any, before: Any, fields: Mapping[str, Any]
     ) -> list[Value]:
         self.table = table
         if not isinstance(operation, str) or len(operation) != 1 or operation not in ROW_OPERATIONS:
-            raise RefusedError("its operation is none of r, c, u, d, t")
+            raise RefusedRecordError("its operation is none of r, c, u, d, t")
         if not isinstance(values, dict):
-            raise RefusedError("it has no row: the key of a deleted one is needed too")
+            raise RefusedRecordError("it has no row: the key of a deleted one is needed too")
         row: list[Value] = []
         for name, kind in self.columns[table]:
             try:
@@ -232,30 +237,31 @@ class Converter:
             except KeyError:
                 raise MbpError(
                     f"{table}.{name} is not in the record",
-                    cure=f"action {shape.BREAK}: mend the source or the pipeline's column list, or change the contract",
+                    cure=f"action {change_shape.BREAK}: mend the source or the pipeline's column list, "
+                    "or change the contract",
                 ) from None
             if value is UNCHANGED:
                 if not isinstance(before, dict) or before.get(name) is None:
-                    raise RefusedError(
+                    raise RefusedRecordError(
                         f"{name} was left alone and not sent, and nor was the old row"
                     )
                 value = exact_text(before[name], kind, name, fields.get(name))
                 if value is UNCHANGED:
-                    raise RefusedError(f"{name} was left alone and not sent")
+                    raise RefusedRecordError(f"{name} was left alone and not sent")
             row.append(value)
         if row[0] is None:
-            raise RefusedError("its key is null")
+            raise RefusedRecordError("its key is null")
         return row
 
     @staticmethod
     def _made(
         table: str, operation: str, row: list[Value], position: int, microseconds: int, told: str
-    ) -> Change:
+    ) -> DebeziumChange:
         if operation == "r":
-            position = shape.before(position)
+            position = change_shape.before(position)
         deleted = "true" if operation == "d" else "false"
         row += (operation, deleted, str(microseconds // 1000), str(position))
-        return Change(operation, table, position, microseconds, row, told)
+        return DebeziumChange(operation, table, position, microseconds, row, told)
 
 
 def table_of(place: str) -> str | None:
@@ -283,14 +289,14 @@ def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:
 def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
-    raise RefusedError(f"{name} is no number")
+    raise RefusedRecordError(f"{name} is no number")
 
 
 def _name(value: Any, where: str) -> str:
     """The name of a table, which is shown to people where it is none of ours."""
     if isinstance(value, str) and NAME.fullmatch(value):
         return value
-    raise RefusedError(f"{where} is no name of a table")
+    raise RefusedRecordError(f"{where} is no name of a table")
 
 
 def stored_record(record: Any) -> bytes:

@@ -35,7 +35,7 @@ CONNECT_DECIMAL = "org.apache.kafka.connect.data.Decimal"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class RefusedError(Exception):
+class RefusedRecordError(Exception):
     """One record that cannot be taken in, and why; it becomes a dead letter."""
 
 
@@ -53,7 +53,7 @@ def exact_text(value: Any, kind: str, name: str, schema: Mapping[str, Any] | Non
         schema: what Kafka Connect says of the field, where the record brings it.
 
     Raises:
-        RefusedError: this value has no exact text.
+        RefusedRecordError: this value has no exact text.
         MbpError: no value of the pipeline has: its settings lose digits, or hide which they are.
     """
     if value is None:
@@ -63,10 +63,12 @@ def exact_text(value: Any, kind: str, name: str, schema: Mapping[str, Any] | Non
             return UNCHANGED
         if kind in ("text", "timestamptz"):
             if "\0" in value or not (value.isascii() or _is_unicode(value)):
-                raise RefusedError(f"{name} has a character that no text of the warehouse can hold")
+                raise RefusedRecordError(
+                    f"{name} has a character that no text of the warehouse can hold"
+                )
             return value
     if kind == "text":
-        raise RefusedError(f"{name} is {_kind_of(value)}, expected a string")
+        raise RefusedRecordError(f"{name} is {_kind_of(value)}, expected a string")
     if kind.startswith("decimal"):
         return _decimal(value, name, schema or {})
     if kind == "timestamptz":
@@ -75,25 +77,25 @@ def exact_text(value: Any, kind: str, name: str, schema: Mapping[str, Any] | Non
         return "true" if value else "false"
     if kind == "bigint" and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise RefusedError(f"{name} is {_kind_of(value)}, expected {kind}")
+    raise RefusedRecordError(f"{name} is {_kind_of(value)}, expected {kind}")
 
 
 def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if type(value) is str:
         if len(value) > bounds.NUMBER_CHARACTERS:
-            raise RefusedError(f"{name} is longer than any number")
+            raise RefusedRecordError(f"{name} is longer than any number")
         if schema.get("name") == CONNECT_DECIMAL:
             parameters = schema.get("parameters")
             scale = parameters.get("scale") if isinstance(parameters, dict) else None
             return _unscaled(value, scale, name)
         if WRITTEN_DECIMAL.fullmatch(value):
             if not schema and value.isdigit() and len(value) % BASE64_GROUP == 0:
-                raise RefusedError(
+                raise RefusedRecordError(
                     f"{name} may be a number or its bytes: nothing in the record says which"
                 )
             return _written(value, name)
         if value in SPECIAL_DECIMALS:
-            raise RefusedError(f"{name} is not a number")
+            raise RefusedRecordError(f"{name} is not a number")
         raise MbpError(
             f"{name} is neither a decimal number nor does a schema tell its scale",
             cure="set decimal.handling.mode=string in the pipeline (or write schemas with the records)",
@@ -116,7 +118,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
             f"{name} is bytes without a scale",
             cure="set decimal.handling.mode=string in the pipeline",
         )
-    raise RefusedError(f"{name} is {_kind_of(value)}, expected a decimal number")
+    raise RefusedRecordError(f"{name} is {_kind_of(value)}, expected a decimal number")
 
 
 def _is_unicode(text: str) -> bool:
@@ -132,20 +134,20 @@ def _written(text: str, name: str) -> str:
     """A number as it was written, without its exponent."""
     found = WRITTEN_DECIMAL.fullmatch(text) if len(text) <= bounds.NUMBER_CHARACTERS else None
     if found is None:
-        raise RefusedError(f"{name} is not a number, or longer than any")
+        raise RefusedRecordError(f"{name} is not a number, or longer than any")
     if found[1] is None:
         return text
     if len(found[1].lstrip("0")) > bounds.EXPONENT_DIGITS:
-        raise RefusedError(f"{name} has an exponent beyond any number of a table")
+        raise RefusedRecordError(f"{name} has an exponent beyond any number of a table")
     return _bounded(Decimal(text), name)
 
 
 def _bounded(number: Decimal, name: str) -> str:
     if not number.is_finite():
-        raise RefusedError(f"{name} is not a number")
+        raise RefusedRecordError(f"{name} is not a number")
     text = bounds.plain_text(number)
     if text is None:
-        raise RefusedError(f"{name} has a scale beyond any number of a table")
+        raise RefusedRecordError(f"{name} has a scale beyond any number of a table")
     return text
 
 
@@ -154,17 +156,17 @@ def _unscaled(value: Any, told: Any, name: str) -> str:
     try:
         scale = int(str(told))
     except ValueError as error:
-        raise RefusedError(f"{name} has a scale that is no whole number") from error
+        raise RefusedRecordError(f"{name} has a scale that is no whole number") from error
     if abs(scale) > bounds.SCALE:
-        raise RefusedError(f"{name} has a scale beyond any number of a table")
+        raise RefusedRecordError(f"{name} has a scale beyond any number of a table")
     if isinstance(value, (str, bytes)) and len(value) > bounds.NUMBER_CHARACTERS:
-        raise RefusedError(f"{name} is longer than any number")
+        raise RefusedRecordError(f"{name} is longer than any number")
     try:
         raw = value if isinstance(value, bytes) else base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError, TypeError) as error:
-        raise RefusedError(f"{name} is not base64: {error}") from error
+        raise RefusedRecordError(f"{name} is not base64: {error}") from error
     if not 0 < len(raw) <= bounds.NUMBER_BYTES:
-        raise RefusedError(f"{name} has {'no' if not raw else 'too many'} bytes")
+        raise RefusedRecordError(f"{name} has {'no' if not raw else 'too many'} bytes")
     number = int.from_bytes(raw, "big", signed=True)
     digits = tuple(int(one) for one in str(abs(number)))
     return format(Decimal((int(number < 0), digits, -scale)), "f")
@@ -175,22 +177,22 @@ def _instant(value: Any, name: str, schema: Mapping[str, Any]) -> str:
         named = schema.get("name")
         unit = SCHEMA_UNITS.get(str(named)) if named else _unit(abs(value))
         if unit is None:
-            raise RefusedError(f"{name} is a number of which nothing says the unit")
+            raise RefusedRecordError(f"{name} is a number of which nothing says the unit")
         if unit < 0 and value % 1000:
-            raise RefusedError(f"{name} has nanoseconds, which cannot be kept")
+            raise RefusedRecordError(f"{name} has nanoseconds, which cannot be kept")
         microseconds = value // 1000 if unit < 0 else value * unit
         try:
             found = EPOCH + timedelta(microseconds=microseconds)
         except OverflowError as error:
-            raise RefusedError(f"{name} is no instant of the years 1 to 9999") from error
+            raise RefusedRecordError(f"{name} is no instant of the years 1 to 9999") from error
         return found.isoformat(timespec="microseconds")
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise RefusedError(f"{name} is a timestamp without time zone")
+            raise RefusedRecordError(f"{name} is a timestamp without time zone")
         if getattr(value, "nanosecond", 0):
-            raise RefusedError(f"{name} has nanoseconds, which cannot be kept")
+            raise RefusedRecordError(f"{name} has nanoseconds, which cannot be kept")
         return datetime.isoformat(value, timespec="microseconds")
-    raise RefusedError(f"{name} is {_kind_of(value)}, expected an instant")
+    raise RefusedRecordError(f"{name} is {_kind_of(value)}, expected an instant")
 
 
 def _unit(size: int) -> int | None:

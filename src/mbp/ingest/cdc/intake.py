@@ -10,13 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mbp.ingest.cdc import shape
+from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import BATCH_ROWS, HEARTBEATS
-from mbp.ingest.cdc.debezium_records import BEAT, OTHER, ROW_OPERATIONS, TOMBSTONE, TRUNCATE, Change
+from mbp.ingest.cdc.debezium_records import (
+    BEAT,
+    OTHER,
+    ROW_OPERATIONS,
+    TOMBSTONE,
+    TRUNCATE,
+    DebeziumChange,
+)
 from mbp.ingest.cdc.letters import Letter
+from mbp.ingest.cdc.market_source import TABLES
 from mbp.ingest.cdc.pgoutput import Value
 from mbp.ingest.cdc.sink import Sink
-from mbp.ingest.cdc.source import TABLES
 from mbp.warehouse import quote_identifier
 
 # Places in a row of a log, from its end, before its arrival is added.
@@ -54,7 +61,7 @@ class Intake:
         # Table -> the furthest position of its log: what lies beyond cannot be there yet.
         self._furthest: dict[str, int] = {}
 
-    def take(self, change: Change, payload: bytes) -> None:
+    def take(self, change: DebeziumChange, payload: bytes) -> None:
         """One change. `payload` is the record as it came, for the case that its values do not fit."""
         if change.kind in (TOMBSTONE, OTHER):
             name = change.table if change.kind == OTHER and change.table else change.kind
@@ -127,7 +134,7 @@ class Intake:
             position, committed = int(str(row[POSITION - 1])), int(str(row[MILLISECONDS - 1]))
             return Letter(table, position, committed, "value", reason, None, payload)
 
-        at = shape.arrival()
+        at = change_shape.arrival()
         for row, _ in fresh:
             row.append(at)
         rows: list[Any] = [row for row, _ in fresh]
@@ -138,7 +145,7 @@ class Intake:
             for position, milliseconds in self.sink.control().truncated(table, first):
                 self.sink.truncate(f"mbp.{table}", position, milliseconds)
 
-    def _truncate(self, change: Change) -> None:
+    def _truncate(self, change: DebeziumChange) -> None:
         known = self.sink.control().truncated(change.table, change.position - 1)
         if any(position == change.position for position, _ in known):
             self.counts.repeated += 1
@@ -151,13 +158,13 @@ class Intake:
         rows = [
             row
             for position, microseconds in beats.items()
-            for row in shape.heartbeat_rows(TABLES, position, microseconds)
+            for row in change_shape.heartbeat_rows(TABLES, position, microseconds)
         ]
         found = self._query(
             f"select heartbeat_id from raw_{HEARTBEATS} where heartbeat_id {{among}}",
             [row[0] for row in rows],
         )
-        known, at = {row[0] for row in found}, shape.arrival()
+        known, at = {row[0] for row in found}, change_shape.arrival()
         self.sink.write(HEARTBEATS, [[*row, at] for row in rows if row[0] not in known])
 
     def _known(

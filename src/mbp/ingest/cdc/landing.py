@@ -14,9 +14,9 @@ from pathlib import Path
 
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
-from mbp.ingest.cdc import shape
+from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.debezium_records import ROW_OPERATIONS, TOMBSTONE, Converter, table_of
-from mbp.ingest.cdc.debezium_values import RefusedError
+from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.intake import UNKNOWN_TABLE, Counts, Intake
 from mbp.ingest.cdc.landing_files import LINES, PARQUET, UnusableFileError, records_of
 from mbp.ingest.cdc.sink import Sink
@@ -64,7 +64,7 @@ def land(root: Path, target: str, folder: Path, say: Say) -> Landed:
             "no such folder", path=str(folder), cure="name the folder the pipeline writes to"
         )
     tables = raw_tables(root)
-    lander = _Lander(Sink(root, target, SLOT, tables), shape.by_name(tables), say)
+    lander = _Lander(Sink(root, target, SLOT, tables), change_shape.by_name(tables), say)
     try:
         paths = lander.files(folder)
         unusable = lander.take(paths, folder)
@@ -179,10 +179,10 @@ class _Lander:
         for number, payload, record in records_of(path, name):
             try:
                 if isinstance(record, ValueError):
-                    raise RefusedError(str(record))
+                    raise RefusedRecordError(str(record))
                 understood += isinstance(record, dict) or record is None
                 change = self.converter.change(record, hint)
-            except RefusedError as error:
+            except RefusedRecordError as error:
                 first_refusal = first_refusal or f"line {number}: {error}"
                 table = hint if isinstance(record, ValueError) else self.converter.table
                 intake.refuse(table, f"{name}:{number}: {error}", payload)

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import bounds
-from mbp.ingest.cdc.debezium_records import UnreadableError, read_json, stored_record
+from mbp.ingest.cdc.debezium_records import UnreadableRecordError, read_json, stored_record
 
 LINES, PARQUET = (".jsonl", ".ndjson", ".json"), (".parquet",)
 PARQUET_ROWS = 10_000
@@ -40,11 +40,11 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, bytes, Any]]:
             try:
                 if long:
                     line = line[: bounds.KEPT_BYTES]
-                    raise UnreadableError(
+                    raise UnreadableRecordError(
                         f"is longer than {bounds.RECORD_BYTES >> 20} MiB; its beginning is kept"
                     )
                 record: Any = read_json(_text(line))
-            except UnreadableError as error:
+            except UnreadableRecordError as error:
                 if not whole and number > 1:
                     raise UnusableFileError(
                         "ends within a record",
@@ -60,7 +60,7 @@ def _text(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        raise UnreadableError("is not UTF-8") from error
+        raise UnreadableRecordError("is not UTF-8") from error
 
 
 def _skip(file: IO[bytes]) -> bool:
@@ -108,7 +108,7 @@ def _one(row: Any) -> tuple[bytes, Any]:
         (record,) = row.to_pylist()
     except (ValueError, OverflowError):
         kept = {name: _readable(row.column(name)) for name in row.schema.names}
-        return stored_record(kept), UnreadableError("has a value that cannot be read")
+        return stored_record(kept), UnreadableRecordError("has a value that cannot be read")
     return stored_record(record), record
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.pgoutput import Relation
+from mbp.ingest.cdc.pgoutput import TableShape
 
 # `relation` of a letter whose payload is the row itself, as JSON, and not a message of the source.
 ROW = "row"
@@ -31,7 +31,7 @@ class Letter:
     committed_at_milliseconds: int | None
     kind: str
     reason: str
-    relation: Relation | None
+    relation: TableShape | None
     payload: bytes
 
     @property
@@ -47,7 +47,7 @@ def row_letter(table: str, row: Sequence[str | None], reason: str, position: int
     return Letter(table, position, None, "value", reason, None, json.dumps(list(row)).encode())
 
 
-def relation_text(relation: Relation | None) -> str:
+def relation_text(relation: TableShape | None) -> str:
     """The shape as it is kept."""
     if relation is None:
         return ROW
@@ -98,10 +98,10 @@ def restored(row: Sequence[object]) -> Letter:
         ) from error
 
 
-def _relation(stored_as: list[object]) -> Relation:
+def _relation(stored_as: list[object]) -> TableShape:
     number, schema, name, identity, columns = stored_as
     listed = tuple((str(one[0]), int(one[1]), int(one[2])) for one in columns)  # type: ignore[attr-defined]
-    return Relation(int(str(number)), str(schema), str(name), str(identity), listed)
+    return TableShape(int(str(number)), str(schema), str(name), str(identity), listed)
 
 
 def _instant(milliseconds: int) -> str:

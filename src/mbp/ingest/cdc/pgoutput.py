@@ -47,7 +47,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Relation:
+class TableShape:
     """What a table looks like from here on; sent before its first change and after each of its own.
 
     Attributes:
@@ -62,7 +62,7 @@ class Relation:
     columns: tuple[tuple[str, int, int], ...]
 
 
-class Change(NamedTuple):
+class RowChange(NamedTuple):
     """One row: kind 'c', 'u' or 'd'; `old` where the source sends it."""
 
     kind: str
@@ -92,7 +92,7 @@ class Ignored:
     kind: str
 
 
-Message = Begin | Commit | Relation | Change | Truncate | Note | Ignored
+Message = Begin | Commit | TableShape | RowChange | Truncate | Note | Ignored
 
 
 def decode(payload: bytes) -> Message:
@@ -107,7 +107,7 @@ def decode(payload: bytes) -> Message:
         if kind == "I":
             (relation_id,) = reader.numbers(">I")
             reader.expect("N")
-            return Change("c", relation_id, None, reader.row())
+            return RowChange("c", relation_id, None, reader.row())
         if kind == "B":
             final, at, _ = reader.numbers(">QqI")
             return Begin(final, at + POSTGRES_EPOCH_MICROSECONDS)
@@ -168,7 +168,7 @@ def relation_of(payload: bytes) -> int | None:
     return int.from_bytes(payload[1:RELATION_BYTES])
 
 
-def _relation(reader: _Reader) -> Relation:
+def _relation(reader: _Reader) -> TableShape:
     (relation_id,) = reader.numbers(">I")
     schema, name = reader.text(), reader.text()
     identity = reader.character()
@@ -179,21 +179,21 @@ def _relation(reader: _Reader) -> Relation:
         column = reader.text()
         type_id, modifier = reader.numbers(">Ii")
         columns.append((column, type_id, modifier))
-    return Relation(relation_id, schema, name, identity, tuple(columns))
+    return TableShape(relation_id, schema, name, identity, tuple(columns))
 
 
-def _change(reader: _Reader, kind: str) -> Change:
+def _change(reader: _Reader, kind: str) -> RowChange:
     (relation_id,) = reader.numbers(">I")
     mark = reader.character()
     old = None
     if mark in "KO":
         old = reader.row()
         if kind == "D":
-            return Change("d", relation_id, old, None)
+            return RowChange("d", relation_id, old, None)
         mark = reader.character()
     if kind == "D" or mark != "N":
         raise IndexError(f"mark {mark!r}")
-    return Change("u", relation_id, old, reader.row())
+    return RowChange("u", relation_id, old, reader.row())
 
 
 class _Reader:

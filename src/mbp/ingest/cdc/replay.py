@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import shape
-from mbp.ingest.cdc.control import PARKED, Event
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.capture_control import PARKED, Event
 from mbp.ingest.cdc.exact import misfit
 from mbp.ingest.cdc.letters import Letter
-from mbp.ingest.cdc.pgoutput import Change, Truncate, decode
+from mbp.ingest.cdc.pgoutput import RowChange, Truncate, decode
 from mbp.ingest.cdc.sink import Sink
 
 PART = 20_000
@@ -100,7 +100,7 @@ def replay(
 
 
 def _write(sink: Sink, table: str, rows: Sequence[list[str | None]]) -> None:
-    at = shape.arrival()
+    at = change_shape.arrival()
     sink.write(f"mbp.{table}", [[*row, at] for row in rows])
 
 
@@ -119,12 +119,12 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         message = decode(letter.payload)
         if isinstance(message, Truncate):
             return None
-        if not isinstance(message, Change):
+        if not isinstance(message, RowChange):
             raise MbpError("is no change", cure="`mbp cdc resnapshot` takes the table over anew")
-        shape.demand_fit(letter.relation, columns)
-        places = shape.places_of(letter.relation, columns)
+        change_shape.demand_fit(letter.relation, columns)
+        places = change_shape.places_of(letter.relation, columns)
         milliseconds = str(letter.committed_at_milliseconds or 0)
-        rows = shape.rows_of(message, places, milliseconds, letter.position)  # type: ignore[assignment]
+        rows = change_shape.rows_of(message, places, milliseconds, letter.position)  # type: ignore[assignment]
     for row in rows:
         wrong = misfit(row[: len(columns)], columns)
         if wrong:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import shape
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.market_source import SLOT, source_of_environment
 from mbp.ingest.cdc.replay import replay
 from mbp.ingest.cdc.sink import Sink
-from mbp.ingest.cdc.source import SLOT, source_of_environment
 from mbp.ingest.cdc.watch_source import lock_source
 from mbp.ingest.raw_tables import raw_tables
 
@@ -50,7 +50,7 @@ def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[
     Raises:
         MbpError: no warehouse, or a table stands still and its reader runs.
     """
-    columns = shape.by_name(raw_tables(root))
+    columns = change_shape.by_name(raw_tables(root))
     sink = Sink(root, target, SLOT, raw_tables(root))
     lines, total = [], 0
     try:

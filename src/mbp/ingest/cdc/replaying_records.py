@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import shape
+from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.debezium_records import ROW_OPERATIONS, Converter, read_json
-from mbp.ingest.cdc.debezium_values import RefusedError
+from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.exact import misfit
 from mbp.ingest.cdc.intake import UNKNOWN_TABLE, Intake
+from mbp.ingest.cdc.market_source import TABLES
 from mbp.ingest.cdc.sink import Sink
-from mbp.ingest.cdc.source import TABLES
 from mbp.ingest.raw_tables import raw_tables
 
 
@@ -25,7 +25,7 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
         MbpError: no warehouse, or a letter cannot be read.
     """
     tables = raw_tables(root)
-    columns = shape.by_name(tables)
+    columns = change_shape.by_name(tables)
     sink, converter = Sink(root, target, slot, tables), Converter(columns)
     lines, total = [], 0
     try:
@@ -40,8 +40,8 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
                         own = columns[change.table]
                         wrong = misfit(change.row[: len(own)], own)  # type: ignore[arg-type]
                         if wrong:
-                            raise RefusedError(wrong)
-                except (RefusedError, MbpError, ValueError) as error:
+                            raise RefusedRecordError(wrong)
+                except (RefusedRecordError, MbpError, ValueError) as error:
                     left += 1
                     why = why or getattr(error, "what", str(error))
                     continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mbp.ingest.cdc.source import ROLE, Source, setup_sql
+from mbp.ingest.cdc.market_source import ROLE, MarketSource, setup_sql
 from mbp.warehouse.server import PostgresServer
 
 PASSWORD = "of the reader"  # noqa: S105 - of a server that lives as long as the run
@@ -12,7 +12,7 @@ PASSWORD = "of the reader"  # noqa: S105 - of a server that lives as long as the
 
 def create(
     server: PostgresServer, database: str, columns: Mapping[str, Sequence[tuple[str, str]]]
-) -> Source:
+) -> MarketSource:
     """The tables as the contracts have them, their keys, and the reader's role."""
     server.create_database(database)
     connection = server.connect(database)
@@ -27,4 +27,4 @@ def create(
             cursor.execute(statement)
         cursor.execute(f"alter role {ROLE} password '{PASSWORD}'")
     connection.close()
-    return Source(server.host, server.port, ROLE, PASSWORD, database)
+    return MarketSource(server.host, server.port, ROLE, PASSWORD, database)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc import reconcile, shape
-from mbp.ingest.cdc.control import PARKED, Control, Event, ReaderState
+from mbp.ingest.cdc import change_shape, reconcile
+from mbp.ingest.cdc.capture_control import PARKED, CaptureControl, Event, ReaderState
 from mbp.ingest.cdc.exact import misfits
 from mbp.ingest.cdc.letters import Letter, row_letter, stored
-from mbp.ingest.cdc.parts import Parts
+from mbp.ingest.cdc.transaction_parts import Parts
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
 from mbp.warehouse import Warehouse
 from mbp.warehouse.connection import LockedError, engine_of, opener
@@ -127,8 +127,8 @@ class Sink:
             table: 'mbp.quotes'.
             milliseconds: Unix time of the commit.
         """
-        own = shape.own_columns(self.columns[table])
-        reconcile.emptied(self._begin(), table, own, position, milliseconds, shape.arrival())
+        own = change_shape.own_columns(self.columns[table])
+        reconcile.emptied(self._begin(), table, own, position, milliseconds, change_shape.arrival())
         name = table.removeprefix("mbp.")
         self.control().happened(Event("truncate", name, position, str(milliseconds)))
 
@@ -138,7 +138,7 @@ class Sink:
         Raises:
             MbpError: one does not fit. A row that is not there would be taken for one that was deleted.
         """
-        columns = shape.own_columns(self.columns[table])
+        columns = change_shape.own_columns(self.columns[table])
         if first:
             reconcile.stage(self._begin(), columns)
         listed = by_column(rows)
@@ -153,9 +153,9 @@ class Sink:
 
     def reconcile(self, table: str, position: int, milliseconds: int) -> tuple[int, int]:
         """Adds what lies between the log and the staged rows: (new or other, gone)."""
-        own = shape.own_columns(self.columns[table])
+        own = change_shape.own_columns(self.columns[table])
         return reconcile.differences(
-            self._begin(), table, own, position, milliseconds, shape.arrival()
+            self._begin(), table, own, position, milliseconds, change_shape.arrival()
         )
 
     def has_rows(self, table: str) -> bool:
@@ -169,7 +169,7 @@ class Sink:
         sql = f"select 1 from raw_{table} where __source_lsn = {int(position)} and {name} = {self._control.mark}"
         return bool(warehouse.query(sql, [key])[1])
 
-    def control(self) -> Control:
+    def control(self) -> CaptureControl:
         """The control tables, inside of the transaction."""
         self._begin()
         return self._control
@@ -199,8 +199,8 @@ class Sink:
             warehouse.close()
 
     @property
-    def _control(self) -> Control:
-        return Control(self._open(), self.slot)
+    def _control(self) -> CaptureControl:
+        return CaptureControl(self._open(), self.slot)
 
     def _open(self, *, wait: bool = True) -> Warehouse:
         deadline = time.monotonic() + LOCK_PATIENCE_SECONDS

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mbp.ingest.cdc import shape
+from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import BATCH_ROWS
-from mbp.ingest.cdc.control import Event
-from mbp.ingest.cdc.debezium_records import Change
+from mbp.ingest.cdc.capture_control import Event
+from mbp.ingest.cdc.debezium_records import DebeziumChange
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.sink import Sink
 
 LAST = "last"
-Waiting = list[tuple[Change, bytes]]
+Waiting = list[tuple[DebeziumChange, bytes]]
 
 
 class SnapshotIntake:
@@ -43,7 +43,7 @@ class SnapshotIntake:
         self._waiting: Waiting = []
         self._seen: set[str] = set()
 
-    def take(self, change: Change, payload: bytes) -> None:
+    def take(self, change: DebeziumChange, payload: bytes) -> None:
         """One row of it."""
         self.running = self.expects = True
         self._at = (change.position, change.milliseconds)
@@ -66,7 +66,7 @@ class SnapshotIntake:
             return
         self._end_table()
         if not self._seen:
-            self._at = (shape.before(position), milliseconds)
+            self._at = (change_shape.before(position), milliseconds)
         for table in self.columns:
             if table not in self._seen and self.sink.has_rows(f"mbp.{table}"):
                 self._begin_table(table)
@@ -112,6 +112,6 @@ class SnapshotIntake:
                 change.table, change.position, change.milliseconds, "value", reason, None, payload
             )
 
-        at = shape.arrival()
+        at = change_shape.arrival()
         rows: list[Any] = [[*change.row, at] for change, _ in waiting]
         self.rows_written += self.sink.write(log, rows, letter_of)

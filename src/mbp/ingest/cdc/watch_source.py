@@ -12,8 +12,8 @@ import psycopg2
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.apply import PREFIX
-from mbp.ingest.cdc.control import ReaderState
-from mbp.ingest.cdc.source import APPLICATION, SLOT, Source
+from mbp.ingest.cdc.capture_control import ReaderState
+from mbp.ingest.cdc.market_source import APPLICATION, SLOT, MarketSource
 from mbp.warehouse.connection import UnreachableError
 
 HEARTBEAT_SECONDS = 5.0
@@ -27,7 +27,7 @@ ALARM_PAUSE_SECONDS = 60.0
 
 
 @contextmanager
-def lock_source(source: Source, *, patient: bool) -> Iterator[Any]:
+def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
     """The one connection that may read the slot. The lock ends with it.
 
     Args:

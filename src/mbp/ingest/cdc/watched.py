@@ -18,7 +18,7 @@ from mbp.contracts.alarm_limits import (
     Limits,
 )
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.source import SLOT
+from mbp.ingest.cdc.market_source import SLOT
 from mbp.ingest.raw_tables import CDC_DEAD_LETTERS, CDC_POSITIONS, CDC_READERS, CDC_STREAMS
 from mbp.warehouse import Warehouse
 
@@ -46,7 +46,7 @@ class SeenReader:
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedCapture:
     """What the control tables of a warehouse say.
 
     Attributes:
@@ -83,7 +83,7 @@ class Alarm:
     cure: str
 
 
-def read_watched(warehouse: Warehouse) -> Watched:
+def read_watched(warehouse: Warehouse) -> WatchedCapture:
     """Reads the control tables. No tables, or nobody who ever wrote: nothing to watch, and no error.
 
     Raises:
@@ -92,10 +92,10 @@ def read_watched(warehouse: Warehouse) -> Watched:
     ((now,),) = warehouse.query("select current_timestamp")[1]
     there = _tables(warehouse)
     if CDC_POSITIONS not in there:
-        return Watched(now)
+        return WatchedCapture(now)
     unseen = sorted(name for name in READ if there.get(name) is False)
     if unseen:
-        return Watched(now, unseen=unseen)
+        return WatchedCapture(now, unseen=unseen)
     _, positions = warehouse.query(
         f"select slot, max(position), max(recorded_at) from {CDC_POSITIONS} group by slot order by slot"
     )
@@ -103,7 +103,7 @@ def read_watched(warehouse: Warehouse) -> Watched:
     if missing and positions:
         raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
     if missing:
-        return Watched(now)
+        return WatchedCapture(now)
     _, letters = warehouse.query(
         f"select slot, table_name, count(*) from {CDC_DEAD_LETTERS} group by slot, table_name"
     )
@@ -123,10 +123,10 @@ def read_watched(warehouse: Warehouse) -> Watched:
     still = {(str(row[0]), str(row[1])): str(row[2]) for row in stopped}
     slots = {str(row[0]) for row in positions} | {one.slot for one in readers}
     slots |= {slot for slot, _ in (*counts, *still)}
-    return Watched(now, sorted(slots), readers, counts, still)
+    return WatchedCapture(now, sorted(slots), readers, counts, still)
 
 
-def alarms(watched: Watched, limits: Limits, now: datetime) -> list[Alarm]:
+def alarms(watched: WatchedCapture, limits: Limits, now: datetime) -> list[Alarm]:
     """Everything that is an alarm, by id and subject. Pure: the same arguments, the same alarms.
 
     Args:
@@ -145,7 +145,7 @@ def age_seconds(reader: SeenReader, now: datetime) -> float:
     return (now - reader.seen_at).total_seconds()
 
 
-def _of_role(watched: Watched, limits: Limits) -> Iterator[Alarm]:
+def _of_role(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
     if watched.unseen:
         yield _alarm(
             limits,
@@ -156,7 +156,7 @@ def _of_role(watched: Watched, limits: Limits) -> Iterator[Alarm]:
         )
 
 
-def _of_tables(watched: Watched, limits: Limits) -> Iterator[Alarm]:
+def _of_tables(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
     for (slot, table), count in watched.dead_letters.items():
         # Without --reader it is the native one's.
         reader = "" if slot == SLOT else f" --reader {slot.removeprefix('mbp_')}"

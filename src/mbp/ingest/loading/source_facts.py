@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.facts import NOTHING_ABSENT, SourceFacts, read_facts
+from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT, SourceFacts, read_facts
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.preflight import SAMPLE, raw_origin
 from mbp.warehouse import Warehouse

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
-from mbp.operate.degrade import engine
+from mbp.operate.degrade import reader_views
 from mbp.warehouse import Warehouse
 from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, fingerprint, place
 
@@ -16,7 +16,7 @@ CONTROL = ("builds", "masks", "switches", "copies")
 BUSY = "end the queries that hold the views (pg_stat_activity), then try again"
 
 
-class RefusedError(MbpError):
+class RefusedSwitchError(MbpError):
     """The switch or the snapshot was refused: what it needs is not there. Everything is as it was."""
 
 
@@ -51,7 +51,7 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class Status:
+class ReaderStatus:
     """What readers see.
 
     Attributes:
@@ -90,7 +90,7 @@ def datasets(warehouse: Warehouse) -> list[str]:
     return [row[0] for row in rows]
 
 
-def status(warehouse: Warehouse) -> Status:
+def status(warehouse: Warehouse) -> ReaderStatus:
     """Looks; changes nothing.
 
     Raises:
@@ -114,11 +114,11 @@ def status(warehouse: Warehouse) -> Status:
             moment = reached[dataset] = snapshot[dataset].as_of
         if moment is not None and (why := objection(moment, now, None)):
             problems.append(f"{dataset} is as of an arrival {why}")
-        found = engine.pointed_at(warehouse, dataset)
+        found = reader_views.pointed_at(warehouse, dataset)
         if found != wanted:
             seen = "nothing" if found is None else ".".join(found)
             problems.append(f"{READERS}.{dataset} shows {seen}, not {'.'.join(wanted)}")
-    return Status(switch, stored, reached, problems)
+    return ReaderStatus(switch, stored, reached, problems)
 
 
 def degrade(
@@ -133,7 +133,7 @@ def degrade(
     When they are there already, who switched first stays written; views that are not in place are mended.
 
     Raises:
-        RefusedError: no complete snapshot, or one that is not what was stored or has other columns than today.
+        RefusedSwitchError: no complete snapshot, or one that is not what was stored or has other columns than today.
         MbpError: the warehouse cannot be used; nothing was changed.
     """
     demand_built(warehouse)
@@ -141,19 +141,21 @@ def degrade(
     _demand_complete(warehouse, stored)
 
     def switch() -> Switch:
-        engine.hold_views(warehouse, [one.dataset for one in stored])
+        reader_views.hold_views(warehouse, [one.dataset for one in stored])
         before = in_force(warehouse)
         if copies(warehouse) != stored:
-            raise RefusedError("the snapshot was replaced meanwhile", cure="`mbp degrade on` again")
+            raise RefusedSwitchError(
+                "the snapshot was replaced meanwhile", cure="`mbp degrade on` again"
+            )
         for one in stored:
-            engine.point(warehouse, one.dataset, SNAPSHOTS, one.table)
+            reader_views.point(warehouse, one.dataset, SNAPSHOTS, one.table)
         if before.mode == "live":
             generation = stored[0].generation
             _write(warehouse, before, "snapshot", generation, reason, decision_id, now)
         return in_force(warehouse)
 
-    with engine.told("readers were not degraded", BUSY):
-        return engine.patiently(warehouse, switch)
+    with reader_views.told("readers were not degraded", BUSY):
+        return reader_views.patiently(warehouse, switch)
 
 
 def recover(
@@ -176,13 +178,13 @@ def recover(
     """
     demand_built(warehouse)
     names = datasets(warehouse)
-    missing = [name for name in names if not engine.exists(warehouse, LIVE, name)]
+    missing = [name for name in names if not reader_views.exists(warehouse, LIVE, name)]
     if missing:
         raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", cure="run `mbp build`")
 
     def switch() -> Switch | None:
-        engine.hold_views(warehouse, names)
-        engine.hold_still(warehouse, names, "access share")
+        reader_views.hold_views(warehouse, names)
+        reader_views.hold_still(warehouse, names, "access share")
         before = in_force(warehouse)
         if decision_id is not None and (before.mode, before.decision_id) != (
             "snapshot",
@@ -190,13 +192,13 @@ def recover(
         ):
             return None
         for name in names:
-            engine.point(warehouse, name, LIVE, name)
+            reader_views.point(warehouse, name, LIVE, name)
         if before.mode == "snapshot":
             _write(warehouse, before, "live", None, reason, decision_id, now)
         return in_force(warehouse)
 
-    with engine.told("readers were not brought back", BUSY):
-        return engine.patiently(warehouse, switch)
+    with reader_views.told("readers were not brought back", BUSY):
+        return reader_views.patiently(warehouse, switch)
 
 
 def as_of(stored: Sequence[Copy]) -> datetime | None:
@@ -206,7 +208,7 @@ def as_of(stored: Sequence[Copy]) -> datetime | None:
 
 def project_now(warehouse: Warehouse) -> datetime:
     """The project's now; the wall clock while its model is being rebuilt."""
-    if engine.exists(warehouse, "reliability", "kpi_clock"):
+    if reader_views.exists(warehouse, "reliability", "kpi_clock"):
         _, rows = warehouse.query("select now_at from reliability.kpi_clock")
         if rows and rows[0][0] is not None:
             found: datetime = rows[0][0]
@@ -219,29 +221,29 @@ def demand_built(warehouse: Warehouse) -> None:
     MbpError: the warehouse was never built with the control tables.
     """
     for name in CONTROL:
-        if not engine.exists(warehouse, SNAPSHOTS, name):
+        if not reader_views.exists(warehouse, SNAPSHOTS, name):
             raise MbpError(f"{SNAPSHOTS}.{name} is not in the warehouse", cure="run `mbp build`")
 
 
 def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
     cure = "`mbp build`, or `mbp degrade snapshot`, when the rules hold again"
     if not stored:
-        raise RefusedError(
+        raise RefusedSwitchError(
             "there is no complete snapshot: readers stay on the live rows", cure=cure
         )
     missing = sorted(set(datasets(warehouse)) - {one.dataset for one in stored})
     if missing:
-        raise RefusedError(f"the snapshot has no {', '.join(missing)}", cure=cure)
+        raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", cure=cure)
     for one in stored:
-        if not engine.exists(warehouse, SNAPSHOTS, one.table):
-            raise RefusedError(f"{SNAPSHOTS}.{one.table} is gone", cure=cure)
+        if not reader_views.exists(warehouse, SNAPSHOTS, one.table):
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{one.table} is gone", cure=cure)
         rows, digest = fingerprint(warehouse, SNAPSHOTS, one.table)
         same_release = digest.split(":")[0] == one.digest.split(":")[0]
         if rows != one.rows or (same_release and digest != one.digest):
-            raise RefusedError(f"{SNAPSHOTS}.{one.table} is not what was stored", cure=cure)
-        today = engine.columns(warehouse, LIVE, one.dataset)
-        if today and today != engine.columns(warehouse, SNAPSHOTS, one.table):
-            raise RefusedError(
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{one.table} is not what was stored", cure=cure)
+        today = reader_views.columns(warehouse, LIVE, one.dataset)
+        if today and today != reader_views.columns(warehouse, SNAPSHOTS, one.table):
+            raise RefusedSwitchError(
                 f"the columns of {one.dataset} changed after the snapshot", cure=cure
             )
 

@@ -19,9 +19,9 @@ from mbp.core.markdown import inline
 from mbp.core.state import StateFolder
 from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
 from mbp.operate.hooks.decide import Decision
+from mbp.operate.hooks.hook_state import OpenBlock
 from mbp.operate.hooks.measurements import OpenDecision
 from mbp.operate.hooks.outbox import ALERTMANAGER, WEBHOOK, put
-from mbp.operate.hooks.state import Block
 from mbp.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -163,10 +163,10 @@ def take_back(
     return f"{'recovery told' if told else 'recovered'} after {seconds:.0f} s{readers}{late}"
 
 
-def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[Block]:
+def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[OpenBlock]:
     """What must not be merged or deployed. A wrong hook policy blocks deployments by itself."""
     found = [
-        Block(
+        OpenBlock(
             BLOCKS[action], one.hook_id, one.decision_id, one.owner, f"{one.kpi_id}: {one.reason}"
         )
         for one in still_open
@@ -174,7 +174,7 @@ def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[Block
         if action in BLOCKS
     ]
     found += [
-        Block("deploy", one.subject, "", "PLAT", f"{one.place}: {one.message}")
+        OpenBlock("deploy", one.subject, "", "PLAT", f"{one.place}: {one.message}")
         for one in policy.findings
     ]
     return sorted(found, key=lambda block: (block.kind, block.hook_id, block.decision_id))

@@ -14,8 +14,8 @@ from mbp.contracts import alarm_limits as ids
 from mbp.contracts.alarm_limits import Limits
 from mbp.contracts.hook_policy import HOOKS
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.source import TABLES
-from mbp.ingest.cdc.watched import Watched, age_seconds
+from mbp.ingest.cdc.market_source import TABLES
+from mbp.ingest.cdc.watched import WatchedCapture, age_seconds
 
 GAUGES = {
     "mbp_cdc_dead_letters": "Changes that are not in the change log of a table, parked ones among them.",
@@ -33,7 +33,7 @@ AT_ONCE, TWO_LOOKS = "0m", "1m"
 
 
 @dataclass(frozen=True)
-class Rule:
+class AlertRule:
     """One alert rule.
 
     Attributes:
@@ -56,7 +56,7 @@ class Rule:
         return "Mbp" + "".join(part.capitalize() for part in self.id.split("_"))
 
 
-def samples(watched: Watched) -> list[Sample]:
+def samples(watched: WatchedCapture) -> list[Sample]:
     """What the control tables of a warehouse say; nothing where no reader ever wrote into it."""
     found: list[Sample] = []
     if watched.unseen:
@@ -136,7 +136,7 @@ def panels(first_id: int, y: int, source: Mapping[str, str]) -> list[dict[str, A
     ]
 
 
-def _rules(limits: Limits) -> list[Rule]:
+def _rules(limits: Limits) -> list[AlertRule]:
     filling, full = f"{limits.filling_share:g}", f"{limits.full_share:g}"
     silence, skew = limits.silence_seconds, limits.skew_seconds
     share = "mbp_cdc_slot_retained_bytes / mbp_cdc_slot_limit_bytes"
@@ -146,7 +146,7 @@ def _rules(limits: Limits) -> list[Rule]:
 
     half, most = limits.filling_share * 100, limits.full_share * 100
     return [
-        Rule(
+        AlertRule(
             ids.SLOT_FILLING,
             f"{share} > {filling} <= {full}",
             TWO_LOOKS,
@@ -155,7 +155,7 @@ def _rules(limits: Limits) -> list[Rule]:
             [kept(half + 1), kept(most)],
             [kept(half), kept(most + 1)],
         ),
-        Rule(
+        AlertRule(
             ids.SLOT_NEARLY_FULL,
             f"{share} > {full}",
             TWO_LOOKS,
@@ -164,7 +164,7 @@ def _rules(limits: Limits) -> list[Rule]:
             [kept(most + 1), kept(120)],
             [kept(most)],
         ),
-        Rule(
+        AlertRule(
             ids.SLOT_LOST,
             "mbp_cdc_slot_limit_bytes unless mbp_cdc_slot_retained_bytes",
             TWO_LOOKS,
@@ -173,7 +173,7 @@ def _rules(limits: Limits) -> list[Rule]:
             [{"mbp_cdc_slot_limit_bytes": 1000}],
             [kept(0)],
         ),
-        Rule(
+        AlertRule(
             ids.STREAM_STOPPED,
             "mbp_cdc_stream_stopped == 1",
             AT_ONCE,
@@ -182,7 +182,7 @@ def _rules(limits: Limits) -> list[Rule]:
             [{"mbp_cdc_stream_stopped": 1}],
             [{"mbp_cdc_stream_stopped": 0}],
         ),
-        Rule(
+        AlertRule(
             ids.DEAD_LETTERS,
             f"mbp_cdc_dead_letters > {limits.dead_letters}",
             AT_ONCE,
@@ -191,7 +191,7 @@ def _rules(limits: Limits) -> list[Rule]:
             [{"mbp_cdc_dead_letters": limits.dead_letters + 1}],
             [{"mbp_cdc_dead_letters": limits.dead_letters}],
         ),
-        Rule(
+        AlertRule(
             ids.READER_SILENT,
             f"mbp_cdc_reader_age_seconds > {silence:g} or mbp_cdc_reader_age_seconds < -{skew:g}",
             TWO_LOOKS,
@@ -203,7 +203,7 @@ def _rules(limits: Limits) -> list[Rule]:
             ],
             [{"mbp_cdc_reader_age_seconds": silence}, {"mbp_cdc_reader_age_seconds": -skew}],
         ),
-        Rule(
+        AlertRule(
             ids.CLOCK_SKEW,
             f"abs(mbp_cdc_clock_skew_seconds) > {skew:g}",
             TWO_LOOKS,
@@ -215,7 +215,7 @@ def _rules(limits: Limits) -> list[Rule]:
             ],
             [{"mbp_cdc_clock_skew_seconds": skew}, {"mbp_cdc_clock_skew_seconds": -skew}],
         ),
-        Rule(
+        AlertRule(
             ids.UNSEEN,
             "mbp_cdc_unseen > 0",
             AT_ONCE,
@@ -227,7 +227,7 @@ def _rules(limits: Limits) -> list[Rule]:
     ]
 
 
-def _as_alert(one: Rule, limits: Limits) -> dict[str, Any]:
+def _as_alert(one: AlertRule, limits: Limits) -> dict[str, Any]:
     return {
         "alert": one.name,
         "expr": one.expression,
@@ -243,7 +243,7 @@ def _as_alert(one: Rule, limits: Limits) -> dict[str, Any]:
 
 def _case(
     name: str,
-    one: Rule,
+    one: AlertRule,
     limits: Limits,
     values: Mapping[str, float],
     interval: str,

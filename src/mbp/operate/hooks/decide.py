@@ -16,7 +16,7 @@ from typing import Literal
 from mbp.contracts.hook_policy import Hook, HookPolicy, digest
 from mbp.contracts.sheet import WHOLE
 from mbp.core.moments import is_future, objection
-from mbp.operate.hooks.measurements import Measurement, OpenDecision, Picture
+from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 
 Colour = Literal["green", "pending", "red", "unknown"]
 # Worst last.
@@ -74,7 +74,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class HookOutcome:
     """Every state, what opens and what has recovered."""
 
     policy_hash: str
@@ -93,7 +93,7 @@ class Outcome:
         return json.dumps(asdict(self), sort_keys=True, indent=2, default=_told) + "\n"
 
 
-def decide(policy: HookPolicy, picture: Picture) -> Outcome:
+def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
     """What the hooks say about the picture."""
     still_open = {(one.hook_id, one.entity, one.reason): one for one in picture.open}
     states: list[State] = []
@@ -113,7 +113,7 @@ def decide(policy: HookPolicy, picture: Picture) -> Outcome:
                 opened.append(_decision(policy, hook, state, picture))
     # Removing a hook must not lift what it blocked; removing its KPI from the sheet does.
     recovered += [one for one in picture.open if one.kpi_id not in policy.sheet.kpis]
-    return Outcome(policy.hash, picture.now, tuple(states), tuple(opened), tuple(recovered))
+    return HookOutcome(policy.hash, picture.now, tuple(states), tuple(opened), tuple(recovered))
 
 
 def worst(colours: Sequence[Colour]) -> Colour:
@@ -121,7 +121,7 @@ def worst(colours: Sequence[Colour]) -> Colour:
     return max(colours, key=COLOURS.index)
 
 
-def _states(hook: Hook, picture: Picture) -> Iterator[State]:
+def _states(hook: Hook, picture: WarehouseFacts) -> Iterator[State]:
     if hook.entities == WHOLE:
         yield _state(hook, WHOLE, picture.windows.get((hook.kpi.id, WHOLE), ()), picture)
         return
@@ -141,7 +141,7 @@ def _states(hook: Hook, picture: Picture) -> Iterator[State]:
         yield _state(hook, WHOLE, windows, picture)
 
 
-def _state(hook: Hook, entity: str, windows: Sequence[Measurement], picture: Picture) -> State:
+def _state(hook: Hook, entity: str, windows: Sequence[KpiWindow], picture: WarehouseFacts) -> State:
     if not windows:
         return _seen(hook, entity, "unknown", None, None, "never measured")
     newest, now = windows[0], picture.now
@@ -169,9 +169,9 @@ def _state(hook: Hook, entity: str, windows: Sequence[Measurement], picture: Pic
     return _seen(hook, entity, "red", newest, since, f"{len(run)} windows")
 
 
-def _breach_run(windows: Sequence[Measurement], every: timedelta) -> list[Measurement]:
+def _breach_run(windows: Sequence[KpiWindow], every: timedelta) -> list[KpiWindow]:
     """The windows in a row, newest first, that are a breach."""
-    run: list[Measurement] = []
+    run: list[KpiWindow] = []
     for window in windows:
         if window.verdict != "breach" or (run and run[-1].window_end - window.window_end > every):
             break
@@ -183,7 +183,7 @@ def _seen(
     hook: Hook,
     entity: str,
     colour: Colour,
-    newest: Measurement | None,
+    newest: KpiWindow | None,
     since: datetime | None,
     why: str,
 ) -> State:
@@ -202,7 +202,7 @@ def _seen(
     )
 
 
-def _decision(policy: HookPolicy, hook: Hook, state: State, picture: Picture) -> Decision:
+def _decision(policy: HookPolicy, hook: Hook, state: State, picture: WarehouseFacts) -> Decision:
     reason = "breach" if state.colour == "red" else "unknown"
     since = None if state.since is None else state.since.isoformat()
     facts = [policy.hash, hook.id, state.entity, reason, since]

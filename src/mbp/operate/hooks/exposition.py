@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mbp.contracts.hook_policy import HookPolicy
 from mbp.core.moments import is_future
-from mbp.ingest.cdc.watched import Watched
+from mbp.ingest.cdc.watched import WatchedCapture
 from mbp.operate.hooks.cdc_alarms import GAUGES, Sample
 from mbp.operate.hooks.cdc_alarms import samples as captured_samples
-from mbp.operate.hooks.decide import COLOURS, Outcome
-from mbp.operate.hooks.measurements import Picture
+from mbp.operate.hooks.decide import COLOURS, HookOutcome
+from mbp.operate.hooks.measurements import WarehouseFacts
 
 HELP = {
     "mbp_kpi_value": "Newest value, in the unit of the KPI.",
@@ -24,7 +24,9 @@ HELP = {
 }
 
 
-def exposition(policy: HookPolicy, picture: Picture, outcome: Outcome, watched: Watched) -> str:
+def exposition(
+    policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome, watched: WatchedCapture
+) -> str:
     """All metrics; entities by name, values as they were measured.
 
     Args:
@@ -42,7 +44,7 @@ def exposition(policy: HookPolicy, picture: Picture, outcome: Outcome, watched: 
     return "\n".join(lines) + "\n"
 
 
-def _samples(policy: HookPolicy, picture: Picture, outcome: Outcome) -> Iterator[Sample]:
+def _samples(policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome) -> Iterator[Sample]:
     for kpi in policy.sheet.kpis.values():
         yield "mbp_kpi_target", {"kpi": kpi.id, "operator": kpi.operator}, kpi.bound
     for (kpi_id, entity), windows in sorted(picture.windows.items()):
@@ -68,7 +70,7 @@ def _samples(policy: HookPolicy, picture: Picture, outcome: Outcome) -> Iterator
         yield "mbp_open_decisions", {"owner": owner}, count
 
 
-def _open(picture: Picture, outcome: Outcome) -> Sequence[str]:
+def _open(picture: WarehouseFacts, outcome: HookOutcome) -> Sequence[str]:
     closed = {one.decision_id for one in outcome.recovered}
     return [one.owner.split("/")[0] for one in picture.open if one.decision_id not in closed]
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.hook_policy import HookPolicy
-from mbp.operate.hooks.decide import Outcome, by_hook, worst
+from mbp.operate.hooks.decide import HookOutcome, by_hook, worst
 from mbp.warehouse import Warehouse
 
 Row = dict[str, Any]
 
 
-def opened_rows(policy: HookPolicy, outcome: Outcome, outcomes: Mapping[str, str]) -> list[Row]:
+def opened_rows(policy: HookPolicy, outcome: HookOutcome, outcomes: Mapping[str, str]) -> list[Row]:
     """Rows of `hook_events` for what opens; `outcomes` by decision id."""
     return [
         {
@@ -37,7 +37,9 @@ def opened_rows(policy: HookPolicy, outcome: Outcome, outcomes: Mapping[str, str
     ]
 
 
-def recovered_rows(policy: HookPolicy, outcome: Outcome, outcomes: Mapping[str, str]) -> list[Row]:
+def recovered_rows(
+    policy: HookPolicy, outcome: HookOutcome, outcomes: Mapping[str, str]
+) -> list[Row]:
     """Rows of `hook_events` for what has recovered, with what was measured then."""
     seen = {(state.hook_id, state.entity): state for state in outcome.states}
     rows = []
@@ -67,7 +69,7 @@ def recovered_rows(policy: HookPolicy, outcome: Outcome, outcomes: Mapping[str, 
     return rows
 
 
-def evaluation_rows(policy: HookPolicy, outcome: Outcome) -> list[Row]:
+def evaluation_rows(policy: HookPolicy, outcome: HookOutcome) -> list[Row]:
     """Rows of `hook_evaluations`: one per hook that looked."""
     return [
         {

@@ -17,7 +17,7 @@ HORIZON = timedelta(days=4)
 
 
 @dataclass(frozen=True)
-class Measurement:
+class KpiWindow:
     """One row of `kpi_windows`; instants in UTC. What was collected from a run begins where it ends."""
 
     kpi_id: str
@@ -45,7 +45,7 @@ class OpenDecision:
 
 
 @dataclass(frozen=True)
-class Picture:
+class WarehouseFacts:
     """All that a decision may depend on beside the policy.
 
     Attributes:
@@ -56,14 +56,14 @@ class Picture:
     """
 
     now: datetime
-    windows: Mapping[tuple[str, str], Sequence[Measurement]]
+    windows: Mapping[tuple[str, str], Sequence[KpiWindow]]
     open: Sequence[OpenDecision]
     seen: frozenset[str]
     clock_problem: str = ""
     went_back: str = ""
 
 
-def picture_of(warehouse: Warehouse) -> Picture:
+def picture_of(warehouse: Warehouse) -> WarehouseFacts:
     """Reads the warehouse as it is.
 
     Raises:
@@ -79,9 +79,9 @@ def picture_of(warehouse: Warehouse) -> Picture:
         f" from reliability.kpi_windows where window_end >= timestamptz '{since}'"
         " order by kpi_id, entity, window_end desc"
     )
-    windows: dict[tuple[str, str], list[Measurement]] = {}
+    windows: dict[tuple[str, str], list[KpiWindow]] = {}
     for row in rows:
-        windows.setdefault((row[0], row[1]), []).append(Measurement(*row))
+        windows.setdefault((row[0], row[1]), []).append(KpiWindow(*row))
     _, known = warehouse.query("select decision_id from reliability.hook_decisions")
     _, still = warehouse.query(
         "select decision_id, hook_id, kpi_id, entity, reason, action, owner, opened_at, breached_at"
@@ -91,7 +91,7 @@ def picture_of(warehouse: Warehouse) -> Picture:
     now, last = clock[0][0], evaluated[0][0]
     ahead = objection(now, datetime.now(UTC), None)
     later = None if last is None else objection(last, now, None)
-    return Picture(
+    return WarehouseFacts(
         now,
         windows,
         tuple(OpenDecision(*row) for row in still),

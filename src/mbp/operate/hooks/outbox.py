@@ -23,7 +23,7 @@ from urllib3.util.retry import Retry
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.state import StateFolder
-from mbp.operate.hooks.state import read_message
+from mbp.operate.hooks.hook_state import read_message
 
 WEBHOOK, ALERTMANAGER = "webhook", "alertmanager"
 TIMEOUT_SECONDS = 5.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mbp.runs.claims import Claim
-from mbp.runs.control import SCHEMA
+from mbp.runs.run_control import SCHEMA
 from mbp.warehouse import Warehouse
 
 TABLE = f"{SCHEMA}.to_cover"

@@ -11,19 +11,19 @@ from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
 from mbp.core.state import state_folder
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
-from mbp.ingest.cdc.watched import Watched as Captured
+from mbp.ingest.cdc.watched import WatchedCapture as Captured
 from mbp.operate.hooks import actions, alarming, ledger, outbox
-from mbp.operate.hooks.decide import Decision, Outcome, decide
-from mbp.operate.hooks.measurements import OpenDecision, Picture, picture_of
-from mbp.operate.hooks.state import LockOf, write_lock
-from mbp.runs.control import warehouse_id
+from mbp.operate.hooks.decide import Decision, HookOutcome, decide
+from mbp.operate.hooks.hook_state import LockOf, write_lock
+from mbp.operate.hooks.measurements import OpenDecision, WarehouseFacts, picture_of
 from mbp.runs.dbt_process import target_name
 from mbp.runs.envelope import source_digest
+from mbp.runs.run_control import warehouse_id
 from mbp.warehouse import Warehouse, connect
 
 
 @dataclass(frozen=True)
-class Watched:
+class HookEvaluationRecord:
     """One evaluation.
 
     Attributes:
@@ -36,7 +36,7 @@ class Watched:
     """
 
     policy: HookPolicy
-    outcome: Outcome
+    outcome: HookOutcome
     done: dict[str, str]
     problems: Sequence[str]
     still_open: Sequence[OpenDecision]
@@ -63,7 +63,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Look:
+class PolicyAndWindows:
     """What policy and warehouse say, before anything is done about it.
 
     Attributes:
@@ -71,8 +71,8 @@ class Look:
     """
 
     policy: HookPolicy
-    picture: Picture
-    outcome: Outcome
+    picture: WarehouseFacts
+    outcome: HookOutcome
     captured: Captured
     limits: Limits
 
@@ -87,7 +87,7 @@ class Look:
         return [one for one in (self.picture.clock_problem, self.picture.went_back) if one]
 
 
-def look(root: Path, target: str | None) -> Look:
+def look(root: Path, target: str | None) -> PolicyAndWindows:
     """What hooks and alarms say of the warehouse as it is; nothing is written or sent.
 
     Raises:
@@ -98,12 +98,14 @@ def look(root: Path, target: str | None) -> Look:
         return _look(policy, limits, warehouse)
 
 
-def _look(policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> Look:
+def _look(policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> PolicyAndWindows:
     picture = picture_of(warehouse)
-    return Look(policy, picture, decide(policy, picture), read_watched(warehouse), limits)
+    return PolicyAndWindows(
+        policy, picture, decide(policy, picture), read_watched(warehouse), limits
+    )
 
 
-def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watched:
+def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> HookEvaluationRecord:
     """Evaluates every hook and carries out what it decides.
 
     Actions come first and the ledger after them: what is cut off in between is decided again, under the same
@@ -121,7 +123,7 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
     if dry_run:
         seen = look(root, target)
         still_open = _still_open(seen.picture, seen.outcome)
-        return Watched(
+        return HookEvaluationRecord(
             seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits, seen.clock
         )
     policy, limits = load_hooks(root), load_limits(root)
@@ -154,10 +156,12 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Watc
     raised = seen.alarms
     alarming.follow(root, folder, raised, limits, seen.captured.read_at, endpoint=alerts)
     problems = outbox.deliver(root, folder, to)
-    return Watched(policy, outcome, done, problems, still_open, raised, limits, seen.clock)
+    return HookEvaluationRecord(
+        policy, outcome, done, problems, still_open, raised, limits, seen.clock
+    )
 
 
-def _still_open(picture: Picture, outcome: Outcome) -> list[OpenDecision]:
+def _still_open(picture: WarehouseFacts, outcome: HookOutcome) -> list[OpenDecision]:
     closed = {one.decision_id for one in outcome.recovered}
     return [one for one in picture.open if one.decision_id not in closed] + [
         _as_open(one) for one in outcome.opened
@@ -178,7 +182,7 @@ def _as_open(one: Decision) -> OpenDecision:
     )
 
 
-def text(watched: Watched) -> str:
+def text(watched: HookEvaluationRecord) -> str:
     """A line per hook and entity that is not green, what was decided, alarms, and a line that sums up."""
     states = watched.outcome.states
     lines = [f"{one.place}: {one.code}: {one.sentence}" for one in watched.policy.findings]

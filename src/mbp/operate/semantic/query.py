@@ -12,14 +12,14 @@ import psycopg2
 
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.core.errors import MbpError
-from mbp.operate.semantic.check import metrics_of
-from mbp.operate.semantic.engine import Request, SemanticLayer
-from mbp.operate.semantic.manifest import fresh_manifest
+from mbp.operate.semantic.metricflow import MetricRequest, SemanticLayer
+from mbp.operate.semantic.metrics_check import metrics_of
+from mbp.operate.semantic.semantic_manifest import fresh_manifest
 from mbp.operate.semantic.words import conditions, dimension_name, known_name
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.called_functions import demand_query_on
 from mbp.warehouse.connection import engine_of
-from mbp.warehouse.sql_guard import demand_query_on
 
 LISTING = "`mbp metrics list` tells more"
 SNAPSHOT = "select dataset from published.data_as_of where mode = 'snapshot' order by dataset"
@@ -86,7 +86,7 @@ def ask(root: Path, target: str | None, question: Question, tell: Callable[[str]
         return answer(layer, warehouse, question, request, metrics_of(root))
 
 
-def request_of(question: Question, layer: SemanticLayer) -> Request:
+def request_of(question: Question, layer: SemanticLayer) -> MetricRequest:
     """The question in MetricFlow's names.
 
     Raises:
@@ -105,7 +105,7 @@ def request_of(question: Question, layer: SemanticLayer) -> Request:
     for name in metrics:
         known_name(name, layer.metric_names, "metric", LISTING)
     dimensions = layer.dimensions(metrics)
-    return Request(
+    return MetricRequest(
         metrics=() if question.saved else metrics,
         saved=question.saved,
         by=tuple(dict.fromkeys(dimension_name(word, dimensions) for word in question.by)),
@@ -118,7 +118,7 @@ def answer(
     layer: SemanticLayer,
     warehouse: Warehouse,
     question: Question,
-    request: Request,
+    request: MetricRequest,
     known: Sequence[SemanticMetric],
 ) -> Answer:
     """Runs a request on an open warehouse."""
@@ -141,7 +141,7 @@ def answer(
     )
     if not found.empty:
         return found
-    whole = Request(metrics=metrics)
+    whole = MetricRequest(metrics=metrics)
     anywhere = found if not question.narrowed else None
     if anywhere is None:
         _, all_rows = _run(warehouse, layer.sql(whole))

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from mbp.core.errors import MbpError
 from mbp.core.sql_guard import demand_expression
-from mbp.operate.semantic.engine import GRAINS, METRIC_TIME, grain_of
+from mbp.operate.semantic.metricflow import GRAINS, METRIC_TIME, grain_of
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
 DIALECT = "postgres"

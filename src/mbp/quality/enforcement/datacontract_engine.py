@@ -17,8 +17,8 @@ import yaml
 from mbp.contracts.model import Contract, Rule
 from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
-from mbp.quality.enforcement.compiled import query_of
-from mbp.quality.enforcement.results import Check, RuleResult, complete
+from mbp.quality.enforcement.compiled_rules import query_of
+from mbp.quality.enforcement.results import EngineCheck, RuleResult, complete
 from mbp.runs.dbt_process import environment
 
 # Its words for a table that it could not look at, which it calls a failed check.
@@ -31,7 +31,7 @@ METRICS = {"not_null": "nullValues", "unique": "duplicateValues"}
 
 def compile_rule(
     rule: Rule, query: str, listed: frozenset[str] = frozenset()
-) -> tuple[dict[str, Any], Check]:
+) -> tuple[dict[str, Any], EngineCheck]:
     """The rule as a quality entry, and how it is run.
 
     Args:
@@ -40,9 +40,11 @@ def compile_rule(
     entry: dict[str, Any] = {"id": rule.id, "name": rule.id, "description": rule.description}
     arguments = rule.arguments
     if rule.family in METRICS and rule.column:
-        return entry | {"type": "library", "metric": METRICS[rule.family], "mustBe": 0}, Check(
-            rule.id
-        )
+        return entry | {
+            "type": "library",
+            "metric": METRICS[rule.family],
+            "mustBe": 0,
+        }, EngineCheck(rule.id)
     values = arguments.get("values")
     if rule.family == "accepted_values" and rule.column and values:
         return entry | {
@@ -50,32 +52,32 @@ def compile_rule(
             "metric": "invalidValues",
             "mustBe": 0,
             "arguments": {"validValues": list(values)},
-        }, Check(rule.id)
+        }, EngineCheck(rule.id)
     if rule.family == "pattern" and rule.column and rule.column not in listed:
         return entry | {
             "type": "library",
             "metric": "invalidValues",
             "mustBe": 0,
             "arguments": {"pattern": arguments["regex"]},
-        }, Check(rule.id)
+        }, EngineCheck(rule.id)
     if rule.family == "volume":
         bounds = {"min_value": "mustBeGreaterOrEqualTo", "max_value": "mustBeLessOrEqualTo"}
         limits = {bounds[key]: arguments[key] for key in bounds if key in arguments}
-        return entry | {"type": "library", "metric": "rowCount", **limits}, Check(rule.id)
+        return entry | {"type": "library", "metric": "rowCount", **limits}, EngineCheck(rule.id)
     sql = f"select count(*) from (\n{query}\n) as failing_rows"
     reason = f"datacontract-cli has no metric for {rule.family} that stands alone"
-    return entry | {"type": "sql", "query": sql, "mustBe": 0}, Check(rule.id, query, reason)
+    return entry | {"type": "sql", "query": sql, "mustBe": 0}, EngineCheck(rule.id, query, reason)
 
 
 def feed(
     contract: Contract, queries: Mapping[str, str], server: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Check]]:
+) -> tuple[dict[str, Any], dict[str, EngineCheck]]:
     """The contract as it is fed to datacontract-cli, and rule id -> how it is run.
 
     Raises:
         MbpError: a rule without compiled SQL.
     """
-    checks: dict[str, Check] = {}
+    checks: dict[str, EngineCheck] = {}
     table_rules: list[dict[str, Any]] = []
     column_rules: dict[str, list[dict[str, Any]]] = {}
     listed = frozenset(
@@ -149,7 +151,9 @@ def run(
     return complete(found, wanted, "datacontract")
 
 
-def _result(check: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
+def _result(
+    check: Any, plan: EngineCheck, dataset: str, severity: str, seconds: float
+) -> RuleResult:
     told = str(getattr(check.result, "value", check.result))
     verdict = Verdict.ERROR
     if told == "passed":

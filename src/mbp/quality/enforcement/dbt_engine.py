@@ -12,7 +12,7 @@ from mbp.contracts.model import Rule
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
 from mbp.quality.enforcement.results import RuleResult, complete
-from mbp.quality.findings import Finding, collect
+from mbp.quality.rule_findings import Finding, collect
 from mbp.runs.dbt_process import run_dbt
 
 

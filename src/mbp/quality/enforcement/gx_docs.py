@@ -10,8 +10,8 @@ from typing import Any
 from mbp.contracts.model import Contract
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes
+from mbp.quality.known_columns import Trust
 from mbp.quality.masking import mask
-from mbp.quality.relations import Trust
 
 SITE = "contracts"
 # Data Docs load styles and scripts from the network; the pages must be readable without.

@@ -21,14 +21,14 @@ from mbp.contracts.model import Contract, Rule
 from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes
-from mbp.quality.enforcement.compiled import query_of
+from mbp.quality.enforcement.compiled_rules import query_of
 from mbp.quality.enforcement.gx_docs import Shown, write_docs
-from mbp.quality.enforcement.results import Check, RuleResult, complete
+from mbp.quality.enforcement.results import EngineCheck, RuleResult, complete
 
 SCHEMA = "marts"
 
 
-def expectation(rule: Rule, query: str) -> tuple[Any, Check]:
+def expectation(rule: Rule, query: str) -> tuple[Any, EngineCheck]:
     """The rule as an expectation, and how it is run."""
     from great_expectations import expectations as gxe
 
@@ -37,22 +37,22 @@ def expectation(rule: Rule, query: str) -> tuple[Any, Check]:
     low, high = arguments.get("min_value"), arguments.get("max_value")
     strict = bool(arguments.get("strictly"))
     if column and rule.family == "not_null":
-        return gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta), Check(rule.id)
+        return gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta), EngineCheck(rule.id)
     if column and rule.family == "unique":
-        return gxe.ExpectColumnValuesToBeUnique(column=column, meta=meta), Check(rule.id)
+        return gxe.ExpectColumnValuesToBeUnique(column=column, meta=meta), EngineCheck(rule.id)
     if column and rule.family == "accepted_values" and arguments.get("values"):
         values = list(arguments["values"])
-        return gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, meta=meta), Check(
-            rule.id
-        )
+        return gxe.ExpectColumnValuesToBeInSet(
+            column=column, value_set=values, meta=meta
+        ), EngineCheck(rule.id)
     if column and rule.family == "pattern":
         return gxe.ExpectColumnValuesToMatchRegex(
             column=column, regex=arguments["regex"], meta=meta
-        ), Check(rule.id)
+        ), EngineCheck(rule.id)
     if column and rule.family == "length":
         return gxe.ExpectColumnValueLengthsToBeBetween(
             column=column, min_value=low, max_value=high, meta=meta
-        ), Check(rule.id)
+        ), EngineCheck(rule.id)
     if column and rule.family == "range":
         return gxe.ExpectColumnValuesToBeBetween(
             column=column,
@@ -61,15 +61,15 @@ def expectation(rule: Rule, query: str) -> tuple[Any, Check]:
             strict_min=strict and low is not None,
             strict_max=strict and high is not None,
             meta=meta,
-        ), Check(rule.id)
+        ), EngineCheck(rule.id)
     if rule.family == "volume":
-        return gxe.ExpectTableRowCountToBeBetween(min_value=low, max_value=high, meta=meta), Check(
-            rule.id
-        )
+        return gxe.ExpectTableRowCountToBeBetween(
+            min_value=low, max_value=high, meta=meta
+        ), EngineCheck(rule.id)
     reason = f"no expectation says {rule.family}"
     return gxe.UnexpectedRowsExpectation(
         unexpected_rows_query=query, description=rule.description, meta=meta
-    ), Check(rule.id, query, reason)
+    ), EngineCheck(rule.id, query, reason)
 
 
 def run(
@@ -137,18 +137,20 @@ def _run(
     return found
 
 
-def _suite(contract: Contract, queries: Mapping[str, str]) -> tuple[Any, dict[str, Check]]:
+def _suite(contract: Contract, queries: Mapping[str, str]) -> tuple[Any, dict[str, EngineCheck]]:
     import great_expectations as gx
 
     suite = gx.ExpectationSuite(name=contract.dataset)
-    checks: dict[str, Check] = {}
+    checks: dict[str, EngineCheck] = {}
     for rule in contract.rules:
         made, checks[rule.id] = expectation(rule, query_of(rule, queries))
         suite.add_expectation(made)
     return suite, checks
 
 
-def _validate(definition: Any, contract: Contract, checks: Mapping[str, Check]) -> list[RuleResult]:
+def _validate(
+    definition: Any, contract: Contract, checks: Mapping[str, EngineCheck]
+) -> list[RuleResult]:
     started = time.perf_counter()
     with warnings.catch_warnings():
         # A rule that reads several tables cannot name the one batch.
@@ -165,7 +167,7 @@ def _validate(definition: Any, contract: Contract, checks: Mapping[str, Check]) 
     return found
 
 
-def _result(one: Any, plan: Check, dataset: str, severity: str, seconds: float) -> RuleResult:
+def _result(one: Any, plan: EngineCheck, dataset: str, severity: str, seconds: float) -> RuleResult:
     raised = [info for info in _exceptions(one.exception_info) if info.get("raised_exception")]
     broken = Verdict.WARN if severity == "warning" else Verdict.FAIL
     verdict = Verdict.PASS if one.success else broken
@@ -196,7 +198,7 @@ def _exceptions(info: Any) -> list[Mapping[str, Any]]:
     return [part for part in info.values() if isinstance(part, Mapping)]
 
 
-def _failing_rows(result: Mapping[str, Any], plan: Check) -> int | None:
+def _failing_rows(result: Mapping[str, Any], plan: EngineCheck) -> int | None:
     if isinstance(result.get("unexpected_count"), int):
         return int(result["unexpected_count"])
     observed = result.get("observed_value")

@@ -57,7 +57,7 @@ class RuleResult:
 
 
 @dataclass(frozen=True)
-class Check:
+class EngineCheck:
     """A rule as one engine runs it.
 
     Attributes:

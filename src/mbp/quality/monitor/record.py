@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from mbp.contracts import all_rules, load_contracts
-from mbp.contracts.registry.documents import git
+from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.quality.enforcement.dbt_engine import as_results

@@ -8,7 +8,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 
 from mbp.contracts.exceptions import AllowedException, exception_findings
-from mbp.quality.privacy.policy import Policy
+from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import Finding
 
 
@@ -27,7 +27,7 @@ class Judged:
     problems: Sequence[str]
 
 
-def judge(findings: Sequence[Finding], policy: Policy, today: date) -> Judged:
+def judge(findings: Sequence[Finding], policy: PrivacyPolicy, today: date) -> Judged:
     """Every finding is open unless an exception names exactly what was found."""
     left = list(dict.fromkeys(findings))
     allowed = []

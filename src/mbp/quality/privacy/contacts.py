@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import phonenumbers
 
-from mbp.quality.privacy.page import Hit, Page, parts, verdict
+from mbp.quality.privacy.text_around import Hit, Page, parts, verdict
 
 # The local part is what stands before the sign without a break (RFC 5321, without quoted forms).
 EMAIL = re.compile(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mbp.quality.privacy import tabular
-from mbp.quality.privacy.parts import DEEPEST, Budget, Part, Refused, Unread, unread
+from mbp.quality.privacy.scanned_parts import DEEPEST, Budget, Refused, ScannedPart, Unread, unread
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
@@ -60,7 +60,7 @@ BROKEN = (
     OverflowError,
     LookupError,
 )  # fmt: skip
-Found = Iterator[Part | Unread]
+Found = Iterator[ScannedPart | Unread]
 
 
 def read_parts(
@@ -82,13 +82,13 @@ def read_parts(
             raise Refused(f"it lies deeper than {DEEPEST} archives one inside another")
         else:
             for piece in opener(data, place, budget):
-                if isinstance(piece, Part | Unread):
+                if isinstance(piece, ScannedPart | Unread):
                     yield piece
                 else:
                     yield from read_parts(piece[1], piece[0], budget, depth - 1)
     except Refused as error:
         yield unread(place, data, error.why, error.fix)
-        yield Part(place, printed(data), repeats=True)
+        yield ScannedPart(place, printed(data), repeats=True)
 
 
 def _opener(data: bytes) -> Callable[[bytes, str, Budget], Iterator[Any]] | None:
@@ -196,7 +196,7 @@ def _tar(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
             end = archive.offset
     except BROKEN as error:
         raise Refused(f"the archive cannot be read ({type(error).__name__})") from None
-    yield Part(f"{place}!names", "\n".join(names))
+    yield ScannedPart(f"{place}!names", "\n".join(names))
     # The reader stops at the first block that is no header; what follows is not skipped.
     rest = data[end:].lstrip(b"\0")
     if rest:
@@ -210,7 +210,7 @@ def _zip(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
             comments = [archive.comment, *(one.comment for one in members)]
             names = "\n".join(one.filename for one in members)
             texts = [names, *(one.decode("utf-8", "replace") for one in comments)]
-            yield Part(f"{place}!names", "\n".join(texts))
+            yield ScannedPart(f"{place}!names", "\n".join(texts))
             office = any(one.filename in ("[Content_Types].xml", "content.xml") for one in members)
             for member in members:
                 where = f"{place}!{member.filename}"
@@ -218,7 +218,7 @@ def _zip(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
                     inside = file.read(budget.bytes + 1)
                 yield where, inside
                 if office and member.filename.endswith(".xml"):
-                    yield Part(where, without_tags(as_text(inside) or ""), repeats=True)
+                    yield ScannedPart(where, without_tags(as_text(inside) or ""), repeats=True)
             if office:
                 yield from tabular.workbook_sheets(archive, place, budget)
             first = min((one.header_offset for one in members), default=0)
@@ -247,7 +247,7 @@ def _png(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
             texts.append(printed(body))
         if kind == b"IEND":
             break
-    yield Part(place, "\n".join(texts))
+    yield ScannedPart(place, "\n".join(texts))
     yield unread(place, data, "pixels of a picture are not read", "look at it, and allow it")
     if data[at:].strip(b"\0"):
         yield f"{place}!behind", data[at:]
@@ -271,14 +271,14 @@ def _plain(data: bytes, place: str) -> Found:
     text = None if kind else as_text(data)
     if text is None:
         yield unread(place, data, f"{kind or 'binary data of an unknown kind'} is not opened")
-        yield Part(place, printed(data), repeats=True)
+        yield ScannedPart(place, printed(data), repeats=True)
         return
     if "\0" in text:
         # Once as gaps, as in a list that NULs separate, and once as nothing, as in a value that they interrupt.
-        yield Part(place, text.replace("\0", " "))
-        yield Part(place, text.replace("\0", ""), repeats=True)
+        yield ScannedPart(place, text.replace("\0", " "))
+        yield ScannedPart(place, text.replace("\0", ""), repeats=True)
         return
-    yield Part(place, text)
+    yield ScannedPart(place, text)
 
 
 def as_text(data: bytes) -> str | None:

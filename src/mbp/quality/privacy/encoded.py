@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mbp.quality.privacy.containers import GZIP, ZIP, ZLIB, as_text, read_parts
-from mbp.quality.privacy.parts import Budget, Part
+from mbp.quality.privacy.scanned_parts import Budget, ScannedPart
 
 # A token of twelve characters hides nine: the shortest address of a host or a mailbox.
 BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
@@ -91,7 +91,7 @@ def readable(data: bytes) -> str | None:
     """Decoded bytes as text: UTF-8, UTF-16, or what gzip, zlib and zip unpack; None for anything else."""
     if data.startswith((GZIP, ZIP)) or (ZLIB.match(data) and len(data) > 16):  # noqa: PLR2004
         parts = read_parts(data, "", Budget(LARGEST_INSIDE, 1000), 2)
-        return "\n".join(part.text for part in parts if isinstance(part, Part)) or None
+        return "\n".join(part.text for part in parts if isinstance(part, ScannedPart)) or None
     try:
         text = data.decode("utf-8")
         if text.isprintable() or all(one.isprintable() or one in "\r\n\t" for one in text):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from validate_docbr import CNPJ, CPF
 
-from mbp.quality.privacy.page import Hit, Page, parts, verdict
+from mbp.quality.privacy.text_around import Hit, Page, parts, verdict
 
 # A sign with spaces around it, or spaces alone, or nothing.
 SIGN = r"[.,\-/_|\\:;*]"

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 
 from mbp.core.errors import MbpError
 from mbp.quality.masking import mask
-from mbp.quality.privacy import contacts, numbers, secrets
+from mbp.quality.privacy import contacts, credentials, numbers
 from mbp.quality.privacy.containers import read_parts
 from mbp.quality.privacy.encoded import tokens
 from mbp.quality.privacy.normal import View, query_string, quoted_printable, views
-from mbp.quality.privacy.page import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
-from mbp.quality.privacy.parts import Unread
-from mbp.quality.privacy.policy import KINDS, UNREAD, Policy
+from mbp.quality.privacy.privacy_policy import KINDS, UNREAD, PrivacyPolicy
+from mbp.quality.privacy.scanned_parts import Unread
+from mbp.quality.privacy.text_around import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
 
 DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
-    "access_token": secrets.access_token,
-    "pix_key": secrets.pix_key,
+    "access_token": credentials.access_token,
+    "pix_key": credentials.pix_key,
     "card": numbers.card,
     "cnpj": numbers.cnpj,
     "cpf": numbers.cpf,
@@ -42,7 +42,7 @@ class Finding:
     """Something personal or secret, told so that it can be found again but not read.
 
     Attributes:
-        kind: one of `mbp.quality.privacy.policy.KINDS`, or `unread`.
+        kind: one of `mbp.quality.privacy.privacy_policy.KINDS`, or `unread`.
         what: the kind in words.
         place: a file, or table and column with the mark of the row.
         line, column: 1-based, in a text; 0 where the place has no lines.
@@ -64,7 +64,7 @@ class Finding:
 
 
 def scan_text(
-    text: str, place: str, policy: Policy, *, table: Table | None = None
+    text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = None
 ) -> list[Finding]:
     """Everything personal or secret in a text, in the order of the text.
 
@@ -85,7 +85,7 @@ def scan_text(
     return findings
 
 
-def hits(text: str, place: str, policy: Policy, *, table: Table | None = None) -> list[Hit]:
+def hits(text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = None) -> list[Hit]:
     """What `scan_text` tells, with spans in `text`; of two that overlap the first in `KINDS` stays.
 
     Raises:
@@ -107,7 +107,7 @@ def hits(text: str, place: str, policy: Policy, *, table: Table | None = None) -
 
 
 def scan_lines(
-    values: Sequence[tuple[str, str]], place: str, column: str, policy: Policy
+    values: Sequence[tuple[str, str]], place: str, column: str, policy: PrivacyPolicy
 ) -> list[Finding]:
     """Values of a column of a table, each with the mark of its row."""
     text = "\n".join(re.sub(r"[\r\n]", " ", value) for _, value in values)
@@ -125,7 +125,7 @@ def scan_lines(
     ]
 
 
-def scan_file(data: bytes, place: str, policy: Policy) -> list[Finding]:
+def scan_file(data: bytes, place: str, policy: PrivacyPolicy) -> list[Finding]:
     """A file in memory and all that is in it; what was not read is a finding of the kind `unread`."""
     findings: list[Finding] = []
     for part in read_parts(data, place):
@@ -140,7 +140,7 @@ def scan_file(data: bytes, place: str, policy: Policy) -> list[Finding]:
     return findings
 
 
-def scan_bytes(data: bytes, place: str, policy: Policy) -> list[Finding]:
+def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[Finding]:
     """As `scan_file`, for a caller that accepts nothing unread: what was found, or the refusal.
 
     Raises:
@@ -155,7 +155,7 @@ def scan_bytes(data: bytes, place: str, policy: Policy) -> list[Finding]:
     return found
 
 
-def scan_members(members: Iterable[tuple[str, bytes]], policy: Policy) -> list[Finding]:
+def scan_members(members: Iterable[tuple[str, bytes]], policy: PrivacyPolicy) -> list[Finding]:
     """Files in memory, by name.
 
     Raises:
@@ -173,7 +173,7 @@ def scan_members(members: Iterable[tuple[str, bytes]], policy: Policy) -> list[F
 
 
 def _every_hit(
-    text: str, place: str, policy: Policy, table: Table | None, depth: int = ENCODINGS
+    text: str, place: str, policy: PrivacyPolicy, table: Table | None, depth: int = ENCODINGS
 ) -> Iterator[Hit]:
     """Hits of the text, of its quoted-printable reading, and of the tokens that encode other text."""
     layers = views(text)

@@ -14,14 +14,20 @@ from typing import Any
 
 import duckdb
 
-from mbp.quality.privacy.parts import ROWS_PER_PART, Budget, Part, Refused, table_part
+from mbp.quality.privacy.scanned_parts import (
+    ROWS_PER_PART,
+    Budget,
+    Refused,
+    ScannedPart,
+    table_part,
+)
 from mbp.warehouse.connection import quote_identifier
 
 SQLITE = b"SQLite format 3\0"
 PARQUET, ARROW, ORC = b"PAR1", b"ARROW1", b"ORC"
 DUCKDB_AT, DUCKDB = 8, b"DUCK"
 Blob = tuple[str, bytes]
-Piece = Part | Blob
+Piece = ScannedPart | Blob
 # Opened without the network, without extensions and without other files.
 CLOSED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -165,7 +171,7 @@ def orc_rows(data: bytes, place: str, budget: Budget) -> Iterator[Piece]:
     yield from _arrow(batches(), place, budget)
 
 
-def workbook_sheets(archive: zipfile.ZipFile, place: str, budget: Budget) -> Iterator[Part]:
+def workbook_sheets(archive: zipfile.ZipFile, place: str, budget: Budget) -> Iterator[ScannedPart]:
     """The sheets of an .xlsx file as rows; the first row counts as the names of the columns.
 
     Raises:
@@ -250,10 +256,10 @@ def _rows(
             return
 
 
-def _defined(place: str, texts: Iterable[str], budget: Budget) -> Part:
+def _defined(place: str, texts: Iterable[str], budget: Budget) -> ScannedPart:
     text = "\n".join(texts)
     budget.spend(len(text))
-    return Part(place, text)
+    return ScannedPart(place, text)
 
 
 def _text(cell: Any) -> str:

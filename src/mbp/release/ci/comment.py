@@ -10,13 +10,13 @@ from typing import Any
 from mbp.contracts import load_contracts
 from mbp.core.verdict import Verdict
 from mbp.quality.classes import classified_names
-from mbp.quality.privacy.policy import load_policy
+from mbp.quality.privacy.privacy_policy import load_policy
+from mbp.release.ci.comment_parts import CommentPart, counted, unseen
 from mbp.release.ci.part_contracts import contracts_part
 from mbp.release.ci.part_coverage import coverage_part
 from mbp.release.ci.part_lineage import lineage_part
 from mbp.release.ci.part_rules import Veil, rules_part
-from mbp.release.ci.parts import Part, counted, unseen
-from mbp.release.ci.reading import (
+from mbp.release.ci.step_reports import (
     Record,
     Unseen,
     base_problem,
@@ -33,7 +33,7 @@ from mbp.release.ci.steps import (
     RULES,
     RUN_RESULTS,
     STEPS,
-    Step,
+    CiStep,
 )
 
 MARKER = "<!-- mbp-ci-comment -->"
@@ -63,7 +63,7 @@ class Comment:
 
     commit: str
     base: str
-    parts: tuple[Part, ...]
+    parts: tuple[CommentPart, ...]
 
     @property
     def verdict(self) -> Verdict:
@@ -103,7 +103,7 @@ def read_comment(
     veil = Veil(classified_names(load_contracts(root), known), load_policy(root))
     stored = base_folder or folder
     main = Unseen(no_base) if no_base else read_base_coverage(stored)
-    makers: dict[Step, Callable[[dict[str, Any], Record], Part]] = {
+    makers: dict[CiStep, Callable[[dict[str, Any], Record], CommentPart]] = {
         CONTRACTS: lambda report, record: contracts_part(CONTRACTS.title, report, record),
         RULES: lambda report, record: rules_part(RULES.title, report, record, veil),
         COVERAGE: lambda report, record: coverage_part(COVERAGE.title, report, main, record),
@@ -115,7 +115,7 @@ def read_comment(
     parts.insert(2, _lineage(manifest, old, report))
     if conclusion is not None and conclusion != "success":
         parts.append(
-            Part(
+            CommentPart(
                 CONCLUSION, Verdict.NOT_MEASURED, "a job of it failed, was cancelled or did not run"
             )
         )
@@ -124,10 +124,10 @@ def read_comment(
 
 def _step_part(
     folder: Path,
-    step: Step,
+    step: CiStep,
     record: Record | Unseen,
-    maker: Callable[[dict[str, Any], Record], Part] | None,
-) -> Part:
+    maker: Callable[[dict[str, Any], Record], CommentPart] | None,
+) -> CommentPart:
     if isinstance(record, Unseen):
         return unseen(step.title, record)
     if record.exit_code > 1:
@@ -135,7 +135,7 @@ def _step_part(
         return unseen(step.title, reason, record.seconds)
     if maker is None:
         state = Verdict.FAIL if record.exit_code else Verdict.PASS
-        return Part(step.title, state, "see the log of its job", (), record.seconds)
+        return CommentPart(step.title, state, "see the log of its job", (), record.seconds)
     report = read_report(folder, step, record)
     if isinstance(report, Unseen):
         return unseen(step.title, report, record.seconds)
@@ -145,24 +145,24 @@ def _step_part(
     return part
 
 
-def _build_part(folder: Path, commit: str, report: dict[str, Any], record: Record) -> Part:
+def _build_part(folder: Path, commit: str, report: dict[str, Any], record: Record) -> CommentPart:
     results = read_manifest(folder, commit, RUN_RESULTS)
     if isinstance(results, Unseen):
         return unseen(BUILD.title, results, record.seconds)
     count = counted(len(results["results"]), "result")
     if not results["results"]:
         return unseen(BUILD.title, Unseen("nothing was built"), record.seconds)
-    # The reasons are those of mbp.release.ci.plan: our words, but the file may be somebody else's.
+    # The reasons are those of mbp.release.ci.build_plan: our words, but the file may be somebody else's.
     mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
-    return Part(BUILD.title, state, f"built {mode}: {count}", (), record.seconds)
+    return CommentPart(BUILD.title, state, f"built {mode}: {count}", (), record.seconds)
 
 
 def _lineage(
     manifest: dict[str, Any] | Unseen,
     base: dict[str, Any] | Unseen,
     report: dict[str, Any] | Unseen,
-) -> Part:
+) -> CommentPart:
     if isinstance(report, Unseen):
         return unseen(LINEAGE, report)
     if isinstance(manifest, Unseen):

@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mbp.core.verdict import Verdict
-from mbp.release.ci.parts import Part, counted, literal, named
-from mbp.release.ci.reading import Record
+from mbp.release.ci.comment_parts import CommentPart, counted, literal, named
+from mbp.release.ci.step_reports import Record
 
 MOST_NAMES = 8
 Document = Mapping[str, Any]
 
 
-def contracts_part(title: str, document: Document, record: Record) -> Part:
+def contracts_part(title: str, document: Document, record: Record) -> CommentPart:
     """The part, from what `mbp contracts check --format json` wrote."""
     changed = [one for one in document["datasets"] if one["changes"]]
     blocking = [one for one in document["findings"] if one["level"] == "error"]
     verdict = Verdict.FAIL if blocking or not document["passed"] else Verdict.PASS
     if not document["checked"]:
-        return Part(title, Verdict.NOT_MEASURED, "no contract was checked", (), record.seconds)
+        return CommentPart(
+            title, Verdict.NOT_MEASURED, "no contract was checked", (), record.seconds
+        )
     bumps = sorted({one["bump"] for one in changed} & {"major", "minor", "patch"})
     headline = f"{counted(len(document['checked']), 'contract')} checked, "
     headline += f"{counted(len(changed), 'dataset')} changed"
@@ -27,7 +29,7 @@ def contracts_part(title: str, document: Document, record: Record) -> Part:
     headline += f", {counted(len(blocking), 'finding')} that block" if blocking else ""
     items = [_finding(one) for one in blocking]
     items += [item for one in changed for item in _dataset(one)]
-    return Part(title, verdict, headline, tuple(items), record.seconds)
+    return CommentPart(title, verdict, headline, tuple(items), record.seconds)
 
 
 def _finding(one: Document) -> str:

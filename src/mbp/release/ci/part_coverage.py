@@ -6,24 +6,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from mbp.core.verdict import Verdict
-from mbp.quality.coverage.measure import DESCRIBED, MISSING
-from mbp.release.ci.parts import Part, literal
-from mbp.release.ci.reading import Record, Unseen
+from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING
+from mbp.release.ci.comment_parts import CommentPart, literal
+from mbp.release.ci.step_reports import Record, Unseen
 
 Document = Mapping[str, Any]
 
 
-def coverage_part(title: str, document: Document, base: Document | Unseen, record: Record) -> Part:
+def coverage_part(
+    title: str, document: Document, base: Document | Unseen, record: Record
+) -> CommentPart:
     """The part, from two reports of `mbp docs coverage --json`."""
     now = f"{document['percent']:.2f} % ({document['described']} of {document['total']})"
     missing = [one for one in document["items"] if one["state"] == MISSING]
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
     if not document["total"]:
-        return Part(title, Verdict.NOT_MEASURED, "nothing is there to describe", (), record.seconds)
+        return CommentPart(
+            title, Verdict.NOT_MEASURED, "nothing is there to describe", (), record.seconds
+        )
     if isinstance(base, Unseen):
         told = f"{now}; could not compare with main: {base.reason}"
         found = Verdict.FAIL if state == Verdict.FAIL else Verdict.NOT_MEASURED
-        return Part(title, found, told, _items(missing), record.seconds)
+        return CommentPart(title, found, told, _items(missing), record.seconds)
     change = document["percent"] - base["percent"]
     described = {_key(one) for one in base["items"] if one["state"] == DESCRIBED}
     lost = [one for one in missing if _key(one) in described]
@@ -31,7 +35,7 @@ def coverage_part(title: str, document: Document, base: Document | Unseen, recor
     fresh = [one for one in missing if _key(one) not in known]
     headline = f"{now}, {change:+.2f} points against main"
     items = (*_items(lost, "no longer described"), *_items(fresh, "new and not described"))
-    return Part(title, state, headline, items, record.seconds)
+    return CommentPart(title, state, headline, items, record.seconds)
 
 
 def _key(one: Document) -> tuple[str, str]:

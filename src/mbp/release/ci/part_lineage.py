@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mbp.core.verdict import Verdict
-from mbp.release.ci.parts import Part, counted, literal, named
-from mbp.release.ci.reading import Unseen
+from mbp.release.ci.comment_parts import CommentPart, counted, literal, named
+from mbp.release.ci.step_reports import Unseen
 
 MOST_NAMES = 20
 BUILT = ("model", "seed", "snapshot")
@@ -33,7 +33,7 @@ def reached(manifest: Document, start: Iterable[str]) -> list[str] | Unseen:
 
 def lineage_part(
     title: str, manifest: Document, base: Document, modified: list[str]
-) -> Part | Unseen:
+) -> CommentPart | Unseen:
     """The part.
 
     Args:
@@ -64,7 +64,7 @@ def lineage_part(
     if models:
         items.append(f"- reaches: {named([_name(one) for one in models], MOST_NAMES)}")
     items += [_exposure(one, manifest, base) for one in exposures]
-    return Part(title, Verdict.PASS, headline, tuple(items))
+    return CommentPart(title, Verdict.PASS, headline, tuple(items))
 
 
 def _name(unique_id: str) -> str:

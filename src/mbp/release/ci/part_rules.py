@@ -9,11 +9,11 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.masking import MASKED, mask
-from mbp.quality.privacy.page import Table
-from mbp.quality.privacy.policy import Policy
+from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import hits
-from mbp.release.ci.parts import Part, counted, literal
-from mbp.release.ci.reading import Record
+from mbp.quality.privacy.text_around import Table
+from mbp.release.ci.comment_parts import CommentPart, counted, literal
+from mbp.release.ci.step_reports import Record
 
 MOST_ROWS = 5
 UNMEASURED = (Verdict.ERROR, Verdict.NOT_MEASURED)
@@ -28,7 +28,7 @@ class Veil:
     """
 
     classified: frozenset[str]
-    policy: Policy
+    policy: PrivacyPolicy
 
     def over(self, column: str, value: Any) -> Any:
         """The value, or its mask. What a fork sends may hold what its own masking let through."""
@@ -45,7 +45,7 @@ class Veil:
             return True
 
 
-def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Part:
+def rules_part(title: str, document: Document, record: Record, veil: Veil) -> CommentPart:
     """The part, from what `mbp ci rules` wrote."""
     findings = document["findings"]
     errors = [one for one in findings if one["verdict"] == Verdict.FAIL]
@@ -70,7 +70,7 @@ def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Pa
         verdict, words = Verdict.NOT_MEASURED, ["no rule was checked"]
     items = [f"- stale: {literal(one)}" for one in document["stale"]]
     items += [_finding(one, veil) for one in findings]
-    return Part(title, verdict, ", ".join(words), tuple(items), record.seconds)
+    return CommentPart(title, verdict, ", ".join(words), tuple(items), record.seconds)
 
 
 def _finding(one: Document, veil: Veil) -> str:

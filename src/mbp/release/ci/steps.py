@@ -8,7 +8,7 @@ FOLDER = "target/ci"
 
 
 @dataclass(frozen=True)
-class Step:
+class CiStep:
     """One step.
 
     Attributes:
@@ -30,20 +30,20 @@ class Step:
         return f"{self.name}.json"
 
 
-CONTRACTS = Step("contracts", "Contract changes")
-BUILD = Step("build", "Build and tests on DuckDB")
-RULES = Step("rules", "Rules of the contracts")
-COVERAGE = Step("coverage", "Documentation coverage")
+CONTRACTS = CiStep("contracts", "Contract changes")
+BUILD = CiStep("build", "Build and tests on DuckDB")
+RULES = CiStep("rules", "Rules of the contracts")
+COVERAGE = CiStep("coverage", "Documentation coverage")
 STEPS = (
     CONTRACTS,
     RULES,
     BUILD,
     COVERAGE,
-    Step("proof", "Changed rules catch their faults"),
-    Step("lint", "Lint, types, conventions"),
-    Step("postgres", "Build and tests on PostgreSQL"),
-    Step("exercises", "Every hook acts on its fault"),
-    Step("tests", "Python tests"),
+    CiStep("proof", "Changed rules catch their faults"),
+    CiStep("lint", "Lint, types, conventions"),
+    CiStep("postgres", "Build and tests on PostgreSQL"),
+    CiStep("exercises", "Every hook acts on its fault"),
+    CiStep("tests", "Python tests"),
 )
 
 # Written by the build beside its report, and by the build of main.

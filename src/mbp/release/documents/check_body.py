@@ -10,7 +10,6 @@ from mbp.core.errors import MbpError
 from mbp.core.schema_check import did_you_mean
 from mbp.core.yaml_io import read
 from mbp.release.documents import queries
-from mbp.release.documents.codes import Problem
 from mbp.release.documents.command_lines import (
     Call,
     UnreadableLineError,
@@ -19,25 +18,26 @@ from mbp.release.documents.command_lines import (
     objection_to_call,
     objection_to_mention,
 )
-from mbp.release.documents.policy import FILE
-from mbp.release.documents.reading import Document, Words, read_body
-from mbp.release.documents.world import VARIABLE, World
+from mbp.release.documents.document_codes import Problem
+from mbp.release.documents.document_policy import FILE
+from mbp.release.documents.markdown_body import Document, TextRun, read_body
+from mbp.release.documents.named_things import VARIABLE, NamedThings
 
 CHECKED_BY = "How it is checked"
 PLACEHOLDER = re.compile(r"\b(TODO|TBD|FIXME)\b")
 NUMBER = re.compile(r"\d+(?:[.]\d+)?")
 # As the sheet writes a unit -> as people do.
 UNITS = {"ms": "ms|milliseconds", "s": "s|seconds", "%": "%|percent", "h": "h|hours"}
-Check = Callable[[Document, World], Iterator[Problem]]
+Check = Callable[[Document, NamedThings], Iterator[Problem]]
 
 
-def problems(document: Document, world: World) -> Iterator[Problem]:
+def problems(document: Document, world: NamedThings) -> Iterator[Problem]:
     """Everything that is wrong below the front matter."""
     for check in CHECKS:
         yield from check(document, world)
 
 
-def _sections(document: Document, world: World) -> Iterator[Problem]:
+def _sections(document: Document, world: NamedThings) -> Iterator[Problem]:
     wanted = world.policy.sections[document.kind]
     there = document.body.sections()
     titles = [one.title for one in there]
@@ -59,7 +59,7 @@ def _sections(document: Document, world: World) -> Iterator[Problem]:
             yield Problem("DOC-015", words.line, f"{found[0]} stands for something to be written")
 
 
-def _blocks(document: Document, world: World) -> Iterator[Problem]:
+def _blocks(document: Document, world: NamedThings) -> Iterator[Problem]:
     for block in document.body.blocks:
         if block.language == "sql":
             yield from queries.problems(block.text, block.line, world.relations)
@@ -74,7 +74,7 @@ def _blocks(document: Document, world: World) -> Iterator[Problem]:
             yield Problem("DOC-024", block.line, what)
 
 
-def _call(call: Call, world: World) -> Iterator[Problem]:
+def _call(call: Call, world: NamedThings) -> Iterator[Problem]:
     for name in call.variables:
         yield from _variable(name, call.line, world)
     if not call.words:
@@ -89,7 +89,7 @@ def _call(call: Call, world: World) -> Iterator[Problem]:
         yield Problem("DOC-017", call.line, f"{program} is not among the programs of {FILE}")
 
 
-def _inline_code(document: Document, world: World) -> Iterator[Problem]:
+def _inline_code(document: Document, world: NamedThings) -> Iterator[Problem]:
     for code in document.body.code:
         for _, words in mentions(f"`{code.text}`"):
             objection = objection_to_mention(words)
@@ -100,7 +100,9 @@ def _inline_code(document: Document, world: World) -> Iterator[Problem]:
             yield from _variable(name, code.line, world)
 
 
-def _exercise(words: tuple[str, ...] | list[str], line: int, world: World) -> Iterator[Problem]:
+def _exercise(
+    words: tuple[str, ...] | list[str], line: int, world: NamedThings
+) -> Iterator[Problem]:
     if words[:1] and words[0] == "exercise":
         for name in words[1:]:
             if not name.startswith("-") and name not in world.exercises:
@@ -108,13 +110,13 @@ def _exercise(words: tuple[str, ...] | list[str], line: int, world: World) -> It
                 yield Problem("DOC-016", line, f"there is no exercise {name}", cure)
 
 
-def _variable(name: str, line: int, world: World) -> Iterator[Problem]:
+def _variable(name: str, line: int, world: NamedThings) -> Iterator[Problem]:
     if name not in world.variables:
         cure = did_you_mean(name, world.variables)
         yield Problem("DOC-023", line, f"nothing reads the variable {name}", cure)
 
 
-def _links(document: Document, world: World) -> Iterator[Problem]:
+def _links(document: Document, world: NamedThings) -> Iterator[Problem]:
     here = world.root / document.path
     for link in document.body.links:
         if "://" in link.address or link.address.startswith("mailto:"):
@@ -129,7 +131,7 @@ def _links(document: Document, world: World) -> Iterator[Problem]:
                 yield Problem("DOC-020", link.line, f"no heading of {name} is #{fragment}")
 
 
-def _numbers(document: Document, world: World) -> Iterator[Problem]:
+def _numbers(document: Document, world: NamedThings) -> Iterator[Problem]:
     folder = (world.root / document.path).parent
     for link in document.body.links:
         target = (folder / link.address).resolve()
@@ -159,7 +161,7 @@ def _figures(text: str) -> list[float]:
     return [float(one) for one in NUMBER.findall(text)]
 
 
-def _checked_by(document: Document, world: World) -> Iterator[Problem]:
+def _checked_by(document: Document, world: NamedThings) -> Iterator[Problem]:
     if document.kind != "adr":
         return
     named = [code for code in document.body.code if code.section == CHECKED_BY]
@@ -178,7 +180,7 @@ def _checked_by(document: Document, world: World) -> Iterator[Problem]:
         yield Problem("DOC-021", None, "no test and no command is named")
 
 
-def _missing_test(code: Words, root: Path) -> str | None:
+def _missing_test(code: TextRun, root: Path) -> str | None:
     name, _, function = code.text.partition("::")
     file = (root / name).resolve()
     if not file.is_relative_to(root.resolve()) or not file.exists():

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from mbp.core.schema_check import did_you_mean
 from mbp.core.yaml_io import read
-from mbp.release.documents.codes import Problem
-from mbp.release.documents.policy import FILE
-from mbp.release.documents.reading import Document, linked_files, read_body
-from mbp.release.documents.world import World
+from mbp.release.documents.document_codes import Problem
+from mbp.release.documents.document_policy import FILE
+from mbp.release.documents.markdown_body import Document, linked_files, read_body
+from mbp.release.documents.named_things import NamedThings
 
 REVIEWED = ("runbook", "plan")
-Check = Callable[[Document, World, date], Iterator[Problem]]
+Check = Callable[[Document, NamedThings, date], Iterator[Problem]]
 
 
-def problems(document: Document, world: World, today: date) -> Iterator[Problem]:
+def problems(document: Document, world: NamedThings, today: date) -> Iterator[Problem]:
     """Everything that is wrong with the front matter; only its form where that is wrong."""
     if document.problem is not None:
         yield Problem("DOC-002", document.problem.line, document.problem.what)
@@ -30,7 +30,7 @@ def problems(document: Document, world: World, today: date) -> Iterator[Problem]
             yield from check(document, world, today)
 
 
-def _name(document: Document, _world: World, _today: date) -> Iterator[Problem]:
+def _name(document: Document, _world: NamedThings, _today: date) -> Iterator[Problem]:
     name, stem = document.name, Path(document.path).stem
     prefix = f"{name.lower().replace('-', '_')}_"
     matches = stem.startswith(prefix) if document.kind == "adr" else stem == name
@@ -46,7 +46,7 @@ def _name(document: Document, _world: World, _today: date) -> Iterator[Problem]:
         yield Problem("DOC-005", first.line if first else None, f"{found}, not {wanted!r}")
 
 
-def _dates(document: Document, world: World, today: date) -> Iterator[Problem]:
+def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Problem]:
     line, text = document.line("date"), str(document.values["date"])
     try:
         day = date.fromisoformat(text)
@@ -60,7 +60,7 @@ def _dates(document: Document, world: World, today: date) -> Iterator[Problem]:
         yield Problem("DOC-011", line, f"last looked at on {text}, due on {last} ({FILE})")
 
 
-def _names(document: Document, world: World, _today: date) -> Iterator[Problem]:
+def _names(document: Document, world: NamedThings, _today: date) -> Iterator[Problem]:
     known = {
         "owners": ("DOC-008", world.owners),
         "watchers": ("DOC-009", world.watchers),
@@ -74,7 +74,7 @@ def _names(document: Document, world: World, _today: date) -> Iterator[Problem]:
                 yield Problem(code, document.line(key), what, did_you_mean(name, names))
 
 
-def _published(document: Document, world: World, _today: date) -> Iterator[Problem]:
+def _published(document: Document, world: NamedThings, _today: date) -> Iterator[Problem]:
     places = document.listed("published")
     if document.kind == "adr" and document.values["status"] == "accepted" and not places:
         yield Problem("DOC-012", document.line("published"), "it is published nowhere")
@@ -93,7 +93,7 @@ def leads_to(root: Path, place: str, path: str) -> bool:
     return (root / path).resolve() in set(linked_files(body, file.parent))
 
 
-def _placeholders(document: Document, _world: World, _today: date) -> Iterator[Problem]:
+def _placeholders(document: Document, _world: NamedThings, _today: date) -> Iterator[Problem]:
     title = str(document.values["title"])
     if re.search(r"\b(TODO|TBD|FIXME)\b", title):
         yield Problem("DOC-015", document.line("title"), "the title is a placeholder")

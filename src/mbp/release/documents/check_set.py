@@ -8,15 +8,15 @@ from typing import Any
 from mbp.contracts.alarm_limits import FILE as ALARMS
 from mbp.contracts.hook_policy import HOOKS
 from mbp.core.reporting import Finding
-from mbp.release.documents.codes import RULES, Problem
-from mbp.release.documents.policy import KINDS
-from mbp.release.documents.reading import Document
-from mbp.release.documents.world import World
+from mbp.release.documents.document_codes import RULES, Problem
+from mbp.release.documents.document_policy import KINDS
+from mbp.release.documents.markdown_body import Document
+from mbp.release.documents.named_things import NamedThings
 
 PLACES = {"adr": "docs/adr", "runbook": "docs/runbooks", "plan": "docs/pre_ga_plan.md"}
 
 
-def findings(documents: Sequence[Document], world: World) -> Iterator[Finding]:
+def findings(documents: Sequence[Document], world: NamedThings) -> Iterator[Finding]:
     """Everything that is wrong with the documents together."""
     for kind in KINDS:
         if not any(one.kind == kind for one in documents):
@@ -73,7 +73,7 @@ def _comes_back(name: str, decisions: Mapping[str, Document]) -> bool:
     return False
 
 
-def _hooks(runbooks: Mapping[str, Document], world: World) -> Iterator[Finding]:
+def _hooks(runbooks: Mapping[str, Document], world: NamedThings) -> Iterator[Finding]:
     for name, hook in world.hooks.items():
         runbook = runbooks.get(str(hook.get("runbook")))
         if runbook is None:
@@ -92,7 +92,7 @@ def _hooks(runbooks: Mapping[str, Document], world: World) -> Iterator[Finding]:
                 yield Problem("DOC-013", runbook.line("hooks"), what).at(runbook.path, runbook.name)
 
 
-def _alarms(runbooks: Mapping[str, Document], world: World) -> Iterator[Finding]:
+def _alarms(runbooks: Mapping[str, Document], world: NamedThings) -> Iterator[Finding]:
     runbook = runbooks.get(world.alarm_runbook)
     if runbook is None:
         what = f"the runbook {world.alarm_runbook} is not there"

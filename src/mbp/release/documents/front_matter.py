@@ -10,7 +10,7 @@ from jsonschema import Draft201909Validator
 from mbp.contracts.policy import TEXT, closed
 from mbp.core.errors import MbpError
 from mbp.core.yaml_io import loads
-from mbp.release.documents.policy import Kind
+from mbp.release.documents.document_policy import Kind
 
 FENCE = "---"
 DAY = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}

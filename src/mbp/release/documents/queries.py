@@ -10,7 +10,7 @@ from sqlglot.errors import SqlglotError
 
 from mbp.core.schema_check import did_you_mean
 from mbp.core.sql_guard import RefusedSqlError, demand_query
-from mbp.release.documents.codes import Problem
+from mbp.release.documents.document_codes import Problem
 
 ENGINES = ("duckdb", "postgres")
 

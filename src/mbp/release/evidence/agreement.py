@@ -27,7 +27,7 @@ from mbp.release.evidence.demanded import (
     waiver_stands_in,
 )
 from mbp.release.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
-from mbp.release.gate.report import GO, NO_GO
+from mbp.release.gate.gate_report import GO, NO_GO
 from mbp.release.gate.signoffs import FOLDER, sign_off_subject
 from mbp.release.signing import AllowedSigners
 from mbp.release.signing.statements import read_statements

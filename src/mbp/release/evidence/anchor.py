@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mbp.contracts.registry.documents import git
+from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
-from mbp.release.evidence.verify import Verification
+from mbp.release.evidence.verify_pack import Verification
 
 VERDICTS = ("go", "no-go")
 

@@ -12,7 +12,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.release.evidence import archive
 from mbp.release.evidence.archive import Stored
-from mbp.release.evidence.manifest import (
+from mbp.release.evidence.pack_manifest import (
     BLOCKS,
     NAME,
     OUTSIDE,

@@ -1,7 +1,7 @@
 """Does the report in a pack answer the definition in it, and does the evidence say what the report says?
 
 Whoever may sign a pack could sign a report that leaves out a check. Like
-`mbp.release.evidence.verify` this knows no warehouse.
+`mbp.release.evidence.verify_pack` this knows no warehouse.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Envelope:
+class DsseEnvelope:
     """A payload, and who signed it; nobody when there is no signature."""
 
     payload: bytes
@@ -63,7 +63,7 @@ def write(payload: bytes, signatures: Sequence[Signature]) -> bytes:
     return canonical(document)
 
 
-def read(content: bytes) -> Envelope:
+def read(content: bytes) -> DsseEnvelope:
     """The envelope that `write` wrote.
 
     Raises:
@@ -75,7 +75,9 @@ def read(content: bytes) -> Envelope:
     entries = document["signatures"]
     if not isinstance(entries, list):
         raise ValueError("signatures is no list")
-    envelope = Envelope(_decoded(document["payload"]), tuple(_signature(one) for one in entries))
+    envelope = DsseEnvelope(
+        _decoded(document["payload"]), tuple(_signature(one) for one in entries)
+    )
     if write(envelope.payload, envelope.signatures) != content:
         raise ValueError("the bytes are not the canonical form of the envelope")
     return envelope

@@ -15,17 +15,17 @@ from typing import Any
 
 from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.compatibility.diff import bump_of, demanded_bump, diff, fingerprint
-from mbp.contracts.registry.documents import working
+from mbp.contracts.contract_status import matrix, matrix_json
 from mbp.contracts.registry.life import stage
+from mbp.contracts.registry.odcs_documents import working
+from mbp.contracts.registry.registry_view import record
 from mbp.contracts.registry.store import datasets, newest, published
-from mbp.contracts.registry.view import record
-from mbp.contracts.status import matrix, matrix_json
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting.chart import Point, line_chart
+from mbp.release.evidence.evidence_tables import as_csv, relation
 from mbp.release.evidence.statement import relation_path, report_path
-from mbp.release.evidence.tables import as_csv, relation
-from mbp.release.gate.report import GateReport
+from mbp.release.gate.gate_report import GateReport
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import Warehouse

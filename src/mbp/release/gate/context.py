@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 
 from mbp.core import moments
 from mbp.core.errors import MbpError
-from mbp.operate.hooks.state import LockOf
-from mbp.operate.hooks.watch import Look, look
+from mbp.operate.hooks.hook_state import LockOf
+from mbp.operate.hooks.watch import PolicyAndWindows, look
 from mbp.release.documents import DocumentReport, check_documents
 from mbp.release.waivers import Waivers, valid_waivers
 from mbp.runs import envelope
 from mbp.runs.claims import UNSAID, Asked, objections, whole_text
-from mbp.runs.control import Control, read_control
 from mbp.runs.data import data_state
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
-from mbp.runs.source import Source, source_of
+from mbp.runs.run_control import RunControl, read_control
+from mbp.runs.working_copy import WorkingCopy, source_of
 from mbp.warehouse import Warehouse, connect
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class Context:
     waivable: Mapping[str, bool]
 
     @cached_property
-    def _source(self) -> Source | MbpError:
+    def _source(self) -> WorkingCopy | MbpError:
         return kept(lambda: source_of(self.root))
 
     @cached_property
@@ -67,8 +67,8 @@ class Context:
         return kept(lambda: check_documents(self.root))
 
     @cached_property
-    def _look(self) -> Look | MbpError:
-        def read() -> Look:
+    def _look(self) -> PolicyAndWindows | MbpError:
+        def read() -> PolicyAndWindows:
             seen = look(self.root, self.target)
             with self.warehouse() as warehouse:
                 refuse_sample_over_loaded(warehouse)
@@ -85,15 +85,15 @@ class Context:
         return kept(read)
 
     @cached_property
-    def _control(self) -> Control | MbpError:
-        def read() -> Control:
+    def _control(self) -> RunControl | MbpError:
+        def read() -> RunControl:
             with self.warehouse() as warehouse:
                 return read_control(warehouse)
 
         return kept(read)
 
     @property
-    def control(self) -> Control:
+    def control(self) -> RunControl:
         """The identity of the warehouse and the runs that were made in it.
 
         Raises:
@@ -102,7 +102,7 @@ class Context:
         return given(self._control)
 
     @property
-    def source(self) -> Source:
+    def source(self) -> WorkingCopy:
         """Raises:
         MbpError: not a git repository.
         """
@@ -116,7 +116,7 @@ class Context:
         return given(self._data)
 
     @property
-    def look(self) -> Look:
+    def look(self) -> PolicyAndWindows:
         """What hooks and alarms say of the warehouse.
 
         Raises:

@@ -10,7 +10,7 @@ from mbp.core.verdict import Verdict
 from mbp.core.wording import few
 
 # (Context, CheckDefinition); the modules of the rules import this one, so it names neither.
-Judge = Callable[[Any, Any], "Judged"]
+Judge = Callable[[Any, Any], "RuleJudgement"]
 
 
 # What every rule over evidence knows beside the name.
@@ -18,7 +18,7 @@ BOUND = ("of", "max_age_hours")
 
 
 @dataclass(frozen=True)
-class Judged:
+class RuleJudgement:
     """What a rule found.
 
     Attributes:
@@ -38,7 +38,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Rule:
+class GateRule:
     """A way to judge.
 
     Attributes:
@@ -53,7 +53,7 @@ class Rule:
     meaning: str
 
 
-RULES: dict[str, Rule] = {}
+RULES: dict[str, GateRule] = {}
 
 
 def rule(*wants: str, optional: tuple[str, ...] = ()) -> Callable[[Judge], Judge]:
@@ -61,7 +61,7 @@ def rule(*wants: str, optional: tuple[str, ...] = ()) -> Callable[[Judge], Judge
 
     def add(judge: Judge) -> Judge:
         meaning = (judge.__doc__ or "").splitlines()[0]
-        RULES[judge.__name__] = Rule(
+        RULES[judge.__name__] = GateRule(
             judge.__name__, judge, frozenset(wants), frozenset(wants) | set(optional), meaning
         )
         return judge
@@ -69,11 +69,11 @@ def rule(*wants: str, optional: tuple[str, ...] = ()) -> Callable[[Judge], Judge
     return add
 
 
-def passed(holds: bool, told: str, measured: str = "") -> Judged:
+def passed(holds: bool, told: str, measured: str = "") -> RuleJudgement:
     """Pass or fail."""
-    return Judged(Verdict.PASS if holds else Verdict.FAIL, told, measured)
+    return RuleJudgement(Verdict.PASS if holds else Verdict.FAIL, told, measured)
 
 
-def listed(wrong: list[str], fine: str, measured: str = "") -> Judged:
+def listed(wrong: list[str], fine: str, measured: str = "") -> RuleJudgement:
     """Passes when nothing is wrong; a long list is cut, and says so."""
     return passed(not wrong, few(wrong) if wrong else fine, measured)

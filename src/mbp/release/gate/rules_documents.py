@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from mbp.contracts.contract_status import PACKS, matrix
 from mbp.contracts.gates import CheckDefinition
-from mbp.contracts.status import PACKS, matrix
 from mbp.core.errors import MbpError
-from mbp.operate.hooks.render import stale_files
-from mbp.quality.coverage.run import judge, measure_project
+from mbp.operate.hooks.alert_rules import stale_files
+from mbp.quality.coverage.documentation_coverage import judge, measure_project
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.judgement import Judged, listed, passed, rule
+from mbp.release.gate.judgement import RuleJudgement, listed, passed, rule
 from mbp.runs.artifacts import moment_of, read_artifact
 from mbp.runs.contents import changed_files
 from mbp.runs.dbt_process import target_path
 
 
 @rule("artifacts")
-def documented(context: Context, _: CheckDefinition) -> Judged:
+def documented(context: Context, _: CheckDefinition) -> RuleJudgement:
     """What is described, of what the catalog has, reaches the threshold of the policy."""
     try:
         judged = judge(context.root, measure_project(context.root))
@@ -33,7 +33,7 @@ def documented(context: Context, _: CheckDefinition) -> Judged:
 
 
 @rule("contracts")
-def packs_complete(context: Context, _: CheckDefinition) -> Judged:
+def packs_complete(context: Context, _: CheckDefinition) -> RuleJudgement:
     """No dataset misses a part of a pack."""
     cells = matrix(context.root, context.now.date())
     datasets = {cell.dataset for cell in cells}
@@ -44,7 +44,7 @@ def packs_complete(context: Context, _: CheckDefinition) -> Judged:
 
 
 @rule("contracts")
-def owners_and_routes(context: Context, _: CheckDefinition) -> Judged:
+def owners_and_routes(context: Context, _: CheckDefinition) -> RuleJudgement:
     """No hook is wrong, each KPI has one, and alert rules, routing and dashboards are derived from them."""
     policy = context.look.policy
     watched = {hook.kpi.id for hook in policy.hooks.values()}
@@ -57,7 +57,7 @@ def owners_and_routes(context: Context, _: CheckDefinition) -> Judged:
 
 
 @rule("documents", "kind")
-def documents_whole(context: Context, check: CheckDefinition) -> Judged:
+def documents_whole(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Documents of that kind are there and without findings; those that are named are accepted."""
     report = context.documents
     kind, named = check.source["kind"], list(check.source["documents"])
@@ -78,7 +78,7 @@ def documents_whole(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("contracts")
-def waivers_valid(context: Context, _: CheckDefinition) -> Judged:
+def waivers_valid(context: Context, _: CheckDefinition) -> RuleJudgement:
     """No waiver is expired, unsigned, too long, or of something that may not be waived."""
     waivers = context.waivers
     wrong = [f"{one.place}: {one.sentence}" for one in waivers.problems]
@@ -87,7 +87,7 @@ def waivers_valid(context: Context, _: CheckDefinition) -> Judged:
 
 
 @rule("repository")
-def committed(context: Context, _: CheckDefinition) -> Judged:
+def committed(context: Context, _: CheckDefinition) -> RuleJudgement:
     """The working copy is the commit, sign-offs and waivers aside."""
     source = context.source
     told = "the working copy is the commit" if source.clean else "files differ from the commit"

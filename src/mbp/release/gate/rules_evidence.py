@@ -11,7 +11,7 @@ from mbp.contracts.hook_policy import demand_whole
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.judgement import BOUND, Judged, listed, passed, rule
+from mbp.release.gate.judgement import BOUND, RuleJudgement, listed, passed, rule
 from mbp.runs import exercise_report as exercises
 from mbp.runs.derivation import UnmeasuredError
 from mbp.runs.derive_runs import has_passed, lacks_source
@@ -21,19 +21,19 @@ from mbp.warehouse.connection import engine_of
 
 
 @rule("evidence", optional=BOUND)
-def passed_evidence(context: Context, check: CheckDefinition) -> Judged:
+def passed_evidence(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The measurement passed."""
     return _passed(context.evidence(check.source))
 
 
-def _passed(found: Evidence) -> Judged:
+def _passed(found: Evidence) -> RuleJudgement:
     if found.verdict == "not_measured":
         raise NotMeasuredError(found.summary, path=found.path)
     return passed(found.verdict == "pass", found.summary)
 
 
 @rule("evidence", optional=BOUND)
-def live_grants(context: Context, check: CheckDefinition) -> Judged:
+def live_grants(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The measurement passed, and on PostgreSQL it is of that server and not of one started for it."""
     found = context.evidence(check.source)
     if engine_of(context.root, context.target) == "postgres" and found.target != context.target:
@@ -42,7 +42,7 @@ def live_grants(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("evidence", optional=BOUND)
-def no_drift(context: Context, check: CheckDefinition) -> Judged:
+def no_drift(context: Context, check: CheckDefinition) -> RuleJudgement:
     """No difference was found, or only changes of contracts that carry a waiver each."""
     found = context.evidence(check.source)
     judged = _passed(found)
@@ -50,7 +50,7 @@ def no_drift(context: Context, check: CheckDefinition) -> Judged:
         return judged
     content = _details(found)
     changes = tuple(str(one.get("fingerprint") or "") for one in content["changes"])
-    return Judged(
+    return RuleJudgement(
         Verdict.FAIL,
         judged.told,
         changes=tuple(sorted(set(changes) - {""})),
@@ -59,7 +59,7 @@ def no_drift(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("evidence", optional=BOUND)
-def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
+def no_broken_rule(context: Context, check: CheckDefinition) -> RuleJudgement:
     """No error rule is broken, was not run or not measured; a rule that carries a waiver may be."""
     found = context.evidence(check.source)
     if found.verdict == "pass":
@@ -71,11 +71,11 @@ def no_broken_rule(context: Context, check: CheckDefinition) -> Judged:
         return _passed(found)
     open_rules = tuple(sorted(broken | unmeasured))
     verdict = Verdict.FAIL if broken else Verdict.NOT_MEASURED
-    return Judged(verdict, found.summary, rule_ids=open_rules, wholly=bool(open_rules))
+    return RuleJudgement(verdict, found.summary, rule_ids=open_rules, wholly=bool(open_rules))
 
 
 @rule("evidence", optional=BOUND)
-def every_exercise(context: Context, check: CheckDefinition) -> Judged:
+def every_exercise(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Every exercise of the file of today passed, each on this source, and no weakened hook went unnoticed."""
     ran = exercises.runs(context.evidence(check.source))
     wanted = load_exercises(context.root, demand_whole(context.look.policy))
@@ -85,7 +85,7 @@ def every_exercise(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("evidence", "actions", optional=BOUND)
-def actions_exercised(context: Context, check: CheckDefinition) -> Judged:
+def actions_exercised(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Each of the actions was carried out by an exercise that passed on this source."""
     ran = exercises.runs(context.evidence(check.source))
     done: dict[str, list[str]] = {}
@@ -101,7 +101,7 @@ def actions_exercised(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("evidence", optional=BOUND)
-def clean_logs(context: Context, check: CheckDefinition) -> Judged:
+def clean_logs(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The scan looked at sampled log lines, and found no personal data in them."""
     found = context.evidence(check.source)
     try:

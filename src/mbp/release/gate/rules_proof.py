@@ -6,13 +6,13 @@ from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.gates import CheckDefinition
 from mbp.core.errors import MbpError
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.judgement import BOUND, Judged, listed, rule
+from mbp.release.gate.judgement import BOUND, RuleJudgement, listed, rule
 from mbp.runs.derive_runs import of_proof
 from mbp.warehouse.connection import engine_of
 
 
 @rule("evidence", optional=BOUND)
-def rules_proved(context: Context, check: CheckDefinition) -> Judged:
+def rules_proved(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Every rule of the contracts caught its planted fault, on the engine of this target."""
     found = context.evidence(check.source)
     # The verdict of the file follows from its content: `mbp.runs.envelope.read` refuses another one.

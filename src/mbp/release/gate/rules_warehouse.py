@@ -12,9 +12,9 @@ from mbp.core.moments import objection
 from mbp.core.state import state_folder
 from mbp.core.verdict import Verdict
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
-from mbp.operate.hooks.state import read_lock
+from mbp.operate.hooks.hook_state import read_lock
 from mbp.release.gate.context import Context, NotMeasuredError
-from mbp.release.gate.judgement import Judged, listed, passed, rule
+from mbp.release.gate.judgement import RuleJudgement, listed, passed, rule
 from mbp.warehouse.connection import Rows
 from mbp.warehouse.relations import query
 
@@ -25,7 +25,7 @@ WATCHERS = (MUST_HAVE, "critical")
 
 
 @rule("kpi")
-def on_target(context: Context, check: CheckDefinition) -> Judged:
+def on_target(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The hook of the KPI is green: its newest window is on target, complete and not old."""
     look = context.look
     kpi = look.policy.sheet.kpis[check.source["kpi"]]
@@ -40,7 +40,7 @@ def on_target(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("kpi")
-def sustained(context: Context, check: CheckDefinition) -> Judged:
+def sustained(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Every window of the sustained period is there and on target."""
     rows = _sustained_windows(context, check)
     kpi = context.look.policy.sheet.kpis[check.source["kpi"]]
@@ -53,7 +53,7 @@ def sustained(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("kpi")
-def no_server_errors(context: Context, check: CheckDefinition) -> Judged:
+def no_server_errors(context: Context, check: CheckDefinition) -> RuleJudgement:
     """No decision of the sustained period was answered with 5xx, and there were decisions."""
     rows = _sustained_windows(context, check)
     decisions, errors = sum(row[2] or 0 for row in rows), sum(row[3] or 0 for row in rows)
@@ -66,7 +66,7 @@ def no_server_errors(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("kpi")
-def lag_of_each_dataset(context: Context, check: CheckDefinition) -> Judged:
+def lag_of_each_dataset(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The newest window of each public dataset is there, not old, and on target."""
     picture, kpi = context.look.picture, context.look.policy.sheet.kpis[check.source["kpi"]]
     datasets = sorted(contract.dataset for contract in load_contracts(context.root))
@@ -83,11 +83,11 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> Judged:
                 wrong.append(f"{dataset}: {values[-1]:g} {kpi.unit}")
     measured = f"worst {max(values):g} {kpi.unit}" if values else ""
     judged = listed(wrong, f"{len(datasets)} datasets within {kpi.target} {kpi.unit}", measured)
-    return judged if values or not wrong else Judged(Verdict.NOT_MEASURED, judged.told)
+    return judged if values or not wrong else RuleJudgement(Verdict.NOT_MEASURED, judged.told)
 
 
 @rule("alarms")
-def no_alarm(context: Context, check: CheckDefinition) -> Judged:
+def no_alarm(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The control tables of the change data capture raise nothing; without a reader there is nothing to raise."""
     if check.source["alarms"] != "cdc":
         raise MbpError(f"no alarms {check.source['alarms']!r}", cure="write alarms: cdc")
@@ -98,7 +98,7 @@ def no_alarm(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("watchers")
-def watchers_green(context: Context, check: CheckDefinition) -> Judged:
+def watchers_green(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Each of the watchers is green on everything it watches; blind and pending are not green."""
     which = check.source["watchers"]
     if which not in WATCHERS:
@@ -123,7 +123,7 @@ def watchers_green(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("decisions")
-def no_open_decision(context: Context, check: CheckDefinition) -> Judged:
+def no_open_decision(context: Context, check: CheckDefinition) -> RuleJudgement:
     """No decision of that severity is open, nor would one be opened now."""
     look = context.look
     severity = check.source["decisions"]
@@ -145,7 +145,7 @@ def no_open_decision(context: Context, check: CheckDefinition) -> Judged:
 
 
 @rule("state")
-def nothing_blocked(context: Context, _: CheckDefinition) -> Judged:
+def nothing_blocked(context: Context, _: CheckDefinition) -> RuleJudgement:
     """The release lock is there, young, of this target, warehouse and source, and empty."""
     policy = context.look.policy
     folder = state_folder(context.root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mbp.release.report.facts import Absence, Facts, MeasurementFacts
+from mbp.release.report.report_facts import Absence, Facts, MeasurementFacts
 
 GOOD, OPEN, ABSENT = "good", "open", "absent"
 

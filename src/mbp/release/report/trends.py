@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mbp.contracts.kpi_targets import COMPARISONS, on_target
 from mbp.contracts.sheet import WHOLE, Kpi
-from mbp.operate.hooks import status as screen
+from mbp.operate.hooks import hook_status as screen
 from mbp.operate.hooks.actions import CDC_LAG
-from mbp.operate.hooks.measurements import Measurement
+from mbp.operate.hooks.measurements import KpiWindow
 from mbp.operate.hooks.watch import look
-from mbp.release.report.facts import (
+from mbp.release.report.report_facts import (
     AlarmFacts,
     KpiFacts,
     LagFacts,
@@ -23,8 +23,8 @@ from mbp.release.report.facts import (
 )
 
 if TYPE_CHECKING:
-    from mbp.operate.hooks.status import Row
-    from mbp.operate.hooks.watch import Look
+    from mbp.operate.hooks.hook_status import Row
+    from mbp.operate.hooks.watch import PolicyAndWindows
 
 # Points of a chart, and windows that the table beside it tells one by one.
 DRAWN = 96
@@ -67,7 +67,7 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
     )
 
 
-def drawn(kpi: Kpi, windows: Sequence[Measurement], most: int = DRAWN) -> list[Trend]:
+def drawn(kpi: Kpi, windows: Sequence[KpiWindow], most: int = DRAWN) -> list[Trend]:
     """At most `most` points, oldest first: of neighbouring windows the worst one, so that no miss is smoothed away."""
     oldest_first = list(windows)[::-1]
     size = -(-len(oldest_first) // most) or 1
@@ -77,7 +77,7 @@ def drawn(kpi: Kpi, windows: Sequence[Measurement], most: int = DRAWN) -> list[T
     ]
 
 
-def _worst(kpi: Kpi, windows: Sequence[Measurement]) -> Trend:
+def _worst(kpi: Kpi, windows: Sequence[KpiWindow]) -> Trend:
     known = [one for one in (_trend(kpi, one) for one in windows) if one.value is not None]
     if not known:
         return _trend(kpi, windows[-1])
@@ -90,14 +90,14 @@ def _badness(kpi: Kpi, value: float) -> float:
     return value if kpi.operator in ("<=", "<") else -value
 
 
-def _trend(kpi: Kpi, one: Measurement) -> Trend:
+def _trend(kpi: Kpi, one: KpiWindow) -> Trend:
     if one.value is None:
         return Trend(one.window_end, None, False)
     value = float(one.value)
     return Trend(one.window_end, value, not COMPARISONS[kpi.operator](value, kpi.bound))
 
 
-def _kpi(seen: Look, row: Row) -> KpiFacts:
+def _kpi(seen: PolicyAndWindows, row: Row) -> KpiFacts:
     kpi = seen.policy.sheet.kpis[row.kpi]
     windows = seen.picture.windows.get((row.kpi, row.entity), ())
     every = [_trend(kpi, one) for one in windows]
@@ -123,7 +123,7 @@ def _kpi(seen: Look, row: Row) -> KpiFacts:
     )
 
 
-def _watchers(seen: Look) -> Iterator[WatcherFacts]:
+def _watchers(seen: PolicyAndWindows) -> Iterator[WatcherFacts]:
     for state in seen.outcome.states:
         hook = seen.policy.hooks[state.hook_id]
         yield WatcherFacts(
@@ -140,7 +140,7 @@ def _watchers(seen: Look) -> Iterator[WatcherFacts]:
         )
 
 
-def _lag(seen: Look, kpi: Kpi) -> Iterator[LagFacts]:
+def _lag(seen: PolicyAndWindows, kpi: Kpi) -> Iterator[LagFacts]:
     for (kpi_id, entity), windows in sorted(seen.picture.windows.items()):
         if kpi_id != kpi.id or entity == WHOLE:
             continue

@@ -22,8 +22,14 @@ from mbp.contracts.exceptions import AllowedException
 from mbp.core.moments import objection
 from mbp.release.security.advisories import Advisory, read_advisories
 from mbp.release.security.lock import Pinned, read_lock
-from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged, unmeasured
+from mbp.release.security.part_result import (
+    PartResult,
+    Problem,
+    exception_problems,
+    judged,
+    unmeasured,
+)
+from mbp.release.security.security_policy import SecurityPolicy
 
 PART = "audit"
 TIMEOUT_SECONDS = 300

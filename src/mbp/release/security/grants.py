@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.release.security.policy import ATTRIBUTES, RELATION_PRIVILEGES
+from mbp.release.security.security_policy import ATTRIBUTES, RELATION_PRIVILEGES
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 PUBLIC = "public"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mbp.release.security.grants import PUBLIC, Grants, Held
-from mbp.release.security.policy import Role, SecurityPolicy
-from mbp.release.security.verdict import Problem
+from mbp.release.security.part_result import Problem
+from mbp.release.security.security_policy import DatabaseRole, SecurityPolicy
 
 MEND = "revoke it, or state it under least_privilege with what needs it"
 GRANT = "run `mbp db init --target postgres` as an administrator, or correct least_privilege"
 
 
 def compare(
-    grants: Grants, roles: Mapping[str, Role], policy: SecurityPolicy, *, side: str
+    grants: Grants, roles: Mapping[str, DatabaseRole], policy: SecurityPolicy, *, side: str
 ) -> list[Problem]:
     """Every difference between a live database and the policy.
 
@@ -39,7 +39,7 @@ def compare(
     return sorted(problems)
 
 
-def _nature(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
+def _nature(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
     is_now = grants.attributes[role.name]
     for word in sorted(is_now - role.attributes):
         yield f"has the attribute {word}", MEND
@@ -55,7 +55,7 @@ def _nature(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
         yield f"has {privilege} on the database", MEND
 
 
-def _schemas(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
+def _schemas(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
     owned = {one.schema for one in grants.owned if one.owner == role.name and one.kind == "schema"}
     has = {
         (schema, word)
@@ -70,7 +70,7 @@ def _schemas(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
             yield f"lacks {word} on the schema {schema}", GRANT
 
 
-def _relations(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
+def _relations(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
     held = {one for one in grants.held if one.role == role.name}
     too_much: dict[tuple[str, str, str], list[str]] = {}
     for one in held:
@@ -100,7 +100,7 @@ def _relations(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
                         yield f"lacks {privilege} on {where}", GRANT
 
 
-def _allowed(held: Held, role: Role) -> bool:
+def _allowed(held: Held, role: DatabaseRole) -> bool:
     """Some grant of the policy gives it: a grant on columns gives no whole relation."""
     return any(
         grant.covers(held.schema, held.relation)
@@ -110,7 +110,7 @@ def _allowed(held: Held, role: Role) -> bool:
     )
 
 
-def _ownership(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
+def _ownership(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
     for one in grants.owned:
         if one.owner == role.name and (one.kind == "database" or one.schema not in role.owns):
             name = one.name if one.kind in ("schema", "database") else f"{one.schema}.{one.name}"
@@ -131,7 +131,7 @@ def _ownership(role: Role, grants: Grants) -> Iterator[tuple[str, str]]:
 
 
 def _everybody(
-    grants: Grants, roles: Mapping[str, Role], policy: SecurityPolicy, side: str
+    grants: Grants, roles: Mapping[str, DatabaseRole], policy: SecurityPolicy, side: str
 ) -> Iterator[str]:
     for privilege in sorted(word for who, word in grants.databases if who == PUBLIC):
         if privilege not in policy.public_database:

@@ -12,8 +12,8 @@ from mbp.contracts.exceptions import AllowedException
 from mbp.core.errors import MbpError
 from mbp.release.security.licence_names import expression_of, spdx
 from mbp.release.security.lock import Pinned
-from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged
+from mbp.release.security.part_result import PartResult, Problem, exception_problems, judged
+from mbp.release.security.security_policy import SecurityPolicy
 
 PART = "licences"
 

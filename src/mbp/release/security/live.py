@@ -17,8 +17,8 @@ from mbp.core.errors import MbpError
 from mbp.ingest.raw_tables import raw_tables
 from mbp.release.security.grants import Grants, Query, read_grants
 from mbp.release.security.least_privilege import compare
-from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, judged, unmeasured
+from mbp.release.security.part_result import PartResult, Problem, judged, unmeasured
+from mbp.release.security.security_policy import SecurityPolicy
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.runs.preflight import install_packages
 from mbp.warehouse import connect
@@ -93,7 +93,7 @@ def reached(root: Path, target: str) -> Iterator[Sides]:
             why = "the CDC source was not looked at: MBP_SOURCE_HOST is not set"
             yield Sides(f"target {target}", ask, None, why)
             return
-        from mbp.ingest.cdc.source import source_of_environment
+        from mbp.ingest.cdc.market_source import source_of_environment
 
         connection = source_of_environment().connect()
         try:

@@ -10,8 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mbp.release.security.policy import SEVERITIES, SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged, unmeasured
+from mbp.release.security.part_result import (
+    PartResult,
+    Problem,
+    exception_problems,
+    judged,
+    unmeasured,
+)
+from mbp.release.security.security_policy import SEVERITIES, SecurityPolicy
 
 PART = "sast"
 TIMEOUT_SECONDS = 300

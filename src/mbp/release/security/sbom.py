@@ -20,8 +20,8 @@ from mbp.core.files import write_text
 from mbp.core.paths import shown
 from mbp.release.security.licence_names import expression_of
 from mbp.release.security.lock import Pinned, read_lock
-from mbp.release.security.policy import SecurityPolicy
-from mbp.release.security.verdict import PartResult, Problem, exception_problems, judged
+from mbp.release.security.part_result import PartResult, Problem, exception_problems, judged
+from mbp.release.security.security_policy import SecurityPolicy
 from mbp.runs.envelope import evidence_folder
 
 PART = "sbom"

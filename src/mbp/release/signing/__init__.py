@@ -3,9 +3,9 @@
 from mbp.contracts.gates import ROLES
 from mbp.core.canonical_json import canonical
 from mbp.release.signing.keygen import sign
+from mbp.release.signing.signature_verification import Verified, verify_signature
 from mbp.release.signing.signers import NAMESPACE, AllowedSigners
 from mbp.release.signing.sshsig import SignatureRefused
-from mbp.release.signing.verify import Verified, verify
 
 __all__ = [
     "NAMESPACE",
@@ -15,5 +15,5 @@ __all__ = [
     "Verified",
     "canonical",
     "sign",
-    "verify",
+    "verify_signature",
 ]

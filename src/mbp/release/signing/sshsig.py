@@ -47,7 +47,7 @@ class SignatureRefused(Exception):  # noqa: N818 (a verdict that callers tell, n
 
 
 @dataclass(frozen=True)
-class Envelope:
+class SignatureEnvelope:
     """What a signature says of itself: nothing of it is proven yet.
 
     Attributes:
@@ -69,7 +69,7 @@ def fingerprint_of(key: bytes) -> str:
     return f"SHA256:{digest}"
 
 
-def read_envelope(signature: str) -> Envelope:
+def read_envelope(signature: str) -> SignatureEnvelope:
     """The envelope of an armoured signature.
 
     The armour must be exactly what `ssh-keygen` writes: two files never stand for one signature.
@@ -88,7 +88,7 @@ def read_envelope(signature: str) -> Envelope:
         fields.demand_end()
     except ValueError as error:
         raise SignatureRefused("malformed", f"the signature is malformed: {error}") from error
-    return Envelope(key, namespace)
+    return SignatureEnvelope(key, namespace)
 
 
 class Fields:

@@ -23,7 +23,7 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.paths import shown
 from mbp.core.schema_check import violations
-from mbp.release.signing import ROLES, AllowedSigners, SignatureRefused, sign, verify
+from mbp.release.signing import ROLES, AllowedSigners, SignatureRefused, sign, verify_signature
 
 Kind = Literal["waiver-approval", "sign-off"]
 VERSION = 1
@@ -142,7 +142,7 @@ def write_statement(
     )
     signature = sign(content, key)
     try:
-        verified = verify(content, signature, role, signers, now, now)
+        verified = verify_signature(content, signature, role, signers, now, now)
     except SignatureRefused as error:
         cure = f"{signers.path} says who may sign what: docs/waivers.md"
         raise MbpError(f"not signed: {error.reason}", cure=cure) from error
@@ -190,7 +190,7 @@ def _read(
         if signature is None:
             raise ValueError("its signature is missing")
         text = signature.decode("utf-8", errors="replace")
-        fingerprint = verify(content, text, role, signers, signed_at, now).fingerprint
+        fingerprint = verify_signature(content, text, role, signers, signed_at, now).fingerprint
         if why := moments.objection(signed_at, now, max_age):
             raise ValueError(f"it is older than {max_age}: signed {why}")
     except (ValueError, SignatureRefused) as error:

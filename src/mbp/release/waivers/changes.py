@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from mbp.contracts.registry.check import Checked
-from mbp.contracts.registry.run import check_all, forbidden
+from mbp.contracts.registry.registry_check import check_all, forbidden
+from mbp.contracts.registry.version_check import Checked
 from mbp.release.waivers import valid_waivers
 
 

@@ -14,7 +14,7 @@ from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.exercises import FILE, SCHEMA
 from mbp.contracts.gates import GATES, load_gate
 from mbp.contracts.policy import load_policy
-from mbp.contracts.registry.run import check_all, forbidden
+from mbp.contracts.registry.registry_check import check_all, forbidden
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import load
 from mbp.runs import envelope
@@ -23,7 +23,7 @@ from mbp.runs.derive_runs import has_passed
 
 
 @dataclass(frozen=True)
-class Known:
+class Waivable:
     """The things of one project.
 
     Args:

@@ -20,11 +20,11 @@ from mbp.contracts.rendering.docs import CLASSES
 from mbp.contracts.semantics import load_semantics
 from mbp.core.errors import MbpError
 from mbp.core.reporting.terminal import printable
-from mbp.release.report.page import TEMPLATES as REPORT
-from mbp.release.report.page import breakable, marked
+from mbp.release.report.report_page import TEMPLATES as REPORT
+from mbp.release.report.report_page import breakable, marked
 from mbp.release.website.diagram import diagram, relationships
-from mbp.release.website.documents import documents, title_and_body
-from mbp.release.website.roles import Role, load_roles
+from mbp.release.website.roles import SiteRole, load_roles
+from mbp.release.website.site_documents import documents, title_and_body
 
 TEMPLATES = Path(__file__).parent / "templates"
 DBT = "dbt.html"
@@ -39,12 +39,12 @@ FIXED = {
 
 
 @dataclass(frozen=True)
-class World:
+class SiteContent:
     """All that the pages tell."""
 
     root: Path
     contracts: Sequence[Contract]
-    roles: Sequence[Role]
+    roles: Sequence[SiteRole]
     documents: Mapping[str, str]
     index: Sequence[tuple[str, str]] = field(default=())
 
@@ -62,7 +62,7 @@ def pages(root: Path) -> dict[str, str]:
     index += [(one.id, one.title) for one in roles]
     index += [(one.dataset, one.dataset) for one in contracts]
     index += [*FIXED.items(), ("documents", "Documents")]
-    world = World(root, contracts, roles, found, index)
+    world = SiteContent(root, contracts, roles, found, index)
     _demand(world)
     return dict(_written(world))
 
@@ -83,7 +83,7 @@ def rules_by_column(contract: Contract) -> dict[str, list[Rule]]:
     return found
 
 
-def _demand(world: World) -> None:
+def _demand(world: SiteContent) -> None:
     names = {name for name, _ in world.index}
     for role in world.roles:
         for step in role.steps:
@@ -97,7 +97,7 @@ def _demand(world: World) -> None:
                 )
 
 
-def _written(world: World) -> list[tuple[str, str]]:
+def _written(world: SiteContent) -> list[tuple[str, str]]:
     environment = _environment()
 
     def page(name: str, template: str, title: str, lead: str, **told: Any) -> tuple[str, str]:

@@ -39,7 +39,7 @@ SCHEMA = closed(
 
 
 @dataclass(frozen=True)
-class Step:
+class RoleStep:
     """One thing that a role looks at: a page of the site, a document, or a command."""
 
     told: str
@@ -49,16 +49,16 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Role:
+class SiteRole:
     """One kind of reader."""
 
     id: str
     title: str
     question: str
-    steps: tuple[Step, ...]
+    steps: tuple[RoleStep, ...]
 
 
-def load_roles() -> list[Role]:
+def load_roles() -> list[SiteRole]:
     """The roles in the order of the file.
 
     Raises:
@@ -66,6 +66,11 @@ def load_roles() -> list[Role]:
     """
     value = check(load(FILE, shown_as=FILE.name), Draft201909Validator(SCHEMA), FILE.name)
     return [
-        Role(one["id"], one["title"], one["question"], tuple(Step(**step) for step in one["steps"]))
+        SiteRole(
+            one["id"],
+            one["title"],
+            one["question"],
+            tuple(RoleStep(**step) for step in one["steps"]),
+        )
         for one in value["roles"]
     ]

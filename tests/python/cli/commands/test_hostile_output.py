@@ -27,11 +27,11 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite, deliver
 from mbp.core.reporting.progress import Lines
 from mbp.core.reporting.terminal import Guarded, annotate, guard, paint, printable
-from mbp.operate.semantic.forms import written
+from mbp.operate.semantic.metric_forms import written
 from mbp.operate.semantic.query import Answer
-from mbp.quality import report as quality_report
-from mbp.quality.findings import Finding as RuleFinding
-from mbp.quality.samples import Sample
+from mbp.quality import failure_report as quality_report
+from mbp.quality.rule_findings import Finding as RuleFinding
+from mbp.quality.samples import FailingRows
 
 HOSTILE = {
     "colour": "\x1b[31mred\x1b[0m",
@@ -243,7 +243,7 @@ def rule_report(value: str) -> str:
     finding = RuleFinding(
         *("a_rule", "mbp_quotes", "DATA", "error", "A89", "", "fail", 1, value, value, None)
     )
-    return quality_report.render([(finding, Sample(rows=({"name": value},)))], 1, [value])
+    return quality_report.render([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
 
 
 def answer(value: Any, metric: Any = Decimal("-1.5")) -> Answer:

@@ -98,8 +98,8 @@ def test_an_error_ends_the_living_line(project_root: Path, tmp_path: Path) -> No
 
 
 def test_a_scan_tells_each_source(project_root: Path, tmp_path: Path) -> None:
-    from mbp.quality.privacy.policy import load_policy
-    from mbp.quality.privacy.sources import Looker
+    from mbp.quality.privacy.privacy_policy import load_policy
+    from mbp.quality.privacy.scan_sources import Looker
 
     told: list[str] = []
     policy = load_policy(project_root)

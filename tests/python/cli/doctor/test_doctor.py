@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mbp.cli.doctor import Examination, examine
-from mbp.cli.doctor.checks import Check
 from mbp.cli.doctor.machine import MEBIBYTE, Machine, installed_version
+from mbp.cli.doctor.machine_checks import MachineCheck
 from mbp.cli.doctor.servers import BEHIND
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment
@@ -45,7 +45,7 @@ def empty_project(project_root: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     return folder
 
 
-def check(found: Examination, name: str) -> Check:
+def check(found: Examination, name: str) -> MachineCheck:
     (one,) = (each for each in found.checks if each.id == name)
     return one
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mbp.contracts.compatibility.codes import CATALOGUE
+from mbp.contracts.compatibility.change_codes import CATALOGUE
+from mbp.contracts.compatibility.change_model import Change
 from mbp.contracts.compatibility.diff import bump_of, diff
-from mbp.contracts.compatibility.model import Change
 
 FOLDER = Path(__file__).parent / "golden"
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mbp.contracts.compatibility import languages
+from mbp.contracts.compatibility.change_model import Compatibility
 from mbp.contracts.compatibility.languages import Language, contained, example, matches
-from mbp.contracts.compatibility.model import Verdict
 
-OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ OK, BREAK, UNKNOWN = Verdict.OK, Verdict.BREAK, Verdict.UNKNOWN
         ("(", "^a$", UNKNOWN),
     ],
 )
-def test_inclusion(narrow: str, wide: str, verdict: Verdict) -> None:
+def test_inclusion(narrow: str, wide: str, verdict: Compatibility) -> None:
     found, text = contained(Language((narrow,)), Language((wide,)))
     assert found is verdict
     if verdict is BREAK:

@@ -13,12 +13,12 @@ from jsonschema import Draft202012Validator
 
 from compatibility.strategies import columns, contracts
 from mbp.contracts.compatibility.cells import row_schema
-from mbp.contracts.compatibility.codes import CATALOGUE
+from mbp.contracts.compatibility.change_codes import CATALOGUE
+from mbp.contracts.compatibility.change_model import Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import DIGITS, bump_of, diff, verdicts
-from mbp.contracts.compatibility.model import Node, Verdict
-from mbp.contracts.compatibility.reading import tables
+from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.values import allowed, candidates
-from mbp.contracts.compatibility.witness import Rows, find
+from mbp.contracts.compatibility.witness import RowBuilder, find
 
 SETTINGS = settings(
     max_examples=300,
@@ -71,7 +71,7 @@ def test_every_broken_row_level_change_shows_a_row(
         if not CATALOGUE[change.code].row_level:
             continue
         for direction in ("backward", "forward"):
-            if getattr(change, direction) is Verdict.BREAK and not empty(pair, direction):
+            if getattr(change, direction) is Compatibility.BREAK and not empty(pair, direction):
                 assert direction in change.witness, change
 
 
@@ -85,7 +85,7 @@ def test_where_no_break_is_said_no_row_shows_one(
         context.prec = DIGITS
         old, new = (tables(contract, "generated")["t"] for contract in pair)
         for direction, narrow, wide in (("backward", old, new), ("forward", new, old)):
-            if getattr(both, direction) is not Verdict.OK:
+            if getattr(both, direction) is not Compatibility.OK:
                 continue
             valid = Draft202012Validator(row_schema(narrow, by_name=False))
             judge = Draft202012Validator(row_schema(wide, by_name=direction == "forward"))
@@ -94,9 +94,9 @@ def test_where_no_break_is_said_no_row_shows_one(
                     assert judge.is_valid(row), (direction, row)
 
 
-def rows_of(narrow: Node, wide: Node) -> list[Any]:
+def rows_of(narrow: SchemaNode, wide: SchemaNode) -> list[Any]:
     """Rows with every edge value of every scalar column, and with nulls."""
-    make = Rows(narrow, wide, {})
+    make = RowBuilder(narrow, wide, {})
     found = list(make.rows({}))
     for node in scalars(narrow):
         other = find(wide, node.path) or node
@@ -106,7 +106,7 @@ def rows_of(narrow: Node, wide: Node) -> list[Any]:
     return found
 
 
-def scalars(node: Node) -> list[Node]:
+def scalars(node: SchemaNode) -> list[SchemaNode]:
     """The leaves of the tree."""
     if not node.children:
         return [node]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from mbp.contracts.compatibility.change_model import Change
 from mbp.contracts.compatibility.diff import diff, verdicts
-from mbp.contracts.compatibility.model import Change
-from mbp.contracts.registry.documents import from_file
+from mbp.contracts.registry.odcs_documents import from_file
 from mbp.core.paths import project_root
 
 SHARED = project_root(Path(__file__).parent).parent / "shared" / "faults" / "contracts"

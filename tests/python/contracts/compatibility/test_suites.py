@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.suites.score import OUTCOMES, Scored, counts, read_cases, score
+from lab.suites.suite_score import OUTCOMES, Scored, counts, read_cases, score
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 

@@ -13,10 +13,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from mbp.contracts.policy import load_policy
-from mbp.contracts.registry.check import Checked
-from mbp.contracts.registry.policy import load_exceptions, load_rules
-from mbp.contracts.registry.publish import Outcome, publish
-from mbp.contracts.registry.run import check_all
+from mbp.contracts.registry.publish import PublishOutcome, publish
+from mbp.contracts.registry.registry_check import check_all
+from mbp.contracts.registry.version_check import Checked
+from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 
 TODAY = date(2026, 11, 23)
 DATASETS = ("mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions")
@@ -29,7 +29,7 @@ class Registry:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def publish(self, dataset: str = "mbp_quotes") -> Outcome:
+    def publish(self, dataset: str = "mbp_quotes") -> PublishOutcome:
         """Publishes the working contract."""
         policy = load_policy(self.root)
         return publish(

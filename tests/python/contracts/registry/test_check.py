@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 from mbp.cli import main as cli
 from mbp.contracts.compatibility.diff import diff
-from mbp.contracts.compatibility.reading import tables
-from mbp.contracts.registry.check import Checked
-from mbp.contracts.registry.documents import working
+from mbp.contracts.compatibility.odcs_tables import tables
+from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.proof import provable, prove, violation_query
-from mbp.contracts.registry.run import check_all
+from mbp.contracts.registry.registry_check import check_all
+from mbp.contracts.registry.registry_view import markdown, suite
 from mbp.contracts.registry.store import published
-from mbp.contracts.registry.view import markdown, suite
+from mbp.contracts.registry.version_check import Checked
 from mbp.core.errors import MbpError
 from mbp.core.reporting import FORMATS, written
 from mbp.warehouse.connection import DuckdbWarehouse

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from mbp.cli import main as cli
 from mbp.contracts import Contract, load_contracts
-from mbp.contracts.registry.documents import working
+from mbp.contracts.registry.odcs_documents import working
 from mbp.core.errors import EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.quality.drift import against_manifest, against_registry, find_drift, unknown_rules
 from mbp.runs.dbt_process import environment

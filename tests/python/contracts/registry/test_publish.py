@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from mbp.contracts.registry.integrity import problems
 from mbp.contracts.registry.life import enter, stage
 from mbp.contracts.registry.store import datasets, published
-from mbp.contracts.registry.verify import verify_registry
+from mbp.contracts.registry.verify_registry import verify_registry
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from registry.conftest import DATASETS, TODAY, Registry, column

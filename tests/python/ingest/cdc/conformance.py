@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mbp.ingest.cdc import debezium, landing, shape
+from mbp.ingest.cdc import change_shape, debezium, landing
 from mbp.ingest.cdc.intake import Counts
 from mbp.ingest.raw_tables import raw_tables
 from tests.python.ingest.cdc.conftest import Pair
@@ -24,7 +24,7 @@ class Harness:
         self.pipeline: Pipeline | None = None
         if reader.startswith("landing-"):
             folder.mkdir()
-            columns = shape.by_name(raw_tables(pair.root))
+            columns = change_shape.by_name(raw_tables(pair.root))
             self.pipeline = Pipeline(pair.source, folder, reader.removeprefix("landing-"), columns)
 
     def read(self) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mbp.ingest.cdc import shape
-from mbp.ingest.cdc.run import Reader
-from mbp.ingest.cdc.source import Source, drop_slot, slot_state
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.capture import SlotReader
+from mbp.ingest.cdc.market_source import MarketSource, drop_slot, slot_state
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
@@ -33,7 +33,7 @@ def market_server() -> Iterator[PostgresServer]:
 def contracts_read_once(monkeypatch: pytest.MonkeyPatch, project_root: Path) -> None:
     """Each reader reads the contracts; here they stay the same, and reading them takes most of a test's time."""
     known = _tables(project_root)
-    for module in ("run", "replaying", "landing", "debezium", "replaying_records"):
+    for module in ("capture", "replaying", "landing", "debezium", "replaying_records"):
         monkeypatch.setattr(f"mbp.ingest.cdc.{module}.raw_tables", lambda _: dict(known))
 
 
@@ -49,14 +49,14 @@ class Pair:
     root: Path
     target: str
     server: PostgresServer
-    source: Source
+    source: MarketSource
 
     def read(self) -> int:
         return self.reader().run(once=True)
 
-    def reader(self, said: list[str] | None = None) -> Reader:
+    def reader(self, said: list[str] | None = None) -> SlotReader:
         told = said if said is not None else []
-        return Reader(self.root, self.target, self.source, told.append, lambda: False)
+        return SlotReader(self.root, self.target, self.source, told.append, lambda: False)
 
     def execute(self, *statements: str) -> None:
         market.execute(self.server, self.source.database, *statements)
@@ -112,7 +112,7 @@ def pair(
         **postgres_server.environment(postgres_database),
         "MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb"),
     }
-    columns = shape.by_name(_tables(project_root))
+    columns = change_shape.by_name(_tables(project_root))
     database = f"market_{request.param}"
     with environment(settings):
         with connect(project_root, request.param) as warehouse:
@@ -122,7 +122,7 @@ def pair(
         yield found
     # The slot belongs to the cluster, not to the database; a reader that was killed may still hold it.
     for _ in range(100):
-        administrator = Source(
+        administrator = MarketSource(
             market_server.host,
             market_server.port,
             market_server.user,

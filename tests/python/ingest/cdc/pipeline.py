@@ -14,18 +14,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mbp.ingest.cdc.market_source import PUBLICATION, TABLES, MarketSource, lsn_number
 from mbp.ingest.cdc.pgoutput import (
     UNCHANGED,
     Begin,
-    Change,
     Commit,
     Message,
-    Relation,
+    RowChange,
+    TableShape,
     Truncate,
     Value,
     decode,
 )
-from mbp.ingest.cdc.source import PUBLICATION, TABLES, Source, lsn_number
 
 SLOT = "pipeline"
 Columns = Mapping[str, Sequence[tuple[str, str]]]
@@ -36,13 +36,13 @@ Record = dict[str, Any]
 class Pipeline:
     """Writes a file (Parquet: one per table) per round. `form`: 'jsonl' (envelopes), 'flat' (JSON lines), 'parquet'."""
 
-    source: Source
+    source: MarketSource
     folder: Path
     form: str
     columns: Columns
     round: int = 0
     position: int = 0
-    relations: dict[int, Relation] = field(default_factory=dict)
+    relations: dict[int, TableShape] = field(default_factory=dict)
 
     def write(self) -> None:
         records = list(self._stream() if self.position else self._snapshot())
@@ -118,12 +118,12 @@ class Pipeline:
         connection.close()
 
     def _changes(self, message: Message, position: int, at: int) -> Iterator[Record]:
-        if isinstance(message, Relation):
+        if isinstance(message, TableShape):
             self.relations[message.relation_id] = message
         elif isinstance(message, Truncate):
             for number in message.relation_ids:
                 yield self._record(self.relations[number].name, "t", None, None, position, at)
-        elif isinstance(message, Change):
+        elif isinstance(message, RowChange):
             relation = self.relations[message.relation_id]
             names = [name for name, _, _ in relation.columns]
             old = _named(names, message.old)

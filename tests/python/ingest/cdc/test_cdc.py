@@ -10,9 +10,9 @@ import time
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.run import Reader
-from mbp.ingest.cdc.source import SLOT, Source, drop_slot, setup_sql, slot_state
-from mbp.ingest.cdc.status import read_status, text
+from mbp.ingest.cdc.capture import SlotReader
+from mbp.ingest.cdc.capture_status import read_status, text
+from mbp.ingest.cdc.market_source import SLOT, MarketSource, drop_slot, setup_sql, slot_state
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
@@ -234,9 +234,9 @@ def test_a_source_that_was_not_set_up_is_refused(pair: Pair) -> None:
     pair.execute("drop publication mbp_cdc")
     with pytest.raises(MbpError, match=f"the publication {SLOT} lacks abuse_events, markets"):
         pair.read()
-    wrong = Source(pair.source.host, pair.source.port, pair.source.user, "wrong", "nowhere")
+    wrong = MarketSource(pair.source.host, pair.source.port, pair.source.user, "wrong", "nowhere")
     with pytest.raises(MbpError, match="cannot be reached") as caught:
-        Reader(pair.root, pair.target, wrong, lambda _: None, lambda: True).run(once=True)
+        SlotReader(pair.root, pair.target, wrong, lambda _: None, lambda: True).run(once=True)
     assert "password" in str(caught.value).lower()
     assert "'wrong'" not in str(caught.value)
 

@@ -21,7 +21,7 @@ from tests.python.ingest.cdc.conftest import Pair
 PROGRAM = """
 import sys
 from mbp.ingest.cdc.debezium import run_debezium
-from mbp.ingest.cdc.source import source_of_environment
+from mbp.ingest.cdc.market_source import source_of_environment
 from mbp.core.paths import project_root
 say = lambda told: print(told, file=sys.stderr)
 run_debezium(project_root(), sys.argv[1], source_of_environment(), say, lambda: False, False)

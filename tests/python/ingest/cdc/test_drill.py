@@ -21,12 +21,12 @@ from typer.testing import CliRunner
 from typer.testing import Result as ClickResult
 
 from lab.drill import market, quota
-from lab.drill.load import Load
+from lab.drill.drill_report import ScenarioResult, as_markdown, as_table, write_report
 from lab.drill.proxy import REPLICATION, Proxy
-from lab.drill.reconcile import Compared, compare, log_sql, source_sql, twice_sql
-from lab.drill.report import Result, as_markdown, as_table, write_report
-from lab.drill.run import SCENARIOS, drill, watcher_problems
-from lab.drill.watching import Look, Watched, stretched, window_end
+from lab.drill.row_for_row import Compared, compare, log_sql, source_sql, twice_sql
+from lab.drill.scenario_runs import SCENARIOS, drill, watcher_problems
+from lab.drill.transactions import Load
+from lab.drill.watching import HookEvaluation, WatchedScenario, stretched, window_end
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.decide import Colour, Decision, State
@@ -258,10 +258,10 @@ def test_load_reaches_the_source_and_tells_what_is_wrong(
         time.sleep(1)
 
 
-def result(**changes: Any) -> Result:
+def result(**changes: Any) -> ScenarioResult:
     scenario = SCENARIOS["reader_killed"]
     table = Compared("quotes", 10, 20, 0, 0, 0, 0)
-    return replace(Result.of(scenario, "duckdb"), tables=[table], **changes)
+    return replace(ScenarioResult.of(scenario, "duckdb"), tables=[table], **changes)
 
 
 def test_nothing_compared_is_not_passed() -> None:
@@ -345,20 +345,20 @@ def test_without_the_binaries_of_postgres_it_cannot_run(
         drill(project_root, ["late"], ["duckdb"], lambda _: None)
 
 
-def look(colour: Colour, value: str | None, actions: tuple[str, ...] = ()) -> Look:
+def look(colour: Colour, value: str | None, actions: tuple[str, ...] = ()) -> HookEvaluation:
     now = datetime(2026, 1, 5, 12, 5, 1, tzinfo=UTC)
     number = None if value is None else Decimal(value)
     state = State("cdc_delay", "cdc_lag_p95", "all", colour, False, number, 1, now, None, "")
     reason = "breach" if colour == "red" else "unknown"
     opened = Decision("id", "cdc_delay", "cdc_lag_p95", "all", reason, number, "<=120", now, now,
                       actions, "DATA", now)  # fmt: skip
-    return Look(now, state, opened if actions else None, None, "")
+    return HookEvaluation(now, state, opened if actions else None, None, "")
 
 
 def test_a_watcher_that_looks_away_is_a_finding() -> None:
     late, well = look("red", "190", ("degrade", "rollback")), look("green", "3")
-    assert watcher_problems(Watched([well, late]), "degrade+rollback") == []
-    assert watcher_problems(Watched([well]), "none") == []
+    assert watcher_problems(WatchedScenario([well, late]), "degrade+rollback") == []
+    assert watcher_problems(WatchedScenario([well]), "none") == []
     for looks, expected, told in (
         ([well], "degrade+rollback", "decided none, not degrade"),
         ([late], "none", "decided degrade.rollback, not none"),
@@ -366,7 +366,7 @@ def test_a_watcher_that_looks_away_is_a_finding() -> None:
         ([look("unknown", None)], "none", "measured nothing"),
         ([], "none", "measured nothing"),
     ):
-        assert re.search(told, " ".join(watcher_problems(Watched(looks), expected)))
+        assert re.search(told, " ".join(watcher_problems(WatchedScenario(looks), expected)))
 
 
 def command(*words: str) -> ClickResult:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.drill.drill_report import as_table
 from lab.drill.played import Options
-from lab.drill.report import as_table
-from lab.drill.run import drill
+from lab.drill.scenario_runs import drill
 from mbp.runs.dbt_process import environment
 
 SMALL = Options(rows=5_000, kills=3, dark_seconds=1.0)

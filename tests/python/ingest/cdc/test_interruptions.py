@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.source import SLOT
+from mbp.ingest.cdc.market_source import SLOT
 from mbp.ingest.cdc.watch_source import lock_source
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair

@@ -18,7 +18,7 @@ from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import bounds
 from mbp.ingest.cdc.debezium_records import Converter, read_json
-from mbp.ingest.cdc.debezium_values import RefusedError, exact_text
+from mbp.ingest.cdc.debezium_values import RefusedRecordError, exact_text
 from tests.python.ingest.cdc.test_landing import Place, place, quote
 
 __all__ = ["place"]  # the fixture
@@ -163,7 +163,7 @@ def test_a_bad_record_is_refused_by_the_converter(name: str) -> None:
     }
     record, reason = BAD[name]
     started = time.process_time()
-    with pytest.raises((RefusedError, MbpError, ValueError)) as caught:
+    with pytest.raises((RefusedRecordError, MbpError, ValueError)) as caught:
         Converter(columns).change(read_json(record.decode()), "quotes")
     assert time.process_time() - started < SECONDS
     if not isinstance(caught.value, UnicodeDecodeError):
@@ -276,7 +276,7 @@ def test_the_command_ends_with_1(place: Place, monkeypatch: pytest.MonkeyPatch) 
     [Decimal("1e400000000"), Decimal("1e-400000000"), Decimal("Infinity"), Decimal("sNaN")],
 )
 def test_decimals_beyond_any_column_are_refused(value: Decimal) -> None:
-    with pytest.raises(RefusedError, match="price"):
+    with pytest.raises(RefusedRecordError, match="price"):
         exact_text(value, "decimal(18,8)", "price", None)
 
 

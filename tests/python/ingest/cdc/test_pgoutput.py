@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.pgoutput import UNCHANGED, Begin, Change, Commit, Note, Truncate, decode
-from mbp.ingest.cdc.source import lsn_number, source_of_environment
+from mbp.ingest.cdc.market_source import lsn_number, source_of_environment
+from mbp.ingest.cdc.pgoutput import UNCHANGED, Begin, Commit, Note, RowChange, Truncate, decode
 
 
 def text(value: str) -> bytes:
@@ -25,10 +25,10 @@ NEW = row(text("é"), b"n", b"u")
 def test_every_kind_of_row_is_read() -> None:
     relation = struct.pack(">I", 7)
     whole = ("é", None, UNCHANGED)
-    assert decode(b"I" + relation + b"N" + NEW) == Change("c", 7, None, whole)
-    assert decode(b"U" + relation + b"N" + NEW) == Change("u", 7, None, whole)
-    assert decode(b"U" + relation + b"O" + NEW + b"N" + NEW) == Change("u", 7, whole, whole)
-    assert decode(b"D" + relation + b"O" + NEW) == Change("d", 7, whole, None)
+    assert decode(b"I" + relation + b"N" + NEW) == RowChange("c", 7, None, whole)
+    assert decode(b"U" + relation + b"N" + NEW) == RowChange("u", 7, None, whole)
+    assert decode(b"U" + relation + b"O" + NEW + b"N" + NEW) == RowChange("u", 7, whole, whole)
+    assert decode(b"D" + relation + b"O" + NEW) == RowChange("d", 7, whole, None)
     assert decode(b"M" + struct.pack(">BQ", 1, 5) + b"mbp_cdc\0" + struct.pack(">I", 0)) == Note(
         "mbp_cdc"
     )

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from mbp.core.errors import MbpError
+from mbp.ingest.cdc.market_source import TABLES, drop_slot, slot_state
 from mbp.ingest.cdc.replaying import list_letters, replay_tables
-from mbp.ingest.cdc.source import TABLES, drop_slot, slot_state
 from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair
@@ -292,7 +292,7 @@ def test_a_snapshot_that_was_cut_off_begins_again(
         pair.execute("delete from quotes where quote_id = 'q-1'", market.quotes(10, 2))
     with monkeypatch.context() as patched:
         patched.setattr(
-            "mbp.ingest.cdc.snapshot.snapshot_rows",
+            "mbp.ingest.cdc.first_snapshot.snapshot_rows",
             lambda *_: (_ for _ in ()).throw(KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):

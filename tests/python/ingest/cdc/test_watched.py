@@ -12,7 +12,7 @@ import pytest
 
 from mbp.contracts.alarm_limits import FILE, THRESHOLDS, Limits, load_limits
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.watched import Watched, alarms, read_watched
+from mbp.ingest.cdc.watched import WatchedCapture, alarms, read_watched
 from mbp.ingest.initialise import initialise
 from mbp.operate.hooks.cdc_alarms import samples
 from mbp.runs.dbt_process import environment
@@ -46,7 +46,7 @@ class Place:
             for statement in statements:
                 warehouse.execute(statement)
 
-    def watched(self) -> Watched:
+    def watched(self) -> WatchedCapture:
         with self.open() as warehouse:
             return read_watched(warehouse)
 

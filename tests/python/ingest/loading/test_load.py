@@ -137,7 +137,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
     def broken(*_: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("mbp.ingest.loading.load.write_facts", broken)
+    monkeypatch.setattr("mbp.ingest.loading.load_sources.write_facts", broken)
     with pytest.raises(RuntimeError, match="power cut"):
         load_folder(project_root, folder, folder / "mapping.yaml", target=target)
     with connect(project_root, target) as warehouse:

@@ -68,7 +68,7 @@ def test_a_failed_load_leaves_no_reject_file_and_keeps_the_earlier_one(
     def broken(*_: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("mbp.ingest.loading.load.write_facts", broken)
+    monkeypatch.setattr("mbp.ingest.loading.load_sources.write_facts", broken)
     rejects = tmp_path / "out" / "rejects.csv"
     rejects.parent.mkdir()
     rejects.write_text("earlier")
@@ -95,7 +95,7 @@ def test_a_reject_file_that_cannot_be_written_stops_the_load(
 
         def __exit__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr("mbp.ingest.loading.load.atomic_path", lambda _: Full())
+    monkeypatch.setattr("mbp.ingest.loading.load_sources.atomic_path", lambda _: Full())
     quotes = folder / "quotes.csv"
     quotes.write_text(quotes.read_text() + "t9,m1,never,0.5,1,eve\n")
     with pytest.raises(MbpError, match=r"rejects\.csv: cannot be written"):

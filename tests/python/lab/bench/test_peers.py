@@ -13,7 +13,7 @@ from lab.bench.peers import (
     OURS,
     READ,
     Goal,
-    Measurement,
+    ToolMeasurement,
     as_json,
     demand_found,
     demand_looked,
@@ -35,9 +35,9 @@ def measurement(
     seconds: float = 4.0,
     engine_seconds: float = 2.0,
     verdicts: dict[str, str] | None = None,
-) -> Measurement:
+) -> ToolMeasurement:
     told = PASSED if verdicts is None else verdicts
-    return Measurement(tool, "duckdb", rows, told, (), seconds, engine_seconds, 3 * 1024 * 1024)
+    return ToolMeasurement(tool, "duckdb", rows, told, (), seconds, engine_seconds, 3 * 1024 * 1024)
 
 
 def test_a_tool_that_looked_at_every_rule_counts() -> None:
@@ -121,7 +121,9 @@ AT_LEAST = Goal("twice as fast", "duckdb", None, "engine_seconds", DATACONTRACT,
         (AT_LEAST, measurement(DATACONTRACT, engine_seconds=1.0), False, "MISSED by 4.00x: twice"),
     ],
 )
-def test_a_goal_is_judged_in_words(goal: Goal, theirs: Measurement, met: bool, words: str) -> None:
+def test_a_goal_is_judged_in_words(
+    goal: Goal, theirs: ToolMeasurement, met: bool, words: str
+) -> None:
     [judged] = judge([goal], [measurement(), theirs])
     assert judged.met is met
     assert judged.words().startswith(words)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from lab.simulate import Parameters, World, generate
+from lab.simulate import Parameters, RawWorld, generate
 
 LATEST = """
     create temp table {name} as
@@ -28,7 +28,7 @@ KEYS = {
 }
 
 
-def connect(world: World) -> duckdb.DuckDBPyConnection:
+def connect(world: RawWorld) -> duckdb.DuckDBPyConnection:
     """Logs as `<table>_log`, the state at the end as `<table>`, telemetry under its own name."""
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
@@ -44,11 +44,11 @@ def connect(world: World) -> duckdb.DuckDBPyConnection:
 
 
 @pytest.fixture(scope="session")
-def clean_world() -> World:
+def clean_world() -> RawWorld:
     return generate(Parameters())
 
 
 @pytest.fixture(scope="session")
-def clean(clean_world: World) -> Iterator[duckdb.DuckDBPyConnection]:
+def clean(clean_world: RawWorld) -> Iterator[duckdb.DuckDBPyConnection]:
     with connect(clean_world) as connection:
         yield connection

@@ -10,7 +10,7 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from lab.simulate import Parameters, World
+from lab.simulate import Parameters, RawWorld
 
 FIVE_MINUTES = timedelta(minutes=5)
 END = datetime(2026, 1, 7, tzinfo=UTC)
@@ -323,7 +323,7 @@ def test_the_log_holds_late_rows_redeliveries_and_a_mistaken_market(
     assert rows > 5
 
 
-def test_quotes_flow_until_the_end(clean: duckdb.DuckDBPyConnection, clean_world: World) -> None:
+def test_quotes_flow_until_the_end(clean: duckdb.DuckDBPyConnection, clean_world: RawWorld) -> None:
     newest = """select max(quoted_at) from quotes join markets using (market_id)
         where status = 'open'"""
     assert END - clean.execute(newest).fetchone()[0] < timedelta(minutes=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab import sample as run
-from lab.simulate import Parameters, World, faults, generate
+from lab.simulate import Parameters, RawWorld, faults, generate
 from lab.simulate.faults import Fault, expected_findings, faults_of
 from lab.simulate.schema import KEYS, table_of_dataset
 from mbp.core.errors import MbpError
@@ -64,7 +64,7 @@ UNRELATED = {
 }
 
 
-def broken(world: World, fault: Fault) -> World:
+def broken(world: RawWorld, fault: Fault) -> RawWorld:
     changed = world.copy()
     fault.apply(changed)
     return changed
@@ -81,7 +81,7 @@ def test_every_rule_has_a_fault_and_an_expectation() -> None:
 
 
 @pytest.mark.parametrize("name", RAW)
-def test_a_fault_changes_only_the_tables_it_says(name: str, clean_world: World) -> None:
+def test_a_fault_changes_only_the_tables_it_says(name: str, clean_world: RawWorld) -> None:
     before = dict(clean_world.items())
     changed = broken(clean_world, FAULTS[name])
     touched = changed.changed_tables(clean_world)
@@ -95,7 +95,7 @@ def test_a_fault_changes_only_the_tables_it_says(name: str, clean_world: World) 
 @pytest.mark.parametrize(
     "name", [name for name in RAW if not name.endswith(("_volume", "latency"))]
 )
-def test_a_fault_is_a_handful_of_rows(name: str, clean_world: World) -> None:
+def test_a_fault_is_a_handful_of_rows(name: str, clean_world: RawWorld) -> None:
     changed = broken(clean_world, FAULTS[name])
     differing = 0
     for table in changed.changed_tables(clean_world):
@@ -106,14 +106,14 @@ def test_a_fault_is_a_handful_of_rows(name: str, clean_world: World) -> None:
 
 
 @pytest.mark.parametrize("name", SEEN_BY)
-def test_the_right_check_and_no_other_sees_the_fault(name: str, clean_world: World) -> None:
+def test_the_right_check_and_no_other_sees_the_fault(name: str, clean_world: RawWorld) -> None:
     with connect(broken(clean_world, FAULTS[name])) as connection:
         seen = {rule for rule, (sql, _) in BROKEN.items() if connection.execute(sql).fetchall()}
     assert seen - UNRELATED.get(name, set()) == {SEEN_BY[name]}
 
 
 @pytest.mark.parametrize("name", [name for name in RAW if name.endswith("_not_null")])
-def test_one_row_in_force_lacks_the_column(name: str, clean_world: World) -> None:
+def test_one_row_in_force_lacks_the_column(name: str, clean_world: RawWorld) -> None:
     rule = RULES[name]
     column, table = rule.columns[0], table_of_dataset(rule.dataset).partition(".")[2]
     with connect(broken(clean_world, FAULTS[name])) as connection:
@@ -122,7 +122,7 @@ def test_one_row_in_force_lacks_the_column(name: str, clean_world: World) -> Non
 
 
 @pytest.mark.parametrize("dataset", ["mbp_markets", "mbp_quotes", "mbp_resolutions"])
-def test_stale_data_is_stale_in_one_log_only(dataset: str, clean_world: World) -> None:
+def test_stale_data_is_stale_in_one_log_only(dataset: str, clean_world: RawWorld) -> None:
     changed = broken(clean_world, FAULTS[f"{dataset}_freshness"])
     newest = {table: max(row["_loaded_at"] for row in changed.rows(table)) for table in KEYS}
     now = max(newest.values())
@@ -135,13 +135,13 @@ def test_stale_data_is_stale_in_one_log_only(dataset: str, clean_world: World) -
     assert stale == {table_of_dataset(dataset)}
 
 
-def test_the_deletes_leave_one_quote_too_few(clean_world: World) -> None:
+def test_the_deletes_leave_one_quote_too_few(clean_world: RawWorld) -> None:
     with connect(broken(clean_world, FAULTS["mbp_quotes_volume"])) as connection:
         assert connection.execute("select count(*) from quotes").fetchone() == (99,)
 
 
 @pytest.mark.parametrize("name", IN_MART)
-def test_a_fault_of_the_mart_is_one_row_by_sql(name: str, clean_world: World) -> None:
+def test_a_fault_of_the_mart_is_one_row_by_sql(name: str, clean_world: RawWorld) -> None:
     fault = FAULTS[name]
     assert broken(clean_world, fault).changed_tables(clean_world) == []
     dataset = RULES[name].dataset
@@ -157,7 +157,7 @@ def test_a_fault_of_the_mart_is_one_row_by_sql(name: str, clean_world: World) ->
     assert after - before == (1 if name.endswith("_unique") else -1)
 
 
-def test_a_market_lost_from_the_mart_has_no_children(clean_world: World) -> None:
+def test_a_market_lost_from_the_mart_has_no_children(clean_world: RawWorld) -> None:
     last = max(clean_world.rows("mbp.markets"), key=lambda row: row["opened_at"])
     for table in ("mbp.quotes", "mbp.resolutions", "mbp.abuse_events"):
         assert last["market_id"] not in {row["market_id"] for row in clean_world.rows(table)}
@@ -198,7 +198,7 @@ def test_an_unknown_fault_names_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_contracts")
-def test_a_fault_is_written_where_it_was_asked_for(tmp_path: Path, clean_world: World) -> None:
+def test_a_fault_is_written_where_it_was_asked_for(tmp_path: Path, clean_world: RawWorld) -> None:
     run.simulate(Parameters(), fault="twap_reconciles", output=tmp_path / "raw")
     run.simulate(Parameters(), fault="cdc_no_loss", output=tmp_path / "mart")
     run.simulate(Parameters(), output=tmp_path / "clean")

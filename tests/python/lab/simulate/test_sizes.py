@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab import sample as run
-from lab.simulate import Parameters, World, generate
+from lab.simulate import Parameters, RawWorld, generate
 from lab.simulate.spool import Spool
 from lab.simulate.writers import CSV_NAMES
 from mbp.core.errors import MbpError
@@ -204,7 +204,7 @@ def test_parquet_at_scale_is_typed_ordered_and_frugal(tmp_path: Path) -> None:
         assert connection.execute(orphans).fetchone() == (0,)
 
 
-def test_a_world_is_copied_without_being_shared(clean_world: World) -> None:
+def test_a_world_is_copied_without_being_shared(clean_world: RawWorld) -> None:
     changed = clean_world.copy()
     changed.replace("mbp.resolutions", changed.rows("mbp.resolutions")[:-1])
     assert changed.changed_tables(clean_world) == ["mbp.resolutions"]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lab import sample as run
-from lab.simulate import Parameters, World, schema, writers
+from lab.simulate import Parameters, RawWorld, schema, writers
 from mbp.core.errors import MbpError
 
 SMALL = Parameters.of(quotes=320, days=1)
@@ -21,7 +21,9 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_csv_says_null_decimals_and_instants_in_one_way(tmp_path: Path, clean_world: World) -> None:
+def test_csv_says_null_decimals_and_instants_in_one_way(
+    tmp_path: Path, clean_world: RawWorld
+) -> None:
     writers.write_world(clean_world, tmp_path)
     assert names(tmp_path) == sorted(writers.CSV_NAMES)
     with (tmp_path / "raw_mbp__resolutions.csv").open(newline="") as file:
@@ -37,7 +39,7 @@ def test_csv_says_null_decimals_and_instants_in_one_way(tmp_path: Path, clean_wo
     assert '"' not in (tmp_path / "raw_mbp__quotes.csv").read_text()
 
 
-def test_csv_and_parquet_hold_the_same_rows(tmp_path: Path, clean_world: World) -> None:
+def test_csv_and_parquet_hold_the_same_rows(tmp_path: Path, clean_world: RawWorld) -> None:
     run.simulate(Parameters(), file_format="parquet", output=tmp_path / "parquet")
     for table in schema.TABLES:
         parts = sorted((tmp_path / "parquet" / table).iterdir())
@@ -46,7 +48,7 @@ def test_csv_and_parquet_hold_the_same_rows(tmp_path: Path, clean_world: World) 
         assert rows.equals(clean_world[table])
 
 
-def test_an_empty_table_still_has_a_file(tmp_path: Path, clean_world: World) -> None:
+def test_an_empty_table_still_has_a_file(tmp_path: Path, clean_world: RawWorld) -> None:
     world = clean_world.copy()
     world.replace("ops.ci_checks", [])
     for file_format in ("csv", "parquet"):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mbp.operate.degrade import engine, snapshot
+from mbp.operate.degrade import reader_snapshot, reader_views
 from mbp.operate.degrade.switch import in_force
 from mbp.warehouse import Warehouse
 from tests.python.operate.degrade.test_switch import (
@@ -61,7 +61,7 @@ def _replace_for_test(warehouse: Warehouse) -> None:
     _, rows = warehouse.query("select dataset, build_id from snapshot.builds order by 1")
     warehouse.execute("update snapshot.builds set build_id = 'one'")
     with warehouse.transaction():
-        snapshot._replace(warehouse, [one for one, _ in rows], "one")
+        reader_snapshot._replace(warehouse, [one for one, _ in rows], "one")
 
 
 def test_a_failing_rule_does_not_take_the_views_away(site: Site) -> None:
@@ -93,8 +93,8 @@ def test_a_new_column_reaches_live_readers(site: Site) -> None:
     )
 
     with site.open() as warehouse:
-        engine.point(warehouse, "mbp_markets", "snapshot", "wide")
-        assert engine.columns(warehouse, "published", "mbp_markets")[-1][0] == "more"
+        reader_views.point(warehouse, "mbp_markets", "snapshot", "wide")
+        assert reader_views.columns(warehouse, "published", "mbp_markets")[-1][0] == "more"
     site.run("run", "--full-refresh", "--select", "mbp_markets")
     assert shape(site, "published") == shape(site, "marts")
 

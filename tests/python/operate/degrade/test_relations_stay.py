@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mbp.operate.degrade.snapshot import take
+from mbp.operate.degrade.reader_snapshot import take
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built

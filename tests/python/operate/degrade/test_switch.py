@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
-from mbp.operate.degrade import engine
-from mbp.operate.degrade import snapshot as taking
-from mbp.operate.degrade.snapshot import take
+from mbp.operate.degrade import reader_snapshot as taking
+from mbp.operate.degrade import reader_views
+from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import (
     Copy,
-    RefusedError,
+    RefusedSwitchError,
     Switch,
     copies,
     degrade,
@@ -47,7 +47,7 @@ def off(site: Site, **how: Any) -> Switch | None:
 
 def shape(site: Site, schema: str) -> dict[str, list[tuple[str, ...]]]:
     with site.open() as warehouse:
-        return {one: engine.columns(warehouse, schema, one) for one in DATASETS}
+        return {one: reader_views.columns(warehouse, schema, one) for one in DATASETS}
 
 
 def changed(site: Site) -> int:
@@ -121,7 +121,7 @@ def test_a_classified_column_that_is_no_text_is_empty_for_readers(site: Site) ->
         "update snapshot.masks set columns = 'price,quoted_at' where dataset = 'mbp_quotes'"
     )
     with site.open() as warehouse:
-        engine.point(warehouse, "mbp_quotes", "marts", "mbp_quotes")
+        reader_views.point(warehouse, "mbp_quotes", "marts", "mbp_quotes")
     assert shape(site, "published") == shape(site, "marts")
     assert site.rows("select distinct price, quoted_at from published.mbp_quotes") == [(None, None)]
 
@@ -167,7 +167,7 @@ def test_again_changes_nothing(site: Site) -> None:
 
 
 def test_without_a_snapshot_readers_stay_where_they_are(site: Site) -> None:
-    with pytest.raises(RefusedError, match=r"no complete snapshot.*Cure: `mbp build`"):
+    with pytest.raises(RefusedSwitchError, match=r"no complete snapshot.*Cure: `mbp build`"):
         on(site)
     assert in_place(site) == "live"
     assert site.rows("select * from snapshot.switches") == []
@@ -193,7 +193,7 @@ def test_a_warehouse_without_the_switch_is_told(site: Site) -> None:
 def test_a_snapshot_that_is_not_whole_is_refused(site: Site, harm: str, told: str) -> None:
     take(site.root, site.target)
     site.execute(harm)
-    with pytest.raises(RefusedError, match=told):
+    with pytest.raises(RefusedSwitchError, match=told):
         on(site)
     with site.open() as warehouse:
         assert in_force(warehouse).mode == "live"
@@ -217,7 +217,7 @@ def test_the_next_snapshot_replaces_the_last_one(site: Site) -> None:
 def test_a_snapshot_in_use_is_not_replaced(site: Site) -> None:
     (first, *_) = take(site.root, site.target)
     on(site)
-    with pytest.raises(RefusedError, match="is not replaced"):
+    with pytest.raises(RefusedSwitchError, match="is not replaced"):
         take(site.root, site.target)
     with site.open() as warehouse:
         assert copies(warehouse)[0] == first
@@ -260,7 +260,7 @@ def test_what_was_not_found_whole_is_no_snapshot(
     before = take(site.root, site.target)
     spoil(site, change)
     # A run of another project is no finding: it is no run to judge by.
-    with pytest.raises(MbpError if change is be_another_run else RefusedError, match=told):
+    with pytest.raises(MbpError if change is be_another_run else RefusedSwitchError, match=told):
         take(site.root, site.target)
     with site.open() as warehouse:
         assert copies(warehouse) == before
@@ -278,7 +278,7 @@ def test_without_a_run_there_is_nothing_to_look_at(site: Site) -> None:
     (site.artifacts / "target" / "run_results.json").unlink()
     with pytest.raises(MbpError, match="no run to look at") as caught:
         take(site.root, site.target)
-    assert not isinstance(caught.value, RefusedError)
+    assert not isinstance(caught.value, RefusedSwitchError)
 
 
 class CutOffError(Exception):
@@ -309,11 +309,11 @@ def test_cut_off_between_two_views_nothing_happened(
     site: Site, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     take(site.root, site.target)
-    with cut_off_at(monkeypatch, engine, "point", number):
+    with cut_off_at(monkeypatch, reader_views, "point", number):
         on(site)
     assert in_place(site) == "live"
     on(site)
-    with cut_off_at(monkeypatch, engine, "point", number):
+    with cut_off_at(monkeypatch, reader_views, "point", number):
         off(site)
     assert in_place(site) == "snapshot"
 
@@ -380,14 +380,14 @@ def test_a_copy_knows_its_table() -> None:
 
 
 def point_nowhere(warehouse: Warehouse) -> None:
-    engine.point(warehouse, "mbp_markets", "marts", "not_there")
+    reader_views.point(warehouse, "mbp_markets", "marts", "not_there")
 
 
 def test_an_error_of_the_engine_is_one_line(site: Site) -> None:
     with site.open() as warehouse:
         with (
             pytest.raises(MbpError, match="readers were not moved, nothing was changed") as caught,
-            engine.told("readers were not moved", "try again"),
+            reader_views.told("readers were not moved", "try again"),
         ):
             point_nowhere(warehouse)
         assert "\n" not in str(caught.value)

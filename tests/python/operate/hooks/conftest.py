@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from mbp.operate.hooks.render import FOLDER
-from mbp.operate.hooks.watch import Watched, watch_once
+from mbp.operate.hooks.alert_rules import FOLDER
+from mbp.operate.hooks.watch import HookEvaluationRecord, watch_once
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
@@ -44,7 +44,7 @@ class Site:
     state: Path
     artifacts: Path
 
-    def watch(self, *, dry_run: bool = False) -> Watched:
+    def watch(self, *, dry_run: bool = False) -> HookEvaluationRecord:
         return watch_once(self.root, self.target, dry_run=dry_run)
 
     @contextmanager

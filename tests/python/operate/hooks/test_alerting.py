@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core import yaml_io
+from mbp.operate.hooks.alert_rules import FOLDER, rendered, stale_files
 from mbp.operate.hooks.cdc_alarms import GAUGES
 from mbp.operate.hooks.dashboards import dashboards
-from mbp.operate.hooks.render import FOLDER, rendered, stale_files
 from tests.python.operate.hooks.conftest import Site, tool
 from tests.python.operate.hooks.test_watch import MENDED, SLOWER
 

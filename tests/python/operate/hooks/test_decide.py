@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
 from mbp.contracts.sheet import WHOLE
 from mbp.core.paths import project_root
-from mbp.operate.hooks.decide import Outcome, decide
-from mbp.operate.hooks.measurements import Measurement, OpenDecision, Picture
+from mbp.operate.hooks.decide import HookOutcome, decide
+from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 
 NOW = datetime(2026, 1, 6, 18, 0, 5, tzinfo=UTC)
 POLICY = load_hooks(project_root(Path(__file__).parent))
 VERDICTS = ("ok", "breach", "insufficient data")
 
 
-def windows(kpi_id: str, verdicts: list[str], entity: str = WHOLE) -> list[Measurement]:
+def windows(kpi_id: str, verdicts: list[str], entity: str = WHOLE) -> list[KpiWindow]:
     """Newest first; the newest one ended just now."""
     kpi = POLICY.sheet.kpis[kpi_id]
     every = timedelta(minutes=kpi.every_minutes)
     newest = NOW - timedelta(seconds=5)
     length = timedelta(minutes=kpi.window_minutes or 0)
     return [
-        Measurement(
+        KpiWindow(
             kpi_id,
             entity,
             newest - age * every - length,
@@ -42,19 +42,19 @@ def windows(kpi_id: str, verdicts: list[str], entity: str = WHOLE) -> list[Measu
     ]
 
 
-def green() -> dict[tuple[str, str], list[Measurement]]:
+def green() -> dict[tuple[str, str], list[KpiWindow]]:
     return {(kpi_id, WHOLE): windows(kpi_id, ["ok"] * 4) for kpi_id in POLICY.sheet.kpis}
 
 
-def picture(changes: dict[tuple[str, str], list[Measurement]] | None = None) -> Picture:
-    return Picture(NOW, {**green(), **(changes or {})}, (), frozenset())
+def picture(changes: dict[tuple[str, str], list[KpiWindow]] | None = None) -> WarehouseFacts:
+    return WarehouseFacts(NOW, {**green(), **(changes or {})}, (), frozenset())
 
 
-def opened(outcome: Outcome) -> list[tuple[str, str, str]]:
+def opened(outcome: HookOutcome) -> list[tuple[str, str, str]]:
     return [(one.hook_id, one.entity, one.reason) for one in outcome.opened]
 
 
-def after(before: Picture, outcome: Outcome) -> Picture:
+def after(before: WarehouseFacts, outcome: HookOutcome) -> WarehouseFacts:
     """The picture that the ledger shows afterwards."""
     closed = {one.decision_id for one in outcome.recovered}
     still = [one for one in before.open if one.decision_id not in closed]
@@ -173,8 +173,8 @@ WORLDS = st.dictionaries(
 @given(WORLDS)
 def test_same_policy_and_picture_same_bytes(world: dict[tuple[str, str], list[str]]) -> None:
     measured = {key: windows(key[0], verdicts, key[1]) for key, verdicts in world.items()}
-    one = Picture(NOW, measured, (), frozenset())
-    other = Picture(NOW, dict(reversed(list(measured.items()))), (), frozenset())
+    one = WarehouseFacts(NOW, measured, (), frozenset())
+    other = WarehouseFacts(NOW, dict(reversed(list(measured.items()))), (), frozenset())
     backwards: HookPolicy = replace(POLICY, hooks=dict(reversed(list(POLICY.hooks.items()))))
     assert decide(POLICY, one).as_json() == decide(backwards, other).as_json()
 
@@ -185,7 +185,7 @@ def test_one_open_decision_per_breach(
     first: dict[tuple[str, str], list[str]], second: dict[tuple[str, str], list[str]]
 ) -> None:
     """Whatever comes after whatever: never two open decisions on one hook, entity and reason."""
-    seen = Picture(NOW, {}, (), frozenset())
+    seen = WarehouseFacts(NOW, {}, (), frozenset())
     for world in (first, second, first):
         measured = {key: windows(key[0], verdicts, key[1]) for key, verdicts in world.items()}
         seen = replace(seen, windows=measured)

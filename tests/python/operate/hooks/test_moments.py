@@ -26,19 +26,19 @@ from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.core.state import StateFolder
-from mbp.ingest.cdc.status import heartbeat
-from mbp.ingest.cdc.watched import SeenReader, Watched, alarms
+from mbp.ingest.cdc.capture_status import heartbeat
+from mbp.ingest.cdc.watched import SeenReader, WatchedCapture, alarms
 from mbp.operate.degrade import switch
 from mbp.operate.hooks import coverage
 from mbp.operate.hooks.alarming import _since
 from mbp.operate.hooks.decide import decide
 from mbp.operate.hooks.exposition import exposition
-from mbp.operate.hooks.measurements import Measurement, Picture, picture_of
-from mbp.operate.hooks.state import LOCK_VERSION, LockOf, read_lock
+from mbp.operate.hooks.hook_state import LOCK_VERSION, LockOf, read_lock
+from mbp.operate.hooks.measurements import KpiWindow, WarehouseFacts, picture_of
 from mbp.quality.monitor.record import Run, record
 from mbp.release.evidence.demanded import evidence_counts
 from mbp.release.gate import rules_warehouse
-from mbp.release.report import project as report_project
+from mbp.release.report import report_project
 from mbp.release.security import audit
 from mbp.release.signing import AllowedSigners, canonical
 from mbp.release.signing.statements import read_statements
@@ -139,15 +139,15 @@ def accepted(read: Callable[[], object]) -> bool:
     return True
 
 
-def window(kpi_id: str, entity: str, end: datetime, *, of_a_run: bool = False) -> Measurement:
+def window(kpi_id: str, entity: str, end: datetime, *, of_a_run: bool = False) -> KpiWindow:
     start = end if of_a_run else end - timedelta(minutes=5)
-    return Measurement(kpi_id, entity, start, end, Decimal(0), 10, "ok")
+    return KpiWindow(kpi_id, entity, start, end, Decimal(0), 10, "ok")
 
 
 def hook_state(kpi_id: str, entity: str, *, of_a_run: bool) -> Callable[[datetime, datetime], bool]:
     def reader(moment: datetime, now: datetime) -> bool:
         windows = {(kpi_id, entity): [window(kpi_id, entity, moment, of_a_run=of_a_run)]}
-        states = decide(policy(), Picture(now, windows, (), frozenset())).states
+        states = decide(policy(), WarehouseFacts(now, windows, (), frozenset())).states
         return all(one.colour == "green" for one in states if one.kpi_id == kpi_id)
 
     return reader
@@ -165,8 +165,8 @@ def project_clock(moment: datetime, _: datetime) -> bool:
 
 def exported(moment: datetime, now: datetime) -> bool:
     windows = {("dec_p95", WHOLE): [window("dec_p95", WHOLE, moment)]}
-    picture = Picture(now, windows, (), frozenset())
-    text = exposition(policy(), picture, decide(policy(), picture), Watched(now))
+    picture = WarehouseFacts(now, windows, (), frozenset())
+    text = exposition(policy(), picture, decide(policy(), picture), WatchedCapture(now))
     return 'mbp_kpi_value{kpi="dec_p95"' in text
 
 
@@ -230,7 +230,7 @@ def heartbeats(moment: datetime, now: datetime) -> bool:
 def reader_of_changes(moment: datetime, now: datetime) -> bool:
     seen = SeenReader("mbp_cdc", 0, 0.001, 0, 1000, moment)
     limits = replace(load_limits(ROOT), silence_seconds=3600)
-    return not alarms(Watched(now, ["mbp_cdc"], [seen]), limits, now)
+    return not alarms(WatchedCapture(now, ["mbp_cdc"], [seen]), limits, now)
 
 
 def snapshot(moment: datetime, now: datetime) -> bool:
@@ -334,7 +334,7 @@ ALLOWED = {
     "lab/exercises/judge.py": "durations inside of an exercise, whose clock is set",
     "mbp/ingest/cdc/watched.py": "a signed age; both signs raise an alarm",
     "lab/simulate/faults/log.py": "makes the faults that the readers must find",
-    "lab/drill/run.py": "durations of a drill, whose clock is set",
+    "lab/drill/scenario_runs.py": "durations of a drill, whose clock is set",
     "mbp/contracts/waiver.py": "days that are left",
     "mbp/release/gate/rules_warehouse.py": "begin of a period, counted from now",
 }

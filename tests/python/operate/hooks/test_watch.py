@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.core.state import StateFolder
-from mbp.operate.hooks.collect import collect
+from mbp.operate.hooks.hook_state import LockOf, OpenBlock, read_lock, write_lock
+from mbp.operate.hooks.kpi_collect import collect
 from mbp.operate.hooks.outbox import pending
-from mbp.operate.hooks.state import Block, LockOf, read_lock, write_lock
-from mbp.runs.control import warehouse_id
-from mbp.runs.source import source_of
+from mbp.runs.run_control import warehouse_id
+from mbp.runs.working_copy import source_of
 from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built
 from tests.python.operate.hooks.conftest import Site, a_site
@@ -271,7 +271,7 @@ def test_a_lock_that_cannot_be_read_is_no_permission(tmp_path: Path, text: str, 
 
 def test_an_old_lock_is_not_believed(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
-    write_lock(folder, [Block("deploy", "drift", "1", "DATA", "drift")], "hash", of=OF)
+    write_lock(folder, [OpenBlock("deploy", "drift", "1", "DATA", "drift")], "hash", of=OF)
     now = datetime.now(UTC)
     assert len(read_lock(tmp_path, folder, 24, now + timedelta(hours=23), of=OF)) == 1
     with pytest.raises(MbpError, match="25 h ago, at most 24 h count"):

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from mbp.contracts.rendering.semantic import SemanticMetric
-from mbp.operate.semantic.check import metrics_of
-from mbp.operate.semantic.engine import SemanticLayer
-from mbp.operate.semantic.manifest import MANIFEST, manifest_text
+from mbp.operate.semantic.metricflow import SemanticLayer
+from mbp.operate.semantic.metrics_check import metrics_of
 from mbp.operate.semantic.query import Answer, Question, answer, request_of
+from mbp.operate.semantic.semantic_manifest import MANIFEST, manifest_text
 from mbp.warehouse import Warehouse
 from tests.python.built import Built
 

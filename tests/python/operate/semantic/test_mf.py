@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.operate.semantic.engine import Request
+from mbp.operate.semantic.metricflow import MetricRequest
 from mbp.operate.semantic.query import Question, request_of
 from tests.python.built import Built
 from tests.python.operate.semantic.conftest import Asked
@@ -77,7 +77,7 @@ def test_every_question_of_metricflow_compiles(
     for words in lines:
         asked = [word for word in words[2:] if word != "--explain"]
         given = {OPTIONS[name]: value for name, value in zip(asked[::2], asked[1::2], strict=True)}
-        request = Request(
+        request = MetricRequest(
             metrics=tuple(filter(None, given.get("metrics", "").split(","))),
             saved=given.get("saved"),
             by=tuple(filter(None, given.get("by", "").split(","))),

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mbp.quality.coverage import CoverageReport, measure
+from mbp.quality.coverage import CoverageReport, measure_coverage
 
 GOOD = "Price of the YES share."
 SCHEMAS = {
@@ -46,7 +46,7 @@ def artifacts(nodes: dict[str, Document], there: dict[str, list[str]]) -> tuple[
 
 
 def measured(nodes: dict[str, Document], there: dict[str, list[str]]) -> CoverageReport:
-    return measure(*artifacts(nodes, there))
+    return measure_coverage(*artifacts(nodes, there))
 
 
 def written(folder: Path, nodes: dict[str, Document], there: dict[str, list[str]]) -> Path:

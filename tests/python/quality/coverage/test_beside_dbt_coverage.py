@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.quality.coverage import Item, measure
-from mbp.quality.coverage.measure import DESCRIBED, MISSING, NOT_BUILT, NOT_THERE
+from mbp.quality.coverage import Item, measure_coverage
+from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, NOT_BUILT, NOT_THERE
 from mbp.runs.dbt_process import run_dbt, target_path
 
 PROJECT = """
@@ -188,7 +188,7 @@ def compare(
     """Both reports column by column; `theirs` is relation -> column -> documented."""
     artifacts, result = Artifacts(manifest, catalog, theirs), Comparison()
     ours = set()
-    for item in measure(manifest, catalog).items:
+    for item in measure_coverage(manifest, catalog).items:
         ours.add(item.unique_id)
         if not item.column and item.state != NOT_BUILT:
             continue  # they do not judge relations
@@ -302,7 +302,7 @@ def test_every_difference_on_the_scratch_project_has_a_reason(
 
 @pytest.mark.slow
 def test_our_numbers_on_the_scratch_project(scratch: Path) -> None:
-    count = measure(*read(scratch)).count
+    count = measure_coverage(*read(scratch)).count
     # Described: source and seed and two versions and plain (5), source.id, v1 two, v2 three,
     # plain.price, renamed.id. Missing: renamed; source.price, seed two, five columns of plain.
     assert (count.described, count.missing, count.not_there) == (13, 9, 1)
@@ -329,7 +329,7 @@ def test_every_difference_on_this_project_has_a_reason(project_root: Path, tmp_p
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     manifest, catalog = read(tmp_path)
     try:
-        report = measure(manifest, catalog)
+        report = measure_coverage(manifest, catalog)
     except MbpError as error:
         if "of different runs" not in error.what:
             raise

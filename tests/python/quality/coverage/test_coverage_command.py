@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts.policy import load_policy
 from mbp.core.errors import MbpError
-from mbp.quality.coverage.run import judge, measure_project
+from mbp.quality.coverage.documentation_coverage import judge, measure_project
 
 
 @pytest.fixture

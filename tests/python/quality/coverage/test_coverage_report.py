@@ -12,9 +12,15 @@ from coverage_artifacts import GOOD, artifacts, measured, node
 
 from mbp.core.errors import MbpError
 from mbp.quality.coverage import CoverageReport
-from mbp.quality.coverage.measure import DESCRIBED, MISSING, Count, Item
-from mbp.quality.coverage.report import SHOWN_AT_MOST, as_document, as_text, badge, worse_than
-from mbp.quality.coverage.run import measure_project
+from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, Count, Item
+from mbp.quality.coverage.coverage_report import (
+    SHOWN_AT_MOST,
+    as_document,
+    as_text,
+    badge,
+    worse_than,
+)
+from mbp.quality.coverage.documentation_coverage import measure_project
 
 GREEN, AMBER, RED = "#2e7d32", "#b26a00", "#c62828"
 

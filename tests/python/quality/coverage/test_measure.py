@@ -10,8 +10,8 @@ import pytest
 from coverage_artifacts import GOOD, artifacts, measured, node
 
 from mbp.core.errors import MbpError
-from mbp.quality.coverage import measure
-from mbp.quality.coverage.measure import (
+from mbp.quality.coverage import measure_coverage
+from mbp.quality.coverage.coverage_measure import (
     DESCRIBED,
     MISSING,
     NOT_BUILT,
@@ -142,7 +142,7 @@ def test_ephemeral_models_other_packages_and_other_kinds_do_not_count() -> None:
 def test_disabled_nodes_do_not_count() -> None:
     manifest, catalog = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
     manifest["disabled"] = {"model.mbp.off": [node("off", {"price": GOOD})]}
-    assert {item.unique_id for item in measure(manifest, catalog).items} == {"model.mbp.q"}
+    assert {item.unique_id for item in measure_coverage(manifest, catalog).items} == {"model.mbp.q"}
 
 
 @pytest.mark.parametrize("kind", ["model", "seed", "snapshot", "source"])
@@ -233,15 +233,15 @@ def test_an_incomplete_catalog_is_an_error() -> None:
     manifest, catalog = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
     catalog["errors"] = ["schema marts:\n  permission denied"]
     with pytest.raises(MbpError, match=r"incomplete: .*permission denied"):
-        measure(manifest, catalog)
+        measure_coverage(manifest, catalog)
 
 
 def test_a_manifest_in_the_place_of_the_catalog_is_an_error() -> None:
     manifest, catalog = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
     with pytest.raises(MbpError, match=r"catalog\.json is not the catalog of dbt .*manifest/v12"):
-        measure(manifest, manifest)
+        measure_coverage(manifest, manifest)
     with pytest.raises(MbpError, match=r"manifest\.json is not the manifest of dbt"):
-        measure(catalog, catalog)
+        measure_coverage(catalog, catalog)
 
 
 @pytest.mark.parametrize(
@@ -253,4 +253,4 @@ def test_damaged_artifacts_are_an_error(which: int, section: str, damage: Any) -
     parts = artifacts({"model.mbp.q": node("q", {})}, {"model.mbp.q": []})
     parts[which][section] = damage
     with pytest.raises(MbpError, match="of dbt"):
-        measure(*parts)
+        measure_coverage(*parts)

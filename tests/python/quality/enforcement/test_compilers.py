@@ -9,11 +9,11 @@ import pytest
 
 from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
-from mbp.quality.compiled import read_tests
+from mbp.quality.compiled_project import read_tests
 from mbp.quality.enforcement.datacontract_engine import feed
+from mbp.quality.enforcement.engine_runs import disagreements, failed, text
 from mbp.quality.enforcement.gx_engine import expectation
 from mbp.quality.enforcement.results import RuleResult, complete
-from mbp.quality.enforcement.run import disagreements, failed, text
 
 SERVER = {"type": "duckdb", "database": "x.duckdb"}
 

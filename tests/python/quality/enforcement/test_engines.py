@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from lab.parity import measure, render
 from mbp.cli import main as cli
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.quality.enforcement.engine_runs import disagreements, failed, run
 from mbp.quality.enforcement.results import ENGINES
-from mbp.quality.enforcement.run import disagreements, failed, run
 from mbp.quality.masking import mask
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect

@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from mbp.quality.privacy.policy import Policy, load_policy
+from mbp.quality.privacy.privacy_policy import PrivacyPolicy, load_policy
 
 
 @pytest.fixture(scope="session")
-def policy(project_root: Path) -> Policy:
+def policy(project_root: Path) -> PrivacyPolicy:
     return load_policy(project_root)
 
 

@@ -20,12 +20,12 @@ import pytest
 from pyarrow import feather, orc
 from pyarrow import parquet as pq
 
-from lab.corpora import values as draw
+from lab.corpora import random_values as draw
 from mbp.core.errors import MbpError
-from mbp.quality.privacy import containers, parts
-from mbp.quality.privacy.policy import UNREAD, Policy
-from mbp.quality.privacy.report import scan_paths
+from mbp.quality.privacy import containers, scanned_parts
+from mbp.quality.privacy.privacy_policy import UNREAD, PrivacyPolicy
 from mbp.quality.privacy.scan import scan_bytes, scan_file
+from mbp.quality.privacy.scan_report import scan_paths
 
 Wrap = Callable[[bytes], bytes]
 
@@ -197,7 +197,7 @@ OPENED: dict[str, Wrap] = {
 
 @pytest.mark.parametrize("kind", [*OPENED, "duckdb", "duckdb in zip"])
 def test_what_is_in_a_file_is_found(
-    kind: str, policy: Policy, random: Random, tmp_path: Path
+    kind: str, policy: PrivacyPolicy, random: Random, tmp_path: Path
 ) -> None:
     wraps = {
         **OPENED,
@@ -229,7 +229,7 @@ def test_what_is_in_a_file_is_found(
     ],
 )
 def test_of_a_closed_kind_the_readable_parts_are_read_and_the_rest_is_not_clean(
-    wrap: Wrap, policy: Policy, random: Random
+    wrap: Wrap, policy: PrivacyPolicy, random: Random
 ) -> None:
     email = draw.email(random).encode("ascii", "ignore").decode()
     found = scan_file(wrap(f"contact: {email} ".encode()), "file", policy)
@@ -277,14 +277,14 @@ def noise(size: int) -> bytes:
         (b"Obj\x01" + noise(30), "Avro is not opened"),
     ],
 )
-def test_what_cannot_be_read_says_so(data: bytes, why: str, policy: Policy) -> None:
+def test_what_cannot_be_read_says_so(data: bytes, why: str, policy: PrivacyPolicy) -> None:
     found = [one for one in scan_file(data, "file", policy) if one.kind == UNREAD]
     assert len(found) == 1
     assert why in found[0].what
     assert found[0].masked  # what to do about it
 
 
-def test_a_locked_member_does_not_hide_the_others(policy: Policy, random: Random) -> None:
+def test_a_locked_member_does_not_hide_the_others(policy: PrivacyPolicy, random: Random) -> None:
     cpf = draw.cpf(random)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -297,7 +297,7 @@ def test_a_locked_member_does_not_hide_the_others(policy: Policy, random: Random
 
 
 def test_a_bomb_is_refused_in_bounded_memory(
-    policy: Policy, monkeypatch: pytest.MonkeyPatch
+    policy: PrivacyPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bombs = {
         "gzip": gzip.compress(bytes(5_000_000)),
@@ -310,15 +310,15 @@ def test_a_bomb_is_refused_in_bounded_memory(
         "zip in zip": zipped(zipped(bytes(5_000_000))),
     }
     for kind, data in bombs.items():
-        monkeypatch.setattr(containers, "Budget", lambda: parts.Budget(1_000_000, 50))
+        monkeypatch.setattr(containers, "Budget", lambda: scanned_parts.Budget(1_000_000, 50))
         found = [one for one in scan_file(data, "file", policy) if one.kind == UNREAD]
         assert found, kind
         assert "more than" in found[0].what, kind
 
 
-def test_depth_is_limited(policy: Policy) -> None:
+def test_depth_is_limited(policy: PrivacyPolicy) -> None:
     data = b"text"
-    for level in range(parts.DEEPEST + 1):
+    for level in range(scanned_parts.DEEPEST + 1):
         assert scan_file(data, "file", policy) == [], level
         data = gzip.compress(data, mtime=0)
     (found,) = scan_file(data, "file", policy)
@@ -326,7 +326,7 @@ def test_depth_is_limited(policy: Policy) -> None:
 
 
 def test_the_name_of_a_column_counts_in_every_table(
-    policy: Policy, random: Random, tmp_path: Path
+    policy: PrivacyPolicy, random: Random, tmp_path: Path
 ) -> None:
     """A bare number under `order_id` is an order, and under `cpf` a CPF; a telephone needs its column."""
     cpf, (area, number) = draw.cpf(random), draw.mobile(random)

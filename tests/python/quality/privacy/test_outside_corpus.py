@@ -9,7 +9,7 @@ import phonenumbers
 import pytest
 from validate_docbr import CNPJ, CPF
 
-from lab.corpora.outside import Labelled, documents, lines, people, tokens
+from lab.corpora.outside import Labelled, document_numbers, lines, people, tokens
 
 KINDS = {"cpf", "cnpj", "card", "phone", "email", "ip", "name", "pix_key", "access_token"}
 
@@ -44,16 +44,19 @@ def test_every_kind_is_there_and_half_is_clean(corpus: list[Labelled]) -> None:
 
 def test_numbers_of_documents_have_their_check_digits(rng: random.Random) -> None:
     for _ in range(300):
-        assert CPF().validate(documents.cpf_number(rng))
-        assert CNPJ().validate(documents.cnpj_number(rng))
-        assert CNPJ().validate(documents.cnpj_number(rng, letters=True))
+        assert CPF().validate(document_numbers.cpf_number(rng))
+        assert CNPJ().validate(document_numbers.cnpj_number(rng))
+        assert CNPJ().validate(document_numbers.cnpj_number(rng, letters=True))
 
 
 def test_cards_pass_luhn(rng: random.Random) -> None:
-    numbers = [documents.card_number(rng) for _ in range(300)]
+    numbers = [document_numbers.card_number(rng) for _ in range(300)]
 
-    assert all(documents.luhn_digit(number[:-1]) == number[-1] for number in numbers)
-    assert all(documents.luhn_digit(number[:-1]) == number[-1] for number in documents.TEST_CARDS)
+    assert all(document_numbers.luhn_digit(number[:-1]) == number[-1] for number in numbers)
+    assert all(
+        document_numbers.luhn_digit(number[:-1]) == number[-1]
+        for number in document_numbers.TEST_CARDS
+    )
 
 
 def test_telephones_are_in_a_numbering_plan(rng: random.Random) -> None:
@@ -71,10 +74,10 @@ def test_addresses_are_public(rng: random.Random) -> None:
 
 
 def test_a_payment_code_ends_with_its_checksum(rng: random.Random) -> None:
-    assert documents.checksum("123456789") == "29B1"  # the check value of the algorithm
-    code = documents.payment_code(rng)
+    assert document_numbers.checksum("123456789") == "29B1"  # the check value of the algorithm
+    code = document_numbers.payment_code(rng)
 
-    assert documents.checksum(code[:-4]) == code[-4:]
+    assert document_numbers.checksum(code[:-4]) == code[-4:]
     assert "0014br.gov.bcb.pix0136" in code
 
 

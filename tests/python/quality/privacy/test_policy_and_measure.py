@@ -11,15 +11,15 @@ from random import Random
 
 import pytest
 
-from lab.corpora import measure
-from lab.corpora import values as draw
+from lab.corpora import detector_scores
+from lab.corpora import random_values as draw
 from lab.corpora.corpus import Line, generate, to_json
 from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.errors import MbpError
 from mbp.quality.privacy import scan
 from mbp.quality.privacy.allowed import judge
-from mbp.quality.privacy.policy import KINDS, POLICY, Policy, load_policy
+from mbp.quality.privacy.privacy_policy import KINDS, POLICY, PrivacyPolicy, load_policy
 from mbp.quality.privacy.scan import scan_text
 
 TODAY = date(2026, 11, 25)
@@ -56,12 +56,12 @@ def test_a_wrong_policy_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-def allowing(policy: Policy, **more: object) -> Policy:
+def allowing(policy: PrivacyPolicy, **more: object) -> PrivacyPolicy:
     entry = AllowedException("cpf", "docs/*", "SEC", "made up", TODAY, POLICY, 9, more)
     return dataclasses.replace(policy, exceptions=(entry,))
 
 
-def test_an_exception_is_exact_and_ends(random: Random, policy: Policy) -> None:
+def test_an_exception_is_exact_and_ends(random: Random, policy: PrivacyPolicy) -> None:
     (found,) = scan_text(f"cpf {draw.cpf(random)}", "docs/a.md", policy)
     other = dataclasses.replace(found, line=2, digest="…0000")
     fixed = allowing(policy, count=1, digests=frozenset({found.digest}))
@@ -110,9 +110,9 @@ def test_the_corpus_uses_nothing_of_the_detectors(project_root: Path) -> None:
             assert f"privacy.{other}" not in text
 
 
-def test_every_target_is_reached_on_a_seed_that_nobody_tuned(policy: Policy) -> None:
-    sample = measure.measure("fresh", 90210, generate(90210, 2000), policy)
-    assert measure.Measured([sample], policy).missed == []
+def test_every_target_is_reached_on_a_seed_that_nobody_tuned(policy: PrivacyPolicy) -> None:
+    sample = detector_scores.measure("fresh", 90210, generate(90210, 2000), policy)
+    assert detector_scores.Measured([sample], policy).missed == []
     assert (policy.target.recall_percent, policy.target.precision_percent) == (95, 98)
     for kind in ("cpf", "cnpj", "email"):
         assert sample.scores[kind].recall_percent == 100
@@ -124,7 +124,7 @@ class Labelled:
     labels: frozenset[str]
 
 
-def test_the_outside_corpus_is_judged_by_line(policy: Policy, random: Random) -> None:
+def test_the_outside_corpus_is_judged_by_line(policy: PrivacyPolicy, random: Random) -> None:
     cpf, email = draw.cpf(random), draw.email(random)
     corpus = [
         Labelled(f"cpf {cpf} de {email}", frozenset({"cpf", "email"})),
@@ -132,12 +132,12 @@ def test_the_outside_corpus_is_judged_by_line(policy: Policy, random: Random) ->
         Labelled(f"contact {email}", frozenset()),
         Labelled("order accepted", frozenset()),
     ]
-    sample = measure.measure_lines("x", 1, corpus, policy)
+    sample = detector_scores.measure_lines("x", 1, corpus, policy)
     assert (sample.lines, sample.negatives) == (4, 2)
-    assert sample.scores["cpf"] == measure.Score(2, 1, 0)
-    assert sample.scores["email"] == measure.Score(1, 1, 1)
+    assert sample.scores["cpf"] == detector_scores.KindScore(2, 1, 0)
+    assert sample.scores["email"] == detector_scores.KindScore(1, 1, 1)
     with pytest.raises(MbpError, match="labels a line 'fax'"):
-        measure.measure_lines("x", 1, [Labelled("x", frozenset({"fax"}))], policy)
+        detector_scores.measure_lines("x", 1, [Labelled("x", frozenset({"fax"}))], policy)
 
 
 def test_a_target_missed_on_the_outside_corpus_is_missed(
@@ -146,34 +146,36 @@ def test_a_target_missed_on_the_outside_corpus_is_missed(
     for name in (POLICY, OWNERS):
         (tmp_path / name).parent.mkdir(parents=True)
         shutil.copyfile(project_root / name, tmp_path / name)
-    monkeypatch.setattr(measure, "generate", lambda seed, _: generate(seed, 300))
+    monkeypatch.setattr(detector_scores, "generate", lambda seed, _: generate(seed, 300))
 
     def outside(count: int, seed: int) -> Iterator[Labelled]:
         for line in generate(seed, count // 10):
             labels = frozenset(kind for kind, _, _ in line.labels)
             yield Labelled(line.text, labels or frozenset({"cpf"}))
 
-    monkeypatch.setattr(measure.outside_corpus, "lines", outside)
-    measured = measure.measure_project(tmp_path)
+    monkeypatch.setattr(detector_scores.outside_corpus, "lines", outside)
+    measured = detector_scores.measure_project(tmp_path)
     assert [one.name for one in measured.samples[2:]] == ["outside_tuned", "outside_held_out"]
     assert any(one.startswith("outside_tuned: cpf: recall") for one in measured.missed)
     text = (tmp_path / "target/evidence/privacy_measure.json").read_text(encoding="utf-8")
     assert '"verdict": "fail"' in text
 
 
-def test_what_the_policy_does_not_claim_is_shown_and_not_demanded(policy: Policy) -> None:
-    missed = {kind: measure.Score(10, 1, 9) for kind in KINDS}
-    found = measure.Measured([measure.Sample("x", 1, 10, 0, missed, outside=True)], policy)
+def test_what_the_policy_does_not_claim_is_shown_and_not_demanded(policy: PrivacyPolicy) -> None:
+    missed = {kind: detector_scores.KindScore(10, 1, 9) for kind in KINDS}
+    found = detector_scores.Measured(
+        [detector_scores.MeasuredCorpus("x", 1, 10, 0, missed, outside=True)], policy
+    )
     named = {one.split(": ")[1] for one in found.missed}
     assert policy.not_claimed
     assert named == set(KINDS) - policy.not_claimed.keys()
     assert found.content()["not_claimed"] == policy.not_claimed
-    ours = measure.Measured([measure.Sample("x", 1, 10, 0, missed)], policy)
+    ours = detector_scores.Measured([detector_scores.MeasuredCorpus("x", 1, 10, 0, missed)], policy)
     assert {one.split(": ")[1] for one in ours.missed} == set(KINDS)
 
 
 def test_a_blind_detector_and_a_loud_one_are_seen(
-    policy: Policy, monkeypatch: pytest.MonkeyPatch
+    policy: PrivacyPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = generate(3, 600)
 
@@ -185,13 +187,15 @@ def test_a_blind_detector_and_a_loud_one_are_seen(
 
     for detector, word in ((blind, "recall"), (loud, "precision")):
         monkeypatch.setitem(scan.DETECTORS, "email", detector)
-        missed = measure.Measured([measure.measure("x", 3, corpus, policy)], policy).missed
+        missed = detector_scores.Measured(
+            [detector_scores.measure("x", 3, corpus, policy)], policy
+        ).missed
         assert any(one.startswith(f"x: email: {word}") for one in missed)
 
 
-def test_nothing_labelled_is_nothing_reached(policy: Policy) -> None:
-    sample = measure.measure("empty", 0, [Line("order accepted", ())], policy)
-    assert len(measure.Measured([sample], policy).missed) == 2 * len(KINDS)
+def test_nothing_labelled_is_nothing_reached(policy: PrivacyPolicy) -> None:
+    sample = detector_scores.measure("empty", 0, [Line("order accepted", ())], policy)
+    assert len(detector_scores.Measured([sample], policy).missed) == 2 * len(KINDS)
 
 
 def test_measuring_writes_evidence(
@@ -200,8 +204,8 @@ def test_measuring_writes_evidence(
     for name in (POLICY, OWNERS):
         (tmp_path / name).parent.mkdir(parents=True)
         shutil.copyfile(project_root / name, tmp_path / name)
-    monkeypatch.setattr(measure, "generate", lambda seed, _: generate(seed, 300))
-    measured = measure.measure_project(tmp_path)
+    monkeypatch.setattr(detector_scores, "generate", lambda seed, _: generate(seed, 300))
+    measured = detector_scores.measure_project(tmp_path)
     text = (tmp_path / "target/evidence/privacy_measure.json").read_text(encoding="utf-8")
     assert f'"verdict": "{"fail" if measured.missed else "pass"}"' in text
     assert '"held_out"' in text

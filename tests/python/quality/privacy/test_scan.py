@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from lab.corpora import values as draw
+from lab.corpora import random_values as draw
 from lab.corpora.traps import TRAPS
 from mbp.core.errors import MbpError
 from mbp.quality.privacy import scan
-from mbp.quality.privacy.policy import Policy
+from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import scan_bytes, scan_lines, scan_members, scan_text
 
 
@@ -23,7 +23,7 @@ def shape(cpf: str) -> str:
     return f"{cpf[:3]}.{cpf[3:6]}.{cpf[6:9]}-{cpf[9:]}"
 
 
-def kinds(text: str, policy: Policy, place: str = "text") -> list[str]:
+def kinds(text: str, policy: PrivacyPolicy, place: str = "text") -> list[str]:
     return [one.kind for one in scan_text(text, place, policy)]
 
 
@@ -45,7 +45,7 @@ CPF_LINES = (
 
 
 @pytest.mark.parametrize("line", CPF_LINES)
-def test_a_cpf_is_found(line: str, random: Random, policy: Policy) -> None:
+def test_a_cpf_is_found(line: str, random: Random, policy: PrivacyPolicy) -> None:
     bare = draw.cpf(random)
     assert kinds(line.format(bare=bare, shaped=shape(bare)), policy) == ["cpf"]
 
@@ -64,17 +64,17 @@ NOT_CPF_LINES = (
 
 @pytest.mark.parametrize("line", NOT_CPF_LINES)
 def test_a_number_that_is_called_something_else_is_none(
-    line: str, random: Random, policy: Policy
+    line: str, random: Random, policy: PrivacyPolicy
 ) -> None:
     assert kinds(line.format(bare=draw.cpf(random)), policy, "numbers.csv") == []
 
 
 @pytest.mark.parametrize("digit", range(10))
-def test_equal_digits_are_no_cpf(digit: int, policy: Policy) -> None:
+def test_equal_digits_are_no_cpf(digit: int, policy: PrivacyPolicy) -> None:
     assert kinds(f"cpf {str(digit) * 11} {shape(str(digit) * 11)}", policy) == []
 
 
-def test_every_trap_is_drawn_differently(policy: Policy) -> None:
+def test_every_trap_is_drawn_differently(policy: PrivacyPolicy) -> None:
     """Numbers with right check digits among them; none may be taken for what it is not."""
     told = {
         line
@@ -104,7 +104,7 @@ def test_every_trap_is_drawn_differently(policy: Policy) -> None:
         ("name", "id,titular\n1,{person}"),
     ],
 )
-def test_the_other_kinds(kind: str, line: str, random: Random, policy: Policy) -> None:
+def test_the_other_kinds(kind: str, line: str, random: Random, policy: PrivacyPolicy) -> None:
     values = {
         "email": draw.email(random).lower(),
         "mobile": draw.mobile(random)[1],
@@ -120,7 +120,7 @@ def test_the_other_kinds(kind: str, line: str, random: Random, policy: Policy) -
     assert kinds(line.format(**values), policy, "x.csv") == [kind]
 
 
-def test_place_line_column_and_nothing_of_the_value(random: Random, policy: Policy) -> None:
+def test_place_line_column_and_nothing_of_the_value(random: Random, policy: PrivacyPolicy) -> None:
     cpf, address = draw.cpf(random), "ana.abreu@" + "correio.com.br"
     text = f"one\ntwo é\u200b {shape(cpf)}\n\n{address}"
     first, second = scan_text(text, "log.txt", policy)
@@ -137,7 +137,7 @@ def test_place_line_column_and_nothing_of_the_value(random: Random, policy: Poli
 
 
 def test_a_crash_does_not_show_the_text(
-    random: Random, policy: Policy, monkeypatch: pytest.MonkeyPatch
+    random: Random, policy: PrivacyPolicy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpf = draw.cpf(random)
 
@@ -173,12 +173,12 @@ def zipped(name: str, data: bytes) -> bytes:
         lambda data: data.decode().encode("utf-32"),
     ],
 )
-def test_bytes_of_any_wrapping(wrap: Any, random: Random, policy: Policy) -> None:
+def test_bytes_of_any_wrapping(wrap: Any, random: Random, policy: PrivacyPolicy) -> None:
     data = f"cpf {shape(draw.cpf(random))}\n".encode()
     assert [one.kind for one in scan_bytes(wrap(data), "member", policy)] == ["cpf"]
 
 
-def test_what_cannot_be_unpacked_is_refused(policy: Policy) -> None:
+def test_what_cannot_be_unpacked_is_refused(policy: PrivacyPolicy) -> None:
     with pytest.raises(MbpError, match="was not looked at"):
         scan_bytes(zipped("a", b"text")[:-30], "broken.zip", policy)
     nested = b"text"
@@ -196,12 +196,12 @@ def test_what_cannot_be_unpacked_is_refused(policy: Policy) -> None:
         b"........DUCK",
     ],
 )
-def test_what_hides_its_text_was_not_looked_at(data: bytes, policy: Policy) -> None:
+def test_what_hides_its_text_was_not_looked_at(data: bytes, policy: PrivacyPolicy) -> None:
     with pytest.raises(MbpError, match="was not looked at"):
         scan_bytes(data, "file", policy)
 
 
-def test_nothing_hides_in_the_frame_of_a_zip(random: Random, policy: Policy) -> None:
+def test_nothing_hides_in_the_frame_of_a_zip(random: Random, policy: PrivacyPolicy) -> None:
     email = draw.email(random)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -218,7 +218,9 @@ def test_nothing_hides_in_the_frame_of_a_zip(random: Random, policy: Policy) -> 
     assert scan_bytes(buffer.getvalue(), "in the comment", policy)
 
 
-def test_a_broken_archive_is_refused_and_never_a_crash(random: Random, policy: Policy) -> None:
+def test_a_broken_archive_is_refused_and_never_a_crash(
+    random: Random, policy: PrivacyPolicy
+) -> None:
     buffers = []
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         buffer = io.BytesIO()
@@ -236,7 +238,7 @@ def test_a_broken_archive_is_refused_and_never_a_crash(random: Random, policy: P
     assert refused
 
 
-def test_members_have_names_and_are_there(random: Random, policy: Policy) -> None:
+def test_members_have_names_and_are_there(random: Random, policy: PrivacyPolicy) -> None:
     cpf = draw.cpf(random)
     found = scan_members([(f"cpf_{cpf}.txt", b"nothing"), ("a.json", b"{}")], policy)
     assert [(one.kind, one.place) for one in found] == [("cpf", "name of member 1")]
@@ -244,7 +246,7 @@ def test_members_have_names_and_are_there(random: Random, policy: Policy) -> Non
         scan_members([], policy)
 
 
-def test_values_of_a_column_are_told_by_row(random: Random, policy: Policy) -> None:
+def test_values_of_a_column_are_told_by_row(random: Random, policy: PrivacyPolicy) -> None:
     cpf = draw.cpf(random)
     values = [("…aaaa", "order\naccepted"), ("…bbbb", f"seen {cpf}")]
     (found,) = scan_lines(values, "raw.t.body", "body", policy)

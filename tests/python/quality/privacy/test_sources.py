@@ -10,14 +10,14 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
-from lab.corpora import values as draw
+from lab.corpora import random_values as draw
 from mbp.cli.main import app, register
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.quality.masking import mask
 from mbp.quality.privacy.allowed import judge
-from mbp.quality.privacy.policy import POLICY, Policy, load_policy
-from mbp.quality.privacy.report import today
-from mbp.quality.privacy.sources import Looked, Looker
+from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
+from mbp.quality.privacy.scan_report import today
+from mbp.quality.privacy.scan_sources import Looked, Looker
 from mbp.runs.data import data_state
 from tests.python.operate.hooks.conftest import Site, duckdb_site, site
 
@@ -25,11 +25,11 @@ __all__ = ["duckdb_site", "site"]
 TABLES = ("log_samples", "datasets", "published")
 
 
-def looked(place: Site, policy: Policy) -> dict[str, Looked]:
+def looked(place: Site, policy: PrivacyPolicy) -> dict[str, Looked]:
     return {one.id: one for one in Looker(place.root, place.target, policy).look()}
 
 
-def test_the_project_and_its_sample_are_clean(site: Site, policy: Policy) -> None:
+def test_the_project_and_its_sample_are_clean(site: Site, policy: PrivacyPolicy) -> None:
     looker = Looker(site.root, site.target, policy)
     found = {one.id: one for one in looker.look()}
     assert {name: one.problem for name, one in found.items()} == dict.fromkeys(found)
@@ -45,7 +45,7 @@ def test_the_project_and_its_sample_are_clean(site: Site, policy: Policy) -> Non
 
 
 def test_what_stands_in_tables_is_found_and_not_shown(
-    site: Site, policy: Policy, random: Random
+    site: Site, policy: PrivacyPolicy, random: Random
 ) -> None:
     cpf, person = draw.cpf(random), draw.email(random)
     site.execute(
@@ -75,7 +75,7 @@ def test_what_stands_in_tables_is_found_and_not_shown(
     assert person not in told
 
 
-def test_an_empty_table_is_not_clean(duckdb_site: Site, policy: Policy) -> None:
+def test_an_empty_table_is_not_clean(duckdb_site: Site, policy: PrivacyPolicy) -> None:
     duckdb_site.execute("delete from sample_ops.log_samples", "drop view published.mbp_quotes")
     found = looked(duckdb_site, policy)
     assert "is empty" in str(found["log_samples"].problem)

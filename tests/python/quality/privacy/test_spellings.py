@@ -14,14 +14,14 @@ from urllib.parse import quote
 
 import pytest
 
-from lab.corpora import values as draw
-from mbp.quality.privacy.policy import Policy
+from lab.corpora import random_values as draw
+from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import scan_text
 
 Spell = Callable[[str], str]
 
 
-def kinds(text: str, policy: Policy) -> set[str]:
+def kinds(text: str, policy: PrivacyPolicy) -> set[str]:
     return {one.kind for one in scan_text(text, "x.csv" if "\n" in text else "x", policy)}
 
 
@@ -94,13 +94,15 @@ def number(kind: str, random: Random) -> str:
     ("kind", "spelling"),
     [(kind, one) for kind, spellings in SPELLINGS.items() for one in spellings],
 )
-def test_numbers_in_any_spelling(kind: str, spelling: str, policy: Policy, random: Random) -> None:
+def test_numbers_in_any_spelling(
+    kind: str, spelling: str, policy: PrivacyPolicy, random: Random
+) -> None:
     for _ in range(5):
         text = SPELLINGS[kind][spelling](number(kind, random))
         assert kinds(f"INFO seen {text} here", policy) == {kind}, spelling
 
 
-def test_a_cnpj_with_letters_in_any_spelling(policy: Policy, random: Random) -> None:
+def test_a_cnpj_with_letters_in_any_spelling(policy: PrivacyPolicy, random: Random) -> None:
     for by in ("", ".", " ", "-", "_"):
         value = grouped(2, 3, 3, 4, 2, by=by)(draw.cnpj(random, lettered=True))
         assert kinds(f"cnpj {value}", policy) == {"cnpj"}, by
@@ -118,7 +120,7 @@ PHONES = (
 
 
 @pytest.mark.parametrize("form", PHONES)
-def test_telephones(form: str, policy: Policy, random: Random) -> None:
+def test_telephones(form: str, policy: PrivacyPolicy, random: Random) -> None:
     for _ in range(5):
         area, mobile = draw.mobile(random)
         values = {"a": area, "h": mobile[:-4], "t": mobile[-4:]}
@@ -133,7 +135,7 @@ def test_telephones(form: str, policy: Policy, random: Random) -> None:
         "ip-{dashed}.compute.internal.provedor.net", "{dashed}.dsl.provedor.net.br", "ip={padded}", "login {ip}.",
     ],
 )  # fmt: skip
-def test_addresses_of_hosts(line: str, policy: Policy) -> None:
+def test_addresses_of_hosts(line: str, policy: PrivacyPolicy) -> None:
     octets = [189, 40, 77, 9]
     values = {
         "ip": ".".join(map(str, octets)),
@@ -149,7 +151,7 @@ def test_addresses_of_hosts(line: str, policy: Policy) -> None:
     ["{l} [at] {d}.net", "{l}(at){d}(dot)net", "{l} arroba {d} ponto com ponto br", "{l}[arroba]{d}.com.br",
      "{l} (a) {d}.net"],
 )  # fmt: skip
-def test_mailboxes_that_are_spelled_out(form: str, policy: Policy) -> None:
+def test_mailboxes_that_are_spelled_out(form: str, policy: PrivacyPolicy) -> None:
     assert kinds(form.format(l="ana.abreu", d="provedor"), policy) == {"email"}
 
 
@@ -199,7 +201,7 @@ TWICE = [
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("kind", ["cpf", "cnpj", "card", "email", "access_token"])
-def test_encodings(kind: str, encoding: str, policy: Policy, random: Random) -> None:
+def test_encodings(kind: str, encoding: str, policy: PrivacyPolicy, random: Random) -> None:
     value = {
         "email": lambda: draw.email(random).encode("ascii", "ignore").decode(),
         "access_token": lambda: "ghp" + "_" + draw.letters(random, 36),
@@ -208,13 +210,15 @@ def test_encodings(kind: str, encoding: str, policy: Policy, random: Random) -> 
 
 
 @pytest.mark.parametrize(("outer", "inner"), TWICE)
-def test_encodings_of_encodings(outer: str, inner: str, policy: Policy, random: Random) -> None:
+def test_encodings_of_encodings(
+    outer: str, inner: str, policy: PrivacyPolicy, random: Random
+) -> None:
     cpf = number("cpf", random)
     text = ENCODINGS[outer](ENCODINGS[inner](f"cpf {grouped(3, 3, 3, 2, by='.')(cpf)}"))
     assert kinds(f"payload {text} end", policy) == {"cpf"}
 
 
-def test_mail_and_json_as_their_libraries_write_them(policy: Policy, random: Random) -> None:
+def test_mail_and_json_as_their_libraries_write_them(policy: PrivacyPolicy, random: Random) -> None:
     cpf = grouped(3, 3, 3, 2, by=".")(number("cpf", random))
     mail = quopri.encodestring(f"Olá, seu CPF é{' muito' * 12} {cpf[:5]}".encode()).decode()
     soft = f"{mail}=\n{cpf[5:]} obrigado =C3=A9\n"
@@ -297,12 +301,12 @@ TOKENS: dict[str, Callable[[Random], str]] = {
 
 
 @pytest.mark.parametrize("shape", TOKENS)
-def test_secrets(shape: str, policy: Policy, random: Random) -> None:
+def test_secrets(shape: str, policy: PrivacyPolicy, random: Random) -> None:
     for _ in range(5):
         assert kinds(TOKENS[shape](random), policy) == {"access_token"}
 
 
-def test_a_password_that_a_person_chose(policy: Policy) -> None:
+def test_a_password_that_a_person_chose(policy: PrivacyPolicy) -> None:
     for value in ("Verao" + "2026!", "hunter" + "2x9Q", "S3nha" + "forte", "correct" + "Horse9"):
         assert kinds(f"senha={value}", policy) == {"access_token"}, value
 
@@ -342,7 +346,7 @@ CLEAN: tuple[Callable[[Random], str], ...] = (
 
 
 @pytest.mark.parametrize("number_of_line", range(len(CLEAN)))
-def test_what_only_looks_like_it(number_of_line: int, policy: Policy) -> None:
+def test_what_only_looks_like_it(number_of_line: int, policy: PrivacyPolicy) -> None:
     wrong = [
         line
         for seed in range(60)
@@ -375,7 +379,7 @@ def test_what_only_looks_like_it(number_of_line: int, policy: Policy) -> None:
     ],
 )  # fmt: skip
 def test_time_grows_with_the_text_and_not_with_its_square(
-    line: Callable[[int], str], policy: Policy
+    line: Callable[[int], str], policy: PrivacyPolicy
 ) -> None:
     def seconds(size: int) -> float:
         start = time.process_time()

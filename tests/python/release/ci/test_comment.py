@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
-from lab.corpora.values import cpf
+from lab.corpora.random_values import cpf
 from mbp.cli import main as cli
 from mbp.release.ci.comment import LARGEST_BYTES, MARKER, Comment, as_json, read_comment, render
 from mbp.release.ci.steps import STEPS

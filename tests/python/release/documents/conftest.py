@@ -12,9 +12,9 @@ import pytest
 
 from mbp.core.reporting import Finding
 from mbp.release.documents import DocumentReport
-from mbp.release.documents.reading import Document, read_document
-from mbp.release.documents.run import judge, read_documents
-from mbp.release.documents.world import World
+from mbp.release.documents.document_checks import judge, read_documents
+from mbp.release.documents.markdown_body import Document, read_document
+from mbp.release.documents.named_things import NamedThings
 
 TODAY = date(2026, 11, 25)
 PARTS = ("contracts", "docs", "lab", "macros", "models", "scripts", "src", "tests")
@@ -38,9 +38,9 @@ def copied_project(project_root: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
-def world(copied_project: Path) -> World:
+def world(copied_project: Path) -> NamedThings:
     """What the copied project has, read once."""
-    return World(copied_project)
+    return NamedThings(copied_project)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def documents(copied_project: Path) -> list[Document]:
 
 @pytest.fixture
 def report(
-    copied_project: Path, documents: list[Document], world: World
+    copied_project: Path, documents: list[Document], world: NamedThings
 ) -> Callable[[], DocumentReport]:
     """Judges the documents as they are now, held against the project as it was."""
 
@@ -81,7 +81,7 @@ def report(
 
 
 @pytest.fixture(scope="session")
-def known(documents: list[Document], world: World) -> frozenset[Finding]:
+def known(documents: list[Document], world: NamedThings) -> frozenset[Finding]:
     """What is wrong with the copy before anything is spoiled; its own test is of the project."""
     return frozenset(judge(documents, world, TODAY).findings)
 

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.release.documents import DocumentReport, check_documents
-from mbp.release.documents.codes import RULES
-from mbp.release.documents.reading import Document
-from mbp.release.documents.run import judge
-from mbp.release.documents.world import World
+from mbp.release.documents.document_checks import judge
+from mbp.release.documents.document_codes import RULES
+from mbp.release.documents.markdown_body import Document
+from mbp.release.documents.named_things import NamedThings
 from mbp.runs import envelope
 from tests.python.release.documents.conftest import TODAY, Found, Spoil
 
@@ -213,7 +213,7 @@ def test_the_documents_of_the_project_are_whole(project_root: Path) -> None:
 
 
 def test_a_review_is_due_on_its_last_day_and_late_on_the_next(
-    documents: list[Document], world: World
+    documents: list[Document], world: NamedThings
 ) -> None:
     last = date(2026, 11, 25) + timedelta(days=world.policy.review_within_days)
     codes = [
@@ -243,7 +243,7 @@ def test_a_decision_that_is_superseded_by_both_words_is_whole(spoil: Spoil, foun
 
 @pytest.mark.parametrize("kind", ["adr", "runbook", "plan"])
 def test_a_kind_without_documents_is_a_finding(
-    documents: list[Document], world: World, kind: str
+    documents: list[Document], world: NamedThings, kind: str
 ) -> None:
     others = [one for one in documents if one.kind != kind]
     report = judge(others, world, TODAY)
@@ -252,7 +252,7 @@ def test_a_kind_without_documents_is_a_finding(
 
 
 def test_a_runbook_that_is_gone_is_told_by_its_hook_and_its_alarms(
-    documents: list[Document], world: World
+    documents: list[Document], world: NamedThings
 ) -> None:
     others = [one for one in documents if one.path != RUNBOOK]
     told = [one for one in judge(others, world, TODAY).findings if one.code == "DOC-013"]
@@ -262,7 +262,7 @@ def test_a_runbook_that_is_gone_is_told_by_its_hook_and_its_alarms(
     }
 
 
-def test_nothing_to_check_is_no_pass(tmp_path: Path, world: World) -> None:
+def test_nothing_to_check_is_no_pass(tmp_path: Path, world: NamedThings) -> None:
     with pytest.raises(MbpError, match="nothing to check"):
         check_documents(tmp_path)
     assert not judge([], world, TODAY).passed

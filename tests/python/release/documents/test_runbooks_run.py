@@ -13,8 +13,8 @@ from mbp.cli.main import app, register
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.core.paths import project_root as find_project_root
 from mbp.release.documents.command_lines import Call, calls
-from mbp.release.documents.reading import Block
-from mbp.release.documents.run import read_documents
+from mbp.release.documents.document_checks import read_documents
+from mbp.release.documents.markdown_body import CodeBlock
 from mbp.runs.dbt_process import environment
 from tests.python.built import Built
 
@@ -34,7 +34,7 @@ LOOKING: dict[tuple[str, ...], tuple[int, str]] = {
 CAP_SECONDS = 30
 
 
-def blocks(language: str) -> Iterator[tuple[str, Block]]:
+def blocks(language: str) -> Iterator[tuple[str, CodeBlock]]:
     for document in read_documents(find_project_root(Path(__file__).parent)):
         for block in document.body.blocks:
             if block.language == language:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.release.evidence.build import Pack
+from mbp.release.evidence.pack_build import Pack
 from tests.python.release.evidence.packs import Release, make_release
 
 

@@ -16,9 +16,9 @@ from mbp.core.canonical_json import digest
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence import archive
 from mbp.release.evidence.archive import read_front
-from mbp.release.evidence.build import Pack, seal
-from mbp.release.evidence.manifest import BLOCKS, NAME, STATEMENT, blocks, describe
-from mbp.release.gate.report import CheckResult, GateReport
+from mbp.release.evidence.pack_build import Pack, seal
+from mbp.release.evidence.pack_manifest import BLOCKS, NAME, STATEMENT, blocks, describe
+from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.signoffs import FOLDER, sign_off
 from mbp.release.signing import canonical
 from mbp.release.signing.statements import write_statement

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mbp.contracts.registry.documents import git as ask
+from mbp.contracts.registry.odcs_documents import git as ask
 from mbp.core.errors import MbpError
 from mbp.release.evidence.anchor import anchor
 from mbp.release.evidence.container import of_member
-from mbp.release.evidence.verify import Verification
+from mbp.release.evidence.verify_pack import Verification
 from tests.python.release.evidence.test_envelope import git
 
 ROOT = "ab" * 32

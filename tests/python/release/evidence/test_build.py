@@ -19,12 +19,12 @@ import pytest
 
 from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.errors import MbpError
-from mbp.release.evidence import build
-from mbp.release.evidence.build import Pack, seal, settled
-from mbp.release.evidence.groups import FILE, load_groups
+from mbp.release.evidence import pack_build
 from mbp.release.evidence.makers import MAKERS, as_json
-from mbp.release.evidence.manifest import NAME, STATEMENT
-from mbp.release.evidence.verify import verify
+from mbp.release.evidence.pack_build import Pack, seal, settled
+from mbp.release.evidence.pack_groups import FILE, load_groups
+from mbp.release.evidence.pack_manifest import NAME, STATEMENT
+from mbp.release.evidence.verify_pack import verify
 from mbp.runs import envelope
 from tests.python.release.evidence.packs import NOW, Release, group, measured, members_of
 from tests.python.release.evidence.test_envelope import git
@@ -39,7 +39,7 @@ def test_the_same_members_give_the_same_bytes(go: Release) -> None:
 
 PROGRAM = """
 import pickle, sys, time
-from mbp.release.evidence.build import seal
+from mbp.release.evidence.pack_build import seal
 time.tzset()
 report, members, groups = pickle.load(sys.stdin.buffer)
 sys.stdout.buffer.write(seal(report, members, groups, None).content)
@@ -172,8 +172,8 @@ def test_what_was_measured_since_is_a_decision_of_its_own(repository: Path, go: 
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose table of groups is short, and whose warehouse is not asked."""
     monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
-    monkeypatch.setattr(build, "MAKERS", {})
-    monkeypatch.setattr(build, "connect", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(pack_build, "MAKERS", {})
+    monkeypatch.setattr(pack_build, "connect", lambda *_, **__: nullcontext())
     for name in (
         "docs/a.md",
         "docs/b.md",
@@ -198,7 +198,7 @@ def test_a_member_belongs_to_the_first_group_that_names_it(project: Path, go: Re
     more = "  - {id: docs, what: x, files: [docs/*.md]}\n"
     more += "  - {id: none, what: x, files: [docs/*.txt], may_be_empty: There need be none.}\n"
     (project / FILE).write_text(TABLE + more)
-    members, groups = build.collect(project, go.report, "")
+    members, groups = pack_build.collect(project, go.report, "")
     assert set(members) == {"docs/a.md", "docs/b.md", "target/evidence/x.json"}
     assert groups["docs"]["members"] == ["docs/b.md"]
     assert groups["none"] == {"what": "x", "members": [], "empty_because": "There need be none."}
@@ -214,7 +214,7 @@ def test_an_entry_that_gives_nothing_is_an_error(
         beside = ""
     (project / FILE).write_text(f"{TABLE}  - {{id: more, what: Something, {place}{beside}}}\n")
     with pytest.raises(MbpError, match="gives nothing: Something would be missing") as error:
-        build.collect(project, go.report, "")
+        pack_build.collect(project, go.report, "")
     assert (error.value.path, error.value.line) == (FILE, 5)
 
 
@@ -231,9 +231,9 @@ PERSONAL = {
 def test_personal_data_and_secrets_are_refused_by_name(
     name: str, go: Release, project_root: Path
 ) -> None:
-    build.screen(project_root, go.members)
-    with pytest.raises(build.RefusedError) as error:
-        build.screen(project_root, {**go.members, name: PERSONAL[name].encode()})
+    pack_build.screen(project_root, go.members)
+    with pytest.raises(pack_build.RefusedPackError) as error:
+        pack_build.screen(project_root, {**go.members, name: PERSONAL[name].encode()})
     told = [str(one) for one in error.value.findings]
     assert any(one.startswith(name) for one in told)
     assert not any(value in one for one in told for value in ("529.982", "ana.souza", "b3Blbn"))

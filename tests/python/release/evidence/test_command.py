@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.quality.privacy.scan import Finding
-from mbp.release.evidence.build import Pack, RefusedError
+from mbp.release.evidence.pack_build import Pack, RefusedPackError
 from tests.python.release.evidence.packs import Release, allowed, flipped, start_of
 
 register()
@@ -56,7 +56,7 @@ def test_an_unsigned_pack_needs_a_word(go: Release, tmp_path: Path) -> None:
 def test_build_writes_the_pack_and_says_the_verdict(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mbp.release.evidence.build.build", lambda *_: pack)
+    monkeypatch.setattr("mbp.release.evidence.pack_build.build", lambda *_: pack)
     done = run("build", "--output", tmp_path / "made.zip")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines() == ["M2: go", f"root {pack.root}"]
@@ -64,7 +64,7 @@ def test_build_writes_the_pack_and_says_the_verdict(
 
 
 def refused(*_: object) -> Pack:
-    raise RefusedError([Finding("cpf", "CPF", "docs/x.md", 3, 5, "***.***.***-**", "ab12")])
+    raise RefusedPackError([Finding("cpf", "CPF", "docs/x.md", 3, 5, "***.***.***-**", "ab12")])
 
 
 def broken(*_: object) -> Pack:
@@ -74,10 +74,10 @@ def broken(*_: object) -> Pack:
 def test_what_is_refused_is_told_and_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mbp.release.evidence.build.build", refused)
+    monkeypatch.setattr("mbp.release.evidence.pack_build.build", refused)
     done = run("build", "--output", tmp_path / "made.zip")
     assert done.exit_code == 1
     assert done.stdout.startswith("docs/x.md:3:5: cpf")
-    monkeypatch.setattr("mbp.release.evidence.build.build", broken)
+    monkeypatch.setattr("mbp.release.evidence.pack_build.build", broken)
     assert isinstance(run("build", "--output", tmp_path / "made.zip").exception, MbpError)
     assert list(tmp_path.iterdir()) == []

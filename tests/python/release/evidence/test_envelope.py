@@ -14,7 +14,7 @@ from mbp.core.errors import MbpError
 from mbp.runs import envelope
 from mbp.runs.data import data_state
 from mbp.runs.dbt_process import environment
-from mbp.runs.source import source_of
+from mbp.runs.working_copy import source_of
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied

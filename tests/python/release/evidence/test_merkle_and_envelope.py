@@ -9,8 +9,8 @@ import json
 import pytest
 
 from mbp.release.evidence import dsse, merkle
-from mbp.release.evidence.build import Pack
-from mbp.release.evidence.manifest import NAME, STATEMENT
+from mbp.release.evidence.pack_build import Pack
+from mbp.release.evidence.pack_manifest import NAME, STATEMENT
 from tests.python.release.evidence.packs import COMMIT, Release, members_of
 
 # The inputs and roots that implementations of RFC 6962 (certificate transparency) are tested with.

@@ -16,22 +16,22 @@ from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.gates import Gate, load_gate
 from mbp.contracts.hook_policy import load_hooks
-from mbp.operate.hooks.collect import collect
+from mbp.operate.hooks.kpi_collect import collect
 from mbp.operate.hooks.watch import watch_once
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import last_dbt_run, record
+from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.context import Context
-from mbp.release.gate.report import CheckResult, GateReport
-from mbp.release.gate.rules import RULES
-from mbp.release.gate.run import judge, run_gate
+from mbp.release.gate.gate_report import CheckResult, GateReport
+from mbp.release.gate.gate_run import judge, run_gate
 from mbp.release.gate.signoffs import sign_off
 from mbp.runs import envelope
-from mbp.runs.control import warehouse_id
 from mbp.runs.data import data_state
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.runs.derive_runs import PROOF_GAPS
 from mbp.runs.exercise_report import content as exercises_content
 from mbp.runs.preflight import install_packages
+from mbp.runs.run_control import warehouse_id
 from mbp.warehouse import connect
 from tests.python.built import Built
 from tests.python.measured import BILL, BILL_PATH, passed

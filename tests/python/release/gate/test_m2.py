@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mbp.ingest.initialise import initialise
-from mbp.release.gate.report import GO, NO_GO
+from mbp.release.gate.gate_report import GO, NO_GO
 from mbp.runs.derive import derive
 from mbp.warehouse import connect
 from tests.python.measured import log_source, passed

@@ -12,12 +12,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
-from mbp.contracts.registry.run import check_all
+from mbp.contracts.registry.registry_check import check_all
 from mbp.core.errors import MbpError
-from mbp.operate.hooks.collect import schema_drift
+from mbp.operate.hooks.kpi_collect import schema_drift
 from mbp.release.gate.context import Context
-from mbp.release.gate.run import judge
-from mbp.release.waivers.rules import waived_rules
+from mbp.release.gate.gate_run import judge
+from mbp.release.waivers.waiver_rules import waived_rules
 from tests.python.measured import passed
 from tests.python.release.gate.conftest import Release
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mbp.contracts.gates import SIGN_OFF_AREA
-from mbp.release.gate.report import CheckResult, GateReport
-from mbp.release.report import facts as made
+from mbp.release.gate.gate_report import CheckResult, GateReport
+from mbp.release.report import report_facts as made
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from mbp.release.report.page import page
+from mbp.release.report.report_page import page
 from tests.python.release.report.conftest import Open, Opened
 from tests.python.release.report.sample import everywhere, facts
 

@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
-from mbp.operate.hooks.measurements import Measurement
-from mbp.release.gate.report import GateReport
-from mbp.release.report.collect import facts
-from mbp.release.report.facts import Absence, Facts
-from mbp.release.report.page import page
+from mbp.operate.hooks.measurements import KpiWindow
+from mbp.release.gate.gate_report import GateReport
+from mbp.release.report.report_collect import facts
+from mbp.release.report.report_facts import Absence, Facts
+from mbp.release.report.report_page import page
 from mbp.release.report.trends import drawn
 from mbp.runs import envelope
 from mbp.runs.dbt_process import environment
@@ -124,7 +124,7 @@ def test_exercises_that_never_ran_are_listed(project_root: Path, nothing: Path) 
 def test_no_miss_is_smoothed_away(project_root: Path) -> None:
     kpi = load_hooks(project_root).sheet.kpis["dec_p95"]
     windows = [
-        Measurement(
+        KpiWindow(
             kpi.id,
             "all",
             NOW,

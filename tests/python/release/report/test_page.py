@@ -11,10 +11,10 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting.chart import Point, line_chart
-from mbp.release.gate.report import GateReport
-from mbp.release.report import page as rendering
-from mbp.release.report.facts import Absence, Facts
-from mbp.release.report.page import marked, page
+from mbp.release.gate.gate_report import GateReport
+from mbp.release.report import report_page as rendering
+from mbp.release.report.report_facts import Absence, Facts
+from mbp.release.report.report_page import marked, page
 from mbp.release.report.sections import sections
 from tests.python.release.report.sample import NOW, check, everywhere, facts, gate, measured
 

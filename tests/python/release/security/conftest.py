@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.yaml_io import load, plain
-from mbp.release.security.policy import POLICY, SecurityPolicy, load_security
+from mbp.release.security.security_policy import POLICY, SecurityPolicy, load_security
 
 HASH = "a" * 64
 

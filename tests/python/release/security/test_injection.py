@@ -293,7 +293,7 @@ def test_a_singular_test_stays_in_its_folder(contracts: Path) -> None:
     ],
 )
 def test_a_compiled_test_only_reads(config: dict[str, str], sql: str) -> None:
-    from mbp.quality.compiled import _read_test
+    from mbp.quality.compiled_project import _read_test
 
     node = {"unique_id": "test.p.x", "name": "x", "config": config, "compiled_code": sql}
     with pytest.raises(MbpError, match="refused as SQL"):
@@ -402,13 +402,13 @@ def _out_of_registry(root: Path) -> None:
 
 
 def _option_for_git(root: Path) -> None:
-    from mbp.contracts.registry.documents import at_ref
+    from mbp.contracts.registry.odcs_documents import at_ref
 
     at_ref(root, "--output=/tmp/x")
 
 
 def _option_for_verify(root: Path) -> None:
-    from mbp.contracts.registry.verify import verify_registry
+    from mbp.contracts.registry.verify_registry import verify_registry
 
     verify_registry(root, "--output=/tmp/x")
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from mbp.ingest.cdc.source import TABLES, setup_sql
+from mbp.ingest.cdc.market_source import TABLES, setup_sql
 from mbp.ingest.initialise import statements
 from mbp.release.security.grants import read_grants
 from mbp.release.security.least_privilege import compare
 from mbp.release.security.live import _asking, least_privilege
-from mbp.release.security.policy import SecurityPolicy, load_security
+from mbp.release.security.security_policy import SecurityPolicy, load_security
 from mbp.warehouse.server import PostgresServer
 
 pytestmark = pytest.mark.postgres
@@ -181,7 +181,7 @@ def test_a_policy_of_columns_gives_no_whole_relation(live: Live) -> None:
     """How a masked dataset is stated: the reader gets some columns of the table, and no more."""
     from dataclasses import replace
 
-    from mbp.release.security.policy import Grant
+    from mbp.release.security.security_policy import Grant
 
     reader = live.policy.warehouse["mbp_reader"]
     some = Grant(

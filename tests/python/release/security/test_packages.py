@@ -159,7 +159,7 @@ def test_an_unknown_licence_is_a_finding_until_somebody_read_it(project: Project
 
 
 def test_the_licences_of_the_repository_are_allowed(project_root: Path) -> None:
-    from mbp.release.security.policy import load_security
+    from mbp.release.security.security_policy import load_security
 
     pinned = read_lock(project_root, "requirements.lock")
     result = licences(load_security(project_root), pinned, installed())

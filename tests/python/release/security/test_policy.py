@@ -12,7 +12,7 @@ from mbp.core.errors import MbpError
 from mbp.ingest.initialise import BUILT_SCHEMAS, LOADER, RAW_SCHEMAS, READER, TRANSFORMER
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES
 from mbp.release.security.lock import read_lock
-from mbp.release.security.policy import POLICY, load_security
+from mbp.release.security.security_policy import POLICY, load_security
 from tests.python.release.security.conftest import Project, exception
 
 

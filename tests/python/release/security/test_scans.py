@@ -10,7 +10,7 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.release.security.sast import read_report, sast
-from mbp.release.security.secrets import secrets
+from mbp.release.security.tracked_secrets import secrets
 from tests.python.release.security.conftest import Project, exception
 
 # Put together, so that this file holds none.

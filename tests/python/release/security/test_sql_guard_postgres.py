@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
+from mbp.warehouse.called_functions import demand_query_on, demand_read_only
 from mbp.warehouse.server import PostgresServer
-from mbp.warehouse.sql_guard import demand_query_on, demand_read_only
 from tests.python.built import Built
 
 # Every function leaves a row in `effects`: so it is seen that a statement really calls it.
@@ -175,7 +175,7 @@ def test_what_a_query_calls_without_showing_it_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Without the guard that reads the text, which refuses some of them too.
-    monkeypatch.setattr("mbp.warehouse.sql_guard.demand_query", lambda *_, **__: None)
+    monkeypatch.setattr("mbp.warehouse.called_functions.demand_query", lambda *_, **__: None)
     before = effects(session)
     with pytest.raises(MbpError, match=r"refused as SQL: the (function|operator)"):
         demand_read_only(session, HIDDEN[name])
@@ -194,7 +194,7 @@ def test_functions_of_postgresql_with_effects_are_refused_by_the_catalog_too(
     session: Any, monkeypatch: pytest.MonkeyPatch, sql: str
 ) -> None:
     # Without the guard that reads names: the catalog must refuse by itself.
-    monkeypatch.setattr("mbp.warehouse.sql_guard.demand_query", lambda *_, **__: None)
+    monkeypatch.setattr("mbp.warehouse.called_functions.demand_query", lambda *_, **__: None)
     with pytest.raises(MbpError, match="refused as SQL: the function"):
         demand_read_only(session, sql)
 
@@ -249,6 +249,6 @@ def test_it_is_not_checked_inside_of_a_transaction(session: Any) -> None:
 def test_unknown_words_and_other_machines_are_refused(
     session: Any, monkeypatch: pytest.MonkeyPatch, sql: str, reason: str
 ) -> None:
-    monkeypatch.setattr("mbp.warehouse.sql_guard.demand_query", lambda *_, **__: None)
+    monkeypatch.setattr("mbp.warehouse.called_functions.demand_query", lambda *_, **__: None)
     with pytest.raises(MbpError, match=f"refused as SQL: {reason}"):
         demand_read_only(session, sql)

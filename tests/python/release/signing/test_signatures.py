@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.release.signing import AllowedSigners, SignatureRefused, Verified, sign, verify
+from mbp.release.signing import AllowedSigners, SignatureRefused, Verified, sign, verify_signature
 from tests.python.signing_keys import ALWAYS, Keys
 
 CONTENT = b'{"what":"agreed"}'
@@ -36,7 +36,7 @@ def test_a_key_of_each_kind_signs_and_is_verified(keys: Keys, tmp_path: Path, ki
     allowed = signers(tmp_path, keys.line(kind, "SRE,Eng", kind=kind))
     signature = sign(CONTENT, keys.private(kind, kind))
     for role in ("SRE", "Eng"):
-        found = verify(CONTENT, signature, role, allowed, NOW, NOW)
+        found = verify_signature(CONTENT, signature, role, allowed, NOW, NOW)
         assert found == Verified(allowed.signers[0].fingerprint, role)
     told = subprocess.run(
         ["ssh-keygen", "-l", "-f", keys.private(kind, kind)],
@@ -67,7 +67,7 @@ def test_each_refusal_has_its_reason(
 ) -> None:
     allowed = signers(tmp_path, keys.line("sre", "SRE", valid))
     signature = sign(CONTENT, keys.private("sre"))
-    found, reason = refusal(lambda: verify(content, signature, role, allowed, NOW, NOW))
+    found, reason = refusal(lambda: verify_signature(content, signature, role, allowed, NOW, NOW))
     assert found == code
     assert word in reason
 
@@ -75,8 +75,13 @@ def test_each_refusal_has_its_reason(
 def test_a_key_that_is_not_there_is_unknown(keys: Keys, tmp_path: Path) -> None:
     signature = sign(CONTENT, keys.private("nobody"))
     allowed = signers(tmp_path, keys.line("sre", "SRE"))
-    assert refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW))[0] == "unknown_key"
-    code, reason = refusal(lambda: verify(CONTENT, signature, "SRE", signers(tmp_path), NOW))
+    assert (
+        refusal(lambda: verify_signature(CONTENT, signature, "SRE", allowed, NOW))[0]
+        == "unknown_key"
+    )
+    code, reason = refusal(
+        lambda: verify_signature(CONTENT, signature, "SRE", signers(tmp_path), NOW)
+    )
     assert code == "unknown_key"
     assert "no key is there yet" in reason
 
@@ -85,9 +90,9 @@ def test_a_key_that_ended_proves_nothing_of_the_past(keys: Keys, tmp_path: Path)
     """The instant of signing is the signer's own word: an ended key could name any."""
     allowed = signers(tmp_path, keys.line("sre", "SRE", ("20260101Z", "202611251300Z")))
     signature = sign(CONTENT, keys.private("sre"))
-    assert verify(CONTENT, signature, "SRE", allowed, NOW, NOW)
+    assert verify_signature(CONTENT, signature, "SRE", allowed, NOW, NOW)
     later = NOW.replace(hour=14)
-    code, reason = refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW, later))
+    code, reason = refusal(lambda: verify_signature(CONTENT, signature, "SRE", allowed, NOW, later))
     assert code == "key_ended"
     assert "2026-11-25T13:00" in reason
 
@@ -101,12 +106,15 @@ def test_a_revoked_key_is_refused(keys: Keys, tmp_path: Path) -> None:
     )
     allowed = signers(tmp_path, *lines)
     signature = sign(CONTENT, keys.private("sre"))
-    assert refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW))[0] == "revoked_key"
-    assert verify(CONTENT, sign(CONTENT, keys.private("po")), "PO", allowed, NOW)
+    assert (
+        refusal(lambda: verify_signature(CONTENT, signature, "SRE", allowed, NOW))[0]
+        == "revoked_key"
+    )
+    assert verify_signature(CONTENT, sign(CONTENT, keys.private("po")), "PO", allowed, NOW)
     revoked.write_text("no list of OpenSSH\n")
     allowed = signers(tmp_path, *lines)
     with pytest.raises(MbpError, match="no revocation list"):
-        verify(CONTENT, signature, "SRE", allowed, NOW)
+        verify_signature(CONTENT, signature, "SRE", allowed, NOW)
 
 
 def test_a_signature_for_another_purpose_is_refused(keys: Keys, tmp_path: Path) -> None:
@@ -119,7 +127,7 @@ def test_a_signature_for_another_purpose_is_refused(keys: Keys, tmp_path: Path) 
     )
     signature = (tmp_path / "content.sig").read_text()
     allowed = signers(tmp_path, keys.line("sre", "SRE"))
-    code, reason = refusal(lambda: verify(CONTENT, signature, "SRE", allowed, NOW))
+    code, reason = refusal(lambda: verify_signature(CONTENT, signature, "SRE", allowed, NOW))
     assert code == "wrong_namespace"
     assert "'git'" in reason
 
@@ -141,7 +149,9 @@ SPOILED: dict[str, Callable[[str], str]] = {
 def test_what_is_no_signature_is_malformed(keys: Keys, tmp_path: Path, name: str) -> None:
     allowed = signers(tmp_path, keys.line("sre", "SRE"))
     spoiled = SPOILED[name](sign(CONTENT, keys.private("sre")))
-    assert refusal(lambda: verify(CONTENT, spoiled, "SRE", allowed, NOW))[0] == "malformed"
+    assert (
+        refusal(lambda: verify_signature(CONTENT, spoiled, "SRE", allowed, NOW))[0] == "malformed"
+    )
 
 
 def test_no_byte_of_a_signature_may_change(keys: Keys, tmp_path: Path) -> None:
@@ -150,7 +160,7 @@ def test_no_byte_of_a_signature_may_change(keys: Keys, tmp_path: Path) -> None:
     for place in range(0, len(signature), 3):
         changed = bytearray(signature)
         changed[place] ^= 1
-        refusal(lambda text=changed.decode(): verify(CONTENT, text, "SRE", allowed, NOW))
+        refusal(lambda text=changed.decode(): verify_signature(CONTENT, text, "SRE", allowed, NOW))
 
 
 def test_without_ssh_keygen_nothing_is_called_unsigned(
@@ -163,7 +173,7 @@ def test_without_ssh_keygen_nothing_is_called_unsigned(
     with pytest.raises(MbpError, match="nothing can be signed or verified"):
         sign(CONTENT, key)
     with pytest.raises(MbpError, match="openssh-client"):
-        verify(CONTENT, signature, "SRE", allowed, NOW)
+        verify_signature(CONTENT, signature, "SRE", allowed, NOW)
 
 
 def test_a_key_with_a_passphrase_is_refused_at_once(
@@ -202,4 +212,6 @@ def test_an_agent_signs_for_a_public_key(
             signature = sign(CONTENT, public)
         finally:
             agent.terminate()
-    assert verify(CONTENT, signature, "SRE", signers(tmp_path, keys.line("sre", "SRE")), NOW)
+    assert verify_signature(
+        CONTENT, signature, "SRE", signers(tmp_path, keys.line("sre", "SRE")), NOW
+    )

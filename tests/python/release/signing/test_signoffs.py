@@ -115,9 +115,9 @@ def test_the_command_shows_what_it_signs(
         def document(self) -> dict[str, Any]:
             return shown
 
-    gate: Any = ModuleType("mbp.release.gate.run")
+    gate: Any = ModuleType("mbp.release.gate.gate_run")
     gate.run_gate = lambda *_: Report()
-    monkeypatch.setitem(sys.modules, "mbp.release.gate.run", gate)
+    monkeypatch.setitem(sys.modules, "mbp.release.gate.gate_run", gate)
     monkeypatch.setenv("MBP_PROJECT_DIR", str(root))
     cli.register()
 

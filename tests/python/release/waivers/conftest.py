@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 from mbp.contracts.waiver import APPROVERS, Waiver, read_waiver
 from mbp.release.signing.statements import write_statement
-from mbp.release.waivers.known import Known
-from mbp.release.waivers.write import sign_waiver
+from mbp.release.waivers.known import Waivable
+from mbp.release.waivers.write_waiver import sign_waiver
 from mbp.runs import envelope
 from tests.python.signing_keys import Keys, demand_openssh
 
@@ -43,9 +43,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture(scope="session")
-def known(project_root: Path) -> Known:
+def known(project_root: Path) -> Waivable:
     """What waivers may name, read once: no test changes the rules or the exercises."""
-    return Known(project_root)
+    return Waivable(project_root)
 
 
 class Project:
@@ -125,7 +125,7 @@ def project(
     project_root: Path,
     tmp_path: Path,
     keys: Keys,
-    known: Known,
+    known: Waivable,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Project:
     root = tmp_path / "project"
@@ -142,7 +142,7 @@ def project(
     monkeypatch.setenv("MBP_PROJECT_DIR", str(root))
     monkeypatch.delenv("DBT_TARGET_PATH", raising=False)
     for name in ("rules", "owners", "exercises"):
-        monkeypatch.setattr(Known, name, getattr(known, name))
+        monkeypatch.setattr(Waivable, name, getattr(known, name))
     made = Project(root, keys)
     made.rehearse()
     return made

@@ -14,7 +14,7 @@ from mbp.core.errors import MbpError
 from mbp.release.signing import AllowedSigners
 from mbp.release.signing.statements import Signed, read_statements
 from mbp.release.waivers import RULES, Waivers, valid_waivers
-from mbp.release.waivers.known import Known
+from mbp.release.waivers.known import Waivable
 from waivers.conftest import CHECKS, EXERCISE, NOW, RULE, Project
 
 
@@ -187,7 +187,7 @@ def test_strays_and_other_names_are_told(project: Project) -> None:
 
 
 def test_the_gate_says_what_may_be_waived(project_root: Path) -> None:
-    checks = Known(project_root).checks
+    checks = Waivable(project_root).checks
     assert True in checks.values()
     for name in ("critical_watcher_red", "personal_data_in_logs", "waivers_valid"):
         assert checks[name] is False, name

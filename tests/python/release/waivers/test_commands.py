@@ -12,15 +12,15 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from mbp.cli import main as cli
-from mbp.contracts.registry.check import Checked
-from mbp.contracts.registry.run import check_all, forbidden
-from mbp.contracts.registry.view import markdown, suite
+from mbp.contracts.registry.registry_check import check_all, forbidden
+from mbp.contracts.registry.registry_view import markdown, suite
+from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.waiver import APPROVERS, WAIVER_DAYS
 from mbp.core.errors import MbpError
 from mbp.core.reporting import FORMATS, written
 from mbp.release.waivers import valid_waivers
 from mbp.release.waivers.changes import check_waived
-from mbp.release.waivers.write import new_waiver
+from mbp.release.waivers.write_waiver import new_waiver
 from waivers.conftest import EXERCISE, NOW, RULE, Project
 
 GOOD = {

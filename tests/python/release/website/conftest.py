@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.release.website.write import write_site
+from mbp.release.website.write_site import write_site
 from mbp.runs.dbt_process import demand, environment, run_dbt
 
 

@@ -18,7 +18,7 @@ from mbp.release.website import roles as role_file
 from mbp.release.website.diagram import diagram, relationships
 from mbp.release.website.pages import DBT, pages
 from mbp.release.website.roles import load_roles
-from mbp.release.website.write import MARK, write_site
+from mbp.release.website.write_site import MARK, write_site
 from mbp.runs.dbt_process import environment
 
 

@@ -1,0 +1,294 @@
+"""May the working contracts be merged? Each change judged against what was published.
+
+A break in a direction that the dataset's mode keeps blocks, unless its one change is exempted or, for a
+tightening, proven on the history. A higher version is demanded all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mbp.contracts.compatibility.change_codes import CATALOGUE
+from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
+from mbp.contracts.compatibility.odcs_tables import tables
+from mbp.contracts.compatibility.versions import BUMPS, Version, demanded, largest
+from mbp.contracts.contract_loading import FOLDER as CONTRACTS
+from mbp.contracts.contract_loading import SUFFIX
+from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
+from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.registry.proof import proof_of, provable
+from mbp.contracts.registry.store import Published, newest, subject_of
+from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
+from mbp.core.errors import MbpError
+from mbp.core.reporting import CodeMeaning, Finding
+
+if TYPE_CHECKING:
+    from mbp.contracts.waiver import Waiver
+
+BLOCK = "block_deploy"
+WaiverOf = Callable[[str], "Waiver | None"]
+
+
+@dataclass(frozen=True)
+class JudgedChange:
+    """One change against one published version.
+
+    Attributes:
+        against: the version that it was compared with.
+        bump: what it demands, its proof considered.
+        broken: directions of the mode that it breaks, or that are unknown.
+        proof: of a tightening, None when there is none.
+        exception: that frees it, None when there is none.
+        waiver: valid one that lets it through for a few days, None when there is none.
+    """
+
+    change: Change
+    fingerprint: str
+    against: str
+    bump: str
+    broken: tuple[str, ...]
+    proof: Mapping[str, Any] | None
+    exception: AllowedException | None
+    waiver: Waiver | None = None
+
+    @property
+    def blocks(self) -> bool:
+        """Nothing excuses the break."""
+        return bool(self.broken) and not (self.proof or self.exception or self.waiver)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One dataset.
+
+    Attributes:
+        compared: versions that were looked at; the first is the latest.
+        bump: over all changes since the latest version.
+        least: the lowest version that the working contract may have.
+        action: 'block_deploy' or 'none'.
+    """
+
+    dataset: str
+    version: str
+    mode: str
+    compared: tuple[str, ...]
+    judged: tuple[JudgedChange, ...]
+    bump: str
+    least: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def action(self) -> str:
+        """What a hook does with it."""
+        return BLOCK if any(finding.level == "error" for finding in self.findings) else "none"
+
+
+RULES: dict[str, CodeMeaning] = {
+    **{
+        code.name: CodeMeaning(code.name, code.what, code.why, "see docs/compatibility.md")
+        for code in CATALOGUE.values()
+    },
+    "not_published": CodeMeaning(
+        "not_published",
+        "Nothing was published.",
+        "Without a published version there is nothing to be compatible with.",
+        "mbp registry publish <dataset>",
+    ),
+    "version_too_low": CodeMeaning(
+        "version_too_low",
+        "The version does not tell how much changed.",
+        "Readers decide by the version whether they must look.",
+        "raise the version to what is demanded",
+    ),
+    **EXCEPTION_RULES,
+}
+
+
+def nothing_waived(_: str) -> None:
+    """No change has a waiver."""
+
+
+def check_dataset(
+    root: Path,
+    dataset: str,
+    contract: Mapping[str, Any],
+    versions: Sequence[Published],
+    rules: Rules,
+    exceptions: Sequence[AllowedException],
+    today: date,
+    waiver_of: WaiverOf = nothing_waived,
+) -> Checked:
+    """The working contract of one dataset against its published versions."""
+    path = f"{CONTRACTS}/{dataset}{SUFFIX}"
+    version = str(contract.get("version"))
+    read = Version.read(version)
+    if read is None:
+        raise MbpError(
+            f"expected a semantic version, found {version!r}", path=path, cure="write it as 1.2.3"
+        )
+    head = newest(versions)
+    if head is None:
+        finding = Finding(
+            "not_published",
+            "error",
+            path,
+            None,
+            dataset,
+            "there is no published version to compare with",
+            RULES["not_published"].cure,
+        )
+        return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
+    compared = to_compare(versions, subject_of(dataset, read), rules)
+    judged = [
+        one
+        for published in compared
+        for one in _judged(root, dataset, published, contract, rules, exceptions, waiver_of)
+    ]
+    latest = [one for one in judged if one.against == str(head.version)]
+    bump = largest([one.bump for one in latest])
+    least = demanded(head.version, bump)
+    findings = [_finding(one, path) for one in _once(judged) if one.broken]
+    findings += _version_findings(dataset, path, read, head, least, bump)
+    findings += exception_findings(
+        [one for one in exceptions if one.object == dataset],
+        today,
+        used={(one.fingerprint, dataset) for one in judged},
+    )
+    return Checked(
+        dataset,
+        version,
+        rules.mode,
+        tuple(str(one.version) for one in compared),
+        tuple(judged),
+        bump,
+        str(least),
+        tuple(findings),
+    )
+
+
+def to_compare(versions: Sequence[Published], subject: str, rules: Rules) -> list[Published]:
+    """The latest version, and in a transitive mode every other one of the subject, newest first."""
+    ordered = sorted(versions, key=lambda one: one.version, reverse=True)
+    if not rules.transitive:
+        return ordered[:1]
+    return [one for index, one in enumerate(ordered) if index == 0 or one.subject == subject]
+
+
+def _judged(
+    root: Path,
+    dataset: str,
+    published: Published,
+    contract: Mapping[str, Any],
+    rules: Rules,
+    exceptions: Sequence[AllowedException],
+    waiver_of: WaiverOf,
+) -> list[JudgedChange]:
+    where = (published.path, f"{CONTRACTS}/{dataset}{SUFFIX}")
+    changes = diff(published.contract, contract, rules.columns, where=where)
+    table = tables(contract, where[1]).get(dataset)
+    found: list[JudgedChange] = []
+    for change in changes:
+        print_ = fingerprint(change)
+        proof = None
+        if provable(change) and table is not None:
+            proof = proof_of(root, dataset, change, table)
+        exception = next((one for one in exceptions if one.key == (print_, dataset)), None)
+        broken = tuple(
+            direction
+            for direction in rules.directions
+            if getattr(change, direction) is not Compatibility.OK
+        )
+        if CATALOGUE[change.code].loosening:
+            broken = ("governance",)
+        found.append(
+            JudgedChange(
+                change,
+                print_,
+                str(published.version),
+                bump_of(change, proven=proof is not None),
+                broken,
+                proof,
+                exception,
+                waiver_of(print_) if broken else None,
+            )
+        )
+    return found
+
+
+def _once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
+    """A change that breaks several versions is told once, against the newest."""
+    seen: dict[str, JudgedChange] = {}
+    for one in judged:
+        seen.setdefault(one.fingerprint, one)
+    return list(seen.values())
+
+
+def _finding(one: JudgedChange, path: str) -> Finding:
+    change = one.change
+    told = " and ".join(
+        f"{direction.upper()} {getattr(change, direction).value}"
+        if direction != "governance"
+        else "governance is loosened"
+        for direction in one.broken
+    )
+    message = f"{CATALOGUE[change.code].what} {told} against {one.against}"
+    message += f": {change.note}" if change.note else ""
+    if one.proof is not None:
+        return Finding(
+            change.code,
+            "note",
+            path,
+            None,
+            change.path,
+            f"{message}; proven on {one.proof['rows_checked']:,} rows of {one.proof['target']}",
+        )
+    if one.exception is not None:
+        return Finding(
+            change.code,
+            "warning",
+            path,
+            None,
+            change.path,
+            f"{message}; excepted until {one.exception.until} by "
+            f"{one.exception.owner}: {one.exception.reason}",
+        )
+    if one.waiver is not None:
+        return Finding(
+            change.code,
+            "warning",
+            path,
+            None,
+            change.path,
+            f"{message}; waived until {one.waiver.until:%Y-%m-%d %H:%M} UTC by {one.waiver.id} "
+            f"({one.waiver.owner}): {one.waiver.reason}",
+        )
+    cure = f"undo it, or agree on an exception for {one.fingerprint} in {EXCEPTIONS}"
+    if provable(change):
+        cure = f"prove it on the history (`mbp registry prove`), {cure}"
+    return Finding(change.code, "error", path, None, change.path, message, cure)
+
+
+def _version_findings(
+    dataset: str, path: str, version: Version, head: Published, least: Version, bump: str
+) -> list[Finding]:
+    if version >= least:
+        return []
+    what = f"{head.version} is published and the changes demand {bump}"
+    if BUMPS.index(bump) == 0:
+        what = f"{head.version} is published"
+    return [
+        Finding(
+            "version_too_low",
+            "error",
+            path,
+            None,
+            dataset,
+            f"version {version}: {what}, so at least {least}",
+            f"set version: {least}",
+        )
+    ]

@@ -1,0 +1,156 @@
+"""From a change of the source to a row of the raw change log, in Debezium's flattened shape; as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from mbp.contracts.raw_columns import CHANGE_LOG
+from mbp.core.errors import MbpError
+from mbp.ingest.cdc.pgoutput import UNCHANGED, RowChange, TableShape, Value
+
+# Types of the source that a column of the raw table may come from, by their object identifiers.
+FITTING = {
+    "text": {25: "text", 1043: "varchar", 1042: "char"},
+    "timestamptz": {1184: "timestamptz"},
+    "decimal": {1700: "numeric", 23: "integer", 20: "bigint"},
+    "bigint": {20: "bigint", 23: "integer"},
+    "boolean": {16: "boolean"},
+}
+FIRST_CUSTOM_TYPE = 16384  # of this database alone: enums among them
+BREAK = "data_contract_break"
+
+
+def own_columns(columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The columns of a raw table that come from the source."""
+    return list(columns[: -len(CHANGE_LOG)])
+
+
+def demand_fit(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Columns that the source has and the contract has not: drift, but nothing is wrong with the rows.
+
+    Raises:
+        MbpError: a contracted column is gone, was renamed or retyped, or old rows are not sent whole.
+    """
+    there = {name: kind for name, kind, _ in relation.columns}
+    cure = f"action {BREAK}: mend the source or change the contract; the position is kept"
+    for name, kind in columns:
+        if name not in there:
+            raise MbpError(f"{relation.name}.{name} is gone from the source", cure=cure)
+        family = kind.split("(")[0]
+        fits = FITTING.get(family, {})
+        enumerated = family == "text" and there[name] >= FIRST_CUSTOM_TYPE
+        if there[name] not in fits and not enumerated:
+            expected = " or ".join(fits.values())
+            what = f"{relation.name}.{name} has another type at the source; expected {expected}"
+            raise MbpError(what, cure=cure)
+    if relation.identity != "f":
+        raise MbpError(
+            f"{relation.name} does not send old rows whole",
+            cure=f"alter table {relation.name} replica identity full at the source",
+        )
+    return sorted(there.keys() - {name for name, _ in columns})
+
+
+def places_of(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list[int]:
+    """Where in a row of the source each contracted column stands."""
+    places = {name: place for place, (name, _, _) in enumerate(relation.columns)}
+    return [places[name] for name, _ in columns]
+
+
+def rows_of(
+    change: RowChange, places: Sequence[int], milliseconds: str, position: int
+) -> list[list[Value]]:
+    """The rows of a change: one, or two when an update gave its row another key: the old key is then deleted.
+
+    Both stand at one position; nothing else in the log says that the old key is gone.
+
+    Raises:
+        MbpError: as `row_of`.
+    """
+    rows = [row_of(change, places, milliseconds, position)]
+    if change.kind == "u" and change.old is not None:
+        before, after = change.old[places[0]], rows[0][0]
+        if before is not None and before is not UNCHANGED and before != after:
+            rows.insert(
+                0,
+                row_of(
+                    RowChange("d", change.relation_id, change.old, None),
+                    places,
+                    milliseconds,
+                    position,
+                ),
+            )
+    return rows
+
+
+def row_of(
+    change: RowChange, places: Sequence[int], milliseconds: str, position: int
+) -> list[Value]:
+    """One row, without its arrival, which is stamped when it is written.
+
+    Args:
+        places: of `places_of`.
+        milliseconds: Unix time of the commit.
+
+    Raises:
+        MbpError: a value was not sent, and neither was the old row that holds it.
+    """
+    new = change.new or change.old or ()
+    own = [new[place] for place in places]
+    if UNCHANGED in own:
+        old = change.old
+        own = [
+            old[place] if value is UNCHANGED and old is not None else value
+            for place, value in zip(places, own, strict=True)
+        ]
+        if UNCHANGED in own:
+            raise MbpError(
+                "a large value was not sent with an update, and the old row was not either",
+                cure="replica identity full at the source",
+            )
+    own += (change.kind, "true" if change.kind == "d" else "false", milliseconds, str(position))
+    return own
+
+
+def snapshot_row(
+    values: Sequence[str | None], position: int, milliseconds: int
+) -> list[str | None]:
+    """A row of the snapshot; it was not streamed, so its operation is 'r'.
+
+    Args:
+        position: of `before`.
+    """
+    return [*values, "r", "false", str(milliseconds), str(position)]
+
+
+def before(position: int) -> int:
+    """Where rows of a snapshot stand: before the position where its stream begins.
+
+    The first change of the stream may stand exactly there, and of two records in one position nobody could say which
+    is the later one. PostgreSQL aligns its positions, so nothing of the stream can stand one before.
+    """
+    return position - 1
+
+
+def arrival() -> str:
+    """Now, as the warehouse's clock has it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def heartbeat_rows(
+    tables: Sequence[str], position: int, committed_at_microseconds: int
+) -> list[list[str]]:
+    """One heartbeat per table; it took the way that a change of that table takes."""
+    seconds, rest = divmod(committed_at_microseconds, 1_000_000)
+    emitted = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat()
+    return [[f"{position}-{name}", name, emitted] for name in tables]
+
+
+def by_name(tables: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[tuple[str, str]]]:
+    """Source table -> the columns that are taken from it."""
+    return {
+        name.removeprefix("mbp."): own_columns(columns)
+        for name, columns in tables.items()
+        if name.startswith("mbp.")
+    }

@@ -1,0 +1,118 @@
+"""The last complete snapshot: a copy of the public datasets that a green build made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbp.contracts import all_rules
+from mbp.contracts.waiver import WaivedRules, no_waivers
+from mbp.core.verdict import spelled
+from mbp.core.wording import few
+from mbp.operate.degrade import reader_views
+from mbp.operate.degrade.switch import (
+    Copy,
+    RefusedSwitchError,
+    copies,
+    demand_built,
+    in_force,
+    project_now,
+)
+from mbp.quality.failures import findings_of_last_run
+from mbp.runs.claims import whole_text
+from mbp.runs.dbt_process import target_name
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.relations import LIVE, SNAPSHOTS, fingerprint, place
+
+
+def take(root: Path, target: str | None, waived_rules: WaivedRules = no_waivers) -> list[Copy]:
+    """Stores the live rows of all public datasets, and drops the snapshot before.
+
+    One transaction: who is cut off leaves the snapshot that was there.
+
+    Raises:
+        RefusedSwitchError: the last run of dbt was not green or did not make these rows, or readers are on the snapshot
+            that would be replaced.
+        MbpError: no run to look at, one that is not of the project as it is, or the warehouse cannot be used.
+    """
+    target = target_name(target)
+    datasets, build_id = green_build(root, target, waived_rules)
+    with connect(root, target, create=False) as warehouse:
+        demand_built(warehouse)
+        busy = "wait for the build that is running, then try again"
+
+        def copy() -> list[Copy]:
+            # Writers wait until the copy is committed: the four datasets are of one moment.
+            reader_views.hold_still(warehouse, datasets, "share")
+            reader_views.one_at_a_time(warehouse, reader_views.COPY_LOCK)
+            return _replace(warehouse, datasets, build_id)
+
+        with reader_views.told("no snapshot was taken", busy):
+            return reader_views.patiently(warehouse, copy)
+
+
+def green_build(
+    root: Path, target: str, waived_rules: WaivedRules = no_waivers
+) -> tuple[list[str], str]:
+    """(public datasets, id of the run) of the last run of dbt, when every error rule was asked and holds.
+
+    Raises:
+        RefusedSwitchError: a rule of severity error does not hold, was not asked, or cannot be measured on this
+            source and carries no valid waiver.
+        MbpError: there is no run to look at, or it is not of the project as it is.
+    """
+    run = findings_of_last_run(root, target)
+    cure = "`mbp build`; the snapshot before is kept"
+    if run.objections:
+        told = whole_text(run.objections)
+        raise RefusedSwitchError(f"the last run of dbt does not count: {told}", cure=cure)
+    rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
+    judged = [one for one in run.findings if one.rule_id in rules]
+    waived = waived_rules(root, [one.rule_id for one in judged if one.is_unmeasured])
+    broken = [one for one in judged if not one.holds and one.rule_id not in waived]
+    if broken or not judged:
+        names = few([f"{one.rule_id}: {spelled(one.verdict)}" for one in broken], 3)
+        raise RefusedSwitchError(f"the last run of dbt is not green ({names})", cure=cure)
+    datasets = sorted(contract.dataset for contract in run.contracts)
+    return datasets, str(run.run_results["metadata"]["invocation_id"])
+
+
+def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> list[Copy]:
+    before = copies(warehouse)
+    _, rows = warehouse.query(f"select dataset, build_id, as_of from {place(SNAPSHOTS, 'builds')}")
+    made = {dataset: (made_by, reached) for dataset, made_by, reached in rows}
+    for dataset in datasets:
+        if made.get(dataset, ("", None))[0] != build_id:
+            raise RefusedSwitchError(
+                f"the rows of {dataset} are not of the run of dbt that was judged",
+                cure="`mbp build`, which builds and tests in one run",
+            )
+    number = max((one.generation for one in before), default=0) + 1
+    taken_at = project_now(warehouse)
+    mark = "%s" if warehouse.engine == "postgres" else "?"
+    taken = []
+    for dataset in datasets:
+        name = f"{dataset}__{number}"
+        reader_views.copy(warehouse, dataset, name)
+        count, digest = fingerprint(warehouse, SNAPSHOTS, name)
+        if (count, digest) != fingerprint(warehouse, LIVE, dataset):
+            raise RefusedSwitchError(f"the copy of {dataset} is not its original", cure="try again")
+        reached = made[dataset][1]
+        taken.append(Copy(dataset, number, build_id, reached, taken_at, count, digest))
+    # Whoever degrades in this moment waits, and then finds another snapshot than the one it verified.
+    reader_views.one_at_a_time(warehouse, reader_views.SWAP_LOCK)
+    if in_force(warehouse).mode == "snapshot":
+        raise RefusedSwitchError(
+            "readers are on the snapshot: it is not replaced", cure="`mbp degrade off`"
+        )
+    warehouse.execute(f"delete from {place(SNAPSHOTS, 'copies')}")
+    for one in taken:
+        warehouse.execute(
+            f"insert into {place(SNAPSHOTS, 'copies')}"
+            " (dataset, generation, build_id, as_of, taken_at, row_count, digest)"
+            f" values ({', '.join([mark] * 7)})",
+            list(vars(one).values()),
+        )
+    for one in before:
+        warehouse.execute(f"drop table if exists {place(SNAPSHOTS, one.table)}")
+    return taken

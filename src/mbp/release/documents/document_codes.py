@@ -1,0 +1,183 @@
+"""The codes of `mbp docs check`. A code never changes its meaning and is never given to another rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mbp.core.reporting import CodeMeaning, Finding
+
+_TOLD = (
+    (
+        "DOC-001",
+        "There is no document of a kind.",
+        "Where nothing was found nothing was checked, and that is never a pass.",
+        "write one, or restore the folder",
+    ),
+    (
+        "DOC-002",
+        "The front matter cannot be read.",
+        "Status, owners and date are read from there; without them a document has none.",
+        "begin the file with YAML between two --- lines",
+    ),
+    (
+        "DOC-003",
+        "The front matter does not follow its schema.",
+        "A mistyped key is lost in silence, and with it what it was to say.",
+        "correct what the message names",
+    ),
+    (
+        "DOC-004",
+        "The id does not match the name of the file.",
+        "Whoever is told an id at night looks for a file of that name.",
+        "ADR-007 stands in adr_007_<words>.md, anything else in <id>.md",
+    ),
+    (
+        "DOC-005",
+        "The first heading is not the title.",
+        "The index shows the one and the reader the other.",
+        "let the document begin with `# <title>`, behind the id and a colon for a decision",
+    ),
+    (
+        "DOC-006",
+        "Decisions are not numbered without a gap.",
+        "A missing number is a decision that somebody took away.",
+        "restore the decision; one that does not hold any more is superseded or rejected",
+    ),
+    (
+        "DOC-007",
+        "What supersedes what is not told by both, or goes in a circle.",
+        "A reader of the older decision must be led to the one that holds.",
+        "name each in the other (supersedes, superseded_by); the older one is superseded",
+    ),
+    (
+        "DOC-008",
+        "An owner is not a team of contracts/a89/policy.yaml.",
+        "Nobody would answer.",
+        "name a team of the policy",
+    ),
+    (
+        "DOC-009",
+        "A watcher, hook or alarm is not one of A87 and A110.",
+        "The document would be for something that never calls.",
+        "use a name of the measurement sheet, of hooks.yaml or of cdc_alarms.yaml",
+    ),
+    (
+        "DOC-010",
+        "The date is no day, or lies in the future.",
+        "Nobody has decided or reviewed anything tomorrow.",
+        "write the day on which it was decided or reviewed",
+    ),
+    (
+        "DOC-011",
+        "The review is overdue.",
+        "What a runbook names changes; the limit stands in contracts/a110/documents.yaml.",
+        "go through the document, correct it, and set its date",
+    ),
+    (
+        "DOC-012",
+        "An accepted decision is not published where it says.",
+        "A decision that nobody is led to binds nobody.",
+        "name under `published` a document of the project that links to it",
+    ),
+    (
+        "DOC-013",
+        "A hook or alarm, and the runbook it names, do not know each other.",
+        "Whoever is called opens that runbook.",
+        "give the runbook the hook, watcher, owners and alarms, and the status active",
+    ),
+    (
+        "DOC-014",
+        "A section is missing, or they are out of order.",
+        "At night one reads from the top and must find everything where it always stands.",
+        "write the sections of contracts/a110/documents.yaml in their order",
+    ),
+    (
+        "DOC-015",
+        "A section says nothing.",
+        "An empty heading looks like an answer.",
+        "write what is to be done, or why there is nothing to do",
+    ),
+    (
+        "DOC-016",
+        "An `mbp` command does not exist as it is written.",
+        "A command that fails costs the minutes that it was to save.",
+        "see `mbp --help`",
+    ),
+    (
+        "DOC-017",
+        "A shell block calls what cannot be checked.",
+        "Only programs that contracts/a110/documents.yaml names, without substitutions, can be judged.",
+        "use an `mbp` command, or name the program there with a reason",
+    ),
+    (
+        "DOC-018",
+        "A query is not one statement that only reads, on both engines.",
+        "Whoever looks must not be able to change anything.",
+        "write one select that DuckDB and PostgreSQL both read",
+    ),
+    (
+        "DOC-019",
+        "A relation does not exist.",
+        "The query would fail when it is needed.",
+        "name a model, a published dataset or a control table with its schema",
+    ),
+    (
+        "DOC-020",
+        "A link leads nowhere.",
+        "The reader stands before a missing page.",
+        "correct the path or the heading behind #",
+    ),
+    (
+        "DOC-021",
+        "How a decision is checked is not told by something that exists.",
+        "A decision that nothing checks is a wish.",
+        "name tests, `mbp` commands, rules, hooks, exercises or relations, and at least one test or command",
+    ),
+    (
+        "DOC-022",
+        "A number is not that of the file where it stands.",
+        "Numbers told twice drift apart.",
+        'link the number to its YAML file, with the place as the title: `[800 ms](sheet.yaml "kpis.dec_p95.target")`',
+    ),
+    (
+        "DOC-023",
+        "A variable is read nowhere in the project.",
+        "Setting it would change nothing.",
+        "use a variable of the README",
+    ),
+    (
+        "DOC-024",
+        "A code block is neither sh nor sql.",
+        "What is in another language is checked by nobody.",
+        "mark it as sh or sql; tell anything else in words",
+    ),
+    (
+        "DOC-025",
+        "A generated document is stale.",
+        "Index and decision log would not tell what the decisions say.",
+        "run `mbp docs render` and commit the result",
+    ),
+)
+RULES: Mapping[str, CodeMeaning] = {
+    code: CodeMeaning(code, title, why, cure) for code, title, why, cure in _TOLD
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a check found in one document.
+
+    Attributes:
+        cure: what to do; the cure of the code where it is empty.
+    """
+
+    code: str
+    line: int | None
+    message: str
+    cure: str = ""
+
+    def at(self, path: str, subject: str) -> Finding:
+        """The finding, at its place."""
+        cure = self.cure or RULES[self.code].cure
+        return Finding(self.code, "error", path, self.line, subject, self.message, cure)

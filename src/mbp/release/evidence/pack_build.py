@@ -1,0 +1,230 @@
+"""Builds an evidence pack: collects the members, looks through them, states and signs. Nothing is written by halves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mbp.contracts.gates import GATES
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.quality.privacy.privacy_policy import load_policy
+from mbp.quality.privacy.scan import scan_members
+from mbp.release.evidence import archive, dsse
+from mbp.release.evidence.evidence_tables import relation
+from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below
+from mbp.release.evidence.pack_groups import FILE, PackGroup, load_groups
+from mbp.release.evidence.pack_manifest import BLOCKS, GROUPS, NAME, STATEMENT, blocks, describe
+from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, relation_path
+from mbp.release.gate.gate_forms import as_markdown
+from mbp.release.gate.gate_report import GateReport
+from mbp.release.gate.gate_run import keep, run_gate
+from mbp.release.signing import sign
+from mbp.release.signing.sshsig import read_envelope
+from mbp.runs import envelope
+from mbp.runs.dbt_process import target_path
+from mbp.warehouse import connect
+
+if TYPE_CHECKING:
+    from mbp.quality.privacy.scan import Finding
+
+
+class RefusedPackError(Exception):
+    """Personal data or a secret would have come into the pack.
+
+    Args:
+        findings: place, kind and masked form of each.
+    """
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self.findings = findings
+        super().__init__(f"{len(findings)} findings")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack in memory.
+
+    Attributes:
+        root: the Merkle root, hexadecimal.
+        groups: id -> how many members.
+    """
+
+    report: GateReport
+    content: bytes
+    root: str
+    groups: Mapping[str, int]
+    signed: bool
+
+
+def build(root: Path, gate: str, target: str | None, key: Path | None) -> Pack:
+    """Runs the gate and builds the pack of what it says, go or no-go.
+
+    Raises:
+        RefusedPackError: personal data or a secret in a member.
+        MbpError: a group without members, the source changes meanwhile, or something cannot be read or signed.
+    """
+    report = settled(root, run_gate(root, gate, target))
+    keep(root, report)
+    return assemble(root, report, as_markdown(report), key)
+
+
+def settled(root: Path, report: GateReport) -> GateReport:
+    """The report with the time of the recorded one, when both say the same and nothing was measured since.
+
+    The gate is always run. But a second pack of the same inputs has to be the same file, and the time in it comes
+    from the decision.
+    """
+    try:
+        recorded = envelope.read(root, f"gate_{report.gate}")
+        then = datetime.fromisoformat(str(recorded.content["decided_at"]))
+        at_that_time = replace(report, decided_at=then)
+        if at_that_time.document() != recorded.content or then > report.decided_at:
+            return report
+        for name in envelope.names(root):
+            if name.startswith("gate_"):
+                continue
+            measured = _ended_at(root, name)
+            if measured is not None and measured > then:
+                return report
+    except (MbpError, KeyError, ValueError):
+        return report  # nothing is recorded that could be held to
+    return at_that_time
+
+
+def _ended_at(root: Path, name: str) -> datetime | None:
+    try:
+        return envelope.read(root, name).ended_at
+    except MbpError:
+        return None  # no envelope, such as the report of a drill
+
+
+def assemble(root: Path, report: GateReport, markdown: str, key: Path | None) -> Pack:
+    """The pack of a report.
+
+    Raises:
+        RefusedPackError, MbpError: as `build`.
+    """
+    members, groups = collect(root, report, markdown)
+    source = envelope.source_digest(root)
+    if source != report.source:
+        raise MbpError("the source changed while the pack was built", cure="build it again")
+    screen(root, members)
+    return seal(report, members, groups, key)
+
+
+def seal(
+    report: GateReport,
+    members: Mapping[str, bytes],
+    groups: Mapping[str, Mapping[str, Any]],
+    key: Path | None,
+) -> Pack:
+    """The pack of members that were collected: manifest, statement and signature. The same give the same bytes.
+
+    Raises:
+        MbpError: it cannot be signed, or a name that a pack cannot hold.
+    """
+    definition = _definition(report.gate)
+    whole = {**members, GROUPS: as_json({"definition": definition, "groups": groups})}
+    whole[BLOCKS] = blocks(whole)
+    manifest = describe(report.gate, whole)
+    inputs = {*groups[GATE_GROUP]["members"], *groups[EVIDENCE_GROUP]["members"]}
+    stated = payload(manifest, report.document(), definition, inputs)
+    signatures = [_signature(stated, key)] if key else []
+    whole[NAME] = manifest.content()
+    whole[STATEMENT] = dsse.write(stated, signatures)
+    try:
+        content = archive.write(whole)
+    except ValueError as error:
+        raise MbpError(str(error), cure=f"rename it, or take it out of {FILE}") from error
+    counts = {name: len(group["members"]) for name, group in groups.items()}
+    return Pack(report, content, manifest.root, counts, bool(signatures))
+
+
+def collect(
+    root: Path, report: GateReport, markdown: str
+) -> tuple[dict[str, bytes], dict[str, dict[str, Any]]]:
+    """(path -> content, group -> what it is and its members). A member belongs to the first group that names it.
+
+    Raises:
+        MbpError: an entry of a group gives nothing, or something cannot be read.
+    """
+    groups = load_groups(root, MAKERS)
+    members: dict[str, bytes] = {}
+    told: dict[str, dict[str, Any]] = {}
+    with connect(root, report.target, read_only=True) as warehouse:
+        work = Work(root, report, markdown, warehouse)
+        for group in groups:
+            found = _of_group(work, group)
+            own = {path: content for path, content in found.items() if path not in members}
+            members.update(own)
+            told[group.id] = {"what": group.what, "members": sorted(own)}
+            if not own:
+                told[group.id]["empty_because"] = group.may_be_empty or "its members are above"
+    return members, told
+
+
+def screen(root: Path, members: Mapping[str, bytes]) -> None:
+    """Looks through every member.
+
+    Raises:
+        RefusedPackError: personal data or a secret is in one.
+        MbpError: one could not be looked at.
+    """
+    findings = scan_members(sorted(members.items()), load_policy(root))
+    if findings:
+        raise RefusedPackError(findings)
+
+
+def _of_group(work: Work, group: PackGroup) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    sources = [(f"files {glob}", _files(work.root, work.root, glob)) for glob in group.files]
+    artifacts = target_path(work.root)
+    sources += [
+        (f"artifacts {glob}", _files(work.root, artifacts, glob)) for glob in group.artifacts
+    ]
+    sources += [
+        (f"relation {name}", {relation_path(name): relation(work.warehouse, name)})
+        for name in group.relations
+    ]
+    sources += [(f"made {name}", dict(MAKERS[name](work))) for name in group.made]
+    for name, members in sources:
+        if not members and not group.may_be_empty:
+            raise MbpError(
+                f"{group.id}: {name} gives nothing: {group.what.rstrip('.')} would be missing",
+                path=FILE,
+                line=group.line,
+                cure=group.cure or "add it",
+            )
+        found.update(members)
+    return found
+
+
+def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
+    """Files by their path in the project. The gate's report is made anew: an earlier one is left aside."""
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.glob(glob)):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        place = shown(path.parent, root)
+        if path.parent == envelope.evidence_folder(root) and path.name.startswith("gate_"):
+            continue
+        if Path(place).is_absolute():
+            raise MbpError(
+                f"{path.name} lies outside of the project: the pack cannot say where",
+                cure="let DBT_TARGET_PATH lead into the project",
+            )
+        found.update(files_below(root, f"{place}/{path.name}"))
+    return found
+
+
+def _definition(gate: str) -> str:
+    return GATES[gate]
+
+
+def _signature(stated: bytes, key: Path) -> dsse.Signature:
+    armoured = sign(dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated), key)
+    return dsse.Signature(read_envelope(armoured).fingerprint, armoured)

@@ -1,0 +1,252 @@
+"""Facts to HTML: pure, and the same facts are the same bytes. Every text is escaped by the templates."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from mbp.core.errors import MbpError
+from mbp.core.reporting.chart import Point, line_chart
+from mbp.core.reporting.terminal import printable
+from mbp.release.gate.gate_report import CheckResult, GateReport
+from mbp.release.report.report_facts import (
+    Absence,
+    Facts,
+    KpiFacts,
+    LagFacts,
+    RuleFacts,
+    Trend,
+    WatchFacts,
+)
+from mbp.release.report.sections import sections
+
+TEMPLATES = Path(__file__).parent / "templates"
+# Mail and chat refuse or clip what is much larger, and so would a reader.
+LIMIT_BYTES = 2_000_000
+# Entities and findings are as many as the data has; what is open comes first and the rest is counted.
+ROWS = 200
+# state -> (class of its colour, icon, word). The word always stands beside the colour.
+STATES = {
+    "pass": ("good", "check", "pass"),
+    "good": ("good", "check", "in order"),
+    "green": ("good", "check", "green"),
+    "complete": ("good", "check", "complete"),
+    "fail": ("bad", "cross", "fail"),
+    "error": ("bad", "cross", "error"),
+    "red": ("bad", "cross", "red"),
+    "open": ("bad", "cross", "open"),
+    "incomplete": ("bad", "cross", "incomplete"),
+    "void": ("bad", "cross", "void"),
+    "no hook": ("bad", "cross", "no hook"),
+    "waived": ("wait", "clock", "waived"),
+    "in force": ("wait", "clock", "in force"),
+    "pending": ("wait", "clock", "pending"),
+    "warn": ("wait", "clock", "warn"),
+    "not current": ("wait", "clock", "of another source"),
+    "unknown": ("blind", "question", "unknown"),
+    "not_measured": ("blind", "question", "not measured"),
+    "absent": ("blind", "question", "says nothing"),
+    "never run": ("blind", "question", "never run"),
+    "cannot be read": ("blind", "question", "cannot be read"),
+}
+
+
+def page(facts: Facts) -> str:
+    """The whole page.
+
+    Raises:
+        MbpError: it would be larger than a page may be.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        breakable=breakable,
+        instant=instant,
+        marked=marked,
+        more=more_rows,
+        number=number,
+        seconds=seconds,
+        shown=shown_rows,
+    )
+    environment.globals.update(
+        state=state,
+        absent=lambda found: isinstance(found, Absence),
+        href=lambda place: href(facts, place),
+    )
+    style = (TEMPLATES / "page.css.j2").read_text(encoding="utf-8")
+    text = environment.get_template("page.html.j2").render(
+        facts=facts,
+        style=Markup(style),  # noqa: S704 (a file of this package)
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        sections={one.id: one for one in sections(facts)},
+        verdict=verdict(facts),
+        areas=areas(facts.gate),
+        charts=charts(facts.watch),
+        rule_groups=rule_groups(facts.rules),
+    )
+    # Another direction of writing in a value would turn what stands around it.
+    text = printable(text)
+    if len(text.encode()) > LIMIT_BYTES:
+        raise MbpError(
+            f"the page would have {len(text.encode()):,} bytes, at most {LIMIT_BYTES:,} are readable",
+            cure="see `mbp gate M2 --json` and `mbp status --json` for what is so long",
+        )
+    return text
+
+
+def state(name: str) -> Mapping[str, str]:
+    """How a state is shown; one that is not known is not taken for a good one."""
+    kind, icon, word = STATES.get(name, ("blind any", "question", name))
+    return {"kind": kind, "icon": icon, "word": word}
+
+
+def verdict(facts: Facts) -> Mapping[str, Any]:
+    """The word, the sentence, and what the band is coloured by."""
+    gate = facts.gate
+    if isinstance(gate, Absence):
+        told = f"Nobody may release: the gate {facts.gate_name} {gate.word}. {gate.why}."
+        return {"word": "NO-GO", "go": False, "sentence": told, "cure": gate.cure, "counts": {}}
+    counts = gate.counts()
+    total = len(gate.results)
+    if gate.verdict == "go":
+        waived = f", {counts['waived']} of them by a waiver" if counts["waived"] else ""
+        told = f"{gate.title} ({gate.gate}) may be released: all {total} checks hold{waived}."
+        return {"word": "GO", "go": True, "sentence": told, "cure": "", "counts": counts}
+    if not total:
+        told = f"{gate.title} ({gate.gate}) may not be released: nothing was checked."
+        return {"word": "NO-GO", "go": False, "sentence": told, "cure": "", "counts": counts}
+    wrong = counts["fail"] + counts["not_measured"]
+    told = (
+        f"{gate.title} ({gate.gate}) may not be released: {wrong} of {total} checks stand in the way"
+        f" ({counts['fail']} failed, {counts['not_measured']} not measured)"
+    )
+    stops = len(gate.no_gos)
+    told += f", and no waiver can lift {stops} of them." if stops else "."
+    return {"word": "NO-GO", "go": False, "sentence": told, "cure": "", "counts": counts}
+
+
+def areas(gate: GateReport | Absence) -> list[tuple[str, list[CheckResult]]]:
+    """The checklist by area, both in the order of the gate."""
+    found: dict[str, list[CheckResult]] = {}
+    if not isinstance(gate, Absence):
+        for one in gate.results:
+            found.setdefault(one.area, []).append(one)
+    return list(found.items())
+
+
+def charts(watch: WatchFacts | Absence) -> dict[str, Markup]:
+    """The pictures: of each KPI by its id, of each table's lag by `lag-` and its place."""
+    if isinstance(watch, Absence):
+        return {}
+    found = {one.id: _kpi_chart(one) for one in watch.kpis}
+    for place, one in enumerate(watch.lag, start=1):
+        found[f"lag-{place}"] = _lag_chart(f"lag-{place}", one, watch)
+    return found
+
+
+def rule_groups(
+    rules: Sequence[RuleFacts] | Absence,
+) -> list[tuple[str, str, list[RuleFacts]]]:
+    """(dataset, engine, its rules): what passed comes last."""
+    if isinstance(rules, Absence):
+        return []
+
+    def key(one: RuleFacts) -> tuple[str, str]:
+        return one.dataset, one.engine
+
+    ordered = sorted(rules, key=lambda one: (*key(one), one.verdict == "pass", one.id))
+    return [(*place, list(found)) for place, found in groupby(ordered, key=key)]
+
+
+def href(facts: Facts, place: str) -> str | None:
+    """Where a reader opens a file of the project; None for what is no file, such as a relation."""
+    if place not in facts.files:
+        return None
+    return f"{quote(facts.folder_to_root)}/{quote(place)}"
+
+
+def instant(moment: datetime | None) -> str:
+    """An instant for people, in UTC."""
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def seconds(value: float | None) -> str:
+    """A duration; a dash where it was not reached."""
+    return "-" if value is None else f"{value:,.1f} s"
+
+
+def number(value: float | None) -> str:
+    """A measured value, as short as it can be said; a dash where there is none."""
+    return "-" if value is None else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"  # noqa: PLR2004
+
+
+def marked(told: str) -> Markup:
+    """A sentence as commands write it: what stands between backticks is code; all of it is escaped."""
+    pieces = [escape(one) for one in told.split("`")]
+    if len(pieces) % 2 == 0:
+        return escape(told)  # a backtick that nothing closes is a backtick
+    return Markup("").join(
+        Markup("<code>{}</code>").format(one) if place % 2 else one
+        for place, one in enumerate(pieces)
+    )
+
+
+def breakable(name: str) -> Markup:
+    """A long name that may be broken where its parts meet, and not amid a word; escaped."""
+    pieces = re.split(r"(?<=[./_])", name)
+    return Markup("<wbr>").join(escape(one) for one in pieces)
+
+
+def shown_rows(rows: Iterable[Any]) -> list[Any]:
+    """As many rows as a table shows."""
+    return list(rows)[:ROWS]
+
+
+def more_rows(rows: Iterable[Any]) -> int:
+    """How many rows a table does not show."""
+    return max(0, len(list(rows)) - ROWS)
+
+
+def _kpi_chart(one: KpiFacts) -> Markup:
+    # A target may be a word, or carry its unit itself.
+    target = f"target {one.target} {one.unit if one.target[-1:].isdigit() else ''}".rstrip()
+    told = (
+        f"{_many_windows(one.windows)} of {one.window} of {one.entity}; {one.missed} off the target,"
+        f" {one.empty} without a value; newest {one.value} {one.unit}, {target}. Neighbouring windows are"
+        " shown by the worst of them."
+    )
+    return _chart(f"kpi-{one.id}", one.name, told, one.trend, one.bound, target)
+
+
+def _lag_chart(name: str, one: LagFacts, watch: WatchFacts) -> Markup:
+    told = f"newest {number(one.value)} s of {one.samples} samples, target {watch.lag_target}"
+    title = f"CDC lag p95 of {one.table}"
+    return _chart(name, title, told, one.trend, watch.lag_bound, f"target {watch.lag_target}")
+
+
+def _chart(
+    name: str, title: str, told: str, trend: Sequence[Trend], bound: float | None, target: str
+) -> Markup:
+    points = [Point(one.at, one.value, one.missed) for one in trend]
+    drawn = line_chart(points, bound, name=name, title=title, description=told, target_text=target)
+    return Markup(drawn)  # noqa: S704 (escapes its texts itself)
+
+
+def _many_windows(count: int) -> str:
+    return f"{count} window{'' if count == 1 else 's'}"

@@ -1,0 +1,375 @@
+"""Which waivers hold, and why the others do not: every reason is a finding with its cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts.waiver import (
+    APPROVERS,
+    FOLDER,
+    SIGNATURES,
+    SUFFIX,
+    WAIVER_DAYS,
+    Waiver,
+    files,
+    form_finding,
+    read_waiver,
+)
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.reporting import CodeMeaning, Finding, Suite
+from mbp.core.schema_check import did_you_mean
+from mbp.release.signing import AllowedSigners
+from mbp.release.signing.statements import Signed, file_names, read_statements
+from mbp.release.waivers.known import Waivable
+
+RULES: dict[str, CodeMeaning] = {
+    one.code: one
+    for one in (
+        CodeMeaning(
+            "waiver_form",
+            "The file is no waiver.",
+            "What cannot be read was not agreed to by anybody.",
+            "write the keys of docs/waivers.md",
+        ),
+        CodeMeaning(
+            "waiver_name",
+            "The file has another name than its waiver.",
+            "Its approvals are looked for under the id.",
+            "name the file <id>.yaml",
+        ),
+        CodeMeaning(
+            "waiver_covers_unknown",
+            "It covers something that is not there.",
+            "It would cover something else later, unseen.",
+            "correct what it covers, or remove it",
+        ),
+        CodeMeaning(
+            "waiver_not_waivable",
+            "It covers what no waiver can lift.",
+            "A red critical watcher and personal data in logs stop every release.",
+            "mend the cause, and remove the waiver",
+        ),
+        CodeMeaning(
+            "waiver_owner",
+            "Its owner is no team of the policy.",
+            "Nobody would mend it.",
+            "name a team of contracts/a89/policy.yaml",
+        ),
+        CodeMeaning(
+            "waiver_too_long",
+            "It would hold for too long.",
+            "A waiver bridges the days until a mended release, and is no second policy.",
+            f"let it expire within {WAIVER_DAYS} days after it opens",
+        ),
+        CodeMeaning(
+            "waiver_expired",
+            "It has expired.",
+            "What was agreed for a time ends with it.",
+            "remove it; what is still needed is agreed anew under a new id",
+        ),
+        CodeMeaning(
+            "waiver_not_open",
+            "It is not open yet.",
+            "It stands in for nothing before its day.",
+            "wait until it opens, or agree on another day",
+        ),
+        CodeMeaning(
+            "waiver_not_rehearsed",
+            "Nothing shows that its rollback works.",
+            "A plan that nobody tried is a hope.",
+            "run the exercise on this source state: `mbp exercise <id>`",
+        ),
+        CodeMeaning(
+            "waiver_unsigned",
+            "An approval is missing.",
+            f"{', '.join(APPROVERS)} agree to it, or it does not hold.",
+            "`mbp waiver sign <id> --role <role> --key <key>`",
+        ),
+        CodeMeaning(
+            "waiver_approval_void",
+            "An approval is void.",
+            "It was given for another content, by a key that may not, or was changed.",
+            "read the waiver again, and sign it anew",
+        ),
+        CodeMeaning(
+            "waiver_duplicate",
+            "Two waivers cover the same.",
+            "A chain of waivers has no end, and nobody could tell which of them holds.",
+            "keep one of them",
+        ),
+        CodeMeaning(
+            "waiver_stray",
+            "A file among the waivers belongs to none.",
+            "Somebody meant something by it, and nothing reads it.",
+            "remove it, or correct its name",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class JudgedWaiver:
+    """One waiver, with everything that keeps it from holding."""
+
+    waiver: Waiver
+    findings: tuple[Finding, ...]
+    approvals: Mapping[str, Signed]
+
+    @property
+    def valid(self) -> bool:
+        """Nothing keeps it from holding."""
+        return not self.findings
+
+
+@dataclass(frozen=True)
+class Waivers:
+    """All waivers of the project at one instant.
+
+    Attributes:
+        checked: every file that was looked at; the folder when there is none.
+        problems: whatever is wrong with any of them, by place.
+    """
+
+    judged: tuple[JudgedWaiver, ...]
+    checked: tuple[str, ...]
+    problems: tuple[Finding, ...]
+
+    def for_check(self, name: str) -> Waiver | None:
+        """The valid waiver of a check of the gate."""
+        return self._valid("gate_check", name)
+
+    def for_rule(self, name: str) -> Waiver | None:
+        """The valid waiver of a rule of the contracts."""
+        return self._valid("rule", name)
+
+    def for_change(self, fingerprint: str) -> Waiver | None:
+        """The valid waiver of a change between contracts."""
+        return self._valid("change", fingerprint)
+
+    def suite(self, now: datetime, only: str | None = None) -> Suite:
+        """The check as a suite of findings, and every waiver for machines.
+
+        Args:
+            only: the waiver that is asked for.
+
+        Raises:
+            MbpError: there is no waiver of that id.
+        """
+        names = {Path(one).stem for one in self.checked if one != FOLDER}
+        if only is not None and only not in names:
+            raise MbpError(f"no waiver {only!r}", path=FOLDER, cure=did_you_mean(only, names))
+        wanted = [one for one in self.judged if only in (None, one.waiver.id)]
+        places = [one for one in self.checked if only in (None, Path(one).stem)]
+        return Suite(
+            "mbp waiver check",
+            places,
+            [one for one in self.problems if only is None or one.subject == only],
+            RULES,
+            {"waivers": [record(one, now) for one in wanted]},
+        )
+
+    def _valid(self, kind: str, name: str) -> Waiver | None:
+        for one in self.judged:
+            if one.valid and (one.waiver.code, one.waiver.object) == (kind, name):
+                return one.waiver
+        return None
+
+
+def record(one: JudgedWaiver, now: datetime) -> dict[str, Any]:
+    """One waiver for machines."""
+    waiver = one.waiver
+    return {
+        "id": waiver.id,
+        "covers": {waiver.code: waiver.object},
+        "reason": waiver.reason,
+        "owner": waiver.owner,
+        "risk": {"level": waiver.risk, "text": waiver.risk_text},
+        "opened": waiver.opened.isoformat(),
+        "expires": waiver.until.isoformat(),
+        "days_left": waiver.days_left(now),
+        "rollback": {"plan": waiver.rollback_plan, "exercise": waiver.exercise},
+        "path": waiver.path,
+        "valid": one.valid,
+        "reasons": [finding.message for finding in one.findings],
+        "approvals": {
+            role: {
+                "valid": signed.valid,
+                "reason": signed.reason,
+                "signed_at": signed.signed_at.isoformat() if signed.signed_at else None,
+                "fingerprint": signed.fingerprint,
+            }
+            for role, signed in one.approvals.items()
+        },
+    }
+
+
+def valid_waivers(
+    root: Path,
+    now: datetime,
+    *,
+    gate_checks: Mapping[str, bool] | None = None,
+    changes: Mapping[str, Sequence[str]] | None = None,
+) -> Waivers:
+    """Every waiver of the project, judged.
+
+    Args:
+        now: in UTC.
+        gate_checks: check id -> waivable; read from the gates when a waiver asks and it is not given.
+        changes: fingerprint of a forbidden change -> its datasets; compared when a waiver asks and it is not given.
+
+    Raises:
+        MbpError: ssh-keygen, allowed_signers, or what a waiver names (contracts, gate, policy) cannot be used.
+    """
+    known = Waivable(root, gate_checks, changes)
+    waivers: list[Waiver] = []
+    problems: list[Finding] = []
+    places = files(root)
+    for path in places:
+        read = read_waiver(path, root)
+        if isinstance(read, Waiver):
+            waivers.append(read)
+        else:
+            problems += read
+    problems += _strays(root, {path.stem for path in places})
+    judged = [_judged(root, one, waivers, known, now) for one in waivers]
+    problems += [finding for one in judged for finding in one.findings]
+    return Waivers(
+        tuple(judged),
+        tuple(shown(path, root) for path in places) or (FOLDER,),
+        tuple(sorted(problems, key=lambda one: (one.path, one.line or 0, one.code, one.message))),
+    )
+
+
+def content_findings(
+    waiver: Waiver, every: Sequence[Waiver], known: Waivable, now: datetime
+) -> Iterator[Finding]:
+    """What is wrong with the waiver itself, its approvals and the rehearsal aside."""
+    if Path(waiver.path).stem != waiver.id:
+        yield _finding(waiver, "waiver_name", "id", f"the file is named {Path(waiver.path).name}")
+    yield from _covered(waiver, known)
+    if waiver.owner not in known.owners:
+        cure = did_you_mean(waiver.owner, known.owners)
+        yield _finding(waiver, "waiver_owner", "owner", f"no team is named {waiver.owner!r}", cure)
+    if waiver.until <= waiver.opened:
+        yield _finding(waiver, "waiver_form", "until", "it expires before it opens")
+    if waiver.until - waiver.opened > timedelta(days=WAIVER_DAYS):
+        days = (waiver.until - waiver.opened).total_seconds() / 86_400
+        told = f"it would hold for {days:.1f} days, at most {WAIVER_DAYS} are allowed"
+        yield _finding(waiver, "waiver_too_long", "until", told)
+    if now >= waiver.until:
+        told = f"it expired {waiver.until.isoformat()}"
+        yield _finding(waiver, "waiver_expired", "until", told)
+    if waiver.exercise not in known.exercises:
+        yield _finding(
+            waiver,
+            "waiver_not_rehearsed",
+            "rollback",
+            f"there is no exercise {waiver.exercise!r}",
+            did_you_mean(waiver.exercise, known.exercises),
+        )
+    for other in every:
+        if other.path != waiver.path and (other.code, other.object) == (waiver.code, waiver.object):
+            told = f"{other.path} covers the {waiver.code} {waiver.object} too"
+            yield _finding(waiver, "waiver_duplicate", "object", told)
+
+
+def _judged(
+    root: Path, waiver: Waiver, every: Sequence[Waiver], known: Waivable, now: datetime
+) -> JudgedWaiver:
+    found = list(content_findings(waiver, every, known, now))
+    if now < waiver.opened:
+        found.append(
+            _finding(waiver, "waiver_not_open", "opened", f"it opens {waiver.opened.isoformat()}")
+        )
+    if waiver.exercise in known.exercises:
+        why = known.rehearsed.get(waiver.exercise, "it was never run")
+        if why:
+            told = f"the exercise {waiver.exercise} does not show that the rollback works: {why}"
+            cure = f"`mbp exercise {waiver.exercise}` on this source state"
+            found.append(_finding(waiver, "waiver_not_rehearsed", "rollback", told, cure))
+    approvals = read_statements(
+        waiver.signatures(root),
+        "waiver-approval",
+        waiver.subject,
+        APPROVERS,
+        AllowedSigners.load(root),
+        now,
+    )
+    for role, signed in approvals.items():
+        if signed.valid:
+            continue
+        code = "waiver_unsigned" if signed.signed_at is None else "waiver_approval_void"
+        if signed.signed_at is None and (waiver.signatures(root) / f"{role}.json").exists():
+            code = "waiver_approval_void"
+        told = signed.reason if code == "waiver_unsigned" else f"{role}: {signed.reason}"
+        cure = f"`mbp waiver sign {waiver.id} --role {role} --key <key>`"
+        found.append(_finding(waiver, code, "id", told, cure))
+    return JudgedWaiver(waiver, tuple(found), approvals)
+
+
+def _covered(waiver: Waiver, known: Waivable) -> Iterator[Finding]:
+    if waiver.code == "gate_check" and known.checks.get(waiver.object) is False:
+        told = f"the check {waiver.object} cannot be waived"
+        yield _finding(waiver, "waiver_not_waivable", "object", told)
+        return
+    lists: dict[str, Callable[[], Collection[str]]] = {
+        "gate_check": lambda: known.checks,
+        "rule": lambda: known.rules,
+        "change": lambda: known.changes,
+    }
+    names = lists[waiver.code]()
+    if waiver.object in names:
+        datasets = known.changes[waiver.object] if waiver.code == "change" else ()
+        if len(datasets) > 1:
+            told = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
+            cure = "undo it in all of them but one: nobody agreed to more than one change"
+            yield _finding(waiver, "waiver_covers_unknown", "object", told, cure)
+        return
+    told = f"there is no {waiver.code.replace('_', ' ')} {waiver.object!r}"
+    cure = did_you_mean(waiver.object, names)
+    if waiver.code == "change":
+        told = f"`mbp contracts check` tells no forbidden change {waiver.object}"
+        cure = "remove it: the change is gone, or another one now"
+    yield _finding(waiver, "waiver_covers_unknown", "object", told, cure)
+
+
+def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
+    folder = root / FOLDER
+    signatures = root / SIGNATURES
+    allowed = file_names(APPROVERS)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path != signatures and (path.suffix != SUFFIX or not path.is_file()):
+            yield _stray(path, root, "it is no <id>.yaml")
+    for path in sorted(signatures.iterdir()) if signatures.is_dir() else ():
+        if not path.is_dir() or path.name not in ids:
+            yield _stray(path, root, "there is no waiver of that id")
+            continue
+        for inner in sorted(path.iterdir()):
+            if inner.name not in allowed:
+                told = f"an approval is <role>.json and its .sig, of {', '.join(APPROVERS)}"
+                yield _stray(inner, root, told)
+
+
+def _stray(path: Path, root: Path, told: str) -> Finding:
+    subject = path.parent.name if path.parent.parent.name == "signatures" else path.name
+    return Finding(
+        "waiver_stray",
+        "error",
+        shown(path, root),
+        None,
+        subject,
+        told,
+        RULES["waiver_stray"].cure,
+    )
+
+
+def _finding(waiver: Waiver, code: str, key: str, told: str, cure: str = "") -> Finding:
+    line = waiver.lines.get(key)
+    if code == "waiver_form":
+        return form_finding(waiver.path, line, waiver.id, told, None)
+    return Finding(code, "error", waiver.path, line, waiver.id, told, cure or RULES[code].cure)
