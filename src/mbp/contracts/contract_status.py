@@ -12,7 +12,6 @@ from mbp.contracts.completeness import (
     COMPLETE_STATUS,
     PROMISES,
     exception_problems,
-    furthest_expiry,
     missing_families,
     needs_unit,
     only_repeats,
@@ -112,15 +111,9 @@ def _a89(contract: Contract, policy: Policy, today: date) -> list[str]:
     ]
     missing += [
         f"correction of {problem.place}: {problem.sentence}"
-        for problem in exception_problems({contract.dataset: families}, policy, today)
+        for problem in exception_problems({contract.dataset: contract.rules}, policy, today)
         if problem.code != "exception_object_unknown"
     ]
-    furthest = furthest_expiry(policy, today)
-    for rule in contract.rules:
-        if rule.expires and rule.expires < today:
-            missing.append(f"end of the warning {rule.id}: it expired on {rule.expires}")
-        elif rule.expires and rule.expires > furthest:
-            missing.append(f"a day up to {furthest} for the warning {rule.id}, not {rule.expires}")
     return missing
 
 
