@@ -22,8 +22,7 @@ from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, 
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.gate.gate_run import keep, run_gate
-from mbp.release.signing import sign
-from mbp.release.signing.sshsig import read_envelope
+from mbp.release.signing import fingerprint_of, sign
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
@@ -226,5 +225,6 @@ def _definition(gate: str) -> str:
 
 
 def _signature(stated: bytes, key: Path) -> dsse.Signature:
-    armoured = sign(dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated), key)
-    return dsse.Signature(read_envelope(armoured).fingerprint, armoured)
+    content = dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated)
+    armoured = sign(content, key)
+    return dsse.Signature(fingerprint_of(content, armoured), armoured)

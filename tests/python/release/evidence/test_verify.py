@@ -304,7 +304,7 @@ def test_signed_by_an_unknown_key(go: Release, tmp_path: Path) -> None:
     content = seal(go.report, go.members, go.groups, stranger).content
     found = verified(content, tmp_path)
     assert [one.code for one in found.findings] == ["signature"]
-    assert "is not in" in found.findings[0].message
+    assert "has no role in" in found.findings[0].message
 
 
 def test_a_pack_that_nobody_signed(go: Release, tmp_path: Path) -> None:
