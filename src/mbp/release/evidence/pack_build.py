@@ -17,7 +17,7 @@ from mbp.release.evidence import archive, dsse
 from mbp.release.evidence.evidence_tables import relation
 from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below
 from mbp.release.evidence.pack_groups import FILE, PackGroup, load_groups
-from mbp.release.evidence.pack_manifest import BLOCKS, GROUPS, NAME, STATEMENT, blocks, describe
+from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe
 from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, relation_path
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import GateReport
@@ -48,7 +48,7 @@ class Pack:
     """A pack in memory.
 
     Attributes:
-        root: the Merkle root, hexadecimal.
+        root: SHA-256 of the manifest, hexadecimal.
         groups: id -> how many members.
     """
 
@@ -128,7 +128,6 @@ def seal(
     """
     definition = _definition(report.gate)
     whole = {**members, GROUPS: as_json({"definition": definition, "groups": groups})}
-    whole[BLOCKS] = blocks(whole)
     manifest = describe(report.gate, whole)
     inputs = {*groups[GATE_GROUP]["members"], *groups[EVIDENCE_GROUP]["members"]}
     stated = payload(manifest, report.document(), definition, inputs)
