@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import psycopg2
 
-from mbp.contracts import Contract, all_rules
+from mbp.contracts import all_rules
 from mbp.contracts.waiver import WaivedRules, no_waivers
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -23,11 +22,10 @@ from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import as_of
 from mbp.operate.project import check_rendered, contracts_of, coverage_of
 from mbp.operate.summary import BuildSummary, Coverage, as_json, count_by_pack
+from mbp.quality.failures import LastRun, findings_of_last_run
 from mbp.quality.measurable import not_measurable
-from mbp.quality.rule_findings import collect
 from mbp.runs import envelope
-from mbp.runs.artifacts import claim_of_run, read_artifact
-from mbp.runs.claims import Asked, Claim, Objection, Way, objections
+from mbp.runs.claims import Claim
 from mbp.runs.data import data_state
 from mbp.runs.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
 from mbp.runs.preflight import (
@@ -37,7 +35,7 @@ from mbp.runs.preflight import (
     raw_origin,
     refuse_sample_over_loaded,
 )
-from mbp.runs.run_control import read_control, warehouse_id
+from mbp.runs.run_control import warehouse_id
 from mbp.warehouse import connect
 
 if TYPE_CHECKING:
@@ -66,7 +64,6 @@ def build(request: BuildRequest) -> BuildSummary:
         MbpError: something that must be there is not (stale contracts, a seed file, the warehouse),
             dbt could not run at all, or nothing was tested.
     """
-    # It builds on this package.
     started = time.perf_counter()
     root = request.root
     begun = envelope.begin(root)
@@ -85,8 +82,7 @@ def build(request: BuildRequest) -> BuildSummary:
         install_packages(root)
         shown.say("parsing the dbt project")
         parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
-        contracts = contracts_of(root)
-        reasons = not_measurable(all_rules(contracts), facts)
+        reasons = not_measurable(all_rules(contracts_of(root)), facts)
     arguments = ["build"]
     # A log only grows, so increments are safe; the sample is replaced as a whole, and they are not.
     if request.full_refresh or raw == SAMPLE:
@@ -111,16 +107,12 @@ def build(request: BuildRequest) -> BuildSummary:
             manifest=parsed.result,
             quiet=True,
         )
-        claim, objected = _claim(root, target, reasons)
-        # A part is what was asked for; that the rows were not read, or the files changed, was not.
-        counted = [one.text for one in objected if not (request.select and one.way is Way.PARTIAL)]
+        run = findings_of_last_run(root, target)
         summary = _summarise(
             request,
-            partial=counted,
+            run,
             target=target,
             raw=raw,
-            contracts=contracts,
-            reasons=reasons,
             facts=facts,
             documented=documented,
             started=started,
@@ -133,13 +125,12 @@ def build(request: BuildRequest) -> BuildSummary:
         )
         summary = replace(summary, snapshot=told, seconds=time.perf_counter() - started)
     if not request.select:
-        write_evidence(begun, target, summary, claim)
+        write_evidence(begun, target, summary, run.claim)
     return summary
 
 
 def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Claim) -> None:
     """What a build of the whole project came to, with the source, run and data that it is of."""
-    # They build on this package.
     data = identity = None
     try:
         with connect(begun.root, target, read_only=True) as warehouse:
@@ -162,7 +153,6 @@ def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Clai
 
 def take_snapshot(root: Path, target: str, waived_rules: WaivedRules) -> str:
     """Stores what a green build published, for readers that are degraded later; what came of it."""
-    # It reads the run that was just made, with what builds on this module.
     started = time.perf_counter()
     try:
         taken = take(root, target, waived_rules)
@@ -190,66 +180,48 @@ def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> lis
     return sorted(names[rule_id] for rule_id in rule_ids)
 
 
-def _claim(
-    root: Path, target: str, reasons: Mapping[str, str]
-) -> tuple[Claim, Sequence[Objection]]:
-    """What the run that just ended is of, and why it does not count for the whole project."""
-    folder = target_path(root)
-    manifest = read_artifact(folder, "manifest.json", root)
-    run_results = read_artifact(folder, "run_results.json", root)
-    claim = claim_of_run(root, manifest, run_results, target=target, unmeasurable=reasons)
-    with connect(root, target, read_only=True) as warehouse:
-        asked = Asked(datetime.now(UTC), target, control=read_control(warehouse))
-    return claim, objections(claim, asked)
-
-
 def _summarise(
     request: BuildRequest,
+    run: LastRun,
     *,
-    partial: Sequence[str],
     target: str,
     raw: str,
-    contracts: Sequence[Contract],
-    reasons: Mapping[str, str],
     facts: SourceFacts,
     documented: DbtOutcome,
     started: float,
 ) -> BuildSummary:
     root = request.root
-    folder = target_path(root)
-    manifest = read_artifact(folder, "manifest.json", root)
-    run_results = read_artifact(folder, "run_results.json", root)
-    findings = collect(manifest, run_results, all_rules(contracts), not_measurable=reasons)
     built = {
-        manifest["nodes"][one["unique_id"]]["name"]: one["status"]
-        for one in run_results["results"]
+        run.manifest["nodes"][one["unique_id"]]["name"]: one["status"]
+        for one in run.run_results["results"]
         if one["unique_id"].startswith(f"{MODELS}.")
     }
-    datasets = [one.dataset for one in contracts if one.dataset in built]
-    rows = count_rows(root, target, manifest, datasets)
+    datasets = [one.dataset for one in run.contracts if one.dataset in built]
+    rows = count_rows(root, target, run.manifest, datasets)
     notes: list[str] = []
     coverage: Coverage | None = None
     if documented.success:
         coverage = coverage_of(root, notes)
     else:
         notes.append(f"the documentation was not written: {documented.problem or 'dbt failed'}")
-    page = folder / DOCS_PAGE
+    page = target_path(root) / DOCS_PAGE
     succeeded = sum(status == "success" for status in built.values())
     return BuildSummary(
         target=target,
         raw=raw,
         models_built=succeeded,
         models_failed=len(built) - succeeded,
-        tests=count_by_pack(findings),
+        tests=count_by_pack(run.findings),
         rows=rows,
         empty=empty_datasets(rows, facts),
         coverage=coverage,
         docs=shown(page, root) if documented.success and page.is_file() else None,
-        findings=[finding for finding in findings if not finding.holds],
+        findings=[finding for finding in run.findings if not finding.holds],
         notes=notes,
         seconds=time.perf_counter() - started,
         selected=bool(request.select),
-        partial=partial,
+        # A part is what was asked for; that the rows were not read, or the files changed, was not.
+        partial=run.notes if request.select else [one.text for one in run.objections],
     )
 
 
