@@ -1,4 +1,4 @@
-"""What makes a pack complete, as judgements on plain values: `status` and `lint` both go by these."""
+"""What makes a contract complete, as judgements on plain values that lint makes findings of."""
 
 from __future__ import annotations
 
