@@ -49,21 +49,18 @@ def holds_plain_text(contract: ContractFile, _policy: Policy | None) -> Iterator
     yield from (one for one in plain_text_faults(contract.root) if one.code != "TRAP-011")
 
 
-@reading_check("A106-001", "A106-002")
-def stands_in_its_file(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
-    """The file is named after the dataset."""
-    name = PurePosixPath(contract.path).name
-    if not name.endswith(SUFFIX):
-        message = "not the name of a contract; it would not be read"
-        yield fault("A106-001", contract.path, None, message)
-    elif name != f"{contract.dataset}{SUFFIX}":
-        yield fault_at(
-            contract.table.at("name"),
-            "A106-002",
-            f"the contract of {contract.dataset} is in {name}",
-            contract.dataset,
-            f"name the file {contract.dataset}{SUFFIX}",
-        )
+@reading_check("A106-004", "A106-005")
+def is_named_plainly(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
+    """Names that every engine takes as they are."""
+    name = contract.table.at("name")
+    for node in (name, *(column.at("name") for column in contract.columns.values())):
+        if node.text and not PLAIN_NAME.fullmatch(node.text):
+            message = f"expected a lower-case name, found {node.text!r}"
+            yield fault_at(node, "A106-004", message, node.text)
+    physical = contract.table.at("physicalName")
+    if physical.text and name.text and physical.text != name.text:
+        message = f"expected {name.text!r}, the name of the dataset, found {physical.text!r}"
+        yield fault_at(physical, "A106-005", message, contract.dataset)
 
 
 @reading_check("A106-010", "A106-011", "A106-008", "A106-009", "A106-015", "A106-019")
@@ -110,18 +107,21 @@ def has_one_dataset(contract: ContractFile, _policy: Policy | None) -> Iterator[
         yield fault_at(contract.table, "A106-016", "the dataset has no columns", contract.dataset)
 
 
-@reading_check("A106-004", "A106-005")
-def is_named_plainly(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
-    """Names that every engine takes as they are."""
-    name = contract.table.at("name")
-    for node in (name, *(column.at("name") for column in contract.columns.values())):
-        if node.text and not PLAIN_NAME.fullmatch(node.text):
-            message = f"expected a lower-case name, found {node.text!r}"
-            yield fault_at(node, "A106-004", message, node.text)
-    physical = contract.table.at("physicalName")
-    if physical.text and name.text and physical.text != name.text:
-        message = f"expected {name.text!r}, the name of the dataset, found {physical.text!r}"
-        yield fault_at(physical, "A106-005", message, contract.dataset)
+@reading_check("A106-001", "A106-002")
+def stands_in_its_file(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
+    """The file is named after the dataset."""
+    name = PurePosixPath(contract.path).name
+    if not name.endswith(SUFFIX):
+        message = "not the name of a contract; it would not be read"
+        yield fault("A106-001", contract.path, None, message)
+    elif name != f"{contract.dataset}{SUFFIX}":
+        yield fault_at(
+            contract.table.at("name"),
+            "A106-002",
+            f"the contract of {contract.dataset} is in {name}",
+            contract.dataset,
+            f"name the file {contract.dataset}{SUFFIX}",
+        )
 
 
 @reading_check("A106-020", "A106-021", "A106-022", "A106-023", "A106-024", "A106-025")
