@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from mbp.contracts.completeness import NUMBERS, needs_unit, only_repeats
 from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.linted_files import ContractFile
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.quality import EXTRAS
 from mbp.contracts.reading import CLASSIFICATIONS, COLUMN_EXTRAS
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 
 DECIMAL = re.compile(
@@ -33,7 +34,7 @@ def columns_of(contract: ContractFile) -> Iterator[tuple[str, DocumentNode]]:
 
 
 @contract_check("A106-017", "A106-018", "A106-037")
-def has_one_key(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def has_one_key(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Columns of one name each, and one of them identifies a row."""
     for subject, column in columns_of(contract):
         name = column.at("name").text
@@ -57,7 +58,7 @@ def has_one_key(contract: ContractFile, _project: Project) -> Iterator[Problem]:
 
 
 @contract_check("A106-026", "TRAP-008")
-def has_types(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def has_types(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """A logical and a physical type."""
     for subject, column in columns_of(contract):
         logical, physical = column.at("logicalType"), column.at("physicalType")
@@ -69,7 +70,7 @@ def has_types(contract: ContractFile, _project: Project) -> Iterator[Problem]:
 
 
 @contract_check("A106-027", "A106-028", "TRAP-009")
-def has_types_on_every_engine(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def has_types_on_every_engine(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """One type per engine, and decimals of one precision."""
     for subject, column in columns_of(contract):
         types = column.custom().get("physicalTypes", column.at("physicalTypes"))
@@ -96,7 +97,7 @@ def has_types_on_every_engine(contract: ContractFile, _project: Project) -> Iter
 
 
 @contract_check("A106-029", "A106-030", "A106-031", "A106-032")
-def refers_to_what_is_there(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def refers_to_what_is_there(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """A foreign key leads to a column of a contract, of the same type."""
     for subject, column in columns_of(contract):
         relationships = column.at("relationships").entries()
@@ -119,7 +120,7 @@ def refers_to_what_is_there(contract: ContractFile, project: Project) -> Iterato
 
 def _target(
     subject: str, column: DocumentNode, reference: DocumentNode, other: ContractFile, name: str
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     if name not in other.columns:
         message = f"unknown column {name!r} of {other.dataset}"
         cure = did_you_mean(name, other.columns)
@@ -133,7 +134,7 @@ def _target(
 
 
 @contract_check("A106-034", "A106-035")
-def uses_known_custom_properties(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def uses_known_custom_properties(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Custom properties that are read, each once."""
     holders: list[tuple[str, DocumentNode, tuple[str, ...]]] = [
         (subject, column, COLUMN_EXTRAS) for subject, column in columns_of(contract)
@@ -152,7 +153,7 @@ def uses_known_custom_properties(contract: ContractFile, _project: Project) -> I
 
 
 @contract_check("A87-001", "A87-002", "A87-003", "A87-004", "A87-005")
-def means_something(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def means_something(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """A description that tells more than the name, and the unit of numbers."""
     for subject, column in columns_of(contract):
         description, name = column.at("description"), column.at("name").text
@@ -173,7 +174,7 @@ def means_something(contract: ContractFile, _project: Project) -> Iterator[Probl
 
 
 @contract_check("A108-001", "A108-002", "A108-003", "A108-004", "A108-005")
-def is_classified(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def is_classified(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """A class for every column, and for personal data its reason and its form."""
     for subject, column in columns_of(contract):
         node = column.at("classification")

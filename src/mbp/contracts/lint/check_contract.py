@@ -8,11 +8,12 @@ from pathlib import PurePosixPath
 from mbp.contracts.completeness import COMPLETE_STATUS, PROMISES
 from mbp.contracts.contract_loading import API_VERSION, SUFFIX
 from mbp.contracts.lint.checks import Project, at, contract_check, project_check
-from mbp.contracts.lint.linted_files import ContractFile, Problem, is_contract_name
+from mbp.contracts.lint.linted_files import ContractFile, is_contract_name
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.model_columns import MODELS
 from mbp.contracts.reading import PLAIN_NAME, SECONDS, SEMANTIC_VERSION, SERVICE_LEVELS
 from mbp.core.paths import shown
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 
 SCHEMA_CODES = {"unknown key": "ODCS-001", "missing key": "ODCS-002", "wrong value": "ODCS-003"}
@@ -20,15 +21,15 @@ TIMED = ("freshness", "latency", "retention")
 
 
 @contract_check("ODCS-001", "ODCS-002", "ODCS-003")
-def follows_the_standard(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def follows_the_standard(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """The official schema, and every place that breaks it."""
     for violation in contract.root.standard_violations(house=contract.house):
         code = SCHEMA_CODES[violation.kind]
-        yield Problem(code, contract.path, violation.line, violation.what, cure=violation.cure)
+        yield Finding(code, violation.what, contract.path, violation.line, fix=violation.cure or "")
 
 
 @contract_check("ODCS-004")
-def follows_our_version(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def follows_our_version(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """One version of the standard for all contracts."""
     version = contract.root.at("apiVersion")
     if not version.blank and version.value != API_VERSION:
@@ -36,11 +37,11 @@ def follows_our_version(contract: ContractFile, _project: Project) -> Iterator[P
 
 
 @contract_check("A106-001", "A106-002")
-def stands_in_its_file(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def stands_in_its_file(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """The file is named after the dataset."""
     name = PurePosixPath(contract.path).name
     if not is_contract_name(name):
-        yield Problem("A106-001", contract.path, None, "the loader reads no file of this name")
+        yield Finding("A106-001", "the loader reads no file of this name", contract.path)
     elif name != f"{contract.dataset}{SUFFIX}":
         yield at(
             contract.table.at("name"),
@@ -52,7 +53,7 @@ def stands_in_its_file(contract: ContractFile, _project: Project) -> Iterator[Pr
 
 
 @contract_check("A106-003", "A106-016")
-def has_one_dataset(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def has_one_dataset(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """One dataset with columns."""
     schema = contract.root.at("schema")
     if schema.blank or (schema.is_list and len(schema.entries()) != 1):
@@ -63,7 +64,7 @@ def has_one_dataset(contract: ContractFile, _project: Project) -> Iterator[Probl
 
 
 @contract_check("A106-004", "A106-005")
-def is_named_plainly(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def is_named_plainly(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Names that every engine takes as they stand."""
     name = contract.table.at("name")
     for node in (name, *(column.at("name") for column in contract.columns.values())):
@@ -82,7 +83,7 @@ def is_named_plainly(contract: ContractFile, _project: Project) -> Iterator[Prob
 
 
 @contract_check("A106-006", "A106-007")
-def is_in_force(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def is_in_force(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """A version that can be compared, and the status of a contract that holds."""
     version, status = contract.root.at("version"), contract.root.at("status")
     if version.present and not SEMANTIC_VERSION.fullmatch(str(version.value)):
@@ -95,7 +96,7 @@ def is_in_force(contract: ContractFile, _project: Project) -> Iterator[Problem]:
 
 
 @contract_check("A106-008", "A106-009")
-def has_an_owner(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def has_an_owner(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """A team that the policy knows."""
     owner = contract.root.at("team", "name")
     if owner.blank:
@@ -106,7 +107,7 @@ def has_an_owner(contract: ContractFile, project: Project) -> Iterator[Problem]:
 
 
 @contract_check("A106-010", "A106-011", "A106-012", "A106-013", "A106-014", "A106-015")
-def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Name, description, domain, support, servers, grain."""
     root = contract.root
     support = root.at("support")
@@ -132,7 +133,7 @@ def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterato
 
 
 @contract_check("A106-019", "A106-020", "A106-021")
-def makes_its_promises(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def makes_its_promises(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Every kind of promise once."""
     levels = contract.root.at("slaProperties")
     for kind in PROMISES:
@@ -150,7 +151,7 @@ def makes_its_promises(contract: ContractFile, _project: Project) -> Iterator[Pr
 
 
 @contract_check("A106-022", "A106-023", "A106-024", "A106-025")
-def promises_can_be_held(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def promises_can_be_held(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Values that a rule can be made of, about this dataset, with their reason."""
     for level in contract.root.at("slaProperties").entries():
         kind = level.at("property").text
@@ -169,7 +170,7 @@ def promises_can_be_held(contract: ContractFile, _project: Project) -> Iterator[
             yield at(level, "A106-025", message, contract.dataset)
 
 
-def _duration(kind: str, level: DocumentNode, dataset: str) -> Iterator[Problem]:
+def _duration(kind: str, level: DocumentNode, dataset: str) -> Iterator[Finding]:
     unit, value = level.at("unit").text, level.at("value")
     if unit not in SECONDS:
         cure = did_you_mean(unit, SECONDS)
@@ -183,7 +184,7 @@ def _duration(kind: str, level: DocumentNode, dataset: str) -> Iterator[Problem]
 
 
 @contract_check("A106-033")
-def has_an_id_of_its_own(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def has_an_id_of_its_own(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """No two contracts of one id; the later one by file name is told."""
     own = contract.root.at("id")
     for other in project.contracts.values():
@@ -193,9 +194,9 @@ def has_an_id_of_its_own(contract: ContractFile, project: Project) -> Iterator[P
 
 
 @project_check("A106-036")
-def every_public_model_has_a_contract(project: Project) -> Iterator[Problem]:
+def every_public_model_has_a_contract(project: Project) -> Iterator[Finding]:
     """A model in the folder of public datasets is a dataset."""
     for model in sorted((project.root / MODELS).glob("*.sql")):
         if model.stem not in {*project.contracts, *project.unread}:
             path = shown(model, project.root)
-            yield Problem("A106-036", path, None, "the public model has no contract", model.stem)
+            yield Finding("A106-036", "the public model has no contract", path, subject=model.stem)

@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile, Problem, QualityEntry
+from mbp.contracts.lint.linted_files import ContractFile, QualityEntry
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.quality import OPERATORS, ROW_COUNT_BOUNDS
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 
 KNOWN_KEYS = ("arguments", "singular", "test")
 
 
 @contract_check("A89-021", "A89-023", "TRAP-005", "TRAP-006")
-def can_be_made_into_a_test(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def can_be_made_into_a_test(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """The form of implementation and metric that the loader knows."""
     for entry in contract.entries:
         node, kind, engine = entry.node, entry.node.at("type").text, entry.node.at("engine").text
@@ -32,7 +33,7 @@ def can_be_made_into_a_test(contract: ContractFile, _project: Project) -> Iterat
             yield at(node, "A89-021", message, entry.id)
 
 
-def _implementation(node: DocumentNode, subject: str) -> Iterator[Problem]:
+def _implementation(node: DocumentNode, subject: str) -> Iterator[Finding]:
     if not node.mapping:
         message = "implementation: expected {test: ..., arguments: ...} or {singular: ...}"
         yield at(node, "A89-021", message, subject)
@@ -53,7 +54,7 @@ def _implementation(node: DocumentNode, subject: str) -> Iterator[Problem]:
         yield at(arguments, "A89-021", message, subject)
 
 
-def _library(entry: QualityEntry) -> Iterator[Problem]:
+def _library(entry: QualityEntry) -> Iterator[Finding]:
     node, metric = entry.node, entry.node.at("metric").text
     operators = {key: node.at(key).value for key in OPERATORS if node.at(key).present}
     if metric == "invalidValues":
@@ -84,7 +85,7 @@ def _of_values(entry: QualityEntry, operators: dict[str, object]) -> str:
 
 
 @contract_check("TRAP-002")
-def one_rule_of_a_metric(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def one_rule_of_a_metric(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """datacontract-cli names a check after table, column and metric, and needs each name once."""
     seen: Counter[tuple[str | None, str]] = Counter()
     for entry in contract.entries:

@@ -11,13 +11,14 @@ from mbp.contracts.compatibility.diff import DIGITS
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.values import allowed, empty
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.linted_files import ContractFile
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 
 
 @contract_check("ODCS-005", "ODCS-006", "ODCS-007")
-def limits_can_be_met(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def limits_can_be_met(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Every column allows some value, and every listed value is one of its type."""
     if contract.root.standard_violations(house=contract.house):
         return  # the standard's own codes say what is wrong
@@ -27,13 +28,13 @@ def limits_can_be_met(contract: ContractFile, _project: Project) -> Iterator[Pro
             found = tables(contract.root.mapping, contract.path)
         except MbpError as error:
             schema = contract.root.at("schema")
-            yield at(schema, "ODCS-007", error.what, contract.dataset, error.cure)
+            yield at(schema, "ODCS-007", error.what, contract.dataset, error.cure or "")
             return
         for index, table in enumerate(found.values()):
             yield from _columns(table, contract.root.at("schema", index))
 
 
-def _columns(table: Column, node: DocumentNode) -> Iterator[Problem]:
+def _columns(table: Column, node: DocumentNode) -> Iterator[Finding]:
     for index, column in enumerate(table.children):
         steps: tuple[str | int, ...] = {
             "[]": ("items",),
@@ -45,7 +46,7 @@ def _columns(table: Column, node: DocumentNode) -> Iterator[Problem]:
         yield from _columns(column, inside)
 
 
-def _limits(column: Column, node: DocumentNode) -> Iterator[Problem]:
+def _limits(column: Column, node: DocumentNode) -> Iterator[Finding]:
     facets = column.facets
     for value, text in zip(facets.values or (), facets.texts, strict=True):
         if value is None or isinstance(value, Unreadable):

@@ -9,11 +9,12 @@ from mbp.contracts.completeness import furthest_expiry, missing_families
 from mbp.contracts.contract_loading import SINGULAR_TESTS
 from mbp.contracts.lint.check_columns import columns_of
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile, Problem, QualityEntry, families_of_options
+from mbp.contracts.lint.linted_files import ContractFile, QualityEntry, families_of_options
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.quality import LIBRARY_FAMILIES
 from mbp.contracts.reading import OPTIONS, REASONED_FAMILIES
 from mbp.contracts.rules import BOUNDS, mixed
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 
 NEEDED = ("id", "type", "dimension", "severity", "description")
@@ -24,7 +25,7 @@ def _subject(contract: ContractFile, entry: QualityEntry) -> str:
 
 
 @contract_check("A89-004")
-def has_every_family(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def has_every_family(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """Each required family of rules, or an exception."""
     if project.policy:
         for family in missing_families(contract.families, contract.dataset, project.policy):
@@ -33,7 +34,7 @@ def has_every_family(contract: ContractFile, project: Project) -> Iterator[Probl
 
 
 @contract_check("A89-006", "A89-007", "A89-008", "A89-009", "A89-010")
-def rules_are_complete(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def rules_are_complete(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """What a finding of the rule will carry."""
     for entry in contract.entries:
         node, subject, more = entry.node, _subject(contract, entry), entry.node.custom()
@@ -50,7 +51,7 @@ def rules_are_complete(contract: ContractFile, project: Project) -> Iterator[Pro
             yield from _against_policy(node, subject, project)
 
 
-def _against_policy(node: DocumentNode, subject: str, project: Project) -> Iterator[Problem]:
+def _against_policy(node: DocumentNode, subject: str, project: Project) -> Iterator[Finding]:
     policy, more = project.policy, node.custom()
     assert policy is not None  # noqa: S101 (the caller asked)
     owner, family, severity = more.get("owner"), more.get("family"), node.at("severity")
@@ -80,7 +81,7 @@ def _against_policy(node: DocumentNode, subject: str, project: Project) -> Itera
 
 
 @contract_check("A89-011", "A89-014", "A89-015", "A89-016", "A89-017")
-def warnings_end(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def warnings_end(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """A warning has a reason and a day; an error has no day."""
     for entry in contract.entries:
         node, subject, more = entry.node, _subject(contract, entry), entry.node.custom()
@@ -97,7 +98,7 @@ def warnings_end(contract: ContractFile, project: Project) -> Iterator[Problem]:
 
 def _end(
     node: DocumentNode, expires: DocumentNode | None, subject: str, project: Project
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     policy = project.policy
     if expires is None:
         if policy is None or policy.expiry_required:
@@ -117,7 +118,7 @@ def _end(
 
 
 @contract_check("A89-012", "A89-013")
-def thresholds_say_why(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def thresholds_say_why(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """A reason for every threshold, and no other reason."""
     for subject, column in columns_of(contract):
         families = set(families_of_options(column))
@@ -132,12 +133,12 @@ def thresholds_say_why(contract: ContractFile, _project: Project) -> Iterator[Pr
         for family in sorted(reasons.mapping.keys() - families):
             known = family in REASONED_FAMILIES
             message = f"a reason for a {family} that is not there"
-            cure = None if known else did_you_mean(family, REASONED_FAMILIES)
+            cure = "" if known else did_you_mean(family, REASONED_FAMILIES)
             yield at(reasons.at(family), "A89-013", message, subject, cure)
 
 
 @contract_check("A89-018")
-def ids_are_unique(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def ids_are_unique(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """A rule id once over all contracts, those of derived rules too; the later ones are told."""
     for rule_id, places in project.rule_places.items():
         for place in places[1:]:
@@ -149,7 +150,7 @@ def ids_are_unique(contract: ContractFile, project: Project) -> Iterator[Problem
 
 
 @contract_check("A89-019", "A89-020")
-def reads_what_is_there(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def reads_what_is_there(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """The columns that a rule reads are named, and they exist."""
     for entry in contract.entries:
         subject, columns = _subject(contract, entry), entry.node.custom().get("columns")
@@ -173,7 +174,7 @@ def reads_what_is_there(contract: ContractFile, project: Project) -> Iterator[Pr
 
 
 @contract_check("A89-024", "A89-025", "A89-026")
-def thresholds_can_be_held(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def thresholds_can_be_held(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Options that a test exists for, and that some value can keep to."""
     for subject, column in columns_of(contract):
         node = column.at("logicalTypeOptions")
@@ -201,7 +202,7 @@ def _empty(low: object, high: object, *, open_ends: bool) -> bool:
 
 
 @contract_check("A89-022")
-def singular_tests_are_there(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def singular_tests_are_there(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """The file of a singular test."""
     for entry in contract.entries:
         singular = entry.node.at("implementation", "singular")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from mbp.contracts.completeness import exception_problems
 from mbp.contracts.lint.checks import Project, at, contract_check, project_check
-from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.linted_files import ContractFile
 from mbp.contracts.lint.nodes import DocumentNode
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 
 # Code of the checker of exceptions -> code of lint.
@@ -19,7 +21,7 @@ EXCEPTION_CODES = {
 
 
 @contract_check("A87-006", "A87-007")
-def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[Problem]:
+def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """A term and a metric of the dataset."""
     for code, root, key, what in (
         ("A87-006", project.glossary, "terms", "glossary term"),
@@ -35,7 +37,7 @@ def _datasets(root: DocumentNode, key: str) -> set[str]:
 
 
 @project_check("A87-009", "A87-010")
-def terms_and_metrics(project: Project) -> Iterator[Problem]:
+def terms_and_metrics(project: Project) -> Iterator[Finding]:
     """Each word and metric once, of owners, datasets and columns that exist."""
     datasets = {*project.contracts, *project.unread}
     for root, key, name_key in (
@@ -55,13 +57,13 @@ def terms_and_metrics(project: Project) -> Iterator[Problem]:
                 yield from _columns(entry, name, project.contracts[dataset])
 
 
-def _owner(entry: DocumentNode, name: str, project: Project) -> Iterator[Problem]:
+def _owner(entry: DocumentNode, name: str, project: Project) -> Iterator[Finding]:
     owner = entry.at("owner")
     if project.policy and owner.text and owner.text not in project.policy.owners:
         yield _unknown(owner, "owner", owner.text, name, project.policy.owners)
 
 
-def _columns(entry: DocumentNode, name: str, contract: ContractFile) -> Iterator[Problem]:
+def _columns(entry: DocumentNode, name: str, contract: ContractFile) -> Iterator[Finding]:
     for column in entry.at("columns").entries():
         if column.text not in contract.columns:
             yield _unknown(column, "column", column.text, name, contract.columns)
@@ -69,12 +71,12 @@ def _columns(entry: DocumentNode, name: str, contract: ContractFile) -> Iterator
 
 def _unknown(
     node: DocumentNode, kind: str, found: str, subject: str, known: Collection[str]
-) -> Problem:
+) -> Finding:
     return at(node, "A87-010", f"unknown {kind} {found!r}", subject, did_you_mean(found, known))
 
 
 @project_check("A89-002", *EXCEPTION_CODES.values())
-def policy_fits_the_contracts(project: Project) -> Iterator[Problem]:
+def policy_fits_the_contracts(project: Project) -> Iterator[Finding]:
     """Families that rules are derived in are defined; exceptions are of datasets that need them."""
     policy = project.policy
     if policy is None:
@@ -82,8 +84,8 @@ def policy_fits_the_contracts(project: Project) -> Iterator[Problem]:
     derived = {rule.family for one in project.contracts.values() for rule in one.derived}
     for family in sorted(derived - policy.families.keys()):
         message = f"no family {family!r}, which derived rules belong to"
-        yield Problem("A89-002", policy.path, None, message, family)
+        yield Finding("A89-002", message, policy.path, subject=family)
     families = {name: one.families for name, one in project.contracts.items()}
     for found in exception_problems(families, policy, project.today, project.unread):
         code = EXCEPTION_CODES[found.code]
-        yield Problem(code, found.path, found.line, found.message, found.subject, found.cure)
+        yield replace(found, code=code)

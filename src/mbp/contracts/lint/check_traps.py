@@ -9,8 +9,9 @@ from functools import cache
 
 from mbp.contracts.lint.check_columns import columns_of
 from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.linted_files import ContractFile
 from mbp.contracts.rules import anchored
+from mbp.core.reporting import Finding
 
 # Service levels that become rules (`mbp.contracts.rules`), and dates, which nothing can measure.
 CHECKED_LEVELS = {"freshness", "latency", "completeness"}
@@ -26,7 +27,7 @@ POSTGRES_WORDS = {
 
 
 @contract_check("TRAP-001")
-def open_intervals(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def open_intervals(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Both exclusive bounds on one column."""
     for subject, column in columns_of(contract):
         options = column.at("logicalTypeOptions")
@@ -35,7 +36,7 @@ def open_intervals(contract: ContractFile, _project: Project) -> Iterator[Proble
 
 
 @contract_check("TRAP-003", "TRAP-004")
-def patterns(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def patterns(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Patterns that hold for the whole value on every engine."""
     for subject, column in columns_of(contract):
         node = column.at("logicalTypeOptions", "pattern")
@@ -70,7 +71,7 @@ def _refusal(pattern: str) -> str:
 
 
 @contract_check("TRAP-007", "TRAP-010")
-def service_levels(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def service_levels(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Promises that no tool checks, or reads in another unit."""
     for level in contract.root.at("slaProperties").entries():
         kind = level.at("property").text
@@ -81,7 +82,7 @@ def service_levels(contract: ContractFile, _project: Project) -> Iterator[Proble
 
 
 @contract_check("TRAP-011")
-def templates(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def templates(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Texts that dbt would fill as templates."""
     for node in contract.root.texts():
         mark = next((mark for mark in TEMPLATE_MARKS if mark in node.value), None)
@@ -90,7 +91,7 @@ def templates(contract: ContractFile, _project: Project) -> Iterator[Problem]:
 
 
 @contract_check("TRAP-012", "TRAP-013")
-def names(contract: ContractFile, _project: Project) -> Iterator[Problem]:
+def names(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Names that an engine reserves or cuts."""
     for node in (contract.table.at("name"), *(one.at("name") for _, one in columns_of(contract))):
         if node.text.lower() in _reserved_words():

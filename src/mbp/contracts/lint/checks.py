@@ -1,6 +1,6 @@
 """What a check is, and what it may look at.
 
-A check is a function that yields problems; the decorator names every code that it may yield, so that
+A check is a function that yields findings; the decorator names every code that it may yield, so that
 the catalogue and the checks can be held against each other.
 """
 
@@ -12,9 +12,10 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from mbp.contracts.lint.linted_files import ContractFile, Problem
+from mbp.contracts.lint.linted_files import ContractFile
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.policy import Policy
+from mbp.core.reporting import Finding
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Project:
         return places
 
 
-ContractCheck = Callable[[ContractFile, Project], Iterator[Problem]]
-ProjectCheck = Callable[[Project], Iterator[Problem]]
+ContractCheck = Callable[[ContractFile, Project], Iterator[Finding]]
+ProjectCheck = Callable[[Project], Iterator[Finding]]
 CONTRACT_CHECKS: list[ContractCheck] = []
 PROJECT_CHECKS: list[ProjectCheck] = []
 CHECKED_CODES: set[str] = set()
@@ -87,8 +88,6 @@ def project_check(*codes: str) -> Callable[[ProjectCheck], ProjectCheck]:
     return register
 
 
-def at(
-    node: DocumentNode, code: str, message: str, subject: str = "", cure: str | None = None
-) -> Problem:
-    """A problem at the place of a node."""
-    return Problem(code, node.path, node.line, message, subject, cure)
+def at(node: DocumentNode, code: str, message: str, subject: str = "", fix: str = "") -> Finding:
+    """A finding at the place of a node; the fix of the code where it is empty."""
+    return Finding(code, message, node.path, node.line, subject, fix)

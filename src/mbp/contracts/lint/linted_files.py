@@ -12,24 +12,9 @@ from mbp.contracts.contract_loading import SUFFIX
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.rules import BOUNDS
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 from mbp.core.yaml_io import NotYamlError, duplicates, loads, read
 from mbp.core.yaml_lines import plain_document
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a check found: the place, and what is wrong there.
-
-    Attributes:
-        cure: what to do; the cure of the code where it is None.
-    """
-
-    code: str
-    path: str
-    line: int | None
-    message: str
-    subject: str = ""
-    cure: str | None = None
 
 
 @dataclass(frozen=True)
@@ -171,17 +156,17 @@ def _derived(contract: ContractFile) -> Iterator[DerivedRule]:
         yield DerivedRule(f"{contract.dataset}_cdc_order", "cdc_order", contract.table)
 
 
-def read_document(file: Path, shown_as: str) -> tuple[DocumentNode | None, Sequence[Problem]]:
+def read_document(file: Path, shown_as: str) -> tuple[DocumentNode | None, Sequence[Finding]]:
     """The document as far as it can be read, and what is wrong with it as YAML."""
     try:
         text = read(file, shown_as=shown_as)
     except MbpError as error:
-        return None, [Problem("YAML-003", shown_as, None, error.what)]
+        return None, [Finding("YAML-003", error.what, shown_as)]
     return _parsed(text, shown_as)
 
 
 @lru_cache(maxsize=32)
-def _parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Problem]]:
+def _parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Finding]]:
     """Kept by content: whoever lints again has changed one file of many, and YAML with places is slow."""
     document = plain_document(text)
     if document is not None:
@@ -189,11 +174,11 @@ def _parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Pro
     try:
         document = loads(text, shown_as=shown_as, allow_duplicates=True, exact=True)
     except NotYamlError as error:
-        return None, [Problem("YAML-001", shown_as, error.line, error.what)]
+        return None, [Finding("YAML-001", error.what, shown_as, error.line)]
     except MbpError as error:
-        return None, [Problem("YAML-003", shown_as, None, error.what)]
+        return None, [Finding("YAML-003", error.what, shown_as)]
     problems = [
-        Problem("YAML-002", shown_as, line, f"the key {key!r} stands twice, first on line {first}")
+        Finding("YAML-002", f"the key {key!r} stands twice, first on line {first}", shown_as, line)
         for key, line, first in duplicates(text)
     ]
     return DocumentNode.root(document, shown_as), problems

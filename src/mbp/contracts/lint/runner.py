@@ -23,7 +23,7 @@ from mbp.contracts.lint import (
 )
 from mbp.contracts.lint.catalogue import rules
 from mbp.contracts.lint.checks import CHECKED_CODES, CONTRACT_CHECKS, PROJECT_CHECKS, Project
-from mbp.contracts.lint.linted_files import ContractFile, Problem, dataset_of, read_document
+from mbp.contracts.lint.linted_files import ContractFile, dataset_of, read_document
 from mbp.contracts.lint.nodes import DocumentNode
 from mbp.contracts.policy import POLICY, SCHEMA, Policy, load_policy
 from mbp.contracts.semantics import (
@@ -76,7 +76,7 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
     beside = [root / name for name in (GLOSSARY, METRICS, POLICY)]
     looked_at = [shown(path, root) for path in (*files, *beside)]
     wanted = _wanted(root, paths, looked_at)
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     contracts, unread = _contracts(root, files, problems)
     policy = _policy(root, problems)
     project = Project(
@@ -95,8 +95,8 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
         problems += project_check(project)
     problems += _refused(root, problems)
     findings = sorted(
-        {_finding(problem) for problem in problems},
-        key=lambda one: (one.path, one.line or 0, one.code, one.subject, one.message),
+        {problem.completed(rules()) for problem in problems},
+        key=lambda one: one.order,
     )
     told = [one for one in findings if not paths or one.path in wanted]
     return Suite(NAME, [name for name in looked_at if name in wanted], told, rules())
@@ -110,7 +110,7 @@ def _wanted(root: Path, paths: Sequence[Path], known: Sequence[str]) -> set[str]
 
 
 def _contracts(
-    root: Path, files: Sequence[Path], problems: list[Problem]
+    root: Path, files: Sequence[Path], problems: list[Finding]
 ) -> tuple[dict[str, ContractFile], set[str]]:
     """(dataset -> contract, datasets that cannot be read)."""
     contracts: dict[str, ContractFile] = {}
@@ -129,7 +129,7 @@ def _contracts(
     return contracts, unread
 
 
-def _policy(root: Path, problems: list[Problem]) -> Policy | None:
+def _policy(root: Path, problems: list[Finding]) -> Policy | None:
     document, found = read_document(root / POLICY, POLICY)
     problems += found
     if document is None:
@@ -137,58 +137,47 @@ def _policy(root: Path, problems: list[Problem]) -> Policy | None:
     violations = document.violations(Draft201909Validator(SCHEMA))
     if violations:
         problems += [
-            Problem("A89-001", POLICY, one.line, one.what, cure=one.cure) for one in violations
+            Finding("A89-001", one.what, POLICY, one.line, fix=one.cure or "") for one in violations
         ]
         return None
     return _try(lambda: load_policy(root), "A89-001", POLICY, problems)
 
 
 def _semantics(
-    root: Path, file: str, schema: dict[str, object], problems: list[Problem]
+    root: Path, file: str, schema: dict[str, object], problems: list[Finding]
 ) -> DocumentNode | None:
     document, found = read_document(root / file, file)
     problems += found
     if document is None:
         return None
     violations = document.violations(Draft201909Validator(schema))
-    problems += [Problem("A87-008", file, one.line, one.what, cure=one.cure) for one in violations]
+    problems += [
+        Finding("A87-008", one.what, file, one.line, fix=one.cure or "") for one in violations
+    ]
     return document
 
 
 def _try(
-    load: Callable[[], Loaded], code: str, file: str, problems: list[Problem]
+    load: Callable[[], Loaded], code: str, file: str, problems: list[Finding]
 ) -> Loaded | None:
     try:
         return load()
     except MbpError as error:
         problems.append(
-            Problem(code, str(error.path or file), error.line, error.what, "", error.cure)
+            Finding(code, error.what, str(error.path or file), error.line, "", error.cure or "")
         )
         return None
 
 
-def _refused(root: Path, problems: Sequence[Problem]) -> Iterator[Problem]:
+def _refused(root: Path, problems: Sequence[Finding]) -> Iterator[Finding]:
     """What the loader refuses although no check found an error: lint is never the laxer one."""
     known = rules()
-    if any(known[problem.code].level == "error" for problem in problems):
+    if any(known[problem.code].severity == "error" for problem in problems):
         return
-    found: list[Problem] = []
+    found: list[Finding] = []
     contracts = _try(lambda: load_contracts(root), "A106-038", FOLDER, found)
     if contracts is not None:
         _try(
             lambda: load_semantics(root, contracts, load_policy(root)), "A106-038", GLOSSARY, found
         )
     yield from found
-
-
-def _finding(problem: Problem) -> Finding:
-    rule = rules()[problem.code]
-    return Finding(
-        problem.code,
-        rule.level,
-        problem.path,
-        problem.line,
-        problem.subject,
-        problem.message,
-        problem.cure or rule.cure,
-    )

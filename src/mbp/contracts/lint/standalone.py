@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mbp.contracts.lint.catalogue import rules
 from mbp.contracts.lint.checks import CONTRACT_CHECKS, Project, codes_of
-from mbp.contracts.lint.linted_files import ContractFile, Problem, read_document
+from mbp.contracts.lint.linted_files import ContractFile, read_document
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite
 
@@ -26,31 +26,19 @@ def lint_files(paths: Sequence[Path], today: date) -> Suite:
     """
     if not paths:
         raise MbpError("no file to lint", cure="name contracts: mbp contracts lint PATH...")
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     for path in paths:
         node, found = read_document(path, str(path))
         problems += found
         if node is not None:
             problems += _problems(ContractFile(node), path, today)
     known = rules()
-    findings = {
-        Finding(
-            one.code,
-            known[one.code].level,
-            one.path,
-            one.line,
-            one.subject,
-            one.message,
-            one.cure or known[one.code].cure,
-        )
-        for one in problems
-        if one.code not in POLICY_CODES
-    }
-    ordered = sorted(findings, key=lambda one: (one.path, one.line or 0, one.code, one.message))
+    findings = {one.completed(known) for one in problems if one.code not in POLICY_CODES}
+    ordered = sorted(findings, key=lambda one: one.order)
     return Suite(NAME, [str(path) for path in paths], ordered, known)
 
 
-def _problems(contract: ContractFile, path: Path, today: date) -> Iterator[Problem]:
+def _problems(contract: ContractFile, path: Path, today: date) -> Iterator[Finding]:
     project = Project(path.parent, {}, frozenset(), None, None, None, today)
     for check in CONTRACT_CHECKS:
         if {code.partition("-")[0] for code in codes_of(check)} <= GROUPS:

@@ -27,11 +27,6 @@ from mbp.release.evidence.pack_manifest import (
 FILE = "file"
 
 
-def of_member(code: str, member: str, message: str) -> Finding:
-    """A finding about one member of a pack, or about its `FILE` as a whole."""
-    return Finding(code, "error", member, None, "", message)
-
-
 @dataclass(frozen=True)
 class Opened:
     """A pack's file as it lies there.
@@ -81,16 +76,15 @@ def open_pack(data: bytes) -> Opened:
         except ValueError as error:
             reasons.append(str(error))
     if not ways:
-        return Opened((), None, [of_member("not_a_pack", FILE, "; ".join(dict.fromkeys(reasons)))])
+        return Opened((), None, [Finding("not_a_pack", "; ".join(dict.fromkeys(reasons)), FILE)])
     stored = min(ways, key=_strangeness)
     findings = [
-        of_member("file_changed", FILE, f"{reason} (the rest was still found)")
-        for reason in reasons
+        Finding("file_changed", f"{reason} (the rest was still found)", FILE) for reason in reasons
     ]
     twice = archive.duplicates(stored)
-    findings += [of_member("duplicate_member", name, "stands twice") for name in twice]
+    findings += [Finding("duplicate_member", "stands twice", name) for name in twice]
     unsafe = [one.name for one in stored if not archive.safe_name(one.name)]
-    findings += [of_member("unsafe_name", repr(name), "no safe name") for name in unsafe]
+    findings += [Finding("unsafe_name", "no safe name", repr(name)) for name in unsafe]
     manifest, about_members = _against_manifest(stored)
     findings += about_members
     if not twice and not unsafe:
@@ -112,7 +106,7 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
     members = {one.name: one for one in stored}
     contents = {one.name: one.content for one in stored}
     missing = [
-        of_member("missing_member", name, "is not in the pack")
+        Finding("missing_member", "is not in the pack", name)
         for name in OUTSIDE
         if name not in members
     ]
@@ -125,9 +119,9 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
     findings = []
     entries = {one.path: one for one in manifest.entries}
     for name in sorted(entries.keys() - members.keys()):
-        findings.append(of_member("missing_member", name, "is not in the pack"))
+        findings.append(Finding("missing_member", "is not in the pack", name))
     for name in sorted(members.keys() - entries.keys() - set(OUTSIDE)):
-        findings.append(of_member("unknown_member", name, "is not in the manifest"))
+        findings.append(Finding("unknown_member", "is not in the manifest", name))
     changed = {
         name: entry
         for name, entry in entries.items()
@@ -145,7 +139,7 @@ def _against_manifest(stored: Sequence[Stored]) -> tuple[Manifest | None, list[F
         told = first_difference(entry, contents[name], checks.get(name))
         stated = f"{entry.size} bytes with SHA-256 {entry.sha256[:16]}… were stated"
         told = f"{stated}; {told} (it begins at byte {members[name].start} of the file)"
-        findings.append(of_member("changed_member", name, told))
+        findings.append(Finding("changed_member", told, name))
     findings += _blocks_changed(members, contents, manifest, changed.keys())
     return manifest, findings
 
@@ -163,24 +157,22 @@ def _blocks_changed(
     wanted = blocks(contents)
     if BLOCKS in changed:
         told = _place(members[BLOCKS], present, wanted)
-        yield of_member("changed_member", BLOCKS, f"differs from what its members give: {told}")
+        yield Finding("changed_member", f"differs from what its members give: {told}", BLOCKS)
         return
     entries = {one.path: one for one in manifest.entries}
     for path, checks in blocks_of(present, manifest.entries).items():
         known = path in contents and path not in changed
         if known and blocks({path: contents[path]}) != checks:
             told = first_difference(entries[path], contents[path], checks)
-            yield of_member(
-                "changed_member", path, f"blocks.bin holds checks of other content: {told}"
+            yield Finding(
+                "changed_member", f"blocks.bin holds checks of other content: {told}", path
             )
 
 
 def _manifest_changed(member: Stored, contents: Mapping[str, bytes], reason: str) -> Finding:
     wanted = describe(_gate_of(contents), contents).content()
     told = _place(member, member.content, wanted)
-    return of_member(
-        "changed_member", NAME, f"{reason}; compared with what the members give: {told}"
-    )
+    return Finding("changed_member", f"{reason}; compared with what the members give: {told}", NAME)
 
 
 def _gate_of(contents: Mapping[str, bytes]) -> str:
@@ -213,7 +205,7 @@ def _layout(data: bytes, stored: Sequence[Stored], changed: bool) -> Iterator[Fi
     try:
         wanted = archive.write({one.name: one.content for one in stored}, crcs)
     except ValueError as error:
-        yield of_member("file_changed", FILE, str(error))
+        yield Finding("file_changed", str(error), FILE)
         return
     if data == wanted:
         return
@@ -226,8 +218,8 @@ def _layout(data: bytes, stored: Sequence[Stored], changed: bool) -> Iterator[Fi
         ),
         "the directory at the end" if at < len(wanted) else "behind the end",
     )
-    yield of_member(
+    yield Finding(
         "file_changed",
-        FILE,
         f"byte {at} is the first that differs from the form of a pack: {where}",
+        FILE,
     )

@@ -18,14 +18,13 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from mbp.contracts.exceptions import AllowedException
+from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.core.moments import objection
+from mbp.core.reporting import Finding
 from mbp.release.security.advisories import Advisory, read_advisories
 from mbp.release.security.lock import Pinned, read_lock
 from mbp.release.security.part_result import (
     PartResult,
-    Problem,
-    exception_problems,
     judged,
     unmeasured,
 )
@@ -165,7 +164,7 @@ def _verdict(
     accepted: dict[tuple[str, str], AllowedException] = {
         (entry.code, canonicalize_name(entry.object)): entry for entry in exceptions
     }
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     used: set[tuple[str, str]] = set()
     for pinned, advisory in hits:
         keys = [(name, pinned.name) for name in (advisory.id, *advisory.aliases)]
@@ -175,13 +174,9 @@ def _verdict(
             if not match.expired(now.date()):
                 continue
         names = ", ".join((advisory.id, *advisory.aliases))
-        problems.append(
-            Problem(
-                pinned.place,
-                f"{pinned.name} {pinned.version}: {names}",
-                f"lock {advisory.fixed} or later" if advisory.fixed else "no release mends it yet",
-            )
-        )
-    problems += exception_problems(exceptions, used, now.date())
+        what = f"{pinned.name} {pinned.version}: {names}"
+        fix = f"lock {advisory.fixed} or later" if advisory.fixed else "no release fixes it yet"
+        problems.append(Finding(advisory.id, what, pinned.path, pinned.line, fix=fix))
+    problems += exception_findings(exceptions, now.date(), used=used)
     counts |= {"found": len(hits), "accepted": len(used)}
     return judged(PART, counts, problems, must="packages", content=content)

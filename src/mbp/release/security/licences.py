@@ -8,11 +8,13 @@ from importlib import metadata
 from license_expression import AND, OR, ExpressionError
 from packaging.utils import canonicalize_name
 
-from mbp.contracts.exceptions import AllowedException
+from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.core.errors import MbpError
+from mbp.core.moments import today
+from mbp.core.reporting import Finding
 from mbp.release.security.licence_names import expression_of, spdx
 from mbp.release.security.lock import Pinned
-from mbp.release.security.part_result import PartResult, Problem, exception_problems, judged
+from mbp.release.security.part_result import PartResult, judged
 from mbp.release.security.security_policy import SecurityPolicy
 
 PART = "licences"
@@ -32,7 +34,7 @@ def licences(
     reviewed: dict[str, AllowedException] = {
         canonicalize_name(entry.object): entry for entry in policy.exceptions[PART]
     }
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     listed: dict[str, str] = {}
     used: set[tuple[str, str]] = set()
     told = 0
@@ -49,25 +51,17 @@ def licences(
             expression = answer
         listed[one.name] = expression or "unknown"
         if expression is None:
-            problems.append(
-                Problem(
-                    one.place,
-                    f"{one.name} {one.version}: its metadata does not tell its licence",
-                    f"read it in its source, write an exception under licences of {policy.path}",
-                )
-            )
+            what = f"{one.name} {one.version}: its metadata does not tell its licence"
+            fix = f"read it in its source, write an exception under licences of {policy.path}"
+            problems.append(Finding(PART, what, one.path, one.line, fix=fix))
             continue
         told += 1
         verdict = judge(expression, allowed, forbidden)
         if verdict:
-            problems.append(
-                Problem(
-                    one.place,
-                    f"{one.name} {one.version}: {verdict} ({expression})",
-                    "use another package, or have the licence allowed in the policy",
-                )
-            )
-    problems += exception_problems(policy.exceptions[PART], used)
+            what = f"{one.name} {one.version}: {verdict} ({expression})"
+            fix = "use another package, or have the licence allowed in the policy"
+            problems.append(Finding(PART, what, one.path, one.line, fix=fix))
+    problems += exception_findings(policy.exceptions[PART], today(), used=used)
     counts: dict[str, int | str] = {
         "packages": len(listed),
         "with_a_licence": told,

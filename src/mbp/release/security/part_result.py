@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
 from typing import Any
 
-from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One thing that must be mended: its place, what is wrong and how to cure it."""
-
-    place: str
-    what: str
-    cure: str
 
 
 @dataclass(frozen=True)
@@ -33,7 +23,7 @@ class PartResult:
     part: str
     verdict: Verdict
     looked_at: Mapping[str, int | str]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Finding, ...] = ()
     reason: str = ""
     content: Mapping[str, Any] = field(default_factory=dict)
 
@@ -51,38 +41,14 @@ class PartResult:
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "part": self.part,
-            "verdict": self.verdict,
-            "looked_at": dict(self.looked_at),
-            "reason": self.reason,
-            "problems": [asdict(one) for one in self.problems],
-            **self.content,
-        }
-
-
-def exception_problems(
-    exceptions: Sequence[AllowedException],
-    used: Collection[tuple[str, str]] | None = None,
-    today: date | None = None,
-) -> list[Problem]:
-    """Exceptions that expired or except nothing.
-
-    Args:
-        used: keys of those that excepted something; None where the machine decides that.
-        today: in UTC; the present day without it.
-    """
-    day = today or datetime.now(UTC).date()
-    return [
-        Problem(found.place, found.sentence, found.cure)
-        for found in exception_findings(exceptions, day, used=used)
-    ]
+        document = asdict(self)
+        return {**document, **document.pop("content")}
 
 
 def judged(
     part: str,
     looked_at: Mapping[str, int | str],
-    problems: Sequence[Problem],
+    problems: Sequence[Finding],
     *,
     must: str,
     content: Mapping[str, Any] | None = None,
@@ -91,7 +57,13 @@ def judged(
     if not looked_at.get(must):
         return unmeasured(part, f"no {must.replace('_', ' ')}: nothing was looked at", looked_at)
     verdict = Verdict.FAIL if problems else Verdict.PASS
-    return PartResult(part, verdict, looked_at, tuple(sorted(set(problems))), content=content or {})
+    return PartResult(
+        part,
+        verdict,
+        looked_at,
+        tuple(sorted(set(problems), key=lambda one: one.order)),
+        content=content or {},
+    )
 
 
 def unmeasured(

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.exceptions import exception_findings
+from mbp.core.moments import today
+from mbp.core.reporting import Finding
 from mbp.release.security.part_result import (
     PartResult,
-    Problem,
-    exception_problems,
     judged,
     unmeasured,
 )
@@ -56,7 +57,9 @@ def read_report(
     accepted = {entry.key for entry in exceptions}
     used: set[tuple[str, str]] = set()
     problems = [
-        Problem(str(one["filename"]), f"not analysed: {one['reason']}", "correct the file")
+        Finding(
+            PART, f"not analysed: {one['reason']}", str(one["filename"]), fix="correct the file"
+        )
         for one in report.get("errors", ())
     ]
     severities: Counter[str] = Counter()
@@ -72,14 +75,10 @@ def read_report(
         if key in accepted:
             used.add(key)
             continue
-        problems.append(
-            Problem(
-                f"{name}:{one['line_number']}",
-                f"{one['test_id']} {one['test_name']}, {severity}: {one['issue_text']}",
-                f"mend it, or write an exception under sast of {policy.path}",
-            )
-        )
-    problems += exception_problems(exceptions, used)
+        what = f"{one['test_id']} {one['test_name']}, {severity}: {one['issue_text']}"
+        fix = f"fix it, or write an exception under sast of {policy.path}"
+        problems.append(Finding(key[0], what, name, int(one["line_number"]), fix=fix))
+    problems += exception_findings(exceptions, today(), used=used)
     counts: dict[str, int | str] = {
         "files": len(files),
         "lines": lines,

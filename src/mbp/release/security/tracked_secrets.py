@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.exceptions import exception_findings
 from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
+from mbp.core.moments import today
 from mbp.core.paths import shown
+from mbp.core.reporting import Finding
 from mbp.release.security.part_result import (
     PartResult,
-    Problem,
-    exception_problems,
     judged,
     unmeasured,
 )
@@ -44,41 +45,27 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     found = dict(_scan(root, scanned, baseline))
     exceptions = policy.exceptions[PART]
     reviewed = {entry.object for entry in exceptions}
-    cure = (
+    fix = (
         f"take it out and change it; a false alarm goes into {name} with a reason in {policy.path}"
     )
     # The value is never shown: a report is read by more people than the file.
     problems = [
-        Problem(f"{path}:{line}", f"{kind}: not in the baseline", cure)
+        Finding(PART, f"{kind}: not in the baseline", path, line, fix=fix)
         for (path, kind, digest), line in found.items()
         if (path, kind, digest) not in known
     ]
     for (path, kind, digest), is_secret in known.items():
+        told: list[tuple[str, str]] = []
         if (path, kind, digest) not in found:
-            problems.append(
-                Problem(
-                    name, f"{path}: {kind} is not there any more", "remove it from the baseline"
-                )
-            )
+            told.append((f"{kind} is not there any more", "remove it from the baseline"))
         elif is_secret is not False:
-            problems.append(
-                Problem(
-                    name,
-                    f"{path}: {kind} is {'a secret' if is_secret else 'not audited'}",
-                    cure,
-                )
-            )
+            told.append((f"{kind} is {'a secret' if is_secret else 'not audited'}", fix))
         if path not in reviewed:
-            problems.append(
-                Problem(
-                    name,
-                    f"{path}: no reason why it is no secret",
-                    "write an exception under secrets",
-                )
-            )
+            told.append(("no reason why it is no secret", "write an exception under secrets"))
+        problems += [Finding(PART, f"{path}: {what}", name, fix=do) for what, do in told]
     known_paths = {path for path, _, _ in known}
     used = {entry.key for entry in exceptions if entry.object in known_paths}
-    problems += exception_problems(exceptions, used)
+    problems += exception_findings(exceptions, today(), used=used)
     counts: dict[str, int | str] = {
         "files": len(scanned),
         "plugins": len(baseline["plugins_used"]),
