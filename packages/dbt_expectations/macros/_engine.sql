@@ -54,60 +54,6 @@
     ) }}
 {%- endmacro %}
 
-{#- The continuous `quantile` (0 to 1) of a number, as a double. -#}
-{% macro quantile_of(expression, quantile) -%}
-    {{ return(adapter.dispatch('quantile_of', 'dbt_expectations')(expression, quantile)) }}
-{%- endmacro %}
-
-{% macro default__quantile_of(expression, quantile) -%}
-    {{ dbt_expectations.unsupported('a test of a median or quantile') }}
-{%- endmacro %}
-
-{% macro duckdb__quantile_of(expression, quantile) -%}
-    {{ return('quantile_cont(cast(' ~ expression ~ ' as double), ' ~ quantile ~ ')') }}
-{%- endmacro %}
-
-{% macro postgres__quantile_of(expression, quantile) -%}
-    {{ return(
-        'percentile_cont(' ~ quantile ~ ') within group (order by cast('
-        ~ expression ~ ' as double precision))'
-    ) }}
-{%- endmacro %}
-
-{% macro spark__quantile_of(expression, quantile) -%}
-    {{ return(
-        'percentile_cont(' ~ quantile ~ ') within group (order by cast(' ~ expression ~ ' as double))'
-    ) }}
-{%- endmacro %}
-
-{#- The present instant, and an instant from a date, a timestamp or its text (those without a zone
-    are read in the zone of the session). -#}
-{% macro instant_now() -%}
-    {{ return(adapter.dispatch('instant_now', 'dbt_expectations')()) }}
-{%- endmacro %}
-{% macro default__instant_now() -%}
-    {{ dbt_expectations.unsupported('a test of recent data') }}
-{%- endmacro %}
-{% macro duckdb__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
-{% macro postgres__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
-{% macro spark__instant_now() -%}{{ return('current_timestamp') }}{%- endmacro %}
-
-{% macro as_instant(expression) -%}
-    {{ return(adapter.dispatch('as_instant', 'dbt_expectations')(expression)) }}
-{%- endmacro %}
-{% macro default__as_instant(expression) -%}
-    {{ dbt_expectations.unsupported('a test of recent data') }}
-{%- endmacro %}
-{% macro duckdb__as_instant(expression) -%}
-    {{ return('cast(' ~ expression ~ ' as timestamptz)') }}
-{%- endmacro %}
-{% macro postgres__as_instant(expression) -%}
-    {{ return('cast(' ~ expression ~ ' as timestamptz)') }}
-{%- endmacro %}
-{% macro spark__as_instant(expression) -%}
-    {{ return('cast(' ~ expression ~ ' as timestamp)') }}
-{%- endmacro %}
-
 {#- What a text needs to stand between quotes, which are doubled; Spark reads a backslash as the start of an
     escape. -#}
 {% macro escaped_text(text) -%}

@@ -35,46 +35,35 @@ having
     {{ violation }}
 {%- endmacro %}
 
-{#- Rows from values that are known before the query runs: a list of dicts with the same keys, all
-    text. An empty list gives a query without rows, which is a test that passes. -#}
-{% macro failing_values(columns, rows) -%}
-    {%- for row in rows or [dict()] %}
-select
-    {%- for column in columns %}
-    {%- set value = dbt_expectations.text_literal(row[column]) if row[column] is string else 'null' %}
-    cast({{ value }} as {{ dbt.type_string() }}) as {{ column }}
-    {%- if not loop.last %},{% endif %}
-    {%- endfor %}
-        {%- if not loop.last %}
-union all
-        {%- endif %}
-    {%- endfor %}
-    {%- if not rows %}
-where 1 = 0
-    {%- endif %}
-{%- endmacro %}
-
 {#- A SQL string. A quote in `text` may be written once or, as the public package needs it, twice. -#}
 {% macro text_literal(text, prefix='') -%}
     {%- set plain = prefix ~ (text | string | replace("''", "'")) -%}
     {{ return("'" ~ dbt_expectations.escaped_text(plain) ~ "'") }}
 {%- endmacro %}
 
-{#- The values of a set between commas: as strings, or as they stand (numbers, expressions). -#}
-{% macro value_list(value_set, quote_values=True) -%}
-    {%- do dbt_expectations.require_list('value_set', value_set, required=true) -%}
-    {%- set values = [] -%}
-    {%- for value in value_set -%}
-        {%- do values.append(dbt_expectations.text_literal(value) if quote_values else value | string) -%}
-    {%- endfor -%}
-    {{ return(values | join(', ')) }}
-{%- endmacro %}
-
-{% macro require_list(argument, value, required=false) -%}
-    {%- if value is string or value is mapping or (required and not value) -%}
+{% macro require_list(argument, value) -%}
+    {%- if value is string or value is mapping -%}
         {{ exceptions.raise_compiler_error(
-            argument ~ ': expected a list' ~ (' with entries' if required else '')
-            ~ ', found ' ~ (value | string or 'nothing') ~ '; write it as [a, b]'
+            argument ~ ': expected a list, found ' ~ (value | string) ~ '; write it as [a, b]'
         ) }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- True where a value lies outside its bounds, null where it is null. Bounds belong to the allowed
+    range, unless `strictly`. -#}
+{% macro outside_bounds(expression, min_value=None, max_value=None, strictly=False) -%}
+    {%- if min_value is none and max_value is none -%}
+        {{ exceptions.raise_compiler_error(
+            expression ~ ': expected min_value, max_value or both; give at least one bound'
+        ) }}
+    {%- endif -%}
+    {%- set equal = '=' if strictly else '' -%}
+    {%- set parts = [] -%}
+    {%- if min_value is not none -%}
+        {%- do parts.append(expression ~ ' <' ~ equal ~ ' ' ~ min_value) -%}
+    {%- endif -%}
+    {%- if max_value is not none -%}
+        {%- do parts.append(expression ~ ' >' ~ equal ~ ' ' ~ max_value) -%}
+    {%- endif -%}
+    {{ return(parts | join(' or ')) }}
 {%- endmacro %}

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from mbp.cli import commands, completion, last_resort
+from mbp.cli import commands, last_resort
 from mbp.core.command_tree import provide
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
@@ -33,11 +33,7 @@ def _shown_escaped() -> Iterator[None]:
 
 
 class ByTask(TyperGroup):
-    """The commands in the order of their headings, and by name below each; what they name is completed."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        completion.attach(self.commands)
+    """The commands in the order of their headings, and by name below each."""
 
     def main(self, *given: Any, **named: Any) -> Any:
         """Runs the command line; from here on, all output passes one place."""

@@ -1,28 +1,61 @@
-"""Reads contracts/a106: every contract, whole and right, or one line that says why not."""
+"""The one reader of contracts: all of contracts/a106 as far as it can be read, and everything that is wrong with it.
+
+`load_contracts` refuses the first fault; `mbp contracts lint` prints all of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-from mbp.contracts.exceptions import demand_objects
+from mbp.contracts import column_faults, contract_faults, rule_faults
+from mbp.contracts.contract_file import ContractFile, dataset_of, parsed
+from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.exceptions import exception_findings
+from mbp.contracts.fault_codes import fault, fault_of, refusal
 from mbp.contracts.model import Contract, Rule
-from mbp.contracts.plain_text import demand_plain_text
-from mbp.contracts.policy import KEPT, policy_of, policy_text
-from mbp.contracts.quality import check_columns, explicit_rules
-from mbp.contracts.reading import ReadingPlace, contract_of
-from mbp.contracts.rules import derived_rules
-from mbp.contracts.standards import check_odcs, is_version
+from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
+from mbp.contracts.reading import contract_of
+from mbp.contracts.reading_checks import READING_CHECKS
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
+from mbp.core.reporting import Finding
+from mbp.core.schema_check import did_you_mean
 from mbp.core.yaml_io import read
-from mbp.core.yaml_lines import loads
 
 FOLDER = "contracts/a106"
-SUFFIX = ".odcs.yaml"
-API_VERSION = "v3.1.0"
 SINGULAR_TESTS = "tests/dbt/singular"
+# Their checks register themselves; loading refuses in this order.
+CHECKS = (contract_faults.__name__, column_faults.__name__, rule_faults.__name__)
+# Of what is found while files are read and compared, and not by a registered check.
+CODES = frozenset(
+    {
+        *("YAML-001", "YAML-002", "YAML-003", "A106-030", "A106-031", "A106-033"),
+        *("A89-001", "A89-002", "A89-003", "A89-018", "A89-020", "A89-022"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class ContractsRead:
+    """All contracts, as far as they can be read.
+
+    Attributes:
+        files: dataset -> its document, of every file that is YAML.
+        contracts: dataset -> its contract, of the same files; what is wrong in one is left empty.
+        unread: datasets whose file is not YAML; nothing can be said of what refers to them.
+        policy: A89; None when it cannot be read.
+        faults: what loading refuses, the first one first.
+    """
+
+    files: Mapping[str, ContractFile]
+    contracts: Mapping[str, Contract]
+    unread: frozenset[str]
+    policy: Policy | None
+    faults: Sequence[Finding]
 
 
 def load_contracts(root: Path) -> list[Contract]:
@@ -34,88 +67,177 @@ def load_contracts(root: Path) -> list[Contract]:
     Raises:
         MbpError: no contract at all, or the first thing that is wrong with one.
     """
-    names = {shown(path, root): path for path in _files(root)}
-    texts = tuple((name, read(path, shown_as=name)) for name, path in names.items())
-    contracts = _contracts(texts, policy_text(root))
-    _singular_tests_exist([rule for contract in contracts for rule in contract.rules], root)
-    return list(contracts)
+    found = read_contracts(root)
+    for first in found.faults:
+        raise refusal(first)
+    return sorted(found.contracts.values(), key=lambda contract: contract.dataset)
+
+
+def contract_files(root: Path) -> list[Path]:
+    """The files of contracts, by name.
+
+    Raises:
+        MbpError: there is none.
+    """
+    files = sorted((root / FOLDER).glob("*.y*ml"))
+    if not files:
+        raise MbpError(
+            "no contract: nothing to check", path=FOLDER, cure="add <dataset>.odcs.yaml files"
+        )
+    return files
+
+
+def read_contracts(root: Path) -> ContractsRead:
+    """All contracts of the project with everything that is wrong with them.
+
+    Raises:
+        MbpError: no contract at all.
+    """
+    texts: list[tuple[str, str]] = []
+    unreadable: list[Finding] = []
+    for path in (*contract_files(root), root / POLICY):
+        name = shown(path, root)
+        try:
+            texts.append((name, read(path, shown_as=name)))
+        except MbpError as error:
+            unreadable.append(fault_of(error, "YAML-003", name))
+    found = _read(tuple(texts), tuple(unreadable))
+    return ContractsRead(
+        found.files,
+        found.contracts,
+        found.unread,
+        found.policy,
+        [*found.faults, *_tests_missing(found, root)],
+    )
 
 
 @lru_cache(maxsize=KEPT)
-def _contracts(texts: tuple[tuple[str, str], ...], policy: str) -> tuple[Contract, ...]:
-    """Contracts by the content of their files: reading YAML with places is slow, and often asked for."""
-    held_to = policy_of(policy)
-    contracts = [_contract(text, name, policy) for name, text in texts]
-    by_dataset = {contract.dataset: contract for contract in contracts}
-    rules = [rule for contract in contracts for rule in contract.rules]
-    _unique(rules, contracts)
-    check_columns(rules, by_dataset)
-    demand_objects(held_to.family_exceptions, by_dataset)
-    return tuple(sorted(contracts, key=lambda contract: contract.dataset))
-
-
-def _files(root: Path) -> list[Path]:
-    folder = root / FOLDER
-    found = sorted(folder.glob("*.y*ml")) if folder.is_dir() else []
-    for path in found:
-        if not path.name.endswith(SUFFIX):
-            raise MbpError(
-                "not the name of a contract; it would not be read",
-                path=shown(path, root),
-                cure=f"name it <dataset>{SUFFIX}",
-            )
-    if not found:
-        raise MbpError(
-            "no contract: nothing to check", path=FOLDER, cure=f"add <dataset>{SUFFIX} files"
-        )
-    return found
+def _read(texts: tuple[tuple[str, str], ...], unreadable: tuple[Finding, ...]) -> ContractsRead:
+    """Kept by the content of the files: reading YAML with places is slow, and often asked for."""
+    faults = list(unreadable)
+    policy_text = dict(texts).get(POLICY)
+    policy = _policy(policy_text, faults) if policy_text is not None else None
+    files: dict[str, ContractFile] = {}
+    contracts: dict[str, Contract] = {}
+    unread = {dataset_of(found.path) for found in unreadable}
+    for name, text in texts:
+        if name == POLICY:
+            continue
+        file, contract, found = _contract(text, name, policy_text if policy else None)
+        faults += found
+        if file is None or contract is None:
+            unread.add(dataset_of(name))
+            continue
+        # Two files of one dataset: both are read, the second under the name of its file.
+        key = file.dataset if file.dataset not in files else dataset_of(name)
+        files[key], contracts[key] = file, contract
+    read = ContractsRead(files, contracts, frozenset(unread), policy, faults)
+    faults += [*_ids_twice(read), *_unknown_columns(read), *_policy_unfit(read)]
+    return read
 
 
 @lru_cache(maxsize=KEPT * 4)
-def _contract(text: str, name: str, held_to: str) -> Contract:
-    policy = policy_of(held_to)
-    document = loads(text, shown_as=name)
-    place = ReadingPlace(document, name)
-    said = document.get("apiVersion") if isinstance(document, dict) else None
-    # Before the schema: what is valid in another version of the standard is not what is wrong here.
-    if said != API_VERSION and is_version(said):
-        raise place.at("apiVersion").refuse(f"expected apiVersion {API_VERSION}, found {said}")
-    value = check_odcs(document, name, house=True)
-    demand_plain_text(document, name)
-    contract = contract_of(value, place, policy)
-    explicit = explicit_rules(contract, value["schema"][0], place.at("schema", 0), policy)
-    return replace(contract, rules=(*derived_rules(contract, policy), *explicit))
+def _contract(
+    text: str, name: str, policy_text: str | None
+) -> tuple[ContractFile | None, Contract | None, Sequence[Finding]]:
+    node, found = parsed(text, name)
+    if node is None:
+        return None, None, found
+    file = ContractFile(node, house=True)
+    policy = None if policy_text is None else policy_of(policy_text)
+    checks = sorted(READING_CHECKS, key=lambda check: CHECKS.index(check.__module__))
+    faults = [*found, *(one for check in checks for one in check(file, policy))]
+    return file, contract_of(file, policy), faults
 
 
-def _unique(rules: list[Rule], contracts: list[Contract]) -> None:
-    seen: dict[str, Rule] = {}
-    for rule in rules:
-        first = seen.setdefault(rule.id, rule)
-        if first is not rule:
-            raise MbpError(
-                f"duplicate rule id {rule.id!r}, first at {first.path}:{first.line}",
-                path=rule.path,
-                line=rule.line,
-                cure="rule ids are unique over all contracts",
-            )
+def _policy(text: str, faults: list[Finding]) -> Policy | None:
+    document, found = parsed(text, POLICY)
+    faults += found
+    if document is None or found:
+        return None
+    try:
+        return policy_of(text)
+    except MbpError as error:
+        others = policy_violations(text)
+        faults += dict.fromkeys(fault_of(one, "A89-001", POLICY) for one in (error, *others))
+        return None
+
+
+def _ids_twice(read: ContractsRead) -> Iterator[Finding]:
+    """Rule ids, those of derived rules too, and contract ids: each once over all contracts."""
+    rules: dict[str, Rule] = {}
     ids: dict[str, str] = {}
-    for contract in contracts:
+    for key, contract in read.contracts.items():
+        for rule in contract.rules:
+            first = rules.setdefault(rule.id, rule)
+            if first is not rule and rule.id:
+                message = f"duplicate rule id {rule.id!r}, first at {first.path}:{first.line}"
+                yield fault("A89-018", rule.path, rule.line, message, rule.id)
         other = ids.setdefault(contract.contract_id, contract.path)
-        if other != contract.path:
-            raise MbpError(
-                f"duplicate contract id {contract.contract_id!r}, first in {other}",
-                path=contract.path,
-                cure="give each contract an id of its own",
-            )
+        if other != contract.path and contract.contract_id:
+            message = f"duplicate contract id {contract.contract_id!r}, first in {other}"
+            yield fault_at(read.files[key].root.at("id"), "A106-033", message, contract.dataset)
 
 
-def _singular_tests_exist(rules: list[Rule], root: Path) -> None:
-    for rule in rules:
-        path = root / SINGULAR_TESTS / f"{rule.test}.sql"
-        if rule.singular and not path.is_file():
-            raise MbpError(
-                f"the rule {rule.id} has no test {shown(path, root)}",
-                path=rule.path,
-                line=rule.line,
-                cure="write the test or correct its name",
-            )
+def _unknown_columns(read: ContractsRead) -> Iterator[Finding]:
+    """Every column that a rule reads, and every foreign key, leads to a column."""
+    for file in read.files.values():
+        for entry in file.entries:
+            columns = entry.node.custom().get("columns", entry.node.at("columns"))
+            for node in columns.entries():
+                dataset, _, name = node.text.rpartition(".")
+                place = (dataset or file.dataset, name)
+                yield from _unknown(read, node, place, entry.subject, ("A89-020", "A89-020"))
+        for subject, column in file.all_columns():
+            reference = column.at("relationships", 0)
+            dataset, _, name = reference.at("to").text.partition(".")
+            if dataset and name:
+                codes = ("A106-030", "A106-031")
+                yield from _unknown(read, reference, (dataset, name), subject, codes)
+
+
+def _unknown(
+    read: ContractsRead,
+    node: DocumentNode,
+    place: tuple[str, str],
+    subject: str,
+    codes: tuple[str, str],
+) -> Iterator[Finding]:
+    dataset, name = place
+    if dataset in read.files:
+        known = read.files[dataset].columns
+        if name not in known:
+            message = f"unknown column {name!r} of {dataset}"
+            yield fault_at(node, codes[1], message, subject, did_you_mean(name, known))
+    elif dataset not in read.unread:
+        cure = did_you_mean(dataset, read.files)
+        yield fault_at(node, codes[0], f"unknown dataset {dataset!r}", subject, cure)
+
+
+def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
+    """Families that rules are derived in are defined; exceptions are of datasets that there are."""
+    policy = read.policy
+    if policy is None:
+        return
+    derived = {
+        rule.family
+        for contract in read.contracts.values()
+        for rule in contract.rules
+        if rule.origin == "derived"
+    }
+    for family in sorted(derived - policy.families.keys()):
+        message = f"no family {family!r}, which derived rules belong to"
+        yield fault("A89-002", policy.path, None, message, family)
+    objects = {*read.contracts, *read.unread}
+    for found in exception_findings(policy.family_exceptions, date.min, objects=objects):
+        yield fault("A89-003", found.path, found.line, found.message, found.subject, found.fix)
+
+
+def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:
+    for file in read.files.values():
+        for entry in file.entries:
+            singular = entry.node.at("implementation", "singular")
+            test = f"{SINGULAR_TESTS}/{singular.text}.sql"
+            if singular.text and not (root / test).is_file():
+                message = f"there is no test {test}"
+                yield fault_at(singular, "A89-022", message, entry.subject)

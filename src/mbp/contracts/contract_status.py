@@ -17,7 +17,8 @@ from mbp.contracts.completeness import (
     needs_unit,
     only_repeats,
 )
-from mbp.contracts.contract_loading import FOLDER, SUFFIX, load_contracts
+from mbp.contracts.contract_file import SUFFIX
+from mbp.contracts.contract_loading import FOLDER, load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import MODELS, check_models
 from mbp.contracts.policy import Policy, load_policy

@@ -10,13 +10,33 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mbp.core.errors import MbpError
-from mbp.core.schema_check import line_at
+from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.fault_codes import refusal
+from mbp.core.reporting import Finding
 
-TEMPLATE = re.compile(r"\{\{|\{%|\{#|\}\}|%\}|#\}")
+OPENED = re.compile(r"\{\{|\{%|\{#")
+CLOSED = re.compile(r"\}\}|%\}|#\}")
 MARKUP = re.compile(r"<[A-Za-z/!?]|\]\(\s*(?:javascript|vbscript|data)\s*:", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 NOT_SHOWN = ("pattern", "regex")
+READ_AS = {
+    "a hidden character": (CONTROL, "A106-039"),
+    "a template": (OPENED, "TRAP-011"),
+    "the end of a template": (CLOSED, "A106-039"),
+    "markup": (MARKUP, "A106-039"),
+}
+
+
+def plain_text_faults(root: DocumentNode) -> Iterator[Finding]:
+    """Texts and keys that another reader would take for a template or for markup."""
+    for place, text in _texts(root.value, ()):
+        for kind, (marks, code) in READ_AS.items():
+            mark = marks.search(text)
+            if mark and not (marks is MARKUP and place and place[-1] in NOT_SHOWN):
+                where = ".".join(map(str, place))
+                message = f"{where}: {mark[0]!r} would be read as {kind}"
+                yield fault_at(root.at(*place), code, message)
+                break
 
 
 def demand_plain_text(document: Any, path: str) -> None:
@@ -29,19 +49,8 @@ def demand_plain_text(document: Any, path: str) -> None:
     Raises:
         MbpError: the first such text, with its line.
     """
-    for place, text in _texts(document, ()):
-        hidden = CONTROL.search(text)
-        template = TEMPLATE.search(text)
-        markup = None if place and place[-1] in NOT_SHOWN else MARKUP.search(text)
-        found = hidden or template or markup
-        if found:
-            kind = "a hidden character" if hidden else "a template" if template else "markup"
-            raise MbpError(
-                f"{'.'.join(map(str, place))}: {found[0]!r} would be read as {kind}",
-                path=path,
-                line=line_at(document, list(place)),
-                cure="write it in words: texts of contracts are shown, never run",
-            )
+    for found in plain_text_faults(DocumentNode.root(document, path)):
+        raise refusal(found)
 
 
 def _texts(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

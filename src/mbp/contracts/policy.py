@@ -20,7 +20,7 @@ from mbp.contracts.exceptions import (
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import check, did_you_mean, violations
 from mbp.core.yaml_io import line_of, loads, read
 
 POLICY = "contracts/a89/policy.yaml"
@@ -230,6 +230,14 @@ def policy_of(text: str) -> Policy:
         owners={team: entry["name"] for team, entry in value["owners"].items()},
         path=name,
     )
+
+
+def policy_violations(text: str) -> list[MbpError]:
+    """Everything in which a text does not follow the schema of the policy."""
+    return [
+        MbpError(one.what, path=POLICY, line=one.line, cure=one.cure)
+        for one in violations(loads(text, shown_as=POLICY), Draft201909Validator(SCHEMA))
+    ]
 
 
 def _family(name: str, entry: Mapping[str, str], line: int | None) -> RuleFamily:

@@ -5,9 +5,10 @@ Sources, seeds, staging, the raw tables in the warehouse and the simulator all f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft201909Validator
 
@@ -39,11 +40,13 @@ SCHEMA = closed(
                         "type": "array",
                         "minItems": 1,
                         "items": closed(
-                            {"name": NAME, "type": TYPE, "classification": TEXT},
-                            optional=("classification",),
+                            {"name": NAME, "type": TYPE, "classification": TEXT, "staged": NAME},
+                            optional=("classification", "staged"),
                         ),
                     },
-                }
+                    "computed": {"type": "array", "items": NAME},
+                },
+                optional=("computed",),
             ),
         },
     }
@@ -68,11 +71,17 @@ class RawColumn:
 
 @dataclass(frozen=True)
 class RawTable:
-    """One raw table; `columns` are in the order of arrival, with those that the loader adds."""
+    """One raw table.
+
+    Attributes:
+        columns: in the order of arrival, with those that the loader adds.
+        staged: columns of the staging model of telemetry, without those that the loader adds.
+    """
 
     name: str
     description: str
     columns: tuple[RawColumn, ...]
+    staged: tuple[RawColumn, ...] = ()
 
 
 ARRIVAL = RawColumn("_loaded_at", "timestamptz", "change_log__loaded_at")
@@ -136,22 +145,21 @@ def telemetry(root: Path) -> list[RawTable]:
     value = check(
         load(root / TELEMETRY, shown_as=TELEMETRY), Draft201909Validator(SCHEMA), TELEMETRY
     )
-    return [
-        RawTable(
-            table["name"],
-            table["description"],
-            (
-                *(
-                    RawColumn(
-                        column["name"],
-                        column["type"],
-                        doc_name(f"ops_{table['name']}", column["name"]),
-                        column.get("classification"),
-                    )
-                    for column in table["columns"]
-                ),
-                ARRIVAL,
-            ),
-        )
-        for table in value["tables"]
-    ]
+    return [_collected(table) for table in value["tables"]]
+
+
+def _collected(table: Mapping[str, Any]) -> RawTable:
+    def column(name: str, entry: Mapping[str, Any]) -> RawColumn:
+        doc = doc_name(f"ops_{table['name']}", name)
+        return RawColumn(name, entry.get("type", ""), doc, entry.get("classification"))
+
+    entries = table["columns"]
+    return RawTable(
+        table["name"],
+        table["description"],
+        (*(column(entry["name"], entry) for entry in entries), ARRIVAL),
+        (
+            *(column(entry.get("staged", entry["name"]), entry) for entry in entries),
+            *(column(name, {}) for name in table.get("computed", ())),
+        ),
+    )

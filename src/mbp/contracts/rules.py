@@ -7,20 +7,24 @@ quality entries are read in `quality.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from mbp.contracts.model import Column, Contract, Rule, ServiceLevel
 from mbp.contracts.policy import Policy
-from mbp.core.errors import MbpError
-from mbp.core.sql_guard import demand_expression
 
 __all__ = ["Rule", "all_rules", "derived_rules"]
 
 BETWEEN = "dbt_expectations.expect_column_values_to_be_between"
 MATCHES = "dbt_expectations.expect_column_values_to_match_regex"
 LENGTH = "dbt_expectations.expect_column_value_lengths_to_be_between"
-BOUNDS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum")
+BOUNDS = frozenset({"exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum"})
+# Family -> the options whose threshold it checks.
+OPTION_FAMILIES = {
+    "range": BOUNDS,
+    "pattern": {"pattern"},
+    "length": {"maxLength", "minLength"},
+}
 
 
 def anchored(pattern: str) -> bool:
@@ -47,12 +51,10 @@ def all_rules(contracts: Iterable[Contract]) -> list[Rule]:
     )
 
 
-def derived_rules(contract: Contract, policy: Policy) -> list[Rule]:
-    """The rules that follow from the columns and the service levels.
+def derived_rules(contract: Contract, policy: Policy | None) -> list[Rule]:
+    """The rules that follow from the columns and the service levels, also of a contract with faults.
 
-    Raises:
-        MbpError: a threshold without a reason, bounds that no test can express, or a family
-            that the policy does not define.
+    The dimension of a family that the policy does not define is empty.
     """
     make = _Maker(contract, policy)
     rules = [rule for column in contract.columns for rule in _of_column(column, contract, make)]
@@ -62,8 +64,9 @@ def derived_rules(contract: Contract, policy: Policy) -> list[Rule]:
 class _Maker:
     """Makes rules of one contract with the defaults of the policy."""
 
-    def __init__(self, contract: Contract, policy: Policy) -> None:
-        self.contract, self.policy = contract, policy
+    def __init__(self, contract: Contract, policy: Policy | None) -> None:
+        self.contract = contract
+        self.families = policy.families if policy else {}
 
     def rule(
         self,
@@ -79,17 +82,11 @@ class _Maker:
         reason: str | None = None,
     ) -> Rule:
         """A rule of `column`, or of the dataset with what it reads and the line it follows from."""
-        if family not in self.policy.families:
-            raise MbpError(
-                f"no family {family!r}, which the rule {self.contract.dataset}_{suffix} belongs to",
-                path=self.policy.path,
-                cure="define it under 'families'",
-            )
         return Rule(
             id=f"{self.contract.dataset}_{suffix}",
             dataset=self.contract.dataset,
             family=family,
-            dimension=self.policy.families[family].dimension,
+            dimension=self.families[family].dimension if family in self.families else "",
             severity="error",
             owner=self.contract.owner,
             description=description,
@@ -126,78 +123,51 @@ def _of_column(column: Column, contract: Contract, make: _Maker) -> Iterator[Rul
             arguments={"to": f"ref('{target.dataset}')", "field": target.column},
             column=column,
         )
-    for family, test, arguments, description in _of_options(column, contract):
-        if family not in column.rule_reasons:
-            raise MbpError(
-                f"column {name!r}: the {family} has no reason",
-                path=contract.path,
-                line=column.line,
-                cure=f"say why under ruleReasons.{family}",
-            )
+    for family, test, arguments, description in _of_options(column):
         if not column.required:
             arguments["row_condition"] = f"{name} is not null"
-        reason = column.rule_reasons[family]
         yield make.rule(
             f"{name}_{family}",
             family,
             test,
             description,
             arguments=arguments,
-            reason=reason,
+            reason=column.rule_reasons.get(family),
             column=column,
         )
-    families = {family for family, *_ in _of_options(column, contract)}
-    for family in sorted(set(column.rule_reasons) - families):
-        raise MbpError(
-            f"column {name!r}: a reason for a {family} that is not there",
-            path=contract.path,
-            line=column.line,
-            cure="state it under logicalTypeOptions or remove the reason",
-        )
 
 
-def _of_options(
-    column: Column, contract: Contract
-) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+def families_of_options(options: Mapping[str, Any]) -> Iterator[str]:
+    """Families whose thresholds logicalTypeOptions state."""
+    for family, keys in OPTION_FAMILIES.items():
+        if keys & options.keys():
+            yield family
+
+
+def _of_options(column: Column) -> Iterator[tuple[str, str, dict[str, Any], str]]:
     """(family, test, arguments, description) of what logicalTypeOptions promise."""
     options, name = column.options, column.name
-    bounds = {key: options[key] for key in options if key in BOUNDS}
-    if bounds:
-        strict = {key.startswith("exclusive") for key in bounds}
-        if mixed(bounds):
-            raise MbpError(
-                f"column {name!r}: one test cannot hold an open and a closed bound",
-                path=contract.path,
-                line=column.line,
-                cure="make both bounds exclusive, or neither",
-            )
-        low = bounds.get("minimum", bounds.get("exclusiveMinimum"))
-        high = bounds.get("maximum", bounds.get("exclusiveMaximum"))
+    families = set(families_of_options(options))
+    if "range" in families:
+        strict = any(key.startswith("exclusive") for key in options)
+        low = options.get("minimum", options.get("exclusiveMinimum"))
+        high = options.get("maximum", options.get("exclusiveMaximum"))
         arguments = {"min_value": low, "max_value": high}
         arguments = {key: value for key, value in arguments.items() if value is not None}
-        for bound in arguments.values():  # the test puts it into its SQL as it is written
-            demand_expression(str(bound), path=contract.path, line=column.line)
-        if strict == {True}:
+        if strict:
             arguments["strictly"] = True
-        yield "range", BETWEEN, arguments, _range_sentence(name, low, high, strict == {True})
-    if "pattern" in options:
+        yield "range", BETWEEN, arguments, _range_sentence(name, low, high, strict)
+    if "pattern" in families:
         pattern = options["pattern"]
-        if not anchored(pattern):
-            raise MbpError(
-                f"column {name!r}: the pattern {pattern!r} would match a part of a value",
-                path=contract.path,
-                line=column.line,
-                cure="begin it with ^ and end it with $, alternatives in a group: ^(a|b)$",
-            )
         yield "pattern", MATCHES, {"regex": pattern}, f"Every {name} has the form `{pattern}`."
-    lengths = {"min_value": options.get("minLength"), "max_value": options.get("maxLength")}
-    arguments = {key: value for key, value in lengths.items() if value is not None}
-    if arguments:
+    if "length" in families:
+        lengths = {"min_value": options.get("minLength"), "max_value": options.get("maxLength")}
+        arguments = {key: value for key, value in lengths.items() if value is not None}
         words = " and ".join(
             f"at {'least' if key == 'min_value' else 'most'} {value}"
             for key, value in arguments.items()
         )
-        noun = "character" if set(arguments.values()) == {1} else "characters"
+        noun = "character" if all(value == 1 for value in arguments.values()) else "characters"
         yield "length", LENGTH, arguments, f"Every {name} has {words} {noun}."
 
 
@@ -211,7 +181,9 @@ def _range_sentence(name: str, low: Any, high: Any, strict: bool) -> str:
 
 
 def _of_promises(contract: Contract, make: _Maker) -> Iterator[Rule]:
-    common = {"dataset": contract.dataset, "key_column": contract.key.name}
+    key = next((column for column in contract.columns if column.primary_key), None)
+    common = {"dataset": contract.dataset, "key_column": key.name if key else ""}
+    read = (key.name,) if key else ()
     freshness = contract.service_level("freshness")
     if freshness:
         yield make.rule(
@@ -245,19 +217,20 @@ def _of_promises(contract: Contract, make: _Maker) -> Iterator[Rule]:
             "cdc_no_loss",
             "Distinct keys in the change log, less the deleted ones, equal the rows published.",
             arguments=common,
-            columns=(contract.key.name,),
+            columns=read,
             line=completeness.line,
             reason=completeness.description,
         )
-    yield make.rule(
-        "cdc_order",
-        "cdc_order",
-        "cdc_order",
-        "Per key the commit time grows with the log position, and one position is one change.",
-        arguments=common,
-        columns=(contract.key.name,),
-        line=contract.key.line,
-    )
+    if key:
+        yield make.rule(
+            "cdc_order",
+            "cdc_order",
+            "cdc_order",
+            "Per key the commit time grows with the log position, and one position is one change.",
+            arguments=common,
+            columns=read,
+            line=key.line,
+        )
 
 
 def _duration(level: ServiceLevel) -> str:

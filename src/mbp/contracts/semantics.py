@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.contract_file import read_document
+from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.fault_codes import fault, refusal
 from mbp.contracts.model import Contract
-from mbp.contracts.plain_text import demand_plain_text
+from mbp.contracts.plain_text import plain_text_faults
 from mbp.contracts.policy import TEXT, Policy, closed
-from mbp.core.errors import MbpError
-from mbp.core.paths import shown
-from mbp.core.schema_check import check, did_you_mean
-from mbp.core.yaml_io import line_of, load
+from mbp.core.reporting import Finding
+from mbp.core.schema_check import did_you_mean
 
 GLOSSARY = "contracts/a87/glossary.yaml"
 METRICS = "contracts/a87/business_metrics.yaml"
+# Of a glossary or of metrics, beside what is wrong in any document.
+CODES = frozenset({"A87-008", "A87-009", "A87-010"})
+METRIC_TEXTS = ("id", "name", "unit", "grain", "definition", "owner", "dataset", "across")
 NAMES = {"type": "array", "minItems": 1, "uniqueItems": True, "items": TEXT}
 
 GLOSSARY_SCHEMA = closed(
@@ -114,79 +118,95 @@ def load_semantics(root: Path, contracts: Sequence[Contract], policy: Policy) ->
     """Reads contracts/a87.
 
     Raises:
-        MbpError: a file is missing or wrong, a word or metric stands twice, or a metric names an
+        MbpError: a file is missing or wrong, a word or metric is there twice, or one of them names an
             owner, a dataset or a column that is not there.
     """
     datasets = {contract.dataset: contract for contract in contracts}
-    terms = _terms(root, datasets)
-    metrics, horizons = _metrics(root, datasets, policy)
-    return Semantics(terms, metrics, horizons)
+    semantics, faults = read_semantics(root, datasets, policy)
+    for first in faults:
+        raise refusal(first)
+    return semantics
 
 
-def _terms(root: Path, datasets: dict[str, Contract]) -> tuple[Term, ...]:
-    document, value, path = _read(root, GLOSSARY, GLOSSARY_SCHEMA)
-    terms: dict[str, Term] = {}
-    for index, entry in enumerate(value["terms"]):
-        node = document["terms"][index]
-        if entry["term"].lower() in terms:
-            raise _refuse(f"the term {entry['term']!r} stands twice", path, line_of(node))
-        if "dataset" in entry:
-            _known(entry["dataset"], datasets, path, line_of(node, "dataset"))
-        definition = " ".join(entry["definition"].split())
-        terms[entry["term"].lower()] = Term(entry["term"], definition, entry.get("dataset"))
-    return tuple(terms.values())
+def read_semantics(
+    root: Path,
+    contracts: Mapping[str, Contract],
+    policy: Policy | None,
+    unread: Collection[str] = (),
+) -> tuple[Semantics, list[Finding]]:
+    """contracts/a87 as far as it can be read, and everything that is wrong with it.
+
+    Args:
+        contracts: dataset -> its contract.
+        policy: knows the owners; nothing is said of them without it.
+        unread: datasets whose contract cannot be read; nothing is said of their columns.
+    """
+    faults: list[Finding] = []
+    known = (contracts, policy, unread)
+    _, terms = _entries(root, (GLOSSARY, GLOSSARY_SCHEMA), ("terms", "term"), known, faults)
+    document, metrics = _entries(root, (METRICS, METRICS_SCHEMA), ("metrics", "id"), known, faults)
+    horizons = document.at("calibration_horizons_hours").value or () if document else ()
+    semantics = Semantics(
+        tuple(
+            Term(node.at("term").text, node.at("definition").text, node.at("dataset").text or None)
+            for node in terms
+        ),
+        tuple(_metric(node) for node in metrics),
+        tuple(horizons),
+    )
+    return semantics, faults
 
 
-def _metrics(
-    root: Path, datasets: dict[str, Contract], policy: Policy
-) -> tuple[tuple[Metric, ...], tuple[int, ...]]:
-    document, value, path = _read(root, METRICS, METRICS_SCHEMA)
-    metrics: dict[str, Metric] = {}
-    for index, entry in enumerate(value["metrics"]):
-        node = document["metrics"][index]
-        if entry["id"] in metrics:
-            raise _refuse(f"the metric {entry['id']!r} stands twice", path, line_of(node))
-        policy.check_owner(entry["owner"], path, line_of(node, "owner"))
-        _known(entry["dataset"], datasets, path, line_of(node, "dataset"))
-        names = [column.name for column in datasets[entry["dataset"]].columns]
-        for column in entry["columns"]:
-            if column not in names:
-                raise MbpError(
-                    f"the metric {entry['id']} reads the unknown column {column!r} "
-                    f"of {entry['dataset']}",
-                    path=path,
-                    line=line_of(node, "columns"),
-                    cure=did_you_mean(column, names),
-                )
-        computed = entry.pop("semantic")
-        texts = {key: " ".join(entry[key].split()) for key in ("definition", "across")}
-        metrics[entry["id"]] = Metric(
-            **{**entry, **texts, "columns": tuple(entry["columns"])},
-            measures=tuple(computed.values())
-            if "measure" in computed
-            else (computed["numerator"], computed["denominator"]),
-        )
-    return tuple(metrics.values()), tuple(value["calibration_horizons_hours"])
+def _metric(node: DocumentNode) -> Metric:
+    texts = {key: node.at(key).text for key in METRIC_TEXTS}
+    computed = node.at("semantic")
+    names = ("measure",) if computed.at("measure").present else ("numerator", "denominator")
+    return Metric(
+        **texts,
+        columns=tuple(column.text for column in node.at("columns").entries()),
+        measures=tuple(computed.at(name).text for name in names),
+    )
 
 
-def _read(root: Path, file: str, schema: dict[str, Any]) -> tuple[Any, Any, str]:
-    """(document with lines, plain value, shown path)."""
-    path = shown(root / file, root)
-    document = load(root / file, shown_as=path)
-    value = check(document, Draft201909Validator(schema), path)
-    demand_plain_text(document, path)
-    return document, value, path
+def _entries(
+    root: Path,
+    source: tuple[str, dict[str, Any]],
+    keys: tuple[str, str],
+    known: tuple[Mapping[str, Contract], Policy | None, Collection[str]],
+    faults: list[Finding],
+) -> tuple[DocumentNode | None, list[DocumentNode]]:
+    """The document and its entries, of two of one name the first; what is wrong is added to `faults`.
 
-
-def _known(dataset: str, datasets: dict[str, Contract], path: str, line: int | None) -> None:
-    if dataset not in datasets:
-        raise MbpError(
-            f"unknown dataset {dataset!r}",
-            path=path,
-            line=line,
-            cure=did_you_mean(dataset, datasets),
-        )
-
-
-def _refuse(what: str, path: str, line: int | None) -> MbpError:
-    return MbpError(what, path=path, line=line, cure="keep one of the two")
+    Args:
+        source: the file and its schema.
+        keys: the key of the list, and of the name of an entry.
+        known: contracts, policy, and datasets that cannot be read.
+    """
+    file, schema = source
+    contracts, policy, unread = known
+    document, unreadable = read_document(root / file, file)
+    faults += unreadable
+    if document is None:
+        return None, []
+    wrong = document.violations(Draft201909Validator(schema))
+    faults += [fault("A87-008", file, one.line, one.what, cure=one.cure) for one in wrong]
+    faults += plain_text_faults(document)
+    entries: dict[str, DocumentNode] = {}
+    for entry in document.at(keys[0]).entries():
+        name, owner, dataset = (entry.at(key).text for key in (keys[1], "owner", "dataset"))
+        if entries.setdefault(name.lower(), entry) is not entry:
+            faults.append(
+                fault_at(entry, "A87-009", f"the {keys[1]} {name!r} is there twice", name)
+            )
+        named = [("dataset", entry.at("dataset"), {*contracts, *unread})] if dataset else []
+        if policy and owner:
+            named.append(("owner", entry.at("owner"), set(policy.owners)))
+        if dataset in contracts:
+            columns = {column.name for column in contracts[dataset].columns}
+            named += [("column", column, columns) for column in entry.at("columns").entries()]
+        for kind, node, there in named:
+            if node.text not in there:
+                of = f" of {dataset}" if kind == "column" else ""
+                message, cure = f"unknown {kind} {node.text!r}{of}", did_you_mean(node.text, there)
+                faults.append(fault_at(node, "A87-010", message, name, cure))
+    return document, list(entries.values())

@@ -131,11 +131,6 @@ def _series(value: Any) -> str:
     return match[1] if match and match[1] in SCHEMAS else NEWEST
 
 
-def is_version(said: Any) -> bool:
-    """The text names a version of the standard, one that is read or not."""
-    return isinstance(said, str) and bool(VERSION.fullmatch(said))
-
-
 def _refused(document: Any, value: Any) -> Iterator[SchemaViolation]:
     """What no schema is asked about: versions that are not read, and numbers that are none."""
     said = value.get("apiVersion") if isinstance(value, dict) else None

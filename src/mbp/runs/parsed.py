@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,18 +38,11 @@ PATHS = {
 }
 FILES = (PROJECT, "packages.yml", "package-lock.yml", "selectors.yml", "dependencies.yml")
 DISTRIBUTIONS = ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-postgres", "dbt-spark")
-# Says where something is, or who asks; no model's text or configuration depends on it.
-PLACES = {
-    "DBT_LOG_PATH",
-    "DBT_PROFILES_DIR",
-    "DBT_TARGET_PATH",
-    "MBP_ALERTMANAGER_URL",
-    "MBP_HOOK_SECRET",
-    "MBP_PG_HOST",
-    "MBP_PG_PASSWORD",
-    "MBP_PG_PORT",
-    "MBP_PROJECT_DIR",
-}
+# Of dbt's own settings, those that no model's text or configuration depends on. The target is part of the key.
+OUTSIDE = {"DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_TARGET", "DBT_TARGET_PATH"}
+# The profile names them, and they say only how to get in.
+CONNECTION = {"MBP_PG_HOST", "MBP_PG_PASSWORD", "MBP_PG_PORT"}
+NAMED = re.compile(rb"""env_var\(\s*['"](\w+)""")
 # Commands that begin with the parsed project and leave it as manifest.json; `docs` leaves it as it was.
 COMMANDS = {"parse", "build", "run", "test", "seed", "compile", "show", "ls", "source"}
 # Of them, those that do not write the manifest when they have run.
@@ -72,12 +65,15 @@ def fingerprint(root: Path, profiles: Path, target: str, arguments: Sequence[str
 
 def _digest(root: Path, profiles: Path, target: str, arguments: Sequence[str]) -> str:
     found = hashlib.sha256()
-    environment = _environment((profiles / PROFILE).read_text(encoding="utf-8"))
-    versions = [_version(name) for name in DISTRIBUTIONS]
-    found.update(json.dumps([target, variables(arguments), environment, versions]).encode())
+    named: set[str] = set()
     for file in _inputs(root, profiles):
         name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
-        found.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        text = file.read_bytes()
+        named.update(one.decode() for one in NAMED.findall(text))
+        found.update(name.encode() + b"\0" + hashlib.sha256(text).digest())
+    versions = [_version(name) for name in DISTRIBUTIONS]
+    settings = [target, variables(arguments), _environment(named), versions]
+    found.update(json.dumps(settings).encode())
     return found.hexdigest()
 
 
@@ -98,12 +94,13 @@ def variables(arguments: Sequence[str]) -> list[str]:
     ]
 
 
-def _environment(profile: str) -> Mapping[str, str]:
-    named = set(re.findall(r"""env_var\(\s*['"](\w+)""", profile))
+def _environment(named: Collection[str]) -> Mapping[str, str]:
+    """Settings that dbt's texts name, and dbt's own."""
     settings = {
         name: value
         for name, value in sorted(os.environ.items())
-        if (name.startswith(("MBP_", "DBT_")) or name in named) and name not in PLACES
+        if (name in named and name not in CONNECTION)
+        or (name.startswith("DBT_") and name not in OUTSIDE)
     }
     if "MBP_DUCKDB_PATH" in settings:  # dbt-duckdb calls the database after the file
         settings["MBP_DUCKDB_PATH"] = Path(settings["MBP_DUCKDB_PATH"]).stem
@@ -133,7 +130,9 @@ def recall(root: Path, key: str) -> Any | None:
     packed = _memory.get(key)
     if packed is None:
         try:
-            packed = (root / FOLDER / key).read_bytes()
+            file = root / FOLDER / key
+            packed = file.read_bytes()
+            file.touch()  # the ones in use stay
         except OSError:
             return None
     try:
@@ -151,7 +150,7 @@ def recall(root: Path, key: str) -> Any | None:
 
 
 def keep(root: Path, key: str, manifest: Any) -> None:
-    """Keeps a parse that succeeded; the oldest ones leave."""
+    """Keeps a parse that succeeded; those that were not used for the longest time leave."""
     from dbt.parser.manifest import extended_mashumaro_encoder
 
     _memory[key] = manifest.to_msgpack(extended_mashumaro_encoder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -11,6 +11,8 @@ from contracts_project import ABUSE_EVENTS, MARKETS, QUOTES, RESOLUTIONS, SOON, 
 
 from mbp.contracts import load_contracts
 from mbp.contracts.contract_status import matrix
+from mbp.contracts.fault_codes import refusal
+from mbp.contracts.lint import lint
 from mbp.contracts.policy import POLICY
 from mbp.core.errors import MbpError
 
@@ -141,7 +143,7 @@ CASES = {
         QUOTES,
         "        classification: internal\n        logicalTypeOptions",
         "        logicalTypeOptions",
-        "column 'quote_id': missing or empty 'classification'",
+        "mbp_quotes.quote_id: missing or empty 'classification'",
         "- name: quote_id",
     ),
     "unknown classification": Case(
@@ -155,14 +157,14 @@ CASES = {
         QUOTES,
         "description: >-\n          Identifies the quote; a correction keeps it.",
         "description: ' '",
-        "column 'quote_id': missing or empty 'description'",
+        "mbp_quotes.quote_id: missing or empty 'description'",
         "description: ' '",
     ),
     "a type that the table of engines has not": Case(
         QUOTES,
         "physicalType: string",
         "physicalType: uuid",
-        "column 'quote_id': physicalTypes has no type for duckdb",
+        "mbp_quotes.quote_id: physicalTypes has no type for duckdb, postgres, spark",
         "- name: quote_id",
     ),
     "an engine without a type": Case(
@@ -170,7 +172,7 @@ CASES = {
         "          - property: ruleReasons\n",
         "          - property: physicalTypes\n            value: {duckdb: UUID, postgres: uuid}\n"
         "          - property: ruleReasons\n",
-        "column 'quote_id': physicalTypes has no type for spark",
+        "mbp_quotes.quote_id: physicalTypes has no type for spark",
         "value: {duckdb: UUID",
     ),
     "an unknown engine": Case(
@@ -192,7 +194,7 @@ CASES = {
         QUOTES,
         "- name: volume\n",
         "- name: price\n",
-        "column 'price' stands twice",
+        "mbp_quotes.price: column 'price' is there twice, first on line ",
         "- name: price\n        description: >-\n          Shares traded",
     ),
     "foreign key to an unknown dataset": Case(
@@ -214,7 +216,7 @@ CASES = {
         "exclusiveMinimum: 0, exclusiveMaximum: 1",
         "minimum: 0, exclusiveMaximum: 1",
         "make both bounds exclusive, or neither",
-        "- name: price",
+        "logicalTypeOptions: {minimum: 0, exclusiveMaximum",
     ),
     "range without a reason": Case(
         QUOTES,
@@ -222,11 +224,15 @@ CASES = {
         "                A trade moves a positive number of shares; direction is not part of the\n"
         "                quote.\n",
         "",
-        "column 'volume': the range has no reason",
+        "mbp_quotes.volume: the range has no reason",
         "- name: volume",
     ),
     "pattern that is not anchored": Case(
-        QUOTES, "_.:-]*$'", "_.:-]*'", "would match a part of a value", "- name: quote_id"
+        QUOTES,
+        "_.:-]*$'",
+        "_.:-]*'",
+        "would match a part of a value",
+        "logicalTypeOptions: {pattern",
     ),
     "option that nobody checks": Case(
         QUOTES,
@@ -246,7 +252,7 @@ CASES = {
         QUOTES,
         "property: latency",
         "property: freshness",
-        "service level 'freshness' stands twice",
+        "service level 'freshness' is there twice, first on line ",
         "- id: latency",
     ),
     "unknown unit of time": Case(
@@ -268,7 +274,7 @@ CASES = {
         "              - volume\n",
         "              - volum\n",
         "unknown column 'volum' of mbp_quotes. Cure: did you mean 'volume'?",
-        "- id: closed_market_no_trades",
+        "- volum\n",
     ),
     "columns that are not a list": Case(
         QUOTES,
@@ -286,14 +292,14 @@ CASES = {
         "              - mbp_markets.status\n              - mbp_markets.opened_at\n"
         "              - mbp_markets.closed_at\n",
         "",
-        "the rule closed_market_no_trades names no columns",
+        "closed_market_no_trades: the rule names no columns",
         "- id: closed_market_no_trades",
     ),
     "rule without an owner": Case(
         QUOTES,
         "          - property: owner\n            value: PM\n",
         "",
-        "the rule closed_market_no_trades has no owner",
+        "closed_market_no_trades: the rule has no owner",
         "- id: closed_market_no_trades",
     ),
     "rule of an unknown owner": Case(
@@ -363,7 +369,7 @@ CASES = {
         QUOTES,
         f"          - property: expires\n            value: {SOON}\n",
         "",
-        "the warning liquidity_floor has no expiry",
+        "liquidity_floor: the warning has no expiry",
         "- id: liquidity_floor",
     ),
     "expiry that is no date": Case(
@@ -373,7 +379,7 @@ CASES = {
         QUOTES,
         "severity: warning",
         "severity: error",
-        "the error liquidity_floor cannot expire",
+        "liquidity_floor: an error cannot expire",
         f"value: {SOON}",
     ),
     "threshold without a reason": Case(
@@ -382,15 +388,15 @@ CASES = {
         "              The quietest market place makes more than a hundred quotes in its first day;\n"
         "              fewer rows mean that the log was cut. Set 2026-11-23.\n",
         "",
-        "the rule mbp_quotes_volume has no reason",
+        "mbp_quotes_volume: the rule has no reason",
         "- id: mbp_quotes_volume",
     ),
     "singular test that is not there": Case(
         QUOTES,
         "singular: assert_quote_after_close",
         "singular: assert_quote_after_closed",
-        "has no test tests/dbt/singular/assert_quote_after_closed.sql",
-        "- id: quote_after_close",
+        "there is no test tests/dbt/singular/assert_quote_after_closed.sql",
+        "singular: assert_quote_after_closed",
     ),
     "unknown key of an implementation": Case(
         QUOTES,
@@ -506,6 +512,9 @@ def test_a_wrong_place_is_named(project: Project, name: str) -> None:
 
     assert case.says in str(caught.value)
     assert caught.value.path == case.file
+    assert caught.value.cure
+    printed = lint(project.root, date.today()).findings
+    assert str(caught.value) in {str(refusal(one)) for one in printed if one.severity == "error"}
     assert "\n" not in str(caught.value)
     if case.at:
         assert caught.value.line == project.line(case.file, case.at)
@@ -565,5 +574,5 @@ def test_a_missing_policy_is_an_error(project: Project) -> None:
 
 def test_a_contract_stands_in_the_file_of_its_dataset(project: Project) -> None:
     shutil.copy(project.root / QUOTES, project.root / "contracts/a106/mbp_trades.odcs.yaml")
-    with pytest.raises(MbpError, match="the contract of mbp_quotes stands in another file"):
+    with pytest.raises(MbpError, match="the contract of mbp_quotes is in "):
         load_contracts(project.root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,15 @@ def test_every_nightly_rule_is_listed_with_its_reason(project: Project) -> None:
         assert (f"`{rule.id}`" in listed) == (rule.family in nightly), rule.id
     for reason in nightly.values():
         assert reason in listed
+
+
+def test_staging_of_telemetry_has_the_columns_that_are_rendered(project_root: Path) -> None:
+    file = rendering.TELEMETRY_STAGING_FILE
+    rendered = yaml.safe_load(rendering.rendered(project_root)[file])["models"]
+    assert {model["name"] for model in rendered} == {
+        path.stem for path in (project_root / file).parent.glob("*.sql")
+    }
+    for model in rendered:
+        sql = (project_root / file).parent / f"{model['name']}.sql"
+        selected = re.findall(r" as (\w+),?\n", sql.read_text("utf-8"))
+        assert sorted(selected) == sorted(column["name"] for column in model["columns"])

@@ -102,7 +102,7 @@ def test_a_public_model_without_a_contract_is_incomplete(project: Project) -> No
             METRICS,
             "columns: [market_id, quoted_at, volume]",
             "columns: [market_id, quoted_on]",
-            "the metric traded_volume reads the unknown column 'quoted_on' of mbp_quotes. "
+            "traded_volume: unknown column 'quoted_on' of mbp_quotes. "
             "Cure: did you mean 'quoted_at'?",
             "quoted_on",
         ),
@@ -118,7 +118,7 @@ def test_a_public_model_without_a_contract_is_incomplete(project: Project) -> No
             METRICS,
             "id: active_markets",
             "id: traded_volume",
-            "stands twice",
+            "is there twice",
             "id: traded_volume\n    name: Active",
         ),
         (METRICS, "unit: shares", "unit: ''", "metrics[0].unit: expected some text", "unit: ''"),
@@ -129,7 +129,13 @@ def test_a_public_model_without_a_contract_is_incomplete(project: Project) -> No
             "unknown dataset",
             "mbp_market\n",
         ),
-        (GLOSSARY, "term: quote", "term: Market", "the term 'Market' stands twice", "term: Market"),
+        (
+            GLOSSARY,
+            "term: quote",
+            "term: Market",
+            "the term 'Market' is there twice",
+            "term: Market",
+        ),
         (GLOSSARY, "version: 1", "version: 2", "version: expected 1, found 2", "version: 2"),
     ],
 )

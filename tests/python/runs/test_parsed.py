@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,12 @@ def test_each_input_counts(small: Path, place: str) -> None:
 
 @pytest.mark.parametrize("name", ["MBP_RAW", "DBT_SOMETHING", "SMALL"])
 def test_each_setting_counts_but_not_where_things_are(small: Path, name: str) -> None:
+    (small / "sql/raw.sql").write_text("select '{{ env_var('MBP_RAW', 'sample') }}' as raw")
     before = key(small)
     with environment({name: "another"}):
         assert key(small) not in (before, None)
+    with environment({"MBP_STATE_DIR": "/elsewhere", "DBT_TARGET": "duckdb"}):
+        assert key(small) == before
     with environment({"MBP_PG_PORT": "1", "MBP_DUCKDB_PATH": "/elsewhere/small.duckdb"}):
         assert key(small) == before
     with environment({"MBP_DUCKDB_PATH": "/elsewhere/other.duckdb"}):
@@ -117,6 +121,20 @@ def test_who_wants_it_read_gets_it_read(small: Path) -> None:
     (small / "dbt_project.yml").write_text("{")
     assert key(small) is None
     assert not run_dbt(small, ["parse"], artifacts=small / "out", quiet=True).success
+
+
+def test_a_parse_in_use_is_kept(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsed, "KEPT_AT_MOST", 2)
+    manifest = run_dbt(small, ["parse"], artifacts=small / "out", quiet=True).result
+    first = key(small)
+    assert first is not None
+    parsed.keep(small, "second", manifest)
+    for name, moment in ((first, 1), ("second", 2)):
+        os.utime(small / parsed.FOLDER / name, (moment, moment))
+    parsed._memory.clear()
+    assert parsed.recall(small, first) is not None
+    parsed.keep(small, "third", manifest)
+    assert {file.name for file in (small / parsed.FOLDER).iterdir()} == {first, "third"}
 
 
 def test_a_damaged_file_is_no_parse(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

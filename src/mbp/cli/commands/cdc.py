@@ -73,9 +73,6 @@ def setup(
 
 def run(
     once: Annotated[bool, typer.Option("--once", help="End when the source is caught up.")] = False,
-    reader: Annotated[
-        str, typer.Option(help="native, or debezium (needs Java 17 and the extra of that name).")
-    ] = "native",
     target: Target = None,
 ) -> None:
     """Snapshot the four tables, then stream their changes into the raw change logs.
@@ -90,32 +87,19 @@ def run(
     from mbp.runs.dbt_process import target_name
 
     asked = StopSignal()
-    where = (project_root(), target_name(target), source_of_environment(), _say, asked)
-    if reader == "debezium":
-        from mbp.ingest.cdc.debezium import run_debezium
-
-        with asked.obeyed(once=once):
-            counts = run_debezium(*where, once)
-        _say(f"{counts.changes:,} rows written, {counts.repeated:,} repeated")
-        if counts.refused:
-            _say(f"not all of it: {counts.refused:,} changes in quarantine")
-            raise typer.Exit(EXIT_FINDINGS)
-        return
-    if reader != "native":
-        raise MbpError(f"no reader {reader!r}", cure="use native or debezium")
-    native = SlotReader(*where)
+    reader = SlotReader(project_root(), target_name(target), source_of_environment(), _say, asked)
     with asked.obeyed(once=once):
-        rows = native.run(once=once)
-    typer.echo(f"{rows:,} rows written, position {native.applied}", err=True)
-    if native.problems:
-        typer.echo(f"not all of it: {native.problems}", err=True)
+        rows = reader.run(once=once)
+    typer.echo(f"{rows:,} rows written, position {reader.applied}", err=True)
+    if reader.problems:
+        typer.echo(f"not all of it: {reader.problems}", err=True)
         raise typer.Exit(EXIT_FINDINGS)
 
 
 def replay(
     table: Annotated[str | None, typer.Option(help="One table. [default: all four]")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Show the letters only.")] = False,
-    reader: Annotated[str, typer.Option(help="Whose: native, landing or debezium.")] = "native",
+    reader: Annotated[str, typer.Option(help="Whose: native or landing.")] = "native",
     target: Target = None,
 ) -> None:
     """Try the dead letters again: changes that could not be written, after the cure.
@@ -132,14 +116,15 @@ def replay(
     root, name = project_root(), target_name(target)
     if reader == "native":
         lines, left = (list_letters if only_list else replay_tables)(root, name, tables)
-    elif reader in ("landing", "debezium") and not only_list and table is None:
+    elif reader == "landing" and not only_list and table is None:
+        from mbp.ingest.cdc.landing import SLOT
         from mbp.ingest.cdc.replaying_records import replay_records
 
-        lines, left = replay_records(root, name, f"mbp_{reader}")
+        lines, left = replay_records(root, name, SLOT)
     else:
         raise MbpError(
             f"no such replay of the reader {reader!r}",
-            cure="use native, or landing or debezium without --list and --table",
+            cure="use native, or landing without --list and --table",
         )
     for line in lines:
         typer.echo(line)

@@ -192,7 +192,7 @@ def explain(
     code: Annotated[str | None, typer.Argument(help="A code; all codes without one.")] = None,
 ) -> None:
     """What a code of `lint` or `check` means, why it is judged so, and what to do."""
-    from mbp.contracts.lint.catalogue import rules as lint_rules
+    from mbp.contracts.fault_codes import rules as lint_rules
     from mbp.contracts.lint.explain import explanation, listing
     from mbp.contracts.registry.version_check import RULES
     from mbp.core.schema_check import did_you_mean

@@ -178,7 +178,7 @@ def _java(machine: Machine, needed: bool) -> MachineCheck:
     if found is None and needed:
         return finding("java", "not installed, and this target needs it", "install Java 17")
     if found is None:
-        return note("java", "not installed: needed for Spark and Debezium alone")
+        return note("java", "not installed: needed for Spark only")
     done = _run([found, "-version"])
     if isinstance(done, str) or done.returncode != 0:
         why = done if isinstance(done, str) else "`java -version` fails"

@@ -174,3 +174,14 @@ class Change:
     new: Any = None
     note: str = ""
     witness: Mapping[str, Any] = field(default_factory=dict)
+
+
+def entry_change(path: str, old: Any, new: Any, *, known: bool) -> Change:
+    """A change of a key that no rule of its own judges.
+
+    Args:
+        known: it is documentation; what is not known may break readers of either version.
+    """
+    verdict = Compatibility.OK if known else Compatibility.UNKNOWN
+    code = "metadata_changed" if known else "unknown_changed"
+    return Change(code, path, verdict, verdict, old, new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
+from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
 from mbp.contracts.compatibility.formats import format_changes
 from mbp.contracts.compatibility.odcs_tables import LIMITS, custom
 from mbp.contracts.compatibility.quality_changes import quality_changes
@@ -62,13 +62,11 @@ def _entries(old: SchemaNode, new: SchemaNode, keys: Keys) -> Iterator[Change]:
         path = f"{new.path}.{key}"
         if key in TEXTS:
             yield Change("description_changed", path, OK, OK, before, after)
-        elif key in keys.documentation:
-            yield Change("metadata_changed", path, OK, OK, before, after)
         elif key in DEFINITIONS:
             verdict = OK if before is None else UNKNOWN
             yield Change("definition_changed", path, verdict, verdict, before, after)
         else:
-            yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before, after)
+            yield entry_change(path, before, after, known=key in keys.documentation)
     yield from custom_changes(old.raw, new.raw, new.path)
 
 
@@ -153,7 +151,7 @@ def _options(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         if key == "format" and old.logical.name == new.logical.name == "string":
             yield from format_changes(old, new)
         else:
-            yield Change("unknown_changed", path, UNKNOWN, UNKNOWN, before.get(key), after.get(key))
+            yield entry_change(path, before.get(key), after.get(key), known=False)
 
 
 def _enum_texts(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
@@ -162,7 +160,7 @@ def _enum_texts(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     for value in sorted(before.keys() & after.keys()):
         if before[value] != after[value]:
             path = f"{new.path}.enum[{value}]"
-            yield Change("metadata_changed", path, OK, OK, before[value], after[value])
+            yield entry_change(path, before[value], after[value], known=True)
 
 
 def _by_value(node: SchemaNode) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
 from mbp.contracts.compatibility.service_levels import service_level_changes
 from mbp.contracts.compatibility.standard import STANDARD, form
 from mbp.contracts.compatibility.versions import Version
@@ -33,13 +33,12 @@ def contract_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator
         before, after = old.get(key), new.get(key)
         if form(before) == form(after):
             continue
-        if key in STANDARD[""].documentation or key == "description":
-            code = "description_changed" if key == "description" else "metadata_changed"
-            yield Change(code, key, OK, OK, before, after)
+        if key == "description":
+            yield Change("description_changed", key, OK, OK, before, after)
         elif key in RESPONSIBILITY:
             yield Change("responsibility_changed", key, OK, OK, before, after)
         else:
-            yield Change("unknown_changed", key, UNKNOWN, UNKNOWN, before, after)
+            yield entry_change(key, before, after, known=key in STANDARD[""].documentation)
 
 
 def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
@@ -63,8 +62,7 @@ def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change
         texts = (old.get("apiVersion"), new.get("apiVersion"))
         yield Change(code, "apiVersion", verdict, verdict, *texts)
     elif old.get("apiVersion") != new.get("apiVersion"):
-        values = (old.get("apiVersion"), new.get("apiVersion"))
-        yield Change("metadata_changed", "apiVersion", OK, OK, *values)
+        yield entry_change("apiVersion", old.get("apiVersion"), new.get("apiVersion"), known=True)
 
 
 def _status(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
@@ -74,7 +72,7 @@ def _status(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     if after == "retired":
         yield Change("status_retired", "status", OK, BREAK, before, after)
     elif before not in LIFE or after not in LIFE:
-        yield Change("unknown_changed", "status", UNKNOWN, UNKNOWN, before, after)
+        yield entry_change("status", before, after, known=False)
     elif LIFE.index(after) > LIFE.index(before):
         yield Change("status_advanced", "status", OK, OK, before, after)
     else:
@@ -104,17 +102,9 @@ def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]
             yield Change("server_moved", path, OK, BREAK, places[0], places[1])
         for key in sorted(SERVER_FOR_PEOPLE):
             values = before[name].get(key), after[name].get(key)
-            if form(values[0]) == form(values[1]):
-                continue
-            known = key in STANDARD["Server"].documentation
-            verdict = OK if known else UNKNOWN
-            yield Change(
-                "metadata_changed" if known else "unknown_changed",
-                f"{path}.{key}",
-                verdict,
-                verdict,
-                *values,
-            )
+            if form(values[0]) != form(values[1]):
+                known = key in STANDARD["Server"].documentation
+                yield entry_change(f"{path}.{key}", *values, known=known)
 
 
 def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:

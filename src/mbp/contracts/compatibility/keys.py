@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
+from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
 from mbp.contracts.compatibility.standard import form, remainder
 
 OK, BREAK = Compatibility.OK, Compatibility.BREAK
@@ -40,7 +40,7 @@ def column_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     before, after = bool(old.raw.get("unique")), bool(new.raw.get("unique"))
     # A primary key is unique; what becomes of it is told of the table.
     if before != after and old.raw.get("primaryKey") and new.raw.get("primaryKey"):
-        yield Change("metadata_changed", f"{new.path}.unique", OK, OK, before, after)
+        yield entry_change(f"{new.path}.unique", before, after, known=True)
     elif before != after:
         code = "unique_added" if after else "unique_removed"
         verdicts = (BREAK, OK) if after else (OK, BREAK)
@@ -69,7 +69,7 @@ def _positions(old: SchemaNode, new: SchemaNode, key: str) -> Iterator[Change]:
             continue
         before, after = column.raw.get(key), other.raw.get(key)
         if before != after and form({key: before}) != form({key: after}):
-            yield Change("metadata_changed", f"{other.path}.{key}", OK, OK, before, after)
+            yield entry_change(f"{other.path}.{key}", before, after, known=True)
 
 
 def _position(column: SchemaNode, key: str = "primaryKeyPosition") -> int:
@@ -106,9 +106,7 @@ def _references(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         yield from remainder(one, other, path, frozenset({"customProperties", "id", "from", "to"}))
         for word in ("customProperties", "id"):
             if form(one.get(word)) != form(other.get(word)):
-                yield Change(
-                    "metadata_changed", f"{path}.{word}", OK, OK, one.get(word), other.get(word)
-                )
+                yield entry_change(f"{path}.{word}", one.get(word), other.get(word), known=True)
 
 
 def _identity(entry: Mapping[str, Any], single: bool) -> str:
@@ -131,8 +129,7 @@ def _known(
     """A change of a foreign key; of any other kind of relationship nothing is known."""
     if _kind(entry) == "foreignKey":
         return Change(code, path, backward, forward, old, new)
-    where = f"{path}.relationships"
-    return Change("unknown_changed", where, Compatibility.UNKNOWN, Compatibility.UNKNOWN, old, new)
+    return entry_change(f"{path}.relationships", old, new, known=False)
 
 
 def _relationships(node: SchemaNode) -> list[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
+from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
 from mbp.contracts.compatibility.odcs_tables import closes_values, custom
 from mbp.contracts.compatibility.standard import STANDARD, form, remainder
 
@@ -142,7 +142,7 @@ def _documents(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[
     yield from _custom(old, new, path)
     for key in sorted({*old, *new} & FOR_PEOPLE):
         if form(old.get(key)) != form(new.get(key)):
-            yield Change("metadata_changed", f"{path}.{key}", OK, OK, old.get(key), new.get(key))
+            yield entry_change(f"{path}.{key}", old.get(key), new.get(key), known=True)
 
 
 def _custom(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Change]:
@@ -183,10 +183,7 @@ def _results(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
         return
     if old.get("unit") != new.get("unit"):
         known = _percent(old) or not (old.get("unit") and new.get("unit"))
-        verdict = OK if known else UNKNOWN
-        units = (old.get("unit"), new.get("unit"))
-        code = "metadata_changed" if known else "unknown_changed"
-        yield Change(code, f"{path}.unit", verdict, verdict, *units)
+        yield entry_change(f"{path}.unit", old.get("unit"), new.get("unit"), known=known)
     accepted = _accepted(old), _accepted(new)
     moved = _moved(old.get("arguments") or {}, new.get("arguments") or {})
     shown = (_shown(old), _shown(new))

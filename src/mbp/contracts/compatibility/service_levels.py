@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from mbp.contracts.compatibility.change_codes import snake
-from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
 from mbp.contracts.compatibility.standard import STANDARD, form, remainder
 from mbp.contracts.reading import SECONDS, SERVICE_LEVELS
 
@@ -44,7 +44,7 @@ def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
         path = f"slaProperties.{_label(entry, old, new)}"
         if name not in SERVICE_LEVELS:
             if form(one) != form(other):
-                found.append(Change("unknown_changed", path, UNKNOWN, UNKNOWN, one, other))
+                found.append(entry_change(path, one, other, known=False))
         elif other is None:
             found.append(Change(f"sla_{snake(name)}_removed", path, OK, BREAK, _promise(one), None))
         elif one is None:
@@ -55,7 +55,7 @@ def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Ite
     yield from found
     key = "slaDefaultElement"
     if old.get(key) != new.get(key) and not found:
-        yield Change("metadata_changed", key, OK, OK, old.get(key), new.get(key))
+        yield entry_change(key, old.get(key), new.get(key), known=True)
 
 
 def _levels(contract: Mapping[str, Any]) -> list[Level]:
@@ -141,15 +141,7 @@ def _level(
     for key in sorted({*one, *other} - keys.judged):
         if form(one.get(key)) != form(other.get(key)):
             known = key in keys.documentation or key == "tags"
-            verdict = OK if known else UNKNOWN
-            yield Change(
-                "metadata_changed" if known else "unknown_changed",
-                f"{path}.{key}",
-                verdict,
-                verdict,
-                one.get(key),
-                other.get(key),
-            )
+            yield entry_change(f"{path}.{key}", one.get(key), other.get(key), known=known)
 
 
 def _size(level: Level) -> tuple[str, Decimal] | None:

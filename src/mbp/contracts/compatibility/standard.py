@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.change_model import Change, entry_change
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,5 @@ def remainder(
         before, after = old.get(key), new.get(key)
         if before == after or form({key: before}) == form({key: after}):
             continue
-        same = key in READ_WHOLE
-        verdict = Compatibility.OK if same else Compatibility.UNKNOWN
-        code = "metadata_changed" if same else "unknown_changed"
-        yield Change(code, f"{path}.{key}" if path else key, verdict, verdict, before, after)
+        where = f"{path}.{key}" if path else key
+        yield entry_change(where, before, after, known=key in READ_WHOLE)

@@ -7,7 +7,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Change, Compatibility, Facets, Kind, SchemaNode
+from mbp.contracts.compatibility.change_model import (
+    Change,
+    Compatibility,
+    Facets,
+    Kind,
+    SchemaNode,
+    entry_change,
+)
 from mbp.contracts.compatibility.domains import within
 from mbp.contracts.compatibility.odcs_tables import custom
 from mbp.contracts.compatibility.server_types import kind_on, type_fits
@@ -36,7 +43,7 @@ def type_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         if before is not None and after is not None:
             yield from _physical(old, new, (str(before), str(after)), (engine,), f"[{engine}]")
         elif before != after:
-            yield Change("metadata_changed", f"{new.path}[{engine}]", OK, OK, before, after)
+            yield entry_change(f"{new.path}[{engine}]", before, after, known=True)
 
 
 def _physical(

@@ -1,19 +1,18 @@
-"""A106, A87 and A108 of the columns: types, keys, references, meaning, unit, classification."""
+"""A106, A87 and A108 of the columns: what loading accepts and the organisation does not."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from mbp.contracts.completeness import NUMBERS, needs_unit, only_repeats
-from mbp.contracts.engine_types import ENGINES, engine_types
-from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile
-from mbp.contracts.lint.nodes import DocumentNode
-from mbp.contracts.quality import EXTRAS
-from mbp.contracts.reading import CLASSIFICATIONS, COLUMN_EXTRAS
+from mbp.contracts.completeness import needs_unit, only_repeats
+from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.engine_types import ENGINES
+from mbp.contracts.lint.checks import Project, contract_check
+from mbp.contracts.reading import CLASSIFICATIONS
+from mbp.contracts.rules import BOUNDS, mixed
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import did_you_mean
 
 DECIMAL = re.compile(
     r"\s*(?:decimal|numeric|dec|number)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*", re.I
@@ -27,172 +26,105 @@ PERSONAL_NAME = re.compile(r"(?:^|_)(?:first|full|last|maiden)_?name(?:_|$)")
 PSEUDONYM = re.compile(r"pseudonym", re.IGNORECASE)
 
 
-def columns_of(contract: ContractFile) -> Iterator[tuple[str, DocumentNode]]:
-    """(subject, column) of every column, those of one name too."""
-    for column in contract.table.at("properties").entries():
-        yield f"{contract.dataset}.{column.at('name').text or '?'}", column
+@contract_check("A106-037")
+def has_a_key_that_is_there(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """The key column is required."""
+    for subject, column in contract.all_columns():
+        if column.at("primaryKey").value is True and column.at("required").value is not True:
+            yield fault_at(column, "A106-037", "the key column is not required", subject)
 
 
-@contract_check("A106-017", "A106-018", "A106-037")
-def has_one_key(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """Columns of one name each, and one of them identifies a row."""
-    for subject, column in columns_of(contract):
-        name = column.at("name").text
-        if name and column.steps != contract.columns[name].steps:
-            first = contract.columns[name].line
-            message = f"the column stands twice, first on line {first}"
-            yield at(column, "A106-017", message, subject)
-    keys = [
-        (subject, column)
-        for subject, column in columns_of(contract)
-        if column.at("primaryKey").value is True
-    ]
-    properties = contract.table.at("properties")
-    if properties.entries() and len(keys) != 1:
-        found = ", ".join(subject.rpartition(".")[2] for subject, _ in keys) or "none"
-        message = f"expected one column with primaryKey: true, found {found}"
-        yield at(properties, "A106-018", message, contract.dataset)
-    for subject, column in keys:
-        if column.at("required").value is not True:
-            yield at(column, "A106-037", "the key column is not required", subject)
-
-
-@contract_check("A106-026", "TRAP-008")
-def has_types(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """A logical and a physical type."""
-    for subject, column in columns_of(contract):
-        logical, physical = column.at("logicalType"), column.at("physicalType")
-        if logical.blank:
-            yield at(logical, "A106-026", "no logicalType", subject)
-        if physical.blank:
-            code = "TRAP-008" if logical.text in NUMBERS else "A106-026"
-            yield at(physical, code, "no physicalType", subject)
-
-
-@contract_check("A106-027", "A106-028", "TRAP-009")
-def has_types_on_every_engine(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """One type per engine, and decimals of one precision."""
-    for subject, column in columns_of(contract):
+@contract_check("A106-028", "TRAP-009")
+def has_one_precision(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """Decimals of one precision on every engine."""
+    for subject, column in contract.all_columns():
         types = column.custom().get("physicalTypes", column.at("physicalTypes"))
-        if not types.present and engine_types(column.at("physicalType").text):
-            continue
-        given = types.mapping
-        for engine in sorted(given.keys() - set(ENGINES)):
-            cure = did_you_mean(engine, ENGINES)
-            yield at(types.at(engine), "A106-027", f"unknown engine {engine!r}", subject, cure)
-        missing = [engine for engine in ENGINES if not types.at(engine).text]
-        if missing:
-            message = f"physicalTypes has no type for {', '.join(missing)}"
-            yield at(types if types.present else column, "A106-027", message, subject)
         decimals: dict[str, tuple[str, str]] = {}
         for node in (column.at("physicalType"), *(types.at(engine) for engine in ENGINES)):
             match = DECIMAL.fullmatch(node.text)
             if match and match[1] is None:
-                yield at(node, "TRAP-009", f"{node.text} has no precision", subject)
+                yield fault_at(node, "TRAP-009", f"{node.text} has no precision", subject)
             elif match:
                 decimals[node.text] = (match[1], match[2] or "0")
         if len(set(decimals.values())) > 1:
             message = f"one number is stored as {' and as '.join(sorted(decimals))}"
-            yield at(types, "A106-028", message, subject)
+            yield fault_at(types, "A106-028", message, subject)
 
 
-@contract_check("A106-029", "A106-030", "A106-031", "A106-032")
-def refers_to_what_is_there(contract: ContractFile, project: Project) -> Iterator[Finding]:
-    """A foreign key leads to a column of a contract, of the same type."""
-    for subject, column in columns_of(contract):
-        relationships = column.at("relationships").entries()
-        if not relationships:
+@contract_check("A106-032")
+def has_the_type_of_its_target(contract: ContractFile, project: Project) -> Iterator[Finding]:
+    """A foreign key has the type of the column that it leads to."""
+    for subject, column in contract.all_columns():
+        target = column.at("relationships", 0, "to").text
+        dataset, _, name = target.partition(".")
+        other = project.read.files.get(dataset)
+        if other is None or name not in other.columns:
             continue
-        first = relationships[0]
-        dataset, _, name = first.at("to").text.partition(".")
-        if len(relationships) > 1:
-            message = f"expected one relationship, found {len(relationships)}"
-            yield at(column.at("relationships"), "A106-029", message, subject)
-        elif first.at("type").value not in (None, "foreignKey") or not (dataset and name):
-            message = "expected type: foreignKey, to: <dataset>.<column>"
-            yield at(first, "A106-029", message, subject)
-        elif dataset in project.contracts:
-            yield from _target(subject, column, first, project.contracts[dataset], name)
-        elif dataset not in project.unread:
-            cure = did_you_mean(dataset, project.contracts)
-            yield at(first, "A106-030", f"unknown dataset {dataset!r}", subject, cure)
+        for key in ("logicalType", "physicalType"):
+            own, its = column.at(key).text, other.columns[name].at(key).text
+            if own and its and own != its:
+                message = f"{key} is {own}, that of {target} is {its}"
+                yield fault_at(column.at(key), "A106-032", message, subject)
 
 
-def _target(
-    subject: str, column: DocumentNode, reference: DocumentNode, other: ContractFile, name: str
-) -> Iterator[Finding]:
-    if name not in other.columns:
-        message = f"unknown column {name!r} of {other.dataset}"
-        cure = did_you_mean(name, other.columns)
-        yield at(reference, "A106-031", message, subject, cure)
-        return
-    for key in ("logicalType", "physicalType"):
-        own, its = column.at(key).text, other.columns[name].at(key).text
-        if own and its and own != its:
-            message = f"{key} is {own}, that of {other.dataset}.{name} is {its}"
-            yield at(column.at(key), "A106-032", message, subject)
-
-
-@contract_check("A106-034", "A106-035")
-def uses_known_custom_properties(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """Custom properties that are read, each once."""
-    holders: list[tuple[str, DocumentNode, tuple[str, ...]]] = [
-        (subject, column, COLUMN_EXTRAS) for subject, column in columns_of(contract)
-    ]
-    holders += [(entry.id, entry.node, EXTRAS) for entry in contract.entries]
-    for subject, holder, known in holders:
-        seen: set[str] = set()
-        for item in holder.at("customProperties").entries():
-            name = item.at("property").text
-            if name and name not in known:
-                message = f"unknown customProperty {name!r}"
-                yield at(item, "A106-034", message, subject, did_you_mean(name, known))
-            elif name in seen:
-                yield at(item, "A106-035", f"customProperty {name!r} stands twice", subject)
-            seen.add(name)
-
-
-@contract_check("A87-001", "A87-002", "A87-003", "A87-004", "A87-005")
+@contract_check("A87-002", "A87-003", "A87-005")
 def means_something(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """A description that tells more than the name, and the unit of numbers."""
-    for subject, column in columns_of(contract):
+    """A description that says more than the name, and the unit of numbers."""
+    for subject, column in contract.all_columns():
         description, name = column.at("description"), column.at("name").text
-        if description.blank:
-            yield at(description, "A87-001", "no description", subject)
-        elif description.text and only_repeats(description.text, name):
+        if description.text and only_repeats(description.text, name):
             message = f"the description {description.text!r} only repeats the name"
-            yield at(description, "A87-002", message, subject)
+            yield fault_at(description, "A87-002", message, subject)
         unit, logical = column.custom().get("unit"), column.at("logicalType").text
         if unit is None:
             if needs_unit(logical):
-                yield at(column, "A87-003", f"a column of type {logical} has no unit", subject)
-        elif not unit.text:
-            yield at(unit, "A87-004", f"expected a unit, found {unit.value!r}", subject)
-        elif logical and not needs_unit(logical):
+                message = f"a column of type {logical} has no unit"
+                yield fault_at(column, "A87-003", message, subject)
+        elif unit.text and logical and not needs_unit(logical):
             message = f"a column of type {logical} has the unit {unit.text!r}"
-            yield at(unit, "A87-005", message, subject)
+            yield fault_at(unit, "A87-005", message, subject)
 
 
-@contract_check("A108-001", "A108-002", "A108-003", "A108-004", "A108-005")
-def is_classified(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """A class for every column, and for personal data its reason and its form."""
-    for subject, column in columns_of(contract):
+@contract_check("A108-003", "A108-004", "A108-005")
+def is_protected(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """Personal data has a reason and a form, and no other column looks personal."""
+    for subject, column in contract.all_columns():
         node = column.at("classification")
         reason = column.custom().get("classificationReason")
         stated = reason is not None and bool(reason.text)
-        if node.blank:
-            yield at(node, "A108-001", "no classification", subject)
-        elif node.text and node.text not in CLASSIFICATIONS:
-            cure = did_you_mean(node.text, CLASSIFICATIONS)
-            yield at(node, "A108-002", f"unknown classification {node.text!r}", subject, cure)
-        elif node.text == "personal":
+        if node.text == "personal":
             if not stated:
-                yield at(node, "A108-003", "personal data without a classificationReason", subject)
+                message = "personal data without a classificationReason"
+                yield fault_at(node, "A108-003", message, subject)
             if column.at("logicalTypeOptions", "pattern").blank:
-                yield at(node, "A108-004", "personal data without a pattern", subject)
-        elif node.text and not stated and _looks_personal(column):
+                yield fault_at(node, "A108-004", "personal data without a pattern", subject)
+        elif node.text in CLASSIFICATIONS and not stated and _looks_personal(column):
             message = f"the column looks personal and is classified as {node.text}"
-            yield at(node, "A108-005", message, subject)
+            yield fault_at(node, "A108-005", message, subject)
+
+
+@contract_check("A89-025")
+def thresholds_leave_a_value(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """Bounds and lengths that some value can keep to."""
+    for subject, column in contract.all_columns():
+        node = column.at("logicalTypeOptions")
+        options = node.mapping
+        if mixed(BOUNDS & options.keys()):
+            continue  # a fault of reading
+        low = options.get("minimum", options.get("exclusiveMinimum"))
+        high = options.get("maximum", options.get("exclusiveMaximum"))
+        if _empty(low, high, open_ends="exclusiveMinimum" in options):
+            yield fault_at(node, "A89-025", f"no value lies between {low} and {high}", subject)
+        low, high = options.get("minLength"), options.get("maxLength")
+        if _empty(low, high, open_ends=False):
+            message = f"no text has between {low} and {high} characters"
+            yield fault_at(node, "A89-025", message, subject)
+
+
+def _empty(low: object, high: object, *, open_ends: bool) -> bool:
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return low > high or (open_ends and low == high)
+    return isinstance(low, str) and isinstance(high, str) and low > high
 
 
 def _looks_personal(column: DocumentNode) -> bool:

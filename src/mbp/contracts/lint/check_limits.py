@@ -10,9 +10,9 @@ from mbp.contracts.compatibility.change_model import Unreadable
 from mbp.contracts.compatibility.diff import DIGITS
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.values import allowed, empty
-from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile
-from mbp.contracts.lint.nodes import DocumentNode
+from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.lint.checks import Project, contract_check
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 
@@ -28,7 +28,7 @@ def limits_can_be_met(contract: ContractFile, _project: Project) -> Iterator[Fin
             found = tables(contract.root.mapping, contract.path)
         except MbpError as error:
             schema = contract.root.at("schema")
-            yield at(schema, "ODCS-007", error.what, contract.dataset, error.cure or "")
+            yield fault_at(schema, "ODCS-007", error.what, contract.dataset, error.cure)
             return
         for index, table in enumerate(found.values()):
             yield from _columns(table, contract.root.at("schema", index))
@@ -51,13 +51,13 @@ def _limits(column: Column, node: DocumentNode) -> Iterator[Finding]:
     for value, text in zip(facets.values or (), facets.texts, strict=True):
         if value is None or isinstance(value, Unreadable):
             message = f"the closed list holds {text!r}, which is no {column.logical.name}"
-            yield at(node, "ODCS-006", message, column.path)
+            yield fault_at(node, "ODCS-006", message, column.path)
         elif allowed(value, column) is False:
             message = f"the closed list holds {text!r}, which the other limits refuse"
-            yield at(node, "ODCS-005", message, column.path)
+            yield fault_at(node, "ODCS-005", message, column.path)
     if facets.values == ():
         message = "the closed lists of the column share no value"
-        yield at(node, "ODCS-005", message, column.path)
+        yield fault_at(node, "ODCS-005", message, column.path)
     elif not facets.values and empty(column):
         message = "no value is above the lower limit and below the upper one"
-        yield at(node, "ODCS-005", message, column.path)
+        yield fault_at(node, "ODCS-005", message, column.path)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
-from mbp.contracts.lint.check_columns import columns_of
-from mbp.contracts.lint.checks import Project, at, contract_check
-from mbp.contracts.lint.linted_files import ContractFile
-from mbp.contracts.rules import anchored
+from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.document_node import fault_at
+from mbp.contracts.lint.checks import Project, contract_check
 from mbp.core.reporting import Finding
 
 # Service levels that become rules (`mbp.contracts.rules`), and dates, which nothing can measure.
 CHECKED_LEVELS = {"freshness", "latency", "completeness"}
 DATES = {"endOfLife", "endOfSupport", "generalAvailability"}
-TEMPLATE_MARKS = ("{{", "{%", "{#")
 POSTGRES_NAME_BYTES = 63
 # Reserved by PostgreSQL 18 and not by DuckDB 1.5 (pg_get_keywords() held against duckdb_keywords()).
 POSTGRES_WORDS = {
@@ -29,25 +28,34 @@ POSTGRES_WORDS = {
 @contract_check("TRAP-001")
 def open_intervals(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Both exclusive bounds on one column."""
-    for subject, column in columns_of(contract):
+    for subject, column in contract.all_columns():
         options = column.at("logicalTypeOptions")
         if {"exclusiveMinimum", "exclusiveMaximum"} <= options.mapping.keys():
-            yield at(options, "TRAP-001", "an open interval on one column", subject)
+            yield fault_at(options, "TRAP-001", "an open interval on one column", subject)
 
 
-@contract_check("TRAP-003", "TRAP-004")
+@contract_check("TRAP-002")
+def one_rule_of_a_metric(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """datacontract-cli names a check after table, column and metric, and needs each name once."""
+    seen: Counter[tuple[str | None, str]] = Counter()
+    for entry in contract.entries:
+        metric = entry.node.at("metric").text
+        seen[entry.column, metric] += 1
+        if metric and seen[entry.column, metric] > 1:
+            where = entry.column or contract.dataset
+            yield fault_at(entry.node, "TRAP-002", f"another rule of {metric} on {where}", entry.id)
+
+
+@contract_check("TRAP-004")
 def patterns(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """Patterns that hold for the whole value on every engine."""
-    for subject, column in columns_of(contract):
+    """Patterns that every engine can run."""
+    for subject, column in contract.all_columns():
         node = column.at("logicalTypeOptions", "pattern")
         if not node.text:
             continue
         refusal = _refusal(node.value)
         if refusal:
-            yield at(node, "TRAP-004", f"the pattern {node.value!r}: {refusal}", subject)
-        if not anchored(node.value):
-            message = f"the pattern {node.value!r} would match a part of a value"
-            yield at(node, "TRAP-003", message, subject)
+            yield fault_at(node, "TRAP-004", f"the pattern {node.value!r}: {refusal}", subject)
 
 
 @cache
@@ -76,29 +84,20 @@ def service_levels(contract: ContractFile, _project: Project) -> Iterator[Findin
     for level in contract.root.at("slaProperties").entries():
         kind = level.at("property").text
         if kind and kind not in CHECKED_LEVELS | DATES:
-            yield at(level, "TRAP-007", f"no tool checks {kind}", contract.dataset)
+            yield fault_at(level, "TRAP-007", f"no tool checks {kind}", contract.dataset)
         if kind == "retention" and level.at("unit").text == "m":
-            yield at(level.at("unit"), "TRAP-010", "retention in m", contract.dataset)
-
-
-@contract_check("TRAP-011")
-def templates(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """Texts that dbt would fill as templates."""
-    for node in contract.root.texts():
-        mark = next((mark for mark in TEMPLATE_MARKS if mark in node.value), None)
-        if mark:
-            yield at(node, "TRAP-011", f"the text holds {mark!r}", contract.dataset)
+            yield fault_at(level.at("unit"), "TRAP-010", "retention in m", contract.dataset)
 
 
 @contract_check("TRAP-012", "TRAP-013")
 def names(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Names that an engine reserves or cuts."""
-    for node in (contract.table.at("name"), *(one.at("name") for _, one in columns_of(contract))):
+    for node in (contract.table.at("name"), *(one.at("name") for _, one in contract.all_columns())):
         if node.text.lower() in _reserved_words():
-            yield at(node, "TRAP-012", f"{node.text!r} is a word of SQL", node.text)
+            yield fault_at(node, "TRAP-012", f"{node.text!r} is a word of SQL", node.text)
         if len(node.text.encode("utf-8")) > POSTGRES_NAME_BYTES:
             message = f"{len(node.text)} characters; PostgreSQL keeps {POSTGRES_NAME_BYTES}"
-            yield at(node, "TRAP-013", message, node.text)
+            yield fault_at(node, "TRAP-013", message, node.text)
 
 
 @cache

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from mbp.contracts.lint.catalogue import rules
-from mbp.contracts.lint.checks import CONTRACT_CHECKS, Project, codes_of
-from mbp.contracts.lint.linted_files import ContractFile, read_document
+from mbp.contracts.contract_file import ContractFile, read_document
+from mbp.contracts.contract_loading import ContractsRead
+from mbp.contracts.fault_codes import rules
+from mbp.contracts.lint.checks import CONTRACT_CHECKS, Project
+from mbp.contracts.lint.runner import ordered
+from mbp.contracts.reading_checks import READING_CHECKS
+from mbp.contracts.semantics import Semantics
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite
 
@@ -26,21 +30,29 @@ def lint_files(paths: Sequence[Path], today: date) -> Suite:
     """
     if not paths:
         raise MbpError("no file to lint", cure="name contracts: mbp contracts lint PATH...")
-    problems: list[Finding] = []
+    findings: set[Finding] = set()
     for path in paths:
         node, found = read_document(path, str(path))
-        problems += found
+        findings.update(found)
         if node is not None:
-            problems += _problems(ContractFile(node), path, today)
-    known = rules()
-    findings = {one.completed(known) for one in problems if one.code not in POLICY_CODES}
-    ordered = sorted(findings, key=lambda one: one.order)
-    return Suite(NAME, [str(path) for path in paths], ordered, known)
+            findings.update(_findings(ContractFile(node), path, today))
+    kept = {one for one in findings if one.code not in POLICY_CODES}
+    return Suite(NAME, [str(path) for path in paths], ordered(kept), rules())
 
 
-def _problems(contract: ContractFile, path: Path, today: date) -> Iterator[Finding]:
-    project = Project(path.parent, {}, frozenset(), None, None, None, today)
-    for check in CONTRACT_CHECKS:
-        if {code.partition("-")[0] for code in codes_of(check)} <= GROUPS:
-            for table in contract.tables() if "TRAP" in codes_of(check)[0] else [contract]:
+def _findings(contract: ContractFile, path: Path, today: date) -> Iterator[Finding]:
+    read = ContractsRead({}, {}, frozenset(), None, ())
+    project = Project(path.parent, read, Semantics((), (), ()), today)
+    for table in contract.tables():
+        for reading_check, codes in READING_CHECKS.items():
+            if _applies(codes, table):
+                yield from reading_check(table, None)
+        for check, codes in CONTRACT_CHECKS.items():
+            if _applies(codes, table):
                 yield from check(table, project)
+
+
+def _applies(codes: Sequence[str], table: ContractFile) -> bool:
+    """The checks of the standard judge the whole document, at its first table."""
+    groups = {code.partition("-")[0] for code in codes}
+    return groups <= GROUPS and (table.index == 0 or groups == {"TRAP"})

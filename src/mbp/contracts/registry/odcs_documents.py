@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.contract_loading import FOLDER, SUFFIX
+from mbp.contracts.contract_file import SUFFIX
+from mbp.contracts.contract_loading import FOLDER
 from mbp.contracts.standards import check_odcs
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown

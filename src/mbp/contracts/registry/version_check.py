@@ -17,8 +17,8 @@ from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.versions import BUMPS, Version, demanded, largest
+from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER as CONTRACTS
-from mbp.contracts.contract_loading import SUFFIX
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.registry.proof import proof_of, provable

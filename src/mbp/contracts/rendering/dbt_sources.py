@@ -90,6 +90,19 @@ def staging_yaml(contracts: Sequence[Contract]) -> str:
     return HEADER + yaml_text({"version": 2, "models": models})
 
 
+def telemetry_staging_yaml(tables: Iterable[RawTable]) -> str:
+    """models/staging/ops/_ops_staging__models.gen.yml."""
+    models = [
+        {
+            "name": f"stg_ops__{table.name}",
+            "description": f"{table.description.rstrip('.')}, typed.",
+            "columns": _columns(table.staged, ("loaded_at",)),
+        }
+        for table in tables
+    ]
+    return HEADER + yaml_text({"version": 2, "models": models})
+
+
 def latest_yaml(contracts: Sequence[Contract]) -> str:
     """models/intermediate/_intermediate__latest.gen.yml."""
     models = [

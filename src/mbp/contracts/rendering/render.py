@@ -21,6 +21,7 @@ from mbp.contracts.rendering.dbt_sources import (
     seeds_yaml,
     staging_yaml,
     telemetry_sources_yaml,
+    telemetry_staging_yaml,
 )
 from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
 from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
@@ -41,6 +42,7 @@ MODELS_FILE = "models/marts/mbp/_mbp__models.gen.yml"
 SOURCES_FILE = "models/sources/_raw_mbp__sources.gen.yml"
 TELEMETRY_SOURCES_FILE = "models/sources/_raw_ops__sources.gen.yml"
 STAGING_FILE = "models/staging/mbp/_mbp_staging__models.gen.yml"
+TELEMETRY_STAGING_FILE = "models/staging/ops/_ops_staging__models.gen.yml"
 LATEST_FILE = "models/intermediate/_intermediate__latest.gen.yml"
 SEEDS_FILE = "seeds/sample/_sample__seeds.gen.yml"
 SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.gen.yml"
@@ -63,7 +65,6 @@ def rendered(root: Path) -> dict[str, str]:
     Raises:
         MbpError: the contracts cannot be read, or a contract and its model differ.
     """
-    # Lint reads the same contracts: imported late, or the two packages would wait for each other.
     contracts = load_contracts(root)
     policy = load_policy(root)
     semantics = load_semantics(root, contracts, policy)
@@ -83,6 +84,7 @@ def rendered(root: Path) -> dict[str, str]:
         TELEMETRY_SOURCES_FILE: telemetry_sources_yaml(collected),
         SEEDS_FILE: seeds_yaml(contracts, collected),
         STAGING_FILE: staging_yaml(contracts),
+        TELEMETRY_STAGING_FILE: telemetry_staging_yaml(collected),
         LATEST_FILE: latest_yaml(contracts),
         RULES_SEED: rules_csv(rules),
         MONITOR_SEED: monitor_csv(policy),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Severity = Literal["error", "warning", "note"]
@@ -72,11 +72,6 @@ class Finding:
     def order(self) -> tuple[str, int, str, str, str]:
         """Key for sorting: by place, then by code."""
         return self.path, self.line or 0, self.code, self.subject, self.message
-
-    def completed(self, rules: Mapping[str, CodeMeaning]) -> Finding:
-        """With the severity of its rule, and the fix of that where the finding names none."""
-        rule = rules[self.code]
-        return replace(self, severity=rule.severity, fix=self.fix or rule.cure)
 
 
 @dataclass(frozen=True)

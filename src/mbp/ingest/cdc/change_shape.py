@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from mbp.contracts.engine_types import engine_types
 from mbp.contracts.raw_columns import CHANGE_LOG
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.pgoutput import UNCHANGED, RowChange, TableShape, Value
 
-# Types of the source that a column of the raw table may come from, by their object identifiers.
-FITTING = {
-    "text": {25: "text", 1043: "varchar", 1042: "char"},
-    "timestamptz": {1184: "timestamptz"},
-    "decimal": {1700: "numeric", 23: "integer", 20: "bigint"},
-    "bigint": {20: "bigint", 23: "integer"},
-    "boolean": {16: "boolean"},
+# The stream names a type by its object identifier, which is the same in every release of PostgreSQL.
+TYPES = {
+    **{16: "boolean", 20: "bigint", 23: "integer", 25: "text", 1042: "character"},
+    **{1043: "character varying", 1184: "timestamp with time zone", 1700: "numeric"},
+}
+# Type of a contract on PostgreSQL -> other types of a source whose values it holds without loss.
+NARROWER = {
+    "text": ("character varying", "character"),
+    "numeric": ("integer", "bigint"),
+    "bigint": ("integer",),
 }
 FIRST_CUSTOM_TYPE = 16384  # of this database alone: enums among them
 BREAK = "data_contract_break"
@@ -37,11 +41,11 @@ def demand_fit(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list
     for name, kind in columns:
         if name not in there:
             raise MbpError(f"{relation.name}.{name} is gone from the source", cure=cure)
-        family = kind.split("(")[0]
-        fits = FITTING.get(family, {})
-        enumerated = family == "text" and there[name] >= FIRST_CUSTOM_TYPE
-        if there[name] not in fits and not enumerated:
-            expected = " or ".join(fits.values())
+        contracted = engine_types(kind).get("postgres", kind).partition("(")[0]
+        fits = (contracted, *NARROWER.get(contracted, ()))
+        enumerated = contracted == "text" and there[name] >= FIRST_CUSTOM_TYPE
+        if TYPES.get(there[name]) not in fits and not enumerated:
+            expected = " or ".join(fits)
             what = f"{relation.name}.{name} has another type at the source; expected {expected}"
             raise MbpError(what, cure=cure)
     if relation.identity != "f":

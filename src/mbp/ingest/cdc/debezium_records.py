@@ -74,7 +74,6 @@ class DebeziumChange:
         kind: an operation (r, c, u, d), 't' (the table was emptied), 'm' (a heartbeat of ours), 'tombstone', or 'other'
             for what says nothing of a captured row.
         row: as `shape.row_of` gives it; empty unless it is an operation.
-        snapshot: what Debezium says of the snapshot: 'last', 'true', 'incremental', ...; empty: streamed, or not told.
     """
 
     kind: str
@@ -82,7 +81,6 @@ class DebeziumChange:
     position: int = 0
     microseconds: int = 0
     row: Sequence[Value] = ()
-    snapshot: str = ""
 
     @property
     def milliseconds(self) -> int:
@@ -167,15 +165,13 @@ class Converter:
         table = _name(source.get("table"), "source.table")
         if table not in self.columns or source.get("schema", self.schema) != self.schema:
             return DebeziumChange(OTHER, table)
-        snapshot = source.get("snapshot")
-        told = "" if snapshot in (None, False, "false") else str(snapshot)
         if operation == TRUNCATE:
             return DebeziumChange(TRUNCATE, table, position, microseconds)
         where = "before" if operation == "d" else "after"
         row = self._row(
             table, operation, record.get(where), record.get("before"), _fields(schema, where)
         )
-        return self._made(table, operation, row, position, microseconds, told)
+        return self._made(table, operation, row, position, microseconds)
 
     def _flat(
         self, record: Mapping[str, Any], schema: Mapping[str, Any] | None, place: str | None
@@ -200,15 +196,7 @@ class Converter:
         if operation == TRUNCATE:
             return DebeziumChange(TRUNCATE, table, position, milliseconds * 1000)
         row = self._row(table, operation, record, None, _fields(schema, None))
-        told = str(record.get("__source_snapshot") or "")
-        return self._made(
-            table,
-            operation,
-            row,
-            position,
-            milliseconds * 1000,
-            "" if told.lower() == "false" else told,
-        )
+        return self._made(table, operation, row, position, milliseconds * 1000)
 
     def _without_operation(self, record: Mapping[str, Any], table: str | None) -> DebeziumChange:
         if record.keys() <= {"ts_ms", "ts_us", "ts_ns", "serverName"} and record:
@@ -255,13 +243,13 @@ class Converter:
 
     @staticmethod
     def _made(
-        table: str, operation: str, row: list[Value], position: int, microseconds: int, told: str
+        table: str, operation: str, row: list[Value], position: int, microseconds: int
     ) -> DebeziumChange:
         if operation == "r":
             position = change_shape.before(position)
         deleted = "true" if operation == "d" else "false"
         row += (operation, deleted, str(microseconds // 1000), str(position))
-        return DebeziumChange(operation, table, position, microseconds, row, told)
+        return DebeziumChange(operation, table, position, microseconds, row)
 
 
 def table_of(place: str) -> str | None:

@@ -1,4 +1,4 @@
-"""`mbp cdc replay` for the other readers: dead letters that hold a record of Debezium, tried again."""
+"""`mbp cdc replay --reader landing`: dead letters that hold a record of Debezium, tried again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
     """Tries every letter of a reader one by one; a line per table that has some, and how many are left.
 
     Args:
-        slot: `landing.SLOT` or `debezium.SLOT`.
+        slot: `landing.SLOT`.
 
     Raises:
         MbpError: no warehouse, or a letter cannot be read.

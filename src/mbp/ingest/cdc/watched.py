@@ -51,7 +51,7 @@ class WatchedCapture:
 
     Attributes:
         read_at: clock of the warehouse, which stamps signs of life too. On DuckDB that is this machine's.
-        slots: everything that ever wrote changes here: the reader, landed files, Debezium.
+        slots: everything that ever wrote changes here: the reader, landed files.
         dead_letters: (slot, table) -> changes that are not in the log; none: no entry.
         stopped: (slot, table) -> why it stands still.
         unseen: control tables that are there and that this role may not read.

@@ -1,19 +1,19 @@
 """The envelope that a signed statement travels in: DSSE 1.0.2 (secure-systems-lab/dsse, protocol.md and envelope.md).
 
 What is signed is the pre-authentication encoding, so that a signature never holds for the same bytes read as
-something else.
+something else. `securesystemslib` would do the same, cannot check SSH signatures, and costs each `mbp evidence` 3 s:
+its import loads boto3 (measured 2026-11-28, securesystemslib 1.6.0).
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mbp.core.canonical_json import canonical
+from mbp.core.errors import MbpError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -33,7 +33,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class DsseEnvelope:
-    """A payload, and who signed it; nobody when there is no signature."""
+    """A payload and its signatures."""
 
     payload: bytes
     signatures: tuple[Signature, ...]
@@ -52,15 +52,12 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
 
 def write(payload: bytes, signatures: Sequence[Signature]) -> bytes:
     """The envelope as canonical JSON."""
-    document = {
-        "payloadType": PAYLOAD_TYPE,
-        "payload": base64.b64encode(payload).decode("ascii"),
-        "signatures": [
-            {"keyid": one.keyid, "sig": base64.b64encode(one.armoured.encode()).decode("ascii")}
-            for one in signatures
-        ],
-    }
-    return canonical(document)
+    entries = [
+        {"keyid": one.keyid, "sig": base64.b64encode(one.armoured.encode()).decode()}
+        for one in signatures
+    ]
+    text = base64.b64encode(payload).decode()
+    return canonical({"payloadType": PAYLOAD_TYPE, "payload": text, "signatures": entries})
 
 
 def read(content: bytes) -> DsseEnvelope:
@@ -69,47 +66,16 @@ def read(content: bytes) -> DsseEnvelope:
     Raises:
         ValueError: any other bytes, such as another type, a further field or another spelling of the same JSON.
     """
-    document = parsed(content, {"payloadType", "payload", "signatures"})
-    if document["payloadType"] != PAYLOAD_TYPE:
-        raise ValueError(f"payloadType is {document['payloadType']!r}, expected {PAYLOAD_TYPE!r}")
-    entries = document["signatures"]
-    if not isinstance(entries, list):
-        raise ValueError("signatures is no list")
-    envelope = DsseEnvelope(
-        _decoded(document["payload"]), tuple(_signature(one) for one in entries)
-    )
-    if write(envelope.payload, envelope.signatures) != content:
-        raise ValueError("the bytes are not the canonical form of the envelope")
-    return envelope
-
-
-def parsed(content: bytes, keys: set[str]) -> Mapping[str, Any]:
-    """The JSON object with exactly these keys.
-
-    Raises:
-        ValueError: it is none.
-    """
     try:
         document = json.loads(content)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if not isinstance(document, dict) or document.keys() != keys:
-        raise ValueError(f"expected an object with {', '.join(sorted(keys))}")
-    return document
-
-
-def _signature(entry: Any) -> Signature:
-    if not isinstance(entry, dict) or entry.keys() != {"keyid", "sig"}:
-        raise ValueError("a signature needs keyid and sig")
-    if not isinstance(entry["keyid"], str):
-        raise ValueError("keyid is no text")
-    return Signature(entry["keyid"], _decoded(entry["sig"]).decode("ascii"))
-
-
-def _decoded(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise ValueError("expected base64 text")
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"no base64 ({error})") from error
+        signatures = tuple(
+            Signature(one["keyid"], base64.b64decode(one["sig"]).decode("ascii"))
+            for one in document["signatures"]
+        )
+        envelope = DsseEnvelope(base64.b64decode(document["payload"]), signatures)
+        same = write(envelope.payload, signatures) == content
+    except (KeyError, TypeError, ValueError, RecursionError, MbpError) as error:
+        raise ValueError(f"is no envelope ({type(error).__name__}: {error})") from error
+    if not same:
+        raise ValueError(f"is not the canonical form of an envelope of the type {PAYLOAD_TYPE}")
+    return envelope

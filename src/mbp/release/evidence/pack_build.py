@@ -17,13 +17,12 @@ from mbp.release.evidence import archive, dsse
 from mbp.release.evidence.evidence_tables import relation
 from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below
 from mbp.release.evidence.pack_groups import FILE, PackGroup, load_groups
-from mbp.release.evidence.pack_manifest import BLOCKS, GROUPS, NAME, STATEMENT, blocks, describe
+from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe
 from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, relation_path
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.gate.gate_run import keep, run_gate
-from mbp.release.signing import sign
-from mbp.release.signing.sshsig import read_envelope
+from mbp.release.signing import fingerprint_of, sign
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
@@ -49,7 +48,7 @@ class Pack:
     """A pack in memory.
 
     Attributes:
-        root: the Merkle root, hexadecimal.
+        root: SHA-256 of the manifest, hexadecimal.
         groups: id -> how many members.
     """
 
@@ -129,7 +128,6 @@ def seal(
     """
     definition = _definition(report.gate)
     whole = {**members, GROUPS: as_json({"definition": definition, "groups": groups})}
-    whole[BLOCKS] = blocks(whole)
     manifest = describe(report.gate, whole)
     inputs = {*groups[GATE_GROUP]["members"], *groups[EVIDENCE_GROUP]["members"]}
     stated = payload(manifest, report.document(), definition, inputs)
@@ -226,5 +224,6 @@ def _definition(gate: str) -> str:
 
 
 def _signature(stated: bytes, key: Path) -> dsse.Signature:
-    armoured = sign(dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated), key)
-    return dsse.Signature(read_envelope(armoured).fingerprint, armoured)
+    content = dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated)
+    armoured = sign(content, key)
+    return dsse.Signature(fingerprint_of(content, armoured), armoured)

@@ -1,12 +1,12 @@
-"""What the pack states: an in-toto Statement v1 about its manifest and root, with the gate's verdict as a SLSA
+"""What the pack states: an in-toto Statement v1 about its manifest, with the gate's verdict as a SLSA
 verification summary (https://slsa.dev/verification_summary/v1). All of it follows from the members: no clock is read.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from mbp.core.canonical_json import canonical
@@ -17,8 +17,6 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/verification_summary/v1"
 VERIFIER = "urn:mbp-data-contracts:gate"
 COMMIT = "urn:mbp-data-contracts:commit:"
-# Not one of in-toto's digest names, which may be extended: SHA-256 of a tree, not of a file.
-ROOT_DIGEST = "rfc6962-sha256"
 PASSED, FAILED = "PASSED", "FAILED"
 # Groups (contracts/a110/evidence_pack.yaml) whose members the verdict rests on.
 GATE_GROUP, EVIDENCE_GROUP = "gate", "evidence"
@@ -68,10 +66,7 @@ def payload(
         # The specification keeps names with SLSA_ for itself, and wants FAILED where the policy was not met.
         "verifiedLevels": [f"MBP_GATE_{manifest.gate}" if passed else FAILED],
     }
-    subject = [
-        {"name": NAME, "digest": {"sha256": sha256(manifest.content()).hexdigest()}},
-        {"name": "members", "digest": {ROOT_DIGEST: manifest.root}},
-    ]
+    subject = [{"name": NAME, "digest": {"sha256": manifest.root}}]
     return canonical(
         {
             "_type": STATEMENT_TYPE,
@@ -82,19 +77,12 @@ def payload(
     )
 
 
-def facts(statement: Any) -> Mapping[str, str]:
-    """Every value of a statement by its place, to tell two of them apart."""
-    found: dict[str, str] = {}
-
-    def walk(value: Any, place: str) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(inner, f"{place}.{key}" if place else str(key))
-        elif isinstance(value, list):
-            for number, inner in enumerate(value):
-                walk(inner, f"{place}[{number}]")
-        else:
-            found[place] = str(value)
-
-    walk(statement, "")
-    return found
+def differing_parts(present: bytes, wanted: bytes) -> list[str]:
+    """Names of the parts of a statement that are not as they should be."""
+    try:
+        stated, right = json.loads(present), json.loads(wanted)
+        found = [key for key in right if key != "predicate" and stated.get(key) != right[key]]
+        told, inner = stated["predicate"], right["predicate"]
+        return found + [f"predicate.{key}" for key in inner if told.get(key) != inner[key]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ["it is no statement"]

@@ -3,9 +3,13 @@
 from mbp.contracts.gates import ROLES
 from mbp.core.canonical_json import canonical
 from mbp.release.signing.keygen import sign
-from mbp.release.signing.signature_verification import Verified, verify_signature
+from mbp.release.signing.signature_verification import (
+    SignatureRefused,
+    Verified,
+    fingerprint_of,
+    verify_signature,
+)
 from mbp.release.signing.signers import NAMESPACE, AllowedSigners
-from mbp.release.signing.sshsig import SignatureRefused
 
 __all__ = [
     "NAMESPACE",
@@ -14,6 +18,7 @@ __all__ = [
     "SignatureRefused",
     "Verified",
     "canonical",
+    "fingerprint_of",
     "sign",
     "verify_signature",
 ]

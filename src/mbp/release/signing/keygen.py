@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,10 +20,19 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class Ran:
-    """What the tool answered."""
+    """What the tool answered.
+
+    Attributes:
+        lines: each line that it wrote.
+    """
 
     code: int
-    told: str
+    lines: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """The lines as one."""
+        return "; ".join(self.lines) or "no word"
 
 
 def sign(content: bytes, key: Path) -> str:
@@ -48,8 +56,11 @@ def sign(content: bytes, key: Path) -> str:
         return signed.read_text(encoding="ascii")
 
 
-def run(*arguments: str, content: bytes | None = None) -> Ran:
+def run(*arguments: str, content: bytes = b"", folder: Path | None = None) -> Ran:
     """Runs ssh-keygen in UTC, with no terminal that it could ask.
+
+    Args:
+        folder: where it runs.
 
     Raises:
         MbpError: it is not there, cannot be started or does not end.
@@ -63,7 +74,8 @@ def run(*arguments: str, content: bytes | None = None) -> Ran:
     try:
         done = subprocess.run(
             [tool, *arguments],
-            input=content if content is not None else b"",
+            input=content,
+            cwd=folder,
             capture_output=True,
             env={**os.environ, "TZ": "UTC", "LC_ALL": "C", "SSH_ASKPASS_REQUIRE": "never"},
             start_new_session=True,  # no terminal: a question is an error at once
@@ -72,14 +84,8 @@ def run(*arguments: str, content: bytes | None = None) -> Ran:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MbpError(f"{TOOL} could not be run: {error}", cure="install OpenSSH") from error
-    return Ran(done.returncode, _sentence([done.stderr, done.stdout]))
-
-
-def _sentence(streams: Sequence[bytes]) -> str:
-    """What the tool wrote, as one line."""
-    text = b"\n".join(streams).decode("utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "; ".join(lines) or "no word"
+    text = b"\n".join([done.stderr, done.stdout]).decode("utf-8", errors="replace")
+    return Ran(done.returncode, tuple(line.strip() for line in text.splitlines() if line.strip()))
 
 
 def _cure(told: str) -> str:

@@ -1,7 +1,8 @@
-"""Is a signature good, and if not, why: each reason is told by itself. The last word has ssh-keygen."""
+"""Is a signature good? `ssh-keygen` decides; its words are the reason of a refusal."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +10,24 @@ from tempfile import TemporaryDirectory
 
 from mbp.contracts.gates import ROLES
 from mbp.core.errors import MbpError
-from mbp.release.signing.keygen import run
-from mbp.release.signing.signers import NAMESPACE, REVOKED, AllowedSigners, Signer
-from mbp.release.signing.sshsig import SignatureRefused, read_envelope
+from mbp.release.signing.keygen import Ran, run
+from mbp.release.signing.signers import NAMESPACE, REVOKED, AllowedSigners
 
-REVOKED_CODE = 1
+SIGNATURE, ALLOWED = "signature", "allowed_signers"
+NO_LINE = "No principal matched."
+FINGERPRINT = re.compile(r" key (SHA256:\S+)")
+
+
+class SignatureRefused(Exception):  # noqa: N818 (a verdict that callers report, no failure of the tool)
+    """The signature proves nothing.
+
+    Args:
+        reason: for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 @dataclass(frozen=True)
@@ -27,7 +41,7 @@ class Verified:
 def verify_signature(
     content: bytes,
     signature: str,
-    role: str,
+    role: str | None,
     signers: AllowedSigners,
     at: datetime,
     now: datetime | None = None,
@@ -38,6 +52,7 @@ def verify_signature(
     key that has ended, or was revoked, anything could be signed as of yesterday.
 
     Args:
+        role: None: any that the key has.
         at: when it says that it was signed.
         now: the wall clock without one.
 
@@ -45,92 +60,87 @@ def verify_signature(
         SignatureRefused: with the reason.
         MbpError: ssh-keygen or the revocation list cannot be used, or there is no such role.
     """
-    if role not in ROLES:
+    if role is not None and role not in ROLES:
         raise MbpError(f"no role {role!r}", cure=f"one of {', '.join(ROLES)}")
-    now = now or datetime.now(UTC)
-    envelope = read_envelope(signature)
-    if envelope.namespace != NAMESPACE:
-        raise SignatureRefused(
-            "wrong_namespace",
-            f"signed for the namespace {envelope.namespace!r}, not for {NAMESPACE!r}",
-        )
-    signer = signers.of_key(envelope.key)
-    if signer is None:
-        known = "" if signers.signers else " (no key is there yet)"
-        raise SignatureRefused(
-            "unknown_key", f"the key {envelope.fingerprint} is not in {signers.path}{known}"
-        )
-    if role not in signer.roles:
-        raise SignatureRefused(
-            "role_not_held",
-            f"the key {signer.fingerprint} stands for {', '.join(signer.roles)}, not for {role}",
-        )
-    _demand_valid(signer, at, now)
+    moments = dict.fromkeys((at, now or datetime.now(UTC)))
     with TemporaryDirectory(prefix="mbp-verify-") as name:
         folder = Path(name)
-        _demand_not_revoked(folder, signer, signers)
-        _demand_good(folder, content, signature, role, signer, (at, now))
-    return Verified(signer.fingerprint, role)
+        (folder / SIGNATURE).write_text(signature, encoding="utf-8")
+        (folder / ALLOWED).write_text(signers.content, encoding="utf-8")
+        if signers.revoked is not None:
+            (folder / REVOKED).write_bytes(signers.revoked)
+        key = _key_of_signature(folder, content)
+        for moment in moments:
+            time = f"verify-time={moment.astimezone(UTC):%Y%m%d%H%M%S}"
+            role = role or _roles(folder, key, time, signers)[0]
+            ran = _verify(folder, content, role, time)
+            if ran.code:
+                roles = _roles(folder, key, time, signers)
+                about = f"is for {', '.join(roles)}, not for {role}: " if role not in roles else ""
+                raise SignatureRefused(f"the key {key} {about}ssh-keygen says: {ran.told}")
+            if signers.revoked is not None:
+                _demand_not_revoked(folder, content, role, time, key, signers)
+    return Verified(key, str(role))
 
 
-def _demand_valid(signer: Signer, at: datetime, now: datetime) -> None:
-    key = f"the key {signer.fingerprint}"
-    if at < signer.valid_after:
-        raise SignatureRefused(
-            "key_not_yet_valid",
-            f"{key} is valid after {signer.valid_after.isoformat()}, signed {at.isoformat()}",
-        )
-    if at > signer.valid_before:
-        raise SignatureRefused(
-            "key_no_longer_valid",
-            f"{key} was valid before {signer.valid_before.isoformat()}, signed {at.isoformat()}",
-        )
-    if not signer.valid_after <= now <= signer.valid_before:
-        raise SignatureRefused(
-            "key_ended",
-            f"{key} is not valid now; it ended {signer.valid_before.isoformat()}",
-        )
+def fingerprint_of(content: bytes, signature: str) -> str:
+    """The key that made a signature, as `ssh-keygen -l` prints it.
+
+    Raises:
+        SignatureRefused: it is not a signature over `content`.
+    """
+    with TemporaryDirectory(prefix="mbp-verify-") as name:
+        (Path(name) / SIGNATURE).write_text(signature, encoding="utf-8")
+        return _key_of_signature(Path(name), content)
 
 
-def _demand_not_revoked(folder: Path, signer: Signer, signers: AllowedSigners) -> None:
-    if signers.revoked is None:
-        return
-    (folder / "krl").write_bytes(signers.revoked)
-    (folder / "key.pub").write_text(f"{signer.public}\n", encoding="ascii")
-    ran = run("-Q", "-f", str(folder / "krl"), str(folder / "key.pub"))
-    if ran.code == REVOKED_CODE:
-        raise SignatureRefused("revoked_key", f"the key {signer.fingerprint} was revoked")
+def _key_of_signature(folder: Path, content: bytes) -> str:
+    ran = run(
+        *("-Y", "check-novalidate", "-n", NAMESPACE, "-s", SIGNATURE),
+        content=content,
+        folder=folder,
+    )
+    found = FINGERPRINT.search(ran.told)
+    if ran.code or found is None:
+        raise SignatureRefused(f"not a signature over this content: ssh-keygen says: {ran.told}")
+    return found[1]
+
+
+def _roles(folder: Path, key: str, time: str, signers: AllowedSigners) -> list[str]:
+    """The roles that the key has at that time.
+
+    Raises:
+        SignatureRefused: none; with the reason that ssh-keygen gives.
+    """
+    ran = run(*("-Y", "find-principals", "-s", SIGNATURE, "-f", ALLOWED, "-O", time), folder=folder)
+    if ran.code:
+        where = f"has no role in {signers.path}"
+        if not signers.content:
+            where += " (no key is there yet)"
+        reason = "" if ran.told == NO_LINE else f": {ran.told}"
+        raise SignatureRefused(f"the key {key} {where}{reason}")
+    return [line for line in ran.lines if line in ROLES]
+
+
+def _verify(folder: Path, content: bytes, role: str, time: str, *revoked: str) -> Ran:
+    return run(
+        *("-Y", "verify", "-f", ALLOWED, "-I", role, "-n", NAMESPACE, "-s", SIGNATURE, "-O", time),
+        *revoked,
+        content=content,
+        folder=folder,
+    )
+
+
+def _demand_not_revoked(
+    folder: Path, content: bytes, role: str, time: str, key: str, signers: AllowedSigners
+) -> None:
+    """ssh-keygen gives no reason here. So the list is checked first, then the signature without and with it."""
+    ran = run("-Q", "-l", "-f", REVOKED, folder=folder)
     if ran.code:
         raise MbpError(
             f"{REVOKED} beside it is no revocation list: {ran.told}",
             path=signers.path,
             cure=f"write it with `ssh-keygen -k -f {REVOKED} KEY.pub`",
         )
-
-
-def _demand_good(
-    folder: Path,
-    content: bytes,
-    signature: str,
-    role: str,
-    signer: Signer,
-    moments: tuple[datetime, datetime],
-) -> None:
-    file, allowed = folder / "signature", folder / "allowed"
-    file.write_text(signature, encoding="utf-8")
-    allowed.write_text(signer.as_openssh(), encoding="ascii")
-    named = ("-n", NAMESPACE, "-s", str(file))
-    if run("-Y", "check-novalidate", *named, content=content).code:
-        raise SignatureRefused(
-            "changed_content",
-            f"the content is not what the key {signer.fingerprint} signed: a byte was changed",
-        )
-    for moment in moments:
-        ran = run(
-            *("-Y", "verify", "-f", str(allowed), "-I", role, *named),
-            *("-O", f"verify-time={moment.astimezone(UTC):%Y%m%d%H%M%S}"),
-            content=content,
-        )
-        if ran.code:
-            # All that is known to be a reason was looked at before.
-            raise SignatureRefused("refused", f"ssh-keygen refuses it: {ran.told}")
+    if _verify(folder, content, role, time, "-r", REVOKED).code:
+        raise SignatureRefused(f"the key {key} was revoked")

@@ -1,18 +1,14 @@
-"""Completion by the protocol that the shells speak, in a real bash, and where nothing can be read."""
+"""Completion by the protocol that the shells speak, and in a real bash."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mbp.cli import completion
 from tests.python.cli.commands.terminal import START, in_a_pipe, on_a_terminal
-
-HEAVY = ("duckdb", "dbt", "pandas", "numpy", "pyarrow", "psycopg2", "sqlglot")
 
 
 def asked(root: Path, shell: str, line: str) -> str:
@@ -31,10 +27,8 @@ def asked(root: Path, shell: str, line: str) -> str:
 @pytest.mark.parametrize(
     ("shell", "line", "wanted", "unwanted"),
     [
-        ("bash", "mbp contracts check mbp_q", "mbp_quotes", "mbp_markets"),
-        ("zsh", "mbp quality prove --fault mbp_quotes_f", "mbp_quotes_fk", "mbp_quotes_cdc_order"),
-        ("fish", "mbp exercise cdc", "cdc_delay", "schema_drift"),
-        ("bash", "mbp evidence build --gate ", "M2", "duckdb"),
+        ("bash", "mbp contracts ren", "render", "check"),
+        ("fish", "mbp evidence bui", "build", "verify"),
         ("zsh", "mbp con", "contracts", "build"),
     ],
 )
@@ -44,84 +38,6 @@ def test_a_shell_is_answered(
     told = asked(project_root, shell, line)
     assert wanted in told
     assert unwanted not in told
-
-
-def test_every_completed_parameter_is_one_of_a_command() -> None:
-    from mbp.release.documents.command_lines import is_group, known_commands
-
-    named = set()
-    for words, command in known_commands().items():
-        if not is_group(command):
-            for parameter in command.params:
-                named |= {str(parameter.name), f"{words.split()[-1]} {parameter.name}"}
-    assert not completion.COMPLETED.keys() - named
-
-
-def test_what_is_completed_is_what_the_project_knows(project_root: Path) -> None:
-    from mbp.contracts import all_rules, load_contracts
-    from mbp.contracts.exercises import load_exercises
-    from mbp.contracts.gates import GATES
-    from mbp.contracts.hook_policy import load_hooks
-
-    contracts = load_contracts(project_root)
-    assert completion.datasets(project_root) == sorted(one.dataset for one in contracts)
-    assert completion.rules(project_root) == [rule.id for rule in all_rules(contracts)]
-    assert sorted(completion.gates(project_root)) == sorted(GATES)
-    known = load_exercises(project_root, load_hooks(project_root))
-    assert completion.exercises(project_root) == [one.id for one in known]
-
-
-def test_outside_of_a_project_it_completes_to_nothing_and_says_nothing(tmp_path: Path) -> None:
-    source = Path(completion.__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "-c", START],
-        cwd=tmp_path,
-        env={
-            "PYTHONPATH": str(source),
-            "_MBP_COMPLETE": "complete_bash",
-            "COMP_WORDS": "mbp contracts check ",
-            "COMP_CWORD": "3",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout.strip(), done.stderr) == ("", "")
-
-
-def test_a_broken_file_completes_to_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "dbt_project.yml").touch()
-    rules = tmp_path / completion.RULES
-    rules.parent.mkdir(parents=True)
-    rules.write_bytes(b"\xff\xfe no table")
-    monkeypatch.setenv("MBP_PROJECT_DIR", str(tmp_path))
-    assert completion.complete(completion.rules, "") == []
-    rules.write_text("another,header\n1,2\n")
-    assert completion.complete(completion.rules, "") == []
-
-
-def test_it_imports_nothing_heavy(project_root: Path) -> None:
-    told = "atexit.register(lambda: print(*sys.modules, file=sys.stderr))"
-    look = f"import sys, atexit; {told}; {START}"
-    done = subprocess.run(
-        [sys.executable, "-c", look],
-        cwd=project_root,
-        env={
-            "PYTHONPATH": str(project_root / "src"),
-            "_MBP_COMPLETE": "complete_bash",
-            "COMP_WORDS": "mbp build --target ",
-            "COMP_CWORD": "3",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "duckdb\npostgres" in done.stdout
-    loaded = done.stderr.split()
-    assert "mbp.cli.completion" in loaded
-    assert not {one.split(".")[0] for one in loaded} & set(HEAVY)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -154,11 +70,11 @@ def test_a_tab_in_a_real_bash_completes(project_root: Path, tmp_path: Path) -> N
         project_root,
         ["bash", "--noprofile", "--rcfile", str(start), "-i"],
         [
-            ("ready> ", "mbp contracts check mbp_quo\t"),
-            ("mbp_quotes ", "\x03"),
+            ("ready> ", "mbp contracts rend\t"),
+            ("render ", "\x03"),
             ("ready> ", "exit\n"),
         ],
         seconds=20,
     )
-    assert "mbp contracts check mbp_quotes " in seen
+    assert "mbp contracts render " in seen
     assert "Traceback" not in seen

@@ -191,6 +191,8 @@ EDITS: dict[str, tuple[str, Edit]] = {
         twice(lambda document: column(document, "category")["customProperties"]),
     ),
     "A106-037": (MARKETS, drop(of_column("market_id"), "required")),
+    "A106-039": (MARKETS, set_in(of_column("category"), "description", "See <b>this</b>.")),
+    "A106-040": (MARKETS, set_in(of_column("category"), "physicalType", "string; drop")),
     "A87-001": (MARKETS, drop(of_column("category"), "description")),
     "A87-002": (MARKETS, set_in(of_column("opened_at"), "description", "Opened at.")),
     "A87-003": (MARKETS, customs(of_column("min_liquidity"), "unit", None)),
@@ -247,6 +249,15 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "A89-027": (
         POLICY,
         lambda document: document["exceptions"][0].update(until=str(TODAY - timedelta(days=1))),
+    ),
+    "A89-028": (MARKETS, set_in(of_rule(SPAN), "id", "Market-Span")),
+    "A89-029": (
+        MARKETS,
+        set_in(
+            of_rule(SPAN),
+            "implementation",
+            {"test": "not_null", "arguments": {"where": "(select 1)"}},
+        ),
     ),
     "A108-001": (MARKETS, drop(of_column("category"), "classification")),
     "A108-002": (MARKETS, set_in(of_column("category"), "classification", "secret")),

@@ -11,17 +11,20 @@ import pytest
 from typer.testing import CliRunner
 
 from mbp.cli import main as cli
+from mbp.contracts import load_contracts
+from mbp.contracts.fault_codes import groups, refusal, rules
 from mbp.contracts.lint import lint
-from mbp.contracts.lint.catalogue import groups, rules
 from mbp.contracts.lint.explain import explanation
-from mbp.contracts.lint.runner import checked_codes
+from mbp.contracts.lint.runner import checked_codes, refused_codes
+from mbp.contracts.policy import load_policy
+from mbp.contracts.semantics import load_semantics
 from mbp.core.errors import EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.core.reporting.output_forms import FORMATS, written
 from tests.python.contracts.lint.places import MARKETS, QUOTES, TODAY
 from tests.python.contracts.lint.spoiled import EDITS, SPOILED, spoil
 
-# What no change of a file brings about: it stands for a refusal that lint does not know yet.
-UNPROVOKED = {"A106-038"}
+# A contract is loaded without its usage and with some kinds of service level, not without purpose or any level.
+PARTLY_REFUSED = {"A106-011", "A106-019"}
 WHOLE_FILE = {"YAML-003", "A106-001", "A106-036", "A89-002"}
 
 
@@ -47,9 +50,13 @@ def test_the_contracts_as_committed_have_no_error_and_no_warning(root: Path) -> 
     assert len(found.checked) == 7
 
 
+def test_what_loading_refuses_is_an_error_of_lint() -> None:
+    assert {rules()[code].level for code in refused_codes()} == {"error"}
+
+
 def test_every_code_is_checked_and_has_a_case_that_breaks_it() -> None:
     assert set(rules()) == checked_codes()
-    assert set(rules()) == EDITS.keys() | SPOILED.keys() | UNPROVOKED
+    assert set(rules()) == EDITS.keys() | SPOILED.keys()
     assert {code.partition("-")[0] for code in rules()} == set(groups())
 
 
@@ -79,19 +86,38 @@ def test_a_broken_code_is_told_with_its_place(
     assert found.failed == any(one.severity == "error" for one in found.findings)
 
 
-def test_a_refusal_that_lint_has_no_code_for_is_an_error_all_the_same(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", [*EDITS, *SPOILED])
+def test_loading_refuses_what_the_reader_finds_and_lint_prints_the_same(
+    root: Path, code: str
 ) -> None:
-    def refuse(_root: Path) -> None:
-        raise MbpError("something new", path=MARKETS, line=3, cure="mend it")
+    spoil(root, code)
 
-    monkeypatch.setattr("mbp.contracts.lint.runner.load_contracts", refuse)
+    try:
+        contracts = load_contracts(root)
+        load_semantics(root, contracts, load_policy(root))
+        raised = None
+    except MbpError as error:
+        raised = str(error)
 
-    found = lint(root, TODAY)
+    errors = [one for one in lint(root, TODAY).findings if one.severity == "error"]
+    refused = refused_codes() - PARTLY_REFUSED
+    assert raised or not [one for one in errors if one.code in refused]
+    assert raised or code not in refused
+    assert raised is None or raised in {str(refusal(one)) for one in errors}
 
-    assert [
-        (one.code, one.path, one.line) for one in found.findings if one.severity == "error"
-    ] == [("A106-038", MARKETS, 3)]
+
+def test_three_faults_of_one_file_are_three_findings(root: Path) -> None:
+    for code in ("A106-020", "A89-026", "A108-002"):
+        spoil(root, code)
+
+    found = {one.code: one for one in lint(root, TODAY).findings if one.severity == "error"}
+
+    # Without the service level that was renamed, one kind is missing.
+    assert found.keys() == {"A106-020", "A89-026", "A108-002", "A106-019"}
+    assert {one.path for one in found.values()} == {MARKETS}
+    assert len({one.line for one in found.values()}) == 4
+    with pytest.raises(MbpError, match="unknown service level 'retension'"):
+        load_contracts(root)
 
 
 def test_one_broken_file_does_not_hide_the_others(root: Path) -> None:
@@ -106,7 +132,7 @@ def test_one_broken_file_does_not_hide_the_others(root: Path) -> None:
 
 def test_nothing_to_lint_is_no_pass(root: Path) -> None:
     shutil.rmtree(root / "contracts/a106")
-    with pytest.raises(MbpError, match="nothing to lint"):
+    with pytest.raises(MbpError, match="nothing to check"):
         lint(root, TODAY)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mbp.ingest.cdc import change_shape, debezium, landing
-from mbp.ingest.cdc.intake import Counts
+from mbp.ingest.cdc import change_shape, landing
 from mbp.ingest.raw_tables import raw_tables
 from tests.python.ingest.cdc.conftest import Pair
 from tests.python.ingest.cdc.pipeline import Pipeline
 
-READERS = ("pgoutput", "landing-jsonl", "landing-flat", "landing-parquet", "debezium")
+READERS = ("pgoutput", "landing-jsonl", "landing-flat", "landing-parquet")
 
 
 class Harness:
@@ -34,14 +32,8 @@ class Harness:
             if any(self.folder.iterdir()):
                 found = landing.land(self.pair.root, self.pair.target, self.folder, _quiet)
                 assert not found.problems
-        elif self.reader == "debezium":
-            self.engine(lambda: False, once=True)
         else:
             self.pair.read()
-
-    def engine(self, stopping: Callable[[], bool], *, once: bool) -> Counts:
-        pair = self.pair
-        return debezium.run_debezium(pair.root, pair.target, pair.source, _quiet, stopping, once)
 
     def deliver_again(self) -> None:
         """What was delivered comes once more, as it does after a failure of the pipeline."""
@@ -67,14 +59,6 @@ class Harness:
         """The slots belong to the cluster, and keep its databases."""
         if self.pipeline is not None:
             self.pipeline.drop()
-        if self.reader == "debezium":
-            market = self.pair.server.connect(self.pair.source.database)
-            with market.cursor() as cursor:
-                cursor.execute(
-                    "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
-                    [debezium.SLOT],
-                )
-            market.close()
 
 
 def _quiet(_: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from mbp.ingest.cdc.debezium_engine import unavailable
 from mbp.runs.dbt_process import environment
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conformance import READERS, Harness
@@ -21,8 +20,6 @@ MARKETS = "market_id, name, truth_source, opened_at, min_liquidity"
 
 @pytest.fixture(params=READERS)
 def harness(request: pytest.FixtureRequest, pair: Pair, tmp_path: Path) -> Iterator[Harness]:
-    if request.param == "debezium" and (reason := unavailable()):
-        pytest.skip(f"Debezium not tested: {reason} (make test-debezium)")
     with environment({"MBP_STATE_DIR": str(tmp_path / "state")}):
         found = Harness(request.param, pair, tmp_path / "landing")
         yield found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,9 +17,8 @@ from mbp.contracts.waiver import APPROVERS, Waiver, read_waiver
 from mbp.core.canonical_json import digest
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence import archive
-from mbp.release.evidence.archive import read_front
 from mbp.release.evidence.pack_build import Pack, seal
-from mbp.release.evidence.pack_manifest import BLOCKS, NAME, STATEMENT, blocks, describe
+from mbp.release.evidence.pack_manifest import NAME, STATEMENT, describe
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.signoffs import FOLDER, sign_off
 from mbp.release.signing import canonical
@@ -205,11 +206,12 @@ def make_report() -> GateReport:
 
 
 def members_of(content: bytes) -> dict[str, bytes]:
-    return {one.name: one.content for one in read_front(content)}
+    return archive.read(content).contents
 
 
 def start_of(content: bytes, name: str) -> int:
-    return next(one.start for one in read_front(content) if one.name == name)
+    """Offset of its first byte in the file."""
+    return zipfile.ZipFile(io.BytesIO(content)).getinfo(name).header_offset + 30 + len(name)
 
 
 def flipped(content: bytes, at: int) -> bytes:
@@ -224,8 +226,7 @@ def changed(content: bytes, change: Callable[[dict[str, bytes]], object]) -> byt
 
 
 def made_right(members: dict[str, bytes]) -> None:
-    """Blocks and manifest follow the members again; the statement stays what it was."""
-    members[BLOCKS] = blocks(members)
+    """The manifest follows the members again; the statement stays what it was."""
     members[NAME] = describe("M2", members).content()
 
 

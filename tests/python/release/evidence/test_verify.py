@@ -9,7 +9,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +25,7 @@ from mbp.release.evidence import verify_pack as verifying
 from mbp.release.evidence.container import open_pack
 from mbp.release.evidence.demanded import WANT_A_PASS
 from mbp.release.evidence.pack_build import Pack, seal
-from mbp.release.evidence.pack_manifest import BLOCKS, GROUPS, NAME, STATEMENT, describe, read
+from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe, read
 from mbp.release.evidence.verify_pack import Verification, verify
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.signing import canonical
@@ -136,47 +135,32 @@ def test_every_member_is_of_a_group_that_is_tampered_with(pack: Pack) -> None:
 
 @pytest.mark.parametrize("name", GROUPS_OF_MEMBERS)
 def test_one_flipped_byte_is_named(name: str, pack: Pack, tmp_path: Path) -> None:
-    content = members_of(pack.content)[name]
-    at = len(content) * 2 // 3
+    at = len(members_of(pack.content)[name]) * 2 // 3
     found = verified(flipped(pack.content, start_of(pack.content, name) + at), tmp_path)
-    told = next(one for one in found.findings if one.path == name)
-    assert told.code == "changed_member"
-    assert f"byte {at} is the first that differs" in told.message
-    assert f"was {content[at]:#04x}" in told.message
+    assert "changed_member" in [one.code for one in found.findings if one.path == name]
 
 
-@pytest.mark.parametrize("name", [BLOCKS, NAME, STATEMENT])
+@pytest.mark.parametrize("name", [NAME, STATEMENT])
 def test_one_flipped_byte_of_what_follows_from_the_members_is_named(
     name: str, pack: Pack, tmp_path: Path
 ) -> None:
     start = start_of(pack.content, name)
     for at in (0, 20, 61):
-        found = verified(flipped(pack.content, start + at), tmp_path)
-        told = [one.message for one in found.findings if one.path == name]
-        assert any(f"byte {at} is the first that differs" in what for what in told), told
-
-
-def test_a_byte_of_the_signature_is_named_as_such(pack: Pack, tmp_path: Path) -> None:
-    content = members_of(pack.content)[STATEMENT]
-    at = content.index(b'"sig":"') + 100
-    found = verified(flipped(pack.content, start_of(pack.content, STATEMENT) + at), tmp_path)
-    assert STATEMENT in named(found)
+        assert name in named(verified(flipped(pack.content, start + at), tmp_path))
 
 
 @pytest.mark.parametrize("at", [0, 10, 14, 20, 30, -1, -6, -12, -22, -40])
-def test_a_byte_between_the_members_is_named(at: int, pack: Pack, tmp_path: Path) -> None:
-    place = at % len(pack.content)
-    found = verified(flipped(pack.content, place), tmp_path)
-    told = [one.message for one in found.findings if one.path == "file"]
-    assert any(f"byte {place} is the first that differs" in what for what in told), found.findings
+def test_a_byte_between_the_members_is_found(at: int, pack: Pack, tmp_path: Path) -> None:
+    assert named(verified(flipped(pack.content, at % len(pack.content)), tmp_path))
 
 
-def test_several_changed_bytes_are_named_by_their_block(pack: Pack, tmp_path: Path) -> None:
-    name = "target/manifest.json"
-    start = start_of(pack.content, name)
-    content = flipped(flipped(pack.content, start + 1000), start + 1003)
-    told = next(one for one in verified(content, tmp_path).findings if one.path == name)
-    assert "the first byte that differs is one of 960 to 1023" in told.message
+def test_a_pack_of_an_older_format_is_refused_with_one_message(pack: Pack, tmp_path: Path) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        manifest = {**json.loads(members[NAME]), "version": 1, "merkle_root": "0" * 64}
+        members[NAME] = canonical(manifest)
+
+    with pytest.raises(MbpError, match="the pack has format 1, this release reads format 2"):
+        verified(changed(pack.content, change), tmp_path)
 
 
 Change = Callable[[dict[str, bytes]], object]
@@ -202,7 +186,6 @@ REPACKED: dict[str, tuple[Change, set[str]]] = {
     "emptied": (lambda members: members.update({MEMBER: b""}), {MEMBER}),
     "without manifest": (lambda members: members.pop(NAME), {NAME}),
     "without statement": (lambda members: members.pop(STATEMENT), {STATEMENT}),
-    "without blocks": (lambda members: members.pop(BLOCKS), {BLOCKS}),
     "without report": (lambda members: members.pop("gate/M2.json"), {"gate/M2.json"}),
     "other signers": (lambda members: members.update({SIGNERS: b"# nobody\n"}), {SIGNERS}),
 }
@@ -267,7 +250,7 @@ def test_a_changed_verdict_with_the_manifest_made_right(pack: Pack, tmp_path: Pa
     found = verified(changed(pack.content, change), tmp_path)
     assert {"gate/M2.json", STATEMENT} <= named(found)
     told = next(one.message for one in found.findings if one.path == STATEMENT)
-    assert "gate/M2.json" in told
+    assert "predicate.verificationResult" in told
 
 
 def test_a_changed_member_with_the_manifest_made_right(pack: Pack, tmp_path: Path) -> None:
@@ -275,7 +258,7 @@ def test_a_changed_member_with_the_manifest_made_right(pack: Pack, tmp_path: Pat
         members[MEMBER] = members[MEMBER].upper()
         members[NAME] = describe("M2", members).content()
 
-    assert {MEMBER, STATEMENT} <= named(verified(changed(pack.content, change), tmp_path))
+    assert named(verified(changed(pack.content, change), tmp_path)) == {STATEMENT}
 
 
 def test_everything_made_right_breaks_the_signature(pack: Pack, tmp_path: Path) -> None:
@@ -286,14 +269,9 @@ def test_everything_made_right_breaks_the_signature(pack: Pack, tmp_path: Path) 
         restated(members, lambda statement: statement.update(other))
 
     def seal_again(members: dict[str, bytes]) -> dict[str, Any]:
-        manifest = read(members[NAME])
         digest = hashlib.sha256(members[NAME]).hexdigest()
-        return {
-            "subject": [
-                {"name": NAME, "digest": {"sha256": digest}},
-                {"name": "members", "digest": {"rfc6962-sha256": manifest.root}},
-            ]
-        }
+        assert read(members[NAME]).root == digest
+        return {"subject": [{"name": NAME, "digest": {"sha256": digest}}]}
 
     found = verified(changed(pack.content, change), tmp_path)
     assert [(one.code, one.path) for one in found.findings] == [("signature", STATEMENT)]
@@ -304,7 +282,7 @@ def test_signed_by_an_unknown_key(go: Release, tmp_path: Path) -> None:
     content = seal(go.report, go.members, go.groups, stranger).content
     found = verified(content, tmp_path)
     assert [one.code for one in found.findings] == ["signature"]
-    assert "is not in" in found.findings[0].message
+    assert "has no role in" in found.findings[0].message
 
 
 def test_a_pack_that_nobody_signed(go: Release, tmp_path: Path) -> None:
@@ -520,30 +498,16 @@ def test_the_work_grows_with_the_pack_and_not_with_its_square(go: Release, tmp_p
     assert large < 8 * 1.5 * small
 
 
-def test_names_that_stand_twice_are_found_in_linear_time() -> None:
-    """Looking for each name in a list is one call, and its work grows with the list: processor time tells."""
-
-    def seconds(names: int) -> float:
-        members = [archive.Stored(f"docs/{number}.md", 0, b"", 0) for number in range(names)]
-        taken = []
-        for _ in range(3):
-            begin = time.process_time()
-            assert archive.duplicates([*members, members[0]]) == ["docs/0.md"]
-            taken.append(time.process_time() - begin)
-        return min(taken)
-
-    assert seconds(40_000) < 40 * seconds(4_000)
-
-
 def test_members_that_share_their_bytes_are_refused() -> None:
     """Each entry of the directory leads to the same large member: memory would grow with the square."""
-    large = archive.write({"a": b"x" * 100_000, "b": b"y"})
-    start = large.rindex(b"PK\x01\x02", 0, large.rindex(b"PK\x01\x02"))
-    entry = large[start : start + archive.CENTRAL.size + 1]
-    directory = entry * 1000
-    end = archive.END.pack(archive.END_MARK, 0, 0, 1000, 1000, len(directory), start, 0)
+    large = archive.write({"a": b"x" * 100_000})
+    start = large.rindex(b"PK\x01\x02")
+    end = start + 46 + len("a")
+    directory = large[start:end] * 1000
+    count, size = (1000).to_bytes(2, "little") * 2, len(directory).to_bytes(4, "little")
+    last = large[end : end + 8] + count + size + start.to_bytes(4, "little") + b"\0\0"
     with pytest.raises(ValueError, match="larger than the file"):
-        archive.read_directory(large[:start] + directory + end)
+        archive.read(large[:start] + directory + last)
 
 
 def first_left_out(report: GateReport) -> GateReport:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.fault_codes import fault
 from mbp.contracts.standards import odcs_violations
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import SchemaViolation, as_json, line_at, violations
 from mbp.core.yaml_io import plain
 
@@ -105,13 +107,9 @@ class DocumentNode:
         self._judged.append((("odcs", house), found))
         return found
 
-    def texts(self) -> Iterator[DocumentNode]:
-        """Every text at or below this node."""
-        if isinstance(self._value, str):
-            yield self
-        elif isinstance(self._value, dict):
-            for key in self._value:
-                yield from self.at(key).texts()
-        else:
-            for entry in self.entries():
-                yield from entry.texts()
+
+def fault_at(
+    node: DocumentNode, code: str, message: str, subject: str = "", cure: str | None = None
+) -> Finding:
+    """A finding at the place of a node."""
+    return fault(code, node.path, node.line, message, subject, cure)

@@ -1,1 +1,0 @@
-select * from {{ ref('events') }} where 1 = 0

@@ -1,1 +1,0 @@
-select * from {{ ref('ledger') }} where id < 6
