@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Suite
 from mbp.core.schema_check import did_you_mean
-from mbp.release.security.audit import audit
+from mbp.core.verdict import spelled
 from mbp.release.security.licences import licences
 from mbp.release.security.live import least_privilege
 from mbp.release.security.lock import Pinned, installed, read_lock
 from mbp.release.security.part_result import PartResult, unmeasured
-from mbp.release.security.sast import sast
 from mbp.release.security.sbom import sbom
 from mbp.release.security.security_policy import SecurityPolicy, load_security
-from mbp.release.security.tracked_secrets import secrets
+from mbp.release.security.security_tools import audit, sast, secrets
 from mbp.runs import envelope
 from mbp.runs.run_control import warehouse_id
 from mbp.warehouse import connect
@@ -109,14 +109,10 @@ def _parts(
     }
 
 
-def as_table(results: Sequence[PartResult]) -> str:
-    """A line per part, then every finding with its cure."""
+def suite(results: Sequence[PartResult]) -> Suite:
+    """A line per part as the table, and every finding of every part."""
     lines = [f"{'part':<16} {'verdict':<13} what was found"]
-    lines += [
-        f"{one.part:<16} {one.verdict.replace('_', ' '):<13} {one.summary}" for one in results
-    ]
-    for one in results:
-        lines += [
-            f"{one.part}: {found.place}: {found.what}. Cure: {found.cure}" for found in one.problems
-        ]
-    return "\n".join(lines)
+    lines += [f"{one.part:<16} {spelled(one.verdict):<13} {one.summary}" for one in results]
+    findings = [found for one in results for found in one.problems]
+    parts = [one.part for one in results]
+    return Suite("mbp security run", parts, findings, unit="part", table="\n".join(lines))

@@ -14,13 +14,13 @@ from typing import Any, cast
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.release.security import audit as auditing
+from mbp.release.security import security_tools
 from mbp.release.security.advisories import read_advisories
-from mbp.release.security.audit import audit
 from mbp.release.security.licence_names import expression_of
 from mbp.release.security.licences import judge, licences
 from mbp.release.security.lock import installed, read_lock
 from mbp.release.security.sbom import bill, sbom
+from mbp.release.security.security_tools import audit
 from tests.python.release.security.conftest import Project, exception
 
 NOW = datetime(2026, 5, 20, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_an_environment_that_is_not_the_lock_is_a_finding(
     result = sbom(project.root, project.policy, pinned, environment)
 
     assert result.verdict == "fail"
-    assert [told in one.what for one in result.problems] == [True]
+    assert [told in one.message for one in result.problems] == [True]
     assert (project.root / "target/evidence/sbom.cdx.json").is_file()
 
 
@@ -154,7 +154,7 @@ def test_an_unknown_licence_is_a_finding_until_somebody_read_it(project: Project
     assert licences(reviewed, pinned, silent).verdict == "pass"
     # An answer that is not needed any more, or answers nothing, does not stay.
     told = licences(reviewed, pinned, {"packaging": package(License_Expression="MIT")})
-    assert "excepts nothing" in told.problems[0].what
+    assert "excepts nothing" in told.problems[0].message
     assert licences(reviewed, pinned, {}).verdict == "not_measured"
 
 
@@ -277,18 +277,17 @@ def test_an_accepted_advisory_ends_on_its_day_and_goes_when_it_touches_nothing(
 
     assert audit(project.root, policy, path, NOW).verdict == "pass"
     late = audit(project.root, policy, path, NOW.replace(day=21))
-    told = [one.what for one in late.problems]
+    told = [one.message for one in late.problems]
     assert any("expired on 2026-05-20" in one for one in told)
     assert any(one.startswith("packaging 1.0: ") for one in told)
     idle = audit(project.root, policy, advisory_file(project), NOW)
-    assert "excepts nothing" in idle.problems[0].what
+    assert "excepts nothing" in idle.problems[0].message
 
 
 @pytest.mark.parametrize(
     ("answers", "verdict", "told"),
     [
-        (["no answer: x"], "not_measured", "no answer"),
-        ([[{"name": "jinja2", "skip_reason": "not found"}]], "not_measured", "skipped: not found"),
+        ([[{"name": "jinja2", "skip_reason": "not found"}]], "not_measured", "knows none"),
         ([[{"name": "jinja2", "vulns": []}]], "not_measured", "knows none"),
         (
             [
@@ -322,7 +321,7 @@ def test_a_tool_that_ends_well_over_nothing_is_no_pass(
     project: Project, monkeypatch: pytest.MonkeyPatch, answers: list[Any], verdict: str, told: str
 ) -> None:
     waiting = iter(answers)
-    monkeypatch.setattr(auditing, "pip_audit", lambda _: next(waiting))
+    monkeypatch.setattr(security_tools, "pip_audit", lambda _: next(waiting))
 
     result = audit(project.root, project.policy, None, NOW)
 
@@ -331,6 +330,7 @@ def test_a_tool_that_ends_well_over_nothing_is_no_pass(
 
 
 def test_pip_audit_that_cannot_run_gives_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditing.sys, "executable", "/bin/false")
+    monkeypatch.setattr(security_tools.sys, "executable", "/bin/false")
 
-    assert auditing.pip_audit([("a", "1")]) == "no answer: pip-audit could look nothing up"
+    with pytest.raises(MbpError, match="no answer of pip_audit: it wrote no report"):
+        security_tools.pip_audit([("a", "1")])
