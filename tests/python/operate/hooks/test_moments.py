@@ -238,7 +238,7 @@ def snapshot(moment: datetime, now: datetime) -> bool:
     rows = Rows(builds=[["mbp_quotes", moment]], now_at=[[now]])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(switch, "demand_built", lambda _: None)
-        patch.setattr(switch.engine, "pointed_at", lambda *_: (switch.LIVE, "mbp_quotes"))
+        patch.setattr(switch.reader_views, "pointed_at", lambda *_: (switch.LIVE, "mbp_quotes"))
         return not switch.status(rows).problems  # type: ignore[arg-type]
 
 
