@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.core.verdict import Verdict
+from mbp.release.security.security_policy import SecurityPolicy
 
 
 @dataclass(frozen=True, order=True)
@@ -18,6 +21,20 @@ class Problem:
     place: str
     what: str
     cure: str
+
+
+@dataclass(frozen=True)
+class FoundIssue:
+    """What a tool found.
+
+    Attributes:
+        keys: (code, object) of the exceptions that accept it; none: no exception can.
+    """
+
+    place: str
+    what: str
+    fix: str
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +94,40 @@ def exception_problems(
         Problem(found.place, found.sentence, found.cure)
         for found in exception_findings(exceptions, day, used=used)
     ]
+
+
+def accepted(
+    part: str,
+    policy: SecurityPolicy,
+    counts: Mapping[str, int | str],
+    found: Sequence[FoundIssue],
+    *,
+    must: str,
+    content: Mapping[str, Any] | None = None,
+    today: date | None = None,
+) -> PartResult:
+    """The verdict over what was found, less what exceptions of the policy accept today.
+
+    An exception that expired or accepts nothing is a problem too.
+    """
+    day = today or datetime.now(UTC).date()
+    exceptions = policy.exceptions[part]
+    # Names of packages have several spellings, and what is found has the canonical one.
+    packages = part in ("audit", "licences")
+    known = {
+        (one.code, canonicalize_name(one.object) if packages else one.object): one
+        for one in exceptions
+    }
+    used: set[tuple[str, str]] = set()
+    problems: list[Problem] = []
+    for one in found:
+        match = next((known[key] for key in one.keys if key in known), None)
+        if match is not None:
+            used.add(match.key)
+        if match is None or match.expired(day):
+            problems.append(Problem(one.place, one.what, one.fix))
+    problems += exception_problems(exceptions, used, day)
+    return judged(part, {**counts, "accepted": len(used)}, problems, must=must, content=content)
 
 
 def judged(
