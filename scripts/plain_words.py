@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -72,40 +73,59 @@ def files(root: Path) -> list[str]:
     ]
 
 
-def read_list(path: Path) -> tuple[list[tuple[re.Pattern[str], str]], list[str]]:
-    """(words, each with what to write instead; patterns of the files that are not clean yet)."""
+def read_list(path: Path) -> tuple[list[tuple[re.Pattern[str], str]], dict[str, Any]]:
+    """(words, each with what to write instead; the settings beside them)."""
     table = tomllib.loads(path.read_text("utf-8"))
     words = []
-    for entry in table.get("words", []):
+    for entry in table.pop("words", []):
         word = entry["word"].replace(" ", r"\s+")
         words.append((re.compile(rf"(?<![\w-])(?:{word})(?!\w)", re.IGNORECASE), entry["write"]))
     if not words:
         raise ListError(f"{path} has no words")
-    return words, table.get("not_clean_yet", [])
+    return words, table
+
+
+def number_of_words(text: str) -> int:
+    """Words of a text without its tables, which are looked up."""
+    lines = (line for line in text.splitlines() if not line.startswith("|"))
+    return len(re.findall(r"\b[^\W\d_]+\b", "\n".join(lines)))
 
 
 def check(root: Path, word_list: Path) -> list[str]:
-    """One line per house word: file, line, the word, what to write. ListError when nothing was checked."""
-    words, not_clean_yet = read_list(word_list)
+    """One line per house word and per document that is too long: file, line, what is wrong, what to do.
+
+    Raises ListError when nothing was checked.
+    """
+    words, settings = read_list(word_list)
     names = files(root)
-    for pattern in not_clean_yet:
+    for pattern in settings["not_clean_yet"]:
         if not any(fnmatch(name, pattern) for name in names):
             raise ListError(f"{word_list}: not_clean_yet: {pattern} matches no file; remove it")
     read = [
         (name, line, text)
         for name in names
-        if not any(fnmatch(name, pattern) for pattern in not_clean_yet)
+        if not any(fnmatch(name, pattern) for pattern in settings["not_clean_yet"])
         for line, text in texts(root / name)
     ]
     if not read:
         raise ListError("no document and no description was found: nothing was checked")
-    found = sorted(
-        (name, line + text.count("\n", 0, match.start()), " ".join(match[0].split()), write)
+    found = [
+        (name, line + text.count("\n", 0, match.start()), f'"{shown(match)}": write {write}')
         for name, line, text in read
         for word, write in words
         for match in word.finditer(text)
-    )
-    return [f'{name}:{line}: "{word}": write {write}' for name, line, word, write in found]
+    ]
+    longest = settings["longest_document"]
+    found += [
+        (name, 1, f"{count} words, at most {longest}: cut what another document says, or split it")
+        for name, _, text in read
+        if (count := number_of_words(text)) > longest
+    ]
+    return [f"{name}:{line}: {message}" for name, line, message in sorted(found)]
+
+
+def shown(match: re.Match[str]) -> str:
+    return " ".join(match[0].split())
 
 
 def main() -> int:
