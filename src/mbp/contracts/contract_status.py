@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from mbp.contracts.completeness import (
     COMPLETE_STATUS,
@@ -17,11 +17,13 @@ from mbp.contracts.completeness import (
     needs_unit,
     only_repeats,
 )
-from mbp.contracts.contract_loading import load_contracts
+from mbp.contracts.contract_file import SUFFIX
+from mbp.contracts.contract_loading import FOLDER, load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import MODELS, check_models
 from mbp.contracts.policy import Policy, load_policy
 from mbp.contracts.semantics import Semantics, load_semantics
+from mbp.core.reporting import Finding, Suite
 
 PACKS = ("A106", "A87", "A89")
 
@@ -124,8 +126,23 @@ def _a89(contract: Contract, policy: Policy, today: date) -> list[str]:
     return missing
 
 
-def matrix_text(cells: Sequence[Cell]) -> str:
-    """The matrix as a table, then one line per missing part."""
+def matrix_suite(cells: Sequence[Cell]) -> Suite:
+    """The matrix as a table, then a finding per missing part."""
+    findings = [
+        Finding(
+            f"{cell.pack.lower()}_incomplete",
+            f"missing {part}",
+            f"{FOLDER}/{cell.dataset}{SUFFIX}",
+            subject=f"{cell.dataset} {cell.pack}",
+        )
+        for cell in cells
+        for part in cell.missing
+    ]
+    checked = [f"{cell.dataset} {cell.pack}" for cell in cells]
+    return Suite("mbp contracts status", checked, findings, unit="pack", table=_matrix(cells))
+
+
+def _matrix(cells: Sequence[Cell]) -> str:
     width = max(len(cell.dataset) for cell in cells)
     datasets = sorted({cell.dataset for cell in cells})
     column = max(len("incomplete"), *(len(pack) for pack in PACKS))
@@ -142,24 +159,12 @@ def matrix_text(cells: Sequence[Cell]) -> str:
             pack: "incomplete" if by_place[dataset, pack].missing else "complete" for pack in PACKS
         }
         lines.append(line(dataset, words.__getitem__))
-    lines += [
-        f"{cell.dataset} {cell.pack}: missing {part}" for cell in cells for part in cell.missing
-    ]
     return "\n".join(lines)
 
 
-def matrix_json(cells: Sequence[Cell]) -> str:
-    """The cells as JSON, with one verdict over all."""
-    record = {
+def matrix_document(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The cells for programs, with one verdict over all."""
+    return {
         "complete": not any(cell.missing for cell in cells),
-        "cells": [
-            {
-                "dataset": cell.dataset,
-                "pack": cell.pack,
-                "complete": not cell.missing,
-                "missing": list(cell.missing),
-            }
-            for cell in cells
-        ],
+        "cells": [{**asdict(cell), "complete": not cell.missing} for cell in cells],
     }
-    return json.dumps(record, indent=2, ensure_ascii=False)

@@ -101,4 +101,4 @@ def exceptions_are_needed(project: Project) -> Iterator[Finding]:
     for found in exception_problems(families, read.policy, project.today, read.unread):
         if found.code in EXCEPTION_CODES:  # an unknown object is a fault of reading
             code = EXCEPTION_CODES[found.code]
-            yield fault(code, found.path, found.line, found.message, found.subject, found.cure)
+            yield fault(code, found.path, found.line, found.message, found.subject, found.fix)

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from lab.corpora import random_values as draw
 from mbp.cli.main import app, register
 from mbp.contracts.policy import POLICY as OWNERS
+from mbp.core.moments import today
 from mbp.quality.masking import mask
 from mbp.quality.privacy.allowed import judge
 from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
-from mbp.quality.privacy.scan_report import today
 from mbp.quality.privacy.scan_sources import Looked, Looker
 from mbp.runs.data import data_state
 from tests.python.operate.hooks.conftest import Site, duckdb_site, postgres_site, site
@@ -132,7 +132,7 @@ def test_the_command_fails_closed_and_shows_nothing(bare: Path, random: Random) 
     assert json.loads(evidence.read_text(encoding="utf-8"))["verdict"] == "not_measured"
     cpf = draw.cpf(random)
     (bare / "notes.txt").write_text(f"cpf {cpf}\n", encoding="utf-8")
-    result = CliRunner().invoke(app, ["privacy", "scan", "--json"])
+    result = CliRunner().invoke(app, ["privacy", "scan", "--format", "json"])
     assert result.exit_code == 1
     assert cpf not in result.output
     assert json.loads(result.stdout)["sources"]["repository"]["looked_at"] == 5
