@@ -246,9 +246,14 @@ def test_a_key_that_stands_twice_is_caught(world: World) -> None:
         f"insert into marts.mbp_quotes select * replace (timestamptz '2026-01-05' as quoted_at)"
         f" from marts.mbp_quotes where quote_id = '{key}'"
     )
+    world.arrive("quotes", "fresh-1", OLD_QUOTE, arrived="2026-01-07 05:00:00+00:00", volume="-1")
+    ((verified,),) = world.query(MARK)
     verdict = world.daily()
     assert verdict.daily["mbp_quotes_quote_id_unique"] == {key}
+    assert verdict.daily["mbp_quotes_volume_range"] == {"fresh-1"}
     assert verdict.daily == verdict.whole
+    assert verdict.statuses["quotes_verified"] == "skipped"
+    assert world.query(MARK) == [(verified,)], "a failed run advanced the mark"
     world.execute(
         f"delete from marts.mbp_quotes where quote_id = '{key}' and quoted_at = timestamptz '2026-01-05'"
     )

@@ -22,7 +22,7 @@ VOLUME = "select quote_id, depth_2pct from marts.mbp_quotes order by quote_id"
 def loaded(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample's rows as if they had been loaded, built."""
     folder = tmp_path_factory.mktemp("loaded")
-    file = folder / "live.duckdb"
+    file = folder / "mbp.duckdb"
     with environment({"MBP_DUCKDB_PATH": str(file)}):
         with connect(project_root) as warehouse:
             initialise(project_root, warehouse)

@@ -8,13 +8,11 @@ from importlib import metadata
 from license_expression import AND, OR, ExpressionError
 from packaging.utils import canonicalize_name
 
-from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.core.errors import MbpError
-from mbp.core.moments import today
 from mbp.core.reporting import Finding
 from mbp.release.security.licence_names import expression_of, spdx
 from mbp.release.security.lock import Pinned
-from mbp.release.security.part_result import PartResult, judged
+from mbp.release.security.part_result import FoundIssue, PartResult, accepted
 from mbp.release.security.security_policy import SecurityPolicy
 
 PART = "licences"
@@ -31,43 +29,33 @@ def licences(
         MbpError: the policy names a licence that SPDX does not know.
     """
     allowed, forbidden = _identifiers(policy, "allowed"), _identifiers(policy, "forbidden")
-    reviewed: dict[str, AllowedException] = {
-        canonicalize_name(entry.object): entry for entry in policy.exceptions[PART]
+    answers: dict[str, str] = {
+        canonicalize_name(entry.object): str(entry.more["licence"])
+        for entry in policy.exceptions[PART]
     }
-    problems: list[Finding] = []
-    listed: dict[str, str] = {}
-    used: set[tuple[str, str]] = set()
-    told = 0
+    found: list[FoundIssue] = []
+    listed: dict[str, str | None] = {}
     for one in pinned:
         if not one.wanted_here or one.name not in environment:
             continue  # what is missing is a finding of the bill of materials
-        expression = expression_of(environment[one.name])
-        if one.name in reviewed:
-            entry = reviewed[one.name]
-            answer = str(entry.more["licence"])
-            # What the metadata says by itself needs no exception.
-            if expression != answer:
-                used.add(entry.key)
-            expression = answer
-        listed[one.name] = expression or "unknown"
-        if expression is None:
-            what = f"{one.name} {one.version}: its metadata does not tell its licence"
+        stated, answer = expression_of(environment[one.name]), answers.get(one.name)
+        # What the metadata says by itself needs no exception.
+        if stated is None or answer not in (None, stated):
+            what = f"{one.name} {one.version}: its metadata does not name its licence"
             fix = f"read it in its source, write an exception under licences of {policy.path}"
-            problems.append(Finding(PART, what, one.path, one.line, fix=fix))
-            continue
-        told += 1
-        verdict = judge(expression, allowed, forbidden)
-        if verdict:
-            what = f"{one.name} {one.version}: {verdict} ({expression})"
+            finding = Finding(PART, what, one.path, one.line, fix=fix)
+            found.append(FoundIssue(finding, (("licence_not_in_metadata", one.name),)))
+        listed[one.name] = expression = answer or stated
+        if expression and (why := judge(expression, allowed, forbidden)):
+            what = f"{one.name} {one.version}: {why} ({expression})"
             fix = "use another package, or have the licence allowed in the policy"
-            problems.append(Finding(PART, what, one.path, one.line, fix=fix))
-    problems += exception_findings(policy.exceptions[PART], today(), used=used)
+            found.append(FoundIssue(Finding(PART, what, one.path, one.line, fix=fix)))
     counts: dict[str, int | str] = {
         "packages": len(listed),
-        "with_a_licence": told,
-        "reviewed_by_hand": len(used),
+        "with_a_licence": sum(one is not None for one in listed.values()),
     }
-    return judged(PART, counts, problems, must="packages", content={"licences": listed})
+    content = {"licences": {name: told or "unknown" for name, told in listed.items()}}
+    return accepted(PART, policy, counts, found, must="packages", content=content)
 
 
 def judge(expression: str, allowed: frozenset[str], forbidden: frozenset[str]) -> str:

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
+from mbp.contracts.exceptions import exception_findings
+from mbp.core.moments import today as today_in_utc
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict
+from mbp.release.security.security_policy import SecurityPolicy
+
+
+@dataclass(frozen=True)
+class FoundIssue:
+    """What a tool found.
+
+    Attributes:
+        keys: (code, object) of the exceptions that accept it; none: no exception can.
+    """
+
+    finding: Finding
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,40 @@ class PartResult:
         """For JSON."""
         document = asdict(self)
         return {**document, **document.pop("content")}
+
+
+def accepted(
+    part: str,
+    policy: SecurityPolicy,
+    counts: Mapping[str, int | str],
+    found: Sequence[FoundIssue],
+    *,
+    must: str,
+    content: Mapping[str, Any] | None = None,
+    today: date | None = None,
+) -> PartResult:
+    """The verdict over what was found, less what exceptions of the policy accept today.
+
+    An exception that expired or accepts nothing is a problem too.
+    """
+    day = today or today_in_utc()
+    exceptions = policy.exceptions[part]
+    # Names of packages have several spellings, and what is found has the canonical one.
+    packages = part in ("audit", "licences")
+    known = {
+        (one.code, canonicalize_name(one.object) if packages else one.object): one
+        for one in exceptions
+    }
+    used: set[tuple[str, str]] = set()
+    problems: list[Finding] = []
+    for one in found:
+        match = next((known[key] for key in one.keys if key in known), None)
+        if match is not None:
+            used.add(match.key)
+        if match is None or match.expired(day):
+            problems.append(one.finding)
+    problems += exception_findings(exceptions, day, used=used)
+    return judged(part, {**counts, "accepted": len(used)}, problems, must=must, content=content)
 
 
 def judged(

@@ -10,15 +10,13 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
 from mbp.core.verdict import spelled
-from mbp.release.security.audit import audit
 from mbp.release.security.licences import licences
 from mbp.release.security.live import least_privilege
 from mbp.release.security.lock import Pinned, installed, read_lock
 from mbp.release.security.part_result import PartResult, unmeasured
-from mbp.release.security.sast import sast
 from mbp.release.security.sbom import sbom
 from mbp.release.security.security_policy import SecurityPolicy, load_security
-from mbp.release.security.tracked_secrets import secrets
+from mbp.release.security.security_tools import audit, sast, secrets
 from mbp.runs import envelope
 from mbp.runs.run_control import warehouse_id
 from mbp.warehouse import connect

@@ -229,7 +229,7 @@ def interrupted(
 
 
 def test_ctrl_c_ends_the_loop_of_the_watch(project_root: Path, state: Path) -> None:
-    settings = {"MBP_STATE_DIR": str(state), "MBP_DUCKDB_PATH": str(state / "none.duckdb")}
+    settings = {"MBP_STATE_DIR": str(state), "MBP_DUCKDB_PATH": str(state / "mbp.duckdb")}
     words = ["watch", "--interval", "600"]
     code, lines = interrupted(project_root, words, settings, lambda said: "is not there" in said)
     assert (code, lines[-1]) == (130, "mbp: interrupted")
@@ -239,7 +239,7 @@ def test_ctrl_c_ends_the_loop_of_the_watch(project_root: Path, state: Path) -> N
 def test_ctrl_c_in_the_middle_of_dbt(project_root: Path, state: Path, words: list[str]) -> None:
     settings = {
         "MBP_STATE_DIR": str(state),
-        "MBP_DUCKDB_PATH": str(state / "one.duckdb"),
+        "MBP_DUCKDB_PATH": str(state / "mbp.duckdb"),
         "DBT_TARGET_PATH": str(state / "target"),
         "DBT_LOG_PATH": str(state / "logs"),
         "DBT_TARGET": "duckdb",

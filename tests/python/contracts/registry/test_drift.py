@@ -119,7 +119,7 @@ def test_a_warehouse_that_is_not_there_is_no_absence_of_drift(
     project_root: Path, tmp_path: Path
 ) -> None:
     with (
-        environment({"MBP_DUCKDB_PATH": str(tmp_path / "none.duckdb")}),
+        environment({"MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb")}),
         pytest.raises(MbpError, match="is not there"),
     ):
         find_drift(project_root, ["duckdb"])

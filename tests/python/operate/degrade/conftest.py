@@ -1,5 +1,5 @@
 """Copies of the built sample on both engines, as the hooks' tests have them."""
 
-from tests.python.operate.hooks.conftest import duckdb_site, site
+from tests.python.operate.hooks.conftest import duckdb_site, postgres_site, site
 
-__all__ = ["duckdb_site", "site"]
+__all__ = ["duckdb_site", "postgres_site", "site"]

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
-from tests.python.built import Built
 from tests.python.operate.degrade.test_switch import in_place, off, on
-from tests.python.operate.hooks.conftest import Site, a_site
+from tests.python.operate.hooks.conftest import Site
 
 BUILDS = {
     "one dataset": ("build", "--select", "mbp_markets"),
@@ -117,12 +114,6 @@ READS = (
     (f"select count(*) from {QUOTES}", f"select count(*) from {MARKETS}"),
 )
 SWITCHES, BUILDS_UNDER_LOAD = 20, 2
-
-
-@pytest.fixture
-def postgres_site(built: Built, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Site]:
-    with a_site(built, postgres_server, "postgres", tmp_path) as found:
-        yield found
 
 
 @pytest.mark.postgres

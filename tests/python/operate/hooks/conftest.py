@@ -123,6 +123,12 @@ def duckdb_site(built: Built, postgres_server: PostgresServer, tmp_path: Path) -
 
 
 @pytest.fixture
+def postgres_site(built: Built, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Site]:
+    with a_site(built, postgres_server, "postgres", tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
 def alertmanager(project_root: Path, tmp_path: Path) -> Iterator[str]:
     """A real Alertmanager with the routing of the project."""
     program = tool("prometheus-alertmanager")

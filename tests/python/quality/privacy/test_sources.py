@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -19,17 +20,29 @@ from mbp.quality.privacy.allowed import judge
 from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
 from mbp.quality.privacy.scan_sources import Looked, Looker
 from mbp.runs.data import data_state
-from tests.python.operate.hooks.conftest import Site, duckdb_site, site
+from tests.python.operate.hooks.conftest import Site, duckdb_site, postgres_site, site
 
-__all__ = ["duckdb_site", "site"]
+__all__ = ["duckdb_site", "postgres_site", "site"]
 TABLES = ("log_samples", "datasets", "published")
 
 
 def looked(place: Site, policy: PrivacyPolicy) -> dict[str, Looked]:
-    return {one.id: one for one in Looker(place.root, place.target, policy).look()}
+    """The tables; the files are the same for every test."""
+    tables = replace(policy, sources=tuple(one for one in policy.sources if one.id in TABLES))
+    return {one.id: one for one in Looker(place.root, place.target, tables).look()}
 
 
-def test_the_project_and_its_sample_are_clean(site: Site, policy: PrivacyPolicy) -> None:
+def test_the_sample_is_clean_on_postgres_too(postgres_site: Site, policy: PrivacyPolicy) -> None:
+    found = looked(postgres_site, policy)
+    assert set(found) == set(TABLES)
+    assert [one.problem for one in found.values()] == [None, None, None]
+    judged = judge([told for one in found.values() for told in one.findings], policy, today())
+    assert judged.open == []
+    assert found["datasets"].rows == found["published"].rows > 4000
+
+
+def test_the_project_and_its_sample_are_clean(duckdb_site: Site, policy: PrivacyPolicy) -> None:
+    site = duckdb_site
     looker = Looker(site.root, site.target, policy)
     found = {one.id: one for one in looker.look()}
     assert {name: one.problem for name, one in found.items()} == dict.fromkeys(found)

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.release.security.sast import read_report, sast
-from mbp.release.security.tracked_secrets import secrets
+from mbp.release.security.security_tools import read_bandit, sast, secrets
 from tests.python.release.security.conftest import Project, exception
 
 # Put together, so that this file holds none.
@@ -67,7 +66,7 @@ def test_a_severity_that_nobody_knows_counts_as_the_worst(project: Project) -> N
         ],
     }
 
-    assert len(read_report(report, project.policy).problems) == 1
+    assert len(read_bandit(report, project.policy).problems) == 1
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def dbt_target(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """A folder of artifacts with dbt docs; what is in the warehouse adds nothing to what is tested here."""
     folder = tmp_path_factory.mktemp("documented")
     generate = ["docs", "generate", "--static", "--no-compile", "--empty-catalog"]
-    changes = {"MBP_DUCKDB_PATH": str(folder / "empty.duckdb"), "MBP_RAW": "sample"}
+    changes = {"MBP_DUCKDB_PATH": str(folder / "mbp.duckdb"), "MBP_RAW": "sample"}
     parsed = demand(run_dbt(project_root, ["parse"], artifacts=folder, changes=changes, quiet=True))
     demand(
         run_dbt(

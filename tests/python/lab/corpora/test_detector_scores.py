@@ -1,11 +1,10 @@
-"""The policy, its exceptions, the corpus and what is measured on it."""
+"""The corpus, and what is measured on it."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -14,72 +13,13 @@ import pytest
 from lab.corpora import detector_scores
 from lab.corpora import random_values as draw
 from lab.corpora.corpus import Line, generate, to_json
-from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.errors import MbpError
 from mbp.quality.privacy import scan
-from mbp.quality.privacy.allowed import judge
-from mbp.quality.privacy.privacy_policy import KINDS, POLICY, PrivacyPolicy, load_policy
-from mbp.quality.privacy.scan import scan_text
+from mbp.quality.privacy.privacy_policy import KINDS, POLICY, PrivacyPolicy
 
-TODAY = date(2026, 11, 25)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("version: 1", "version: 2", r"privacy.yaml:2: version: expected 1"),
-        ("kind: datasets", "kind: dataset", "expected one of"),
-        ("    table: ops.log_samples\n", "", "needs 'table'"),
-        ("id: seeds", "id: log_samples", "'log_samples' stands twice"),
-        ("  minimum_length: 12\n", "", "missing key 'minimum_length'"),
-        ("lines: 3000", "lines: 1999", "1999 is less than the minimum"),
-        ("exceptions:\n", "allowances:\n", "'allowances' was replaced by 'exceptions'"),
-        ("  - code: ip\n", "  - kind: ip\n", "'kind' was replaced by 'code'"),
-        ("kind: evidence", "kind: evidence\n    optional: none yet", "'source_missing' under"),
-        ("object: evidence", "object: evidences", "there is no 'evidences'"),
-        ("    count: 3\n", "", "write count and digests together"),
-        ("owner: SEC", "owner: NOBODY", "unknown owner 'NOBODY'"),
-    ],
-)
-def test_a_wrong_policy_is_one_line(
-    project_root: Path, tmp_path: Path, old: str, new: str, told: str
-) -> None:
-    text = (project_root / POLICY).read_text(encoding="utf-8")
-    assert old in text
-    (tmp_path / POLICY).parent.mkdir(parents=True)
-    (tmp_path / OWNERS).parent.mkdir()
-    (tmp_path / OWNERS).write_text((project_root / OWNERS).read_text(), encoding="utf-8")
-    (tmp_path / POLICY).write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(MbpError, match=told) as caught:
-        load_policy(tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-def allowing(policy: PrivacyPolicy, **more: object) -> PrivacyPolicy:
-    entry = AllowedException("cpf", "docs/*", "SEC", "made up", TODAY, POLICY, 9, more)
-    return dataclasses.replace(policy, exceptions=(entry,))
-
-
-def test_an_exception_is_exact_and_ends(random: Random, policy: PrivacyPolicy) -> None:
-    (found,) = scan_text(f"cpf {draw.cpf(random)}", "docs/a.md", policy)
-    other = dataclasses.replace(found, line=2, digest="…0000")
-    fixed = allowing(policy, count=1, digests=frozenset({found.digest}))
-    assert judge([found], fixed, TODAY).open == []
-    assert [count for _, count in judge([found], fixed, TODAY).allowed] == [1]
-    for findings, told in (
-        ([], "excepts nothing"),
-        ([found, other], "is for 1, found 2"),
-        ([other], "is for other values"),
-    ):
-        judged = judge(findings, fixed, TODAY)
-        assert judged.open == findings
-        assert told in judged.problems[0]
-    until = allowing(policy)
-    assert judge([found, other], until, TODAY).open == []
-    assert "expired" in judge([found], until, date(2026, 11, 26)).problems[0]
-    elsewhere = dataclasses.replace(found, place="src/a.py")
-    assert elsewhere in judge([elsewhere, found], until, TODAY).open
+# What compares the corpus with the detectors.
+JUDGES = ("detector_scores",)
 
 
 def test_the_corpus_is_the_same_again_and_half_of_it_is_hard() -> None:
@@ -95,19 +35,15 @@ def test_the_corpus_is_the_same_again_and_half_of_it_is_hard() -> None:
 
 
 def test_the_corpus_uses_nothing_of_the_detectors(project_root: Path) -> None:
-    for path in (project_root / "src/mbp/quality/privacy").glob("corpus*.py"):
+    made = [
+        path for path in (project_root / "lab/corpora").rglob("*.py") if path.stem not in JUDGES
+    ]
+    assert {"corpus", "families", "random_values"} <= {path.stem for path in made}
+    for path in made:
         text = path.read_text(encoding="utf-8")
-        for other in (
-            "numbers",
-            "contacts",
-            "secrets",
-            "scan",
-            "normal",
-            "validate_docbr",
-            "phonenumbers",
-        ):
-            assert f"import {other}" not in text
-            assert f"privacy.{other}" not in text
+        for other in ("mbp.quality.privacy", "validate_docbr", "phonenumbers"):
+            assert f"import {other}" not in text, path
+            assert f"from {other}" not in text, path
 
 
 def test_every_target_is_reached_on_a_seed_that_nobody_tuned(policy: PrivacyPolicy) -> None:
@@ -205,6 +141,10 @@ def test_measuring_writes_evidence(
         (tmp_path / name).parent.mkdir(parents=True)
         shutil.copyfile(project_root / name, tmp_path / name)
     monkeypatch.setattr(detector_scores, "generate", lambda seed, _: generate(seed, 300))
+    outside = detector_scores.outside_corpus.lines
+    monkeypatch.setattr(
+        detector_scores.outside_corpus, "lines", lambda count, seed: outside(count // 10, seed)
+    )
     measured = detector_scores.measure_project(tmp_path)
     text = (tmp_path / "target/evidence/privacy_measure.json").read_text(encoding="utf-8")
     assert f'"verdict": "{"fail" if measured.missed else "pass"}"' in text
