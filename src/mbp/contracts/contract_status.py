@@ -71,7 +71,7 @@ def matrix_suite(cells: Sequence[Cell]) -> Suite:
     findings = [
         Finding(
             f"{cell.pack.lower()}_incomplete",
-            f"missing {part}",
+            part,
             f"{FOLDER}/{cell.dataset}{SUFFIX}",
             subject=f"{cell.dataset} {cell.pack}",
         )
