@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mbp.cli.command_groups import group_named
-from mbp.cli.options import AsJson
+from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
 
 
-def measure(as_json: AsJson = False) -> None:
+def measure(form: TextOrJson = "text") -> None:
     """Precision and recall of every kind, on the labelled corpus and on one of another seed.
 
     Exit code: 0 every target is reached, 1 one is not.
     """
     from lab.corpora.detector_scores import lines, measure_project
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
 
     measured = measure_project(project_root())
-    typer.echo(json.dumps(measured.content(), indent=2) if as_json else "\n".join(lines(measured)))
+    show(form, text="\n".join(lines(measured)), json=measured.content())
     if measured.missed:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -55,7 +55,7 @@ def corpus(
 def register(app: typer.Typer) -> None:
     """Adds what the lab adds to the program."""
     group = group_named(app, "privacy")
-    group.command("measure", epilog="Example: mbp privacy measure --json")(measure)
+    group.command("measure", epilog="Example: mbp privacy measure --format json")(measure)
     group.command("corpus", epilog="Example: mbp privacy corpus --seed 7 --output corpus.jsonl")(
         corpus
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import AsJson
+from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:
@@ -21,28 +20,26 @@ def exercise(
     mutations: Annotated[
         bool, typer.Option("--mutations", help="Also weaken each hook: its exercise must fail.")
     ] = False,
-    as_json: AsJson = False,
+    form: TextOrJson = "text",
 ) -> None:
     """Inject faults into an isolated copy and see each of them end in its decision.
 
     Exit code: 0 every edge works, 1 one does not, 2 could not run.
     """
+    from dataclasses import asdict
+
     from lab.exercises.exercise import as_table
     from lab.exercises.exercise import exercise as run
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
 
     if every == bool(name):
         raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
     with progress() as shown:
         results = run(project_root(), name or [], shown.say, mutations=mutations)
-    if as_json:
-        from dataclasses import asdict
-
-        document = [{**asdict(one), "passed": one.passed} for one in results]
-        typer.echo(json.dumps(document, indent=2, default=str))
-    else:
-        typer.echo(as_table(results), nl=False)
+    document = [{**asdict(one), "passed": one.passed} for one in results]
+    show(form, text=as_table(results), json=document)
     if not all(one.passed for one in results):
         raise typer.Exit(EXIT_FINDINGS)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from mbp.cli.command_groups import group_named
+from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
 
 PROVE_EXAMPLES = """
@@ -19,12 +19,12 @@ Examples:
 
   mbp quality prove --changed-since origin/main   # what a pull request proves
 
-  mbp quality prove --engine postgres --json
+  mbp quality prove --engine postgres --format json
 """
 
 
 def parity(
-    as_json: Annotated[bool, typer.Option("--json", help="The matrix as JSON.")] = False,
+    form: TextOrJson = "text",
 ) -> None:
     """Plant every fault of the bad project and compare what the three engines say, on PostgreSQL.
 
@@ -32,14 +32,12 @@ def parity(
     """
     from lab import parity as comparing
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
 
     with progress() as shown:
         result = comparing.measure(project_root(), shown.say)
-    if as_json:
-        typer.echo(json.dumps(comparing.as_json(result), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(comparing.render(result), nl=False)
+    show(form, text=comparing.render(result), json=comparing.as_json(result))
     if not result.passed:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -55,7 +53,7 @@ def prove(
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="duckdb or postgres.")] = "duckdb",
-    as_json: Annotated[bool, typer.Option("--json", help="The score as JSON.")] = False,
+    form: TextOrJson = "text",
 ) -> None:
     """Run the bad project: every fault must be found by its own rule and by no other error rule.
 
@@ -66,6 +64,7 @@ def prove(
     from lab.proof.proof_report import write_proof
     from lab.proof.prove import prove as run
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
     from mbp.runs.envelope import begin
 
@@ -80,10 +79,7 @@ def prove(
             shown=shown,
         )
     write_proof(begun, result)
-    if as_json:
-        typer.echo(json.dumps(proof_score.as_json(result), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(proof_score.render(result), nl=False)
+    show(form, text=proof_score.render(result), json=proof_score.as_json(result))
     if not result.passed:
         raise typer.Exit(EXIT_FINDINGS)
 
@@ -92,4 +88,6 @@ def register(app: typer.Typer) -> None:
     """Adds what the lab adds to the program."""
     group = group_named(app, "quality")
     group.command("prove", epilog=PROVE_EXAMPLES)(prove)
-    group.command("parity", epilog="Example: mbp quality parity --json > parity.json")(parity)
+    group.command("parity", epilog="Example: mbp quality parity --format json > parity.json")(
+        parity
+    )

@@ -4,4 +4,4 @@ source "$(dirname "$0")/environment.sh"
 
 compare=()
 [ ! -f "$MBP_CI_BASE_FOLDER/coverage.json" ] || compare=(--compare "$MBP_CI_BASE_FOLDER/coverage.json")
-"$mbp" docs coverage --json "$MBP_CI_FOLDER/coverage.json" "${compare[@]}"
+"$mbp" docs coverage --format json --output "$MBP_CI_FOLDER/coverage.json" "${compare[@]}"

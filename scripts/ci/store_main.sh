@@ -7,7 +7,7 @@ folder=${1:-$MBP_CI_BASE_FOLDER}
 rm -rf "$folder"
 mkdir -p "$folder"
 "$mbp" build --full-refresh --no-snapshot
-"$mbp" docs coverage --json "$folder/coverage.json"
+"$mbp" docs coverage --format json --output "$folder/coverage.json"
 cp target/manifest.json target/catalog.json target/run_results.json "$folder/"
 cp "${MBP_DUCKDB_PATH:-mbp.duckdb}" "$folder/mbp.duckdb"
 # Last: a folder without it is not taken for a stored build.

@@ -230,7 +230,7 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
         yield fault("A89-002", policy.path, None, message, family)
     objects = {*read.contracts, *read.unread}
     for found in exception_findings(policy.family_exceptions, date.min, objects=objects):
-        yield fault("A89-003", found.path, found.line, found.message, found.subject, found.cure)
+        yield fault("A89-003", found.path, found.line, found.message, found.subject, found.fix)
 
 
 def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:

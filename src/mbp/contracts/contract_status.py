@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from mbp.contracts.contract_loading import load_contracts
+from mbp.contracts.contract_file import SUFFIX
+from mbp.contracts.contract_loading import FOLDER, load_contracts
 from mbp.contracts.lint.runner import lint
 from mbp.contracts.model_columns import check_models
 from mbp.contracts.policy import load_policy
 from mbp.contracts.semantics import load_semantics
+from mbp.core.reporting import Finding, Suite
 
 PACKS = ("A106", "A87", "A89")
 WITHOUT_CONTRACT = "A106-036"
@@ -56,7 +58,7 @@ def matrix(root: Path, today: date | None = None) -> list[Cell]:
         dataset = datasets.get(found.path) or found.subject.rpartition(" of ")[2]
         packs = PACKS if found.code == WITHOUT_CONTRACT else (found.code.partition("-")[0],)
         text = found.message if found.subject == dataset else found.sentence
-        for pack in set(packs) & set(PACKS) if found.level == "error" else ():
+        for pack in set(packs) & set(PACKS) if found.severity == "error" else ():
             missing.setdefault((dataset, pack), []).append(text)
     return [
         Cell(dataset, pack, tuple(missing[dataset, pack]))
@@ -64,8 +66,23 @@ def matrix(root: Path, today: date | None = None) -> list[Cell]:
     ]
 
 
-def matrix_text(cells: Sequence[Cell]) -> str:
-    """The matrix as a table, then one line per missing part."""
+def matrix_suite(cells: Sequence[Cell]) -> Suite:
+    """The matrix as a table, then a finding per missing part."""
+    findings = [
+        Finding(
+            f"{cell.pack.lower()}_incomplete",
+            part,
+            f"{FOLDER}/{cell.dataset}{SUFFIX}",
+            subject=f"{cell.dataset} {cell.pack}",
+        )
+        for cell in cells
+        for part in cell.missing
+    ]
+    checked = [f"{cell.dataset} {cell.pack}" for cell in cells]
+    return Suite("mbp contracts status", checked, findings, unit="pack", table=_matrix(cells))
+
+
+def _matrix(cells: Sequence[Cell]) -> str:
     width = max(len(cell.dataset) for cell in cells)
     datasets = sorted({cell.dataset for cell in cells})
     column = max(len("incomplete"), *(len(pack) for pack in PACKS))
@@ -82,22 +99,12 @@ def matrix_text(cells: Sequence[Cell]) -> str:
             pack: "incomplete" if by_place[dataset, pack].missing else "complete" for pack in PACKS
         }
         lines.append(line(dataset, words.__getitem__))
-    lines += [f"{cell.dataset} {cell.pack}: {part}" for cell in cells for part in cell.missing]
     return "\n".join(lines)
 
 
-def matrix_json(cells: Sequence[Cell]) -> str:
-    """The cells as JSON, with one verdict over all."""
-    record = {
+def matrix_document(cells: Sequence[Cell]) -> dict[str, Any]:
+    """The cells for programs, with one verdict over all."""
+    return {
         "complete": not any(cell.missing for cell in cells),
-        "cells": [
-            {
-                "dataset": cell.dataset,
-                "pack": cell.pack,
-                "complete": not cell.missing,
-                "missing": list(cell.missing),
-            }
-            for cell in cells
-        ],
+        "cells": [{**asdict(cell), "complete": not cell.missing} for cell in cells],
     }
-    return json.dumps(record, indent=2, ensure_ascii=False)

@@ -210,7 +210,7 @@ def demand_objects(exceptions: Sequence[AllowedException], objects: Collection[s
         MbpError: the first of them.
     """
     for found in exception_findings(exceptions, date.min, objects=objects):
-        raise MbpError(found.sentence, path=found.path, line=found.line, cure=found.cure)
+        raise MbpError(found.sentence, path=found.path, line=found.line, cure=found.fix)
 
 
 def exception_findings(
@@ -248,7 +248,7 @@ def exception_findings(
             cure = RULES[code].cure
         else:
             continue
-        yield Finding(code, "error", entry.path, entry.line, subject, message, cure)
+        yield Finding(code, message, entry.path, entry.line, subject, cure)
 
 
 def _day(text: str, path: str, line: int | None) -> date:

@@ -40,7 +40,9 @@ def fault(
 ) -> Finding:
     """A finding of a code, with the level of the code and its fix where no other is given."""
     rule = rules()[code]
-    return Finding(code, rule.level, path, line, subject, message, cure or rule.cure)
+    return Finding(
+        code, message, path, line, subject, fix=cure or rule.cure, severity=rule.severity
+    )
 
 
 def fault_of(error: MbpError, code: str, path: str) -> Finding:
@@ -50,4 +52,4 @@ def fault_of(error: MbpError, code: str, path: str) -> Finding:
 
 def refusal(found: Finding) -> MbpError:
     """The error that stops a command which cannot go on with the fault."""
-    return MbpError(found.sentence, path=found.path, line=found.line, cure=found.cure)
+    return MbpError(found.sentence, path=found.path, line=found.line, cure=found.fix)

@@ -146,9 +146,7 @@ def load_hooks(root: Path) -> HookPolicy:
         if kpi.id not in watched:
             what = "no valid hook watches the KPI: a breach would make nothing happen"
             cure = f"add a hook with `kpi: {kpi.id}` to {HOOKS}, or correct the one that is wrong"
-            findings.append(
-                Finding("kpi_without_hook", "error", SHEET, kpi.line, kpi.id, what, cure)
-            )
+            findings.append(Finding("kpi_without_hook", what, SHEET, kpi.line, kpi.id, cure))
     facts = [_facts(kpi) for kpi in sheet.kpis.values()]
     return HookPolicy(
         sheet,
@@ -167,7 +165,7 @@ def demand_whole(policy: HookPolicy) -> HookPolicy:
         MbpError: the first finding.
     """
     for one in policy.findings:
-        raise MbpError(one.sentence, path=one.path, line=one.line, cure=one.cure)
+        raise MbpError(one.sentence, path=one.path, line=one.line, cure=one.fix)
     return policy
 
 
@@ -187,7 +185,7 @@ def _wrong(
     name = str(entry.get("id", "?"))
     broken = violations(node, Draft201909Validator(HOOK_SCHEMA))
     for one in broken:
-        yield Finding("hook_form", "error", path, one.line, name, one.what, one.cure or "")
+        yield Finding("hook_form", one.what, path, one.line, name, one.cure or "")
     if broken:
         return
     if entry["kpi"] not in sheet.kpis:
@@ -217,4 +215,4 @@ def _wrong(
 def _finding(
     code: str, path: str, node: Any, key: str, name: str, what: str, cure: str = "keep one"
 ) -> Finding:
-    return Finding(code, "error", path, line_of(node, key), name, what, cure)
+    return Finding(code, what, path, line_of(node, key), name, cure)

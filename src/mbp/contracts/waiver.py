@@ -165,7 +165,7 @@ def instant(text: str) -> datetime:
 
 def form_finding(path: str, line: int | None, subject: str, what: str, cure: str | None) -> Finding:
     """A file that is no waiver."""
-    return Finding("waiver_form", "error", path, line, subject, what, cure or "see docs/waivers.md")
+    return Finding("waiver_form", what, path, line, subject, cure or "see docs/waivers.md")
 
 
 def _lines(node: Any) -> Iterator[tuple[str, int | None]]:

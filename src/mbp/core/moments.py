@@ -6,12 +6,17 @@ was set back. A plain difference would be below every limit, for as long as the 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 # Between the clocks of machines that write files and of those that read them. The tighter `mbp_clock_skew_seconds` of
 # dbt_project.yml is for clocks whose differences are measured as lags, and is given as `skew` where it applies.
 CLOCK_SKEW = timedelta(minutes=5)
 TWO_HOURS, FOUR_DAYS = timedelta(hours=2), timedelta(days=4)
+
+
+def today() -> date:
+    """The present day in UTC, which expiry dates are held against."""
+    return datetime.now(UTC).date()
 
 
 class FutureError(ValueError):

@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.failure_report import listed
-from mbp.quality.rule_findings import Finding
+from mbp.quality.rule_findings import RuleVerdict
 
 PACKS = ("A106", "A87", "A89", "other")
 COLUMNS = ("pass", "warn", "fail", "not_run", "not_measured")
@@ -59,7 +59,7 @@ class BuildSummary:
     empty: Sequence[str]
     coverage: Coverage | None
     docs: str | None
-    findings: Sequence[Finding]
+    findings: Sequence[RuleVerdict]
     notes: Sequence[str]
     seconds: float
     selected: bool
@@ -84,7 +84,7 @@ class BuildSummary:
         return not (blocking or self.models_failed or self.empty or unreadable or self.partial)
 
 
-def column_of(finding: Finding) -> str:
+def column_of(finding: RuleVerdict) -> str:
     """The column of the summary that a verdict is counted in."""
     if finding.verdict == Verdict.ERROR:
         return "fail"
@@ -101,7 +101,7 @@ def measured(summary: BuildSummary) -> tuple[int, int]:
     return counts["pass"] + counts["warn"] + counts["fail"], counts["not_measured"]
 
 
-def count_by_pack(findings: Sequence[Finding]) -> dict[str, dict[str, int]]:
+def count_by_pack(findings: Sequence[RuleVerdict]) -> dict[str, dict[str, int]]:
     """Pack -> column -> count, every pack and column present."""
     counts = {pack: dict.fromkeys(COLUMNS, 0) for pack in PACKS}
     for finding in findings:
@@ -190,7 +190,7 @@ def _findings(summary: BuildSummary) -> list[str]:
     return lines
 
 
-def _grouped(findings: Sequence[Finding]) -> list[str]:
+def _grouped(findings: Sequence[RuleVerdict]) -> list[str]:
     """Each reason once, with the rules that share it."""
     by_reason: dict[str, list[str]] = {}
     for finding in findings:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.core.verdict import Verdict
 from mbp.quality.masking import as_text, plain_row
-from mbp.quality.rule_findings import Finding
+from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 
 WIDEST = 60
@@ -17,7 +17,7 @@ WIDTH = 100
 
 
 def render(
-    findings: Sequence[tuple[Finding, FailingRows]],
+    findings: Sequence[tuple[RuleVerdict, FailingRows]],
     passed: int,
     notes: Sequence[str],
     partial: Sequence[str] = (),
@@ -57,7 +57,7 @@ def render(
     return "\n".join(lines) + "\n"
 
 
-def _finding(finding: Finding, sample: FailingRows) -> list[str]:
+def _finding(finding: RuleVerdict, sample: FailingRows) -> list[str]:
     rows = finding.failing_rows if sample.failing_rows is None else sample.failing_rows
     told = finding.message
     if rows is not None and "failing row" not in told:
@@ -88,7 +88,7 @@ def _row(row: Mapping[str, Any]) -> str:
     return "  ".join(parts)
 
 
-def _grouped(findings: Sequence[Finding]) -> list[str]:
+def _grouped(findings: Sequence[RuleVerdict]) -> list[str]:
     """Each reason and owner once, with the rules that share them."""
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
@@ -109,7 +109,7 @@ def listed(names: Sequence[str]) -> list[str]:
 
 
 def as_json(
-    findings: Sequence[tuple[Finding, FailingRows]],
+    findings: Sequence[tuple[RuleVerdict, FailingRows]],
     passed: int,
     notes: Sequence[str],
     partial: Sequence[str] = (),

@@ -10,10 +10,11 @@ from typing import Any
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Suite
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.classes import Classes
 from mbp.quality.measurable import not_measurable
-from mbp.quality.rule_findings import Finding, collect
+from mbp.quality.rule_findings import RuleVerdict, collect
 from mbp.quality.samples import FailingRows, columns_of, sample_query, take_sample
 from mbp.runs.artifacts import claim_of_run, read_artifact
 from mbp.runs.claims import Asked, Claim, Objection, Way, objections, whole_text
@@ -33,7 +34,7 @@ class Failures:
         partial: why they speak of a part of the project alone; empty when they speak of all.
     """
 
-    findings: Sequence[tuple[Finding, FailingRows]]
+    findings: Sequence[tuple[RuleVerdict, FailingRows]]
     passed: int
     notes: Sequence[str]
     partial: Sequence[str] = ()
@@ -47,6 +48,11 @@ class Failures:
             and not (self.partial and finding.is_not_run)
             for finding, _ in self.findings
         )
+
+    def suite(self) -> Suite:
+        """What does not hold, in the form that every check has."""
+        findings = [verdict.finding for verdict, _ in self.findings if not verdict.holds]
+        return Suite("mbp quality failures", ["run_results.json"], findings)
 
     @property
     def unmeasured(self) -> list[str]:
@@ -66,7 +72,7 @@ class LastRun:
     manifest: Mapping[str, Any]
     run_results: Mapping[str, Any]
     contracts: Sequence[Contract]
-    findings: Sequence[Finding]
+    findings: Sequence[RuleVerdict]
     claim: Claim
     objections: Sequence[Objection]
 

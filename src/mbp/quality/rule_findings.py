@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from mbp.core.errors import MbpError
-from mbp.core.verdict import Verdict
+from mbp.core.reporting import Finding
+from mbp.core.verdict import Verdict, spelled
 from mbp.quality.attribution import constraint_violation, safe_message
 from mbp.quality.disarmed import RuleLike, disarming
 
@@ -26,7 +27,7 @@ RUN_COMMANDS = ("build", "test")
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleVerdict:
     """The verdict on one rule, or on one model or seed that did not build.
 
     Attributes:
@@ -89,8 +90,15 @@ class Finding:
         """True when it must stop a release: broken, not run, or not measured."""
         return not self.holds and self.severity == "error"
 
+    @property
+    def finding(self) -> Finding:
+        """What does not hold, in the form that every check has."""
+        message = f"{spelled(self.verdict)}: {self.message}"
+        finding = Finding(self.rule_id, message, subject=self.dataset, owner=self.owner)
+        return replace(finding, severity=self.severity)
 
-def order(finding: Finding) -> tuple[int, tuple[int, int], str, str]:
+
+def order(finding: RuleVerdict) -> tuple[int, tuple[int, int], str, str]:
     """Sort key: errors before warnings, worst verdict first, then by dataset and rule."""
     return (
         0 if finding.severity == "error" else 1,
@@ -100,7 +108,7 @@ def order(finding: Finding) -> tuple[int, tuple[int, int], str, str]:
     )
 
 
-def _badness(finding: Finding) -> tuple[int, int]:
+def _badness(finding: RuleVerdict) -> tuple[int, int]:
     return VERDICTS.index(finding.verdict), UNMEASURED.index(finding.reason_unmeasured)
 
 
@@ -110,7 +118,7 @@ def collect(
     rules: Sequence[RuleLike],
     *,
     not_measurable: Mapping[str, str] | None = None,
-) -> list[Finding]:
+) -> list[RuleVerdict]:
     """One finding per test of the run, per rule of the contracts, and per node that did not build.
 
     Args:
@@ -132,7 +140,7 @@ def collect(
     project = _Project(manifest, run_results)
     by_rule = {rule.id: rule for rule in rules}
     reasons = not_measurable or {}
-    found: dict[str, Finding] = {}
+    found: dict[str, RuleVerdict] = {}
     stopped: set[str] = set()
     tests_seen = 0
     for result in run_results["results"]:
@@ -165,14 +173,14 @@ def collect(
     return sorted(found.values(), key=order)
 
 
-def _worse(known: Finding | None, new: Finding) -> Finding:
+def _worse(known: RuleVerdict | None, new: RuleVerdict) -> RuleVerdict:
     """A build stopped by a constraint says more than its test, which was skipped because of it."""
     if known is None or _badness(new) < _badness(known):
         return new
     return known
 
 
-def _unmeasured(rule: RuleLike, reason: Unmeasured, message: str) -> Finding:
+def _unmeasured(rule: RuleLike, reason: Unmeasured, message: str) -> RuleVerdict:
     return replace(_of_rule(rule, Verdict.NOT_MEASURED, message), reason_unmeasured=reason)
 
 
@@ -180,8 +188,8 @@ def _broken(rule: RuleLike) -> Verdict:
     return Verdict.WARN if rule.severity == "warning" else Verdict.FAIL
 
 
-def _of_rule(rule: RuleLike, verdict: Verdict, message: str) -> Finding:
-    return Finding(
+def _of_rule(rule: RuleLike, verdict: Verdict, message: str) -> RuleVerdict:
+    return RuleVerdict(
         rule_id=rule.id,
         dataset=rule.dataset,
         owner=rule.owner,
@@ -247,7 +255,7 @@ class _Project:
 
     def test_finding(
         self, node: Mapping[str, Any], result: Mapping[str, Any], rules: Mapping[str, RuleLike]
-    ) -> Finding:
+    ) -> RuleVerdict:
         config = node.get("config") or {}
         meta = config.get("meta") or {}
         rule_id = str(meta.get("rule_id") or node["name"])
@@ -264,7 +272,7 @@ class _Project:
         stated = (rule.columns if rule else ()) or meta.get("columns")
         columns = stated or ([node["column_name"]] if node.get("column_name") else [])
         failures = result.get("failures")
-        return Finding(
+        return RuleVerdict(
             rule_id=rule_id,
             dataset=self.dataset_of(node),
             owner=rule.owner if rule else self.owner_of(node),
@@ -324,7 +332,7 @@ class _Project:
 
     def build_finding(
         self, node: Mapping[str, Any], result: Mapping[str, Any], rules: Mapping[str, RuleLike]
-    ) -> Finding | None:
+    ) -> RuleVerdict | None:
         """A model or seed that did not build; None when it did."""
         status = str(result["status"])
         if status == "success":
@@ -344,7 +352,7 @@ class _Project:
             )
         skipped = status == "skipped"
         why = self._why_skipped(node["unique_id"]) if skipped else safe_message(message)
-        return Finding(
+        return RuleVerdict(
             rule_id=f"{name}_builds",
             dataset=name,
             owner=self.owner_of(node),

@@ -16,7 +16,7 @@ from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
 from mbp.quality.known_columns import Trust, trust_of
 from mbp.quality.masking import masked_rows
-from mbp.quality.rule_findings import Finding
+from mbp.quality.rule_findings import RuleVerdict
 from mbp.warehouse.called_functions import demand_read_only
 
 CURE = "a test may only read; run `mbp build` again"
@@ -63,7 +63,7 @@ class SampleQuery:
 
 
 def sample_query(
-    finding: Finding, manifest: Mapping[str, Any], compiled: Mapping[str, str]
+    finding: RuleVerdict, manifest: Mapping[str, Any], compiled: Mapping[str, str]
 ) -> SampleQuery | None:
     """The query behind a finding, None when it has none (skipped, in error, a unit test).
 
@@ -104,7 +104,7 @@ def _whole_rows(relation: str, column: str, test: str, code: str) -> str | None:
     )
 
 
-def _stopped_build(finding: Finding, manifest: Mapping[str, Any]) -> SampleQuery | None:
+def _stopped_build(finding: RuleVerdict, manifest: Mapping[str, Any]) -> SampleQuery | None:
     """Rows that a mart refused, read from the state before it: the latest change of every key."""
     latest = f"int_mbp__{finding.dataset.removeprefix('mbp_')}_latest"
     for node in manifest["nodes"].values():

@@ -38,7 +38,9 @@ def _part(name: str, must: str) -> Derivation:
         counts = content["looked_at"]
         wanted = must.replace("_", " ")
         demand(count(counts.get(must, 0)) > 0, f"no {wanted}: nothing was examined")
-        problems = [f"{one['place']}: {one['what']}" for one in content["problems"]]
+        problems = [
+            f"{one['path'] or one['subject']}: {one['message']}" for one in content["problems"]
+        ]
         for each in COUNTED.get(name, ()):
             each(counts, problems)
         if name == "sbom":

@@ -68,7 +68,7 @@ def exception_flaws(
     nodes = {**_enabled(manifest), **_disabled(manifest)}
     objects = {*nodes, *map(rule_of, nodes.values())}
     for found in exception_findings(exceptions, today, objects=objects):
-        yield Objection(Way.RUN, f"{found.place}: {found.message}; {found.cure}")
+        yield Objection(Way.RUN, f"{found.place}: {found.message}; {found.fix}")
 
 
 def settings_flaws(

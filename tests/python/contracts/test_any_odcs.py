@@ -187,7 +187,7 @@ def test_lint_and_diff_work_outside_of_a_project(outside: Path) -> None:
     bad = run("lint", "b.yaml", "--profile", "odcs")
     assert bad.exit_code == EXIT_FINDINGS
     assert "ODCS-005" in bad.stdout
-    found = run("diff", "a.yaml", "b.yaml", "--json")
+    found = run("diff", "a.yaml", "b.yaml", "--format", "json")
     assert found.exit_code == EXIT_FINDINGS
     told = json.loads(found.stdout)
     assert (told["verdict"], told["backward"], told["forward"]) == ("break", "break", "ok")

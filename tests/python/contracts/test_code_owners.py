@@ -107,4 +107,4 @@ def test_a_new_owner_of_a_dataset_makes_it_stale(project: Project) -> None:
     project.replace("contracts/a106/mbp_quotes.odcs.yaml", "name: DATA", "name: PM")
     result = project.run("render", "--check")
     assert result.exit_code == 1
-    assert f"{CODE_OWNERS}: stale" in result.stdout
+    assert f"{CODE_OWNERS}: error stale" in result.stdout

@@ -86,7 +86,7 @@ def test_the_checker_reports_each_exception_once(
 ) -> None:
     found = list(exception_findings(read(ENTRY), today, used=used, objects=objects))
     assert [one.code for one in found] == [code] * (code is not None)
-    assert all(one.cure and one.place == f"{PATH}:2" for one in found)
+    assert all(one.fix and one.place == f"{PATH}:2" for one in found)
 
 
 def test_an_exception_ends_within_the_limit() -> None:

@@ -514,7 +514,7 @@ def test_a_wrong_place_is_named(project: Project, name: str) -> None:
     assert caught.value.path == case.file
     assert caught.value.cure
     printed = lint(project.root, date.today()).findings
-    assert str(caught.value) in {str(refusal(one)) for one in printed if one.level == "error"}
+    assert str(caught.value) in {str(refusal(one)) for one in printed if one.severity == "error"}
     assert "\n" not in str(caught.value)
     if case.at:
         assert caught.value.line == project.line(case.file, case.at)

@@ -75,7 +75,7 @@ def test_nothing_found(folder: Path, project_root: Path, artifacts: Any) -> None
 def test_a_finding_is_exit_code_1_and_json_is_pure(folder: Path, artifacts: Any) -> None:
     artifacts.test("mbp_quotes_fk", "fail", failures=2)
     write(folder, artifacts)
-    result = run("--limit", "0", "--json")
+    result = run("--limit", "0", "--format", "json")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
     verdicts = {one["rule_id"]: one["verdict"] for one in document["findings"]}

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mbp.quality.failure_report import as_json, render
-from mbp.quality.rule_findings import Finding
+from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 
 
-def finding(**changes: Any) -> Finding:
+def finding(**changes: Any) -> RuleVerdict:
     values: dict[str, Any] = {
         "rule_id": "mbp_quotes_fk",
         "dataset": "mbp_quotes",
@@ -27,10 +27,10 @@ def finding(**changes: Any) -> Finding:
         "columns": ("market_id",),
         **changes,
     }
-    return Finding(**values)
+    return RuleVerdict(**values)
 
 
-def unmeasured(rule_id: str, reason: str, message: str) -> Finding:
+def unmeasured(rule_id: str, reason: str, message: str) -> RuleVerdict:
     return finding(
         rule_id=rule_id, verdict="not_measured", reason_unmeasured=reason, message=message
     )

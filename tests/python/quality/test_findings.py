@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.quality.rule_findings import Finding, collect
+from mbp.quality.rule_findings import RuleVerdict, collect
 
 
-def by_rule(artifacts: Any, **options: Any) -> dict[str, Finding]:
+def by_rule(artifacts: Any, **options: Any) -> dict[str, RuleVerdict]:
     found = collect(artifacts.manifest, artifacts.run_results, artifacts.rules, **options)
     assert len({finding.rule_id for finding in found}) == len(found)
     return {finding.rule_id: finding for finding in found}

@@ -23,7 +23,7 @@ from mbp.quality import failures
 from mbp.quality.enforcement import engine_runs as enforcing
 from mbp.quality.enforcement.results import RuleResult
 from mbp.quality.failures import LastRun
-from mbp.quality.rule_findings import UNMEASURED, Finding
+from mbp.quality.rule_findings import UNMEASURED, RuleVerdict
 from mbp.release.ci import rules_step as ci_rules
 from mbp.runs.claims import Claim
 from mbp.runs.derive import derive
@@ -115,7 +115,7 @@ def verdict_of(word: str) -> tuple[Any, ...]:
 def last_run(project_root: Path, verdicts: dict[str, str]) -> LastRun:
     contracts = load_contracts(project_root)
     findings = [
-        Finding(
+        RuleVerdict(
             rule.id, rule.dataset, rule.owner,
             "warning" if rule.severity == "warning" else "error",
             "A89", rule.family, *verdict_of(verdicts.get(rule.id, "pass")),
@@ -197,7 +197,7 @@ def test_a_run_of_the_engines(
         for rule in all_rules(load_contracts(project_root))
     ]
     monkeypatch.setattr(enforcing, "run", lambda *_, **__: results)
-    result = command("quality", "run", "--json")
+    result = command("quality", "run", "--format", "json")
     assert result.exit_code == code, result.output
     document = json.loads(result.stdout)
     assert document["passed"] is (code == 0)

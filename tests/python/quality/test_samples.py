@@ -11,7 +11,7 @@ import pytest
 from mbp.core.errors import MbpError
 from mbp.quality.classes import Classes
 from mbp.quality.masking import mask
-from mbp.quality.rule_findings import Finding, collect
+from mbp.quality.rule_findings import RuleVerdict, collect
 from mbp.quality.samples import FailingRows, check_read_only, columns_of, sample_query, take_sample
 
 QUOTES = '"mbp"."marts"."mbp_quotes"'
@@ -52,7 +52,7 @@ def reader() -> Iterator[DuckdbReader]:
     made.connection.close()
 
 
-def failing(artifacts: Any, rule_id: str) -> Finding:
+def failing(artifacts: Any, rule_id: str) -> RuleVerdict:
     found = collect(artifacts.manifest, artifacts.run_results, artifacts.rules)
     return next(one for one in found if one.rule_id == rule_id)
 

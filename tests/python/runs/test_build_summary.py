@@ -18,10 +18,10 @@ from mbp.operate.summary import (
     measured,
     render,
 )
-from mbp.quality.rule_findings import UNMEASURED, Finding
+from mbp.quality.rule_findings import UNMEASURED, RuleVerdict
 
 
-def finding(rule_id: str, verdict: str, **changes: Any) -> Finding:
+def finding(rule_id: str, verdict: str, **changes: Any) -> RuleVerdict:
     """A finding; a reason of `UNMEASURED` in place of a verdict says that it was not measured."""
     reason = verdict if verdict in UNMEASURED else ""
     values: dict[str, Any] = {
@@ -39,10 +39,10 @@ def finding(rule_id: str, verdict: str, **changes: Any) -> Finding:
         "node": f"test.mbp.{rule_id}",
         **changes,
     }
-    return Finding(**values)
+    return RuleVerdict(**values)
 
 
-def summary(*found: Finding, **changes: Any) -> BuildSummary:
+def summary(*found: RuleVerdict, **changes: Any) -> BuildSummary:
     values: dict[str, Any] = {
         "target": "duckdb",
         "raw": "sample",

@@ -333,7 +333,7 @@ def test_failures_after_a_part_speak_of_that_part(
     assert found == code, told
     assert "partial: a part of the project" in told
     assert f"{len(tests) - 1} rules were not checked by this run" in told
-    document = command("quality", "failures", "--limit", "0", "--json")[1]
+    document = command("quality", "failures", "--limit", "0", "--format", "json")[1]
     assert '"partial": [\n    "a part of the project' in document
 
 

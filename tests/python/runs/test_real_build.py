@@ -20,7 +20,7 @@ from mbp.operate.build import BuildRequest, build
 from mbp.operate.summary import BuildSummary, render
 from mbp.quality import failure_report
 from mbp.quality.failures import Failures, look_at_last_run
-from mbp.quality.rule_findings import Finding
+from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
@@ -70,7 +70,7 @@ def built(
         yield Built(root, summary, failures, hashes)
 
 
-def found(built: Built, rule_id: str) -> tuple[Finding, FailingRows]:
+def found(built: Built, rule_id: str) -> tuple[RuleVerdict, FailingRows]:
     return next(pair for pair in built.failures.findings if pair[0].rule_id == rule_id)
 
 

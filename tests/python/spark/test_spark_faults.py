@@ -13,7 +13,7 @@ import pytest
 from lab.simulate import Parameters, faults, generate
 from mbp.contracts import load_contracts
 from mbp.contracts.rules import all_rules
-from mbp.quality.rule_findings import Finding, collect
+from mbp.quality.rule_findings import RuleVerdict, collect
 from mbp.runs.dbt_process import run_dbt
 from tests.python.spark.conftest import Both
 
@@ -43,7 +43,7 @@ SELECTION = ["--select", *DATASETS, "--exclude", "resource_type:seed"]
 
 
 @pytest.fixture(scope="module")
-def found(both: Both) -> Mapping[str, dict[str, Finding]]:
+def found(both: Both) -> Mapping[str, dict[str, RuleVerdict]]:
     """Engine -> rule -> finding, after one build of the same faulty logs."""
     clean = generate(Parameters())
     world = clean.copy()
@@ -67,7 +67,7 @@ def found(both: Both) -> Mapping[str, dict[str, Finding]]:
     return {engine: _findings(both, engine, changes) for engine, changes in settings.items()}
 
 
-def _findings(both: Both, engine: str, changes: Mapping[str, str]) -> dict[str, Finding]:
+def _findings(both: Both, engine: str, changes: Mapping[str, str]) -> dict[str, RuleVerdict]:
     artifacts = both.folder / f"faulty_{engine}"
     command = ["build", "--full-refresh", *SELECTION]
     outcome = run_dbt(
@@ -82,7 +82,7 @@ def _findings(both: Both, engine: str, changes: Mapping[str, str]) -> dict[str, 
     return {one.rule_id: one for one in collect(manifest, results, rules)}
 
 
-def _failing(findings: Mapping[str, Finding]) -> dict[str, Any]:
+def _failing(findings: Mapping[str, RuleVerdict]) -> dict[str, Any]:
     return {
         rule: finding.failing_rows
         for rule, finding in findings.items()
@@ -90,23 +90,25 @@ def _failing(findings: Mapping[str, Finding]) -> dict[str, Any]:
     }
 
 
-def test_each_fault_fails_its_rule_on_spark(found: Mapping[str, dict[str, Finding]]) -> None:
+def test_each_fault_fails_its_rule_on_spark(found: Mapping[str, dict[str, RuleVerdict]]) -> None:
     verdicts = {rule: found["spark"][rule].verdict for rule in FAULTS}
     assert set(verdicts.values()) == {"fail"}, verdicts
 
 
-def test_the_same_rules_fail_with_the_same_rows(found: Mapping[str, dict[str, Finding]]) -> None:
+def test_the_same_rules_fail_with_the_same_rows(
+    found: Mapping[str, dict[str, RuleVerdict]],
+) -> None:
     assert _failing(found["spark"]) == _failing(found["duckdb"])
 
 
-def test_nothing_could_not_be_evaluated(found: Mapping[str, dict[str, Finding]]) -> None:
+def test_nothing_could_not_be_evaluated(found: Mapping[str, dict[str, RuleVerdict]]) -> None:
     assert [
         one for one in found["spark"].values() if one.verdict in ("error", "not_measured")
     ] == []
 
 
 def test_what_duckdb_refuses_a_test_finds_on_spark(
-    found: Mapping[str, dict[str, Finding]],
+    found: Mapping[str, dict[str, RuleVerdict]],
 ) -> None:
     refused, seen = (found[engine][REFUSED_BY_DUCKDB] for engine in ("duckdb", "spark"))
     assert refused.verdict == seen.verdict == "fail"

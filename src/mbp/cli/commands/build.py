@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import START
+from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
 
 EXAMPLES = """
@@ -17,7 +17,7 @@ Examples:
 
   mbp build --target postgres --full-refresh
 
-  mbp build --select mbp_quotes+ --json
+  mbp build --select mbp_quotes+ --format json
 
   MBP_RAW=loaded mbp build               # what `mbp load` or CDC brought
 """
@@ -41,10 +41,11 @@ def build(
     snapshot: Annotated[
         bool, typer.Option(help="Keep a green build as the snapshot for degraded readers.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+    form: TextOrJson = "text",
 ) -> None:
     """Build, test and document everything; print a summary. dbt's own log goes to stderr."""
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.operate import build as building
     from mbp.operate import summary
     from mbp.release.waivers.waiver_rules import waived_rules
@@ -61,9 +62,6 @@ def build(
     )
     with interruptible(), build_of(request.root, target_name(target)):
         result = building.build(request)
-    if as_json:
-        typer.echo(json.dumps(summary.as_json(result), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(summary.render(result), nl=False)
+    show(form, text=summary.render(result), json=summary.as_json(result))
     if not result.passed:
         raise typer.Exit(EXIT_FINDINGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import AsJson, Target
+from mbp.cli.options import Format, Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 RUN_EXAMPLES = """
@@ -50,7 +49,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Capture changes of the market's own tables.")
     group.command("setup", epilog="Example: mbp cdc setup | psql market")(setup)
     group.command("run", epilog=RUN_EXAMPLES)(run)
-    group.command("status", epilog="Example: mbp cdc status --json")(status)
+    group.command("status", epilog="Example: mbp cdc status --format json")(status)
     group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
     group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
     group.command("land", epilog=LAND_EXAMPLES)(land)
@@ -197,7 +196,7 @@ class StopSignal:
 
 def status(
     target: Target = None,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Show position, rows, lag, heartbeat and dead letters per table, the slot, and the clocks.
 
@@ -207,21 +206,22 @@ def status(
     from dataclasses import asdict
 
     from mbp.core.paths import project_root
+    from mbp.core.reporting import Finding, Suite, report
     from mbp.ingest.cdc import capture_status as looking
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
     found = looking.read_status(project_root(), target_name(target), source_of_environment())
-    told = json.dumps(asdict(found), indent=2) + "\n" if as_json else looking.text(found)
-    typer.echo(told, nl=False)
-    if found.findings:
-        raise typer.Exit(EXIT_FINDINGS)
+    findings = [Finding("capture", one) for one in found.findings]
+    names, table = [one.table for one in found.tables], looking.text(found)
+    suite = Suite("mbp cdc status", names or ["slot"], findings, unit="table", table=table)
+    report(suite, form, json=asdict(found))
 
 
 def land(
     folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
     target: Target = None,
-    as_json: AsJson = False,
+    form: TextOrJson = "text",
 ) -> None:
     """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
 
@@ -233,7 +233,7 @@ def land(
     from mbp.runs.dbt_process import target_name
 
     found = landing.land(project_root(), target_name(target), folder, _say)
-    if as_json:
+    if form == "json":
         typer.echo(landing.summary(found))
     else:
         _say(

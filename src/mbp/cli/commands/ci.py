@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import AsJson
+from mbp.cli.options import Output
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 from mbp.core.verdict import Verdict
 
@@ -103,8 +103,11 @@ def comment(
     conclusion: Annotated[
         str | None, typer.Option(help="Of the run, as the forge tells it: success or not.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
-    as_json: AsJson = False,
+    form: Annotated[
+        Literal["markdown", "text", "json"],
+        typer.Option("--format", help="Output format; text is the Markdown as it is."),
+    ] = "markdown",
+    output: Output = None,
 ) -> None:
     """Write the comment of a pull request from the reports of its run: verdict first.
 
@@ -112,8 +115,8 @@ def comment(
     Exit code: 0 may be merged, 1 may not, 2 could not look at everything.
     """
     from mbp.contracts.registry.odcs_documents import git
-    from mbp.core.files import write_text
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.release.ci import comment as writing
     from mbp.release.ci.step_reports import demand_commit
 
@@ -125,10 +128,7 @@ def comment(
         base,
         conclusion,
     )
-    text = json.dumps(writing.as_json(told), indent=2) + "\n" if as_json else writing.render(told)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        write_text(output, text)
+    text = writing.render(told)
+    show(form, output, text=text, markdown=text, json=writing.as_json(told))
     if told.verdict != Verdict.PASS:
         raise typer.Exit(EXIT_FINDINGS if told.verdict == Verdict.FAIL else EXIT_COULD_NOT_RUN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import AsJson, Check
+from mbp.cli.options import Check, Format, Output, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 
@@ -31,7 +30,9 @@ Examples:
 
   mbp contracts diff old.odcs.yaml new.odcs.yaml
 
-  mbp contracts diff contracts/registry/mbp_quotes/1.0.0.json contracts/a106/mbp_quotes.odcs.yaml --json
+  mbp contracts diff contracts/registry/mbp_quotes/1.0.0.json contracts/a106/mbp_quotes.odcs.yaml
+
+  mbp contracts diff old.odcs.yaml new.odcs.yaml --format json
 """
 
 CHECK_EXAMPLES = """
@@ -52,8 +53,8 @@ def register(app: typer.Typer) -> None:
         help="Contracts of the datasets: render, status, rules, and what changes of them do.",
     )
     contracts.command("render", epilog="Example: mbp contracts render --check")(render)
-    contracts.command("status", epilog="Example: mbp contracts status --json")(status)
-    contracts.command("rules", epilog="Example: mbp contracts rules --json")(rules)
+    contracts.command("status", epilog="Example: mbp contracts status --format json")(status)
+    contracts.command("rules", epilog="Example: mbp contracts rules --format json")(rules)
     contracts.command("lint", epilog=LINT_EXAMPLES)(lint)
     contracts.command("diff", epilog=DIFF_EXAMPLES)(diff)
     contracts.command("check", epilog=CHECK_EXAMPLES)(check)
@@ -61,9 +62,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(contracts, name="contracts", rich_help_panel=CONTRACTS)
 
 
-def render(
-    check: Check = False,
-) -> None:
+def render(check: Check = False, form: Format = "text") -> None:
     """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts.rendering import render as rendering
     from mbp.contracts.rendering.code_owners import CODE_OWNERS, code_owners
@@ -78,33 +77,27 @@ def render(
         lambda: write_stale(root, contents),
         lambda: stale(root, contents),
         rendering.CURE,
+        form,
     )
 
 
-def status(
-    as_json: AsJson = False,
-) -> None:
+def status(form: Format = "text") -> None:
     """Show which pack of which dataset is complete; exit 1 when something is missing."""
-    from mbp.contracts.contract_status import matrix, matrix_json, matrix_text
+    from mbp.contracts.contract_status import matrix, matrix_document, matrix_suite
+    from mbp.core.reporting import report
 
     cells = matrix(project_root())
-    typer.echo(matrix_json(cells) if as_json else matrix_text(cells))
-    if any(cell.missing for cell in cells):
-        raise typer.Exit(EXIT_FINDINGS)
+    report(matrix_suite(cells), form, json=matrix_document(cells))
 
 
-def rules(
-    as_json: AsJson = False,
-) -> None:
+def rules(form: TextOrJson = "text") -> None:
     """List every rule of the contracts: id, severity, owner, what must hold."""
     from mbp.contracts import all_rules, load_contracts
     from mbp.contracts.listing import rule_record, rules_text
+    from mbp.core.reporting import show
 
     found = all_rules(load_contracts(project_root()))
-    if as_json:
-        typer.echo(json.dumps([rule_record(rule) for rule in found], indent=2, ensure_ascii=False))
-    else:
-        typer.echo(rules_text(found))
+    show(form, text=rules_text(found), json=[rule_record(rule) for rule in found])
 
 
 def lint(
@@ -116,8 +109,8 @@ def lint(
         str | None,
         typer.Option(help="odcs: the standard and traps. house: all that this project demands."),
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="text, json, junit or sarif.")] = "text",
-    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
+    form: Format = "text",
+    output: Output = None,
 ) -> None:
     """Everything that is wrong with the contracts at once, with code, file and line.
 
@@ -125,7 +118,7 @@ def lint(
     """
     from mbp.contracts.lint import lint as lint_contracts
     from mbp.contracts.lint.standalone import lint_files
-    from mbp.core.reporting import deliver
+    from mbp.core.reporting import report
 
     if profile not in (None, "odcs", "house"):
         raise MbpError(f"no profile {profile!r}", cure="odcs or house")
@@ -133,9 +126,7 @@ def lint(
         found = lint_files(paths or [], date.today())
     else:
         found = lint_contracts(project_root(), date.today(), paths or [])
-    deliver(found, form, output)
-    if found.failed:
-        raise typer.Exit(EXIT_FINDINGS)
+    report(found, form, output)
 
 
 def _of_project(paths: list[Path]) -> bool:
@@ -155,66 +146,21 @@ def diff(
     by_position: Annotated[
         bool, typer.Option("--by-position", help="Readers go by the order of the columns.")
     ] = False,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Every change between two contracts; exit 1 when one breaks readers or writers."""
-    from mbp.contracts.compatibility.change_model import Compatibility
-    from mbp.contracts.compatibility.diff import (
-        ReaderPolicy,
-        bump_of,
-        demanded_bump,
-        fingerprint,
-        overall,
-        verdicts,
-    )
+    from mbp.contracts.compatibility.diff import ReaderPolicy
     from mbp.contracts.compatibility.diff import diff as changes_of
     from mbp.contracts.registry.odcs_documents import from_file
-    from mbp.contracts.registry.registry_view import record
+    from mbp.contracts.registry.registry_view import diff_document, diff_suite
+    from mbp.core.reporting import report
 
     here = Path.cwd()
     documents = [from_file(path, here) for path in (old, new)]
     changes = changes_of(
         documents[0], documents[1], ReaderPolicy(by_position), where=(str(old), str(new))
     )
-    if as_json:
-        records = [
-            {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)}
-            for one in changes
-        ]
-        both = verdicts(changes)
-        document = {
-            "verdict": overall(both).value,
-            "backward": both.backward.value,
-            "forward": both.forward.value,
-            "bump": demanded_bump(changes),
-            "changes": records,
-        }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
-    else:
-        for one in changes:
-            typer.echo(
-                f"{one.backward.value:8}{one.forward.value:8}{bump_of(one):6} {one.code} {one.path}:"
-                f" {_short(one.old)} -> {_short(one.new)}" + (f" ({one.note})" if one.note else "")
-            )
-            for direction, witness in one.witness.items():
-                typer.echo(
-                    f"{'':22} {direction}: {json.dumps(witness['row'], ensure_ascii=False, default=str)}"
-                )
-        typer.echo(
-            f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
-            " (columns: BACKWARD, FORWARD, bump)"
-        )
-    if any(
-        Compatibility.OK is not verdict
-        for one in changes
-        for verdict in (one.backward, one.forward)
-    ):
-        raise typer.Exit(EXIT_FINDINGS)
-
-
-def _short(value: object) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
+    report(diff_suite(changes, str(old), str(new)), form, json=diff_document(changes))
 
 
 def check(
@@ -222,30 +168,21 @@ def check(
     ref: Annotated[
         str | None, typer.Option(help="Compare with the contracts at a git ref.")
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="text, markdown, json, junit or sarif.")
-    ] = "text",
-    output: Annotated[Path | None, typer.Option(help="Write it here; else on stdout.")] = None,
+    form: Format = "text",
+    output: Output = None,
 ) -> None:
     """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
     from mbp.contracts.registry.registry_view import markdown, suite
-    from mbp.core.files import write_text
-    from mbp.core.reporting import FORMATS, written
+    from mbp.core.reporting import deliver
     from mbp.release.waivers.changes import check_waived
     from mbp.runs.node_lineage import affected_by
 
-    if form not in (*FORMATS, "markdown"):
-        raise MbpError(f"no format {form!r}", cure=f"one of {', '.join((*FORMATS, 'markdown'))}")
     root = project_root()
     now = datetime.now(UTC)
     checked = check_waived(root, datasets or [], ref, today=date.today(), now=now)
     affected = affected_by(root, [one.dataset for one in checked])
     whole = suite(checked, affected or {})
-    text = markdown(checked, affected) if form == "markdown" else written(whole, form)
-    if output is not None:
-        write_text(output, text)
-    else:
-        typer.echo(text, nl=False)
+    deliver(whole, form, output, markdown=markdown(checked, affected))
     if whole.failed:
         typer.echo("action: block_deploy", err=True)
         raise typer.Exit(EXIT_FINDINGS)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import AsJson, Target
+from mbp.cli.options import Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 Reason = Annotated[str, typer.Option(help="Why; readers see it in published.data_as_of.")]
@@ -23,16 +22,17 @@ def register(app: typer.Typer) -> None:
     group.command("snapshot", epilog="Example: mbp build && mbp degrade snapshot")(snapshot)
     group.command("on", epilog='Example: mbp degrade on --reason "slot lost"')(on)
     group.command("off", epilog="Example: mbp degrade off --target postgres")(off)
-    group.command("status", epilog="Example: mbp degrade status --json")(status)
+    group.command("status", epilog="Example: mbp degrade status --format json")(status)
     app.add_typer(group, name="degrade", rich_help_panel=DATA)
 
 
-def snapshot(target: Target = None, as_json: AsJson = False) -> None:
+def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
     """Store the public datasets as the last green build left them; `mbp build` does it by itself.
 
     Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of the project as it is.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.operate.degrade.reader_snapshot import take
     from mbp.operate.degrade.switch import RefusedSwitchError
     from mbp.release.waivers.waiver_rules import waived_rules
@@ -42,11 +42,8 @@ def snapshot(target: Target = None, as_json: AsJson = False) -> None:
     except RefusedSwitchError as error:
         typer.echo(f"mbp: {error}", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error
-    if as_json:
-        typer.echo(json.dumps([asdict(one) for one in taken], indent=2, default=str))
-        return
-    for one in taken:
-        typer.echo(f"{one.dataset:<20} {one.rows:>12,} rows, as of {one.as_of}")
+    lines = [f"{one.dataset:<20} {one.rows:>12,} rows, as of {one.as_of}" for one in taken]
+    show(form, text="\n".join(lines), json=[asdict(one) for one in taken])
 
 
 def on(target: Target = None, reason: Reason = "by hand") -> None:
@@ -84,31 +81,29 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
     typer.echo("readers see the live rows")
 
 
-def status(target: Target = None, as_json: AsJson = False) -> None:
+def status(target: Target = None, form: TextOrJson = "text") -> None:
     """Show what readers see, as of when, and the snapshot that waits.
 
     Exit code: 0 live, 1 degraded, 2 could not look or a view is not where the switch says.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.operate.degrade.switch import status as look
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
     with connect(project_root(), target_name(target), read_only=True) as warehouse:
         found = look(warehouse)
-    if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2, default=str))
-    else:
-        switch = found.switch
-        since = f" since {switch.since}: {switch.reason}" if switch.since else ""
-        typer.echo(f"readers see: {switch.mode}{since}")
-        for dataset, reached in found.as_of.items():
-            typer.echo(f"  {dataset:<20} as of {reached}")
-        told = "there is none"
-        if found.copies:
-            first = found.copies[0]
-            told = f"number {first.generation}, taken {first.taken_at}"
-        typer.echo(f"last complete snapshot: {told}")
+    switch = found.switch
+    since = f" since {switch.since}: {switch.reason}" if switch.since else ""
+    lines = [f"readers see: {switch.mode}{since}"]
+    lines += [f"  {dataset:<20} as of {reached}" for dataset, reached in found.as_of.items()]
+    told = "there is none"
+    if found.copies:
+        first = found.copies[0]
+        told = f"number {first.generation}, taken {first.taken_at}"
+    lines.append(f"last complete snapshot: {told}")
+    show(form, text="\n".join(lines), json=asdict(found))
     if found.problems:
         raise MbpError(
             found.problems[0],

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import DOCUMENTS
-from mbp.cli.options import AsJson, Check
-from mbp.core import files
-from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.cli.options import Check, Format, Output
 from mbp.core.paths import project_root
 
-EPILOG = "Example: mbp docs coverage --json coverage.json --compare main.json"
+EPILOG = "Example: mbp docs coverage --format json --output coverage.json --compare main.json"
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +19,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Documentation and how much it covers.")
     group.callback()(lambda: None)
     group.command("coverage", epilog=EPILOG)(coverage)
-    group.command("check", epilog="Example: mbp docs check --json")(check)
+    group.command("check", epilog="Example: mbp docs check --format json")(check)
     group.command("render", epilog="Example: mbp docs render --check")(render)
     group.command("site", epilog="Example: mbp docs site --output target/site")(site)
     app.add_typer(group, name="docs", rich_help_panel=DOCUMENTS)
@@ -35,44 +32,46 @@ def coverage(
     compare: Annotated[
         Path | None, typer.Option(help="JSON of an earlier run: this one may not be worse.")
     ] = None,
-    write_json: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file, or to stdout with -.")
-    ] = None,
     badge: Annotated[Path | None, typer.Option(help="Write a badge (SVG) to this file.")] = None,
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of manifest.json and catalog.json.")
     ] = None,
+    form: Format = "text",
+    output: Output = None,
 ) -> None:
     """Compare what is described with the columns and relations that really exist."""
+    from mbp.core.reporting import Finding, Suite, report
+    from mbp.core.reporting.output_forms import write_output
     from mbp.quality.coverage import coverage_report
     from mbp.quality.coverage.documentation_coverage import judge, measure_project
 
     root = project_root()
-    report = measure_project(root, artifacts)
-    judgement = judge(root, report, fail_under, compare)
-    document = json.dumps(coverage_report.as_document(report), indent=2) + "\n"
-    if write_json == "-":
-        typer.echo(document, nl=False)
-    else:
-        if write_json is not None:
-            _write(Path(write_json), document)
-        typer.echo(coverage_report.as_text(report))
+    measured = measure_project(root, artifacts)
+    judgement = judge(root, measured, fail_under, compare)
     if badge is not None:
-        _write(badge, coverage_report.badge(report, judgement.threshold_percent))
-    for objection in judgement.objections:
-        typer.echo(f"not good enough: {objection}", err=write_json == "-")
-    if judgement.objections:
-        raise typer.Exit(EXIT_FINDINGS)
+        write_output(badge, coverage_report.badge(measured, judgement.threshold_percent))
+    findings = [
+        Finding("not_covered", f"not good enough: {objection}")
+        for objection in judgement.objections
+    ]
+    for objection in judgement.objections if output or form == "json" else ():
+        typer.echo(f"not good enough: {objection}", err=True)
+    suite = Suite(
+        "mbp docs coverage",
+        list(measured.by("folder")),
+        findings,
+        unit="folder",
+        table=coverage_report.as_text(measured),
+    )
+    report(suite, form, output, json=coverage_report.as_document(measured))
 
 
-def check(
-    as_json: AsJson = False,
-) -> None:
+def check(form: Format = "text") -> None:
     """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
 
     Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
     """
-    from mbp.core.reporting import output_forms
+    from mbp.core.reporting import report
     from mbp.core.reporting.progress import progress
     from mbp.release.documents import check_documents
     from mbp.runs import envelope
@@ -81,24 +80,21 @@ def check(
     begun = envelope.begin(root)
     with progress() as shown:
         shown.say("reading decisions, runbooks and the plan, and running their queries")
-        report = check_documents(root)
-    report.write_evidence(begun)
-    suite = report.suite()
-    typer.echo(output_forms.as_json(suite) if as_json else output_forms.text(suite), nl=False)
-    if not report.passed:
-        raise typer.Exit(EXIT_FINDINGS)
+        found = check_documents(root)
+    found.write_evidence(begun)
+    report(found.suite(), form)
 
 
-def render(
-    check: Check = False,
-) -> None:
+def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.rendered import render_or_check
     from mbp.release.documents.document_checks import render_documents, stale_documents
     from mbp.release.documents.document_pages import CURE
 
     root = project_root()
-    render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), CURE)
+    render_or_check(
+        check, lambda: render_documents(root), lambda: stale_documents(root), CURE, form
+    )
 
 
 def site(
@@ -118,14 +114,3 @@ def site(
     folder = output or target_path(root) / "site"
     count = write_site(root, folder)
     typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        files.write_text(path, text)
-    except OSError as error:
-        raise MbpError(
-            f"cannot be written: {error.strerror}",
-            path=path,
-            cure="give a file in a folder of yours",
-        ) from error

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import AsJson
-from mbp.core.errors import EXIT_FINDINGS
+from mbp.cli.options import Format
 
 EXAMPLES = """
 Examples:
 
   mbp doctor                             # before the first build, and when something does not work
 
-  mbp doctor --target postgres --json
+  mbp doctor --target postgres --format json
 """
 
 
@@ -27,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     target: Annotated[str | None, typer.Option(help="dbt target. [default: the profile's]")] = None,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Look at versions, profile, warehouse, permissions, disk and clocks, and say what to do about each.
 
@@ -35,13 +33,10 @@ def doctor(
     """
     from mbp.cli.doctor import examine
     from mbp.core.paths import project_root
+    from mbp.core.reporting import report
     from mbp.core.reporting.progress import progress
 
     with progress() as shown:
         found = examine(project_root(), target, say=shown.say)
-    if as_json:
-        typer.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(found.text(), nl=False)
-    if not found.passed:
-        raise typer.Exit(EXIT_FINDINGS)
+    suite = found.suite()
+    report(suite, form, text=suite.table, json=found.document())

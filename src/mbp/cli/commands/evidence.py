@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import AsJson, Target
+from mbp.cli.options import Format, Target
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -65,6 +64,7 @@ def build(
     """
     from mbp.core.files import atomic_path
     from mbp.core.paths import project_root, shown
+    from mbp.core.reporting import Suite, deliver
     from mbp.release.evidence.pack_build import RefusedPackError
     from mbp.release.evidence.pack_build import build as build_pack
     from mbp.runs.dbt_process import target_path
@@ -73,9 +73,9 @@ def build(
     try:
         pack = build_pack(root, gate, target, key)
     except RefusedPackError as error:
-        for finding in error.findings:
-            typer.echo(str(finding))
-        typer.echo(f"nothing written: {len(error.findings)} findings", err=True)
+        findings = [one.finding for one in error.findings]
+        deliver(Suite("mbp evidence build", [gate], findings, unit="pack"), "text")
+        typer.echo(f"nothing written: {len(findings)} findings", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error
     path = output or target_path(root) / f"evidence_{gate}.zip"
     with atomic_path(path) as temporary:
@@ -93,20 +93,19 @@ def verify(
     file: PackFile,
     allowed_signers: Signers = None,
     allow_unsigned: AllowUnsigned = False,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Check every byte, hash, signature and word of a pack; needs no project, warehouse or network.
 
     Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not look.
     """
+    from mbp.core.reporting import Suite, report
     from mbp.release.evidence.verify_pack import verify as verify_pack
 
     found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
-    typer.echo(
-        json.dumps({"good": found.good, **asdict(found)}, indent=2) if as_json else _told(found)
-    )
-    if not found.good:
-        raise typer.Exit(EXIT_FINDINGS)
+    checked, table = [str(file)] if found.members else [], "\n".join(_facts(found))
+    suite = Suite("mbp evidence verify", checked, found.findings, table=table)
+    report(suite, form, json={"good": found.good, **asdict(found)})
 
 
 def anchor(
@@ -130,9 +129,8 @@ def anchor(
     typer.echo("written" if new else "was there already, the same", err=True)
 
 
-def _told(found: Verification) -> str:
-    lines = [f"{one.place}: {one.sentence} [{one.code}]" for one in found.findings]
-    lines += [f"{name}: {state}" for name, state in found.signatures.items()]
+def _facts(found: Verification) -> list[str]:
+    lines = [f"{name}: {state}" for name, state in found.signatures.items()]
     if found.gate:
         lines.append(f"gate {found.gate}: {found.verdict}, decided {found.decided_at}")
         lines.append(f"commit {found.commit}")
@@ -145,4 +143,4 @@ def _told(found: Verification) -> str:
         if found.good
         else f"{len(found.findings)} findings: NOT what it was, or not to be relied on"
     )
-    return "\n".join(lines)
+    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,21 +9,19 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import AsJson, Target
-from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.cli.options import Format, Target
+from mbp.core.errors import EXIT_FINDINGS
 
 M2 = "M2"
-
-Markdown = Annotated[bool, typer.Option("--markdown", help="A document, for a pull request.")]
 
 EXAMPLES = """
 Examples:
 
   mbp gate M2
 
-  mbp gate M2 --target postgres --json
+  mbp gate M2 --target postgres --format json
 
-  mbp gate M2 --markdown >> "$GITHUB_STEP_SUMMARY"
+  mbp gate M2 --format markdown >> "$GITHUB_STEP_SUMMARY"
 """
 
 SIGN_EXAMPLES = """
@@ -45,28 +42,25 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="gate", rich_help_panel=RELEASE)
 
 
-def m2(target: Target = None, as_json: AsJson = False, markdown: Markdown = False) -> None:
+def m2(target: Target = None, form: Format = "text") -> None:
     """May we release? Judges the checklist, and keeps the answer in target/evidence/gate_M2.json and .md.
 
     Exit code: 0 go, 1 no-go, 2 the gate itself is wrong.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
     from mbp.core.reporting.progress import progress
-    from mbp.release.gate.gate_forms import as_markdown, as_text
+    from mbp.release.gate.gate_forms import as_markdown, as_text, suite
     from mbp.release.gate.gate_report import GO
     from mbp.release.gate.gate_run import keep, run_gate
 
-    if as_json and markdown:
-        raise MbpError("--json and --markdown are two forms", cure="give one of them")
     root = project_root()
     with progress() as shown:
         shown.say(f"judging the gate {M2}")
         report = run_gate(root, M2, target)
     keep(root, report)
-    if as_json:
-        typer.echo(json.dumps(report.document(), indent=2, ensure_ascii=False))
-    else:
-        typer.echo(as_markdown(report) if markdown else as_text(report), nl=False)
+    text, document = as_text(report), report.document()
+    deliver(suite(report), form, text=text, json=document, markdown=as_markdown(report))
     if report.verdict != GO:
         raise typer.Exit(EXIT_FINDINGS)
 

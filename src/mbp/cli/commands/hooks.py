@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import DECISIONS, RELEASE
-from mbp.cli.options import AsJson, Check, Target
+from mbp.cli.options import Check, Format, Target, TextOrJson
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 if TYPE_CHECKING:
+    from mbp.core.reporting import Suite
     from mbp.operate.hooks.watch import HookEvaluationRecord
 
 WATCH_EXAMPLES = """
@@ -24,7 +25,7 @@ Examples:
 
   mbp watch --interval 60                # keeps going, once a minute
 
-  mbp watch --once --dry-run --json      # what would be decided; nothing is written or sent
+  mbp watch --once --dry-run --format json   # what would be decided; nothing is written or sent
 """
 
 
@@ -35,8 +36,8 @@ def register(app: typer.Typer) -> None:
         "deploy-check", rich_help_panel=RELEASE, epilog="Example: mbp deploy-check && ./deploy"
     )(deploy_check)
     hooks = typer.Typer(help="The decision hooks (A110).", no_args_is_help=True)
-    hooks.command("check", epilog="Example: mbp hooks check --json")(check)
-    hooks.command("show", epilog="Example: mbp hooks show")(show)
+    hooks.command("check", epilog="Example: mbp hooks check --format json")(check)
+    hooks.command("show", epilog="Example: mbp hooks show")(show_hooks)
     app.add_typer(hooks, name="hooks", rich_help_panel=DECISIONS)
     hooks.command("render", epilog="Example: mbp hooks render --check")(render)
     app.command("status", rich_help_panel=DECISIONS, epilog="Example: mbp status | less")(status)
@@ -52,7 +53,7 @@ def watch(
     ] = 60,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide, but do nothing.")] = False,
     target: Target = None,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Evaluate every hook and carry out what it decides: incident, block, degrade, rollback, freeze.
 
@@ -67,13 +68,13 @@ def watch(
     while not (once or dry_run):
         # A file that is locked for a moment, or a server that restarts, must not end the watch.
         try:
-            _tell(watch_once(project_root(), target), as_json=as_json)
+            _tell(watch_once(project_root(), target), form)
         except MbpError as error:
             typer.echo(f"mbp: {error}", err=True)
         time.sleep(interval)
     watched = watch_once(project_root(), target, dry_run=dry_run)
-    _tell(watched, as_json=as_json)
-    if dry_run and not as_json:
+    _tell(watched, form)
+    if dry_run and form == "text":
         _would_send(watched)
     if not watched.passed:
         raise typer.Exit(EXIT_FINDINGS)
@@ -82,6 +83,7 @@ def watch(
 def deploy_check(
     merge: Annotated[bool, typer.Option("--merge", help="Ask for a merge instead.")] = False,
     target: Target = None,
+    form: Format = "text",
 ) -> None:
     """May we deploy (or merge)? Reads release.lock, as the last watch left it.
 
@@ -90,6 +92,7 @@ def deploy_check(
     """
     from mbp.contracts.hook_policy import load_hooks
     from mbp.core.paths import project_root
+    from mbp.core.reporting import Finding, Suite, report
     from mbp.core.state import state_folder
     from mbp.operate.hooks.hook_state import LockOf, demand_lock, read_lock
     from mbp.runs.dbt_process import target_name
@@ -106,14 +109,20 @@ def deploy_check(
     blocks = read_lock(root, folder, hours, datetime.now(UTC), of=of)
     asked = "merge" if merge else "deployment"
     blocks = [block for block in blocks if block.kind == "merge" or not merge]
-    for block in blocks:
-        typer.echo(f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}")
     typer.echo(f"{asked}: {'blocked' if blocks else 'allowed'}", err=True)
-    if blocks:
-        raise typer.Exit(EXIT_FINDINGS)
+    findings = [
+        Finding(
+            "release_blocked",
+            f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}",
+            subject=block.hook_id,
+            owner=block.owner,
+        )
+        for block in blocks
+    ]
+    report(Suite("mbp deploy-check", [asked], findings, unit="request"), form)
 
 
-def check(as_json: AsJson = False) -> None:
+def check(form: Format = "text") -> None:
     """Check hooks, sheet and alarms: every KPI has a hook, every hook an owner, a route, a runbook, evidence.
 
     Exit code: 0 whole, 1 findings, 2 a file cannot be read.
@@ -122,38 +131,33 @@ def check(as_json: AsJson = False) -> None:
     from mbp.contracts.hook_policy import HOOKS, load_hooks
     from mbp.contracts.sheet import SHEET
     from mbp.core.paths import project_root
-    from mbp.core.reporting import Suite, output_forms
+    from mbp.core.reporting import Suite, report
     from mbp.operate.hooks.cdc_alarms import alert_rules
 
     policy = load_hooks(project_root())
     alert_rules(load_limits(project_root()), policy.receivers)
-    suite = Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings)
-    typer.echo(output_forms.as_json(suite) if as_json else output_forms.text(suite), nl=False)
-    if suite.failed:
-        raise typer.Exit(EXIT_FINDINGS)
+    report(Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings), form)
 
 
-def show(as_json: AsJson = False) -> None:
+def show_hooks(form: TextOrJson = "text") -> None:
     """Show every hook whole: KPI, window, target, action, owner, route, rollback, runbook."""
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import rows
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
 
     policy = load_hooks(project_root())
     if not policy.hooks:
         raise MbpError("no valid hook", cure="see `mbp hooks check`")
     table = rows(policy)
-    if as_json:
-        typer.echo(json.dumps({"policy_hash": policy.hash, "hooks": table}, indent=2))
-        return
+    lines = []
     for row in table:
-        typer.echo(f"{row['hook']}")
-        for name, value in row.items():
-            if name != "hook":
-                typer.echo(f"  {name.replace('_', ' '):<12} {value}")
+        lines.append(f"{row['hook']}")
+        lines += [f"  {name.replace('_', ' '):<12} {row[name]}" for name in row if name != "hook"]
+    show(form, text="\n".join(lines), json={"policy_hash": policy.hash, "hooks": table})
 
 
-def collect(target: Target = None, as_json: AsJson = False) -> None:
+def collect(target: Target = None, form: Format = "text") -> None:
     """Collect the KPIs of the last runs: schema drift, contract break, dbt tests, hook coverage.
 
     Exit code: 0 all measured and on target, 1 one is off target, 2 one could not be measured (no run, a stale one), or
@@ -162,34 +166,45 @@ def collect(target: Target = None, as_json: AsJson = False) -> None:
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import on_target
     from mbp.core.paths import project_root
+    from mbp.core.reporting import Finding, Suite, deliver
     from mbp.operate.hooks.kpi_collect import collect as collecting
     from mbp.release.waivers.waiver_rules import waived_rules
 
     root = project_root()
     found = collecting(root, target, waived_rules)
     sheet = load_hooks(root).sheet
-    missed = [one for one in found if not on_target(sheet.kpis[one.kpi_id], one.value)]
-    if as_json:
-        typer.echo(json.dumps([one.content() for one in found], indent=2, default=str))
-    else:
-        for one in found:
-            value = "-" if one.value is None else f"{one.value:g}"
-            typer.echo(f"{one.kpi_id:<20} {value:>6} of {one.samples:>5}  {one.detail}")
     unknown = [one for one in found if one.value is None]
+    findings = [Finding(one.kpi_id, f"not measured: {one.detail}") for one in unknown]
+    findings += [
+        Finding(one.kpi_id, f"off target: {one.detail}", owner=sheet.kpis[one.kpi_id].owners[0])
+        for one in found
+        if one.value is not None and not on_target(sheet.kpis[one.kpi_id], one.value)
+    ]
+    lines = [
+        f"{one.kpi_id:<20} {'-' if one.value is None else f'{one.value:g}':>6}"
+        f" of {one.samples:>5}  {one.detail}"
+        for one in found
+    ]
+    names = [one.kpi_id for one in found]
+    suite = Suite("mbp kpi collect", names, findings, unit="KPI", table="\n".join(lines))
     for one in unknown:
         typer.echo(f"mbp: {one.kpi_id}: {one.detail}", err=True)
+    content = [one.content() for one in found]
+    deliver(suite, form, json=content)
     if unknown:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
-    if missed:
+    if findings:
         raise typer.Exit(EXIT_FINDINGS)
 
 
-def _tell(watched: HookEvaluationRecord, *, as_json: bool) -> None:
-    from mbp.operate.hooks.watch import text
+def _tell(watched: HookEvaluationRecord, form: str) -> None:
+    from mbp.core.reporting import deliver
+    from mbp.operate.hooks.watch import suite_of
 
-    typer.echo(watched.as_json() if as_json else text(watched), nl=False)
+    suite = suite_of(watched)
+    deliver(suite, form, text=suite.table, json=watched.as_json())
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        _annotate(watched)
+        _annotate(watched, suite)
 
 
 def _would_send(watched: HookEvaluationRecord) -> None:
@@ -204,34 +219,22 @@ def _would_send(watched: HookEvaluationRecord) -> None:
         )
 
 
-def _annotate(watched: HookEvaluationRecord) -> None:
+def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
     """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
-    from mbp.core.reporting.terminal import annotate, printable
-    from mbp.operate.hooks.watch import text
+    from mbp.core.reporting.annotations import as_annotations, write_annotations
+    from mbp.core.reporting.terminal import printable
 
-    for state in watched.outcome.states:
-        if state.counts_as_red:
-            hook = watched.policy.hooks[state.hook_id]
-            told = f"{hook.kpi.name} on {state.entity}: {state.why}"
-            annotate(hook.action, f"{told} (owner {hook.owner}, {hook.runbook})")
-    for alarm in watched.alarms:
-        annotate(
-            alarm.id,
-            f"{alarm.subject}: {alarm.message}; {alarm.cure}"
-            f" (owner {watched.limits.owner}, {watched.limits.runbook})",
-        )
+    write_annotations(as_annotations(suite), err=True)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
         verdict = "green" if watched.passed else "red"
         with Path(summary).open("a", encoding="utf-8") as file:
             # A fence of four, and none that long inside: what the rows say stays in it.
-            told = printable(text(watched)).replace("````", "''''")
+            told = printable(suite.table).replace("````", "''''")
             file.write(f"### Hooks: {verdict}\n\n````text\n{told}````\n")
 
 
-def render(
-    check: Check = False,
-) -> None:
+def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules and their tests, Alertmanager routing, dashboards and the reference."""
     from mbp.core.paths import project_root
     from mbp.core.reporting.rendered import render_or_check
@@ -239,10 +242,10 @@ def render(
     from mbp.operate.hooks.alert_rules import render as rendering
 
     root = project_root()
-    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE)
+    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE, form)
 
 
-def status(target: Target = None, as_json: AsJson = False) -> None:
+def status(target: Target = None, form: TextOrJson = "text") -> None:
     """Show where every KPI stands: value, target, trend, state, owner, open decisions.
 
     Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
@@ -250,13 +253,15 @@ def status(target: Target = None, as_json: AsJson = False) -> None:
     import sys
 
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.operate.hooks import hook_status as screen
     from mbp.operate.hooks.watch import look
 
     seen = look(project_root(), target)
     found = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
-    if as_json:
-        typer.echo(json.dumps(screen.as_json(found), indent=2, default=str))
-        return
     plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
-    typer.echo(screen.text(found, colour=not plain), nl=False)
+    # Not through `show`: it would escape the colours.
+    if form == "text":
+        typer.echo(screen.text(found, colour=not plain), nl=False)
+    else:
+        show(form, json=screen.as_json(found))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mbp.cli.commands import DATA
+from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.paths import project_root
 
@@ -33,9 +33,10 @@ def load(
     reject_file: Annotated[
         Path | None, typer.Option(help="Write rejected rows with their reason to this CSV.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Counts as JSON.")] = False,
+    form: TextOrJson = "text",
 ) -> None:
     """Load a folder; loading it again changes nothing. Exit 1 when rows were rejected."""
+    from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
     from mbp.ingest.loading import load_folder
 
@@ -50,21 +51,22 @@ def load(
             say=shown.say,
         )
     counts = [_counts(table) for table in report.tables]
-    if as_json:
-        typer.echo(
-            json.dumps({"source": report.source, "dry_run": dry_run, "tables": counts}, indent=2)
-        )
-    else:
-        names = ("table", "read", "loaded", "unchanged", "rejected")
-        typer.echo(f"{names[0]:14}" + "".join(f"{name:>10}" for name in names[1:]))
-        for count in counts:
-            typer.echo(f"{count['table']:14}" + "".join(f"{count[name]:10,}" for name in names[1:]))
-            for column, rows in count["rounded"].items():
-                typer.echo(f"  {column}: {rows:,} values rounded half to even")
-            for column, rows in count["filled"].items():
-                typer.echo(f"  {column}: {rows:,} gaps filled as the mapping says")
-        if dry_run:
-            typer.echo("dry run: nothing was written; `loaded` is what could be")
+    names = ("table", "read", "loaded", "unchanged", "rejected")
+    lines = [f"{names[0]:14}" + "".join(f"{name:>10}" for name in names[1:])]
+    for count in counts:
+        lines.append(f"{count['table']:14}" + "".join(f"{count[name]:10,}" for name in names[1:]))
+        lines += [
+            f"  {column}: {rows:,} values rounded half to even"
+            for column, rows in count["rounded"].items()
+        ]
+        lines += [
+            f"  {column}: {rows:,} gaps filled as the mapping says"
+            for column, rows in count["filled"].items()
+        ]
+    if dry_run:
+        lines.append("dry run: nothing was written; `loaded` is what could be")
+    document = {"source": report.source, "dry_run": dry_run, "tables": counts}
+    show(form, text="\n".join(lines), json=document)
     if report.rejected:
         where = (
             f"see {reject_file}" if reject_file and not dry_run else "use --reject-file to see them"

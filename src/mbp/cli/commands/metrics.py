@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import AsJson, Target
+from mbp.cli.options import Format, Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -53,13 +52,14 @@ def list_metrics(
         list[str] | None, typer.Argument(metavar="METRIC", help="Tell all about these.")
     ] = None,
     target: Target = None,
-    as_json: AsJson = False,
+    form: TextOrJson = "text",
 ) -> None:
     """Which metrics and saved queries are there, in which unit, whose, and what can they be grouped by?
 
     Exit code: 0 listed, 2 an unknown name, or the project cannot be parsed.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.operate.semantic.metrics_check import metrics_of
     from mbp.operate.semantic.query import LISTING, open_layer
     from mbp.operate.semantic.words import known_name
@@ -70,31 +70,27 @@ def list_metrics(
     known = {one.name: one for one in metrics_of(root) if one.name in layer.metric_names}
     asked = [known_name(name, known, "metric", LISTING) for name in names or ()]
     listed = [known[name] for name in asked] if asked else list(known.values())
-    if as_json:
-        document = {
-            "metrics": [
-                {
-                    "name": one.name,
-                    "label": one.label,
-                    **one.meta,
-                    "dimensions": layer.dimensions([one.name]),
-                }
-                for one in listed
-            ],
-            "saved_queries": _saved(layer),
-        }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-        return
+    saved = _saved(layer)
+    lines = []
     width = max(len(one.name) for one in listed)
     for one in listed:
-        typer.echo(f"{one.name:<{width}}  {one.owner:<5} {one.unit}")
+        lines.append(f"{one.name:<{width}}  {one.owner:<5} {one.unit}")
         if asked:
-            typer.echo(f"  {one.definition} {one.across}\n  grain: {one.grain}")
-            typer.echo(f"  by: {', '.join(layer.dimensions([one.name]))}")
+            lines.append(f"  {one.definition} {one.across}\n  grain: {one.grain}")
+            lines.append(f"  by: {', '.join(layer.dimensions([one.name]))}")
     if not asked:
-        typer.echo("\nsaved queries:")
-        for saved in _saved(layer):
-            typer.echo(f"  {saved['name']}: {saved['description']}")
+        lines.append("\nsaved queries:")
+        lines += [f"  {one['name']}: {one['description']}" for one in saved]
+    metrics = [
+        {
+            "name": one.name,
+            "label": one.label,
+            **one.meta,
+            "dimensions": layer.dimensions([one.name]),
+        }
+        for one in listed
+    ]
+    show(form, text="\n".join(lines), json={"metrics": metrics, "saved_queries": saved})
 
 
 def query(
@@ -114,7 +110,9 @@ def query(
         str | None, typer.Option("--to", help="Day or instant, UTC, that no longer counts.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
-    form: Annotated[str, typer.Option("--format", help="table, csv, json or chart.")] = "table",
+    form: Annotated[
+        Literal["text", "csv", "json", "chart"], typer.Option("--format", help="Output format.")
+    ] = "text",
     target: Target = None,
 ) -> None:
     """Ask for metrics: a table, CSV, JSON, or a small chart. Only reads.
@@ -123,11 +121,9 @@ def query(
     words); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
     """
     from mbp.core.paths import project_root
-    from mbp.operate.semantic.metric_forms import FORMATS, empty_in_words, written
+    from mbp.operate.semantic.metric_forms import empty_in_words, written
     from mbp.operate.semantic.query import Question, ask
-    from mbp.operate.semantic.words import known_name
 
-    known_name(form, FORMATS, "format", "--format")
     question = Question(
         metrics=tuple(metrics or ()),
         saved=saved,
@@ -150,23 +146,17 @@ def query(
             raise typer.Exit(EXIT_FINDINGS)
 
 
-def check(as_json: AsJson = False) -> None:
+def check(form: Format = "text") -> None:
     """Do A87 and the semantic layer say the same: metrics, definitions, units, owners, measures?
 
     Looks at the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
     empty.
     """
     from mbp.core.paths import project_root
-    from mbp.core.reporting import output_forms
+    from mbp.core.reporting import report
     from mbp.operate.semantic.metrics_check import check as checking
 
-    suite = checking(project_root())
-    typer.echo(output_forms.as_json(suite) if as_json else output_forms.text(suite), nl=False)
-    if not as_json:
-        counts = suite.extra["semantic_layer"]
-        typer.echo(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
-    if suite.failed:
-        raise typer.Exit(EXIT_FINDINGS)
+    report(checking(project_root()), form)
 
 
 def export(
@@ -176,17 +166,14 @@ def export(
     target: Target = None,
 ) -> None:
     """Write the newest value of every KPI, and the state of the change data capture, for Prometheus."""
-    from mbp.core.files import write_text
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.operate.hooks.exposition import exposition
     from mbp.operate.hooks.watch import look
 
     seen = look(project_root(), target)
     text = exposition(seen.policy, seen.picture, seen.outcome, seen.captured)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        write_text(output, text)
+    show("text", output, text=text)
 
 
 def _saved(layer: SemanticLayer) -> list[dict[str, object]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import AsJson, Target
+from mbp.cli.options import Format, Target
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 SCAN_EXAMPLES = """
@@ -17,7 +16,7 @@ Examples:
 
   mbp privacy scan                       # everything that the policy names
 
-  mbp privacy scan target/evidence --json
+  mbp privacy scan target/evidence --format json
 
   some-service 2>&1 | mbp privacy scan -
 """
@@ -40,7 +39,7 @@ def scan(
         ),
     ] = None,
     target: Target = None,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Is there personal data or a secret in logs, seeds, datasets, evidence or the repository?
 
@@ -49,8 +48,9 @@ def scan(
     Exit code: 0 everything was read and nothing found, 1 findings, 2 something was not read.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
     from mbp.core.reporting.progress import progress
-    from mbp.quality.privacy.scan_report import STDIN, lines, scan_paths, scan_project
+    from mbp.quality.privacy.scan_report import STDIN, scan_paths, scan_project
     from mbp.runs.dbt_process import target_name
 
     root, target = project_root(), target_name(target)
@@ -60,10 +60,8 @@ def scan(
     else:
         with progress() as shown:
             report = scan_project(root, target, shown.say)
-    if as_json:
-        typer.echo(json.dumps({"verdict": report.verdict, **report.content()}, indent=2))
-    else:
-        typer.echo("\n".join(lines(report)))
+    document = {"verdict": report.verdict, **report.content()}
+    deliver(report.suite(), form, json=document)
     for problem in report.unseen:
         typer.echo(f"mbp: not looked at: {problem}", err=True)
     if report.verdict == "fail":

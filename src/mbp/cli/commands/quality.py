@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import AsJson, Target
+from mbp.cli.options import Format, Target, TextOrJson
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 FAILURES_EXAMPLES = """
@@ -19,7 +18,7 @@ Examples:
 
   mbp quality failures --limit 20 --target postgres
 
-  mbp quality failures --json > findings.json
+  mbp quality failures --format json > findings.json
 """
 
 
@@ -30,7 +29,7 @@ Examples:
 
   mbp quality run --engine all --target postgres --docs target/data_docs
 
-  mbp quality run --engine datacontract --json
+  mbp quality run --engine datacontract --format json
 """
 
 RECORD_EXAMPLES = """
@@ -38,7 +37,7 @@ Examples:
 
   mbp build && mbp quality record        # the run of dbt that just ended
 
-  mbp quality run --engine all --json > run.json; mbp quality record run.json
+  mbp quality run --engine all --format json > run.json; mbp quality record run.json
 """
 
 HISTORY_EXAMPLES = """
@@ -62,7 +61,7 @@ def register(app: typer.Typer) -> None:
     quality.command("run", epilog=RUN_EXAMPLES)(run)
     quality.command("record", epilog=RECORD_EXAMPLES)(record)
     quality.command("history", epilog=HISTORY_EXAMPLES)(history)
-    quality.command("monitor", epilog="Example: mbp quality monitor --json")(monitor)
+    quality.command("monitor", epilog="Example: mbp quality monitor --format json")(monitor)
     app.add_typer(quality, name="quality", rich_help_panel=QUALITY)
 
 
@@ -71,7 +70,7 @@ def failures(
         str | None, typer.Option(help="dbt target whose rows are read. [default: duckdb]")
     ] = None,
     limit: Annotated[int, typer.Option(min=0, max=MOST_ROWS, help="Most rows per finding.")] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+    form: Format = "text",
 ) -> None:
     """Show what the last run found: rule, owner, meaning and failing rows, personal values masked.
 
@@ -80,16 +79,18 @@ def failures(
     finding, or the loaded source lacks what an error rule reads.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
     from mbp.quality import failure_report
     from mbp.quality.failures import demand_current, look_at_last_run
 
     found = look_at_last_run(project_root(), target=target, limit=limit)
-    if as_json:
-        document = failure_report.as_json(found.findings, found.passed, found.notes, found.partial)
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        text = failure_report.render(found.findings, found.passed, found.notes, found.partial)
-        typer.echo(text, nl=False)
+    content = (found.findings, found.passed, found.notes, found.partial)
+    deliver(
+        found.suite(),
+        form,
+        text=failure_report.render(*content),
+        json=failure_report.as_json(*content),
+    )
     demand_current(found.notes)
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
@@ -105,9 +106,7 @@ def run(
     docs: Annotated[
         Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One result per rule and engine.")
-    ] = False,
+    form: Format = "text",
 ) -> None:
     """Judge the warehouse as it is by the rules of the contracts, with one engine or with all three.
 
@@ -115,6 +114,7 @@ def run(
     2 could not run, or the loaded source lacks what an error rule reads.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
     from mbp.core.reporting.progress import progress
     from mbp.quality.enforcement import engine_runs as enforcing
     from mbp.quality.enforcement.results import ENGINES
@@ -129,16 +129,13 @@ def run(
     with progress() as shown:
         results = enforcing.run(project_root(), chosen, target, docs, say=shown.say)
     unmeasured = enforcing.unmeasured(project_root(), results)
-    if as_json:
-        document = {
-            "passed": not enforcing.failed(results) and not unmeasured,
-            "not_measured": unmeasured,
-            "disagreements": enforcing.disagreements(results),
-            **as_document(this_run(project_root(), target_name(target), results)),
-        }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        typer.echo(enforcing.text(results), nl=False)
+    document = {
+        "passed": not enforcing.failed(results) and not unmeasured,
+        "not_measured": unmeasured,
+        "disagreements": enforcing.disagreements(results),
+        **as_document(this_run(project_root(), target_name(target), results)),
+    }
+    deliver(enforcing.suite(results), form, json=document)
     if enforcing.failed(results):
         typer.echo(f"action: {enforcing.ACTION}", err=True)
         raise typer.Exit(EXIT_FINDINGS)
@@ -149,7 +146,8 @@ def run(
 
 def record(
     run_file: Annotated[
-        Path | None, typer.Argument(help="What `quality run --json` wrote; else dbt's last run.")
+        Path | None,
+        typer.Argument(help="What `quality run --format json` wrote; else dbt's last run."),
     ] = None,
     target: Annotated[
         str | None, typer.Option(help="dbt target of dbt's last run. [default: duckdb]")
@@ -171,25 +169,23 @@ def history(
     rule_id: Annotated[str | None, typer.Argument(help="Only this rule, run by run.")] = None,
     target: Target = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
-    as_json: AsJson = False,
+    form: TextOrJson = "text",
 ) -> None:
     """The last recorded runs of a rule, or where every rule stands.
 
     Exit code: 0 shown, 2 nothing was recorded.
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
     from mbp.quality.monitor import monitor_view
 
     rows = monitor_view.history(project_root(), target, rule_id, limit)
-    if as_json:
-        typer.echo(json.dumps([dict(row) for row in rows], indent=2, default=str))
-    else:
-        typer.echo(monitor_view.history_text(rows), nl=False)
+    show(form, text=monitor_view.history_text(rows), json=[dict(row) for row in rows])
 
 
 def monitor(
     target: Target = None,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """What to act on: broken rules, rules that nobody ran, unusual days; each with rule and owner.
 
@@ -198,12 +194,10 @@ def monitor(
     from dataclasses import asdict
 
     from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
     from mbp.quality.monitor import monitor_view
 
     found = monitor_view.monitor(project_root(), target)
-    if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2, default=str))
-    else:
-        typer.echo(monitor_view.monitor_text(found), nl=False)
+    deliver(monitor_view.suite(found), form, json=asdict(found))
     if found.alerts:
         raise typer.Exit(EXIT_FINDINGS)

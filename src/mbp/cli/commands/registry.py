@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import AsJson
-from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.cli.options import Format, TextOrJson
+from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 
 Datasets = Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")]
@@ -22,7 +21,7 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True, help="Published versions of contracts: publish, list, show, verify."
     )
     registry.command("publish", epilog="Example: mbp registry publish mbp_quotes")(publish)
-    registry.command("list", epilog="Example: mbp registry list --json")(listing)
+    registry.command("list", epilog="Example: mbp registry list --format json")(listing)
     registry.command("show", epilog="Example: mbp registry show mbp_quotes --part json-schema")(
         show
     )
@@ -74,10 +73,11 @@ def publish(
         typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
 
 
-def listing(as_json: AsJson = False) -> None:
+def listing(form: TextOrJson = "text") -> None:
     """List every published version with its stage and hash."""
     from mbp.contracts.registry.life import stage
     from mbp.contracts.registry.store import datasets, published
+    from mbp.core.reporting import show
 
     root = project_root()
     rows = [
@@ -98,15 +98,14 @@ def listing(as_json: AsJson = False) -> None:
         raise MbpError(
             "nothing is published", path="contracts/registry", cure="mbp registry publish"
         )
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-        return
+    lines = []
     for row in rows:
         until = f" until {row['sunset']}" if row["sunset"] else ""
-        typer.echo(
+        lines.append(
             f"{row['subject']:24} {row['version']:10} {row['status']}{until:18} "
             f"{row['published_on']} {row['publisher']:6} {str(row['sha256'])[:16]}"
         )
+    show(form, text="\n".join(lines), json=rows)
 
 
 def show(
@@ -116,6 +115,7 @@ def show(
 ) -> None:
     """Show one published version as JSON, or the schema that follows from it."""
     from mbp.contracts.registry.store import datasets, newest, published
+    from mbp.core.reporting.output_forms import dumps
 
     root = project_root()
     for name in datasets(root):
@@ -136,7 +136,7 @@ def show(
                 raise MbpError(f"no part {part!r}", cure=f"one of {', '.join(keys)}")
             key = keys[part]
             shown = one.document[key] if key else {**one.document, "sha256": one.sha256}
-            typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+            typer.echo(dumps(shown), nl=False)
             return
     raise MbpError(
         f"{dataset} {version or ''} is not published".replace("  ", " "),
@@ -149,19 +149,18 @@ def verify(
         str | None,
         typer.Option(help="A git ref: what it has published must still be the same, byte by byte."),
     ] = None,
+    form: Format = "text",
 ) -> None:
     """Verify hashes, chain and form of everything published; exit 1 when something was changed."""
     from mbp.contracts.registry.verify_registry import verify_registry
+    from mbp.core.reporting import Finding, Suite, report
 
-    count, problems = verify_registry(project_root(), ref)
-    for path, what in problems:
-        typer.echo(f"{path}: {what}")
-    typer.echo(f"{count} published versions verified, {len(problems)} problems", err=True)
-    if problems:
-        raise typer.Exit(EXIT_FINDINGS)
+    files, problems = verify_registry(project_root(), ref)
+    findings = [Finding("published_changed", what, path) for path, what in problems]
+    report(Suite("mbp registry verify", files, findings, unit="published version"), form)
 
 
-def verify_and_lint() -> None:
+def verify_and_lint(form: Format = "text") -> None:
     """Verify the registry, its policy and its exceptions: everything that publishing relies on."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
@@ -171,7 +170,7 @@ def verify_and_lint() -> None:
     names = [one.dataset for one in load_contracts(root)]
     load_rules(root, names)
     load_exceptions(root, names, load_policy(root))
-    verify(None)
+    verify(None, form)
 
 
 def status(
@@ -234,11 +233,12 @@ def drift(
     target: Annotated[
         list[str] | None, typer.Option(help="dbt targets whose tables are looked at.")
     ] = None,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Count where contract, registry, manifest and live tables differ; the gate demands zero."""
     from dataclasses import asdict
 
+    from mbp.core.reporting import Finding, Suite, report
     from mbp.core.reporting.progress import progress
     from mbp.quality.drift import find_drift
     from mbp.runs.dbt_process import target_name
@@ -247,20 +247,19 @@ def drift(
     with progress() as shown:
         shown.say(f"comparing contracts, registry, manifest and the tables of {', '.join(targets)}")
         found, places = find_drift(project_root(), targets)
-    if as_json:
-        document = {
-            "drift": len(found),
-            "compared": places,
-            "targets": targets,
-            "differences": [asdict(one) for one in found],
-        }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        for one in found:
-            typer.echo(
-                f"{one.where:16} {one.subject}: {one.what}: expected {one.expected},"
-                f" found {one.found}"
-            )
-        typer.echo(f"schema drift: {len(found)} ({places} comparisons on {', '.join(targets)})")
-    if found:
-        raise typer.Exit(EXIT_FINDINGS)
+    findings = [
+        Finding(
+            "schema_drift",
+            f"{one.where}: {one.what}: expected {one.expected}, found {one.found}",
+            subject=one.subject,
+        )
+        for one in found
+    ]
+    total = f"schema drift: {len(found)} ({places} comparisons on {', '.join(targets)})"
+    document = {
+        "drift": len(found),
+        "compared": places,
+        "targets": targets,
+        "differences": [asdict(one) for one in found],
+    }
+    report(Suite("mbp registry drift", targets, findings, {}, document, "target", total), form)

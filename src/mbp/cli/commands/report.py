@@ -40,8 +40,8 @@ def report(
     of the gate is not measured, or only on another source.
     """
     from mbp.core.errors import MbpError
-    from mbp.core.files import write_text
     from mbp.core.paths import project_root, shown
+    from mbp.core.reporting.output_forms import write_output
     from mbp.core.reporting.progress import progress
     from mbp.release.report.report_collect import collect
     from mbp.release.report.report_page import page
@@ -53,12 +53,7 @@ def report(
         telling.say(f"judging the gate {gate} and collecting what it rests on")
         facts = collect(root, gate, target, path)
         text = page(facts)
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise MbpError(
-            f"cannot be written: {error.strerror}", path=path, cure="give another --output"
-        ) from error
+    write_output(path, text)
     typer.echo(f"wrote {shown(path, root)} ({len(text.encode()) / 1024:,.0f} KiB)")
     if facts.unknown:
         more = f" and {len(facts.unknown) - 1} more" if len(facts.unknown) > 1 else ""

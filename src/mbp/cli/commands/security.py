@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import AsJson
+from mbp.cli.options import Format
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 RUN_EXAMPLES = """
@@ -19,7 +18,7 @@ Examples:
 
   mbp security run --target postgres --advisories advisories.zip
 
-  mbp security run --only secrets --only sast --json
+  mbp security run --only secrets --only sast --format json
 """
 
 
@@ -55,25 +54,23 @@ def run(
             "--start-postgres", help="Read the grants of a server that is started and built on."
         ),
     ] = False,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Run the security checks and keep the evidence of each.
 
     Exit code: 0 every part passes, 1 findings, 2 some part was not measured (or the policy is wrong).
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
     from mbp.core.reporting.progress import progress
-    from mbp.release.security.security_run import SecurityRequest, as_table
+    from mbp.release.security.security_run import SecurityRequest, suite
     from mbp.release.security.security_run import run as run_parts
     from mbp.runs.dbt_process import target_name
 
     request = SecurityRequest(only or (), advisories, target_name(target), start_postgres)
     with progress() as shown:
         results = run_parts(project_root(), request, shown.say)
-    if as_json:
-        typer.echo(json.dumps([one.document() for one in results], indent=2, default=str))
-    else:
-        typer.echo(as_table(results))
+    deliver(suite(results), form, json=[one.document() for one in results])
     verdicts = {one.verdict for one in results}
     if "fail" in verdicts:
         raise typer.Exit(EXIT_FINDINGS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import AsJson
-from mbp.core.errors import EXIT_FINDINGS
+from mbp.cli.options import Format
 
 if TYPE_CHECKING:
     from mbp.release.waivers.waiver_check import Waivers
@@ -34,7 +35,7 @@ def register(app: typer.Typer) -> None:
     group.command(
         "sign", epilog="Example: mbp waiver sign late_trades --role SRE --key ~/.ssh/id_ed25519"
     )(sign)
-    group.command("check", epilog="Example: mbp waiver check --json")(check)
+    group.command("check", epilog="Example: mbp waiver check --format json")(check)
     app.add_typer(group, name="waiver", rich_help_panel=RELEASE)
 
 
@@ -96,31 +97,24 @@ def check(
     name: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="One waiver; all without one.")
     ] = None,
-    as_json: AsJson = False,
+    form: Format = "text",
 ) -> None:
     """Show which waivers hold until when, and why the others do not.
 
     Exit code: 0 all hold, or there are none, 1 one does not, 2 could not look.
     """
     from mbp.core.paths import project_root
-    from mbp.core.reporting import output_forms
+    from mbp.core.reporting import report
     from mbp.release.waivers import valid_waivers
 
     now = datetime.now(UTC)
     found = valid_waivers(project_root(), now)
     suite = found.suite(now, name)
-    if as_json:
-        typer.echo(output_forms.as_json(suite), nl=False)
-    else:
-        _table(found, now, name)
-        typer.echo(
-            output_forms.text(suite) if found.judged or suite.findings else "no waivers\n", nl=False
-        )
-    if suite.failed:
-        raise typer.Exit(EXIT_FINDINGS)
+    lines = list(_table(found, now, name)) or ["no waivers"]
+    report(replace(suite, table="\n".join(lines)), form)
 
 
-def _table(found: Waivers, now: datetime, name: str | None) -> None:
+def _table(found: Waivers, now: datetime, name: str | None) -> Iterator[str]:
     for one in found.judged:
         waiver = one.waiver
         if name not in (None, waiver.id):
@@ -131,7 +125,7 @@ def _table(found: Waivers, now: datetime, name: str | None) -> None:
                 f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
             )
         signed = [role for role, approval in one.approvals.items() if approval.valid]
-        typer.echo(
+        yield (
             f"{waiver.id}: {state}; covers {waiver.code} {waiver.object}; owner {waiver.owner};"
             f" risk {waiver.risk}; approved by {', '.join(signed) or 'nobody'}"
         )

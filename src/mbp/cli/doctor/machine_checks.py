@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mbp.core.reporting import Finding, Suite
+
 # A note is of something that nobody has to have. What could not be looked at is no note: it counts as a finding.
 State = Literal["good", "note", "finding", "not looked"]
 MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not looked": "BLIND"}
@@ -46,22 +48,20 @@ class Examination:
 
     def document(self) -> dict[str, Any]:
         """As JSON; keys are only ever added."""
-        return {
-            "target": self.target,
-            "passed": self.passed,
-            "checks": [asdict(one) for one in self.checks],
-        }
+        return {**asdict(self), "passed": self.passed}
 
-    def text(self) -> str:
-        """One line per check, its cure below it, and one line that sums up."""
+    def suite(self) -> Suite:
+        """One line per check as the table; a finding for each that is open."""
         lines = []
         for one in self.checks:
             lines.append(f"{MARKS[one.state]:<6}{one.id:<22}{one.told}")
             if one.cure:
                 lines.append(f"{'':<28}-> {one.cure}")
-        found = len(self.open)
-        told = "this machine is ready" if self.passed else f"{found} to mend before you go on"
-        return "\n".join([*lines, f"{self.target}: {told}"]) + "\n"
+        told = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
+        table = "\n".join([*lines, f"{self.target}: {told}"])
+        findings = [Finding(one.id, one.told, fix=one.cure) for one in self.open]
+        checks = [one.id for one in self.checks]
+        return Suite("mbp doctor", checks, findings, unit="check", table=table)
 
 
 def good(name: str, told: str) -> MachineCheck:

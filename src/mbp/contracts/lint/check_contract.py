@@ -91,4 +91,4 @@ def exceptions_are_needed(project: Project) -> Iterator[Finding]:
         codes = EXCEPTION_CODES if found.path == read.policy.path else WARNING_CODES
         if found.code in codes:  # an unknown object is a fault of reading
             code = codes[found.code]
-            yield fault(code, found.path, found.line, found.message, found.subject)
+            yield fault(code, found.path, found.line, found.message, found.subject, found.fix)

@@ -42,7 +42,7 @@ def lint_markdown() -> str:
 
 
 def _section(rule: CodeMeaning) -> str:
-    lines = [f"### {rule.code}\n", f"**{rule.title}** ({rule.level})\n"]
+    lines = [f"### {rule.code}\n", f"**{rule.title}** ({rule.severity})\n"]
     if rule.what:
         lines.append(f"{_escaped(rule.what)}\n")
     lines += [f"Why: {_escaped(rule.why)}\n", f"Cure: {_escaped(rule.cure)}\n"]
@@ -59,7 +59,7 @@ loader refuses, and names file and line. It reads contracts/a106, contracts/a87 
 paths it tells only what stands in those files, held against the whole project.
 `mbp contracts explain CODE` tells one of the {count} codes below.
 
-A code never changes its meaning. Its level is
+A code never changes its meaning. Its severity is
 
 - error: the loader refuses the contract, or it breaks a promise of the organisation. Lint exits with 1.
 - warning: probably wrong. It is told and fails nothing.
@@ -70,11 +70,11 @@ Exit codes: 0 no error, 1 errors, 2 could not run, for example because there was
 `--format` is one of the following; `--output FILE` writes the file whole or not at all.
 
 - `text`: one line per finding, which editors can jump to.
-- `json`: `name`, `passed`, `checked` (files), `counts` (level: number) and `findings`, each with `code`,
-  `level`, `path`, `line` (null: the file as a whole), `subject`, `message`, `cure`. Keys are only ever
-  added.
+- `json`: `name`, `passed`, `checked` (files), `counts` (severity: number) and `findings`, each with `code`,
+  `message`, `path`, `line` (null: the file as a whole), `subject`, `fix`, `severity`, `owner`, `evidence`.
 - `junit`: one suite per file with a passed case for having looked (warnings and notes in its output)
   and one failed case per code.
 - `sarif`: SARIF 2.1.0, all codes with their help as rules, every finding with its line; paths are
   relative to the repository.
+- `markdown`: a table, for a pull request. `annotations`: workflow commands of GitHub Actions (`::error file=...`).
 """

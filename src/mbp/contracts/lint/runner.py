@@ -63,9 +63,7 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
 
 def ordered(findings: set[Finding]) -> list[Finding]:
     """By file, line, code, subject and message."""
-    return sorted(
-        findings, key=lambda one: (one.path, one.line or 0, one.code, one.subject, one.message)
-    )
+    return sorted(findings, key=lambda one: one.order)
 
 
 def _wanted(root: Path, paths: Sequence[Path], known: Sequence[str]) -> set[str]:

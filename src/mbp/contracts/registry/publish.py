@@ -75,13 +75,13 @@ def publish(
             return _again(one, contract)
     if known:
         checked = check_dataset(root, dataset, contract, known, rules, exceptions, today)
-        errors = [finding for finding in checked.findings if finding.level == "error"]
+        errors = [finding for finding in checked.findings if finding.severity == "error"]
         if errors:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
             raise MbpError(
                 f"{dataset} {version} may not be published: {errors[0].subject}:"
                 f" {errors[0].message}{more}",
-                cure=errors[0].cure or "see `mbp contracts check`",
+                cure=errors[0].fix or "see `mbp contracts check`",
             )
     document = _document(root, dataset, contract, version, newest(known), publisher, today)
     path = write_version(root, document)

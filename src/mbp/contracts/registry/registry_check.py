@@ -83,11 +83,9 @@ def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Publ
 def _removed(name: str) -> Checked:
     finding = Finding(
         "table_removed",
-        "error",
-        f"contracts/a106/{name}.odcs.yaml",
-        None,
-        name,
         "it was published and its contract is gone: its readers find nothing",
-        "restore the contract; retire the dataset with `mbp registry status` first",
+        f"contracts/a106/{name}.odcs.yaml",
+        subject=name,
+        fix="restore the contract; retire the dataset with `mbp registry status` first",
     )
     return Checked(name, "", "", (), (), "major", "", (finding,))

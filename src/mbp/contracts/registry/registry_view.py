@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
+from mbp.contracts.compatibility.diff import bump_of, demanded_bump, fingerprint, overall, verdicts
 from mbp.contracts.registry.version_check import RULES, Checked, JudgedChange
 from mbp.core.markdown import code
-from mbp.core.reporting import Suite
+from mbp.core.reporting import Finding, Suite
 
 LONGEST_CELL = 60
 MARKS = {
@@ -76,6 +78,43 @@ def record(change: Change) -> dict[str, Any]:
     }
 
 
+def diff_suite(changes: Sequence[Change], old: str, new: str) -> Suite:
+    """Every change: an error where it breaks readers or writers, a note elsewhere."""
+    findings = [
+        Finding(
+            one.code,
+            f"{CATALOGUE[one.code].what} {_short(one.old)} -> {_short(one.new)} (BACKWARD"
+            f" {one.backward.value}, FORWARD {one.forward.value}, bump {bump_of(one)})"
+            + (f": {one.note}" if one.note else ""),
+            new,
+            subject=one.path,
+            severity="note" if {one.backward, one.forward} == {Compatibility.OK} else "error",
+            evidence="; ".join(
+                f"{direction}: {json.dumps(witness['row'], ensure_ascii=False, default=str)}"
+                for direction, witness in one.witness.items()
+            ),
+        )
+        for one in changes
+    ]
+    table = f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
+    return Suite("mbp contracts diff", [old, new], findings, table=table)
+
+
+def diff_document(changes: Sequence[Change]) -> dict[str, Any]:
+    """Verdict, demanded bump, and every change."""
+    both = verdicts(changes)
+    return {
+        "verdict": overall(both).value,
+        "backward": both.backward.value,
+        "forward": both.forward.value,
+        "bump": demanded_bump(changes),
+        "changes": [
+            {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)}
+            for one in changes
+        ],
+    }
+
+
 def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] | None) -> str:
     """What a reviewer reads: changes, verdicts, demanded version, who is affected."""
     blocked = [one for one in checked if one.action != "none"]
@@ -119,7 +158,7 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
             lines += ["Affected: not known, there is no manifest (run `dbt parse`).", ""]
         else:
             lines += [f"Affected: {', '.join(names) if names else 'nobody that dbt knows of'}.", ""]
-    findings = [finding for finding in one.findings if finding.level == "error"]
+    findings = [finding for finding in one.findings if finding.severity == "error"]
     waived = {judged.fingerprint: judged.waiver for judged in one.judged if judged.waiver}
     if waived:
         lines += ["Let through for a time:", ""]
@@ -132,7 +171,7 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
     if findings:
         lines += ["What blocks:", ""]
         lines += [
-            f"- `{finding.code}` {finding.subject}: {finding.message}. {finding.cure}"
+            f"- `{finding.code}` {finding.subject}: {finding.message}. {finding.fix}"
             for finding in findings
         ]
         lines.append("")
@@ -155,10 +194,12 @@ def _row(one: JudgedChange) -> str:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = " ".join(str(value).split())
-    return code(text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}...")
+    return "" if value is None else code(_short(value))
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else " ".join(str(value).split())
+    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}..."
 
 
 def _witnesses(one: JudgedChange) -> list[str]:

@@ -11,8 +11,8 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 
 
-def verify_registry(root: Path, ref: str | None = None) -> tuple[int, list[tuple[str, str]]]:
-    """(versions looked at, (file, what is wrong) of everything that was changed).
+def verify_registry(root: Path, ref: str | None = None) -> tuple[list[str], list[tuple[str, str]]]:
+    """(versions that were checked, (file, what is wrong) of everything that was changed).
 
     Args:
         ref: a git ref; each version that it has must be here, byte by byte. The last version has no
@@ -21,12 +21,12 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[int, list[tuple
     Raises:
         MbpError: nothing is published, or the ref is not there.
     """
-    count = 0
+    checked: list[str] = []
     found: list[tuple[str, str]] = []
     for dataset in datasets(root):
-        count += len(published(root, dataset))
+        checked += [f"{dataset} {one.version}" for one in published(root, dataset)]
         found += problems(root, dataset)
-    if count == 0:
+    if not checked:
         raise MbpError(
             "nothing is published: nothing to verify", path=FOLDER, cure="mbp registry publish"
         )
@@ -41,4 +41,4 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[int, list[tuple
                 found.append((f"{FOLDER}/{name}", f"is published at {ref} and is not here"))
             elif git(root, "hash-object", str(path)).strip() != mode_type_hash.split()[2]:
                 found.append((f"{FOLDER}/{name}", f"differs from what was published at {ref}"))
-    return count, found
+    return checked, found

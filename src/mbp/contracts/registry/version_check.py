@@ -25,7 +25,7 @@ from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.store import Published, newest, subject_of
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
 from mbp.core.errors import MbpError
-from mbp.core.reporting import CodeMeaning, Finding
+from mbp.core.reporting import CodeMeaning, Finding, Severity
 
 if TYPE_CHECKING:
     from mbp.contracts.waiver import Waiver
@@ -85,7 +85,7 @@ class Checked:
     @property
     def action(self) -> str:
         """What a hook does with it."""
-        return BLOCK if any(finding.level == "error" for finding in self.findings) else "none"
+        return BLOCK if any(finding.severity == "error" for finding in self.findings) else "none"
 
 
 RULES: dict[str, CodeMeaning] = {
@@ -135,12 +135,10 @@ def check_dataset(
     if head is None:
         finding = Finding(
             "not_published",
-            "error",
-            path,
-            None,
-            dataset,
             "there is no published version to compare with",
-            RULES["not_published"].cure,
+            path,
+            subject=dataset,
+            fix=RULES["not_published"].cure,
         )
         return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
     compared = to_compare(versions, subject_of(dataset, read), rules)
@@ -238,39 +236,23 @@ def _finding(one: JudgedChange, path: str) -> Finding:
     )
     message = f"{CATALOGUE[change.code].what} {told} against {one.against}"
     message += f": {change.note}" if change.note else ""
+    severity: Severity = "warning"
+    fix = ""
     if one.proof is not None:
-        return Finding(
-            change.code,
-            "note",
-            path,
-            None,
-            change.path,
-            f"{message}; proven on {one.proof['rows_checked']:,} rows of {one.proof['target']}",
-        )
-    if one.exception is not None:
-        return Finding(
-            change.code,
-            "warning",
-            path,
-            None,
-            change.path,
-            f"{message}; excepted until {one.exception.until} by "
-            f"{one.exception.owner}: {one.exception.reason}",
-        )
-    if one.waiver is not None:
-        return Finding(
-            change.code,
-            "warning",
-            path,
-            None,
-            change.path,
-            f"{message}; waived until {one.waiver.until:%Y-%m-%d %H:%M} UTC by {one.waiver.id} "
-            f"({one.waiver.owner}): {one.waiver.reason}",
-        )
-    cure = f"undo it, or agree on an exception for {one.fingerprint} in {EXCEPTIONS}"
-    if provable(change):
-        cure = f"prove it on the history (`mbp registry prove`), {cure}"
-    return Finding(change.code, "error", path, None, change.path, message, cure)
+        severity = "note"
+        message += f"; proven on {one.proof['rows_checked']:,} rows of {one.proof['target']}"
+    elif one.exception is not None:
+        entry = one.exception
+        message += f"; excepted until {entry.until} by {entry.owner}: {entry.reason}"
+    elif one.waiver is not None:
+        until = f"{one.waiver.until:%Y-%m-%d %H:%M} UTC by {one.waiver.id} ({one.waiver.owner})"
+        message += f"; waived until {until}: {one.waiver.reason}"
+    else:
+        severity = "error"
+        fix = f"undo it, or agree on an exception for {one.fingerprint} in {EXCEPTIONS}"
+        if provable(change):
+            fix = f"prove it on the history (`mbp registry prove`), {fix}"
+    return Finding(change.code, message, path, subject=change.path, fix=fix, severity=severity)
 
 
 def _version_findings(
@@ -284,11 +266,9 @@ def _version_findings(
     return [
         Finding(
             "version_too_low",
-            "error",
-            path,
-            None,
-            dataset,
             f"version {version}: {what}, so at least {least}",
-            f"set version: {least}",
+            path,
+            subject=dataset,
+            fix=f"set version: {least}",
         )
     ]

@@ -1,6 +1,6 @@
 """Findings of a check, and the forms in which people and machines read them."""
 
-from mbp.core.reporting.findings import LEVELS, CodeMeaning, Finding, Level, Suite
-from mbp.core.reporting.output_forms import FORMATS, deliver, written
+from mbp.core.reporting.findings import CodeMeaning, Finding, Severity, Suite
+from mbp.core.reporting.output_forms import deliver, report, show
 
-__all__ = ["FORMATS", "LEVELS", "CodeMeaning", "Finding", "Level", "Suite", "deliver", "written"]
+__all__ = ["CodeMeaning", "Finding", "Severity", "Suite", "deliver", "report", "show"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-Level = Literal["error", "warning", "note"]
-LEVELS: tuple[Level, ...] = get_args(Level)
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class CodeMeaning:
         why: what goes wrong where the rule is broken.
         cure: what to do about it.
         what: what exactly is looked at; the title alone where that says it all.
-        level: of its findings.
+        severity: of its findings.
     """
 
     code: str
@@ -28,7 +28,7 @@ class CodeMeaning:
     why: str
     cure: str
     what: str = ""
-    level: Level = "error"
+    severity: Severity = "error"
 
 
 @dataclass(frozen=True)
@@ -37,29 +37,41 @@ class Finding:
 
     Attributes:
         code: of the rule that is broken.
-        level: an error fails the check; warnings and notes only tell.
-        path: file, relative to the project.
+        path: file, relative to the project; empty where no file is meant.
         line: 1-based; None where the whole file is meant.
-        subject: what it is about, like `mbp_quotes.price`; empty where the place says it.
+        subject: key, relation, column or rule, like `mbp_quotes.price`; empty where path and line say it.
+        fix: what to do about it.
+        severity: an error fails the check; warnings and notes do not.
+        owner: the team that fixes it; empty where nobody is named.
+        evidence: what shows it, such as a digest or a count of rows; never a value of the data.
     """
 
     code: str
-    level: Level
-    path: str
-    line: int | None
-    subject: str
     message: str
-    cure: str = ""
+    path: str = ""
+    line: int | None = None
+    subject: str = ""
+    fix: str = ""
+    severity: Severity = "error"
+    owner: str = ""
+    evidence: str = ""
 
     @property
     def place(self) -> str:
-        """`path:line`, or the path alone."""
+        """`path:line`, or the path alone, or the subject where no file is meant."""
+        if not self.path:
+            return self.subject
         return f"{self.path}:{self.line}" if self.line else self.path
 
     @property
     def sentence(self) -> str:
         """What was found, with its subject."""
-        return f"{self.subject}: {self.message}" if self.subject else self.message
+        return f"{self.subject}: {self.message}" if self.subject and self.path else self.message
+
+    @property
+    def order(self) -> tuple[str, int, str, str, str]:
+        """Key for sorting: by place, then by code."""
+        return self.path, self.line or 0, self.code, self.subject, self.message
 
 
 @dataclass(frozen=True)
@@ -68,9 +80,11 @@ class Suite:
 
     Attributes:
         name: of the check, like `mbp contracts lint`.
-        checked: files that were looked at. Empty means that nothing was checked, which is no pass.
+        checked: files, or other objects, that were checked. Empty means that nothing was, which is no pass.
         rules: code -> meaning, of every code that may occur.
         extra: what the JSON form carries beside the findings.
+        unit: what one of `checked` is.
+        table: what the text form shows before the findings.
     """
 
     name: str
@@ -78,13 +92,16 @@ class Suite:
     findings: Sequence[Finding]
     rules: Mapping[str, CodeMeaning] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    unit: str = "file"
+    table: str = ""
 
     @property
     def failed(self) -> bool:
         """An error was found, or nothing was looked at."""
-        return not self.checked or any(finding.level == "error" for finding in self.findings)
+        return not self.checked or any(finding.severity == "error" for finding in self.findings)
 
     @property
-    def counts(self) -> dict[Level, int]:
-        """Number of findings of each level."""
-        return {level: sum(finding.level == level for finding in self.findings) for level in LEVELS}
+    def counts(self) -> dict[Severity, int]:
+        """Number of findings of each severity."""
+        found = [finding.severity for finding in self.findings]
+        return {severity: found.count(severity) for severity in SEVERITIES}

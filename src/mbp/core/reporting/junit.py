@@ -16,7 +16,7 @@ def junit(suite: Suite) -> str:
     """The suite as JUnit XML. Warnings and notes stand in the output of the passed case."""
     by_path: dict[str, list[Finding]] = {path: [] for path in suite.checked}
     for finding in suite.findings:
-        by_path.setdefault(finding.path, []).append(finding)
+        by_path.setdefault(finding.path or finding.subject, []).append(finding)
     root = Xml.Element("testsuites", name=suite.name)
     for path, findings in by_path.items():
         _file(root, suite, path, findings)
@@ -27,14 +27,14 @@ def junit(suite: Suite) -> str:
 
 def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding]) -> None:
     element = Xml.SubElement(root, "testsuite", name=_clean(path))
-    if path in suite.checked:
+    told = [finding for finding in findings if finding.severity != "error"]
+    if path in suite.checked or told:
         case = Xml.SubElement(element, "testcase", classname=_clean(path), name=suite.name)
-        told = [finding for finding in findings if finding.level != "error"]
         if told:
             Xml.SubElement(case, "system-out").text = _lines(told)
     by_code: dict[str, list[Finding]] = {}
     for finding in findings:
-        if finding.level == "error":
+        if finding.severity == "error":
             by_code.setdefault(finding.code, []).append(finding)
     for code, found in by_code.items():
         title = suite.rules[code].title if code in suite.rules else ""
@@ -43,9 +43,10 @@ def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding
             "testcase",
             classname=_clean(path),
             name=_clean(f"{code} {title}".strip()),
-            file=_clean(path),
-            line=str(found[0].line or 1),
         )
+        if found[0].path:
+            case.set("file", _clean(path))
+            case.set("line", str(found[0].line or 1))
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         failure = Xml.SubElement(
             case, "failure", type=code, message=_clean(found[0].sentence + more)
@@ -65,8 +66,8 @@ def _count(element: Xml.Element) -> None:
 def _lines(findings: Sequence[Finding]) -> str:
     return _clean(
         "\n".join(
-            f"{finding.place}: {finding.level} {finding.code}: {finding.sentence}"
-            + (f"\n  Cure: {finding.cure}" if finding.cure else "")
+            f"{finding.place}: {finding.severity} {finding.code}: {finding.sentence}"
+            + (f"\n  Cure: {finding.fix}" if finding.fix else "")
             for finding in findings
         )
     )

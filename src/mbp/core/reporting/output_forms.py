@@ -1,4 +1,4 @@
-"""A suite as text for people, or as JSON, JUnit XML or SARIF for machines."""
+"""The one way out for findings: text and Markdown for people; JSON, JUnit XML, SARIF and annotations for machines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 import typer
 
-from mbp.core.errors import MbpError
+from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.files import write_text
+from mbp.core.markdown import code, inline
+from mbp.core.reporting.annotations import as_annotations, write_annotations
 from mbp.core.reporting.findings import Suite
 from mbp.core.reporting.junit import junit
 from mbp.core.reporting.sarif import sarif
@@ -18,13 +20,14 @@ from mbp.core.reporting.terminal import printable
 
 
 def text(suite: Suite) -> str:
-    """One line per finding, in the form that editors jump to, and one line that sums up."""
-    lines = []
+    """The table, one line per finding, in the form that editors jump to, and one line that sums up."""
+    lines = [suite.table.rstrip("\n")] if suite.table else []
     for finding in suite.findings:
-        cure = f". Cure: {finding.cure}" if finding.cure else ""
-        line = (
-            f"{finding.place}: {finding.level} {finding.code}: {finding.sentence.rstrip('.')}{cure}"
-        )
+        fix = f". Cure: {finding.fix}" if finding.fix else ""
+        place = f"{finding.place}: " if finding.place else ""
+        shown = f" [{finding.evidence}]" if finding.evidence else ""
+        what = f"{finding.sentence.rstrip('.')}{shown}{fix}"
+        line = f"{place}{finding.severity} {finding.code}: {what}"
         # A line end in a value would begin a line that nobody wrote.
         lines.append(line.replace("\n", "\\n"))
     return "\n".join([*lines, summary(suite)]) + "\n"
@@ -34,8 +37,8 @@ def summary(suite: Suite) -> str:
     """What was looked at and how much was found."""
     if not suite.checked:
         return f"{suite.name}: nothing was checked"
-    told = ", ".join(_counted(count, level) for level, count in suite.counts.items())
-    return f"{suite.name}: {_counted(len(suite.checked), 'file')} checked, {told}"
+    told = ", ".join(_counted(count, severity) for severity, count in suite.counts.items())
+    return f"{suite.name}: {_counted(len(suite.checked), suite.unit)} checked, {told}"
 
 
 def _counted(count: int, word: str) -> str:
@@ -45,18 +48,43 @@ def _counted(count: int, word: str) -> str:
 def as_json(suite: Suite) -> str:
     """The suite as one JSON object; keys are only ever added.
 
-    `name`, `passed`, `checked` (files), `counts` (level -> number) and `findings`, each with `code`,
-    `level`, `path`, `line` (null where the file as a whole is meant), `subject`, `message`, `cure`.
+    `name`, `passed`, `checked` (files), `counts` (severity -> number) and `findings`, each with `code`,
+    `path`, `line` (null where the file as a whole is meant), `message`, `subject`, `fix`, `severity`, `owner`,
+    `evidence`.
     """
-    document = {
-        "name": suite.name,
-        "passed": not suite.failed,
-        "checked": list(suite.checked),
-        "counts": suite.counts,
-        "findings": [asdict(finding) for finding in suite.findings],
-        **suite.extra,
-    }
+    return dumps(
+        {
+            "name": suite.name,
+            "passed": not suite.failed,
+            "checked": list(suite.checked),
+            "counts": suite.counts,
+            "findings": [asdict(finding) for finding in suite.findings],
+            **suite.extra,
+        }
+    )
+
+
+def dumps(document: object) -> str:
+    """JSON as every command writes it; what JSON has no type for becomes text."""
     return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def markdown(suite: Suite) -> str:
+    """The summary, then a row per finding; no text of a finding is markup."""
+    lines = [f"**{inline(summary(suite))}**"]
+    if suite.findings:
+        lines += ["", "| place | severity | code | finding | fix | owner |", "| --- " * 6 + "|"]
+    for one in suite.findings:
+        cells = (
+            code(one.place) if one.place else "",
+            one.severity,
+            code(one.code),
+            inline(one.sentence),
+            inline(one.fix),
+            inline(one.owner),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 _WRITERS: dict[str, Callable[[Suite], str]] = {
@@ -64,36 +92,69 @@ _WRITERS: dict[str, Callable[[Suite], str]] = {
     "json": as_json,
     "junit": junit,
     "sarif": sarif,
+    "markdown": markdown,
+    "annotations": as_annotations,
 }
 FORMATS = tuple(_WRITERS)
 
 
 def written(suite: Suite, form: str) -> str:
-    """The suite in one of `FORMATS`, ending in a newline; what a reader cannot see is escaped.
-
-    Raises:
-        MbpError: there is no such form.
-    """
-    if form not in _WRITERS:
-        raise MbpError(f"no format {form!r}", cure=f"use one of {', '.join(FORMATS)}")
-    # Escaped as JSON does it: a parser of JSON and SARIF reads the same values.
+    """The suite in one of `FORMATS`; what a reader cannot see is escaped as JSON does it."""
     return printable(_WRITERS[form](suite))
 
 
-def deliver(suite: Suite, form: str, output: Path | None) -> None:
-    """Writes the suite to `output`, whole or not at all, and sums up on stderr; else to stdout."""
-    whole = written(suite, form)
-    if output is None:
-        typer.echo(whole, nl=False)
-    else:
-        try:
-            write_text(output, whole)
-        except OSError as error:
-            raise MbpError(
-                f"cannot write: {error.strerror}",
-                path=output,
-                cure="name a file in a folder of yours",
-            ) from error
-        typer.echo(f"wrote {output}", err=True)
-    if output is not None or form != "text":
+def deliver(suite: Suite, form: str, output: Path | None = None, **own: object) -> None:
+    """Writes the suite to `output`, whole or not at all, and sums up on stderr; else to stdout.
+
+    Args:
+        own: format -> what the command shows in it instead: text, or a document for JSON.
+    """
+    show(form, output, **{form: written(suite, form), **own})
+    if output is not None or form not in ("text", *own):
         typer.echo(summary(suite), err=True)
+
+
+def report(suite: Suite, form: str, output: Path | None = None, **own: object) -> None:
+    """As `deliver`, and ends the command with exit code 1 when the suite failed.
+
+    Raises:
+        typer.Exit: it failed.
+    """
+    deliver(suite, form, output, **own)
+    if suite.failed:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def show(form: str, output: Path | None = None, **own: object) -> None:
+    """What a command shows that is no finding, in the format that was asked for.
+
+    Args:
+        own: format -> text, or a document for JSON.
+    """
+    content = own[form]
+    whole = content if isinstance(content, str) else dumps(content)
+    # Escaped as JSON does it: a parser of JSON and SARIF reads the same values.
+    whole = printable(whole if not whole or whole.endswith("\n") else f"{whole}\n")
+    if output is not None:
+        write_output(output, whole)
+        typer.echo(f"wrote {output}", err=True)
+    elif form == "annotations":
+        write_annotations(whole)
+    else:
+        typer.echo(whole, nl=False)
+
+
+def write_output(path: Path, whole: str) -> None:
+    """Writes what the caller asked for into a file that the caller named.
+
+    Raises:
+        MbpError: the place cannot be written.
+    """
+    try:
+        write_text(path, whole)
+    except OSError as error:
+        raise MbpError(
+            f"cannot be written: {error.strerror}",
+            path=path,
+            cure="name a file in a folder of yours",
+        ) from error

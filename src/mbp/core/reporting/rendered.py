@@ -6,11 +6,16 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from mbp.core.errors import EXIT_FINDINGS
+from mbp.core.reporting.findings import Finding, Suite
+from mbp.core.reporting.output_forms import report
 
 
 def render_or_check(
-    check: bool, write: Callable[[], Sequence[str]], stale: Callable[[], Sequence[str]], cure: str
+    check: bool,
+    write: Callable[[], Sequence[str]],
+    stale: Callable[[], Sequence[str]],
+    fix: str,
+    form: str,
 ) -> None:
     """Writes the generated files that are stale, or with `check` names them and writes nothing.
 
@@ -23,8 +28,5 @@ def render_or_check(
             typer.echo(f"wrote {name}", err=True)
         typer.echo(f"{len(changed)} files written" if changed else "nothing was stale", err=True)
         return
-    found = stale()
-    for name in found:
-        typer.echo(f"{name}: stale. Cure: {cure}")
-    if found:
-        raise typer.Exit(EXIT_FINDINGS)
+    findings = [Finding("stale", "out of date", name, fix=fix) for name in stale()]
+    report(Suite("generated files", ["all"], findings, unit="set"), form)

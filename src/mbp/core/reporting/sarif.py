@@ -29,7 +29,9 @@ def sarif(suite: Suite) -> str:
     run = {
         "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": bool(suite.checked)}],
-        "artifacts": [{"location": _location(path)} for path in suite.checked],
+        "artifacts": [
+            {"location": _location(path)} for path in suite.checked if suite.unit == "file"
+        ],
         "results": [_result(finding, places[finding.code]) for finding in suite.findings],
         "columnKind": "unicodeCodePoints",
     }
@@ -45,31 +47,33 @@ def _rule(rule: CodeMeaning) -> dict[str, Any]:
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": what},
         "help": {"text": "\n".join(parts), "markdown": "\n\n".join(parts)},
-        "defaultConfiguration": {"level": rule.level},
+        "defaultConfiguration": {"level": rule.severity},
     }
 
 
 def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
-    cure = f"\nCure: {finding.cure}" if finding.cure else ""
+    cure = f"\nCure: {finding.fix}" if finding.fix else ""
     # Without the line: a finding that only moved is the same finding.
     identity = "\n".join((finding.code, finding.path, finding.subject, finding.message))
     return {
         "ruleId": finding.code,
         "ruleIndex": rule_index,
-        "level": finding.level,
+        "level": finding.severity,
         "message": {"text": finding.sentence + cure},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": _location(finding.path),
-                    "region": {"startLine": finding.line or 1},
-                }
-            }
-        ],
+        "locations": [_place(finding)],
         "partialFingerprints": {
             "finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
         },
     }
+
+
+def _place(finding: Finding) -> dict[str, Any]:
+    if not finding.path:
+        name = finding.subject or finding.code
+        return {"logicalLocations": [{"fullyQualifiedName": name}]}
+    region = {"startLine": finding.line or 1}
+    artifact = _location(finding.path)
+    return {"physicalLocation": {"artifactLocation": artifact, "region": region}}
 
 
 def _location(path: str) -> dict[str, str]:

@@ -49,27 +49,6 @@ def paint(text: str, codes: str) -> str:
     return f"\0{_TOKEN}:{codes}\0{text}\0{_TOKEN}:0\0"
 
 
-def annotate(title: str, message: str) -> None:
-    """An error in the annotations of GitHub Actions, on stderr; data cannot end it or begin another."""
-    stream: Any = sys.stderr
-    line = f"::error title={_property(title)}::{_data(message)}\n"
-    if isinstance(stream, Guarded):
-        stream.write_command(line)
-    else:
-        stream.write(line)
-
-
-def _data(text: str) -> str:
-    # The form of @actions/core: https://github.com/actions/toolkit, packages/core/src/command.ts
-    for letter in "%\r\n":
-        text = text.replace(letter, f"%{ord(letter):02X}")
-    return printable(text)
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
 def guard() -> None:
     """Puts a `Guarded` before stdout and stderr, unless one stands there."""
     for name in ("stdout", "stderr"):

@@ -165,7 +165,7 @@ def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]
 
 
 def text(found: CaptureStatus) -> str:
-    """A line per table, one of the slot, one of the clocks, and what somebody has to look at."""
+    """A line per table, one of the slot, one of the clocks."""
     lines = [
         f"{'table':<14}{'position':>14}{'rows':>12}{'lag p50':>10}{'p95':>10}{'max':>10}"
         f"{'heartbeat':>12}{'dead letters':>14}"
@@ -191,8 +191,7 @@ def text(found: CaptureStatus) -> str:
             f"clock of the source: {found.source_skew_seconds:+.3f} s against the reader's, known to"
             f" {found.skew_error_seconds:.3f} s"
         )
-    lines += [f"! {one}" for one in found.findings]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _seconds(value: float | None) -> str:

@@ -119,7 +119,7 @@ def schema_drift(root: Path, target: str) -> Collected:
         (finding, _fingerprint(one, finding))
         for one in checked
         for finding in one.findings
-        if finding.level == "error"
+        if finding.severity == "error"
     ]
     told = [f"{one.where} {one.subject}: {one.what}" for one in drift]
     told += [finding.sentence for finding, _ in forbidden]

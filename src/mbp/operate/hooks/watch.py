@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
+from mbp.core.reporting import Finding, Suite
 from mbp.core.state import state_folder
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
 from mbp.ingest.cdc.watched import WatchedCapture as Captured
@@ -179,6 +180,25 @@ def _as_open(one: Decision) -> OpenDecision:
         one.owner,
         one.decided_at,
         one.breached_at,
+    )
+
+
+def suite_of(watched: HookEvaluationRecord) -> Suite:
+    """What is red and which alarms are raised, as findings; the text of all of it as their table."""
+    findings = list(watched.policy.findings)
+    for state in watched.outcome.states:
+        if state.counts_as_red:
+            hook = watched.policy.hooks[state.hook_id]
+            told = f"{hook.kpi.name} on {state.entity}: {state.why}"
+            fix = f"see {hook.runbook}"
+            findings.append(Finding(hook.action, told, subject=hook.id, fix=fix, owner=hook.owner))
+    owner, runbook = watched.limits.owner, watched.limits.runbook
+    for one in watched.alarms:
+        fix = f"{one.cure}; see {runbook}"
+        findings.append(Finding(one.id, one.message, subject=one.subject, fix=fix, owner=owner))
+    findings += [Finding("not_delivered", one) for one in watched.problems]
+    return Suite(
+        "mbp watch", sorted(watched.policy.hooks), findings, unit="hook", table=text(watched)
     )
 
 

@@ -8,7 +8,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from mbp.core.errors import MbpError
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.operate.semantic.query import Answer
 
@@ -21,19 +20,14 @@ GAPS = 4
 
 
 def written(answer: Answer, form: str, *, width: int = 80, plain: bool = False) -> str:
-    """The answer in one of `FORMATS`, ending in a newline.
+    """The answer as text, csv, json or chart, ending in a newline.
 
     Args:
         width: of the terminal, for the chart.
         plain: whether it can show ASCII only.
-
-    Raises:
-        MbpError: there is no such form.
     """
     if form == "chart":
         return _chart(answer, width, PLAIN_BAR if plain else BAR)
-    if form not in _WRITERS:
-        raise MbpError(f"no format {form!r}", cure=f"use one of {', '.join(FORMATS)}")
     return _WRITERS[form](answer)
 
 
@@ -137,5 +131,4 @@ def _exact(value: Any) -> Any:
     return value
 
 
-_WRITERS: dict[str, Callable[[Answer], str]] = {"table": _table, "csv": _csv, "json": _json}
-FORMATS = (*_WRITERS, "chart")
+_WRITERS: dict[str, Callable[[Answer], str]] = {"text": _table, "csv": _csv, "json": _json}

@@ -39,7 +39,7 @@ def as_text(report: CoverageReport) -> str:
             place = f"{item.unique_id}.{item.column}" if item.column else item.unique_id
             lines.append(f"{state}: {place}")
         if len(found) > SHOWN_AT_MOST:
-            lines.append(f"{state}: and {len(found) - SHOWN_AT_MOST} more, see --json")
+            lines.append(f"{state}: and {len(found) - SHOWN_AT_MOST} more, see --format json")
     return "\n".join(lines)
 
 
@@ -83,7 +83,9 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MbpError(
-            "not a coverage report", path=earlier, cure="write one with `mbp docs coverage --json`"
+            "not a coverage report",
+            path=earlier,
+            cure="write one with `mbp docs coverage --format json`",
         ) from error
     lines = [
         f"no longer described: {item.unique_id}{'.' if item.column else ''}{item.column}"

@@ -12,7 +12,7 @@ from mbp.contracts.model import Rule
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
 from mbp.quality.enforcement.results import RuleResult, complete
-from mbp.quality.rule_findings import Finding, collect
+from mbp.quality.rule_findings import RuleVerdict, collect
 from mbp.runs.dbt_process import run_dbt
 
 
@@ -42,7 +42,7 @@ def run(
     return complete(found, [(rule.id, rule.dataset) for rule in rules], "dbt")
 
 
-def as_results(findings: Sequence[Finding], run_results: Mapping[str, Any]) -> list[RuleResult]:
+def as_results(findings: Sequence[RuleVerdict], run_results: Mapping[str, Any]) -> list[RuleResult]:
     """What a run of dbt found, in the words of all engines; what was not judged is an error."""
     seconds = {
         one["unique_id"]: float(one.get("execution_time") or 0.0) for one in run_results["results"]

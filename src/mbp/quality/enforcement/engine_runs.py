@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding, Severity, Suite
 from mbp.core.verdict import Verdict, spelled
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.classes import Classes
@@ -215,15 +216,18 @@ def unmeasured(root: Path, results: Sequence[RuleResult]) -> list[str]:
     return sorted(demanded & absent)
 
 
-def text(results: Sequence[RuleResult]) -> str:
-    """What does not hold, with rows; then a line per engine."""
-    lines: list[str] = []
+def suite(results: Sequence[RuleResult]) -> Suite:
+    """What does not hold, with rows, could not be evaluated, or is judged differently; a line per engine as table."""
+    findings = []
     for one in results:
         if one.caught or one.verdict == Verdict.ERROR:
             rows = "" if one.failing_rows is None else f" {one.failing_rows} rows"
-            lines.append(f"{one.verdict:5} {SPELLED[one.engine]}: {one.rule_id}{rows} {one.reason}")
-            lines += [f"      {row}" for row in one.sample]
-    lines += [f"disagree: {told}" for told in disagreements(results)]
+            told = f"{SPELLED[one.engine]}: {spelled(one.verdict)}{rows} {one.reason}".rstrip()
+            severity: Severity = "warning" if one.verdict == Verdict.WARN else "error"
+            sample = "; ".join(one.sample)
+            findings.append(Finding(one.rule_id, told, severity=severity, evidence=sample))
+    findings += [Finding("engines_disagree", told) for told in disagreements(results)]
+    lines: list[str] = []
     for engine in ENGINES:
         mine = [one for one in results if one.engine == engine]
         if mine:
@@ -234,4 +238,5 @@ def text(results: Sequence[RuleResult]) -> str:
             own = f" ({native} in its own words, {len(asked) - native} as SQL)" if asked else ""
             reason = "" if asked else f": {mine[0].reason}"
             lines.append(f"{SPELLED[engine]}: {told}{own}{reason}")
-    return "\n".join(lines) + "\n"
+    checked = [f"{one.rule_id} {one.engine}" for one in results if one.judged]
+    return Suite("mbp quality run", checked, findings, unit="result", table="\n".join(lines))

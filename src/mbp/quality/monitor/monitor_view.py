@@ -10,6 +10,7 @@ from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
 from mbp.quality.monitor.record import TABLE, demand_table
 from mbp.runs.dbt_process import target_name
@@ -18,6 +19,28 @@ from mbp.warehouse import Warehouse, connect
 Row = Mapping[str, Any]
 NOTHING = "nothing was recorded: there is no history to look at"
 RECORD = "run `mbp quality record` after a run"
+
+
+def suite(found: Monitor) -> Suite:
+    """The alerts as findings."""
+    findings = [
+        Finding(
+            str(row["rule_id"]),
+            f"{row['kind']}: {row['detail']}",
+            subject=str(row["dataset"]),
+            severity="error" if row["severity"] == "error" else "warning",
+            owner=str(row["owner"]),
+            evidence=f"since {told(row['since'])}",
+        )
+        for row in found.alerts
+    ]
+    lines = [f"{len(found.alerts)} alerts; {found.rules} rules, {found.runs} recorded runs"]
+    if found.not_comparable:
+        lines.append(
+            f"{found.not_comparable} daily measurements have too few days to be compared with"
+        )
+    alerts, table = ["reliability.dq_alerts"], "\n".join(lines)
+    return Suite("mbp quality monitor", alerts, findings, unit="relation", table=table)
 
 
 @dataclass(frozen=True)
@@ -120,21 +143,6 @@ def history_text(rows: Sequence[Row]) -> str:
                 f" {row['last_verdict'] or 'never run':<10} {rate:>8} of {row['recent_runs']:>4} runs"
                 f"  {told(row['last_run_at'])}"
             )
-    return "\n".join(lines) + "\n"
-
-
-def monitor_text(found: Monitor) -> str:
-    """A line per alert, with whose it is."""
-    lines = [
-        f"{row['severity']:<8} {row['owner']:<5} {row['kind']}: {row['rule_id']}"
-        f"  {row['detail']} (since {told(row['since'])})"
-        for row in found.alerts
-    ]
-    if found.not_comparable:
-        lines.append(
-            f"{found.not_comparable} daily measurements have too few days to be compared with"
-        )
-    lines.append(f"{len(found.alerts)} alerts; {found.rules} rules, {found.runs} recorded runs")
     return "\n".join(lines) + "\n"
 
 

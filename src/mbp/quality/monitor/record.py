@@ -35,7 +35,7 @@ COLUMNS = (
     "commit_sha",
     "executed_at",
 )
-CURE = "name a file that `mbp quality run --json` wrote"
+CURE = "name a file that `mbp quality run --format json` wrote"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def as_document(run: Run) -> dict[str, Any]:
 
 
 def read_run(path: Path) -> Run:
-    """A run that `mbp quality run --json` wrote.
+    """A run that `mbp quality run --format json` wrote.
 
     Raises:
         MbpError: missing, not JSON, or not such a run.

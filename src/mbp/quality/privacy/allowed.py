@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy
-from mbp.quality.privacy.scan import Finding
+from mbp.quality.privacy.scan import SensitiveValue
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Judged:
         problems: exceptions that expired, match nothing, or match other values than they name.
     """
 
-    open: Sequence[Finding]
+    open: Sequence[SensitiveValue]
     allowed: Sequence[tuple[AllowedException, int]]
     problems: Sequence[str]
 
 
-def judge(findings: Sequence[Finding], policy: PrivacyPolicy, today: date) -> Judged:
+def judge(findings: Sequence[SensitiveValue], policy: PrivacyPolicy, today: date) -> Judged:
     """Every finding is open unless an exception names exactly what was found."""
     left = list(dict.fromkeys(findings))
     allowed = []
@@ -52,7 +52,7 @@ def judge(findings: Sequence[Finding], policy: PrivacyPolicy, today: date) -> Ju
     return Judged(left, allowed, problems)
 
 
-def _mismatch(entry: AllowedException, matching: Sequence[Finding]) -> list[str]:
+def _mismatch(entry: AllowedException, matching: Sequence[SensitiveValue]) -> list[str]:
     if not entry.more:
         return []
     if len(matching) != entry.more["count"]:

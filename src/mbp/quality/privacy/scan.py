@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 from mbp.quality.masking import mask
 from mbp.quality.privacy import contacts, credentials, numbers
 from mbp.quality.privacy.containers import read_parts
@@ -38,7 +39,7 @@ ENCODINGS = 2
 
 
 @dataclass(frozen=True)
-class Finding:
+class SensitiveValue:
     """Something personal or secret, told so that it can be found again but not read.
 
     Attributes:
@@ -58,14 +59,20 @@ class Finding:
     masked: str
     digest: str
 
-    def __str__(self) -> str:
-        where = f"{self.place}:{self.line}:{self.column}" if self.line else self.place
-        return f"{where}: {self.kind} ({self.what}) {self.masked} {self.digest}"
+    @property
+    def finding(self) -> Finding:
+        """In the form that every check has; a file that was not read says what to do about it."""
+        column = f"column {self.column}: " if self.column else ""
+        read = self.kind != UNREAD
+        fix, shape = ("", f"{self.masked} ") if read else (self.masked, "")
+        told = f"{column}{shape}{self.digest}"
+        line = self.line or None
+        return Finding(self.kind, self.what, self.place, line, fix=fix, evidence=told)
 
 
 def scan_text(
     text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = None
-) -> list[Finding]:
+) -> list[SensitiveValue]:
     """Everything personal or secret in a text, in the order of the text.
 
     Args:
@@ -108,11 +115,11 @@ def hits(text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = 
 
 def scan_lines(
     values: Sequence[tuple[str, str]], place: str, column: str, policy: PrivacyPolicy
-) -> list[Finding]:
+) -> list[SensitiveValue]:
     """Values of a column of a table, each with the mark of its row."""
     text = "\n".join(re.sub(r"[\r\n]", " ", value) for _, value in values)
     return [
-        Finding(
+        SensitiveValue(
             one.kind,
             one.what,
             f"{place} row {values[one.line - 1][0]}",
@@ -125,12 +132,14 @@ def scan_lines(
     ]
 
 
-def scan_file(data: bytes, place: str, policy: PrivacyPolicy) -> list[Finding]:
+def scan_file(data: bytes, place: str, policy: PrivacyPolicy) -> list[SensitiveValue]:
     """A file in memory and all that is in it; what was not read is a finding of the kind `unread`."""
-    findings: list[Finding] = []
+    findings: list[SensitiveValue] = []
     for part in read_parts(data, place):
         if isinstance(part, Unread):
-            findings.append(Finding(UNREAD, part.why, part.place, 0, 0, part.fix, part.digest))
+            findings.append(
+                SensitiveValue(UNREAD, part.why, part.place, 0, 0, part.fix, part.digest)
+            )
             continue
         found = scan_text(part.text, part.place, policy, table=part.table)
         if part.repeats:
@@ -140,7 +149,7 @@ def scan_file(data: bytes, place: str, policy: PrivacyPolicy) -> list[Finding]:
     return findings
 
 
-def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[Finding]:
+def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[SensitiveValue]:
     """As `scan_file`, for a caller that accepts nothing unread: what was found, or the refusal.
 
     Raises:
@@ -155,13 +164,15 @@ def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[Finding]:
     return found
 
 
-def scan_members(members: Iterable[tuple[str, bytes]], policy: PrivacyPolicy) -> list[Finding]:
+def scan_members(
+    members: Iterable[tuple[str, bytes]], policy: PrivacyPolicy
+) -> list[SensitiveValue]:
     """Files in memory, by name.
 
     Raises:
         MbpError: there is none, or one cannot be looked at.
     """
-    findings: list[Finding] = []
+    findings: list[SensitiveValue] = []
     count = 0
     for name, data in members:
         count += 1
@@ -223,7 +234,7 @@ def _detected(page: Page, place: str) -> Iterator[Hit]:
             ) from None
 
 
-def _finding(hit: Hit, place: str, line: int, column: int) -> Finding:
+def _finding(hit: Hit, place: str, line: int, column: int) -> SensitiveValue:
     masked = re.sub(r"[^\W_]", "*", hit.value)
     masked = masked if len(masked) <= LONGEST_MASK else f"{masked[:LONGEST_MASK]}…"
-    return Finding(hit.kind, hit.what, place, line, column, masked, mask(hit.value))
+    return SensitiveValue(hit.kind, hit.what, place, line, column, masked, mask(hit.value))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
+from mbp.core.moments import today
+from mbp.core.reporting import Finding, Suite
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.verdict import Verdict
 from mbp.quality.privacy.allowed import Judged, judge
 from mbp.quality.privacy.privacy_policy import UNREAD, PrivacyPolicy, load_policy
-from mbp.quality.privacy.scan import Finding, scan_file
+from mbp.quality.privacy.scan import SensitiveValue, scan_file
 from mbp.quality.privacy.scan_sources import Looked, Looker, files_below
 from mbp.runs.envelope import begin, write
 
@@ -38,12 +39,12 @@ class Report:
         ]
 
     @property
-    def unread(self) -> list[Finding]:
+    def unread(self) -> list[SensitiveValue]:
         """Files that were not read and that no exception names."""
         return [one for one in self.judged.open if one.kind == UNREAD]
 
     @property
-    def found(self) -> list[Finding]:
+    def found(self) -> list[SensitiveValue]:
         """Personal data and secrets that no exception names."""
         return [one for one in self.judged.open if one.kind != UNREAD]
 
@@ -53,6 +54,14 @@ class Report:
         if self.found or self.judged.problems:
             return Verdict.FAIL
         return Verdict.NOT_MEASURED if self.unseen else Verdict.PASS
+
+    def suite(self) -> Suite:
+        """What was found or not read, and what is wrong with the exceptions."""
+        findings = [one.finding for one in (*self.found, *self.unread)]
+        findings += [Finding("exception", problem) for problem in self.judged.problems]
+        sources = [one.id for one in self.looked]
+        table = "\n".join(_sources(self))
+        return Suite("mbp privacy scan", sources, findings, unit="source", table=table)
 
     def content(self) -> dict[str, Any]:
         """For JSON and evidence; no value stands in it."""
@@ -140,17 +149,11 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> R
 
 
 def _judged(looked: Sequence[Looked], policy: PrivacyPolicy) -> Judged:
-    findings: list[Finding] = [found for one in looked for found in one.findings]
+    findings: list[SensitiveValue] = [found for one in looked for found in one.findings]
     return judge(findings, policy, today())
 
 
-def today() -> date:
-    """The day on which exceptions are judged, in UTC."""
-    return datetime.now(UTC).date()
-
-
-def lines(report: Report) -> list[str]:
-    """For people: what was looked at, then what was found."""
+def _sources(report: Report) -> list[str]:
     told = []
     for one in report.looked:
         seen: Mapping[str, int] = {"files": one.files, "rows": one.rows}
@@ -160,6 +163,4 @@ def lines(report: Report) -> list[str]:
         f"allowed: {one.object} ({one.code}, {count}): {one.reason}"
         for one, count in report.judged.allowed
     ]
-    told += [str(one) for one in report.found]
-    told += [f"exception: {problem}" for problem in report.judged.problems]
     return told

@@ -15,7 +15,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy, SourceEntry
-from mbp.quality.privacy.scan import Finding, scan_file
+from mbp.quality.privacy.scan import SensitiveValue, scan_file
 from mbp.quality.privacy.warehouse_texts import ScannedTable, datasets, log_table, published
 from mbp.runs.data import data_state
 from mbp.runs.envelope import evidence_folder
@@ -39,7 +39,7 @@ class Looked:
     files: int = 0
     rows: int = 0
     bytes: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[SensitiveValue] = field(default_factory=list)
     problem: str | None = None
     note: str | None = None
 
@@ -56,7 +56,7 @@ class Looker:
         self.root, self.target, self.policy = root, target, policy
         self.warehouse: str | None = None
         self.data: str | None = None
-        self._seen: dict[Path, list[Finding]] = {}
+        self._seen: dict[Path, list[SensitiveValue]] = {}
 
     def look(self, say: Say = SILENT.say) -> list[Looked]:
         """Every source of the policy, in its order."""

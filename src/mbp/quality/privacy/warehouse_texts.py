@@ -12,7 +12,7 @@ from mbp.contracts import load_contracts
 from mbp.contracts.model import Column, Contract
 from mbp.quality.masking import MASKED, mask
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy
-from mbp.quality.privacy.scan import Finding, scan_lines
+from mbp.quality.privacy.scan import SensitiveValue, scan_lines
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.warehouse import Warehouse
 from mbp.warehouse.relations import LIVE, READERS, place
@@ -27,7 +27,7 @@ class ScannedTable:
     place: str
     rows: int
     bytes: int
-    findings: Sequence[Finding]
+    findings: Sequence[SensitiveValue]
 
 
 def log_table(warehouse: Warehouse, table: str, policy: PrivacyPolicy) -> Iterator[ScannedTable]:
@@ -40,7 +40,7 @@ def log_table(warehouse: Warehouse, table: str, policy: PrivacyPolicy) -> Iterat
     family, _, name = table.partition(".")
     schema = f"{'sample' if raw_origin() == SAMPLE else 'raw'}_{family}"
     columns, rows = warehouse.query(f"select * from {place(schema, name)}")
-    findings: list[Finding] = []
+    findings: list[SensitiveValue] = []
     size = 0
     for index, column in enumerate(columns):
         texts = [(mask(row[0]), row[index]) for row in rows if isinstance(row[index], str)]
@@ -53,7 +53,7 @@ def datasets(root: Path, warehouse: Warehouse, policy: PrivacyPolicy) -> Iterato
     """Text of the public datasets. Pseudonyms must be digests; anything else could be the name itself."""
     for contract in load_contracts(root):
         table = f"{LIVE}.{contract.dataset}"
-        findings: list[Finding] = []
+        findings: list[SensitiveValue] = []
         size = 0
         for column in contract.columns:
             if column.logical_type != "string" or column.reference or _listed(contract, column):
@@ -93,10 +93,10 @@ def hashed(column: Column) -> bool:
     return column.options.get("pattern") == DIGEST or column.name.endswith("_hash")
 
 
-def told(kind: str, what: str, where: str, key: Any, text: str) -> Finding:
+def told(kind: str, what: str, where: str, key: Any, text: str) -> SensitiveValue:
     """A finding about a row."""
     shape = re.sub(r"[^\W_]", "*", text)[:24]
-    return Finding(kind, what, f"{where} row {key}", 0, 0, shape, str(mask(text)))
+    return SensitiveValue(kind, what, f"{where} row {key}", 0, 0, shape, str(mask(text)))
 
 
 def _listed(contract: Contract, column: Column) -> bool:

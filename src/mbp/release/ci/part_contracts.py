@@ -16,7 +16,7 @@ Document = Mapping[str, Any]
 def contracts_part(title: str, document: Document, record: Record) -> CommentPart:
     """The part, from what `mbp contracts check --format json` wrote."""
     changed = [one for one in document["datasets"] if one["changes"]]
-    blocking = [one for one in document["findings"] if one["level"] == "error"]
+    blocking = [one for one in document["findings"] if one["severity"] == "error"]
     verdict = Verdict.FAIL if blocking or not document["passed"] else Verdict.PASS
     if not document["checked"]:
         return CommentPart(
@@ -33,7 +33,7 @@ def contracts_part(title: str, document: Document, record: Record) -> CommentPar
 
 
 def _finding(one: Document) -> str:
-    cure = f" Cure: {literal(one['cure'])}" if one.get("cure") else ""
+    cure = f" Cure: {literal(one['fix'])}" if one.get("fix") else ""
     return (
         f"- **blocks**: {literal(one['code'])} at {literal(one['subject'])}:"
         f" {literal(one['message'], 400)}.{cure}"

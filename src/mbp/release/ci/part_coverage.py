@@ -16,7 +16,7 @@ Document = Mapping[str, Any]
 def coverage_part(
     title: str, document: Document, base: Document | Unseen, record: Record
 ) -> CommentPart:
-    """The part, from two reports of `mbp docs coverage --json`."""
+    """The part, from two reports of `mbp docs coverage --format json`."""
     now = f"{document['percent']:.2f} % ({document['described']} of {document['total']})"
     missing = [one for one in document["items"] if one["state"] == MISSING]
     state = Verdict.FAIL if record.exit_code else Verdict.PASS

@@ -59,7 +59,7 @@ REPORTS: Mapping[str, Any] = {
         {
             "checked": TEXTS,
             "passed": {"type": "boolean"},
-            "findings": _list({"code": TEXT, "level": TEXT, "subject": TEXT, "message": TEXT}),
+            "findings": _list({"code": TEXT, "severity": TEXT, "subject": TEXT, "message": TEXT}),
             "datasets": _list(
                 {
                     "dataset": TEXT,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 from mbp.core.yaml_io import read
 from mbp.release.documents import queries
@@ -18,7 +19,7 @@ from mbp.release.documents.command_lines import (
     objection_to_call,
     objection_to_mention,
 )
-from mbp.release.documents.document_codes import Problem
+from mbp.release.documents.document_codes import finding
 from mbp.release.documents.document_policy import FILE
 from mbp.release.documents.markdown_body import Document, TextRun, read_body
 from mbp.release.documents.named_things import VARIABLE, NamedThings
@@ -28,38 +29,38 @@ PLACEHOLDER = re.compile(r"\b(TODO|TBD|FIXME)\b")
 NUMBER = re.compile(r"\d+(?:[.]\d+)?")
 # As the sheet writes a unit -> as people do.
 UNITS = {"ms": "ms|milliseconds", "s": "s|seconds", "%": "%|percent", "h": "h|hours"}
-Check = Callable[[Document, NamedThings], Iterator[Problem]]
+Check = Callable[[Document, NamedThings], Iterator[Finding]]
 
 
-def problems(document: Document, world: NamedThings) -> Iterator[Problem]:
+def problems(document: Document, world: NamedThings) -> Iterator[Finding]:
     """Everything that is wrong below the front matter."""
     for check in CHECKS:
         yield from check(document, world)
 
 
-def _sections(document: Document, world: NamedThings) -> Iterator[Problem]:
+def _sections(document: Document, world: NamedThings) -> Iterator[Finding]:
     wanted = world.policy.sections[document.kind]
     there = document.body.sections()
     titles = [one.title for one in there]
     for title in wanted:
         if title not in titles:
-            yield Problem("DOC-014", None, f"there is no section {title!r}")
+            yield finding("DOC-014", None, f"there is no section {title!r}")
     ordered = [title for title in wanted if title in titles]
     if titles[: len(ordered)] != ordered:
-        yield Problem(
+        yield finding(
             "DOC-014", there[0].line, f"the sections begin {', '.join(titles[: len(ordered)])}"
         )
     for twice in sorted({title for title in titles if titles.count(title) > 1}):
-        yield Problem("DOC-014", None, f"the section {twice!r} stands twice")
+        yield finding("DOC-014", None, f"the section {twice!r} stands twice")
     for heading in there:
         if not document.body.says(heading.title):
-            yield Problem("DOC-015", heading.line, f"nothing stands under {heading.title!r}")
+            yield finding("DOC-015", heading.line, f"nothing stands under {heading.title!r}")
     for words in document.body.prose:
         if found := PLACEHOLDER.search(words.text):
-            yield Problem("DOC-015", words.line, f"{found[0]} stands for something to be written")
+            yield finding("DOC-015", words.line, f"{found[0]} stands for something to be written")
 
 
-def _blocks(document: Document, world: NamedThings) -> Iterator[Problem]:
+def _blocks(document: Document, world: NamedThings) -> Iterator[Finding]:
     for block in document.body.blocks:
         if block.language == "sql":
             yield from queries.problems(block.text, block.line, world.relations)
@@ -68,13 +69,13 @@ def _blocks(document: Document, world: NamedThings) -> Iterator[Problem]:
                 for call in calls(block.text, block.line):
                     yield from _call(call, world)
             except UnreadableLineError as error:
-                yield Problem("DOC-017", error.line, str(error))
+                yield finding("DOC-017", error.line, str(error))
         else:
             what = f"the block is marked as {block.language or 'nothing'}"
-            yield Problem("DOC-024", block.line, what)
+            yield finding("DOC-024", block.line, what)
 
 
-def _call(call: Call, world: NamedThings) -> Iterator[Problem]:
+def _call(call: Call, world: NamedThings) -> Iterator[Finding]:
     for name in call.variables:
         yield from _variable(name, call.line, world)
     if not call.words:
@@ -83,18 +84,18 @@ def _call(call: Call, world: NamedThings) -> Iterator[Problem]:
     if program == "mbp":
         objection = objection_to_call(words)
         if objection is not None:
-            yield Problem("DOC-016", call.line, objection)
+            yield finding("DOC-016", call.line, objection)
         yield from _exercise(words, call.line, world)
     elif program not in world.policy.programs:
-        yield Problem("DOC-017", call.line, f"{program} is not among the programs of {FILE}")
+        yield finding("DOC-017", call.line, f"{program} is not among the programs of {FILE}")
 
 
-def _inline_code(document: Document, world: NamedThings) -> Iterator[Problem]:
+def _inline_code(document: Document, world: NamedThings) -> Iterator[Finding]:
     for code in document.body.code:
         for _, words in mentions(f"`{code.text}`"):
             objection = objection_to_mention(words)
             if objection is not None:
-                yield Problem("DOC-016", code.line, objection)
+                yield finding("DOC-016", code.line, objection)
             yield from _exercise(words, code.line, world)
         for name in VARIABLE.findall(code.text):
             yield from _variable(name, code.line, world)
@@ -102,21 +103,21 @@ def _inline_code(document: Document, world: NamedThings) -> Iterator[Problem]:
 
 def _exercise(
     words: tuple[str, ...] | list[str], line: int, world: NamedThings
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     if words[:1] and words[0] == "exercise":
         for name in words[1:]:
             if not name.startswith("-") and name not in world.exercises:
                 cure = did_you_mean(name, world.exercises)
-                yield Problem("DOC-016", line, f"there is no exercise {name}", cure)
+                yield finding("DOC-016", line, f"there is no exercise {name}", fix=cure)
 
 
-def _variable(name: str, line: int, world: NamedThings) -> Iterator[Problem]:
+def _variable(name: str, line: int, world: NamedThings) -> Iterator[Finding]:
     if name not in world.variables:
         cure = did_you_mean(name, world.variables)
-        yield Problem("DOC-023", line, f"nothing reads the variable {name}", cure)
+        yield finding("DOC-023", line, f"nothing reads the variable {name}", fix=cure)
 
 
-def _links(document: Document, world: NamedThings) -> Iterator[Problem]:
+def _links(document: Document, world: NamedThings) -> Iterator[Finding]:
     here = world.root / document.path
     for link in document.body.links:
         if "://" in link.address or link.address.startswith("mailto:"):
@@ -124,14 +125,14 @@ def _links(document: Document, world: NamedThings) -> Iterator[Problem]:
         name, _, fragment = link.address.partition("#")
         target = (here.parent / name).resolve() if name else here.resolve()
         if not target.is_relative_to(world.root.resolve()) or not target.exists():
-            yield Problem("DOC-020", link.line, f"{link.address} does not exist")
+            yield finding("DOC-020", link.line, f"{link.address} does not exist")
         elif fragment and target.suffix == ".md":
             headings = read_body(read(target, shown_as=name)).headings
             if fragment not in {one.anchor for one in headings}:
-                yield Problem("DOC-020", link.line, f"no heading of {name} is #{fragment}")
+                yield finding("DOC-020", link.line, f"no heading of {name} is #{fragment}")
 
 
-def _numbers(document: Document, world: NamedThings) -> Iterator[Problem]:
+def _numbers(document: Document, world: NamedThings) -> Iterator[Finding]:
     folder = (world.root / document.path).parent
     for link in document.body.links:
         target = (folder / link.address).resolve()
@@ -141,11 +142,11 @@ def _numbers(document: Document, world: NamedThings) -> Iterator[Problem]:
         try:
             value = world.fact(name, link.title)
         except (KeyError, MbpError):
-            yield Problem("DOC-022", link.line, f"{name} has no {link.title}")
+            yield finding("DOC-022", link.line, f"{name} has no {link.title}")
             continue
         there, here = (_figures(text) for text in (str(value), link.text))
         if not there or here != there:
-            yield Problem("DOC-022", link.line, f"{link.text!r}: {link.title} is {value!r}")
+            yield finding("DOC-022", link.line, f"{link.text!r}: {link.title} is {value!r}")
     watched = set(document.listed("watchers"))
     for kpi in world.kpis.values():
         if kpi.watcher not in watched or kpi.unit not in UNITS or not kpi.bound:
@@ -154,14 +155,14 @@ def _numbers(document: Document, world: NamedThings) -> Iterator[Problem]:
         for words in document.body.prose:
             if found := restated.search(words.text):
                 what = f"{found[0]} is the target of {kpi.id}, told without its place"
-                yield Problem("DOC-022", words.line, what)
+                yield finding("DOC-022", words.line, what)
 
 
 def _figures(text: str) -> list[float]:
     return [float(one) for one in NUMBER.findall(text)]
 
 
-def _checked_by(document: Document, world: NamedThings) -> Iterator[Problem]:
+def _checked_by(document: Document, world: NamedThings) -> Iterator[Finding]:
     if document.kind != "adr":
         return
     named = [code for code in document.body.code if code.section == CHECKED_BY]
@@ -173,11 +174,11 @@ def _checked_by(document: Document, world: NamedThings) -> Iterator[Problem]:
             what = _missing_test(code, world.root)
             proofs += what is None
             if what is not None:
-                yield Problem("DOC-021", code.line, what)
+                yield finding("DOC-021", code.line, what)
         elif code.text not in world.names and code.text not in world.variables:
-            yield Problem("DOC-021", code.line, f"{code.text} is nothing that the project has")
+            yield finding("DOC-021", code.line, f"{code.text} is nothing that the project has")
     if not proofs:
-        yield Problem("DOC-021", None, "no test and no command is named")
+        yield finding("DOC-021", None, "no test and no command is named")
 
 
 def _missing_test(code: TextRun, root: Path) -> str | None:

@@ -7,35 +7,36 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 from mbp.core.yaml_io import read
-from mbp.release.documents.document_codes import Problem
+from mbp.release.documents.document_codes import finding
 from mbp.release.documents.document_policy import FILE
 from mbp.release.documents.markdown_body import Document, linked_files, read_body
 from mbp.release.documents.named_things import NamedThings
 
 REVIEWED = ("runbook", "plan")
-Check = Callable[[Document, NamedThings, date], Iterator[Problem]]
+Check = Callable[[Document, NamedThings, date], Iterator[Finding]]
 
 
-def problems(document: Document, world: NamedThings, today: date) -> Iterator[Problem]:
+def problems(document: Document, world: NamedThings, today: date) -> Iterator[Finding]:
     """Everything that is wrong with the front matter; only its form where that is wrong."""
     if document.problem is not None:
-        yield Problem("DOC-002", document.problem.line, document.problem.what)
+        yield finding("DOC-002", document.problem.line, document.problem.what)
         return
     for one in document.form:
-        yield Problem("DOC-003", one.line, one.what, one.cure or "")
+        yield finding("DOC-003", one.line, one.what, fix=one.cure or "")
     if document.whole:
         for check in CHECKS:
             yield from check(document, world, today)
 
 
-def _name(document: Document, _world: NamedThings, _today: date) -> Iterator[Problem]:
+def _name(document: Document, _world: NamedThings, _today: date) -> Iterator[Finding]:
     name, stem = document.name, Path(document.path).stem
     prefix = f"{name.lower().replace('-', '_')}_"
     matches = stem.startswith(prefix) if document.kind == "adr" else stem == name
     if not matches:
-        yield Problem(
+        yield finding(
             "DOC-004", document.line("id"), f"the id is {name}, the file {Path(document.path).name}"
         )
     title = str(document.values["title"])
@@ -43,24 +44,24 @@ def _name(document: Document, _world: NamedThings, _today: date) -> Iterator[Pro
     first = document.body.headings[0] if document.body.headings else None
     if first is None or first.level != 1 or first.title != wanted:
         found = f"the first heading is {first.title!r}" if first else "there is no heading"
-        yield Problem("DOC-005", first.line if first else None, f"{found}, not {wanted!r}")
+        yield finding("DOC-005", first.line if first else None, f"{found}, not {wanted!r}")
 
 
-def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Problem]:
+def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Finding]:
     line, text = document.line("date"), str(document.values["date"])
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        yield Problem("DOC-010", line, f"{text} is no day")
+        yield finding("DOC-010", line, f"{text} is no day")
         return
     if day > today:
-        yield Problem("DOC-010", line, f"{text} lies in the future")
+        yield finding("DOC-010", line, f"{text} lies in the future")
     last = day + timedelta(days=world.policy.review_within_days)
     if document.kind in REVIEWED and last < today:
-        yield Problem("DOC-011", line, f"last looked at on {text}, due on {last} ({FILE})")
+        yield finding("DOC-011", line, f"last looked at on {text}, due on {last} ({FILE})")
 
 
-def _names(document: Document, world: NamedThings, _today: date) -> Iterator[Problem]:
+def _names(document: Document, world: NamedThings, _today: date) -> Iterator[Finding]:
     known = {
         "owners": ("DOC-008", world.owners),
         "watchers": ("DOC-009", world.watchers),
@@ -71,17 +72,17 @@ def _names(document: Document, world: NamedThings, _today: date) -> Iterator[Pro
         for name in document.listed(key):
             if name not in names:
                 what = f"{key}: {name} does not exist"
-                yield Problem(code, document.line(key), what, did_you_mean(name, names))
+                yield finding(code, document.line(key), what, fix=did_you_mean(name, names))
 
 
-def _published(document: Document, world: NamedThings, _today: date) -> Iterator[Problem]:
+def _published(document: Document, world: NamedThings, _today: date) -> Iterator[Finding]:
     places = document.listed("published")
     if document.kind == "adr" and document.values["status"] == "accepted" and not places:
-        yield Problem("DOC-012", document.line("published"), "it is published nowhere")
+        yield finding("DOC-012", document.line("published"), "it is published nowhere")
     for place in places:
         if not leads_to(world.root, place, document.path):
             what = f"{place} does not exist, or does not link to it"
-            yield Problem("DOC-012", document.line("published"), what)
+            yield finding("DOC-012", document.line("published"), what)
 
 
 def leads_to(root: Path, place: str, path: str) -> bool:
@@ -93,10 +94,10 @@ def leads_to(root: Path, place: str, path: str) -> bool:
     return (root / path).resolve() in set(linked_files(body, file.parent))
 
 
-def _placeholders(document: Document, _world: NamedThings, _today: date) -> Iterator[Problem]:
+def _placeholders(document: Document, _world: NamedThings, _today: date) -> Iterator[Finding]:
     title = str(document.values["title"])
     if re.search(r"\b(TODO|TBD|FIXME)\b", title):
-        yield Problem("DOC-015", document.line("title"), "the title is a placeholder")
+        yield finding("DOC-015", document.line("title"), "the title is a placeholder")
 
 
 CHECKS: tuple[Check, ...] = (_name, _dates, _names, _published, _placeholders)

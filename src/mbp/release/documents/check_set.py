@@ -8,7 +8,7 @@ from typing import Any
 from mbp.contracts.alarm_limits import FILE as ALARMS
 from mbp.contracts.hook_policy import HOOKS
 from mbp.core.reporting import Finding
-from mbp.release.documents.document_codes import RULES, Problem
+from mbp.release.documents.document_codes import finding
 from mbp.release.documents.document_policy import KINDS
 from mbp.release.documents.markdown_body import Document
 from mbp.release.documents.named_things import NamedThings
@@ -21,7 +21,7 @@ def findings(documents: Sequence[Document], world: NamedThings) -> Iterator[Find
     for kind in KINDS:
         if not any(one.kind == kind for one in documents):
             what = f"there is no document of the kind {kind}"
-            yield Finding("DOC-001", "error", PLACES[kind], None, kind, what, RULES["DOC-001"].cure)
+            yield finding("DOC-001", None, what, PLACES[kind], kind)
     yield from _numbering([one for one in documents if one.kind == "adr"])
     yield from _succession({one.name: one for one in documents if one.kind == "adr"})
     runbooks = {one.path: one for one in documents if one.kind == "runbook"}
@@ -36,7 +36,7 @@ def _numbering(decisions: Sequence[Document]) -> Iterator[Finding]:
         if one.name != wanted:
             twice = index > 1 and ordered[index - 2].name == one.name
             what = f"{one.name} stands twice" if twice else f"expected {wanted}, found {one.name}"
-            yield Problem("DOC-006", one.line("id"), what).at(one.path, one.name)
+            yield finding("DOC-006", one.line("id"), what, one.path, one.name)
             return
 
 
@@ -51,14 +51,14 @@ def _succession(decisions: Mapping[str, Document]) -> Iterator[Finding]:
                     what = f"{key}: {other} does not name {name} under {other_key}"
                 else:
                     continue
-                yield Problem("DOC-007", one.line(key), what).at(one.path, name)
+                yield finding("DOC-007", one.line(key), what, one.path, name)
         if bool(one.listed("superseded_by")) != (one.values.get("status") == "superseded"):
             what = f"its status is {one.values.get('status')}, superseded_by names"
             what += f" {', '.join(one.listed('superseded_by')) or 'nothing'}"
-            yield Problem("DOC-007", one.line("status"), what).at(one.path, name)
+            yield finding("DOC-007", one.line("status"), what, one.path, name)
         if _comes_back(name, decisions):
             what = "it supersedes itself, by others or alone"
-            yield Problem("DOC-007", one.line("supersedes"), what).at(one.path, name)
+            yield finding("DOC-007", one.line("supersedes"), what, one.path, name)
 
 
 def _comes_back(name: str, decisions: Mapping[str, Document]) -> bool:
@@ -78,7 +78,7 @@ def _hooks(runbooks: Mapping[str, Document], world: NamedThings) -> Iterator[Fin
         runbook = runbooks.get(str(hook.get("runbook")))
         if runbook is None:
             what = f"its runbook {hook.get('runbook')} is not there"
-            yield Problem("DOC-013", hook["line"], what).at(HOOKS, name)
+            yield finding("DOC-013", hook["line"], what, HOOKS, name)
             continue
         kpi = world.kpis.get(str(hook.get("kpi")))
         wanted: dict[str, Sequence[str]] = {"hooks": [name]}
@@ -89,14 +89,14 @@ def _hooks(runbooks: Mapping[str, Document], world: NamedThings) -> Iterator[Fin
         for name in runbook.listed("hooks"):
             if name in world.hooks and world.hooks[name].get("runbook") != runbook.path:
                 what = f"hooks: the runbook of {name} is {world.hooks[name].get('runbook')}"
-                yield Problem("DOC-013", runbook.line("hooks"), what).at(runbook.path, runbook.name)
+                yield finding("DOC-013", runbook.line("hooks"), what, runbook.path, runbook.name)
 
 
 def _alarms(runbooks: Mapping[str, Document], world: NamedThings) -> Iterator[Finding]:
     runbook = runbooks.get(world.alarm_runbook)
     if runbook is None:
         what = f"the runbook {world.alarm_runbook} is not there"
-        yield Problem("DOC-013", None, what).at(ALARMS, "runbook")
+        yield finding("DOC-013", None, what, ALARMS, "runbook")
         return
     yield from _unnamed(runbook, {"alarms": sorted(world.alarms)}, "the alarms")
 
@@ -110,7 +110,7 @@ def _unnamed(
         missing = [one for one in names if one not in runbook.listed(key)]
         if missing:
             what = f"{key}: {', '.join(missing)} of {whose} is not named"
-            yield Problem("DOC-013", runbook.line(key), what).at(runbook.path, runbook.name)
+            yield finding("DOC-013", runbook.line(key), what, runbook.path, runbook.name)
     if runbook.values["status"] != "active":
         what = f"its status is {runbook.values['status']}, and it is the runbook of {whose}"
-        yield Problem("DOC-013", runbook.line("status"), what).at(runbook.path, runbook.name)
+        yield finding("DOC-013", runbook.line("status"), what, runbook.path, runbook.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mbp.core.files import stale, write_stale
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
 from mbp.release.documents import check_body, check_front, check_set, document_pages
-from mbp.release.documents.document_codes import RULES, Problem
+from mbp.release.documents.document_codes import RULES, finding
 from mbp.release.documents.document_policy import FILE, Kind
 from mbp.release.documents.markdown_body import Document, read_document
 from mbp.release.documents.named_things import NamedThings
@@ -128,17 +128,17 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
     Raises:
         MbpError: a file of the project cannot be read.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for one in documents:
-        problems: list[Problem] = [
-            *check_front.problems(one, world, today),
-            *check_body.problems(one, world),
+        findings += [
+            replace(each, path=one.path, subject=one.name)
+            for check in (check_front.problems(one, world, today), check_body.problems(one, world))
+            for each in check
         ]
-        found += [problem.at(one.path, one.name) for problem in problems]
-    found += check_set.findings(documents, world)
+    findings += check_set.findings(documents, world)
     old = _stale(documents, world)
-    found += [Problem("DOC-025", None, "it is stale").at(name, "") for name in old]
-    ordered = sorted(set(found), key=lambda one: (one.path, one.line or 0, one.code, one.message))
+    findings += [finding("DOC-025", None, "it is stale", name) for name in old]
+    ordered = sorted(set(findings), key=lambda one: one.order)
     entries = tuple(_entry(one, world, ordered) for one in documents)
     return DocumentReport(entries, tuple(ordered), tuple(old))
 

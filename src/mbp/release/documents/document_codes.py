@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mbp.core.reporting import CodeMeaning, Finding
 
@@ -164,20 +163,8 @@ RULES: Mapping[str, CodeMeaning] = {
 }
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What a check found in one document.
-
-    Attributes:
-        cure: what to do; the cure of the code where it is empty.
-    """
-
-    code: str
-    line: int | None
-    message: str
-    cure: str = ""
-
-    def at(self, path: str, subject: str) -> Finding:
-        """The finding, at its place."""
-        cure = self.cure or RULES[self.code].cure
-        return Finding(self.code, "error", path, self.line, subject, self.message, cure)
+def finding(
+    code: str, line: int | None, message: str, path: str = "", subject: str = "", *, fix: str = ""
+) -> Finding:
+    """A finding of the code; without a path, of the document that is being checked."""
+    return Finding(code, message, path, line, subject, fix or RULES[code].cure)

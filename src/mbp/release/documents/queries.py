@@ -8,14 +8,15 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 from mbp.core.sql_guard import RefusedSqlError, demand_query
-from mbp.release.documents.document_codes import Problem
+from mbp.release.documents.document_codes import finding
 
 ENGINES = ("duckdb", "postgres")
 
 
-def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Problem]:
+def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Finding]:
     """Everything that is wrong with the text of one sql block."""
     named: set[str] = set()
     for engine in ENGINES:
@@ -23,16 +24,16 @@ def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Proble
             statements = [one for one in sqlglot.parse(sql, read=engine) if one is not None]
         except SqlglotError as error:
             reason = str(error).splitlines()[0].split("\x1b")[0].rstrip(" .")
-            yield Problem("DOC-018", line, f"{engine} cannot read the query: {reason}")
+            yield finding("DOC-018", line, f"{engine} cannot read the query: {reason}")
             return
         if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-            yield Problem("DOC-018", line, "the block is not one query")
+            yield finding("DOC-018", line, "the block is not one query")
             return
         try:
             demand_query(sql, engine)
         except RefusedSqlError as error:
             told = f"the query writes, or locks what it reads, or may not run: {error.what}"
-            yield Problem("DOC-018", line, told)
+            yield finding("DOC-018", line, told)
             return
         local = {one.alias for one in statements[0].find_all(exp.CTE)}
         for table in statements[0].find_all(exp.Table):
@@ -40,7 +41,7 @@ def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Proble
             if name not in local:
                 named.add(name)
     if not named:
-        yield Problem("DOC-018", line, "the query reads nothing")
+        yield finding("DOC-018", line, "the query reads nothing")
     for name in sorted(named - set(relations)):
         cure = did_you_mean(name, relations)
-        yield Problem("DOC-019", line, f"there is no relation {name}", cure)
+        yield finding("DOC-019", line, f"there is no relation {name}", fix=cure)

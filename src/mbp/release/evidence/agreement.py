@@ -18,7 +18,6 @@ from mbp.core.reporting import Finding
 from mbp.core.schema_check import as_json
 from mbp.core.verdict import RELEASING, Verdict
 from mbp.release.evidence.archive import safe_name
-from mbp.release.evidence.container import of_member
 from mbp.release.evidence.demanded import (
     checks_of,
     evidence_counts,
@@ -59,17 +58,15 @@ def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Find
         verdicts = [one["verdict"] for one in results]
         wanted = GO if results and all(one in RELEASING for one in verdicts) else NO_GO
         if report["verdict"] != wanted:
-            yield of_member("verdict", path, f"says {report['verdict']}, its checks say {wanted}")
+            yield Finding("verdict", f"says {report['verdict']}, its checks say {wanted}", path)
         tally = Counter(verdicts)
         counts = {name: tally[name] for name in report["counts"]}
         if report["counts"] != counts or sum(counts.values()) != len(verdicts):
-            yield of_member("verdict", path, "the counts are not those of its checks")
+            yield Finding("verdict", "the counts are not those of its checks", path)
         if report["gate"] != gate:
-            yield of_member("verdict", path, f"is of the gate {report['gate']}, not of {gate}")
+            yield Finding("verdict", f"is of the gate {report['gate']}, not of {gate}", path)
     except (KeyError, TypeError) as error:
-        yield of_member(
-            "verdict", path, f"is no report of a gate ({type(error).__name__}: {error})"
-        )
+        yield Finding("verdict", f"is no report of a gate ({type(error).__name__}: {error})", path)
 
 
 def evidence_agrees(
@@ -79,9 +76,7 @@ def evidence_agrees(
     definition = str(groups["definition"])
     demanded = read_definition(members.get(definition, b""), definition)
     if demanded is None or digest(as_json(demanded)) != report["definition_sha256"]:
-        yield of_member(
-            "definition", definition, "is not the definition that the gate was judged by"
-        )
+        yield Finding("definition", "is not the definition that the gate was judged by", definition)
         return
     yield from report_answers(report, demanded)
     checks = checks_of(demanded)
@@ -102,14 +97,14 @@ def evidence_agrees(
             named = (measurements[place] for place in one["evidence"] if place in measurements)
             if not any(each["name"] == name for each in named):
                 told = f"is no measurement in the pack, and the check {one['id']} passed on it"
-                yield of_member("missing_evidence", f"{MEASUREMENTS}/{name}.json", told)
+                yield Finding("missing_evidence", told, f"{MEASUREMENTS}/{name}.json")
         for place in dict.fromkeys(one["evidence"]):
             if place in measurements:
                 yield from _of_this_source(report, one, place, measurements[place])
                 yield from evidence_counts(report, one, check, demanded, place, measurements[place])
             elif place not in measured and not _there(place, members, folders):
                 told = f"the check {one['id']} passed on it, and it is not in the pack"
-                yield of_member("missing_evidence", place, told)
+                yield Finding("missing_evidence", told, place)
 
 
 def _measurement(
@@ -120,15 +115,15 @@ def _measurement(
         document = json.loads(members[place])
     except (ValueError, RecursionError) as error:
         if place.endswith(".json"):
-            yield of_member("evidence", place, f"is no JSON ({error})")
+            yield Finding("evidence", f"is no JSON ({error})", place)
         return
     if not isinstance(document, dict) or not document.keys() >= MEASUREMENT_KEYS:
         return
     found[place] = document
     if Path(place).stem != document["name"]:
-        yield of_member("evidence", place, f"is the measurement {document['name']!r}")
+        yield Finding("evidence", f"is the measurement {document['name']!r}", place)
     if wrong := contradiction(document, members.get):
-        yield of_member("underived", place, wrong)
+        yield Finding("underived", wrong, place)
 
 
 def _folders(members: Mapping[str, bytes]) -> set[str]:
@@ -147,26 +142,26 @@ def _of_this_source(
 ) -> Iterator[Finding]:
     if found.get("version") != VERSION or not found.keys() >= KEYS:
         told = f"is no measurement of version {VERSION}, and the check {check['id']} {check['verdict']} on it"
-        yield of_member("evidence", place, told)
+        yield Finding("evidence", told, place)
         return
     if found["source"] != report["source"] or found["source_after"] != report["source"]:
         told = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
-        yield of_member("other_source", place, told)
+        yield Finding("other_source", told, place)
     if check["verdict"] == "pass" and found["target"] == report["target"]:
         if found["warehouse"] is None or found["warehouse"] != report["warehouse"]:
             told = (
                 f"is of another warehouse than the pack, and the check {check['id']} passed on it"
             )
-            yield of_member("other_warehouse", place, told)
+            yield Finding("other_warehouse", told, place)
         nodes = found["nodes"]
         if found["invocation"] is not None and (
             not isinstance(nodes, dict) or not 0 < nodes["demanded"] <= nodes["covered"]
         ):
             told = f"is of a part of the project, and the check {check['id']} passed on it"
-            yield of_member("partial", place, told)
+            yield Finding("partial", told, place)
     if check["verdict"] == "pass" and found["data"] not in (None, report["data"]):
         told = f"is of another data state than the pack, and the check {check['id']} passed on it"
-        yield of_member("other_data", place, told)
+        yield Finding("other_data", told, place)
 
 
 def signed_statements(
@@ -216,10 +211,10 @@ def _sign_offs(
     ]
     if len(counted) != len(passed):
         told = "a sign-off that counted does not name its statement"
-        found.findings.append(of_member("sign_off", report_path(report["gate"]), told))
+        found.findings.append(Finding("sign_off", told, report_path(report["gate"])))
     if report["verdict"] == GO and not counted:
         told = "it is a go, and nobody signed off"
-        found.findings.append(of_member("sign_off", report_path(report["gate"]), told))
+        found.findings.append(Finding("sign_off", told, report_path(report["gate"])))
     if not counted:
         return
     subject = Subject.of(report["gate"], sign_off_subject(report))
@@ -229,7 +224,7 @@ def _sign_offs(
         found.told[f"sign-off {role}"] = "good" if one.valid else one.reason
         if not one.valid:
             told = f"counted in {counted[role]}, and is void: {one.reason}"
-            found.findings.append(of_member("sign_off", f"{place}/{role}.json", told))
+            found.findings.append(Finding("sign_off", told, f"{place}/{role}.json"))
 
 
 def _waiver(
@@ -247,7 +242,7 @@ def _waiver(
     for role, one in signed.items():
         found.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
         if not one.valid:
-            found.findings.append(of_member("waiver", place, f"{role}: {one.reason}"))
+            found.findings.append(Finding("waiver", f"{role}: {one.reason}", place))
     return waiver
 
 
@@ -261,10 +256,10 @@ def _stands_in(
 ) -> None:
     place, about = f"{WAIVERS}/{name}{SUFFIX}", f"stands in for {result['id']}, and"
     if waiver is None:
-        found.findings.append(of_member("waiver", place, f"{about} cannot be read"))
+        found.findings.append(Finding("waiver", f"{about} cannot be read", place))
         return
     if not waiver.opened <= moment < waiver.until:
         told = f"{about} was not in force when the gate was judged"
-        found.findings.append(of_member("waiver", place, told))
+        found.findings.append(Finding("waiver", told, place))
     for reason in waiver_stands_in(waiver, result, check):
-        found.findings.append(of_member("waiver", place, f"{about} {reason}"))
+        found.findings.append(Finding("waiver", f"{about} {reason}", place))

@@ -17,11 +17,6 @@ from mbp.release.evidence.pack_manifest import NAME, OUTSIDE, Manifest, read
 FILE = "file"
 
 
-def of_member(code: str, member: str, message: str) -> Finding:
-    """A finding about one member of a pack, or about its `FILE` as a whole."""
-    return Finding(code, "error", member, None, "", message)
-
-
 @dataclass(frozen=True)
 class Opened:
     """A pack's file.
@@ -65,23 +60,23 @@ def open_pack(data: bytes) -> Opened:
     try:
         stored = archive.read(data)
     except ValueError as error:
-        return Opened({}, None, [of_member("not_a_pack", FILE, str(error))])
+        return Opened({}, None, [Finding("not_a_pack", str(error), FILE)])
     findings = [
-        of_member("duplicate_member", name, "is in the file twice")
+        Finding("duplicate_member", "is in the file twice", name)
         for name, times in Counter(stored.names).items()
         if times > 1
     ]
     findings += [
-        of_member("unsafe_name", repr(name), "no safe name")
+        Finding("unsafe_name", "no safe name", repr(name))
         for name in stored.names
         if not archive.safe_name(name)
     ]
     findings += [
-        of_member("changed_member", name, f"cannot be read: {reason}")
+        Finding("changed_member", f"cannot be read: {reason}", name)
         for name, reason in stored.unreadable.items()
     ]
     findings += [
-        of_member("missing_member", name, "is not in the pack")
+        Finding("missing_member", "is not in the pack", name)
         for name in OUTSIDE
         if name not in stored.names
     ]
@@ -90,12 +85,12 @@ def open_pack(data: bytes) -> Opened:
     try:
         manifest = read(stored.contents[NAME])
     except ValueError as error:
-        findings.append(of_member("changed_member", NAME, str(error)))
+        findings.append(Finding("changed_member", str(error), NAME))
         return Opened(stored.contents, None, findings)
     findings += _against_manifest(stored, manifest)
     if not findings and data != archive.write(stored.contents):
         told = "the members are right, and the file has other bytes around them than a pack has"
-        findings.append(of_member("file_changed", FILE, told))
+        findings.append(Finding("file_changed", told, FILE))
     return Opened(stored.contents, manifest, findings)
 
 
@@ -103,16 +98,16 @@ def _against_manifest(stored: StoredMembers, manifest: Manifest) -> Iterator[Fin
     names = {*stored.names}
     entries = {one.path: one for one in manifest.entries}
     for name in sorted(entries.keys() - names):
-        yield of_member("missing_member", name, "is not in the pack")
+        yield Finding("missing_member", "is not in the pack", name)
     for name in sorted(names - entries.keys() - set(OUTSIDE)):
-        yield of_member("unknown_member", name, "is not in the manifest")
+        yield Finding("unknown_member", "is not in the manifest", name)
     for name in sorted(entries.keys() & stored.contents.keys()):
         entry, content = entries[name], stored.contents[name]
         found = hashlib.sha256(content).hexdigest()
         if (entry.size, entry.sha256) != (len(content), found):
-            yield of_member(
+            yield Finding(
                 "changed_member",
-                name,
                 f"{len(content)} bytes with SHA-256 {found[:16]}…; the manifest states"
                 f" {entry.size} bytes with {entry.sha256[:16]}…",
+                name,
             )

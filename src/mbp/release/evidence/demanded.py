@@ -17,7 +17,6 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict
 from mbp.core.yaml_io import loads, plain
-from mbp.release.evidence.container import of_member
 from mbp.release.evidence.statement import report_path
 from mbp.release.gate.signoffs import SIGN_OFF_ID
 from mbp.runs.derivation import UnmeasuredError
@@ -65,19 +64,19 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
         told = [f"lacks {', '.join(lacks)}"] if lacks else []
         told += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
         said = "; ".join(told) or "has its checks in another order, or twice"
-        yield of_member("checklist", path, said)
+        yield Finding("checklist", said, path)
     for one in report["results"]:
         check = checks.get(str(one["id"]))
         if (one["area"] == SIGN_OFF_AREA) is (check is not None):
-            yield of_member("checklist", path, f"{one['id']} stands in the wrong area")
+            yield Finding("checklist", f"{one['id']} stands in the wrong area", path)
         if one["verdict"] == Verdict.WAIVED and (check is None or check["waivable"] is not True):
-            yield of_member("checklist", path, f"{one['id']} is waived, and cannot be")
+            yield Finding("checklist", f"{one['id']} is waived, and cannot be", path)
         other = [key for key in SAME if check is not None and one[key] != check[key]]
         if check is not None and one["no_go"] != check.get("no_go", False):
             other.append("no_go")
         if other:
             told_of = f"{one['id']}: {', '.join(other)} is not what the definition says"
-            yield of_member("checklist", path, told_of)
+            yield Finding("checklist", told_of, path)
 
 
 def evidence_counts(
@@ -103,17 +102,17 @@ def evidence_counts(
         return
     about = f"and the check {result['id']} passed on it"
     if check["rule"] in WANT_A_PASS and found["verdict"] != Verdict.PASS:
-        yield of_member("evidence", place, f"says {found['verdict']}, {about}")
+        yield Finding("evidence", f"says {found['verdict']}, {about}", place)
     if inside := _inside(check, found["content"], str(report["source"])):
-        yield of_member("evidence", place, f"{inside}, {about}")
+        yield Finding("evidence", f"{inside}, {about}", place)
     if found["target"] not in (None, report["target"]):
-        yield of_member("other_target", place, f"is of the target {found['target']}, {about}")
+        yield Finding("other_target", f"is of the target {found['target']}, {about}", place)
     began, ended = (datetime.fromisoformat(found[key]) for key in ("began_at", "ended_at"))
     decided = datetime.fromisoformat(report["decided_at"])
     limit = check["source"].get("max_age_hours", definition["evidence_max_age_hours"])
     why = moments.objection(began, decided, timedelta(hours=limit))
     if why := why or moments.objection(ended, decided, None):
-        yield of_member("old_evidence", place, f"was measured {why}, {about}")
+        yield Finding("old_evidence", f"was measured {why}, {about}", place)
 
 
 def _inside(check: Mapping[str, Any], content: Mapping[str, Any], source: str) -> str | None:

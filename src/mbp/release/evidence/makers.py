@@ -15,7 +15,7 @@ from typing import Any
 
 from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.compatibility.diff import bump_of, demanded_bump, diff, fingerprint
-from mbp.contracts.contract_status import matrix, matrix_json
+from mbp.contracts.contract_status import matrix, matrix_document
 from mbp.contracts.registry.life import stage
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.registry_view import record
@@ -23,6 +23,7 @@ from mbp.contracts.registry.store import datasets, newest, published
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting.chart import Point, line_chart
+from mbp.core.reporting.output_forms import dumps
 from mbp.release.evidence.evidence_tables import as_csv, relation
 from mbp.release.evidence.statement import relation_path, report_path
 from mbp.release.gate.gate_report import GateReport
@@ -111,7 +112,7 @@ def dbt_artifacts(work: Work) -> Members:
 def contract_status(work: Work) -> Members:
     """Datasets by packs, as of the day of the decision."""
     cells = matrix(work.root, work.report.decided_at.date())
-    return {"contracts/status.json": matrix_json(cells).encode("utf-8") + b"\n"}
+    return {"contracts/status.json": dumps(matrix_document(cells)).encode("utf-8")}
 
 
 @maker

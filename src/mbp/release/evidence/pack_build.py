@@ -28,7 +28,7 @@ from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
 
 if TYPE_CHECKING:
-    from mbp.quality.privacy.scan import Finding
+    from mbp.quality.privacy.scan import SensitiveValue
 
 
 class RefusedPackError(Exception):
@@ -38,7 +38,7 @@ class RefusedPackError(Exception):
         findings: place, kind and masked form of each.
     """
 
-    def __init__(self, findings: list[Finding]) -> None:
+    def __init__(self, findings: list[SensitiveValue]) -> None:
         self.findings = findings
         super().__init__(f"{len(findings)} findings")
 

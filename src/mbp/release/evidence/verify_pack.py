@@ -18,7 +18,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.release.evidence import agreement, dsse
 from mbp.release.evidence.archive import safe_name
-from mbp.release.evidence.container import Opened, of_member, open_pack, read_file
+from mbp.release.evidence.container import Opened, open_pack, read_file
 from mbp.release.evidence.demanded import read_definition
 from mbp.release.evidence.pack_manifest import GROUPS, STATEMENT, Manifest
 from mbp.release.evidence.statement import (
@@ -124,7 +124,7 @@ def _check_words(
         statements = agreement.signed_statements(folder, report, definition, signers, moment)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         told = f"the report cannot be followed ({type(error).__name__}: {error})"
-        found.findings.append(of_member("report", report_path(found.gate), told))
+        found.findings.append(Finding("report", told, report_path(found.gate)))
         return
     found.signatures = statements.told
     found.findings += statements.findings
@@ -148,7 +148,7 @@ def _json(opened: Opened, name: str, found: Verification) -> Any:
         if not isinstance(document, dict):
             raise ValueError("it is no object")
     except (ValueError, RecursionError) as error:
-        found.findings.append(of_member("unreadable", name, f"cannot be read: {error}"))
+        found.findings.append(Finding("unreadable", f"cannot be read: {error}", name))
         return None
     return document
 
@@ -159,7 +159,7 @@ def _envelope(opened: Opened, found: Verification) -> dsse.DsseEnvelope | None:
     try:
         return dsse.read(content)
     except ValueError as error:
-        found.findings.append(of_member("changed_member", STATEMENT, str(error)))
+        found.findings.append(Finding("changed_member", str(error), STATEMENT))
         return None
 
 
@@ -179,12 +179,12 @@ def _check_statement(
         wanted = payload(manifest, report, str(groups["definition"]), inputs)
     except (KeyError, TypeError, ValueError, MbpError) as error:
         told = f"no statement follows from the members ({type(error).__name__}: {error})"
-        found.findings.append(of_member("statement", STATEMENT, told))
+        found.findings.append(Finding("statement", told, STATEMENT))
         return
     if envelope is not None and envelope.payload != wanted:
         told = ", ".join(differing_parts(envelope.payload, wanted)) or "the same, in another form"
         found.findings.append(
-            of_member("statement", STATEMENT, f"states other than its members give: {told}")
+            Finding("statement", f"states other than its members give: {told}", STATEMENT)
         )
 
 
@@ -198,7 +198,7 @@ def _signers(folder: Path, given: Path | None, found: Verification) -> AllowedSi
         try:
             return AllowedSigners.load(folder)
         except MbpError as error:
-            found.findings.append(of_member("signers", SIGNERS, error.what))
+            found.findings.append(Finding("signers", error.what, SIGNERS))
             return None
     if not given.is_file():
         raise MbpError(
@@ -220,7 +220,7 @@ def _check_signatures(
         if allow_unsigned:
             found.remarks.append(told)
         else:
-            found.findings.append(of_member("not_signed", STATEMENT, told))
+            found.findings.append(Finding("not_signed", told, STATEMENT))
     keys: set[str] = set()
     for one in envelope.signatures:
         # Nothing signs the list of signatures: whoever has the file can repeat one.
@@ -238,6 +238,6 @@ def _check_signatures(
             if good.fingerprint != one.keyid:
                 raise SignatureRefused(f"keyid says {one.keyid}, the key is another")
         except SignatureRefused as error:
-            found.findings.append(of_member("signature", STATEMENT, error.reason))
+            found.findings.append(Finding("signature", error.reason, STATEMENT))
             continue
         found.signed_by.append(good.fingerprint)

@@ -7,12 +7,24 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from mbp.core.markdown import code, inline, one_line
+from mbp.core.reporting import Finding, Suite
 from mbp.core.verdict import RELEASING, Verdict, spelled
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.gate_report import GO, CheckResult, GateReport
 
 WIDTH = 100
 INDENT = 15
+
+
+def suite(report: GateReport) -> Suite:
+    """A finding for each check that blocks the release."""
+    findings = [
+        Finding(one.id, f"{spelled(one.verdict)}: {one_line(one.told)}", owner=one.owner)
+        for one in report.results
+        if one.open
+    ]
+    checks = [one.id for one in report.results]
+    return Suite(f"mbp gate {report.gate}", checks, findings, unit="check")
 
 
 def as_text(report: GateReport) -> str:

@@ -83,22 +83,14 @@ class GateReport:
 
     def document(self) -> dict[str, Any]:
         """The report for machines, in JSON's own types."""
-        own: dict[str, Any] = {
-            "gate": self.gate,
-            "title": self.title,
+        return {
+            **vars(self),
             "verdict": self.verdict,
             "decided_at": self.decided_at.isoformat(timespec="seconds"),
-            "commit": self.commit,
-            "clean": self.clean,
-            "source": self.source,
-            "target": self.target,
-            "warehouse": self.warehouse,
-            "data": self.data,
-            "definition_sha256": self.definition_sha256,
             "counts": self.counts(),
             "no_gos": [one.id for one in self.no_gos],
+            "results": [_result(one) for one in self.results],
         }
-        return {**own, "results": [_result(one) for one in self.results]}
 
     def counts(self) -> Mapping[str, int]:
         """Checks by verdict."""

@@ -105,7 +105,7 @@ def page(facts: Facts) -> str:
     if len(text.encode()) > LIMIT_BYTES:
         raise MbpError(
             f"the page would have {len(text.encode()):,} bytes, at most {LIMIT_BYTES:,} are readable",
-            cure="see `mbp gate M2 --json` and `mbp status --json` for what is so long",
+            cure="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
         )
     return text
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mbp.core.reporting import Finding
 from mbp.release.security.grants import PUBLIC, Grants, Held
-from mbp.release.security.part_result import Problem
 from mbp.release.security.security_policy import DatabaseRole, SecurityPolicy
 
 MEND = "revoke it, or state it under least_privilege with what needs it"
@@ -14,29 +14,25 @@ GRANT = "run `mbp db init --target postgres` as an administrator, or correct lea
 
 def compare(
     grants: Grants, roles: Mapping[str, DatabaseRole], policy: SecurityPolicy, *, side: str
-) -> list[Problem]:
+) -> list[Finding]:
     """Every difference between a live database and the policy.
 
     Args:
         side: warehouse or source; the place of a problem begins with it.
     """
-    problems: list[Problem] = []
+    told: list[tuple[str, str, str]] = []
     for role in roles.values():
-        place = f"{side}:{role.name}"
         if role.name not in grants.attributes:
-            problems.append(Problem(place, "the role is not there", GRANT))
+            told.append((role.name, "the role is not there", GRANT))
             continue
-        mine = [
-            *_nature(role, grants),
-            *_schemas(role, grants),
-            *_relations(role, grants),
-            *_ownership(role, grants),
-        ]
-        problems += [Problem(place, what, cure) for what, cure in mine]
-    problems += [
-        Problem(f"{side}:everybody", what, MEND) for what in _everybody(grants, roles, policy, side)
+        checks = (_nature, _schemas, _relations, _ownership)
+        told += [(role.name, *each) for check in checks for each in check(role, grants)]
+    told += [("everybody", what, MEND) for what in _everybody(grants, roles, policy, side)]
+    findings = [
+        Finding("least_privilege", what, subject=f"{side}:{name}", fix=fix)
+        for name, what, fix in told
     ]
-    return sorted(problems)
+    return sorted(findings, key=lambda one: one.order)
 
 
 def _nature(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:

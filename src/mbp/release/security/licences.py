@@ -9,6 +9,7 @@ from license_expression import AND, OR, ExpressionError
 from packaging.utils import canonicalize_name
 
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 from mbp.release.security.licence_names import expression_of, spdx
 from mbp.release.security.lock import Pinned
 from mbp.release.security.part_result import FoundIssue, PartResult, accepted
@@ -40,23 +41,15 @@ def licences(
         stated, answer = expression_of(environment[one.name]), answers.get(one.name)
         # What the metadata says by itself needs no exception.
         if stated is None or answer not in (None, stated):
-            found.append(
-                FoundIssue(
-                    one.place,
-                    f"{one.name} {one.version}: its metadata does not tell its licence",
-                    f"read it in its source, write an exception under licences of {policy.path}",
-                    (("licence_not_in_metadata", one.name),),
-                )
-            )
+            what = f"{one.name} {one.version}: its metadata does not name its licence"
+            fix = f"read it in its source, write an exception under licences of {policy.path}"
+            finding = Finding(PART, what, one.path, one.line, fix=fix)
+            found.append(FoundIssue(finding, (("licence_not_in_metadata", one.name),)))
         listed[one.name] = expression = answer or stated
         if expression and (why := judge(expression, allowed, forbidden)):
-            found.append(
-                FoundIssue(
-                    one.place,
-                    f"{one.name} {one.version}: {why} ({expression})",
-                    "use another package, or have the licence allowed in the policy",
-                )
-            )
+            what = f"{one.name} {one.version}: {why} ({expression})"
+            fix = "use another package, or have the licence allowed in the policy"
+            found.append(FoundIssue(Finding(PART, what, one.path, one.line, fix=fix)))
     counts: dict[str, int | str] = {
         "packages": len(listed),
         "with_a_licence": sum(one is not None for one in listed.values()),

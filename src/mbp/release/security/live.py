@@ -14,10 +14,11 @@ import psycopg2
 
 from mbp.contracts.raw_columns import CHANGE_LOG
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 from mbp.ingest.raw_tables import raw_tables
 from mbp.release.security.grants import Grants, Query, read_grants
 from mbp.release.security.least_privilege import compare
-from mbp.release.security.part_result import PartResult, Problem, judged, unmeasured
+from mbp.release.security.part_result import PartResult, judged, unmeasured
 from mbp.release.security.security_policy import SecurityPolicy
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.runs.preflight import install_packages
@@ -66,7 +67,7 @@ def least_privilege(
         if sides.source is not None:
             live["source"] = read_grants(sides.source, sorted(policy.source))
     expected = {"warehouse": policy.warehouse, "source": policy.source}
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     for side, grants in live.items():
         problems += compare(grants, expected[side], policy, side=side)
     counts: dict[str, int | str] = {

@@ -28,7 +28,7 @@ class Pinned:
         marker: where it is installed at all; None: everywhere.
         hashes: SHA-256 of every file that may be installed.
         via: canonical names of those who asked for it.
-        place: file and line.
+        path, line: where it is pinned.
     """
 
     name: str
@@ -36,7 +36,8 @@ class Pinned:
     marker: str | None
     hashes: tuple[str, ...]
     via: tuple[str, ...]
-    place: str
+    path: str
+    line: int
 
     @property
     def wanted_here(self) -> bool:
@@ -102,7 +103,8 @@ def _pinned(lines: list[str], path: str, line: int) -> Pinned:
         str(requirement.marker) if requirement.marker else None,
         hashes,
         tuple(sorted(via)),
-        f"{path}:{line}",
+        path,
+        line,
     )
 
 

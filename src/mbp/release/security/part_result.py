@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.exceptions import exception_findings
+from mbp.core.moments import today as today_in_utc
+from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict
 from mbp.release.security.security_policy import SecurityPolicy
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One thing that must be mended: its place, what is wrong and how to cure it."""
-
-    place: str
-    what: str
-    cure: str
 
 
 @dataclass(frozen=True)
@@ -31,9 +24,7 @@ class FoundIssue:
         keys: (code, object) of the exceptions that accept it; none: no exception can.
     """
 
-    place: str
-    what: str
-    fix: str
+    finding: Finding
     keys: tuple[tuple[str, str], ...] = ()
 
 
@@ -50,7 +41,7 @@ class PartResult:
     part: str
     verdict: Verdict
     looked_at: Mapping[str, int | str]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Finding, ...] = ()
     reason: str = ""
     content: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,32 +59,8 @@ class PartResult:
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "part": self.part,
-            "verdict": self.verdict,
-            "looked_at": dict(self.looked_at),
-            "reason": self.reason,
-            "problems": [asdict(one) for one in self.problems],
-            **self.content,
-        }
-
-
-def exception_problems(
-    exceptions: Sequence[AllowedException],
-    used: Collection[tuple[str, str]] | None = None,
-    today: date | None = None,
-) -> list[Problem]:
-    """Exceptions that expired or except nothing.
-
-    Args:
-        used: keys of those that excepted something; None where the machine decides that.
-        today: in UTC; the present day without it.
-    """
-    day = today or datetime.now(UTC).date()
-    return [
-        Problem(found.place, found.sentence, found.cure)
-        for found in exception_findings(exceptions, day, used=used)
-    ]
+        document = asdict(self)
+        return {**document, **document.pop("content")}
 
 
 def accepted(
@@ -110,7 +77,7 @@ def accepted(
 
     An exception that expired or accepts nothing is a problem too.
     """
-    day = today or datetime.now(UTC).date()
+    day = today or today_in_utc()
     exceptions = policy.exceptions[part]
     # Names of packages have several spellings, and what is found has the canonical one.
     packages = part in ("audit", "licences")
@@ -119,21 +86,21 @@ def accepted(
         for one in exceptions
     }
     used: set[tuple[str, str]] = set()
-    problems: list[Problem] = []
+    problems: list[Finding] = []
     for one in found:
         match = next((known[key] for key in one.keys if key in known), None)
         if match is not None:
             used.add(match.key)
         if match is None or match.expired(day):
-            problems.append(Problem(one.place, one.what, one.fix))
-    problems += exception_problems(exceptions, used, day)
+            problems.append(one.finding)
+    problems += exception_findings(exceptions, day, used=used)
     return judged(part, {**counts, "accepted": len(used)}, problems, must=must, content=content)
 
 
 def judged(
     part: str,
     looked_at: Mapping[str, int | str],
-    problems: Sequence[Problem],
+    problems: Sequence[Finding],
     *,
     must: str,
     content: Mapping[str, Any] | None = None,
@@ -142,7 +109,13 @@ def judged(
     if not looked_at.get(must):
         return unmeasured(part, f"no {must.replace('_', ' ')}: nothing was looked at", looked_at)
     verdict = Verdict.FAIL if problems else Verdict.PASS
-    return PartResult(part, verdict, looked_at, tuple(sorted(set(problems))), content=content or {})
+    return PartResult(
+        part,
+        verdict,
+        looked_at,
+        tuple(sorted(set(problems), key=lambda one: one.order)),
+        content=content or {},
+    )
 
 
 def unmeasured(

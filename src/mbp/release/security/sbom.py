@@ -16,11 +16,14 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from mbp.contracts.exceptions import exception_findings
 from mbp.core.files import write_text
+from mbp.core.moments import today
 from mbp.core.paths import shown
+from mbp.core.reporting import Finding
 from mbp.release.security.licence_names import expression_of
 from mbp.release.security.lock import Pinned, read_lock
-from mbp.release.security.part_result import PartResult, Problem, exception_problems, judged
+from mbp.release.security.part_result import PartResult, judged
 from mbp.release.security.security_policy import SecurityPolicy
 from mbp.runs.envelope import evidence_folder
 
@@ -47,7 +50,7 @@ def sbom(
     text = bill(pinned, environment, answers)
     problems = _invalid(text) + _differences(root, policy, pinned, environment)
     # What is installed beside the lock differs from machine to machine, so none is unused.
-    problems += exception_problems(policy.exceptions["locks"])
+    problems += exception_findings(policy.exceptions["locks"], today())
     path = evidence_folder(root) / FILE
     write_text(path, text)
     counts: dict[str, int | str] = {
@@ -120,15 +123,16 @@ def bill(
     return json.dumps(written, indent=2, sort_keys=True) + "\n"
 
 
-def _invalid(text: str) -> list[Problem]:
+def _invalid(text: str) -> list[Finding]:
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator
 
     found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if found is None:
         return []
-    told = str(found.data.message if hasattr(found.data, "message") else found)
-    return [Problem(FILE, f"not CycloneDX 1.6: {told[:200]}", "correct mbp.release.security.sbom")]
+    told = str(found.data.message if hasattr(found.data, "message") else found)[:200]
+    fix = "correct mbp.release.security.sbom"
+    return [Finding(PART, f"not CycloneDX 1.6: {told}", FILE, fix=fix)]
 
 
 def _differences(
@@ -136,22 +140,17 @@ def _differences(
     policy: SecurityPolicy,
     pinned: list[Pinned],
     environment: Mapping[str, metadata.Distribution],
-) -> list[Problem]:
-    problems: list[Problem] = []
+) -> list[Finding]:
+    problems: list[Finding] = []
     wanted = {one.name: one for one in pinned if one.wanted_here}
     for name, one in wanted.items():
-        if name not in environment:
-            problems.append(
-                Problem(one.place, f"{name} {one.version} is not installed", "run scripts/setup")
-            )
-        elif Version(environment[name].version) != Version(one.version):
-            problems.append(
-                Problem(
-                    one.place,
-                    f"{name} is locked as {one.version}, installed is {environment[name].version}",
-                    "run scripts/setup",
-                )
-            )
+        told = f"{name} {one.version} is not installed"
+        if name in environment:
+            there = environment[name].version
+            if Version(there) == Version(one.version):
+                continue
+            told = f"{name} is locked as {one.version}, installed is {there}"
+        problems.append(Finding(PART, told, one.path, one.line, fix="run scripts/setup"))
     beside: dict[str, set[str]] = {}
     for file in policy.locks["beside"]:
         for one in read_lock(root, file):
@@ -160,11 +159,7 @@ def _differences(
     for name in sorted(environment.keys() - wanted.keys() - free):
         version = environment[name].version
         if version not in beside.get(name, ()):
-            problems.append(
-                Problem(
-                    policy.locks["environment"],
-                    f"{name} {version} is installed, and no lock names it",
-                    "lock it, or make the environment again with scripts/setup",
-                )
-            )
+            told = f"{name} {version} is installed, and no lock names it"
+            fix = "lock it, or make the environment again with scripts/setup"
+            problems.append(Finding(PART, told, policy.locks["environment"], fix=fix))
     return problems

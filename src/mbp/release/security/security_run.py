@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
+from mbp.core.verdict import spelled
 from mbp.release.security.licences import licences
 from mbp.release.security.live import least_privilege
 from mbp.release.security.lock import Pinned, installed, read_lock
@@ -107,14 +109,13 @@ def _parts(
     }
 
 
-def as_table(results: Sequence[PartResult]) -> str:
-    """A line per part, then every finding with its cure."""
+def suite(results: Sequence[PartResult]) -> Suite:
+    """A line per part as the table, and every finding of every part."""
     lines = [f"{'part':<16} {'verdict':<13} what was found"]
-    lines += [
-        f"{one.part:<16} {one.verdict.replace('_', ' '):<13} {one.summary}" for one in results
+    lines += [f"{one.part:<16} {spelled(one.verdict):<13} {one.summary}" for one in results]
+    findings = [found for one in results for found in one.problems]
+    findings += [
+        Finding("not_measured", one.reason, subject=one.part) for one in results if one.reason
     ]
-    for one in results:
-        lines += [
-            f"{one.part}: {found.place}: {found.what}. Cure: {found.cure}" for found in one.problems
-        ]
-    return "\n".join(lines)
+    parts = [one.part for one in results]
+    return Suite("mbp security run", parts, findings, unit="part", table="\n".join(lines))

@@ -24,6 +24,7 @@ from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.core.paths import shown
+from mbp.core.reporting import Finding
 from mbp.release.security.advisories import Advisory, read_advisories
 from mbp.release.security.lock import Pinned, read_lock
 from mbp.release.security.part_result import FoundIssue, PartResult, accepted, unmeasured
@@ -75,7 +76,14 @@ def read_bandit(
 ) -> PartResult:
     """The verdict over bandit's JSON report."""
     found = [
-        FoundIssue(str(one["filename"]), f"not analysed: {one['reason']}", "correct the file")
+        FoundIssue(
+            Finding(
+                "sast",
+                f"not analysed: {one['reason']}",
+                str(one["filename"]),
+                fix="correct the file",
+            )
+        )
         for one in report.get("errors", ())
     ]
     severities: Counter[str] = Counter()
@@ -85,14 +93,11 @@ def read_bandit(
         # What bandit calls undefined is of no known severity, so it counts as the worst.
         rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
         if rank >= SEVERITIES.index(policy.sast["fail_on"]):
-            found.append(
-                FoundIssue(
-                    f"{name}:{one['line_number']}",
-                    f"{one['test_id']} {one['test_name']}, {severity}: {one['issue_text']}",
-                    f"correct it, or write an exception under sast of {policy.path}",
-                    ((str(one["test_id"]), name),),
-                )
-            )
+            key = str(one["test_id"]), name
+            what = f"{one['test_id']} {one['test_name']}, {severity}: {one['issue_text']}"
+            fix = f"correct it, or write an exception under sast of {policy.path}"
+            finding = Finding(key[0], what, name, int(one["line_number"]), fix=fix)
+            found.append(FoundIssue(finding, (key,)))
     metrics = report.get("metrics", {})
     counts: dict[str, int | str] = {
         "files": len(metrics.keys() - {"_totals"}),
@@ -129,7 +134,9 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     )
     # The value is never shown: a report is read by more people than the file.
     found = [
-        FoundIssue(f"{key[0]}:{one.line_number}", f"{key[1]}: not in the baseline", cure)
+        FoundIssue(
+            Finding("secrets", f"{key[1]}: not in the baseline", key[0], one.line_number, fix=cure)
+        )
         for key, one in present.items()
         if key not in known
     ]
@@ -137,13 +144,14 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     for key, one in known.items():
         path, kind, _ = key
         told, fix = f"{path}: no reason why it is no secret", "write an exception under secrets"
-        found.append(FoundIssue(name, told, fix, (("no_secret", path),)))
+        issue = Finding("secrets", told, name, fix=fix)
+        found.append(FoundIssue(issue, (("no_secret", path),)))
         if key not in present:
             told, fix = f"{path}: {kind} is not there any more", "remove it from the baseline"
-            found.append(FoundIssue(name, told, fix))
+            found.append(FoundIssue(Finding("secrets", told, name, fix=fix)))
         elif one.is_secret is not False:
             told = f"{path}: {kind} is {'a secret' if one.is_secret else 'not audited'}"
-            found.append(FoundIssue(name, told, cure))
+            found.append(FoundIssue(Finding("secrets", told, name, fix=cure)))
     counts: dict[str, int | str] = {
         "files": len(files),
         "plugins": len(baseline["plugins_used"]),
@@ -210,12 +218,10 @@ def audit(
 
 def _issue(pinned: Pinned, advisory: Advisory) -> FoundIssue:
     names = (advisory.id, *advisory.aliases)
-    return FoundIssue(
-        pinned.place,
-        f"{pinned.name} {pinned.version}: {', '.join(names)}",
-        f"lock {advisory.fixed} or later" if advisory.fixed else "no release fixes it yet",
-        tuple((name, pinned.name) for name in names),
-    )
+    what = f"{pinned.name} {pinned.version}: {', '.join(names)}"
+    fix = f"lock {advisory.fixed} or later" if advisory.fixed else "no release fixes it yet"
+    finding = Finding(advisory.id, what, pinned.path, pinned.line, fix=fix)
+    return FoundIssue(finding, tuple((name, pinned.name) for name in names))
 
 
 def _asked(packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Advisory]]:

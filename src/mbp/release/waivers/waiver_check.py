@@ -358,13 +358,7 @@ def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
 def _stray(path: Path, root: Path, told: str) -> Finding:
     subject = path.parent.name if path.parent.parent.name == "signatures" else path.name
     return Finding(
-        "waiver_stray",
-        "error",
-        shown(path, root),
-        None,
-        subject,
-        told,
-        RULES["waiver_stray"].cure,
+        "waiver_stray", told, shown(path, root), subject=subject, fix=RULES["waiver_stray"].cure
     )
 
 
@@ -372,4 +366,4 @@ def _finding(waiver: Waiver, code: str, key: str, told: str, cure: str = "") -> 
     line = waiver.lines.get(key)
     if code == "waiver_form":
         return form_finding(waiver.path, line, waiver.id, told, None)
-    return Finding(code, "error", waiver.path, line, waiver.id, told, cure or RULES[code].cure)
+    return Finding(code, told, waiver.path, line, waiver.id, cure or RULES[code].cure)

@@ -136,7 +136,7 @@ def _refused(finding: Finding) -> MbpError:
         f"{finding.sentence} ({finding.code})",
         path=finding.path,
         line=finding.line,
-        cure=finding.cure,
+        cure=finding.fix,
     )
 
 

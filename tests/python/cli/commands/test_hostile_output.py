@@ -25,12 +25,14 @@ from typer.testing import CliRunner
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite, deliver
+from mbp.core.reporting.annotations import as_annotations, write_annotations
+from mbp.core.reporting.output_forms import FORMATS
 from mbp.core.reporting.progress import Lines
-from mbp.core.reporting.terminal import Guarded, annotate, guard, paint, printable
+from mbp.core.reporting.terminal import Guarded, guard, paint, printable
 from mbp.operate.semantic.metric_forms import written
 from mbp.operate.semantic.query import Answer
 from mbp.quality import failure_report as quality_report
-from mbp.quality.rule_findings import Finding as RuleFinding
+from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 
 HOSTILE = {
@@ -137,7 +139,7 @@ WAYS: dict[str, Callable[[str], object]] = {
     "writelines": lambda value: sys.stderr.writelines([value]),
     "progress": lambda value: Lines().say(value),
     "error": lambda value: refused(MbpError(value, path=value, cure=value)),
-    "annotation": lambda value: annotate(value, value),
+    "annotation": lambda value: write_annotations(as_annotations(suite(value)), err=True),
     "logging": by_logging,
     "rich": by_rich,
     "warnings": lambda value: sys.stderr.write(f"UserWarning: {value}"),
@@ -204,7 +206,8 @@ def test_data_gives_no_commands_to_the_runner(screen: Screen, pieces: list[str])
 def test_an_annotation_is_one_and_data_cannot_end_it(screen: Screen) -> None:
     with screen as out:
         sys.stderr.write("half a line")
-        annotate("a,b:c", "50%\n::error::owned\r\x1b[2J")
+        finding = Finding("a,b:c", "50%\n::error::owned\r\x1b[2J")
+        write_annotations(as_annotations(replace(suite("x"), findings=[finding])), err=True)
         lines = out.getvalue().splitlines()
         assert lines == [
             "half a line",
@@ -235,12 +238,12 @@ def test_letters_that_a_terminal_does_not_have_are_no_error(
 
 # Every form in which findings, rows and metrics are written.
 def suite(value: str) -> Suite:
-    finding = Finding("C1", "error", f"a/{value}", 3, value, value, value)
+    finding = Finding("C1", value, f"a/{value}", 3, value, value)
     return Suite("a check", ["a file", value], [finding], {}, {"extra": value})
 
 
 def rule_report(value: str) -> str:
-    finding = RuleFinding(
+    finding = RuleVerdict(
         *("a_rule", "mbp_quotes", "DATA", "error", "A89", "", "fail", 1, value, value, None)
     )
     return quality_report.render([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
@@ -260,7 +263,7 @@ def answer(value: Any, metric: Any = Decimal("-1.5")) -> Answer:
 
 
 @hostile
-@pytest.mark.parametrize("form", ["text", "json", "junit", "sarif"])
+@pytest.mark.parametrize("form", FORMATS)
 def test_findings_in_every_form_on_the_screen_and_in_a_file(
     screen: Screen, tmp_path: Path, form: str, value: str
 ) -> None:
@@ -282,7 +285,7 @@ def test_findings_in_every_form_on_the_screen_and_in_a_file(
 def test_failing_rows_and_metrics(screen: Screen, value: str) -> None:
     with screen as out:
         typer.echo(rule_report(value))
-        for form in ("table", "csv", "json", "chart"):
+        for form in ("text", "csv", "json", "chart"):
             typer.echo(written(answer(value), form), nl=False)
         assert invisible(out.getvalue()) == []
 

@@ -160,7 +160,7 @@ def test_wrong_usage_is_2(project_root: Path, arguments: list[str], code: int) -
     assert in_a_pipe(project_root, arguments).returncode == code
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["contracts", "rules", "--json"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["contracts", "rules", "--format", "json"]])
 def test_a_reader_that_goes_away_is_no_fault(
     project_root: Path, state: Path, arguments: list[str]
 ) -> None:
@@ -286,4 +286,4 @@ def test_a_reader_of_changes_ends_as_it_was_asked(
 
 
 def test_json_stays_pure(project_root: Path) -> None:
-    json.loads(in_a_pipe(project_root, ["contracts", "rules", "--json"]).stdout)
+    json.loads(in_a_pipe(project_root, ["contracts", "rules", "--format", "json"]).stdout)

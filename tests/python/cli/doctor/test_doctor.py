@@ -68,11 +68,11 @@ def test_a_good_machine(root: Path) -> None:
     with connect(root, "duckdb") as warehouse:
         warehouse.execute("select 1")
     found = examine(root, "duckdb")
-    assert found.passed, found.text()
+    assert found.passed, found.suite().table
     named = {"python", "environment", "locked versions", "dbt", "dbt packages", "disk", "git"}
     assert named < {one.id for one in found.checks}
     assert states(found, "duckdb file", "python", "dbt", "target") == {"good"}
-    assert found.text().endswith("duckdb: this machine is ready\n")
+    assert found.suite().table.endswith("duckdb: this machine is ready")
 
 
 @pytest.mark.usefixtures("postgres")
@@ -80,7 +80,7 @@ def test_a_good_server(root: Path) -> None:
     with connect(root, "postgres") as warehouse:
         initialise(root, warehouse)
     found = examine(root, "postgres")
-    assert found.passed, found.text()
+    assert found.passed, found.suite().table
     assert states(found, *SERVER) <= {"good", "note"}
     assert "PostgreSQL 18" in check(found, "server version").told
 
@@ -220,7 +220,7 @@ def test_old_versions(root: Path) -> None:
 def test_what_nobody_has_to_have_is_a_note(root: Path) -> None:
     found = examine(root, "duckdb", Machine(program=lambda name: None if name != "git" else "git"))
     assert states(found, "java", "chromium") == {"note"}
-    assert found.passed, found.text()
+    assert found.passed, found.suite().table
 
 
 def test_what_cannot_be_looked_at_is_no_pass(empty_project: Path, root: Path) -> None:
@@ -245,7 +245,7 @@ def test_nothing_looked_at_is_no_pass() -> None:
 
 
 def test_the_command_says_it_as_json_and_by_its_exit_code(root: Path, tmp_path: Path) -> None:
-    told = in_a_pipe(root, ["doctor", "--target", "oracle", "--json"])
+    told = in_a_pipe(root, ["doctor", "--target", "oracle", "--format", "json"])
     assert told.returncode == 1, told.stderr
     document = json.loads(told.stdout)
     assert document["target"] == "oracle"

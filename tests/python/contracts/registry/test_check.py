@@ -22,7 +22,7 @@ from mbp.contracts.registry.registry_view import markdown, suite
 from mbp.contracts.registry.store import published
 from mbp.contracts.registry.version_check import Checked
 from mbp.core.errors import MbpError
-from mbp.core.reporting import FORMATS, written
+from mbp.core.reporting.output_forms import FORMATS, written
 from mbp.warehouse.connection import DuckdbWarehouse
 from registry.conftest import TODAY, Registry, column
 
@@ -52,7 +52,7 @@ def shorter(document: dict[str, Any]) -> None:
 
 
 def codes(checked: Checked, level: str = "error") -> list[str]:
-    return [finding.code for finding in checked.findings if finding.level == level]
+    return [finding.code for finding in checked.findings if finding.severity == level]
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,8 @@ def test_the_command_ends_with_1(place: Place, monkeypatch: pytest.MonkeyPatch) 
     cli.register()
     for _ in range(2):
         result = CliRunner().invoke(
-            cli.app, ["cdc", "land", str(place.folder), "--target", place.target, "--json"]
+            cli.app,
+            ["cdc", "land", str(place.folder), "--target", place.target, "--format", "json"],
         )
         assert result.exit_code == 1, result.output
         assert json.loads(result.stdout)["in_quarantine"] == 1

@@ -249,6 +249,6 @@ def test_the_command_exits_1_when_rows_were_rejected(
     assert CliRunner().invoke(app, arguments).exit_code == 0
     quotes = folder / "quotes.csv"
     quotes.write_text(quotes.read_text() + "t9,m1,never,0.5,1,eve\n")
-    result = CliRunner().invoke(app, [*arguments, "--json"])
+    result = CliRunner().invoke(app, [*arguments, "--format", "json"])
     assert result.exit_code == 1
     assert json.loads(result.stdout)["tables"][1]["rejected"] == 1

@@ -109,7 +109,7 @@ def test_disarmed_rules_cannot_merge(repository: Sandbox, tmp_path: Path) -> Non
 def test_a_harmless_change_of_a_model_proves_what_reads_it(repository: Sandbox) -> None:
     root = repository.root
     edit(root, "models/marts/mbp/mbp_abuse_events.sql", "select", "select -- the same rows\n")
-    result = prove("--changed-since", "HEAD", "--json")
+    result = prove("--changed-since", "HEAD", "--format", "json")
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     proved = set(document["affected"]["rules"])

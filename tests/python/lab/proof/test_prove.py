@@ -35,7 +35,9 @@ def test_every_fault_is_found_by_its_own_rule_alone(project_root: Path, engine: 
 def test_one_fault_by_the_command(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MBP_PROJECT_DIR", str(project_root))
     cli.register()
-    result = CliRunner().invoke(cli.app, ["quality", "prove", "--fault", "mbp_quotes_fk", "--json"])
+    result = CliRunner().invoke(
+        cli.app, ["quality", "prove", "--fault", "mbp_quotes_fk", "--format", "json"]
+    )
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
     assert document["passed"] is True

@@ -358,14 +358,14 @@ def test_the_commands(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     code, told = run("on")
     assert (code, "no complete snapshot" in told) == (1, True)
     assert run("status")[0] == 0
-    code, told = run("snapshot", "--json")
+    code, told = run("snapshot", "--format", "json")
     assert code == 0
     assert {one["rows"] > 0 for one in json.loads(told)} == {True}
     code, told = run("on", "--reason", "slot lost")
     assert (code, "as of 2026-01-06" in told) == (0, True)
     code, told = run("status")
     assert (code, "slot lost" in told) == (1, True)
-    document = json.loads(run("status", "--json")[1])
+    document = json.loads(run("status", "--format", "json")[1])
     assert document["switch"]["mode"] == "snapshot"
     assert run("snapshot")[0] == 1
     site.execute("drop view published.mbp_markets")

@@ -76,7 +76,7 @@ def test_an_alarm_is_told_blocks_nothing_and_ends(
 
 def test_without_alertmanager_it_is_seen_all_the_same(captured: Site) -> None:
     site = captured
-    document = json.loads(CliRunner().invoke(app, ["watch", "--once", "--json"]).stdout)
+    document = json.loads(CliRunner().invoke(app, ["watch", "--once", "--format", "json"]).stdout)
     assert [one["id"] for one in document["alarms"]] == ["cdc_slot_nearly_full"]
     assert document["opened"] == []
     assert pending(StateFolder(site.state)) == []
@@ -84,7 +84,7 @@ def test_without_alertmanager_it_is_seen_all_the_same(captured: Site) -> None:
     assert "NOT GREEN" in screen.splitlines()[0]
     assert "alarm: cdc_slot_nearly_full mbp_cdc (page)" in screen
     assert max(len(line) for line in screen.splitlines()) <= 80
-    told = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
+    told = json.loads(CliRunner().invoke(app, ["status", "--format", "json"]).stdout)
     assert [one["severity"] for one in told["alarms"]] == ["page"]
     site.execute(CALM)
     assert "all green" in CliRunner().invoke(app, ["status"]).stdout

@@ -170,6 +170,6 @@ def test_the_screen_fits_and_carries_no_colour_in_a_pipe(
     assert "900.00 ms" in row
     assert row.split()[-3:] == ["red", "SRE", "1"]
     assert any("dec_latency all: rollback (SRE)" in line for line in lines)
-    document = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
+    document = json.loads(CliRunner().invoke(app, ["status", "--format", "json"]).stdout)
     assert document["passed"] is False
     assert {row["kpi"] for row in document["rows"]} == set(load_hooks(site.root).sheet.kpis)

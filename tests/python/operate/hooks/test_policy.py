@@ -68,7 +68,7 @@ def test_a_wrong_hook_is_a_finding_with_its_line(
     policy = load_hooks(copy)
     found = [one for one in policy.findings if one.code == code]
     assert found
-    assert told in found[0].message + found[0].cure
+    assert told in found[0].message + found[0].fix
     assert found[0].path == HOOKS
     assert found[0].line is not None
     # The KPI that lost its hook is told as well, and the others are still watched.

@@ -84,10 +84,10 @@ def test_exactly_the_threshold_is_enough(folder: Path, project_root: Path) -> No
 
 def test_json_is_stable_and_alone_on_stdout(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "new" / "coverage.json"
-    result = command(folder, "--json", str(target))
-    assert "missing: model.mbp.q.depth" in result.stdout
+    result = command(folder, "--format", "json", "--output", str(target))
+    assert "not good enough" in result.stderr
     first = target.read_text()
-    result = command(folder, "--json", "-")
+    result = command(folder, "--format", "json")
     assert result.exit_code == 1
     assert result.stdout == first
     assert "not good enough" in result.stderr
@@ -99,8 +99,8 @@ def test_compare_with_a_worse_and_a_better_run(
     folder: Path, complete: Path, tmp_path: Path
 ) -> None:
     worse, better = tmp_path / "worse.json", tmp_path / "better.json"
-    command(folder, "--json", str(worse))
-    command(complete, "--json", str(better))
+    command(folder, "--format", "json", "--output", str(worse))
+    command(complete, "--format", "json", "--output", str(better))
     for artifacts, earlier in ((folder, worse), (complete, worse), (complete, better)):
         result = command(artifacts, "--fail-under", "0", "--compare", str(earlier))
         assert (result.exit_code, "not good enough" in result.output) == (0, False)
@@ -113,8 +113,17 @@ def test_the_earlier_run_is_read_before_the_new_one_replaces_it(
     folder: Path, complete: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "coverage.json"
-    command(complete, "--json", str(path))
-    arguments = ("--fail-under", "0", "--compare", str(path), "--json", str(path))
+    command(complete, "--format", "json", "--output", str(path))
+    arguments = (
+        "--fail-under",
+        "0",
+        "--compare",
+        str(path),
+        "--format",
+        "json",
+        "--output",
+        str(path),
+    )
     assert command(folder, *arguments).exit_code == 1
     assert json.loads(path.read_text())["percent"] == 66.6667
 
@@ -140,7 +149,7 @@ def test_the_badge_is_written_whatever_the_verdict(folder: Path, tmp_path: Path)
     assert "66 %" in target.read_text()
 
 
-@pytest.mark.parametrize("option", ["--json", "--badge"])
+@pytest.mark.parametrize("option", ["--output", "--badge"])
 def test_a_place_that_cannot_be_written_is_an_error(
     complete: Path, tmp_path: Path, option: str
 ) -> None:

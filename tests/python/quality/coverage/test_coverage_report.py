@@ -69,7 +69,7 @@ def test_a_long_folder_does_not_break_the_table() -> None:
 def test_a_long_list_is_cut_and_says_so() -> None:
     lines = as_text(report_of(1, SHOWN_AT_MOST + 7)).splitlines()
     assert sum(line.startswith("missing: model") for line in lines) == SHOWN_AT_MOST
-    assert lines[-1] == "missing: and 7 more, see --json"
+    assert lines[-1] == "missing: and 7 more, see --format json"
 
 
 def test_the_document_has_all_of_it(report: CoverageReport) -> None:
@@ -192,7 +192,7 @@ GOOD_ITEM = {"unique_id": "model.mbp.q", "column": None, "state": "described"}
     ids=str,
 )
 def test_an_unreadable_earlier_report_is_an_error(tmp_path: Path, content: Any) -> None:
-    with pytest.raises(MbpError, match=r"earlier\.json: not a coverage report.*--json"):
+    with pytest.raises(MbpError, match=r"earlier\.json: not a coverage report.*--format json"):
         worse_than(report_of(1, 1), earlier(tmp_path, content))
 
 

@@ -80,7 +80,16 @@ def test_spoiled_rows_are_found_by_all_three_and_shown_without_personal_values(
                 " where abuse_event_id = (select min(abuse_event_id) from marts.mbp_abuse_events)"
             )
             warehouse.execute("update marts.mbp_markets set category = ''")
-        arguments = ["quality", "run", "--engine", "all", "--target", "postgres", "--json"]
+        arguments = [
+            "quality",
+            "run",
+            "--engine",
+            "all",
+            "--target",
+            "postgres",
+            "--format",
+            "json",
+        ]
         result = CliRunner().invoke(cli.app, [*arguments, "--docs", str(tmp_path / "docs")])
 
     assert result.exit_code == EXIT_FINDINGS

@@ -48,7 +48,7 @@ _green: dict[str, str] = {}
 
 def record_green(target: str, folder: Path) -> Path:
     if target not in _green:
-        _green[target] = mbp("run", "--json").stdout
+        _green[target] = mbp("run", "--format", "json").stdout
     file = folder / "run.json"
     file.write_text(_green[target])
     assert mbp("record", str(file)).exit_code == 0
@@ -58,7 +58,7 @@ def record_green(target: str, folder: Path) -> Path:
 def record_now(folder: Path) -> None:
     """Runs all rules on what the copy holds now."""
     file = folder / "now.json"
-    file.write_text(mbp("run", "--json").stdout)
+    file.write_text(mbp("run", "--format", "json").stdout)
     assert mbp("record", str(file)).exit_code == 0
 
 
@@ -85,10 +85,10 @@ def test_what_was_recorded_is_shown_and_recording_twice_changes_nothing(
     assert mbp("record", str(file)).exit_code == 0
 
     rules = {rule.id for rule in all_rules(load_contracts(project_root))}
-    standing = json.loads(mbp("history", "--json").stdout)
+    standing = json.loads(mbp("history", "--format", "json").stdout)
     assert {row["rule_id"] for row in standing} == rules
     assert {(row["last_verdict"], row["recent_runs"]) for row in standing} == {("pass", 1)}
-    (one,) = json.loads(mbp("history", "mbp_quotes_fk", "--json").stdout)
+    (one,) = json.loads(mbp("history", "mbp_quotes_fk", "--format", "json").stdout)
     assert (one["dataset"], one["engine"], one["verdict"]) == ("mbp_quotes", "dbt", "pass")
     assert (one["failing_rows"], one["dataset_rows"]) == (0, 4000)
     assert one["run_id"] == read_run(file).run_id
@@ -104,7 +104,7 @@ def test_a_rule_that_breaks_is_an_alert_with_its_owner_until_it_holds_again(
     with connect(project_root, target) as warehouse:
         warehouse.execute("update marts.mbp_resolutions set rule_version = 'first'")
     record_now(tmp_path)
-    alarm = mbp("monitor", "--json")
+    alarm = mbp("monitor", "--format", "json")
     assert alarm.exit_code == EXIT_FINDINGS
     told = {(one["rule_id"], one["owner"]): one for one in json.loads(alarm.stdout)["alerts"]}
     assert set(told) == {
@@ -117,11 +117,13 @@ def test_a_rule_that_breaks_is_an_alert_with_its_owner_until_it_holds_again(
 
     record_green_again(tmp_path)
     assert mbp("monitor").exit_code == 0
-    runs = json.loads(mbp("history", "mbp_resolutions_rule_version_pattern", "--json").stdout)
+    runs = json.loads(
+        mbp("history", "mbp_resolutions_rule_version_pattern", "--format", "json").stdout
+    )
     assert [one["verdict"] for one in runs] == ["pass", "fail", "pass"]
     (standing,) = [
         row
-        for row in json.loads(mbp("history", "--json").stdout)
+        for row in json.loads(mbp("history", "--format", "json").stdout)
         if row["rule_id"] == "mbp_resolutions_rule_version_pattern"
     ]
     assert float(standing["pass_rate"]) == pytest.approx(2 / 3, abs=1e-6)

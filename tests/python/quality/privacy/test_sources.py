@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from lab.corpora import random_values as draw
 from mbp.cli.main import app, register
 from mbp.contracts.policy import POLICY as OWNERS
+from mbp.core.moments import today
 from mbp.quality.masking import mask
 from mbp.quality.privacy.allowed import judge
 from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
-from mbp.quality.privacy.scan_report import today
 from mbp.quality.privacy.scan_sources import Looked, Looker
 from mbp.runs.data import data_state
 from tests.python.operate.hooks.conftest import Site, duckdb_site, postgres_site, site
@@ -132,7 +132,7 @@ def test_the_command_fails_closed_and_shows_nothing(bare: Path, random: Random) 
     assert json.loads(evidence.read_text(encoding="utf-8"))["verdict"] == "not_measured"
     cpf = draw.cpf(random)
     (bare / "notes.txt").write_text(f"cpf {cpf}\n", encoding="utf-8")
-    result = CliRunner().invoke(app, ["privacy", "scan", "--json"])
+    result = CliRunner().invoke(app, ["privacy", "scan", "--format", "json"])
     assert result.exit_code == 1
     assert cpf not in result.output
     assert json.loads(result.stdout)["sources"]["repository"]["looked_at"] == 5
@@ -154,10 +154,10 @@ def test_paths_and_stdin(bare: Path, tmp_path: Path, random: Random) -> None:
         return found.exit_code, f"{found.output}{found.exception or ''}"
 
     code, told = run(str(tmp_path / "logs"))
-    assert (code, "a.log:2:5: cpf" in told, cpf in told) == (1, True, False)
+    assert (code, "a.log:2: error cpf: CPF [column 5: " in told, cpf in told) == (1, True, False)
     assert run(str(bare / "dbt_project.yml"))[0] == 0
     code, told = run("-", stdin=f"order accepted\ncpf {cpf}\n")
-    assert (code, "stdin:2:5" in told) == (1, True)
+    assert (code, "stdin:2: error cpf" in told) == (1, True)
     assert run("-", stdin="order accepted\n")[0] == 0
     code, told = run(str(tmp_path / "nowhere"))
     assert "nothing was looked at" in told

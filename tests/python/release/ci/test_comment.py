@@ -48,10 +48,10 @@ def test_all_seen_and_all_well(run: Run, told: Callable[[Run], Comment]) -> None
 def test_a_break_is_told_with_bump_and_witness(run: Run, told: Callable[[Run], Comment]) -> None:
     blocking = {
         "code": "scale_changed",
-        "level": "error",
+        "severity": "error",
         "subject": "mbp_quotes.price",
         "message": "fewer digits",
-        "cure": "undo it",
+        "fix": "undo it",
     }
     run.report("contracts", reports.contracts([CHANGE, CHANGE], [blocking]), exit_code=1)
     text = render(told(run))
@@ -237,7 +237,7 @@ def test_nothing_that_others_write_comes_to_life(
         **dict.fromkeys(("code", "path", "old", "new", "bump"), name),
         "witness": {name: {"row": {name: name}}},
     }
-    blocking = {"code": name, "level": "error", "subject": name, "message": name, "cure": name}
+    blocking = {"code": name, "severity": "error", "subject": name, "message": name, "fix": name}
     document = reports.contracts([change], [blocking])
     document["datasets"][0] |= {
         **dict.fromkeys(("dataset", "version", "least_version", "bump"), name),
@@ -308,7 +308,7 @@ def test_the_command(run: Run, tmp_path: Path) -> None:
     assert invoke(*given, "--output", str(written)).exit_code == 0
     assert written.read_text() == shown.stdout
     run.record("lint", exit_code=1)
-    failed = invoke(*given, "--json")
+    failed = invoke(*given, "--format", "json")
     assert failed.exit_code == 1
     assert json.loads(failed.stdout)["verdict"] == "fail"
     (run.folder / "step-tests.json").unlink()

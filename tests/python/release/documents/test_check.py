@@ -172,7 +172,7 @@ def test_each_mistake_is_told_with_its_code_and_place(
     spoil(file, find, put)
     named = [one for one in found() if one.code == code]
     assert any(told in one.message for one in named), found()
-    assert all(one.cure for one in named)
+    assert all(one.fix for one in named)
     if code not in ("DOC-013", GENERATED):
         assert file in {one.path for one in named} or code == "DOC-006"
 
@@ -294,7 +294,7 @@ def test_the_command_tells_writes_evidence_and_exits_by_what_it_found(
     register()
     monkeypatch.setenv("MBP_PROJECT_DIR", str(copied_project))
     spoil(PLAN, "`MBP_HOOK_URL`", "`MBP_HOOK_ADDRESS`")
-    ran = CliRunner().invoke(app, ["docs", "check", "--json"])
+    ran = CliRunner().invoke(app, ["docs", "check", "--format", "json"])
     assert ran.exit_code == 1
     told = json.loads(ran.stdout)
     assert not told["passed"]

@@ -55,4 +55,6 @@ def test_the_command_names_what_is_stale(
     spoil(LOG_FILE, "accepted", "rejected")
     ran = runner.invoke(app, ["docs", "render", "--check"])
     assert ran.exit_code == 1
-    assert ran.stdout.startswith(f"{LOG_FILE}: stale. Cure: run `mbp docs render`")
+    assert ran.stdout.startswith(
+        f"{LOG_FILE}: error stale: out of date. Cure: run `mbp docs render`"
+    )

@@ -9,8 +9,8 @@ import pytest
 
 from mbp.contracts.registry.odcs_documents import git as ask
 from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
 from mbp.release.evidence.anchor import anchor
-from mbp.release.evidence.container import of_member
 from mbp.release.evidence.verify_pack import Verification
 from tests.python.release.evidence.test_envelope import git
 
@@ -67,7 +67,7 @@ def test_a_light_tag_of_that_name_is_no_anchor(repository: Path, found: Verifica
 
 
 def test_what_does_not_verify_is_no_anchor(repository: Path, found: Verification) -> None:
-    found.findings.append(of_member("changed_member", "docs/x.md", "differs"))
+    found.findings.append(Finding("changed_member", "differs", "docs/x.md"))
     with pytest.raises(MbpError, match=r"does not verify: docs/x\.md"):
         anchor(repository, found, "M2")
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
-from mbp.quality.privacy.scan import Finding
+from mbp.quality.privacy.scan import SensitiveValue
 from mbp.release.evidence.pack_build import Pack, RefusedPackError
 from tests.python.release.evidence.packs import Release, allowed, flipped, start_of
 
@@ -37,7 +37,7 @@ def test_verify_tells_verdict_root_and_signer(
 
 def test_verify_ends_with_one_when_something_was_changed(file: Path, pack: Pack) -> None:
     file.write_bytes(flipped(pack.content, start_of(pack.content, "docs/adr/001.md")))
-    done = run("verify", file, "--json")
+    done = run("verify", file, "--format", "json")
     assert done.exit_code == 1
     told = json.loads(done.stdout)
     assert told["good"] is False
@@ -64,7 +64,9 @@ def test_build_writes_the_pack_and_says_the_verdict(
 
 
 def refused(*_: object) -> Pack:
-    raise RefusedPackError([Finding("cpf", "CPF", "docs/x.md", 3, 5, "***.***.***-**", "ab12")])
+    raise RefusedPackError(
+        [SensitiveValue("cpf", "CPF", "docs/x.md", 3, 5, "***.***.***-**", "ab12")]
+    )
 
 
 def broken(*_: object) -> Pack:
@@ -77,7 +79,7 @@ def test_what_is_refused_is_told_and_not_written(
     monkeypatch.setattr("mbp.release.evidence.pack_build.build", refused)
     done = run("build", "--output", tmp_path / "made.zip")
     assert done.exit_code == 1
-    assert done.stdout.startswith("docs/x.md:3:5: cpf")
+    assert done.stdout.startswith("docs/x.md:3: error cpf: CPF [column 5: ")
     monkeypatch.setattr("mbp.release.evidence.pack_build.build", broken)
     assert isinstance(run("build", "--output", tmp_path / "made.zip").exception, MbpError)
     assert list(tmp_path.iterdir()) == []

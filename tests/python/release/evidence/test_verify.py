@@ -577,7 +577,7 @@ def test_no_project_and_no_engine_is_needed(file: Path, tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from mbp.cli.main import main\n"
-        f"sys.argv = ['mbp', 'evidence', 'verify', {str(file)!r}, '--json']\n"
+        f"sys.argv = ['mbp', 'evidence', 'verify', {str(file)!r}, '--format', 'json']\n"
         "try:\n    main()\n"
         "except SystemExit as end:\n"
         "    heavy = {'dbt', 'duckdb', 'psycopg2', 'requests', 'numpy'} & set(sys.modules)\n"

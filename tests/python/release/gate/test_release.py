@@ -35,9 +35,9 @@ def test_a_release_goes_out_with_its_evidence(release: Release) -> None:
     gate = run(release, "gate", "M2")
     assert gate.exit_code == 0, gate.output
     assert gate.stdout.startswith("Gate M2 (Pre-GA): GO\n")
-    document = json.loads(run(release, "gate", "M2", "--json").stdout)
+    document = json.loads(run(release, "gate", "M2", "--format", "json").stdout)
     assert document["verdict"] == "go"
-    assert "| `dbt_tests` " in run(release, "gate", "M2", "--markdown").output
+    assert "| `dbt_tests` " in run(release, "gate", "M2", "--format", "markdown").output
 
     key = str(release.keys.private("SRE"))
     built = run(release, "evidence", "build", "--key", key)

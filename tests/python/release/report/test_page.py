@@ -117,7 +117,7 @@ def test_many_entities_are_counted_and_not_dropped() -> None:
     green = [replace(found.watch.watchers[1], entity=f"m-{place}") for place in range(5000)]
     many = replace(found.watch, watchers=(*green, found.watch.watchers[0]))
     told = text(replace(found, watch=many))
-    assert "And 4801 more: mbp status --json shows all." in told
+    assert "And 4801 more: mbp status --format json shows all." in told
     assert "cdc_delay must have" in told  # red comes first, so it is not among those left out
 
 

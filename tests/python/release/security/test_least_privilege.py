@@ -42,7 +42,7 @@ class Live:
         roles = self.policy.warehouse if side == "warehouse" else self.policy.source
         grants = read_grants(_asking(self.connection), sorted(roles))
         return [
-            f"{one.place}: {one.what}" for one in compare(grants, roles, self.policy, side=side)
+            f"{one.place}: {one.message}" for one in compare(grants, roles, self.policy, side=side)
         ]
 
 

@@ -77,7 +77,7 @@ def test_an_environment_that_is_not_the_lock_is_a_finding(
     result = sbom(project.root, project.policy, pinned, environment)
 
     assert result.verdict == "fail"
-    assert [told in one.what for one in result.problems] == [True]
+    assert [told in one.message for one in result.problems] == [True]
     assert (project.root / "target/evidence/sbom.cdx.json").is_file()
 
 
@@ -154,7 +154,7 @@ def test_an_unknown_licence_is_a_finding_until_somebody_read_it(project: Project
     assert licences(reviewed, pinned, silent).verdict == "pass"
     # An answer that is not needed any more, or answers nothing, does not stay.
     told = licences(reviewed, pinned, {"packaging": package(License_Expression="MIT")})
-    assert "excepts nothing" in told.problems[0].what
+    assert "excepts nothing" in told.problems[0].message
     assert licences(reviewed, pinned, {}).verdict == "not_measured"
 
 
@@ -277,11 +277,11 @@ def test_an_accepted_advisory_ends_on_its_day_and_goes_when_it_touches_nothing(
 
     assert audit(project.root, policy, path, NOW).verdict == "pass"
     late = audit(project.root, policy, path, NOW.replace(day=21))
-    told = [one.what for one in late.problems]
+    told = [one.message for one in late.problems]
     assert any("expired on 2026-05-20" in one for one in told)
     assert any(one.startswith("packaging 1.0: ") for one in told)
     idle = audit(project.root, policy, advisory_file(project), NOW)
-    assert "excepts nothing" in idle.problems[0].what
+    assert "excepts nothing" in idle.problems[0].message
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_a_shell_is_found_and_can_be_accepted_with_a_reason(project: Project) ->
     assert [one.place for one in found.problems] == ["src/bad.py:5"]
     assert sast(project.root, policy).verdict == "pass"
     project.write("src/bad.py", "print(1)\n")
-    assert "excepts nothing" in sast(project.root, policy).problems[0].what
+    assert "excepts nothing" in sast(project.root, policy).problems[0].message
 
 
 def test_nothing_scanned_is_no_pass(project: Project) -> None:
@@ -47,7 +47,7 @@ def test_a_file_that_bandit_cannot_read_is_a_finding(project: Project) -> None:
     project.write("src/broken.py", "def (:\n")
     project.write("scripts/good.py", "print(1)\n")
 
-    assert "not analysed" in sast(project.root, project.policy).problems[0].what
+    assert "not analysed" in sast(project.root, project.policy).problems[0].message
 
 
 def test_a_severity_that_nobody_knows_counts_as_the_worst(project: Project) -> None:
@@ -136,7 +136,7 @@ def test_an_entry_of_the_baseline_is_audited_has_a_reason_and_is_still_there(
     result = secrets(guarded.root, guarded.policy)
 
     assert result.verdict == ("fail" if told else "pass"), result.problems
-    assert told in "; ".join(one.what for one in result.problems)
+    assert told in "; ".join(one.message for one in result.problems)
 
 
 def test_a_reason_for_nothing_and_a_broken_baseline_are_told(guarded: Project) -> None:
@@ -144,7 +144,7 @@ def test_a_reason_for_nothing_and_a_broken_baseline_are_told(guarded: Project) -
     policy = guarded.change(lambda document: document["secrets"]["exceptions"].append(reviewed))
     guarded.track()
 
-    assert "excepts nothing" in secrets(guarded.root, policy).problems[0].what
+    assert "excepts nothing" in secrets(guarded.root, policy).problems[0].message
     guarded.write(".secrets.baseline", "{}")
     with pytest.raises(MbpError, match="not a baseline"):
         secrets(guarded.root, policy)

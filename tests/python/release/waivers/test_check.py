@@ -24,7 +24,7 @@ def judged(project: Project, **more: Any) -> Waivers:
 
 def reasons(found: Waivers, name: str) -> list[str]:
     told = [one for one in found.problems if one.subject == name]
-    assert all(one.message and one.cure and one.level == "error" for one in told)
+    assert all(one.message and one.fix and one.severity == "error" for one in told)
     assert all(one.code in RULES for one in told)
     return sorted({one.code for one in told})
 
@@ -220,7 +220,7 @@ def test_the_rollback_was_rehearsed_on_this_source(
     (finding,) = judged(project).problems
     assert finding.code == "waiver_not_rehearsed"
     assert told in finding.message
-    assert finding.cure == f"`mbp exercise {EXERCISE}` on this source state"
+    assert finding.fix == f"`mbp exercise {EXERCISE}` on this source state"
 
 
 def test_a_waiver_does_not_change_the_source_that_it_is_about(project: Project) -> None:
