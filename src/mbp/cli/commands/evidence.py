@@ -103,8 +103,8 @@ def verify(
     from mbp.release.evidence.verify_pack import verify as verify_pack
 
     found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
-    table = "\n".join(_facts(found))
-    suite = Suite("mbp evidence verify", [str(file)], found.findings, table=table)
+    checked, table = [str(file)] if found.members else [], "\n".join(_facts(found))
+    suite = Suite("mbp evidence verify", checked, found.findings, table=table)
     report(suite, form, json={"good": found.good, **asdict(found)})
 
 

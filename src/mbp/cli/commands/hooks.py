@@ -173,7 +173,9 @@ def collect(target: Target = None, form: Format = "text") -> None:
     root = project_root()
     found = collecting(root, target, waived_rules)
     sheet = load_hooks(root).sheet
-    findings = [
+    unknown = [one for one in found if one.value is None]
+    findings = [Finding(one.kpi_id, f"not measured: {one.detail}") for one in unknown]
+    findings += [
         Finding(one.kpi_id, f"off target: {one.detail}", owner=sheet.kpis[one.kpi_id].owners[0])
         for one in found
         if one.value is not None and not on_target(sheet.kpis[one.kpi_id], one.value)
@@ -185,7 +187,6 @@ def collect(target: Target = None, form: Format = "text") -> None:
     ]
     names = [one.kpi_id for one in found]
     suite = Suite("mbp kpi collect", names, findings, unit="KPI", table="\n".join(lines))
-    unknown = [one for one in found if one.value is None]
     for one in unknown:
         typer.echo(f"mbp: {one.kpi_id}: {one.detail}", err=True)
     content = [one.content() for one in found]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mbp.core.errors import MbpError
-from mbp.core.reporting import Suite
+from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
 from mbp.core.verdict import spelled
 from mbp.release.security.licences import licences
@@ -114,5 +114,8 @@ def suite(results: Sequence[PartResult]) -> Suite:
     lines = [f"{'part':<16} {'verdict':<13} what was found"]
     lines += [f"{one.part:<16} {spelled(one.verdict):<13} {one.summary}" for one in results]
     findings = [found for one in results for found in one.problems]
+    findings += [
+        Finding("not_measured", one.reason, subject=one.part) for one in results if one.reason
+    ]
     parts = [one.part for one in results]
     return Suite("mbp security run", parts, findings, unit="part", table="\n".join(lines))

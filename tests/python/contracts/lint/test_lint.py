@@ -51,7 +51,7 @@ def test_the_contracts_as_committed_have_no_error_and_no_warning(root: Path) -> 
 
 
 def test_what_loading_refuses_is_an_error_of_lint() -> None:
-    assert {rules()[code].level for code in refused_codes()} == {"error"}
+    assert {rules()[code].severity for code in refused_codes()} == {"error"}
 
 
 def test_every_code_is_checked_and_has_a_case_that_breaks_it() -> None:

@@ -182,8 +182,7 @@ def test_status_finds_what_somebody_has_to_look_at(pair: Pair) -> None:
     )
     silent = "\n".join(read_status(pair.root, pair.target, pair.source).findings)
     assert "mbp_cdc: no sign of life for 12" in silent
-    shown = text(found)
-    assert all(f"! {one}" in shown for one in found.findings)
+    assert "NOT streaming" in text(found)
     drop_slot(pair.source)
     assert "is gone" in read_status(pair.root, pair.target, pair.source).findings[0]
 

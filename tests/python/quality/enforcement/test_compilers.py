@@ -11,7 +11,7 @@ from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
 from mbp.quality.compiled_project import read_tests
 from mbp.quality.enforcement.datacontract_engine import feed
-from mbp.quality.enforcement.engine_runs import disagreements, failed, text
+from mbp.quality.enforcement.engine_runs import disagreements, failed, suite
 from mbp.quality.enforcement.gx_engine import expectation
 from mbp.quality.enforcement.results import RuleResult, complete
 
@@ -72,7 +72,7 @@ def test_engines_that_say_different_things_fail_the_run() -> None:
     ]
     assert disagreements(results) == ["a: dbt pass, Great Expectations warn"]
     assert failed(results)
-    assert "disagree: a" in text(results)
+    assert [one.code for one in suite(results).findings] == ["a", "engines_disagree"]
     assert not failed(results[1:])
 
 

@@ -154,10 +154,10 @@ def test_paths_and_stdin(bare: Path, tmp_path: Path, random: Random) -> None:
         return found.exit_code, f"{found.output}{found.exception or ''}"
 
     code, told = run(str(tmp_path / "logs"))
-    assert (code, "a.log:2:5: cpf" in told, cpf in told) == (1, True, False)
+    assert (code, "a.log:2: error cpf: CPF [column 5: " in told, cpf in told) == (1, True, False)
     assert run(str(bare / "dbt_project.yml"))[0] == 0
     code, told = run("-", stdin=f"order accepted\ncpf {cpf}\n")
-    assert (code, "stdin:2:5" in told) == (1, True)
+    assert (code, "stdin:2: error cpf" in told) == (1, True)
     assert run("-", stdin="order accepted\n")[0] == 0
     code, told = run(str(tmp_path / "nowhere"))
     assert "nothing was looked at" in told

@@ -79,7 +79,7 @@ def test_what_is_refused_is_told_and_not_written(
     monkeypatch.setattr("mbp.release.evidence.pack_build.build", refused)
     done = run("build", "--output", tmp_path / "made.zip")
     assert done.exit_code == 1
-    assert done.stdout.startswith("docs/x.md:3:5: cpf")
+    assert done.stdout.startswith("docs/x.md:3: error cpf: CPF [column 5: ")
     monkeypatch.setattr("mbp.release.evidence.pack_build.build", broken)
     assert isinstance(run("build", "--output", tmp_path / "made.zip").exception, MbpError)
     assert list(tmp_path.iterdir()) == []

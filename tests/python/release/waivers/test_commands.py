@@ -46,7 +46,7 @@ def new(name: str, **changed: str) -> Result:
 
 def test_from_nothing_to_a_waiver_that_holds(project: Project) -> None:
     empty = mbp("waiver", "check")
-    assert (empty.exit_code, empty.stdout) == (0, "no waivers\n")
+    assert (empty.exit_code, empty.stdout.splitlines()[0]) == (0, "no waivers")
     assert json.loads(mbp("waiver", "check", "--format", "json").stdout)["passed"] is True
     assert new("late_trades").exit_code == 0
     waiver = project.waiver("late_trades")
