@@ -17,7 +17,7 @@ build: setup ## build and test the four datasets on DuckDB, then print a summary
 test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and PostgreSQL
 	@scripts/check
 
-test-nightly: setup ## the proofs that `make test` leaves to the night (tests/python/nightly.yaml)
+test-nightly: setup ## the proofs that only the nightly run makes (tests/python/nightly.yaml)
 	@$(BIN)/mbp exercise --all --mutations
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m nightly
 
@@ -36,20 +36,20 @@ site: setup ## write the documentation for each role as a folder of static pages
 lint: setup ## formatting, lint, types, generated files, conventions
 	@scripts/lint
 
-format: setup ## mend what the formatters can mend
+format: setup ## fix what the formatters can fix
 	@$(BIN)/ruff check --fix --quiet src lab tests scripts; $(BIN)/ruff format --quiet src lab tests scripts
 	@$(BIN)/sqlfluff fix --quiet models tests/dbt/singular tests/dbt/telemetry
 
 prove: setup ## inject one fault per rule and print what was caught
 	@$(BIN)/mbp quality prove
 
-exercise: setup ## inject a fault per hook into an isolated copy and see each end in its decision
+exercise: setup ## inject a fault per hook into an isolated copy and check each decision
 	@$(BIN)/mbp exercise --all --mutations
 
-gate: setup ## measure everything that a release needs, then judge it (minutes)
+gate: setup ## run every measurement for a release, then the gate (minutes)
 	@scripts/gate
 
-bench: setup ## measure speed: ratios in one run (minutes; BENCH_ROWS=1000000,10000000)
+bench: setup ## measure speed (minutes; BENCH_ROWS=1000000,10000000)
 	@$(BIN)/python -m lab.bench
 
 clean: ## remove everything that was built, and the environment

@@ -157,14 +157,14 @@ def _refused(probe: Probe, execute: Execute, text: str) -> bool:
 
 
 def matrix(measured: dict[str, Found]) -> str:
-    """The Markdown table: kind x engine, and the test that stands in.
+    """The Markdown table: kind x engine, and the test that enforces the rule instead.
 
     Args:
         measured: engine -> result of `measure`.
     """
     engines = list(measured)
     lines = [
-        "| promise | " + " | ".join(engines) + " | test that stands in |",
+        "| rule | " + " | ".join(engines) + " | enforced by the test |",
         "| --- |" + " --- |" * (len(engines) + 1),
     ]
     for probe in PROBES:

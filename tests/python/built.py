@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.server import PostgresServer
 
 DATABASE = "built"
+ARTIFACTS, OUTCOMES, DATA = "artifacts", "outcomes.json", "data"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Built:
 
 
 def build_once(root: Path, server: PostgresServer, shared: Path, own: Path) -> Built:
-    """The sample on both engines, for a process of the tests; the first of them that asks builds it.
+    """The sample on both engines, for a process of the tests; the first that asks for an engine builds it.
 
     Args:
         shared: a folder that all processes of the run see.
@@ -56,33 +57,51 @@ def build_once(root: Path, server: PostgresServer, shared: Path, own: Path) -> B
         "duckdb": {"MBP_DUCKDB_PATH": str(own / "mbp.duckdb"), "MBP_RAW": "sample"},
         "postgres": {**server.environment(DATABASE), "MBP_RAW": "sample"},
     }
-    dump, told = "postgres.dump", "outcomes.json"
-    with FileLock(shared.with_suffix(".lock")):
-        if shared.is_dir():
-            shutil.copytree(shared, own, dirs_exist_ok=True)
-            server.restore(DATABASE, own / dump)
-        else:
-            server.create_database(DATABASE)
-            outcomes = {
-                engine: _build(root, engine, changes, own) for engine, changes in settings.items()
-            }
-            server.dump(DATABASE, own / dump)
-            (own / told).write_text(json.dumps(outcomes), encoding="utf-8")
-            # Whole or not at all: this process may be killed.
-            shutil.copytree(own, shared.with_suffix(".part"))
-            shared.with_suffix(".part").rename(shared)
-    found = json.loads((own / told).read_text(encoding="utf-8"))
-    return Built(root, settings, {name: [Ran(*one) for one in ran] for name, ran in found.items()})
+    shared.mkdir(exist_ok=True)
+    outcomes: dict[str, list[Ran]] = {}
+    # What another process is building comes last: meanwhile this one builds the other.
+    for seconds in (0, -1):
+        for engine in [one for one in settings if one not in outcomes]:
+            with suppress(Timeout), FileLock(shared / f"{engine}.lock", timeout=seconds):
+                kept = shared / engine
+                if not kept.is_dir():
+                    _build(root, engine, settings[engine], server, own, kept)
+                elif engine == "duckdb":
+                    shutil.copyfile(kept / DATA, own / "mbp.duckdb")
+                else:
+                    server.restore(DATABASE, kept / DATA)
+                shutil.copytree(kept / ARTIFACTS, own / engine, dirs_exist_ok=True)
+                told = json.loads((kept / OUTCOMES).read_text(encoding="utf-8"))
+                outcomes[engine] = [Ran(*one) for one in told]
+    return Built(root, settings, outcomes)
 
 
 def _build(
-    root: Path, engine: str, changes: Mapping[str, str], folder: Path
-) -> list[tuple[str, str, str | None]]:
+    root: Path,
+    engine: str,
+    changes: Mapping[str, str],
+    server: PostgresServer,
+    own: Path,
+    kept: Path,
+) -> None:
+    """Builds and tests on one engine, and leaves in `kept` what the other processes need."""
+    if engine == "postgres":
+        server.create_database(DATABASE)
     outcome = run_dbt(
-        root, ["build"], target=engine, artifacts=folder / engine, changes=changes, quiet=True
+        root, ["build"], target=engine, artifacts=own / engine, changes=changes, quiet=True
     )
     assert outcome.problem is None, outcome.problem
-    return [(one.node.unique_id, str(one.status), one.message) for one in outcome.result]
+    ran = [(one.node.unique_id, str(one.status), one.message) for one in outcome.result]
+    part = kept.with_suffix(".part")
+    part.mkdir()
+    shutil.copytree(own / engine, part / ARTIFACTS)
+    (part / OUTCOMES).write_text(json.dumps(ran), encoding="utf-8")
+    if engine == "duckdb":
+        shutil.copyfile(own / "mbp.duckdb", part / DATA)
+    else:
+        server.dump(DATABASE, part / DATA)
+    # Whole or not at all: this process may be killed.
+    part.rename(kept)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from tests.python.built import Built, build_once
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+LONG = {"built", "postgres_server"}
+
 # What documents say of commands is checked against the program's own.
 register()
 
@@ -27,13 +29,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what nightly.yaml names."""
+    """Marks what nightly.yaml names, and puts first the files that build or need a server.
+
+    They take the longest: begun last, one of them would keep a single process busy at the end.
+    """
     entries = yaml_io.load(Path(__file__).parent / "nightly.yaml")
     for item in items:
         name = item.nodeid.removeprefix("tests/python/")
         for entry in entries:
             if name.startswith(tuple(entry["tests"])) and entry.get("only", "") in name:
                 item.add_marker(pytest.mark.nightly)
+    long = {item.path for item in items if LONG.intersection(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
-"""What makes a pack complete, as judgements on plain values: `status` and `lint` both go by these."""
+"""What makes a contract complete, as judgements on plain values that lint makes findings of."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 
-from mbp.contracts.exceptions import exception_findings
+from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.model import Rule
 from mbp.contracts.policy import Policy
 from mbp.core.reporting import Finding
 
@@ -36,25 +37,33 @@ def missing_families(families: Collection[str], dataset: str, policy: Policy) ->
 
 
 def exception_problems(
-    families: Mapping[str, Collection[str]],
+    rules: Mapping[str, Collection[Rule]],
     policy: Policy,
     today: date,
     unread: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Exceptions of the policy that expired, are of no dataset, or are of a family that the dataset carries.
 
+    A rule that only warns is an exception too: `warning` is allowed for the rule, until it expires.
+
     Args:
-        families: dataset -> the families of its rules.
+        rules: dataset -> its rules.
         unread: datasets whose contract cannot be read: their exceptions count as used.
     """
     entries = policy.family_exceptions
+    families = {dataset: {rule.family for rule in found} for dataset, found in rules.items()}
     used = {one.key for one in entries if one.code not in families.get(one.object, ())}
     yield from exception_findings(entries, today, used=used, objects={*families, *unread})
     # Only a manifest knows the nodes: `mbp.runs.whole` judges those.
     others = [one for one in policy.exceptions if one not in entries]
     yield from exception_findings(others, today)
-
-
-def furthest_expiry(policy: Policy, today: date) -> date:
-    """The last day on which a warning may end."""
-    return today + timedelta(days=policy.max_days_ahead)
+    warnings = [
+        AllowedException(
+            "warning", rule.id, rule.owner, rule.reason or "", rule.expires, rule.path, rule.line
+        )
+        for found in rules.values()
+        for rule in found
+        if rule.severity == "warning" and rule.expires
+    ]
+    furthest = today + timedelta(days=policy.max_days_ahead)
+    yield from exception_findings(warnings, today, furthest=furthest)

@@ -8,29 +8,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.completeness import (
-    COMPLETE_STATUS,
-    PROMISES,
-    exception_problems,
-    furthest_expiry,
-    missing_families,
-    needs_unit,
-    only_repeats,
-)
 from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER, load_contracts
-from mbp.contracts.model import Contract
-from mbp.contracts.model_columns import MODELS, check_models
-from mbp.contracts.policy import Policy, load_policy
-from mbp.contracts.semantics import Semantics, load_semantics
+from mbp.contracts.lint.runner import lint
+from mbp.contracts.model_columns import check_models
+from mbp.contracts.policy import load_policy
+from mbp.contracts.semantics import load_semantics
 from mbp.core.reporting import Finding, Suite
 
 PACKS = ("A106", "A87", "A89")
+WITHOUT_CONTRACT = "A106-036"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One pack of one dataset; complete when nothing is missing."""
+    """One pack of one dataset; complete when lint finds no error in it.
+
+    Attributes:
+        missing: the errors.
+    """
 
     dataset: str
     pack: str
@@ -41,8 +37,8 @@ def matrix(root: Path, today: date | None = None) -> list[Cell]:
     """Every dataset x pack, by dataset and in the order of `PACKS`.
 
     A public model without a contract is a dataset that lacks all of A106. A warning whose day has
-    passed makes A89 incomplete: it is judged here and not when contracts are read, so that the
-    calendar alone stops a merge but never a build.
+    passed makes A89 incomplete: lint judges it and not the reader, so that the calendar alone stops a
+    merge but never a build.
 
     Args:
         today: the day that expiry dates are held against; the present day without it.
@@ -51,79 +47,23 @@ def matrix(root: Path, today: date | None = None) -> list[Cell]:
         MbpError: contracts, policy or metrics cannot be read, or a contract differs from its model.
     """
     contracts = load_contracts(root)
-    policy = load_policy(root)
-    semantics = load_semantics(root, contracts, policy)
+    load_semantics(root, contracts, load_policy(root))
     check_models(root, contracts)
-    known = {contract.dataset for contract in contracts}
-    cells = [
-        Cell(path.stem, pack, ("a contract",))
-        for path in (root / MODELS).glob("*.sql")
-        if path.stem not in known
-        for pack in PACKS
-    ]
-    for contract in contracts:
-        parts = (
-            _a106(contract),
-            _a87(contract, semantics),
-            _a89(contract, policy, today or date.today()),
-        )
-        cells += [
-            Cell(contract.dataset, pack, tuple(missing))
-            for pack, missing in zip(PACKS, parts, strict=True)
-        ]
-    return sorted(cells, key=lambda cell: (cell.dataset, PACKS.index(cell.pack)))
-
-
-def _a106(contract: Contract) -> list[str]:
-    parts: dict[str, object] = {
-        f"status {COMPLETE_STATUS}": contract.status == COMPLETE_STATUS,
-        "domain": contract.domain,
-        "description.usage": contract.usage,
-        "description.limitations": contract.limitations,
-        "support channel": any(contract.support_channels),
-        "server": contract.servers,
+    datasets = {contract.path: contract.dataset for contract in contracts}
+    missing: dict[tuple[str, str], list[str]] = {
+        (dataset, pack): [] for dataset in datasets.values() for pack in PACKS
     }
-    parts |= {f"service level {kind}": contract.service_level(kind) for kind in PROMISES}
-    return [name for name, found in parts.items() if not found]
-
-
-def _a87(contract: Contract, semantics: Semantics) -> list[str]:
-    missing = [
-        f"unit of {column.name}"
-        for column in contract.columns
-        if needs_unit(column.logical_type) and not column.unit
+    for found in lint(root, today or date.today()).findings:
+        # An exception of the policy is about the dataset that it names.
+        dataset = datasets.get(found.path) or found.subject.rpartition(" of ")[2]
+        packs = PACKS if found.code == WITHOUT_CONTRACT else (found.code.partition("-")[0],)
+        text = found.message if found.subject == dataset else found.sentence
+        for pack in set(packs) & set(PACKS) if found.severity == "error" else ():
+            missing.setdefault((dataset, pack), []).append(text)
+    return [
+        Cell(dataset, pack, tuple(missing[dataset, pack]))
+        for dataset, pack in sorted(missing, key=lambda key: (key[0], PACKS.index(key[1])))
     ]
-    # Loading refused columns without a description; one that repeats the name says nothing either.
-    missing += [
-        f"meaning of {column.name}"
-        for column in contract.columns
-        if only_repeats(column.description, column.name)
-    ]
-    if all(term.dataset != contract.dataset for term in semantics.terms):
-        missing.append("glossary term")
-    if all(metric.dataset != contract.dataset for metric in semantics.metrics):
-        missing.append("business metric")
-    return missing
-
-
-def _a89(contract: Contract, policy: Policy, today: date) -> list[str]:
-    families = {rule.family for rule in contract.rules}
-    missing = [
-        f"rules of the family {family}"
-        for family in missing_families(families, contract.dataset, policy)
-    ]
-    missing += [
-        f"correction of {problem.place}: {problem.sentence}"
-        for problem in exception_problems({contract.dataset: families}, policy, today)
-        if problem.code != "exception_object_unknown"
-    ]
-    furthest = furthest_expiry(policy, today)
-    for rule in contract.rules:
-        if rule.expires and rule.expires < today:
-            missing.append(f"end of the warning {rule.id}: it expired on {rule.expires}")
-        elif rule.expires and rule.expires > furthest:
-            missing.append(f"a day up to {furthest} for the warning {rule.id}, not {rule.expires}")
-    return missing
 
 
 def matrix_suite(cells: Sequence[Cell]) -> Suite:
@@ -131,7 +71,7 @@ def matrix_suite(cells: Sequence[Cell]) -> Suite:
     findings = [
         Finding(
             f"{cell.pack.lower()}_incomplete",
-            f"missing {part}",
+            part,
             f"{FOLDER}/{cell.dataset}{SUFFIX}",
             subject=f"{cell.dataset} {cell.pack}",
         )

@@ -55,6 +55,12 @@ RULES: dict[str, CodeMeaning] = {
             "fix the cause and remove the exception, or agree on a new last day",
         ),
         CodeMeaning(
+            "exception_too_far",
+            "The last day of an exception is too far ahead.",
+            "The policy limits for how long something may be excepted before somebody decides again.",
+            "choose an earlier last day",
+        ),
+        CodeMeaning(
             "exception_unused",
             "An exception excepts nothing.",
             "It would hide a later finding.",
@@ -213,6 +219,7 @@ def exception_findings(
     *,
     used: Collection[tuple[str, str]] | None = None,
     objects: Collection[str] | None = None,
+    furthest: date | None = None,
 ) -> Iterator[Finding]:
     """What is wrong with exceptions: at most one finding for each.
 
@@ -220,6 +227,7 @@ def exception_findings(
         today: in UTC.
         used: keys of the exceptions that excepted something; None where that is not known.
         objects: what exists; None where that is not known.
+        furthest: the furthest last day; None where there is no limit.
     """
     for entry in exceptions:
         subject = f"{entry.code} of {entry.object}"
@@ -228,6 +236,12 @@ def exception_findings(
             cure = did_you_mean(entry.object, objects)
         elif entry.expired(today):
             message, code = f"the exception expired on {entry.until}", "exception_expired"
+            cure = RULES[code].cure
+        elif furthest is not None and entry.until > furthest:
+            message, code = (
+                f"expected a day up to {furthest}, found {entry.until}",
+                "exception_too_far",
+            )
             cure = RULES[code].cure
         elif used is not None and entry.key not in used:
             message, code = "the exception excepts nothing", "exception_unused"

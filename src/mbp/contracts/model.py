@@ -120,7 +120,6 @@ class Contract:
     name: str
     version: str
     status: str
-    domain: str | None
     owner: str
     purpose: str
     usage: str | None
@@ -128,8 +127,6 @@ class Contract:
     grain: str
     columns: tuple[Column, ...]
     service_levels: tuple[ServiceLevel, ...]
-    support_channels: tuple[str, ...]
-    servers: tuple[str, ...]
     rules: tuple[Rule, ...]
     path: str
 

@@ -72,7 +72,6 @@ def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
         name=root.at("name").text,
         version=str(root.at("version").value),
         status=root.at("status").text,
-        domain=root.at("domain").text or None,
         owner=root.at("team", "name").text,
         purpose=description.at("purpose").text,
         usage=description.at("usage").text or None,
@@ -82,8 +81,6 @@ def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
         service_levels=tuple(
             _service_level(kind, node) for kind, node in file.levels.items() if kind
         ),
-        support_channels=tuple(entry.at("channel").text for entry in root.at("support").entries()),
-        servers=tuple(entry.at("server").text for entry in root.at("servers").entries()),
         rules=(),
         path=file.path,
     )

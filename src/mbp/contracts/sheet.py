@@ -10,6 +10,8 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.contract_loading import read_contracts
+from mbp.contracts.fault_codes import refusal
 from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import TEXT, Policy, closed
 from mbp.core.errors import MbpError
@@ -87,6 +89,10 @@ SCHEMA = closed(
 )
 
 
+# A target that is a service level of the contracts, in seconds.
+SERVICE_LEVEL = re.compile("<=(freshness|latency)")
+
+
 @dataclass(frozen=True)
 class Kpi:
     """One KPI of the sheet.
@@ -154,8 +160,28 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
             what = f"the query id {entry['query_id']!r} stands twice"
             raise _error(what, path, node, "query_id", "give each KPI its own")
         queries.add(entry["query_id"])
+        if kind := SERVICE_LEVEL.fullmatch(entry["target"]):
+            seconds = _strictest(kind[1], root)
+            if seconds is None:
+                what = f"no contract has the service level {kind[1]!r}, the target of {entry['id']}"
+                raise _error(what, path, node, "target", "write a number, or add it to a contract")
+            entry["target"] = f"<={seconds}"
         kpis[entry["id"]] = _kpi(entry, node, path, policy)
     return Sheet(kpis, value["parameters"])
+
+
+def _strictest(kind: str, root: Path) -> int | None:
+    """The smallest value of a service level of the contracts, in seconds; None where no contract has it.
+
+    Raises:
+        MbpError: a contract, or its service level, cannot be read.
+    """
+    read = read_contracts(root)
+    levels = [contract.service_level(kind) for contract in read.contracts.values()]
+    seconds = [level.seconds for level in levels if level]
+    if read.unread or None in seconds:
+        raise refusal(read.faults[0])
+    return min((number for number in seconds if number), default=None)
 
 
 def parse_target(text: str) -> tuple[str, float]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from jsonschema import Draft201909Validator
 
-from mbp.contracts.exceptions import refuse_old_keys
+from mbp.contracts.exceptions import KEYS, refuse_old_keys
 from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.sheet import NAME
 from mbp.core.canonical_json import Subject
@@ -38,10 +38,8 @@ SCHEMA = closed(
     {
         "version": {"const": 1},
         "id": NAME,
+        **KEYS,
         "code": {"enum": list(KINDS)},
-        "object": TEXT,
-        "reason": TEXT,
-        "owner": TEXT,
         "risk": closed({"level": {"enum": list(RISKS)}, "text": TEXT}),
         "opened": INSTANT,
         "until": INSTANT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -87,3 +87,10 @@ def test_the_checker_reports_each_exception_once(
     found = list(exception_findings(read(ENTRY), today, used=used, objects=objects))
     assert [one.code for one in found] == [code] * (code is not None)
     assert all(one.fix and one.place == f"{PATH}:2" for one in found)
+
+
+def test_an_exception_ends_within_the_limit() -> None:
+    entries = read(ENTRY)
+    assert not list(exception_findings(entries, LAST_DAY, furthest=LAST_DAY))
+    (found,) = exception_findings(entries, LAST_DAY, furthest=LAST_DAY - timedelta(days=1))
+    assert (found.code, found.line) == ("exception_too_far", 2)

@@ -527,7 +527,7 @@ def test_the_copy_itself_is_right(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("days_until_expiry", "says"),
-    [(-1, "it expired on"), (0, None), (180, None), (181, "a day up to")],
+    [(-1, "the exception expired on"), (0, None), (180, None), (181, "a day up to")],
 )
 def test_a_warning_has_a_date_within_reach(
     project: Project, days_until_expiry: int, says: str | None

@@ -102,3 +102,23 @@ def test_a_wrong_sheet_names_the_place(copy: Path, find: str, replace: str, told
     assert line is not None
     near = "\n".join(path.read_text().splitlines()[max(0, line - 3) : line + 2])
     assert replace.strip().splitlines()[0] in near
+
+
+def test_a_target_follows_the_strictest_service_level_of_the_contracts(copy: Path) -> None:
+    assert load_sheet(copy, load_policy(copy)).kpis["cdc_lag_p95"].target == "<=120"
+    contract = copy / "contracts/a106/mbp_quotes.odcs.yaml"
+    text = contract.read_text("utf-8")
+    contract.write_text(text.replace("value: 120\n    unit: s", "value: 90\n    unit: s"), "utf-8")
+
+    kpi = load_sheet(copy, load_policy(copy)).kpis["cdc_lag_p95"]
+
+    assert (kpi.target, kpi.operator, kpi.bound) == ("<=90", "<=", 90)
+
+
+def test_a_target_that_no_contract_states_is_refused(copy: Path) -> None:
+    for contract in (copy / "contracts/a106").glob("*.yaml"):
+        text = contract.read_text("utf-8")
+        contract.write_text(text.replace("property: latency", "property: throughput"), "utf-8")
+    with pytest.raises(MbpError, match="no contract has the service level 'latency'") as caught:
+        load_sheet(copy, load_policy(copy))
+    assert (caught.value.path, bool(caught.value.line)) == (SHEET, True)

@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 @pytest.fixture(scope="module")
 def manifest(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("parsed")
-    outcome = run_dbt(project_root, ["parse", "--no-partial-parse"], artifacts=folder, quiet=True)
+    outcome = run_dbt(project_root, ["parse"], artifacts=folder, quiet=True)
     assert outcome.success, outcome.problem
     return (folder / "target" / "manifest.json").read_text()
 

@@ -12,6 +12,7 @@ from scripts.plain_words import LIST, ListError, check, read_list
 
 WORDS = """
 not_clean_yet = [{exceptions}]
+longest_document = 60
 
 [[words]]
 word = 'told|is none'
@@ -119,6 +120,15 @@ def test_nothing_to_check_is_an_error(project: Path) -> None:
     (project / "words.toml").write_text("not_clean_yet = []\n")
     with pytest.raises(ListError, match="has no words"):
         check(project, project / "words.toml")
+
+
+def test_a_document_that_is_too_long_is_named_and_its_tables_do_not_count(project: Path) -> None:
+    row = "| a cell | another cell |\n"
+    write(project, "docs/good.md", GOOD + 30 * row)
+    assert check(project, project / "words.toml") == []
+    write(project, "docs/good.md", GOOD + 30 * "two words\n")
+    (message,) = check(project, project / "words.toml")
+    assert message.startswith("docs/good.md:1: 7") and "words, at most 60: cut" in message
 
 
 def test_exit_codes(project: Path, project_root: Path) -> None:

@@ -8,7 +8,6 @@ from mbp.contracts.completeness import (
     COMPLETE_STATUS,
     PROMISES,
     exception_problems,
-    furthest_expiry,
     missing_families,
 )
 from mbp.contracts.contract_file import ContractFile
@@ -19,8 +18,9 @@ from mbp.contracts.model_columns import MODELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 
-# Code of the checker of exceptions -> code of lint.
+# Code of the checker of exceptions -> code of lint: of the exceptions of the policy, and of rules that only warn.
 EXCEPTION_CODES = {"exception_unused": "A89-005", "exception_expired": "A89-027"}
+WARNING_CODES = {"exception_expired": "A89-015", "exception_too_far": "A89-016"}
 
 
 @contract_check("A106-007", "A106-011", "A106-012", "A106-013", "A106-014", "A106-019")
@@ -47,9 +47,9 @@ def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterato
             yield fault_at(levels, "A106-019", f"no service level {kind!r}", contract.dataset)
 
 
-@contract_check("A89-004", "A89-015", "A89-016")
+@contract_check("A89-004")
 def has_the_rules_of_the_policy(contract: ContractFile, project: Project) -> Iterator[Finding]:
-    """Each required family of rules, or an exception; and warnings that end in time."""
+    """Each required family of rules, or an exception."""
     policy = project.read.policy
     if policy is None:
         return
@@ -57,15 +57,6 @@ def has_the_rules_of_the_policy(contract: ContractFile, project: Project) -> Ite
     for family in missing_families({rule.family for rule in rules}, contract.dataset, policy):
         message = f"no rule of the family {family}"
         yield fault_at(contract.table, "A89-004", message, contract.dataset)
-    furthest = furthest_expiry(policy, project.today)
-    for rule in rules:
-        end = rule.expires if rule.severity == "warning" else None
-        if end and end < project.today:
-            message = f"the warning expired on {end}"
-            yield fault("A89-015", rule.path, rule.line, message, rule.id)
-        elif end and end > furthest:
-            message = f"expected a day up to {furthest}, found {end}"
-            yield fault("A89-016", rule.path, rule.line, message, rule.id)
 
 
 @contract_check("A87-006", "A87-007")
@@ -89,16 +80,15 @@ def every_public_model_has_a_contract(project: Project) -> Iterator[Finding]:
             yield fault("A106-036", path, None, "the public model has no contract", model.stem)
 
 
-@project_check(*EXCEPTION_CODES.values())
+@project_check(*EXCEPTION_CODES.values(), *WARNING_CODES.values())
 def exceptions_are_needed(project: Project) -> Iterator[Finding]:
-    """Exceptions that expired, or are of a family that the dataset carries."""
+    """Exceptions and warnings that expired, or except nothing."""
     read = project.read
     if read.policy is None:
         return
-    families = {
-        name: {rule.family for rule in contract.rules} for name, contract in read.contracts.items()
-    }
-    for found in exception_problems(families, read.policy, project.today, read.unread):
-        if found.code in EXCEPTION_CODES:  # an unknown object is a fault of reading
-            code = EXCEPTION_CODES[found.code]
+    rules = {name: contract.rules for name, contract in read.contracts.items()}
+    for found in exception_problems(rules, read.policy, project.today, read.unread):
+        codes = EXCEPTION_CODES if found.path == read.policy.path else WARNING_CODES
+        if found.code in codes:  # an unknown object is a fault of reading
+            code = codes[found.code]
             yield fault(code, found.path, found.line, found.message, found.subject, found.fix)

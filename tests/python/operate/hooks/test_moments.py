@@ -39,7 +39,7 @@ from mbp.quality.monitor.record import Run, record
 from mbp.release.evidence.demanded import evidence_counts
 from mbp.release.gate import rules_warehouse
 from mbp.release.report import report_project
-from mbp.release.security import audit
+from mbp.release.security import security_tools
 from mbp.release.signing import AllowedSigners, canonical
 from mbp.release.signing.statements import read_statements
 from mbp.runs import envelope
@@ -215,11 +215,12 @@ def measurement_on_the_page(moment: datetime, now: datetime) -> bool:
 def advisories(moment: datetime, now: datetime) -> bool:
     known = SimpleNamespace(records=9, dated=moment, of=lambda *_: [])
     asked = SimpleNamespace(
-        audit={"max_age_days": 1, "canary": {"package": "jinja2", "version": "1"}}
+        audit={"max_age_days": 1, "canary": {"package": "jinja2", "version": "1"}},
+        locks={"environment": "requirements.lock", "beside": []},
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit, "read_advisories", lambda _: known)
-        found = audit._offline([], asked, Path("a"), now)  # type: ignore[arg-type]
+        patch.setattr(security_tools, "read_advisories", lambda _: known)
+        found = security_tools.audit(ROOT, asked, Path("a"), now)  # type: ignore[arg-type]
     return "knows none" in found.reason  # it was asked for the canary, and not refused before
 
 
@@ -237,7 +238,7 @@ def snapshot(moment: datetime, now: datetime) -> bool:
     rows = Rows(builds=[["mbp_quotes", moment]], now_at=[[now]])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(switch, "demand_built", lambda _: None)
-        patch.setattr(switch.engine, "pointed_at", lambda *_: (switch.LIVE, "mbp_quotes"))
+        patch.setattr(switch.reader_views, "pointed_at", lambda *_: (switch.LIVE, "mbp_quotes"))
         return not switch.status(rows).problems  # type: ignore[arg-type]
 
 
