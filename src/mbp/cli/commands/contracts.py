@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -106,7 +106,7 @@ def lint(
         typer.Argument(help="Only these files; any ODCS file, also outside of a project."),
     ] = None,
     profile: Annotated[
-        str | None,
+        Literal["odcs", "house"] | None,
         typer.Option(help="odcs: the standard and traps. house: all that this project demands."),
     ] = None,
     form: Format = "text",
@@ -120,8 +120,6 @@ def lint(
     from mbp.contracts.lint.standalone import lint_files
     from mbp.core.reporting import report
 
-    if profile not in (None, "odcs", "house"):
-        raise MbpError(f"no profile {profile!r}", cure="odcs or house")
     if profile == "odcs" or (profile is None and paths and not _of_project(paths)):
         found = lint_files(paths or [], date.today())
     else:

@@ -50,19 +50,11 @@ def coverage(
     judgement = judge(root, measured, fail_under, compare)
     if badge is not None:
         write_output(badge, coverage_report.badge(measured, judgement.threshold_percent))
-    findings = [
-        Finding("not_covered", f"not good enough: {objection}")
-        for objection in judgement.objections
-    ]
+    findings = [Finding("not_covered", f"not good enough: {one}") for one in judgement.objections]
     for objection in judgement.objections if output or form == "json" else ():
         typer.echo(f"not good enough: {objection}", err=True)
-    suite = Suite(
-        "mbp docs coverage",
-        list(measured.by("folder")),
-        findings,
-        unit="folder",
-        table=coverage_report.as_text(measured),
-    )
+    folders, table = list(measured.by("folder")), coverage_report.as_text(measured)
+    suite = Suite("mbp docs coverage", folders, findings, unit="folder", table=table)
     report(suite, form, output, json=coverage_report.as_document(measured))
 
 

@@ -110,15 +110,10 @@ def deploy_check(
     asked = "merge" if merge else "deployment"
     blocks = [block for block in blocks if block.kind == "merge" or not merge]
     typer.echo(f"{asked}: {'blocked' if blocks else 'allowed'}", err=True)
-    findings = [
-        Finding(
-            "release_blocked",
-            f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}",
-            subject=block.hook_id,
-            owner=block.owner,
-        )
-        for block in blocks
-    ]
+    findings = []
+    for block in blocks:
+        told = f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}"
+        findings.append(Finding("release_blocked", told, owner=block.owner))
     report(Suite("mbp deploy-check", [asked], findings, unit="request"), form)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -85,12 +85,8 @@ def failures(
 
     found = look_at_last_run(project_root(), target=target, limit=limit)
     content = (found.findings, found.passed, found.notes, found.partial)
-    deliver(
-        found.suite(),
-        form,
-        text=failure_report.render(*content),
-        json=failure_report.as_json(*content),
-    )
+    text, document = failure_report.render(*content), failure_report.as_json(*content)
+    deliver(found.suite(), form, text=text, json=document)
     demand_current(found.notes)
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
@@ -101,7 +97,9 @@ def failures(
 
 
 def run(
-    engine: Annotated[str, typer.Option(help="dbt, gx, datacontract or all.")] = "dbt",
+    engine: Annotated[
+        Literal["dbt", "gx", "datacontract", "all"], typer.Option(help="Who judges.")
+    ] = "dbt",
     target: Target = None,
     docs: Annotated[
         Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")
@@ -122,8 +120,6 @@ def run(
     from mbp.runs.dbt_process import target_name
 
     chosen = [one for one in ENGINES if engine in (one, "all")]
-    if not chosen:
-        raise MbpError(f"no engine {engine!r}", cure=f"one of {', '.join(ENGINES)}, all")
     if docs is not None and "gx" not in chosen:
         raise MbpError("only Great Expectations writes Data Docs", cure="--engine gx")
     with progress() as shown:

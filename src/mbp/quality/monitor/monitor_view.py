@@ -23,17 +23,11 @@ RECORD = "run `mbp quality record` after a run"
 
 def suite(found: Monitor) -> Suite:
     """The alerts as findings."""
-    findings = [
-        Finding(
-            str(row["rule_id"]),
-            f"{row['kind']}: {row['detail']}",
-            subject=str(row["dataset"]),
-            severity="error" if row["severity"] == "error" else "warning",
-            owner=str(row["owner"]),
-            evidence=f"since {told(row['since'])}",
-        )
-        for row in found.alerts
-    ]
+    findings = []
+    for row in found.alerts:
+        since, message = f"since {told(row['since'])}", f"{row['kind']}: {row['detail']}"
+        place = {"subject": row["dataset"], "severity": row["severity"], "owner": row["owner"]}
+        findings.append(Finding(row["rule_id"], message, **place, evidence=since))
     lines = [f"{len(found.alerts)} alerts; {found.rules} rules, {found.runs} recorded runs"]
     if found.not_comparable:
         lines.append(
