@@ -83,7 +83,7 @@ def markdown(policy: HookPolicy, exercises: Sequence[Exercise]) -> str:
     lines += [
         f"| {row['hook']} | {row['kpi']} | {row['entities']} | {row['for_windows']} | {row['severity']}"
         f" | {row['must_have']} | {cell(row['route'])} | {cell(row['rollback'])}"
-        f" | [{row['runbook'].rsplit('/')[-1]}](../../{row['runbook']}) |"
+        f" | [{row['runbook'].rsplit('/')[-1]}](../{row['runbook'].removeprefix('docs/')}) |"
         for row in rows(policy)
     ]
     lines += [

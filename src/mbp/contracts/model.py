@@ -127,6 +127,7 @@ class Contract:
     grain: str
     columns: tuple[Column, ...]
     service_levels: tuple[ServiceLevel, ...]
+    support_channels: tuple[str, ...]
     rules: tuple[Rule, ...]
     path: str
 

@@ -81,6 +81,7 @@ def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
         service_levels=tuple(
             _service_level(kind, node) for kind, node in file.levels.items() if kind
         ),
+        support_channels=tuple(entry.at("channel").text for entry in root.at("support").entries()),
         rules=(),
         path=file.path,
     )

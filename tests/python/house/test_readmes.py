@@ -51,12 +51,8 @@ def rows(text: str) -> list[int]:
     return [line.count(" | ") for line in text.splitlines() if line.startswith("| ")]
 
 
-def bold(text: str) -> int:
-    return len(re.findall(r"^\*\*[^*]+\*\*", text, re.MULTILINE))
-
-
 @pytest.mark.parametrize(
-    "part", [headings, links, shell, words_of_code, flow, rows, bold], ids=lambda one: one.__name__
+    "part", [headings, links, shell, words_of_code, flow, rows], ids=lambda one: one.__name__
 )
 def test_the_portuguese_readme_is_in_step(
     project_root: Path, part: Callable[[str], object]

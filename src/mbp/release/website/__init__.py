@@ -1,4 +1,4 @@
-"""The documentation as a folder of static pages: dbt docs, and around it what each role reads first.
+"""The documentation as a static site, built by MkDocs: the documents of docs/, pages of the contracts, dbt docs.
 
-No server, no network, no scripts but those of dbt docs itself: it opens from a file and from any static host.
+No server, no network: it opens from a file and from any static host, and so does its search.
 """

@@ -1,0 +1,197 @@
+"""The pages say what the contracts say, a broken link fails, and a site is written whole or not at all."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mbp.contracts import load_contracts
+from mbp.core.errors import MbpError
+from mbp.release.website.data_pages import data_pages
+from mbp.release.website.diagram import diagram, relationships
+from mbp.release.website.write_site import MARK, write_site
+from mbp.runs.dbt_process import environment
+
+
+def test_each_column_links_to_its_rules_and_each_rule_back(project_root: Path, site: Path) -> None:
+    linked = 0
+    for contract in load_contracts(project_root):
+        page = (site / "datasets" / f"{contract.dataset}.html").read_text()
+        rows = re.findall(r"<tr>.*?</tr>", page, re.DOTALL)
+        for rule in contract.rules:
+            (row,) = [one for one in rows if f'id="rule-{rule.id}"' in one]
+            for column in rule.columns:
+                if "." in column:
+                    continue
+                assert f'href="#column-{column}"' in row
+                (own,) = [one for one in rows if f'id="column-{column}"' in one]
+                assert f'href="#rule-{rule.id}"' in own
+                linked += 1
+        assert f'href="../dbt.html#!/model/model.mbp.{contract.dataset}"' in page
+    assert linked > 80
+
+
+def test_every_word_of_the_glossary_is_on_its_page(project_root: Path, site: Path) -> None:
+    glossary = (project_root / "contracts/a87/glossary.yaml").read_text()
+    page = (site / "glossary.html").read_text()
+    assert page.count('id="term-') == glossary.count("- term:") > 0
+
+
+def test_the_home_page_has_a_part_for_each_reader_and_the_datasets(
+    project_root: Path, site: Path
+) -> None:
+    page = (site / "index.html").read_text()
+    for reader in ("engineer", "analyst", "reviewer", "on-call", "release-owner"):
+        assert f'<h2 id="{reader}">' in page
+    for contract in load_contracts(project_root):
+        assert f'href="datasets/{contract.dataset}.html"' in page
+
+
+def test_a_link_to_a_file_that_is_no_page_keeps_its_words(site: Path) -> None:
+    page = (site / "adr" / "adr_001_dec_latency_slo.html").read_text()
+    assert "800 ms" in page
+    assert "measurement_sheet.yaml" not in page
+
+
+def test_the_diagram_draws_every_reference_the_same_way_each_time(project_root: Path) -> None:
+    contracts = load_contracts(project_root)
+    drawn = diagram(contracts)
+    assert drawn == diagram(list(reversed(contracts)))
+    found = relationships(contracts)
+    references = [column for one in contracts for column in one.columns if column.reference]
+    assert len(found) == len(references) > 0
+    assert drawn.count('class="diagram-ring"') == len(found)
+    assert drawn.count('class="diagram-text"') == sum(len(one.columns) for one in contracts)
+    # A market has many quotes, and at most one resolution.
+    many = {one.dataset: one.many for one in found}
+    assert (many["mbp_quotes"], many["mbp_resolutions"]) == (True, False)
+
+
+def test_a_circle_of_references_is_drawn_too(project_root: Path) -> None:
+    quotes, markets = (
+        next(one for one in load_contracts(project_root) if one.dataset == name)
+        for name in ("mbp_quotes", "mbp_markets")
+    )
+    reference = next(column.reference for column in quotes.columns if column.reference)
+    back = replace(reference, dataset="mbp_quotes", column="quote_id")
+    columns = (replace(markets.columns[0], reference=back), *markets.columns[1:])
+    assert "<svg" in diagram([quotes, replace(markets, columns=columns)])
+
+
+def test_a_text_cannot_become_markup(project_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one, *others) = load_contracts(project_root)
+    script = "<script>x</script> [a](b) | *c*"
+    columns = tuple(replace(column, description=script, unit=script) for column in one.columns)
+    hostile = replace(one, purpose=script, columns=columns)
+    monkeypatch.setattr(
+        "mbp.release.website.data_pages.load_contracts", lambda _root: [hostile, *others]
+    )
+    page = data_pages(project_root)[f"datasets/{one.dataset}.md"]
+    assert r"&lt;script>x&lt;/script> \[a\](b) \| \*c\*" in page
+    assert "<script>" not in page
+    typed = replace(one, columns=(replace(one.columns[0], physical_type="<script>x</script>"),))
+    assert "<script>" not in diagram([typed])
+
+
+def test_the_overview_of_dbt_leads_into_the_site(site: Path, dbt_target: Path) -> None:
+    within, beside = (site / "dbt.html").read_text(), (dbt_target / "static_index.html").read_text()
+    linked = set(re.findall(r"\]\(site/([\w/]+\.html)", beside))
+    assert {"index.html", "datasets/mbp_quotes.html"} <= linked
+    for page in linked:
+        assert (site / page).is_file()
+        assert f"]({page}" in within
+    assert "](site/" not in within
+
+
+def test_a_site_is_replaced_as_a_whole(
+    project_root: Path, dbt_target: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / MARK).touch()
+    (folder / "old.html").touch()
+    with environment({"DBT_TARGET_PATH": str(dbt_target)}):
+        write_site(project_root, folder)
+    assert not (folder / "old.html").exists()
+    assert [one.name for one in tmp_path.iterdir()] == ["site"]
+
+
+def test_a_folder_of_somebody_is_left_alone(
+    project_root: Path, dbt_target: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").touch()
+    with (
+        environment({"DBT_TARGET_PATH": str(dbt_target)}),
+        pytest.raises(MbpError, match="is not a site"),
+    ):
+        write_site(project_root, tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_without_dbt_docs_nothing_is_written(project_root: Path, tmp_path: Path) -> None:
+    with environment({"DBT_TARGET_PATH": str(tmp_path / "target")}):
+        with pytest.raises(MbpError, match="make site"):
+            write_site(project_root, tmp_path / "site")
+        page = tmp_path / "target" / "static_index.html"
+        page.parent.mkdir()
+        page.write_text("<html>of another project</html>")
+        with pytest.raises(MbpError, match="does not show mbp_"):
+            write_site(project_root, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.fixture(scope="module")
+def copied(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the site is made of."""
+    root = tmp_path_factory.mktemp("copied")
+    for part in (
+        "contracts",
+        "docs",
+        "lab",
+        "macros",
+        "models",
+        "packages",
+        "scripts",
+        "src",
+        "tests",
+    ):
+        shutil.copytree(
+            project_root / part,
+            root / part,
+            ignore=shutil.ignore_patterns("__pycache__", "*.csv", "golden"),
+        )
+    for file in (*project_root.glob("*.md"), *project_root.glob("*.yml")):
+        shutil.copy(file, root)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("file", "find", "put", "told"),
+    [
+        ("docs/cdc.md", "](cdc_drill.md)", "](cdc_drills.md)", "'cdc_drills.md'"),
+        ("docs/runbooks/cdc_lag.md", "#what-happens", "#what-happened", "what-happened"),
+        ("docs/ci.md", "# What CI", "[x](../contracts/gone.yaml)\n\n# What CI", "gone.yaml"),
+        ("mkdocs.yml", "      - ci.md\n", "", "ci.md"),
+    ],
+    ids=["page", "anchor", "file", "not in the navigation"],
+)
+def test_a_broken_link_fails(
+    copied: Path, dbt_target: Path, tmp_path: Path, file: str, find: str, put: str, told: str
+) -> None:
+    path = copied / file
+    text = path.read_text()
+    assert find in text
+    path.write_text(text.replace(find, put, 1))
+    try:
+        with (
+            environment({"DBT_TARGET_PATH": str(dbt_target)}),
+            pytest.raises(MbpError, match=re.escape(told)),
+        ):
+            write_site(copied, tmp_path / "site")
+    finally:
+        path.write_text(text)
+    assert list(tmp_path.iterdir()) == []
