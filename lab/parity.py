@@ -59,8 +59,8 @@ class Parity:
         clean = self.worlds[0].results[engine][rule]
         if clean.verdict == Verdict.NOT_APPLICABLE:
             return Verdict.NOT_APPLICABLE
-        said = [world.results[engine][rule] for world in self.worlds]
-        if any(one.verdict == "error" for one in said):
+        rule_results = [world.results[engine][rule] for world in self.worlds]
+        if any(rule_result.verdict == "error" for rule_result in rule_results):
             return "error"
         if clean.caught:
             return "false alarm"
@@ -69,18 +69,20 @@ class Parity:
 
     def disagreements(self) -> list[str]:
         """Rules of which two engines that express them say different things in one world."""
-        found: list[str] = []
+        results: list[str] = []
         for world in self.worlds:
             for rule in world.results[ENGINES[0]]:
-                said = {
+                verdicts = {
                     engine: world.results[engine][rule].verdict
                     for engine in ENGINES
                     if world.results[engine][rule].verdict != Verdict.NOT_APPLICABLE
                 }
-                if len(set(said.values())) > 1:
-                    told = ", ".join(f"{engine} {verdict}" for engine, verdict in said.items())
-                    found.append(f"{rule} in {world.name}: {told}")
-        return found
+                if len(set(verdicts.values())) > 1:
+                    message = ", ".join(
+                        f"{engine} {verdict}" for engine, verdict in verdicts.items()
+                    )
+                    results.append(f"{rule} in {world.name}: {message}")
+        return results
 
     @property
     def passed(self) -> bool:
@@ -135,7 +137,7 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
 
 
 def _schemas(project: CompiledProject) -> list[str]:
-    return sorted({raw.schema for raw in project.raw} | {one.schema for one in project.models})
+    return sorted({raw.schema for raw in project.raw} | {model.schema for model in project.models})
 
 
 def _plant(
@@ -206,12 +208,15 @@ class _Asker:
                 self.contracts, self.queries, self.place.server, self.place.credentials
             ),
         }
-        return {engine: {one.rule_id: one for one in results} for engine, results in found.items()}
+        return {
+            engine: {result.rule_id: result for result in results}
+            for engine, results in found.items()
+        }
 
 
 def render(parity: Parity) -> str:
     """The matrix rule x engine, differences first, the line to remember last."""
-    lines = [f"disagree: {told}" for told in parity.disagreements()]
+    lines = [f"disagree: {disagreement}" for disagreement in parity.disagreements()]
     lines += [f"{'rule':48}" + "".join(f"{SPELLED[engine]:>24}" for engine in ENGINES)]
     for rule in parity.rules:
         cells = []
@@ -220,7 +225,7 @@ def render(parity: Parity) -> str:
             cells.append(f"{parity.cell(rule, engine) + how:>24}")
         lines.append(f"{rule:48}" + "".join(cells))
     native = {
-        engine: sum(one.native for one in parity.worlds[0].results[engine].values())
+        engine: sum(rule_result.native for rule_result in parity.worlds[0].results[engine].values())
         for engine in ENGINES
     }
     only = [

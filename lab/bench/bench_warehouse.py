@@ -232,5 +232,5 @@ def run(command: Sequence[str], root: Path, changes: Mapping[str, str]) -> None:
         check=False,
     )
     if finished.returncode != 0:
-        said = " ".join((finished.stdout + finished.stderr).split())[-1500:]
-        raise MbpError(f"{' '.join(command[:3])} failed: {said}", cure="mend what it says")
+        message = " ".join((finished.stdout + finished.stderr).split())[-1500:]
+        raise MbpError(f"{' '.join(command[:3])} failed: {message}", cure="mend what it says")

@@ -102,8 +102,8 @@ def main() -> None:
                 f" {'MISSED' if missed else 'met'}), {rate / native:.2f} of the native subscription"
             )
         print(f"native subscription, PostgreSQL to PostgreSQL: {native:,.0f} events/s")
-    for told in failures:
-        print(f"GOAL MISSED: {told}")
+    for failure in failures:
+        print(f"GOAL MISSED: {failure}")
 
 
 @contextmanager
@@ -152,7 +152,7 @@ def _lag(pair: Pair) -> list[str]:
         "MBP_SOURCE_DATABASE": pair.source.database,
     }
     process = subprocess.Popen(program, cwd=ROOT, env=own, stderr=subprocess.DEVNULL)
-    while (found := slot_state(pair.source)) is None or not found["active"]:
+    while (results := slot_state(pair.source)) is None or not results["active"]:
         time.sleep(0.1)
     ends = time.monotonic() + LAG_SECONDS
     number, pause, next_at = 0, 1 / TRANSACTIONS_PER_SECOND, time.monotonic()
@@ -270,8 +270,8 @@ def _native(server: PostgresServer, warehouse: PostgresServer) -> float:
         "create table quotes (quote_id text primary key, market_id text, quoted_at timestamptz,"
         " price numeric(18,8), volume numeric(18,8), depth_2pct numeric(18,8), twap_5m numeric(18,8))"
     )
-    for one in (server, warehouse):
-        one.create_database("native")
+    for postgres_server in (server, warehouse):
+        postgres_server.create_database("native")
     at_source, at_target = server.connect("native"), warehouse.connect("native")
     try:
         with at_source.cursor() as source, at_target.cursor() as target:

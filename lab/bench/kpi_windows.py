@@ -54,8 +54,8 @@ def measure(root: Path, scratch: Path, rate: str) -> int:
                     f"create table raw_{table.name} as select * from read_parquet('{table}/*.parquet')"
                     f" where _loaded_at <= timestamptz '{SHORT_BEFORE_END}+00' order by _loaded_at"
                 )
-        found = connection.execute("select count(*) from raw_ops.otel_spans").fetchone()
-        spans = int(found[0]) if found else 0
+        row = connection.execute("select count(*) from raw_ops.otel_spans").fetchone()
+        spans = int(row[0]) if row else 0
         started = time.perf_counter()
         connection.execute(PEER).fetchall()
         peer = time.perf_counter() - started
@@ -120,7 +120,9 @@ def run(root: Path, scratch: Path, warehouse: Path, now: str, options: list[str]
     if done.returncode:
         sys.exit(f"bench: dbt failed\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
     results = json.loads((scratch / "target" / "run_results.json").read_text())["results"]
-    spent = {one["unique_id"].split(".")[2]: float(one["execution_time"]) for one in results}
+    spent = {
+        result["unique_id"].split(".")[2]: float(result["execution_time"]) for result in results
+    }
     measured = {name: seconds for name, seconds in spent.items() if name.startswith("kpi_")}
     slowest = sorted(measured.items(), key=lambda item: -item[1])[:4]
     print("  " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest))

@@ -118,7 +118,7 @@ def main() -> int:
     judged = judge(GOALS, measured)
     print("\n" + "\n".join(table(measured)) + "\n")
     print("\n".join([*(f"growth {line}" for line in growth(measured)), ""]))
-    print("\n".join(one.words() for one in judged))
+    print("\n".join(judged_goal.words() for judged_goal in judged))
     write_text(root / RESULT, json.dumps(as_json(measured, judged), indent=1) + "\n")
     print(f"written to {RESULT}")
     return 0
@@ -131,11 +131,11 @@ def sizes_of(engine: str) -> list[int]:
         MbpError: something that is no number.
     """
     name = f"BENCH_PEERS_{engine.upper()}"
-    told = os.environ.get(name, DEFAULT_SIZES)
+    message = os.environ.get(name, DEFAULT_SIZES)
     try:
-        return sorted(int(one) for one in told.split(",") if one.strip())
+        return sorted(int(one) for one in message.split(",") if one.strip())
     except ValueError as error:
-        raise MbpError(f"{name}: {told!r} is no list of numbers", cure="e.g. 1000000") from error
+        raise MbpError(f"{name}: {message!r} is no list of numbers", cure="e.g. 1000000") from error
 
 
 def measure_size(
@@ -154,19 +154,26 @@ def measure_size(
             daily += look_daily(half, selector)
         world = replace(half, rows=count(half), queries=compiled(half))
         measured = [replace(one, rows=world.rows) for one in daily]
-        for one in measured:
-            demand_looked(one, [rule for rule in world.rules if rule in one.verdicts])
+        for tool_measurement in measured:
+            demand_looked(
+                tool_measurement,
+                [rule for rule in world.rules if rule in tool_measurement.verdicts],
+            )
         for tool in (READ, OURS, *SUBJECTS[engine]):
-            one = look(world, tool)
+            tool_measurement = look(world, tool)
             if tool != READ:
-                demand_looked(one, world.rules)
-            measured.append(one)
-        for one in measured:
-            print(f"{one.tool}: {one.seconds:.2f} s, engine {one.engine_seconds:.2f} s", flush=True)
+                demand_looked(tool_measurement, world.rules)
+            measured.append(tool_measurement)
+        for tool_measurement in measured:
+            print(
+                f"{tool_measurement.tool}: {tool_measurement.seconds:.2f}"
+                f" s, engine {tool_measurement.engine_seconds:.2f} s",
+                flush=True,
+            )
         if with_fault:
             plant(world)
-            for one in look_daily(world, "daily_quotes"):
-                demand_found(one, FAULT_RULE)
+            for tool_measurement in look_daily(world, "daily_quotes"):
+                demand_found(tool_measurement, FAULT_RULE)
             for tool in (OURS, *SUBJECTS[engine]):
                 demand_found(look(world, tool), FAULT_RULE)
             print(f"a planted fault of {FAULT_RULE} is found by every tool", flush=True)
@@ -181,8 +188,8 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
     """
     target = world.scratch / "target"
     command = [*OUR_DBT, "build", "--quiet", "--target", world.engine, "--selector", selector]
-    done, told = dbt_results(world, command, world.root)
-    rules = plain_dbt.by_rule(target, told)
+    done, results = dbt_results(world, command, world.root)
+    rules = plain_dbt.by_rule(target, results)
     mine = {rule: rules[rule] for rule in world.rules if rule in rules}
     if not mine:
         raise MbpError(
@@ -190,7 +197,7 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
             cure="mend what it says, then measure again",
         )
     verdicts = {rule: one[0] for rule, one in mine.items()}
-    seconds = {SELECTORS[selector]: sum(one[1] for one in told.values())}
+    seconds = {SELECTORS[selector]: sum(one[1] for one in results.values())}
     if selector == "daily_quotes":
         seconds = {DAILY: sum(one[1] for one in mine.values()), **seconds}
     return [
@@ -254,17 +261,17 @@ def by_dbt(world: BenchWarehouse, tool: str, folder: Path) -> ToolMeasurement:
         as_sql = tuple(r.id for r in world.contract.rules if plain_dbt.stock_test(r) is None)
     else:
         command = [*OUR_DBT, *command, "--select", f"config.meta.dataset:{DATASET}"]
-    done, told = dbt_results(world, command, place)
+    done, results = dbt_results(world, command, place)
     if tool == OURS:
-        told = plain_dbt.by_rule(world.scratch / "target", told)
+        results = plain_dbt.by_rule(world.scratch / "target", results)
     return ToolMeasurement(
         tool,
         world.engine,
         world.rows,
-        {name: one[0] for name, one in told.items()},
+        {name: one[0] for name, one in results.items()},
         as_sql,
         done.seconds,
-        sum(one[1] for one in told.values()),
+        sum(one[1] for one in results.values()),
         done.peak_bytes,
     )
 

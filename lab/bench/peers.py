@@ -46,7 +46,7 @@ class ToolMeasurement:
     peak_bytes: int
 
 
-def demand_looked(one: ToolMeasurement, rules: Sequence[str]) -> ToolMeasurement:
+def demand_looked(tool_measurement: ToolMeasurement, rules: Sequence[str]) -> ToolMeasurement:
     """`one`, when the tool evaluated every rule and found nothing on rows that are clean.
 
     Raises:
@@ -57,33 +57,40 @@ def demand_looked(one: ToolMeasurement, rules: Sequence[str]) -> ToolMeasurement
             "no rule to measure: nothing would be checked",
             cure="name rules that the contracts have",
         )
-    absent = [rule for rule in rules if one.verdicts.get(rule) not in ("pass", "fail", "warn")]
+    absent = [
+        rule
+        for rule in rules
+        if tool_measurement.verdicts.get(rule) not in ("pass", "fail", "warn")
+    ]
     if absent:
-        told = ", ".join(f"{rule} ({one.verdicts.get(rule, 'no verdict')})" for rule in absent[:3])
+        message = ", ".join(
+            f"{rule} ({tool_measurement.verdicts.get(rule, 'no verdict')})" for rule in absent[:3]
+        )
         raise MbpError(
-            f"{one.tool} on {one.engine} evaluated {len(rules) - len(absent)} of {len(rules)} rules;"
-            f" not: {told}",
+            f"{tool_measurement.tool} on {tool_measurement.engine}"
+            f" evaluated {len(rules) - len(absent)} of {len(rules)} rules;"
+            f" not: {message}",
             cure="a tool that did not look cannot be compared: mend what it was given",
         )
-    wrong = [rule for rule in rules if one.verdicts[rule] != "pass"]
+    wrong = [rule for rule in rules if tool_measurement.verdicts[rule] != "pass"]
     if wrong:
         raise MbpError(
-            f"{one.tool} on {one.engine}: clean rows do not pass {', '.join(wrong[:3])}",
+            f"{tool_measurement.tool} on {tool_measurement.engine}: clean rows do not pass {', '.join(wrong[:3])}",
             cure="look at the rows that break the rule: the simulated market should keep it",
         )
-    return one
+    return tool_measurement
 
 
-def demand_found(one: ToolMeasurement, rule: str) -> None:
+def demand_found(tool_measurement: ToolMeasurement, rule: str) -> None:
     """The tool found the fault that was planted for `rule`.
 
     Raises:
         MbpError: it did not: what it measures is no check.
     """
-    if one.verdicts.get(rule) not in ("fail", "warn"):
+    if tool_measurement.verdicts.get(rule) not in ("fail", "warn"):
         raise MbpError(
-            f"{one.tool} on {one.engine} did not find the planted fault of {rule}"
-            f" ({one.verdicts.get(rule, 'no verdict')})",
+            f"{tool_measurement.tool} on {tool_measurement.engine} did not find the planted fault of {rule}"
+            f" ({tool_measurement.verdicts.get(rule, 'no verdict')})",
             cure="a tool that finds nothing cannot be compared: mend what it was given",
         )
 
@@ -148,10 +155,19 @@ class JudgedGoal:
 
 def judge(goals: Sequence[Goal], measured: Sequence[ToolMeasurement]) -> list[JudgedGoal]:
     """Every goal at every size that it speaks of."""
-    found: list[JudgedGoal] = []
-    by_place = {(one.engine, one.rows, one.tool): one for one in measured}
+    judged_goals: list[JudgedGoal] = []
+    by_place = {
+        (tool_measurement.engine, tool_measurement.rows, tool_measurement.tool): tool_measurement
+        for tool_measurement in measured
+    }
     for goal in goals:
-        sizes = sorted({one.rows for one in measured if one.engine == goal.engine})
+        sizes = sorted(
+            {
+                tool_measurement.rows
+                for tool_measurement in measured
+                if tool_measurement.engine == goal.engine
+            }
+        )
         near = [size for size in sizes if goal.rows is None or _about(size, goal.rows)]
         judged = [
             JudgedGoal(goal, size, _ratio(slower, faster, goal.of))
@@ -159,8 +175,8 @@ def judge(goals: Sequence[Goal], measured: Sequence[ToolMeasurement]) -> list[Ju
             if (slower := by_place.get((goal.engine, size, goal.slower)))
             and (faster := by_place.get((goal.engine, size, goal.faster)))
         ]
-        found += judged or [JudgedGoal(goal, None, None)]
-    return found
+        judged_goals += judged or [JudgedGoal(goal, None, None)]
+    return judged_goals
 
 
 def _about(size: int, wanted: int) -> bool:
@@ -179,41 +195,51 @@ def table(measured: Sequence[ToolMeasurement]) -> list[str]:
         " | engine s / pure read | engine s / ours | seconds / ours |",
         "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for one in measured:
-        same = {other.tool: other for other in measured if _beside(one, other)}
+    for tool_measurement in measured:
+        same = {other.tool: other for other in measured if _beside(tool_measurement, other)}
         cells = [
-            one.engine,
-            f"{one.rows:,}",
-            one.tool,
-            f"{len(one.verdicts)} ({len(one.as_sql)})" if one.verdicts else "-",
-            f"{one.seconds:.2f}",
-            f"{one.engine_seconds:.2f}",
-            f"{one.rows / max(one.engine_seconds, LEAST_SECONDS):,.0f}",
-            f"{one.peak_bytes / MEBIBYTE:,.0f}",
-            _times(one, same.get(READ), lambda it: it.engine_seconds),
-            _times(one, same.get(OURS), lambda it: it.engine_seconds),
-            _times(one, same.get(OURS), lambda it: it.seconds),
+            tool_measurement.engine,
+            f"{tool_measurement.rows:,}",
+            tool_measurement.tool,
+            f"{len(tool_measurement.verdicts)} ({len(tool_measurement.as_sql)})"
+            if tool_measurement.verdicts
+            else "-",
+            f"{tool_measurement.seconds:.2f}",
+            f"{tool_measurement.engine_seconds:.2f}",
+            f"{tool_measurement.rows / max(tool_measurement.engine_seconds, LEAST_SECONDS):,.0f}",
+            f"{tool_measurement.peak_bytes / MEBIBYTE:,.0f}",
+            _times(tool_measurement, same.get(READ), lambda it: it.engine_seconds),
+            _times(tool_measurement, same.get(OURS), lambda it: it.engine_seconds),
+            _times(tool_measurement, same.get(OURS), lambda it: it.seconds),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def _beside(one: ToolMeasurement, other: ToolMeasurement) -> bool:
-    return (one.engine, one.rows) == (other.engine, other.rows)
+def _beside(tool_measurement: ToolMeasurement, other: ToolMeasurement) -> bool:
+    return (tool_measurement.engine, tool_measurement.rows) == (other.engine, other.rows)
 
 
 def _times(
-    one: ToolMeasurement, other: ToolMeasurement | None, of: Callable[[ToolMeasurement], float]
+    tool_measurement: ToolMeasurement,
+    other: ToolMeasurement | None,
+    of: Callable[[ToolMeasurement], float],
 ) -> str:
-    return "-" if other is None else f"{of(one) / max(of(other), LEAST_SECONDS):.2f}"
+    return "-" if other is None else f"{of(tool_measurement) / max(of(other), LEAST_SECONDS):.2f}"
 
 
 def growth(measured: Sequence[ToolMeasurement]) -> list[str]:
     """How engine time grows from each size to the next, per engine and tool."""
     lines: list[str] = []
-    for engine, tool in dict.fromkeys((one.engine, one.tool) for one in measured):
-        mine = [one for one in measured if (one.engine, one.tool) == (engine, tool)]
-        mine.sort(key=lambda one: one.rows)
+    for engine, tool in dict.fromkeys(
+        (tool_measurement.engine, tool_measurement.tool) for tool_measurement in measured
+    ):
+        mine = [
+            tool_measurement
+            for tool_measurement in measured
+            if (tool_measurement.engine, tool_measurement.tool) == (engine, tool)
+        ]
+        mine.sort(key=lambda tool_measurement: tool_measurement.rows)
         steps = [
             f"n^{exponent(a.rows, a.engine_seconds, b.rows, b.engine_seconds):.2f}"
             f" ({a.rows:,} -> {b.rows:,})"
@@ -227,16 +253,16 @@ def growth(measured: Sequence[ToolMeasurement]) -> list[str]:
 def as_json(measured: Sequence[ToolMeasurement], judged: Sequence[JudgedGoal]) -> dict[str, Any]:
     """The same for machines."""
     return {
-        "measurements": [asdict(one) for one in measured],
+        "measurements": [asdict(tool_measurement) for tool_measurement in measured],
         "growth": growth(measured),
         "goals": [
             {
-                **asdict(one.goal),
-                "rows": one.rows,
-                "ratio": one.ratio,
-                "met": one.met if one.ratio is not None else None,
-                "words": one.words(),
+                **asdict(judged_goal.goal),
+                "rows": judged_goal.rows,
+                "ratio": judged_goal.ratio,
+                "met": judged_goal.met if judged_goal.ratio is not None else None,
+                "words": judged_goal.words(),
             }
-            for one in judged
+            for judged_goal in judged
         ],
     }

@@ -28,11 +28,11 @@ def main(arguments: list[str]) -> int:
     """The exit code: 0 when the tool came to an end, whatever it found."""
     tool, order, result = arguments
     try:
-        told = look(tool, json.loads(Path(order).read_text(encoding="utf-8")))
+        results = look(tool, json.loads(Path(order).read_text(encoding="utf-8")))
     except MbpError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_COULD_NOT_RUN
-    Path(result).write_text(json.dumps(told), encoding="utf-8")
+    Path(result).write_text(json.dumps(results), encoding="utf-8")
     return EXIT_PASS
 
 
@@ -64,25 +64,29 @@ def look(tool: str, order: Mapping[str, Any]) -> dict[str, Any]:
     else:
         raise MbpError(f"unknown tool {tool!r}", cure="use read, datacontract or gx")
     return {
-        "verdicts": {one.rule_id: verdict(one) for one in results},
-        "as_sql": [one.rule_id for one in results if not one.native],
+        "verdicts": {result.rule_id: verdict(result) for result in results},
+        "as_sql": [result.rule_id for result in results if not result.native],
         "engine_seconds": time.perf_counter() - started,
     }
 
 
-def verdict(one: RuleResult) -> str:
+def verdict(rule_result: RuleResult) -> str:
     """The verdict, with the reason where the tool could not look."""
-    return f"{one.verdict}: {one.reason}" if one.verdict == "error" else one.verdict
+    return (
+        f"{rule_result.verdict}: {rule_result.reason}"
+        if rule_result.verdict == "error"
+        else rule_result.verdict
+    )
 
 
 def quotes_contract(root: Path) -> Contract:
     """The contract that is measured."""
-    return next(one for one in load_contracts(root) if one.dataset == DATASET)
+    return next(contract for contract in load_contracts(root) if contract.dataset == DATASET)
 
 
 def read(contract: Contract, order: Mapping[str, Any]) -> float:
     """Seconds to read every column of the contract once: what no check can be faster than."""
-    columns = ", ".join(f"max({quote_identifier(one.name)})" for one in contract.columns)
+    columns = ", ".join(f"max({quote_identifier(column.name)})" for column in contract.columns)
     with connect(Path(order["root"]), order["engine"], read_only=True) as warehouse:
         started = time.perf_counter()
         warehouse.query(f"select {columns} from {RELATION}")

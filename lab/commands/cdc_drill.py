@@ -70,5 +70,5 @@ def drill(
         options,
     )
     typer.echo(as_table(results), nl=False)
-    if not all(one.passed for one in results):
+    if not all(result.passed for result in results):
         raise typer.Exit(EXIT_FINDINGS)

@@ -38,9 +38,9 @@ def exercise(
         raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
     with progress() as shown:
         results = run(project_root(), name or [], shown.say, mutations=mutations)
-    document = [{**asdict(one), "passed": one.passed} for one in results]
+    document = [{**asdict(result), "passed": result.passed} for result in results]
     show(form, text=as_table(results), json=document)
-    if not all(one.passed for one in results):
+    if not all(result.passed for result in results):
         raise typer.Exit(EXIT_FINDINGS)
 
 

@@ -147,7 +147,7 @@ def measure_lines(
         MbpError: a label is no kind of the policy, or a detector crashed.
     """
     labelled: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    results: Counter[str] = Counter()
     alarms: Counter[str] = Counter()
     count = clean = 0
     for line in corpus:
@@ -160,9 +160,9 @@ def measure_lines(
         kinds = {hit.kind for hit in hits(line.text, _place(line.text), policy)}
         count, clean = count + 1, clean + (not line.labels)
         labelled.update(line.labels)
-        found.update(kinds & line.labels)
+        results.update(kinds & line.labels)
         alarms.update(kinds - line.labels)
-    scores = {kind: KindScore(labelled[kind], found[kind], alarms[kind]) for kind in KINDS}
+    scores = {kind: KindScore(labelled[kind], results[kind], alarms[kind]) for kind in KINDS}
     return MeasuredCorpus(name, seed, count, clean, scores, outside=True)
 
 
@@ -173,17 +173,17 @@ def _place(text: str) -> str:
 def measure(name: str, seed: int, corpus: Sequence[Line], policy: PrivacyPolicy) -> MeasuredCorpus:
     """A label is found when a finding of its kind lies over it; every other finding is a false alarm."""
     labelled: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+    results: Counter[str] = Counter()
     alarms: Counter[str] = Counter()
     for line in corpus:
         left = hits(line.text, _place(line.text), policy)
         for kind, start, end in line.labels:
             labelled[kind] += 1
-            over = [one for one in left if one.kind == kind and one.start < end and start < one.end]
-            found[kind] += bool(over)
-            left = [one for one in left if one not in over]
-        alarms.update(one.kind for one in left)
-    scores = {kind: KindScore(labelled[kind], found[kind], alarms[kind]) for kind in KINDS}
+            over = [hit for hit in left if hit.kind == kind and hit.start < end and start < hit.end]
+            results[kind] += bool(over)
+            left = [hit for hit in left if hit not in over]
+        alarms.update(hit.kind for hit in left)
+    scores = {kind: KindScore(labelled[kind], results[kind], alarms[kind]) for kind in KINDS}
     return MeasuredCorpus(name, seed, len(corpus), sum(not line.labels for line in corpus), scores)
 
 

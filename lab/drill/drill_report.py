@@ -61,7 +61,7 @@ class ScenarioResult:
     @property
     def passed(self) -> bool:
         """Everything was as it has to be, and rows were compared."""
-        return not self.problems and sum(one.rows for one in self.tables) > 0
+        return not self.problems and sum(table.rows for table in self.tables) > 0
 
     @classmethod
     def of(cls, scenario: Scenario, target: str) -> Self:
@@ -98,7 +98,7 @@ class ScenarioResult:
             closed_seconds=_rounded(times[1]),
             peak_memory_mib=round(peak_memory_mib),
             note=played.note,
-            looks=[one.told for one in watched.looks],
+            looks=[look.told for look in watched.looks],
             tables=tables,
             problems=list(problems),
         )
@@ -106,17 +106,17 @@ class ScenarioResult:
     @property
     def rows(self) -> int:
         """Compared at the source."""
-        return sum(one.rows for one in self.tables)
+        return sum(table.rows for table in self.tables)
 
     @property
     def lost(self) -> int:
         """Keys that are missing, too many or different."""
-        return sum(one.missing + one.extra + one.other for one in self.tables)
+        return sum(table.missing + table.extra + table.other for table in self.tables)
 
     @property
     def twice(self) -> int:
         """Changes that stand more than once."""
-        return sum(one.twice for one in self.tables)
+        return sum(table.twice for table in self.tables)
 
 
 def as_json(result: ScenarioResult) -> dict[str, Any]:
@@ -130,19 +130,19 @@ def as_table(results: Sequence[ScenarioResult]) -> str:
         f"{'scenario':<18}{'target':<10}{'verdict':<9}{'rows':>10}{'lost':>6}{'twice':>7}{'noticed':>9}"
         f"{'back':>9}{'worst lag':>11}{'memory':>10}  decision of the watcher"
     ]
-    for one in results:
-        memory = "-" if one.peak_memory_mib is None else f"{one.peak_memory_mib} MiB"
+    for result in results:
+        memory = "-" if result.peak_memory_mib is None else f"{result.peak_memory_mib} MiB"
         lines.append(
-            f"{one.scenario:<18}{one.target:<10}{'passed' if one.passed else 'FAILED':<9}{one.rows:>10,}"
-            f"{one.lost:>6}{one.twice:>7}{_seconds(one.noticed_seconds):>9}{_seconds(one.recovered_seconds):>9}"
-            f"{_seconds(one.worst_lag_seconds):>11}{memory:>10}  {one.decision}"
+            f"{result.scenario:<18}{result.target:<10}{'passed' if result.passed else 'FAILED':<9}{result.rows:>10,}"
+            f"{result.lost:>6}{result.twice:>7}{_seconds(result.noticed_seconds):>9}{_seconds(result.recovered_seconds):>9}"
+            f"{_seconds(result.worst_lag_seconds):>11}{memory:>10}  {result.decision}"
         )
-        if one.note:
-            lines.append(f"    {one.note}")
-        if one.decided_seconds is not None:
-            lines.append(f"    {_by_clock(one)}")
-        lines += [f"    ! {told}" for told in one.problems]
-    lines.append(f"{sum(one.passed for one in results)} of {len(results)} passed")
+        if result.note:
+            lines.append(f"    {result.note}")
+        if result.decided_seconds is not None:
+            lines.append(f"    {_by_clock(result)}")
+        lines += [f"    ! {problem}" for problem in result.problems]
+    lines.append(f"{sum(scenario.passed for scenario in results)} of {len(results)} passed")
     return "\n".join(lines) + "\n"
 
 
@@ -159,22 +159,26 @@ def as_markdown(results: Sequence[ScenarioResult], facts: dict[str, Any]) -> str
         " | what was done |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |",
     ]
-    for one in results:
-        told = [one.note, _by_clock(one) if one.decided_seconds is not None else "", *one.problems]
-        memory = "-" if one.peak_memory_mib is None else f"{one.peak_memory_mib} MiB"
+    for result in results:
+        messages = [
+            result.note,
+            _by_clock(result) if result.decided_seconds is not None else "",
+            *result.problems,
+        ]
+        memory = "-" if result.peak_memory_mib is None else f"{result.peak_memory_mib} MiB"
         cells = [
-            one.scenario,
-            one.target,
-            "passed" if one.passed else "FAILED",
-            f"{one.rows:,}",
-            str(one.lost),
-            str(one.twice),
-            _seconds(one.noticed_seconds),
-            _seconds(one.recovered_seconds),
-            _seconds(one.worst_lag_seconds),
+            result.scenario,
+            result.target,
+            "passed" if result.passed else "FAILED",
+            f"{result.rows:,}",
+            str(result.lost),
+            str(result.twice),
+            _seconds(result.noticed_seconds),
+            _seconds(result.recovered_seconds),
+            _seconds(result.worst_lag_seconds),
             memory,
-            one.decision,
-            "; ".join(part for part in told if part),
+            result.decision,
+            "; ".join(part for part in messages if part),
         ]
         lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
@@ -214,7 +218,7 @@ def write_report(
 
 def _restored(entry: dict[str, Any]) -> ScenarioResult:
     own = {name: value for name, value in entry.items() if name not in ("passed", "run")}
-    return ScenarioResult(**{**own, "tables": [Compared(**one) for one in own["tables"]]})
+    return ScenarioResult(**{**own, "tables": [Compared(**table) for table in own["tables"]]})
 
 
 def _facts(root: Path, seed: int) -> dict[str, Any]:
@@ -246,10 +250,11 @@ def _commit(root: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
-def _by_clock(one: ScenarioResult) -> str:
+def _by_clock(scenario: ScenarioResult) -> str:
     return (
-        f"p95 {_seconds(one.lag_p95_seconds)}, decided {_seconds(one.decided_seconds)} after the fault, closed"
-        f" {_seconds(one.closed_seconds)} after the cure ({one.clock}): {', '.join(one.looks)}"
+        f"p95 {_seconds(scenario.lag_p95_seconds)}, decided"
+        f" {_seconds(scenario.decided_seconds)} after the fault, closed"
+        f" {_seconds(scenario.closed_seconds)} after the cure ({scenario.clock}): {', '.join(scenario.looks)}"
     )
 
 

@@ -212,8 +212,14 @@ def _large(stage: ScenarioServers) -> int:
 
 
 def _finds(stage: ScenarioServers, text: str) -> bool:
-    one = stage.server
-    administrator = MarketSource(one.host, one.port, one.user, one.password, stage.source.database)
+    postgres_server = stage.server
+    administrator = MarketSource(
+        postgres_server.host,
+        postgres_server.port,
+        postgres_server.user,
+        postgres_server.password,
+        stage.source.database,
+    )
     with environment(stage.settings):
         findings = read_status(stage.root, stage.target, administrator).findings
     return any(text in finding for finding in findings)

@@ -33,7 +33,7 @@ from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer, installed
 
 TARGETS = ("duckdb", "postgres")
-SCENARIOS = {one.name: one for one in (*outages.SCENARIOS, *states.SCENARIOS)}
+SCENARIOS = {scenario.name: scenario for scenario in (*outages.SCENARIOS, *states.SCENARIOS)}
 SEED = 20260105
 # dbt writes the name of the database into its manifest: every copy has the same name.
 WAREHOUSE, TEMPLATE = "warehouse", "empty"
@@ -65,7 +65,7 @@ def drill(
         if target not in TARGETS:
             raise MbpError(f"no target {target!r}", cure=did_you_mean(target, TARGETS))
     installed()
-    wanted = [one for name, one in SCENARIOS.items() if not chosen or name in chosen]
+    wanted = [scenario for name, scenario in SCENARIOS.items() if not chosen or name in chosen]
     results = []
     with TemporaryDirectory(prefix="mbp-drill-") as scratch:
         folder = Path(scratch)
@@ -130,7 +130,10 @@ class _World:
         )
         problems = watcher_problems(watched, scenario.expected)
         policy = load_hooks(self.project)
-        decided, closed = watched.decided, next((one for one in watched.looks if one.closed), None)
+        decided, closed = (
+            watched.decided,
+            next((look for look in watched.looks if look.closed), None),
+        )
         if watched.looks[0].state.colour != "green":
             problems.append(f"before the fault the watcher was not green: {watched.looks[0].told}")
         detect = recover = None
@@ -216,12 +219,12 @@ def watcher_problems(watched: WatchedScenario, expected: str) -> list[str]:
     """
     decided = watched.decided
     made = "none" if decided is None else "+".join(decided.actions)
-    told = ", ".join(one.told for one in watched.looks)
+    message = ", ".join(look.told for look in watched.looks)
     problems = []
     if made != expected:
-        problems.append(f"the watcher decided {made}, not {expected} ({told})")
-    if not any(one.state.value is not None for one in watched.looks):
-        problems.append(f"the watcher measured nothing ({told})")
+        problems.append(f"the watcher decided {made}, not {expected} ({message})")
+    if not any(look.state.value is not None for look in watched.looks):
+        problems.append(f"the watcher measured nothing ({message})")
     return problems
 
 

@@ -138,9 +138,10 @@ class ScenarioServers:
             return process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired as error:
             self.kill(process)
-            told = " ".join(command)
+            message = " ".join(command)
             raise MbpError(
-                f"`mbp cdc {told}` did not end", cure="end it by hand, then run the scenario alone"
+                f"`mbp cdc {message}` did not end",
+                cure="end it by hand, then run the scenario alone",
             ) from error
 
     def load(self) -> Load:
@@ -163,8 +164,10 @@ class ScenarioServers:
 
     def position(self) -> int:
         """Up to where the slot was applied; -1: not yet."""
-        found = self.rows(f"select max(position) from raw_mbp._cdc_position where slot = '{SLOT}'")
-        return -1 if found[0][0] is None else int(found[0][0])
+        results = self.rows(
+            f"select max(position) from raw_mbp._cdc_position where slot = '{SLOT}'"
+        )
+        return -1 if results[0][0] is None else int(results[0][0])
 
     def caught_up(self) -> float:
         """Waits until a change that is made now is in the warehouse; seconds.
@@ -194,18 +197,24 @@ class ScenarioServers:
 
     def heard(self, text: str, since: float) -> float | None:
         """How long after `since` a reader said it first; None: never."""
-        found = [one.at for one in self.said if text in one.line and one.at >= since]
-        return min(found) - since if found else None
+        results = [said.at for said in self.said if text in said.line and said.at >= since]
+        return min(results) - since if results else None
 
     def tail(self) -> str:
         """The end of what the readers said."""
-        return " | ".join(one.line for one in self.said[-3:])
+        return " | ".join(said.line for said in self.said[-3:])
 
     def slot(self) -> dict[str, Any] | None:
         """As the administrator of the source sees it."""
-        one = self.server
+        postgres_server = self.server
         return slot_state(
-            MarketSource(one.host, one.port, one.user, one.password, self.source.database)
+            MarketSource(
+                postgres_server.host,
+                postgres_server.port,
+                postgres_server.user,
+                postgres_server.password,
+                self.source.database,
+            )
         )
 
     def compared(self) -> list[Compared]:
@@ -245,8 +254,8 @@ class ScenarioServers:
             f" from raw_mbp.{table} where __op <> 'r' and {arrived}"
             for table in market.KEY_COLUMNS
         ]
-        found = self.rows(f"select max(lag) from ({' union all '.join(parts)}) as lags")
-        return None if found[0][0] is None else float(found[0][0])
+        results = self.rows(f"select max(lag) from ({' union all '.join(parts)}) as lags")
+        return None if results[0][0] is None else float(results[0][0])
 
     def _marked(self, mark: str) -> bool:
         self.execute(market.row("markets", mark, 1))
@@ -284,9 +293,9 @@ def wait_for(
             if question():
                 return time.monotonic() - begun
         time.sleep(PAUSE_SECONDS)
-    told = tail()
+    message = tail()
     raise MbpError(
         f"after {seconds:.0f} s it is still not so that {what}"
-        + (f"; it said: {told}" if told else ""),
+        + (f"; it said: {message}" if message else ""),
         cure="see what it said; run the scenario alone",
     )

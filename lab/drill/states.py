@@ -126,7 +126,7 @@ def slot_invalidated(stage: ScenarioServers, options: Options) -> Played:
     with stage.reader():
         stage.caught_up()
     seconds = time.monotonic() - cured
-    found = {
+    results = {
         operation: stage.number(
             "select count(*) from raw_mbp.quotes where __source_lsn = (select max(position)"
             " from raw_mbp._cdc_events where kind = 'reconciled' and table_name = 'quotes')"
@@ -134,11 +134,9 @@ def slot_invalidated(stage: ScenarioServers, options: Options) -> Played:
         )
         for operation in "rd"
     }
-    if found != {"r": CHANGED + NEW, "d": GONE}:
-        problems += (f"written anew {found}, expected {CHANGED + NEW} r and {GONE} d",)
-    note = (
-        f"slot lost; anew: {found['r']} rows new or other, {found['d']} gone, nothing else written"
-    )
+    if results != {"r": CHANGED + NEW, "d": GONE}:
+        problems += (f"written anew {results}, expected {CHANGED + NEW} r and {GONE} d",)
+    note = f"slot lost; anew: {results['r']} rows new or other, {results['d']} gone, nothing else written"
     return Played(
         noticed, f"the reader: exit {EXIT_COULD_NOT_RUN} and the cure", seconds, note, problems
     )

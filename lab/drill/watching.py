@@ -62,20 +62,20 @@ class WatchedScenario:
     @property
     def decided(self) -> Decision | None:
         """The first decision."""
-        return next((one.opened for one in self.looks if one.opened), None)
+        return next((look.opened for look in self.looks if look.opened), None)
 
     @property
     def told(self) -> str:
         """The decision in a few words: actions, owner, reason; 'none' where there was nothing to decide."""
-        one = self.decided
-        if one is None:
+        decision = self.decided
+        if decision is None:
             return "none"
-        return f"{'+'.join(one.actions)} ({one.owner}, {one.reason})"
+        return f"{'+'.join(decision.actions)} ({decision.owner}, {decision.reason})"
 
     @property
     def value(self) -> float | None:
         """The worst p95 that was measured, in seconds."""
-        values = [float(one.state.value) for one in self.looks if one.state.value is not None]
+        values = [float(look.state.value) for look in self.looks if look.state.value is not None]
         return max(values, default=None)
 
 
@@ -115,12 +115,14 @@ def _look(stage: ScenarioServers, manifest: Any, now: datetime) -> HookEvaluatio
         demand(run_dbt(stage.root, MEASURED, target=stage.target, manifest=manifest, quiet=True))
         watched = watch_once(stage.root, stage.target)
     outcome = watched.outcome
-    states = [one for one in outcome.states if one.hook_id == HOOK]
+    states = [state for state in outcome.states if state.hook_id == HOOK]
     if len(states) != 1:
         raise MbpError(f"the hook {HOOK} was not evaluated", cure="see `mbp hooks check`")
-    opened = [one for one in outcome.opened if one.hook_id == HOOK]
-    closed = [one for one in outcome.recovered if one.hook_id == HOOK]
-    made = [one.decision_id for one in opened] + [one.decision_id for one in closed]
+    opened = [decision for decision in outcome.opened if decision.hook_id == HOOK]
+    closed = [open_decision for open_decision in outcome.recovered if open_decision.hook_id == HOOK]
+    made = [decision.decision_id for decision in opened] + [
+        open_decision.decision_id for open_decision in closed
+    ]
     done = "; ".join(watched.done[one] for one in made)
     return HookEvaluation(
         now, states[0], opened[0] if opened else None, closed[0] if closed else None, done
@@ -153,7 +155,7 @@ class WorldClock:
         """Rewrites commits and arrivals of a warehouse from this clock to the world's. Both by the same line:
         what lay between them is as many times longer, and nothing else changes.
         """
-        wall_ms, world_ms = (int(one.timestamp() * 1000) for one in (self.wall, self.world))
+        wall_ms, world_ms = (int(moment.timestamp() * 1000) for moment in (self.wall, self.world))
         wall, world = self.wall.isoformat(), self.world.isoformat()
         arrived = f"timestamptz '{world}' + (_loaded_at - timestamptz '{wall}') * {self.scale:g}"
         emitted = arrived.replace("_loaded_at", "emitted_at")

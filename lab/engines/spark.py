@@ -71,7 +71,7 @@ def record() -> None:
         except PySparkException as error:
             raise MbpError(f"Spark does not start: {error}", cure="install Java 17") from error
         try:
-            found = measured(session)
+            results = measured(session)
         finally:
             session.stop()
-    files.write_text(RECORD, json.dumps(found, indent=2) + "\n")
+    files.write_text(RECORD, json.dumps(results, indent=2) + "\n")

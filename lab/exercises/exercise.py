@@ -126,14 +126,16 @@ def _one(
     seconds = time.perf_counter() - started
     judged = judge.judge(world, policy, watched, one.expect, one.also, one.detect_within_seconds)
     judged = ExerciseJudgement(
-        [*(f"control: {told}" for told in problems), *judged.problems], judged.decisions
+        [*(f"control: {problem}" for problem in problems), *judged.problems], judged.decisions
     )
     recover_seconds = None
     if one.recovers_at and not judged.problems:
         after = world.advanced(one.recovers_at).watch()
-        recover_seconds, told = judge.recovery(after, judged.decisions, one.recover_within_seconds)
-        told += judge.readers_problems(world, None)
-        judged = ExerciseJudgement([*judged.problems, *told], judged.decisions)
+        recover_seconds, messages = judge.recovery(
+            after, judged.decisions, one.recover_within_seconds
+        )
+        messages += judge.readers_problems(world, None)
+        judged = ExerciseJudgement([*judged.problems, *messages], judged.decisions)
     detected = [float(decision["detect_seconds"]) for decision in judged.decisions]
     mutants: dict[str, bool] = {}
     if faulted is not None:
@@ -170,7 +172,7 @@ def _inject(world: ProjectCopy, one: Exercise) -> None:
 
 def drop_hook(root: Path, hook_id: str) -> None:
     """Takes a hook out of hooks.yaml of a copy."""
-    judge.change_hooks(root, lambda hooks: [one for one in hooks if one["id"] != hook_id])
+    judge.change_hooks(root, lambda hooks: [hook for hook in hooks if hook["id"] != hook_id])
 
 
 def as_table(results: Sequence[ExerciseResult]) -> str:
@@ -178,20 +180,20 @@ def as_table(results: Sequence[ExerciseResult]) -> str:
     lines = [
         f"{'exercise':<20} {'verdict':<8} {'decided in':>10} {'detected':>9} {'recovered':>10}  decisions"
     ]
-    for one in results:
-        decisions = "; ".join(f"{made['action']} ({made['owner']})" for made in one.decisions)
+    for result in results:
+        decisions = "; ".join(f"{made['action']} ({made['owner']})" for made in result.decisions)
         lines.append(
-            f"{one.id:<20} {'passed' if one.passed else 'FAILED':<8} {one.decision_seconds:>8.1f} s"
-            f" {_seconds(one.detect_seconds):>9} {_seconds(one.recover_seconds):>10}  {decisions}"
+            f"{result.id:<20} {'passed' if result.passed else 'FAILED':<8} {result.decision_seconds:>8.1f} s"
+            f" {_seconds(result.detect_seconds):>9} {_seconds(result.recover_seconds):>10}  {decisions}"
         )
-        lines += [f"    {told}" for told in one.problems]
+        lines += [f"    {problem}" for problem in result.problems]
         lines += [
-            f"    the mutant survived: {name}" for name, died in one.mutants.items() if not died
+            f"    the mutant survived: {name}" for name, died in result.mutants.items() if not died
         ]
-    mutants = [died for one in results for died in one.mutants.values()]
-    told = f", {sum(mutants)} of {len(mutants)} mutants killed" if mutants else ""
-    passed = sum(one.passed for one in results)
-    lines.append(f"{passed} of {len(results)} exercises passed{told}")
+    mutants = [died for exercise_result in results for died in exercise_result.mutants.values()]
+    message = f", {sum(mutants)} of {len(mutants)} mutants killed" if mutants else ""
+    passed = sum(exercise_result.passed for exercise_result in results)
+    lines.append(f"{passed} of {len(results)} exercises passed{message}")
     return "\n".join(lines) + "\n"
 
 

@@ -38,11 +38,14 @@ class ExerciseJudgement:
 
 def control_problems(watched: HookEvaluationRecord) -> list[str]:
     """The world without the fault: nothing may be red, nothing decided, no hook be wrong."""
-    told = [f"{one.hook_id} on {one.entity} is {one.colour}: {one.why}"
-            for one in watched.outcome.states if one.counts_as_red]  # fmt: skip
-    told += [f"{one.hook_id} on {one.entity} was decided" for one in watched.outcome.opened]
-    told += [finding.sentence for finding in watched.policy.findings]
-    return told
+    messages = [f"{state.hook_id} on {state.entity} is {state.colour}: {state.why}"
+            for state in watched.outcome.states if state.counts_as_red]  # fmt: skip
+    messages += [
+        f"{decision.hook_id} on {decision.entity} was decided"
+        for decision in watched.outcome.opened
+    ]
+    messages += [finding.sentence for finding in watched.policy.findings]
+    return messages
 
 
 def judge(
@@ -56,7 +59,10 @@ def judge(
     """Compares what happened with what was expected; looks at ledger, incident, outbox and lock."""
     problems: list[str] = []
     decisions: list[Mapping[str, Any]] = []
-    made = {(one.hook_id, one.entity, one.reason): one for one in watched.outcome.opened}
+    made = {
+        (decision.hook_id, decision.entity, decision.reason): decision
+        for decision in watched.outcome.opened
+    }
     for wanted in expect:
         decision = made.pop((wanted.hook, wanted.entity, wanted.reason), None)
         if decision is None:
@@ -90,7 +96,7 @@ def judge(
     if watched.passed:
         problems.append("the watcher says that all is well")
     again = world.watch()
-    problems += [f"{one.hook_id} was decided twice" for one in again.outcome.opened]
+    problems += [f"{decision.hook_id} was decided twice" for decision in again.outcome.opened]
     return ExerciseJudgement(problems, decisions)
 
 
@@ -98,7 +104,9 @@ def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
     told = []
     actions = hook.kpi.actions
     if decision.reason == "unknown":
-        actions = tuple(one for one in actions if one in SAFE_WHEN_UNKNOWN) or ("open_incident",)
+        actions = tuple(action for action in actions if action in SAFE_WHEN_UNKNOWN) or (
+            "open_incident",
+        )
     if decision.actions != actions:
         told.append(f"{hook.id} did {'+'.join(decision.actions)}, not {'+'.join(actions)}")
     if decision.owner != hook.kpi.owner:
@@ -153,11 +161,11 @@ def readers_problems(world: ProjectCopy, degraded_by: str | None) -> list[str]:
             "select distinct mode, case when mode = 'snapshot' then decision_id end, as_of is null"
             " from published.data_as_of"
         )
-    told = list(seen.problems)
+    messages = list(seen.problems)
     wanted = ("live" if degraded_by is None else "snapshot", degraded_by, False)
     if rows != [wanted]:
-        told.append(f"readers are told {rows}, not {wanted}")
-    return told
+        messages.append(f"readers are told {rows}, not {wanted}")
+    return messages
 
 
 def recovery(
@@ -165,18 +173,18 @@ def recovery(
 ) -> tuple[float | None, list[str]]:
     """(time from the decision to the recovery, what is wrong with it)."""
     closed = {one.decision_id: one for one in after.outcome.recovered}
-    states = {(one.hook_id, one.entity): one for one in after.outcome.states}
+    states = {(state.hook_id, state.entity): state for state in after.outcome.states}
     problems, seconds = [], []
     for decision in decisions:
-        one = closed.get(decision["decision_id"])
-        if one is None:
+        open_decision = closed.get(decision["decision_id"])
+        if open_decision is None:
             problems.append(f"{decision['hook']} has not recovered")
             continue
         state = states[decision["hook"], decision["entity"]]
         kpi = after.policy.sheet.kpis[state.kpi_id]
         if state.value is None or not on_target(kpi, float(state.value)):
             problems.append(f"{decision['hook']} is closed at {state.value}, off its target")
-        seconds.append((after.outcome.now - one.opened_at).total_seconds())
+        seconds.append((after.outcome.now - open_decision.opened_at).total_seconds())
         limit = within_seconds or recovery_limit(after.policy, state.kpi_id)
         if limit is not None and seconds[-1] > limit:
             problems.append(

@@ -26,24 +26,24 @@ def mutated(
     Args:
         faulted: the world after the fault, before anybody watched it.
     """
-    found: dict[str, bool] = {}
+    results: dict[str, bool] = {}
     for wanted in expect:
         for name in ("removed", "loosened"):
             world = faulted.copy(faulted.root.with_name(f"{faulted.root.name}-mutant"))
             judge.change_hooks(world.root, lambda hooks: _weaken(hooks, wanted, name))  # noqa: B023
             watched = world.watch()
             judged = judge.judge(world, policy, watched, expect, also, detect_within_seconds)
-            found[f"{wanted.hook} {name}"] = bool(judged.problems)
+            results[f"{wanted.hook} {name}"] = bool(judged.problems)
             shutil.rmtree(world.root)
-    return found
+    return results
 
 
 def _weaken(hooks: list[Any], wanted: ExpectedDecision, how: str) -> list[Any]:
     if how == "removed":
         return [one for one in hooks if one["id"] != wanted.hook]
-    for one in hooks:
-        if one["id"] == wanted.hook and wanted.reason == "unknown":
-            one["must_have"] = False
-        elif one["id"] == wanted.hook:
-            one["for_windows"] = PATIENCE
+    for hook in hooks:
+        if hook["id"] == wanted.hook and wanted.reason == "unknown":
+            hook["must_have"] = False
+        elif hook["id"] == wanted.hook:
+            hook["for_windows"] = PATIENCE
     return hooks

@@ -96,8 +96,10 @@ def affected_rules(
 
 def _states(project: CompiledProject, rules: Sequence[Rule]) -> dict[str, Any]:
     """Rule -> everything that its verdict is made of, beside the data."""
-    raw = {one.unique_id: asdict(one) for one in project.raw}
-    models = {one.unique_id: asdict(replace(one, upstream=frozenset())) for one in project.models}
+    raw = {raw_relation.unique_id: asdict(raw_relation) for raw_relation in project.raw}
+    models = {
+        model.unique_id: asdict(replace(model, upstream=frozenset())) for model in project.models
+    }
     states: dict[str, Any] = {
         rule.id: {"contract": asdict(replace(rule, path="", line=None)), "tests": {}}
         for rule in rules
@@ -145,11 +147,11 @@ def _modules(root: Path, start: str) -> Iterator[str]:
         seen.add(path)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                waiting += [one.name for one in node.names]
+                waiting += [name.name for name in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
                 waiting += [
                     node.module,
-                    *(f"{node.module}.{one.name}" for one in node.names),
+                    *(f"{node.module}.{name.name}" for name in node.names),
                 ]
     return (path.relative_to(root).as_posix() for path in seen)
 
@@ -158,5 +160,7 @@ def _file(root: Path, module: str) -> Path | None:
     if module.partition(".")[0] not in OURS:
         return None
     places = [(root / source).joinpath(*module.split(".")) for source in SOURCES]
-    options = [path for one in places for path in (one.with_suffix(".py"), one / "__init__.py")]
+    options = [
+        path for place in places for path in (place.with_suffix(".py"), place / "__init__.py")
+    ]
     return next((path for path in options if path.is_file()), None)

@@ -124,26 +124,28 @@ def judge(
     fault: str, expected: Sequence[ExpectedFinding], seen: Sequence[Seen], seconds: float
 ) -> FaultOutcome:
     """Compares what was found with what was wanted."""
-    wanted = {one.rule_id: one for one in expected}
-    found = {one.rule_id: one for one in seen}
+    wanted = {expected_finding.rule_id: expected_finding for expected_finding in expected}
+    seens = {one.rule_id: one for one in seen}
     missed = sorted(
         rule_id
         for rule_id in wanted
-        if rule_id not in found or found[rule_id].outcome not in CATCHES[wanted[rule_id].severity]
+        if rule_id not in seens or seens[rule_id].outcome not in CATCHES[wanted[rule_id].severity]
     )
     wrong_rows = sorted(
-        f"{rule_id}: expected {one.rows} rows, found {found[rule_id].rows}"
-        for rule_id, one in wanted.items()
-        if rule_id not in missed and one.rows is not None and one.rows != found[rule_id].rows
+        f"{rule_id}: expected {expected_finding.rows} rows, found {seens[rule_id].rows}"
+        for rule_id, expected_finding in wanted.items()
+        if rule_id not in missed
+        and expected_finding.rows is not None
+        and expected_finding.rows != seens[rule_id].rows
     )
     alarms: list[str] = []
     warned: list[str] = []
-    for rule_id, one in sorted(found.items()):
+    for rule_id, one in sorted(seens.items()):
         if one.outcome == "error":
             alarms.append(f"{rule_id} (error: {one.message})")
         elif rule_id not in wanted:
-            told = f"{rule_id} ({one.rows} rows)"
-            (warned if one.outcome == "warn" and fault != CLEAN else alarms).append(told)
+            message = f"{rule_id} ({one.rows} rows)"
+            (warned if one.outcome == "warn" and fault != CLEAN else alarms).append(message)
     return FaultOutcome(
         fault=fault,
         expected=tuple(expected),
@@ -164,8 +166,8 @@ def render(score: ProofScore) -> str:
             continue
         lines.append(outcome.fault)
         lines += [f"    missed         {told}" for told in outcome.missed]
-        lines += [f"    wrong rows     {told}" for told in outcome.wrong_rows]
-        lines += [f"    false alarm    {told}" for told in outcome.false_alarms]
+        lines += [f"    wrong rows     {wrong_row}" for wrong_row in outcome.wrong_rows]
+        lines += [f"    false alarm    {false_alarm}" for false_alarm in outcome.false_alarms]
     for title, names in (
         ("rules without a fault", score.without_fault),
         ("faults without a rule", score.without_rule),
@@ -179,11 +181,11 @@ def render(score: ProofScore) -> str:
     if lines:
         lines.append("")
     if score.affected is not None and not score.affected.rules:
-        told = (
+        message = (
             f"{score.affected.reason} ({score.affected.compared} rules compared on {score.engine})"
         )
-        return "\n".join([*lines, f"nothing to prove: {told}"]) + "\n"
-    clean = next((one for one in score.outcomes if one.fault == CLEAN), None)
+        return "\n".join([*lines, f"nothing to prove: {message}"]) + "\n"
+    clean = next((outcome for outcome in score.outcomes if outcome.fault == CLEAN), None)
     parts = [
         f"rules {score.rules}",
         f"faults {len(score.faults)}",

@@ -56,8 +56,8 @@ def prove(
     named = [faults.find(one, root).rule_id for one in chosen]
     expected = {
         fault: [
-            ExpectedFinding(one.rule, one.rows, severities.get(one.rule, "error"))
-            for one in findings
+            ExpectedFinding(finding.rule, finding.rows, severities.get(finding.rule, "error"))
+            for finding in findings
         ]
         for fault, findings in faults.expected_findings(root).items()
     }

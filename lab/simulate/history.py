@@ -60,11 +60,11 @@ def stream(
             random = parameters.stream("group", number)
             group = simulate_group(parameters, plan, markets, random)
             spool.add(quotes.log_of_group(group, random))
-            found = lifecycle_of_group(group, random)
-            small["mbp.markets"] += found.markets
-            small["mbp.resolutions"] += found.resolutions
-            small["mbp.abuse_events"] += found.abuse_events
-            decisions += found.decisions
+            lifecycle = lifecycle_of_group(group, random)
+            small["mbp.markets"] += lifecycle.markets
+            small["mbp.resolutions"] += lifecycle.resolutions
+            small["mbp.abuse_events"] += lifecycle.abuse_events
+            decisions += lifecycle.decisions
             progress("simulate", int(plan.quotes[: markets.stop].sum()), parameters.quotes)
         unquoted = unquoted_markets(parameters, parameters.stream("unquoted"))
         small["mbp.markets"] += unquoted.markets

@@ -116,16 +116,16 @@ class _Reader:
         for key in ("exclusiveMinimum", "exclusiveMaximum"):
             if isinstance(plain.get(key), bool):
                 raise NotExpressible(f"{key} as draft 4 writes it")
-        found: Entry = {"logicalType": kind} | ({"required": False} if nullable else {})
-        found |= _values(plain, kind)
+        results: Entry = {"logicalType": kind} | ({"required": False} if nullable else {})
+        results |= _values(plain, kind)
         if kind == "object":
-            found |= self._object(plain, seen)
+            results |= self._object(plain, seen)
         elif kind == "array":
-            found |= self._array(plain, seen)
+            results |= self._array(plain, seen)
         else:
             options = {key: plain[key] for key in sorted(KEYWORDS[kind] & plain.keys())}
-            found |= {"logicalTypeOptions": options} if options else {}
-        return found
+            results |= {"logicalTypeOptions": options} if options else {}
+        return results
 
     @staticmethod
     def _listed_only(schema: Mapping[str, Any], *, top: bool) -> Entry:
@@ -233,7 +233,7 @@ class _Reader:
         options = {
             key: schema[key] for key in ("minItems", "maxItems", "uniqueItems") if key in schema
         }
-        found: Entry = {"logicalTypeOptions": options} if options else {}
+        results: Entry = {"logicalTypeOptions": options} if options else {}
         items = schema.get("items", True)
         if isinstance(items, list):
             raise NotExpressible("items by their place in the array")
@@ -243,8 +243,8 @@ class _Reader:
             none = {"logicalTypeOptions": {**options, "maxItems": 0}}
             return none | {"items": {"required": False}}
         if not isinstance(items, Mapping) or not items:
-            return found | {"items": {"required": False}}
-        return found | {"items": {"required": True, **self.entry(items, seen=seen)}}
+            return results | {"items": {"required": False}}
+        return results | {"items": {"required": True, **self.entry(items, seen=seen)}}
 
 
 def _type(schema: Mapping[str, Any]) -> tuple[str, bool]:
@@ -310,50 +310,52 @@ def _name(value: Any) -> str:
 
 def _merged(parts: list[Mapping[str, Any]]) -> Entry:
     """All of the parts at once, where one keyword can say it."""
-    found: Entry = {}
+    results: Entry = {}
     for part in parts:
         for key, value in part.items():
-            if key in ANNOTATIONS or key not in found or found[key] == value:
-                found[key] = value
+            if key in ANNOTATIONS or key not in results or results[key] == value:
+                results[key] = value
             elif key in ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"):
-                found[key] = max(found[key], value)
+                results[key] = max(results[key], value)
             elif key in ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"):
-                found[key] = min(found[key], value)
+                results[key] = min(results[key], value)
             elif key == "type":
-                found[key] = _both_types(found[key], value)
-            elif key == "multipleOf" and isinstance(value, int) and isinstance(found[key], int):
-                found[key] = math.lcm(value, found[key])
+                results[key] = _both_types(results[key], value)
+            elif key == "multipleOf" and isinstance(value, int) and isinstance(results[key], int):
+                results[key] = math.lcm(value, results[key])
             elif key == "uniqueItems":
-                found[key] = bool(found[key] or value)
+                results[key] = bool(results[key] or value)
             elif key == "properties" and False not in (
-                found.get("additionalProperties"),
+                results.get("additionalProperties"),
                 part.get("additionalProperties"),
             ):
-                both = found[key].keys() & value.keys()
-                found[key] = {
-                    **found[key],
+                both = results[key].keys() & value.keys()
+                results[key] = {
+                    **results[key],
                     **value,
-                    **{name: {"allOf": [found[key][name], value[name]]} for name in both},
+                    **{name: {"allOf": [results[key][name], value[name]]} for name in both},
                 }
-            elif key == "items" and isinstance(value, Mapping) and isinstance(found[key], Mapping):
-                found[key] = {"allOf": [found[key], value]}
+            elif (
+                key == "items" and isinstance(value, Mapping) and isinstance(results[key], Mapping)
+            ):
+                results[key] = {"allOf": [results[key], value]}
             elif key == "enum":
-                found[key] = [one for one in found[key] if one in value]
+                results[key] = [one for one in results[key] if one in value]
             elif key == "required":
-                found[key] = sorted({*found[key], *value})
+                results[key] = sorted({*results[key], *value})
             else:
                 raise NotExpressible(f"two {key} at once")
-    return found
+    return results
 
 
 def _both_types(one: Any, other: Any) -> str | list[str]:
     """The types that both allow; an integer is a number."""
     sides = [set([side] if isinstance(side, str) else side) for side in (one, other)]
     wide = [side | ({"integer"} if "number" in side else set()) for side in sides]
-    found = sorted(wide[0] & wide[1])
-    if not found:
+    results = sorted(wide[0] & wide[1])
+    if not results:
         raise NotExpressible("types that no value has at once")
-    return found[0] if len(found) == 1 else found
+    return results[0] if len(results) == 1 else results
 
 
 def _one_of(schema: Mapping[str, Any], key: str, parts: list[Mapping[str, Any]]) -> Entry:

@@ -74,15 +74,15 @@ def read_cases(path: Path) -> list[dict[str, Any]]:
 
 def score(cases: Iterable[Mapping[str, Any]]) -> list[Scored]:
     """Every direction that a case has a verdict for."""
-    return [one for case in cases for one in _scored(case)]
+    return [scored for case in cases for scored in _scored(case)]
 
 
 def counts(scored: Iterable[Scored]) -> dict[str, dict[str, int]]:
     """Suite -> outcome -> how many."""
-    found: dict[str, Counter[str]] = {}
+    results: dict[str, Counter[str]] = {}
     for one in scored:
-        found.setdefault(one.suite, Counter())[one.outcome] += 1
-    return {suite: {name: count[name] for name in OUTCOMES} for suite, count in found.items()}
+        results.setdefault(one.suite, Counter())[one.outcome] += 1
+    return {suite: {name: count[name] for name in OUTCOMES} for suite, count in results.items()}
 
 
 def _scored(case: Mapping[str, Any]) -> list[Scored]:
@@ -105,8 +105,8 @@ def _scored(case: Mapping[str, Any]) -> list[Scored]:
     except Exception as error:  # one case never ends the run of all others
         return apart("not read", f"{type(error).__name__}: {error}")
     both = verdicts(changes)
-    found: list[Scored] = []
-    for direction, said in wanted.items():
+    scoreds: list[Scored] = []
+    for direction, message in wanted.items():
         verdict: Compatibility = getattr(both, direction)
         codes = tuple(
             sorted(
@@ -119,7 +119,7 @@ def _scored(case: Mapping[str, Any]) -> list[Scored]:
         )
         outcome = (
             "agree"
-            if verdict.value == said
+            if verdict.value == message
             else (
                 "unknown"
                 if verdict is Compatibility.UNKNOWN
@@ -128,19 +128,19 @@ def _scored(case: Mapping[str, Any]) -> list[Scored]:
                 else "stricter"
             )
         )
-        found.append(Scored(suite, name, direction, said, verdict.value, outcome, codes))
-    return found
+        scoreds.append(Scored(suite, name, direction, message, verdict.value, outcome, codes))
+    return scoreds
 
 
 def _wanted(case: Mapping[str, Any]) -> dict[str, str]:
     """Direction -> 'ok' or 'break'."""
-    said = {True: "ok", False: "break"}
+    results = {True: "ok", False: "break"}
     if case["format"] == "odcs":
         # A consumer is broken by what new data may do, a producer by what old data may not do.
         direction = "forward" if case.get("perspective", "consumer") == "consumer" else "backward"
-        return {direction: said[not case["is_breaking"]]}
+        return {direction: results[not case["is_breaking"]]}
     return {
-        direction: said[bool(case[direction])]
+        direction: results[bool(case[direction])]
         for direction in ("backward", "forward")
         if case.get(direction) is not None
     }

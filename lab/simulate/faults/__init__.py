@@ -29,12 +29,12 @@ def faults_of(rules: Iterable[FaultRule]) -> dict[str, Fault]:
         if rule.test == "fresh_within"
     }
     by_hand = domain_faults()
-    found: dict[str, Fault] = {}
+    faults: dict[str, Fault] = {}
     for rule in sorted(rules, key=lambda rule: rule.id):
         fault = by_hand.get(rule.id) or _derived(rule, max_ages)
         if fault is not None:
-            found[rule.id] = fault
-    return found
+            faults[rule.id] = fault
+    return faults
 
 
 def _derived(rule: FaultRule, max_ages: dict[str, float]) -> Fault | None:

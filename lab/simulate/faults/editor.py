@@ -63,13 +63,13 @@ class Editor:
         """
         key = schema.KEYS[table]
         count = Counter(row[key] for row in self.rows(table))
-        found = [row for row in self.in_force(table) if wanted(row)]
-        single = [row for row in found if count[row[key]] == 1]
-        if not (single or found):
+        results = [row for row in self.in_force(table) if wanted(row)]
+        single = [row for row in results if count[row[key]] == 1]
+        if not (single or results):
             raise MbpError(
                 f"no row of {table} is fit for the fault", cure="simulate 16 markets or more"
             )
-        return (single or found)[-1]
+        return (single or results)[-1]
 
     def change(self, table: str, row: Row, **values: Any) -> None:
         """Changes a row, in all deliveries of it."""

@@ -40,7 +40,7 @@ def expected_findings(root: Path) -> dict[str, tuple[Expectation, ...]]:
             path=PATH.as_posix(),
             cure="restore the file from git",
         )
-    found: dict[str, tuple[Expectation, ...]] = {}
+    results: dict[str, tuple[Expectation, ...]] = {}
     for fault, entries in document.items():
         line = yaml_io.line_of(document, fault)
         if not isinstance(entries, list) or not entries:
@@ -58,8 +58,8 @@ def expected_findings(root: Path) -> dict[str, tuple[Expectation, ...]]:
                 line=line,
                 cure="add the rule that the fault is named by",
             )
-        found[str(fault)] = findings
-    return found
+        results[str(fault)] = findings
+    return results
 
 
 def _expectation(fault: str, entry: Any, line: int | None) -> Expectation:

@@ -11,7 +11,10 @@ def group_named(app: typer.Typer, name: str) -> typer.Typer:
     Raises:
         KeyError: no module registered it.
     """
-    groups = {one.name: one.typer_instance for one in app.registered_groups}
+    groups = {
+        registered_group.name: registered_group.typer_instance
+        for registered_group in app.registered_groups
+    }
     found = groups[name]
     if found is None:
         raise KeyError(name)

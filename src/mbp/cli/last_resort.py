@@ -156,7 +156,7 @@ def write_log(error: Exception, trace: str) -> str:
 
     root = project_root()
     frames = traceback.extract_tb(error.__traceback__)
-    places = sorted({f"{one.filename}:{one.lineno}" for one in frames})
+    places = sorted({f"{frame.filename}:{frame.lineno}" for frame in frames})
     digest = hashlib.sha256("\n".join([type(error).__name__, *places]).encode()).hexdigest()
     name = f"error_{digest[:12]}.log"
     path = state_folder(root).path / FOLDER / name

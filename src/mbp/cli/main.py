@@ -113,8 +113,8 @@ def register() -> None:
     if app.registered_commands or app.registered_groups:
         return
     for package in (commands, *plugins()):
-        found = sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name)
-        for module in found:
+        pairs = sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name)
+        for module in pairs:
             importlib.import_module(f"{package.__name__}.{module.name}").register(app)
     provide(lambda: typer.main.get_command(app))
 

@@ -52,10 +52,10 @@ def exception_problems(
     """
     entries = policy.family_exceptions
     families = {dataset: {rule.family for rule in found} for dataset, found in rules.items()}
-    used = {one.key for one in entries if one.code not in families.get(one.object, ())}
+    used = {entry.key for entry in entries if entry.code not in families.get(entry.object, ())}
     yield from exception_findings(entries, today, used=used, objects={*families, *unread})
     # Only a manifest knows the nodes: `mbp.runs.whole` judges those.
-    others = [one for one in policy.exceptions if one not in entries]
+    others = [exception for exception in policy.exceptions if exception not in entries]
     yield from exception_findings(others, today)
     warnings = [
         AllowedException(

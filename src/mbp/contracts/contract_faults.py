@@ -40,13 +40,17 @@ def follows_the_standard(contract: ContractFile, _policy: Policy | None) -> Iter
 @reading_check("TRAP-011")
 def holds_no_templates(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
     """Texts that dbt would fill as templates."""
-    yield from (one for one in plain_text_faults(contract.root) if one.code == "TRAP-011")
+    yield from (
+        finding for finding in plain_text_faults(contract.root) if finding.code == "TRAP-011"
+    )
 
 
 @reading_check("A106-039")
 def holds_plain_text(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
     """Texts that are shown as markup."""
-    yield from (one for one in plain_text_faults(contract.root) if one.code != "TRAP-011")
+    yield from (
+        finding for finding in plain_text_faults(contract.root) if finding.code != "TRAP-011"
+    )
 
 
 @reading_check("A106-004", "A106-005")

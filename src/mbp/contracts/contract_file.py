@@ -73,10 +73,10 @@ class ContractFile:
     @cached_property
     def columns(self) -> dict[str, DocumentNode]:
         """Name -> column; of two of one name the first."""
-        found: dict[str, DocumentNode] = {}
+        nodes: dict[str, DocumentNode] = {}
         for column in self.table.at("properties").entries():
-            found.setdefault(column.at("name").text, column)
-        return found
+            nodes.setdefault(column.at("name").text, column)
+        return nodes
 
     def all_columns(self) -> Iterator[tuple[str, DocumentNode]]:
         """(subject, column) of every column, those of one name too."""
@@ -86,10 +86,10 @@ class ContractFile:
     @cached_property
     def levels(self) -> dict[str, DocumentNode]:
         """Kind -> service level; of two of one kind the first."""
-        found: dict[str, DocumentNode] = {}
+        nodes: dict[str, DocumentNode] = {}
         for level in self.root.at("slaProperties").entries():
-            found.setdefault(level.at("property").text, level)
-        return found
+            nodes.setdefault(level.at("property").text, level)
+        return nodes
 
     @cached_property
     def entries(self) -> list[QualityEntry]:

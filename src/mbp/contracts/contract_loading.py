@@ -67,10 +67,10 @@ def load_contracts(root: Path) -> list[Contract]:
     Raises:
         MbpError: no contract at all, or the first thing that is wrong with one.
     """
-    found = read_contracts(root)
-    for first in found.faults:
+    contracts_read = read_contracts(root)
+    for first in contracts_read.faults:
         raise refusal(first)
-    return sorted(found.contracts.values(), key=lambda contract: contract.dataset)
+    return sorted(contracts_read.contracts.values(), key=lambda contract: contract.dataset)
 
 
 def contract_files(root: Path) -> list[Path]:
@@ -101,13 +101,13 @@ def read_contracts(root: Path) -> ContractsRead:
             texts.append((name, read(path, shown_as=name)))
         except MbpError as error:
             unreadable.append(fault_of(error, "YAML-003", name))
-    found = _read(tuple(texts), tuple(unreadable))
+    contracts_read = _read(tuple(texts), tuple(unreadable))
     return ContractsRead(
-        found.files,
-        found.contracts,
-        found.unread,
-        found.policy,
-        [*found.faults, *_tests_missing(found, root)],
+        contracts_read.files,
+        contracts_read.contracts,
+        contracts_read.unread,
+        contracts_read.policy,
+        [*contracts_read.faults, *_tests_missing(contracts_read, root)],
     )
 
 
@@ -119,12 +119,12 @@ def _read(texts: tuple[tuple[str, str], ...], unreadable: tuple[Finding, ...]) -
     policy = _policy(policy_text, faults) if policy_text is not None else None
     files: dict[str, ContractFile] = {}
     contracts: dict[str, Contract] = {}
-    unread = {dataset_of(found.path) for found in unreadable}
+    unread = {dataset_of(finding.path) for finding in unreadable}
     for name, text in texts:
         if name == POLICY:
             continue
-        file, contract, found = _contract(text, name, policy_text if policy else None)
-        faults += found
+        file, contract, findings = _contract(text, name, policy_text if policy else None)
+        faults += findings
         if file is None or contract is None:
             unread.add(dataset_of(name))
             continue
@@ -140,26 +140,28 @@ def _read(texts: tuple[tuple[str, str], ...], unreadable: tuple[Finding, ...]) -
 def _contract(
     text: str, name: str, policy_text: str | None
 ) -> tuple[ContractFile | None, Contract | None, Sequence[Finding]]:
-    node, found = parsed(text, name)
+    node, findings = parsed(text, name)
     if node is None:
-        return None, None, found
+        return None, None, findings
     file = ContractFile(node, house=True)
     policy = None if policy_text is None else policy_of(policy_text)
     checks = sorted(READING_CHECKS, key=lambda check: CHECKS.index(check.__module__))
-    faults = [*found, *(one for check in checks for one in check(file, policy))]
+    faults = [*findings, *(finding for check in checks for finding in check(file, policy))]
     return file, contract_of(file, policy), faults
 
 
 def _policy(text: str, faults: list[Finding]) -> Policy | None:
-    document, found = parsed(text, POLICY)
-    faults += found
-    if document is None or found:
+    document, findings = parsed(text, POLICY)
+    faults += findings
+    if document is None or findings:
         return None
     try:
         return policy_of(text)
     except MbpError as error:
         others = policy_violations(text)
-        faults += dict.fromkeys(fault_of(one, "A89-001", POLICY) for one in (error, *others))
+        faults += dict.fromkeys(
+            fault_of(mbp_error, "A89-001", POLICY) for mbp_error in (error, *others)
+        )
         return None
 
 
@@ -229,8 +231,10 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
         message = f"no family {family!r}, which derived rules belong to"
         yield fault("A89-002", policy.path, None, message, family)
     objects = {*read.contracts, *read.unread}
-    for found in exception_findings(policy.family_exceptions, date.min, objects=objects):
-        yield fault("A89-003", found.path, found.line, found.message, found.subject, found.fix)
+    for finding in exception_findings(policy.family_exceptions, date.min, objects=objects):
+        yield fault(
+            "A89-003", finding.path, finding.line, finding.message, finding.subject, finding.fix
+        )
 
 
 def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:

@@ -53,12 +53,12 @@ def matrix(root: Path, today: date | None = None) -> list[Cell]:
     missing: dict[tuple[str, str], list[str]] = {
         (dataset, pack): [] for dataset in datasets.values() for pack in PACKS
     }
-    for found in lint(root, today or date.today()).findings:
+    for finding in lint(root, today or date.today()).findings:
         # An exception of the policy is about the dataset that it names.
-        dataset = datasets.get(found.path) or found.subject.rpartition(" of ")[2]
-        packs = PACKS if found.code == WITHOUT_CONTRACT else (found.code.partition("-")[0],)
-        text = found.message if found.subject == dataset else found.sentence
-        for pack in set(packs) & set(PACKS) if found.severity == "error" else ():
+        dataset = datasets.get(finding.path) or finding.subject.rpartition(" of ")[2]
+        packs = PACKS if finding.code == WITHOUT_CONTRACT else (finding.code.partition("-")[0],)
+        text = finding.message if finding.subject == dataset else finding.sentence
+        for pack in set(packs) & set(PACKS) if finding.severity == "error" else ():
             missing.setdefault((dataset, pack), []).append(text)
     return [
         Cell(dataset, pack, tuple(missing[dataset, pack]))

@@ -85,27 +85,27 @@ class DocumentNode:
 
     def custom(self) -> dict[str, DocumentNode]:
         """Name -> value of the customProperties; of two of one name the first."""
-        found: dict[str, DocumentNode] = {}
+        nodes: dict[str, DocumentNode] = {}
         for entry in self.at("customProperties").entries():
-            found.setdefault(entry.at("property").text, entry.at("value"))
-        return found
+            nodes.setdefault(entry.at("property").text, entry.at("value"))
+        return nodes
 
     def violations(self, validator: Draft201909Validator) -> list[SchemaViolation]:
         """Where the whole document does not follow a schema; looked at once for each schema."""
-        for schema, found in self._judged:
+        for schema, schema_violations in self._judged:
             if schema is validator.schema:
-                return found
+                return schema_violations
         self._judged.append((validator.schema, violations(self._document, validator)))
         return self._judged[-1][1]
 
     def standard_violations(self, *, house: bool = True) -> list[SchemaViolation]:
         """Where the whole document does not follow the ODCS schema of its own version."""
-        for schema, found in self._judged:
+        for schema, schema_violations in self._judged:
             if schema == ("odcs", house):
-                return found
-        found = odcs_violations(self._document, self._value, house=house)
-        self._judged.append((("odcs", house), found))
-        return found
+                return schema_violations
+        schema_violations = odcs_violations(self._document, self._value, house=house)
+        self._judged.append((("odcs", house), schema_violations))
+        return schema_violations
 
 
 def fault_at(

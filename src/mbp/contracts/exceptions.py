@@ -209,8 +209,8 @@ def demand_objects(exceptions: Sequence[AllowedException], objects: Collection[s
     Raises:
         MbpError: the first of them.
     """
-    for found in exception_findings(exceptions, date.min, objects=objects):
-        raise MbpError(found.sentence, path=found.path, line=found.line, cure=found.fix)
+    for finding in exception_findings(exceptions, date.min, objects=objects):
+        raise MbpError(finding.sentence, path=finding.path, line=finding.line, cure=finding.fix)
 
 
 def exception_findings(

@@ -113,17 +113,19 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
     path = shown(root / FILE, root)
     document = load(root / FILE, shown_as=path)
     value = check(document, Draft201909Validator(SCHEMA), path)
-    found: dict[str, Exercise] = {}
+    exercises: dict[str, Exercise] = {}
     for index, entry in enumerate(value["exercises"]):
         node = document["exercises"][index]
         line = line_of(node, "id")
-        if entry["id"] in found:
+        if entry["id"] in exercises:
             raise MbpError(f"{entry['id']} stands twice", path=path, line=line, cure="keep one")
         if not {"sql", "edit", "drop_hook"} & entry.keys():
             what = f"{entry['id']} injects nothing"
             raise MbpError(what, path=path, line=line, cure="give it sql, edit or drop_hook")
         expect = tuple(ExpectedDecision(**one) for one in entry["expect"])
-        for name in [one.hook for one in expect] + entry.get("also", []):
+        for name in [expected_decision.hook for expected_decision in expect] + entry.get(
+            "also", []
+        ):
             if name not in policy.hooks:
                 what = f"{entry['id']} names the hook {name!r}, which is not there"
                 raise MbpError(what, path=path, line=line, cure=did_you_mean(name, policy.hooks))
@@ -131,14 +133,20 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
             demand_change(
                 statement.format(mbp="sample_mbp", ops="sample_ops"), "duckdb", path=path, line=line
             )
-        promised = all(policy.hooks[one.hook].rolls_back for one in expect)
+        promised = all(
+            policy.hooks[expected_decision.hook].rolls_back for expected_decision in expect
+        )
         if "detect_within_seconds" not in entry and not promised:
             what = f"{entry['id']} says nothing of the time to detect"
             raise MbpError(what, path=path, line=line, cure="give it detect_within_seconds")
         lists = {key: tuple(entry[key]) for key in ("sql", "also") if key in entry}
-        found[entry["id"]] = Exercise(**{**entry, **lists, "expect": expect})
-    expected = {one.hook for exercise in found.values() for one in exercise.expect}
+        exercises[entry["id"]] = Exercise(**{**entry, **lists, "expect": expect})
+    expected = {
+        expected_decision.hook
+        for exercise in exercises.values()
+        for expected_decision in exercise.expect
+    }
     for name in sorted(policy.hooks.keys() - expected):
         what = f"no exercise expects anything of the hook {name}"
         raise MbpError(what, path=path, cure="add one: an edge that was never tried is not there")
-    return list(found.values())
+    return list(exercises.values())

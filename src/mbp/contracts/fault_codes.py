@@ -50,6 +50,6 @@ def fault_of(error: MbpError, code: str, path: str) -> Finding:
     return fault(code, str(error.path or path), error.line, error.what, "", error.cure)
 
 
-def refusal(found: Finding) -> MbpError:
+def refusal(finding: Finding) -> MbpError:
     """The error that stops a command which cannot go on with the fault."""
-    return MbpError(found.sentence, path=found.path, line=found.line, cure=found.fix)
+    return MbpError(finding.sentence, path=finding.path, line=finding.line, cure=finding.fix)

@@ -124,7 +124,7 @@ class Gate:
 
     def waivable(self) -> dict[str, bool]:
         """Check -> whether a waiver may cover it, for `mbp.release.waivers`."""
-        return {one.id: one.waivable for one in self.checks}
+        return {check_definition.id: check_definition.waivable for check_definition in self.checks}
 
 
 def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = None) -> Gate:
@@ -162,27 +162,37 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
         return MbpError(what, path=path, line=line_of(document["checks"][index], key), cure=cure)
 
     for index, entry in enumerate(value["checks"]):
-        one = CheckDefinition(**entry)
-        if one.id in checks:
-            raise refuse(index, "id", f"the check {one.id} stands here twice", "rename one")
+        check_definition = CheckDefinition(**entry)
+        if check_definition.id in checks:
+            raise refuse(
+                index, "id", f"the check {check_definition.id} stands here twice", "rename one"
+            )
         if rules is not None:
-            _demand_rule(one, rules, index, refuse)
-        if (kpi := one.source.get("kpi")) is not None and str(kpi) not in kpis:
-            what = f"{one.id}: no KPI {kpi!r} in the measurement sheet"
+            _demand_rule(check_definition, rules, index, refuse)
+        if (kpi := check_definition.source.get("kpi")) is not None and str(kpi) not in kpis:
+            what = f"{check_definition.id}: no KPI {kpi!r} in the measurement sheet"
             raise refuse(index, "source", what, did_you_mean(str(kpi), sorted(kpis)))
-        if one.owner not in policy.owners:
-            what = f"{one.id}: no owner {one.owner!r}"
-            raise refuse(index, "owner", what, did_you_mean(one.owner, sorted(policy.owners)))
+        if check_definition.owner not in policy.owners:
+            what = f"{check_definition.id}: no owner {check_definition.owner!r}"
+            raise refuse(
+                index, "owner", what, did_you_mean(check_definition.owner, sorted(policy.owners))
+            )
         # Sign-offs are told apart by their area: what stands there is in no signature.
-        if one.area == SIGN_OFF_AREA:
+        if check_definition.area == SIGN_OFF_AREA:
             raise refuse(
-                index, "area", f"{one.id} would count as a sign-off", "give it another area"
+                index,
+                "area",
+                f"{check_definition.id} would count as a sign-off",
+                "give it another area",
             )
-        if one.no_go and one.waivable:
+        if check_definition.no_go and check_definition.waivable:
             raise refuse(
-                index, "waivable", f"{one.id}: a no-go cannot be waived", "set it to false"
+                index,
+                "waivable",
+                f"{check_definition.id}: a no-go cannot be waived",
+                "set it to false",
             )
-        checks[one.id] = one
+        checks[check_definition.id] = check_definition
     return Gate(
         name,
         value["title"],
@@ -206,17 +216,23 @@ class GateRuleLike(Protocol):
 
 
 def _demand_rule(
-    one: CheckDefinition,
+    check_definition: CheckDefinition,
     rules: Mapping[str, GateRuleLike],
     index: int,
     refuse: Callable[[int, str, str, str], MbpError],
 ) -> None:
-    if one.rule not in rules:
-        what = f"{one.id}: no rule {one.rule!r}"
-        raise refuse(index, "rule", what, did_you_mean(one.rule, sorted(rules)))
-    rule = rules[one.rule]
-    missing, unknown = rule.wants - one.source.keys(), one.source.keys() - rule.knows
+    if check_definition.rule not in rules:
+        what = f"{check_definition.id}: no rule {check_definition.rule!r}"
+        raise refuse(index, "rule", what, did_you_mean(check_definition.rule, sorted(rules)))
+    rule = rules[check_definition.rule]
+    missing, unknown = (
+        rule.wants - check_definition.source.keys(),
+        check_definition.source.keys() - rule.knows,
+    )
     if missing or unknown:
         key = sorted(missing or unknown)[0]
-        what = f"{one.id}: the rule {one.rule} {'wants' if missing else 'knows no'} source.{key}"
+        what = (
+            f"{check_definition.id}: the rule {check_definition.rule}"
+            f" {'wants' if missing else 'knows no'} source.{key}"
+        )
         raise refuse(index, "source", what, f"it knows {', '.join(sorted(rule.knows))}")

@@ -164,8 +164,8 @@ def demand_whole(policy: HookPolicy) -> HookPolicy:
     Raises:
         MbpError: the first finding.
     """
-    for one in policy.findings:
-        raise MbpError(one.sentence, path=one.path, line=one.line, cure=one.fix)
+    for finding in policy.findings:
+        raise MbpError(finding.sentence, path=finding.path, line=finding.line, cure=finding.fix)
     return policy
 
 
@@ -184,8 +184,15 @@ def _wrong(
 ) -> Iterator[Finding]:
     name = str(entry.get("id", "?"))
     broken = violations(node, Draft201909Validator(HOOK_SCHEMA))
-    for one in broken:
-        yield Finding("hook_form", one.what, path, one.line, name, one.cure or "")
+    for schema_violation in broken:
+        yield Finding(
+            "hook_form",
+            schema_violation.what,
+            path,
+            schema_violation.line,
+            name,
+            schema_violation.cure or "",
+        )
     if broken:
         return
     if entry["kpi"] not in sheet.kpis:

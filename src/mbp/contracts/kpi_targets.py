@@ -94,7 +94,7 @@ def markdown(policy: HookPolicy, exercises: Sequence[Exercise]) -> str:
         "| --- | --- | --- | --- |",
     ]
     lines += [
-        f"| {one.id} | {cell(one.what)} | "
+        f"| {exercise.id} | {cell(exercise.what)} | "
         + "; ".join(
             f"{wanted.hook}: "
             + (
@@ -102,9 +102,9 @@ def markdown(policy: HookPolicy, exercises: Sequence[Exercise]) -> str:
                 if wanted.reason == "breach"
                 else "unknown, which is red"
             )
-            for wanted in one.expect
+            for wanted in exercise.expect
         )
-        + f" | {one.detect_within_seconds or policy.limits['rollback_start_seconds']} |"
-        for one in exercises
+        + f" | {exercise.detect_within_seconds or policy.limits['rollback_start_seconds']} |"
+        for exercise in exercises
     ]
     return "\n".join(lines) + "\n"

@@ -31,19 +31,19 @@ def check_models(root: Path, contracts: Sequence[Contract]) -> None:
     for contract in contracts:
         path = model_path(root, contract.dataset)
         name = shown(path, root)
-        found = selected_columns(path, name)
+        results = selected_columns(path, name)
         promised = [column.name for column in contract.columns]
         for column in promised:
-            if column not in found:
+            if column not in results:
                 raise MbpError(
                     f"the column {column!r} is not in the model {name}",
                     path=contract.path,
                     line=contract.column_line(column),
-                    cure=did_you_mean(column, found.keys() - set(promised))
-                    if found.keys() - set(promised)
+                    cure=did_you_mean(column, results.keys() - set(promised))
+                    if results.keys() - set(promised)
                     else "add it to the final select of the model or remove it from the contract",
                 )
-        for column, line in found.items():
+        for column, line in results.items():
             if column not in promised:
                 raise MbpError(
                     f"the column {column!r} is not in the contract {contract.path}",
@@ -66,16 +66,16 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
     bare = re.sub(r"--[^\n]*", lambda match: " " * len(match.group()), text)
     # The characters stay in place, so that offsets are those of the file.
     bare = re.sub(r"\{#.*?#\}", _blank, bare, flags=re.DOTALL)
-    found = FINAL.search(bare)
-    if found is None:
+    matched = FINAL.search(bare)
+    if matched is None:
         raise MbpError(
             "no CTE `final as (select <columns> from ...)`",
             path=name,
             cure="follow the house style",
         )
     columns: dict[str, int] = {}
-    for offset, entry in _entries(found["columns"]):
-        line = text.count("\n", 0, found.start("columns") + offset) + 1
+    for offset, entry in _entries(matched["columns"]):
+        line = text.count("\n", 0, matched.start("columns") + offset) + 1
         column = NAME.search(entry.strip())
         if column is None:
             raise MbpError(

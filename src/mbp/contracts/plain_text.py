@@ -49,8 +49,8 @@ def demand_plain_text(document: Any, path: str) -> None:
     Raises:
         MbpError: the first such text, with its line.
     """
-    for found in plain_text_faults(DocumentNode.root(document, path)):
-        raise refusal(found)
+    for fault in plain_text_faults(DocumentNode.root(document, path)):
+        raise refusal(fault)
 
 
 def _texts(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -235,8 +235,8 @@ def policy_of(text: str) -> Policy:
 def policy_violations(text: str) -> list[MbpError]:
     """Everything in which a text does not follow the schema of the policy."""
     return [
-        MbpError(one.what, path=POLICY, line=one.line, cure=one.cure)
-        for one in violations(loads(text, shown_as=POLICY), Draft201909Validator(SCHEMA))
+        MbpError(violation.what, path=POLICY, line=violation.line, cure=violation.cure)
+        for violation in violations(loads(text, shown_as=POLICY), Draft201909Validator(SCHEMA))
     ]
 
 

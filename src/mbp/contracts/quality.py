@@ -85,7 +85,7 @@ def _test(node: DocumentNode) -> Test:
     if node.at("type").text == "library":
         if node.at("metric").text == "invalidValues":
             values = node.at("arguments", "validValues")
-            return "accepted_values", {"values": [one.value for one in values.entries()]}, False
+            return "accepted_values", {"values": [entry.value for entry in values.entries()]}, False
         bounds = {
             ROW_COUNT_BOUNDS[key]: value
             for key, value in node.mapping.items()

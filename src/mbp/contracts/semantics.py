@@ -189,7 +189,16 @@ def _entries(
     if document is None:
         return None, []
     wrong = document.violations(Draft201909Validator(schema))
-    faults += [fault("A87-008", file, one.line, one.what, cure=one.cure) for one in wrong]
+    faults += [
+        fault(
+            "A87-008",
+            file,
+            schema_violation.line,
+            schema_violation.what,
+            cure=schema_violation.cure,
+        )
+        for schema_violation in wrong
+    ]
     faults += plain_text_faults(document)
     entries: dict[str, DocumentNode] = {}
     for entry in document.at(keys[0]).entries():

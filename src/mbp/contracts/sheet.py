@@ -192,10 +192,10 @@ def parse_target(text: str) -> tuple[str, float]:
     """
     if text in WORDS:
         return WORDS[text]
-    found = re.fullmatch(r"(<=|>=|==|<|>)\s*([0-9]+(?:[.][0-9]+)?)x?", text)
-    if not found:
+    matched = re.fullmatch(r"(<=|>=|==|<|>)\s*([0-9]+(?:[.][0-9]+)?)x?", text)
+    if not matched:
         raise ValueError(f"expected a comparison like '<=800' or '<1x', or one of {sorted(WORDS)}")
-    return found[1], float(found[2])
+    return matched[1], float(matched[2])
 
 
 def parse_span(text: str) -> int:
@@ -204,10 +204,10 @@ def parse_span(text: str) -> int:
     Raises:
         ValueError: no such span.
     """
-    found = re.fullmatch(r"([1-9][0-9]*)([mhd])", text)
-    if not found:
+    matched = re.fullmatch(r"([1-9][0-9]*)([mhd])", text)
+    if not matched:
         raise ValueError("expected a number with m, h or d, like '5m'")
-    return int(found[1]) * UNIT_MINUTES[found[2]]
+    return int(matched[1]) * UNIT_MINUTES[matched[2]]
 
 
 def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:

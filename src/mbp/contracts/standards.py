@@ -55,8 +55,8 @@ class Standard:
 def schema_of(series: str) -> dict[str, Any]:
     """The official schema of a series like '3.1'."""
     source = resources.files("mbp.contracts") / "odcs" / f"{SCHEMAS[series]}.json"
-    found: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
-    return found
+    results: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
+    return results
 
 
 @cache
@@ -90,9 +90,9 @@ def check_odcs(document: Any, path: str, *, house: bool = False) -> Any:
         MbpError: the first violation by kind and line.
     """
     value = as_json(plain(document))
-    found = odcs_violations(document, value, house=house)
-    if found:
-        first = found[0]
+    schema_violations = odcs_violations(document, value, house=house)
+    if schema_violations:
+        first = schema_violations[0]
         raise MbpError(first.what, path=path, line=first.line, cure=first.cure)
     return value
 
@@ -113,14 +113,22 @@ def odcs_violations(document: Any, value: Any, *, house: bool = False) -> list[S
             return []
     except ValueError:
         pass  # a number beyond what the compiled validator reads: the parts are judged below
-    found = list(_parts(document, value, judges))
-    if not found:
+    schema_violations = list(_parts(document, value, judges))
+    if not schema_violations:
         where = line_at(document, ())
         what = "the document does not follow the standard, in a way that no message tells"
         return [SchemaViolation("wrong value", where, what, "compare it with the standard", ())]
-    unique = {(one.kind, one.line, one.what): one for one in found}
+    unique = {
+        (schema_violation.kind, schema_violation.line, schema_violation.what): schema_violation
+        for schema_violation in schema_violations
+    }
     return sorted(
-        unique.values(), key=lambda one: (one.kind != "unknown key", one.line or 0, one.what)
+        unique.values(),
+        key=lambda schema_violation: (
+            schema_violation.kind != "unknown key",
+            schema_violation.line or 0,
+            schema_violation.what,
+        ),
     )
 
 
@@ -176,9 +184,9 @@ def _parts(document: Any, value: Any, judges: Standard) -> Iterator[SchemaViolat
                 continue
         except ValueError:
             pass
-        found = list(violations_in(document, part, judge.worded, place))
-        yield from found
-        wrong += bool(found)
+        schema_violations = list(violations_in(document, part, judge.worded, place))
+        yield from schema_violations
+        wrong += bool(schema_violations)
         if wrong >= MOST_WRONG:
             return
 

@@ -120,21 +120,21 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
     except MbpError as error:
         return [form_finding(place, error.line, path.stem, error.what, error.cure)]
     value = as_json(plain(node))
-    found = [
-        form_finding(place, one.line, path.stem, one.what, one.cure)
-        for one in violations(node, Draft201909Validator(SCHEMA))
+    findings = [
+        form_finding(place, violation.line, path.stem, violation.what, violation.cure)
+        for violation in violations(node, Draft201909Validator(SCHEMA))
     ]
-    if found:
-        return found
+    if findings:
+        return findings
     moments: dict[str, datetime] = {}
     for key in ("opened", "until"):
         try:
             moments[key] = instant(value[key])
         except ValueError:
             what, cure = f"{key}: {value[key]!r} is no instant", "write a UTC date or instant"
-            found.append(form_finding(place, line_of(node, key), path.stem, what, cure))
-    if found:
-        return found
+            findings.append(form_finding(place, line_of(node, key), path.stem, what, cure))
+    if findings:
+        return findings
     return Waiver(
         id=value["id"],
         code=value["code"],
@@ -159,8 +159,8 @@ def instant(text: str) -> datetime:
     Raises:
         ValueError: no such day or time.
     """
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def form_finding(path: str, line: int | None, subject: str, what: str, cure: str | None) -> Finding:

@@ -46,11 +46,11 @@ def objection(
         limit: the largest age; None: any.
     """
     try:
-        found = age(moment, now, skew=skew)
+        duration = age(moment, now, skew=skew)
     except FutureError as error:
         return str(error)
-    if limit is not None and found > limit:
-        return f"{span(found)} ago, at most {span(limit)} count"
+    if limit is not None and duration > limit:
+        return f"{span(duration)} ago, at most {span(limit)} count"
     return None
 
 

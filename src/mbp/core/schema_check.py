@@ -41,9 +41,9 @@ def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
     Raises:
         MbpError: the first violation by kind and line.
     """
-    found = violations(document, validator)
-    if found:
-        first = found[0]
+    schema_violations = violations(document, validator)
+    if schema_violations:
+        first = schema_violations[0]
         raise MbpError(first.what, path=path, line=first.line, cure=first.cure)
     return as_json(plain(document))
 
@@ -53,12 +53,17 @@ def violations(document: Any, validator: Draft201909Validator) -> list[SchemaVio
 
     A mistyped key is also a missing one, and the typing error is what the reader has to see.
     """
-    found = {
+    schema_violations = {
         (violation.kind, violation.line, violation.what): violation
         for violation in _violations(document, as_json(plain(document)), validator)
     }
     return sorted(
-        found.values(), key=lambda one: (one.kind != "unknown key", one.line or 0, one.what)
+        schema_violations.values(),
+        key=lambda schema_violation: (
+            schema_violation.kind != "unknown key",
+            schema_violation.line or 0,
+            schema_violation.what,
+        ),
     )
 
 
@@ -132,7 +137,7 @@ def _leaves(error: ValidationError) -> Iterator[ValidationError]:
         branches.setdefault(inner.schema_path[0], []).append(inner)
     here = len(error.absolute_path)
     # An alternative for another kind of value is not what the writer meant.
-    meant = [found for found in branches.values() if not _of_another_kind(found, here)]
+    meant = [branch for branch in branches.values() if not _of_another_kind(branch, here)]
     if len(meant) != 1:
         yield error
         return

@@ -203,10 +203,14 @@ def _parsed(sql: str, dialect: str) -> exp.Expr | str:
         return f"it cannot be parsed: {str(error).splitlines()[0] if str(error) else 'too deep'}"
     finally:
         log.setLevel(level)
-    found = next(_lexical_problems(tokens), None)
-    if found:
-        return found
-    parsed = [one for one in statements if one is not None and not isinstance(one, exp.Semicolon)]
+    text = next(_lexical_problems(tokens), None)
+    if text:
+        return text
+    parsed = [
+        statement
+        for statement in statements
+        if statement is not None and not isinstance(statement, exp.Semicolon)
+    ]
     if len(parsed) != 1:
         return f"it holds {len(parsed)} statements"
     return parsed[0]

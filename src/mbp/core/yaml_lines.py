@@ -134,17 +134,17 @@ def _value(node: Any, depth: int) -> Any:
             place.data[index] = (item.start_mark.line,)
         values.lc = place
         return values
-    found = PlacedDict()
+    placed_dict = PlacedDict()
     for name, item in node.value:
         if not isinstance(name, yaml.ScalarNode) or name.tag:
             raise NotPlainError
         key = _scalar(name)
-        if key in found:
+        if key in placed_dict:
             raise NotPlainError
-        found[key] = _value(item, depth + 1)
+        placed_dict[key] = _value(item, depth + 1)
         place.data[key] = (name.start_mark.line,)
-    found.lc = place
-    return found
+    placed_dict.lc = place
+    return placed_dict
 
 
 def _scalar(node: Any) -> Any:

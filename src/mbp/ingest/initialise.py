@@ -37,15 +37,15 @@ def statements(root: Path, engine: str) -> list[str]:
     Raises:
         MbpError: the contracts, which say what the raw tables hold, cannot be read.
     """
-    found = [f"create schema if not exists {name}" for name in (*RAW_SCHEMAS, *BUILT_SCHEMAS)]
+    results = [f"create schema if not exists {name}" for name in (*RAW_SCHEMAS, *BUILT_SCHEMAS)]
     for name, columns in raw_tables(root).items():
         family, table = name.split(".")
-        found.append(create_statement(f"raw_{family}", table, columns))
+        results.append(create_statement(f"raw_{family}", table, columns))
     for name, (control, _) in CDC_CONTROL_TABLES.items():
         schema, _, table = name.partition(".")
-        found.append(create_statement(schema, table, control))
-    found += identity_statements()
-    return found + _indexes(root) + _grants() if engine == "postgres" else found
+        results.append(create_statement(schema, table, control))
+    results += identity_statements()
+    return results + _indexes(root) + _grants() if engine == "postgres" else results
 
 
 def initialise(root: Path, warehouse: Warehouse) -> list[str]:
@@ -69,13 +69,13 @@ def _indexes(root: Path) -> list[str]:
 
 
 def _grants() -> list[str]:
-    found = [
+    results = [
         f"do $$ begin create role {role} nologin; exception when duplicate_object then null; end $$"
         for role in (LOADER, TRANSFORMER, READER)
     ]
-    found.append("revoke all on schema public from public")
+    results.append("revoke all on schema public from public")
     for schema in (*RAW_SCHEMAS, *BUILT_SCHEMAS):
-        found += [
+        results += [
             f"revoke all on schema {schema} from public, {LOADER}, {TRANSFORMER}, {READER}",
             f"revoke all on all tables in schema {schema} from public, {LOADER}, {READER}",
             # What an earlier version of the project granted for tables to come.
@@ -83,7 +83,7 @@ def _grants() -> list[str]:
             f"alter default privileges for role {TRANSFORMER} in schema {schema} revoke all on tables from {READER}",
         ]
     for schema in RAW_SCHEMAS:
-        found += [
+        results += [
             f"grant usage on schema {schema} to {LOADER}, {TRANSFORMER}",
             f"grant select, insert on all tables in schema {schema} to {LOADER}",
             f"revoke all on all tables in schema {schema} from {TRANSFORMER}",
@@ -94,18 +94,18 @@ def _grants() -> list[str]:
     # Positions move, and letters are delivered; rows of the logs are only ever added.
     for name, (_, replaced) in CDC_CONTROL_TABLES.items():
         if replaced:
-            found.append(f"grant delete on {name} to {LOADER}")
+            results.append(f"grant delete on {name} to {LOADER}")
     for schema in BUILT_SCHEMAS:
-        found.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
-    found.append(f"grant select on {IDENTITY} to {TRANSFORMER}")
+        results.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
+    results.append(f"grant select on {IDENTITY} to {TRANSFORMER}")
     # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the
     # transformer will create must be readable too, whoever of the two creates it.
     for schema in PUBLIC_SCHEMAS:
-        found += [
+        results += [
             f"grant usage on schema {schema} to {READER}",
             f"grant select on all tables in schema {schema} to {READER}",
             f"alter default privileges in schema {schema} grant select on tables to {READER}",
             f"alter default privileges for role {TRANSFORMER} in schema {schema}"
             f" grant select on tables to {READER}",
         ]
-    return found
+    return results

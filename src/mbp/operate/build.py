@@ -118,12 +118,12 @@ def build(request: BuildRequest) -> BuildSummary:
             started=started,
         )
     if request.snapshot and not request.select:
-        told = (
+        message = (
             take_snapshot(root, target, request.waived_rules)
             if summary.passed
             else "kept: this build did not pass"
         )
-        summary = replace(summary, snapshot=told, seconds=time.perf_counter() - started)
+        summary = replace(summary, snapshot=message, seconds=time.perf_counter() - started)
     if not request.select:
         write_evidence(begun, target, summary, run.claim)
     return summary
@@ -192,11 +192,11 @@ def _summarise(
 ) -> BuildSummary:
     root = request.root
     built = {
-        run.manifest["nodes"][one["unique_id"]]["name"]: one["status"]
-        for one in run.run_results["results"]
-        if one["unique_id"].startswith(f"{MODELS}.")
+        run.manifest["nodes"][result["unique_id"]]["name"]: result["status"]
+        for result in run.run_results["results"]
+        if result["unique_id"].startswith(f"{MODELS}.")
     }
-    datasets = [one.dataset for one in run.contracts if one.dataset in built]
+    datasets = [contract.dataset for contract in run.contracts if contract.dataset in built]
     rows = count_rows(root, target, run.manifest, datasets)
     notes: list[str] = []
     coverage: Coverage | None = None
@@ -221,7 +221,7 @@ def _summarise(
         seconds=time.perf_counter() - started,
         selected=bool(request.select),
         # A part is what was asked for; that the rows were not read, or the files changed, was not.
-        partial=run.notes if request.select else [one.text for one in run.objections],
+        partial=run.notes if request.select else [objection.text for objection in run.objections],
     )
 
 
@@ -243,8 +243,8 @@ def count_rows(
     with connect(root, target, read_only=True) as warehouse:
         for dataset in datasets:
             try:
-                found = warehouse.query(f"select count(*) from {relations[dataset]}")[1]
-                rows[dataset] = int(found[0][0])
+                results = warehouse.query(f"select count(*) from {relations[dataset]}")[1]
+                rows[dataset] = int(results[0][0])
             except (MbpError, duckdb.Error, psycopg2.Error):
                 rows[dataset] = None
     return rows

@@ -130,9 +130,9 @@ def render(summary: BuildSummary) -> str:
         lines.append(f"  {pack:<7}" + "".join(f"{counts[column]:>16}" for column in COLUMNS))
     lines.append("rows")
     for dataset, count in sorted(summary.rows.items()):
-        told = "cannot be read" if count is None else f"{count:,}"
+        message = "cannot be read" if count is None else f"{count:,}"
         mark = "   nothing checked: the dataset is empty" if dataset in summary.empty else ""
-        lines.append(f"  {dataset:<20} {told:>12}{mark}")
+        lines.append(f"  {dataset:<20} {message:>12}{mark}")
     if summary.coverage is not None:
         covered = summary.coverage
         lines.append(
@@ -177,8 +177,10 @@ def _findings(summary: BuildSummary) -> list[str]:
         for finding in summary.findings
         if finding.verdict == Verdict.NOT_MEASURED and not finding.is_unmeasured
     ]
-    left_out = [one for one in waiting if summary.selected and one.is_not_run]
-    waiting = [one for one in waiting if one not in left_out]
+    left_out = [
+        rule_verdict for rule_verdict in waiting if summary.selected and rule_verdict.is_not_run
+    ]
+    waiting = [rule_verdict for rule_verdict in waiting if rule_verdict not in left_out]
     if waiting:
         lines += ["", "not run", *_grouped(waiting)]
     if left_out:

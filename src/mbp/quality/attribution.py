@@ -47,9 +47,9 @@ def constraint_violation(message: str) -> ConstraintViolation | None:
     """The constraint named in an engine's error, None when the error is something else."""
     for kind, patterns in (("not_null", _NOT_NULL), ("unique", _UNIQUE)):
         for pattern in patterns:
-            found = pattern.search(message)
-            if found:
-                return ConstraintViolation(kind=kind, column=found["column"])
+            matched = pattern.search(message)
+            if matched:
+                return ConstraintViolation(kind=kind, column=matched["column"])
     return None
 
 

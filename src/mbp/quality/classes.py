@@ -107,7 +107,7 @@ class Classes:
 
     def _trusts(self, key: Key) -> dict[str, Trust]:
         entries = self._entries[key]
-        models = [one for one in entries if one["resource_type"] in ("model", "snapshot")]
+        models = [entry for entry in entries if entry["resource_type"] in ("model", "snapshot")]
         if models:
             contract = self._contracts.get(str(models[0]["name"]))
             trusts = (
@@ -141,10 +141,14 @@ class Classes:
         for _ in range(len(trusts) + 2):
             self._trial[key] = trusts
             try:
-                found = self.follow(sql)
+                known_columns = self.follow(sql)
             finally:
                 del self._trial[key]
-            after = dict(found.columns) if found.known and _distinct(found) else {}
+            after = (
+                dict(known_columns.columns)
+                if known_columns.known and _distinct(known_columns)
+                else {}
+            )
             if after == trusts:
                 return trusts
             trusts = after

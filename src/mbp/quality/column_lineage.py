@@ -173,15 +173,15 @@ class _Follower:
                 continue
             # A table of that name is not meant inside; what it yields is found by trying until nothing changes.
             first = body.this if isinstance(body, exp.SetOperation) else None
-            found = self.query(first, {**known, name: UNKNOWN}, outer).renamed(columns)
-            for _ in range(len(found.columns) + 2):
-                before = found
-                found = self.query(body, {**known, name: before}, outer).renamed(columns)
-                if found == before:
+            known_columns = self.query(first, {**known, name: UNKNOWN}, outer).renamed(columns)
+            for _ in range(len(known_columns.columns) + 2):
+                before = known_columns
+                known_columns = self.query(body, {**known, name: before}, outer).renamed(columns)
+                if known_columns == before:
                     break
             else:
-                found = UNKNOWN
-            known[name] = found
+                known_columns = UNKNOWN
+            known[name] = known_columns
         return known
 
     def _union(self, node: exp.SetOperation, ctes: Ctes, outer: _Scope | None) -> KnownColumns:
@@ -193,8 +193,8 @@ class _Follower:
         # By position; the names are those of the first part.
         return KnownColumns(
             tuple(
-                (name, max(one, other))
-                for (name, one), (_, other) in zip(first.columns, second.columns, strict=True)
+                (name, max(trust, other))
+                for (name, trust), (_, other) in zip(first.columns, second.columns, strict=True)
             )
         )
 
@@ -226,21 +226,25 @@ class _Follower:
         if _other_clauses(node, SELECT_CLAUSES):
             return UNKNOWN
         columns: list[tuple[str, Trust]] = []
-        for one in node.expressions:
-            if one.is_star and isinstance(one, exp.Star | exp.Column):
-                stars = self._star(one, scope)
+        for expression in node.expressions:
+            if expression.is_star and isinstance(expression, exp.Star | exp.Column):
+                stars = self._star(expression, scope)
                 if stars is None:
                     return UNKNOWN
                 columns += stars
                 continue
-            value = one.unalias()
-            if isinstance(one, exp.Aliases) or _several(value):
+            value = expression.unalias()
+            if isinstance(expression, exp.Aliases) or _several(value):
                 return UNKNOWN
             # Only these carry their name on every engine.
-            name = one.alias_or_name.lower() if isinstance(one, exp.Alias | exp.Column) else ""
+            name = (
+                expression.alias_or_name.lower()
+                if isinstance(expression, exp.Alias | exp.Column)
+                else ""
+            )
             trust = self.value(value, scope)
             columns.append((name, trust))
-            if isinstance(one, exp.Alias):
+            if isinstance(expression, exp.Alias):
                 scope.aliases[name] = max(trust, scope.aliases.get(name, Trust.OPEN))
         return KnownColumns(tuple(columns))
 
@@ -288,9 +292,9 @@ class _Follower:
             sources = [relation for _, relation in scope.sources]
             if scope.merged:
                 return None
-        if not sources or not all(one.known for one in sources):
+        if not sources or not all(source.known for source in sources):
             return None
-        columns = [column for one in sources for column in one.columns]
+        columns = [column for source in sources for column in source.columns]
         changed = {key: star.args.get(key) or [] for key in STAR_CLAUSES}
         if _other_clauses(star, STAR_CLAUSES) or (
             any(changed.values()) and not all(name for name, _ in columns)
@@ -329,19 +333,19 @@ class _Follower:
         *qualifiers, name = [part.name.lower() for part in node.parts]
         if isinstance(node.this, exp.Star):
             sources = scope.named(qualifiers[-1])
-            return worst(one.row for one in sources) if sources else Trust.UNKNOWN
+            return worst(source.row for source in sources) if sources else Trust.UNKNOWN
         if not qualifiers:
             return scope.resolve(name)
         sources = scope.named(qualifiers[-1])
         # A field of a struct, or of a row: `column.field`, `source.column.field`.
         whole = len(qualifiers) > 1 or not sources
-        meanings = [one.column(name) for one in sources]
+        meanings = [source.column(name) for source in sources]
         # PostgreSQL also reads `source.name` as a function of the whole row.
-        trusts = [Trust.UNKNOWN if one is None else one for one in meanings]
+        trusts = [Trust.UNKNOWN if meaning is None else meaning for meaning in meanings]
         if whole:
             first = scope.named(qualifiers[0])
             if first:
-                trusts += [one.row for one in first]
+                trusts += [known_columns.row for known_columns in first]
             elif not sources:
                 trusts.append(scope.resolve(qualifiers[0]))
         return max(trusts, default=Trust.UNKNOWN)

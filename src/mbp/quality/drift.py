@@ -73,24 +73,24 @@ def find_drift(root: Path, targets: Sequence[str]) -> tuple[list[Drift], int]:
     """
     contracts = load_contracts(root)
     documents = working(root)
-    found = [
-        one
+    drifts = [
+        drift
         for contract in contracts
-        for one in against_registry(root, contract, documents[contract.dataset])
+        for drift in against_registry(root, contract, documents[contract.dataset])
     ]
     with TemporaryDirectory() as folder:
         demand(run_dbt(root, ["parse"], artifacts=Path(folder), quiet=True))
         manifest = read_artifact(Path(folder) / "target", "manifest.json", root)
     for contract in contracts:
-        found += against_manifest(contract, manifest)
-    found += unknown_rules(contracts, manifest)
+        drifts += against_manifest(contract, manifest)
+    drifts += unknown_rules(contracts, manifest)
     for target in targets:
         with connect(root, target, read_only=True) as warehouse:
             for contract in contracts:
                 live = read_live(warehouse, contract.dataset)
                 keyed = declares_key(manifest, contract.dataset)
-                found += against_live(contract, live, warehouse.engine, keyed=keyed)
-    return found, len(contracts) * (2 + len(targets))
+                drifts += against_live(contract, live, warehouse.engine, keyed=keyed)
+    return drifts, len(contracts) * (2 + len(targets))
 
 
 def against_registry(
@@ -137,7 +137,7 @@ def _manifest_column(dataset: str, column: Column, node: Node) -> Iterator[Drift
     subject = f"{dataset}.{column.name}"
     if str(node.get("data_type")) != column.physical_type:
         yield Drift("manifest", subject, "type", column.physical_type, str(node.get("data_type")))
-    kinds = {str(one.get("type")) for one in node.get("constraints") or ()}
+    kinds = {str(constraint.get("type")) for constraint in node.get("constraints") or ()}
     if ("not_null" in kinds) != column.required:
         yield Drift("manifest", subject, "required", str(column.required), str("not_null" in kinds))
     if _words(column.description) not in _words(str(node.get("description") or "")):
@@ -185,16 +185,18 @@ def model_of(manifest: Mapping[str, Any], dataset: str) -> Node | None:
 def declares_key(manifest: Mapping[str, Any], dataset: str) -> bool:
     """The model has a primary key constraint; an incremental one on DuckDB has a test instead."""
     node = model_of(manifest, dataset) or {}
-    return any(one.get("type") == "primary_key" for one in node.get("constraints") or ())
+    return any(
+        constraint.get("type") == "primary_key" for constraint in node.get("constraints") or ()
+    )
 
 
 def _tests(manifest: Mapping[str, Any]) -> dict[str, Node]:
-    found: dict[str, Node] = {}
+    results: dict[str, Node] = {}
     for node in manifest["nodes"].values():
         meta = (node.get("config") or {}).get("meta") or {}
         if node["resource_type"] == "test" and meta.get("rule_id"):
-            found[str(meta["rule_id"])] = node
-    return found
+            results[str(meta["rule_id"])] = node
+    return results
 
 
 def read_live(warehouse: Warehouse, dataset: str) -> Live:

@@ -30,7 +30,7 @@ def render(
         notes: why the results do not count.
         partial: why they speak of a part of the project; rules outside of it are counted, not listed.
     """
-    outside = [one for one, _ in findings if partial and one.is_not_run]
+    outside = [rule_verdict for rule_verdict, _ in findings if partial and rule_verdict.is_not_run]
     findings = [pair for pair in findings if pair[0] not in outside]
     lines = [f"note: {note}" for note in notes]
     lines += [f"partial: {note}" for note in partial]
@@ -48,7 +48,11 @@ def render(
         chosen = [finding for finding, _ in findings if finding.reason_unmeasured in reasons]
         if chosen:
             lines += [title, *_grouped(chosen), ""]
-    bad = [one for one, _ in findings if not one.holds and not one.is_unmeasured]
+    bad = [
+        rule_verdict
+        for rule_verdict, _ in findings
+        if not rule_verdict.holds and not rule_verdict.is_unmeasured
+    ]
     errors = sum(finding.severity == "error" for finding in bad)
     unmeasured = sum(finding.is_unmeasured for finding, _ in findings)
     total = f"{len(bad)} findings ({errors} errors, {len(bad) - errors} warnings), {passed} passed"
@@ -59,13 +63,13 @@ def render(
 
 def _finding(finding: RuleVerdict, sample: FailingRows) -> list[str]:
     rows = finding.failing_rows if sample.failing_rows is None else sample.failing_rows
-    told = finding.message
-    if rows is not None and "failing row" not in told:
-        told += f"; {rows} failing row{'' if rows == 1 else 's'}"
+    message = finding.message
+    if rows is not None and "failing row" not in message:
+        message += f"; {rows} failing row{'' if rows == 1 else 's'}"
     lines = [
         f"{finding.severity.upper():<8}{finding.rule_id}   owner {finding.owner}"
         f"   dataset {finding.dataset}",
-        f"        {told}",
+        f"        {message}",
     ]
     if finding.description:
         lines.append(f"        means: {' '.join(finding.description.split())}")

@@ -57,7 +57,11 @@ class Failures:
     @property
     def unmeasured(self) -> list[str]:
         """Ids of the rules of severity error that the loaded source cannot show."""
-        return [one.rule_id for one, _ in self.findings if one.blocks and one.is_unmeasured]
+        return [
+            rule_verdict.rule_id
+            for rule_verdict, _ in self.findings
+            if rule_verdict.blocks and rule_verdict.is_unmeasured
+        ]
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,12 @@ class LastRun:
     @property
     def notes(self) -> list[str]:
         """Why no result of the run counts."""
-        return [one.text for one in self.objections if one.way is not Way.PARTIAL]
+        return [objection.text for objection in self.objections if objection.way is not Way.PARTIAL]
 
     @property
     def partial(self) -> list[str]:
         """Why the results speak of a part of the project alone."""
-        return [one.text for one in self.objections if one.way is Way.PARTIAL]
+        return [objection.text for objection in self.objections if objection.way is Way.PARTIAL]
 
     def demand_whole(self) -> None:
         """Raises:
@@ -131,10 +135,10 @@ def findings_of_last_run(root: Path, target: str, *, max_age: timedelta | None =
         control = read_control(warehouse)
         facts = source_facts(root, warehouse)
     reasons = not_measurable(rules, facts)
-    found = collect(manifest, run_results, rules, not_measurable=reasons)
+    rule_verdicts = collect(manifest, run_results, rules, not_measurable=reasons)
     claim = claim_of_run(root, manifest, run_results, target=target, unmeasurable=reasons)
     asked = Asked(datetime.now(UTC), target, control=control, max_age=max_age)
-    return LastRun(manifest, run_results, contracts, found, claim, objections(claim, asked))
+    return LastRun(manifest, run_results, contracts, rule_verdicts, claim, objections(claim, asked))
 
 
 def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -> Failures:
@@ -154,8 +158,10 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
         result["unique_id"]: str(result.get("compiled_code") or "")
         for result in run.run_results["results"]
     }
-    told = [finding for finding in run.findings if not finding.holds]
-    queries = {finding.rule_id: sample_query(finding, run.manifest, compiled) for finding in told}
+    rule_verdicts = [finding for finding in run.findings if not finding.holds]
+    queries = {
+        finding.rule_id: sample_query(finding, run.manifest, compiled) for finding in rule_verdicts
+    }
     samples: dict[str, FailingRows] = {}
     if limit > 0 and any(queries.values()):
         with connect(root, target, read_only=True) as warehouse:
@@ -165,7 +171,7 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
                 dialect=warehouse.engine,
                 columns_of=columns_of(warehouse),
             )
-            for finding in told:
+            for finding in rule_verdicts:
                 samples[finding.rule_id] = take_sample(
                     queries[finding.rule_id],
                     warehouse,
@@ -174,8 +180,10 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
                     classes=classes,
                 )
     return Failures(
-        findings=[(finding, samples.get(finding.rule_id, FailingRows())) for finding in told],
-        passed=len(run.findings) - len(told),
+        findings=[
+            (finding, samples.get(finding.rule_id, FailingRows())) for finding in rule_verdicts
+        ],
+        passed=len(run.findings) - len(rule_verdicts),
         notes=run.notes,
         partial=run.partial,
     )

@@ -140,7 +140,7 @@ def collect(
     project = _Project(manifest, run_results)
     by_rule = {rule.id: rule for rule in rules}
     reasons = not_measurable or {}
-    found: dict[str, RuleVerdict] = {}
+    rule_verdicts: dict[str, RuleVerdict] = {}
     stopped: set[str] = set()
     tests_seen = 0
     for result in run_results["results"]:
@@ -156,7 +156,7 @@ def collect(
                 continue
             finding = built
             stopped.add(finding.rule_id)
-        found[finding.rule_id] = _worse(found.get(finding.rule_id), finding)
+        rule_verdicts[finding.rule_id] = _worse(rule_verdicts.get(finding.rule_id), finding)
     if tests_seen == 0:
         raise MbpError(
             "nothing checked: no test ran",
@@ -166,11 +166,11 @@ def collect(
     for rule in rules:
         # A constraint that stopped a build is no matter of what can be measured: the rows are not there.
         if rule.id in reasons and rule.id not in stopped:
-            found[rule.id] = _unmeasured(rule, "source", reasons[rule.id])
-        elif rule.id not in found:
+            rule_verdicts[rule.id] = _unmeasured(rule, "source", reasons[rule.id])
+        elif rule.id not in rule_verdicts:
             message = f"the contract demands it, but it is not in the results of `dbt {command}`"
-            found[rule.id] = _unmeasured(rule, "not_run", message)
-    return sorted(found.values(), key=order)
+            rule_verdicts[rule.id] = _unmeasured(rule, "not_run", message)
+    return sorted(rule_verdicts.values(), key=order)
 
 
 def _worse(known: RuleVerdict | None, new: RuleVerdict) -> RuleVerdict:

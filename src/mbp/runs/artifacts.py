@@ -55,7 +55,7 @@ def claim_of_run(
     began = moment_of(run_results, "invocation_started_at", "run_results.json")
     policy, today = load_policy(root), datetime.now(UTC).date()
     excused = {**policy.excused(today), **unmeasurable}
-    not_demanded = [one for one in policy.exceptions if one.code == NOT_DEMANDED]
+    not_demanded = [exception for exception in policy.exceptions if exception.code == NOT_DEMANDED]
     invocation = (run_results.get("metadata") or {}).get("invocation_id")
     return Claim(
         began_at=began,

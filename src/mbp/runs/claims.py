@@ -133,7 +133,7 @@ def objections(claim: Claim, asked: Asked) -> list[Objection]:
 
 def whole_text(found: Sequence[Objection]) -> str:
     """All reasons as one sentence."""
-    return "; ".join(str(one) for one in found)
+    return "; ".join(str(objection) for objection in found)
 
 
 def _times(claim: Claim, asked: Asked) -> Iterator[Objection]:
@@ -214,12 +214,12 @@ def _run(claim: Claim, asked: Asked) -> Iterator[Objection]:
             Way.RUN, f"its results are not those of the run {claim.invocation} in the warehouse"
         )
     later = [
-        one
-        for one in control.runs.values()
-        if one.began_at > recorded.began_at and one.command not in WRITES_NOTHING
+        run
+        for run in control.runs.values()
+        if run.began_at > recorded.began_at and run.command not in WRITES_NOTHING
     ]
     if later:
-        newest = max(later, key=lambda one: one.began_at)
+        newest = max(later, key=lambda recorded_run: recorded_run.began_at)
         yield Objection(
             Way.DATA,
             f"the tables were built again by the run {newest.invocation} (`dbt {newest.command}`"

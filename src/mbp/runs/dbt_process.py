@@ -67,12 +67,12 @@ def profiles_folder(root: Path) -> Path:
     Without a profiles.yml of somebody's own the example is copied into the artifacts folder, because
     dbt accepts no other file name.
     """
-    found = profiles_file(root)
-    if found.name == PROFILES:
-        return found.parent
+    path = profiles_file(root)
+    if path.name == PROFILES:
+        return path.parent
     folder = target_path(root) / "profiles"
     with atomic_path(folder / PROFILES) as copy:  # another command may be reading it
-        shutil.copyfile(found, copy)
+        shutil.copyfile(path, copy)
     return folder
 
 

@@ -65,5 +65,12 @@ def contradiction(document: Mapping[str, Any], read_file: ReadFile) -> str | Non
 def _derivation_of(name: str) -> Derivation | None:
     if name in DERIVATIONS:
         return DERIVATIONS[name]
-    prefix = next((one for one in DERIVATIONS if one.endswith("_") and name.startswith(one)), None)
+    prefix = next(
+        (
+            derivation
+            for derivation in DERIVATIONS
+            if derivation.endswith("_") and name.startswith(derivation)
+        ),
+        None,
+    )
     return DERIVATIONS[prefix] if prefix else None

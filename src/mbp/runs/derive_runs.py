@@ -24,23 +24,25 @@ PROOF_GAPS = ("clean_sample", "without_fault", "without_rule", "untested", "over
 def of_build(content: Content, _: ReadFile) -> list[str]:
     """Every model built, every error rule that was measured holds, no public dataset empty or unreadable."""
     tests = content["tests"].values()
-    listed = [one for one in content["findings"] if not _is_build(one)]
+    listed = [finding for finding in content["findings"] if not _is_build(finding)]
     for column, verdicts in (
         ("fail", (Verdict.FAIL, Verdict.ERROR)),
         ("not_run", (Verdict.NOT_MEASURED,)),
     ):
         told = sum(count(by_column[column]) for by_column in tests)
-        found = [one for one in listed if one["verdict"] in verdicts and not lacks_source(one)]
-        consistent(told == len(found), f"{told} tests are `{column}`, {len(found)} are listed")
+        results = [one for one in listed if one["verdict"] in verdicts and not lacks_source(one)]
+        consistent(told == len(results), f"{told} tests are `{column}`, {len(results)} are listed")
     problems = []
     if failed := count(content["models_failed"]):
         problems.append(f"{failed} models failed")
     problems += [f"{name} cannot be read" for name, rows in content["rows"].items() if rows is None]
     problems += [f"{name} is empty" for name in content["empty"]]
     problems += [
-        f"{one['rule_id']}: {one['verdict']}"
-        for one in content["findings"]
-        if one["severity"] == "error" and one["verdict"] != Verdict.PASS and not lacks_source(one)
+        f"{finding['rule_id']}: {finding['verdict']}"
+        for finding in content["findings"]
+        if finding["severity"] == "error"
+        and finding["verdict"] != Verdict.PASS
+        and not lacks_source(finding)
     ]
     consistent(content["passed"] is (not problems), f"`passed` is {content['passed']!r}")
     if not problems:
@@ -48,7 +50,7 @@ def of_build(content: Content, _: ReadFile) -> list[str]:
         demand(not content["partial"], "; ".join(content["partial"]))
         demand(count(content["models_built"]) > 0, "no model was built")
         demand(bool(content["rows"]), "no public dataset was built")
-        demand(sum(count(one["pass"]) for one in tests) > 0, "no test passed: nothing was tested")
+        demand(sum(count(test["pass"]) for test in tests) > 0, "no test passed: nothing was tested")
     return problems
 
 
@@ -107,16 +109,16 @@ def of_contract_break(content: Content, _: ReadFile) -> list[str]:
     """Every listed rule passed. One that could not be measured is no pass, whatever waiver it carries."""
     rules = content["evidence"]
     demand(bool(rules), str(content["detail"]))
-    unmeasured = [str(one["rule_id"]) for one in rules if lacks_source(one)]
+    unmeasured = [str(rule["rule_id"]) for rule in rules if lacks_source(rule)]
     broken = [
-        f"{one['rule_id']}: {one['verdict']}"
-        for one in rules
-        if one["verdict"] != Verdict.PASS and not lacks_source(one)
+        f"{rule['rule_id']}: {rule['verdict']}"
+        for rule in rules
+        if rule["verdict"] != Verdict.PASS and not lacks_source(rule)
     ]
     measured = len(rules) - len(unmeasured)
-    told = f"{len(unmeasured)} of {len(rules)} error rules were not measured"
+    message = f"{len(unmeasured)} of {len(rules)} error rules were not measured"
     if not broken:
-        demand(not unmeasured, told)
+        demand(not unmeasured, message)
         _demand_value(content)
     consistent(count(content["samples"]) == measured, f"{measured} rules gave a verdict")
     return _judged(content, len(broken), broken)
@@ -143,7 +145,9 @@ def actions_done(runs: Iterable[Mapping[str, Any]], source: str) -> dict[str, li
     done: dict[str, list[str]] = {}
     for run in sorted(runs, key=lambda one: str(one["id"])):
         if has_passed(run) and run.get("source") == source:
-            actions = {name for one in run["decisions"] for name in str(one["action"]).split("+")}
+            actions = {
+                name for decision in run["decisions"] for name in str(decision["action"]).split("+")
+            }
             for name in sorted(actions):
                 done.setdefault(name, []).append(str(run["id"]))
     return done
@@ -152,7 +156,7 @@ def actions_done(runs: Iterable[Mapping[str, Any]], source: str) -> dict[str, li
 @derivation("exercises")
 def of_exercises(content: Content, _: ReadFile) -> list[str]:
     """Every exercise of the file ran and passed."""
-    runs = {str(one["id"]): one for one in content["exercises"]}
+    runs = {str(exercise["id"]): exercise for exercise in content["exercises"]}
     wanted = [str(one) for one in content["defined"]]
     demand(bool(wanted), "no exercise is defined")
     demand(bool(runs), "no exercise ran")
@@ -169,15 +173,15 @@ def of_exercises(content: Content, _: ReadFile) -> list[str]:
 @derivation("gate_")
 def of_gate(content: Content, _: ReadFile) -> list[str]:
     """Every check passed or is waived, and the counts are those of the checks."""
-    verdicts = [one["verdict"] for one in content["results"]]
+    verdicts = [result["verdict"] for result in content["results"]]
     demand(bool(verdicts), "no check was judged")
-    told = {name: verdicts.count(name) for name in ("pass", "waived", "fail", "not_measured")}
-    consistent(content["counts"] == told, "the counts are not those of its checks")
-    consistent(sum(told.values()) == len(verdicts), "a check has an unknown verdict")
+    results = {name: verdicts.count(name) for name in ("pass", "waived", "fail", "not_measured")}
+    consistent(content["counts"] == results, "the counts are not those of its checks")
+    consistent(sum(results.values()) == len(verdicts), "a check has an unknown verdict")
     problems = [
-        f"{one['id']}: {one['verdict']}"
-        for one in content["results"]
-        if one["verdict"] not in RELEASING
+        f"{result['id']}: {result['verdict']}"
+        for result in content["results"]
+        if result["verdict"] not in RELEASING
     ]
     wanted = "no-go" if problems else "go"
     consistent(content["verdict"] == wanted, f"it says {content['verdict']!r}, not {wanted!r}")
@@ -190,9 +194,9 @@ def of_proof(content: Content, _: ReadFile) -> list[str]:
     demand(content["complete"] is True, "only a part of the rules was tried")
     demand(bool(content["rules"]), "no rule was tried")
     problems = [
-        f"{one['rule_id']}: {'; '.join(one['problems']) or 'not proved'}"
-        for one in content["rules"]
-        if one["proved"] is not True or one["problems"]
+        f"{rule['rule_id']}: {'; '.join(rule['problems']) or 'not proved'}"
+        for rule in content["rules"]
+        if rule["proved"] is not True or rule["problems"]
     ]
     return problems + [
         f"{name}: {', '.join(content[name])}" for name in PROOF_GAPS if content[name]

@@ -39,7 +39,8 @@ def _part(name: str, must: str) -> Derivation:
         wanted = must.replace("_", " ")
         demand(count(counts.get(must, 0)) > 0, f"no {wanted}: nothing was examined")
         problems = [
-            f"{one['path'] or one['subject']}: {one['message']}" for one in content["problems"]
+            f"{problem['path'] or problem['subject']}: {problem['message']}"
+            for problem in content["problems"]
         ]
         for each in COUNTED.get(name, ()):
             each(counts, problems)
@@ -56,8 +57,8 @@ def _part(name: str, must: str) -> Derivation:
 
 def _audited(counts: Mapping[str, Any], problems: list[str]) -> None:
     found = count(counts["found"])
-    told = f"{found} advisories were found, and none is listed or accepted"
-    consistent(not found or bool(problems) or count(counts["accepted"]) > 0, told)
+    message = f"{found} advisories were found, and none is listed or accepted"
+    consistent(not found or bool(problems) or count(counts["accepted"]) > 0, message)
 
 
 def _searched(counts: Mapping[str, Any], problems: list[str]) -> None:
@@ -68,8 +69,8 @@ def _searched(counts: Mapping[str, Any], problems: list[str]) -> None:
 
 def _licensed(counts: Mapping[str, Any], problems: list[str]) -> None:
     unknown = count(counts["packages"]) - count(counts["with_a_licence"])
-    told = f"{unknown} packages have no licence, and {len(problems)} are listed"
-    consistent(len(problems) >= unknown, told)
+    message = f"{unknown} packages have no licence, and {len(problems)} are listed"
+    consistent(len(problems) >= unknown, message)
 
 
 def _installed(counts: Mapping[str, Any], _: list[str]) -> None:
@@ -120,24 +121,24 @@ def of_privacy_scan(content: Content, _: ReadFile) -> list[str]:
     demand(bool(sources), "no source was scanned")
     findings, by_kind = content["findings"], content["by_kind"]
     counted: dict[str, int] = {}
-    for one in findings:
-        counted[one["kind"]] = counted.get(one["kind"], 0) + 1
+    for finding in findings:
+        counted[finding["kind"]] = counted.get(finding["kind"], 0) + 1
     consistent(counted == dict(by_kind), "`by_kind` does not count the findings that are listed")
-    found = sum(count(one["findings"]) for one in sources.values())
+    found = sum(count(source["findings"]) for source in sources.values())
     consistent(
         found >= len(findings), f"the sources count {found} findings, {len(findings)} are listed"
     )
     allowed = sum(count(one["findings"]) for one in content["allowed"])
     problems = [f"{one['place']}: {one['kind']}" for one in findings]
-    problems += [str(one) for one in content["problems"]]
+    problems += [str(problem) for problem in content["problems"]]
     if not problems:
         # Each source counts its own: what two of them share is counted twice there, and once in the exception.
         consistent(not found or allowed > 0, f"the sources count {found} findings, none is listed")
-        for name, one in sources.items():
-            demand(not one["problem"], f"{name}: {one['problem']}")
-            read = count(one["looked_at"]) > 0 or bool(one["note"])
+        for name, finding in sources.items():
+            demand(not finding["problem"], f"{name}: {finding['problem']}")
+            read = count(finding["looked_at"]) > 0 or bool(finding["note"])
             demand(read, f"{name}: nothing was scanned")
-        demand(any(one["looked_at"] for one in sources.values()), "nothing was scanned")
+        demand(any(source["looked_at"] for source in sources.values()), "nothing was scanned")
     return problems
 
 
@@ -148,10 +149,10 @@ def log_findings(content: Content) -> tuple[int, int]:
         UnmeasuredError: none was scanned, or not each of them and nothing was found in the others.
     """
     logs = [one for name, one in content["sources"].items() if LOGS in name]
-    lines = sum(count(one["looked_at"]) for one in logs)
+    lines = sum(count(log["looked_at"]) for log in logs)
     demand(lines > 0, "the scan read no log line")
-    findings = sum(count(one["findings"]) for one in logs)
-    unread = [str(one["problem"]) for one in logs if one.get("problem")]
+    findings = sum(count(log["findings"]) for log in logs)
+    unread = [str(log["problem"]) for log in logs if log.get("problem")]
     # Findings are findings, whatever else was not read.
     demand(bool(findings) or not unread, f"not every log line was read: {unread[:1]}")
     return lines, findings
@@ -187,8 +188,8 @@ def of_documents(content: Content, _: ReadFile) -> list[str]:
     """There are documents, and nothing is wrong with any."""
     documents = content["documents"]
     demand(bool(documents), "no document was checked")
-    problems = [f"{one['path']}: {one['message']}" for one in content["findings"]]
-    own = [one["path"] for one in documents if one["findings"]]
+    problems = [f"{finding['path']}: {finding['message']}" for finding in content["findings"]]
+    own = [document["path"] for document in documents if document["findings"]]
     consistent(bool(problems) or not own, "a document has findings that are not listed")
     consistent(bool(problems) or not content["stale"], "a stale document is not listed")
     return problems

@@ -195,8 +195,10 @@ def read(root: Path, name: str) -> Evidence:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(found, dict) and found.get("version") != VERSION:
-            told = f"version {found.get('version')!r}, this release of mbp reads version {VERSION}"
-            raise ValueError(told)
+            message = (
+                f"version {found.get('version')!r}, this release of mbp reads version {VERSION}"
+            )
+            raise ValueError(message)
         if not isinstance(found, dict) or found.keys() != KEYS:
             raise ValueError(f"expected an object with {', '.join(sorted(KEYS))}")
         if found["name"] != name:
@@ -244,15 +246,15 @@ def _moment(key: str, text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _nodes(found: Any) -> Nodes | None:
-    if found is None:
+def _nodes(results: Any) -> Nodes | None:
+    if results is None:
         return None
-    if not isinstance(found, dict) or found.keys() != NODES.keys():
+    if not isinstance(results, dict) or results.keys() != NODES.keys():
         raise ValueError(f"nodes: expected an object with {', '.join(sorted(NODES))}")
     for key, kind in NODES.items():
-        if type(found[key]) is not kind:
+        if type(results[key]) is not kind:
             raise ValueError(f"nodes.{key}: expected {kind.__name__}")
-    return Nodes(**found)
+    return Nodes(**results)
 
 
 def _source(root: Path) -> WorkingCopy | None:

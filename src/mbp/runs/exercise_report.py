@@ -23,16 +23,16 @@ def content(runs: Sequence[Mapping[str, Any]], defined: Sequence[str]) -> dict[s
     return {NAME: list(runs), "defined": list(defined)}
 
 
-def runs(found: Evidence) -> Mapping[str, Mapping[str, Any]]:
+def runs(evidence: Evidence) -> Mapping[str, Mapping[str, Any]]:
     """Exercise -> its last run.
 
     Raises:
         MbpError: it is not what `mbp exercise` writes.
     """
     try:
-        return {str(one["id"]): one for one in found.content[NAME]}
+        return {str(one["id"]): one for one in evidence.content[NAME]}
     except (KeyError, TypeError) as error:
-        raise no_report(found, error) from error
+        raise no_report(evidence, error) from error
 
 
 def time_problem(run: Mapping[str, Any], now: datetime) -> str | None:
@@ -44,7 +44,7 @@ def time_problem(run: Mapping[str, Any], now: datetime) -> str | None:
     return f"ran {why}" if why else None
 
 
-def no_report(found: Evidence, error: Exception) -> MbpError:
+def no_report(evidence: Evidence, error: Exception) -> MbpError:
     """What to raise when an entry lacks what a reader of it needs."""
     what = f"is not a report of exercises ({type(error).__name__}: {error})"
-    return MbpError(what, path=found.path, cure="run `mbp exercise --all`")
+    return MbpError(what, path=evidence.path, cure="run `mbp exercise --all`")

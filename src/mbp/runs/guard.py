@@ -169,8 +169,8 @@ def _refusal_of_dbt(kind: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if "Could not set lock on file" not in str(error):
             raise
-        told = "another process has this DuckDB file open: close it, or set MBP_DUCKDB_PATH to a file of your own"
-        raise kind(told) from error
+        message = "another process has this DuckDB file open: close it, or set MBP_DUCKDB_PATH to a file of your own"
+        raise kind(message) from error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def affected_by(root: Path, datasets: Sequence[str]) -> dict[str, list[str]] | N
     for unique_id, node in nodes.items():
         for parent in (node.get("depends_on") or {}).get("nodes", []):
             children.setdefault(parent, []).append(unique_id)
-    found: dict[str, list[str]] = {}
+    results: dict[str, list[str]] = {}
     for dataset in datasets:
         start = next(
             (
@@ -38,5 +38,5 @@ def affected_by(root: Path, datasets: Sequence[str]) -> dict[str, list[str]] | N
                 if child not in seen and child.partition(".")[0] in ("model", "exposure"):
                     seen.add(child)
                     waiting.append(child)
-        found[dataset] = sorted(f"{key.partition('.')[0]} {nodes[key]['name']}" for key in seen)
-    return found
+        results[dataset] = sorted(f"{key.partition('.')[0]} {nodes[key]['name']}" for key in seen)
+    return results

@@ -87,10 +87,10 @@ def _version(distribution: str) -> str | None:
 def variables(arguments: Sequence[str]) -> list[str]:
     """The options of a command that change what dbt reads; a parse for it needs them too."""
     return [
-        one
+        argument
         for at, name in enumerate(arguments)
         if name == "--vars"
-        for one in arguments[at : at + 2]
+        for argument in arguments[at : at + 2]
     ]
 
 
@@ -160,7 +160,7 @@ def keep(root: Path, key: str, manifest: Any) -> None:
     try:
         with atomic_path(folder / key) as file:
             file.write_bytes(_memory[key])
-        others = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
+        others = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
         for old in others[KEPT_AT_MOST:]:
             old.unlink(missing_ok=True)
     except OSError:

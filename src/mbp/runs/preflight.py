@@ -126,7 +126,7 @@ def packages_are_installed(root: Path) -> bool:
     if not lock.is_file():
         return False
     locked = _packages(lock)
-    asked = [{key: one.get(key) for key in _sources(one)} for one in _packages(wanted)]
+    asked = [{key: package.get(key) for key in _sources(package)} for package in _packages(wanted)]
     named = [{key: one.get(key) for key in _sources(one)} for one in locked]
     folders = [Path(str(one.get("name") or one.get("local", ""))).name for one in locked]
     return asked == named and all((root / "dbt_packages" / name).is_dir() for name in folders)

@@ -36,7 +36,7 @@ def covered_nodes(
     Raises:
         MbpError: `MBP_RAW` holds an unknown word.
     """
-    ids = {str(one["unique_id"]) for one in run_results["results"]}
+    ids = {str(result["unique_id"]) for result in run_results["results"]}
     disabled = _disabled(manifest)
     demanded = {
         name
@@ -67,8 +67,8 @@ def exception_flaws(
     """Exceptions from coverage (`NOT_DEMANDED`) that expired, or whose node or rule the project does not have."""
     nodes = {**_enabled(manifest), **_disabled(manifest)}
     objects = {*nodes, *map(rule_of, nodes.values())}
-    for found in exception_findings(exceptions, today, objects=objects):
-        yield Objection(Way.RUN, f"{found.place}: {found.message}; {found.fix}")
+    for finding in exception_findings(exceptions, today, objects=objects):
+        yield Objection(Way.RUN, f"{finding.place}: {finding.message}; {finding.fix}")
 
 
 def settings_flaws(

@@ -121,9 +121,9 @@ class _Catalog:
         return list(self.cursor.fetchall())
 
     def _new(self, kind: str, numbers: Iterable[int]) -> list[int]:
-        found = {number for number in numbers if number and (kind, number) not in self.seen}
-        self.seen |= {(kind, number) for number in found}
-        return sorted(found)
+        results = {number for number in numbers if number and (kind, number) not in self.seen}
+        self.seen |= {(kind, number) for number in results}
+        return sorted(results)
 
     def _view(self, relation: int) -> Problems:
         rows = self._rows(

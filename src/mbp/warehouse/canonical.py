@@ -98,11 +98,11 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Cano
     names = [name for name, _ in columns]
     position = names.index(key)
     listed = ", ".join(quote_identifier(name) for name in names)
-    _, found = warehouse.query(
+    _, results = warehouse.query(
         f"select {listed} from {quote_identifier(schema)}.{quote_identifier(table)}"
     )
     rows = {}
-    for row in found:
+    for row in results:
         values = tuple(canonical_value(value) for value in row)
         if values[position] in rows:
             raise MbpError(
@@ -131,8 +131,8 @@ def compare(left: CanonicalRelation, right: CanonicalRelation, limit: int = 20) 
             differences.append(f"row {key}: only in {side.name}")
             continue
         values = zip(left.columns, ours, theirs, strict=True)
-        told = [f"{name}: {a} / {b}" for (name, _), a, b in values if a != b]
-        differences.append(f"row {key}: {', '.join(told)}")
+        messages = [f"{name}: {a} / {b}" for (name, _), a, b in values if a != b]
+        differences.append(f"row {key}: {', '.join(messages)}")
     if len(differences) > limit:
         rest = len(differences) - limit
         differences = [*differences[:limit], f"and {rest} more rows differ"]

@@ -44,5 +44,5 @@ def query(warehouse: Warehouse, sql: str, what: str) -> tuple[list[str], Rows]:
     try:
         return warehouse.query(sql)
     except (duckdb.Error, psycopg2.Error) as error:
-        told = f"{what} cannot be read: {str(error).splitlines()[0]}"
-        raise MbpError(told, cure="run `mbp build`") from error
+        message = f"{what} cannot be read: {str(error).splitlines()[0]}"
+        raise MbpError(message, cure="run `mbp build`") from error

@@ -212,8 +212,8 @@ def status(
     from mbp.runs.dbt_process import target_name
 
     found = looking.read_status(project_root(), target_name(target), source_of_environment())
-    findings = [Finding("capture", one) for one in found.findings]
-    names, table = [one.table for one in found.tables], looking.text(found)
+    findings = [Finding("capture", finding) for finding in found.findings]
+    names, table = [table.table for table in found.tables], looking.text(found)
     suite = Suite("mbp cdc status", names or ["slot"], findings, unit="table", table=table)
     report(suite, form, json=asdict(found))
 
@@ -232,14 +232,14 @@ def land(
     from mbp.ingest.cdc import landing
     from mbp.runs.dbt_process import target_name
 
-    found = landing.land(project_root(), target_name(target), folder, _say)
+    landed = landing.land(project_root(), target_name(target), folder, _say)
     if form == "json":
-        typer.echo(landing.summary(found))
+        typer.echo(landing.summary(landed))
     else:
         _say(
-            f"{found.files:,} files, {found.counts.changes:,} changes, {found.counts.repeated:,} repeated;"
-            f" {found.known:,} files were known"
+            f"{landed.files:,} files, {landed.counts.changes:,} changes, {landed.counts.repeated:,} repeated;"
+            f" {landed.known:,} files were known"
         )
-    if found.problems:
-        _say(f"not all of it: {found.problems}")
+    if landed.problems:
+        _say(f"not all of it: {landed.problems}")
         raise typer.Exit(EXIT_FINDINGS)

@@ -83,12 +83,12 @@ def rules(
     from mbp.quality.failures import demand_current
     from mbp.release.ci.rules_step import look
 
-    found = look(project_root(), base, base_commit, limit)
-    typer.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))
-    demand_current(found.found.notes)
-    if found.broken:
+    rules_after_build = look(project_root(), base, base_commit, limit)
+    typer.echo(json.dumps(rules_after_build.document(), indent=2, ensure_ascii=False))
+    demand_current(rules_after_build.found.notes)
+    if rules_after_build.broken:
         raise typer.Exit(EXIT_FINDINGS)
-    if found.blind:
+    if rules_after_build.blind:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
 
 

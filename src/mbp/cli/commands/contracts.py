@@ -121,10 +121,10 @@ def lint(
     from mbp.core.reporting import report
 
     if profile == "odcs" or (profile is None and paths and not _of_project(paths)):
-        found = lint_files(paths or [], date.today())
+        suite = lint_files(paths or [], date.today())
     else:
-        found = lint_contracts(project_root(), date.today(), paths or [])
-    report(found, form, output)
+        suite = lint_contracts(project_root(), date.today(), paths or [])
+    report(suite, form, output)
 
 
 def _of_project(paths: list[Path]) -> bool:

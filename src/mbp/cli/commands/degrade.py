@@ -42,8 +42,8 @@ def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
     except RefusedSwitchError as error:
         typer.echo(f"mbp: {error}", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error
-    lines = [f"{one.dataset:<20} {one.rows:>12,} rows, as of {one.as_of}" for one in taken]
-    show(form, text="\n".join(lines), json=[asdict(one) for one in taken])
+    lines = [f"{copy.dataset:<20} {copy.rows:>12,} rows, as of {copy.as_of}" for copy in taken]
+    show(form, text="\n".join(lines), json=[asdict(copy) for copy in taken])
 
 
 def on(target: Target = None, reason: Reason = "by hand") -> None:
@@ -93,21 +93,23 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     from mbp.warehouse import connect
 
     with connect(project_root(), target_name(target), read_only=True) as warehouse:
-        found = look(warehouse)
-    switch = found.switch
+        reader_status = look(warehouse)
+    switch = reader_status.switch
     since = f" since {switch.since}: {switch.reason}" if switch.since else ""
     lines = [f"readers see: {switch.mode}{since}"]
-    lines += [f"  {dataset:<20} as of {reached}" for dataset, reached in found.as_of.items()]
-    told = "there is none"
-    if found.copies:
-        first = found.copies[0]
-        told = f"number {first.generation}, taken {first.taken_at}"
-    lines.append(f"last complete snapshot: {told}")
-    show(form, text="\n".join(lines), json=asdict(found))
-    if found.problems:
+    lines += [
+        f"  {dataset:<20} as of {reached}" for dataset, reached in reader_status.as_of.items()
+    ]
+    message = "there is none"
+    if reader_status.copies:
+        first = reader_status.copies[0]
+        message = f"number {first.generation}, taken {first.taken_at}"
+    lines.append(f"last complete snapshot: {message}")
+    show(form, text="\n".join(lines), json=asdict(reader_status))
+    if reader_status.problems:
         raise MbpError(
-            found.problems[0],
-            cure=f"`mbp degrade {'on' if found.switch.mode == 'snapshot' else 'off'}` points it",
+            reader_status.problems[0],
+            cure=f"`mbp degrade {'on' if reader_status.switch.mode == 'snapshot' else 'off'}` points it",
         )
-    if found.switch.mode == "snapshot":
+    if reader_status.switch.mode == "snapshot":
         raise typer.Exit(EXIT_FINDINGS)

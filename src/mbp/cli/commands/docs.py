@@ -50,7 +50,10 @@ def coverage(
     judgement = judge(root, measured, fail_under, compare)
     if badge is not None:
         write_output(badge, coverage_report.badge(measured, judgement.threshold_percent))
-    findings = [Finding("not_covered", f"not good enough: {one}") for one in judgement.objections]
+    findings = [
+        Finding("not_covered", f"not good enough: {objection}")
+        for objection in judgement.objections
+    ]
     for objection in judgement.objections if output or form == "json" else ():
         typer.echo(f"not good enough: {objection}", err=True)
     folders, table = list(measured.by("folder")), coverage_report.as_text(measured)
@@ -72,9 +75,9 @@ def check(form: Format = "text") -> None:
     begun = envelope.begin(root)
     with progress() as shown:
         shown.say("reading decisions, runbooks and the plan, and running their queries")
-        found = check_documents(root)
-    found.write_evidence(begun)
-    report(found.suite(), form)
+        document_report = check_documents(root)
+    document_report.write_evidence(begun)
+    report(document_report.suite(), form)
 
 
 def render(check: Check = False, form: Format = "text") -> None:

@@ -37,6 +37,6 @@ def doctor(
     from mbp.core.reporting.progress import progress
 
     with progress() as shown:
-        found = examine(project_root(), target, say=shown.say)
-    suite = found.suite()
-    report(suite, form, text=suite.table, json=found.document())
+        examination = examine(project_root(), target, say=shown.say)
+    suite = examination.suite()
+    report(suite, form, text=suite.table, json=examination.document())

@@ -73,7 +73,7 @@ def build(
     try:
         pack = build_pack(root, gate, target, key)
     except RefusedPackError as error:
-        findings = [one.finding for one in error.findings]
+        findings = [finding.finding for finding in error.findings]
         deliver(Suite("mbp evidence build", [gate], findings, unit="pack"), "text")
         typer.echo(f"nothing written: {len(findings)} findings", err=True)
         raise typer.Exit(EXIT_FINDINGS) from error
@@ -102,10 +102,10 @@ def verify(
     from mbp.core.reporting import Suite, report
     from mbp.release.evidence.verify_pack import verify as verify_pack
 
-    found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
-    checked, table = [str(file)] if found.members else [], "\n".join(_facts(found))
-    suite = Suite("mbp evidence verify", checked, found.findings, table=table)
-    report(suite, form, json={"good": found.good, **asdict(found)})
+    verification = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
+    checked, table = [str(file)] if verification.members else [], "\n".join(_facts(verification))
+    suite = Suite("mbp evidence verify", checked, verification.findings, table=table)
+    report(suite, form, json={"good": verification.good, **asdict(verification)})
 
 
 def anchor(
@@ -123,24 +123,26 @@ def anchor(
     from mbp.release.evidence.verify_pack import verify as verify_pack
 
     root = project_root()
-    found = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
-    tag, new = write_tag(root, found, gate)
+    verification = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
+    tag, new = write_tag(root, verification, gate)
     typer.echo(tag)
     typer.echo("written" if new else "was there already, the same", err=True)
 
 
-def _facts(found: Verification) -> list[str]:
-    lines = [f"{name}: {state}" for name, state in found.signatures.items()]
-    if found.gate:
-        lines.append(f"gate {found.gate}: {found.verdict}, decided {found.decided_at}")
-        lines.append(f"commit {found.commit}")
-        lines.append(f"root {found.root}")
-    if found.signed_by:
-        lines.append(f"signed by {', '.join(found.signed_by)} ({found.signers})")
-    lines += [f"note: {one}" for one in found.remarks]
+def _facts(verification: Verification) -> list[str]:
+    lines = [f"{name}: {state}" for name, state in verification.signatures.items()]
+    if verification.gate:
+        lines.append(
+            f"gate {verification.gate}: {verification.verdict}, decided {verification.decided_at}"
+        )
+        lines.append(f"commit {verification.commit}")
+        lines.append(f"root {verification.root}")
+    if verification.signed_by:
+        lines.append(f"signed by {', '.join(verification.signed_by)} ({verification.signers})")
+    lines += [f"note: {remark}" for remark in verification.remarks]
     lines.append(
-        f"{found.members} members, nothing is wrong"
-        if found.good
-        else f"{len(found.findings)} findings: NOT what it was, or not to be relied on"
+        f"{verification.members} members, nothing is wrong"
+        if verification.good
+        else f"{len(verification.findings)} findings: NOT what it was, or not to be relied on"
     )
     return lines

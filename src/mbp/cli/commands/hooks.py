@@ -112,8 +112,8 @@ def deploy_check(
     typer.echo(f"{asked}: {'blocked' if blocks else 'allowed'}", err=True)
     findings = []
     for block in blocks:
-        told = f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}"
-        findings.append(Finding("release_blocked", told, owner=block.owner))
+        message = f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}"
+        findings.append(Finding("release_blocked", message, owner=block.owner))
     report(Suite("mbp deploy-check", [asked], findings, unit="request"), form)
 
 
@@ -166,25 +166,25 @@ def collect(target: Target = None, form: Format = "text") -> None:
     from mbp.release.waivers.waiver_rules import waived_rules
 
     root = project_root()
-    found = collecting(root, target, waived_rules)
+    collecteds = collecting(root, target, waived_rules)
     sheet = load_hooks(root).sheet
-    unknown = [one for one in found if one.value is None]
+    unknown = [one for one in collecteds if one.value is None]
     findings = [Finding(one.kpi_id, f"not measured: {one.detail}") for one in unknown]
     findings += [
         Finding(one.kpi_id, f"off target: {one.detail}", owner=sheet.kpis[one.kpi_id].owners[0])
-        for one in found
+        for one in collecteds
         if one.value is not None and not on_target(sheet.kpis[one.kpi_id], one.value)
     ]
     lines = [
         f"{one.kpi_id:<20} {'-' if one.value is None else f'{one.value:g}':>6}"
         f" of {one.samples:>5}  {one.detail}"
-        for one in found
+        for one in collecteds
     ]
-    names = [one.kpi_id for one in found]
+    names = [one.kpi_id for one in collecteds]
     suite = Suite("mbp kpi collect", names, findings, unit="KPI", table="\n".join(lines))
-    for one in unknown:
-        typer.echo(f"mbp: {one.kpi_id}: {one.detail}", err=True)
-    content = [one.content() for one in found]
+    for collected in unknown:
+        typer.echo(f"mbp: {collected.kpi_id}: {collected.detail}", err=True)
+    content = [one.content() for one in collecteds]
     deliver(suite, form, json=content)
     if unknown:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
@@ -225,8 +225,8 @@ def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
         verdict = "green" if watched.passed else "red"
         with Path(summary).open("a", encoding="utf-8") as file:
             # A fence of four, and none that long inside: what the rows say stays in it.
-            told = printable(suite.table).replace("````", "''''")
-            file.write(f"### Hooks: {verdict}\n\n````text\n{told}````\n")
+            message = printable(suite.table).replace("````", "''''")
+            file.write(f"### Hooks: {verdict}\n\n````text\n{message}````\n")
 
 
 def render(check: Check = False, form: Format = "text") -> None:

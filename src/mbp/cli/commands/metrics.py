@@ -73,11 +73,15 @@ def list_metrics(
     saved = _saved(layer)
     lines = []
     width = max(len(one.name) for one in listed)
-    for one in listed:
-        lines.append(f"{one.name:<{width}}  {one.owner:<5} {one.unit}")
+    for semantic_metric in listed:
+        lines.append(
+            f"{semantic_metric.name:<{width}}  {semantic_metric.owner:<5} {semantic_metric.unit}"
+        )
         if asked:
-            lines.append(f"  {one.definition} {one.across}\n  grain: {one.grain}")
-            lines.append(f"  by: {', '.join(layer.dimensions([one.name]))}")
+            lines.append(
+                f"  {semantic_metric.definition} {semantic_metric.across}\n  grain: {semantic_metric.grain}"
+            )
+            lines.append(f"  by: {', '.join(layer.dimensions([semantic_metric.name]))}")
     if not asked:
         lines.append("\nsaved queries:")
         lines += [f"  {one['name']}: {one['description']}" for one in saved]
@@ -179,12 +183,12 @@ def export(
 def _saved(layer: SemanticLayer) -> list[dict[str, object]]:
     return [
         {
-            "name": one.name,
-            "description": one.description,
-            "metrics": list(one.metrics),
-            "by": list(one.by),
+            "name": saved_query.name,
+            "description": saved_query.description,
+            "metrics": list(saved_query.metrics),
+            "by": list(saved_query.by),
         }
-        for one in sorted(layer.saved_queries.values(), key=lambda saved: saved.name)
+        for saved_query in sorted(layer.saved_queries.values(), key=lambda saved: saved.name)
     ]
 
 

@@ -55,7 +55,7 @@ def publish(
 
     root = project_root()
     policy = load_policy(root)
-    contracts = {one.dataset: one for one in load_contracts(root)}
+    contracts = {contract.dataset: contract for contract in load_contracts(root)}
     names = sorted(contracts)
     rules, exceptions = load_rules(root, names), load_exceptions(root, names, policy)
     for dataset in datasets or names:
@@ -121,12 +121,12 @@ def show(
 
     root = project_root()
     for name in datasets(root):
-        found = [
+        publisheds = [
             one
             for one in published(root, name)
             if dataset in (name, one.subject) and version in (None, str(one.version))
         ]
-        one = newest(found)
+        one = newest(publisheds)
         if one is not None:
             parts = {
                 "all": {**one.document, "sha256": one.sha256},
@@ -165,7 +165,7 @@ def verify_and_lint(form: Format = "text") -> None:
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 
     root = project_root()
-    names = [one.dataset for one in load_contracts(root)]
+    names = [contract.dataset for contract in load_contracts(root)]
     load_rules(root, names)
     load_exceptions(root, names, load_policy(root))
     verify(None, form)
@@ -244,20 +244,20 @@ def drift(
     targets = [target_name(one) for one in target] if target else [target_name(None)]
     with progress() as shown:
         shown.say(f"comparing contracts, registry, manifest and the tables of {', '.join(targets)}")
-        found, places = find_drift(project_root(), targets)
+        drifts, places = find_drift(project_root(), targets)
     findings = [
         Finding(
             "schema_drift",
             f"{one.where}: {one.what}: expected {one.expected}, found {one.found}",
             subject=one.subject,
         )
-        for one in found
+        for one in drifts
     ]
-    total = f"schema drift: {len(found)} ({places} comparisons on {', '.join(targets)})"
+    total = f"schema drift: {len(drifts)} ({places} comparisons on {', '.join(targets)})"
     document = {
-        "drift": len(found),
+        "drift": len(drifts),
         "compared": places,
         "targets": targets,
-        "differences": [asdict(one) for one in found],
+        "differences": [asdict(one) for one in drifts],
     }
     report(Suite("mbp registry drift", targets, findings, {}, document, "target", total), form)

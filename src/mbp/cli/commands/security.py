@@ -70,8 +70,8 @@ def run(
     request = SecurityRequest(only or (), advisories, target_name(target), start_postgres)
     with progress() as shown:
         results = run_parts(project_root(), request, shown.say)
-    deliver(suite(results), form, json=[one.document() for one in results])
-    verdicts = {one.verdict for one in results}
+    deliver(suite(results), form, json=[result.document() for result in results])
+    verdicts = {result.verdict for result in results}
     if "fail" in verdicts:
         raise typer.Exit(EXIT_FINDINGS)
     if "not_measured" in verdicts:

@@ -108,23 +108,23 @@ def check(
     from mbp.release.waivers import valid_waivers
 
     now = datetime.now(UTC)
-    found = valid_waivers(project_root(), now)
-    suite = found.suite(now, name)
-    lines = list(_table(found, now, name)) or ["no waivers"]
+    waivers = valid_waivers(project_root(), now)
+    suite = waivers.suite(now, name)
+    lines = list(_table(waivers, now, name)) or ["no waivers"]
     report(replace(suite, table="\n".join(lines)), form)
 
 
-def _table(found: Waivers, now: datetime, name: str | None) -> Iterator[str]:
-    for one in found.judged:
-        waiver = one.waiver
+def _table(waivers: Waivers, now: datetime, name: str | None) -> Iterator[str]:
+    for judged_waiver in waivers.judged:
+        waiver = judged_waiver.waiver
         if name not in (None, waiver.id):
             continue
         state = "not valid"
-        if one.valid:
+        if judged_waiver.valid:
             state = (
                 f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
             )
-        signed = [role for role, approval in one.approvals.items() if approval.valid]
+        signed = [role for role, approval in judged_waiver.approvals.items() if approval.valid]
         yield (
             f"{waiver.id}: {state}; covers {waiver.code} {waiver.object}; owner {waiver.owner};"
             f" risk {waiver.risk}; approved by {', '.join(signed) or 'nobody'}"

@@ -54,9 +54,9 @@ def _profile(
     try:
         path = profiles_file(root)
     except MbpError as error:
-        told = f"{error.path}: {error.what}" if error.path else error.what
+        message = f"{error.path}: {error.what}" if error.path else error.what
         cure = error.cure or f"restore {EXAMPLE}"
-        return [finding("profile", told, cure)], target or "no target", None
+        return [finding("profile", message, cure)], target or "no target", None
     where = shown(path, root)
     unsafe = _profile_for_dbt(root)
     seen = unsafe or (
@@ -133,13 +133,17 @@ def _answers(host: str, port: int) -> MachineCheck:
 
 def _guarded(name: str, look: Callable[[], Iterator[MachineCheck]]) -> list[MachineCheck]:
     """The checks as far as they got: one that could not look hides none that did."""
-    found: list[MachineCheck] = []
+    machine_checks: list[MachineCheck] = []
     try:
-        for one in look():
-            found.append(one)
+        for machine_check in look():
+            machine_checks.append(machine_check)
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""
-        found.append(blind(name, f"{place}{error.what}", error.cure or "mend what it names"))
+        machine_checks.append(
+            blind(name, f"{place}{error.what}", error.cure or "mend what it names")
+        )
     except (OSError, KeyError, ValueError, TypeError) as error:
-        found.append(blind(name, f"{type(error).__name__}: {error}", "restore the project's files"))
-    return found
+        machine_checks.append(
+            blind(name, f"{type(error).__name__}: {error}", "restore the project's files")
+        )
+    return machine_checks

@@ -97,13 +97,13 @@ def locked(root: Path, machine: Machine) -> MachineCheck:
     from mbp.release.security.lock import read_lock
 
     try:
-        pins = [one for one in read_lock(root, LOCK) if one.wanted_here]
+        pins = [pinned for pinned in read_lock(root, LOCK) if pinned.wanted_here]
     except MbpError as error:
         return blind("locked versions", error.what, error.cure or "restore it from git")
     wrong = [
-        f"{one.name} {found or 'not installed'} (locked {one.version})"
-        for one in pins
-        if (found := machine.version_of(one.name)) != one.version
+        f"{pin.name} {text or 'not installed'} (locked {pin.version})"
+        for pin in pins
+        if (text := machine.version_of(pin.name)) != pin.version
     ]
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
@@ -113,14 +113,14 @@ def locked(root: Path, machine: Machine) -> MachineCheck:
 
 def dbt_version(root: Path, machine: Machine) -> MachineCheck:
     """dbt is one that the project allows."""
-    found = machine.version_of("dbt-core")
+    text = machine.version_of("dbt-core")
     project = yaml_io.load(root / "dbt_project.yml", shown_as="dbt_project.yml")
     wanted = ",".join(str(one) for one in project.get("require-dbt-version") or [])
-    if found is None:
+    if text is None:
         return finding("dbt", f"not installed, wanted {wanted}", SETUP)
-    if found in SpecifierSet(wanted):
-        return good("dbt", f"{found}, wanted {wanted}")
-    return finding("dbt", f"{found}, wanted {wanted}", SETUP)
+    if text in SpecifierSet(wanted):
+        return good("dbt", f"{text}, wanted {wanted}")
+    return finding("dbt", f"{text}, wanted {wanted}", SETUP)
 
 
 def dbt_packages(root: Path) -> MachineCheck:
@@ -174,17 +174,17 @@ def git(root: Path, machine: Machine) -> MachineCheck:
 
 
 def _java(machine: Machine, needed: bool) -> MachineCheck:
-    found = machine.program("java")
-    if found is None and needed:
+    text = machine.program("java")
+    if text is None and needed:
         return finding("java", "not installed, and this target needs it", "install Java 17")
-    if found is None:
+    if text is None:
         return note("java", "not installed: needed for Spark only")
-    done = _run([found, "-version"])
+    done = _run([text, "-version"])
     if isinstance(done, str) or done.returncode != 0:
         why = done if isinstance(done, str) else "`java -version` fails"
         return blind("java", why, "mend the installation of Java, or take it off PATH")
-    told = (done.stderr or done.stdout).splitlines()
-    return good("java", told[0] if told else found)
+    messages = (done.stderr or done.stdout).splitlines()
+    return good("java", messages[0] if messages else text)
 
 
 def chromium(machine: Machine) -> MachineCheck:

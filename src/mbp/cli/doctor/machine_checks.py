@@ -39,7 +39,7 @@ class Examination:
     @property
     def open(self) -> list[MachineCheck]:
         """What stands in the way, or was not looked at."""
-        return [one for one in self.checks if one.state in ("finding", "not looked")]
+        return [check for check in self.checks if check.state in ("finding", "not looked")]
 
     @property
     def passed(self) -> bool:
@@ -53,14 +53,17 @@ class Examination:
     def suite(self) -> Suite:
         """One line per check as the table; a finding for each that is open."""
         lines = []
-        for one in self.checks:
-            lines.append(f"{MARKS[one.state]:<6}{one.id:<22}{one.told}")
-            if one.cure:
-                lines.append(f"{'':<28}-> {one.cure}")
-        told = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
-        table = "\n".join([*lines, f"{self.target}: {told}"])
-        findings = [Finding(one.id, one.told, fix=one.cure) for one in self.open]
-        checks = [one.id for one in self.checks]
+        for check in self.checks:
+            lines.append(f"{MARKS[check.state]:<6}{check.id:<22}{check.told}")
+            if check.cure:
+                lines.append(f"{'':<28}-> {check.cure}")
+        message = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
+        table = "\n".join([*lines, f"{self.target}: {message}"])
+        findings = [
+            Finding(machine_check.id, machine_check.told, fix=machine_check.cure)
+            for machine_check in self.open
+        ]
+        checks = [machine_check.id for machine_check in self.checks]
         return Suite("mbp doctor", checks, findings, unit="check", table=table)
 
 

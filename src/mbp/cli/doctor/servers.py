@@ -68,19 +68,19 @@ def look_at_duckdb(path: Path) -> Iterator[MachineCheck]:
     except LockedError as error:
         yield finding(name, _holder(error), "let it end, or set MBP_DUCKDB_PATH to a file of yours")
     except (MbpError, duckdb.Error) as error:
-        told = error.what if isinstance(error, MbpError) else str(error).splitlines()[0]
-        yield finding(name, told, "restore the file, or remove it and run `make build`")
+        message = error.what if isinstance(error, MbpError) else str(error).splitlines()[0]
+        yield finding(name, message, "restore the file, or remove it and run `make build`")
     else:
         yield good(name, f"{path.name} is there, may be written, and nobody holds it")
 
 
 def _holder(error: LockedError) -> str:
     """Whose the lock is; DuckDB says it in its own words."""
-    found = HOLDER.search(str(error.__cause__))
-    if not found:
+    matched = HOLDER.search(str(error.__cause__))
+    if not matched:
         return error.what
-    user = f" of {found['user']}" if found["user"] else ""
-    return f"held by process {found['process']} ({Path(found['program']).name}){user}"
+    user = f" of {matched['user']}" if matched["user"] else ""
+    return f"held by process {matched['process']} ({Path(matched['program']).name}){user}"
 
 
 def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[MachineCheck]:
@@ -96,7 +96,7 @@ def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[Machin
         return
     except (MbpError, psycopg2.Error) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        cure = next((told for words, told in REFUSALS.items() if words in reason), None)
+        cure = next((message for words, message in REFUSALS.items() if words in reason), None)
         yield finding("server", f"{place}: {reason}", cure or "check the MBP_PG_ variables")
         for name in BEHIND:
             yield blind(name, "the server does not let us in", "mend that first")
@@ -124,22 +124,22 @@ def _value(warehouse: Warehouse, sql: str, *params: Any) -> Any:
 
 def _version(name: str, warehouse: Warehouse) -> MachineCheck:
     number = int(_value(warehouse, "select current_setting('server_version_num')"))
-    told = f"PostgreSQL {number // 10000}.{number % 10000}"
+    message = f"PostgreSQL {number // 10000}.{number % 10000}"
     if number < OLDEST_POSTGRES:
-        return finding(name, told, f"use PostgreSQL {OLDEST_POSTGRES // 10000} or newer")
-    return good(name, told)
+        return finding(name, message, f"use PostgreSQL {OLDEST_POSTGRES // 10000} or newer")
+    return good(name, message)
 
 
 def _encoding(name: str, warehouse: Warehouse) -> MachineCheck:
-    told = str(_value(warehouse, "select current_setting('server_encoding')"))
-    if told != "UTF8":
-        return finding(name, told, "create the database with `encoding 'UTF8'`")
-    return good(name, told)
+    message = str(_value(warehouse, "select current_setting('server_encoding')"))
+    if message != "UTF8":
+        return finding(name, message, "create the database with `encoding 'UTF8'`")
+    return good(name, message)
 
 
 def _time_zone(name: str, warehouse: Warehouse) -> MachineCheck:
     """What a session gets that asks for nothing: ours ask for UTC, those of readers may not."""
-    found = warehouse.query(
+    results = warehouse.query(
         "select coalesce("
         "(select split_part(setting, '=', 2) from pg_db_role_setting, unnest(setconfig) as setting"
         " where setdatabase = (select oid from pg_database where datname = current_database())"
@@ -147,10 +147,10 @@ def _time_zone(name: str, warehouse: Warehouse) -> MachineCheck:
         " from pg_settings where name = 'TimeZone'",
         (),
     )[1]
-    told = str(found[0][0]) if found and found[0][0] else "not told"
-    if told in ("UTC", "Etc/UTC", "GMT"):
-        return good(name, f"{told}; our sessions ask for UTC")
-    return note(name, f"{told} for sessions that ask for nothing; ours ask for UTC")
+    message = str(results[0][0]) if results and results[0][0] else "not told"
+    if message in ("UTC", "Etc/UTC", "GMT"):
+        return good(name, f"{message}; our sessions ask for UTC")
+    return note(name, f"{message} for sessions that ask for nothing; ours ask for UTC")
 
 
 def _clock(name: str, warehouse: Warehouse, root: Path) -> MachineCheck:
@@ -161,10 +161,10 @@ def _clock(name: str, warehouse: Warehouse, root: Path) -> MachineCheck:
     theirs = float(_value(warehouse, "select extract(epoch from clock_timestamp())"))
     after = time.time()
     apart = theirs - min(max(theirs, before), after)
-    told = f"{abs(apart):.1f} s {'behind' if apart < 0 else 'ahead of'} this machine, {most:g} s allowed"
+    message = f"{abs(apart):.1f} s {'behind' if apart < 0 else 'ahead of'} this machine, {most:g} s allowed"
     if abs(apart) > most:
-        return finding(name, told, "synchronise both clocks (NTP)")
-    return good(name, told)
+        return finding(name, message, "synchronise both clocks (NTP)")
+    return good(name, message)
 
 
 def _permissions(name: str, warehouse: Warehouse) -> MachineCheck:
@@ -183,8 +183,8 @@ def _permissions(name: str, warehouse: Warehouse) -> MachineCheck:
             (list(BUILT_SCHEMAS),),
         )[1]
     }
-    missing = [one for one in BUILT_SCHEMAS if one not in there]
-    closed = [one for one in BUILT_SCHEMAS if there.get(one) is False]
+    missing = [built_schema for built_schema in BUILT_SCHEMAS if built_schema not in there]
+    closed = [built_schema for built_schema in BUILT_SCHEMAS if there.get(built_schema) is False]
     wrong = []
     if missing and not create:
         wrong.append(f"may not create the schema {missing[0]}")
@@ -220,8 +220,8 @@ def _ownership(name: str, warehouse: Warehouse) -> MachineCheck:
 
 def _roles(name: str, warehouse: Warehouse) -> MachineCheck:
     wanted = [LOADER, TRANSFORMER, READER]
-    found = warehouse.query("select rolname from pg_roles where rolname = any(%s)", (wanted,))[1]
-    missing = [one for one in wanted if (one,) not in found]
+    results = warehouse.query("select rolname from pg_roles where rolname = any(%s)", (wanted,))[1]
+    missing = [one for one in wanted if (one,) not in results]
     if missing:
         return finding(name, f"no role {', '.join(missing)}", INITIALISE)
     allowed = {
@@ -232,7 +232,7 @@ def _roles(name: str, warehouse: Warehouse) -> MachineCheck:
             ([*PUBLIC_SCHEMAS, *RAW_SCHEMAS], READER),
         )[1]
     }
-    closed = [one for one in PUBLIC_SCHEMAS if one not in allowed]
+    closed = [public_schema for public_schema in PUBLIC_SCHEMAS if public_schema not in allowed]
     if closed:
         return finding(name, f"{READER} may not read {', '.join(closed)}", INITIALISE)
     if open_raw := sorted(allowed & set(RAW_SCHEMAS)):

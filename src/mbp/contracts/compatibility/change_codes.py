@@ -46,7 +46,7 @@ def snake(name: str) -> str:
 
 def _catalogue() -> dict[str, Code]:
     text = resources.files(__package__).joinpath("codes.toml").read_text(encoding="utf-8")
-    found = {
+    codes = {
         name: Code(
             name,
             entry["class"],
@@ -60,8 +60,8 @@ def _catalogue() -> dict[str, Code]:
     for level in SERVICE_LEVELS:
         for change, (what, why) in _SLA_CHANGES.items():
             name = f"sla_{snake(level)}_{change}"
-            found[name] = Code(name, "promise", f"{level} {what}.", why)
-    return found
+            codes[name] = Code(name, "promise", f"{level} {what}.", why)
+    return codes
 
 
 CATALOGUE = _catalogue()

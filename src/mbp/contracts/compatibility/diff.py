@@ -54,9 +54,9 @@ def diff(
     with localcontext() as context, limited(), remembered(), uncollected():
         context.prec = DIGITS
         before, after = tables(old, where[0]), tables(new, where[1])
-        found = [*contract_changes(old, new), *schema_changes(before, after, policy)]
-        found = attach_all(found, before, after) if witnesses else found
-    return sorted(found, key=lambda change: (change.path, change.code))
+        changes = [*contract_changes(old, new), *schema_changes(before, after, policy)]
+        changes = attach_all(changes, before, after) if witnesses else changes
+    return sorted(changes, key=lambda change: (change.path, change.code))
 
 
 def verdicts(changes: Sequence[Change]) -> Verdicts:
@@ -72,9 +72,9 @@ def overall(both: Verdicts) -> Compatibility:
     return _worst([both.backward, both.forward])
 
 
-def _worst(found: list[Compatibility]) -> Compatibility:
+def _worst(compatibilities: list[Compatibility]) -> Compatibility:
     for verdict in (Compatibility.BREAK, Compatibility.UNKNOWN):
-        if verdict in found:
+        if verdict in compatibilities:
             return verdict
     return Compatibility.OK
 

@@ -85,11 +85,11 @@ def custom_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) ->
 
 def _custom(entry: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     """Name -> the entries of that name."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    results: dict[str, list[Mapping[str, Any]]] = {}
     for item in entry.get("customProperties") or ():
         if isinstance(item, Mapping):
-            found.setdefault(str(item.get("property")), []).append(item)
-    return found
+            results.setdefault(str(item.get("property")), []).append(item)
+    return results
 
 
 # Words about a column that stand beside its description.

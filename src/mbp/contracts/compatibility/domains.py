@@ -39,10 +39,10 @@ def within(narrow: SchemaNode, wide: SchemaNode, facet: str) -> Inclusion:
     key = (_signature(narrow), _signature(wide), facet)
     if known is not None and key in known:
         return known[key]
-    found = _guarded(narrow, wide, facet)
+    inclusion = _guarded(narrow, wide, facet)
     if known is not None:
-        known[key] = found
-    return found
+        known[key] = inclusion
+    return inclusion
 
 
 # Answers of one comparison of contracts: columns are often alike.

@@ -161,16 +161,16 @@ def _values(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     for value in before:
         if not new.facets.lists(value):
             text = old.facets.written(value)
-            found = value_within(value, old, new)
+            inclusion = value_within(value, old, new)
             back = CONTRADICTION if after == () else SAFE
-            yield _change("enum_value_removed", old, new, "enum", text, None, found, back)
+            yield _change("enum_value_removed", old, new, "enum", text, None, inclusion, back)
     for value in after:
         if not old.facets.lists(value):
             strange = value is not None and not of_kind(value, domain_of(new.kind, new.logical))
-            found = STRANGE if strange else value_within(value, new, old)
+            inclusion = STRANGE if strange else value_within(value, new, old)
             text = new.facets.written(value)
             there = CONTRADICTION if before == () else SAFE
-            yield _change("enum_value_added", old, new, "enum", None, text, there, found)
+            yield _change("enum_value_added", old, new, "enum", None, text, there, inclusion)
 
 
 def _change(
@@ -185,9 +185,9 @@ def _change(
 ) -> Change:
     witness: dict[str, Any] = {}
     kind = "size" if part in SIZES else "value"
-    for direction, node, found in (("backward", old, backward), ("forward", new, forward)):
-        if found.verdict is Compatibility.BREAK and found.value is not ABSENT:
-            witness[direction] = (kind, node.path, found.value)
+    for direction, node, inclusion in (("backward", old, backward), ("forward", new, forward)):
+        if inclusion.verdict is Compatibility.BREAK and inclusion.value is not ABSENT:
+            witness[direction] = (kind, node.path, inclusion.value)
     return Change(
         code,
         f"{new.path}.{part}",

@@ -88,12 +88,12 @@ def _within(node: SchemaNode, mine: str | None, wanted: str | None) -> Compatibi
         return OK
     listed = node.facets.values
     if listed is not None and not node.facets.unreadable:
-        found = {
+        results = {
             of_format(one, wanted)
             for one in listed
             if isinstance(one, str) and allowed(one, node) is not False
         }
-        return BREAK if False in found and mine is None else OK if found <= {True} else UNKNOWN
+        return BREAK if False in results and mine is None else OK if results <= {True} else UNKNOWN
     if mine is None:
         for text in candidates(node, node):
             if allowed(text, node) and of_format(str(text), wanted) is False:

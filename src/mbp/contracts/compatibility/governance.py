@@ -111,14 +111,16 @@ def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
     """The server; several of one name by all that tells them apart."""
     name = str(entry.get("server") or entry.get("id"))
     twins = [
-        one
-        for one in contract.get("servers") or ()
-        if isinstance(one, Mapping) and str(one.get("server") or one.get("id")) == name
+        server
+        for server in contract.get("servers") or ()
+        if isinstance(server, Mapping) and str(server.get("server") or server.get("id")) == name
     ]
     if len(twins) == 1:
         return name
     words = [str(entry.get(key)) for key in ("type", "environment")]
-    same = [one for one in twins if [str(one.get(key)) for key in ("type", "environment")] == words]
+    same = [
+        twin for twin in twins if [str(twin.get(key)) for key in ("type", "environment")] == words
+    ]
     number = next(index for index, one in enumerate(same) if one is entry)
     return f"{name}({', '.join(words)}{f', {number + 1}' if number else ''})"
 
@@ -141,17 +143,17 @@ def _roles(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
 
 def _named_roles(contract: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Roles by their name; several of one name also by their access, and then by their place."""
-    found: dict[str, Mapping[str, Any]] = {}
+    results: dict[str, Mapping[str, Any]] = {}
     for entry in contract.get("roles") or ():
         if not isinstance(entry, Mapping):
             continue
         name = str(entry.get("role"))
-        if name in found:
+        if name in results:
             name = f"{name}({entry.get('access')})"
-        while name in found:
+        while name in results:
             name += "'"
-        found[name] = entry
-    return found
+        results[name] = entry
+    return results
 
 
 def _team(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

@@ -86,7 +86,7 @@ def _partitions(table: SchemaNode) -> list[str]:
 def _references(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     entries = _relationships(old), _relationships(new)
     # The one reference of a column stays the same reference, wherever it leads.
-    single = all(len(found) == 1 for found in entries) and "from" not in entries[0][0]
+    single = all(len(entry) == 1 for entry in entries) and "from" not in entries[0][0]
     before, after = ({_identity(entry, single): entry for entry in found} for found in entries)
     for key in sorted(before.keys() - after.keys()):
         yield _known(

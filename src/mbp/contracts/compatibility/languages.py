@@ -75,10 +75,10 @@ def contained(narrow: Language, wide: Language) -> tuple[Compatibility, str | No
     """Whether every text of `narrow` is one of `wide`; when not, a text that is not."""
     if narrow == wide or wide == Language():
         return Compatibility.OK, None
-    found = _limited("difference", narrow, wide)
-    if found is None:
+    results = _limited("difference", narrow, wide)
+    if results is None:
         return Compatibility.UNKNOWN, None
-    return (Compatibility.OK, None) if found == [] else (Compatibility.BREAK, found[0])
+    return (Compatibility.OK, None) if results == [] else (Compatibility.BREAK, results[0])
 
 
 def example(language: Language, other: Language | None = None) -> str | None:
@@ -99,7 +99,7 @@ def matches(pattern: str, text: str) -> bool | None:
 
 def why_undecided(*languages: Language) -> str:
     """Why these languages were not compared."""
-    for pattern in (pattern for one in languages for pattern in one.patterns):
+    for pattern in (pattern for language in languages for pattern in language.patterns):
         try:
             translated(pattern)
         except Undecided as reason:
@@ -116,13 +116,13 @@ def _matcher(pattern: str) -> Any:
         return None
 
 
-def _limited(task: str, one: Language, other: Language | None) -> list[str] | None:
+def _limited(task: str, language: Language, other: Language | None) -> list[str] | None:
     """Runs the task in a process of its own, which is stopped at the limit."""
-    key = (task, one, other)
+    key = (task, language, other)
     if key in _answers:
         return _answers[key]
     budget = _budget.get() or _Budget(TIME_LIMIT_SECONDS)
-    patterns = frozenset(one.patterns + (other.patterns if other else ()))
+    patterns = frozenset(language.patterns + (other.patterns if other else ()))
     if budget.left <= 0 or any(slow <= patterns for slow in budget.slow):
         return None
     try:
@@ -131,15 +131,15 @@ def _limited(task: str, one: Language, other: Language | None) -> list[str] | No
     except Undecided:
         return None
     started = _processor_time()
-    answered, found = _in_process(task, one, other, min(TIME_LIMIT_SECONDS, budget.left))
+    answered, results = _in_process(task, language, other, min(TIME_LIMIT_SECONDS, budget.left))
     budget.left -= _processor_time() - started
     if not answered:
         budget.slow.add(patterns)
         return None
     if len(_answers) >= KEPT:
         _answers.clear()
-    _answers[key] = found
-    return found
+    _answers[key] = results
+    return results
 
 
 def _processor_time() -> float:
@@ -149,12 +149,14 @@ def _processor_time() -> float:
 
 
 def _in_process(
-    task: str, one: Language, other: Language | None, seconds: float
+    task: str, language: Language, other: Language | None, seconds: float
 ) -> tuple[bool, list[str] | None]:
     """(whether it answered in time, the answer)."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(sender, task, one, other, seconds), daemon=True)
+    process = context.Process(
+        target=_work, args=(sender, task, language, other, seconds), daemon=True
+    )
     process.start()
     sender.close()
     try:
@@ -167,10 +169,12 @@ def _in_process(
         receiver.close()
 
 
-def _work(sender: Any, task: str, one: Language, other: Language | None, seconds: float) -> None:
+def _work(
+    sender: Any, task: str, language: Language, other: Language | None, seconds: float
+) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds),) * 2)
-        machine = _automaton(one)
+        machine = _automaton(language)
         if other is not None:
             second = _automaton(other)
             machine = machine.difference(second) if task == "difference" else machine & second
@@ -228,10 +232,10 @@ def translated(pattern: str) -> str:
     Raises:
         Undecided: it uses what a regular language has not, or what cannot be read.
     """
-    found, reason = _translated(pattern)
+    text, reason = _translated(pattern)
     if reason:
         raise Undecided(reason)
-    return found
+    return text
 
 
 @lru_cache(maxsize=KEPT)

@@ -41,7 +41,7 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
     Raises:
         MbpError: an entry that is no table or column, or a name that stands twice.
     """
-    found: dict[str, SchemaNode] = {}
+    nodes: dict[str, SchemaNode] = {}
     servers = document.get("servers")
     reader = _Reader(where, engines_of(servers if isinstance(servers, list) else ()))
     entries = reader.mappings(document.get("schema"), "schema")
@@ -50,14 +50,14 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
         name = reader.name(entry)
         if often[name] > 1 and entry.get("physicalName"):
             name = f"{name}({entry['physicalName']})"
-        if name in found:
+        if name in nodes:
             raise MbpError(
                 f"the table {name!r} stands twice",
                 path=where,
                 cure="keep one of the two, or give each its own physicalName",
             )
-        found[name] = reader.table(entry, name)
-    return found
+        nodes[name] = reader.table(entry, name)
+    return nodes
 
 
 def custom(entry: Mapping[str, Any], name: str) -> Any:
@@ -176,15 +176,15 @@ class _Reader:
         options = self._options(entry, path)
         if not options:
             return {}
-        found = {key: options[key] for key in LIMITS if options.get(key) is not None}
-        for key, value in found.items():
+        results = {key: options[key] for key in LIMITS if options.get(key) is not None}
+        for key, value in results.items():
             if not _is_limit(key, value):
                 raise MbpError(
                     f"{path}.{key}: {value!r} is no such limit",
                     path=self.where,
                     cure="write a finite number, or a text for a pattern",
                 )
-        return found
+        return results
 
     def _facets(
         self,
@@ -290,11 +290,11 @@ def _is_limit(key: str, value: Any) -> bool:
 
 def bounds_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """The bounds as they are now: in ODCS 3.0 `exclusiveMinimum: true` closes off the minimum itself."""
-    found = {key: options[key] for key in BOUNDS if options.get(key) is not None}
+    results = {key: options[key] for key in BOUNDS if options.get(key) is not None}
     for plain, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(found.get(exclusive), bool) and found.pop(exclusive) and plain in found:
-            found[exclusive] = found.pop(plain)
-    return found
+        if isinstance(results.get(exclusive), bool) and results.pop(exclusive) and plain in results:
+            results[exclusive] = results.pop(plain)
+    return results
 
 
 def _tightest(

@@ -238,7 +238,7 @@ def _kept(accepted: list[Interval], moved: str) -> bool:
 
 def _accepted(rule: Mapping[str, Any]) -> list[Interval] | None:
     """The results that the rule accepts, as disjoint intervals."""
-    found: list[Interval] = [NONE if rule.get("metric") else ANY]
+    pairs: list[Interval] = [NONE if rule.get("metric") else ANY]
     operators = [key for key in OPERATORS if rule.get(key) is not None]
     if not operators:
         return None
@@ -255,8 +255,8 @@ def _accepted(rule: Mapping[str, Any]) -> list[Interval] | None:
         parts = _parts(key, numbers)
         if parts is None:
             return None
-        found = [both for one in found for other in parts if (both := _meet(one, other))]
-    return found
+        pairs = [both for one in pairs for other in parts if (both := _meet(one, other))]
+    return pairs
 
 
 def _parts(key: str, numbers: list[Decimal]) -> list[Interval] | None:

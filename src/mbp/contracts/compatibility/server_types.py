@@ -96,7 +96,7 @@ ONLY = {"bytea": ("postgres", "duckdb"), "blob": ("duckdb", "mysql", "oracle")}
 
 def engines_of(servers: Iterable[object]) -> tuple[str, ...]:
     """The engines that the `servers` entries of a contract name, each once."""
-    types = (str(one.get("type", "")).lower() for one in servers if isinstance(one, dict))
+    types = (str(server.get("type", "")).lower() for server in servers if isinstance(server, dict))
     return tuple(sorted({ENGINES[one] for one in types if one in ENGINES}))
 
 
@@ -111,8 +111,8 @@ def stored(text: str, engine: str) -> Kind | None:
 @lru_cache(maxsize=8192)
 def kind_on(text: str, engines: tuple[str, ...]) -> Kind:
     """The kind by which limits of a column are judged: that of its engines where they agree."""
-    found = {stored(text, engine) for engine in engines}
-    only = next(iter(found)) if len(found) == 1 else None
+    kinds = {stored(text, engine) for engine in engines}
+    only = next(iter(kinds)) if len(kinds) == 1 else None
     return physical(text) if only is None else only
 
 
@@ -129,15 +129,15 @@ def type_fits(
     if label_of(narrow) == label_of(wide):
         return Compatibility.OK, ""
     if engines:
-        found = [_fits_on(narrow, wide, engine, judge) for engine in engines]
-        if len({verdict for verdict, _ in found}) == 1:
-            return found[0]
+        pairs = [_fits_on(narrow, wide, engine, judge) for engine in engines]
+        if len({verdict for verdict, _ in pairs}) == 1:
+            return pairs[0]
         return Compatibility.UNKNOWN, f"{', '.join(engines)} differ in what these types store"
     verdict, why = judge(physical(narrow), physical(wide))
     if verdict is not Compatibility.OK:
         return verdict, why
     known = _known_pairs(narrow, wide)
-    if known and all(judge(one, other)[0] is Compatibility.OK for one, other in known):
+    if known and all(judge(kind, other)[0] is Compatibility.OK for kind, other in known):
         return Compatibility.OK, ""
     return Compatibility.UNKNOWN, "it depends on the engine: name it in servers[].type"
 
@@ -146,14 +146,14 @@ def type_fits(
 def _known_pairs(narrow: str, wide: str) -> tuple[tuple[Kind, Kind], ...]:
     """The two kinds on each engine that knows both types, each pair once."""
     pairs = ((stored(narrow, engine), stored(wide, engine)) for engine in ALL_ENGINES)
-    return tuple({(one, other) for one, other in pairs if one is not None and other is not None})
+    return tuple({(kind, other) for kind, other in pairs if kind is not None and other is not None})
 
 
 def _fits_on(narrow: str, wide: str, engine: str, judge: Judge) -> tuple[Compatibility, str]:
-    one, other = stored(narrow, engine), stored(wide, engine)
-    if one is None or other is None:
-        return Compatibility.UNKNOWN, f"{engine} has no type {narrow if one is None else wide}"
-    return judge(one, other)
+    kind, other = stored(narrow, engine), stored(wide, engine)
+    if kind is None or other is None:
+        return Compatibility.UNKNOWN, f"{engine} has no type {narrow if kind is None else wide}"
+    return judge(kind, other)
 
 
 @lru_cache(maxsize=8192)
@@ -162,12 +162,12 @@ def _type_name(name: str, engine: str) -> str | None:
     level = logging.getLogger("sqlglot").level
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     try:
-        found = exp.DataType.build(name, dialect=engine, udt=True)
+        data_type = exp.DataType.build(name, dialect=engine, udt=True)
     except (SqlglotError, ValueError, RecursionError):
         return None
     finally:
         logging.getLogger("sqlglot").setLevel(level)
-    kind = found.this
+    kind = data_type.this
     return kind.name if isinstance(kind, exp.DType) and kind is not exp.DType.USERDEFINED else None
 
 
@@ -181,13 +181,13 @@ def _resolve(name: str, parameters: tuple[int | str, ...], engine: str) -> Kind 
     known = _type_name(name, engine)
     if known is None:
         return None
-    numbers = tuple(one for one in parameters if isinstance(one, int))
+    numbers = tuple(parameter for parameter in parameters if isinstance(parameter, int))
     if engine == "tsql" and name.startswith("timestamp"):
         return Kind("nominal", label="rowversion") if name == "timestamp" else None
     for reader in (_whole, _number, _text, _time, _bytes):
-        found = reader(known, name, parameters, numbers, engine)
-        if found is not None:
-            return found
+        kind = reader(known, name, parameters, numbers, engine)
+        if kind is not None:
+            return kind
     if known == "BOOLEAN":
         return integer(8) if engine == "mysql" else Kind("boolean")
     label = " ".join([name, *map(str, parameters)])

@@ -117,16 +117,16 @@ def _promise(level: Level | None) -> str | None:
 def _level(
     name: str,
     path: str,
-    one: Level,
+    results: Level,
     other: Level,
     contracts: tuple[Mapping[str, Any], Mapping[str, Any]],
 ) -> Iterator[Change]:
     code = f"sla_{snake(name)}"
-    elements = (_element(one, contracts[0]), _element(other, contracts[1]))
-    if elements[0] != elements[1] or one.get("property") != other.get("property"):
+    elements = (_element(results, contracts[0]), _element(other, contracts[1]))
+    if elements[0] != elements[1] or results.get("property") != other.get("property"):
         yield Change(f"{code}_changed", path, BREAK, BREAK, elements[0], elements[1])
-    texts = (_promise(one), _promise(other))
-    sizes = _size(one), _size(other)
+    texts = (_promise(results), _promise(other))
+    sizes = _size(results), _size(other)
     if texts[0] == texts[1]:
         pass
     elif sizes[0] is None or sizes[1] is None or sizes[0][0] != sizes[1][0]:
@@ -138,10 +138,10 @@ def _level(
         change = "tightened" if better else "loosened"
         yield Change(f"{code}_{change}", path, OK, OK if better else BREAK, *texts)
     keys = STANDARD["ServiceLevelAgreementProperty"]
-    for key in sorted({*one, *other} - keys.judged):
-        if form(one.get(key)) != form(other.get(key)):
+    for key in sorted({*results, *other} - keys.judged):
+        if form(results.get(key)) != form(other.get(key)):
             known = key in keys.documentation or key == "tags"
-            yield entry_change(f"{path}.{key}", one.get(key), other.get(key), known=known)
+            yield entry_change(f"{path}.{key}", results.get(key), other.get(key), known=known)
 
 
 def _size(level: Level) -> tuple[str, Decimal] | None:

@@ -73,7 +73,11 @@ def _stated(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     types = custom(raw, "physicalTypes")
     if not types or types != engine_types(str(raw.get("physicalType"))):
         return raw
-    others = [one for one in raw["customProperties"] if one.get("property") != "physicalTypes"]
+    others = [
+        customproperty
+        for customproperty in raw["customProperties"]
+        if customproperty.get("property") != "physicalTypes"
+    ]
     stated = {key: value for key, value in raw.items() if key != "customProperties"}
     return {**stated, "customProperties": others} if others else stated
 
@@ -300,9 +304,11 @@ def _renamed(
             if (key := identity(after)) is not None and after.name not in taken:
                 twins.setdefault(key, []).append(after)
         for before in gone:
-            if any(before is one for one, _ in pairs):
+            if any(before is node for node, _ in pairs):
                 continue
-            same = [one for one in twins.get(identity(before) or "", ()) if one.name not in taken]
+            same = [
+                node for node in twins.get(identity(before) or "", ()) if node.name not in taken
+            ]
             if len(same) == 1:
                 pairs.append((before, same[0]))
                 taken.add(same[0].name)

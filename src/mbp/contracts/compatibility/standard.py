@@ -132,12 +132,12 @@ def form(value: Any) -> Any:
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, Mapping):
-        found = {
+        results = {
             str(key): form(item)
             for key, item in value.items()
             if item is not None and item != DEFAULTS.get(str(key), None)
         }
-        return {key: item for key, item in found.items() if item not in ({}, [])}
+        return {key: item for key, item in results.items() if item not in ({}, [])}
     if isinstance(value, list | tuple):
         return [form(item) for item in value]
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):

@@ -130,8 +130,8 @@ def _in_limits(node: SchemaNode, narrow: Kind, wide: Kind) -> Compatibility:
     if low is None and high is None:
         return BREAK
     edge = replace(node, kind=narrow, facets=Facets(low=low, high=high))
-    found = {within(mine, edge, facet).verdict for facet in ("minimum", "maximum")}
-    return next((verdict for verdict in (BREAK, UNKNOWN) if verdict in found), OK)
+    compatibilities = {within(mine, edge, facet).verdict for facet in ("minimum", "maximum")}
+    return next((verdict for verdict in (BREAK, UNKNOWN) if verdict in compatibilities), OK)
 
 
 def _whole_numbers(node: SchemaNode, narrow: Kind, wide: Kind) -> bool:

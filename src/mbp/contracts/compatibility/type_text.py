@@ -149,17 +149,17 @@ class _Reader:
 
     def _parameters(self) -> tuple[int | str, ...]:
         self.demand("(")
-        found: list[int | str] = []
+        results: list[int | str] = []
         while not self.take(")"):
             negative = self.take("-")
             kind, text = self.peek()
             if kind == "word" and text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER:
-                found.append(-int(text) if negative else int(text))
+                results.append(-int(text) if negative else int(text))
             elif kind == "word" and text.lower() == "max" and not negative:
-                found.append("max")
+                results.append("max")
             else:
                 raise NotReadError(text)
             self.position += 1
             if self.peek()[1] != ")":
                 self.demand(",")
-        return tuple(found)
+        return tuple(results)

@@ -52,13 +52,13 @@ def integer(bits: int, *, signed: bool = True) -> Kind:
 def physical(text: str) -> Kind:
     """The kind that a physical type stores by the words of the SQL standard; nominal when not known."""
     label = label_of(text)
-    found = read(text, _named)
-    return Kind("nominal", label=label) if found is None else found
+    kind = read(text, _named)
+    return Kind("nominal", label=label) if kind is None else kind
 
 
 def _named(name: str, parameters: tuple[int | str, ...]) -> Kind | None:
     nominal = Kind("nominal", label=" ".join([name, *map(str, parameters)]))
-    numbers = [one for one in parameters if isinstance(one, int)]
+    numbers = [parameter for parameter in parameters if isinstance(parameter, int)]
     first = numbers[0] if numbers else None
     if len(parameters) > 2 or any(number < 0 for number in numbers[:1]):  # noqa: PLR2004
         return nominal

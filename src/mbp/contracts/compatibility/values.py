@@ -164,8 +164,8 @@ def _text(value: str, node: SchemaNode) -> bool | None:
         return False
     if node.kind.fixed and node.kind.length is not None and len(value) != node.kind.length:
         return False
-    found = [matches(pattern, value) for pattern in texts.patterns]
-    return False if False in found else None if None in found else True
+    results = [matches(pattern, value) for pattern in texts.patterns]
+    return False if False in results else None if None in results else True
 
 
 def candidates(node: SchemaNode, other: SchemaNode) -> Iterator[Any]:
@@ -225,18 +225,18 @@ def _texts(node: SchemaNode, other: SchemaNode) -> Iterator[str]:
             if 0 <= length <= LONGEST_TEXT:
                 yield "a" * length
         return
-    found = example(language(node))
-    if found is not None:
-        yield found
+    text = example(language(node))
+    if text is not None:
+        yield text
     for one in node.raw.get("examples") or ():
         yield str(one)
     # At the edges of length only: each one costs an automaton.
     for length in sorted(length for length in lengths if 1 < length <= min(LONGEST, 256)):
         if (node.facets.options, node.kind.length) == (other.facets.options, other.kind.length):
             return
-        found = example(Language((pattern,), length, length))
-        if found is not None:
-            yield found
+        text = example(Language((pattern,), length, length))
+        if text is not None:
+            yield text
 
 
 def sample(node: SchemaNode, other: SchemaNode | None = None) -> Any:

@@ -65,7 +65,7 @@ class Witnesses:
 
         A row is for people: whatever goes wrong with it is noted and leaves the verdict.
         """
-        found: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         notes: list[str] = []
         for direction, hint in change.witness.items():
             if getattr(change, direction) is not Compatibility.BREAK:
@@ -82,11 +82,11 @@ class Witnesses:
                 row, reason = None, f"{type(error).__name__} while building one"
             self.left -= time.process_time() - started
             if row is not None:
-                found[direction] = row
+                results[direction] = row
             elif reason:
                 notes.append(f"no counterexample shown: {reason}")
         note = "; ".join(dict.fromkeys([*([change.note] if change.note else []), *notes]))
-        return replace(change, witness=found, note=note)
+        return replace(change, witness=results, note=note)
 
     def _row(self, direction: str, sort: str, path: str | None, payload: Any) -> Any:
         narrow_side, wide_side = ("old", "new") if direction == "backward" else ("new", "old")
@@ -237,9 +237,9 @@ def find(table: SchemaNode, path: str) -> SchemaNode | None:
     if table.path == path:
         return table
     for child in table.children:
-        found = find(child, path)
-        if found is not None:
-            return found
+        node = find(child, path)
+        if node is not None:
+            return node
     return None
 
 

@@ -87,8 +87,10 @@ def exceptions_are_needed(project: Project) -> Iterator[Finding]:
     if read.policy is None:
         return
     rules = {name: contract.rules for name, contract in read.contracts.items()}
-    for found in exception_problems(rules, read.policy, project.today, read.unread):
-        codes = EXCEPTION_CODES if found.path == read.policy.path else WARNING_CODES
-        if found.code in codes:  # an unknown object is a fault of reading
-            code = codes[found.code]
-            yield fault(code, found.path, found.line, found.message, found.subject, found.fix)
+    for problem in exception_problems(rules, read.policy, project.today, read.unread):
+        codes = EXCEPTION_CODES if problem.path == read.policy.path else WARNING_CODES
+        if problem.code in codes:  # an unknown object is a fault of reading
+            code = codes[problem.code]
+            yield fault(
+                code, problem.path, problem.line, problem.message, problem.subject, problem.fix
+            )

@@ -25,12 +25,12 @@ def limits_can_be_met(contract: ContractFile, _project: Project) -> Iterator[Fin
     with localcontext() as context:
         context.prec = DIGITS
         try:
-            found = tables(contract.root.mapping, contract.path)
+            nodes = tables(contract.root.mapping, contract.path)
         except MbpError as error:
             schema = contract.root.at("schema")
             yield fault_at(schema, "ODCS-007", error.what, contract.dataset, error.cure)
             return
-        for index, table in enumerate(found.values()):
+        for index, table in enumerate(nodes.values()):
             yield from _columns(table, contract.root.at("schema", index))
 
 

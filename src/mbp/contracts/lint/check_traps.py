@@ -92,7 +92,10 @@ def service_levels(contract: ContractFile, _project: Project) -> Iterator[Findin
 @contract_check("TRAP-012", "TRAP-013")
 def names(contract: ContractFile, _project: Project) -> Iterator[Finding]:
     """Names that an engine reserves or cuts."""
-    for node in (contract.table.at("name"), *(one.at("name") for _, one in contract.all_columns())):
+    for node in (
+        contract.table.at("name"),
+        *(node.at("name") for _, node in contract.all_columns()),
+    ):
         if node.text.lower() in _reserved_words():
             yield fault_at(node, "TRAP-012", f"{node.text!r} is a word of SQL", node.text)
         if len(node.text.encode("utf-8")) > POSTGRES_NAME_BYTES:
@@ -105,8 +108,8 @@ def _reserved_words() -> frozenset[str]:
     import duckdb
 
     with duckdb.connect() as connection:
-        found = connection.execute(
+        results = connection.execute(
             "select keyword_name from duckdb_keywords()"
             " where keyword_category in ('reserved', 'type_function')"
         ).fetchall()
-    return frozenset({word for (word,) in found} | POSTGRES_WORDS)
+    return frozenset({word for (word,) in results} | POSTGRES_WORDS)

@@ -20,9 +20,9 @@ def explanation(rule: CodeMeaning) -> str:
     """What, why and cure of one code."""
     parts = {"what": rule.what or rule.title, "why": rule.why, "cure": rule.cure}
     lines = [f"{rule.code}: {rule.title}"]
-    for word, told in parts.items():
+    for word, message in parts.items():
         lines += textwrap.wrap(
-            told, WIDTH, initial_indent=f"  {word:5} ", subsequent_indent=" " * 8
+            message, WIDTH, initial_indent=f"  {word:5} ", subsequent_indent=" " * 8
         )
     return "\n".join(lines)
 
@@ -37,7 +37,11 @@ def lint_markdown() -> str:
     ]
     for group, about in groups().items():
         parts += [f"## {group}\n", f"{about}\n"]
-        parts += [_section(one) for one in known.values() if one.code.startswith(f"{group}-")]
+        parts += [
+            _section(code_meaning)
+            for code_meaning in known.values()
+            if code_meaning.code.startswith(f"{group}-")
+        ]
     return "\n".join(parts)
 
 

@@ -57,13 +57,13 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
             findings.update(check(contract, project))
     for project_check in PROJECT_CHECKS:
         findings.update(project_check(project))
-    shown_here = [one for one in ordered(findings) if not paths or one.path in wanted]
+    shown_here = [finding for finding in ordered(findings) if not paths or finding.path in wanted]
     return Suite(NAME, [name for name in checked if name in wanted], shown_here, rules())
 
 
 def ordered(findings: set[Finding]) -> list[Finding]:
     """By file, line, code, subject and message."""
-    return sorted(findings, key=lambda one: one.order)
+    return sorted(findings, key=lambda finding: finding.order)
 
 
 def _wanted(root: Path, paths: Sequence[Path], known: Sequence[str]) -> set[str]:

@@ -36,7 +36,7 @@ def lint_files(paths: Sequence[Path], today: date) -> Suite:
         findings.update(found)
         if node is not None:
             findings.update(_findings(ContractFile(node), path, today))
-    kept = {one for one in findings if one.code not in POLICY_CODES}
+    kept = {finding for finding in findings if finding.code not in POLICY_CODES}
     return Suite(NAME, [str(path) for path in paths], ordered(kept), rules())
 
 

@@ -16,12 +16,12 @@ def problems(root: Path, dataset: str) -> list[tuple[str, str]]:
     Raises:
         MbpError: a file that cannot be read as what it is.
     """
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     by_version: dict[str, Published] = {}
     for one in published(root, dataset):
         actual = digest(one.document, one.path)
         if actual != one.sha256:
-            found.append(
+            pairs.append(
                 (
                     one.path,
                     f"its content has the hash {actual[:16]}, it states "
@@ -30,35 +30,35 @@ def problems(root: Path, dataset: str) -> list[tuple[str, str]]:
             )
         text = (root / one.path).read_bytes()
         if text != canonical({**one.document, "sha256": one.sha256}, one.path) + b"\n":
-            found.append((one.path, "is not in canonical form (RFC 8785)"))
+            pairs.append((one.path, "is not in canonical form (RFC 8785)"))
         parent = one.document["parent"]
         previous = max(by_version.values(), key=lambda item: item.version, default=None)
         if parent is None and previous is not None:
-            found.append((one.path, f"names no parent, but {previous.version} was before it"))
+            pairs.append((one.path, f"names no parent, but {previous.version} was before it"))
         elif parent is not None:
             known = by_version.get(str(parent.get("version")))
             if known is None:
-                found.append((one.path, f"its parent {parent.get('version')} is not there"))
+                pairs.append((one.path, f"its parent {parent.get('version')} is not there"))
             elif known.sha256 != parent.get("sha256"):
-                found.append((one.path, f"its parent {known.version} has another hash now"))
+                pairs.append((one.path, f"its parent {known.version} has another hash now"))
         if one.subject != subject_of(dataset, one.version):
-            found.append((one.path, f"its subject {one.subject} does not follow from its version"))
+            pairs.append((one.path, f"its subject {one.subject} does not follow from its version"))
         by_version[str(one.version)] = one
     pass
 
-    return found + life_problems(root, dataset, list(by_version))
+    return pairs + life_problems(root, dataset, list(by_version))
 
 
 def life_problems(root: Path, dataset: str, versions: Sequence[str]) -> list[tuple[str, str]]:
     """(file, what is wrong) of broken hashes and links, and of stages of unknown versions."""
     place = f"{FOLDER}/{dataset}/{LIFE}"
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     parent: str | None = None
     for number, entry in enumerate(entries(root, dataset), start=1):
         rest = {key: value for key, value in entry.items() if key != "sha256"}
         if digest(rest) != entry["sha256"] or entry["parent"] != parent:
-            found.append((place, f"line {number} was changed after it was written"))
+            pairs.append((place, f"line {number} was changed after it was written"))
         if entry["version"] not in versions:
-            found.append((place, f"line {number} is of {entry['version']}, which is not published"))
+            pairs.append((place, f"line {number} is of {entry['version']}, which is not published"))
         parent = str(entry["sha256"])
-    return found
+    return pairs

@@ -35,7 +35,7 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
     path = root / FOLDER / dataset / LIFE
     if not path.is_file():
         return []
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             entry = json.loads(line)
@@ -54,8 +54,8 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
                 line=number,
                 cure="restore the file from git",
             )
-        found.append(entry)
-    return found
+        results.append(entry)
+    return results
 
 
 def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:

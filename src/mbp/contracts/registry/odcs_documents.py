@@ -26,14 +26,14 @@ def working(root: Path) -> dict[str, dict[str, Any]]:
     Raises:
         MbpError: no contract at all, or one that cannot be read.
     """
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for path in sorted((root / FOLDER).glob(f"*{SUFFIX}")):
-        found[path.name.removesuffix(SUFFIX)] = from_file(path, root)
-    if not found:
+        results[path.name.removesuffix(SUFFIX)] = from_file(path, root)
+    if not results:
         raise MbpError(
             "no contract: nothing to check", path=FOLDER, cure=f"add <dataset>{SUFFIX} files"
         )
-    return found
+    return results
 
 
 def from_file(path: Path, root: Path) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def _contract(text: str, name: str) -> dict[str, Any]:
     document = loads(text, shown_as=name)
     if isinstance(document, dict) and "contract" in document and "subject" in document:
         document = document["contract"]
-    found: dict[str, Any] = check_odcs(document, name)
-    return found
+    results: dict[str, Any] = check_odcs(document, name)
+    return results
 
 
 def at_ref(root: Path, ref: str) -> dict[str, dict[str, Any]]:
@@ -63,15 +63,15 @@ def at_ref(root: Path, ref: str) -> dict[str, dict[str, Any]]:
         MbpError: no such ref, or no contract in it.
     """
     names = git(root, "ls-tree", "--name-only", f"{ref_of(ref)}:./{FOLDER}").splitlines()
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for name in names:
         if name.endswith(SUFFIX):
             text = git(root, "show", f"{ref}:./{FOLDER}/{name}")
             place = f"{ref}:{FOLDER}/{name}"
-            found[name.removesuffix(SUFFIX)] = as_json(plain(loads(text, shown_as=place)))
-    if not found:
+            results[name.removesuffix(SUFFIX)] = as_json(plain(loads(text, shown_as=place)))
+    if not results:
         raise MbpError(f"{ref} has no contract in {FOLDER}", cure="name a ref with contracts")
-    return found
+    return results
 
 
 def ref_of(text: str) -> str:

@@ -160,5 +160,5 @@ def proof_of(
         raise MbpError("proves another query than this change asks", path=place, cure=cure)
     if document["violations"] != 0 or int(document["rows_checked"]) == 0:
         raise MbpError("proves nothing", path=place, cure=cure)
-    found: Mapping[str, Any] = document
-    return found
+    results: Mapping[str, Any] = document
+    return results

@@ -59,7 +59,7 @@ def publish(
         MbpError: other content under a published version, a change that the check blocks, or a
             contract that cannot be loaded.
     """
-    contracts = {one.dataset: one for one in load_contracts(root)}
+    contracts = {contract.dataset: contract for contract in load_contracts(root)}
     documents = working(root)
     if dataset not in documents or dataset not in contracts:
         raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(sorted(documents))}")

@@ -43,7 +43,7 @@ def check_all(
     rules = load_rules(root, sorted(contracts))
     exceptions = load_exceptions(root, sorted(contracts), load_policy(root))
     committed = at_ref(root, ref) if ref else None
-    found: list[Checked] = []
+    checkeds: list[Checked] = []
     for name in sorted(names or contracts):
         # A dataset that the ref does not have is new: what is published with it is all that it can be held to.
         versions = (
@@ -51,24 +51,24 @@ def check_all(
             if committed and name in committed
             else published(root, name)
         )
-        found.append(
+        checkeds.append(
             check_dataset(
                 root, name, contracts[name], versions, rules[name], exceptions, today, waiver_of
             )
         )
     if not names:
         gone = sorted(set(committed or datasets(root)) - contracts.keys())
-        found += [_removed(name) for name in gone]
-    return found
+        checkeds += [_removed(name) for name in gone]
+    return checkeds
 
 
 def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
     """Fingerprint of each change that breaks what its dataset promises -> the datasets that carry it."""
-    found: dict[str, list[str]] = {}
+    results: dict[str, list[str]] = {}
     for one in checked:
         for print_ in dict.fromkeys(judged.fingerprint for judged in one.judged if judged.broken):
-            found.setdefault(print_, []).append(one.dataset)
-    return found
+            results.setdefault(print_, []).append(one.dataset)
+    return results
 
 
 def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Published]:

@@ -48,18 +48,18 @@ def suite(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]]) -> 
     )
 
 
-def change_record(one: JudgedChange) -> dict[str, Any]:
+def change_record(judged_change: JudgedChange) -> dict[str, Any]:
     """One judged change for machines."""
     return {
-        **record(one.change),
-        "fingerprint": one.fingerprint,
-        "against": one.against,
-        "bump": one.bump,
-        "proven": one.proof is not None,
-        "exempted": one.exception is not None,
-        "waived_until": one.waiver.until.isoformat() if one.waiver else None,
-        "waiver": one.waiver.id if one.waiver else None,
-        "blocks": one.blocks,
+        **record(judged_change.change),
+        "fingerprint": judged_change.fingerprint,
+        "against": judged_change.against,
+        "bump": judged_change.bump,
+        "proven": judged_change.proof is not None,
+        "exempted": judged_change.exception is not None,
+        "waived_until": judged_change.waiver.until.isoformat() if judged_change.waiver else None,
+        "waiver": judged_change.waiver.id if judged_change.waiver else None,
+        "blocks": judged_change.blocks,
     }
 
 
@@ -82,19 +82,19 @@ def diff_suite(changes: Sequence[Change], old: str, new: str) -> Suite:
     """Every change: an error where it breaks readers or writers, a note elsewhere."""
     findings = [
         Finding(
-            one.code,
-            f"{CATALOGUE[one.code].what} {_short(one.old)} -> {_short(one.new)} (BACKWARD"
-            f" {one.backward.value}, FORWARD {one.forward.value}, bump {bump_of(one)})"
-            + (f": {one.note}" if one.note else ""),
+            change.code,
+            f"{CATALOGUE[change.code].what} {_short(change.old)} -> {_short(change.new)} (BACKWARD"
+            f" {change.backward.value}, FORWARD {change.forward.value}, bump {bump_of(change)})"
+            + (f": {change.note}" if change.note else ""),
             new,
-            subject=one.path,
-            severity="note" if {one.backward, one.forward} == {Compatibility.OK} else "error",
+            subject=change.path,
+            severity="note" if {change.backward, change.forward} == {Compatibility.OK} else "error",
             evidence="; ".join(
                 f"{direction}: {json.dumps(witness['row'], ensure_ascii=False, default=str)}"
-                for direction, witness in one.witness.items()
+                for direction, witness in change.witness.items()
             ),
         )
-        for one in changes
+        for change in changes
     ]
     table = f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
     return Suite("mbp contracts diff", [old, new], findings, table=table)
@@ -109,8 +109,8 @@ def diff_document(changes: Sequence[Change]) -> dict[str, Any]:
         "forward": both.forward.value,
         "bump": demanded_bump(changes),
         "changes": [
-            {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)}
-            for one in changes
+            {**record(change), "bump": bump_of(change), "fingerprint": fingerprint(change)}
+            for change in changes
         ],
     }
 
@@ -123,7 +123,7 @@ def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] |
     if not changed:
         lines += [f"No change in {len(checked)} contracts.", ""]
     elif blocked:
-        names = ", ".join(one.dataset for one in blocked)
+        names = ", ".join(checked.dataset for checked in blocked)
         lines += [f"**block_deploy**: {names} may not be merged as it stands.", ""]
     else:
         lines += ["Compatible, or agreed: may be merged.", ""]
@@ -132,34 +132,35 @@ def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] |
     return "\n".join(lines)
 
 
-def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list[str]:
-    compared = ", ".join(one.compared) or "nothing published"
+def _dataset(checked: Checked, affected: Mapping[str, Sequence[str]] | None) -> list[str]:
+    compared = ", ".join(checked.compared) or "nothing published"
     lines = [
-        f"## {one.dataset} {one.version}",
+        f"## {checked.dataset} {checked.version}",
         "",
-        f"Mode {one.mode}, compared with {compared}. The changes demand **{one.bump}**: at least {one.least}.",
+        f"Mode {checked.mode}, compared with {compared}. The changes"
+        f" demand **{checked.bump}**: at least {checked.least}.",
         "",
     ]
-    if one.judged:
+    if checked.judged:
         lines += [
             "| change | where | from | to | BACKWARD | FORWARD | bump | fingerprint |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
         seen: set[str] = set()
-        for judged in one.judged:
+        for judged in checked.judged:
             if judged.fingerprint not in seen:
                 seen.add(judged.fingerprint)
                 lines.append(_row(judged))
         lines.append("")
-        for judged in one.judged:
+        for judged in checked.judged:
             lines += _witnesses(judged)
-        names = None if affected is None else affected.get(one.dataset, ())
+        names = None if affected is None else affected.get(checked.dataset, ())
         if names is None:
             lines += ["Affected: not known, there is no manifest (run `dbt parse`).", ""]
         else:
             lines += [f"Affected: {', '.join(names) if names else 'nobody that dbt knows of'}.", ""]
-    findings = [finding for finding in one.findings if finding.severity == "error"]
-    waived = {judged.fingerprint: judged.waiver for judged in one.judged if judged.waiver}
+    findings = [finding for finding in checked.findings if finding.severity == "error"]
+    waived = {judged.fingerprint: judged.waiver for judged in checked.judged if judged.waiver}
     if waived:
         lines += ["Let through for a time:", ""]
         lines += [
@@ -178,8 +179,8 @@ def _dataset(one: Checked, affected: Mapping[str, Sequence[str]] | None) -> list
     return lines
 
 
-def _row(one: JudgedChange) -> str:
-    change = one.change
+def _row(judged_change: JudgedChange) -> str:
+    change = judged_change.change
     cells = [
         f"`{change.code}`",
         f"`{change.path}`",
@@ -187,8 +188,8 @@ def _row(one: JudgedChange) -> str:
         _cell(change.new),
         MARKS[change.backward],
         MARKS[change.forward],
-        one.bump + (" (proven)" if one.proof else ""),
-        f"`{one.fingerprint}`",
+        judged_change.bump + (" (proven)" if judged_change.proof else ""),
+        f"`{judged_change.fingerprint}`",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -202,12 +203,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}..."
 
 
-def _witnesses(one: JudgedChange) -> list[str]:
+def _witnesses(judged_change: JudgedChange) -> list[str]:
     lines: list[str] = []
-    for direction, witness in one.change.witness.items():
+    for direction, witness in judged_change.change.witness.items():
         valid, invalid = ("old", "new") if direction == "backward" else ("new", "old")
         lines.append(
-            f"- `{one.change.code}` {one.change.path}: valid under the {valid} contract, not under the"
+            f"- `{judged_change.change.code}` {judged_change.change.path}:"
+            f" valid under the {valid} contract, not under the"
             f" {invalid}: `{witness['row']}`"
         )
     return [*lines, ""] if lines else []

@@ -57,8 +57,8 @@ class Published:
     @property
     def contract(self) -> Mapping[str, Any]:
         """The ODCS document that was published."""
-        found: Mapping[str, Any] = self.document["contract"]
-        return found
+        results: Mapping[str, Any] = self.document["contract"]
+        return results
 
 
 def subject_of(dataset: str, version: Version) -> str:
@@ -79,7 +79,9 @@ def digest(document: Mapping[str, Any], path: str = "") -> str:
 def datasets(root: Path) -> list[str]:
     """Datasets with at least one published version."""
     folder = root / FOLDER
-    return sorted(one.name for one in folder.iterdir() if one.is_dir()) if folder.is_dir() else []
+    return (
+        sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    )
 
 
 def published(root: Path, dataset: str) -> list[Published]:
@@ -90,8 +92,8 @@ def published(root: Path, dataset: str) -> list[Published]:
     """
     folder = inside(root / FOLDER, dataset)
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    found = [_read(path, root, dataset) for path in files]
-    return sorted(found, key=lambda one: one.version)
+    publisheds = [_read(path, root, dataset) for path in files]
+    return sorted(publisheds, key=lambda one: one.version)
 
 
 def _read(path: Path, root: Path, dataset: str) -> Published:
@@ -132,4 +134,4 @@ def write_version(root: Path, document: Mapping[str, Any]) -> Path:
 
 def newest(versions: Sequence[Published]) -> Published | None:
     """The head: the highest version."""
-    return max(versions, key=lambda one: one.version, default=None)
+    return max(versions, key=lambda version: version.version, default=None)

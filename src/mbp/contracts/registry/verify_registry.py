@@ -22,10 +22,10 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[list[str], list
         MbpError: nothing is published, or the ref is not there.
     """
     checked: list[str] = []
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for dataset in datasets(root):
         checked += [f"{dataset} {one.version}" for one in published(root, dataset)]
-        found += problems(root, dataset)
+        pairs += problems(root, dataset)
     if not checked:
         raise MbpError(
             "nothing is published: nothing to verify", path=FOLDER, cure="mbp registry publish"
@@ -38,7 +38,7 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[list[str], list
             if not name.endswith(".json"):
                 continue
             if not path.is_file():
-                found.append((f"{FOLDER}/{name}", f"is published at {ref} and is not here"))
+                pairs.append((f"{FOLDER}/{name}", f"is published at {ref} and is not here"))
             elif git(root, "hash-object", str(path)).strip() != mode_type_hash.split()[2]:
-                found.append((f"{FOLDER}/{name}", f"differs from what was published at {ref}"))
-    return checked, found
+                pairs.append((f"{FOLDER}/{name}", f"differs from what was published at {ref}"))
+    return checked, pairs

@@ -143,25 +143,31 @@ def check_dataset(
         return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
     compared = to_compare(versions, subject_of(dataset, read), rules)
     judged = [
-        one
+        judged_change
         for published in compared
-        for one in _judged(root, dataset, published, contract, rules, exceptions, waiver_of)
+        for judged_change in _judged(
+            root, dataset, published, contract, rules, exceptions, waiver_of
+        )
     ]
-    latest = [one for one in judged if one.against == str(head.version)]
-    bump = largest([one.bump for one in latest])
+    latest = [
+        judged_change for judged_change in judged if judged_change.against == str(head.version)
+    ]
+    bump = largest([judged_change.bump for judged_change in latest])
     least = demanded(head.version, bump)
-    findings = [_finding(one, path) for one in _once(judged) if one.broken]
+    findings = [
+        _finding(judged_change, path) for judged_change in _once(judged) if judged_change.broken
+    ]
     findings += _version_findings(dataset, path, read, head, least, bump)
     findings += exception_findings(
-        [one for one in exceptions if one.object == dataset],
+        [exception for exception in exceptions if exception.object == dataset],
         today,
-        used={(one.fingerprint, dataset) for one in judged},
+        used={(judged_change.fingerprint, dataset) for judged_change in judged},
     )
     return Checked(
         dataset,
         version,
         rules.mode,
-        tuple(str(one.version) for one in compared),
+        tuple(str(published.version) for published in compared),
         tuple(judged),
         bump,
         str(least),
@@ -171,10 +177,14 @@ def check_dataset(
 
 def to_compare(versions: Sequence[Published], subject: str, rules: Rules) -> list[Published]:
     """The latest version, and in a transitive mode every other one of the subject, newest first."""
-    ordered = sorted(versions, key=lambda one: one.version, reverse=True)
+    ordered = sorted(versions, key=lambda version: version.version, reverse=True)
     if not rules.transitive:
         return ordered[:1]
-    return [one for index, one in enumerate(ordered) if index == 0 or one.subject == subject]
+    return [
+        published
+        for index, published in enumerate(ordered)
+        if index == 0 or published.subject == subject
+    ]
 
 
 def _judged(
@@ -189,13 +199,15 @@ def _judged(
     where = (published.path, f"{CONTRACTS}/{dataset}{SUFFIX}")
     changes = diff(published.contract, contract, rules.columns, where=where)
     table = tables(contract, where[1]).get(dataset)
-    found: list[JudgedChange] = []
+    judged_changes: list[JudgedChange] = []
     for change in changes:
         print_ = fingerprint(change)
         proof = None
         if provable(change) and table is not None:
             proof = proof_of(root, dataset, change, table)
-        exception = next((one for one in exceptions if one.key == (print_, dataset)), None)
+        exception = next(
+            (exception for exception in exceptions if exception.key == (print_, dataset)), None
+        )
         broken = tuple(
             direction
             for direction in rules.directions
@@ -203,7 +215,7 @@ def _judged(
         )
         if CATALOGUE[change.code].loosening:
             broken = ("governance",)
-        found.append(
+        judged_changes.append(
             JudgedChange(
                 change,
                 print_,
@@ -215,41 +227,44 @@ def _judged(
                 waiver_of(print_) if broken else None,
             )
         )
-    return found
+    return judged_changes
 
 
 def _once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
     """A change that breaks several versions is told once, against the newest."""
     seen: dict[str, JudgedChange] = {}
-    for one in judged:
-        seen.setdefault(one.fingerprint, one)
+    for judged_change in judged:
+        seen.setdefault(judged_change.fingerprint, judged_change)
     return list(seen.values())
 
 
-def _finding(one: JudgedChange, path: str) -> Finding:
-    change = one.change
+def _finding(judged_change: JudgedChange, path: str) -> Finding:
+    change = judged_change.change
     told = " and ".join(
         f"{direction.upper()} {getattr(change, direction).value}"
         if direction != "governance"
         else "governance is loosened"
-        for direction in one.broken
+        for direction in judged_change.broken
     )
-    message = f"{CATALOGUE[change.code].what} {told} against {one.against}"
+    message = f"{CATALOGUE[change.code].what} {told} against {judged_change.against}"
     message += f": {change.note}" if change.note else ""
     severity: Severity = "warning"
     fix = ""
-    if one.proof is not None:
+    if judged_change.proof is not None:
         severity = "note"
-        message += f"; proven on {one.proof['rows_checked']:,} rows of {one.proof['target']}"
-    elif one.exception is not None:
-        entry = one.exception
+        message += f"; proven on {judged_change.proof['rows_checked']:,} rows of {judged_change.proof['target']}"
+    elif judged_change.exception is not None:
+        entry = judged_change.exception
         message += f"; excepted until {entry.until} by {entry.owner}: {entry.reason}"
-    elif one.waiver is not None:
-        until = f"{one.waiver.until:%Y-%m-%d %H:%M} UTC by {one.waiver.id} ({one.waiver.owner})"
-        message += f"; waived until {until}: {one.waiver.reason}"
+    elif judged_change.waiver is not None:
+        until = (
+            f"{judged_change.waiver.until:%Y-%m-%d %H:%M} UTC by"
+            f" {judged_change.waiver.id} ({judged_change.waiver.owner})"
+        )
+        message += f"; waived until {until}: {judged_change.waiver.reason}"
     else:
         severity = "error"
-        fix = f"undo it, or agree on an exception for {one.fingerprint} in {EXCEPTIONS}"
+        fix = f"undo it, or agree on an exception for {judged_change.fingerprint} in {EXCEPTIONS}"
         if provable(change):
             fix = f"prove it on the history (`mbp registry prove`), {fix}"
     return Finding(change.code, message, path, subject=change.path, fix=fix, severity=severity)

@@ -88,11 +88,11 @@ def load_rules(root: Path, datasets: Sequence[str]) -> Mapping[str, Rules]:
                 line=line_of(document["datasets"], dataset),
                 cure=did_you_mean(dataset, datasets),
             )
-    found: dict[str, Rules] = {}
+    ruleses: dict[str, Rules] = {}
     for dataset in datasets:
         chosen = {**value["default"], **value["datasets"].get(dataset, {})}
-        found[dataset] = Rules(chosen["mode"], Columns(chosen["columns"] == "by_position"))
-    return found
+        ruleses[dataset] = Rules(chosen["mode"], Columns(chosen["columns"] == "by_position"))
+    return ruleses
 
 
 def load_exceptions(

@@ -55,11 +55,11 @@ def _nightly(rules: Sequence[Rule], nightly: Mapping[str, str]) -> list[str]:
     for family, reason in sorted(nightly.items()):
         names = ", ".join(f"`{rule.id}`" for rule in rules if rule.family == family)
         lines.append(f"| {family} | {names or 'none'} | {cell(reason)} |")
-    told = (
+    message = (
         "`dbt build --selector daily` judges every rule but these, which only "
         "`dbt build --selector nightly` judges\n([what a daily run looks at](../performance.md)).\n"
     )
-    return ["## Nightly only\n", told, "\n".join(lines) + "\n"]
+    return ["## Nightly only\n", message, "\n".join(lines) + "\n"]
 
 
 def _table(rules: Sequence[Rule]) -> str:

@@ -96,8 +96,15 @@ def metrics_markdown(semantics: Semantics, sheet: Sheet) -> str:
         "| metric | owner | unit | grain | definition | over several grains |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for one in metrics:
-        cells = (f"`{one.name}`", one.owner, one.unit, one.grain, one.definition, one.across)
+    for metric in metrics:
+        cells = (
+            f"`{metric.name}`",
+            metric.owner,
+            metric.unit,
+            metric.grain,
+            metric.definition,
+            metric.across,
+        )
         lines.append(f"| {' | '.join(map(cell, cells))} |")
     return "\n".join(lines) + "\n"
 

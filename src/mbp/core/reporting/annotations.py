@@ -24,13 +24,13 @@ def write_annotations(text: str, *, err: bool = False) -> None:
         write(line)
 
 
-def _annotation(one: Finding) -> str:
-    subject = "" if one.path or not one.subject else f"{one.subject}: "
-    fix = f". Cure: {one.fix}" if one.fix else ""
-    owner = f" (owner {one.owner})" if one.owner else ""
-    named = {"file": one.path, "line": str(one.line or ""), "title": one.code}
-    told = ",".join(f"{name}={_property(value)}" for name, value in named.items() if value)
-    return f"::{COMMANDS[one.severity]} {told}::{_data(subject + one.sentence + fix + owner)}"
+def _annotation(finding: Finding) -> str:
+    subject = "" if finding.path or not finding.subject else f"{finding.subject}: "
+    fix = f". Cure: {finding.fix}" if finding.fix else ""
+    owner = f" (owner {finding.owner})" if finding.owner else ""
+    named = {"file": finding.path, "line": str(finding.line or ""), "title": finding.code}
+    message = ",".join(f"{name}={_property(value)}" for name, value in named.items() if value)
+    return f"::{COMMANDS[finding.severity]} {message}::{_data(subject + finding.sentence + fix + owner)}"
 
 
 def _data(text: str) -> str:

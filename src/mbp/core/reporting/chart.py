@@ -72,7 +72,7 @@ def line_chart(
         title, description: for people; escaped here, like every text.
         target_text: stands at the target line, such as `target <=800 ms`.
     """
-    values = [one.value for one in points if one.value is not None]
+    values = [point.value for point in points if point.value is not None]
     name = escape(name)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
@@ -139,9 +139,9 @@ def _target(frame: _Frame, target: float, told: str) -> Iterator[str]:
 def _line(frame: _Frame, points: Sequence[Point]) -> Iterator[str]:
     piece: list[str] = []
     pieces = [piece]
-    for one in points:
-        if one.value is not None:
-            piece.append(f"{frame.across(one.at):.1f},{frame.down(one.value):.1f}")
+    for point in points:
+        if point.value is not None:
+            piece.append(f"{frame.across(point.at):.1f},{frame.down(point.value):.1f}")
         elif piece:
             pieces.append(piece := [])
     for places in pieces:
@@ -153,11 +153,11 @@ def _line(frame: _Frame, points: Sequence[Point]) -> Iterator[str]:
         elif places:
             yield _dot(places[0], 2.0, "chart-dot", "#2f5fb3")
     known = [one for one in points if one.value is not None]
-    for one in known:
-        if one.missed or one is known[-1]:
-            place = f"{frame.across(one.at):.1f},{frame.down(one.value or 0.0):.1f}"
-            kind, colour = ("chart-missed", "#b3261e") if one.missed else ("chart-dot", "#2f5fb3")
-            yield _dot(place, 4.0 if one.missed else 3.0, kind, colour)
+    for point in known:
+        if point.missed or point is known[-1]:
+            place = f"{frame.across(point.at):.1f},{frame.down(point.value or 0.0):.1f}"
+            kind, colour = ("chart-missed", "#b3261e") if point.missed else ("chart-dot", "#2f5fb3")
+            yield _dot(place, 4.0 if point.missed else 3.0, kind, colour)
 
 
 def _dot(place: str, radius: float, kind: str, colour: str) -> str:

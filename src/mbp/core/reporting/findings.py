@@ -103,5 +103,5 @@ class Suite:
     @property
     def counts(self) -> dict[Severity, int]:
         """Number of findings of each severity."""
-        found = [finding.severity for finding in self.findings]
-        return {severity: found.count(severity) for severity in SEVERITIES}
+        results = [finding.severity for finding in self.findings]
+        return {severity: results.count(severity) for severity in SEVERITIES}

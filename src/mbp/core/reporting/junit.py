@@ -56,9 +56,9 @@ def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding
 
 
 def _count(element: Xml.Element) -> None:
-    found = list(element.iter("testcase"))
-    element.set("tests", str(len(found)))
-    element.set("failures", str(sum(case.find("failure") is not None for case in found)))
+    results = list(element.iter("testcase"))
+    element.set("tests", str(len(results)))
+    element.set("failures", str(sum(case.find("failure") is not None for case in results)))
     element.set("errors", "0")
     element.set("skipped", "0")
 

@@ -37,8 +37,8 @@ def summary(suite: Suite) -> str:
     """What was looked at and how much was found."""
     if not suite.checked:
         return f"{suite.name}: nothing was checked"
-    told = ", ".join(_counted(count, severity) for severity, count in suite.counts.items())
-    return f"{suite.name}: {_counted(len(suite.checked), suite.unit)} checked, {told}"
+    message = ", ".join(_counted(count, severity) for severity, count in suite.counts.items())
+    return f"{suite.name}: {_counted(len(suite.checked), suite.unit)} checked, {message}"
 
 
 def _counted(count: int, word: str) -> str:
@@ -74,14 +74,14 @@ def markdown(suite: Suite) -> str:
     lines = [f"**{inline(summary(suite))}**"]
     if suite.findings:
         lines += ["", "| place | severity | code | finding | fix | owner |", "| --- " * 6 + "|"]
-    for one in suite.findings:
+    for finding in suite.findings:
         cells = (
-            code(one.place) if one.place else "",
-            one.severity,
-            code(one.code),
-            inline(one.sentence),
-            inline(one.fix),
-            inline(one.owner),
+            code(finding.place) if finding.place else "",
+            finding.severity,
+            code(finding.code),
+            inline(finding.sentence),
+            inline(finding.fix),
+            inline(finding.owner),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -94,8 +94,8 @@ class Living:
     def _begin(self, step: str, of: int | None, unit: str) -> None:
         step = printable(step)
         self._step, self._begun = step, time.monotonic()
-        told = f"0 of {of:,} {unit}" if of is not None else ""
-        self._task = self._bar.add_task(step, total=of, told=told)
+        message = f"0 of {of:,} {unit}" if of is not None else ""
+        self._task = self._bar.add_task(step, total=of, told=message)
 
 
 @contextmanager

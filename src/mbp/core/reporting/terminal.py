@@ -33,8 +33,8 @@ def printable(text: str) -> str:
     return _UNUSUAL.sub(_seen, text)
 
 
-def _seen(found: re.Match[str]) -> str:
-    return _escaped(found[0]) if unicodedata.category(found[0]) in INVISIBLE else found[0]
+def _seen(matched: re.Match[str]) -> str:
+    return _escaped(matched[0]) if unicodedata.category(matched[0]) in INVISIBLE else matched[0]
 
 
 def _escaped(letter: str) -> str:

@@ -227,9 +227,9 @@ class Applier:
         in_order = places == list(range(len(relation.columns)))
         self.known[relation.relation_id] = KnownTable(relation, places, f"mbp.{name}", in_order)
         if more and not self.skipping:
-            told = f"columns without a contract: {', '.join(more)}"
-            self.say(f"drift: {name} has {told}")
-            self._happened(Event("drift", name, position, told))
+            message = f"columns without a contract: {', '.join(more)}"
+            self.say(f"drift: {name} has {message}")
+            self._happened(Event("drift", name, position, message))
 
     def _stop(self, name: str, position: int, reason: str) -> None:
         # What came before is written first: the table stands exactly before the change that does not fit.

@@ -77,10 +77,12 @@ class SlotReader:
     @property
     def problems(self) -> str:
         """What of the run is not in the logs, in a few words; empty: nothing."""
-        told = [f"{name} stands still" for name in sorted(self.applier.stopped)]
+        messages = [f"{name} stands still" for name in sorted(self.applier.stopped)]
         if self.sink.refused:
-            told.append(f"{self.sink.refused:,} changes in quarantine (`mbp cdc replay --list`)")
-        return ", ".join(told)
+            messages.append(
+                f"{self.sink.refused:,} changes in quarantine (`mbp cdc replay --list`)"
+            )
+        return ", ".join(messages)
 
     def run(self, *, once: bool, anew: Sequence[str] | None = None) -> int:
         """Reads until it is stopped, or with `once` until it has what the source had; rows written.
@@ -208,14 +210,14 @@ class SlotReader:
         """Tables that stand still go on when what was parked fits by now."""
         self.applier.stopped = set(self.sink.control().stopped())
         for table in sorted(self.applier.stopped):
-            found = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
-            if not found.resumed:
+            replayed = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
+            if not replayed.resumed:
                 self.sink.close()
-                self.say(f"{table} stands still: {found.why}")
+                self.say(f"{table} stands still: {replayed.why}")
                 continue
             self.sink.commit(self.applier.position)
             self.applier.stopped.discard(table)
-            self.say(f"{table} goes on: {found.delivered:,} parked changes")
+            self.say(f"{table} goes on: {replayed.delivered:,} parked changes")
         self.sink.close()
 
     def _stream(self, control: Any, once: bool, until: int | None = None) -> None:

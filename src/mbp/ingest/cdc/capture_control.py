@@ -68,8 +68,8 @@ class CaptureControl:
 
     def position(self) -> int | None:
         """Up to where the slot was applied; None: never."""
-        found = self._of_slot("max(position)", CDC_POSITIONS)
-        return None if found[0][0] is None else int(found[0][0])
+        results = self._of_slot("max(position)", CDC_POSITIONS)
+        return None if results[0][0] is None else int(results[0][0])
 
     def move(self, position: int) -> None:
         """Replaces the position."""
@@ -129,7 +129,7 @@ class CaptureControl:
     def delivered(self, letters: Sequence[Letter]) -> None:
         """Takes letters out, in parts: an engine limits its parameters."""
         for start in range(0, len(letters), 1000):
-            part = [one.id for one in letters[start : start + 1000]]
+            part = [letter.id for letter in letters[start : start + 1000]]
             marks = ", ".join(self.mark for _ in part)
             self.warehouse.execute(
                 f"delete from {CDC_DEAD_LETTERS} where slot = {self.mark} and letter_id in ({marks})",
@@ -138,12 +138,12 @@ class CaptureControl:
 
     def known(self, letters: Sequence[Letter]) -> set[str]:
         """Ids among `letters` that are kept already. Looks no further back than they reach."""
-        first = min(one.position for one in letters)
+        first = min(letter.position for letter in letters)
         _, rows = self.warehouse.query(
             f"select letter_id from {CDC_DEAD_LETTERS} where slot = {self.mark} and position >= {self.mark}",
             [self.slot, first],
         )
-        return {str(row[0]) for row in rows} & {one.id for one in letters}
+        return {str(row[0]) for row in rows} & {letter.id for letter in letters}
 
     def truncated(self, table: str, after: int) -> list[tuple[int, int]]:
         """(position, commit in Unix milliseconds) of each time that the table was emptied after a position."""

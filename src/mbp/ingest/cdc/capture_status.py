@@ -92,9 +92,9 @@ def read_status(root: Path, target: str, source: MarketSource) -> CaptureStatus:
     measured, error, limit = rows[0] if rows else (None, None, None)
     findings = _findings(slot, raised)
     findings += [
-        f"{one.table}: {one.heartbeat_problem}; correct the clock"
-        for one in tables
-        if one.heartbeat_problem
+        f"{table.table}: {table.heartbeat_problem}; correct the clock"
+        for table in tables
+        if table.heartbeat_problem
     ]
     return CaptureStatus(position, slot, limit, measured, error, tables, findings)
 
@@ -161,35 +161,35 @@ def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]
         found.append(f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`")
     elif not slot["active"]:
         found.append("nobody streams: start `mbp cdc run`")
-    return found + [f"{one.subject}: {one.message}; {one.cure}" for one in raised]
+    return found + [f"{alarm.subject}: {alarm.message}; {alarm.cure}" for alarm in raised]
 
 
-def text(found: CaptureStatus) -> str:
+def text(capture_status: CaptureStatus) -> str:
     """A line per table, one of the slot, one of the clocks."""
     lines = [
         f"{'table':<14}{'position':>14}{'rows':>12}{'lag p50':>10}{'p95':>10}{'max':>10}"
         f"{'heartbeat':>12}{'dead letters':>14}"
     ]
-    for one in found.tables:
-        lags = (one.lag_p50_seconds, one.lag_p95_seconds, one.lag_max_seconds)
-        told = "".join(f"{_seconds(value):>10}" for value in lags)
-        place = "-" if one.position is None else str(one.position)
+    for table in capture_status.tables:
+        lags = (table.lag_p50_seconds, table.lag_p95_seconds, table.lag_max_seconds)
+        message = "".join(f"{_seconds(value):>10}" for value in lags)
+        place = "-" if table.position is None else str(table.position)
         lines.append(
-            f"{one.table:<14}{place:>14}{one.rows:>12,}{told}"
-            f"{_seconds(one.heartbeat_age_seconds):>12}{one.dead_letters:>14,}"
+            f"{table.table:<14}{place:>14}{table.rows:>12,}{message}"
+            f"{_seconds(table.heartbeat_age_seconds):>12}{table.dead_letters:>14,}"
         )
-    if found.slot is not None:
-        retained = (found.slot["retained_bytes"] or 0) / MEBIBYTE
-        limit = found.retained_limit_bytes
-        told = "" if limit is None else f", limit {limit / MEBIBYTE:,.0f} MiB"
-        streaming = "streaming" if found.slot["active"] else "NOT streaming"
+    if capture_status.slot is not None:
+        retained = (capture_status.slot["retained_bytes"] or 0) / MEBIBYTE
+        limit = capture_status.retained_limit_bytes
+        message = "" if limit is None else f", limit {limit / MEBIBYTE:,.0f} MiB"
+        streaming = "streaming" if capture_status.slot["active"] else "NOT streaming"
         lines.append(
-            f"slot {SLOT}: {streaming}, {retained:.1f} MiB of log kept at the source{told}"
+            f"slot {SLOT}: {streaming}, {retained:.1f} MiB of log kept at the source{message}"
         )
-    if found.source_skew_seconds is not None:
+    if capture_status.source_skew_seconds is not None:
         lines.append(
-            f"clock of the source: {found.source_skew_seconds:+.3f} s against the reader's, known to"
-            f" {found.skew_error_seconds:.3f} s"
+            f"clock of the source: {capture_status.source_skew_seconds:+.3f} s against the reader's, known to"
+            f" {capture_status.skew_error_seconds:.3f} s"
         )
     return "\n".join(lines)
 

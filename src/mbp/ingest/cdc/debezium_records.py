@@ -37,10 +37,10 @@ class UnreadableRecordError(ValueError):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    results = dict(pairs)
+    if len(results) != len(pairs):
         raise UnreadableRecordError("a name is in one object twice")
-    return found
+    return results
 
 
 _decode = json.JSONDecoder(
@@ -254,8 +254,8 @@ class Converter:
 
 def table_of(place: str) -> str | None:
     """The captured table that a topic or a file's name speaks of; None: none, or more than one."""
-    found = {NUMBERED.sub("", part) for part in SPLIT.split(place)} & set(TABLES)
-    return found.pop() if len(found) == 1 else None
+    results = {NUMBERED.sub("", part) for part in SPLIT.split(place)} & set(TABLES)
+    return results.pop() if len(results) == 1 else None
 
 
 def _fields(schema: Any, where: str | None) -> Mapping[str, Any]:
@@ -271,7 +271,9 @@ def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:
     fields = schema.get("fields") if isinstance(schema, dict) else None
     if not isinstance(fields, list):
         return ()
-    return [one for one in fields if isinstance(one, dict) and isinstance(one.get("field"), str)]
+    return [
+        field for field in fields if isinstance(field, dict) and isinstance(field.get("field"), str)
+    ]
 
 
 def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:

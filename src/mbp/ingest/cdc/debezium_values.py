@@ -132,12 +132,12 @@ def _is_unicode(text: str) -> bool:
 
 def _written(text: str, name: str) -> str:
     """A number as it was written, without its exponent."""
-    found = WRITTEN_DECIMAL.fullmatch(text) if len(text) <= bounds.NUMBER_CHARACTERS else None
-    if found is None:
+    matched = WRITTEN_DECIMAL.fullmatch(text) if len(text) <= bounds.NUMBER_CHARACTERS else None
+    if matched is None:
         raise RefusedRecordError(f"{name} is not a number, or longer than any")
-    if found[1] is None:
+    if matched[1] is None:
         return text
-    if len(found[1].lstrip("0")) > bounds.EXPONENT_DIGITS:
+    if len(matched[1].lstrip("0")) > bounds.EXPONENT_DIGITS:
         raise RefusedRecordError(f"{name} has an exponent beyond any number of a table")
     return _bounded(Decimal(text), name)
 
@@ -182,10 +182,10 @@ def _instant(value: Any, name: str, schema: Mapping[str, Any]) -> str:
             raise RefusedRecordError(f"{name} has nanoseconds, which cannot be kept")
         microseconds = value // 1000 if unit < 0 else value * unit
         try:
-            found = EPOCH + timedelta(microseconds=microseconds)
+            moment = EPOCH + timedelta(microseconds=microseconds)
         except OverflowError as error:
             raise RefusedRecordError(f"{name} is no instant of the years 1 to 9999") from error
-        return found.isoformat(timespec="microseconds")
+        return moment.isoformat(timespec="microseconds")
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise RefusedRecordError(f"{name} is a timestamp without time zone")

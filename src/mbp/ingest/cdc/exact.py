@@ -40,8 +40,8 @@ def misfits(
     """
     if all(fit(_present(values), kind) for values, (_, kind) in zip(listed, columns, strict=False)):
         return {}
-    found = {place: misfit(row, columns) for place, row in enumerate(rows)}
-    return {place: reason for place, reason in found.items() if reason}
+    results = {place: misfit(row, columns) for place, row in enumerate(rows)}
+    return {place: reason for place, reason in results.items() if reason}
 
 
 def fit(values: Sequence[str], kind: str) -> bool:

@@ -67,15 +67,15 @@ def _reconcile(
     for part in snapshot_rows(source, snapshot, table, _names(columns[table])):
         sink.stage(log, part, first=False)
     new, gone = sink.reconcile(log, place, snapshot.milliseconds)
-    told = f"{new:,} rows were new or other, {gone:,} were gone"
-    say(f"snapshot of {table} reconciled: {told}")
-    sink.control().happened(Event("reconciled", table, place, told))
+    message = f"{new:,} rows were new or other, {gone:,} were gone"
+    say(f"snapshot of {table} reconciled: {message}")
+    sink.control().happened(Event("reconciled", table, place, message))
     return new + gone
 
 
 def _contained(letters: Sequence[Letter], position: int) -> list[Letter]:
     """Letters whose change the snapshot already shows; also those that did not fit: their row fits now."""
-    return [one for one in letters if one.position < position or one.kind != PARKED]
+    return [letter for letter in letters if letter.position < position or letter.kind != PARKED]
 
 
 def _names(columns: Sequence[tuple[str, str]]) -> list[str]:

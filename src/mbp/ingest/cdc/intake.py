@@ -160,11 +160,11 @@ class Intake:
             for position, microseconds in beats.items()
             for row in change_shape.heartbeat_rows(TABLES, position, microseconds)
         ]
-        found = self._query(
+        results = self._query(
             f"select heartbeat_id from raw_{HEARTBEATS} where heartbeat_id {{among}}",
             [row[0] for row in rows],
         )
-        known, at = {row[0] for row in found}, change_shape.arrival()
+        known, at = {row[0] for row in results}, change_shape.arrival()
         self.sink.write(HEARTBEATS, [[*row, at] for row in rows if row[0] not in known])
 
     def _known(
@@ -172,12 +172,12 @@ class Intake:
     ) -> set[tuple[Value, int, Value]]:
         """Of the changes that wait, those that the log has. It is looked at no further than they reach."""
         key = quote_identifier(self.columns[table][0][0])
-        found = self._query(
+        results = self._query(
             f"select {key}, __source_lsn, __op from raw_mbp.{table}"
             f" where __source_lsn between {first} and {last} and {key} {{among}}",
             sorted({str(row[0]) for row, _ in waiting}),
         )
-        return {(row[0], int(row[1]), row[2]) for row in found}
+        return {(row[0], int(row[1]), row[2]) for row in results}
 
     def _furthest_of(self, table: str) -> int:
         if table not in self._furthest:

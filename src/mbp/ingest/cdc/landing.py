@@ -46,10 +46,10 @@ class Landed:
     @property
     def problems(self) -> str:
         """What is not in the logs, in a few words; empty: nothing."""
-        told = list(self.left)
+        messages = list(self.left)
         if self.waiting:
-            told.append(f"{self.waiting:,} records in quarantine")
-        return ", ".join(told)
+            messages.append(f"{self.waiting:,} records in quarantine")
+        return ", ".join(messages)
 
 
 def land(root: Path, target: str, folder: Path, say: Say) -> Landed:
@@ -239,15 +239,15 @@ class _Lander:
         total.changes += counts.changes
         total.repeated += counts.repeated
         total.refused += counts.refused
-        told = [f"{counts.changes:,} changes"]
+        messages = [f"{counts.changes:,} changes"]
         if counts.repeated:
-            told.append(f"{counts.repeated:,} known already")
+            messages.append(f"{counts.repeated:,} known already")
         if counts.refused:
-            told.append(f"{counts.refused:,} in quarantine")
+            messages.append(f"{counts.refused:,} in quarantine")
         for kind, count in sorted(counts.other.items()):
             total.other[kind] = total.other.get(kind, 0) + count
-            told.append(f"{count:,} of {kind} left out")
-        self.say(f"{name}: {', '.join(told)}")
+            messages.append(f"{count:,} of {kind} left out")
+        self.say(f"{name}: {', '.join(messages)}")
 
 
 def _sha256(path: Path) -> str:
@@ -263,19 +263,19 @@ def _stamp(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def summary(found: Landed) -> str:
+def summary(landed: Landed) -> str:
     """As JSON, for machines."""
-    counts = found.counts
+    counts = landed.counts
     return json.dumps(
         {
-            "files": found.files,
-            "known_files": found.known,
+            "files": landed.files,
+            "known_files": landed.known,
             "changes": counts.changes,
             "repeated": counts.repeated,
             "refused": counts.refused,
-            "in_quarantine": found.waiting,
+            "in_quarantine": landed.waiting,
             "left_out": dict(sorted(counts.other.items())),
-            "left": found.left,
+            "left": landed.left,
         },
         indent=2,
     )

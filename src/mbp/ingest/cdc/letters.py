@@ -100,7 +100,7 @@ def restored(row: Sequence[object]) -> Letter:
 
 def _relation(stored_as: list[object]) -> TableShape:
     number, schema, name, identity, columns = stored_as
-    listed = tuple((str(one[0]), int(one[1]), int(one[2])) for one in columns)  # type: ignore[attr-defined]
+    listed = tuple((str(column[0]), int(column[1]), int(column[2])) for column in columns)  # type: ignore[attr-defined]
     return TableShape(int(str(number)), str(schema), str(name), str(identity), listed)
 
 

@@ -78,21 +78,21 @@ def source_of_environment() -> MarketSource:
     Raises:
         MbpError: one that is needed is not set, or the port is no number.
     """
-    found = {name: os.environ.get(f"MBP_SOURCE_{name}") for name in VARIABLES}
+    results = {name: os.environ.get(f"MBP_SOURCE_{name}") for name in VARIABLES}
     for name in ("HOST", "USER", "DATABASE"):
-        if not found[name]:
+        if not results[name]:
             raise MbpError(
                 f"MBP_SOURCE_{name} is not set", cure="say where the market's tables are"
             )
-    port = found["PORT"] or "5432"
+    port = results["PORT"] or "5432"
     if not port.isdigit():
         raise MbpError(f"MBP_SOURCE_PORT is {port!r}", cure="write a number")
     return MarketSource(
-        str(found["HOST"]),
+        str(results["HOST"]),
         int(port),
-        str(found["USER"]),
-        found["PASSWORD"],
-        str(found["DATABASE"]),
+        str(results["USER"]),
+        results["PASSWORD"],
+        str(results["DATABASE"]),
         os.environ.get("MBP_SOURCE_SCHEMA", SCHEMA),
     )
 

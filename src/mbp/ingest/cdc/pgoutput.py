@@ -206,14 +206,14 @@ class _Reader:
         return chr(self.payload[self.at - 1])
 
     def expect(self, mark: str) -> None:
-        found = self.character()
-        if found != mark:
-            raise IndexError(f"mark {found!r} instead of {mark!r}")
+        text = self.character()
+        if text != mark:
+            raise IndexError(f"mark {text!r} instead of {mark!r}")
 
     def numbers(self, form: str) -> tuple[int, ...]:
-        found = struct.unpack_from(form, self.payload, self.at)
+        row = struct.unpack_from(form, self.payload, self.at)
         self.at += struct.calcsize(form)
-        return found
+        return row
 
     def text(self) -> str:
         end = self.payload.index(b"\0", self.at)

@@ -66,7 +66,7 @@ def differences(
 ) -> tuple[int, int]:
     """Adds what lies between the log and the staged snapshot: (rows that are new or other, rows that are gone)."""
     listed, key = names(columns), _key(columns)
-    found = "(select 1 from raw_{0} where __source_lsn = {1} and __op = '{2}')"
+    text = "(select 1 from raw_{0} where __source_lsn = {1} and __op = '{2}')"
     there = live(table, columns, str(int(position)))
     differ = " or ".join(
         f"had.{quote_identifier(name)} is distinct from staged.{quote_identifier(name)}"
@@ -86,7 +86,7 @@ def differences(
         f" left join ({there}) as had on had.{key} = staged.{key} where had.{key} is null or {differ}"
     )
     counts = [
-        warehouse.query(f"select count(*) from {found.format(table, int(position), kind)} as made")[
+        warehouse.query(f"select count(*) from {text.format(table, int(position), kind)} as made")[
             1
         ]
         for kind in "rd"

@@ -91,8 +91,8 @@ def replay(
         # What was emptied after a change that is delivered late must not come back with it.
         for position, milliseconds in sink.control().truncated(table, first_delivered):
             sink.truncate(f"mbp.{table}", position, milliseconds)
-        told = f"{delivered} changes"
-        sink.control().happened(Event("replayed", table, first_delivered, told))
+        message = f"{delivered} changes"
+        sink.control().happened(Event("replayed", table, first_delivered, message))
     if stopped:
         sink.control().resume(table)
         sink.control().happened(Event("resumed", table, after[0], f"{delivered} changes"))

@@ -60,17 +60,19 @@ def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[
             if stopped:
                 # Its reader parks what comes meanwhile: two may not move one table.
                 with lock_source(source_of_environment(), patient=False):
-                    found = replay(sink, columns, table, stopped=True)
+                    replayed = replay(sink, columns, table, stopped=True)
             else:
-                found = replay(sink, columns, table, stopped=False)
-            if stopped and not found.resumed:
+                replayed = replay(sink, columns, table, stopped=False)
+            if stopped and not replayed.resumed:
                 sink.close()
             else:
                 sink.commit(None)
-            state = "; it goes on" if found.resumed else "; it stands still" if stopped else ""
-            why = f" ({found.why})" if found.why else ""
-            lines.append(f"{table}: {found.delivered:,} delivered, {found.left:,} left{why}{state}")
-            total += found.left
+            state = "; it goes on" if replayed.resumed else "; it stands still" if stopped else ""
+            why = f" ({replayed.why})" if replayed.why else ""
+            lines.append(
+                f"{table}: {replayed.delivered:,} delivered, {replayed.left:,} left{why}{state}"
+            )
+            total += replayed.left
     finally:
         sink.close()
     return lines, total

@@ -51,8 +51,8 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
             sink.control().delivered(delivered)
             sink.commit(None if position is None else max(position, intake.position))
             if delivered or left:
-                told = f" ({why})" if why else ""
-                lines.append(f"{table}: {len(delivered):,} delivered, {left:,} left{told}")
+                message = f" ({why})" if why else ""
+                lines.append(f"{table}: {len(delivered):,} delivered, {left:,} left{message}")
             total += left
     finally:
         sink.close()

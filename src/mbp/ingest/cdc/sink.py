@@ -74,9 +74,9 @@ class Sink:
         if missing:
             self.close()
             raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
-        found = self._control.position()
+        count = self._control.position()
         self._release()
-        return found
+        return count
 
     def ready(self) -> bool:
         """Whether the warehouse can be written now; False: somebody holds the DuckDB file."""
@@ -113,12 +113,14 @@ class Sink:
     def quarantine(self, letters: Sequence[Letter]) -> None:
         """Keeps dead letters; one that is kept already is not kept twice."""
         known = self.control().known(letters) if letters else set()
-        rows = {one.id: stored(one, self.slot) for one in letters if one.id not in known}
+        rows = {
+            letter.id: stored(letter, self.slot) for letter in letters if letter.id not in known
+        }
         kept = list(rows.values())
         self._append(
             CDC_DEAD_LETTERS, CDC_CONTROL_TABLES[CDC_DEAD_LETTERS][0], kept, by_column(kept)
         )
-        self.refused += sum(one.kind != PARKED and one.id in rows for one in letters)
+        self.refused += sum(letter.kind != PARKED and letter.id in rows for letter in letters)
 
     def truncate(self, table: str, position: int, milliseconds: int) -> None:
         """A table was emptied at the source: a delete for each row that was there, and an event.

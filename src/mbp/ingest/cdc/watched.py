@@ -117,11 +117,11 @@ def read_watched(warehouse: Warehouse) -> WatchedCapture:
     readers += [
         SeenReader(slot, None, None, None, None, at)
         for slot, position, at in positions
-        if slot == SLOT and position >= 0 and slot not in {one.slot for one in readers}
+        if slot == SLOT and position >= 0 and slot not in {reader.slot for reader in readers}
     ]
     counts = {(str(row[0]), str(row[1])): int(row[2]) for row in letters}
     still = {(str(row[0]), str(row[1])): str(row[2]) for row in stopped}
-    slots = {str(row[0]) for row in positions} | {one.slot for one in readers}
+    slots = {str(row[0]) for row in positions} | {reader.slot for reader in readers}
     slots |= {slot for slot, _ in (*counts, *still)}
     return WatchedCapture(now, sorted(slots), readers, counts, still)
 
@@ -135,7 +135,7 @@ def alarms(watched: WatchedCapture, limits: Limits, now: datetime) -> list[Alarm
     found = [
         *_of_role(watched, limits),
         *_of_tables(watched, limits),
-        *(alarm for one in watched.readers for alarm in _of_reader(one, limits, now)),
+        *(alarm for reader in watched.readers for alarm in _of_reader(reader, limits, now)),
     ]
     return sorted(found, key=lambda one: (one.id, one.subject))
 
@@ -251,5 +251,5 @@ def _tables(warehouse: Warehouse) -> dict[str, bool]:
             " from pg_catalog.pg_class where relkind in ('r', 'p')"
             " and relnamespace = (select oid from pg_catalog.pg_namespace where nspname = 'raw_mbp')"
         )
-    found = {f"raw_mbp.{name}": bool(may) for name, may in rows}
-    return {name: found[name] for name in READ if name in found}
+    results = {f"raw_mbp.{name}": bool(may) for name, may in rows}
+    return {name: results[name] for name in READ if name in results}

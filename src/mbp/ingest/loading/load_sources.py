@@ -118,18 +118,27 @@ def _apply(
             family, table = name.split(".")
             warehouse.execute(f"create schema if not exists raw_{family}")
             warehouse.execute(create_statement(f"raw_{family}", table, columns))
-        for one in mapping.tables:
-            contract = by_dataset[one.dataset]
-            _copy(scratch, warehouse, one, contract)
-            loaded = _append(warehouse, one, contract)
-            accepted = staged[one.table].accepted
-            reports.append(TableReport(one.table, staged[one.table], loaded, accepted - loaded))
-        write_facts(warehouse, mapping, [f"mbp_{one.table}" for one in reports if one.loaded])
+        for table_mapping in mapping.tables:
+            contract = by_dataset[table_mapping.dataset]
+            _copy(scratch, warehouse, table_mapping, contract)
+            loaded = _append(warehouse, table_mapping, contract)
+            accepted = staged[table_mapping.table].accepted
+            reports.append(
+                TableReport(
+                    table_mapping.table, staged[table_mapping.table], loaded, accepted - loaded
+                )
+            )
+        write_facts(
+            warehouse, mapping, [f"mbp_{report.table}" for report in reports if report.loaded]
+        )
     return reports
 
 
 def _copy(
-    scratch: duckdb.DuckDBPyConnection, warehouse: Warehouse, one: TableMapping, contract: Contract
+    scratch: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
+    table_mapping: TableMapping,
+    contract: Contract,
 ) -> None:
     """The accepted rows as a temporary table of the target."""
     names = [quote_identifier(column.name) for column in contract.columns]
@@ -138,37 +147,39 @@ def _copy(
         for column in contract.columns
     ]
     inner = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
-    warehouse.execute(f"create temp table staged_{one.table} (source_row bigint, {inner})")
+    warehouse.execute(
+        f"create temp table staged_{table_mapping.table} (source_row bigint, {inner})"
+    )
     scratch.execute("set TimeZone = 'UTC'")
     if isinstance(warehouse, DuckdbWarehouse):
-        rows = scratch.execute(f"select * from typed_{one.table}").to_arrow_table()
+        rows = scratch.execute(f"select * from typed_{table_mapping.table}").to_arrow_table()
         warehouse.connection.register("arriving", rows)
-        warehouse.execute(f"insert into staged_{one.table} select * from arriving")
+        warehouse.execute(f"insert into staged_{table_mapping.table} select * from arriving")
         warehouse.connection.unregister("arriving")
     elif isinstance(warehouse, PostgresWarehouse):
         from pyarrow import csv
 
         texts = ", ".join(f"cast({name} as varchar) as {name}" for name in names)
         rows = scratch.execute(
-            f"select source_row, {texts} from typed_{one.table}"
+            f"select source_row, {texts} from typed_{table_mapping.table}"
         ).to_arrow_table()
         buffer = io.BytesIO()
         csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
         buffer.seek(0)
         with warehouse.connection.cursor() as cursor:
-            cursor.copy_expert(f"copy staged_{one.table} from stdin (format csv)", buffer)
+            cursor.copy_expert(f"copy staged_{table_mapping.table} from stdin (format csv)", buffer)
 
 
-def _append(warehouse: Warehouse, one: TableMapping, contract: Contract) -> int:
+def _append(warehouse: Warehouse, table_mapping: TableMapping, contract: Contract) -> int:
     """Appends what is new or changed to the log; the number of rows appended."""
-    raw = f"{RAW_SCHEMA}.{quote_identifier(one.table)}"
+    raw = f"{RAW_SCHEMA}.{quote_identifier(table_mapping.table)}"
     key = quote_identifier(contract.key.name)
     names = [quote_identifier(column.name) for column in contract.columns]
     changed = " or ".join(f"staged.{name} is distinct from known.{name}" for name in names)
     milliseconds = (
-        f"epoch_ms(staged.{quote_identifier(one.changed_at)})"
+        f"epoch_ms(staged.{quote_identifier(table_mapping.changed_at)})"
         if warehouse.engine == "duckdb"
-        else f"floor(extract(epoch from staged.{quote_identifier(one.changed_at)}) * 1000)"
+        else f"floor(extract(epoch from staged.{quote_identifier(table_mapping.changed_at)}) * 1000)"
     )
     before = _rows(warehouse, raw)
     warehouse.execute(
@@ -180,7 +191,7 @@ def _append(warehouse: Warehouse, one: TableMapping, contract: Contract) -> int:
         f" case when known.{key} is null then '{SNAPSHOT}' else '{UPDATE}' end, 'false',"
         f" cast({milliseconds} as bigint),"
         " base.position + row_number() over (order by staged.source_row), current_timestamp"
-        f" from staged_{one.table} as staged cross join base"
+        f" from staged_{table_mapping.table} as staged cross join base"
         f" left join known on staged.{key} = known.{key}"
         f" where known.{key} is null or known.__deleted = 'true' or {changed}"
     )
@@ -217,7 +228,7 @@ def _rejects_written(
     if reject_file is None:
         yield
         return
-    union = " union all ".join(f"select * from rejects_{one.table}" for one in mapping.tables)
+    union = " union all ".join(f"select * from rejects_{table.table}" for table in mapping.tables)
     with atomic_path(reject_file) as temporary:
         name = str(temporary).replace("'", "''")
         try:

@@ -69,14 +69,14 @@ def write_facts(warehouse: Warehouse, mapping: SourceMapping, loaded: Iterable[s
 
 def read_facts(warehouse: Warehouse) -> SourceFacts:
     """What no source in this warehouse has; empty where nothing was loaded by a mapping."""
-    _, found = warehouse.query(
+    _, results = warehouse.query(
         "select 1 from information_schema.tables where table_schema = 'raw_mbp'"
         " and table_name in ('_source_facts', '_source_loads')"
     )
     columns: dict[str, dict[str, str]] = {}
     datasets: dict[str, str] = {}
     rules: dict[str, str] = {}
-    if len(found) == len(CREATE):
+    if len(results) == len(CREATE):
         # Version 0.1 wrote rules without their dataset: nothing tells whose rows they speak of.
         _, rows = warehouse.query(
             f"select dataset, column_name, rule_id, source, reason from {FACTS}"

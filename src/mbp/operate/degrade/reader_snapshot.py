@@ -64,14 +64,23 @@ def green_build(
     run = findings_of_last_run(root, target)
     cure = "`mbp build`; the snapshot before is kept"
     if run.objections:
-        told = whole_text(run.objections)
-        raise RefusedSwitchError(f"the last run of dbt does not count: {told}", cure=cure)
+        message = whole_text(run.objections)
+        raise RefusedSwitchError(f"the last run of dbt does not count: {message}", cure=cure)
     rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
-    judged = [one for one in run.findings if one.rule_id in rules]
-    waived = waived_rules(root, [one.rule_id for one in judged if one.is_unmeasured])
-    broken = [one for one in judged if not one.holds and one.rule_id not in waived]
+    judged = [finding for finding in run.findings if finding.rule_id in rules]
+    waived = waived_rules(
+        root, [rule_verdict.rule_id for rule_verdict in judged if rule_verdict.is_unmeasured]
+    )
+    broken = [
+        rule_verdict
+        for rule_verdict in judged
+        if not rule_verdict.holds and rule_verdict.rule_id not in waived
+    ]
     if broken or not judged:
-        names = few([f"{one.rule_id}: {spelled(one.verdict)}" for one in broken], 3)
+        names = few(
+            [f"{rule_verdict.rule_id}: {spelled(rule_verdict.verdict)}" for rule_verdict in broken],
+            3,
+        )
         raise RefusedSwitchError(f"the last run of dbt is not green ({names})", cure=cure)
     datasets = sorted(contract.dataset for contract in run.contracts)
     return datasets, str(run.run_results["metadata"]["invocation_id"])
@@ -106,13 +115,13 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
             "readers are on the snapshot: it is not replaced", cure="`mbp degrade off`"
         )
     warehouse.execute(f"delete from {place(SNAPSHOTS, 'copies')}")
-    for one in taken:
+    for copy in taken:
         warehouse.execute(
             f"insert into {place(SNAPSHOTS, 'copies')}"
             " (dataset, generation, build_id, as_of, taken_at, row_count, digest)"
             f" values ({', '.join([mark] * 7)})",
-            list(vars(one).values()),
+            list(vars(copy).values()),
         )
-    for one in before:
-        warehouse.execute(f"drop table if exists {place(SNAPSHOTS, one.table)}")
+    for copy in before:
+        warehouse.execute(f"drop table if exists {place(SNAPSHOTS, copy.table)}")
     return taken

@@ -147,8 +147,8 @@ def copy(warehouse: Warehouse, dataset: str, name: str) -> None:
             [LIVE, dataset],
         )
         for (definition,) in rows:
-            if found := INDEX.match(definition):
-                warehouse.execute(f"create {found[1] or ''}index on {target} {found[2]}")
+            if matched := INDEX.match(definition):
+                warehouse.execute(f"create {matched[1] or ''}index on {target} {matched[2]}")
         warehouse.execute(f"analyze {target}")
 
 
@@ -213,8 +213,8 @@ def pointed_at(warehouse: Warehouse, dataset: str) -> tuple[str, str] | None:
             [READERS, dataset],
         )
     text = str(rows[0][0] or "").replace('"', "") if rows else ""
-    found = re.search(rf"\b({LIVE}|{SNAPSHOTS})\.({dataset}(?:__\d+)?)\b", text)
-    return (found[1], found[2]) if found else None
+    matched = re.search(rf"\b({LIVE}|{SNAPSHOTS})\.({dataset}(?:__\d+)?)\b", text)
+    return (matched[1], matched[2]) if matched else None
 
 
 def _mark(warehouse: Warehouse) -> str:

@@ -98,7 +98,7 @@ def status(warehouse: Warehouse) -> ReaderStatus:
     """
     demand_built(warehouse)
     switch, stored = in_force(warehouse), copies(warehouse)
-    snapshot = {one.dataset: one for one in stored}
+    snapshot = {copy.dataset: copy for copy in stored}
     _, rows = warehouse.query(f"select dataset, as_of from {place(SNAPSHOTS, 'builds')} order by 1")
     reached: dict[str, datetime | None] = dict(rows)
     problems = []
@@ -147,8 +147,8 @@ def degrade(
             raise RefusedSwitchError(
                 "the snapshot was replaced meanwhile", cure="`mbp degrade on` again"
             )
-        for one in stored:
-            reader_views.point(warehouse, one.dataset, SNAPSHOTS, one.table)
+        for copy in stored:
+            reader_views.point(warehouse, copy.dataset, SNAPSHOTS, copy.table)
         if before.mode == "live":
             generation = stored[0].generation
             _write(warehouse, before, "snapshot", generation, reason, decision_id, now)
@@ -203,7 +203,7 @@ def recover(
 
 def as_of(stored: Sequence[Copy]) -> datetime | None:
     """The newest arrival in a snapshot."""
-    return max((one.as_of for one in stored if one.as_of is not None), default=None)
+    return max((copy.as_of for copy in stored if copy.as_of is not None), default=None)
 
 
 def project_now(warehouse: Warehouse) -> datetime:
@@ -211,8 +211,8 @@ def project_now(warehouse: Warehouse) -> datetime:
     if reader_views.exists(warehouse, "reliability", "kpi_clock"):
         _, rows = warehouse.query("select now_at from reliability.kpi_clock")
         if rows and rows[0][0] is not None:
-            found: datetime = rows[0][0]
-            return found
+            moment: datetime = rows[0][0]
+            return moment
     return datetime.now(UTC)
 
 
@@ -234,17 +234,17 @@ def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
     missing = sorted(set(datasets(warehouse)) - {one.dataset for one in stored})
     if missing:
         raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", cure=cure)
-    for one in stored:
-        if not reader_views.exists(warehouse, SNAPSHOTS, one.table):
-            raise RefusedSwitchError(f"{SNAPSHOTS}.{one.table} is gone", cure=cure)
-        rows, digest = fingerprint(warehouse, SNAPSHOTS, one.table)
-        same_release = digest.split(":")[0] == one.digest.split(":")[0]
-        if rows != one.rows or (same_release and digest != one.digest):
-            raise RefusedSwitchError(f"{SNAPSHOTS}.{one.table} is not what was stored", cure=cure)
-        today = reader_views.columns(warehouse, LIVE, one.dataset)
-        if today and today != reader_views.columns(warehouse, SNAPSHOTS, one.table):
+    for copy in stored:
+        if not reader_views.exists(warehouse, SNAPSHOTS, copy.table):
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is gone", cure=cure)
+        rows, digest = fingerprint(warehouse, SNAPSHOTS, copy.table)
+        same_release = digest.split(":")[0] == copy.digest.split(":")[0]
+        if rows != copy.rows or (same_release and digest != copy.digest):
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is not what was stored", cure=cure)
+        today = reader_views.columns(warehouse, LIVE, copy.dataset)
+        if today and today != reader_views.columns(warehouse, SNAPSHOTS, copy.table):
             raise RefusedSwitchError(
-                f"the columns of {one.dataset} changed after the snapshot", cure=cure
+                f"the columns of {copy.dataset} changed after the snapshot", cure=cure
             )
 
 

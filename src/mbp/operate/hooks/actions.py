@@ -98,7 +98,7 @@ def execute(
         put(folder, notice.channel, notice.key, notice.body)
     if DEGRADE in decision.actions:
         done.append(_degrade(warehouse, decision))
-    done += [f"{BLOCKS[one]} blocked" for one in decision.actions if one in BLOCKS]
+    done += [f"{BLOCKS[action]} blocked" for action in decision.actions if action in BLOCKS]
     if "waiver" in decision.actions:
         done.append(f"waiver asked for, at most {WAIVER_DAYS} days")
     seconds = (decision.decided_at - decision.breached_at).total_seconds()
@@ -165,19 +165,23 @@ def take_back(
 
 def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[OpenBlock]:
     """What must not be merged or deployed. A wrong hook policy blocks deployments by itself."""
-    found = [
+    open_blocks = [
         OpenBlock(
-            BLOCKS[action], one.hook_id, one.decision_id, one.owner, f"{one.kpi_id}: {one.reason}"
+            BLOCKS[action],
+            open_decision.hook_id,
+            open_decision.decision_id,
+            open_decision.owner,
+            f"{open_decision.kpi_id}: {open_decision.reason}",
         )
-        for one in still_open
-        for action in one.action.split("+")
+        for open_decision in still_open
+        for action in open_decision.action.split("+")
         if action in BLOCKS
     ]
-    found += [
-        OpenBlock("deploy", one.subject, "", "PLAT", f"{one.place}: {one.message}")
-        for one in policy.findings
+    open_blocks += [
+        OpenBlock("deploy", finding.subject, "", "PLAT", f"{finding.place}: {finding.message}")
+        for finding in policy.findings
     ]
-    return sorted(found, key=lambda block: (block.kind, block.hook_id, block.decision_id))
+    return sorted(open_blocks, key=lambda block: (block.kind, block.hook_id, block.decision_id))
 
 
 def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:

@@ -46,7 +46,7 @@ class OpenAlarm:
 def follow(
     root: Path,
     folder: StateFolder,
-    found: Sequence[Alarm],
+    alarms: Sequence[Alarm],
     limits: Limits,
     now: datetime,
     *,
@@ -63,31 +63,33 @@ def follow(
         MbpError: the file of open alarms cannot be read.
     """
     before = read_open(root, folder)
-    told = {_identity(one.alarm): one for one in before}
-    still = [OpenAlarm(one, _since(told, one, now)) for one in found]
-    ended = [one for one in before if _identity(one.alarm) not in {_identity(new) for new in found}]
+    open_alarms = {_identity(one.alarm): one for one in before}
+    still = [OpenAlarm(alarm, _since(open_alarms, alarm, now)) for alarm in alarms]
+    ended = [
+        one for one in before if _identity(one.alarm) not in {_identity(new) for new in alarms}
+    ]
     if before or still:
         _write(folder, [*still, *ended])
     if endpoint:
-        for one in still:
-            _put(folder, raised(one, limits, now))
-        for one in ended:
+        for open_alarm in still:
+            _put(folder, raised(open_alarm, limits, now))
+        for open_alarm in ended:
             # Open for everybody only if it was told.
-            _put(folder, over(one, limits, now))
+            _put(folder, over(open_alarm, limits, now))
     if ended:
         _write(folder, still)
 
 
-def raised(one: OpenAlarm, limits: Limits, now: datetime) -> Notice:
+def raised(open_alarm: OpenAlarm, limits: Limits, now: datetime) -> Notice:
     """The message of an alarm that is open."""
-    times = max(0, (now - one.since) // AGAIN)
-    body = _body(one, limits, one.since + (times + 2) * AGAIN)
-    return Notice(ALERTMANAGER, f"{one.key}.raised.{times:05d}", body)
+    times = max(0, (now - open_alarm.since) // AGAIN)
+    body = _body(open_alarm, limits, open_alarm.since + (times + 2) * AGAIN)
+    return Notice(ALERTMANAGER, f"{open_alarm.key}.raised.{times:05d}", body)
 
 
-def over(one: OpenAlarm, limits: Limits, now: datetime) -> Notice:
+def over(open_alarm: OpenAlarm, limits: Limits, now: datetime) -> Notice:
     """The message of an alarm that has ended."""
-    return Notice(ALERTMANAGER, f"{one.key}.recovered", _body(one, limits, now))
+    return Notice(ALERTMANAGER, f"{open_alarm.key}.recovered", _body(open_alarm, limits, now))
 
 
 def read_open(root: Path, folder: StateFolder) -> list[OpenAlarm]:
@@ -122,24 +124,24 @@ def _since(told: Mapping[tuple[str, str, str], OpenAlarm], alarm: Alarm, now: da
     return before.since if before and not is_future(before.since, now) else now
 
 
-def _body(one: OpenAlarm, limits: Limits, until: datetime) -> list[dict[str, Any]]:
-    slot, _, table = one.alarm.subject.partition("/")
+def _body(open_alarm: OpenAlarm, limits: Limits, until: datetime) -> list[dict[str, Any]]:
+    slot, _, table = open_alarm.alarm.subject.partition("/")
     labels = {
-        "alertname": one.alarm.id,
+        "alertname": open_alarm.alarm.id,
         "entity": table or slot,
         "slot": slot,
         "owner": limits.owner,
-        "severity": one.alarm.severity,
+        "severity": open_alarm.alarm.severity,
     }
     return [
         {
             "labels": labels,
             "annotations": {
-                "summary": f"{one.alarm.subject}: {one.alarm.message}",
-                "cure": one.alarm.cure,
+                "summary": f"{open_alarm.alarm.subject}: {open_alarm.alarm.message}",
+                "cure": open_alarm.alarm.cure,
                 "runbook": limits.runbook,
             },
-            "startsAt": one.since.isoformat(),
+            "startsAt": open_alarm.since.isoformat(),
             "endsAt": until.isoformat(),
         }
     ]
@@ -152,6 +154,8 @@ def _put(folder: StateFolder, notice: Notice) -> None:
 def _write(folder: StateFolder, alarms: Sequence[OpenAlarm]) -> None:
     document = {
         "version": 1,
-        "open": [{"alarm": vars(one.alarm), "since": one.since.isoformat()} for one in alarms],
+        "open": [
+            {"alarm": vars(alarm.alarm), "since": alarm.since.isoformat()} for alarm in alarms
+        ],
     }
     write_text(folder.path / OPEN, json.dumps(document, indent=2, sort_keys=True) + "\n")

@@ -58,14 +58,14 @@ class AlertRule:
 
 def samples(watched: WatchedCapture) -> list[Sample]:
     """What the control tables of a warehouse say; nothing where no reader ever wrote into it."""
-    found: list[Sample] = []
+    pairs: list[Sample] = []
     if watched.unseen:
-        found.append(("mbp_cdc_unseen", {}, len(watched.unseen)))
+        pairs.append(("mbp_cdc_unseen", {}, len(watched.unseen)))
     for slot in watched.slots:
         for table in TABLES:
             labels, key = {"slot": slot, "table": table}, (slot, table)
-            found.append(("mbp_cdc_dead_letters", labels, watched.dead_letters.get(key, 0)))
-            found.append(("mbp_cdc_stream_stopped", labels, int(key in watched.stopped)))
+            pairs.append(("mbp_cdc_dead_letters", labels, watched.dead_letters.get(key, 0)))
+            pairs.append(("mbp_cdc_stream_stopped", labels, int(key in watched.stopped)))
     for reader in watched.readers:
         measured = {
             "mbp_cdc_slot_retained_bytes": reader.retained_bytes,
@@ -73,12 +73,12 @@ def samples(watched: WatchedCapture) -> list[Sample]:
             "mbp_cdc_clock_skew_seconds": reader.skew_seconds,
             "mbp_cdc_reader_age_seconds": age_seconds(reader, watched.read_at),
         }
-        found += [
+        pairs += [
             (name, {"slot": reader.slot}, value)
             for name, value in measured.items()
             if value is not None
         ]
-    return found
+    return pairs
 
 
 def alert_rules(limits: Limits, receivers: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -93,16 +93,18 @@ def alert_rules(limits: Limits, receivers: Mapping[str, str]) -> list[dict[str, 
             path=ids.FILE,
             cure=f"add {limits.owner} to `routes` in {HOOKS}",
         )
-    return [_as_alert(one, limits) for one in _rules(limits)]
+    return [_as_alert(rule, limits) for rule in _rules(limits)]
 
 
 def alert_tests(limits: Limits, interval: str) -> Iterator[dict[str, Any]]:
     """Cases for promtool: each alarm is raised right above its threshold, and not at it."""
-    for one in _rules(limits):
-        for number, values in enumerate(one.calm, start=1):
-            yield _case(f"{one.name}: control {number}", one, limits, values, interval, fires=False)
-        for number, values in enumerate(one.fires, start=1):
-            yield _case(f"{one.name}: fault {number}", one, limits, values, interval, fires=True)
+    for rule in _rules(limits):
+        for number, values in enumerate(rule.calm, start=1):
+            yield _case(
+                f"{rule.name}: control {number}", rule, limits, values, interval, fires=False
+            )
+        for number, values in enumerate(rule.fires, start=1):
+            yield _case(f"{rule.name}: fault {number}", rule, limits, values, interval, fires=True)
 
 
 def panels(first_id: int, y: int, source: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -132,7 +134,7 @@ def panels(first_id: int, y: int, source: Mapping[str, str]) -> list[dict[str, A
                 for number, shown in enumerate((name, *together.get(name, ())))
             ],
         }
-        for place, name in enumerate(one for one in GAUGES if one not in beside)
+        for place, name in enumerate(gauge for gauge in GAUGES if gauge not in beside)
     ]
 
 
@@ -227,15 +229,19 @@ def _rules(limits: Limits) -> list[AlertRule]:
     ]
 
 
-def _as_alert(one: AlertRule, limits: Limits) -> dict[str, Any]:
+def _as_alert(alert_rule: AlertRule, limits: Limits) -> dict[str, Any]:
     return {
-        "alert": one.name,
-        "expr": one.expression,
-        "for": one.waits,
-        "labels": {"owner": limits.owner, "severity": limits.severity[one.id], "alarm": one.id},
+        "alert": alert_rule.name,
+        "expr": alert_rule.expression,
+        "for": alert_rule.waits,
+        "labels": {
+            "owner": limits.owner,
+            "severity": limits.severity[alert_rule.id],
+            "alarm": alert_rule.id,
+        },
         "annotations": {
-            "summary": one.summary,
-            "why": limits.why[one.id],
+            "summary": alert_rule.summary,
+            "why": limits.why[alert_rule.id],
             "runbook": limits.runbook,
         },
     }
@@ -243,22 +249,22 @@ def _as_alert(one: AlertRule, limits: Limits) -> dict[str, Any]:
 
 def _case(
     name: str,
-    one: AlertRule,
+    alert_rule: AlertRule,
     limits: Limits,
     values: Mapping[str, float],
     interval: str,
     *,
     fires: bool,
 ) -> dict[str, Any]:
-    alert = _as_alert(one, limits)
+    alert = _as_alert(alert_rule, limits)
     annotations = dict(alert["annotations"])
-    for key, value in one.labels.items():
+    for key, value in alert_rule.labels.items():
         annotations["summary"] = annotations["summary"].replace(f"{{{{ $labels.{key} }}}}", value)
     expected = {
-        "exp_labels": {**alert["labels"], **one.labels},
+        "exp_labels": {**alert["labels"], **alert_rule.labels},
         "exp_annotations": annotations,
     }
-    inside = ",".join(f'{key}="{value}"' for key, value in one.labels.items())
+    inside = ",".join(f'{key}="{value}"' for key, value in alert_rule.labels.items())
     return {
         "name": name,
         "interval": interval,
@@ -269,7 +275,7 @@ def _case(
         "alert_rule_test": [
             {
                 "eval_time": "5m",
-                "alertname": one.name,
+                "alertname": alert_rule.name,
                 "exp_alerts": [expected] if fires else [],
             }
         ],

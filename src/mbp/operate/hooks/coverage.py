@@ -41,7 +41,7 @@ def hook_coverage(root: Path, policy: HookPolicy, warehouse: Warehouse) -> list[
     evaluated = {(row[0], row[1]): row[2] for row in rows}
     _, clock = warehouse.query("select now_at from reliability.kpi_clock")
     exercised = exercised_hooks(root)
-    wrong = {one.subject: one.message for one in policy.findings}
+    wrong = {finding.subject: finding.message for finding in policy.findings}
     by_kpi = {hook.kpi.id: hook for hook in policy.hooks.values()}
     found = []
     for kpi_id in policy.sheet.kpis:

@@ -95,7 +95,10 @@ class HookOutcome:
 
 def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
     """What the hooks say about the picture."""
-    still_open = {(one.hook_id, one.entity, one.reason): one for one in picture.open}
+    still_open = {
+        (open_decision.hook_id, open_decision.entity, open_decision.reason): open_decision
+        for open_decision in picture.open
+    }
     states: list[State] = []
     opened: list[Decision] = []
     recovered: list[OpenDecision] = []
@@ -112,7 +115,11 @@ def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
             if state.counts_as_red and not breach and not (blind and state.colour == "unknown"):
                 opened.append(_decision(policy, hook, state, picture))
     # Removing a hook must not lift what it blocked; removing its KPI from the sheet does.
-    recovered += [one for one in picture.open if one.kpi_id not in policy.sheet.kpis]
+    recovered += [
+        open_decision
+        for open_decision in picture.open
+        if open_decision.kpi_id not in policy.sheet.kpis
+    ]
     return HookOutcome(policy.hash, picture.now, tuple(states), tuple(opened), tuple(recovered))
 
 
@@ -212,7 +219,9 @@ def _decision(policy: HookPolicy, hook: Hook, state: State, picture: WarehouseFa
         decision_id = digest([decision_id])[:32]
     actions = hook.kpi.actions
     if reason == "unknown":
-        actions = tuple(one for one in actions if one in SAFE_WHEN_UNKNOWN) or ("open_incident",)
+        actions = tuple(action for action in actions if action in SAFE_WHEN_UNKNOWN) or (
+            "open_incident",
+        )
     return Decision(
         decision_id,
         hook.id,

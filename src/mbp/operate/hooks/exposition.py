@@ -38,9 +38,9 @@ def exposition(
     for sample in (*_samples(policy, picture, outcome), *captured):
         samples[sample[0]].append(sample)
     lines = []
-    for name, found in samples.items():
+    for name, pairs in samples.items():
         lines += [f"# HELP {name} {help_texts[name]}", f"# TYPE {name} gauge"]
-        lines += [_line(*sample) for sample in found]
+        lines += [_line(*sample) for sample in pairs]
     return "\n".join(lines) + "\n"
 
 
@@ -71,8 +71,12 @@ def _samples(policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome) 
 
 
 def _open(picture: WarehouseFacts, outcome: HookOutcome) -> Sequence[str]:
-    closed = {one.decision_id for one in outcome.recovered}
-    return [one.owner.split("/")[0] for one in picture.open if one.decision_id not in closed]
+    closed = {open_decision.decision_id for open_decision in outcome.recovered}
+    return [
+        open_decision.owner.split("/")[0]
+        for open_decision in picture.open
+        if open_decision.decision_id not in closed
+    ]
 
 
 def _line(name: str, labels: Mapping[str, str], value: float) -> str:

@@ -78,7 +78,7 @@ def status(
                 entity,
                 kpi.owner,
                 state.why if state else "no valid hook watches it",
-                sum(one.kpi_id == kpi.id for one in picture.open),
+                sum(decision.kpi_id == kpi.id for decision in picture.open),
             )
         )
     return HookStatus(
@@ -87,21 +87,21 @@ def status(
         outcome.passed and not policy.findings and not alarms,
         rows,
         picture.open,
-        [f"{one.place}: {one.sentence}" for one in policy.findings],
+        [f"{finding.place}: {finding.sentence}" for finding in policy.findings],
         alarms,
     )
 
 
-def text(found: HookStatus, *, colour: bool) -> str:
+def text(hook_status: HookStatus, *, colour: bool) -> str:
     """The screen. Colours only for a terminal."""
-    verdict = "all green" if found.passed else "NOT GREEN"
+    verdict = "all green" if hook_status.passed else "NOT GREEN"
     lines = [
-        f"{found.now[:19]} UTC  {verdict}",
+        f"{hook_status.now[:19]} UTC  {verdict}",
         "",
         f"{'KPI':<20}{'value':>8} {'':<4}{'target':>7} {'window':<7}{'trend':<{TREND}} "
         f"{'state':<8} {'owner':<6} open",
     ]
-    for row in found.rows:
+    for row in hook_status.rows:
         unit = row.unit if len(row.unit) <= 3 else ""  # noqa: PLR2004 (the width of its column)
         painted = f"{row.state:<8}"
         if colour:
@@ -110,28 +110,29 @@ def text(found: HookStatus, *, colour: bool) -> str:
             f"{row.name:<20.20}{row.value:>8} {unit:<4}{row.target:>7} {row.window:<7}"
             f"{spark(row.trend):<{TREND}} {painted} {row.owner:<6} {row.open_decisions or ''}".rstrip()
         )
-    reasons = [row for row in found.rows if row.state != "green"]
+    reasons = [row for row in hook_status.rows if row.state != "green"]
     if reasons:
         lines.append("")
         lines += [f"{row.name} ({row.entity}): {row.why}"[:WIDTH] for row in reasons]
-    lines += ["", f"open decisions: {len(found.open)}"]
+    lines += ["", f"open decisions: {len(hook_status.open)}"]
     lines += [
-        f"  {one.opened_at:%Y-%m-%d %H:%M} {one.hook_id} {one.entity}: {one.action} ({one.owner})"[
-            :WIDTH
-        ]
-        for one in found.open
+        (
+            f"  {decision.opened_at:%Y-%m-%d %H:%M} {decision.hook_id} {decision.entity}:"
+            f" {decision.action} ({decision.owner})"
+        )[:WIDTH]
+        for decision in hook_status.open
     ]
     lines += [
-        f"alarm: {one.id} {one.subject} ({one.severity}): {one.message}"[:WIDTH]
-        for one in found.alarms
+        f"alarm: {alarm.id} {alarm.subject} ({alarm.severity}): {alarm.message}"[:WIDTH]
+        for alarm in hook_status.alarms
     ]
-    lines += [f"finding: {one}" for one in found.findings]
+    lines += [f"finding: {finding}" for finding in hook_status.findings]
     return "\n".join(lines) + "\n"
 
 
-def as_json(found: HookStatus) -> dict[str, Any]:
+def as_json(hook_status: HookStatus) -> dict[str, Any]:
     """The same facts for machines."""
-    return asdict(found)
+    return asdict(hook_status)
 
 
 def spark(values: Sequence[float | None]) -> str:
@@ -159,13 +160,13 @@ def _worst_state(states: Sequence[State]) -> State | None:
 
 def _trend(windows: Sequence[KpiWindow]) -> list[float | None]:
     newest = list(windows[:TREND])[::-1]
-    return [None if one.value is None else float(one.value) for one in newest]
+    return [None if kpi_window.value is None else float(kpi_window.value) for kpi_window in newest]
 
 
 def _short(value: float) -> str:
     """At most eight characters."""
     for digits in (2, 1, 0):
-        told = f"{value:.{digits}f}"
-        if len(told) <= 8:  # noqa: PLR2004 (the width of the column)
-            return told
+        message = f"{value:.{digits}f}"
+        if len(message) <= 8:  # noqa: PLR2004 (the width of the column)
+            return message
     return f"{value:.1e}"

@@ -55,22 +55,22 @@ def collect(
         "data_contract_break": lambda: data_contract_break(root, target, waived_rules),
         "dbt_tests": lambda: dbt_tests(root, target),
     }
-    found = [_attempt(kpi_id, measure) for kpi_id, measure in measures.items()]
+    collecteds = [_attempt(kpi_id, measure) for kpi_id, measure in measures.items()]
     with connect(root, target, create=False) as warehouse:
         covered = hook_coverage(root, policy, warehouse)
         gaps = [one for one in covered if one.gaps]
         percent = 100.0 * (len(covered) - len(gaps)) / len(covered)
-        told = "; ".join(f"{one.kpi_id}: {', '.join(one.gaps)}" for one in gaps) or "every hook"
+        message = "; ".join(f"{gap.kpi_id}: {', '.join(gap.gaps)}" for gap in gaps) or "every hook"
         evidence = [asdict(one) for one in covered]
-        found.append(
+        collecteds.append(
             Collected(
                 "hook_coverage",
                 percent,
                 len(covered),
-                told,
+                message,
                 evidence,
                 frozenset(one.kpi_id for one in covered),
-                frozenset(one.kpi_id for one in gaps),
+                frozenset(gap.kpi_id for gap in gaps),
             )
         )
         excused = load_policy(root).excused(datetime.now(UTC).date())
@@ -78,33 +78,33 @@ def collect(
         commit = commit_of(root)
         if envelope.source_digest(root) != (begun.source.digest if begun.source else None):
             void = f"could not be measured: {envelope.CHANGED}"
-            found = [replace(one, value=None, samples=0, detail=void) for one in found]
+            collecteds = [replace(one, value=None, samples=0, detail=void) for one in collecteds]
         with warehouse.transaction():
-            found = [demand_coverage(warehouse, one, excused) for one in found]
-            for one in found:
+            collecteds = [demand_coverage(warehouse, one, excused) for one in collecteds]
+            for collected in collecteds:
                 row = {
-                    "run_id": f"{one.kpi_id}/{digest([str(clock[0][0])])[:16]}",
-                    "kpi_id": one.kpi_id,
-                    "value": one.value,
-                    "samples": one.samples,
-                    "detail": one.detail[:2000],
+                    "run_id": f"{collected.kpi_id}/{digest([str(clock[0][0])])[:16]}",
+                    "kpi_id": collected.kpi_id,
+                    "value": collected.value,
+                    "samples": collected.samples,
+                    "detail": collected.detail[:2000],
                     "commit_sha": commit,
                     "measured_at": clock[0][0],
                 }
                 write(warehouse, "reliability.kpi_runs", "run_id", [row])
         data, identity = data_state(root, warehouse), warehouse_id(warehouse)
-    for one in found:
+    for collected in collecteds:
         envelope.write(
             begun,
-            one.kpi_id,
-            summary=f"{policy.sheet.kpis[one.kpi_id].name}: {one.detail}",
-            content={**one.content(), **target_of(policy.sheet.kpis[one.kpi_id])},
+            collected.kpi_id,
+            summary=f"{policy.sheet.kpis[collected.kpi_id].name}: {collected.detail}",
+            content={**collected.content(), **target_of(policy.sheet.kpis[collected.kpi_id])},
             target=target,
             warehouse=identity,
             data=data,
-            run=one.run,
+            run=collected.run,
         )
-    return found
+    return collecteds
 
 
 def schema_drift(root: Path, target: str) -> Collected:
@@ -121,16 +121,16 @@ def schema_drift(root: Path, target: str) -> Collected:
         for finding in one.findings
         if finding.severity == "error"
     ]
-    told = [f"{one.where} {one.subject}: {one.what}" for one in drift]
-    told += [finding.sentence for finding, _ in forbidden]
+    messages = [f"{one.where} {one.subject}: {one.what}" for one in drift]
+    messages += [finding.sentence for finding, _ in forbidden]
     changes = [{**asdict(finding), "fingerprint": name} for finding, name in forbidden]
-    subjects = [one.subject for one in drift] + [one.subject for one, _ in forbidden]
+    subjects = [one.subject for one in drift] + [finding.subject for finding, _ in forbidden]
     datasets = frozenset(one.dataset for one in checked)
     return Collected(
         "schema_drift",
-        len(told),
+        len(messages),
         places + len(checked),
-        few(told),
+        few(messages),
         {"drift": [asdict(one) for one in drift], "changes": changes},
         covered=datasets,
         broken=datasets & {name.partition(".")[0] for name in subjects},
@@ -142,9 +142,10 @@ def _fingerprint(checked: Checked, finding: Finding) -> str | None:
     place = (finding.code, finding.subject)
     return next(
         (
-            one.fingerprint
-            for one in checked.judged
-            if one.blocks and (one.change.code, one.change.path) == place
+            judged_change.fingerprint
+            for judged_change in checked.judged
+            if judged_change.blocks
+            and (judged_change.change.code, judged_change.change.path) == place
         ),
         None,
     )
@@ -163,34 +164,42 @@ def data_contract_break(
     run = findings_of_last_run(root, target, max_age=LARGEST_AGE)
     run.demand_whole()
     rules = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
-    judged = [one for one in run.findings if one.rule_id in rules]
-    unmeasured = [one.rule_id for one in judged if one.is_unmeasured]
+    judged = [finding for finding in run.findings if finding.rule_id in rules]
+    unmeasured = [rule_verdict.rule_id for rule_verdict in judged if rule_verdict.is_unmeasured]
     waived = waived_rules(root, unmeasured)
-    broken = [one for one in judged if not one.holds and not one.is_unmeasured]
-    told = few([f"{one.rule_id}: {spelled(one.verdict)}" for one in broken])
+    broken = [
+        rule_verdict
+        for rule_verdict in judged
+        if not rule_verdict.holds and not rule_verdict.is_unmeasured
+    ]
+    message = few(
+        [f"{rule_verdict.rule_id}: {spelled(rule_verdict.verdict)}" for rule_verdict in broken]
+    )
     if unmeasured:
         names = few([one for one in unmeasured if one not in waived])
-        told += (
+        message += (
             f"; {len(unmeasured)} of {len(judged)} error rules NOT MEASURED on this source,"
             f" {len(waived)} of them under a waiver; without one: {names}"
         )
     known = bool(broken) or len(waived) == len(unmeasured)
     evidence = [
         {
-            "rule_id": one.rule_id,
-            "verdict": one.verdict,
-            "reason_unmeasured": one.reason_unmeasured,
+            "rule_id": rule_verdict.rule_id,
+            "verdict": rule_verdict.verdict,
+            "reason_unmeasured": rule_verdict.reason_unmeasured,
         }
-        for one in judged
+        for rule_verdict in judged
     ]
     return Collected(
         "data_contract_break",
         len(broken) if known else None,
         len(judged) - len(unmeasured),
-        told,
+        message,
         evidence,
-        frozenset(one.rule_id for one in judged if not one.is_unmeasured),
-        frozenset(one.rule_id for one in broken),
+        frozenset(
+            rule_verdict.rule_id for rule_verdict in judged if not rule_verdict.is_unmeasured
+        ),
+        frozenset(rule_verdict.rule_id for rule_verdict in broken),
         run.claim,
     )
 
@@ -204,23 +213,23 @@ def dbt_tests(root: Path, target: str) -> Collected:
     run = findings_of_last_run(root, target, max_age=LARGEST_AGE)
     run.demand_whole()
     results = [
-        one
-        for one in run.run_results["results"]
-        if one["unique_id"].partition(".")[0] in NODE_KINDS or one["status"] not in GOOD
+        result
+        for result in run.run_results["results"]
+        if result["unique_id"].partition(".")[0] in NODE_KINDS or result["status"] not in GOOD
     ]
     failed = [
-        {"node": one["unique_id"], "status": one["status"]}
-        for one in results
-        if one["status"] not in GOOD
+        {"node": result["unique_id"], "status": result["status"]}
+        for result in results
+        if result["status"] not in GOOD
     ]
-    told = [f"{one['node']}: {one['status']}" for one in failed]
+    messages = [f"{one['node']}: {one['status']}" for one in failed]
     return Collected(
         "dbt_tests",
         len(failed),
         len(results),
-        few(told),
+        few(messages),
         failed,
-        frozenset(one["unique_id"] for one in results),
+        frozenset(result["unique_id"] for result in results),
         frozenset(one["node"] for one in failed),
         run.claim,
     )

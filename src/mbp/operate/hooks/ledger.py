@@ -16,24 +16,24 @@ def opened_rows(policy: HookPolicy, outcome: HookOutcome, outcomes: Mapping[str,
     """Rows of `hook_events` for what opens; `outcomes` by decision id."""
     return [
         {
-            "event_id": f"{one.decision_id}/opened",
-            "decision_id": one.decision_id,
+            "event_id": f"{decision.decision_id}/opened",
+            "decision_id": decision.decision_id,
             "event": "opened",
-            "hook_id": one.hook_id,
-            "kpi_id": one.kpi_id,
-            "entity": one.entity,
+            "hook_id": decision.hook_id,
+            "kpi_id": decision.kpi_id,
+            "entity": decision.entity,
             "policy_hash": policy.hash,
-            "reason": one.reason,
-            "value": one.value,
-            "target": one.target,
-            "window_end": one.window_end,
-            "breached_at": one.breached_at,
-            "action": "+".join(one.actions),
-            "owner": one.owner,
-            "outcome": outcomes[one.decision_id],
-            "happened_at": one.decided_at,
+            "reason": decision.reason,
+            "value": decision.value,
+            "target": decision.target,
+            "window_end": decision.window_end,
+            "breached_at": decision.breached_at,
+            "action": "+".join(decision.actions),
+            "owner": decision.owner,
+            "outcome": outcomes[decision.decision_id],
+            "happened_at": decision.decided_at,
         }
-        for one in outcome.opened
+        for decision in outcome.opened
     ]
 
 
@@ -43,26 +43,26 @@ def recovered_rows(
     """Rows of `hook_events` for what has recovered, with what was measured then."""
     seen = {(state.hook_id, state.entity): state for state in outcome.states}
     rows = []
-    for one in outcome.recovered:
-        state = seen.get((one.hook_id, one.entity))
-        kpi = policy.sheet.kpis.get(one.kpi_id)
+    for open_decision in outcome.recovered:
+        state = seen.get((open_decision.hook_id, open_decision.entity))
+        kpi = policy.sheet.kpis.get(open_decision.kpi_id)
         rows.append(
             {
-                "event_id": f"{one.decision_id}/recovered",
-                "decision_id": one.decision_id,
+                "event_id": f"{open_decision.decision_id}/recovered",
+                "decision_id": open_decision.decision_id,
                 "event": "recovered",
-                "hook_id": one.hook_id,
-                "kpi_id": one.kpi_id,
-                "entity": one.entity,
+                "hook_id": open_decision.hook_id,
+                "kpi_id": open_decision.kpi_id,
+                "entity": open_decision.entity,
                 "policy_hash": policy.hash,
-                "reason": one.reason,
+                "reason": open_decision.reason,
                 "value": state.value if state else None,
                 "target": kpi.target if kpi else "",
                 "window_end": state.window_end if state else None,
-                "breached_at": one.breached_at,
-                "action": one.action,
-                "owner": one.owner,
-                "outcome": outcomes[one.decision_id],
+                "breached_at": open_decision.breached_at,
+                "action": open_decision.action,
+                "owner": open_decision.owner,
+                "outcome": outcomes[open_decision.decision_id],
                 "happened_at": outcome.now,
             }
         )

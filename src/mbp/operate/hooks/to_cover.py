@@ -18,7 +18,9 @@ TABLE = f"{SCHEMA}.to_cover"
 NAMED = 3
 
 
-def demand_coverage(warehouse: Warehouse, one: Collected, excused: Container[str]) -> Collected:
+def demand_coverage(
+    warehouse: Warehouse, collected: Collected, excused: Container[str]
+) -> Collected:
     """`one`, or the same without a value when it does not cover what the KPI broke on before.
 
     Call it inside a transaction: it also writes down what the next measurement has to cover.
@@ -28,21 +30,21 @@ def demand_coverage(warehouse: Warehouse, one: Collected, excused: Container[str
     """
     mark = "%s" if warehouse.engine == "postgres" else "?"
     warehouse.execute(f"create table if not exists {TABLE} (kpi_id text, id text)")
-    _, rows = warehouse.query(f"select id from {TABLE} where kpi_id = {mark}", [one.kpi_id])
-    covered = one.covered if one.value is not None else frozenset()
+    _, rows = warehouse.query(f"select id from {TABLE} where kpi_id = {mark}", [collected.kpi_id])
+    covered = collected.covered if collected.value is not None else frozenset()
     missing = {str(row[0]) for row in rows if row[0] not in excused} - covered
-    warehouse.execute(f"delete from {TABLE} where kpi_id = {mark}", [one.kpi_id])
-    for name in sorted(missing | one.broken):
-        warehouse.execute(f"insert into {TABLE} values ({mark}, {mark})", [one.kpi_id, name])
-    if not missing or one.value is None:
-        return one
+    warehouse.execute(f"delete from {TABLE} where kpi_id = {mark}", [collected.kpi_id])
+    for name in sorted(missing | collected.broken):
+        warehouse.execute(f"insert into {TABLE} values ({mark}, {mark})", [collected.kpi_id, name])
+    if not missing or collected.value is None:
+        return collected
     names = ", ".join(sorted(missing)[:NAMED])
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-    told = (
+    message = (
         f"could not be measured: it does not cover {names}{more}, on which the KPI broke before."
         " Run it again, or write an exception not_demanded in contracts/a89/policy.yaml"
     )
-    return replace(one, value=None, samples=0, detail=told)
+    return replace(collected, value=None, samples=0, detail=message)
 
 
 CONTENT = ("kpi_id", "value", "samples", "detail", "evidence")

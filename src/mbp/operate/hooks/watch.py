@@ -58,7 +58,7 @@ class HookEvaluationRecord:
     def as_json(self) -> str:
         """The outcome, and the alarms beside it."""
         document = json.loads(self.outcome.as_json())
-        document["alarms"] = [vars(one) for one in self.alarms]
+        document["alarms"] = [vars(alarm) for alarm in self.alarms]
         document["clock"] = list(self.clock)
         return json.dumps(document, sort_keys=True, indent=2) + "\n"
 
@@ -135,12 +135,14 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
         picture, outcome = seen.picture, seen.outcome
         alerts = to.alertmanager is not None
         done = {
-            one.decision_id: actions.execute(root, folder, policy, one, alerts, warehouse)
-            for one in outcome.opened
+            decision.decision_id: actions.execute(root, folder, policy, decision, alerts, warehouse)
+            for decision in outcome.opened
         }
         done |= {
-            one.decision_id: actions.take_back(folder, policy, one, outcome.now, alerts, warehouse)
-            for one in outcome.recovered
+            open_decision.decision_id: actions.take_back(
+                folder, policy, open_decision, outcome.now, alerts, warehouse
+            )
+            for open_decision in outcome.recovered
         }
         still_open = _still_open(picture, outcome)
         write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
@@ -163,23 +165,23 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
 
 
 def _still_open(picture: WarehouseFacts, outcome: HookOutcome) -> list[OpenDecision]:
-    closed = {one.decision_id for one in outcome.recovered}
-    return [one for one in picture.open if one.decision_id not in closed] + [
-        _as_open(one) for one in outcome.opened
-    ]
+    closed = {open_decision.decision_id for open_decision in outcome.recovered}
+    return [
+        open_decision for open_decision in picture.open if open_decision.decision_id not in closed
+    ] + [_as_open(decision) for decision in outcome.opened]
 
 
-def _as_open(one: Decision) -> OpenDecision:
+def _as_open(decision: Decision) -> OpenDecision:
     return OpenDecision(
-        one.decision_id,
-        one.hook_id,
-        one.kpi_id,
-        one.entity,
-        one.reason,
-        "+".join(one.actions),
-        one.owner,
-        one.decided_at,
-        one.breached_at,
+        decision.decision_id,
+        decision.hook_id,
+        decision.kpi_id,
+        decision.entity,
+        decision.reason,
+        "+".join(decision.actions),
+        decision.owner,
+        decision.decided_at,
+        decision.breached_at,
     )
 
 
@@ -189,14 +191,18 @@ def suite_of(watched: HookEvaluationRecord) -> Suite:
     for state in watched.outcome.states:
         if state.counts_as_red:
             hook = watched.policy.hooks[state.hook_id]
-            told = f"{hook.kpi.name} on {state.entity}: {state.why}"
+            message = f"{hook.kpi.name} on {state.entity}: {state.why}"
             fix = f"see {hook.runbook}"
-            findings.append(Finding(hook.action, told, subject=hook.id, fix=fix, owner=hook.owner))
+            findings.append(
+                Finding(hook.action, message, subject=hook.id, fix=fix, owner=hook.owner)
+            )
     owner, runbook = watched.limits.owner, watched.limits.runbook
-    for one in watched.alarms:
-        fix = f"{one.cure}; see {runbook}"
-        findings.append(Finding(one.id, one.message, subject=one.subject, fix=fix, owner=owner))
-    findings += [Finding("not_delivered", one) for one in watched.problems]
+    for alarm in watched.alarms:
+        fix = f"{alarm.cure}; see {runbook}"
+        findings.append(
+            Finding(alarm.id, alarm.message, subject=alarm.subject, fix=fix, owner=owner)
+        )
+    findings += [Finding("not_delivered", problem) for problem in watched.problems]
     return Suite(
         "mbp watch", sorted(watched.policy.hooks), findings, unit="hook", table=text(watched)
     )
@@ -205,7 +211,10 @@ def suite_of(watched: HookEvaluationRecord) -> Suite:
 def text(watched: HookEvaluationRecord) -> str:
     """A line per hook and entity that is not green, what was decided, alarms, and a line that sums up."""
     states = watched.outcome.states
-    lines = [f"{one.place}: {one.code}: {one.sentence}" for one in watched.policy.findings]
+    lines = [
+        f"{finding.place}: {finding.code}: {finding.sentence}"
+        for finding in watched.policy.findings
+    ]
     for state in states:
         if state.colour != "green":
             kpi = watched.policy.sheet.kpis[state.kpi_id]
@@ -215,22 +224,23 @@ def text(watched: HookEvaluationRecord) -> str:
                 f"{state.colour:<8} {state.hook_id:<16} {state.entity:<16} {value} {kpi.unit}"
                 f" (target {kpi.target}): {state.why}{mark}"
             )
-    for one in watched.outcome.opened:
-        done = watched.done.get(one.decision_id, "dry run: nothing was done")
+    for decision in watched.outcome.opened:
+        done = watched.done.get(decision.decision_id, "dry run: nothing was done")
         lines.append(
-            f"decided  {one.hook_id:<16} {one.entity:<16} {'+'.join(one.actions)},"
-            f" owner {one.owner}: {done}"
+            f"decided  {decision.hook_id:<16} {decision.entity:<16} {'+'.join(decision.actions)},"
+            f" owner {decision.owner}: {done}"
         )
     lines += [
-        f"closed   {one.hook_id:<16} {one.entity:<16} open since {one.opened_at:%Y-%m-%d %H:%M:%S}"
-        for one in watched.outcome.recovered
+        f"closed   {open_decision.hook_id:<16} {open_decision.entity:<16}"
+        f" open since {open_decision.opened_at:%Y-%m-%d %H:%M:%S}"
+        for open_decision in watched.outcome.recovered
     ]
     lines += [
-        f"alarm    {one.id:<20} {one.subject:<16} {one.severity}: {one.message}; {one.cure}"
-        for one in watched.alarms
+        f"alarm    {alarm.id:<20} {alarm.subject:<16} {alarm.severity}: {alarm.message}; {alarm.cure}"
+        for alarm in watched.alarms
     ]
     lines += [f"clock    {one}" for one in watched.clock]
-    lines += [f"problem  {one}" for one in watched.problems]
+    lines += [f"problem  {problem}" for problem in watched.problems]
     red = sum(state.counts_as_red for state in states)
     lines.append(
         f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red, {len(watched.alarms)} alarms,"

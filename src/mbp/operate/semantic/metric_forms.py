@@ -51,11 +51,11 @@ def _table(answer: Answer) -> str:
     first_metric = len(answer.columns) - len(answer.metrics)
 
     def line(row: list[str]) -> str:
-        told = [
+        messages = [
             text.rjust(width) if place >= first_metric else text.ljust(width)
             for place, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
-        return "  ".join(told).rstrip()
+        return "  ".join(messages).rstrip()
 
     return (
         "\n".join([line(heads), line(["-" * width for width in widths]), *map(line, cells)]) + "\n"
@@ -89,10 +89,10 @@ def _chart(answer: Answer, width: int, bar: str) -> str:
         largest = max((abs(float(value)) for value in values if value is not None), default=0.0)
         widest = max(map(len, shown), default=0)
         lines = [_heading(answer, name)]
-        for label, value, told in zip(labels, values, shown, strict=True):
+        for label, value, message in zip(labels, values, shown, strict=True):
             share = abs(float(value or 0)) / largest if largest else 0.0
             drawn = (bar if value is None or value >= 0 else "<") * round(share * room)
-            lines.append(f"{label.ljust(longest)}  {told.rjust(widest)}  {drawn}".rstrip())
+            lines.append(f"{label.ljust(longest)}  {message.rjust(widest)}  {drawn}".rstrip())
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 

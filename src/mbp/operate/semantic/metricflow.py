@@ -95,13 +95,13 @@ class SemanticLayer:
             if "part_of" not in ((metric.config.meta if metric.config else None) or {})
         ]
         self.saved_queries = {
-            one.name: SavedQuery(
-                one.name,
-                str(one.description or ""),
-                tuple(one.query_params.metrics),
-                tuple(one.query_params.group_by),
+            saved_query.name: SavedQuery(
+                saved_query.name,
+                str(saved_query.description or ""),
+                tuple(saved_query.query_params.metrics),
+                tuple(saved_query.query_params.group_by),
             )
-            for one in self._manifest.saved_queries
+            for saved_query in self._manifest.saved_queries
         }
         self.metric_names = tuple(sorted(declared))
 
@@ -110,13 +110,13 @@ class SemanticLayer:
 
         A time has its finest grain in its name, and stands there without one too.
         """
-        found: dict[str, str] = {}
+        results: dict[str, str] = {}
         for dimension in self._engine.simple_dimensions_for_metrics(list(metrics)):
             kind = "time" if dimension.type.value == "time" else "dimension"
-            found[dimension.dunder_name] = kind
+            results[dimension.dunder_name] = kind
         for entity in self._engine.entities_for_metrics(list(metrics)):
-            found[entity.name] = "entity"
-        return dict(sorted(found.items()))
+            results[entity.name] = "entity"
+        return dict(sorted(results.items()))
 
     def sql(self, request: MetricRequest) -> str:
         """The query that answers the request.

@@ -75,21 +75,21 @@ def check(root: Path) -> Suite:
     manifest = read_manifest(folder, root)
     place = shown(folder / MANIFEST, root)
     expected = metrics_of(root)
-    found = {str(metric["name"]): metric for metric in manifest["metrics"]}
+    results = {str(metric["name"]): metric for metric in manifest["metrics"]}
     findings = [
-        *_missing(expected, found),
-        *_unknown(expected, found, place),
+        *_missing(expected, results),
+        *_unknown(expected, results, place),
         *(
             finding
             for metric in expected
-            if metric.name in found
-            for finding in _differences(metric, found[metric.name])
+            if metric.name in results
+            for finding in _differences(metric, results[metric.name])
         ),
         *_undescribed(manifest, place),
     ]
     counts = {
         "a87_metrics": len(expected),
-        "metrics": len(found),
+        "metrics": len(results),
         "semantic_models": len(manifest["semantic_models"]),
         "saved_queries": len(manifest.get("saved_queries", ())),
     }
@@ -97,24 +97,24 @@ def check(root: Path) -> Suite:
     return Suite("mbp metrics check", files, findings, RULES, {"semantic_layer": counts})
 
 
-def _missing(expected: tuple[SemanticMetric, ...], found: Mapping[str, Any]) -> Iterator[Finding]:
+def _missing(expected: tuple[SemanticMetric, ...], results: Mapping[str, Any]) -> Iterator[Finding]:
     for metric in expected:
         for name in (metric.name, *metric.parts):
-            if name not in found:
+            if name not in results:
                 yield _finding("SEM-001", metric.source, name, "is not in the semantic layer")
 
 
 def _unknown(
-    expected: tuple[SemanticMetric, ...], found: Mapping[str, Any], place: str
+    expected: tuple[SemanticMetric, ...], results: Mapping[str, Any], place: str
 ) -> Iterator[Finding]:
     known = {name for metric in expected for name in (metric.name, *metric.parts)}
-    for name in sorted(found.keys() - known):
+    for name in sorted(results.keys() - known):
         yield _finding("SEM-002", place, name, "is not in A87")
 
 
-def _differences(metric: SemanticMetric, found: Mapping[str, Any]) -> Iterator[Finding]:
-    meta = (found.get("config") or {}).get("meta") or {}
-    told = {**meta, "label": found.get("label"), "description": found.get("description")}
+def _differences(metric: SemanticMetric, results: Mapping[str, Any]) -> Iterator[Finding]:
+    meta = (results.get("config") or {}).get("meta") or {}
+    told = {**meta, "label": results.get("label"), "description": results.get("description")}
     wanted = {**metric.meta, "label": metric.label, "description": metric.description}
     for key, value in wanted.items():
         if told.get(key) != value:
@@ -124,7 +124,7 @@ def _differences(metric: SemanticMetric, found: Mapping[str, Any]) -> Iterator[F
                 metric.name,
                 f"the {key} is {value!r}, and {told.get(key)!r} in the semantic layer",
             )
-    computed = _computed(found)
+    computed = _computed(results)
     expected = (metric.parts or metric.measures, metric.row_filter)
     if computed != expected:
         yield _finding(
@@ -135,16 +135,16 @@ def _differences(metric: SemanticMetric, found: Mapping[str, Any]) -> Iterator[F
         )
 
 
-def _computed(found: Mapping[str, Any]) -> tuple[tuple[str, ...], str | None]:
-    parameters = found.get("type_params") or {}
+def _computed(results: Mapping[str, Any]) -> tuple[tuple[str, ...], str | None]:
+    parameters = results.get("type_params") or {}
     names = [
         str(part["name"])
         for part in (parameters.get(key) for key in ("measure", "numerator", "denominator"))
         if part
     ]
     filters = [
-        str(one["where_sql_template"])
-        for one in (found.get("filter") or {}).get("where_filters", ())
+        str(where_filter["where_sql_template"])
+        for where_filter in (results.get("filter") or {}).get("where_filters", ())
     ]
     return tuple(names), " and ".join(filters) or None
 

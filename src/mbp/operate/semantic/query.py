@@ -136,7 +136,7 @@ def answer(
         columns=tuple(columns[place] for place in order),
         metrics=tuple(metrics),
         rows=rows,
-        units={one.name: one.unit for one in known},
+        units={semantic_metric.name: semantic_metric.unit for semantic_metric in known},
         notes=_notes(warehouse),
     )
     if not found.empty:

@@ -61,14 +61,14 @@ def conditions(
     Raises:
         MbpError: a condition is no expression over the dimensions, or an instant does not parse.
     """
-    found = [_condition(text, dimensions) for text in where]
+    results = [_condition(text, dimensions) for text in where]
     finest = next((name for name in dimensions if _time_base(name) == METRIC_TIME), METRIC_TIME)
     for option, sign, text in (("--from", ">=", start), ("--to", "<", end)):
         if text is not None:
-            found.append(
+            results.append(
                 f"{_template(finest, dimensions)} {sign} timestamp '{_instant(text, option)}'"
             )
-    return tuple(found)
+    return tuple(results)
 
 
 def _condition(text: str, dimensions: Mapping[str, str]) -> str:
@@ -112,12 +112,12 @@ def _not_finer(grain: str, dimensions: Mapping[str, str]) -> bool:
 
 def _instant(text: str, option: str) -> str:
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise MbpError(
             f"{option}: {text!r} is no instant",
             cure="write a day like 2026-01-05, or an instant like 2026-01-05T12:00 (UTC)",
         ) from error
-    if found.tzinfo is not None:
-        found = found.astimezone(UTC).replace(tzinfo=None)
-    return found.isoformat(sep=" ")
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(sep=" ")

@@ -200,10 +200,10 @@ def _entries(
     if sound:
         entries = {unique_id: one for part in sections if part for unique_id, one in part.items()}
         sound = all(
-            isinstance(one, Mapping)
-            and all(key in one for key in keys)
-            and isinstance(one.get("columns") or {}, Mapping)
-            for one in entries.values()
+            isinstance(entry, Mapping)
+            and all(key in entry for key in keys)
+            and isinstance(entry.get("columns") or {}, Mapping)
+            for entry in entries.values()
         )
     if not sound:
         raise MbpError(

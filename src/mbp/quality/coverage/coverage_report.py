@@ -34,12 +34,12 @@ def as_text(report: CoverageReport) -> str:
     lines = [f"{'':{width}} {'described':>9} {'missing':>8} {'not there':>9} {'percent':>8}"]
     lines += [_line(f"{name:{width}}", count) for name, count in rows]
     for state in (MISSING, NOT_THERE, NOT_BUILT):
-        found = report.of(state)
-        for item in found[:SHOWN_AT_MOST]:
+        items = report.of(state)
+        for item in items[:SHOWN_AT_MOST]:
             place = f"{item.unique_id}.{item.column}" if item.column else item.unique_id
             lines.append(f"{state}: {place}")
-        if len(found) > SHOWN_AT_MOST:
-            lines.append(f"{state}: and {len(found) - SHOWN_AT_MOST} more, see --format json")
+        if len(items) > SHOWN_AT_MOST:
+            lines.append(f"{state}: and {len(items) - SHOWN_AT_MOST} more, see --format json")
     return "\n".join(lines)
 
 
@@ -77,9 +77,9 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
         if not 0 <= percent <= FULL_PERCENT:
             raise ValueError(f"percent is {percent}")
         before = {
-            (one["unique_id"], one["column"] or "")
-            for one in document["items"]
-            if one["state"] == DESCRIBED
+            (item["unique_id"], item["column"] or "")
+            for item in document["items"]
+            if item["state"] == DESCRIBED
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MbpError(

@@ -83,9 +83,9 @@ def judge(
         (NOT_THERE, "remove the description or add the column"),
         (NOT_BUILT, "build it, or remove it"),
     ):
-        found = len(report.of(state))
-        if found:
-            objections.append(f"{found} {state}: {cure}")
+        count = len(report.of(state))
+        if count:
+            objections.append(f"{count} {state}: {cure}")
     if compare is not None:
         objections += worse_than(report, compare)
     return CoverageJudgement(report, threshold, tuple(objections))

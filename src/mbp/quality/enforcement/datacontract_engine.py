@@ -93,10 +93,10 @@ def feed(
             table_rules.append(entry)
     properties = []
     for column in contract.columns:
-        found: dict[str, Any] = {"name": column.name, "logicalType": column.logical_type}
+        results: dict[str, Any] = {"name": column.name, "logicalType": column.logical_type}
         if column.name in column_rules:
-            found["quality"] = column_rules[column.name]
-        properties.append(found)
+            results["quality"] = column_rules[column.name]
+        properties.append(results)
     document = {
         "apiVersion": API_VERSION,
         "kind": "DataContract",
@@ -131,7 +131,7 @@ def run(
     """
     from datacontract.data_contract import DataContract
 
-    found: list[RuleResult] = []
+    rule_results: list[RuleResult] = []
     for contract in contracts:
         document, checks = feed(contract, queries, server)
         started = time.perf_counter()
@@ -144,21 +144,21 @@ def run(
         for check in tested.checks or ():
             rule_id = str(check.qualityId or check.name)
             if rule_id in checks:
-                found.append(
+                rule_results.append(
                     _result(check, checks[rule_id], contract.dataset, severities[rule_id], each)
                 )
     wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
-    return complete(found, wanted, "datacontract")
+    return complete(rule_results, wanted, "datacontract")
 
 
 def _result(
     check: Any, plan: EngineCheck, dataset: str, severity: str, seconds: float
 ) -> RuleResult:
-    told = str(getattr(check.result, "value", check.result))
+    message = str(getattr(check.result, "value", check.result))
     verdict = Verdict.ERROR
-    if told == "passed":
+    if message == "passed":
         verdict = Verdict.PASS
-    elif told in ("failed", "warning") and not str(check.reason or "").startswith(UNREADABLE):
+    elif message in ("failed", "warning") and not str(check.reason or "").startswith(UNREADABLE):
         verdict = Verdict.WARN if severity == "warning" else Verdict.FAIL
     rows = None if verdict == Verdict.ERROR else _rows(check.diagnostics)
     return RuleResult(

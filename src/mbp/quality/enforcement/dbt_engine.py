@@ -37,17 +37,22 @@ def run(
         manifest = json.loads((target_folder / "manifest.json").read_text(encoding="utf-8"))
         results = json.loads((target_folder / "run_results.json").read_text(encoding="utf-8"))
     wanted = {rule.id for rule in rules}
-    findings = [one for one in collect(manifest, results, list(rules)) if one.rule_id in wanted]
-    found = as_results(findings, results)
-    return complete(found, [(rule.id, rule.dataset) for rule in rules], "dbt")
+    findings = [
+        rule_verdict
+        for rule_verdict in collect(manifest, results, list(rules))
+        if rule_verdict.rule_id in wanted
+    ]
+    rule_results = as_results(findings, results)
+    return complete(rule_results, [(rule.id, rule.dataset) for rule in rules], "dbt")
 
 
 def as_results(findings: Sequence[RuleVerdict], run_results: Mapping[str, Any]) -> list[RuleResult]:
     """What a run of dbt found, in the words of all engines; what was not judged is an error."""
     seconds = {
-        one["unique_id"]: float(one.get("execution_time") or 0.0) for one in run_results["results"]
+        result["unique_id"]: float(result.get("execution_time") or 0.0)
+        for result in run_results["results"]
     }
-    found: list[RuleResult] = []
+    rule_results: list[RuleResult] = []
     for finding in findings:
         # Only a source without the facts excuses a rule; one that merely did not run is an error.
         skipped = finding.verdict == Verdict.NOT_MEASURED and not finding.is_unmeasured
@@ -55,7 +60,7 @@ def as_results(findings: Sequence[RuleVerdict], run_results: Mapping[str, Any]) 
         rows = 0 if finding.holds else finding.failing_rows
         reason = "" if finding.holds else finding.message
         taken = seconds.get(str(finding.node), 0.0)
-        found.append(
+        rule_results.append(
             RuleResult(finding.rule_id, finding.dataset, "dbt", verdict, rows, taken, reason=reason)
         )
-    return found
+    return rule_results

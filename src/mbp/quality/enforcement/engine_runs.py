@@ -103,22 +103,24 @@ def run(
             for sql in queries.values():
                 demand_query_on(warehouse, sql, cure="a rule may only read")
     place = place_of(root, target)
-    found: list[RuleResult] = []
+    rule_results: list[RuleResult] = []
     for engine in engines:
         started = time.perf_counter()
         # The libraries talk on standard output, which is ours for the result.
         with redirect_stdout(sys.stderr):
             results = _ask(root, engine, target, judged, queries, place, docs, manifest)
-        found += results
-        found += [
+        rule_results += results
+        rule_results += [
             RuleResult(rule.id, rule.dataset, engine, Verdict.NOT_MEASURED, reason=absent[rule.id])
             for rule in rules
             if rule.id in absent
         ]
         say(f"{SPELLED[engine]}: {len(results)} rules, {time.perf_counter() - started:.1f} s")
     order = {rule.id: index for index, rule in enumerate(rules)}
-    found.sort(key=lambda one: (order[one.rule_id], ENGINES.index(one.engine)))
-    return _with_samples(root, target, contracts, queries, manifest, found)
+    rule_results.sort(
+        key=lambda rule_result: (order[rule_result.rule_id], ENGINES.index(rule_result.engine))
+    )
+    return _with_samples(root, target, contracts, queries, manifest, rule_results)
 
 
 def _ask(
@@ -156,9 +158,10 @@ def _classes(
 
 def _only(contracts: Sequence[Contract], ids: set[str]) -> list[Contract]:
     kept = [
-        replace(one, rules=tuple(rule for rule in one.rules if rule.id in ids)) for one in contracts
+        replace(contract, rules=tuple(rule for rule in contract.rules if rule.id in ids))
+        for contract in contracts
     ]
-    return [one for one in kept if one.rules]
+    return [contract for contract in kept if contract.rules]
 
 
 def _with_samples(
@@ -170,7 +173,7 @@ def _with_samples(
     results: Sequence[RuleResult],
 ) -> list[RuleResult]:
     """Failing rows by the SQL of the rule, the same for every engine; personal values masked."""
-    broken = sorted({one.rule_id for one in results if one.caught})
+    broken = sorted({result.rule_id for result in results if result.caught})
     samples: dict[str, tuple[str, ...]] = {}
     with connect(root, target, read_only=True) as warehouse:
         classes = _classes(contracts, manifest, warehouse)
@@ -186,15 +189,18 @@ def _with_samples(
                 ", ".join(f"{name}={value}" for name, value in plain_row(row).items())
                 for row in taken.rows
             )
-    return [replace(one, sample=samples[one.rule_id]) if one.caught else one for one in results]
+    return [
+        replace(result, sample=samples[result.rule_id]) if result.caught else result
+        for result in results
+    ]
 
 
 def disagreements(results: Sequence[RuleResult]) -> list[str]:
     """Rules of which two engines that can express them say different things."""
     said: dict[str, dict[str, str]] = {}
-    for one in results:
-        if one.judged:
-            said.setdefault(one.rule_id, {})[SPELLED[one.engine]] = one.verdict
+    for result in results:
+        if result.judged:
+            said.setdefault(result.rule_id, {})[SPELLED[result.engine]] = result.verdict
     return [
         f"{rule_id}: " + ", ".join(f"{engine} {verdict}" for engine, verdict in by.items())
         for rule_id, by in said.items()
@@ -204,7 +210,7 @@ def disagreements(results: Sequence[RuleResult]) -> list[str]:
 
 def failed(results: Sequence[RuleResult]) -> bool:
     """A rule of severity error does not hold, could not be judged, or engines disagree."""
-    return any(one.verdict in (Verdict.FAIL, Verdict.ERROR) for one in results) or bool(
+    return any(result.verdict in (Verdict.FAIL, Verdict.ERROR) for result in results) or bool(
         disagreements(results)
     )
 
@@ -212,31 +218,37 @@ def failed(results: Sequence[RuleResult]) -> bool:
 def unmeasured(root: Path, results: Sequence[RuleResult]) -> list[str]:
     """Ids of the rules of severity error that the loaded source cannot show, sorted."""
     demanded = {rule.id for rule in all_rules(load_contracts(root)) if rule.severity == "error"}
-    absent = {one.rule_id for one in results if one.verdict == Verdict.NOT_MEASURED}
+    absent = {result.rule_id for result in results if result.verdict == Verdict.NOT_MEASURED}
     return sorted(demanded & absent)
 
 
 def suite(results: Sequence[RuleResult]) -> Suite:
     """What does not hold, with rows, could not be evaluated, or is judged differently; a line per engine as table."""
     findings = []
-    for one in results:
-        if one.caught or one.verdict == Verdict.ERROR:
-            rows = "" if one.failing_rows is None else f" {one.failing_rows} rows"
-            told = f"{SPELLED[one.engine]}: {spelled(one.verdict)}{rows} {one.reason}".rstrip()
-            severity: Severity = "warning" if one.verdict == Verdict.WARN else "error"
-            sample = "; ".join(one.sample)
-            findings.append(Finding(one.rule_id, told, severity=severity, evidence=sample))
-    findings += [Finding("engines_disagree", told) for told in disagreements(results)]
+    for result in results:
+        if result.caught or result.verdict == Verdict.ERROR:
+            rows = "" if result.failing_rows is None else f" {result.failing_rows} rows"
+            message = f"{SPELLED[result.engine]}: {spelled(result.verdict)}{rows} {result.reason}".rstrip()
+            severity: Severity = "warning" if result.verdict == Verdict.WARN else "error"
+            sample = "; ".join(result.sample)
+            findings.append(Finding(result.rule_id, message, severity=severity, evidence=sample))
+    findings += [
+        Finding("engines_disagree", disagreement) for disagreement in disagreements(results)
+    ]
     lines: list[str] = []
     for engine in ENGINES:
-        mine = [one for one in results if one.engine == engine]
+        mine = [rule_result for rule_result in results if rule_result.engine == engine]
         if mine:
-            counts = Counter(one.verdict for one in mine)
-            told = ", ".join(f"{count} {spelled(verdict)}" for verdict, count in counts.items())
-            asked = [one for one in mine if one.judged]
-            native = sum(one.native for one in asked)
+            counts = Counter(rule_result.verdict for rule_result in mine)
+            message = ", ".join(f"{count} {spelled(verdict)}" for verdict, count in counts.items())
+            asked = [rule_result for rule_result in mine if rule_result.judged]
+            native = sum(rule_result.native for rule_result in asked)
             own = f" ({native} in its own words, {len(asked) - native} as SQL)" if asked else ""
             reason = "" if asked else f": {mine[0].reason}"
-            lines.append(f"{SPELLED[engine]}: {told}{own}{reason}")
-    checked = [f"{one.rule_id} {one.engine}" for one in results if one.judged]
+            lines.append(f"{SPELLED[engine]}: {message}{own}{reason}")
+    checked = [
+        f"{rule_result.rule_id} {rule_result.engine}"
+        for rule_result in results
+        if rule_result.judged
+    ]
     return Suite("mbp quality run", checked, findings, unit="result", table="\n".join(lines))

@@ -91,9 +91,9 @@ def run(
     """
     # It prints for every SQL rule that it does not name the batch; a rule reads several tables.
     with redirect_stdout(StringIO()):
-        found = _run(contracts, queries, connection_string, docs, classes)
+        rule_results = _run(contracts, queries, connection_string, docs, classes)
     wanted = [(rule.id, rule.dataset) for contract in contracts for rule in contract.rules]
-    return complete(found, wanted, "gx")
+    return complete(rule_results, wanted, "gx")
 
 
 def _run(
@@ -111,7 +111,7 @@ def _run(
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_postgres("warehouse", connection_string=connection_string)
-    found: list[RuleResult] = []
+    rule_results: list[RuleResult] = []
     for contract in contracts:
         try:
             asset = source.add_table_asset(
@@ -120,7 +120,7 @@ def _run(
         except TestConnectionError as error:
             # The other datasets are still judged; this one is an error, rule by rule.
             reason = f"{SCHEMA}.{contract.dataset} cannot be read: {safe_message(str(error))}"
-            found += [
+            rule_results += [
                 RuleResult(rule.id, rule.dataset, "gx", Verdict.ERROR, reason=reason)
                 for rule in contract.rules
             ]
@@ -131,10 +131,10 @@ def _run(
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(name=contract.dataset, data=batch, suite=suite)
         )
-        found += _validate(definition, contract, checks)
+        rule_results += _validate(definition, contract, checks)
     if docs is not None:
         write_docs(context, docs, Shown(contracts, queries, classes))
-    return found
+    return rule_results
 
 
 def _suite(contract: Contract, queries: Mapping[str, str]) -> tuple[Any, dict[str, EngineCheck]]:

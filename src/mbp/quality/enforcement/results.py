@@ -78,9 +78,9 @@ def complete(
     Args:
         wanted: (rule id, dataset) of every rule that the engine was asked for.
     """
-    found = {one.rule_id: one for one in results}
+    rule_results = {result.rule_id: result for result in results}
     return [
-        found.get(rule_id)
+        rule_results.get(rule_id)
         or RuleResult(rule_id, dataset, engine, Verdict.ERROR, reason="the engine gave no result")
         for rule_id, dataset in wanted
     ]

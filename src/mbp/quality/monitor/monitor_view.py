@@ -69,15 +69,15 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
             return _rows(
                 warehouse, "select * from reliability.dq_rule_status order by rule_id, engine"
             )
-        found = _rows(
+        results = _rows(
             warehouse,
             f"select * from {TABLE} where rule_id = {'?' if warehouse.engine == 'duckdb' else '%s'}"
             f" order by executed_at desc, engine limit {int(limit)}",
             [rule_id],
         )
-    if not found:
+    if not results:
         raise MbpError(f"no recorded run looked at {rule_id}", cure=RECORD)
-    return found
+    return results
 
 
 def monitor(root: Path, target: str | None) -> Monitor:
@@ -111,10 +111,10 @@ def demand_runs(warehouse: Warehouse) -> int:
         MbpError: none.
     """
     demand_table(warehouse)
-    _, found = warehouse.query(f"select count(distinct run_id) from {TABLE}")
-    if not found[0][0]:
+    _, results = warehouse.query(f"select count(distinct run_id) from {TABLE}")
+    if not results[0][0]:
         raise MbpError(NOTHING, cure=RECORD)
-    return int(found[0][0])
+    return int(results[0][0])
 
 
 def history_text(rows: Sequence[Row]) -> str:

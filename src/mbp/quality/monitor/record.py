@@ -77,8 +77,10 @@ def last_dbt_run(root: Path, target: str | None = None) -> Run:
     demand_current(look.notes)
     rules = all_rules(load_contracts(root))
     known = {rule.id for rule in rules}
-    absent = [one.rule_id for one in look.findings if one.is_not_run]
-    judged = [one for one in look.findings if one.rule_id in known and not one.is_not_run]
+    absent = [finding.rule_id for finding in look.findings if finding.is_not_run]
+    judged = [
+        finding for finding in look.findings if finding.rule_id in known and not finding.is_not_run
+    ]
     if not judged:
         raise MbpError(
             f"the last run judged no rule ({len(absent)} were not run)", cure="run `dbt test`"
@@ -100,7 +102,7 @@ def as_document(run: Run) -> dict[str, Any]:
         "target": run.target,
         "executed_at": run.executed_at.isoformat(),
         "commit_sha": run.commit_sha,
-        "results": [asdict(one) for one in run.results],
+        "results": [asdict(result) for result in run.results],
     }
 
 
@@ -113,8 +115,8 @@ def read_run(path: Path) -> Run:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         results = [
-            RuleResult(**{**one, "sample": tuple(one.get("sample", ()))})
-            for one in document["results"]
+            RuleResult(**{**result, "sample": tuple(result.get("sample", ()))})
+            for result in document["results"]
         ]
         run = Run(
             str(document["run_id"]),
@@ -130,12 +132,14 @@ def read_run(path: Path) -> Run:
         reason = f"{type(error).__name__}: {error}"
         raise MbpError(f"is not the JSON of a run ({reason})", path=str(path), cure=CURE) from error
     wrong = [
-        one.rule_id for one in results if one.engine not in ENGINES or one.verdict not in VERDICTS
+        result.rule_id
+        for result in results
+        if result.engine not in ENGINES or result.verdict not in VERDICTS
     ]
     if wrong or not results or run.executed_at.tzinfo is None:
-        told = f"{wrong[0]} has an unknown engine or verdict" if wrong else "it holds no result"
-        told = told if wrong or not results else "executed_at has no offset"
-        raise MbpError(f"is not the JSON of a run: {told}", path=str(path), cure=CURE)
+        message = f"{wrong[0]} has an unknown engine or verdict" if wrong else "it holds no result"
+        message = message if wrong or not results else "executed_at has no offset"
+        raise MbpError(f"is not the JSON of a run: {message}", path=str(path), cure=CURE)
     return run
 
 
@@ -149,7 +153,7 @@ def record(root: Path, run: Run) -> int:
         # It would be the newest run of each of its rules until the clock has caught up.
         raise MbpError(f"the run was executed {why}", cure="correct the clock, and run again")
     known = {rule.id for rule in all_rules(load_contracts(root))}
-    unknown = sorted({one.rule_id for one in run.results} - known)
+    unknown = sorted({result.rule_id for result in run.results} - known)
     if unknown:
         raise MbpError(
             f"no contract has the rule {unknown[0]}", cure="record the run with its own contracts"
@@ -157,9 +161,10 @@ def record(root: Path, run: Run) -> int:
     with connect(root, run.target, create=False) as warehouse:
         demand_table(warehouse)
         sizes = {
-            dataset: _count(warehouse, dataset) for dataset in {one.dataset for one in run.results}
+            dataset: _count(warehouse, dataset)
+            for dataset in {result.dataset for result in run.results}
         }
-        rows = [_row(run, one, sizes) for one in run.results]
+        rows = [_row(run, result, sizes) for result in run.results]
         mark = "?" if warehouse.engine == "duckdb" else "%s"
         with warehouse.transaction():
             warehouse.execute(f"delete from {TABLE} where run_id = {mark}", [run.run_id])
@@ -176,38 +181,38 @@ def demand_table(warehouse: Warehouse) -> None:
     """Raises:
     MbpError: the warehouse was not built with the table of results.
     """
-    _, found = warehouse.query(
+    _, results = warehouse.query(
         "select 1 from information_schema.tables"
         " where table_schema || '.' || table_name = 'reliability.dq_results'"
     )
-    if not found:
+    if not results:
         raise MbpError(f"{TABLE} is not in the warehouse", cure="run `mbp build`")
 
 
 def _count(warehouse: Warehouse, dataset: str) -> int | None:
     mark = "?" if warehouse.engine == "duckdb" else "%s"
-    _, found = warehouse.query(
+    _, results = warehouse.query(
         "select 1 from information_schema.tables"
         f" where table_schema = 'marts' and table_name = {mark}",
         [dataset],
     )
-    if not found:
+    if not results:
         return None
     _, rows = warehouse.query(f"select count(*) from marts.{quote_identifier(dataset)}")
     return int(rows[0][0])
 
 
-def _row(run: Run, one: RuleResult, sizes: Mapping[str, int | None]) -> tuple[Any, ...]:
+def _row(run: Run, rule_result: RuleResult, sizes: Mapping[str, int | None]) -> tuple[Any, ...]:
     return (
-        f"{run.run_id}/{one.engine}/{one.rule_id}",
+        f"{run.run_id}/{rule_result.engine}/{rule_result.rule_id}",
         run.run_id,
-        one.rule_id,
-        one.dataset,
-        one.engine,
-        one.verdict,
-        one.failing_rows,
-        sizes[one.dataset],
-        round(one.duration_seconds, 6),
+        rule_result.rule_id,
+        rule_result.dataset,
+        rule_result.engine,
+        rule_result.verdict,
+        rule_result.failing_rows,
+        sizes[rule_result.dataset],
+        round(rule_result.duration_seconds, 6),
         run.commit_sha,
         run.executed_at,
     )

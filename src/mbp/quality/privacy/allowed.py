@@ -37,9 +37,10 @@ def judge(findings: Sequence[SensitiveValue], policy: PrivacyPolicy, today: date
     ]
     for entry in policy.allowed_values:
         matching = [
-            found
-            for found in left
-            if found.kind == entry.code and fnmatchcase(found.place, entry.object)
+            sensitive_value
+            for sensitive_value in left
+            if sensitive_value.kind == entry.code
+            and fnmatchcase(sensitive_value.place, entry.object)
         ]
         used = {entry.key} if matching else set()
         reasons = [wrong.message for wrong in exception_findings([entry], today, used=used)]
@@ -48,7 +49,7 @@ def judge(findings: Sequence[SensitiveValue], policy: PrivacyPolicy, today: date
             problems.append(f"{entry.place}: {entry.code} of {entry.object}: {reasons[0]}")
             continue
         allowed.append((entry, len(matching)))
-        left = [found for found in left if found not in matching]
+        left = [sensitive_value for sensitive_value in left if sensitive_value not in matching]
     return Judged(left, allowed, problems)
 
 
@@ -57,6 +58,6 @@ def _mismatch(entry: AllowedException, matching: Sequence[SensitiveValue]) -> li
         return []
     if len(matching) != entry.more["count"]:
         return [f"the exception is for {entry.more['count']}, found {len(matching)}"]
-    if {found.digest for found in matching} != set(entry.more["digests"]):
+    if {sensitive_value.digest for sensitive_value in matching} != set(entry.more["digests"]):
         return ["the exception is for other values"]
     return []

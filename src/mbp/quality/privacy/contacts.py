@@ -86,9 +86,9 @@ CELL_NAME = re.compile(
 def email(page: Page) -> Iterator[Hit]:
     """Addresses of people; not those of documentation (RFC 2606), of shells and of repositories."""
     yield from _spelled_out(page)
-    for found in page.in_lines(EMAIL, ("@",)):
-        address, domain, top = found["address"], found["domain"].lower(), found["top"].lower()
-        start, end = found.span("address")
+    for matched in page.in_lines(EMAIL, ("@",)):
+        address, domain, top = matched["address"], matched["domain"].lower(), matched["top"].lower()
+        start, end = matched.span("address")
         local = address.partition("@")[0].rstrip()
         # "name @ host" is an address only where it says so; otherwise it is prose about a host.
         if " " in address and page.says("email", start, end) <= 0:
@@ -111,14 +111,14 @@ def email(page: Page) -> Iterator[Hit]:
 
 
 def _spelled_out(page: Page) -> Iterator[Hit]:
-    for found in page.in_lines(SPELLED_OUT, SPELLED_HINTS):
-        domain = SPELLED_DOT.sub(".", found["domain"]).lower()
+    for line in page.in_lines(SPELLED_OUT, SPELLED_HINTS):
+        domain = SPELLED_DOT.sub(".", line["domain"]).lower()
         top = domain.rpartition(".")[2]
         if not top.isalpha() or top in page.policy.no_domains:
             continue
         if not documented(domain, page.policy.documentation_domains):
-            value = f"{found['local']}@{domain}".lower()
-            yield Hit(found.start(), found.end(), "email", "e-mail", value)
+            value = f"{line['local']}@{domain}".lower()
+            yield Hit(line.start(), line.end(), "email", "e-mail", value)
 
 
 def documented(domain: str, reserved: frozenset[str]) -> bool:
@@ -129,26 +129,26 @@ def documented(domain: str, reserved: frozenset[str]) -> bool:
 
 def phone(page: Page) -> Iterator[Hit]:
     """Numbers that a telephone network knows, by the plans that libphonenumber carries."""
-    for found in INTERNATIONAL.finditer(page.text):
-        written = found[0]
+    for matched in INTERNATIONAL.finditer(page.text):
+        written = matched[0]
         number = "+" + re.sub(r"\D", "", written.removeprefix("00"))
-        told = page.says("phone", *found.span())
-        if written.startswith("00") and told <= 0:
+        count = page.says("phone", *matched.span())
+        if written.startswith("00") and count <= 0:
             continue
-        if told >= 0 and known(number):
-            yield Hit(found.start(), found.end(), "phone", "telephone", number)
-    for found in BRAZILIAN.finditer(page.text):
-        area = re.sub(r"\D", "", found["area"])[-AREA_DIGITS:]
-        number = "+55" + area + re.sub(r"\D", "", found["number"])
+        if count >= 0 and known(number):
+            yield Hit(matched.start(), matched.end(), "phone", "telephone", number)
+    for matched in BRAZILIAN.finditer(page.text):
+        area = re.sub(r"\D", "", matched["area"])[-AREA_DIGITS:]
+        number = "+55" + area + re.sub(r"\D", "", matched["number"])
         if not area_given(area):
             continue
-        told = page.says("phone", *found.span())
-        if (told > 0 or (told == 0 and clear(page, found))) and known(number):
-            yield Hit(found.start(), found.end(), "phone", "telephone", number)
-    for found in page.named("phone", PHONE_CHAIN):
-        digits = re.sub(r"\D", "", found[0])
-        for number in filter(known, readings(digits, "+" in found[0])):
-            yield Hit(found.start(), found.end(), "phone", "telephone", number)
+        count = page.says("phone", *matched.span())
+        if (count > 0 or (count == 0 and clear(page, matched))) and known(number):
+            yield Hit(matched.start(), matched.end(), "phone", "telephone", number)
+    for matched in page.named("phone", PHONE_CHAIN):
+        digits = re.sub(r"\D", "", matched[0])
+        for number in filter(known, readings(digits, "+" in matched[0])):
+            yield Hit(matched.start(), matched.end(), "phone", "telephone", number)
             break
 
 
@@ -157,21 +157,21 @@ def area_given(area: str) -> bool:
     return "0" not in area
 
 
-def clear(page: Page, found: re.Match[str]) -> bool:
+def clear(page: Page, matched: re.Match[str]) -> bool:
     """Whether a number that no word names is written as only telephones are."""
-    area, number = found["area"], found["number"]
+    area, number = matched["area"], matched["number"]
     if "(" in area or "[" in area or "x" in area.lower():
         return True
-    if "+" in (found["country"] or ""):
+    if "+" in (matched["country"] or ""):
         return True
-    grouped = found["gap"] in (" ", "-", " - ")
+    grouped = matched["gap"] in (" ", "-", " - ")
     if MOBILE_APART.fullmatch(number):
         return grouped
     if number.isdigit():
         # Digits alone are a mobile where nothing calls them anything else.
-        whole = found[0].isdigit() and not DECIMALS.match(page.text, found.end())
-        return whole and len(number) == MOBILE_DIGITS and page.unnamed(found.start())
-    return found["gap"] == " " and number[4] == "-" and not YEARS.fullmatch(number)
+        whole = matched[0].isdigit() and not DECIMALS.match(page.text, matched.end())
+        return whole and len(number) == MOBILE_DIGITS and page.unnamed(matched.start())
+    return matched["gap"] == " " and number[4] == "-" and not YEARS.fullmatch(number)
 
 
 def readings(digits: str, international: bool) -> Iterator[str]:
@@ -203,26 +203,26 @@ def known(number: str) -> bool:
 
 def ip(page: Page) -> Iterator[Hit]:
     """Addresses of the public internet. Private, loopback, link-local and documentation ranges name nobody."""
-    for found in IPV4.finditer(page.text):
-        address = ".".join(str(int(octet)) for octet in found[0].split("."))
+    for matched in IPV4.finditer(page.text):
+        address = ".".join(str(int(octet)) for octet in matched[0].split("."))
         if not reachable(address):
             continue
-        told = page.says("ip", *found.span())
-        before = page.text[max(0, found.start() - 3) : found.start()]
+        count = page.says("ip", *matched.span())
+        before = page.text[max(0, matched.start() - 3) : matched.start()]
         versioned = before.endswith(COMPARED) or PRODUCT.search(before)
-        octets = [int(octet) for octet in found[0].split(".")]
+        octets = [int(octet) for octet in matched[0].split(".")]
         # 1.2.3.4 and 6.28.1.0 are more often versions than hosts; four of two digits are not.
         small = max(octets) <= SMALL_OCTET and min(octets) < SMALLEST_PLAIN
         small = small or (octets[0] < SMALLEST_PLAIN and max(octets) < LARGEST_MINOR)
-        if told > 0 or (told == 0 and not small and not versioned):
-            yield Hit(found.start(), found.end(), "ip", "IPv4 address", address)
-    for found in IN_HOST.finditer(page.text):
-        address = found["octets"].replace("-", ".")
+        if count > 0 or (count == 0 and not small and not versioned):
+            yield Hit(matched.start(), matched.end(), "ip", "IPv4 address", address)
+    for matched in IN_HOST.finditer(page.text):
+        address = matched["octets"].replace("-", ".")
         if reachable(address):
-            yield Hit(*found.span("octets"), "ip", "IPv4 address", address)
-    for found in IPV6.finditer(page.text):
-        if found[0].count(":") >= IPV6_GROUPS - 1 and reachable(found[0]):
-            yield Hit(found.start(), found.end(), "ip", "IPv6 address", found[0].lower())
+            yield Hit(*matched.span("octets"), "ip", "IPv4 address", address)
+    for matched in IPV6.finditer(page.text):
+        if matched[0].count(":") >= IPV6_GROUPS - 1 and reachable(matched[0]):
+            yield Hit(matched.start(), matched.end(), "ip", "IPv6 address", matched[0].lower())
 
 
 def reachable(address: str) -> bool:
@@ -237,15 +237,15 @@ def reachable(address: str) -> bool:
 def name(page: Page) -> Iterator[Hit]:
     """Names in the fields that the policy lists: `"nome": "..."`, `customer_name=...`, columns of that name."""
     fields = page.policy.name_fields
-    for found in FIELD.finditer(page.text):
-        field = found["field"].lower()
-        if field not in fields or found["end"] in ("(", "["):
+    for matched in FIELD.finditer(page.text):
+        field = matched["field"].lower()
+        if field not in fields or matched["end"] in ("(", "["):
             continue
-        words = found["name"].split()
-        quoted = bool(found["quote"])
+        words = matched["name"].split()
+        quoted = bool(matched["quote"])
         # One bare word is as well a type or a constant.
         if len(words) >= 2 or (quoted and verdict(page.policy.words["name"], parts(field)) > 0):  # noqa: PLR2004
-            yield Hit(*found.span("name"), "name", "name of a person", found["name"])
+            yield Hit(*matched.span("name"), "name", "name of a person", matched["name"])
     yield from _names_in_columns(page)
 
 
@@ -253,7 +253,7 @@ def _names_in_columns(page: Page) -> Iterator[Hit]:
     fields = page.policy.name_fields
     if page.table is None or not any(column.lower() in fields for column in page.table.names):
         return
-    for found in CELL_NAME.finditer(page.text):
-        column = page.table.column(found.start())
+    for matched in CELL_NAME.finditer(page.text):
+        column = page.table.column(matched.start())
         if column and column.lower() in fields:
-            yield Hit(found.start(), found.end(), "name", "name of a person", found[0])
+            yield Hit(matched.start(), matched.end(), "name", "name of a person", matched[0])

@@ -207,11 +207,13 @@ def _zip(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
-            comments = [archive.comment, *(one.comment for one in members)]
-            names = "\n".join(one.filename for one in members)
-            texts = [names, *(one.decode("utf-8", "replace") for one in comments)]
+            comments = [archive.comment, *(member.comment for member in members)]
+            names = "\n".join(member.filename for member in members)
+            texts = [names, *(comment.decode("utf-8", "replace") for comment in comments)]
             yield ScannedPart(f"{place}!names", "\n".join(texts))
-            office = any(one.filename in ("[Content_Types].xml", "content.xml") for one in members)
+            office = any(
+                member.filename in ("[Content_Types].xml", "content.xml") for member in members
+            )
             for member in members:
                 where = f"{place}!{member.filename}"
                 with archive.open(member) as file:
@@ -221,7 +223,7 @@ def _zip(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
                     yield ScannedPart(where, without_tags(as_text(inside) or ""), repeats=True)
             if office:
                 yield from tabular.workbook_sheets(archive, place, budget)
-            first = min((one.header_offset for one in members), default=0)
+            first = min((member.header_offset for member in members), default=0)
     except BROKEN as error:
         raise Refused(f"the archive cannot be read ({type(error).__name__})") from None
     if first and not data.startswith(ZIP):

@@ -136,45 +136,45 @@ def access_token(page: Page) -> Iterator[Hit]:
             if shape.hints
             else shape.form.finditer(page.text)
         )
-        for found in matches:
-            hit = _of_shape(found, shape.what, page)
-            if hit and (shape.valid is None or shape.valid(found[0])):
+        for matched in matches:
+            hit = _of_shape(matched, shape.what, page)
+            if hit and (shape.valid is None or shape.valid(matched[0])):
                 yield hit
-    for found in page.in_lines(BEARER, REQUESTS):
-        if mixed(found["value"], page) and not placeholder(found["value"]):
-            yield Hit(*found.span("value"), "access_token", "token of a request", found["value"])
-    for found in page.in_lines(BASIC, ("basic ",)):
-        if credentials(found["value"]):
+    for line in page.in_lines(BEARER, REQUESTS):
+        if mixed(line["value"], page) and not placeholder(line["value"]):
+            yield Hit(*line.span("value"), "access_token", "token of a request", line["value"])
+    for line in page.in_lines(BASIC, ("basic ",)):
+        if credentials(line["value"]):
             what = "name and password of a request"
-            yield Hit(*found.span("value"), "access_token", what, found["value"])
-    for found in page.in_lines(IN_ADDRESS, ("://",)):
-        if not placeholder(found["value"]):
+            yield Hit(*line.span("value"), "access_token", what, line["value"])
+    for line in page.in_lines(IN_ADDRESS, ("://",)):
+        if not placeholder(line["value"]):
             what = "password in an address"
-            yield Hit(*found.span("value"), "access_token", what, found["value"])
+            yield Hit(*line.span("value"), "access_token", what, line["value"])
     for form in (ASSIGNED, ELEMENT):
-        for found in page.in_lines(form, SECRET_WORDS):
-            groups = found.groupdict()
+        for line in page.in_lines(form, SECRET_WORDS):
+            groups = line.groupdict()
             group = "quoted" if groups["quoted"] else "bare"
             key = groups["key"] or groups["other"]
             if groups.get("after") in ("(", "[") and group == "bare":
                 continue
-            if secret(key, found[group], page):
-                yield Hit(*found.span(group), "access_token", "secret by its name", found[group])
-    for found in page.in_lines(SPACED, PASSWORD_WORDS + SECRET_WORDS):
-        key, value = found["option"] or found["netrc"] or found["word"], found["value"]
-        if (found["netrc"] and not placeholder(value)) or secret(key, value, page):
-            yield Hit(*found.span("value"), "access_token", "secret by its name", value)
+            if secret(key, line[group], page):
+                yield Hit(*line.span(group), "access_token", "secret by its name", line[group])
+    for line in page.in_lines(SPACED, PASSWORD_WORDS + SECRET_WORDS):
+        key, value = line["option"] or line["netrc"] or line["word"], line["value"]
+        if (line["netrc"] and not placeholder(value)) or secret(key, value, page):
+            yield Hit(*line.span("value"), "access_token", "secret by its name", value)
 
 
-def _of_shape(found: re.Match[str], what: str, page: Page) -> Hit | None:
+def _of_shape(matched: re.Match[str], what: str, page: Page) -> Hit | None:
     group: int | str = 0
-    if "value" in found.re.groupindex:
+    if "value" in matched.re.groupindex:
         group = "value"
-    elif found.re.groups == 1 and found[1] and len(found[1]) > 8:  # noqa: PLR2004 (shorter ones are a prefix)
+    elif matched.re.groups == 1 and matched[1] and len(matched[1]) > 8:  # noqa: PLR2004 (shorter ones are a prefix)
         group = 1
-    start, end = found.span(group)
+    start, end = matched.span(group)
     before, after = page.around(start, end)
-    value = found[group]
+    value = matched[group]
     inside = (before.isalnum() and value[0].isalnum()) or (after.isalnum() and value[-1].isalnum())
     if inside or len(set(value[-16:])) < FEW:
         return None  # a piece of something longer, or a row of x
@@ -246,11 +246,13 @@ def pix_key(page: Page) -> Iterator[Hit]:
 
     CPF, CNPJ, telephone and e-mail as a key are found as what they are.
     """
-    for found in RANDOM_KEY.finditer(page.text):
-        if page.says("pix_key", *found.span()) > 0:
-            yield Hit(found.start(), found.end(), "pix_key", "random PIX key", found[0].lower())
-    for found in PAYMENT_CODE.finditer(page.text):
-        end = found.end() + int(found[1])
-        value = page.text[found.end() : end]
+    for matched in RANDOM_KEY.finditer(page.text):
+        if page.says("pix_key", *matched.span()) > 0:
+            yield Hit(
+                matched.start(), matched.end(), "pix_key", "random PIX key", matched[0].lower()
+            )
+    for matched in PAYMENT_CODE.finditer(page.text):
+        end = matched.end() + int(matched[1])
+        value = page.text[matched.end() : end]
         if value and "\n" not in value:
-            yield Hit(found.end(), end, "pix_key", "PIX payment code", value)
+            yield Hit(matched.end(), end, "pix_key", "PIX payment code", value)

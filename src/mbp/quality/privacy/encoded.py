@@ -43,37 +43,37 @@ class Token:
 def tokens(text: str) -> Iterator[Token]:
     """Every token that hides text, in no fixed order; no two of one encoding overlap."""
     taken: list[tuple[int, int]] = []
-    for found in WRAPPED.finditer(text):
-        lines = list(LINE.finditer(found[0]))
+    for matched in WRAPPED.finditer(text):
+        lines = list(LINE.finditer(matched[0]))
         width = len(lines[0][0])
         # The first shorter line is the last one; what follows is other text.
         last = next((at for at, line in enumerate(lines) if len(line[0]) != width), len(lines) - 1)
         inside = from_base64("".join(line[0] for line in lines[: last + 1]))
         if inside is not None:
-            end = found.start() + lines[last].end()
-            taken.append((found.start(), end))
-            yield Token(found.start(), end, "base64", inside)
-    for found in BASE64.finditer(text):
-        while taken and taken[0][1] <= found.start():
+            end = matched.start() + lines[last].end()
+            taken.append((matched.start(), end))
+            yield Token(matched.start(), end, "base64", inside)
+    for matched in BASE64.finditer(text):
+        while taken and taken[0][1] <= matched.start():
             taken.pop(0)
-        if taken and taken[0][0] <= found.start():
+        if taken and taken[0][0] <= matched.start():
             continue
-        if WORDS.fullmatch(found[0]):
+        if WORDS.fullmatch(matched[0]):
             continue
-        inside = from_base64(found[0])
+        inside = from_base64(matched[0])
         if inside is not None:
-            yield Token(*found.span(), "base64", inside)
+            yield Token(*matched.span(), "base64", inside)
             continue
         # A token may stand between the slashes of a path or behind the dash of a name.
-        for segment in SEGMENTS.finditer(text, *found.span()):
-            if segment.span() != found.span() and not WORDS.fullmatch(segment[0]):
+        for segment in SEGMENTS.finditer(text, *matched.span()):
+            if segment.span() != matched.span() and not WORDS.fullmatch(segment[0]):
                 inside = from_base64(segment[0])
                 if inside is not None:
                     yield Token(*segment.span(), "base64", inside)
-    for found in HEXADECIMAL.finditer(text):
-        inside = readable(bytes.fromhex(NOT_HEXADECIMAL.sub("", found[0])))
+    for matched in HEXADECIMAL.finditer(text):
+        inside = readable(bytes.fromhex(NOT_HEXADECIMAL.sub("", matched[0])))
         if inside is not None:
-            yield Token(*found.span(), "hexadecimal", inside)
+            yield Token(*matched.span(), "hexadecimal", inside)
 
 
 def from_base64(token: str) -> str | None:

@@ -87,11 +87,11 @@ def query_string(text: str) -> View | None:
 
     It is read beside the text: `phone=+55...` is often written by hand (application/x-www-form-urlencoded).
     """
-    return _plainer(text, QUERY_VALUE, lambda found: found[0].replace("+", " "))
+    return _plainer(text, QUERY_VALUE, lambda matched: matched[0].replace("+", " "))
 
 
-def _quoted(found: re.Match[str]) -> str:
-    hexadecimal = found[0].replace("=", "")
+def _quoted(matched: re.Match[str]) -> str:
+    hexadecimal = matched[0].replace("=", "")
     return "" if hexadecimal.isspace() else bytes.fromhex(hexadecimal).decode("utf-8", "replace")
 
 
@@ -117,21 +117,21 @@ def _plainer(
             lengths.append(len(piece))
             written += len(piece)
 
-    for found in form.finditer(text):
-        meant = meaning(found)
-        if meant == found[0]:
+    for matched in form.finditer(text):
+        meant = meaning(matched)
+        if meant == matched[0]:
             continue
-        add(text[copied : found.start()], copied, found.start())
-        add(meant, found.start(), found.end())
-        copied = found.end()
+        add(text[copied : matched.start()], copied, matched.start())
+        add(meant, matched.start(), matched.end())
+        copied = matched.end()
     if copied == 0:
         return None
     add(text[copied:], copied, len(text))
     return View("".join(out), tuple(starts), tuple(pieces), tuple(lengths))
 
 
-def _meant(found: re.Match[str]) -> str:
-    written = found[0]
+def _meant(matched: re.Match[str]) -> str:
+    written = matched[0]
     if not written.isascii():
         return plain_character(written)
     if written[0] == "%":

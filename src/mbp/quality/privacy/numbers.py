@@ -68,22 +68,22 @@ _cpf, _cnpj = CPF(), CNPJ()
 
 def cpf(page: Page) -> Iterator[Hit]:
     """CPF numbers; the library knows that eleven equal digits are none."""
-    for found in CPF_SHAPE.finditer(page.text):
-        digits = DIGITS.sub("", found[0])
-        if amount(found[0]) or not _cpf.validate(digits):
+    for matched in CPF_SHAPE.finditer(page.text):
+        digits = DIGITS.sub("", matched[0])
+        if amount(matched[0]) or not _cpf.validate(digits):
             continue
-        if host(found[0]) and page.says("cpf", *found.span()) <= 0:
+        if host(matched[0]) and page.says("cpf", *matched.span()) <= 0:
             continue
-        if believed(page, "cpf", found, formatted=written_as(found[0], "..-")):
-            yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
-    for found in OTHER_WIDTH.finditer(page.text):
-        digits = found[0].lstrip("0").zfill(11)
+        if believed(page, "cpf", matched, formatted=written_as(matched[0], "..-")):
+            yield Hit(matched.start(), matched.end(), "cpf", "CPF", digits)
+    for matched in OTHER_WIDTH.finditer(page.text):
+        digits = matched[0].lstrip("0").zfill(11)
         if (
             _cpf.validate(digits)
-            and page.says("cpf", *found.span()) > 0
-            and not joined(page, found)
+            and page.says("cpf", *matched.span()) > 0
+            and not joined(page, matched)
         ):
-            yield Hit(found.start(), found.end(), "cpf", "CPF", digits)
+            yield Hit(matched.start(), matched.end(), "cpf", "CPF", digits)
     for start, end, digits in loose(page, "cpf", (CPF_DIGITS,)):
         if _cpf.validate(digits):
             yield Hit(start, end, "cpf", "CPF", digits)
@@ -91,31 +91,31 @@ def cpf(page: Page) -> Iterator[Hit]:
 
 def cnpj(page: Page) -> Iterator[Hit]:
     """CNPJ numbers, of digits and since 2026 with letters."""
-    for found in CNPJ_SHAPE.finditer(page.text):
-        digits = DIGITS.sub("", found[0])
-        if amount(found[0]) or len(set(digits)) == 1 or not _cnpj.validate(digits):
+    for matched in CNPJ_SHAPE.finditer(page.text):
+        digits = DIGITS.sub("", matched[0])
+        if amount(matched[0]) or len(set(digits)) == 1 or not _cnpj.validate(digits):
             continue
-        formatted = written_as(found[0], "../-")
+        formatted = written_as(matched[0], "../-")
         moment = MOMENT.fullmatch(digits) and digits[8:12] != FIRST_BRANCH
         padded = digits.startswith("000") and _cpf.validate(digits[3:])
-        called_cpf = padded and page.says("cpf", *found.span()) > 0
-        if not formatted and (moment or called_cpf) and page.says("cnpj", *found.span()) <= 0:
+        called_cpf = padded and page.says("cpf", *matched.span()) > 0
+        if not formatted and (moment or called_cpf) and page.says("cnpj", *matched.span()) <= 0:
             continue
-        if believed(page, "cnpj", found, formatted=formatted):
-            yield Hit(found.start(), found.end(), "cnpj", "CNPJ", digits)
-    for found in LETTERED_CNPJ.finditer(page.text):
-        plain = NOT_ALNUM.sub("", found[0]).upper()
+        if believed(page, "cnpj", matched, formatted=formatted):
+            yield Hit(matched.start(), matched.end(), "cnpj", "CNPJ", digits)
+    for matched in LETTERED_CNPJ.finditer(page.text):
+        plain = NOT_ALNUM.sub("", matched[0]).upper()
         if plain.isdigit() or not _cnpj.validate(plain):
             continue
-        formatted = written_as(found[0], "../-")
-        told = page.says("cnpj", *found.span())
+        formatted = written_as(matched[0], "../-")
+        count = page.says("cnpj", *matched.span())
         # Lower-case tokens of fourteen are identifiers much more often than companies.
         spaced = (
-            " " in found[0] and sum(map(str.isdigit, plain)) < CPF_DIGITS
+            " " in matched[0] and sum(map(str.isdigit, plain)) < CPF_DIGITS
         )  # words of a sentence
-        bare = told == 0 and found[0].isupper() and not spaced and not joined(page, found)
-        if formatted or told > 0 or bare:
-            yield Hit(found.start(), found.end(), "cnpj", "CNPJ", plain)
+        bare = count == 0 and matched[0].isupper() and not spaced and not joined(page, matched)
+        if formatted or count > 0 or bare:
+            yield Hit(matched.start(), matched.end(), "cnpj", "CNPJ", plain)
     for start, end, digits in loose(page, "cnpj", (CNPJ_DIGITS,)):
         if len(set(digits)) > 1 and _cnpj.validate(digits):
             yield Hit(start, end, "cnpj", "CNPJ", digits)
@@ -123,17 +123,19 @@ def cnpj(page: Page) -> Iterator[Hit]:
 
 def card(page: Page) -> Iterator[Hit]:
     """Card numbers: Luhn's check digit, an issuer's prefix, and the length that it issues."""
-    for found in CARD_SHAPE.finditer(page.text):
-        digits = DIGITS.sub("", found[0])
+    for matched in CARD_SHAPE.finditer(page.text):
+        digits = DIGITS.sub("", matched[0])
         if not issued(digits):
             continue
-        told = page.says("card", *found.span())
-        separated = len(digits) != len(found[0]) and "." not in found[0] and "," not in found[0]
+        count = page.says("card", *matched.span())
+        separated = (
+            len(digits) != len(matched[0]) and "." not in matched[0] and "," not in matched[0]
+        )
         common = len(digits) in COMMON_LENGTHS and COMMON.match(digits)
-        if not common and told <= 0:
+        if not common and count <= 0:
             continue
-        if believed(page, "card", found, formatted=bool(separated and told >= 0)):
-            yield Hit(found.start(), found.end(), "card", "payment card", digits)
+        if believed(page, "card", matched, formatted=bool(separated and count >= 0)):
+            yield Hit(matched.start(), matched.end(), "card", "payment card", digits)
     for start, end, digits in loose(page, "card", CARD_DIGITS):
         if issued(digits) and (len(digits) in COMMON_LENGTHS and COMMON.match(digits)):
             yield Hit(start, end, "card", "payment card", digits)
@@ -146,18 +148,18 @@ def issued(digits: str) -> bool:
 
 def loose(page: Page, kind: str, lengths: Sequence[int]) -> Iterator[tuple[int, int, str]]:
     """Numbers digit by digit, and in any groups behind a word that names them: start, end and digits."""
-    for found in page.matches(APART):
-        digits = DIGITS.sub("", found[0])
+    for matched in page.matches(APART):
+        digits = DIGITS.sub("", matched[0])
         fits = len(digits) in lengths and len(set(digits)) >= APART_KINDS
-        if fits and page.says(kind, *found.span()) >= 0:
-            yield (*found.span(), digits)
-    for found in page.named(kind, CHAIN):
-        places = [at for at, character in enumerate(found[0]) if character.isdigit()]
+        if fits and page.says(kind, *matched.span()) >= 0:
+            yield (*matched.span(), digits)
+    for matched in page.named(kind, CHAIN):
+        places = [at for at, character in enumerate(matched[0]) if character.isdigit()]
         for length in lengths:
             # Other numbers may follow; the number ends where a group does.
-            if length <= len(places) and not found[0][places[length - 1] + 1 :][:1].isdigit():
-                digits = "".join(found[0][at] for at in places[:length])
-                yield found.start(), found.start() + places[length - 1] + 1, digits
+            if length <= len(places) and not matched[0][places[length - 1] + 1 :][:1].isdigit():
+                digits = "".join(matched[0][at] for at in places[:length])
+                yield matched.start(), matched.start() + places[length - 1] + 1, digits
 
 
 def amount(written: str) -> bool:
@@ -169,7 +171,7 @@ def amount(written: str) -> bool:
 def host(written: str) -> bool:
     """Whether it may as well be an IPv4 address: `192.168.171.35` has the groups of a CPF."""
     groups = written.split(".")
-    return len(groups) == 4 and all(one.isdigit() and int(one) < 256 for one in groups)  # noqa: PLR2004
+    return len(groups) == 4 and all(group.isdigit() and int(group) < 256 for group in groups)  # noqa: PLR2004
 
 
 def luhn(digits: str) -> bool:
@@ -186,29 +188,29 @@ def written_as(text: str, separators: str) -> bool:
     return "".join(character for character in text if not character.isalnum()) == separators
 
 
-def believed(page: Page, kind: str, found: re.Match[str], *, formatted: bool) -> bool:
+def believed(page: Page, kind: str, matched: re.Match[str], *, formatted: bool) -> bool:
     """Whether a number with right check digits is one of this kind.
 
     One of a hundred other numbers has right check digits too. So a number in its official form is one; any other
     is unless a word says that it is something else, or it is a piece of a longer identifier.
     """
-    before, after = page.around(*found.span())
+    before, after = page.around(*matched.span())
     if formatted:
         return True
-    told = page.says(kind, *found.span())
-    if told > 0:
+    count = page.says(kind, *matched.span())
+    if count > 0:
         return True
-    if told < 0 or after.isalpha() or before in ("#", "%", "+"):
+    if count < 0 or after.isalpha() or before in ("#", "%", "+"):
         return False
     if before.isalpha():
         # Glued to its own name, as in `cpf` and eleven digits without a space, the word was seen by `says`.
         return False
-    return not joined(page, found)
+    return not joined(page, matched)
 
 
-def joined(page: Page, found: re.Match[str]) -> bool:
+def joined(page: Page, matched: re.Match[str]) -> bool:
     """Whether it is a piece of an identifier, of a decimal number or of a UUID."""
-    start, end = found.span()
+    start, end = matched.span()
     left = LEFT_SEGMENT.search(page.text[max(0, start - 40) : start])
     if left and any(character.isdigit() for character in left[1]):
         return True

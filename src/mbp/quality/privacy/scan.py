@@ -65,9 +65,9 @@ class SensitiveValue:
         column = f"column {self.column}: " if self.column else ""
         read = self.kind != UNREAD
         fix, shape = ("", f"{self.masked} ") if read else (self.masked, "")
-        told = f"{column}{shape}{self.digest}"
+        message = f"{column}{shape}{self.digest}"
         line = self.line or None
-        return Finding(self.kind, self.what, self.place, line, fix=fix, evidence=told)
+        return Finding(self.kind, self.what, self.place, line, fix=fix, evidence=message)
 
 
 def scan_text(
@@ -82,7 +82,7 @@ def scan_text(
         MbpError: a detector crashed; the message does not hold the text.
     """
     found = hits(text, place, policy, table=table)
-    ends = [-1, *(one.start() for one in re.finditer("\n", text))] if found else []
+    ends = [-1, *(matched.start() for matched in re.finditer("\n", text))] if found else []
     findings = []
     line = 0
     for hit in found:
@@ -120,15 +120,15 @@ def scan_lines(
     text = "\n".join(re.sub(r"[\r\n]", " ", value) for _, value in values)
     return [
         SensitiveValue(
-            one.kind,
-            one.what,
-            f"{place} row {values[one.line - 1][0]}",
+            sensitive_value.kind,
+            sensitive_value.what,
+            f"{place} row {values[sensitive_value.line - 1][0]}",
             0,
             0,
-            one.masked,
-            one.digest,
+            sensitive_value.masked,
+            sensitive_value.digest,
         )
-        for one in scan_text(text, place, policy, table=Table(column))
+        for sensitive_value in scan_text(text, place, policy, table=Table(column))
     ]
 
 
@@ -141,11 +141,19 @@ def scan_file(data: bytes, place: str, policy: PrivacyPolicy) -> list[SensitiveV
                 SensitiveValue(UNREAD, part.why, part.place, 0, 0, part.fix, part.digest)
             )
             continue
-        found = scan_text(part.text, part.place, policy, table=part.table)
+        sensitive_values = scan_text(part.text, part.place, policy, table=part.table)
         if part.repeats:
-            known = {(one.kind, one.digest) for one in findings if one.place == part.place}
-            found = [one for one in found if (one.kind, one.digest) not in known]
-        findings += found
+            known = {
+                (finding.kind, finding.digest)
+                for finding in findings
+                if finding.place == part.place
+            }
+            sensitive_values = [
+                sensitive_value
+                for sensitive_value in sensitive_values
+                if (sensitive_value.kind, sensitive_value.digest) not in known
+            ]
+        findings += sensitive_values
     return findings
 
 
@@ -157,11 +165,15 @@ def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[Sensitive
             it unpacks to too much.
     """
     findings = scan_file(data, place, policy)
-    found = [one for one in findings if one.kind != UNREAD]
-    if findings and not found:
-        one = findings[0]
-        raise MbpError(f"was not looked at: {one.what}", path=one.place, cure=one.masked)
-    return found
+    sensitive_values = [finding for finding in findings if finding.kind != UNREAD]
+    if findings and not sensitive_values:
+        sensitive_value = findings[0]
+        raise MbpError(
+            f"was not looked at: {sensitive_value.what}",
+            path=sensitive_value.place,
+            cure=sensitive_value.masked,
+        )
+    return sensitive_values
 
 
 def scan_members(

@@ -34,19 +34,30 @@ class Report:
     def unseen(self) -> list[str]:
         """Why a source was not looked at, or not all of it: what the system did not give, and what was not opened."""
         return [
-            *(f"{one.id}: {one.problem}" for one in self.looked if one.problem),
-            *(f"{one.place}: {one.what} ({one.digest}): {one.masked}" for one in self.unread),
+            *(f"{looked.id}: {looked.problem}" for looked in self.looked if looked.problem),
+            *(
+                f"{sensitive_value.place}: {sensitive_value.what} ({sensitive_value.digest}): {sensitive_value.masked}"
+                for sensitive_value in self.unread
+            ),
         ]
 
     @property
     def unread(self) -> list[SensitiveValue]:
         """Files that were not read and that no exception names."""
-        return [one for one in self.judged.open if one.kind == UNREAD]
+        return [
+            sensitive_value
+            for sensitive_value in self.judged.open
+            if sensitive_value.kind == UNREAD
+        ]
 
     @property
     def found(self) -> list[SensitiveValue]:
         """Personal data and secrets that no exception names."""
-        return [one for one in self.judged.open if one.kind != UNREAD]
+        return [
+            sensitive_value
+            for sensitive_value in self.judged.open
+            if sensitive_value.kind != UNREAD
+        ]
 
     @property
     def verdict(self) -> Verdict:
@@ -57,9 +68,9 @@ class Report:
 
     def suite(self) -> Suite:
         """What was found or not read, and what is wrong with the exceptions."""
-        findings = [one.finding for one in (*self.found, *self.unread)]
+        findings = [sensitive_value.finding for sensitive_value in (*self.found, *self.unread)]
         findings += [Finding("exception", problem) for problem in self.judged.problems]
-        sources = [one.id for one in self.looked]
+        sources = [looked.id for looked in self.looked]
         table = "\n".join(_sources(self))
         return Suite("mbp privacy scan", sources, findings, unit="source", table=table)
 
@@ -67,34 +78,45 @@ class Report:
         """For JSON and evidence; no value stands in it."""
         return {
             "sources": {
-                one.id: {
-                    "looked_at": one.files + one.rows,
-                    "files": one.files,
-                    "rows": one.rows,
-                    "bytes": one.bytes,
-                    "findings": len({found for found in one.findings if found.kind != UNREAD}),
-                    "unread": len({found for found in one.findings if found.kind == UNREAD}),
-                    "problem": one.problem,
-                    "note": one.note,
+                looked.id: {
+                    "looked_at": looked.files + looked.rows,
+                    "files": looked.files,
+                    "rows": looked.rows,
+                    "bytes": looked.bytes,
+                    "findings": len(
+                        {finding for finding in looked.findings if finding.kind != UNREAD}
+                    ),
+                    "unread": len(
+                        {finding for finding in looked.findings if finding.kind == UNREAD}
+                    ),
+                    "problem": looked.problem,
+                    "note": looked.note,
                 }
-                for one in self.looked
+                for looked in self.looked
             },
-            "by_kind": dict(sorted(Counter(one.kind for one in self.found).items())),
-            "findings": [asdict(one) for one in self.found],
-            "unread": [asdict(one) for one in self.unread],
+            "by_kind": dict(
+                sorted(Counter(sensitive_value.kind for sensitive_value in self.found).items())
+            ),
+            "findings": [asdict(sensitive_value) for sensitive_value in self.found],
+            "unread": [asdict(sensitive_value) for sensitive_value in self.unread],
             "allowed": [
-                {"place": one.object, "kind": one.code, "reason": one.reason, "findings": count}
-                for one, count in self.judged.allowed
+                {
+                    "place": allowed_exception.object,
+                    "kind": allowed_exception.code,
+                    "reason": allowed_exception.reason,
+                    "findings": count,
+                }
+                for allowed_exception, count in self.judged.allowed
             ],
             "problems": list(self.judged.problems),
         }
 
     def summary(self) -> str:
         """One sentence."""
-        found = len(self.found)
+        count = len(self.found)
         problems = [*self.judged.problems, *self.unseen]
-        told = f"{found} findings in {len(self.looked)} sources"
-        return f"{told}; {problems[0]}" if problems else told
+        message = f"{count} findings in {len(self.looked)} sources"
+        return f"{message}; {problems[0]}" if problems else message
 
 
 def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
@@ -149,18 +171,18 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> R
 
 
 def _judged(looked: Sequence[Looked], policy: PrivacyPolicy) -> Judged:
-    findings: list[SensitiveValue] = [found for one in looked for found in one.findings]
+    findings: list[SensitiveValue] = [finding for one in looked for finding in one.findings]
     return judge(findings, policy, today())
 
 
 def _sources(report: Report) -> list[str]:
     told = []
-    for one in report.looked:
-        seen: Mapping[str, int] = {"files": one.files, "rows": one.rows}
+    for looked in report.looked:
+        seen: Mapping[str, int] = {"files": looked.files, "rows": looked.rows}
         amount = ", ".join(f"{count:,} {name}" for name, count in seen.items() if count)
-        told.append(f"{one.id:<14} {one.problem or one.note or amount}")
+        told.append(f"{looked.id:<14} {looked.problem or looked.note or amount}")
     told += [
-        f"allowed: {one.object} ({one.code}, {count}): {one.reason}"
-        for one, count in report.judged.allowed
+        f"allowed: {allowed_exception.object} ({allowed_exception.code}, {count}): {allowed_exception.reason}"
+        for allowed_exception, count in report.judged.allowed
     ]
     return told

@@ -63,7 +63,7 @@ class Looker:
         with ExitStack() as stack:
             warehouse: Warehouse | None = None
             unreachable = None
-            if any(one.kind in WAREHOUSE_KINDS for one in self.policy.sources):
+            if any(source_entry.kind in WAREHOUSE_KINDS for source_entry in self.policy.sources):
                 try:
                     warehouse = stack.enter_context(connect(self.root, self.target, read_only=True))
                     self.warehouse = warehouse_id(warehouse)
@@ -71,9 +71,9 @@ class Looker:
                 except MbpError as error:
                     unreachable = str(error)
             looked = []
-            for one in self.policy.sources:
-                say(f"looking through {one.id}")
-                looked.append(self._source(one, warehouse, unreachable))
+            for source in self.policy.sources:
+                say(f"looking through {source.id}")
+                looked.append(self._source(source, warehouse, unreachable))
             return looked
 
     def paths(self, paths: Iterable[Path], looked: Looked) -> None:
@@ -122,9 +122,9 @@ class Looker:
     def _files(self, entry: SourceEntry) -> Iterator[Path]:
         if entry.kind == "repository":
             tracked = git(self.root, "ls-files", "-z", "--cached", "--", ".").split("\0")
-            found = {self.root / name for name in (*tracked, *untracked(self.root)) if name}
+            paths = {self.root / name for name in (*tracked, *untracked(self.root)) if name}
             # What was deleted in the working copy is not there; the place of a submodule cannot be read.
-            yield from sorted(path for path in found if path.is_symlink() or path.exists())
+            yield from sorted(path for path in paths if path.is_symlink() or path.exists())
             return
         if entry.kind == "evidence":
             yield from files_below(evidence_folder(self.root))
@@ -134,17 +134,19 @@ class Looker:
 
     def _tables(self, entry: SourceEntry, warehouse: Warehouse, looked: Looked) -> None:
         if entry.kind == "table":
-            found: Iterable[ScannedTable] = log_table(warehouse, str(entry.table), self.policy)
+            scanned_tables: Iterable[ScannedTable] = log_table(
+                warehouse, str(entry.table), self.policy
+            )
         elif entry.kind == "datasets":
-            found = datasets(self.root, warehouse, self.policy)
+            scanned_tables = datasets(self.root, warehouse, self.policy)
         else:
-            found = published(self.root, warehouse)
-        for one in found:
-            looked.rows += one.rows
-            looked.bytes += one.bytes
-            looked.findings += one.findings
-            if not one.rows:
-                looked.problem = f"nothing was looked at: {one.place} is empty"
+            scanned_tables = published(self.root, warehouse)
+        for scanned_table in scanned_tables:
+            looked.rows += scanned_table.rows
+            looked.bytes += scanned_table.bytes
+            looked.findings += scanned_table.findings
+            if not scanned_table.rows:
+                looked.problem = f"nothing was looked at: {scanned_table.place} is empty"
 
 
 def files_below(path: Path) -> list[Path]:

@@ -181,7 +181,7 @@ def workbook_sheets(archive: zipfile.ZipFile, place: str, budget: Budget) -> Ite
     shared: list[str] = []
     if "xl/sharedStrings.xml" in names:
         text = archive.read("xl/sharedStrings.xml").decode("utf-8", "replace")
-        shared = [_bare(found[0]) for found in SHARED.finditer(text)]
+        shared = [_bare(matched[0]) for matched in SHARED.finditer(text)]
     for name in names:
         if not re.fullmatch(r"xl/worksheets/[^/]+\.xml", name):
             continue

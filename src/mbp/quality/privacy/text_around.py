@@ -51,11 +51,11 @@ class Page:
         """
         words = self.policy.words[kind]
         name = self.table.column(start) if self.table else None
-        if name and (told := verdict(words, parts(name))):
-            return told
+        if name and (count := verdict(words, parts(name))):
+            return count
         before = self.before(start, BEFORE_CHARACTERS)
-        if told := verdict(words, parts(OTHER_VALUE.split(before)[-1])):
-            return told
+        if count := verdict(words, parts(OTHER_VALUE.split(before)[-1])):
+            return count
         after = self.text[end : end + AFTER_CHARACTERS].partition("\n")[0]
         return 1 if verdict(words, parts(OTHER_VALUE.split(after)[0])) > 0 else 0
 
@@ -99,11 +99,11 @@ class Page:
         words = self.policy.words[kind]
         names = self.table.names if self.table else ()
         everywhere = any(verdict(words, parts(name)) > 0 for name in names)
-        for found in (
+        for matched in (
             form.finditer(self.text) if everywhere else self.in_lines(form, sorted(words.says))
         ):
-            if self.says(kind, *found.span()) > 0:
-                yield found
+            if self.says(kind, *matched.span()) > 0:
+                yield matched
 
     def unnamed(self, start: int) -> bool:
         """Whether nothing in front of a value names it: no column, no word since the value before."""
@@ -134,11 +134,11 @@ def parts(text: str) -> list[str]:
     return [found.lower() for found in WORD.findall(text)]
 
 
-def verdict(words: KindWords, found: Sequence[str]) -> int:
+def verdict(words: KindWords, results: Sequence[str]) -> int:
     """What words in front of a value say of it."""
-    if any(word in words.says for word in found):
+    if any(word in words.says for word in results):
         return 1
-    return -1 if any(word in words.denies for word in found[-NEAR_WORDS:]) else 0
+    return -1 if any(word in words.denies for word in results[-NEAR_WORDS:]) else 0
 
 
 class Table:
@@ -179,8 +179,8 @@ class CsvTable(Table):
         ends: list[int] = []
         at = 0
         while at <= len(row):
-            found = self._cell.match(row, at)
-            at = (found.end() if found else len(row)) + 1
+            matched = self._cell.match(row, at)
+            at = (matched.end() if matched else len(row)) + 1
             ends.append(at - 1)
         return ends
 

@@ -44,7 +44,7 @@ def literal(value: Any, longest: int = LONGEST) -> str:
 
 def named(values: Any, most: int) -> str:
     """Several names, the first `most` of them."""
-    shown = ", ".join(literal(one) for one in values[:most])
+    shown = ", ".join(literal(value) for value in values[:most])
     return shown + (f" and {len(values) - most} more" if len(values) > most else "")
 
 

@@ -15,8 +15,8 @@ Document = Mapping[str, Any]
 
 def contracts_part(title: str, document: Document, record: Record) -> CommentPart:
     """The part, from what `mbp contracts check --format json` wrote."""
-    changed = [one for one in document["datasets"] if one["changes"]]
-    blocking = [one for one in document["findings"] if one["severity"] == "error"]
+    changed = [dataset for dataset in document["datasets"] if dataset["changes"]]
+    blocking = [finding for finding in document["findings"] if finding["severity"] == "error"]
     verdict = Verdict.FAIL if blocking or not document["passed"] else Verdict.PASS
     if not document["checked"]:
         return CommentPart(
@@ -32,27 +32,31 @@ def contracts_part(title: str, document: Document, record: Record) -> CommentPar
     return CommentPart(title, verdict, headline, tuple(items), record.seconds)
 
 
-def _finding(one: Document) -> str:
-    cure = f" Cure: {literal(one['fix'])}" if one.get("fix") else ""
+def _finding(results: Document) -> str:
+    cure = f" Cure: {literal(results['fix'])}" if results.get("fix") else ""
     return (
-        f"- **blocks**: {literal(one['code'])} at {literal(one['subject'])}:"
-        f" {literal(one['message'], 400)}.{cure}"
+        f"- **blocks**: {literal(results['code'])} at {literal(results['subject'])}:"
+        f" {literal(results['message'], 400)}.{cure}"
     )
 
 
-def _dataset(one: Document) -> Iterator[str]:
-    affected = named(one["affected"], MOST_NAMES) if one["affected"] else "nobody that dbt knows of"
+def _dataset(results: Document) -> Iterator[str]:
+    affected = (
+        named(results["affected"], MOST_NAMES)
+        if results["affected"]
+        else "nobody that dbt knows of"
+    )
     yield (
-        f"- {literal(one['dataset'])} {literal(one['version'])}, compared with"
-        f" {named(one['compared_with'], MOST_NAMES)}: demands {literal(one['bump'])},"
-        f" at least {literal(one['least_version'])}. Affected: {affected}"
+        f"- {literal(results['dataset'])} {literal(results['version'])}, compared with"
+        f" {named(results['compared_with'], MOST_NAMES)}: demands {literal(results['bump'])},"
+        f" at least {literal(results['least_version'])}. Affected: {affected}"
     )
-    told: set[str] = set()
-    for change in one["changes"]:
+    messages: set[str] = set()
+    for change in results["changes"]:
         key = str(change.get("fingerprint"))
-        if key in told:
+        if key in messages:
             continue
-        told.add(key)
+        messages.add(key)
         yield _change(change)
 
 

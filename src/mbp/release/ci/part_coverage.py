@@ -18,31 +18,31 @@ def coverage_part(
 ) -> CommentPart:
     """The part, from two reports of `mbp docs coverage --format json`."""
     now = f"{document['percent']:.2f} % ({document['described']} of {document['total']})"
-    missing = [one for one in document["items"] if one["state"] == MISSING]
+    missing = [item for item in document["items"] if item["state"] == MISSING]
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
     if not document["total"]:
         return CommentPart(
             title, Verdict.NOT_MEASURED, "nothing is there to describe", (), record.seconds
         )
     if isinstance(base, Unseen):
-        told = f"{now}; could not compare with main: {base.reason}"
-        found = Verdict.FAIL if state == Verdict.FAIL else Verdict.NOT_MEASURED
-        return CommentPart(title, found, told, _items(missing), record.seconds)
+        message = f"{now}; could not compare with main: {base.reason}"
+        verdict = Verdict.FAIL if state == Verdict.FAIL else Verdict.NOT_MEASURED
+        return CommentPart(title, verdict, message, _items(missing), record.seconds)
     change = document["percent"] - base["percent"]
-    described = {_key(one) for one in base["items"] if one["state"] == DESCRIBED}
+    described = {_key(item) for item in base["items"] if item["state"] == DESCRIBED}
     lost = [one for one in missing if _key(one) in described]
-    known = {_key(one) for one in base["items"]}
+    known = {_key(item) for item in base["items"]}
     fresh = [one for one in missing if _key(one) not in known]
     headline = f"{now}, {change:+.2f} points against main"
     items = (*_items(lost, "no longer described"), *_items(fresh, "new and not described"))
     return CommentPart(title, state, headline, items, record.seconds)
 
 
-def _key(one: Document) -> tuple[str, str]:
-    return str(one["unique_id"]), str(one["column"] or "")
+def _key(results: Document) -> tuple[str, str]:
+    return str(results["unique_id"]), str(results["column"] or "")
 
 
-def _items(found: list[Any], told: str = "not described") -> tuple[str, ...]:
+def _items(results: list[Any], told: str = "not described") -> tuple[str, ...]:
     return tuple(
-        f"- {told}: {literal('.'.join(part for part in _key(one) if part))}" for one in found
+        f"- {told}: {literal('.'.join(part for part in _key(one) if part))}" for one in results
     )

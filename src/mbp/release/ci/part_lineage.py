@@ -62,8 +62,8 @@ def lineage_part(
     if gone:
         items.append(f"- **gone**: {named([_name(one) for one in gone], MOST_NAMES)}")
     if models:
-        items.append(f"- reaches: {named([_name(one) for one in models], MOST_NAMES)}")
-    items += [_exposure(one, manifest, base) for one in exposures]
+        items.append(f"- reaches: {named([_name(model) for model in models], MOST_NAMES)}")
+    items += [_exposure(exposure, manifest, base) for exposure in exposures]
     return CommentPart(title, Verdict.PASS, headline, tuple(items))
 
 

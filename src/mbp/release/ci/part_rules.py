@@ -48,9 +48,9 @@ class Veil:
 def rules_part(title: str, document: Document, record: Record, veil: Veil) -> CommentPart:
     """The part, from what `mbp ci rules` wrote."""
     findings = document["findings"]
-    errors = [one for one in findings if one["verdict"] == Verdict.FAIL]
-    warnings = sum(one["verdict"] == Verdict.WARN for one in findings)
-    blind = [one for one in findings if one["verdict"] in UNMEASURED]
+    errors = [finding for finding in findings if finding["verdict"] == Verdict.FAIL]
+    warnings = sum(finding["verdict"] == Verdict.WARN for finding in findings)
+    blind = [finding for finding in findings if finding["verdict"] in UNMEASURED]
     passed, carried = document["passed"], len(document["carried_over"])
     verdict = Verdict.NOT_MEASURED if blind or document["stale"] else Verdict.PASS
     if errors:
@@ -69,21 +69,21 @@ def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Co
     if not passed and not carried and not findings:
         verdict, words = Verdict.NOT_MEASURED, ["no rule was checked"]
     items = [f"- stale: {literal(one)}" for one in document["stale"]]
-    items += [_finding(one, veil) for one in findings]
+    items += [_finding(finding, veil) for finding in findings]
     return CommentPart(title, verdict, ", ".join(words), tuple(items), record.seconds)
 
 
-def _finding(one: Document, veil: Veil) -> str:
-    kind = "**broken**" if one["verdict"] == Verdict.FAIL else "warning"
-    if one["verdict"] in UNMEASURED:
-        kind = f"**{spelled(one['verdict'])}**"
-    known = one["failing_rows"] and "failing row" not in one["message"]
-    rows = f", {counted(one['failing_rows'], 'failing row')}" if known else ""
+def _finding(results: Document, veil: Veil) -> str:
+    kind = "**broken**" if results["verdict"] == Verdict.FAIL else "warning"
+    if results["verdict"] in UNMEASURED:
+        kind = f"**{spelled(results['verdict'])}**"
+    known = results["failing_rows"] and "failing row" not in results["message"]
+    rows = f", {counted(results['failing_rows'], 'failing row')}" if known else ""
     lines = [
-        f"- {kind}: {literal(one['rule_id'])} of {literal(one['dataset'])}, owner"
-        f" {literal(one['owner'])}{rows}: {literal(one['message'])}"
+        f"- {kind}: {literal(results['rule_id'])} of {literal(results['dataset'])}, owner"
+        f" {literal(results['owner'])}{rows}: {literal(results['message'])}"
     ]
-    lines += [f"  - {_row(row, veil)}" for row in one["sample"]["rows"][:MOST_ROWS]]
+    lines += [f"  - {_row(row, veil)}" for row in results["sample"]["rows"][:MOST_ROWS]]
     return "\n".join(lines)
 
 

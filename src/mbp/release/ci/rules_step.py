@@ -43,10 +43,10 @@ class RulesAfterBuild:
 
     def document(self) -> dict[str, Any]:
         """As JSON: that of `mbp quality failures`, and the rules that were carried over."""
-        told = failure_report.as_json(
+        results = failure_report.as_json(
             self.found.findings, self.found.passed, self.found.notes, self.found.partial
         )
-        return {**told, "carried_over": list(self.carried_over)}
+        return {**results, "carried_over": list(self.carried_over)}
 
 
 def look(root: Path, base_folder: Path | None, base: str, limit: int) -> RulesAfterBuild:
@@ -59,14 +59,14 @@ def look(root: Path, base_folder: Path | None, base: str, limit: int) -> RulesAf
     Raises:
         MbpError: there is no run to look at.
     """
-    found = look_at_last_run(root, limit=limit)
-    if found.partial and not _slim(root, base_folder, base):
-        found = replace(found, notes=[*found.notes, *found.partial])
-    left = [finding.rule_id for finding, _ in found.findings if finding.is_not_run]
+    failures = look_at_last_run(root, limit=limit)
+    if failures.partial and not _slim(root, base_folder, base):
+        failures = replace(failures, notes=[*failures.notes, *failures.partial])
+    left = [finding.rule_id for finding, _ in failures.findings if finding.is_not_run]
     holding = _holding_on_main(root, base_folder, base) if left else set()
     carried = tuple(sorted(set(left) & holding))
-    kept = [pair for pair in found.findings if pair[0].rule_id not in carried]
-    return RulesAfterBuild(replace(found, findings=kept), carried)
+    kept = [pair for pair in failures.findings if pair[0].rule_id not in carried]
+    return RulesAfterBuild(replace(failures, findings=kept), carried)
 
 
 def _slim(root: Path, base_folder: Path | None, base: str) -> bool:

@@ -41,7 +41,7 @@ def problems(document: Document, world: NamedThings) -> Iterator[Finding]:
 def _sections(document: Document, world: NamedThings) -> Iterator[Finding]:
     wanted = world.policy.sections[document.kind]
     there = document.body.sections()
-    titles = [one.title for one in there]
+    titles = [heading.title for heading in there]
     for title in wanted:
         if title not in titles:
             yield finding("DOC-014", None, f"there is no section {title!r}")
@@ -56,8 +56,8 @@ def _sections(document: Document, world: NamedThings) -> Iterator[Finding]:
         if not document.body.says(heading.title):
             yield finding("DOC-015", heading.line, f"nothing stands under {heading.title!r}")
     for words in document.body.prose:
-        if found := PLACEHOLDER.search(words.text):
-            yield finding("DOC-015", words.line, f"{found[0]} stands for something to be written")
+        if matched := PLACEHOLDER.search(words.text):
+            yield finding("DOC-015", words.line, f"{matched[0]} stands for something to be written")
 
 
 def _blocks(document: Document, world: NamedThings) -> Iterator[Finding]:
@@ -128,7 +128,7 @@ def _links(document: Document, world: NamedThings) -> Iterator[Finding]:
             yield finding("DOC-020", link.line, f"{link.address} does not exist")
         elif fragment and target.suffix == ".md":
             headings = read_body(read(target, shown_as=name)).headings
-            if fragment not in {one.anchor for one in headings}:
+            if fragment not in {heading.anchor for heading in headings}:
                 yield finding("DOC-020", link.line, f"no heading of {name} is #{fragment}")
 
 
@@ -153,8 +153,8 @@ def _numbers(document: Document, world: NamedThings) -> Iterator[Finding]:
             continue
         restated = re.compile(rf"(?<![\w.]){kpi.bound:g} ?(?:{UNITS[kpi.unit]})(?!\w)")
         for words in document.body.prose:
-            if found := restated.search(words.text):
-                what = f"{found[0]} is the target of {kpi.id}, told without its place"
+            if matched := restated.search(words.text):
+                what = f"{matched[0]} is the target of {kpi.id}, told without its place"
                 yield finding("DOC-022", words.line, what)
 
 

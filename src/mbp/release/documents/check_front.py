@@ -24,8 +24,10 @@ def problems(document: Document, world: NamedThings, today: date) -> Iterator[Fi
     if document.problem is not None:
         yield finding("DOC-002", document.problem.line, document.problem.what)
         return
-    for one in document.form:
-        yield finding("DOC-003", one.line, one.what, fix=one.cure or "")
+    for schema_violation in document.form:
+        yield finding(
+            "DOC-003", schema_violation.line, schema_violation.what, fix=schema_violation.cure or ""
+        )
     if document.whole:
         for check in CHECKS:
             yield from check(document, world, today)
@@ -43,8 +45,8 @@ def _name(document: Document, _world: NamedThings, _today: date) -> Iterator[Fin
     wanted = f"{name}: {title}" if document.kind == "adr" else title
     first = document.body.headings[0] if document.body.headings else None
     if first is None or first.level != 1 or first.title != wanted:
-        found = f"the first heading is {first.title!r}" if first else "there is no heading"
-        yield finding("DOC-005", first.line if first else None, f"{found}, not {wanted!r}")
+        text = f"the first heading is {first.title!r}" if first else "there is no heading"
+        yield finding("DOC-005", first.line if first else None, f"{text}, not {wanted!r}")
 
 
 def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Finding]:

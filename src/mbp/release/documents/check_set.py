@@ -19,46 +19,56 @@ PLACES = {"adr": "docs/adr", "runbook": "docs/runbooks", "plan": "docs/pre_ga_pl
 def findings(documents: Sequence[Document], world: NamedThings) -> Iterator[Finding]:
     """Everything that is wrong with the documents together."""
     for kind in KINDS:
-        if not any(one.kind == kind for one in documents):
+        if not any(document.kind == kind for document in documents):
             what = f"there is no document of the kind {kind}"
             yield finding("DOC-001", None, what, PLACES[kind], kind)
-    yield from _numbering([one for one in documents if one.kind == "adr"])
-    yield from _succession({one.name: one for one in documents if one.kind == "adr"})
-    runbooks = {one.path: one for one in documents if one.kind == "runbook"}
+    yield from _numbering([document for document in documents if document.kind == "adr"])
+    yield from _succession(
+        {document.name: document for document in documents if document.kind == "adr"}
+    )
+    runbooks = {document.path: document for document in documents if document.kind == "runbook"}
     yield from _hooks(runbooks, world)
     yield from _alarms(runbooks, world)
 
 
 def _numbering(decisions: Sequence[Document]) -> Iterator[Finding]:
-    ordered = sorted((one for one in decisions if one.whole), key=lambda one: (one.name, one.path))
-    for index, one in enumerate(ordered, 1):
+    ordered = sorted(
+        (decision for decision in decisions if decision.whole), key=lambda one: (one.name, one.path)
+    )
+    for index, document in enumerate(ordered, 1):
         wanted = f"ADR-{index:03d}"
-        if one.name != wanted:
-            twice = index > 1 and ordered[index - 2].name == one.name
-            what = f"{one.name} stands twice" if twice else f"expected {wanted}, found {one.name}"
-            yield finding("DOC-006", one.line("id"), what, one.path, one.name)
+        if document.name != wanted:
+            twice = index > 1 and ordered[index - 2].name == document.name
+            what = (
+                f"{document.name} stands twice"
+                if twice
+                else f"expected {wanted}, found {document.name}"
+            )
+            yield finding("DOC-006", document.line("id"), what, document.path, document.name)
             return
 
 
 def _succession(decisions: Mapping[str, Document]) -> Iterator[Finding]:
     mirrored = {"supersedes": "superseded_by", "superseded_by": "supersedes"}
-    for name, one in decisions.items():
+    for name, document in decisions.items():
         for key, other_key in mirrored.items():
-            for other in one.listed(key):
+            for other in document.listed(key):
                 if other not in decisions:
                     what = f"{key}: there is no {other}"
                 elif name not in decisions[other].listed(other_key):
                     what = f"{key}: {other} does not name {name} under {other_key}"
                 else:
                     continue
-                yield finding("DOC-007", one.line(key), what, one.path, name)
-        if bool(one.listed("superseded_by")) != (one.values.get("status") == "superseded"):
-            what = f"its status is {one.values.get('status')}, superseded_by names"
-            what += f" {', '.join(one.listed('superseded_by')) or 'nothing'}"
-            yield finding("DOC-007", one.line("status"), what, one.path, name)
+                yield finding("DOC-007", document.line(key), what, document.path, name)
+        if bool(document.listed("superseded_by")) != (
+            document.values.get("status") == "superseded"
+        ):
+            what = f"its status is {document.values.get('status')}, superseded_by names"
+            what += f" {', '.join(document.listed('superseded_by')) or 'nothing'}"
+            yield finding("DOC-007", document.line("status"), what, document.path, name)
         if _comes_back(name, decisions):
             what = "it supersedes itself, by others or alone"
-            yield finding("DOC-007", one.line("supersedes"), what, one.path, name)
+            yield finding("DOC-007", document.line("supersedes"), what, document.path, name)
 
 
 def _comes_back(name: str, decisions: Mapping[str, Document]) -> bool:
@@ -107,7 +117,7 @@ def _unnamed(
     if not runbook.whole:
         return  # told as what it is: nobody can say what it names
     for key, names in wanted.items():
-        missing = [one for one in names if one not in runbook.listed(key)]
+        missing = [name for name in names if name not in runbook.listed(key)]
         if missing:
             what = f"{key}: {', '.join(missing)} of {whose} is not named"
             yield finding("DOC-013", runbook.line(key), what, runbook.path, runbook.name)

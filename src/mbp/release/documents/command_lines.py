@@ -29,16 +29,16 @@ USAGE_ERROR: type[Exception] = next(
 @cache
 def known_commands() -> Mapping[str, Any]:
     """Every command and group of commands by the words that call it, like `cdc status`."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
 
     def enter(words: str, command: Any) -> None:
         for name, inner in getattr(command, "commands", {}).items():
             called = f"{words} {name}".strip()
-            found[called] = inner
+            results[called] = inner
             enter(called, inner)
 
     enter("", command_tree())
-    return found
+    return results
 
 
 def is_group(command: Any) -> bool:
@@ -48,13 +48,13 @@ def is_group(command: Any) -> bool:
 
 def mentions(text: str) -> Iterator[tuple[int, list[str]]]:
     """(line, words behind `mbp`) of every command that a Markdown text names."""
-    for found in MENTION.finditer(text):
-        words = "".join(found.groups(default="")).split()
+    for matched in MENTION.finditer(text):
+        words = "".join(matched.groups(default="")).split()
         if "mbp" not in words or "|" in " ".join(words):
             continue
         words = words[words.index("mbp") + 1 :]
         if words and re.fullmatch(r"[a-z]+", words[0]):
-            yield text.count("\n", 0, found.start()) + 1, words
+            yield text.count("\n", 0, matched.start()) + 1, words
 
 
 def objection_to_mention(words: Sequence[str]) -> str | None:
@@ -71,7 +71,7 @@ def objection_to_mention(words: Sequence[str]) -> str | None:
             return f"there is no command `mbp {name}`"
     if known[name].context_settings.get("ignore_unknown_options"):
         return None  # another program takes them, and tells
-    options = {one for parameter in known[name].params for one in parameter.opts}
+    options = {opt for parameter in known[name].params for opt in parameter.opts}
     for word in words:
         if word.startswith("--") and word.split("=")[0] not in options:
             return f"`mbp {name}` has no option {word.split('=')[0]}"
@@ -156,8 +156,8 @@ def _calls_of_line(line: str, number: int) -> Iterator[Call]:
 def _call(words: list[str], line: int) -> Iterator[Call]:
     names: list[str] = []
     rest = list(words)
-    while rest and (found := ASSIGNMENT.match(rest[0])):
-        names.append(found[1])
+    while rest and (matched := ASSIGNMENT.match(rest[0])):
+        names.append(matched[1])
         rest.pop(0)
     if rest and rest[0] == "export":
         names += [word.split("=")[0] for word in rest[1:]]

@@ -82,7 +82,7 @@ class DocumentReport:
 
     def suite(self) -> Suite:
         """The findings in the form that every check has."""
-        checked = [one.path for one in self.entries]
+        checked = [entry.path for entry in self.entries]
         return Suite(NAME, checked, self.findings, RULES, {"documents": self._documents()})
 
     def write_evidence(self, begun: envelope.Begun) -> Path:
@@ -91,7 +91,7 @@ class DocumentReport:
         Args:
             begun: taken before the documents were read.
         """
-        kinds = [one.kind for one in self.entries]
+        kinds = [entry.kind for entry in self.entries]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind, _ in PATTERNS)
         return envelope.write(
             begun,
@@ -106,7 +106,7 @@ class DocumentReport:
         )
 
     def _documents(self) -> list[dict[str, Any]]:
-        return [asdict(one) for one in self.entries]
+        return [asdict(entry) for entry in self.entries]
 
 
 def check_documents(root: Path, today: date | None = None) -> DocumentReport:
@@ -129,10 +129,13 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
         MbpError: a file of the project cannot be read.
     """
     findings: list[Finding] = []
-    for one in documents:
+    for document in documents:
         findings += [
-            replace(each, path=one.path, subject=one.name)
-            for check in (check_front.problems(one, world, today), check_body.problems(one, world))
+            replace(each, path=document.path, subject=document.name)
+            for check in (
+                check_front.problems(document, world, today),
+                check_body.problems(document, world),
+            )
             for each in check
         ]
     findings += check_set.findings(documents, world)
@@ -149,15 +152,15 @@ def read_documents(root: Path) -> list[Document]:
     Raises:
         MbpError: there is none, or one is not UTF-8 text.
     """
-    found = [
+    documents = [
         read_document(file, kind, shown(file, root))
         for kind, pattern in PATTERNS
         for file in sorted(root.glob(pattern))
         if shown(file, root) not in document_pages.GENERATED
     ]
-    if not found:
+    if not documents:
         raise MbpError("no document: nothing to check", path="docs", cure=f"see {FILE}")
-    return found
+    return documents
 
 
 def render_documents(root: Path) -> list[str]:
@@ -186,7 +189,7 @@ def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:
         return sorted(document_pages.GENERATED)
 
 
-def _entry(document: Document, world: NamedThings, found: Sequence[Finding]) -> CheckedDocument:
+def _entry(document: Document, world: NamedThings, findings: Sequence[Finding]) -> CheckedDocument:
     def value(key: str) -> str:
         return str(document.values.get(key) or "")
 
@@ -200,7 +203,7 @@ def _entry(document: Document, world: NamedThings, found: Sequence[Finding]) -> 
         value("date"),
         tuple(document.listed("owners")),
         tuple(document.listed("watchers")),
-        tuple(one for one in places if check_front.leads_to(world.root, one, document.path)),
+        tuple(place for place in places if check_front.leads_to(world.root, place, document.path)),
         document.sha256,
-        tuple(one for one in found if one.path == document.path),
+        tuple(one for one in findings if one.path == document.path),
     )

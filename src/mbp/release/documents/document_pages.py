@@ -25,10 +25,10 @@ def rendered(documents: Sequence[Document], world: NamedThings) -> dict[str, str
     Raises:
         MbpError: a front matter is not whole, or names a hook that is not there.
     """
-    for one in documents:
-        if not one.whole:
+    for document in documents:
+        if not document.whole:
             raise MbpError(
-                "the front matter is not whole", path=one.path, cure="see `mbp docs check`"
+                "the front matter is not whole", path=document.path, cure="see `mbp docs check`"
             )
     decisions = sorted((one for one in documents if one.kind == "adr"), key=lambda one: one.name)
     runbooks = sorted((one for one in documents if one.kind == "runbook"), key=lambda one: one.name)
@@ -43,11 +43,11 @@ def rendered(documents: Sequence[Document], world: NamedThings) -> dict[str, str
 def _index(decisions: Sequence[Document]) -> str:
     rows = [
         (
-            _link(one, one.name),
-            *(one.values[key] for key in ("title", "status")),
-            *(_listed(one, key) for key in ("owners", "watchers")),
+            _link(decision, decision.name),
+            *(decision.values[key] for key in ("title", "status")),
+            *(_listed(decision, key) for key in ("owners", "watchers")),
         )
-        for one in decisions
+        for decision in decisions
     ]
     return "\n".join(
         [
@@ -61,15 +61,15 @@ def _index(decisions: Sequence[Document]) -> str:
 
 
 def _log(decisions: Sequence[Document]) -> str:
-    ordered = sorted(decisions, key=lambda one: (str(one.values["date"]), one.name))
+    ordered = sorted(decisions, key=lambda decision: (str(decision.values["date"]), decision.name))
     rows = [
         (
-            one.values["date"],
-            _link(one, one.name),
-            *(one.values[key] for key in ("title", "status")),
-            *(_listed(one, key) for key in ("owners", "supersedes", "superseded_by")),
+            document.values["date"],
+            _link(document, document.name),
+            *(document.values[key] for key in ("title", "status")),
+            *(_listed(document, key) for key in ("owners", "supersedes", "superseded_by")),
         )
-        for one in ordered
+        for document in ordered
     ]
     names = ("date", "id", "decision", "status", "owners", "supersedes", "superseded by")
     return "\n".join(["# Decision log\n", f"{NOTE}\n", *_table(names, rows)])
@@ -77,21 +77,21 @@ def _log(decisions: Sequence[Document]) -> str:
 
 def _runbooks(runbooks: Sequence[Document], world: NamedThings) -> str:
     rows = []
-    for one in runbooks:
-        for name in one.listed("hooks"):
+    for runbook in runbooks:
+        for name in runbook.listed("hooks"):
             if name not in world.hooks:
                 raise MbpError(
-                    f"there is no hook {name}", path=one.path, cure="see `mbp docs check`"
+                    f"there is no hook {name}", path=runbook.path, cure="see `mbp docs check`"
                 )
-        kpis = [world.kpis[str(world.hooks[name]["kpi"])] for name in one.listed("hooks")]
+        kpis = [world.kpis[str(world.hooks[name]["kpi"])] for name in runbook.listed("hooks")]
         called = [f"{kpi.name} `{kpi.target}`: {kpi.hook}" for kpi in kpis]
-        called += [f"`{name}`" for name in one.listed("alarms")]
+        called += [f"`{name}`" for name in runbook.listed("alarms")]
         rows.append(
             (
-                _link(one, one.values["title"]),
+                _link(runbook, runbook.values["title"]),
                 "<br>".join(called) or "a person",
-                _listed(one, "owners"),
-                *(one.values[key] for key in ("status", "date")),
+                _listed(runbook, "owners"),
+                *(runbook.values[key] for key in ("status", "date")),
             )
         )
     names = ("runbook", "called by", "owners", "status", "reviewed")

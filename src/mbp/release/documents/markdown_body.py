@@ -76,12 +76,12 @@ class Body:
 
     def sections(self) -> list[Heading]:
         """The headings of level two."""
-        return [one for one in self.headings if one.level == SECTION_LEVEL]
+        return [heading for heading in self.headings if heading.level == SECTION_LEVEL]
 
     def says(self, section: str) -> bool:
         """There is something under the heading."""
         parts: list[CodeBlock | TextRun] = [*self.blocks, *self.code, *self.prose]
-        return any(one.section == section and one.text.strip() for one in parts)
+        return any(part.section == section and part.text.strip() for part in parts)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def read_body(text: str, skipped: int = 0) -> Body:
             language = token.info.strip().split(" ")[0] if fenced else "indented"
             body.blocks.append(CodeBlock(language, token.content, line + fenced, section))
         elif token.type == "inline" and index and tokens[index - 1].type == "heading_open":
-            title = "".join(one.content for one in token.children or [])
+            title = "".join(child.content for child in token.children or [])
             heading = Heading(int(tokens[index - 1].tag[1:]), title, line, anchor(title))
             body.headings.append(heading)
             if heading.level <= SECTION_LEVEL:

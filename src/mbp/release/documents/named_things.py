@@ -60,14 +60,14 @@ class NamedThings:
         """Hook -> its entry in hooks.yaml with the line as `line`, whatever is wrong with it there."""
         document = load(self.root / HOOKS, shown_as=HOOKS)
         entries = document.get("hooks") if isinstance(document, dict) else None
-        found = {
+        results = {
             str(entry["id"]): {**plain(entry), "line": line_of(entry)}
             for entry in entries or []
             if isinstance(entry, dict) and "id" in entry
         }
-        if not found:
+        if not results:
             raise MbpError("no hook", path=HOOKS, cure="see `mbp hooks check`")
-        return found
+        return results
 
     @cached_property
     def alarm_runbook(self) -> str:
@@ -83,7 +83,7 @@ class NamedThings:
     def exercises(self) -> frozenset[str]:
         """Ids of the exercises."""
         document = plain(load(self.root / EXERCISES, shown_as=EXERCISES))
-        return frozenset(str(one.get("id")) for one in document.get("exercises", []))
+        return frozenset(str(exercise.get("id")) for exercise in document.get("exercises", []))
 
     @cached_property
     def contracts(self) -> Sequence[Contract]:
@@ -103,7 +103,7 @@ class NamedThings:
             f"{_schema(config, file.relative_to(self.root / 'models').parts[:-1])}.{file.stem}"
             for file in (self.root / "models").rglob("*.sql")
         }
-        public = {f"{PUBLISHED}.{one.dataset}" for one in self.contracts}
+        public = {f"{PUBLISHED}.{contract.dataset}" for contract in self.contracts}
         return frozenset({*models, *public, *CDC_CONTROL_TABLES})
 
     @cached_property
@@ -119,11 +119,11 @@ class NamedThings:
     @cached_property
     def variables(self) -> frozenset[str]:
         """Environment variables that the project reads."""
-        found: set[str] = set()
+        results: set[str] = set()
         for pattern in READING_VARIABLES:
             for file in self.root.glob(pattern):
-                found.update(VARIABLE.findall(file.read_text(encoding="utf-8")))
-        return frozenset(found)
+                results.update(VARIABLE.findall(file.read_text(encoding="utf-8")))
+        return frozenset(results)
 
     @cached_property
     def _files(self) -> dict[str, Any]:

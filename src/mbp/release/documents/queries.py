@@ -21,7 +21,11 @@ def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Findin
     named: set[str] = set()
     for engine in ENGINES:
         try:
-            statements = [one for one in sqlglot.parse(sql, read=engine) if one is not None]
+            statements = [
+                expression
+                for expression in sqlglot.parse(sql, read=engine)
+                if expression is not None
+            ]
         except SqlglotError as error:
             reason = str(error).splitlines()[0].split("\x1b")[0].rstrip(" .")
             yield finding("DOC-018", line, f"{engine} cannot read the query: {reason}")
@@ -32,10 +36,10 @@ def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Findin
         try:
             demand_query(sql, engine)
         except RefusedSqlError as error:
-            told = f"the query writes, or locks what it reads, or may not run: {error.what}"
-            yield finding("DOC-018", line, told)
+            message = f"the query writes, or locks what it reads, or may not run: {error.what}"
+            yield finding("DOC-018", line, message)
             return
-        local = {one.alias for one in statements[0].find_all(exp.CTE)}
+        local = {cte.alias for cte in statements[0].find_all(exp.CTE)}
         for table in statements[0].find_all(exp.Table):
             name = f"{table.db}.{table.name}" if table.db else table.name
             if name not in local:

@@ -55,8 +55,8 @@ def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Find
     path = report_path(gate)
     try:
         results = report["results"]
-        verdicts = [one["verdict"] for one in results]
-        wanted = GO if results and all(one in RELEASING for one in verdicts) else NO_GO
+        verdicts = [result["verdict"] for result in results]
+        wanted = GO if results and all(verdict in RELEASING for verdict in verdicts) else NO_GO
         if report["verdict"] != wanted:
             yield Finding("verdict", f"says {report['verdict']}, its checks say {wanted}", path)
         tally = Counter(verdicts)
@@ -86,29 +86,33 @@ def evidence_agrees(
     for place in sorted(measured):
         yield from _measurement(place, members, measurements)
     folders = _folders(members)
-    for one in report["results"]:
-        if one["verdict"] not in RELEASING:
+    for result in report["results"]:
+        if result["verdict"] not in RELEASING:
             continue
-        check = checks.get(str(one["id"]))
-        if one["verdict"] == "pass" and (
+        check = checks.get(str(result["id"]))
+        if result["verdict"] == "pass" and (
             name := (check or {"source": {}})["source"].get("evidence")
         ):
             # An entry without the keys of a measurement would be held to nothing.
-            named = (measurements[place] for place in one["evidence"] if place in measurements)
+            named = (measurements[place] for place in result["evidence"] if place in measurements)
             if not any(each["name"] == name for each in named):
-                told = f"is no measurement in the pack, and the check {one['id']} passed on it"
-                yield Finding("missing_evidence", told, f"{MEASUREMENTS}/{name}.json")
-        for place in dict.fromkeys(one["evidence"]):
+                message = (
+                    f"is no measurement in the pack, and the check {result['id']} passed on it"
+                )
+                yield Finding("missing_evidence", message, f"{MEASUREMENTS}/{name}.json")
+        for place in dict.fromkeys(result["evidence"]):
             if place in measurements:
-                yield from _of_this_source(report, one, place, measurements[place])
-                yield from evidence_counts(report, one, check, demanded, place, measurements[place])
+                yield from _of_this_source(report, result, place, measurements[place])
+                yield from evidence_counts(
+                    report, result, check, demanded, place, measurements[place]
+                )
             elif place not in measured and not _there(place, members, folders):
-                told = f"the check {one['id']} passed on it, and it is not in the pack"
-                yield Finding("missing_evidence", told, place)
+                message = f"the check {result['id']} passed on it, and it is not in the pack"
+                yield Finding("missing_evidence", message, place)
 
 
 def _measurement(
-    place: str, members: Mapping[str, bytes], found: dict[str, Mapping[str, Any]]
+    place: str, members: Mapping[str, bytes], results: dict[str, Mapping[str, Any]]
 ) -> Iterator[Finding]:
     """Reads a measurement into `found`; says so when its verdict does not follow from its content."""
     try:
@@ -119,7 +123,7 @@ def _measurement(
         return
     if not isinstance(document, dict) or not document.keys() >= MEASUREMENT_KEYS:
         return
-    found[place] = document
+    results[place] = document
     if Path(place).stem != document["name"]:
         yield Finding("evidence", f"is the measurement {document['name']!r}", place)
     if wrong := contradiction(document, members.get):
@@ -138,30 +142,32 @@ def _there(place: str, members: Mapping[str, bytes], folders: set[str]) -> bool:
 
 
 def _of_this_source(
-    report: Mapping[str, Any], check: Mapping[str, Any], place: str, found: Mapping[str, Any]
+    report: Mapping[str, Any], check: Mapping[str, Any], place: str, results: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    if found.get("version") != VERSION or not found.keys() >= KEYS:
-        told = f"is no measurement of version {VERSION}, and the check {check['id']} {check['verdict']} on it"
-        yield Finding("evidence", told, place)
+    if results.get("version") != VERSION or not results.keys() >= KEYS:
+        message = f"is no measurement of version {VERSION}, and the check {check['id']} {check['verdict']} on it"
+        yield Finding("evidence", message, place)
         return
-    if found["source"] != report["source"] or found["source_after"] != report["source"]:
-        told = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
-        yield Finding("other_source", told, place)
-    if check["verdict"] == "pass" and found["target"] == report["target"]:
-        if found["warehouse"] is None or found["warehouse"] != report["warehouse"]:
-            told = (
+    if results["source"] != report["source"] or results["source_after"] != report["source"]:
+        message = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
+        yield Finding("other_source", message, place)
+    if check["verdict"] == "pass" and results["target"] == report["target"]:
+        if results["warehouse"] is None or results["warehouse"] != report["warehouse"]:
+            message = (
                 f"is of another warehouse than the pack, and the check {check['id']} passed on it"
             )
-            yield Finding("other_warehouse", told, place)
-        nodes = found["nodes"]
-        if found["invocation"] is not None and (
+            yield Finding("other_warehouse", message, place)
+        nodes = results["nodes"]
+        if results["invocation"] is not None and (
             not isinstance(nodes, dict) or not 0 < nodes["demanded"] <= nodes["covered"]
         ):
-            told = f"is of a part of the project, and the check {check['id']} passed on it"
-            yield Finding("partial", told, place)
-    if check["verdict"] == "pass" and found["data"] not in (None, report["data"]):
-        told = f"is of another data state than the pack, and the check {check['id']} passed on it"
-        yield Finding("other_data", told, place)
+            message = f"is of a part of the project, and the check {check['id']} passed on it"
+            yield Finding("partial", message, place)
+    if check["verdict"] == "pass" and results["data"] not in (None, report["data"]):
+        message = (
+            f"is of another data state than the pack, and the check {check['id']} passed on it"
+        )
+        yield Finding("other_data", message, place)
 
 
 def signed_statements(
@@ -176,17 +182,19 @@ def signed_statements(
     Args:
         folder: with the pack's contracts/ in it.
     """
-    found = Statements()
-    _sign_offs(folder, report, signers, moment, found)
+    statements = Statements()
+    _sign_offs(folder, report, signers, moment, statements)
     checks = checks_of(definition)
     verified: dict[str, Waiver | None] = {}
-    for one in report["results"]:
-        if one["verdict"] == Verdict.WAIVED:
-            for name in dict.fromkeys(str(one["waiver"]).split("+")):
+    for result in report["results"]:
+        if result["verdict"] == Verdict.WAIVED:
+            for name in dict.fromkeys(str(result["waiver"]).split("+")):
                 if name not in verified:
-                    verified[name] = _waiver(folder, name, signers, moment, found)
-                _stands_in(name, verified[name], one, checks.get(str(one["id"])), moment, found)
-    return found
+                    verified[name] = _waiver(folder, name, signers, moment, statements)
+                _stands_in(
+                    name, verified[name], result, checks.get(str(result["id"])), moment, statements
+                )
+    return statements
 
 
 def _sign_offs(
@@ -194,41 +202,41 @@ def _sign_offs(
     report: Mapping[str, Any],
     signers: AllowedSigners,
     moment: datetime,
-    found: Statements,
+    statements: Statements,
 ) -> None:
     place = f"{FOLDER}/{report['gate']}"
     counted = {
-        Path(path).stem: one["id"]
-        for one in report["results"]
-        if one["area"] == SIGN_OFF_AREA and one["verdict"] in RELEASING
-        for path in one["evidence"]
+        Path(path).stem: result["id"]
+        for result in report["results"]
+        if result["area"] == SIGN_OFF_AREA and result["verdict"] in RELEASING
+        for path in result["evidence"]
         if path.startswith(f"{place}/")
     }
     passed = [
-        one
-        for one in report["results"]
-        if one["area"] == SIGN_OFF_AREA and one["verdict"] in RELEASING
+        result
+        for result in report["results"]
+        if result["area"] == SIGN_OFF_AREA and result["verdict"] in RELEASING
     ]
     if len(counted) != len(passed):
-        told = "a sign-off that counted does not name its statement"
-        found.findings.append(Finding("sign_off", told, report_path(report["gate"])))
+        message = "a sign-off that counted does not name its statement"
+        statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
     if report["verdict"] == GO and not counted:
-        told = "it is a go, and nobody signed off"
-        found.findings.append(Finding("sign_off", told, report_path(report["gate"])))
+        message = "it is a go, and nobody signed off"
+        statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
     if not counted:
         return
     subject = Subject.of(report["gate"], sign_off_subject(report))
     roles = list(counted)
     signed = read_statements(folder / place, "sign-off", subject, roles, signers, moment)
     for role, one in signed.items():
-        found.told[f"sign-off {role}"] = "good" if one.valid else one.reason
+        statements.told[f"sign-off {role}"] = "good" if one.valid else one.reason
         if not one.valid:
-            told = f"counted in {counted[role]}, and is void: {one.reason}"
-            found.findings.append(Finding("sign_off", told, f"{place}/{role}.json"))
+            message = f"counted in {counted[role]}, and is void: {one.reason}"
+            statements.findings.append(Finding("sign_off", message, f"{place}/{role}.json"))
 
 
 def _waiver(
-    folder: Path, name: str, signers: AllowedSigners, moment: datetime, found: Statements
+    folder: Path, name: str, signers: AllowedSigners, moment: datetime, statements: Statements
 ) -> Waiver | None:
     """A waiver, its approvals verified once; None when it cannot be read."""
     place = f"{WAIVERS}/{name}{SUFFIX}"
@@ -240,9 +248,9 @@ def _waiver(
         waiver.signatures(folder), "waiver-approval", waiver.subject, APPROVERS, signers, moment
     )
     for role, one in signed.items():
-        found.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
+        statements.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
         if not one.valid:
-            found.findings.append(Finding("waiver", f"{role}: {one.reason}", place))
+            statements.findings.append(Finding("waiver", f"{role}: {one.reason}", place))
     return waiver
 
 
@@ -252,14 +260,14 @@ def _stands_in(
     result: Mapping[str, Any],
     check: Mapping[str, Any] | None,
     moment: datetime,
-    found: Statements,
+    statements: Statements,
 ) -> None:
     place, about = f"{WAIVERS}/{name}{SUFFIX}", f"stands in for {result['id']}, and"
     if waiver is None:
-        found.findings.append(Finding("waiver", f"{about} cannot be read", place))
+        statements.findings.append(Finding("waiver", f"{about} cannot be read", place))
         return
     if not waiver.opened <= moment < waiver.until:
-        told = f"{about} was not in force when the gate was judged"
-        found.findings.append(Finding("waiver", told, place))
+        message = f"{about} was not in force when the gate was judged"
+        statements.findings.append(Finding("waiver", message, place))
     for reason in waiver_stands_in(waiver, result, check):
-        found.findings.append(Finding("waiver", f"{about} {reason}", place))
+        statements.findings.append(Finding("waiver", f"{about} {reason}", place))

@@ -11,33 +11,33 @@ from mbp.release.evidence.verify_pack import Verification
 VERDICTS = ("go", "no-go")
 
 
-def anchor(root: Path, found: Verification, gate: str) -> tuple[str, bool]:
+def anchor(root: Path, verification: Verification, gate: str) -> tuple[str, bool]:
     """(the tag, whether it is new) of a pack that was verified.
 
     Raises:
         MbpError: the pack did not verify, is of another gate, has no verdict or commit, its commit is not in this
             repository, or the tag is there and says something else.
     """
-    if not found.good:
+    if not verification.good:
         first = (
-            f"{found.findings[0].place}: {found.findings[0].message}"
-            if found.findings
+            f"{verification.findings[0].place}: {verification.findings[0].message}"
+            if verification.findings
             else "it is empty"
         )
         raise MbpError(f"the pack does not verify: {first}", cure="build it again")
-    if found.gate != gate:
-        raise MbpError(f"the pack is of the gate {found.gate}, not of {gate}", cure="--gate")
-    if found.verdict not in VERDICTS:
+    if verification.gate != gate:
+        raise MbpError(f"the pack is of the gate {verification.gate}, not of {gate}", cure="--gate")
+    if verification.verdict not in VERDICTS:
         raise MbpError("the pack records no verdict", cure="build it again")
-    commit = _commit(root, found.commit)
-    tag = f"anchor-{gate}-{found.root}"
+    commit = _commit(root, verification.commit)
+    tag = f"anchor-{gate}-{verification.root}"
     message = (
-        f"Evidence of gate {gate}: {found.verdict}\n\n"
-        f"root: {found.root}\n"
-        f"verdict: {found.verdict}\n"
-        f"statement-sha256: {found.statement_sha256}\n"
-        f"commit: {found.commit}\n"
-        f"decided-at: {found.decided_at}"
+        f"Evidence of gate {gate}: {verification.verdict}\n\n"
+        f"root: {verification.root}\n"
+        f"verdict: {verification.verdict}\n"
+        f"statement-sha256: {verification.statement_sha256}\n"
+        f"commit: {verification.commit}\n"
+        f"decided-at: {verification.decided_at}"
     )
     if git(root, "tag", "--list", tag).strip():
         _demand_same(root, tag, commit, message)

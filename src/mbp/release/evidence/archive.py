@@ -78,12 +78,12 @@ def read(data: bytes) -> StoredMembers:
     entries = pack.infolist()
     if sum(entry.file_size for entry in entries) > len(data):
         raise ValueError("its members are larger than the file: compressed, or sharing bytes")
-    found = StoredMembers([entry.filename for entry in entries], {}, {})
+    stored_members = StoredMembers([entry.filename for entry in entries], {}, {})
     for entry in entries:
         try:
             if entry.compress_type != zipfile.ZIP_STORED:
                 raise ValueError("it is compressed")
-            found.contents[entry.filename] = pack.read(entry)
+            stored_members.contents[entry.filename] = pack.read(entry)
         except UNREADABLE as error:
-            found.unreadable[entry.filename] = str(error)
-    return found
+            stored_members.unreadable[entry.filename] = str(error)
+    return stored_members

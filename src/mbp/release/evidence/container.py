@@ -89,25 +89,25 @@ def open_pack(data: bytes) -> Opened:
         return Opened(stored.contents, None, findings)
     findings += _against_manifest(stored, manifest)
     if not findings and data != archive.write(stored.contents):
-        told = "the members are right, and the file has other bytes around them than a pack has"
-        findings.append(Finding("file_changed", told, FILE))
+        message = "the members are right, and the file has other bytes around them than a pack has"
+        findings.append(Finding("file_changed", message, FILE))
     return Opened(stored.contents, manifest, findings)
 
 
 def _against_manifest(stored: StoredMembers, manifest: Manifest) -> Iterator[Finding]:
     names = {*stored.names}
-    entries = {one.path: one for one in manifest.entries}
+    entries = {entry.path: entry for entry in manifest.entries}
     for name in sorted(entries.keys() - names):
         yield Finding("missing_member", "is not in the pack", name)
     for name in sorted(names - entries.keys() - set(OUTSIDE)):
         yield Finding("unknown_member", "is not in the manifest", name)
     for name in sorted(entries.keys() & stored.contents.keys()):
         entry, content = entries[name], stored.contents[name]
-        found = hashlib.sha256(content).hexdigest()
-        if (entry.size, entry.sha256) != (len(content), found):
+        text = hashlib.sha256(content).hexdigest()
+        if (entry.size, entry.sha256) != (len(content), text):
             yield Finding(
                 "changed_member",
-                f"{len(content)} bytes with SHA-256 {found[:16]}…; the manifest states"
+                f"{len(content)} bytes with SHA-256 {text[:16]}…; the manifest states"
                 f" {entry.size} bytes with {entry.sha256[:16]}…",
                 name,
             )

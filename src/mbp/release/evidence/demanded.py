@@ -48,7 +48,7 @@ def read_definition(content: bytes, path: str) -> Mapping[str, Any] | None:
 
 def checks_of(definition: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     """Check -> what is demanded of it, sign-offs aside."""
-    return {str(one["id"]): one for one in definition["checks"]}
+    return {str(check["id"]): check for check in definition["checks"]}
 
 
 def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[Finding]:
@@ -61,21 +61,21 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
         there, known = set(present), set(wanted)
         lacks = [name for name in wanted if name not in there]
         strange = [name for name in present if name not in known]
-        told = [f"lacks {', '.join(lacks)}"] if lacks else []
-        told += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
-        said = "; ".join(told) or "has its checks in another order, or twice"
-        yield Finding("checklist", said, path)
-    for one in report["results"]:
-        check = checks.get(str(one["id"]))
-        if (one["area"] == SIGN_OFF_AREA) is (check is not None):
-            yield Finding("checklist", f"{one['id']} stands in the wrong area", path)
-        if one["verdict"] == Verdict.WAIVED and (check is None or check["waivable"] is not True):
-            yield Finding("checklist", f"{one['id']} is waived, and cannot be", path)
-        other = [key for key in SAME if check is not None and one[key] != check[key]]
-        if check is not None and one["no_go"] != check.get("no_go", False):
+        messages = [f"lacks {', '.join(lacks)}"] if lacks else []
+        messages += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
+        message = "; ".join(messages) or "has its checks in another order, or twice"
+        yield Finding("checklist", message, path)
+    for result in report["results"]:
+        check = checks.get(str(result["id"]))
+        if (result["area"] == SIGN_OFF_AREA) is (check is not None):
+            yield Finding("checklist", f"{result['id']} stands in the wrong area", path)
+        if result["verdict"] == Verdict.WAIVED and (check is None or check["waivable"] is not True):
+            yield Finding("checklist", f"{result['id']} is waived, and cannot be", path)
+        other = [key for key in SAME if check is not None and result[key] != check[key]]
+        if check is not None and result["no_go"] != check.get("no_go", False):
             other.append("no_go")
         if other:
-            told_of = f"{one['id']}: {', '.join(other)} is not what the definition says"
+            told_of = f"{result['id']}: {', '.join(other)} is not what the definition says"
             yield Finding("checklist", told_of, path)
 
 
@@ -85,7 +85,7 @@ def evidence_counts(
     check: Mapping[str, Any] | None,
     definition: Mapping[str, Any],
     place: str,
-    found: Mapping[str, Any],
+    results: Mapping[str, Any],
 ) -> Iterator[Finding]:
     """A check passed on what a command measured: it passed too, on this target, and was neither too old nor to come.
 
@@ -97,17 +97,17 @@ def evidence_counts(
     if (
         result["verdict"] != Verdict.PASS
         or check is None
-        or check["source"].get("evidence") != found["name"]
+        or check["source"].get("evidence") != results["name"]
     ):
         return
     about = f"and the check {result['id']} passed on it"
-    if check["rule"] in WANT_A_PASS and found["verdict"] != Verdict.PASS:
-        yield Finding("evidence", f"says {found['verdict']}, {about}", place)
-    if inside := _inside(check, found["content"], str(report["source"])):
+    if check["rule"] in WANT_A_PASS and results["verdict"] != Verdict.PASS:
+        yield Finding("evidence", f"says {results['verdict']}, {about}", place)
+    if inside := _inside(check, results["content"], str(report["source"])):
         yield Finding("evidence", f"{inside}, {about}", place)
-    if found["target"] not in (None, report["target"]):
-        yield Finding("other_target", f"is of the target {found['target']}, {about}", place)
-    began, ended = (datetime.fromisoformat(found[key]) for key in ("began_at", "ended_at"))
+    if results["target"] not in (None, report["target"]):
+        yield Finding("other_target", f"is of the target {results['target']}, {about}", place)
+    began, ended = (datetime.fromisoformat(results[key]) for key in ("began_at", "ended_at"))
     decided = datetime.fromisoformat(report["decided_at"])
     limit = check["source"].get("max_age_hours", definition["evidence_max_age_hours"])
     why = moments.objection(began, decided, timedelta(hours=limit))
@@ -122,11 +122,15 @@ def _inside(check: Mapping[str, Any], content: Mapping[str, Any], source: str) -
             _, findings = log_findings(content)
             return f"has {findings} findings in log lines" if findings else None
         if check["rule"] == "every_exercise":
-            other = [str(one["id"]) for one in content["exercises"] if one["source"] != source]
+            other = [
+                str(exercise["id"])
+                for exercise in content["exercises"]
+                if exercise["source"] != source
+            ]
             return f"has exercises of another source: {', '.join(other[:5])}" if other else None
         if check["rule"] == "actions_exercised":
             done = actions_done(content["exercises"], source)
-            missing = [str(one) for one in check["source"]["actions"] if one not in done]
+            missing = [str(action) for action in check["source"]["actions"] if action not in done]
             return f"has no passed exercise of {', '.join(missing)}" if missing else None
     except (UnmeasuredError, KeyError, TypeError, ValueError, AttributeError) as error:
         return f"cannot be followed ({error})"

@@ -53,8 +53,8 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
 def write(payload: bytes, signatures: Sequence[Signature]) -> bytes:
     """The envelope as canonical JSON."""
     entries = [
-        {"keyid": one.keyid, "sig": base64.b64encode(one.armoured.encode()).decode()}
-        for one in signatures
+        {"keyid": signature.keyid, "sig": base64.b64encode(signature.armoured.encode()).decode()}
+        for signature in signatures
     ]
     text = base64.b64encode(payload).decode()
     return canonical({"payloadType": PAYLOAD_TYPE, "payload": text, "signatures": entries})
@@ -69,8 +69,8 @@ def read(content: bytes) -> DsseEnvelope:
     try:
         document = json.loads(content)
         signatures = tuple(
-            Signature(one["keyid"], base64.b64decode(one["sig"]).decode("ascii"))
-            for one in document["signatures"]
+            Signature(signature["keyid"], base64.b64decode(signature["sig"]).decode("ascii"))
+            for signature in document["signatures"]
         )
         envelope = DsseEnvelope(base64.b64decode(document["payload"]), signatures)
         same = write(envelope.payload, signatures) == content

@@ -26,8 +26,8 @@ def relation(warehouse: Warehouse, name: str) -> bytes:
 
 def as_csv(columns: Sequence[str], rows: Rows) -> bytes:
     """CSV after RFC 4180, rows sorted; what is null is empty, as empty text is."""
-    told = sorted([_told(value) for value in row] for row in rows)
-    return csv_for_people(columns, told).encode("utf-8")
+    messages = sorted([_told(value) for value in row] for row in rows)
+    return csv_for_people(columns, messages).encode("utf-8")
 
 
 def _told(value: Any) -> str:

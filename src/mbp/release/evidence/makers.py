@@ -98,14 +98,14 @@ def dbt_artifacts(work: Work) -> Members:
             path=shown(folder / "run_results.json", work.root),
             cure="mbp build",
         )
-    found: dict[str, bytes] = {}
+    results: dict[str, bytes] = {}
     for name in ARTIFACTS:
         place = shown(folder / name, work.root)
         content = dict(files_below(work.root, place))
         if not content:
             raise MbpError("is not there", path=place, cure="mbp build")
-        found.update(content)
-    return found
+        results.update(content)
+    return results
 
 
 @maker
@@ -145,7 +145,7 @@ def contract_diffs(work: Work) -> Members:
     steps = []
     for dataset in sorted(contracts):
         versions = sorted(published(work.root, dataset), key=lambda one: one.version)
-        documents = [(str(one.version), one.contract) for one in versions]
+        documents = [(str(version.version), version.contract) for version in versions]
         documents.append(("working", contracts[dataset]))
         for (old, before), (new, after) in pairwise(documents):
             steps.append({"dataset": dataset, "from": old, "to": new, **_changes(before, after)})
@@ -155,7 +155,8 @@ def contract_diffs(work: Work) -> Members:
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     changes = diff(before, after)
     records = [
-        {**record(one), "bump": bump_of(one), "fingerprint": fingerprint(one)} for one in changes
+        {**record(change), "bump": bump_of(change), "fingerprint": fingerprint(change)}
+        for change in changes
     ]
     return {"bump": demanded_bump(changes), "changes": records}
 
@@ -222,8 +223,8 @@ def kpi_charts(work: Work) -> Members:
     )
     windows: dict[str, list[tuple[str, datetime, float | None, bool]]] = {}
     for kpi, entity, end, value, verdict in rows:
-        told = None if value is None else float(value)
-        windows.setdefault(kpi, []).append((entity, end, told, verdict == "breach"))
+        count = None if value is None else float(value)
+        windows.setdefault(kpi, []).append((entity, end, count, verdict == "breach"))
     pictures = {}
     for kpi, title, unit, target, operator, bound in sheet:
         worst = _worst(windows.get(kpi, []), larger_is_better=str(operator).startswith(">"))
@@ -243,7 +244,7 @@ def _worst(
     windows: list[tuple[str, datetime, float | None, bool]], *, larger_is_better: bool
 ) -> Iterator[tuple[datetime, float | None, bool]]:
     """(end, value, missed) per window, oldest first."""
-    whole = [one for one in windows if one[0] == "all"]
+    whole = [window for window in windows if window[0] == "all"]
     ends: dict[datetime, list[tuple[float | None, bool]]] = {}
     for _, end, value, missed in whole or windows:
         ends.setdefault(end, []).append((value, missed))
@@ -256,22 +257,22 @@ def _worst(
 @maker
 def named_by_checks(work: Work) -> Members:
     """Files, folders and relations that the report names; what a passed check rests on must be there."""
-    found: dict[str, bytes] = {}
-    for one in work.report.results:
-        for place in one.evidence:
+    results: dict[str, bytes] = {}
+    for result in work.report.results:
+        for place in result.evidence:
             members = {}
             if RELATION.fullmatch(place) and not (work.root / place).exists():
-                if relation_path(place) not in found and place != EVALUATIONS:
+                if relation_path(place) not in results and place != EVALUATIONS:
                     members = {relation_path(place): relation(work.warehouse, place)}
             else:
                 members = dict(files_below(work.root, place))
-                if not members and one.verdict == "pass" and Path(place).suffix:
+                if not members and result.verdict == "pass" and Path(place).suffix:
                     raise MbpError(
-                        f"{place} is not there, and check {one.id} rests on it",
+                        f"{place} is not there, and check {result.id} rests on it",
                         cure=f"run the gate again: mbp gate {work.report.gate}",
                     )
-            found.update(members)
-    return found
+            results.update(members)
+    return results
 
 
 def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:

@@ -152,17 +152,17 @@ def collect(
     """
     groups = load_groups(root, MAKERS)
     members: dict[str, bytes] = {}
-    told: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     with connect(root, report.target, read_only=True) as warehouse:
         work = Work(root, report, markdown, warehouse)
         for group in groups:
             found = _of_group(work, group)
             own = {path: content for path, content in found.items() if path not in members}
             members.update(own)
-            told[group.id] = {"what": group.what, "members": sorted(own)}
+            results[group.id] = {"what": group.what, "members": sorted(own)}
             if not own:
-                told[group.id]["empty_because"] = group.may_be_empty or "its members are above"
-    return members, told
+                results[group.id]["empty_because"] = group.may_be_empty or "its members are above"
+    return members, results
 
 
 def screen(root: Path, members: Mapping[str, bytes]) -> None:
@@ -178,7 +178,7 @@ def screen(root: Path, members: Mapping[str, bytes]) -> None:
 
 
 def _of_group(work: Work, group: PackGroup) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
+    results: dict[str, bytes] = {}
     sources = [(f"files {glob}", _files(work.root, work.root, glob)) for glob in group.files]
     artifacts = target_path(work.root)
     sources += [
@@ -197,13 +197,13 @@ def _of_group(work: Work, group: PackGroup) -> dict[str, bytes]:
                 line=group.line,
                 cure=group.cure or "add it",
             )
-        found.update(members)
-    return found
+        results.update(members)
+    return results
 
 
 def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
     """Files by their path in the project. The gate's report is made anew: an earlier one is left aside."""
-    found: dict[str, bytes] = {}
+    results: dict[str, bytes] = {}
     for path in sorted(folder.glob(glob)):
         if path.is_dir() and not path.is_symlink():
             continue
@@ -215,8 +215,8 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
                 f"{path.name} lies outside of the project: the pack cannot say where",
                 cure="let DBT_TARGET_PATH lead into the project",
             )
-        found.update(files_below(root, f"{place}/{path.name}"))
-    return found
+        results.update(files_below(root, f"{place}/{path.name}"))
+    return results
 
 
 def _definition(gate: str) -> str:

@@ -80,11 +80,11 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
     """
     document = load(root / FILE, shown_as=FILE)
     value = check(document, Draft201909Validator(SCHEMA), FILE)
-    found: dict[str, PackGroup] = {}
+    pack_groups: dict[str, PackGroup] = {}
     used: set[str] = set()
     for index, entry in enumerate(value["groups"]):
         line = line_of(document["groups"], index)
-        if entry["id"] in found:
+        if entry["id"] in pack_groups:
             raise MbpError(
                 f"group {entry['id']!r} stands twice",
                 path=FILE,
@@ -100,7 +100,7 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
                 raise MbpError(f"no maker {name!r}", path=FILE, line=line, cure=cure)
             used.add(name)
         files, artifacts, relations, made = (tuple(entry.get(name, ())) for name in SOURCES)
-        found[entry["id"]] = PackGroup(
+        pack_groups[entry["id"]] = PackGroup(
             id=entry["id"],
             what=entry["what"],
             files=files,
@@ -112,7 +112,7 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
             line=line,
         )
     for name in (GATE_GROUP, EVIDENCE_GROUP):
-        if name not in found or found[name].may_be_empty:
+        if name not in pack_groups or pack_groups[name].may_be_empty:
             raise MbpError(
                 f"group {name!r} must be there and not be empty",
                 path=FILE,
@@ -120,4 +120,4 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
             )
     for name in sorted(makers.keys() - used):
         raise MbpError(f"the maker {name!r} is in no group", path=FILE, cure="name it under `made`")
-    return list(found.values())
+    return list(pack_groups.values())

@@ -44,7 +44,8 @@ class Manifest:
     def content(self) -> bytes:
         """The member `manifest.json`, canonical."""
         members = [
-            {"path": one.path, "sha256": one.sha256, "size": one.size} for one in self.entries
+            {"path": entry.path, "sha256": entry.sha256, "size": entry.size}
+            for entry in self.entries
         ]
         return canonical({"version": VERSION, "gate": self.gate, "members": members})
 
@@ -75,16 +76,17 @@ def read(content: bytes) -> Manifest:
                 path=NAME,
                 cure="verify it with the release that built it, or build it again",
             )
-        found = Manifest(
+        manifest = Manifest(
             document["gate"],
             tuple(
-                PackMember(one["path"], one["sha256"], one["size"]) for one in document["members"]
+                PackMember(member["path"], member["sha256"], member["size"])
+                for member in document["members"]
             ),
         )
-        paths = [one.path for one in found.entries]
-        right = found.content() == content and paths == sorted(set(paths))
+        paths = [entry.path for entry in manifest.entries]
+        right = manifest.content() == content and paths == sorted(set(paths))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"is no manifest ({type(error).__name__}: {error})") from error
     if not right:
         raise ValueError(f"is not the canonical form of a manifest of version {VERSION}")
-    return found
+    return manifest

@@ -58,9 +58,9 @@ def payload(
         "resourceUri": f"{COMMIT}{commit}",
         "policy": policy,
         "inputAttestations": [
-            {"uri": one.path, "digest": {"sha256": one.sha256}}
-            for one in manifest.entries
-            if one.path in inputs
+            {"uri": entry.path, "digest": {"sha256": entry.sha256}}
+            for entry in manifest.entries
+            if entry.path in inputs
         ],
         "verificationResult": PASSED if passed else FAILED,
         # The specification keeps names with SLSA_ for itself, and wants FAILED where the policy was not met.
@@ -81,8 +81,8 @@ def differing_parts(present: bytes, wanted: bytes) -> list[str]:
     """Names of the parts of a statement that are not as they should be."""
     try:
         stated, right = json.loads(present), json.loads(wanted)
-        found = [key for key in right if key != "predicate" and stated.get(key) != right[key]]
+        results = [key for key in right if key != "predicate" and stated.get(key) != right[key]]
         told, inner = stated["predicate"], right["predicate"]
-        return found + [f"predicate.{key}" for key in inner if told.get(key) != inner[key]]
+        return results + [f"predicate.{key}" for key in inner if told.get(key) != inner[key]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ["it is no statement"]

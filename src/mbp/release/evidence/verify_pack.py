@@ -77,26 +77,31 @@ def verify(
         MbpError: the file or the signers cannot be read, the pack has an older format, or ssh-keygen cannot be run.
     """
     opened = open_pack(read_file(path))
-    found = Verification(findings=list(opened.findings), members=len(opened.members))
+    verification = Verification(findings=list(opened.findings), members=len(opened.members))
     if opened.manifest is None:
-        return found
-    found.gate, found.root = opened.manifest.gate, opened.manifest.root
-    report = _json(opened, report_path(opened.manifest.gate), found)
-    groups = _json(opened, GROUPS, found)
-    envelope = _envelope(opened, found)
+        return verification
+    verification.gate, verification.root = opened.manifest.gate, opened.manifest.root
+    report = _json(opened, report_path(opened.manifest.gate), verification)
+    groups = _json(opened, GROUPS, verification)
+    envelope = _envelope(opened, verification)
     if report is None or groups is None:
-        return found
-    found.findings += agreement.report_holds_together(report, opened.manifest.gate)
-    found.verdict, found.commit = str(report.get("verdict")), str(report.get("commit"))
-    found.decided_at = str(report.get("decided_at"))
-    _check_statement(opened.manifest, report, groups, envelope, found)
+        return verification
+    verification.findings += agreement.report_holds_together(report, opened.manifest.gate)
+    verification.verdict, verification.commit = (
+        str(report.get("verdict")),
+        str(report.get("commit")),
+    )
+    verification.decided_at = str(report.get("decided_at"))
+    _check_statement(opened.manifest, report, groups, envelope, verification)
     with TemporaryDirectory(prefix="mbp-evidence-") as name:
         folder = Path(name)
         unpack(opened, folder)
-        signers = _signers(folder, allowed_signers, found)
+        signers = _signers(folder, allowed_signers, verification)
         if signers is not None:
-            _check_words(opened, report, groups, envelope, (folder, signers, allow_unsigned), found)
-    return found
+            _check_words(
+                opened, report, groups, envelope, (folder, signers, allow_unsigned), verification
+            )
+    return verification
 
 
 def _check_words(
@@ -105,17 +110,19 @@ def _check_words(
     groups: Mapping[str, Any],
     envelope: dsse.DsseEnvelope | None,
     means: tuple[Path, AllowedSigners, bool],
-    found: Verification,
+    verification: Verification,
 ) -> None:
     """Signatures, and whether report, evidence, sign-offs and waivers agree."""
     folder, signers, allow_unsigned = means
     try:
         moment = datetime.fromisoformat(str(report["decided_at"]))
         if envelope is not None:
-            _check_signatures(envelope, signers, moment, allow_unsigned, found)
-        found.findings += agreement.evidence_agrees(report, opened.members, groups)
+            _check_signatures(envelope, signers, moment, allow_unsigned, verification)
+        verification.findings += agreement.evidence_agrees(report, opened.members, groups)
         if opened.findings:
-            found.remarks.append("sign-offs and waivers were not looked at: the pack was changed")
+            verification.remarks.append(
+                "sign-offs and waivers were not looked at: the pack was changed"
+            )
             return
         path = str(groups["definition"])
         definition = read_definition(opened.members.get(path, b""), path)
@@ -123,11 +130,11 @@ def _check_words(
             return  # told already: it is not the one that the gate was judged by
         statements = agreement.signed_statements(folder, report, definition, signers, moment)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        told = f"the report cannot be followed ({type(error).__name__}: {error})"
-        found.findings.append(Finding("report", told, report_path(found.gate)))
+        message = f"the report cannot be followed ({type(error).__name__}: {error})"
+        verification.findings.append(Finding("report", message, report_path(verification.gate)))
         return
-    found.signatures = statements.told
-    found.findings += statements.findings
+    verification.signatures = statements.told
+    verification.findings += statements.findings
 
 
 def unpack(opened: Opened, folder: Path) -> None:
@@ -139,7 +146,7 @@ def unpack(opened: Opened, folder: Path) -> None:
             path.write_bytes(content)
 
 
-def _json(opened: Opened, name: str, found: Verification) -> Any:
+def _json(opened: Opened, name: str, verification: Verification) -> Any:
     content = opened.members.get(name)
     try:
         if content is None:
@@ -148,18 +155,18 @@ def _json(opened: Opened, name: str, found: Verification) -> Any:
         if not isinstance(document, dict):
             raise ValueError("it is no object")
     except (ValueError, RecursionError) as error:
-        found.findings.append(Finding("unreadable", f"cannot be read: {error}", name))
+        verification.findings.append(Finding("unreadable", f"cannot be read: {error}", name))
         return None
     return document
 
 
-def _envelope(opened: Opened, found: Verification) -> dsse.DsseEnvelope | None:
+def _envelope(opened: Opened, verification: Verification) -> dsse.DsseEnvelope | None:
     content = opened.members[STATEMENT]
-    found.statement_sha256 = sha256(content).hexdigest()
+    verification.statement_sha256 = sha256(content).hexdigest()
     try:
         return dsse.read(content)
     except ValueError as error:
-        found.findings.append(Finding("changed_member", str(error), STATEMENT))
+        verification.findings.append(Finding("changed_member", str(error), STATEMENT))
         return None
 
 
@@ -168,7 +175,7 @@ def _check_statement(
     report: Mapping[str, Any],
     groups: Mapping[str, Any],
     envelope: dsse.DsseEnvelope | None,
-    found: Verification,
+    verification: Verification,
 ) -> None:
     """The statement follows from the members; names the parts of the one that is there that do not."""
     try:
@@ -178,33 +185,35 @@ def _check_statement(
         }
         wanted = payload(manifest, report, str(groups["definition"]), inputs)
     except (KeyError, TypeError, ValueError, MbpError) as error:
-        told = f"no statement follows from the members ({type(error).__name__}: {error})"
-        found.findings.append(Finding("statement", told, STATEMENT))
+        message = f"no statement follows from the members ({type(error).__name__}: {error})"
+        verification.findings.append(Finding("statement", message, STATEMENT))
         return
     if envelope is not None and envelope.payload != wanted:
-        told = ", ".join(differing_parts(envelope.payload, wanted)) or "the same, in another form"
-        found.findings.append(
-            Finding("statement", f"states other than its members give: {told}", STATEMENT)
+        message = (
+            ", ".join(differing_parts(envelope.payload, wanted)) or "the same, in another form"
+        )
+        verification.findings.append(
+            Finding("statement", f"states other than its members give: {message}", STATEMENT)
         )
 
 
-def _signers(folder: Path, given: Path | None, found: Verification) -> AllowedSigners | None:
+def _signers(folder: Path, given: Path | None, verification: Verification) -> AllowedSigners | None:
     """Whose signatures count; None when the pack's own word on it cannot be read, which is a finding."""
     if given is None:
-        found.signers = "signers as the pack itself says"
-        found.remarks.append(
+        verification.signers = "signers as the pack itself says"
+        verification.remarks.append(
             "the pack itself says whose signatures count: give --allowed-signers from a place that you trust"
         )
         try:
             return AllowedSigners.load(folder)
         except MbpError as error:
-            found.findings.append(Finding("signers", error.what, SIGNERS))
+            verification.findings.append(Finding("signers", error.what, SIGNERS))
             return None
     if not given.is_file():
         raise MbpError(
             "no such file", path=given, cure="name a file in the form of allowed_signers"
         )
-    found.signers = "signers as the given file says"
+    verification.signers = "signers as the given file says"
     return AllowedSigners.load(given)
 
 
@@ -213,31 +222,31 @@ def _check_signatures(
     signers: AllowedSigners,
     moment: datetime,
     allow_unsigned: bool,
-    found: Verification,
+    verification: Verification,
 ) -> None:
     if not envelope.signatures:
-        told = "NOT SIGNED: nobody stands for this pack"
+        message = "NOT SIGNED: nobody stands for this pack"
         if allow_unsigned:
-            found.remarks.append(told)
+            verification.remarks.append(message)
         else:
-            found.findings.append(Finding("not_signed", told, STATEMENT))
+            verification.findings.append(Finding("not_signed", message, STATEMENT))
     keys: set[str] = set()
-    for one in envelope.signatures:
+    for signature in envelope.signatures:
         # Nothing signs the list of signatures: whoever has the file can repeat one.
-        if one.keyid in keys:
-            told = f"the key {one.keyid} signed more than once: it counts once"
-            if told not in found.remarks:
-                found.remarks.append(told)
+        if signature.keyid in keys:
+            message = f"the key {signature.keyid} signed more than once: it counts once"
+            if message not in verification.remarks:
+                verification.remarks.append(message)
             continue
-        keys.add(one.keyid)
+        keys.add(signature.keyid)
         try:
             # Whoever holds a role may sign a pack.
             good = verify_signature(
-                envelope.signed_bytes, one.armoured, None, signers, moment, moment
+                envelope.signed_bytes, signature.armoured, None, signers, moment, moment
             )
-            if good.fingerprint != one.keyid:
-                raise SignatureRefused(f"keyid says {one.keyid}, the key is another")
+            if good.fingerprint != signature.keyid:
+                raise SignatureRefused(f"keyid says {signature.keyid}, the key is another")
         except SignatureRefused as error:
-            found.findings.append(Finding("signature", error.reason, STATEMENT))
+            verification.findings.append(Finding("signature", error.reason, STATEMENT))
             continue
-        found.signed_by.append(good.fingerprint)
+        verification.signed_by.append(good.fingerprint)

@@ -173,20 +173,20 @@ class Context:
         return found
 
     def asked(
-        self, found: envelope.Evidence, *, needs_data: bool, max_age: timedelta | None
+        self, evidence: envelope.Evidence, *, needs_data: bool, max_age: timedelta | None
     ) -> Asked:
         """What is asked of a measurement; the warehouse is read only for one that is of its target.
 
         Raises:
             MbpError: not a git repository, or a warehouse that cannot be read.
         """
-        here = found.target == self.target
+        here = evidence.target == self.target
         return Asked(
             now=self.now,
             target=self.target,
             source=self.source.digest,
             control=self.control if here else None,
-            data=self.data if here and found.data is not None else UNSAID,
+            data=self.data if here and evidence.data is not None else UNSAID,
             needs_data=needs_data,
             max_age=max_age,
         )

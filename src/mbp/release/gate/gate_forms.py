@@ -19,11 +19,13 @@ INDENT = 15
 def suite(report: GateReport) -> Suite:
     """A finding for each check that blocks the release."""
     findings = [
-        Finding(one.id, f"{spelled(one.verdict)}: {one_line(one.told)}", owner=one.owner)
-        for one in report.results
-        if one.open
+        Finding(
+            result.id, f"{spelled(result.verdict)}: {one_line(result.told)}", owner=result.owner
+        )
+        for result in report.results
+        if result.open
     ]
-    checks = [one.id for one in report.results]
+    checks = [result.id for result in report.results]
     return Suite(f"mbp gate {report.gate}", checks, findings, unit="check")
 
 
@@ -32,13 +34,13 @@ def as_text(report: GateReport) -> str:
     lines = [f"Gate {report.gate} ({report.title}): {verdict(report)}", _of(report)]
     for area, results in _by_area(report):
         lines += ["", area]
-        for one in results:
-            mark = mark_of(one.verdict)
-            measured = f" [{one_line(one.measured)}]" if one.measured else ""
-            lines.append(f"  {mark:<13}{one.id}: {one.what}{measured}")
-            if one.verdict != "pass":
+        for result in results:
+            mark = mark_of(result.verdict)
+            measured = f" [{one_line(result.measured)}]" if result.measured else ""
+            lines.append(f"  {mark:<13}{result.id}: {result.what}{measured}")
+            if result.verdict != "pass":
                 lines += textwrap.wrap(
-                    f"{_waived(one)}{one_line(one.told)} (owner {one.owner})",
+                    f"{_waived(result)}{one_line(result.told)} (owner {result.owner})",
                     WIDTH,
                     initial_indent=" " * INDENT,
                     subsequent_indent=" " * INDENT,
@@ -55,14 +57,14 @@ def as_markdown(report: GateReport) -> str:
     for area, results in _by_area(report):
         lines += ["", f"## {area}", "", "| check | verdict | measured | found | owner | evidence |"]
         lines.append("| --- | --- | --- | --- | --- | --- |")
-        for one in results:
+        for result in results:
             cells = (
-                f"`{one.id}` {inline(one.what)}",
-                mark_of(one.verdict),
-                inline(one.measured),
-                inline(_waived(one) + one.told),
-                inline(one.owner),
-                "<br>".join(code(place) for place in one.evidence),
+                f"`{result.id}` {inline(result.what)}",
+                mark_of(result.verdict),
+                inline(result.measured),
+                inline(_waived(result) + result.told),
+                inline(result.owner),
+                "<br>".join(code(place) for place in result.evidence),
             )
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *(f"- {inline(line)}" for line in _closing(report))]
@@ -85,7 +87,7 @@ def verdict(report: GateReport) -> str:
     if report.verdict == GO:
         waived = report.counts()["waived"]
         return "GO" + (f", with {waived} checks waived" if waived else "")
-    standing = sum(one.open for one in report.results)
+    standing = sum(result.open for result in report.results)
     return f"NO-GO: {standing} of {len(report.results)} checks stand in the way"
 
 
@@ -101,19 +103,19 @@ def _of(report: GateReport) -> str:
 
 
 def _by_area(report: GateReport) -> Iterator[tuple[str, list[CheckResult]]]:
-    for area, results in groupby(report.results, key=lambda one: one.area):
+    for area, results in groupby(report.results, key=lambda result: result.area):
         yield area, list(results)
 
 
-def _waived(one: CheckResult) -> str:
-    if one.waived_until is None:
+def _waived(check_result: CheckResult) -> str:
+    if check_result.waived_until is None:
         return ""
-    return f"until {one.waived_until:%Y-%m-%d %H:%M} UTC by {one.waiver}: "
+    return f"until {check_result.waived_until:%Y-%m-%d %H:%M} UTC by {check_result.waiver}: "
 
 
 def _closing(report: GateReport) -> Sequence[str]:
-    told = [", ".join(f"{count} {spelled(name)}" for name, count in report.counts().items())]
+    messages = [", ".join(f"{count} {spelled(name)}" for name, count in report.counts().items())]
     if report.no_gos:
-        names = ", ".join(one.id for one in report.no_gos)
-        told.append(f"No waiver and no signature lifts: {names}")
-    return told
+        names = ", ".join(check_result.id for check_result in report.no_gos)
+        messages.append(f"No waiver and no signature lifts: {names}")
+    return messages

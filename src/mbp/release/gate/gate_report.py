@@ -74,12 +74,12 @@ class GateReport:
     @property
     def verdict(self) -> str:
         """`go` only when every check passed or is waived, and there was something to check."""
-        return GO if self.results and not any(one.open for one in self.results) else NO_GO
+        return GO if self.results and not any(result.open for result in self.results) else NO_GO
 
     @property
     def no_gos(self) -> Sequence[CheckResult]:
         """Failures that nothing lifts."""
-        return [one for one in self.results if one.open and one.no_go]
+        return [result for result in self.results if result.open and result.no_go]
 
     def document(self) -> dict[str, Any]:
         """The report for machines, in JSON's own types."""
@@ -88,18 +88,22 @@ class GateReport:
             "verdict": self.verdict,
             "decided_at": self.decided_at.isoformat(timespec="seconds"),
             "counts": self.counts(),
-            "no_gos": [one.id for one in self.no_gos],
-            "results": [_result(one) for one in self.results],
+            "no_gos": [check_result.id for check_result in self.no_gos],
+            "results": [_result(result) for result in self.results],
         }
 
     def counts(self) -> Mapping[str, int]:
         """Checks by verdict."""
         return {
-            verdict.value: sum(one.verdict == verdict for one in self.results)
+            verdict.value: sum(result.verdict == verdict for result in self.results)
             for verdict in VERDICTS
         }
 
 
-def _result(one: CheckResult) -> dict[str, Any]:
-    until = one.waived_until.isoformat(timespec="seconds") if one.waived_until else None
-    return {**asdict(one), "evidence": list(one.evidence), "waived_until": until}
+def _result(check_result: CheckResult) -> dict[str, Any]:
+    until = (
+        check_result.waived_until.isoformat(timespec="seconds")
+        if check_result.waived_until
+        else None
+    )
+    return {**asdict(check_result), "evidence": list(check_result.evidence), "waived_until": until}

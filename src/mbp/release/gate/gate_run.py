@@ -48,7 +48,7 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
         warehouse=_known(lambda: context.control.warehouse_id),
         data=_known(lambda: context.data),
         definition_sha256=definition.sha256,
-        results=tuple(judge(context, one) for one in definition.checks),
+        results=tuple(judge(context, check) for check in definition.checks),
     )
     return replace(report, results=(*report.results, *_sign_offs(root, definition, report)))
 
@@ -80,23 +80,23 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
         judged = replace(judged, told=f"{judged.told.rstrip('.')}. Cure: `{check.command}`")
     verdict = judged.verdict
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
-    told, until = judged.told, None
+    message, until = judged.told, None
     if waivers:
-        until = min(one.until for one in waivers)
-        told = f"{spelled(verdict)}: {told}; {waivers[0].reason}"
+        until = min(waiver.until for waiver in waivers)
+        message = f"{spelled(verdict)}: {message}; {waivers[0].reason}"
         verdict = Verdict.WAIVED
     return CheckResult(
         check.id,
         check.area,
         check.what,
         verdict,
-        told,
+        message,
         judged.measured,
         tuple(check.evidence),
         check.owner,
         check.waivable,
         check.no_go,
-        "+".join(sorted(one.id for one in waivers)) or None,
+        "+".join(sorted(waiver.id for waiver in waivers)) or None,
         until,
     )
 
@@ -128,7 +128,7 @@ def _standing_in(
         return (whole,)
     parts = [waivers.for_rule(name) for name in judged.rule_ids]
     parts += [waivers.for_change(name) for name in judged.changes]
-    found = [one for one in parts if one is not None]
+    found = [part for part in parts if part is not None]
     return found if judged.wholly and len(found) == len(parts) else ()
 
 
@@ -144,18 +144,18 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
     for role, meaning in gate.roles.items():
         verdict = Verdict.NOT_MEASURED
         try:
-            one = given(found)[role]
-            told = f"signed by {one.fingerprint}" if one.valid else str(one.reason)
-            verdict = Verdict.PASS if one.valid else Verdict.FAIL
-            signed_at = one.signed_at.isoformat() if one.valid and one.signed_at else ""
+            signed = given(found)[role]
+            message = f"signed by {signed.fingerprint}" if signed.valid else str(signed.reason)
+            verdict = Verdict.PASS if signed.valid else Verdict.FAIL
+            signed_at = signed.signed_at.isoformat() if signed.valid and signed.signed_at else ""
         except MbpError as error:
-            told, signed_at = str(error), ""
+            message, signed_at = str(error), ""
         yield CheckResult(
             f"{SIGN_OFF_ID}{role}",
             SIGN_OFF_AREA,
             f"{role} ({meaning}) signed this checklist",
             verdict,
-            told,
+            message,
             signed_at,
             (f"{FOLDER}/{gate.name}/{role}.json", "contracts/gates/allowed_signers"),
             gate.sign_off_owner,

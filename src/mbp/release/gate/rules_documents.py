@@ -28,8 +28,8 @@ def documented(context: Context, _: CheckDefinition) -> RuleJudgement:
     except MbpError as error:
         raise NotMeasuredError(error.what, path=error.path) from error
     count = judged.report.count
-    told = f"{count.described} of {count.total} columns and relations, demanded {judged.threshold_percent:g} %"
-    return listed(list(judged.objections), told, f"{count.shown_percent} %")
+    message = f"{count.described} of {count.total} columns and relations, demanded {judged.threshold_percent:g} %"
+    return listed(list(judged.objections), message, f"{count.shown_percent} %")
 
 
 @rule("contracts")
@@ -39,8 +39,8 @@ def packs_complete(context: Context, _: CheckDefinition) -> RuleJudgement:
     datasets = {cell.dataset for cell in cells}
     wrong = [f"{cell.dataset} {cell.pack}: {part}" for cell in cells for part in cell.missing]
     complete = sum(not cell.missing for cell in cells)
-    told = f"{', '.join(PACKS)} of {len(datasets)} datasets"
-    return listed(wrong, told, f"{complete} of {len(cells)} complete")
+    message = f"{', '.join(PACKS)} of {len(datasets)} datasets"
+    return listed(wrong, message, f"{complete} of {len(cells)} complete")
 
 
 @rule("contracts")
@@ -52,8 +52,8 @@ def owners_and_routes(context: Context, _: CheckDefinition) -> RuleJudgement:
     wrong += [f"no hook watches {kpi}" for kpi in policy.sheet.kpis if kpi not in watched]
     if not wrong:
         wrong = [f"{name} is stale" for name in stale_files(context.root)]
-    told = f"{len(policy.hooks)} hooks, {len(policy.receivers)} routes"
-    return listed(wrong, told, f"{len(policy.hooks)} hooks")
+    message = f"{len(policy.hooks)} hooks, {len(policy.receivers)} routes"
+    return listed(wrong, message, f"{len(policy.hooks)} hooks")
 
 
 @rule("documents", "kind")
@@ -61,28 +61,34 @@ def documents_whole(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Documents of that kind are there and without findings; those that are named are accepted."""
     report = context.documents
     kind, named = check.source["kind"], list(check.source["documents"])
-    found = {one.id: one for one in report.entries if one.kind == kind}
-    if not found:
+    checked_documents = {entry.id: entry for entry in report.entries if entry.kind == kind}
+    if not checked_documents:
         raise NotMeasuredError(f"no document of the kind {kind}")
-    wrong = [f"{name} is not there" for name in named if name not in found]
+    wrong = [f"{name} is not there" for name in named if name not in checked_documents]
     wrong += [
-        f"{name} is {found[name].status}"
+        f"{name} is {checked_documents[name].status}"
         for name in named
-        if name in found and found[name].status != "accepted"
+        if name in checked_documents and checked_documents[name].status != "accepted"
     ]
-    own = {doc.path for doc in found.values()}
+    own = {doc.path for doc in checked_documents.values()}
     others = {doc.path for doc in report.entries} - own
     # What belongs to no document (a stale decision log, a hook without a runbook) is wrong for each kind.
-    wrong += [f"{one.place}: {one.sentence}" for one in report.findings if one.path not in others]
-    return listed(wrong, f"{len(found)} documents", f"{len(found)} documents")
+    wrong += [
+        f"{finding.place}: {finding.sentence}"
+        for finding in report.findings
+        if finding.path not in others
+    ]
+    return listed(
+        wrong, f"{len(checked_documents)} documents", f"{len(checked_documents)} documents"
+    )
 
 
 @rule("contracts")
 def waivers_valid(context: Context, _: CheckDefinition) -> RuleJudgement:
     """No waiver is expired, unsigned, too long, or of something that may not be waived."""
     waivers = context.waivers
-    wrong = [f"{one.place}: {one.sentence}" for one in waivers.problems]
-    valid = sum(one.valid for one in waivers.judged)
+    wrong = [f"{problem.place}: {problem.sentence}" for problem in waivers.problems]
+    valid = sum(judged_waiver.valid for judged_waiver in waivers.judged)
     return listed(wrong, f"{valid} waivers in force" if valid else "no waivers", f"{valid} waivers")
 
 
@@ -90,5 +96,5 @@ def waivers_valid(context: Context, _: CheckDefinition) -> RuleJudgement:
 def committed(context: Context, _: CheckDefinition) -> RuleJudgement:
     """The working copy is the commit, sign-offs and waivers aside."""
     source = context.source
-    told = "the working copy is the commit" if source.clean else "files differ from the commit"
-    return passed(source.clean, told, source.commit[:12])
+    message = "the working copy is the commit" if source.clean else "files differ from the commit"
+    return passed(source.clean, message, source.commit[:12])

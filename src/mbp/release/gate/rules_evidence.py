@@ -26,30 +26,32 @@ def passed_evidence(context: Context, check: CheckDefinition) -> RuleJudgement:
     return _passed(context.evidence(check.source))
 
 
-def _passed(found: Evidence) -> RuleJudgement:
-    if found.verdict == "not_measured":
-        raise NotMeasuredError(found.summary, path=found.path)
-    return passed(found.verdict == "pass", found.summary)
+def _passed(evidence: Evidence) -> RuleJudgement:
+    if evidence.verdict == "not_measured":
+        raise NotMeasuredError(evidence.summary, path=evidence.path)
+    return passed(evidence.verdict == "pass", evidence.summary)
 
 
 @rule("evidence", optional=BOUND)
 def live_grants(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The measurement passed, and on PostgreSQL it is of that server and not of one started for it."""
-    found = context.evidence(check.source)
-    if engine_of(context.root, context.target) == "postgres" and found.target != context.target:
-        raise NotMeasuredError("a server of its own was looked at, not this one", path=found.path)
-    return _passed(found)
+    evidence = context.evidence(check.source)
+    if engine_of(context.root, context.target) == "postgres" and evidence.target != context.target:
+        raise NotMeasuredError(
+            "a server of its own was looked at, not this one", path=evidence.path
+        )
+    return _passed(evidence)
 
 
 @rule("evidence", optional=BOUND)
 def no_drift(context: Context, check: CheckDefinition) -> RuleJudgement:
     """No difference was found, or only changes of contracts that carry a waiver each."""
-    found = context.evidence(check.source)
-    judged = _passed(found)
+    evidence = context.evidence(check.source)
+    judged = _passed(evidence)
     if judged.verdict == "pass":
         return judged
-    content = _details(found)
-    changes = tuple(str(one.get("fingerprint") or "") for one in content["changes"])
+    content = _details(evidence)
+    changes = tuple(str(change.get("fingerprint") or "") for change in content["changes"])
     return RuleJudgement(
         Verdict.FAIL,
         judged.told,
@@ -61,17 +63,17 @@ def no_drift(context: Context, check: CheckDefinition) -> RuleJudgement:
 @rule("evidence", optional=BOUND)
 def no_broken_rule(context: Context, check: CheckDefinition) -> RuleJudgement:
     """No error rule is broken, was not run or not measured; a rule that carries a waiver may be."""
-    found = context.evidence(check.source)
-    if found.verdict == "pass":
-        return _passed(found)
-    rules = _details(found) or ()
+    evidence = context.evidence(check.source)
+    if evidence.verdict == "pass":
+        return _passed(evidence)
+    rules = _details(evidence) or ()
     unmeasured = {str(one["rule_id"]) for one in rules if lacks_source(one)}
     broken = {str(one["rule_id"]) for one in rules if one["verdict"] != "pass"} - unmeasured
-    if found.verdict == "not_measured" and not unmeasured:
-        return _passed(found)
+    if evidence.verdict == "not_measured" and not unmeasured:
+        return _passed(evidence)
     open_rules = tuple(sorted(broken | unmeasured))
     verdict = Verdict.FAIL if broken else Verdict.NOT_MEASURED
-    return RuleJudgement(verdict, found.summary, rule_ids=open_rules, wholly=bool(open_rules))
+    return RuleJudgement(verdict, evidence.summary, rule_ids=open_rules, wholly=bool(open_rules))
 
 
 @rule("evidence", optional=BOUND)
@@ -79,7 +81,11 @@ def every_exercise(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Every exercise of the file of today passed, each on this source, and no weakened hook went unnoticed."""
     ran = exercises.runs(context.evidence(check.source))
     wanted = load_exercises(context.root, demand_whole(context.look.policy))
-    wrong = [f"{one.id}: {told}" for one in wanted for told in _wrong(context, ran.get(one.id))]
+    wrong = [
+        f"{exercise.id}: {told}"
+        for exercise in wanted
+        for told in _wrong(context, ran.get(exercise.id))
+    ]
     total = len(wanted)
     return listed(wrong, f"{total} exercises", f"{total - len(wrong)} of {total}")
 
@@ -96,18 +102,18 @@ def actions_exercised(context: Context, check: CheckDefinition) -> RuleJudgement
                     done.setdefault(action, []).append(name)
     wanted = [str(action) for action in check.source["actions"]]
     missing = [f"no exercise on this source did {one}" for one in wanted if one not in done]
-    told = "; ".join(f"{one} by {', '.join(done[one])}" for one in wanted if one in done)
-    return listed(missing, told, f"{len(wanted) - len(missing)} of {len(wanted)}")
+    message = "; ".join(f"{one} by {', '.join(done[one])}" for one in wanted if one in done)
+    return listed(missing, message, f"{len(wanted) - len(missing)} of {len(wanted)}")
 
 
 @rule("evidence", optional=BOUND)
 def clean_logs(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The scan looked at sampled log lines, and found no personal data in them."""
-    found = context.evidence(check.source)
+    evidence = context.evidence(check.source)
     try:
-        lines, findings = log_findings(found.content)
+        lines, findings = log_findings(evidence.content)
     except UnmeasuredError as error:
-        raise NotMeasuredError(str(error), path=found.path) from error
+        raise NotMeasuredError(str(error), path=evidence.path) from error
     return passed(findings == 0, f"{lines} lines, {findings} findings", f"{findings} findings")
 
 
@@ -127,13 +133,13 @@ def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
     ]
 
 
-def _details(found: Evidence) -> Any:
+def _details(evidence: Evidence) -> Any:
     """What `mbp kpi collect` found, one by one."""
     try:
-        return found.content["evidence"]
+        return evidence.content["evidence"]
     except KeyError as error:
         raise MbpError(
             "does not say what was found",
-            path=found.path,
+            path=evidence.path,
             cure="measure again: the command writes it anew",
         ) from error

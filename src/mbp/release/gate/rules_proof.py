@@ -14,29 +14,29 @@ from mbp.warehouse.connection import engine_of
 @rule("evidence", optional=BOUND)
 def rules_proved(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Every rule of the contracts caught its planted fault, on the engine of this target."""
-    found = context.evidence(check.source)
+    evidence = context.evidence(check.source)
     # The verdict of the file follows from its content: `mbp.runs.envelope.read` refuses another one.
-    content = found.content
+    content = evidence.content
     try:
-        wrong = [] if found.verdict == "not_measured" else of_proof(content, lambda _: None)
+        wrong = [] if evidence.verdict == "not_measured" else of_proof(content, lambda _: None)
         engine = str(content["engine"])
         proved = sum(one["proved"] is True for one in content["rules"])
         severities = {str(one["rule_id"]): str(one["severity"]) for one in content["rules"]}
     except (KeyError, TypeError) as error:
         raise MbpError(
             f"does not say which rules were proved ({type(error).__name__}: {error})",
-            path=found.path,
+            path=evidence.path,
             cure="measure again: the command writes it anew",
         ) from error
     wanted = {one.id: one.severity for one in all_rules(load_contracts(context.root))}
     missing = sorted(name for name in wanted if severities.get(name) != wanted[name])
-    if found.verdict == "not_measured" or missing:
+    if evidence.verdict == "not_measured" or missing:
         first = f", among them {missing[0]}" if missing else ""
         raise NotMeasuredError(
             f"{len(missing) or 'some'} of {len(wanted)} rules were not proved{first}",
-            path=found.path,
+            path=evidence.path,
         )
     if engine != (needed := engine_of(context.root, context.target)):
-        raise NotMeasuredError(f"proved on {engine}, not on {needed}", path=found.path)
+        raise NotMeasuredError(f"proved on {engine}, not on {needed}", path=evidence.path)
     total = f"{len(wanted)} rules, each caught its fault on {engine}"
     return listed(wrong, total, f"{proved} of {len(wanted)}")

@@ -47,9 +47,11 @@ def sustained(context: Context, check: CheckDefinition) -> RuleJudgement:
     wanted = _sustained_count(context, check)
     values = [float(row[1]) for row in rows if row[1] is not None]
     missed = [value for value in values if not reference.on_target(kpi, value)]
-    told = f"{len(values)} of {wanted} windows up to {_told(rows[0][0])}, {len(missed)} off target"
+    message = (
+        f"{len(values)} of {wanted} windows up to {_told(rows[0][0])}, {len(missed)} off target"
+    )
     holds = len(values) >= wanted and not missed
-    return passed(holds, told, f"worst {max(values):g} {kpi.unit}" if values else "")
+    return passed(holds, message, f"worst {max(values):g} {kpi.unit}" if values else "")
 
 
 @rule("kpi")
@@ -92,7 +94,7 @@ def no_alarm(context: Context, check: CheckDefinition) -> RuleJudgement:
     if check.source["alarms"] != "cdc":
         raise MbpError(f"no alarms {check.source['alarms']!r}", cure="write alarms: cdc")
     look = context.look
-    wrong = [f"{one.id} {one.subject}: {one.message}" for one in look.alarms]
+    wrong = [f"{alarm.id} {alarm.subject}: {alarm.message}" for alarm in look.alarms]
     fine = f"{len(look.captured.readers)} readers, none raises an alarm"
     return listed(wrong, fine if look.captured.readers else "no reader streams into this warehouse")
 
@@ -131,15 +133,15 @@ def no_open_decision(context: Context, check: CheckDefinition) -> RuleJudgement:
     if not hooks:
         raise NotMeasuredError(f"no hook has the severity {severity!r}")
     wrong = [
-        f"{one.hook_id} on {one.entity}, open since {_told(one.opened_at)}"
-        for one in look.picture.open
+        f"{open_decision.hook_id} on {open_decision.entity}, open since {_told(open_decision.opened_at)}"
+        for open_decision in look.picture.open
         # A hook that was removed does not take its decision along.
-        if one.hook_id in hooks or one.hook_id not in look.policy.hooks
+        if open_decision.hook_id in hooks or open_decision.hook_id not in look.policy.hooks
     ]
     wrong += [
-        f"{one.hook_id} on {one.entity}: the watcher has not decided yet"
-        for one in look.outcome.opened
-        if one.hook_id in hooks
+        f"{decision.hook_id} on {decision.entity}: the watcher has not decided yet"
+        for decision in look.outcome.opened
+        if decision.hook_id in hooks
     ]
     return listed(wrong, f"{len(hooks)} hooks, none with an open decision", f"{len(wrong)} open")
 
@@ -154,7 +156,7 @@ def nothing_blocked(context: Context, _: CheckDefinition) -> RuleJudgement:
         blocks = read_lock(context.root, folder, hours, context.now, of=context.lock_of())
     except MbpError as error:
         raise NotMeasuredError(error.what, path=error.path) from error
-    wrong = [f"{one.kind} by {one.hook_id}: {one.reason}" for one in blocks]
+    wrong = [f"{block.kind} by {block.hook_id}: {block.reason}" for block in blocks]
     return listed(wrong, "nothing blocks", f"{len(blocks)} blocks")
 
 

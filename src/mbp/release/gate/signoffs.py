@@ -40,11 +40,11 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
         "target": report["target"],
         "warehouse": report["warehouse"],
         "checklist": {
-            one["id"]: f"{Verdict.WAIVED} by {one['waiver']}"
-            if one["verdict"] == Verdict.WAIVED
-            else one["verdict"]
-            for one in report["results"]
-            if one["area"] != SIGN_OFF_AREA
+            result["id"]: f"{Verdict.WAIVED} by {result['waiver']}"
+            if result["verdict"] == Verdict.WAIVED
+            else result["verdict"]
+            for result in report["results"]
+            if result["area"] != SIGN_OFF_AREA
         },
     }
 
@@ -52,9 +52,9 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
 def open_checks(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Results that stand against a signature: neither passed nor waived, sign-offs aside."""
     return [
-        dict(one)
-        for one in report["results"]
-        if one["area"] != SIGN_OFF_AREA and one["verdict"] not in RELEASING
+        dict(result)
+        for result in report["results"]
+        if result["area"] != SIGN_OFF_AREA and result["verdict"] not in RELEASING
     ]
 
 

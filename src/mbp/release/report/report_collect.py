@@ -109,9 +109,11 @@ def _judge(root: Path, target: str, now: datetime) -> report_project.Judge:
     """Why a measurement is not of this source, warehouse, run, data and time; of any age. The gate asks for the age."""
     context = Context(root, target, now, 0, {})
 
-    def judge(found: envelope.Evidence) -> Sequence[Objection]:
+    def judge(evidence: envelope.Evidence) -> Sequence[Objection]:
         try:
-            return objections(found.claim, context.asked(found, needs_data=False, max_age=None))
+            return objections(
+                evidence.claim, context.asked(evidence, needs_data=False, max_age=None)
+            )
         except MbpError as error:
             return [Objection(Way.WAREHOUSE, f"it cannot be checked of what it is: {error.what}")]
 
@@ -125,9 +127,9 @@ def _demanded(root: Path, gate: str) -> dict[str, str]:
     except MbpError:
         return {}  # the gate says so itself, at the top of the page
     return {
-        str(one.source["evidence"]): f"`{one.command}`"
-        for one in checks
-        if "evidence" in one.source
+        str(check.source["evidence"]): f"`{check.command}`"
+        for check in checks
+        if "evidence" in check.source
     }
 
 
@@ -149,15 +151,20 @@ def _measured(
 def _places(found: Facts) -> Iterator[str]:
     """What the page would like to link to."""
     if not isinstance(found.gate, Absence):
-        yield from (place for one in found.gate.results for place in one.evidence)
+        yield from (place for result in found.gate.results for place in result.evidence)
     if not isinstance(found.watch, Absence):
-        yield from (one.runbook for one in found.watch.watchers)
+        yield from (watcher.runbook for watcher in found.watch.watchers)
     if not isinstance(found.waivers, Absence):
-        yield from (one.path for one in found.waivers.waivers)
+        yield from (waiver.path for waiver in found.waivers.waivers)
     lists = [found.privacy, found.security]
     if not isinstance(found.measurements, Absence):
         lists.append(found.measurements)
-    yield from (one.path for several in lists for one in several if one.path)
+    yield from (
+        measurement_facts.path
+        for several in lists
+        for measurement_facts in several
+        if measurement_facts.path
+    )
 
 
 def _readable(root: Path, places: Iterable[str]) -> Iterator[str]:

@@ -324,9 +324,9 @@ class Facts:
         if isinstance(self.gate, Absence):
             return [f"gate {self.gate_name}: {self.gate.why}"]
         return [
-            f"{one.id}: {one.verdict}: {one.told}"
-            for one in self.gate.results
-            if one.verdict == Verdict.NOT_MEASURED and one.area != SIGN_OFF_AREA
+            f"{result.id}: {result.verdict}: {result.told}"
+            for result in self.gate.results
+            if result.verdict == Verdict.NOT_MEASURED and result.area != SIGN_OFF_AREA
         ]
 
     @property
@@ -334,4 +334,4 @@ class Facts:
         """The checks that ask for a signature."""
         if isinstance(self.gate, Absence):
             return ()
-        return [one for one in self.gate.results if one.area == SIGN_OFF_AREA]
+        return [result for result in self.gate.results if result.area == SIGN_OFF_AREA]

@@ -94,7 +94,7 @@ def page(facts: Facts) -> str:
         facts=facts,
         style=Markup(style),  # noqa: S704 (a file of this package)
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        sections={one.id: one for one in sections(facts)},
+        sections={section.id: section for section in sections(facts)},
         verdict=verdict(facts),
         areas=areas(facts.gate),
         charts=charts(facts.watch),
@@ -120,44 +120,44 @@ def verdict(facts: Facts) -> Mapping[str, Any]:
     """The word, the sentence, and what the band is coloured by."""
     gate = facts.gate
     if isinstance(gate, Absence):
-        told = f"Nobody may release: the gate {facts.gate_name} {gate.word}. {gate.why}."
-        return {"word": "NO-GO", "go": False, "sentence": told, "cure": gate.cure, "counts": {}}
+        message = f"Nobody may release: the gate {facts.gate_name} {gate.word}. {gate.why}."
+        return {"word": "NO-GO", "go": False, "sentence": message, "cure": gate.cure, "counts": {}}
     counts = gate.counts()
     total = len(gate.results)
     if gate.verdict == "go":
         waived = f", {counts['waived']} of them by a waiver" if counts["waived"] else ""
-        told = f"{gate.title} ({gate.gate}) may be released: all {total} checks hold{waived}."
-        return {"word": "GO", "go": True, "sentence": told, "cure": "", "counts": counts}
+        message = f"{gate.title} ({gate.gate}) may be released: all {total} checks hold{waived}."
+        return {"word": "GO", "go": True, "sentence": message, "cure": "", "counts": counts}
     if not total:
-        told = f"{gate.title} ({gate.gate}) may not be released: nothing was checked."
-        return {"word": "NO-GO", "go": False, "sentence": told, "cure": "", "counts": counts}
+        message = f"{gate.title} ({gate.gate}) may not be released: nothing was checked."
+        return {"word": "NO-GO", "go": False, "sentence": message, "cure": "", "counts": counts}
     wrong = counts["fail"] + counts["not_measured"]
-    told = (
+    message = (
         f"{gate.title} ({gate.gate}) may not be released: {wrong} of {total} checks stand in the way"
         f" ({counts['fail']} failed, {counts['not_measured']} not measured)"
     )
     stops = len(gate.no_gos)
-    told += f", and no waiver can lift {stops} of them." if stops else "."
-    return {"word": "NO-GO", "go": False, "sentence": told, "cure": "", "counts": counts}
+    message += f", and no waiver can lift {stops} of them." if stops else "."
+    return {"word": "NO-GO", "go": False, "sentence": message, "cure": "", "counts": counts}
 
 
 def areas(gate: GateReport | Absence) -> list[tuple[str, list[CheckResult]]]:
     """The checklist by area, both in the order of the gate."""
-    found: dict[str, list[CheckResult]] = {}
+    results: dict[str, list[CheckResult]] = {}
     if not isinstance(gate, Absence):
-        for one in gate.results:
-            found.setdefault(one.area, []).append(one)
-    return list(found.items())
+        for result in gate.results:
+            results.setdefault(result.area, []).append(result)
+    return list(results.items())
 
 
 def charts(watch: WatchFacts | Absence) -> dict[str, Markup]:
     """The pictures: of each KPI by its id, of each table's lag by `lag-` and its place."""
     if isinstance(watch, Absence):
         return {}
-    found = {one.id: _kpi_chart(one) for one in watch.kpis}
-    for place, one in enumerate(watch.lag, start=1):
-        found[f"lag-{place}"] = _lag_chart(f"lag-{place}", one, watch)
-    return found
+    results = {kpi.id: _kpi_chart(kpi) for kpi in watch.kpis}
+    for place, lag_facts in enumerate(watch.lag, start=1):
+        results[f"lag-{place}"] = _lag_chart(f"lag-{place}", lag_facts, watch)
+    return results
 
 
 def rule_groups(
@@ -167,11 +167,11 @@ def rule_groups(
     if isinstance(rules, Absence):
         return []
 
-    def key(one: RuleFacts) -> tuple[str, str]:
-        return one.dataset, one.engine
+    def key(rule_facts: RuleFacts) -> tuple[str, str]:
+        return rule_facts.dataset, rule_facts.engine
 
-    ordered = sorted(rules, key=lambda one: (*key(one), one.verdict == "pass", one.id))
-    return [(*place, list(found)) for place, found in groupby(ordered, key=key)]
+    ordered = sorted(rules, key=lambda rule: (*key(rule), rule.verdict == "pass", rule.id))
+    return [(*place, list(rule_factses)) for place, rule_factses in groupby(ordered, key=key)]
 
 
 def href(facts: Facts, place: str) -> str | None:
@@ -210,7 +210,7 @@ def marked(told: str) -> Markup:
 def breakable(name: str) -> Markup:
     """A long name that may be broken where its parts meet, and not amid a word; escaped."""
     pieces = re.split(r"(?<=[./_])", name)
-    return Markup("<wbr>").join(escape(one) for one in pieces)
+    return Markup("<wbr>").join(escape(piece) for piece in pieces)
 
 
 def shown_rows(rows: Iterable[Any]) -> list[Any]:
@@ -223,21 +223,27 @@ def more_rows(rows: Iterable[Any]) -> int:
     return max(0, len(list(rows)) - ROWS)
 
 
-def _kpi_chart(one: KpiFacts) -> Markup:
+def _kpi_chart(kpi_facts: KpiFacts) -> Markup:
     # A target may be a word, or carry its unit itself.
-    target = f"target {one.target} {one.unit if one.target[-1:].isdigit() else ''}".rstrip()
-    told = (
-        f"{_many_windows(one.windows)} of {one.window} of {one.entity}; {one.missed} off the target,"
-        f" {one.empty} without a value; newest {one.value} {one.unit}, {target}. Neighbouring windows are"
+    target = f"target {kpi_facts.target} {kpi_facts.unit if kpi_facts.target[-1:].isdigit() else ''}".rstrip()
+    message = (
+        f"{_many_windows(kpi_facts.windows)} of {kpi_facts.window}"
+        f" of {kpi_facts.entity}; {kpi_facts.missed} off the target,"
+        f" {kpi_facts.empty} without a value; newest {kpi_facts.value}"
+        f" {kpi_facts.unit}, {target}. Neighbouring windows are"
         " shown by the worst of them."
     )
-    return _chart(f"kpi-{one.id}", one.name, told, one.trend, one.bound, target)
+    return _chart(
+        f"kpi-{kpi_facts.id}", kpi_facts.name, message, kpi_facts.trend, kpi_facts.bound, target
+    )
 
 
-def _lag_chart(name: str, one: LagFacts, watch: WatchFacts) -> Markup:
-    told = f"newest {number(one.value)} s of {one.samples} samples, target {watch.lag_target}"
-    title = f"CDC lag p95 of {one.table}"
-    return _chart(name, title, told, one.trend, watch.lag_bound, f"target {watch.lag_target}")
+def _lag_chart(name: str, lag_facts: LagFacts, watch: WatchFacts) -> Markup:
+    message = f"newest {number(lag_facts.value)} s of {lag_facts.samples} samples, target {watch.lag_target}"
+    title = f"CDC lag p95 of {lag_facts.table}"
+    return _chart(
+        name, title, message, lag_facts.trend, watch.lag_bound, f"target {watch.lag_target}"
+    )
 
 
 def _chart(

@@ -54,7 +54,7 @@ def packs(root: Path) -> tuple[PackFacts, ...]:
     Raises:
         MbpError: contracts cannot be read, or there is none.
     """
-    return tuple(PackFacts(one.dataset, one.pack, one.missing) for one in matrix(root))
+    return tuple(PackFacts(cell.dataset, cell.pack, cell.missing) for cell in matrix(root))
 
 
 def registry(root: Path) -> tuple[VersionFacts, ...]:
@@ -64,27 +64,27 @@ def registry(root: Path) -> tuple[VersionFacts, ...]:
         MbpError: a file of the registry or a contract cannot be read, or nothing is published.
     """
     names = datasets(root)
-    found: list[VersionFacts] = []
+    version_factses: list[VersionFacts] = []
     ahead: list[VersionFacts] = []
     contracts = working(root)
     for dataset in sorted({*names, *contracts}):
         versions = published(root, dataset)
-        for one in versions:
-            now = stage(root, dataset, str(one.version))
-            parent = one.document["parent"] or {}
-            found.append(
+        for version in versions:
+            now = stage(root, dataset, str(version.version))
+            parent = version.document["parent"] or {}
+            version_factses.append(
                 VersionFacts(
                     dataset,
-                    str(one.version),
-                    one.subject,
-                    str(one.document["published_on"]),
-                    str(one.document["publisher"]),
+                    str(version.version),
+                    version.subject,
+                    str(version.document["published_on"]),
+                    str(version.document["publisher"]),
                     str(now["status"]),
                     str(now.get("sunset") or ""),
-                    one.sha256,
-                    one.path,
+                    version.sha256,
+                    version.path,
                     str(parent.get("version") or ""),
-                    tuple(_change(change) for change in one.document.get("changes", ())),
+                    tuple(_change(change) for change in version.document.get("changes", ())),
                 )
             )
         head = newest(versions)
@@ -104,18 +104,20 @@ def registry(root: Path) -> tuple[VersionFacts, ...]:
                     f"contracts/a106/{dataset}.odcs.yaml",
                     str(head.version) if head else "",
                     tuple(
-                        ChangeFacts(one.code, one.path, one.backward.value, one.forward.value)
-                        for one in changed
+                        ChangeFacts(
+                            change.code, change.path, change.backward.value, change.forward.value
+                        )
+                        for change in changed
                     ),
                 )
             )
-    if not found:
+    if not version_factses:
         raise MbpError(
             "nothing is published", path="contracts/registry", cure="run `mbp registry publish`"
         )
-    found.sort(key=lambda one: one.dataset)
-    found.sort(key=lambda one: one.published_on, reverse=True)
-    return (*ahead, *found)
+    version_factses.sort(key=lambda version_facts: version_facts.dataset)
+    version_factses.sort(key=lambda version_facts: version_facts.published_on, reverse=True)
+    return (*ahead, *version_factses)
 
 
 def _change(change: Any) -> ChangeFacts:
@@ -134,7 +136,7 @@ def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
         MbpError: nothing was recorded, or no warehouse.
     """
     try:
-        found = monitor_view.history(root, target, None, RUNS)
+        results = monitor_view.history(root, target, None, RUNS)
     except MbpError as error:
         if error.what == monitor_view.NOTHING:
             raise envelope.NoEvidenceError(error.what, cure=error.cure) from error
@@ -152,7 +154,7 @@ def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
             recent_runs=int(row["recent_runs"]),
             last_run_at=row["last_run_at"],
         )
-        for row in found
+        for row in results
     )
 
 
@@ -191,8 +193,9 @@ def exercises(root: Path, source: str | None) -> tuple[ExerciseFacts, ...]:
     except (KeyError, TypeError, ValueError) as error:
         raise evidence.no_report(found, error) from error
     return tuple(
-        ran.get(one.id) or ExerciseFacts(one.id, one.what, None, False, None, None, None, None, ())
-        for one in load_exercises(root, load_hooks(root))
+        ran.get(exercise.id)
+        or ExerciseFacts(exercise.id, exercise.what, None, False, None, None, None, None, ())
+        for exercise in load_exercises(root, load_hooks(root))
     )
 
 
@@ -211,7 +214,7 @@ def _ran(one: Any, source: str | None) -> ExerciseFacts:
         decision_seconds=seconds("injection_to_decision_seconds"),
         detect_seconds=seconds("detect_seconds"),
         recover_seconds=seconds("recover_seconds"),
-        problems=tuple(str(told) for told in one["problems"]),
+        problems=tuple(str(problem) for problem in one["problems"]),
     )
 
 
@@ -222,27 +225,33 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
         MbpError: what they are judged by cannot be read.
     """
     found = valid_waivers(root, now)
-    told = {finding for one in found.judged for finding in one.findings}
+    findings = {finding for judged_waiver in found.judged for finding in judged_waiver.findings}
     return WaiversFacts(
         tuple(
             WaiverFacts(
-                id=one.waiver.id,
-                covers=f"{one.waiver.code.replace('_', ' ')} {one.waiver.object}",
-                reason=one.waiver.reason,
-                owner=one.waiver.owner,
-                risk=f"{one.waiver.risk}: {one.waiver.risk_text}",
-                opened=one.waiver.opened,
-                expires=one.waiver.until,
-                days_left=one.waiver.days_left(now),
-                rollback=one.waiver.rollback_plan,
-                exercise=one.waiver.exercise,
-                approvals=tuple(role for role, signed in one.approvals.items() if signed.valid),
-                problems=tuple(finding.message for finding in one.findings),
-                path=one.waiver.path,
+                id=judged_waiver.waiver.id,
+                covers=f"{judged_waiver.waiver.code.replace('_', ' ')} {judged_waiver.waiver.object}",
+                reason=judged_waiver.waiver.reason,
+                owner=judged_waiver.waiver.owner,
+                risk=f"{judged_waiver.waiver.risk}: {judged_waiver.waiver.risk_text}",
+                opened=judged_waiver.waiver.opened,
+                expires=judged_waiver.waiver.until,
+                days_left=judged_waiver.waiver.days_left(now),
+                rollback=judged_waiver.waiver.rollback_plan,
+                exercise=judged_waiver.waiver.exercise,
+                approvals=tuple(
+                    role for role, signed in judged_waiver.approvals.items() if signed.valid
+                ),
+                problems=tuple(finding.message for finding in judged_waiver.findings),
+                path=judged_waiver.waiver.path,
             )
-            for one in found.judged
+            for judged_waiver in found.judged
         ),
-        tuple(f"{one.path}: {one.message}" for one in found.problems if one not in told),
+        tuple(
+            f"{problem.path}: {problem.message}"
+            for problem in found.problems
+            if problem not in findings
+        ),
     )
 
 
@@ -272,8 +281,8 @@ def measurement(root: Path, name: str, judge: Judge, cure: str) -> MeasurementFa
         return MeasurementFacts(name, NOT_MEASURED, "nobody measured it", "", None, False, cure)
     except MbpError as error:
         if _of_other_form(root, name):
-            told = "the report of a command that has a form of its own; it is not judged here"
-            return MeasurementFacts(name, OTHER_FORM, told, place, None, False, "")
+            message = "the report of a command that has a form of its own; it is not judged here"
+            return MeasurementFacts(name, OTHER_FORM, message, place, None, False, "")
         return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.cure or "")
     reasons = judge(one)
     verdict = NOT_MEASURED if reasons else one.verdict

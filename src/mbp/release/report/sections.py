@@ -59,9 +59,9 @@ def _no_gos(facts: Facts) -> Section:
     name, title = "no-gos", "No-gos"
     if isinstance(facts.gate, Absence):
         return _absent(name, title, facts.gate)
-    found = len(facts.gate.no_gos)
-    told = f"{found} that no waiver can lift" if found else "none"
-    return _of(name, title, found, told)
+    count = len(facts.gate.no_gos)
+    message = f"{count} that no waiver can lift" if count else "none"
+    return _of(name, title, count, message)
 
 
 def _checklist(facts: Facts) -> Section:
@@ -80,7 +80,7 @@ def _kpis(facts: Facts) -> Section:
     name, title = "kpis", "KPI trends"
     if isinstance(facts.watch, Absence):
         return _absent(name, title, facts.watch)
-    red = sum(one.counts_as_red for one in facts.watch.kpis)
+    red = sum(kpi.counts_as_red for kpi in facts.watch.kpis)
     return _of(name, title, red, f"{red} of {len(facts.watch.kpis)} count as red")
 
 
@@ -89,21 +89,21 @@ def _watchers(facts: Facts) -> Section:
     if isinstance(facts.watch, Absence):
         return _absent(name, title, facts.watch)
     watch = facts.watch
-    red = sum(one.counts_as_red for one in watch.watchers)
-    told = f"{red} of {len(watch.watchers)} states count as red, {_many(len(watch.open), 'open decision')}"
+    red = sum(watcher.counts_as_red for watcher in watch.watchers)
+    message = f"{red} of {len(watch.watchers)} states count as red, {_many(len(watch.open), 'open decision')}"
     if watch.alarms:
-        told += f", {_many(len(watch.alarms), 'alarm')}"
+        message += f", {_many(len(watch.alarms), 'alarm')}"
     if watch.findings:
-        told += f", {_many(len(watch.findings), 'finding')}"
+        message += f", {_many(len(watch.findings), 'finding')}"
     wrong = red + len(watch.open) + len(watch.alarms) + len(watch.findings)
-    return _of(name, title, wrong or not watch.watchers, told)
+    return _of(name, title, wrong or not watch.watchers, message)
 
 
 def _packs(facts: Facts) -> Section:
     name, title = "contracts", "Contracts and packs"
     if isinstance(facts.packs, Absence):
         return _absent(name, title, facts.packs)
-    wrong = sum(bool(one.missing) for one in facts.packs)
+    wrong = sum(bool(pack.missing) for pack in facts.packs)
     return _of(name, title, wrong, f"{len(facts.packs) - wrong} of {len(facts.packs)} complete")
 
 
@@ -111,52 +111,52 @@ def _registry(facts: Facts) -> Section:
     name, title = "registry", "Registry and last diffs"
     if isinstance(facts.registry, Absence):
         return _absent(name, title, facts.registry)
-    ahead = sum(not one.published_on for one in facts.registry)
-    told = _many(len(facts.registry) - ahead, "published version")
+    ahead = sum(not version_facts.published_on for version_facts in facts.registry)
+    message = _many(len(facts.registry) - ahead, "published version")
     if ahead:
-        told += f", {_many(ahead, 'contract')} changed since"
-    return _of(name, title, ahead, told)
+        message += f", {_many(ahead, 'contract')} changed since"
+    return _of(name, title, ahead, message)
 
 
 def _rules(facts: Facts) -> Section:
     name, title = "rules", "Rule pass rates"
     if isinstance(facts.rules, Absence):
         return _absent(name, title, facts.rules)
-    wrong = sum(one.verdict != "pass" for one in facts.rules)
-    told = f"{len(facts.rules) - wrong} of {len(facts.rules)} last verdicts are pass"
-    return _of(name, title, wrong or not facts.rules, told)
+    wrong = sum(rule.verdict != "pass" for rule in facts.rules)
+    message = f"{len(facts.rules) - wrong} of {len(facts.rules)} last verdicts are pass"
+    return _of(name, title, wrong or not facts.rules, message)
 
 
 def _coverage(facts: Facts) -> Section:
     name, title = "documentation", "Documentation coverage"
     if isinstance(facts.coverage, Absence):
         return _absent(name, title, facts.coverage)
-    found = facts.coverage
-    told = f"{found.total.percent} % described, demanded {found.demanded} %"
-    return _of(name, title, len(found.objections), told)
+    coverage_facts = facts.coverage
+    message = f"{coverage_facts.total.percent} % described, demanded {coverage_facts.demanded} %"
+    return _of(name, title, len(coverage_facts.objections), message)
 
 
 def _exercises(facts: Facts) -> Section:
     name, title = "exercises", "Exercises"
     if isinstance(facts.exercises, Absence):
         return _absent(name, title, facts.exercises)
-    good = sum(one.passed is True and one.current for one in facts.exercises)
+    good = sum(exercise.passed is True and exercise.current for exercise in facts.exercises)
     total = len(facts.exercises)
-    told = f"{good} of {total} passed on this source"
-    return _of(name, title, total - good or not total, told)
+    message = f"{good} of {total} passed on this source"
+    return _of(name, title, total - good or not total, message)
 
 
 def _waivers(facts: Facts) -> Section:
     name, title = "waivers", "Waivers"
     if isinstance(facts.waivers, Absence):
         return _absent(name, title, facts.waivers)
-    void = sum(bool(one.problems) for one in facts.waivers.waivers)
-    told = f"{len(facts.waivers.waivers) - void} in force"
+    void = sum(bool(waiver.problems) for waiver in facts.waivers.waivers)
+    message = f"{len(facts.waivers.waivers) - void} in force"
     if void:
-        told += f", {void} void"
+        message += f", {void} void"
     if facts.waivers.problems:
-        told += f", {_many(len(facts.waivers.problems), 'problem')}"
-    return _of(name, title, void + len(facts.waivers.problems), told)
+        message += f", {_many(len(facts.waivers.problems), 'problem')}"
+    return _of(name, title, void + len(facts.waivers.problems), message)
 
 
 def _sign_offs(facts: Facts) -> Section:
@@ -165,16 +165,24 @@ def _sign_offs(facts: Facts) -> Section:
         return _absent(name, title, facts.gate)
     if not facts.sign_offs:
         return Section(name, title, ABSENT, "the gate asks for none")
-    wrong = sum(one.open for one in facts.sign_offs)
+    wrong = sum(sign_off.open for sign_off in facts.sign_offs)
     total = len(facts.sign_offs)
     return _of(name, title, wrong, f"{total - wrong} of {total} signed")
 
 
-def _measured(name: str, title: str, found: Sequence[MeasurementFacts]) -> Section:
-    good = sum(one.verdict == "pass" and one.current for one in found)
-    if all(one.measured_at is None for one in found):
+def _measured(name: str, title: str, measurement_factses: Sequence[MeasurementFacts]) -> Section:
+    good = sum(
+        measurement_facts.verdict == "pass" and measurement_facts.current
+        for measurement_facts in measurement_factses
+    )
+    if all(measurement_facts.measured_at is None for measurement_facts in measurement_factses):
         return Section(name, title, ABSENT, "not measured")
-    return _of(name, title, len(found) - good, f"{good} of {len(found)} passed on this source")
+    return _of(
+        name,
+        title,
+        len(measurement_factses) - good,
+        f"{good} of {len(measurement_factses)} passed on this source",
+    )
 
 
 def _lag(facts: Facts) -> Section:
@@ -183,7 +191,7 @@ def _lag(facts: Facts) -> Section:
         return _absent(name, title, facts.watch)
     if not facts.watch.lag:
         return Section(name, title, ABSENT, "not measured")
-    wrong = sum(one.missed for one in facts.watch.lag)
+    wrong = sum(lag_facts.missed for lag_facts in facts.watch.lag)
     total = len(facts.watch.lag)
     return _of(name, title, wrong, f"{total - wrong} of {total} tables within target")
 
@@ -192,9 +200,11 @@ def _measurements(facts: Facts) -> Section:
     name, title = "measurements", "Measurements on file"
     if isinstance(facts.measurements, Absence):
         return _absent(name, title, facts.measurements)
-    wrong = sum(one.verdict in ("fail", "cannot be read") for one in facts.measurements)
-    told = f"{_many(len(facts.measurements), 'file')} in the evidence folder"
-    return _of(name, title, wrong, f"{told}, {wrong} not passed" if wrong else told)
+    wrong = sum(
+        measurement.verdict in ("fail", "cannot be read") for measurement in facts.measurements
+    )
+    message = f"{_many(len(facts.measurements), 'file')} in the evidence folder"
+    return _of(name, title, wrong, f"{message}, {wrong} not passed" if wrong else message)
 
 
 def _many(count: int, noun: str) -> str:

@@ -46,19 +46,19 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
         watchers=tuple(_watchers(seen)),
         open=tuple(
             OpenFacts(
-                one.decision_id,
-                one.hook_id,
-                one.entity,
-                one.reason,
-                one.action,
-                one.owner,
-                one.opened_at,
+                open_decision.decision_id,
+                open_decision.hook_id,
+                open_decision.entity,
+                open_decision.reason,
+                open_decision.action,
+                open_decision.owner,
+                open_decision.opened_at,
             )
-            for one in shown.open
+            for open_decision in shown.open
         ),
         alarms=tuple(
-            AlarmFacts(one.id, one.severity, one.subject, one.message, one.cure)
-            for one in shown.alarms
+            AlarmFacts(alarm.id, alarm.severity, alarm.subject, alarm.message, alarm.cure)
+            for alarm in shown.alarms
         ),
         findings=tuple(shown.findings),
         lag=tuple(_lag(seen, lag)) if lag else (),
@@ -78,10 +78,12 @@ def drawn(kpi: Kpi, windows: Sequence[KpiWindow], most: int = DRAWN) -> list[Tre
 
 
 def _worst(kpi: Kpi, windows: Sequence[KpiWindow]) -> Trend:
-    known = [one for one in (_trend(kpi, one) for one in windows) if one.value is not None]
+    known = [
+        trend for trend in (_trend(kpi, window) for window in windows) if trend.value is not None
+    ]
     if not known:
         return _trend(kpi, windows[-1])
-    return max(known, key=lambda one: (one.missed, _badness(kpi, one.value or 0.0)))
+    return max(known, key=lambda trend: (trend.missed, _badness(kpi, trend.value or 0.0)))
 
 
 def _badness(kpi: Kpi, value: float) -> float:
@@ -90,17 +92,17 @@ def _badness(kpi: Kpi, value: float) -> float:
     return value if kpi.operator in ("<=", "<") else -value
 
 
-def _trend(kpi: Kpi, one: KpiWindow) -> Trend:
-    if one.value is None:
-        return Trend(one.window_end, None, False)
-    value = float(one.value)
-    return Trend(one.window_end, value, not COMPARISONS[kpi.operator](value, kpi.bound))
+def _trend(kpi: Kpi, kpi_window: KpiWindow) -> Trend:
+    if kpi_window.value is None:
+        return Trend(kpi_window.window_end, None, False)
+    value = float(kpi_window.value)
+    return Trend(kpi_window.window_end, value, not COMPARISONS[kpi.operator](value, kpi.bound))
 
 
 def _kpi(seen: PolicyAndWindows, row: Row) -> KpiFacts:
     kpi = seen.policy.sheet.kpis[row.kpi]
     windows = seen.picture.windows.get((row.kpi, row.entity), ())
-    every = [_trend(kpi, one) for one in windows]
+    every = [_trend(kpi, window) for window in windows]
     return KpiFacts(
         id=row.kpi,
         name=row.name,
@@ -116,8 +118,8 @@ def _kpi(seen: PolicyAndWindows, row: Row) -> KpiFacts:
         why=row.why,
         definition=kpi.definition,
         windows=len(every),
-        missed=sum(one.missed for one in every),
-        empty=sum(one.value is None for one in every),
+        missed=sum(trend.missed for trend in every),
+        empty=sum(trend.value is None for trend in every),
         trend=tuple(drawn(kpi, windows)),
         newest=tuple(every[:TOLD]),
     )

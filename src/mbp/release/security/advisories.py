@@ -56,7 +56,7 @@ class AdvisoryFile:
                 if _touches(affected, version):
                     found[record["id"]] = Advisory(
                         str(record["id"]),
-                        tuple(sorted(str(one) for one in record.get("aliases") or ())),
+                        tuple(sorted(str(alias) for alias in record.get("aliases") or ())),
                         canonicalize_name(name),
                         _fixed(affected, version),
                     )
@@ -121,10 +121,10 @@ def _documents(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _instant(value: object, place: str) -> datetime:
     try:
-        found = datetime.fromisoformat(str(value))
+        moment = datetime.fromisoformat(str(value))
     except ValueError as error:
         raise MbpError(f"no instant: {value!r}", path=place, cure=_CURE) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _name_of(affected: Mapping[str, Any]) -> str:
@@ -164,7 +164,7 @@ def _same(text: object, here: Version) -> bool:
 def _inside(events: Sequence[Mapping[str, Any]], here: Version) -> bool:
     """The events in the order of their versions; the last one at or below `here` decides."""
     inside = False
-    for kind, version in sorted(_events(events), key=lambda one: one[1]):
+    for kind, version in sorted(_events(events), key=lambda event: event[1]):
         if kind == "introduced" and here >= version:
             inside = True
         elif (kind in ("fixed", "limit") and here >= version) or (

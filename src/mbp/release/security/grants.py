@@ -269,10 +269,11 @@ def _held(query: Query, roles: Sequence[str], privileges: Sequence[str]) -> list
         " and not has_table_privilege(r.name, c.oid, p.word)",
         [list(roles), list(COLUMN_PRIVILEGES)],
     )
-    found = [Held(str(r), str(s), str(c), None, str(p)) for r, s, c, p in (*whole, *sequences)]
-    found += [Held(str(r), str(s), str(c), str(a), str(p)) for r, s, c, a, p in columns]
+    helds = [Held(str(r), str(s), str(c), None, str(p)) for r, s, c, p in (*whole, *sequences)]
+    helds += [Held(str(r), str(s), str(c), str(a), str(p)) for r, s, c, a, p in columns]
     return sorted(
-        found, key=lambda one: (one.role, one.schema, one.relation, one.column or "", one.privilege)
+        helds,
+        key=lambda held: (held.role, held.schema, held.relation, held.column or "", held.privilege),
     )
 
 

@@ -20,19 +20,19 @@ def compare(
     Args:
         side: warehouse or source; the place of a problem begins with it.
     """
-    told: list[tuple[str, str, str]] = []
+    messages: list[tuple[str, str, str]] = []
     for role in roles.values():
         if role.name not in grants.attributes:
-            told.append((role.name, "the role is not there", GRANT))
+            messages.append((role.name, "the role is not there", GRANT))
             continue
         checks = (_nature, _schemas, _relations, _ownership)
-        told += [(role.name, *each) for check in checks for each in check(role, grants)]
-    told += [("everybody", what, MEND) for what in _everybody(grants, roles, policy, side)]
+        messages += [(role.name, *each) for check in checks for each in check(role, grants)]
+    messages += [("everybody", what, MEND) for what in _everybody(grants, roles, policy, side)]
     findings = [
         Finding("least_privilege", what, subject=f"{side}:{name}", fix=fix)
-        for name, what, fix in told
+        for name, what, fix in messages
     ]
-    return sorted(findings, key=lambda one: one.order)
+    return sorted(findings, key=lambda finding: finding.order)
 
 
 def _nature(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
@@ -52,7 +52,11 @@ def _nature(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
 
 
 def _schemas(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
-    owned = {one.schema for one in grants.owned if one.owner == role.name and one.kind == "schema"}
+    owned = {
+        owned.schema
+        for owned in grants.owned
+        if owned.owner == role.name and owned.kind == "schema"
+    }
     has = {
         (schema, word)
         for who, schema, word in grants.schemas
@@ -67,7 +71,7 @@ def _schemas(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
 
 
 def _relations(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
-    held = {one for one in grants.held if one.role == role.name}
+    held = {held for held in grants.held if held.role == role.name}
     too_much: dict[tuple[str, str, str], list[str]] = {}
     for one in held:
         if not _allowed(one, role):
@@ -76,7 +80,7 @@ def _relations(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
     for (schema, relation, privilege), columns in sorted(too_much.items()):
         which = ", ".join(sorted(filter(None, columns)))
         yield f"has {privilege} on {schema}.{relation}{f' ({which})' if which else ''}", MEND
-    own = {(one.schema, one.name) for one in grants.owned if one.owner == role.name}
+    own = {(owned.schema, owned.name) for owned in grants.owned if owned.owner == role.name}
     for grant in role.grants:
         if grant.optional:
             continue
@@ -107,10 +111,14 @@ def _allowed(held: Held, role: DatabaseRole) -> bool:
 
 
 def _ownership(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
-    for one in grants.owned:
-        if one.owner == role.name and (one.kind == "database" or one.schema not in role.owns):
-            name = one.name if one.kind in ("schema", "database") else f"{one.schema}.{one.name}"
-            yield f"owns the {one.kind} {name}", MEND
+    for owned in grants.owned:
+        if owned.owner == role.name and (owned.kind == "database" or owned.schema not in role.owns):
+            name = (
+                owned.name
+                if owned.kind in ("schema", "database")
+                else f"{owned.schema}.{owned.name}"
+            )
+            yield f"owns the {owned.kind} {name}", MEND
     for later in grants.defaults:
         if later.grantee != role.name:
             continue
@@ -143,6 +151,6 @@ def _everybody(
         for function in grants.definers:
             yield f"may run {function} with the rights of its owner"
     else:
-        for one in grants.owned:
-            if one.kind == "function" and one.owner in roles:
-                yield f"{one.schema}.{one.name} belongs to {one.owner}"
+        for owned in grants.owned:
+            if owned.kind == "function" and owned.owner in roles:
+                yield f"{owned.schema}.{owned.name} belongs to {owned.owner}"

@@ -33,7 +33,7 @@ def licences(
         canonicalize_name(entry.object): str(entry.more["licence"])
         for entry in policy.exceptions[PART]
     }
-    found: list[FoundIssue] = []
+    found_issues: list[FoundIssue] = []
     listed: dict[str, str | None] = {}
     for one in pinned:
         if not one.wanted_here or one.name not in environment:
@@ -44,18 +44,18 @@ def licences(
             what = f"{one.name} {one.version}: its metadata does not name its licence"
             fix = f"read it in its source, write an exception under licences of {policy.path}"
             finding = Finding(PART, what, one.path, one.line, fix=fix)
-            found.append(FoundIssue(finding, (("licence_not_in_metadata", one.name),)))
+            found_issues.append(FoundIssue(finding, (("licence_not_in_metadata", one.name),)))
         listed[one.name] = expression = answer or stated
         if expression and (why := judge(expression, allowed, forbidden)):
             what = f"{one.name} {one.version}: {why} ({expression})"
             fix = "use another package, or have the licence allowed in the policy"
-            found.append(FoundIssue(Finding(PART, what, one.path, one.line, fix=fix)))
+            found_issues.append(FoundIssue(Finding(PART, what, one.path, one.line, fix=fix)))
     counts: dict[str, int | str] = {
         "packages": len(listed),
         "with_a_licence": sum(one is not None for one in listed.values()),
     }
-    content = {"licences": {name: told or "unknown" for name, told in listed.items()}}
-    return accepted(PART, policy, counts, found, must="packages", content=content)
+    content = {"licences": {name: message or "unknown" for name, message in listed.items()}}
+    return accepted(PART, policy, counts, found_issues, must="packages", content=content)
 
 
 def judge(expression: str, allowed: frozenset[str], forbidden: frozenset[str]) -> str:
@@ -69,9 +69,9 @@ def judge(expression: str, allowed: frozenset[str], forbidden: frozenset[str]) -
 
 def _holds(node: object, allowed: frozenset[str]) -> bool:
     if isinstance(node, OR):
-        return any(_holds(one, allowed) for one in node.args)
+        return any(_holds(argument, allowed) for argument in node.args)
     if isinstance(node, AND):
-        return all(_holds(one, allowed) for one in node.args)
+        return all(_holds(argument, allowed) for argument in node.args)
     return str(node) in allowed
 
 

@@ -71,11 +71,11 @@ def least_privilege(
     for side, grants in live.items():
         problems += compare(grants, expected[side], policy, side=side)
     counts: dict[str, int | str] = {
-        "roles": sum(len(one.attributes) for one in live.values()),
-        "relations": sum(len(one.relations) for one in live.values()),
-        "privileges": sum(len(one.held) + len(one.schemas) for one in live.values()),
+        "roles": sum(len(grants.attributes) for grants in live.values()),
+        "relations": sum(len(grants.relations) for grants in live.values()),
+        "privileges": sum(len(grants.held) + len(grants.schemas) for grants in live.values()),
     }
-    content = {"server": sides.server, **{side: _told(one) for side, one in live.items()}}
+    content = {"server": sides.server, **{side: _told(grants) for side, grants in live.items()}}
     if sides.source is None and not problems:
         result = unmeasured(PART, sides.why_no_source, counts)
         return PartResult(PART, result.verdict, counts, reason=result.reason, content=content)
@@ -179,12 +179,12 @@ def _told(grants: Grants) -> dict[str, Any]:
         "postgresql": grants.version,
         "database": grants.database,
         "roles": {name: sorted(words) for name, words in sorted(grants.attributes.items())},
-        "members": {name: list(found) for name, found in sorted(grants.members.items())},
+        "members": {name: list(results) for name, results in sorted(grants.members.items())},
         "relations": len(grants.relations),
         "privileges": [
             " ".join(
-                (one.role, one.privilege, f"{one.schema}.{one.relation}", one.column or "")
+                (held.role, held.privilege, f"{held.schema}.{held.relation}", held.column or "")
             ).strip()
-            for one in grants.held
+            for held in grants.held
         ],
     }

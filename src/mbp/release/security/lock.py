@@ -53,23 +53,23 @@ def read_lock(root: Path, name: str) -> list[Pinned]:
     """
     path = root / name
     where = shown(path, root)
-    found: list[Pinned] = []
+    pinneds: list[Pinned] = []
     entry: list[str] = []
     first = 0
     lines = read(path, shown_as=where).splitlines()
     for number, line in enumerate([*lines, "end==0"], start=1):
         if line and not line[0].isspace() and not line.startswith("#"):
             if entry:
-                found.append(_pinned(entry, where, first))
+                pinneds.append(_pinned(entry, where, first))
             entry, first = [line], number
         elif entry:
             entry.append(line)
-    names = [(one.name, one.version) for one in found]
-    if not found or len(set(names)) != len(names):
+    names = [(pinned.name, pinned.version) for pinned in pinneds]
+    if not pinneds or len(set(names)) != len(names):
         raise MbpError(
             "no pinned package, or one that stands twice", path=where, cure="make the lock again"
         )
-    return sorted(found, key=lambda one: (one.name, one.version))
+    return sorted(pinneds, key=lambda pinned: (pinned.name, pinned.version))
 
 
 def _pinned(lines: list[str], path: str, line: int) -> Pinned:
@@ -110,10 +110,10 @@ def _pinned(lines: list[str], path: str, line: int) -> Pinned:
 
 def installed() -> dict[str, metadata.Distribution]:
     """Canonical name -> what is installed in this environment."""
-    found: dict[str, metadata.Distribution] = {}
-    for one in metadata.distributions():
-        name = one.metadata["Name"]
+    results: dict[str, metadata.Distribution] = {}
+    for distribution in metadata.distributions():
+        name = distribution.metadata["Name"]
         if name:
             # The first on the path is what is imported.
-            found.setdefault(canonicalize_name(name), one)
-    return found
+            results.setdefault(canonicalize_name(name), distribution)
+    return results

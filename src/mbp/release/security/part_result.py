@@ -54,8 +54,8 @@ class PartResult:
         )
         if self.verdict == Verdict.NOT_MEASURED:
             return f"not measured: {self.reason}"
-        found = f"{len(self.problems)} findings" if self.problems else "no finding"
-        return f"{found}; {counted}"
+        text = f"{len(self.problems)} findings" if self.problems else "no finding"
+        return f"{text}; {counted}"
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -67,7 +67,7 @@ def accepted(
     part: str,
     policy: SecurityPolicy,
     counts: Mapping[str, int | str],
-    found: Sequence[FoundIssue],
+    found_issues: Sequence[FoundIssue],
     *,
     must: str,
     content: Mapping[str, Any] | None = None,
@@ -82,17 +82,20 @@ def accepted(
     # Names of packages have several spellings, and what is found has the canonical one.
     packages = part in ("audit", "licences")
     known = {
-        (one.code, canonicalize_name(one.object) if packages else one.object): one
-        for one in exceptions
+        (
+            exception.code,
+            canonicalize_name(exception.object) if packages else exception.object,
+        ): exception
+        for exception in exceptions
     }
     used: set[tuple[str, str]] = set()
     problems: list[Finding] = []
-    for one in found:
-        match = next((known[key] for key in one.keys if key in known), None)
+    for found_issue in found_issues:
+        match = next((known[key] for key in found_issue.keys if key in known), None)
         if match is not None:
             used.add(match.key)
         if match is None or match.expired(day):
-            problems.append(one.finding)
+            problems.append(found_issue.finding)
     problems += exception_findings(exceptions, day, used=used)
     return judged(part, {**counts, "accepted": len(used)}, problems, must=must, content=content)
 
@@ -113,7 +116,7 @@ def judged(
         part,
         verdict,
         looked_at,
-        tuple(sorted(set(problems), key=lambda one: one.order)),
+        tuple(sorted(set(problems), key=lambda problem: problem.order)),
         content=content or {},
     )
 

@@ -44,8 +44,8 @@ def sbom(
         MbpError: a lock cannot be read.
     """
     answers: dict[str, str] = {
-        canonicalize_name(one.object): str(one.more["licence"])
-        for one in policy.exceptions["licences"]
+        canonicalize_name(licence.object): str(licence.more["licence"])
+        for licence in policy.exceptions["licences"]
     }
     text = bill(pinned, environment, answers)
     problems = _invalid(text) + _differences(root, policy, pinned, environment)
@@ -130,9 +130,9 @@ def _invalid(text: str) -> list[Finding]:
     found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if found is None:
         return []
-    told = str(found.data.message if hasattr(found.data, "message") else found)[:200]
+    message = str(found.data.message if hasattr(found.data, "message") else found)[:200]
     fix = "correct mbp.release.security.sbom"
-    return [Finding(PART, f"not CycloneDX 1.6: {told}", FILE, fix=fix)]
+    return [Finding(PART, f"not CycloneDX 1.6: {message}", FILE, fix=fix)]
 
 
 def _differences(
@@ -144,22 +144,22 @@ def _differences(
     problems: list[Finding] = []
     wanted = {one.name: one for one in pinned if one.wanted_here}
     for name, one in wanted.items():
-        told = f"{name} {one.version} is not installed"
+        message = f"{name} {one.version} is not installed"
         if name in environment:
             there = environment[name].version
             if Version(there) == Version(one.version):
                 continue
-            told = f"{name} is locked as {one.version}, installed is {there}"
-        problems.append(Finding(PART, told, one.path, one.line, fix="run scripts/setup"))
+            message = f"{name} is locked as {one.version}, installed is {there}"
+        problems.append(Finding(PART, message, one.path, one.line, fix="run scripts/setup"))
     beside: dict[str, set[str]] = {}
     for file in policy.locks["beside"]:
         for one in read_lock(root, file):
             beside.setdefault(one.name, set()).add(one.version)
-    free = {canonicalize_name(one.object) for one in policy.exceptions["locks"]}
+    free = {canonicalize_name(lock.object) for lock in policy.exceptions["locks"]}
     for name in sorted(environment.keys() - wanted.keys() - free):
         version = environment[name].version
         if version not in beside.get(name, ()):
-            told = f"{name} {version} is installed, and no lock names it"
+            message = f"{name} {version} is installed, and no lock names it"
             fix = "lock it, or make the environment again with scripts/setup"
-            problems.append(Finding(PART, told, policy.locks["environment"], fix=fix))
+            problems.append(Finding(PART, message, policy.locks["environment"], fix=fix))
     return problems

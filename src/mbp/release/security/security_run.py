@@ -112,10 +112,14 @@ def _parts(
 def suite(results: Sequence[PartResult]) -> Suite:
     """A line per part as the table, and every finding of every part."""
     lines = [f"{'part':<16} {'verdict':<13} what was found"]
-    lines += [f"{one.part:<16} {spelled(one.verdict):<13} {one.summary}" for one in results]
-    findings = [found for one in results for found in one.problems]
-    findings += [
-        Finding("not_measured", one.reason, subject=one.part) for one in results if one.reason
+    lines += [
+        f"{result.part:<16} {spelled(result.verdict):<13} {result.summary}" for result in results
     ]
-    parts = [one.part for one in results]
+    findings = [problem for result in results for problem in result.problems]
+    findings += [
+        Finding("not_measured", result.reason, subject=result.part)
+        for result in results
+        if result.reason
+    ]
+    parts = [result.part for result in results]
     return Suite("mbp security run", parts, findings, unit="part", table="\n".join(lines))

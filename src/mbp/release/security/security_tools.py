@@ -50,11 +50,11 @@ def tool_report(arguments: Sequence[str], root: Path | None = None) -> Any:
         )
         return json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
-        told = f"no answer of {arguments[0]} within {TIMEOUT_SECONDS} s"
-        raise MbpError(told, cure="run it again") from error
+        message = f"no answer of {arguments[0]} within {TIMEOUT_SECONDS} s"
+        raise MbpError(message, cure="run it again") from error
     except (OSError, ValueError) as error:
-        told = f"no answer of {arguments[0]}: it wrote no report"
-        raise MbpError(told, cure=f"run `python -m {arguments[0]}`, which shows why") from error
+        message = f"no answer of {arguments[0]}: it wrote no report"
+        raise MbpError(message, cure=f"run `python -m {arguments[0]}`, which shows why") from error
 
 
 def sast(root: Path, policy: SecurityPolicy) -> PartResult:
@@ -75,36 +75,41 @@ def read_bandit(
     report: Mapping[str, Any], policy: SecurityPolicy, folders: Sequence[str] = ()
 ) -> PartResult:
     """The verdict over bandit's JSON report."""
-    found = [
+    found_issues = [
         FoundIssue(
             Finding(
                 "sast",
-                f"not analysed: {one['reason']}",
-                str(one["filename"]),
+                f"not analysed: {error['reason']}",
+                str(error["filename"]),
                 fix="correct the file",
             )
         )
-        for one in report.get("errors", ())
+        for error in report.get("errors", ())
     ]
     severities: Counter[str] = Counter()
-    for one in report.get("results", ()):
-        severity, name = str(one["issue_severity"]).lower(), str(one["filename"]).removeprefix("./")
+    for result in report.get("results", ()):
+        severity, name = (
+            str(result["issue_severity"]).lower(),
+            str(result["filename"]).removeprefix("./"),
+        )
         severities[severity] += 1
         # What bandit calls undefined is of no known severity, so it counts as the worst.
         rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
         if rank >= SEVERITIES.index(policy.sast["fail_on"]):
-            key = str(one["test_id"]), name
-            what = f"{one['test_id']} {one['test_name']}, {severity}: {one['issue_text']}"
+            key = str(result["test_id"]), name
+            what = f"{result['test_id']} {result['test_name']}, {severity}: {result['issue_text']}"
             fix = f"correct it, or write an exception under sast of {policy.path}"
-            finding = Finding(key[0], what, name, int(one["line_number"]), fix=fix)
-            found.append(FoundIssue(finding, (key,)))
+            finding = Finding(key[0], what, name, int(result["line_number"]), fix=fix)
+            found_issues.append(FoundIssue(finding, (key,)))
     metrics = report.get("metrics", {})
     counts: dict[str, int | str] = {
         "files": len(metrics.keys() - {"_totals"}),
         "lines": int(metrics.get("_totals", {}).get("loc", 0)),
         **{f"{name}_severity": severities[name] for name in reversed(SEVERITIES)},
     }
-    return accepted("sast", policy, counts, found, must="files", content={"folders": list(folders)})
+    return accepted(
+        "sast", policy, counts, found_issues, must="files", content={"folders": list(folders)}
+    )
 
 
 def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
@@ -121,7 +126,7 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
         files = [one for one in git(root, "ls-files", "-z").split("\0") if one and one != name]
     except MbpError:
         return unmeasured("secrets", "git does not say which files are tracked")
-    files = [one for one in files if (root / one).is_file()]
+    files = [file for file in files if (root / file).is_file()]
     baseline = _baseline(root, name)
     with transient_settings({key: baseline[key] for key in ("plugins_used", "filters_used")}):
         collection = SecretsCollection(root=str(root))
@@ -133,32 +138,32 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
         f"take it out and change it; a false alarm goes into {name} with a reason in {policy.path}"
     )
     # The value is never shown: a report is read by more people than the file.
-    found = [
+    found_issues = [
         FoundIssue(
             Finding("secrets", f"{key[1]}: not in the baseline", key[0], one.line_number, fix=cure)
         )
         for key, one in present.items()
         if key not in known
     ]
-    new = len(found)
+    new = len(found_issues)
     for key, one in known.items():
         path, kind, _ = key
-        told, fix = f"{path}: no reason why it is no secret", "write an exception under secrets"
-        issue = Finding("secrets", told, name, fix=fix)
-        found.append(FoundIssue(issue, (("no_secret", path),)))
+        message, fix = f"{path}: no reason why it is no secret", "write an exception under secrets"
+        issue = Finding("secrets", message, name, fix=fix)
+        found_issues.append(FoundIssue(issue, (("no_secret", path),)))
         if key not in present:
-            told, fix = f"{path}: {kind} is not there any more", "remove it from the baseline"
-            found.append(FoundIssue(Finding("secrets", told, name, fix=fix)))
+            message, fix = f"{path}: {kind} is not there any more", "remove it from the baseline"
+            found_issues.append(FoundIssue(Finding("secrets", message, name, fix=fix)))
         elif one.is_secret is not False:
-            told = f"{path}: {kind} is {'a secret' if one.is_secret else 'not audited'}"
-            found.append(FoundIssue(Finding("secrets", told, name, fix=cure)))
+            message = f"{path}: {kind} is {'a secret' if one.is_secret else 'not audited'}"
+            found_issues.append(FoundIssue(Finding("secrets", message, name, fix=cure)))
     counts: dict[str, int | str] = {
         "files": len(files),
         "plugins": len(baseline["plugins_used"]),
         "in_the_baseline": len(known),
         "new": new,
     }
-    return accepted("secrets", policy, counts, found, must="files")
+    return accepted("secrets", policy, counts, found_issues, must="files")
 
 
 def _baseline(root: Path, name: str) -> dict[str, Any]:
@@ -187,7 +192,9 @@ def audit(
     """
     now = now or datetime.now(UTC)
     files = [policy.locks["environment"], *policy.locks["beside"]]
-    pinned = {(one.name, one.version): one for file in files for one in read_lock(root, file)}
+    pinned = {
+        (pinned.name, pinned.version): pinned for file in files for pinned in read_lock(root, file)
+    }
     canary = policy.audit["canary"]["package"], policy.audit["canary"]["version"]
     counts: dict[str, int | str] = {"packages": len(pinned)}
     silent = f"the source has no advisory on {' '.join(canary)}, which has some: it knows none"
@@ -207,12 +214,14 @@ def audit(
         return unmeasured("audit", silent, counts)
     skipped = [name for name, version in sorted(pinned) if (name, version) not in known]
     if skipped:
-        told = f"{len(skipped)} packages were skipped: {', '.join(skipped[:5])}"
-        return unmeasured("audit", told, counts)
-    found = [_issue(pinned[key], one) for key in sorted(pinned) for one in known[key]]
-    counts["found"] = len(found)
+        message = f"{len(skipped)} packages were skipped: {', '.join(skipped[:5])}"
+        return unmeasured("audit", message, counts)
+    found_issues = [
+        _issue(pinned[key], advisory) for key in sorted(pinned) for advisory in known[key]
+    ]
+    counts["found"] = len(found_issues)
     return accepted(
-        "audit", policy, counts, found, must="packages", content=source, today=now.date()
+        "audit", policy, counts, found_issues, must="packages", content=source, today=now.date()
     )
 
 
@@ -226,13 +235,13 @@ def _issue(pinned: Pinned, advisory: Advisory) -> FoundIssue:
 
 def _asked(packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Advisory]]:
     """(name, version) -> its advisories, for every package that pip-audit did not skip."""
-    found: dict[tuple[str, str], list[Advisory]] = {}
+    results: dict[tuple[str, str], list[Advisory]] = {}
     for part in _rounds(packages):
         for one in pip_audit(sorted(part.items())):
             name = str(canonicalize_name(str(one["name"])))
             if "vulns" in one and name in part:
-                found[name, part[name]] = list(_advisories(name, one["vulns"]))
-    return found
+                results[name, part[name]] = list(_advisories(name, one["vulns"]))
+    return results
 
 
 def _rounds(packages: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
@@ -247,9 +256,14 @@ def _rounds(packages: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _advisories(name: str, vulnerabilities: Sequence[Mapping[str, Any]]) -> Iterator[Advisory]:
-    for one in vulnerabilities:
-        aliases = tuple(sorted(str(alias) for alias in one.get("aliases") or ()))
-        yield Advisory(str(one["id"]), aliases, name, str((one.get("fix_versions") or [""])[0]))
+    for vulnerability in vulnerabilities:
+        aliases = tuple(sorted(str(alias) for alias in vulnerability.get("aliases") or ()))
+        yield Advisory(
+            str(vulnerability["id"]),
+            aliases,
+            name,
+            str((vulnerability.get("fix_versions") or [""])[0]),
+        )
 
 
 def pip_audit(packages: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:

@@ -100,10 +100,10 @@ def _key_of_signature(folder: Path, content: bytes) -> str:
         content=content,
         folder=folder,
     )
-    found = FINGERPRINT.search(ran.told)
-    if ran.code or found is None:
+    matched = FINGERPRINT.search(ran.told)
+    if ran.code or matched is None:
         raise SignatureRefused(f"not a signature over this content: ssh-keygen says: {ran.told}")
-    return found[1]
+    return matched[1]
 
 
 def _roles(folder: Path, key: str, time: str, signers: AllowedSigners) -> list[str]:

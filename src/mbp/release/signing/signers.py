@@ -83,11 +83,11 @@ class AllowedSigners:
 
 
 def _key_of(line: str) -> str:
-    found = LINE.fullmatch(line.rstrip())
-    if found is None:
+    matched = LINE.fullmatch(line.rstrip())
+    if matched is None:
         raise ValueError(f"the line has another form (an RSA key needs 2048 bits): {line[:60]!r}")
-    roles = found["roles"].split(",")
+    roles = matched["roles"].split(",")
     for role in roles:
         if role not in ROLES:
             raise ValueError(f"unknown role {role!r}, expected one of {', '.join(ROLES)}")
-    return found["key"]
+    return matched["key"]

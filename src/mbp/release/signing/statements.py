@@ -90,22 +90,22 @@ def read_statements(
     Raises:
         MbpError: ssh-keygen cannot be run, or a file cannot be read.
     """
-    found = {
+    signeds = {
         role: _read(folder, kind, subject, role, signers, now, max_age)
         for role in dict.fromkeys((*roles, *ROLES))
         if role in roles or (folder / f"{role}{SUFFIX}").exists()
     }
-    keys = Counter(one.fingerprint for one in found.values() if one.fingerprint)
-    for role, one in found.items():
-        if one.fingerprint and keys[one.fingerprint] > 1:
+    keys = Counter(one.fingerprint for one in signeds.values() if one.fingerprint)
+    for role, signed in signeds.items():
+        if signed.fingerprint and keys[signed.fingerprint] > 1:
             others = [
                 other.role
-                for other in found.values()
-                if other.fingerprint == one.fingerprint and other.role != role
+                for other in signeds.values()
+                if other.fingerprint == signed.fingerprint and other.role != role
             ]
-            reason = f"the key {one.fingerprint} signed it for {', '.join(others)} too: one key, one role"
-            found[role] = Signed(role, False, reason, one.signed_at, one.fingerprint)
-    return {role: found[role] for role in roles}
+            reason = f"the key {signed.fingerprint} signed it for {', '.join(others)} too: one key, one role"
+            signeds[role] = Signed(role, False, reason, signed.signed_at, signed.fingerprint)
+    return {role: signeds[role] for role in roles}
 
 
 def write_statement(
@@ -213,10 +213,10 @@ def _parsed(content: bytes) -> dict[str, Any]:
         raise ValueError(f"no canonical JSON ({error})") from error
     if not same:
         raise ValueError("the bytes are not its canonical form (RFC 8785)")
-    for one in violations(document, Draft201909Validator(SCHEMA)):
-        raise ValueError(one.what)
-    found: dict[str, Any] = document
-    return found
+    for violation in violations(document, Draft201909Validator(SCHEMA)):
+        raise ValueError(violation.what)
+    results: dict[str, Any] = document
+    return results
 
 
 def _demand_about(statement: Mapping[str, Any], kind: Kind, subject: Subject, role: str) -> None:

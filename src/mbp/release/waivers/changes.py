@@ -22,8 +22,8 @@ def check_waived(
     Raises:
         MbpError: as `check_all`, or something blocks and the waivers cannot be judged.
     """
-    found = check_all(root, names, ref, today=today)
-    if not any(judged.blocks for one in found for judged in one.judged):
-        return found
-    waivers = valid_waivers(root, now, changes=forbidden(found))
+    checkeds = check_all(root, names, ref, today=today)
+    if not any(judged.blocks for checked in checkeds for judged in checked.judged):
+        return checkeds
+    waivers = valid_waivers(root, now, changes=forbidden(checkeds))
     return check_all(root, names, ref, today=today, waiver_of=waivers.for_change)

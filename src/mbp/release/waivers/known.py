@@ -44,12 +44,12 @@ class Waivable:
         """
         if self.given_checks is not None:
             return self.given_checks
-        found: dict[str, bool] = {}
+        results: dict[str, bool] = {}
         for gate in GATES:
             for name, waivable in load_gate(self.root, gate).waivable().items():
                 # In two gates: waivable in both, or in none.
-                found[name] = waivable and found.get(name, True)
-        return found
+                results[name] = waivable and results.get(name, True)
+        return results
 
     @cached_property
     def changes(self) -> Mapping[str, Sequence[str]]:
@@ -69,7 +69,7 @@ class Waivable:
         Raises:
             MbpError: the contracts cannot be read.
         """
-        return {one.id for one in all_rules(load_contracts(self.root))}
+        return {rule.id for rule in all_rules(load_contracts(self.root))}
 
     @cached_property
     def owners(self) -> Collection[str]:
@@ -89,7 +89,7 @@ class Waivable:
         """
         document = load(self.root / FILE, shown_as=FILE)
         value = check(document, Draft201909Validator(SCHEMA), FILE)
-        return {one["id"] for one in value["exercises"]}
+        return {exercise["id"] for exercise in value["exercises"]}
 
     @cached_property
     def rehearsed(self) -> Mapping[str, str]:
@@ -99,13 +99,13 @@ class Waivable:
             ran = exercises.runs(envelope.read(self.root, exercises.NAME))
         except envelope.NoEvidenceError:
             return {}
-        found: dict[str, str] = {}
+        results: dict[str, str] = {}
         for name, one in ran.items():
-            found[name] = ""
+            results[name] = ""
             if not has_passed(one):
-                found[name] = "its last run failed"
+                results[name] = "its last run failed"
             elif source is None or one.get("source") != source:
-                found[name] = "its last run was of another source state"
+                results[name] = "its last run was of another source state"
             elif problem := exercises.time_problem(one, datetime.now(UTC)):
-                found[name] = f"its last run {problem}"
-        return found
+                results[name] = f"its last run {problem}"
+        return results

@@ -28,8 +28,8 @@ from mbp.release.signing.statements import Signed, file_names, read_statements
 from mbp.release.waivers.known import Waivable
 
 RULES: dict[str, CodeMeaning] = {
-    one.code: one
-    for one in (
+    code_meaning.code: code_meaning
+    for code_meaning in (
         CodeMeaning(
             "waiver_form",
             "The file is no waiver.",
@@ -163,26 +163,33 @@ class Waivers:
         names = {Path(one).stem for one in self.checked if one != FOLDER}
         if only is not None and only not in names:
             raise MbpError(f"no waiver {only!r}", path=FOLDER, cure=did_you_mean(only, names))
-        wanted = [one for one in self.judged if only in (None, one.waiver.id)]
+        wanted = [
+            judged_waiver
+            for judged_waiver in self.judged
+            if only in (None, judged_waiver.waiver.id)
+        ]
         places = [one for one in self.checked if only in (None, Path(one).stem)]
         return Suite(
             "mbp waiver check",
             places,
-            [one for one in self.problems if only is None or one.subject == only],
+            [problem for problem in self.problems if only is None or problem.subject == only],
             RULES,
-            {"waivers": [record(one, now) for one in wanted]},
+            {"waivers": [record(judged_waiver, now) for judged_waiver in wanted]},
         )
 
     def _valid(self, kind: str, name: str) -> Waiver | None:
-        for one in self.judged:
-            if one.valid and (one.waiver.code, one.waiver.object) == (kind, name):
-                return one.waiver
+        for judged_waiver in self.judged:
+            if judged_waiver.valid and (judged_waiver.waiver.code, judged_waiver.waiver.object) == (
+                kind,
+                name,
+            ):
+                return judged_waiver.waiver
         return None
 
 
-def record(one: JudgedWaiver, now: datetime) -> dict[str, Any]:
+def record(judged_waiver: JudgedWaiver, now: datetime) -> dict[str, Any]:
     """One waiver for machines."""
-    waiver = one.waiver
+    waiver = judged_waiver.waiver
     return {
         "id": waiver.id,
         "covers": {waiver.code: waiver.object},
@@ -194,8 +201,8 @@ def record(one: JudgedWaiver, now: datetime) -> dict[str, Any]:
         "days_left": waiver.days_left(now),
         "rollback": {"plan": waiver.rollback_plan, "exercise": waiver.exercise},
         "path": waiver.path,
-        "valid": one.valid,
-        "reasons": [finding.message for finding in one.findings],
+        "valid": judged_waiver.valid,
+        "reasons": [finding.message for finding in judged_waiver.findings],
         "approvals": {
             role: {
                 "valid": signed.valid,
@@ -203,7 +210,7 @@ def record(one: JudgedWaiver, now: datetime) -> dict[str, Any]:
                 "signed_at": signed.signed_at.isoformat() if signed.signed_at else None,
                 "fingerprint": signed.fingerprint,
             }
-            for role, signed in one.approvals.items()
+            for role, signed in judged_waiver.approvals.items()
         },
     }
 
@@ -236,12 +243,22 @@ def valid_waivers(
         else:
             problems += read
     problems += _strays(root, {path.stem for path in places})
-    judged = [_judged(root, one, waivers, known, now) for one in waivers]
-    problems += [finding for one in judged for finding in one.findings]
+    judged = [_judged(root, waiver, waivers, known, now) for waiver in waivers]
+    problems += [finding for judged_waiver in judged for finding in judged_waiver.findings]
     return Waivers(
         tuple(judged),
         tuple(shown(path, root) for path in places) or (FOLDER,),
-        tuple(sorted(problems, key=lambda one: (one.path, one.line or 0, one.code, one.message))),
+        tuple(
+            sorted(
+                problems,
+                key=lambda problem: (
+                    problem.path,
+                    problem.line or 0,
+                    problem.code,
+                    problem.message,
+                ),
+            )
+        ),
     )
 
 
@@ -259,11 +276,11 @@ def content_findings(
         yield _finding(waiver, "waiver_form", "until", "it expires before it opens")
     if waiver.until - waiver.opened > timedelta(days=WAIVER_DAYS):
         days = (waiver.until - waiver.opened).total_seconds() / 86_400
-        told = f"it would hold for {days:.1f} days, at most {WAIVER_DAYS} are allowed"
-        yield _finding(waiver, "waiver_too_long", "until", told)
+        message = f"it would hold for {days:.1f} days, at most {WAIVER_DAYS} are allowed"
+        yield _finding(waiver, "waiver_too_long", "until", message)
     if now >= waiver.until:
-        told = f"it expired {waiver.until.isoformat()}"
-        yield _finding(waiver, "waiver_expired", "until", told)
+        message = f"it expired {waiver.until.isoformat()}"
+        yield _finding(waiver, "waiver_expired", "until", message)
     if waiver.exercise not in known.exercises:
         yield _finding(
             waiver,
@@ -274,24 +291,24 @@ def content_findings(
         )
     for other in every:
         if other.path != waiver.path and (other.code, other.object) == (waiver.code, waiver.object):
-            told = f"{other.path} covers the {waiver.code} {waiver.object} too"
-            yield _finding(waiver, "waiver_duplicate", "object", told)
+            message = f"{other.path} covers the {waiver.code} {waiver.object} too"
+            yield _finding(waiver, "waiver_duplicate", "object", message)
 
 
 def _judged(
     root: Path, waiver: Waiver, every: Sequence[Waiver], known: Waivable, now: datetime
 ) -> JudgedWaiver:
-    found = list(content_findings(waiver, every, known, now))
+    findings = list(content_findings(waiver, every, known, now))
     if now < waiver.opened:
-        found.append(
+        findings.append(
             _finding(waiver, "waiver_not_open", "opened", f"it opens {waiver.opened.isoformat()}")
         )
     if waiver.exercise in known.exercises:
         why = known.rehearsed.get(waiver.exercise, "it was never run")
         if why:
-            told = f"the exercise {waiver.exercise} does not show that the rollback works: {why}"
+            message = f"the exercise {waiver.exercise} does not show that the rollback works: {why}"
             cure = f"`mbp exercise {waiver.exercise}` on this source state"
-            found.append(_finding(waiver, "waiver_not_rehearsed", "rollback", told, cure))
+            findings.append(_finding(waiver, "waiver_not_rehearsed", "rollback", message, cure))
     approvals = read_statements(
         waiver.signatures(root),
         "waiver-approval",
@@ -306,16 +323,16 @@ def _judged(
         code = "waiver_unsigned" if signed.signed_at is None else "waiver_approval_void"
         if signed.signed_at is None and (waiver.signatures(root) / f"{role}.json").exists():
             code = "waiver_approval_void"
-        told = signed.reason if code == "waiver_unsigned" else f"{role}: {signed.reason}"
+        message = signed.reason if code == "waiver_unsigned" else f"{role}: {signed.reason}"
         cure = f"`mbp waiver sign {waiver.id} --role {role} --key <key>`"
-        found.append(_finding(waiver, code, "id", told, cure))
-    return JudgedWaiver(waiver, tuple(found), approvals)
+        findings.append(_finding(waiver, code, "id", message, cure))
+    return JudgedWaiver(waiver, tuple(findings), approvals)
 
 
 def _covered(waiver: Waiver, known: Waivable) -> Iterator[Finding]:
     if waiver.code == "gate_check" and known.checks.get(waiver.object) is False:
-        told = f"the check {waiver.object} cannot be waived"
-        yield _finding(waiver, "waiver_not_waivable", "object", told)
+        message = f"the check {waiver.object} cannot be waived"
+        yield _finding(waiver, "waiver_not_waivable", "object", message)
         return
     lists: dict[str, Callable[[], Collection[str]]] = {
         "gate_check": lambda: known.checks,
@@ -326,16 +343,16 @@ def _covered(waiver: Waiver, known: Waivable) -> Iterator[Finding]:
     if waiver.object in names:
         datasets = known.changes[waiver.object] if waiver.code == "change" else ()
         if len(datasets) > 1:
-            told = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
+            message = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
             cure = "undo it in all of them but one: nobody agreed to more than one change"
-            yield _finding(waiver, "waiver_covers_unknown", "object", told, cure)
+            yield _finding(waiver, "waiver_covers_unknown", "object", message, cure)
         return
-    told = f"there is no {waiver.code.replace('_', ' ')} {waiver.object!r}"
+    message = f"there is no {waiver.code.replace('_', ' ')} {waiver.object!r}"
     cure = did_you_mean(waiver.object, names)
     if waiver.code == "change":
-        told = f"`mbp contracts check` tells no forbidden change {waiver.object}"
+        message = f"`mbp contracts check` tells no forbidden change {waiver.object}"
         cure = "remove it: the change is gone, or another one now"
-    yield _finding(waiver, "waiver_covers_unknown", "object", told, cure)
+    yield _finding(waiver, "waiver_covers_unknown", "object", message, cure)
 
 
 def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
@@ -351,8 +368,8 @@ def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
             continue
         for inner in sorted(path.iterdir()):
             if inner.name not in allowed:
-                told = f"an approval is <role>.json and its .sig, of {', '.join(APPROVERS)}"
-                yield _stray(inner, root, told)
+                message = f"an approval is <role>.json and its .sig, of {', '.join(APPROVERS)}"
+                yield _stray(inner, root, message)
 
 
 def _stray(path: Path, root: Path, told: str) -> Finding:

@@ -92,7 +92,7 @@ def sign_waiver(root: Path, name: str, role: str, key: Path, now: datetime) -> P
     if role not in APPROVERS:
         raise MbpError(f"{role!r} does not approve waivers", cure=f"one of {', '.join(APPROVERS)}")
     path = root / FOLDER / f"{name}{SUFFIX}"
-    known = {one.stem: one for one in files(root)}
+    known = {file.stem: file for file in files(root)}
     if name not in known:
         raise MbpError(f"no waiver {name!r}", path=FOLDER, cure=did_you_mean(name, known))
     waiver = _readable(path, root)
@@ -126,7 +126,7 @@ def _demand(waiver: Waiver, root: Path, now: datetime) -> None:
         MbpError: the first reason why not.
     """
     others = [read_waiver(path, root) for path in files(root)]
-    every = [one for one in others if isinstance(one, Waiver)]
+    every = [other for other in others if isinstance(other, Waiver)]
     for finding in content_findings(waiver, every, Waivable(root), now):
         raise _refused(finding)
 

@@ -26,7 +26,10 @@ def data_pages(root: Path) -> dict[str, str]:
     contracts = load_contracts(root)
     terms = load_semantics(root, contracts, load_policy(root)).terms
     return {
-        **{f"{FOLDER}/{one.dataset}.md": _dataset(one, contracts) for one in contracts},
+        **{
+            f"{FOLDER}/{contract.dataset}.md": _dataset(contract, contracts)
+            for contract in contracts
+        },
         "diagram.md": _diagram(contracts),
         "glossary.md": _glossary(terms),
     }
@@ -36,14 +39,14 @@ def dataset_table(root: Path) -> str:
     """The datasets, for the home page."""
     rows = [
         (
-            f"[{one.dataset}]({FOLDER}/{one.dataset}.md)",
-            inline(one.grain),
-            one.version,
-            one.owner,
-            len(one.columns),
-            len(one.rules),
+            f"[{contract.dataset}]({FOLDER}/{contract.dataset}.md)",
+            inline(contract.grain),
+            contract.version,
+            contract.owner,
+            len(contract.columns),
+            len(contract.rules),
         )
-        for one in load_contracts(root)
+        for contract in load_contracts(root)
     ]
     return _table(("dataset", "one row is", "version", "owner", "columns", "rules"), rows)
 
@@ -59,9 +62,9 @@ def _dataset(contract: Contract, contracts: Sequence[Contract]) -> str:
         ("SQL, tests, lineage", f"[{name} in dbt docs]({DBT}{name})"),
     )
     used_by = [
-        f"[{one.dataset}.{one.column}]({one.dataset}.md#column-{one.column})"
-        for one in relationships(contracts)
-        if one.to_dataset == name
+        f"[{relationship.dataset}.{relationship.column}]({relationship.dataset}.md#column-{relationship.column})"
+        for relationship in relationships(contracts)
+        if relationship.to_dataset == name
     ]
     levels = [
         (level.kind, f"{level.value} {level.unit}", inline(level.description))
@@ -75,7 +78,7 @@ def _dataset(contract: Contract, contracts: Sequence[Contract]) -> str:
         "## Columns",
         _table(
             ("column", "type", "meaning", "who may see it", "rules"),
-            (_column(one, contract) for one in contract.columns),
+            (_column(column, contract) for column in contract.columns),
         ),
         f"Referred to by {', '.join(used_by)}." if used_by else "",
         "## Guarantees",
@@ -83,7 +86,7 @@ def _dataset(contract: Contract, contracts: Sequence[Contract]) -> str:
         "## Rules",
         _table(
             ("rule", "what must hold", "severity", "owner", "reads", "written at"),
-            (_rule(one) for one in sorted(contract.rules, key=lambda one: one.id)),
+            (_rule(rule) for rule in sorted(contract.rules, key=lambda rule: rule.id)),
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -127,10 +130,11 @@ def _read_columns(rule: Rule) -> Iterator[str]:
 
 def _diagram(contracts: Sequence[Contract]) -> str:
     words = [
-        f"- [{one.dataset}.{one.column}]({FOLDER}/{one.dataset}.md#column-{one.column}) refers to"
-        f" [{one.to_dataset}.{one.to_column}]({FOLDER}/{one.to_dataset}.md#column-{one.to_column}):"
-        f" {one.told}{'.' if one.required else '; it may be null.'}"
-        for one in relationships(contracts)
+        f"- [{link.dataset}.{link.column}]({FOLDER}/{link.dataset}.md#column-{link.column})"
+        " refers to"
+        f" [{link.to_dataset}.{link.to_column}]({FOLDER}/{link.to_dataset}.md#column-{link.to_column}):"
+        f" {link.told}{'.' if link.required else '; it may be null.'}"
+        for link in relationships(contracts)
     ]
     return "\n".join(
         [
@@ -148,11 +152,11 @@ def _diagram(contracts: Sequence[Contract]) -> str:
 def _glossary(terms: Iterable[Term]) -> str:
     rows = [
         (
-            _target("term", one.term.lower().replace(" ", "-"), inline(one.term)),
-            inline(one.definition),
-            f"[{one.dataset}]({FOLDER}/{one.dataset}.md)" if one.dataset else "all",
+            _target("term", term.term.lower().replace(" ", "-"), inline(term.term)),
+            inline(term.definition),
+            f"[{term.dataset}]({FOLDER}/{term.dataset}.md)" if term.dataset else "all",
         )
-        for one in sorted(terms, key=lambda one: one.term.lower())
+        for term in sorted(terms, key=lambda term: term.term.lower())
     ]
     return f"# Glossary\n\n{_table(('word', 'meaning', 'dataset'), rows)}\n"
 

@@ -31,7 +31,7 @@ class Box:
 
     def row(self, column: str) -> int:
         """The middle of a column's row."""
-        names = [one.name for one in self.contract.columns]
+        names = [column.name for column in self.contract.columns]
         return self.y + HEAD + ROW * names.index(column) + ROW // 2 + 2
 
 
@@ -69,7 +69,7 @@ def relationships(contracts: Sequence[Contract]) -> list[Relationship]:
             for column in contract.columns
             if column.reference
         ),
-        key=lambda one: (one.dataset, one.column),
+        key=lambda relationship: (relationship.dataset, relationship.column),
     )
 
 
@@ -79,13 +79,15 @@ def diagram(contracts: Sequence[Contract]) -> str:
     boxes = _placed(contracts, found)
     width = max(box.x for box in boxes.values()) + WIDTH + MARGIN
     height = max(box.y + box.height for box in boxes.values()) + MARGIN
-    told = "; ".join(one.told for one in found) or "no dataset refers to another"
+    message = (
+        "; ".join(relationship.told for relationship in found) or "no dataset refers to another"
+    )
     parts = [
         f'<svg class="diagram" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' width="{width}" height="{height}" role="img" aria-labelledby="diagram-title diagram-told">',
         f'<title id="diagram-title">{escape(TITLE)}</title>',
-        f'<desc id="diagram-told">{escape(told)}</desc>',
-        *(line for one in found for line in _edge(one, boxes)),
+        f'<desc id="diagram-told">{escape(message)}</desc>',
+        *(line for relationship in found for line in _edge(relationship, boxes)),
         *(line for box in boxes.values() for line in _drawn(box)),
         "</svg>",
     ]
@@ -94,13 +96,17 @@ def diagram(contracts: Sequence[Contract]) -> str:
 
 def _placed(contracts: Sequence[Contract], found: Sequence[Relationship]) -> dict[str, Box]:
     """Left to right by how many references lie between a dataset and one that refers to nothing."""
-    by_name = {one.dataset: one for one in sorted(contracts, key=lambda one: one.dataset)}
+    by_name = {
+        contract.dataset: contract
+        for contract in sorted(contracts, key=lambda contract: contract.dataset)
+    }
     depth = dict.fromkeys(by_name, 0)
     for _ in by_name:  # as often as there are datasets: a circle of references ends too
-        for one in found:
-            if one.dataset != one.to_dataset:
-                depth[one.dataset] = min(
-                    len(by_name), max(depth[one.dataset], depth[one.to_dataset] + 1)
+        for relationship in found:
+            if relationship.dataset != relationship.to_dataset:
+                depth[relationship.dataset] = min(
+                    len(by_name),
+                    max(depth[relationship.dataset], depth[relationship.to_dataset] + 1),
                 )
     boxes: dict[str, Box] = {}
     below: dict[int, int] = {}
@@ -135,14 +141,14 @@ def _mark(column: Column) -> str:
     return "PK" if column.primary_key else "FK" if column.reference else ""
 
 
-def _edge(one: Relationship, boxes: Mapping[str, Box]) -> Iterator[str]:
-    start, end = boxes[one.to_dataset], boxes[one.dataset]
-    x1, y1 = start.x + WIDTH, start.row(one.to_column)
-    x2, y2 = end.x, end.row(one.column)
+def _edge(relationship: Relationship, boxes: Mapping[str, Box]) -> Iterator[str]:
+    start, end = boxes[relationship.to_dataset], boxes[relationship.dataset]
+    x1, y1 = start.x + WIDTH, start.row(relationship.to_column)
+    x2, y2 = end.x, end.row(relationship.column)
     middle = (x1 + x2) // 2
     yield _line(f"M{x1} {y1}H{middle}V{y2}H{x2}")
     yield _line(f"M{x1 + 10} {y1 - 7}v14")
-    if one.many:
+    if relationship.many:
         yield _line(f"M{x2 - 14} {y2}L{x2} {y2 - 8}M{x2 - 14} {y2}L{x2} {y2 + 8}")
     else:
         yield _line(f"M{x2 - 10} {y2 - 7}v14")

@@ -56,11 +56,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
     root = _root(config)
     folder = (Path(config.docs_dir) / page.file.src_uri).parent
 
-    def adapted(found: re.Match[str]) -> str:
-        target = (folder / unquote(found[2])).resolve()
+    def adapted(matched: re.Match[str]) -> str:
+        target = (folder / unquote(matched[2])).resolve()
         outside = not target.is_relative_to(config.docs_dir) or target.is_dir()
         # A file that is not there stays a link: the strict mode of MkDocs names it.
-        return found[1] if outside and target.exists() else found[0]
+        return matched[1] if outside and target.exists() else matched[0]
 
     text = LINK.sub(adapted, markdown)
     return f"{text}\n## The data\n\n{dataset_table(root)}\n" if page.file.src_uri == HOME else text
