@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
-from mbp.operate.degrade import reader_snapshot as taking
 from mbp.operate.degrade import reader_views
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import (
@@ -323,7 +322,7 @@ def test_a_snapshot_that_was_cut_off_leaves_the_last_one(
     site: Site, monkeypatch: pytest.MonkeyPatch, name: str, number: int
 ) -> None:
     before = take(site.root, site.target)
-    with cut_off_at(monkeypatch, taking.engine, name, number):
+    with cut_off_at(monkeypatch, reader_views, name, number):
         take(site.root, site.target)
     with site.open() as warehouse:
         assert copies(warehouse) == before

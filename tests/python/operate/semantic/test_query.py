@@ -40,7 +40,7 @@ def asked(layers: Mapping[str, Asked]) -> Asked:
 
 
 def test_a_table_has_units_and_says_where_there_is_no_value() -> None:
-    assert written(ANSWER, "table").splitlines() == [
+    assert written(ANSWER, "text").splitlines() == [
         "metric_time__hour  market  price (probability)",
         "-----------------  ------  -------------------",
         "2026-01-05 00:00   m1                     0.25",

@@ -144,8 +144,8 @@ def test_a_rule_that_nobody_ran_for_a_day_is_an_alert(
         )
     alarm = mbp("monitor")
     assert alarm.exit_code == EXIT_FINDINGS
-    assert "rule not run: twap_bound  last run 25 hours ago" in alarm.stdout
-    assert "rule not run: mbp_markets_freshness  never run (since never)" in alarm.stdout
+    assert "twap_bound: rule not run: last run 25 hours ago" in alarm.stdout
+    assert "mbp_markets_freshness: rule not run: never run [since never]" in alarm.stdout
     assert "2 alerts" in alarm.stdout
 
 
