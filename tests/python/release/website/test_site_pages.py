@@ -195,3 +195,11 @@ def test_a_broken_link_fails(
     finally:
         path.write_text(text)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lint_lets_mkdocs_count_its_warnings(project_root: Path) -> None:
+    """With --quiet, `mkdocs build --strict` sees no warning and always passes."""
+    lint = (project_root / "scripts/lint").read_text("utf-8")
+    (line,) = [line for line in lint.splitlines() if "mkdocs" in line and " build " in line]
+    assert "--strict" in line
+    assert "--quiet" not in line
