@@ -131,11 +131,11 @@ def sizes_of(engine: str) -> list[int]:
         MbpError: something that is no number.
     """
     name = f"BENCH_PEERS_{engine.upper()}"
-    message = os.environ.get(name, DEFAULT_SIZES)
+    sizes = os.environ.get(name, DEFAULT_SIZES)
     try:
-        return sorted(int(one) for one in message.split(",") if one.strip())
+        return sorted(int(one) for one in sizes.split(",") if one.strip())
     except ValueError as error:
-        raise MbpError(f"{name}: {message!r} is no list of numbers", cure="e.g. 1000000") from error
+        raise MbpError(f"{name}: {sizes!r} is no list of numbers", cure="e.g. 1000000") from error
 
 
 def measure_size(

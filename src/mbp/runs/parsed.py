@@ -68,9 +68,9 @@ def _digest(root: Path, profiles: Path, target: str, arguments: Sequence[str]) -
     named: set[str] = set()
     for file in _inputs(root, profiles):
         name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
-        text = file.read_bytes()
-        named.update(one.decode() for one in NAMED.findall(text))
-        found.update(name.encode() + b"\0" + hashlib.sha256(text).digest())
+        content = file.read_bytes()
+        named.update(one.decode() for one in NAMED.findall(content))
+        found.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     versions = [_version(name) for name in DISTRIBUTIONS]
     settings = [target, variables(arguments), _environment(named), versions]
     found.update(json.dumps(settings).encode())

@@ -124,22 +124,22 @@ def _value(warehouse: Warehouse, sql: str, *params: Any) -> Any:
 
 def _version(name: str, warehouse: Warehouse) -> MachineCheck:
     number = int(_value(warehouse, "select current_setting('server_version_num')"))
-    message = f"PostgreSQL {number // 10000}.{number % 10000}"
+    version = f"PostgreSQL {number // 10000}.{number % 10000}"
     if number < OLDEST_POSTGRES:
-        return finding(name, message, f"use PostgreSQL {OLDEST_POSTGRES // 10000} or newer")
-    return good(name, message)
+        return finding(name, version, f"use PostgreSQL {OLDEST_POSTGRES // 10000} or newer")
+    return good(name, version)
 
 
 def _encoding(name: str, warehouse: Warehouse) -> MachineCheck:
-    message = str(_value(warehouse, "select current_setting('server_encoding')"))
-    if message != "UTF8":
-        return finding(name, message, "create the database with `encoding 'UTF8'`")
-    return good(name, message)
+    encoding = str(_value(warehouse, "select current_setting('server_encoding')"))
+    if encoding != "UTF8":
+        return finding(name, encoding, "create the database with `encoding 'UTF8'`")
+    return good(name, encoding)
 
 
 def _time_zone(name: str, warehouse: Warehouse) -> MachineCheck:
     """What a session gets that asks for nothing: ours ask for UTC, those of readers may not."""
-    results = warehouse.query(
+    rows = warehouse.query(
         "select coalesce("
         "(select split_part(setting, '=', 2) from pg_db_role_setting, unnest(setconfig) as setting"
         " where setdatabase = (select oid from pg_database where datname = current_database())"
@@ -147,10 +147,10 @@ def _time_zone(name: str, warehouse: Warehouse) -> MachineCheck:
         " from pg_settings where name = 'TimeZone'",
         (),
     )[1]
-    message = str(results[0][0]) if results and results[0][0] else "not told"
-    if message in ("UTC", "Etc/UTC", "GMT"):
-        return good(name, f"{message}; our sessions ask for UTC")
-    return note(name, f"{message} for sessions that ask for nothing; ours ask for UTC")
+    zone = str(rows[0][0]) if rows and rows[0][0] else "not told"
+    if zone in ("UTC", "Etc/UTC", "GMT"):
+        return good(name, f"{zone}; our sessions ask for UTC")
+    return note(name, f"{zone} for sessions that ask for nothing; ours ask for UTC")
 
 
 def _clock(name: str, warehouse: Warehouse, root: Path) -> MachineCheck:
@@ -161,10 +161,10 @@ def _clock(name: str, warehouse: Warehouse, root: Path) -> MachineCheck:
     theirs = float(_value(warehouse, "select extract(epoch from clock_timestamp())"))
     after = time.time()
     apart = theirs - min(max(theirs, before), after)
-    message = f"{abs(apart):.1f} s {'behind' if apart < 0 else 'ahead of'} this machine, {most:g} s allowed"
+    difference = f"{abs(apart):.1f} s {'behind' if apart < 0 else 'ahead of'} this machine, {most:g} s allowed"
     if abs(apart) > most:
-        return finding(name, message, "synchronise both clocks (NTP)")
-    return good(name, message)
+        return finding(name, difference, "synchronise both clocks (NTP)")
+    return good(name, difference)
 
 
 def _permissions(name: str, warehouse: Warehouse) -> MachineCheck:
@@ -220,8 +220,8 @@ def _ownership(name: str, warehouse: Warehouse) -> MachineCheck:
 
 def _roles(name: str, warehouse: Warehouse) -> MachineCheck:
     wanted = [LOADER, TRANSFORMER, READER]
-    results = warehouse.query("select rolname from pg_roles where rolname = any(%s)", (wanted,))[1]
-    missing = [one for one in wanted if (one,) not in results]
+    rows = warehouse.query("select rolname from pg_roles where rolname = any(%s)", (wanted,))[1]
+    missing = [one for one in wanted if (one,) not in rows]
     if missing:
         return finding(name, f"no role {', '.join(missing)}", INITIALISE)
     allowed = {

@@ -9,19 +9,10 @@ from typing import Any
 from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode, entry_change
 from mbp.contracts.compatibility.odcs_tables import closes_values, custom
 from mbp.contracts.compatibility.standard import STANDARD, form, remainder
+from mbp.contracts.quality import OPERATORS
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 Interval = tuple[Decimal, bool, Decimal, bool]
-OPERATORS = (
-    "mustBe",
-    "mustBeBetween",
-    "mustBeGreaterOrEqualTo",
-    "mustBeGreaterThan",
-    "mustBeLessOrEqualTo",
-    "mustBeLessThan",
-    "mustNotBe",
-    "mustNotBeBetween",
-)
 ALIASES = {"rule": "metric"}
 FOR_PEOPLE = STANDARD["DataQuality"].documentation - {"customProperties"}
 # More values in these lists mean a smaller result, respectively a larger one.

@@ -108,8 +108,8 @@ def _reserved_words() -> frozenset[str]:
     import duckdb
 
     with duckdb.connect() as connection:
-        results = connection.execute(
+        rows = connection.execute(
             "select keyword_name from duckdb_keywords()"
             " where keyword_category in ('reserved', 'type_function')"
         ).fetchall()
-    return frozenset({word for (word,) in results} | POSTGRES_WORDS)
+    return frozenset({word for (word,) in rows} | POSTGRES_WORDS)

@@ -29,8 +29,8 @@ def _annotation(finding: Finding) -> str:
     fix = f". Cure: {finding.fix}" if finding.fix else ""
     owner = f" (owner {finding.owner})" if finding.owner else ""
     named = {"file": finding.path, "line": str(finding.line or ""), "title": finding.code}
-    message = ",".join(f"{name}={_property(value)}" for name, value in named.items() if value)
-    return f"::{COMMANDS[finding.severity]} {message}::{_data(subject + finding.sentence + fix + owner)}"
+    properties = ",".join(f"{name}={_property(value)}" for name, value in named.items() if value)
+    return f"::{COMMANDS[finding.severity]} {properties}::{_data(subject + finding.sentence + fix + owner)}"
 
 
 def _data(text: str) -> str:

@@ -172,12 +172,12 @@ class Intake:
     ) -> set[tuple[Value, int, Value]]:
         """Of the changes that wait, those that the log has. It is looked at no further than they reach."""
         key = quote_identifier(self.columns[table][0][0])
-        results = self._query(
+        rows = self._query(
             f"select {key}, __source_lsn, __op from raw_mbp.{table}"
             f" where __source_lsn between {first} and {last} and {key} {{among}}",
             sorted({str(row[0]) for row, _ in waiting}),
         )
-        return {(row[0], int(row[1]), row[2]) for row in results}
+        return {(row[0], int(row[1]), row[2]) for row in rows}
 
     def _furthest_of(self, table: str) -> int:
         if table not in self._furthest:

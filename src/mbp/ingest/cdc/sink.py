@@ -74,9 +74,9 @@ class Sink:
         if missing:
             self.close()
             raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
-        count = self._control.position()
+        position = self._control.position()
         self._release()
-        return count
+        return position
 
     def ready(self) -> bool:
         """Whether the warehouse can be written now; False: somebody holds the DuckDB file."""

@@ -119,7 +119,7 @@ def _limit_bytes(of_source: int | None) -> int:
     """
     if of_source is not None and of_source > 0:
         return int(of_source)
-    message = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_MB))
-    if not message.isdigit() or int(message) == 0:
-        raise MbpError(f"{LIMIT_VARIABLE} is {message!r}", cure="write a number of MiB above zero")
-    return int(message) * MEBIBYTE
+    limit = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_MB))
+    if not limit.isdigit() or int(limit) == 0:
+        raise MbpError(f"{LIMIT_VARIABLE} is {limit!r}", cure="write a number of MiB above zero")
+    return int(limit) * MEBIBYTE

@@ -105,10 +105,10 @@ def demand_models(warehouse: Warehouse) -> None:
     """Raises:
     MbpError: the warehouse was not built with what a watcher reads.
     """
-    _, results = warehouse.query(
+    _, rows = warehouse.query(
         "select table_name from information_schema.tables where table_schema = 'reliability'"
     )
-    there = {row[0] for row in results}
+    there = {row[0] for row in rows}
     for name in ("kpi_windows", "kpi_clock", "kpi_runs", "hook_decisions", "hook_evaluations"):
         if name not in there:
             raise MbpError(f"reliability.{name} is not in the warehouse", cure="run `mbp build`")

@@ -111,10 +111,10 @@ def demand_runs(warehouse: Warehouse) -> int:
         MbpError: none.
     """
     demand_table(warehouse)
-    _, results = warehouse.query(f"select count(distinct run_id) from {TABLE}")
-    if not results[0][0]:
+    _, rows = warehouse.query(f"select count(distinct run_id) from {TABLE}")
+    if not rows[0][0]:
         raise MbpError(NOTHING, cure=RECORD)
-    return int(results[0][0])
+    return int(rows[0][0])
 
 
 def history_text(rows: Sequence[Row]) -> str:

@@ -181,11 +181,11 @@ def demand_table(warehouse: Warehouse) -> None:
     """Raises:
     MbpError: the warehouse was not built with the table of results.
     """
-    _, results = warehouse.query(
+    _, rows = warehouse.query(
         "select 1 from information_schema.tables"
         " where table_schema || '.' || table_name = 'reliability.dq_results'"
     )
-    if not results:
+    if not rows:
         raise MbpError(f"{TABLE} is not in the warehouse", cure="run `mbp build`")
 
 

@@ -132,18 +132,18 @@ def phone(page: Page) -> Iterator[Hit]:
     for matched in INTERNATIONAL.finditer(page.text):
         written = matched[0]
         number = "+" + re.sub(r"\D", "", written.removeprefix("00"))
-        count = page.says("phone", *matched.span())
-        if written.startswith("00") and count <= 0:
+        hint = page.says("phone", *matched.span())
+        if written.startswith("00") and hint <= 0:
             continue
-        if count >= 0 and known(number):
+        if hint >= 0 and known(number):
             yield Hit(matched.start(), matched.end(), "phone", "telephone", number)
     for matched in BRAZILIAN.finditer(page.text):
         area = re.sub(r"\D", "", matched["area"])[-AREA_DIGITS:]
         number = "+55" + area + re.sub(r"\D", "", matched["number"])
         if not area_given(area):
             continue
-        count = page.says("phone", *matched.span())
-        if (count > 0 or (count == 0 and clear(page, matched))) and known(number):
+        hint = page.says("phone", *matched.span())
+        if (hint > 0 or (hint == 0 and clear(page, matched))) and known(number):
             yield Hit(matched.start(), matched.end(), "phone", "telephone", number)
     for matched in page.named("phone", PHONE_CHAIN):
         digits = re.sub(r"\D", "", matched[0])
@@ -207,14 +207,14 @@ def ip(page: Page) -> Iterator[Hit]:
         address = ".".join(str(int(octet)) for octet in matched[0].split("."))
         if not reachable(address):
             continue
-        count = page.says("ip", *matched.span())
+        hint = page.says("ip", *matched.span())
         before = page.text[max(0, matched.start() - 3) : matched.start()]
         versioned = before.endswith(COMPARED) or PRODUCT.search(before)
         octets = [int(octet) for octet in matched[0].split(".")]
         # 1.2.3.4 and 6.28.1.0 are more often versions than hosts; four of two digits are not.
         small = max(octets) <= SMALL_OCTET and min(octets) < SMALLEST_PLAIN
         small = small or (octets[0] < SMALLEST_PLAIN and max(octets) < LARGEST_MINOR)
-        if count > 0 or (count == 0 and not small and not versioned):
+        if hint > 0 or (hint == 0 and not small and not versioned):
             yield Hit(matched.start(), matched.end(), "ip", "IPv4 address", address)
     for matched in IN_HOST.finditer(page.text):
         address = matched["octets"].replace("-", ".")

@@ -108,13 +108,13 @@ def cnpj(page: Page) -> Iterator[Hit]:
         if plain.isdigit() or not _cnpj.validate(plain):
             continue
         formatted = written_as(matched[0], "../-")
-        count = page.says("cnpj", *matched.span())
+        hint = page.says("cnpj", *matched.span())
         # Lower-case tokens of fourteen are identifiers much more often than companies.
         spaced = (
             " " in matched[0] and sum(map(str.isdigit, plain)) < CPF_DIGITS
         )  # words of a sentence
-        bare = count == 0 and matched[0].isupper() and not spaced and not joined(page, matched)
-        if formatted or count > 0 or bare:
+        bare = hint == 0 and matched[0].isupper() and not spaced and not joined(page, matched)
+        if formatted or hint > 0 or bare:
             yield Hit(matched.start(), matched.end(), "cnpj", "CNPJ", plain)
     for start, end, digits in loose(page, "cnpj", (CNPJ_DIGITS,)):
         if len(set(digits)) > 1 and _cnpj.validate(digits):
@@ -127,14 +127,14 @@ def card(page: Page) -> Iterator[Hit]:
         digits = DIGITS.sub("", matched[0])
         if not issued(digits):
             continue
-        count = page.says("card", *matched.span())
+        hint = page.says("card", *matched.span())
         separated = (
             len(digits) != len(matched[0]) and "." not in matched[0] and "," not in matched[0]
         )
         common = len(digits) in COMMON_LENGTHS and COMMON.match(digits)
-        if not common and count <= 0:
+        if not common and hint <= 0:
             continue
-        if believed(page, "card", matched, formatted=bool(separated and count >= 0)):
+        if believed(page, "card", matched, formatted=bool(separated and hint >= 0)):
             yield Hit(matched.start(), matched.end(), "card", "payment card", digits)
     for start, end, digits in loose(page, "card", CARD_DIGITS):
         if issued(digits) and (len(digits) in COMMON_LENGTHS and COMMON.match(digits)):
@@ -197,10 +197,10 @@ def believed(page: Page, kind: str, matched: re.Match[str], *, formatted: bool) 
     before, after = page.around(*matched.span())
     if formatted:
         return True
-    count = page.says(kind, *matched.span())
-    if count > 0:
+    hint = page.says(kind, *matched.span())
+    if hint > 0:
         return True
-    if count < 0 or after.isalpha() or before in ("#", "%", "+"):
+    if hint < 0 or after.isalpha() or before in ("#", "%", "+"):
         return False
     if before.isalpha():
         # Glued to its own name, as in `cpf` and eleven digits without a space, the word was seen by `says`.

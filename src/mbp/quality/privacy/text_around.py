@@ -51,11 +51,11 @@ class Page:
         """
         words = self.policy.words[kind]
         name = self.table.column(start) if self.table else None
-        if name and (count := verdict(words, parts(name))):
-            return count
+        if name and (hint := verdict(words, parts(name))):
+            return hint
         before = self.before(start, BEFORE_CHARACTERS)
-        if count := verdict(words, parts(OTHER_VALUE.split(before)[-1])):
-            return count
+        if hint := verdict(words, parts(OTHER_VALUE.split(before)[-1])):
+            return hint
         after = self.text[end : end + AFTER_CHARACTERS].partition("\n")[0]
         return 1 if verdict(words, parts(OTHER_VALUE.split(after)[0])) > 0 else 0
 

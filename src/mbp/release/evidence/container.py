@@ -103,11 +103,11 @@ def _against_manifest(stored: StoredMembers, manifest: Manifest) -> Iterator[Fin
         yield Finding("unknown_member", "is not in the manifest", name)
     for name in sorted(entries.keys() & stored.contents.keys()):
         entry, content = entries[name], stored.contents[name]
-        text = hashlib.sha256(content).hexdigest()
-        if (entry.size, entry.sha256) != (len(content), text):
+        digest = hashlib.sha256(content).hexdigest()
+        if (entry.size, entry.sha256) != (len(content), digest):
             yield Finding(
                 "changed_member",
-                f"{len(content)} bytes with SHA-256 {text[:16]}…; the manifest states"
+                f"{len(content)} bytes with SHA-256 {digest[:16]}…; the manifest states"
                 f" {entry.size} bytes with {entry.sha256[:16]}…",
                 name,
             )
