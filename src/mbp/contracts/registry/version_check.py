@@ -257,11 +257,8 @@ def _finding(judged_change: JudgedChange, path: str) -> Finding:
         entry = judged_change.exception
         message += f"; excepted until {entry.until} by {entry.owner}: {entry.reason}"
     elif judged_change.waiver is not None:
-        until = (
-            f"{judged_change.waiver.until:%Y-%m-%d %H:%M} UTC by"
-            f" {judged_change.waiver.id} ({judged_change.waiver.owner})"
-        )
-        message += f"; waived until {until}: {judged_change.waiver.reason}"
+        waiver = judged_change.waiver
+        message += f"; waived until {waiver.until} by {waiver.id} ({waiver.owner}): {waiver.reason}"
     else:
         severity = "error"
         fix = f"undo it, or agree on an exception for {judged_change.fingerprint} in {EXCEPTIONS}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.verdict import Verdict
@@ -255,9 +255,9 @@ class WaiverFacts:
     reason: str
     owner: str
     risk: str
-    opened: datetime
-    expires: datetime
-    days_left: float
+    opened: date
+    expires: date
+    days_left: int
     rollback: str
     exercise: str
     approvals: Sequence[str]

@@ -233,12 +233,12 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
                 covers=f"{judged_waiver.waiver.code.replace('_', ' ')} {judged_waiver.waiver.object}",
                 reason=judged_waiver.waiver.reason,
                 owner=judged_waiver.waiver.owner,
-                risk=f"{judged_waiver.waiver.risk}: {judged_waiver.waiver.risk_text}",
+                risk="{level}: {text}".format(**judged_waiver.waiver.more["risk"]),
                 opened=judged_waiver.waiver.opened,
                 expires=judged_waiver.waiver.until,
                 days_left=judged_waiver.waiver.days_left(now),
-                rollback=judged_waiver.waiver.rollback_plan,
-                exercise=judged_waiver.waiver.exercise,
+                rollback=judged_waiver.waiver.more["rollback"]["plan"],
+                exercise=judged_waiver.waiver.more["rollback"]["exercise"],
                 approvals=tuple(
                     role for role, signed in judged_waiver.approvals.items() if signed.valid
                 ),

@@ -19,7 +19,7 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
-from mbp.release.signing.statements import INSTANT, write_statement
+from mbp.release.signing.statements import write_statement
 from mbp.release.waivers.known import Waivable
 from mbp.release.waivers.waiver_check import content_findings
 
@@ -39,7 +39,7 @@ def new_waiver(
     exercise: str,
     now: datetime,
 ) -> Path:
-    """Writes contracts/waivers/`name`.yaml, open from now on; its path.
+    """Writes contracts/waivers/`name`.yaml, open from today on; its path.
 
     Args:
         covers: `kind:id`, like `rule:closed_market_no_trades`.
@@ -59,7 +59,7 @@ def new_waiver(
         )
     kind, what = _pair(covers, "--covers", KINDS)
     level, text = _pair(risk, "--risk", RISKS)
-    opened = now.astimezone(UTC).replace(microsecond=0)
+    opened = now.astimezone(UTC).date()
     content = _yaml(
         {
             "version": 1,
@@ -69,8 +69,8 @@ def new_waiver(
             "reason": reason,
             "owner": owner,
             "risk": {"level": level, "text": text},
-            "opened": opened.strftime(INSTANT),
-            "until": (opened + timedelta(days=days)).strftime(INSTANT),
+            "opened": opened.isoformat(),
+            "until": (opened + timedelta(days=days - 1)).isoformat(),
             "rollback": {"plan": rollback, "exercise": exercise},
         }
     )
@@ -98,7 +98,7 @@ def sign_waiver(root: Path, name: str, role: str, key: Path, now: datetime) -> P
     waiver = _readable(path, root)
     _demand(waiver, root, now)
     return write_statement(
-        root, waiver.signatures(root), "waiver-approval", waiver.subject, role, key, now
+        root, waiver.signatures(root), "waiver-approval", waiver.signed_content, role, key, now
     )
 
 
