@@ -137,7 +137,7 @@ def refuse_old_keys(node: Any, path: str, renamed: Mapping[str, str] = OLD_KEYS)
                 f"the key {old!r} was replaced by {new!r}",
                 path=path,
                 line=line_of(node, old),
-                cure=f"write {new!r}; an exception has the keys {', '.join(KEYS)}",
+                fix=f"write {new!r}; an exception has the keys {', '.join(KEYS)}",
             )
 
 
@@ -175,14 +175,14 @@ def entry_faults(
     )
     form = violations(node, validator)
     for wrong in form:
-        cure = wrong.cure or f"an exception has the keys {', '.join(properties)}"
-        yield MbpError(f"exception: {wrong.what}", path=path, line=wrong.line or line, cure=cure)
+        fix = wrong.fix or f"an exception has the keys {', '.join(properties)}"
+        yield MbpError(f"exception: {wrong.what}", path=path, line=wrong.line or line, fix=fix)
     for key in () if form else days:
         try:
             date.fromisoformat(as_json(node[key]))
         except ValueError:
             what = f"{key}: {as_json(node[key])!r} is not a day"
-            yield MbpError(what, path=path, line=line_of(node, key), cure="write YYYY-MM-DD")
+            yield MbpError(what, path=path, line=line_of(node, key), fix="write YYYY-MM-DD")
 
 
 def entry_values(node: Any) -> dict[str, Any]:
@@ -230,14 +230,14 @@ def read_exceptions(
                     f"unknown {key} {getattr(entry, key)!r}",
                     path=path,
                     line=line_of(node, key),
-                    cure=did_you_mean(getattr(entry, key), known),
+                    fix=did_you_mean(getattr(entry, key), known),
                 )
         if entry.key in entries:
             raise MbpError(
                 f"the exception {entry.code} of {entry.object} is there twice",
                 path=path,
                 line=place,
-                cure="keep one of the two",
+                fix="keep one of the two",
             )
         entries[entry.key] = entry
     return tuple(entries.values())
@@ -250,7 +250,7 @@ def demand_objects(exceptions: Sequence[AllowedException], objects: Collection[s
         MbpError: the first of them.
     """
     for finding in exception_findings(exceptions, date.min, objects=objects):
-        raise MbpError(finding.sentence, path=finding.path, line=finding.line, cure=finding.fix)
+        raise MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)
 
 
 def exception_findings(
@@ -286,6 +286,6 @@ def exception_findings(
             key, code, message = "code", "exception_unused", "the exception excepts nothing"
         else:
             continue
-        cure = did_you_mean(entry.object, objects or ()) if key == "object" else RULES[code].cure
+        fix = did_you_mean(entry.object, objects or ()) if key == "object" else RULES[code].fix
         line = entry.lines.get(key, entry.line)
-        yield Finding(code, message, entry.path, line, entry.subject, cure)
+        yield Finding(code, message, entry.path, line, entry.subject, fix)

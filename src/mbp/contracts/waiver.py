@@ -109,7 +109,7 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
         faults = [error]
     if faults:
         return [
-            form_finding(place, fault.line, path.stem, fault.what, fault.cure) for fault in faults
+            form_finding(place, fault.line, path.stem, fault.what, fault.fix) for fault in faults
         ]
     return Waiver(
         **entry_values(node),
@@ -122,6 +122,6 @@ def read_waiver(path: Path, root: Path) -> Waiver | list[Finding]:
     )
 
 
-def form_finding(path: str, line: int | None, subject: str, what: str, cure: str | None) -> Finding:
+def form_finding(path: str, line: int | None, subject: str, what: str, fix: str | None) -> Finding:
     """A file that is no waiver."""
-    return Finding("waiver_form", what, path, line, subject, cure or "see docs/waivers.md")
+    return Finding("waiver_form", what, path, line, subject, fix or "see docs/waivers.md")

@@ -129,7 +129,7 @@ def check_dataset(
     read = Version.read(version)
     if read is None:
         raise MbpError(
-            f"expected a semantic version, found {version!r}", path=path, cure="write it as 1.2.3"
+            f"expected a semantic version, found {version!r}", path=path, fix="write it as 1.2.3"
         )
     head = newest(versions)
     if head is None:
@@ -138,7 +138,7 @@ def check_dataset(
             "there is no published version to compare with",
             path,
             subject=dataset,
-            fix=RULES["not_published"].cure,
+            fix=RULES["not_published"].fix,
         )
         return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
     compared = to_compare(versions, subject_of(dataset, read), rules)

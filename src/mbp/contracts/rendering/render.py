@@ -56,7 +56,7 @@ HORIZONS_SEED = "seeds/reference/calibration_horizons.csv"
 METRICS_REFERENCE = "docs/reference/metrics.md"
 METRICS_FILE = "models/semantic/_semantic__metrics.gen.yml"
 LINT_FILE = "docs/reference/lint.md"
-CURE = "run `mbp contracts render` and commit the result"
+FIX = "run `mbp contracts render` and commit the result"
 
 
 def rendered(root: Path) -> dict[str, str]:

@@ -23,12 +23,12 @@ class Absence:
 
     Attributes:
         word: one of the constants above.
-        cure: the command or the deed that changes it.
+        fix: the command or the deed that changes it.
     """
 
     word: str
     why: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class AlarmFacts:
     severity: str
     subject: str
     message: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ class MeasurementFacts:
     path: str
     measured_at: datetime | None
     current: bool
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which waivers hold, and why the others do not: every reason is a finding with its cure."""
+"""Which waivers hold, and why the others do not: every reason is a finding with its fix."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Waivers:
         """
         names = {Path(one).stem for one in self.checked if one != FOLDER}
         if only is not None and only not in names:
-            raise MbpError(f"no waiver {only!r}", path=FOLDER, cure=did_you_mean(only, names))
+            raise MbpError(f"no waiver {only!r}", path=FOLDER, fix=did_you_mean(only, names))
         wanted = [
             judged_waiver
             for judged_waiver in self.judged
@@ -245,8 +245,8 @@ def content_findings(
         yield _finding(waiver, "waiver_name", "id", f"the file is named {Path(waiver.path).name}")
     yield from _covered(waiver, known)
     if waiver.owner not in known.owners:
-        cure = did_you_mean(waiver.owner, known.owners)
-        yield _finding(waiver, "waiver_owner", "owner", f"no team is named {waiver.owner!r}", cure)
+        fix = did_you_mean(waiver.owner, known.owners)
+        yield _finding(waiver, "waiver_owner", "owner", f"no team is named {waiver.owner!r}", fix)
     if waiver.until < waiver.opened:
         yield _finding(waiver, "waiver_form", "until", "it expires before it opens")
     yield from exception_findings(
@@ -280,8 +280,8 @@ def _judged(
         why = known.rehearsed.get(exercise, "it was never run")
         if why:
             message = f"the exercise {exercise} does not show that the rollback works: {why}"
-            cure = f"`mbp exercise {exercise}` on this source state"
-            findings.append(_finding(waiver, "waiver_not_rehearsed", "rollback", message, cure))
+            fix = f"`mbp exercise {exercise}` on this source state"
+            findings.append(_finding(waiver, "waiver_not_rehearsed", "rollback", message, fix))
     approvals = read_statements(
         waiver.signatures(root),
         "waiver-approval",
@@ -297,8 +297,8 @@ def _judged(
         if signed.signed_at is None and (waiver.signatures(root) / f"{role}.json").exists():
             code = "waiver_approval_void"
         message = signed.reason if code == "waiver_unsigned" else f"{role}: {signed.reason}"
-        cure = f"`mbp waiver sign {waiver.id} --role {role} --key <key>`"
-        findings.append(_finding(waiver, code, "id", message, cure))
+        fix = f"`mbp waiver sign {waiver.id} --role {role} --key <key>`"
+        findings.append(_finding(waiver, code, "id", message, fix))
     return JudgedWaiver(waiver, tuple(findings), approvals)
 
 
@@ -333,12 +333,12 @@ def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
 def _stray(path: Path, root: Path, told: str) -> Finding:
     subject = path.parent.name if path.parent.parent.name == "signatures" else path.name
     return Finding(
-        "waiver_stray", told, shown(path, root), subject=subject, fix=RULES["waiver_stray"].cure
+        "waiver_stray", told, shown(path, root), subject=subject, fix=RULES["waiver_stray"].fix
     )
 
 
-def _finding(waiver: Waiver, code: str, key: str, told: str, cure: str = "") -> Finding:
+def _finding(waiver: Waiver, code: str, key: str, told: str, fix: str = "") -> Finding:
     line = waiver.lines.get(key)
     if code == "waiver_form":
         return form_finding(waiver.path, line, waiver.id, told, None)
-    return Finding(code, told, waiver.path, line, waiver.id, cure or RULES[code].cure)
+    return Finding(code, told, waiver.path, line, waiver.id, fix or RULES[code].fix)

@@ -49,13 +49,13 @@ def new_waiver(
         MbpError: it is there already, or could not hold: the first reason.
     """
     if not re.fullmatch(NAME["pattern"], name):
-        raise MbpError(f"{name!r} is no id", cure="small letters, digits and _, a letter first")
+        raise MbpError(f"{name!r} is no id", fix="small letters, digits and _, a letter first")
     path = root / FOLDER / f"{name}{SUFFIX}"
     if path.exists():
         raise MbpError(
             "it is there already",
             path=f"{FOLDER}/{name}{SUFFIX}",
-            cure="choose another id: a waiver that was signed is never written anew",
+            fix="choose another id: a waiver that was signed is never written anew",
         )
     kind, what = _pair(covers, "--covers", KINDS)
     level, text = _pair(risk, "--risk", RISKS)
@@ -90,11 +90,11 @@ def sign_waiver(root: Path, name: str, role: str, key: Path, now: datetime) -> P
         MbpError: there is no such waiver, it could not hold whoever signs it, or it cannot be signed.
     """
     if role not in APPROVERS:
-        raise MbpError(f"{role!r} does not approve waivers", cure=f"one of {', '.join(APPROVERS)}")
+        raise MbpError(f"{role!r} does not approve waivers", fix=f"one of {', '.join(APPROVERS)}")
     path = root / FOLDER / f"{name}{SUFFIX}"
     known = {file.stem: file for file in files(root)}
     if name not in known:
-        raise MbpError(f"no waiver {name!r}", path=FOLDER, cure=did_you_mean(name, known))
+        raise MbpError(f"no waiver {name!r}", path=FOLDER, fix=did_you_mean(name, known))
     waiver = _readable(path, root)
     _demand(waiver, root, now)
     return write_statement(
@@ -107,7 +107,7 @@ def _pair(text: str, option: str, choices: tuple[str, ...]) -> tuple[str, str]:
     if first.strip() not in choices or not colon or not second.strip():
         raise MbpError(
             f"{option}: {text!r} cannot be read",
-            cure=f"write one of {', '.join(choices)}, a colon and the rest",
+            fix=f"write one of {', '.join(choices)}, a colon and the rest",
         )
     return first.strip(), second.strip()
 
@@ -136,7 +136,7 @@ def _refused(finding: Finding) -> MbpError:
         f"{finding.sentence} ({finding.code})",
         path=finding.path,
         line=finding.line,
-        cure=finding.fix,
+        fix=finding.fix,
     )
 
 

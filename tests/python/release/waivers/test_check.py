@@ -1,4 +1,4 @@
-"""A waiver holds when everything about it is in order; every reason against it is told with its cure."""
+"""A waiver holds when everything about it is in order; every reason against it is told with its fix."""
 
 from __future__ import annotations
 
