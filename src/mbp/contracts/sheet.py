@@ -50,7 +50,6 @@ SCHEMA = closed(
         "parameters": closed(
             {
                 "slo_percent": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
-                "slow_decision_ms": POSITIVE,
                 "burn_confirmation_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
                 "burn_page_fast": POSITIVE,
                 "burn_page_slow": POSITIVE,
