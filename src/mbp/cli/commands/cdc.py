@@ -28,7 +28,7 @@ Examples:
 
   mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed
 
-  mbp cdc replay --table quotes          # after the cure
+  mbp cdc replay --table quotes          # after the fix
 """
 RESNAPSHOT_EXAMPLES = """
 Examples:
@@ -79,7 +79,7 @@ def run(
 
     Rows and position are committed together: it may be killed at any time and goes on where it was. Servers and
     networks that go away are waited for. Exit code: 0 ended as asked, 1 so too, but a table stands still or a change
-    is in quarantine, 2 could not go on (the reason and the cure are told).
+    is in quarantine, 2 could not go on (the reason and the fix are told).
     """
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
@@ -102,7 +102,7 @@ def replay(
     reader: Annotated[str, typer.Option(help="Whose: native or landing.")] = "native",
     target: Target = None,
 ) -> None:
-    """Try the dead letters again: changes that could not be written, after the cure.
+    """Try the dead letters again: changes that could not be written, after the fix.
 
     Changes of a table that stands still are taken up all or none, and by the reader itself when it starts.
     Exit code: 0 none is left, 1 some still do not fit, 2 could not look.
@@ -124,7 +124,7 @@ def replay(
     else:
         raise MbpError(
             f"no such replay of the reader {reader!r}",
-            cure="use native, or landing without --list and --table",
+            fix="use native, or landing without --list and --table",
         )
     for line in lines:
         typer.echo(line)
@@ -190,7 +190,7 @@ class StopSignal:
         if self._numbers and once:
             raise MbpError(
                 "stopped before the source was caught up",
-                cure="run the command again: it goes on where it was",
+                fix="run the command again: it goes on where it was",
             )
 
 

@@ -141,5 +141,5 @@ def _details(evidence: Evidence) -> Any:
         raise MbpError(
             "does not say what was found",
             path=evidence.path,
-            cure="measure again: the command writes it anew",
+            fix="measure again: the command writes it anew",
         ) from error
