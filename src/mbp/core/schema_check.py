@@ -68,7 +68,7 @@ def violations(document: Any, validator: Draft201909Validator) -> list[SchemaVio
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A cure that names the nearest known word, or all of them when none is near."""
+    """A fix that names the nearest known word, or all of them when none is near."""
     names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=1)
     if near:

@@ -72,7 +72,7 @@ class RawRelation:
 class CompiledProject:
     """Everything the proof needs, in the order in which it must run.
 
-    `overridden` names macros of the project that dbt would use in place of its own to run a test: whoever runs the
+    `overridden` names macros of the project that dbt would use instead of its own to run a test: the runner of the
     compiled SQL does not see what they do.
     """
 

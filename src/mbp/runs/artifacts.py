@@ -114,7 +114,7 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise MbpError("is not there: no run to look at", path=place, cure="run `mbp build`") from (
+        raise MbpError("is missing: there is no run to read", path=place, cure="run `mbp build`") from (
             error
         )
     except (OSError, ValueError) as error:
@@ -135,7 +135,7 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
 def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
     """The first thing in the artifact that is not where dbt puts it; None when all is.
 
-    Only what is read here and elsewhere in the package is looked at.
+    Checks only what this package reads.
     """
     if name == "run_results.json":
         results = document.get("results")

@@ -46,7 +46,7 @@ TEST_SETTINGS = {
 
 
 class PostgresServer:
-    """A server of its own: `with PostgresServer() as server: ...`.
+    """A separate server: `with PostgresServer() as server: ...`.
 
     Args:
         settings: PostgreSQL settings on top of those for tests.
@@ -163,7 +163,7 @@ class PostgresServer:
                 process.wait(STOP_TIMEOUT_SECONDS)
 
     def kill(self) -> None:
-        """Crashes it: no checkpoint, nothing told to anybody. `serve` recovers from the log.
+        """Crashes it: no checkpoint, no notice to clients. `serve` recovers from the log.
 
         SIGQUIT and not SIGKILL: killed, the server would leave its children and its shared memory behind.
         """
@@ -292,7 +292,7 @@ class PostgresServer:
             except psycopg2.OperationalError:
                 time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:].strip()
-        raise MbpError(f"PostgreSQL did not start: {tail}", cure="mend what it says")
+        raise MbpError(f"PostgreSQL did not start: {tail}", cure="fix what it says")
 
 
 def installed() -> Path:
@@ -314,7 +314,7 @@ def installed() -> Path:
 def _demand_done(finished: subprocess.CompletedProcess[bytes], program: str) -> None:
     if finished.returncode != 0:
         text = finished.stderr.decode(errors="replace").strip()
-        raise MbpError(f"{program} failed: {text}", cure="mend what it says")
+        raise MbpError(f"{program} failed: {text}", cure="fix what it says")
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
 
 
 def _demand_newer(catalog: Mapping[str, Any], run_results: Mapping[str, Any]) -> None:
-    """A catalog from before the last build tells of columns that may be gone."""
+    """A catalog from before the last build lists columns that may no longer exist."""
     command = (run_results.get("args") or {}).get("which")
     built_at = moment_of(run_results, "generated_at", RUN_RESULTS)
     if command in BUILDING and built_at > moment_of(catalog, "generated_at", "catalog.json"):
