@@ -38,6 +38,8 @@ CODE = re.compile(
     r"|<[^>\n]+>",
     re.MULTILINE | re.DOTALL,
 )
+# In a module: an argument that a docstring describes, and an expression inside of a text.
+NAMES = re.compile(r"^[ ]+\w+(, \w+)*:|{[^{}\n]*}", re.MULTILINE)
 
 
 class ListError(Exception):
@@ -67,12 +69,10 @@ def of_yaml(text: str) -> Iterator[tuple[int, str]]:
 
 
 def of_python(text: str) -> Iterator[tuple[int, str]]:
-    """(line, text) of each string literal and comment of a module."""
+    """(line, text) of each string literal and comment of a module, without names and expressions in it."""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.STRING and "f" in token.string.split(token.string[-1])[0].lower():
-            yield token.start[0], re.sub(r"{[^{}]*}", "\u00b7", token.string)
-        elif token.type in (tokenize.STRING, tokenize.COMMENT):
-            yield token.start[0], token.string
+        if token.type in (tokenize.STRING, tokenize.COMMENT):
+            yield token.start[0], NAMES.sub("\u00b7", token.string)
 
 
 def of_sql(text: str) -> Iterator[tuple[int, str]]:
@@ -116,7 +116,7 @@ def read_list(path: Path) -> tuple[list[tuple[re.Pattern[str], str]], dict[str, 
 
 
 def number_of_words(text: str) -> int:
-    """Words of a text without its tables, which are looked up."""
+    """Words of a text without its tables, which are for reference."""
     lines = (line for line in text.splitlines() if not line.startswith("|"))
     return len(re.findall(r"\b[^\W\d_]+\b", "\n".join(lines)))
 

@@ -1,7 +1,7 @@
 """Measures the main job at scale on DuckDB: ratios within one run, rows per second, growth with size.
 
 Usage: make bench, or BENCH_ROWS=1000000,10000000 python -m lab.bench. Needs about 4 GB of disk for
-ten million quotes. Engine time is what dbt reports per node; dbt's own start-up is told apart.
+ten million quotes. Engine time is what dbt reports per node; dbt's own start-up is reported separately.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]
         f" build it is {(incremental.models + incremental.row_tests) / full.engine:.1%}"
     )
     print(
-        f"  beside it: TWAP {incremental.twap / full.twap:.1%} of full (the price in force is looked up"
+        f"  beside it: TWAP {incremental.twap / full.twap:.1%} of full (the price in force is searched"
         f" in all quotes of a market); rules over whole logs and the rest {incremental.other:.2f} s of"
         f" {full.other:.2f} s (cdc_no_loss, cdc_order and latency compare the whole log)"
     )
@@ -165,7 +165,7 @@ def quotes(warehouse: Warehouse) -> int:
 
 
 def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
-    """A daily run that had no verification to start from looked at all rows, and measures something else.
+    """A daily run that had no verification to start from checked all rows, and measures something else.
 
     Raises:
         MbpError: it did.
@@ -174,10 +174,10 @@ def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
         ((looked,),) = warehouse.query("select count(*) from verification.quotes_to_check")[1]
     if looked > rows * 2 * NEW_SHARE:
         raise MbpError(
-            f"the daily run looked at {looked:,} of {rows:,} rows, not at the new ones",
-            cure="mend what it says, then measure again",
+            f"the daily run checked {looked:,} of {rows:,} rows, not at the new ones",
+            cure="fix what it says, then measure again",
         )
-    print(f"  rows that its tests looked at: {looked:,}")
+    print(f"  rows that its tests checked: {looked:,}")
 
 
 def peers(root: Path, changes: Mapping[str, str]) -> tuple[float, float]:
@@ -203,7 +203,7 @@ def build(root: Path, scratch: Path, changes: Mapping[str, str], options: Sequen
     finished = run_measured(command, root, {**os.environ, **changes})
     run_results = scratch / "target" / "run_results.json"
     if not run_results.exists():
-        raise MbpError(f"dbt build did not run: {finished.talk[-800:]}", cure="mend what it says")
+        raise MbpError(f"dbt build did not run: {finished.talk[-800:]}", cure="fix what it says")
     results = json.loads(run_results.read_text())["results"]
     nodes = json.loads((scratch / "target" / "manifest.json").read_text())["nodes"]
     spent = {"models": 0.0, "row_tests": 0.0, "twap": 0.0, "other": 0.0}

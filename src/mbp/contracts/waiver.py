@@ -24,7 +24,7 @@ from mbp.core.yaml_io import line_of, loads, plain, read
 FOLDER = "contracts/waivers"
 SUFFIX = ".yaml"
 SIGNATURES = f"{FOLDER}/signatures"
-# The timebox of the measurement sheet (A87): a mended release is out by then.
+# The timebox of the measurement sheet (A87): a fixed release is out by then.
 WAIVER_DAYS = 14
 APPROVERS = ("PO", "Eng", "Data", "SRE")
 RISKS = ("low", "medium", "high")
@@ -68,7 +68,7 @@ class Waiver:
     """One waiver as its file says it; whether it is valid is another question.
 
     Attributes:
-        code, object: what it stands in for: a check of the gate, a rule, or the fingerprint of a change.
+        code, object: what it waives: a check of the gate, a rule, or the fingerprint of a change.
         opened, until: UTC; a date alone is the beginning of that day.
         document: the file as plain values, which is what approvals sign.
         file_sha256: of the file's bytes: comments and layout are not content, and may not change either.

@@ -96,7 +96,7 @@ def build(request: BuildRequest) -> BuildSummary:
     if outcome.problem:
         raise MbpError(
             f"dbt build stopped: {outcome.problem}",
-            cure="mend what it names; `mbp doctor` looks at the machine",
+            cure="fix what it names; `mbp doctor` looks at the machine",
         )
     with progress() as shown:
         shown.say("writing the documentation and summing up")

@@ -114,9 +114,9 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise MbpError("is missing: there is no run to read", path=place, cure="run `mbp build`") from (
-            error
-        )
+        raise MbpError(
+            "is missing: there is no run to read", path=place, cure="run `mbp build`"
+        ) from (error)
     except (OSError, ValueError) as error:
         raise MbpError(f"cannot be read: {error}", path=place, cure="run `mbp build` again") from (
             error

@@ -31,7 +31,7 @@ def changed_files(root: Path, manifest: Mapping[str, Any], since: datetime) -> l
 
     Args:
         manifest: dbt's, with the checksum of models, seeds and singular tests and the text of macros.
-        since: when dbt began to read the project; changes of files without a checksum (YAML) are recognised by their time.
+        since: when dbt began to read the project; a change of a file without a checksum (YAML) shows in its time.
     """
     checksums = dict(_checksums(manifest))
     changed = {name for name in checksums if not (root / name).is_file()}

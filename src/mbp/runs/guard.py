@@ -29,7 +29,7 @@ WRITING = ("build", "run", "seed", "snapshot", "clone", "retry")
 BUILD_LOCK = 4106113
 CANCEL_SECONDS = 10.0
 CURE = "wait until it has ended, or give this build its own warehouse"
-# The server notices within seconds that a client is gone, even in a statement or while it waits for a lock.
+# The server notices within seconds that a client has disconnected, even in a statement or while it waits for a lock.
 SESSION = {
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "30",

@@ -21,8 +21,8 @@ class WorkingCopy:
 
     Attributes:
         commit: 40 hexadecimal digits of the commit that is checked out.
-        clean: whether the working copy is that commit, except sign-offs and waivers; a file whose changes git is configured
-            to ignore makes it unclean.
+        clean: whether the working copy is that commit, except sign-offs and waivers; a file whose changes git ignores
+            (assume-unchanged, skip-worktree) makes it unclean.
         digest: SHA-256 over path and content of every file that git tracks or would track,
             sign-offs and waivers aside.
     """

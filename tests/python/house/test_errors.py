@@ -51,5 +51,5 @@ def test_every_error_names_its_cure(project_root: Path) -> None:
 
 
 def test_an_error_without_cure_is_noticed() -> None:
-    tree = ast.parse("raise MbpError('wrong', path='x')\nraise MbpError('wrong', cure='mend it')")
+    tree = ast.parse("raise MbpError('wrong', path='x')\nraise MbpError('wrong', cure='fix it')")
     assert list(without_cure(tree, {"MbpError"})) == [1]

@@ -101,7 +101,8 @@ def comment(
         str | None, typer.Option(help="Full hash the reports must be of. [default: HEAD]")
     ] = None,
     conclusion: Annotated[
-        str | None, typer.Option(help="Conclusion of the run, as the forge reports it: success or not.")
+        str | None,
+        typer.Option(help="Conclusion of the run, as the forge reports it: success or not."),
     ] = None,
     form: Annotated[
         Literal["markdown", "text", "json"],

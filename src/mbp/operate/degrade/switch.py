@@ -130,7 +130,7 @@ def degrade(
 ) -> Switch:
     """Points readers at the last complete snapshot: all datasets in one transaction, or none.
 
-    When they are there already, who switched first stays written; views that are not in place are mended.
+    When they are there already, who switched first stays written; views that are not in place are fixed.
 
     Raises:
         RefusedSwitchError: no complete snapshot, or one that is not what was stored or has other columns than today.

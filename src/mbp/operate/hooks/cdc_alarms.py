@@ -19,7 +19,7 @@ from mbp.ingest.cdc.watched import WatchedCapture, age_seconds
 
 GAUGES = {
     "mbp_cdc_dead_letters": "Changes that are not in the change log of a table, parked ones among them.",
-    "mbp_cdc_stream_stopped": "1 while a table stands still at its position, else 0.",
+    "mbp_cdc_stream_stopped": "1 while a table is stopped at its position, else 0.",
     "mbp_cdc_slot_retained_bytes": "Log that the source kept for the slot when the reader last looked.",
     "mbp_cdc_slot_limit_bytes": "Log that the source may keep for it.",
     "mbp_cdc_clock_skew_seconds": "Clock of the source minus clock of the reader.",
@@ -179,7 +179,7 @@ def _rules(limits: Limits) -> list[AlertRule]:
             ids.STREAM_STOPPED,
             "mbp_cdc_stream_stopped == 1",
             AT_ONCE,
-            "{{ $labels.table }} stands still: its shape at the source breaks the contract",
+            "{{ $labels.table }} is stopped: its shape at the source breaks the contract",
             TABLE_LABELS,
             [{"mbp_cdc_stream_stopped": 1}],
             [{"mbp_cdc_stream_stopped": 0}],

@@ -145,7 +145,7 @@ def _case(
     labels = f'{{kpi="{hook.kpi.id}",entity="{entity}"}}'
     waits = (hook.for_windows - 1) * hook.kpi.every_minutes
     breach = f"0x4 1x{STEPS + waits}" if fault == "breach" else f"0x{STEPS + waits}"
-    # The end of the newest window follows the clock; a silent one stands still.
+    # The end of the newest window follows the clock; a silent one is stopped.
     ends = f"0x{STEPS}" if fault == "silent" else f"0+60x{STEPS + waits}"
     expected = {
         "exp_labels": {**alert["labels"], "kpi": hook.kpi.id},

@@ -79,7 +79,7 @@ class PolicyAndWindows:
 
     @property
     def alarms(self) -> list[Alarm]:
-        """By the clock of the warehouse: the project's now is that of the data, and stands still with it."""
+        """By the clock of the warehouse: the project's now is that of the data, and is stopped with it."""
         return alarms(self.captured, self.limits, self.captured.read_at)
 
     @property

@@ -40,7 +40,7 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
         artifacts: folder of manifest.json and catalog.json; dbt's target folder without it.
 
     Raises:
-        MbpError: an artifact is missing or unreadable, there is nothing to look at, or relations
+        MbpError: an artifact is missing or unreadable, there is nothing to check, or relations
             were built after the catalog was taken.
     """
     folder = artifacts or target_path(root)

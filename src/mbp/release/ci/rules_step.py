@@ -36,7 +36,7 @@ class RulesAfterBuild:
 
     @property
     def blind(self) -> bool:
-        """Something was not looked at, or the results do not count."""
+        """Something was not checked, or the results do not count."""
         return bool(self.found.notes) or any(
             not finding.holds and not finding.is_broken for finding, _ in self.found.findings
         )

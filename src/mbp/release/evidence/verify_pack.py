@@ -121,7 +121,7 @@ def _check_words(
         verification.findings += agreement.evidence_agrees(report, opened.members, groups)
         if opened.findings:
             verification.remarks.append(
-                "sign-offs and waivers were not looked at: the pack was changed"
+                "sign-offs and waivers were not checked: the pack was changed"
             )
             return
         path = str(groups["definition"])

@@ -97,7 +97,7 @@ def sign_off(root: Path, report: Mapping[str, Any], role: str, key: Path, now: d
     if standing:
         raise MbpError(
             f"not signed: {len(standing)} checks are not passed, the first is {standing[0]['id']}",
-            cure="mend them, or waive what may be waived; an unready release is not signed",
+            cure="fix them, or waive what may be waived; an unready release is not signed",
         )
     subject = sign_off_subject(report)
     if not subject["checklist"]:

@@ -1,6 +1,6 @@
 """Everything that the page says, as plain values: the page is a pure function of them.
 
-A section whose source is absent or broken is an `Absence` and not an empty list: what was not looked at must be told.
+A section whose source is absent or broken is an `Absence` and not an empty list: what was not checked must be told.
 """
 
 from __future__ import annotations

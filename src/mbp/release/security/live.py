@@ -91,7 +91,7 @@ def reached(root: Path, target: str) -> Iterator[Sides]:
             return warehouse.query(sql, params)[1]
 
         if not os.environ.get("MBP_SOURCE_HOST"):
-            why = "the CDC source was not looked at: MBP_SOURCE_HOST is not set"
+            why = "the CDC source was not checked: MBP_SOURCE_HOST is not set"
             yield Sides(f"target {target}", ask, None, why)
             return
         from mbp.ingest.cdc.market_source import source_of_environment

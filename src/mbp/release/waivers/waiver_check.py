@@ -52,18 +52,18 @@ RULES: dict[str, CodeMeaning] = {
             "waiver_not_waivable",
             "It covers what no waiver can lift.",
             "A red critical watcher and personal data in logs stop every release.",
-            "mend the cause, and remove the waiver",
+            "fix the cause, and remove the waiver",
         ),
         CodeMeaning(
             "waiver_owner",
             "Its owner is no team of the policy.",
-            "Nobody would mend it.",
+            "Nobody would fix it.",
             "name a team of contracts/a89/policy.yaml",
         ),
         CodeMeaning(
             "waiver_too_long",
             "It would hold for too long.",
-            "A waiver bridges the days until a mended release, and is no second policy.",
+            "A waiver bridges the days until a fixed release, and is no second policy.",
             f"let it expire within {WAIVER_DAYS} days after it opens",
         ),
         CodeMeaning(

@@ -60,7 +60,7 @@ def logs(state: Path) -> list[Path]:
         (typer.Exit(0), 0, "", False),
         (typer.Exit(1), 1, "", False),
         (typer.Exit(2), 2, "", False),
-        (MbpError("wrong", path="a.yaml", cure="mend it"), 2, "mbp: a.yaml: wrong. Cure: mend", False),
+        (MbpError("wrong", path="a.yaml", cure="fix it"), 2, "mbp: a.yaml: wrong. Cure: fix", False),
         (KeyboardInterrupt(), 130, "mbp: interrupted\n", False),
         (typer.BadParameter("bad"), 2, "bad", False),
         (typer.Abort(), 2, "Aborted", False),
