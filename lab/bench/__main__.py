@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.bench.bench_warehouse import BIN, NEW_SHARE, deliver, run, simulate, thresholds
+from lab.bench.figures import record
 from lab.bench.process import run_measured
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.core.paths import project_root
@@ -60,17 +61,21 @@ class Build:
 def main() -> int:
     root = project_root(Path(__file__).parent)
     sizes = [int(size) for size in os.environ.get("BENCH_ROWS", "1000000,10000000").split(",")]
-    totals: list[tuple[int, float]] = []
-    missed = 0
+    figures = []
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
-            rows, full, ratio = bench_size(root, Path(scratch), size)
-        totals.append((rows, full.engine))
-        missed += ratio > INCREMENTAL_GOAL
-    for (rows_a, seconds_a), (rows_b, seconds_b) in itertools.pairwise(totals):
-        exponent = math.log(seconds_b / seconds_a) / math.log(rows_b / rows_a)
+            figures.append(bench_size(root, Path(scratch), size))
+    record(root, figures)
+    missed = sum(
+        one["added"] > INCREMENTAL_GOAL * (one["models"] + one["row_rules"]) for one in figures
+    )
+    for small, large in itertools.pairwise(figures):
+        exponent = math.log(large["full"] / small["full"]) / math.log(
+            large["quotes"] / small["quotes"]
+        )
         print(
-            f"growth {rows_a:,} -> {rows_b:,} quotes: engine time grows as n^{exponent:.2f} (1 = linear)"
+            f"growth {small['quotes']:,.0f} -> {large['quotes']:,.0f} quotes:"
+            f" engine time grows as n^{exponent:.2f} (1 = linear)"
         )
     bench_sample(root)
     bench_contracts(root)
@@ -93,8 +98,8 @@ def bench_contracts(root: Path) -> None:
     subprocess.run([str(BIN / "python"), "-m", "lab.bench.other_tools"], cwd=root, check=True)
 
 
-def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]:
-    """One size: simulate, full refresh, add the newest share, incremental build."""
+def bench_size(root: Path, scratch: Path, size: int) -> dict[str, float]:
+    """One size: simulate, full refresh, add the newest share, incremental build. Figures in seconds, by name."""
     print(f"\n== {size:,} quotes")
     started = time.perf_counter()
     simulate(root, scratch / "history", size)
@@ -135,7 +140,18 @@ def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]
         f" in all quotes of a market); rules over whole logs and the rest {incremental.other:.2f} s of"
         f" {full.other:.2f} s (cdc_no_loss, cdc_order and latency compare the whole log)"
     )
-    return rows, full, ratio
+    return {
+        "quotes": rows,
+        "full": full.engine,
+        "quotes_per_second": rows / full.engine,
+        "models": full.models,
+        "row_rules": full.row_tests,
+        "twap": full.twap,
+        "plain_copy": copy_seconds,
+        "added": incremental.models + incremental.row_tests,
+        "idle": idle.models + idle.row_tests,
+        "overhead": full.process - full.engine,
+    }
 
 
 def share(part: Build, whole: Build) -> float:
