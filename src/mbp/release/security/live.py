@@ -53,7 +53,7 @@ def least_privilege(
 
     Args:
         target: dbt target of the warehouse; the source is that of MBP_SOURCE_HOST and its like.
-        start: start a server, make roles and tables there as production does, and look at it instead.
+        start: start a server, make roles and tables there as production does, and check it instead.
 
     Raises:
         MbpError: the server cannot be reached or started, or the project cannot be built on it.
@@ -168,7 +168,7 @@ def _asking(connection: Any) -> Query:
         except psycopg2.Error as error:
             raise MbpError(
                 f"the catalog cannot be read: {' '.join(str(error).split())}",
-                cure="look as a user who may read pg_catalog",
+                cure="connect as a user who may read pg_catalog",
             ) from error
 
     return ask

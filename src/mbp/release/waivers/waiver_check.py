@@ -1,4 +1,4 @@
-"""Which waivers hold, and why the others do not: every reason is a finding with its cure."""
+"""Which waivers hold, and why the others do not: every reason is a finding with its fix."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ RULES: dict[str, CodeMeaning] = {
         CodeMeaning(
             "waiver_name",
             "The file has another name than its waiver.",
-            "Its approvals are looked for under the id.",
+            "Its approvals are found by the id.",
             "name the file <id>.yaml",
         ),
         CodeMeaning(
             "waiver_covers_unknown",
             "It covers something that is not there.",
-            "It would cover something else later, unseen.",
+            "It would silently cover something else later.",
             "correct what it covers, or remove it",
         ),
         CodeMeaning(
@@ -56,8 +56,8 @@ RULES: dict[str, CodeMeaning] = {
         ),
         CodeMeaning(
             "waiver_owner",
-            "Its owner is no team of the policy.",
-            "Nobody would fix it.",
+            "Its owner is not a team of the policy.",
+            "No team would fix it.",
             "name a team of contracts/a89/policy.yaml",
         ),
         CodeMeaning(
@@ -70,18 +70,18 @@ RULES: dict[str, CodeMeaning] = {
             "waiver_expired",
             "It has expired.",
             "What was agreed for a time ends with it.",
-            "remove it; what is still needed is agreed anew under a new id",
+            "remove it; what is still needed is agreed again under a new id",
         ),
         CodeMeaning(
             "waiver_not_open",
             "It is not open yet.",
-            "It stands in for nothing before its day.",
+            "It covers nothing before its day.",
             "wait until it opens, or agree on another day",
         ),
         CodeMeaning(
             "waiver_not_rehearsed",
             "Nothing shows that its rollback works.",
-            "A plan that nobody tried is a hope.",
+            "An untested plan may fail.",
             "run the exercise on this source state: `mbp exercise <id>`",
         ),
         CodeMeaning(
@@ -94,18 +94,18 @@ RULES: dict[str, CodeMeaning] = {
             "waiver_approval_void",
             "An approval is void.",
             "It was given for another content, by a key that may not, or was changed.",
-            "read the waiver again, and sign it anew",
+            "read the waiver again, and sign it again",
         ),
         CodeMeaning(
             "waiver_duplicate",
             "Two waivers cover the same.",
-            "A chain of waivers has no end, and nobody could tell which of them holds.",
+            "A chain of waivers has no end, and it would be unknown which of them holds.",
             "keep one of them",
         ),
         CodeMeaning(
             "waiver_stray",
-            "A file among the waivers belongs to none.",
-            "Somebody meant something by it, and nothing reads it.",
+            "A file among the waivers belongs to no waiver.",
+            "It was meant for something, and nothing reads it.",
             "remove it, or correct its name",
         ),
     )
@@ -131,7 +131,7 @@ class Waivers:
     """All waivers of the project at one instant.
 
     Attributes:
-        checked: every file that was looked at; the folder when there is none.
+        checked: every file that was checked; the folder when there is none.
         problems: whatever is wrong with any of them, by place.
     """
 
@@ -344,14 +344,14 @@ def _covered(waiver: Waiver, known: Waivable) -> Iterator[Finding]:
         datasets = known.changes[waiver.object] if waiver.code == "change" else ()
         if len(datasets) > 1:
             message = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
-            cure = "undo it in all of them but one: nobody agreed to more than one change"
+            cure = "undo it in all of them but one: the approval is for one change only"
             yield _finding(waiver, "waiver_covers_unknown", "object", message, cure)
         return
     message = f"there is no {waiver.code.replace('_', ' ')} {waiver.object!r}"
     cure = did_you_mean(waiver.object, names)
     if waiver.code == "change":
-        message = f"`mbp contracts check` tells no forbidden change {waiver.object}"
-        cure = "remove it: the change is gone, or another one now"
+        message = f"`mbp contracts check` reports no forbidden change {waiver.object}"
+        cure = "remove it: the change was removed, or is another one now"
     yield _finding(waiver, "waiver_covers_unknown", "object", message, cure)
 
 

@@ -184,7 +184,7 @@ def test_status_finds_what_somebody_has_to_look_at(pair: Pair) -> None:
     assert "mbp_cdc: no sign of life for 12" in silent
     assert "NOT streaming" in text(found)
     drop_slot(pair.source)
-    assert "is gone" in read_status(pair.root, pair.target, pair.source).findings[0]
+    assert "is missing" in read_status(pair.root, pair.target, pair.source).findings[0]
 
 
 def test_the_loader_role_is_enough_for_the_warehouse(pair: Pair) -> None:

@@ -253,7 +253,7 @@ def test_a_lost_slot_is_told_and_the_state_is_taken_over_anew(pair: Pair) -> Non
         "delete from quotes where quote_id = 'q-1'",
         "update quotes set volume = 7 where quote_id = 'q-2'",
     )
-    with pytest.raises(MbpError, match=r"the slot is gone.*`mbp cdc resnapshot`"):
+    with pytest.raises(MbpError, match=r"the slot was removed.*`mbp cdc resnapshot`"):
         pair.read()
     before = pair.rows("select count(*) from raw_mbp.quotes")
     reader = pair.reader()
