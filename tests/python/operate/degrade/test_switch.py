@@ -275,7 +275,7 @@ def test_rows_of_a_later_run_are_no_snapshot(site: Site) -> None:
 
 def test_without_a_run_there_is_nothing_to_look_at(site: Site) -> None:
     (site.artifacts / "target" / "run_results.json").unlink()
-    with pytest.raises(MbpError, match="no run to look at") as caught:
+    with pytest.raises(MbpError, match="no run to read") as caught:
         take(site.root, site.target)
     assert not isinstance(caught.value, RefusedSwitchError)
 
