@@ -68,7 +68,7 @@ def is_file_inside(folder: Path, name: str) -> bool:
 
 
 def shown(path: Path, root: Path) -> str:
-    """`path` relative to the project where it lies inside it: messages never name the machine."""
+    """`path` relative to the project where it is inside it: messages never name the machine."""
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:

@@ -41,11 +41,11 @@ KEYS = {
 TIMES = ("began_at", "ended_at")
 NODES = {"covered": int, "demanded": int, "digest": str}
 CHANGED = "the source changed while it was measured"
-FIX = "measure again: the command writes it anew"
+FIX = "measure again: the command writes it again"
 
 
 class NoEvidenceError(MbpError):
-    """Nobody measured it: the file is not there."""
+    """It was not measured: the file does not exist."""
 
 
 @dataclass(frozen=True)

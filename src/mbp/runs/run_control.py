@@ -12,7 +12,7 @@ from mbp.warehouse.connection import Rows, Warehouse
 
 SCHEMA = "verification"
 WAREHOUSE, RUNS = f"{SCHEMA}.warehouse", f"{SCHEMA}.runs"
-# Nodes that have a verdict of their own. Exposures and saved queries are in the results of a build too; hooks are.
+# Nodes with their own verdict. Exposures and saved queries are in the results of a build too; hooks are.
 NODE_KINDS = ("function", "model", "seed", "snapshot", "test", "unit_test")
 # Commands after which the rows are those of before.
 WRITES_NOTHING = ("test", "compile", "generate", "show", "freshness")

@@ -17,7 +17,7 @@ from mbp.warehouse.profile import read_target
 LOCK_PATIENCE_SECONDS = 2.0
 LOCK_PAUSE_SECONDS = 0.05
 Rows = list[tuple[Any, ...]]
-# Open psycopg2 connections of this process: whoever is interrupted cancels what they do.
+# Open psycopg2 connections of this process: an interrupted command cancels their queries.
 SESSIONS: WeakSet[Any] = WeakSet()
 
 
@@ -181,12 +181,12 @@ class DuckdbWarehouse(_Closing):
                 raise LockedError(
                     "another process has this DuckDB file open",
                     path=path.name,
-                    fix="close it, or set MBP_DUCKDB_PATH to a file of your own",
+                    fix="close it, or set MBP_DUCKDB_PATH to your own file",
                 ) from error
             raise MbpError(
                 f"cannot open: {text.splitlines()[0]}",
                 path=path.name,
-                fix="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` looks at it",
+                fix="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` checks it",
             ) from error
         self.connection.execute("set TimeZone = 'UTC'")
 

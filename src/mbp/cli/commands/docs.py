@@ -64,7 +64,7 @@ def coverage(
 def check(form: Format = "text") -> None:
     """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
 
-    Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
+    Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
     from mbp.core.reporting import report
     from mbp.core.reporting.progress import progress

@@ -57,8 +57,8 @@ def watch(
 ) -> None:
     """Evaluate every hook and carry out what it decides: incident, block, degrade, rollback, freeze.
 
-    Alarms of the change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
-    a message could not be delivered, 2 could not look.
+    Alarms of change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
+    a message could not be delivered, 2 could not check.
     """
     import time
 
@@ -210,12 +210,12 @@ def _would_send(watched: HookEvaluationRecord) -> None:
             typer.echo(f"would send to {notice.channel}: {json.dumps(notice.body)}")
     for alarm in watched.alarms:
         typer.echo(
-            f"would tell {watched.limits.owner}: {alarm.id} {alarm.subject}, unless told before"
+            f"would notify {watched.limits.owner}: {alarm.id} {alarm.subject}, unless already notified"
         )
 
 
 def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
-    """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
+    """Annotations and the job summary of GitHub Actions, which a reviewer reads first."""
     from mbp.core.reporting.annotations import as_annotations, write_annotations
     from mbp.core.reporting.terminal import printable
 
@@ -241,7 +241,7 @@ def render(check: Check = False, form: Format = "text") -> None:
 
 
 def status(target: Target = None, form: TextOrJson = "text") -> None:
-    """Show where every KPI stands: value, target, trend, state, owner, open decisions.
+    """Show the state of every KPI: value, target, trend, state, owner, open decisions.
 
     Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
     """

@@ -43,7 +43,7 @@ Examples:
 HISTORY_EXAMPLES = """
 Examples:
 
-  mbp quality history                    # where every rule stands
+  mbp quality history                    # the state of every rule
 
   mbp quality history mbp_quotes_fk --limit 50
 """
@@ -167,7 +167,7 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
     form: TextOrJson = "text",
 ) -> None:
-    """The last recorded runs of a rule, or where every rule stands.
+    """The last recorded runs of a rule, or the state of every rule.
 
     Exit code: 0 shown, 2 nothing was recorded.
     """
@@ -183,7 +183,7 @@ def monitor(
     target: Target = None,
     form: Format = "text",
 ) -> None:
-    """What to act on: broken rules, rules that nobody ran, unusual days; each with rule and owner.
+    """What to act on: broken rules, rules that were not run, unusual days; each with rule and owner.
 
     Exit code: 0 nothing, 1 alerts, 2 nothing was recorded or nothing ever arrived.
     """

@@ -229,7 +229,7 @@ def prove(
 
 def drift(
     target: Annotated[
-        list[str] | None, typer.Option(help="dbt targets whose tables are looked at.")
+        list[str] | None, typer.Option(help="dbt targets whose tables are compared.")
     ] = None,
     form: Format = "text",
 ) -> None:

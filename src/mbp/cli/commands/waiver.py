@@ -1,4 +1,4 @@
-"""`mbp waiver`: what stands in for a check, a rule or a change for a few days, and who agreed to it."""
+"""`mbp waiver`: signed, temporary exceptions to a check, a rule or a change, and who approved them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEW_EXAMPLES = """
 Example:
 
   mbp waiver new late_trades --covers rule:closed_market_no_trades --owner DATA --days 7
-  --reason "Trades of one market came late; the mended load is out on Friday."
+  --reason "Trades of one market came late; the fixed load is out on Friday."
   --risk "low: one market of the sample shows trades after its end."
   --rollback "Restore the last green snapshot: mbp degrade on." --exercise data_contract_break
 """
@@ -45,7 +45,7 @@ def new(
         str, typer.Option(help="gate_check:ID, rule:ID or change:FINGERPRINT; exactly one.")
     ],
     reason: Annotated[str, typer.Option(help="Why it is needed.")],
-    owner: Annotated[str, typer.Option(help="Team that mends it.")],
+    owner: Annotated[str, typer.Option(help="Team that fixes it.")],
     risk: Annotated[str, typer.Option(help='"low: what may happen", or medium, or high.')],
     days: Annotated[int, typer.Option(min=1, help="Days that it applies, with today.")],
     rollback: Annotated[str, typer.Option(help="What is done when it goes wrong.")],
@@ -101,7 +101,7 @@ def check(
 ) -> None:
     """Show which waivers hold until when, and why the others do not.
 
-    Exit code: 0 all hold, or there are none, 1 one does not, 2 could not look.
+    Exit code: 0 all hold, or there are none, 1 one does not, 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import report

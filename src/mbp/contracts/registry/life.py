@@ -1,6 +1,6 @@
 """The life of a published version: draft -> active -> deprecated (with a sunset) -> retired.
 
-A version is immutable, so its stages stand beside it, in an append-only file whose lines are chained
+A version is immutable, so its stages are in a separate append-only file whose lines are chained
 by their hashes.
 """
 
@@ -30,7 +30,7 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
     """The stages that were entered after publishing, oldest first.
 
     Raises:
-        MbpError: a line that is none.
+        MbpError: a line that is not valid.
     """
     path = root / FOLDER / dataset / LIFE
     if not path.is_file():
@@ -99,12 +99,12 @@ def enter(
         )
     if status == "deprecated" and (sunset is None or sunset <= today):
         raise MbpError(
-            "a deprecated version needs a day of sunset that lies ahead",
+            "a deprecated version needs a day of sunset in the future",
             fix="give --sunset YYYY-MM-DD, so that readers know until when they may stay",
         )
     if status == "retired" and date.fromisoformat(str(now["sunset"])) > today:
         raise MbpError(
-            f"{dataset} {version} was promised until {now['sunset']}",
+            f"{dataset} {version} is guaranteed until {now['sunset']}",
             fix="retire it after that day",
         )
     known = entries(root, dataset)

@@ -29,7 +29,7 @@ def check_all(
 
     Args:
         names: datasets; all without one.
-        ref: a git ref whose contracts stand for what was published; a dataset that it does not have is held to
+        ref: a git ref whose contracts count as published; a dataset that it does not have is held to
             the registry.
         waiver_of: fingerprint -> the valid waiver of the change. Measurements take none: waived is broken.
 
@@ -63,7 +63,7 @@ def check_all(
 
 
 def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
-    """Fingerprint of each change that breaks what its dataset promises -> the datasets that carry it."""
+    """Fingerprint of each change that breaks the mode of its dataset -> the datasets that carry it."""
     results: dict[str, list[str]] = {}
     for one in checked:
         for print_ in dict.fromkeys(judged.fingerprint for judged in one.judged if judged.broken):
@@ -83,7 +83,7 @@ def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Publ
 def _removed(name: str) -> Checked:
     finding = Finding(
         "table_removed",
-        "it was published and its contract is gone: its readers find nothing",
+        "it was published and its contract was removed: its readers find nothing",
         f"contracts/a106/{name}.odcs.yaml",
         subject=name,
         fix="restore the contract; retire the dataset with `mbp registry status` first",

@@ -88,7 +88,7 @@ def published(root: Path, dataset: str) -> list[Published]:
     """The versions of the dataset, oldest first.
 
     Raises:
-        MbpError: a file that is no published version, or that stands under another name.
+        MbpError: a file that is no published version, or that has another name.
     """
     folder = inside(root / FOLDER, dataset)
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []

@@ -67,7 +67,7 @@ class Checked:
     """One dataset.
 
     Attributes:
-        compared: versions that were looked at; the first is the latest.
+        compared: versions that were compared; the first is the latest.
         bump: over all changes since the latest version.
         least: the lowest version that the working contract may have.
         action: 'block_deploy' or 'none'.
@@ -101,8 +101,8 @@ RULES: dict[str, CodeMeaning] = {
     ),
     "version_too_low": CodeMeaning(
         "version_too_low",
-        "The version does not tell how much changed.",
-        "Readers decide by the version whether they must look.",
+        "The version does not say how much changed.",
+        "Readers decide by the version whether they must act.",
         "raise the version to what is demanded",
     ),
     **EXCEPTION_RULES,
@@ -231,7 +231,7 @@ def _judged(
 
 
 def _once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
-    """A change that breaks several versions is told once, against the newest."""
+    """A change that breaks several versions is reported once, against the newest."""
     seen: dict[str, JudgedChange] = {}
     for judged_change in judged:
         seen.setdefault(judged_change.fingerprint, judged_change)

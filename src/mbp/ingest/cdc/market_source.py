@@ -41,7 +41,7 @@ class MarketSource:
         return f"{self.host}:{self.port}/{self.database}"
 
     def connect(self, *, replication: bool = False) -> Any:
-        """An open connection; without a password libpq looks into its passfile.
+        """An open connection; without a password libpq reads its passfile.
 
         Raises:
             MbpError: it cannot be reached.
@@ -221,7 +221,7 @@ def clock(source: MarketSource) -> float:
 
 
 def relation_now(source: MarketSource, table: str) -> TableShape:
-    """What a table looks like at the source now.
+    """The current shape of a table at the source.
 
     Raises:
         MbpError: it is not there.

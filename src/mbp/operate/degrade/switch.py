@@ -40,7 +40,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Switch:
-    """The switch that is in force: 'live' or 'snapshot', and who made it (None: a person, or nobody yet)."""
+    """The switch that is in force: 'live' or 'snapshot', and who made it (None: a person, or not switched yet)."""
 
     number: int
     mode: str
@@ -67,7 +67,7 @@ class ReaderStatus:
 
 
 def in_force(warehouse: Warehouse) -> Switch:
-    """The newest row of the switches; live when nobody ever switched."""
+    """The newest row of the switches; live without a switch."""
     _, rows = warehouse.query(
         "select number, mode, generation, since, decision_id, reason"
         f" from {place(SNAPSHOTS, 'switches')} order by number desc limit 1"
@@ -91,7 +91,7 @@ def datasets(warehouse: Warehouse) -> list[str]:
 
 
 def status(warehouse: Warehouse) -> ReaderStatus:
-    """Looks; changes nothing.
+    """Reads; changes nothing.
 
     Raises:
         MbpError: the warehouse was never built with the switch.
@@ -130,7 +130,7 @@ def degrade(
 ) -> Switch:
     """Points readers at the last complete snapshot: all datasets in one transaction, or none.
 
-    When they are there already, who switched first stays written; views that are not in place are mended.
+    When they are there already, who switched first stays written; views that are not in place are fixed.
 
     Raises:
         RefusedSwitchError: no complete snapshot, or one that is not what was stored or has other columns than today.
@@ -171,7 +171,7 @@ def recover(
         decision_id: only when this decision has degraded them; a person (None) may always.
 
     Returns:
-        The switch in force; None when it was left alone, because somebody else degraded or nobody did.
+        The switch in force; None when it was left alone, because another one degraded or none did.
 
     Raises:
         MbpError: a live table is missing, or the warehouse cannot be used; nothing was changed.
@@ -236,7 +236,7 @@ def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
         raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", fix=fix)
     for copy in stored:
         if not reader_views.exists(warehouse, SNAPSHOTS, copy.table):
-            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is gone", fix=fix)
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is missing", fix=fix)
         rows, digest = fingerprint(warehouse, SNAPSHOTS, copy.table)
         same_release = digest.split(":")[0] == copy.digest.split(":")[0]
         if rows != copy.rows or (same_release and digest != copy.digest):

@@ -14,7 +14,7 @@ from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
 
 RULES_FILE = "mbp_rules.yml"
 SCRAPE = "1m"
-# A watcher and Prometheus look at the same windows; one scrape may still be missing.
+# A watcher and Prometheus read the same windows; one scrape may still be missing.
 PATIENCE = "2m"
 STEPS = 75
 
@@ -62,7 +62,7 @@ def alertmanager(policy: HookPolicy) -> dict[str, Any]:
                 for owner, receiver in sorted(policy.receivers.items())
             ],
         },
-        # What is seen to be broken says more than that it cannot be seen.
+        # A breach says more than missing data.
         "inhibit_rules": [
             {
                 "source_matchers": ['reason="breach"'],
@@ -117,7 +117,7 @@ def _blind(hook: Hook) -> dict[str, Any]:
         ),
         "for": PATIENCE,
         "labels": _labels(hook, "unknown"),
-        "annotations": _annotations(hook, f"{hook.kpi.name} cannot be seen, and it must be"),
+        "annotations": _annotations(hook, f"{hook.kpi.name} has no data, and it must have"),
     }
 
 
@@ -145,7 +145,7 @@ def _case(
     labels = f'{{kpi="{hook.kpi.id}",entity="{entity}"}}'
     waits = (hook.for_windows - 1) * hook.kpi.every_minutes
     breach = f"0x4 1x{STEPS + waits}" if fault == "breach" else f"0x{STEPS + waits}"
-    # The end of the newest window follows the clock; a silent one stands still.
+    # The end of the newest window follows the clock; a silent one is stopped.
     ends = f"0x{STEPS}" if fault == "silent" else f"0+60x{STEPS + waits}"
     expected = {
         "exp_labels": {**alert["labels"], "kpi": hook.kpi.id},

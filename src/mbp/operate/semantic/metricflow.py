@@ -38,7 +38,7 @@ REFUSALS = (InformativeUserError, InvalidManifestException, SemanticException)
 
 @dataclass(frozen=True)
 class MetricRequest:
-    """What is asked, in MetricFlow's names; `saved` stands alone.
+    """What is asked, in MetricFlow's names; `saved` is used alone.
 
     Attributes:
         where: templates of MetricFlow.
@@ -53,7 +53,7 @@ class MetricRequest:
 
 @dataclass(frozen=True)
 class SavedQuery:
-    """A query that somebody saved under a name."""
+    """A query that was saved under a name."""
 
     name: str
     description: str
@@ -86,7 +86,7 @@ class SemanticLayer:
             raise MbpError(
                 f"MetricFlow cannot read the semantic layer: {_one_line(error)}",
                 path="models/semantic",
-                fix="run `dbt parse`, which tells where",
+                fix="run `dbt parse`, which names the place",
             ) from error
         # Parts of a quotient mean nothing alone.
         declared = [
@@ -108,7 +108,7 @@ class SemanticLayer:
     def dimensions(self, metrics: Sequence[str]) -> dict[str, str]:
         """What all the metrics can be grouped by: name -> kind (`time`, `dimension` or `entity`).
 
-        A time has its finest grain in its name, and stands there without one too.
+        A time has its finest grain in its name, and is also there without one.
         """
         results: dict[str, str] = {}
         for dimension in self._engine.simple_dimensions_for_metrics(list(metrics)):

@@ -1,4 +1,4 @@
-"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard looks, a read-only session runs."""
+"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard checks, a read-only session runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.called_functions import demand_query_on
 from mbp.warehouse.connection import engine_of
 
-LISTING = "`mbp metrics list` tells more"
+LISTING = "`mbp metrics list` shows more"
 SNAPSHOT = "select dataset from published.data_as_of where mode = 'snapshot' order by dataset"
 
 
@@ -39,7 +39,7 @@ class Question:
 
     @property
     def narrowed(self) -> bool:
-        """Whether it looks at less than there is."""
+        """Whether it covers less than there is."""
         return bool(self.where or self.start or self.end)
 
 
@@ -69,7 +69,7 @@ class Answer:
 
 
 def open_layer(root: Path, target: str, tell: Callable[[str], None]) -> SemanticLayer:
-    """The semantic layer of the project as it stands, for the engine of a target."""
+    """The semantic layer of the current project, for the engine of a target."""
     return SemanticLayer(fresh_manifest(root, target, tell), engine_of(root, target))
 
 
@@ -150,7 +150,7 @@ def answer(
 
 
 def _place(columns: Sequence[str], name: str) -> int:
-    """Where a column stands. A time that was asked for without a grain comes with its finest one."""
+    """The place of a column. A time that was asked for without a grain comes with its finest one."""
     if name in columns:
         return columns.index(name)
     return next(place for place, one in enumerate(columns) if one.rpartition("__")[0] == name)

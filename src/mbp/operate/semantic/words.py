@@ -21,7 +21,7 @@ def known_name(word: str, known: Iterable[str], kind: str, listing: str) -> str:
     """`word`, when it is one of `known`.
 
     Raises:
-        MbpError: it is none; names the nearest one and lists what exists.
+        MbpError: it is unknown; names the nearest one and lists what exists.
     """
     names = sorted(set(known))
     if word in names:

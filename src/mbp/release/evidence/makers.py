@@ -178,7 +178,7 @@ def quality_results(work: Work) -> Members:
 
 @maker
 def watcher_evaluations(work: Work) -> Members:
-    """When each hook looked last. What it decided is in the ledger, whole."""
+    """When each hook was evaluated last. What it decided is in the ledger, whole."""
     columns, rows = query(
         work.warehouse,
         f"select every_one.* from {EVALUATIONS} as every_one inner join (select hook_id,"

@@ -1,4 +1,4 @@
-"""What the rules of a gate look at: one warehouse, one source, one moment."""
+"""What the rules of a gate read: one warehouse, one source, one moment."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Context:
             seen = look(self.root, self.target)
             with self.warehouse() as warehouse:
                 refuse_sample_over_loaded(warehouse)
-            # The sample is a replay, and its clock stands still. A live market that is judged by a clock of the past
+            # The sample is a replay, and its clock is stopped. A live market that is judged by a clock of the past
             # would show the KPIs of then.
             limit = None if raw_origin() == SAMPLE else timedelta(hours=self.max_age_hours)
             if why := moments.objection(seen.picture.now, self.now, limit):
@@ -162,7 +162,7 @@ class Context:
         try:
             found = envelope.read(self.root, source["evidence"])
         except envelope.NoEvidenceError as error:
-            raise NotMeasuredError("nobody measured it", path=error.path) from error
+            raise NotMeasuredError("not measured yet", path=error.path) from error
         asked = self.asked(
             found,
             needs_data="data" in source.get("of", ["source"]),
@@ -201,7 +201,7 @@ class Context:
 
 
 def kept(read: Callable[[], T]) -> T | MbpError:
-    """The value or the error: it is read once, and told to each who asks."""
+    """The value or the error: it is read once, and given to each caller."""
     try:
         return read()
     except MbpError as error:
@@ -212,7 +212,7 @@ def given(value: T | MbpError) -> T:
     """The value.
 
     Raises:
-        MbpError: the error that stands in its place.
+        MbpError: the error that was caught.
     """
     if isinstance(value, MbpError):
         raise value

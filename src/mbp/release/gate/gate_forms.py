@@ -30,7 +30,7 @@ def suite(report: GateReport) -> Suite:
 
 
 def as_text(report: GateReport) -> str:
-    """The checklist by area; what stands in the way is told in full."""
+    """The checklist by area; what blocks the release is given in full."""
     lines = [f"Gate {report.gate} ({report.title}): {verdict(report)}", _of(report)]
     for area, results in _by_area(report):
         lines += ["", area]
@@ -88,7 +88,7 @@ def verdict(report: GateReport) -> str:
         waived = report.counts()["waived"]
         return "GO" + (f", with {waived} checks waived" if waived else "")
     standing = sum(result.open for result in report.results)
-    return f"NO-GO: {standing} of {len(report.results)} checks stand in the way"
+    return f"NO-GO: {standing} of {len(report.results)} checks block the release"
 
 
 def _of(report: GateReport) -> str:

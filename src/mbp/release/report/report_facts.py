@@ -1,6 +1,6 @@
 """Everything that the page says, as plain values: the page is a pure function of them.
 
-A section whose source is absent or broken is an `Absence` and not an empty list: what was not looked at must be told.
+A section whose source is absent or broken is an `Absence` and not an empty list: what was not checked must be reported.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class KpiFacts:
         value, target: as they are shown, without the unit.
         bound: the number of the target, where the line of the chart runs.
         state: green, pending, red, unknown, or `no hook`.
-        counts_as_red: whether it stands in the way of a release.
+        counts_as_red: whether it blocks a release.
         entity: what the trend is of, the worst one where each is watched by itself.
-        windows, missed, empty: how many windows are told of, are off target, and have no value.
+        windows, missed, empty: how many windows are reported, are off target, and have no value.
         trend: oldest first.
         newest: the last windows one by one, newest first.
     """
@@ -129,7 +129,7 @@ class LagFacts:
 
 @dataclass(frozen=True)
 class WatchFacts:
-    """What one look at the hooks says.
+    """The result of one evaluation of the hooks.
 
     Attributes:
         now: the project's, which is the time of the data.
@@ -186,7 +186,7 @@ class VersionFacts:
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """Where one rule stands in one engine.
+    """The state of one rule in one engine.
 
     Attributes:
         verdict: of the last recorded run, `never run` without one.

@@ -35,7 +35,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 LIMIT_BYTES = 2_000_000
 # Entities and findings are as many as the data has; what is open comes first and the rest is counted.
 ROWS = 200
-# state -> (class of its colour, icon, word). The word always stands beside the colour.
+# state -> (class of its colour, icon, word). The word is always shown with the colour.
 STATES = {
     "pass": ("good", "check", "pass"),
     "good": ("good", "check", "in order"),
@@ -100,7 +100,7 @@ def page(facts: Facts) -> str:
         charts=charts(facts.watch),
         rule_groups=rule_groups(facts.rules),
     )
-    # Another direction of writing in a value would turn what stands around it.
+    # Another direction of writing in a value would turn the text around it.
     text = printable(text)
     if len(text.encode()) > LIMIT_BYTES:
         raise MbpError(
@@ -120,7 +120,7 @@ def verdict(facts: Facts) -> Mapping[str, Any]:
     """The word, the sentence, and what the band is coloured by."""
     gate = facts.gate
     if isinstance(gate, Absence):
-        message = f"Nobody may release: the gate {facts.gate_name} {gate.word}. {gate.why}."
+        message = f"Do not release: the gate {facts.gate_name} {gate.word}. {gate.why}."
         return {"word": "NO-GO", "go": False, "sentence": message, "fix": gate.fix, "counts": {}}
     counts = gate.counts()
     total = len(gate.results)
@@ -133,7 +133,7 @@ def verdict(facts: Facts) -> Mapping[str, Any]:
         return {"word": "NO-GO", "go": False, "sentence": message, "fix": "", "counts": counts}
     wrong = counts["fail"] + counts["not_measured"]
     message = (
-        f"{gate.title} ({gate.gate}) may not be released: {wrong} of {total} checks stand in the way"
+        f"{gate.title} ({gate.gate}) may not be released: {wrong} of {total} checks block the release"
         f" ({counts['fail']} failed, {counts['not_measured']} not measured)"
     )
     stops = len(gate.no_gos)
@@ -197,7 +197,7 @@ def number(value: float | None) -> str:
 
 
 def marked(told: str) -> Markup:
-    """A sentence as commands write it: what stands between backticks is code; all of it is escaped."""
+    """A sentence as commands write it: text between backticks is code; all of it is escaped."""
     pieces = [escape(one) for one in told.split("`")]
     if len(pieces) % 2 == 0:
         return escape(told)  # a backtick that nothing closes is a backtick

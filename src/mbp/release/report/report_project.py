@@ -130,7 +130,7 @@ def _change(change: Any) -> ChangeFacts:
 
 
 def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
-    """Where every rule stands, as the recorded runs tell.
+    """The state of every rule in the recorded runs.
 
     Raises:
         MbpError: nothing was recorded, or no warehouse.
@@ -278,10 +278,10 @@ def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFac
     try:
         one = envelope.read(root, name)
     except envelope.NoEvidenceError:
-        return MeasurementFacts(name, NOT_MEASURED, "nobody measured it", "", None, False, fix)
+        return MeasurementFacts(name, NOT_MEASURED, "not measured yet", "", None, False, fix)
     except MbpError as error:
         if _of_other_form(root, name):
-            message = "the report of a command that has a form of its own; it is not judged here"
+            message = "the report of a command that has its own form; it is not judged here"
             return MeasurementFacts(name, OTHER_FORM, message, place, None, False, "")
         return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.fix or "")
     reasons = judge(one)

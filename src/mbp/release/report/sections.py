@@ -16,7 +16,7 @@ class Section:
 
     Attributes:
         id: its anchor.
-        state: good, open (somebody has to act), or absent (it says nothing: nobody looked, or nobody could).
+        state: good, open (needs action), or absent (not measured, or not measurable).
         told: what it comes to.
     """
 

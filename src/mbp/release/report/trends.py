@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from mbp.operate.hooks.hook_status import Row
     from mbp.operate.hooks.watch import PolicyAndWindows
 
-# Points of a chart, and windows that the table beside it tells one by one.
+# Points of a chart, and windows that the table beside it lists one by one.
 DRAWN = 96
 TOLD = 12
 
 
 def watch_facts(root: Path, target: str | None) -> WatchFacts:
-    """One look at all hooks.
+    """One evaluation of all hooks.
 
     Raises:
         MbpError: policy, alarms or warehouse cannot be used.

@@ -68,7 +68,7 @@ class Grants:
         members: role -> who is a direct member.
         schemas: (role, schema, USAGE or CREATE) that hold.
         databases: (role or PUBLIC, privilege) on this database.
-        public: (schema, relation or '', privilege) granted to everybody.
+        public: (schema, relation or '', privilege) granted to every role.
         grantable: (grantee, object) that may be passed on.
         definers: schema.function that run with the rights of their owner.
     """
@@ -91,7 +91,7 @@ class Grants:
 
 
 def read_grants(query: Query, roles: Sequence[str]) -> Grants:
-    """Reads what the database of `query` grants to `roles` and to everybody.
+    """Reads what the database of `query` grants to `roles` and to every role.
 
     Args:
         query: runs a statement with parameters (%s) and gives its rows; as a role that may see all catalogs.

@@ -141,7 +141,7 @@ def _everybody(
         if privilege not in policy.public_database:
             yield f"has {privilege} on the database"
     for schema, relation, privilege in sorted(grants.public):
-        # The source is another system: what it gives to everybody counts where a role of ours has it.
+        # The source is another system: what it gives to every role counts where a role of ours has it.
         if side == "warehouse" and (schema in grants.schema_names):
             yield f"has {privilege} on {schema}{f'.{relation}' if relation else ''}"
     if side == "warehouse":

@@ -137,7 +137,7 @@ def test_nothing_to_lint_is_no_pass(root: Path) -> None:
 
 
 def test_a_path_that_is_no_contract_is_refused(root: Path) -> None:
-    with pytest.raises(MbpError, match="not a file that lint looks at"):
+    with pytest.raises(MbpError, match="not a file that lint reads"):
         lint(root, TODAY, [root / "contracts/a106/mbp_other.odcs.yaml"])
 
 

@@ -139,7 +139,7 @@ def test_life_goes_forward_and_keeps_its_promises(registry: Registry) -> None:
     assert not enter(
         root, "mbp_quotes", "1.0.0", "deprecated", today=TODAY, by="DATA", sunset=sunset
     )
-    with pytest.raises(MbpError, match="promised until 2027-06-30"):
+    with pytest.raises(MbpError, match="is guaranteed until 2027-06-30"):
         enter(root, "mbp_quotes", "1.0.0", "retired", today=TODAY, by="DATA")
     assert enter(root, "mbp_quotes", "1.0.0", "retired", today=date(2027, 7, 1), by="DATA")
     assert problems(root, "mbp_quotes") == []

@@ -61,7 +61,7 @@ def test_what_is_missing_is_told_section_by_section(project_root: Path, nothing:
     assert {one.verdict for one in found.privacy} == {"not_measured"}
     assert "security_sbom" in [one.name for one in found.security]
     assert all("mbp " in one.fix for one in (*found.privacy, *found.security))
-    assert "nobody measured it" in page(found)
+    assert "not measured yet" in page(found)
 
 
 def test_a_gate_that_refuses_is_told(project_root: Path, nothing: Path) -> None:
