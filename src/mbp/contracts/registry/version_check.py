@@ -12,12 +12,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semver import Version
+
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
-from semver import Version
-
 from mbp.contracts.compatibility.versions import (
     BUMPS,
     demanded,
@@ -30,6 +30,8 @@ from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER as CONTRACTS
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.registry.life import RULES as LIFE_RULES
+from mbp.contracts.registry.life import sunset_findings
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.store import Published, newest, newest_release, subject_of
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
@@ -115,6 +117,7 @@ RULES: dict[str, CodeMeaning] = {
         "raise the version to what is demanded",
     ),
     **EXCEPTION_RULES,
+    **LIFE_RULES,
 }
 
 
@@ -170,6 +173,7 @@ def check_dataset(
         findings.append(
             _too_low(dataset, path, read, head, least_version(head.version, bump, core), bump)
         )
+    findings += sunset_findings(root, dataset, today)
     findings += exception_findings(
         [exception for exception in exceptions if exception.object == dataset],
         today,
