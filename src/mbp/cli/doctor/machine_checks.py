@@ -1,4 +1,4 @@
-"""What one check of the machine came to."""
+"""What one check of the machine found."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-# A note is of something that nobody has to have. What could not be looked at is no note: it counts as a finding.
+# A note is about something optional. What could not be checked is not a note: it counts as a finding.
 State = Literal["good", "note", "finding", "not looked"]
 MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not looked": "BLIND"}
 
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """One look.
+    """One check.
 
     Attributes:
         id: stable name.
-        told: what was seen.
+        told: what was found.
         cure: what to do about it; empty where nothing is to be done.
     """
 
@@ -29,38 +29,34 @@ class MachineCheck:
 
 @dataclass(frozen=True)
 class Examination:
-    """All looks at one machine for one target."""
+    """All checks of one machine for one target."""
 
     target: str
     checks: Sequence[MachineCheck]
 
     @property
     def open(self) -> list[MachineCheck]:
-        """What stands in the way, or was not looked at."""
+        """What has to be fixed, or could not be checked."""
         return [one for one in self.checks if one.state in ("finding", "not looked")]
 
     @property
     def passed(self) -> bool:
-        """Everything that has to be there was looked at and is in order."""
+        """Everything required was checked and is in order."""
         return bool(self.checks) and not self.open
 
     def document(self) -> dict[str, Any]:
         """As JSON; keys are only ever added."""
-        return {
-            "target": self.target,
-            "passed": self.passed,
-            "checks": [asdict(one) for one in self.checks],
-        }
+        checks = [asdict(one) for one in self.checks]
+        return {"target": self.target, "passed": self.passed, "checks": checks}
 
     def text(self) -> str:
-        """One line per check, its cure below it, and one line that sums up."""
+        """One line per check, its fix below it, and a summary."""
         lines = []
         for one in self.checks:
             lines.append(f"{MARKS[one.state]:<6}{one.id:<22}{one.told}")
             if one.cure:
                 lines.append(f"{'':<28}-> {one.cure}")
-        found = len(self.open)
-        told = "this machine is ready" if self.passed else f"{found} to mend before you go on"
+        told = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
         return "\n".join([*lines, f"{self.target}: {told}"]) + "\n"
 
 
@@ -75,10 +71,10 @@ def note(name: str, told: str, cure: str = "") -> MachineCheck:
 
 
 def finding(name: str, told: str, cure: str) -> MachineCheck:
-    """Something to mend."""
+    """Something to fix."""
     return MachineCheck(name, "finding", told, cure)
 
 
 def blind(name: str, why: str, cure: str) -> MachineCheck:
-    """What could not be looked at."""
-    return MachineCheck(name, "not looked", f"not looked at: {why}", cure)
+    """What could not be checked."""
+    return MachineCheck(name, "not looked", f"not checked: {why}", cure)

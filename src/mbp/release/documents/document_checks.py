@@ -34,7 +34,6 @@ class CheckedDocument:
 
     Attributes:
         status, date: of the front matter; empty when there is none.
-        published: places of the project that link to it, as it says.
         sha256: of the file.
     """
 
@@ -46,7 +45,6 @@ class CheckedDocument:
     date: str
     owners: tuple[str, ...]
     watchers: tuple[str, ...]
-    published: tuple[str, ...]
     sha256: str
     findings: tuple[Finding, ...]
 
@@ -139,7 +137,7 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
     old = _stale(documents, world)
     found += [Problem("DOC-025", None, "it is stale").at(name, "") for name in old]
     ordered = sorted(set(found), key=lambda one: (one.path, one.line or 0, one.code, one.message))
-    entries = tuple(_entry(one, world, ordered) for one in documents)
+    entries = tuple(_entry(one, ordered) for one in documents)
     return DocumentReport(entries, tuple(ordered), tuple(old))
 
 
@@ -186,11 +184,10 @@ def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:
         return sorted(document_pages.GENERATED)
 
 
-def _entry(document: Document, world: NamedThings, found: Sequence[Finding]) -> CheckedDocument:
+def _entry(document: Document, found: Sequence[Finding]) -> CheckedDocument:
     def value(key: str) -> str:
         return str(document.values.get(key) or "")
 
-    places = document.listed("published")
     return CheckedDocument(
         document.kind,
         document.name,
@@ -200,7 +197,6 @@ def _entry(document: Document, world: NamedThings, found: Sequence[Finding]) -> 
         value("date"),
         tuple(document.listed("owners")),
         tuple(document.listed("watchers")),
-        tuple(one for one in places if check_front.leads_to(world.root, one, document.path)),
         document.sha256,
         tuple(one for one in found if one.path == document.path),
     )

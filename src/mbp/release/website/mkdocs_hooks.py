@@ -23,7 +23,9 @@ from mbp.release.website.data_pages import data_pages, dataset_table
 HOME = "README.md"
 DBT_PAGE = "dbt.html"
 ASSETS = Path(__file__).parent / "assets"
-NO_DBT_DOCS = "<!doctype html><html lang='en'><title>dbt docs</title><p>`make site` adds dbt docs.</p></html>"
+NO_DBT_DOCS = (
+    "<!doctype html><html lang='en'><title>dbt docs</title><p>`make site` adds dbt docs.</p></html>"
+)
 # A link of Markdown with its text; not a picture.
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s#]+)(#[^)\s]*)?(?:\s+\"[^\"]*\")?\)")
 
