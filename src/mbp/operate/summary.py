@@ -55,7 +55,7 @@ class BuildSummary:
 
     @property
     def passed(self) -> bool:
-        """False when an error finding stands, a model failed, a public dataset is empty, or nodes were left out.
+        """False when there is an error finding, a model failed, a public dataset is empty, or nodes were left out.
 
         When only a part was asked for, rules outside of it do not count against the build. A rule that this source
         cannot show does not fail the build either, but it is no pass: gate, watcher and CI count it as not measured.

@@ -1,4 +1,4 @@
-"""`mbp ci`: what a pull request builds, and what its reviewers are told."""
+"""`mbp ci`: what a pull request builds, and what its reviewers read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BaseCommit = Annotated[str, typer.Option("--base-commit", help="Full hash of the
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="Pull requests: what is built, and what reviewers are told."
+        no_args_is_help=True, help="Pull requests: what is built, and what reviewers read."
     )
     group.command(
         "plan", epilog='Example: mbp ci plan --base target/base --base-commit "$MBP_CI_BASE"'
@@ -74,10 +74,10 @@ def rules(
     base_commit: BaseCommit,
     limit: Annotated[int, typer.Option(min=0, max=50, help="Most rows per finding.")] = 5,
 ) -> None:
-    """The rules after a build, as JSON; what a slim build did not touch stands as it stood on main.
+    """The rules after a build, as JSON; a rule that a slim build did not run keeps its state on main.
 
-    Exit code: 0 every error rule holds, 1 one is broken, 2 one was not looked at, or the results are not of the
-    project as it is.
+    Exit code: 0 every error rule holds, 1 one is broken, 2 one was not checked, or the results belong to another
+    version of the project.
     """
     from mbp.core.paths import project_root
     from mbp.quality.failures import demand_current
@@ -101,7 +101,8 @@ def comment(
         str | None, typer.Option(help="Full hash the reports must be of. [default: HEAD]")
     ] = None,
     conclusion: Annotated[
-        str | None, typer.Option(help="Of the run, as the forge tells it: success or not.")
+        str | None,
+        typer.Option(help="Conclusion of the run, as the forge reports it: success or not."),
     ] = None,
     form: Annotated[
         Literal["markdown", "text", "json"],
@@ -111,8 +112,8 @@ def comment(
 ) -> None:
     """Write the comment of a pull request from the reports of its run: verdict first.
 
-    What did not run, is missing, unreadable or of another commit is named, and the verdict is not green.
-    Exit code: 0 may be merged, 1 may not, 2 could not look at everything.
+    What did not run, is missing, unreadable or of another commit is listed, and the verdict is not green.
+    Exit code: 0 may be merged, 1 may not, 2 could not check everything.
     """
     from mbp.contracts.registry.odcs_documents import git
     from mbp.core.paths import project_root

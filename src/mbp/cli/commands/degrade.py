@@ -49,7 +49,7 @@ def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
 def on(target: Target = None, reason: Reason = "by hand") -> None:
     """Point readers at the last complete snapshot. Again changes nothing.
 
-    Exit code: 0 done, 1 refused (no complete snapshot), 2 could not look.
+    Exit code: 0 done, 1 refused (no complete snapshot), 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import RefusedSwitchError, as_of, copies, degrade
@@ -69,7 +69,7 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
 def off(target: Target = None, reason: Reason = "by hand") -> None:
     """Point readers at the live rows. Again changes nothing.
 
-    Exit code: 0 done, 2 could not look.
+    Exit code: 0 done, 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import recover
@@ -84,7 +84,7 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
 def status(target: Target = None, form: TextOrJson = "text") -> None:
     """Show what readers see, as of when, and the snapshot that waits.
 
-    Exit code: 0 live, 1 degraded, 2 could not look or a view is not where the switch says.
+    Exit code: 0 live, 1 degraded, 2 could not check, or a view is not where the switch says.
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
@@ -109,7 +109,7 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     if reader_status.problems:
         raise MbpError(
             reader_status.problems[0],
-            cure=f"`mbp degrade {'on' if reader_status.switch.mode == 'snapshot' else 'off'}` points it",
+            fix=f"`mbp degrade {'on' if reader_status.switch.mode == 'snapshot' else 'off'}` points it",
         )
     if reader_status.switch.mode == "snapshot":
         raise typer.Exit(EXIT_FINDINGS)

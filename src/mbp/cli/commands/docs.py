@@ -60,7 +60,7 @@ def coverage(
 def check(form: Format = "text") -> None:
     """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
 
-    Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
+    Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
     from mbp.core.reporting import report
     from mbp.core.reporting.progress import progress
@@ -80,12 +80,10 @@ def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.rendered import render_or_check
     from mbp.release.documents.document_checks import render_documents, stale_documents
-    from mbp.release.documents.document_pages import CURE
+    from mbp.release.documents.document_pages import FIX
 
     root = project_root()
-    render_or_check(
-        check, lambda: render_documents(root), lambda: stale_documents(root), CURE, form
-    )
+    render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), FIX, form)
 
 
 def site(

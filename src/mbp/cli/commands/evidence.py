@@ -97,7 +97,7 @@ def verify(
 ) -> None:
     """Check every byte, hash, signature and word of a pack; needs no project, warehouse or network.
 
-    Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not look.
+    Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not check.
     """
     from mbp.core.reporting import Suite, report
     from mbp.release.evidence.verify_pack import verify as verify_pack

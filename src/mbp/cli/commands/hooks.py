@@ -57,8 +57,8 @@ def watch(
 ) -> None:
     """Evaluate every hook and carry out what it decides: incident, block, degrade, rollback, freeze.
 
-    Alarms of the change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
-    a message could not be delivered, 2 could not look.
+    Alarms of change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
+    a message could not be delivered, 2 could not check.
     """
     import time
 
@@ -143,7 +143,7 @@ def show_hooks(form: TextOrJson = "text") -> None:
 
     policy = load_hooks(project_root())
     if not policy.hooks:
-        raise MbpError("no valid hook", cure="see `mbp hooks check`")
+        raise MbpError("no valid hook", fix="see `mbp hooks check`")
     table = rows(policy)
     lines = []
     for row in table:
@@ -210,12 +210,12 @@ def _would_send(watched: HookEvaluationRecord) -> None:
             typer.echo(f"would send to {notice.channel}: {json.dumps(notice.body)}")
     for alarm in watched.alarms:
         typer.echo(
-            f"would tell {watched.limits.owner}: {alarm.id} {alarm.subject}, unless told before"
+            f"would notify {watched.limits.owner}: {alarm.id} {alarm.subject}, unless already notified"
         )
 
 
 def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
-    """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
+    """Annotations and the job summary of GitHub Actions, which a reviewer reads first."""
     from mbp.core.reporting.annotations import as_annotations, write_annotations
     from mbp.core.reporting.terminal import printable
 
@@ -233,15 +233,15 @@ def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
     from mbp.core.paths import project_root
     from mbp.core.reporting.rendered import render_or_check
-    from mbp.operate.hooks.alert_rules import CURE, stale_files
+    from mbp.operate.hooks.alert_rules import FIX, stale_files
     from mbp.operate.hooks.alert_rules import render as rendering
 
     root = project_root()
-    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE, form)
+    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), FIX, form)
 
 
 def status(target: Target = None, form: TextOrJson = "text") -> None:
-    """Show where every KPI stands: value, target, trend, state, owner, open decisions.
+    """Show the state of every KPI: value, target, trend, state, owner, open decisions.
 
     Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
     """

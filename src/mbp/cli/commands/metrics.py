@@ -119,8 +119,8 @@ def query(
 ) -> None:
     """Ask for metrics: a table, CSV or JSON. Only reads.
 
-    Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (which is told in
-    words); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
+    Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (the output says
+    so); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
     """
     from mbp.core.paths import project_root
     from mbp.operate.semantic.metric_forms import empty_in_words, written
@@ -149,7 +149,7 @@ def query(
 def check(form: Format = "text") -> None:
     """Do A87 and the semantic layer say the same: metrics, definitions, units, owners, measures?
 
-    Looks at the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
+    Reads the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
     empty.
     """
     from mbp.core.paths import project_root

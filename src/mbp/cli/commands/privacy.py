@@ -63,7 +63,7 @@ def scan(
     document = {"verdict": report.verdict, **report.content()}
     deliver(report.suite(), form, json=document)
     for problem in report.unseen:
-        typer.echo(f"mbp: not looked at: {problem}", err=True)
+        typer.echo(f"mbp: not checked: {problem}", err=True)
     if report.verdict == "fail":
         raise typer.Exit(EXIT_FINDINGS)
     if report.unseen:

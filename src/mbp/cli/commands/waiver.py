@@ -1,4 +1,4 @@
-"""`mbp waiver`: what stands in for a check, a rule or a change for a few days, and who agreed to it."""
+"""`mbp waiver`: signed, temporary exceptions to a check, a rule or a change, and who approved them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEW_EXAMPLES = """
 Example:
 
   mbp waiver new late_trades --covers rule:closed_market_no_trades --owner DATA --days 7
-  --reason "Trades of one market came late; the mended load is out on Friday."
+  --reason "Trades of one market came late; the fixed load is out on Friday."
   --risk "low: one market of the sample shows trades after its end."
   --rollback "Restore the last green snapshot: mbp degrade on." --exercise data_contract_break
 """
@@ -45,13 +45,13 @@ def new(
         str, typer.Option(help="gate_check:ID, rule:ID or change:FINGERPRINT; exactly one.")
     ],
     reason: Annotated[str, typer.Option(help="Why it is needed.")],
-    owner: Annotated[str, typer.Option(help="Team that mends it.")],
+    owner: Annotated[str, typer.Option(help="Team that fixes it.")],
     risk: Annotated[str, typer.Option(help='"low: what may happen", or medium, or high.')],
-    days: Annotated[int, typer.Option(min=1, help="From now until it expires.")],
+    days: Annotated[int, typer.Option(min=1, help="Days that it applies, with today.")],
     rollback: Annotated[str, typer.Option(help="What is done when it goes wrong.")],
     exercise: Annotated[str, typer.Option(help="Exercise that rehearsed the rollback.")],
 ) -> None:
-    """Write a waiver that opens now. It holds when PO, Eng, Data and SRE have signed it.
+    """Write a waiver that opens today. It holds when PO, Eng, Data and SRE have signed it.
 
     Exit code: 0 written, 2 it is there already, or could not hold.
     """
@@ -101,7 +101,7 @@ def check(
 ) -> None:
     """Show which waivers hold until when, and why the others do not.
 
-    Exit code: 0 all hold, or there are none, 1 one does not, 2 could not look.
+    Exit code: 0 all hold, or there are none, 1 one does not, 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import report
@@ -121,11 +121,9 @@ def _table(waivers: Waivers, now: datetime, name: str | None) -> Iterator[str]:
             continue
         state = "not valid"
         if judged_waiver.valid:
-            state = (
-                f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
-            )
+            state = f"valid until {waiver.until}, {waiver.days_left(now)} days left"
         signed = [role for role, approval in judged_waiver.approvals.items() if approval.valid]
         yield (
             f"{waiver.id}: {state}; covers {waiver.code} {waiver.object}; owner {waiver.owner};"
-            f" risk {waiver.risk}; approved by {', '.join(signed) or 'nobody'}"
+            f" risk {waiver.more['risk']['level']}; approved by {', '.join(signed) or 'nobody'}"
         )

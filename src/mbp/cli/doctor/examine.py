@@ -52,7 +52,7 @@ def examine(
         name, settings = read_target(root, target_name(target))
     except MbpError as error:
         message = f"{error.path}: {error.what}" if error.path else error.what
-        checks.append(finding("target", message, error.cure or "correct it"))
+        checks.append(finding("target", message, error.fix or "correct it"))
         checks.append(blind("dbt debug", "there is no target", "fix that first"))
         return Examination(target or "no target", tuple(checks))
     file = root / str(settings["path"]) if settings.get("type") == "duckdb" else None
@@ -109,7 +109,7 @@ def _guarded(name: str, check: Callable[[], Iterator[MachineCheck]]) -> list[Mac
             results.append(result)
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""
-        results.append(blind(name, f"{place}{error.what}", error.cure or "fix what it names"))
+        results.append(blind(name, f"{place}{error.what}", error.fix or "fix what it names"))
     except OSError as error:
         results.append(
             blind(name, f"{type(error).__name__}: {error}", "restore the project's files")

@@ -83,8 +83,8 @@ def disk(root: Path, machine: Machine, warehouse_file: Path | None) -> Iterator[
             f"{folder}: {free / MEBIBYTE:,.0f} MiB free, a build needs {needed / MEBIBYTE:,.0f}"
         )
         if free <= needed:
-            cure = "make room, or set MBP_DUCKDB_PATH, DBT_TARGET_PATH, TMPDIR"
-            yield finding("disk", message, cure)
+            fix = "make room, or set MBP_DUCKDB_PATH, DBT_TARGET_PATH, TMPDIR"
+            yield finding("disk", message, fix)
             return
     yield good("disk", f"{machine.free(root) / MEBIBYTE:,.0f} MiB free")
 

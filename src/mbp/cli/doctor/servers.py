@@ -98,13 +98,13 @@ def postgres_checks(root: Path, settings: Mapping[str, Any]) -> Iterator[Machine
             PostgresWarehouse(dict(settings), read_only=True) as warehouse,
             warehouse.connection.cursor() as cursor,
         ):
-            for name, (sql, cure) in CHECKS.items():
+            for name, (sql, fix) in CHECKS.items():
                 cursor.execute(sql, {**values, "now": time.time()})
                 holds, message = cursor.fetchone() or (False, "no answer")
                 checked.append(name)
-                yield good(name, message) if holds else finding(name, message, cure)
+                yield good(name, message) if holds else finding(name, message, fix)
     except RoleError as error:
-        yield finding("role", error.what, error.cure or "check MBP_PG_ROLE")
+        yield finding("role", error.what, error.fix or "check MBP_PG_ROLE")
     except MbpError:
         pass  # dbt debug says why there is no connection
     except psycopg2.Error as error:

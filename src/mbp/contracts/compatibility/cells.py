@@ -2,7 +2,7 @@
 
 Plain JSON cannot tell 1.50 at scale 2 from 1.5, or an instant from a wall clock reading; so a number or
 a time is written as an object that says so. The schemas are JSON Schema 2020-12, and any validator
-can check a witness with them.
+can check a counterexample with them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _schema(node: SchemaNode, by_name: bool, kinds: Kinds) -> Schema:
             tags["zoned"] = {"const": kind.zoned}
         return _closed(**{kind.name: _range(node, kind)}, **tags)
     if kind.name == "string":
-        return _string(node, kind)
+        return string_schema(node, kind)
     if kind.name == "boolean":
         return {"type": "boolean"}
     if kind.name == "binary":
@@ -95,7 +95,7 @@ def _closed(**properties: Schema) -> Schema:
 
 
 def marked(**parts: Any) -> dict[str, Any]:
-    """A value with how it is stored, told apart from an object of the contract by its keys."""
+    """A value with how it is stored, distinguished from an object of the contract by its keys."""
     return {f"{MARK}{name}": value for name, value in parts.items()}
 
 
@@ -122,7 +122,8 @@ def _object(node: SchemaNode, by_name: bool, kinds: Kinds) -> Schema:
     }
 
 
-def _string(node: SchemaNode, kind: Kind) -> Schema:
+def string_schema(node: SchemaNode, kind: Kind) -> Schema:
+    """The JSON Schema of a text: lengths of its type and of the contract, and its pattern."""
     options = node.facets.options
     schema: Schema = {"type": "string"}
     lengths = [length for length in (kind.length, options.get("maxLength")) if length is not None]

@@ -1,4 +1,4 @@
-"""All changes between two contracts, each with its verdicts, its witness and the bump it demands."""
+"""All changes between two contracts, each with its verdicts, its counterexample and the bump it demands."""
 
 from __future__ import annotations
 

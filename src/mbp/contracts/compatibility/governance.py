@@ -108,7 +108,7 @@ def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]
 
 
 def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
-    """The server; several of one name by all that tells them apart."""
+    """The server; several of one name by everything that distinguishes them."""
     name = str(entry.get("server") or entry.get("id"))
     twins = [
         server

@@ -23,7 +23,7 @@ class Version:
 
     @classmethod
     def read(cls, text: str) -> Version | None:
-        """The version in `text`; None when it is none."""
+        """The version in `text`; None when it is not a version."""
         if not SEMANTIC_VERSION.fullmatch(text):
             return None
         core, _, pre = text.partition("-")
@@ -51,7 +51,7 @@ def largest(bumps: list[str]) -> str:
 
 
 def demanded(old: Version, bump: str) -> Version:
-    """The smallest version that is at least that bump; before 1.0.0 the minor plays the major."""
+    """The smallest version that is at least that bump; before 1.0.0 a minor bump counts as major."""
     if old.major == 0 and bump in ("major", "minor"):
         bump = {"major": "minor", "minor": "patch"}[bump]
     base = Version(old.major, old.minor, old.patch)

@@ -29,7 +29,7 @@ def check_all(
 
     Args:
         names: datasets; all without one.
-        ref: a git ref whose contracts stand for what was published; a dataset that it does not have is held to
+        ref: a git ref whose contracts count as published; a dataset that it does not have is held to
             the registry.
         waiver_of: fingerprint -> the valid waiver of the change. Measurements take none: waived is broken.
 
@@ -39,7 +39,7 @@ def check_all(
     contracts = working(root)
     for name in names:
         if name not in contracts:
-            raise MbpError(f"no contract of {name!r}", cure=did_you_mean(name, contracts))
+            raise MbpError(f"no contract of {name!r}", fix=did_you_mean(name, contracts))
     rules = load_rules(root, sorted(contracts))
     exceptions = load_exceptions(root, sorted(contracts), load_policy(root))
     committed = at_ref(root, ref) if ref else None
@@ -63,7 +63,7 @@ def check_all(
 
 
 def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
-    """Fingerprint of each change that breaks what its dataset promises -> the datasets that carry it."""
+    """Fingerprint of each change that breaks the mode of its dataset -> the datasets that carry it."""
     results: dict[str, list[str]] = {}
     for one in checked:
         for print_ in dict.fromkeys(judged.fingerprint for judged in one.judged if judged.broken):
@@ -75,7 +75,7 @@ def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Publ
     """The committed contract as if it had been published."""
     version = Version.read(str(contract.get("version")))
     if version is None:
-        raise MbpError(f"{name} at {ref} has no semantic version", cure="compare with another ref")
+        raise MbpError(f"{name} at {ref} has no semantic version", fix="compare with another ref")
     subject = subject_of(name, version)
     return [Published(name, version, subject, {"contract": contract}, "", f"{ref}:{name}")]
 
@@ -83,7 +83,7 @@ def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Publ
 def _removed(name: str) -> Checked:
     finding = Finding(
         "table_removed",
-        "it was published and its contract is gone: its readers find nothing",
+        "it was published and its contract was removed: its readers find nothing",
         f"contracts/a106/{name}.odcs.yaml",
         subject=name,
         fix="restore the contract; retire the dataset with `mbp registry status` first",

@@ -1,9 +1,9 @@
 """What the loaded sources do not have, kept in the warehouse beside their rows.
 
-The build reads it, so that a rule about an absent fact is told as "not measurable", never as passed.
+The build reads it, so that a rule about an absent fact is reported as "not measurable", never as passed.
 A raw table may hold rows of several sources, and of change data capture, which declares nothing. A fact
 is therefore absent only where every origin of the table's rows declares it so: each load notes the
-instant that stands in `_loaded_at` of its rows, and by it every row is known to be of a source.
+instant in `_loaded_at` of its rows, and by it every row is known to be of a source.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def read_facts(warehouse: Warehouse) -> SourceFacts:
     datasets: dict[str, str] = {}
     rules: dict[str, str] = {}
     if all(exists(warehouse, *place.replace('"', "").split(".")) for place in (FACTS, LOADS)):
-        # Version 0.1 wrote rules without their dataset: nothing tells whose rows they speak of.
+        # Version 0.1 wrote rules without their dataset: it is unknown which rows they mean.
         _, rows = warehouse.query(
             f"select dataset, column_name, rule_id, source, reason from {FACTS}"
             " where dataset is not null order by 1, 2, 3, 4"

@@ -1,7 +1,7 @@
 """What is watched of the change data capture beside its lag: metrics, their alarms, and their place in the dashboard.
 
 The lag is a KPI with a hook. These say why it will soon miss its target, or that a change is missing although the lag
-is fine; they decide nothing, somebody has to look. When they are raised stands in contracts/a110/cdc_alarms.yaml.
+is fine; they decide nothing and need a person. contracts/a110/cdc_alarms.yaml says when they are raised.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mbp.ingest.cdc.watched import WatchedCapture, age_seconds
 
 GAUGES = {
     "mbp_cdc_dead_letters": "Changes that are not in the change log of a table, parked ones among them.",
-    "mbp_cdc_stream_stopped": "1 while a table stands still at its position, else 0.",
-    "mbp_cdc_slot_retained_bytes": "Log that the source kept for the slot when the reader last looked.",
+    "mbp_cdc_stream_stopped": "1 while a table is stopped at its position, else 0.",
+    "mbp_cdc_slot_retained_bytes": "Log that the source kept for the slot when the reader last checked.",
     "mbp_cdc_slot_limit_bytes": "Log that the source may keep for it.",
     "mbp_cdc_clock_skew_seconds": "Clock of the source minus clock of the reader.",
     "mbp_cdc_reader_age_seconds": "Since the reader last wrote down that it lives, at the time of reading.",
@@ -74,19 +74,19 @@ def alert_rules(limits: Limits, receivers: Mapping[str, str]) -> list[dict[str, 
     """As Prometheus reads them.
 
     Raises:
-        MbpError: nobody would hear of them: their owner has no route.
+        MbpError: they would reach no one: their owner has no route.
     """
     if limits.owner not in receivers:
         raise MbpError(
-            f"the owner {limits.owner} has no route: nobody would hear of an alarm",
+            f"the owner {limits.owner} has no route: an alarm would reach no one",
             path=ids.FILE,
-            cure=f"add {limits.owner} to `routes` in {HOOKS}",
+            fix=f"add {limits.owner} to `routes` in {HOOKS}",
         )
     return [_as_alert(rule, limits) for rule in _rules(limits)]
 
 
 def panels(first_id: int, y: int, source: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Rows of panels for the dashboard that shows the lag; the log that is kept stands against its limit."""
+    """Rows of panels for the dashboard that shows the lag; the log that is kept is shown with its limit."""
     together = {"mbp_cdc_slot_retained_bytes": ("mbp_cdc_slot_limit_bytes",)}
     beside = {name for names in together.values() for name in names}
     units = {"bytes": "bytes", "seconds": "s"}
@@ -143,7 +143,7 @@ def _rules(limits: Limits) -> list[AlertRule]:
             ids.STREAM_STOPPED,
             "mbp_cdc_stream_stopped == 1",
             AT_ONCE,
-            "{{ $labels.table }} stands still: its shape at the source breaks the contract",
+            "{{ $labels.table }} is stopped: its shape at the source breaks the contract",
         ),
         AlertRule(
             ids.DEAD_LETTERS,
@@ -167,7 +167,7 @@ def _rules(limits: Limits) -> list[AlertRule]:
             ids.UNSEEN,
             "mbp_cdc_unseen > 0",
             AT_ONCE,
-            "The exporter's role may not read the control tables: nobody sees the change data capture",
+            "The exporter's role may not read the control tables: change data capture is not watched",
         ),
     ]
 

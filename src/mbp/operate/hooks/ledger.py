@@ -70,7 +70,7 @@ def recovered_rows(
 
 
 def evaluation_rows(policy: HookPolicy, outcome: HookOutcome) -> list[Row]:
-    """Rows of `hook_evaluations`: one per hook that looked."""
+    """Rows of `hook_evaluations`: one per hook that was evaluated."""
     return [
         {
             "evaluation_id": f"{hook_id}/{outcome.now.isoformat()}",

@@ -12,7 +12,7 @@ from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
 
 RULES_FILE = "mbp_rules.yml"
 SCRAPE = "1m"
-# A watcher and Prometheus look at the same windows; one scrape may still be missing.
+# A watcher and Prometheus read the same windows; one scrape may still be missing.
 PATIENCE = "2m"
 
 
@@ -59,7 +59,7 @@ def alertmanager(policy: HookPolicy) -> dict[str, Any]:
                 for owner, receiver in sorted(policy.receivers.items())
             ],
         },
-        # What is seen to be broken says more than that it cannot be seen.
+        # A breach says more than missing data.
         "inhibit_rules": [
             {
                 "source_matchers": ['reason="breach"'],
@@ -101,7 +101,7 @@ def unknown_alert(hook: Hook) -> dict[str, Any]:
         ),
         "for": PATIENCE,
         "labels": _labels(hook, "unknown"),
-        "annotations": _annotations(hook, f"{hook.kpi.name} cannot be seen, and it must be"),
+        "annotations": _annotations(hook, f"{hook.kpi.name} has no data, and it must have"),
     }
 
 

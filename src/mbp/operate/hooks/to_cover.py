@@ -56,7 +56,7 @@ class Collected:
 
     Attributes:
         value: None when it could not be measured; `detail` says why.
-        samples: how much was looked at.
+        samples: how much was checked.
         covered: ids of everything that was judged.
         broken: those of them that are not as they should be.
         run: of dbt, where the KPI is of one.

@@ -45,8 +45,8 @@ def known_name(word: str, known: Mapping[str, object] | Sequence[str], kind: str
         MbpError: it is none; names the nearest one, or all.
     """
     if word not in known:
-        cure = f"{did_you_mean(word, known)} (see `mbp metrics list`)"
-        raise MbpError(f"there is no {kind} {word!r}", cure=cure)
+        fix = f"{did_you_mean(word, known)} (see `mbp metrics list`)"
+        raise MbpError(f"there is no {kind} {word!r}", fix=fix)
     return word
 
 
@@ -67,10 +67,10 @@ def conditions(
 
 
 def _condition(text: str, known: References) -> str:
-    cure = "write a condition over the dimensions: \"market__category = 'sports'\""
+    fix = "write a condition over the dimensions: \"market__category = 'sports'\""
     if any(mark in text for mark in TEMPLATE_MARKS):
-        raise MbpError(f"refused: a template in --where {text!r}", cure=cure)
-    demand_expression(text, cure=cure)
+        raise MbpError(f"refused: a template in --where {text!r}", fix=fix)
+    demand_expression(text, fix=fix)
     whole = exp.Paren(this=sqlglot.parse_one(text, read=DIALECT))
     for column in list(whole.find_all(exp.Column)):
         name = known_name(".".join(part.name for part in column.parts), known, "dimension")
@@ -84,7 +84,7 @@ def _instant(text: str, option: str) -> str:
     except ValueError as error:
         raise MbpError(
             f"{option}: {text!r} is no instant",
-            cure="write a day like 2026-01-05, or an instant like 2026-01-05T12:00 (UTC)",
+            fix="write a day like 2026-01-05, or an instant like 2026-01-05T12:00 (UTC)",
         ) from error
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)

@@ -48,7 +48,7 @@ class SemanticLayer:
         for name in ("metricflow", "metricflow_semantics"):
             logging.getLogger(name).setLevel(logging.ERROR)
         if engine not in RENDERERS:
-            raise MbpError(f"MetricFlow does not speak {engine}", cure="use duckdb or postgres")
+            raise MbpError(f"MetricFlow does not speak {engine}", fix="use duckdb or postgres")
         try:
             self._manifest = parse_manifest_from_dbt_generated_manifest(manifest)
             self._engine = MetricFlowEngine(
@@ -58,7 +58,7 @@ class SemanticLayer:
             raise MbpError(
                 f"MetricFlow cannot read the semantic layer: {_one_line(error)}",
                 path="models/semantic",
-                cure="run `dbt parse`, which tells where",
+                fix="run `dbt parse`, which names the place",
             ) from error
         # Parts of a quotient mean nothing alone.
         declared = [
@@ -72,7 +72,7 @@ class SemanticLayer:
     def dimensions(self, metrics: Sequence[str]) -> dict[str, str]:
         """What all the metrics can be grouped by: name -> kind (`time`, `dimension` or `entity`).
 
-        A time has its finest grain in its name, and stands there without one too.
+        A time has its finest grain in its name, and is also there without one.
         """
         results: dict[str, str] = {}
         for dimension in self._engine.simple_dimensions_for_metrics(list(metrics)):
@@ -92,7 +92,7 @@ class SemanticLayer:
             return str(self._engine.explain(request).sql_statement.without_descriptions.sql)
         except REFUSALS as error:
             raise MbpError(
-                f"MetricFlow refuses the query: {_one_line(error)}", cure="see `mbp metrics list`"
+                f"MetricFlow refuses the query: {_one_line(error)}", fix="see `mbp metrics list`"
             ) from error
 
 
@@ -104,7 +104,7 @@ class _Dialect:
         self.sql_plan_renderer = renderer()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise MbpError("MetricFlow asked for a connection", cure="report it: it only compiles here")
+        raise MbpError("MetricFlow asked for a connection", fix="report it: it only compiles here")
 
     query = execute = dry_run = render_bind_parameter_key = _refuse
 

@@ -1,4 +1,4 @@
-"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard looks, a read-only session runs."""
+"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard checks, a read-only session runs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Answer:
 
 
 def open_layer(root: Path, target: str, tell: Callable[[str], None]) -> SemanticLayer:
-    """The semantic layer of the project as it stands, for the engine of a target."""
+    """The semantic layer of the current project, for the engine of a target."""
     return SemanticLayer(fresh_manifest(root, target, tell), engine_of(root, target))
 
 
@@ -90,12 +90,12 @@ def metrics_asked(question: Question, layer: SemanticLayer) -> tuple[str, ...]:
         MbpError: an unknown metric or saved query, or both or neither of them.
     """
     if bool(question.metrics) == bool(question.saved):
-        raise MbpError("name metrics, or one --saved query", cure="see `mbp metrics list`")
+        raise MbpError("name metrics, or one --saved query", fix="see `mbp metrics list`")
     if question.saved is None:
         return tuple(known_name(name, layer.metric_names, "metric") for name in question.metrics)
     if question.by:
-        cure = "leave --by, or name the metrics"
-        raise MbpError("a saved query has its own dimensions", cure=cure)
+        fix = "leave --by, or name the metrics"
+        raise MbpError("a saved query has its own dimensions", fix=fix)
     known_name(question.saved, layer.saved_queries, "saved query")
     return tuple(layer.saved_queries[question.saved].query_params.metrics)
 
@@ -151,25 +151,25 @@ def answer(
 
 
 def _place(columns: Sequence[str], name: str) -> int:
-    """Where a column stands. A time that was asked for without a grain comes with its finest one."""
+    """The place of a column. A time that was asked for without a grain comes with its finest one."""
     if name in columns:
         return columns.index(name)
     return next(place for place, one in enumerate(columns) if one.rpartition("__")[0] == name)
 
 
 def _run(warehouse: Warehouse, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    demand_query_on(warehouse, sql, cure="name dimensions and plain values only")
+    demand_query_on(warehouse, sql, fix="name dimensions and plain values only")
     try:
         return warehouse.query(sql)
     except (duckdb.CatalogException, psycopg2.errors.UndefinedTable) as error:
         raise MbpError(
             f"the warehouse lacks a relation of the semantic layer: {_first_line(error)}",
-            cure="run `mbp build`",
+            fix="run `mbp build`",
         ) from error
     except (duckdb.Error, psycopg2.Error) as error:
         raise MbpError(
             f"the warehouse refuses the query: {_first_line(error)}",
-            cure="compare dimensions with values of their kind",
+            fix="compare dimensions with values of their kind",
         ) from error
 
 

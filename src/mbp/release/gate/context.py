@@ -1,4 +1,4 @@
-"""What the rules of a gate look at: one warehouse, one source, one moment."""
+"""What the rules of a gate read: one warehouse, one source, one moment."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ class Context:
         seen = look(self.root, self.target)
         with self.warehouse() as warehouse:
             refuse_sample_over_loaded(warehouse)
-        # The sample is a replay, and its clock stands still. A live market that is judged by a clock of the past
+        # The sample is a replay, and its clock is stopped. A live market that is judged by a clock of the past
         # would show the KPIs of then.
         limit = None if raw_origin() == SAMPLE else timedelta(hours=self.max_age_hours)
         if why := moments.objection(seen.picture.now, self.now, limit):
             raise NotMeasuredError(
                 f"the project's now is {why}",
-                cure="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
+                fix="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
             )
         return seen
 
@@ -150,7 +150,7 @@ class Context:
         try:
             found = envelope.read(self.root, source["evidence"])
         except envelope.NoEvidenceError as error:
-            raise NotMeasuredError("nobody measured it", path=error.path) from error
+            raise NotMeasuredError("not measured yet", path=error.path) from error
         asked = self.asked(
             found,
             needs_data="data" in source.get("of", ["source"]),

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
-    """The checklist as it stands now: every check in the order of the file, then a sign-off per role.
+    """The checklist now: every check in the order of the file, then a sign-off per role.
 
     Raises:
         MbpError: there is no such gate, or its definition is wrong. Whatever else cannot be read fails its
@@ -74,10 +74,10 @@ def keep(root: Path, report: GateReport) -> Path:
 
 
 def judge(context: Context, check: CheckDefinition) -> CheckResult:
-    """One check. A rule that cannot look, or crashes, has not measured; a waiver may stand in where it may."""
+    """One check. A rule that cannot check, or crashes, has not measured; a waiver covers it where one is allowed."""
     judged = _judged(context, check)
     if judged.verdict == Verdict.NOT_MEASURED:
-        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Cure: `{check.command}`")
+        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Fix: `{check.command}`")
     verdict = judged.verdict
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
     message, until = judged.told, None
@@ -108,7 +108,7 @@ def _judged(context: Context, check: CheckDefinition) -> RuleJudgement:
         return RuleJudgement(
             Verdict.NOT_MEASURED, f"{error.path}: {error.what}" if error.path else error.what
         )
-    except Exception as error:  # a crash looked at nothing: it must fail its check, and no other
+    except Exception as error:  # a crash checked nothing: it must fail its check, and no other
         return RuleJudgement(
             Verdict.NOT_MEASURED, f"the rule crashed: {type(error).__name__}: {error}"
         )
@@ -123,7 +123,7 @@ def _standing_in(
     try:
         waivers = context.waivers
     except MbpError:
-        return ()  # the check of the waivers tells why
+        return ()  # the check of the waivers reports why
     if whole := waivers.for_check(check.id):
         return (whole,)
     parts = [waivers.for_rule(name) for name in judged.rule_ids]

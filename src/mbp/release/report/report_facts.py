@@ -1,13 +1,13 @@
 """Everything that the page says, as plain values: the page is a pure function of them.
 
-A section whose source is absent or broken is an `Absence` and not an empty list: what was not looked at must be told.
+A section whose source is absent or broken is an `Absence` and not an empty list: what was not checked must be reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from mbp.contracts.contract_status import Cell
@@ -29,12 +29,12 @@ class Absence:
 
     Attributes:
         word: one of the constants above.
-        cure: the command or the deed that changes it.
+        fix: the command or the deed that changes it.
     """
 
     word: str
     why: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class LagFacts:
 
 @dataclass(frozen=True)
 class WatchFacts:
-    """What one look at the hooks says.
+    """The result of one evaluation of the hooks.
 
     Attributes:
         now: the project's, which is the time of the data.
@@ -153,9 +153,9 @@ class WaiverFacts:
     reason: str
     owner: str
     risk: str
-    opened: datetime
-    expires: datetime
-    days_left: float
+    opened: date
+    expires: date
+    days_left: int
     rollback: str
     exercise: str
     approvals: Sequence[str]
@@ -186,7 +186,7 @@ class MeasurementFacts:
     path: str
     measured_at: datetime | None
     current: bool
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 LIMIT_BYTES = 2_000_000
 # Entities and findings are as many as the data has; what is open comes first and the rest is counted.
 ROWS = 200
-# state -> (class of its colour, icon, word). The word always stands beside the colour.
+# state -> (class of its colour, icon, word). The word is always shown with the colour.
 STATES = {
     "pass": ("good", "check", "pass"),
     "good": ("good", "check", "in order"),
@@ -100,12 +100,12 @@ def page(facts: Facts) -> str:
         charts=charts(facts.watch),
         rule_groups=rule_groups(facts.rules),
     )
-    # Another direction of writing in a value would turn what stands around it.
+    # Another direction of writing in a value would turn the text around it.
     text = printable(text)
     if len(text.encode()) > LIMIT_BYTES:
         raise MbpError(
             f"the page would have {len(text.encode()):,} bytes, at most {LIMIT_BYTES:,} are readable",
-            cure="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
+            fix="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
         )
     return text
 
@@ -118,11 +118,11 @@ def state(name: str) -> Mapping[str, str]:
 
 def verdict(facts: Facts) -> Mapping[str, Any]:
     """The word, the sentence, and what the band is coloured by."""
-    gate, go, cure = facts.gate, False, ""
+    gate, go, fix = facts.gate, False, ""
     counts: Mapping[str, int] = {}
     if isinstance(gate, Absence):
-        message = f"Nobody may release: the gate {facts.gate_name} {gate.word}. {gate.why}."
-        cure = gate.cure
+        message = f"Do not release: the gate {facts.gate_name} {gate.word}. {gate.why}."
+        fix = gate.fix
     else:
         counts, total, stops = gate.counts(), len(gate.results), len(gate.no_gos)
         name, go = f"{gate.title} ({gate.gate})", gate.verdict == GO
@@ -135,11 +135,11 @@ def verdict(facts: Facts) -> Mapping[str, Any]:
         else:
             lifted = f", and no waiver can lift {stops} of them." if stops else "."
             message = (
-                f"{name} may not be released: {wrong} of {total} checks stand in the way"
+                f"{name} may not be released: {wrong} of {total} checks block the release"
                 f" ({counts['fail']} failed, {counts['not_measured']} not measured){lifted}"
             )
     word = "GO" if go else "NO-GO"
-    return {"word": word, "go": go, "sentence": message, "cure": cure, "counts": counts}
+    return {"word": word, "go": go, "sentence": message, "fix": fix, "counts": counts}
 
 
 def areas(gate: GateReport | Absence) -> list[tuple[str, list[CheckResult]]]:
@@ -196,7 +196,7 @@ def number(value: float | None) -> str:
 
 
 def marked(told: str) -> Markup:
-    """A sentence as commands write it: what stands between backticks is code; all of it is escaped."""
+    """A sentence as commands write it: text between backticks is code; all of it is escaped."""
     pieces = [escape(one) for one in told.split("`")]
     if len(pieces) % 2 == 0:
         return escape(told)  # a backtick that nothing closes is a backtick

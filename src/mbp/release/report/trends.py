@@ -29,7 +29,7 @@ DRAWN = 96
 
 
 def watch_facts(root: Path, target: str | None) -> WatchFacts:
-    """One look at all hooks.
+    """One evaluation of all hooks.
 
     Raises:
         MbpError: policy, alarms or warehouse cannot be used.

@@ -125,7 +125,7 @@ def _everybody(
         if fact.who == PUBLIC and fact.kind == "database":
             if fact.word not in policy.public_database:
                 yield _text(fact)
-        # The source is another system: what it gives to everybody counts where a role of ours has it.
+        # The source is another system: what it gives to every role counts where a role of ours has it.
         elif side == "source":
             if fact.kind == "owns" and fact.word == "function" and fact.who in roles:
                 yield f"{fact.name} belongs to {fact.who}"

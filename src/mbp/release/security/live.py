@@ -54,7 +54,7 @@ def least_privilege(
 
     Args:
         target: dbt target of the warehouse; the source is that of MBP_SOURCE_HOST and its like.
-        start: start a server, make roles and tables there as production does, and look at it instead.
+        start: start a server, make roles and tables there as production does, and check it instead.
 
     Raises:
         MbpError: the server cannot be reached or started, or the project cannot be built on it.
@@ -93,7 +93,7 @@ def reached(root: Path, target: str) -> Iterator[Sides]:
             return warehouse.query(sql, params)[1]
 
         if not os.environ.get("MBP_SOURCE_HOST"):
-            why = "the CDC source was not looked at: MBP_SOURCE_HOST is not set"
+            why = "the CDC source was not checked: MBP_SOURCE_HOST is not set"
             yield Sides(f"target {target}", ask, None, why)
             return
         from mbp.ingest.cdc.market_source import source_of_environment
@@ -170,7 +170,7 @@ def _asking(connection: Any) -> Query:
         except psycopg2.Error as error:
             raise MbpError(
                 f"the catalog cannot be read: {' '.join(str(error).split())}",
-                cure="look as a user who may read pg_catalog",
+                fix="connect as a user who may read pg_catalog",
             ) from error
 
     return ask

@@ -1,4 +1,4 @@
-"""A machine that can do the work is told so; on every other one each thing is named with its cure."""
+"""A machine that can do the work is told so; on every other one each thing is named with its fix."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def test_before_the_roles_are_made_it_says_how(root: Path) -> None:
     one = check(examine(root, "postgres"), "roles")
     # Roles are of the whole server: another test may have made them, but not the schemas of this database.
     assert one.state == "finding"
-    assert "mbp db init" in one.cure
+    assert "mbp db init" in one.fix
 
 
 def test_a_missing_profile(empty_project: Path) -> None:
     found = examine(empty_project, None)
     assert check(found, "profile").state == "not looked"
-    assert "profiles.example.yml" in check(found, "profile").cure
+    assert "profiles.example.yml" in check(found, "profile").fix
     assert check(found, "dbt debug").state == "not looked"
 
 
@@ -110,7 +110,7 @@ def test_a_profile_that_is_no_yaml(empty_project: Path) -> None:
 def test_an_unknown_target(root: Path) -> None:
     found = examine(root, "oracle")
     assert check(found, "target").state == "finding"
-    assert "duckdb, postgres" in check(found, "target").cure
+    assert "duckdb, postgres" in check(found, "target").fix
     assert check(found, "locked versions").state == "good", "the machine is checked all the same"
 
 
@@ -121,7 +121,7 @@ def test_a_closed_port(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_PORT": port}):
         found = examine(root, "postgres")
     assert check(found, "dbt debug").state == "finding"
-    assert "MBP_PG_PORT" in check(found, "dbt debug").cure
+    assert "MBP_PG_PORT" in check(found, "dbt debug").fix
     assert states(found, *SERVER[1:]) == {"not looked"}
     assert len(found.open) == len(SERVER)
 
@@ -130,7 +130,7 @@ def test_a_wrong_password(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_PASSWORD": "not-this-one"}):
         one = check(examine(root, "postgres"), "dbt debug")
     assert one.state == "finding"
-    assert one.cure == "check MBP_PG_USER and MBP_PG_PASSWORD"
+    assert one.fix == "check MBP_PG_USER and MBP_PG_PASSWORD"
     assert "not-this-one" not in one.told
 
 
@@ -138,7 +138,7 @@ def test_a_role_that_is_not_there(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_ROLE": "nobody_at_all"}):
         one = check(examine(root, "postgres"), "role")
     assert one.state == "finding"
-    assert "MBP_PG_ROLE" in one.cure
+    assert "MBP_PG_ROLE" in one.fix
 
 
 def test_a_user_without_the_right_to_create(
@@ -155,7 +155,7 @@ def test_a_user_without_the_right_to_create(
         one = check(found, "permissions")
         assert one.state == "finding"
         assert "may not create tables in" in one.told
-        assert "mbp_transformer" in one.cure
+        assert "mbp_transformer" in one.fix
         assert states(found, "dbt debug", "server version", "roles") == {"good"}
     finally:
         with connect(root, "postgres") as warehouse:
@@ -170,7 +170,7 @@ def test_what_another_user_built_first(root: Path, postgres: dict[str, str]) -> 
         one = check(examine(root, "postgres"), "ownership")
     assert one.state == "finding"
     assert "marts.mbp_quotes" in one.told
-    assert "owner to" in one.cure
+    assert "owner to" in one.fix
 
 
 def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
         one = check(examine(root, "duckdb"), "dbt debug")
         assert one.state == "finding"
         assert f"PID {holder.pid}" in one.told
-        assert "MBP_DUCKDB_PATH" in one.cure
+        assert "MBP_DUCKDB_PATH" in one.fix
         holder.communicate()
 
 
@@ -194,13 +194,13 @@ def test_a_duckdb_file_in_a_folder_that_is_not_there(
     monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "nowhere" / "mine.duckdb"))
     one = check(examine(root, "duckdb"), "dbt debug")
     assert one.state == "finding"
-    assert one.cure == "set MBP_DUCKDB_PATH to a file of yours"
+    assert one.fix == "set MBP_DUCKDB_PATH to a file of yours"
 
 
 def test_no_warehouse_is_made(root: Path, tmp_path: Path) -> None:
     found = examine(root, "duckdb")
     assert states(found, "dbt debug") == {"good"}
-    assert check(found, "duckdb file").cure == "run `make build`"
+    assert check(found, "duckdb file").fix == "run `make build`"
     assert not list(tmp_path.glob("*duckdb*"))
 
 
@@ -220,14 +220,14 @@ def test_a_file_that_is_no_warehouse(root: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.duckdb").write_text("not a database, not at all\n" * 500)
     one = check(examine(root, "duckdb"), "dbt debug")
     assert one.state == "finding"
-    assert "remove it" in one.cure
+    assert "remove it" in one.fix
 
 
 def test_a_full_disk(root: Path) -> None:
     one = check(examine(root, "duckdb", Machine(free=lambda _: MEBIBYTE)), "disk")
     assert one.state == "finding"
     assert "1 MiB free" in one.told
-    assert "make room" in one.cure
+    assert "make room" in one.fix
 
 
 def test_old_versions(root: Path) -> None:
@@ -237,7 +237,7 @@ def test_old_versions(root: Path) -> None:
     one = check(examine(root, "duckdb", Machine(version_of=version_of)), "locked versions")
     assert one.state == "finding"
     assert "dbt-core 1.10.0 (locked 1." in one.told
-    assert "make setup" in one.cure
+    assert "make setup" in one.fix
 
 
 def test_what_is_optional_is_a_note(root: Path) -> None:
@@ -270,7 +270,7 @@ def test_the_command_says_it_as_json_and_by_its_exit_code(root: Path, tmp_path: 
     document = json.loads(told.stdout)
     assert document["target"] == "oracle"
     assert document["passed"] is False
-    assert {"id", "state", "told", "cure"} == set(document["checks"][0])
+    assert {"id", "state", "told", "fix"} == set(document["checks"][0])
     outside = in_a_pipe(tmp_path, ["doctor"], {"PYTHONPATH": str(root / "src")})
     assert outside.returncode == 2
-    assert "Cure:" in outside.stderr
+    assert "Fix:" in outside.stderr

@@ -137,7 +137,7 @@ def test_nothing_to_lint_is_no_pass(root: Path) -> None:
 
 
 def test_a_path_that_is_no_contract_is_refused(root: Path) -> None:
-    with pytest.raises(MbpError, match="not a file that lint looks at"):
+    with pytest.raises(MbpError, match="not a file that lint reads"):
         lint(root, TODAY, [root / "contracts/a106/mbp_other.odcs.yaml"])
 
 
@@ -178,7 +178,7 @@ def test_every_code_is_explained() -> None:
     for code, rule in rules().items():
         told = explanation(rule)
         assert code in told
-        assert all(f"  {word}" in told for word in ("what", "why", "cure"))
+        assert all(f"  {word}" in told for word in ("what", "why", "fix"))
 
 
 def test_the_command_explains_a_code_in_any_case() -> None:

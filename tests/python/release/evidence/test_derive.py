@@ -33,7 +33,7 @@ def put(*path: Any, value: Any) -> Change:
     return change
 
 
-PROBLEM = {"path": "a.py", "line": 1, "message": "B602", "fix": "mend"}
+PROBLEM = {"path": "a.py", "line": 1, "message": "B602", "fix": "fix"}
 BROKEN = {
     "rule_id": "twap_reconciles",
     "dataset": "mbp_quotes",

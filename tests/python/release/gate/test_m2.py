@@ -241,7 +241,7 @@ def test_each_check_can_stop_the_release(release: Release, name: str) -> None:
             "not_measured",
             "another source",
         ),
-        (removed("target/evidence/proof.json"), "not_measured", "nobody measured it"),
+        (removed("target/evidence/proof.json"), "not_measured", "not measured yet"),
     ],
 )
 def test_the_proof_counts_whole_and_of_this_source(
