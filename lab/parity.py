@@ -106,10 +106,10 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
     known = faults.all_faults(root)
     unknown = sorted(set(chosen) - {rule.id for rule in rules})
     if unknown:
-        raise MbpError(f"no rule {', '.join(unknown)}", cure="see `mbp contracts rules`")
+        raise MbpError(f"no rule {', '.join(unknown)}", fix="see `mbp contracts rules`")
     lacking = sorted({rule.id for rule in rules} - known.keys())
     if lacking:
-        raise MbpError(f"no fault for {', '.join(lacking)}", cure="write one: see CONTRIBUTING")
+        raise MbpError(f"no fault for {', '.join(lacking)}", fix="write one: see CONTRIBUTING")
     families = {rule.id: rule.family for rule in rules}
     with ExitStack() as stack:
         server = stack.enter_context(PostgresServer())
@@ -161,7 +161,7 @@ def _plant(
             again = _shown(stage, clean, known, shown)
             return [one for one in shown if one in again]
         if len(tried) == 1:
-            raise MbpError(f"the fault {tried[0]} does not show", cure="mbp quality prove says why")
+            raise MbpError(f"the fault {tried[0]} does not show", fix="mbp quality prove says why")
         tried = tried[: max(1, len(tried) // 2)]
 
 

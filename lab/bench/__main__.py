@@ -191,7 +191,7 @@ def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
     if looked > rows * 2 * NEW_SHARE:
         raise MbpError(
             f"the daily run checked {looked:,} of {rows:,} rows, not at the new ones",
-            cure="fix what it says, then measure again",
+            fix="fix what it says, then measure again",
         )
     print(f"  rows that its tests checked: {looked:,}")
 
@@ -219,7 +219,7 @@ def build(root: Path, scratch: Path, changes: Mapping[str, str], options: Sequen
     finished = run_measured(command, root, {**os.environ, **changes})
     run_results = scratch / "target" / "run_results.json"
     if not run_results.exists():
-        raise MbpError(f"dbt build did not run: {finished.talk[-800:]}", cure="fix what it says")
+        raise MbpError(f"dbt build did not run: {finished.talk[-800:]}", fix="fix what it says")
     results = json.loads(run_results.read_text())["results"]
     nodes = json.loads((scratch / "target" / "manifest.json").read_text())["nodes"]
     spent = {"models": 0.0, "row_tests": 0.0, "twap": 0.0, "other": 0.0}

@@ -111,7 +111,7 @@ def main() -> int:
                 with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
                     measured += measure_size(root, Path(scratch), engine, size, number == 0)
         if not measured:
-            raise MbpError("no size to measure", cure="set BENCH_PEERS_DUCKDB, e.g. 1000000")
+            raise MbpError("no size to measure", fix="set BENCH_PEERS_DUCKDB, e.g. 1000000")
     except MbpError as error:
         print(f"bench: {error}", file=sys.stderr)
         return EXIT_COULD_NOT_RUN
@@ -135,7 +135,7 @@ def sizes_of(engine: str) -> list[int]:
     try:
         return sorted(int(one) for one in sizes.split(",") if one.strip())
     except ValueError as error:
-        raise MbpError(f"{name}: {sizes!r} is no list of numbers", cure="e.g. 1000000") from error
+        raise MbpError(f"{name}: {sizes!r} is no list of numbers", fix="e.g. 1000000") from error
 
 
 def measure_size(
@@ -194,7 +194,7 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
     if not mine:
         raise MbpError(
             f"the daily run on {world.engine} checked no rule: {last_words(done)}",
-            cure="fix what it says, then measure again",
+            fix="fix what it says, then measure again",
         )
     verdicts = {rule: one[0] for rule, one in mine.items()}
     seconds = {SELECTORS[selector]: sum(one[1] for one in results.values())}
@@ -233,7 +233,7 @@ def look(world: BenchWarehouse, tool: str) -> ToolMeasurement:
     if done.code != 0 or not result.is_file():
         raise MbpError(
             f"{tool} on {world.engine} did not run: {last_words(done)}",
-            cure="fix what it says, then measure again",
+            fix="fix what it says, then measure again",
         )
     told = json.loads(result.read_text(encoding="utf-8"))
     return ToolMeasurement(
@@ -291,7 +291,7 @@ def dbt_results(
         return done, plain_dbt.results(target)
     except OSError as error:
         what = f"{' '.join(command[:3])} on {world.engine} did not run: {last_words(done)}"
-        raise MbpError(what, cure="fix what it says, then measure again") from error
+        raise MbpError(what, fix="fix what it says, then measure again") from error
 
 
 def measured_run(world: BenchWarehouse, command: Sequence[str], folder: Path) -> Finished:

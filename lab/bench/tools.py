@@ -62,7 +62,7 @@ def look(tool: str, order: Mapping[str, Any]) -> dict[str, Any]:
         started = time.perf_counter()
         results = gx_engine.run([contract], order["queries"], order["address"])
     else:
-        raise MbpError(f"unknown tool {tool!r}", cure="use read, datacontract or gx")
+        raise MbpError(f"unknown tool {tool!r}", fix="use read, datacontract or gx")
     return {
         "verdicts": {result.rule_id: verdict(result) for result in results},
         "as_sql": [result.rule_id for result in results if not result.native],

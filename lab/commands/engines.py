@@ -44,6 +44,6 @@ def engines(
     if write:
         document.write_matrix(root, table)
     elif check and document.current_matrix(root) != table:
-        typer.echo(f"{document.DOCUMENT}: stale. Cure: mbp engines --write")
+        typer.echo(f"{document.DOCUMENT}: stale. Fix: mbp engines --write")
         raise typer.Exit(EXIT_FINDINGS)
     typer.echo(table, nl=False)

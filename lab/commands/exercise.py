@@ -35,7 +35,7 @@ def exercise(
     from mbp.core.reporting.progress import progress
 
     if every == bool(name):
-        raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
+        raise MbpError("name exercises, or give --all", fix="see contracts/a110/exercises.yaml")
     with progress() as shown:
         results = run(project_root(), name or [], shown.say, mutations=mutations)
     document = [{**asdict(result), "passed": result.passed} for result in results]

@@ -76,6 +76,6 @@ def _instant(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise MbpError(
-            f"--start {text}: expected a date such as 2026-01-05", cure="write it as YYYY-MM-DD"
+            f"--start {text}: expected a date such as 2026-01-05", fix="write it as YYYY-MM-DD"
         ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

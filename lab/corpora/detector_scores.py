@@ -155,7 +155,7 @@ def measure_lines(
         if unknown:
             raise MbpError(
                 f"the outside corpus labels a line {min(unknown)!r}: expected {', '.join(KINDS)}",
-                cure="correct the label",
+                fix="correct the label",
             )
         kinds = {hit.kind for hit in hits(line.text, _place(line.text), policy)}
         count, clean = count + 1, clean + (not line.labels)

@@ -106,7 +106,7 @@ def target_disk_full(stage: ScenarioServers, options: Options) -> Played:
     """The warehouse has no block left for a while."""
     folder = stage.quota
     if folder is None:
-        raise MbpError("there is no directory with a quota", cure="start the scenario first")
+        raise MbpError("there is no directory with a quota", fix="start the scenario first")
     with stage.reader() as process, stage.load():
         stage.caught_up()
         written = quota.fill(folder)
@@ -124,7 +124,7 @@ def target_disk_full(stage: ScenarioServers, options: Options) -> Played:
         seconds = stage.caught_up()
         problems += alive(process)
         if _large(stage) != MORE_ROWS:
-            problems += (f"{_large(stage):,} of {MORE_ROWS:,} rows are there after the cure",)
+            problems += (f"{_large(stage):,} of {MORE_ROWS:,} rows are there after the fix",)
     _finish(stage)
     size, ballast = quota.QUOTA_BYTES / 2**20, written / 2**20
     note = f"{ballast:.0f} MiB of ballast in a file system of {size:.0f} MiB; position held"
@@ -161,7 +161,7 @@ def late(stage: ScenarioServers, options: Options) -> Played:
         fault = time.time()
         stage.proxy.delay(DELAY / scale, RAMP / scale)
         time.sleep((RAMP + LATE) / scale)
-        cure = time.time()
+        fix = time.time()
         stage.proxy.restore()
         seconds = stage.caught_up()
         time.sleep(AFTER / scale)
@@ -169,7 +169,7 @@ def late(stage: ScenarioServers, options: Options) -> Played:
         ended = time.time()
     _finish(stage)
     note = f"delay of {DELAY / scale:g} s on the stream for {LATE / scale:g} s, on top of a ramp of {RAMP / scale:g} s"
-    lateness = Lateness(begun, fault, cure, ended, scale)
+    lateness = Lateness(begun, fault, fix, ended, scale)
     return Played(None, "", seconds, note, problems, lateness)
 
 
@@ -204,7 +204,7 @@ def _finish(stage: ScenarioServers) -> None:
     if code:
         raise MbpError(
             f"`mbp cdc run --once` ended with {code}: {stage.tail()}",
-            cure="see what it said; `mbp cdc status` shows its state",
+            fix="see what it said; `mbp cdc status` shows its state",
         )
 
 

@@ -28,11 +28,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Lateness:
-    """For the scenario of the lag: Unix seconds of the wall clock when it began, was cured, and ended."""
+    """For the scenario of the lag: Unix seconds of the wall clock when it began, was fixed, and ended."""
 
     begun: float
     fault: float
-    cure: float
+    fix: float
     ended: float
     scale: float
 
@@ -44,7 +44,7 @@ class Played:
     Attributes:
         noticed_seconds, noticed_by: from the fault to the first visible sign, and the sign;
             None: no immediate notice is needed, or the watcher gives it.
-        recovered_seconds: from the cure until a change that was made then was in the warehouse.
+        recovered_seconds: from the fix until a change that was made then was in the warehouse.
         note: what was done, with its numbers.
         problems: what was not as it has to be.
     """

@@ -36,7 +36,7 @@ def mounted(folder: Path) -> Iterator[Path]:
     if reason:
         raise MbpError(
             f"could not run: no directory with a quota can be mounted: {reason}",
-            cure="run the drill as root on Linux",
+            fix="run the drill as root on Linux",
         )
     try:
         yield folder

@@ -60,10 +60,10 @@ def drill(
     """
     for name in chosen:
         if name not in SCENARIOS:
-            raise MbpError(f"no scenario {name!r}", cure=did_you_mean(name, SCENARIOS))
+            raise MbpError(f"no scenario {name!r}", fix=did_you_mean(name, SCENARIOS))
     for target in targets:
         if target not in TARGETS:
-            raise MbpError(f"no target {target!r}", cure=did_you_mean(target, TARGETS))
+            raise MbpError(f"no target {target!r}", fix=did_you_mean(target, TARGETS))
     installed()
     wanted = [scenario for name, scenario in SCENARIOS.items() if not chosen or name in chosen]
     results = []
@@ -146,7 +146,7 @@ class _World:
         if closed is None:
             problems.append("the decision never closed")
         else:
-            recover = (closed.now - clock.at(late.cure)).total_seconds()
+            recover = (closed.now - clock.at(late.fix)).total_seconds()
             limit = policy.limits["cdc_recovery_seconds"]
             value = closed.state.value
             if recover > limit:

@@ -117,7 +117,7 @@ def _look(stage: ScenarioServers, manifest: Any, now: datetime) -> HookEvaluatio
     outcome = watched.outcome
     states = [state for state in outcome.states if state.hook_id == HOOK]
     if len(states) != 1:
-        raise MbpError(f"the hook {HOOK} was not evaluated", cure="see `mbp hooks check`")
+        raise MbpError(f"the hook {HOOK} was not evaluated", fix="see `mbp hooks check`")
     opened = [decision for decision in outcome.opened if decision.hook_id == HOOK]
     closed = [open_decision for open_decision in outcome.recovered if open_decision.hook_id == HOOK]
     made = [decision.decision_id for decision in opened] + [

@@ -133,7 +133,7 @@ def _off_the_average(editor: Editor) -> None:
                     volume=Decimal(0),
                 )
             return
-    raise MbpError("no open market is silent for long enough", cure="simulate fewer quotes")
+    raise MbpError("no open market is silent for long enough", fix="simulate fewer quotes")
 
 
 def _window_starting_after(moment: datetime) -> datetime:

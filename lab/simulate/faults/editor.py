@@ -67,7 +67,7 @@ class Editor:
         single = [row for row in results if count[row[key]] == 1]
         if not (single or results):
             raise MbpError(
-                f"no row of {table} is fit for the fault", cure="simulate 16 markets or more"
+                f"no row of {table} is fit for the fault", fix="simulate 16 markets or more"
             )
         return (single or results)[-1]
 

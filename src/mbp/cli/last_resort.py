@@ -80,7 +80,7 @@ def _deliver() -> None:
         if error.errno == errno.EPIPE:
             raise
         raise MbpError(
-            f"the output cannot be written: {error.strerror}", cure="make room where it goes"
+            f"the output cannot be written: {error.strerror}", fix="make room where it goes"
         ) from error
 
 
@@ -135,12 +135,12 @@ def told(error: Exception) -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     library = type(error).__module__.partition(".")[0].lstrip("_")
     message = " ".join(str(error).partition("\n")[0].split())[:LONGEST_MESSAGE]
-    for kind, what, cure in LIBRARIES.get(library, ()):
+    for kind, what, fix in LIBRARIES.get(library, ()):
         if kind in kinds:
-            return f"{what}: {message}. Cure: {cure}"
+            return f"{what}: {message}. Fix: {fix}"
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}. Cure: make room, or correct the path or its permissions"
+        return f"{place}{error.strerror}. Fix: make room, or correct the path or its permissions"
     name = type(error).__name__
     return f"unexpected {name}: {message}" if message else f"unexpected {name}"
 

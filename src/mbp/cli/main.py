@@ -103,7 +103,7 @@ def plugins() -> list[ModuleType]:
             raise MbpError(
                 f"the plug-in {name!r} cannot be imported: {error}",
                 path=file.name,
-                cure="correct [tool.mbp] plugins, or restore the package",
+                fix="correct [tool.mbp] plugins, or restore the package",
             ) from error
     return found
 

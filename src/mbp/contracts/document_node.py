@@ -109,7 +109,7 @@ class DocumentNode:
 
 
 def fault_at(
-    node: DocumentNode, code: str, message: str, subject: str = "", cure: str | None = None
+    node: DocumentNode, code: str, message: str, subject: str = "", fix: str | None = None
 ) -> Finding:
     """A finding at the place of a node."""
-    return fault(code, node.path, node.line, message, subject, cure)
+    return fault(code, node.path, node.line, message, subject, fix)

@@ -138,7 +138,7 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
             no-go that could be waived.
     """
     if name not in GATES:
-        raise MbpError(f"no gate {name!r}", cure=did_you_mean(name, list(GATES)))
+        raise MbpError(f"no gate {name!r}", fix=did_you_mean(name, list(GATES)))
     path = GATES[name]
     document = load(root / path, shown_as=path)
     value = check(document, Draft201909Validator(SCHEMA), path)
@@ -147,19 +147,19 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
             f"is of the gate {value['gate']!r}, not {name}",
             path=path,
             line=1,
-            cure="restore the file from git",
+            fix="restore the file from git",
         )
     strange = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
     if strange:
         what = f"no one can hold the role {strange[0]!r}"
         line = line_of(document["sign_offs"]["roles"], strange[0])
-        raise MbpError(what, path=path, line=line, cure=did_you_mean(strange[0], list(ROLES)))
+        raise MbpError(what, path=path, line=line, fix=did_you_mean(strange[0], list(ROLES)))
     policy = load_policy(root)
     kpis = load_sheet(root, policy).kpis
     checks: dict[str, CheckDefinition] = {}
 
-    def refuse(index: int, key: str, what: str, cure: str) -> MbpError:
-        return MbpError(what, path=path, line=line_of(document["checks"][index], key), cure=cure)
+    def refuse(index: int, key: str, what: str, fix: str) -> MbpError:
+        return MbpError(what, path=path, line=line_of(document["checks"][index], key), fix=fix)
 
     for index, entry in enumerate(value["checks"]):
         check_definition = CheckDefinition(**entry)

@@ -50,7 +50,6 @@ SCHEMA = closed(
         "parameters": closed(
             {
                 "slo_percent": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
-                "slow_decision_ms": POSITIVE,
                 "burn_confirmation_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
                 "burn_page_fast": POSITIVE,
                 "burn_page_slow": POSITIVE,
@@ -223,8 +222,8 @@ def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:
     actions = tuple(entry["hook"].split("+"))
     for action in actions:
         if action not in ACTIONS:
-            cure = did_you_mean(action, ACTIONS)
-            raise _error(f"unknown action {action!r} of {entry['id']}", path, node, "hook", cure)
+            fix = did_you_mean(action, ACTIONS)
+            raise _error(f"unknown action {action!r} of {entry['id']}", path, node, "hook", fix)
     owners = tuple(entry["owner"].split("/"))
     for owner in owners:
         policy.check_owner(owner, path, line_of(node, "owner"))
@@ -240,8 +239,8 @@ def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:
     )
 
 
-def _error(what: str, path: str, node: Any, key: str, cure: str) -> MbpError:
-    return MbpError(what, path=path, line=line_of(node, key), cure=cure)
+def _error(what: str, path: str, node: Any, key: str, fix: str) -> MbpError:
+    return MbpError(what, path=path, line=line_of(node, key), fix=fix)
 
 
 WHOLE = "all"

@@ -93,7 +93,7 @@ def check_odcs(document: Any, path: str, *, house: bool = False) -> Any:
     schema_violations = odcs_violations(document, value, house=house)
     if schema_violations:
         first = schema_violations[0]
-        raise MbpError(first.what, path=path, line=first.line, cure=first.cure)
+        raise MbpError(first.what, path=path, line=first.line, fix=first.fix)
     return value
 
 
@@ -146,8 +146,8 @@ def _refused(document: Any, value: Any) -> Iterator[SchemaViolation]:
         line = line_at(document, ["apiVersion"])
         if OLD.fullmatch(said):
             what = f"apiVersion {said}: ODCS before 3.0 is not read"
-            cure = "migrate the contract to ODCS 3.1.0"
-            yield SchemaViolation("wrong value", line, what, cure, ("apiVersion",))
+            fix = "migrate the contract to ODCS 3.1.0"
+            yield SchemaViolation("wrong value", line, what, fix, ("apiVersion",))
         elif (match := VERSION.fullmatch(said)) and match[1] not in SCHEMAS:
             what = f"apiVersion {said}: expected ODCS 3.0, 3.1 or 3.2"
             yield SchemaViolation(
@@ -222,7 +222,7 @@ def _column(
     if len(place) > 2 * DEEPEST:
         raise MbpError(
             f"{place_text(place[:4])}: columns nest deeper than {DEEPEST} levels",
-            cure="flatten the column",
+            fix="flatten the column",
         )
     bare, inner = dict(column), []
     if isinstance(column.get("properties"), list):

@@ -27,7 +27,7 @@ def canonical(document: Any, path: str = "") -> bytes:
         return text
     except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise MbpError(
-            f"no canonical JSON: {error}", path=path or None, cure="write the value as text"
+            f"no canonical JSON: {error}", path=path or None, fix="write the value as text"
         ) from error
 
 

@@ -21,7 +21,7 @@ def project_root(start: Path | None = None) -> Path:
         root = Path(configured).resolve()
         if not (root / ROOT_MARK).is_file():
             raise MbpError(
-                f"MBP_PROJECT_DIR has no {ROOT_MARK}", path=root, cure="point it at the repository"
+                f"MBP_PROJECT_DIR has no {ROOT_MARK}", path=root, fix="point it at the repository"
             )
         return root
     here = (start or Path.cwd()).resolve()
@@ -30,7 +30,7 @@ def project_root(start: Path | None = None) -> Path:
             return folder
     raise MbpError(
         f"no {ROOT_MARK} beside contracts/ here or above {here}",
-        cure="run the command inside the repository or set MBP_PROJECT_DIR",
+        fix="run the command inside the repository or set MBP_PROJECT_DIR",
     )
 
 
@@ -54,7 +54,7 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
             f"{name!r} leads out of the folder",
             path=path,
             line=line,
-            cure="name a file inside of it, without `..`",
+            fix="name a file inside of it, without `..`",
         )
     return found
 

@@ -100,13 +100,13 @@ def demand_query(
     *,
     path: str | None = None,
     line: int | None = None,
-    cure: str | None = None,
+    fix: str | None = None,
 ) -> exp.Query:
     """The parsed query, when `sql` is one statement that only reads.
 
     Args:
         dialect: duckdb or postgres.
-        path: the file it came from, for the message; `line` and `cure` likewise.
+        path: the file it came from, for the message; `line` and `fix` likewise.
 
     Raises:
         RefusedSqlError: several statements or none, one that writes, locks or has a side effect, or
@@ -118,13 +118,13 @@ def demand_query(
             f"refused as SQL: {told}",
             path=path,
             line=line,
-            cure=cure or "write one query that only reads",
+            fix=fix or "write one query that only reads",
         )
     return told
 
 
 def demand_expression(
-    text: str, *, path: str | None = None, line: int | None = None, cure: str | None = None
+    text: str, *, path: str | None = None, line: int | None = None, fix: str | None = None
 ) -> None:
     """`text` must be one expression over the columns of a row, on every engine: no query, no statement.
 
@@ -133,7 +133,7 @@ def demand_expression(
     """
     for dialect in DIALECTS:
         query = demand_query(
-            f"select ({text}\n) from the_table", dialect, path=path, line=line, cure=cure
+            f"select ({text}\n) from the_table", dialect, path=path, line=line, fix=fix
         )
         inside = query.selects[0] if isinstance(query, exp.Select) else None
         alone = (
@@ -149,7 +149,7 @@ def demand_expression(
                 f"refused as SQL: {text!r} is not one expression",
                 path=path,
                 line=line,
-                cure=cure or "write an expression over the columns of the dataset",
+                fix=fix or "write an expression over the columns of the dataset",
             )
 
 
@@ -172,7 +172,7 @@ def demand_change(
             f"refused as SQL: {told}",
             path=path,
             line=line,
-            cure="write one insert, update or delete",
+            fix="write one insert, update or delete",
         )
 
 

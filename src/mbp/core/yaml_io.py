@@ -65,7 +65,7 @@ def read(path: Path, *, shown_as: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise MbpError(f"cannot read: {reason}", path=shown_as, cure="restore the file") from error
+        raise MbpError(f"cannot read: {reason}", path=shown_as, fix="restore the file") from error
 
 
 def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bool = False) -> Any:
@@ -90,7 +90,7 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bo
             f"duplicate key: {what}",
             path=shown_as,
             line=mark.line + 1 if mark else None,
-            cure="keep one of the two",
+            fix="keep one of the two",
         ) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark
@@ -98,21 +98,21 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bo
             f"not valid YAML: {error.problem}",
             path=shown_as,
             line=mark.line + 1 if mark else None,
-            cure="correct the syntax at or before this line",
+            fix="correct the syntax at or before this line",
         ) from error
     except YAMLError as error:
         raise NotYamlError(
-            f"not valid YAML: {error}", path=shown_as, cure="correct the syntax"
+            f"not valid YAML: {error}", path=shown_as, fix="correct the syntax"
         ) from error
     # What has the form of YAML and no value: the 30th of February, a number without end, lists in lists in lists.
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise NotYamlError(
             f"not valid YAML: a value cannot be read ({error})",
             path=shown_as,
-            cure="correct the value, or quote it",
+            fix="correct the value, or quote it",
         ) from error
     if document is None:
-        raise MbpError("the file is empty", path=shown_as, cure="restore its content")
+        raise MbpError("the file is empty", path=shown_as, fix="restore its content")
     if not allow_duplicates:
         _refuse_equal_keys(document, shown_as)
     return document
@@ -140,7 +140,7 @@ def _refuse_equal_keys(document: Any, shown_as: str) -> None:
                         f"duplicate key: {name!r} is in the mapping twice, written in two ways",
                         path=shown_as,
                         line=line_of(node, key) or line_of(node),
-                        cure="keep one of the two, without a tag",
+                        fix="keep one of the two, without a tag",
                     )
                 names.add(name)
         waiting += node.values() if isinstance(node, dict) else node

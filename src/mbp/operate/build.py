@@ -96,7 +96,7 @@ def build(request: BuildRequest) -> BuildSummary:
     if outcome.problem:
         raise MbpError(
             f"dbt build stopped: {outcome.problem}",
-            cure="fix what it names; `mbp doctor` checks the machine",
+            fix="fix what it names; `mbp doctor` checks the machine",
         )
     with progress() as shown:
         shown.say("writing the documentation and summing up")
@@ -175,7 +175,7 @@ def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> lis
     unknown = sorted(set(rule_ids) - names.keys())
     if unknown:
         raise MbpError(
-            f"no dbt test carries the rule {', '.join(unknown)}", cure="run `mbp contracts render`"
+            f"no dbt test carries the rule {', '.join(unknown)}", fix="run `mbp contracts render`"
         )
     return sorted(names[rule_id] for rule_id in rule_ids)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.contracts import Contract, load_contracts
-from mbp.contracts.rendering.render import CURE, stale_files
+from mbp.contracts.rendering.render import FIX, stale_files
 from mbp.core.errors import MbpError
 from mbp.operate.summary import Coverage
 from mbp.quality.coverage.documentation_coverage import measure_project
@@ -20,7 +20,7 @@ def check_rendered(root: Path) -> None:
     stale = stale_files(root)
     if stale:
         more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
-        raise MbpError(f"differs from the contracts{more}", path=stale[0], cure=CURE)
+        raise MbpError(f"differs from the contracts{more}", path=stale[0], fix=FIX)
 
 
 def contracts_of(root: Path) -> list[Contract]:
@@ -34,7 +34,7 @@ def contracts_of(root: Path) -> list[Contract]:
         raise MbpError(
             "the contracts demand nothing: nothing to check",
             path="contracts/a106",
-            cure="restore contracts/a106 from git",
+            fix="restore contracts/a106 from git",
         )
     return contracts
 

@@ -153,13 +153,13 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
     if not tests or not models or not raw:
         raise MbpError(
             f"nothing to prove: {len(raw)} raw tables, {len(models)} models, {len(tests)} tests",
-            cure="build the project with its seeds, models and tests enabled",
+            fix="build the project with its seeds, models and tests enabled",
         )
     databases = {nodes[unique_id]["database"] for unique_id in order}
     if len(databases) != 1:
         raise MbpError(
             f"models live in several databases: {', '.join(sorted(databases))}",
-            cure="build them in one database",
+            fix="build them in one database",
         )
     return CompiledProject(databases.pop(), raw, models, tests, _overridden(manifest))
 
@@ -218,7 +218,7 @@ def _compiled_code(node: Mapping[str, Any]) -> str:
         raise MbpError(
             f"{node['unique_id']} has no compiled SQL",
             path=node.get("original_file_path"),
-            cure="only SQL models and tests can be proved; check that `dbt compile` passes",
+            fix="only SQL models and tests can be proved; check that `dbt compile` passes",
         )
     return str(code).strip().rstrip(";")
 

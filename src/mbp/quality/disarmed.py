@@ -44,6 +44,6 @@ def disarming(config: Mapping[str, Any], rule: RuleLike) -> str | None:
         if not same:
             return (
                 f"the test does not enforce the rule: `{key}` is {found!r}, the contract means"
-                f" {value!r}. Cure: remove `{key}` from dbt_project.yml or from the test"
+                f" {value!r}. Fix: remove `{key}` from dbt_project.yml or from the test"
             )
     return None

@@ -135,7 +135,7 @@ def collect(
         raise MbpError(
             f"holds the results of `dbt {command or '?'}`, which runs no tests",
             path="run_results.json",
-            cure="run `mbp build` (or `dbt build`) and ask again",
+            fix="run `mbp build` (or `dbt build`) and ask again",
         )
     project = _Project(manifest, run_results)
     by_rule = {rule.id: rule for rule in rules}
@@ -161,7 +161,7 @@ def collect(
         raise MbpError(
             "nothing checked: no test ran",
             path="run_results.json",
-            cure="run `mbp build` without a selection that leaves out the tests",
+            fix="run `mbp build` without a selection that leaves out the tests",
         )
     for rule in rules:
         # A constraint that stopped a build is no matter of what can be measured: the rows are not there.

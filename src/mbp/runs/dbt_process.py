@@ -52,7 +52,7 @@ def target_name(target: str | None) -> str:
     """
     chosen = target or os.environ.get("DBT_TARGET") or DEFAULT_TARGET
     if chosen not in TARGETS:
-        raise MbpError(f"unknown target {chosen!r}", cure=f"use one of {', '.join(TARGETS)}")
+        raise MbpError(f"unknown target {chosen!r}", fix=f"use one of {', '.join(TARGETS)}")
     return chosen
 
 
@@ -111,7 +111,7 @@ def demand(outcome: DbtOutcome) -> DbtOutcome:
         reason = " ".join((outcome.problem or "see its messages above").split())
         raise MbpError(
             f"dbt {outcome.arguments[0]} failed: {reason}",
-            cure=f"make `dbt {outcome.arguments[0]}` pass first",
+            fix=f"make `dbt {outcome.arguments[0]}` pass first",
         )
     return outcome
 

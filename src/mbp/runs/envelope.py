@@ -41,7 +41,7 @@ KEYS = {
 TIMES = ("began_at", "ended_at")
 NODES = {"covered": int, "demanded": int, "digest": str}
 CHANGED = "the source changed while it was measured"
-CURE = "measure again: the command writes it again"
+FIX = "measure again: the command writes it again"
 
 
 class NoEvidenceError(MbpError):
@@ -214,7 +214,7 @@ def read(root: Path, name: str) -> Evidence:
     except FileNotFoundError as error:
         raise NoEvidenceError("not measured: the file is not there", path=place) from error
     except (OSError, ValueError, TypeError) as error:
-        raise MbpError(f"is no evidence ({error})", path=place, cure=CURE) from error
+        raise MbpError(f"is no evidence ({error})", path=place, fix=FIX) from error
     kept = {key: value for key, value in found.items() if key != "version"}
     return Evidence(
         **{**kept, **moments, "verdict": Verdict(found["verdict"]), "nodes": nodes, "path": place}

@@ -28,7 +28,7 @@ WRITING = ("build", "run", "seed", "snapshot", "clone", "retry")
 # transaction.
 BUILD_LOCK = 4106113
 CANCEL_SECONDS = 10.0
-CURE = "wait until it has ended, or give this build its own warehouse"
+FIX = "wait until it has ended, or give this build its own warehouse"
 # The server notices within seconds that a client has disconnected, even in a statement or while it waits for a lock.
 SESSION = {
     "client_connection_check_interval": "1s",
@@ -224,7 +224,7 @@ def _file_lock(warehouse: Path) -> Iterator[None]:
             raise SecondBuildError(
                 f"another build of this warehouse is running ({handle.read().strip()})",
                 path=warehouse.name,
-                cure=CURE,
+                fix=FIX,
             ) from error
         # The file stays: who deleted it could delete the one that the next build has just locked.
         handle.truncate(0)
@@ -249,7 +249,7 @@ def _session_lock(connection: Any) -> Iterator[None]:
                     for name, user, pid, since in cursor.fetchall()
                 ]
                 raise SecondBuildError(
-                    f"another build of this warehouse is running ({'; '.join(holders)})", cure=CURE
+                    f"another build of this warehouse is running ({'; '.join(holders)})", fix=FIX
                 )
         yield
     finally:

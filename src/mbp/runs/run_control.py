@@ -16,7 +16,7 @@ WAREHOUSE, RUNS = f"{SCHEMA}.warehouse", f"{SCHEMA}.runs"
 NODE_KINDS = ("function", "model", "seed", "snapshot", "test", "unit_test")
 # Commands after which the rows are those of before.
 WRITES_NOTHING = ("test", "compile", "generate", "show", "freshness")
-CURE = "run `mbp build` (or `dbt build`), which writes it"
+FIX = "run `mbp build` (or `dbt build`), which writes it"
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ def warehouse_id(warehouse: Warehouse) -> str:
         if len(rows) > 1:
             raise MbpError(
                 f"{WAREHOUSE} holds {len(rows)} ids, expected one row",
-                cure=f"delete all rows of {WAREHOUSE}, then {CURE}",
+                fix=f"delete all rows of {WAREHOUSE}, then {FIX}",
             )
-        raise MbpError(f"the warehouse has no id ({WAREHOUSE} is missing or empty)", cure=CURE)
+        raise MbpError(f"the warehouse has no id ({WAREHOUSE} is missing or empty)", fix=FIX)
     return str(rows[0][0])
 
 

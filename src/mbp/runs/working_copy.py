@@ -88,7 +88,7 @@ def _digest(root: Path, names: Iterable[str]) -> str:
             raise MbpError(
                 "a separate repository: its content is not in the source",
                 path=name,
-                cure="copy its files into the project, or move it out",
+                fix="copy its files into the project, or move it out",
             )
         if path.is_file():
             try:
@@ -97,7 +97,7 @@ def _digest(root: Path, names: Iterable[str]) -> str:
                 raise MbpError(
                     f"cannot be read: {error.strerror}",
                     path=name,
-                    cure="give yourself the right to read it",
+                    fix="give yourself the right to read it",
                 ) from error
         elif not path.is_symlink():
             continue  # deleted in the working copy

@@ -123,9 +123,9 @@ def opener(
     if engine == "spark":
         raise MbpError(
             f"target {name!r} is Spark, which this command does not serve",
-            cure=f"build and test it with `dbt build --target {name}` (docs/engines.md)",
+            fix=f"build and test it with `dbt build --target {name}` (docs/engines.md)",
         )
-    raise MbpError(f"target {name!r} is of type {engine!r}", cure="use duckdb or postgres")
+    raise MbpError(f"target {name!r} is of type {engine!r}", fix="use duckdb or postgres")
 
 
 def quote_identifier(name: str) -> str:
@@ -171,7 +171,7 @@ class DuckdbWarehouse(_Closing):
             raise MbpError(
                 "the warehouse is not there",
                 path=path.name,
-                cure="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
+                fix="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
             )
         try:
             self.connection = duckdb.connect(str(path), read_only=read_only)
@@ -181,12 +181,12 @@ class DuckdbWarehouse(_Closing):
                 raise LockedError(
                     "another process has this DuckDB file open",
                     path=path.name,
-                    cure="close it, or set MBP_DUCKDB_PATH to your own file",
+                    fix="close it, or set MBP_DUCKDB_PATH to your own file",
                 ) from error
             raise MbpError(
                 f"cannot open: {text.splitlines()[0]}",
                 path=path.name,
-                cure="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` checks it",
+                fix="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` checks it",
             ) from error
         self.connection.execute("set TimeZone = 'UTC'")
 
@@ -224,7 +224,7 @@ class PostgresWarehouse(_Closing):
             reason = " ".join(str(error).split())
             raise UnreachableError(
                 f"PostgreSQL at {place} cannot be reached: {reason}",
-                cure="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
+                fix="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
                 " MBP_PG_DATABASE",
             ) from error
         SESSIONS.add(self.connection)
@@ -244,13 +244,13 @@ class PostgresWarehouse(_Closing):
             self.close()
             raise RoleError(
                 f"PostgreSQL has no role {role!r} (MBP_PG_ROLE)",
-                cure="correct or unset MBP_PG_ROLE; `mbp db init` makes mbp_loader, mbp_transformer and mbp_reader",
+                fix="correct or unset MBP_PG_ROLE; `mbp db init` makes mbp_loader, mbp_transformer and mbp_reader",
             ) from error
         except psycopg2.errors.InsufficientPrivilege as error:
             self.close()
             raise RoleError(
                 f"the user {user!r} is not a member of the role {role!r} (MBP_PG_ROLE)",
-                cure=f"an administrator runs `grant {quote_identifier(role)} to {quote_identifier(user)}`,"
+                fix=f"an administrator runs `grant {quote_identifier(role)} to {quote_identifier(user)}`,"
                 " or correct or unset MBP_PG_ROLE",
             ) from error
 

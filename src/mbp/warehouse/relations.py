@@ -45,4 +45,4 @@ def query(warehouse: Warehouse, sql: str, what: str) -> tuple[list[str], Rows]:
         return warehouse.query(sql)
     except (duckdb.Error, psycopg2.Error) as error:
         message = f"{what} cannot be read: {str(error).splitlines()[0]}"
-        raise MbpError(message, cure="run `mbp build`") from error
+        raise MbpError(message, fix="run `mbp build`") from error

@@ -83,7 +83,7 @@ def test_one_clear_line_for_what_cannot_run(
     assert run(monkeypatch, *arguments) == 2
     error = capsys.readouterr().err
     assert said in error
-    assert "Cure: " in error
+    assert "Fix: " in error
     assert "Traceback" not in error
 
 

@@ -28,7 +28,7 @@ Examples:
 
   mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed
 
-  mbp cdc replay --table quotes          # after the cure
+  mbp cdc replay --table quotes          # after the fix
 """
 RESNAPSHOT_EXAMPLES = """
 Examples:
@@ -124,7 +124,7 @@ def replay(
     else:
         raise MbpError(
             f"no such replay of the reader {reader!r}",
-            cure="use native, or landing without --list and --table",
+            fix="use native, or landing without --list and --table",
         )
     for line in lines:
         typer.echo(line)
@@ -190,7 +190,7 @@ class StopSignal:
         if self._numbers and once:
             raise MbpError(
                 "stopped before the source was caught up",
-                cure="run the command again: it goes on where it was",
+                fix="run the command again: it goes on where it was",
             )
 
 

@@ -76,7 +76,7 @@ def render(check: Check = False, form: Format = "text") -> None:
         check,
         lambda: write_stale(root, contents),
         lambda: stale(root, contents),
-        rendering.CURE,
+        rendering.FIX,
         form,
     )
 
@@ -201,5 +201,5 @@ def explain(
         return
     rule = known.get(code) or known.get(code.upper()) or known.get(code.lower())
     if rule is None:
-        raise MbpError(f"no code {code!r}", cure=did_you_mean(code, known))
+        raise MbpError(f"no code {code!r}", fix=did_you_mean(code, known))
     typer.echo(explanation(rule))

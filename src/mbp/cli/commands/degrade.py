@@ -109,7 +109,7 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     if reader_status.problems:
         raise MbpError(
             reader_status.problems[0],
-            cure=f"`mbp degrade {'on' if reader_status.switch.mode == 'snapshot' else 'off'}` points it",
+            fix=f"`mbp degrade {'on' if reader_status.switch.mode == 'snapshot' else 'off'}` points it",
         )
     if reader_status.switch.mode == "snapshot":
         raise typer.Exit(EXIT_FINDINGS)

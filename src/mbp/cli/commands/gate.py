@@ -99,7 +99,7 @@ def sign(
     if standing:
         typer.echo(
             f"not signed: {len(standing)} checks are neither passed nor waived; an unready release is"
-            " not signed. Cure: `mbp gate M2` prints what to do about each",
+            " not signed. Fix: `mbp gate M2` prints what to do about each",
             err=True,
         )
         raise typer.Exit(EXIT_FINDINGS)

@@ -143,7 +143,7 @@ def show_hooks(form: TextOrJson = "text") -> None:
 
     policy = load_hooks(project_root())
     if not policy.hooks:
-        raise MbpError("no valid hook", cure="see `mbp hooks check`")
+        raise MbpError("no valid hook", fix="see `mbp hooks check`")
     table = rows(policy)
     lines = []
     for row in table:
@@ -233,11 +233,11 @@ def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules and their tests, Alertmanager routing, dashboards and the reference."""
     from mbp.core.paths import project_root
     from mbp.core.reporting.rendered import render_or_check
-    from mbp.operate.hooks.alert_rules import CURE, stale_files
+    from mbp.operate.hooks.alert_rules import FIX, stale_files
     from mbp.operate.hooks.alert_rules import render as rendering
 
     root = project_root()
-    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE, form)
+    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), FIX, form)
 
 
 def status(target: Target = None, form: TextOrJson = "text") -> None:

@@ -91,7 +91,7 @@ def failures(
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
     if found.partial:
-        raise MbpError(f"nothing was found, in {found.partial[0]}", cure="run `mbp build`")
+        raise MbpError(f"nothing was found, in {found.partial[0]}", fix="run `mbp build`")
     if found.unmeasured:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
 
@@ -121,7 +121,7 @@ def run(
 
     chosen = [one for one in ENGINES if engine in (one, "all")]
     if docs is not None and "gx" not in chosen:
-        raise MbpError("only Great Expectations writes Data Docs", cure="--engine gx")
+        raise MbpError("only Great Expectations writes Data Docs", fix="--engine gx")
     with progress() as shown:
         results = enforcing.run(project_root(), chosen, target, docs, say=shown.say)
     unmeasured = enforcing.unmeasured(project_root(), results)
@@ -155,7 +155,7 @@ def record(
 
     root = project_root()
     if run_file is not None and target is not None:
-        raise MbpError("--target is of dbt's last run; the file names its own", cure="leave it out")
+        raise MbpError("--target is of dbt's last run; the file names its own", fix="leave it out")
     run = recording.read_run(run_file) if run_file else recording.last_dbt_run(root, target)
     rows = recording.record(root, run)
     typer.echo(f"{rows} results of run {run.run_id} recorded on {run.target}", err=True)

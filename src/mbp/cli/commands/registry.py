@@ -60,7 +60,7 @@ def publish(
     rules, exceptions = load_rules(root, names), load_exceptions(root, names, policy)
     for dataset in datasets or names:
         if dataset not in contracts:
-            raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(names)}")
+            raise MbpError(f"no contract of {dataset!r}", fix=f"one of {', '.join(names)}")
         publisher = policy.check_owner(by or contracts[dataset].owner, "--by", None)
         done = publish_one(
             root,
@@ -96,7 +96,7 @@ def listing(form: TextOrJson = "text") -> None:
     ]
     if not rows:
         raise MbpError(
-            "nothing is published", path="contracts/registry", cure="mbp registry publish"
+            "nothing is published", path="contracts/registry", fix="mbp registry publish"
         )
     lines = []
     for row in rows:
@@ -138,7 +138,7 @@ def show(
             return
     raise MbpError(
         f"{dataset} {version or ''} is not published".replace("  ", " "),
-        cure="see `mbp registry list`",
+        fix="see `mbp registry list`",
     )
 
 
@@ -187,7 +187,7 @@ def status(
     try:
         last_day = date.fromisoformat(sunset) if sunset else None
     except ValueError as error:
-        raise MbpError(f"--sunset {sunset!r} is no day", cure="write YYYY-MM-DD") from error
+        raise MbpError(f"--sunset {sunset!r} is no day", fix="write YYYY-MM-DD") from error
     moved = enter(root, dataset, version, stage, today=date.today(), by=team, sunset=last_day)
     typer.echo(f"{dataset} {version} is {stage}" + ("" if moved else " already"))
 
@@ -210,13 +210,13 @@ def prove(
     contract = working(root).get(dataset)
     if head is None or contract is None:
         raise MbpError(
-            f"{dataset} has no published version, or no contract", cure="see `mbp registry list`"
+            f"{dataset} has no published version, or no contract", fix="see `mbp registry list`"
         )
     changes = [change for change in diff(head.contract, contract) if provable(change)]
     if not changes:
         raise MbpError(
             f"{dataset}: nothing is tightened since {head.version}",
-            cure="see `mbp contracts check`",
+            fix="see `mbp contracts check`",
         )
     with connect(root, target, read_only=True) as warehouse:
         for change in changes:

@@ -60,5 +60,5 @@ def report(
         raise MbpError(
             f"its verdict has parts without a current measurement: {facts.unknown[0]}{more}",
             path=shown(path, root),
-            cure="`make gate` measures everything; the page names the command of each",
+            fix="`make gate` measures everything; the page names the command of each",
         )

@@ -47,11 +47,11 @@ def new(
     reason: Annotated[str, typer.Option(help="Why it is needed.")],
     owner: Annotated[str, typer.Option(help="Team that fixes it.")],
     risk: Annotated[str, typer.Option(help='"low: what may happen", or medium, or high.')],
-    days: Annotated[int, typer.Option(min=1, help="From now until it expires.")],
+    days: Annotated[int, typer.Option(min=1, help="Days that it applies, with today.")],
     rollback: Annotated[str, typer.Option(help="What is done when it goes wrong.")],
     exercise: Annotated[str, typer.Option(help="Exercise that rehearsed the rollback.")],
 ) -> None:
-    """Write a waiver that opens now. It holds when PO, Eng, Data and SRE have signed it.
+    """Write a waiver that opens today. It holds when PO, Eng, Data and SRE have signed it.
 
     Exit code: 0 written, 2 it is there already, or could not hold.
     """
@@ -121,11 +121,9 @@ def _table(waivers: Waivers, now: datetime, name: str | None) -> Iterator[str]:
             continue
         state = "not valid"
         if judged_waiver.valid:
-            state = (
-                f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
-            )
+            state = f"valid until {waiver.until}, {waiver.days_left(now)} days left"
         signed = [role for role, approval in judged_waiver.approvals.items() if approval.valid]
         yield (
             f"{waiver.id}: {state}; covers {waiver.code} {waiver.object}; owner {waiver.owner};"
-            f" risk {waiver.risk}; approved by {', '.join(signed) or 'nobody'}"
+            f" risk {waiver.more['risk']['level']}; approved by {', '.join(signed) or 'nobody'}"
         )

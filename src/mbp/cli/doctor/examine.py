@@ -55,8 +55,8 @@ def _profile(
         path = profiles_file(root)
     except MbpError as error:
         message = f"{error.path}: {error.what}" if error.path else error.what
-        cure = error.cure or f"restore {EXAMPLE}"
-        return [finding("profile", message, cure)], target or "no target", None
+        fix = error.fix or f"restore {EXAMPLE}"
+        return [finding("profile", message, fix)], target or "no target", None
     where = shown(path, root)
     unsafe = _profile_for_dbt(root)
     seen = unsafe or (
@@ -67,11 +67,11 @@ def _profile(
     try:
         name, settings = read_target(root, target)
     except MbpError as error:
-        cure = error.cure or "correct it"
-        return [seen, finding("target", error.what, cure)], target or "no target", None
+        fix = error.fix or "correct it"
+        return [seen, finding("target", error.what, fix)], target or "no target", None
     if name not in TARGETS:
-        cure = f"use one of {', '.join(TARGETS)}"
-        return [seen, finding("target", f"{name} is not one that mbp works with", cure)], name, None
+        fix = f"use one of {', '.join(TARGETS)}"
+        return [seen, finding("target", f"{name} is not one that mbp works with", fix)], name, None
     return (
         [seen, good("target", f"{name}, an engine of type {settings.get('type')}")],
         name,
@@ -140,7 +140,7 @@ def _guarded(name: str, look: Callable[[], Iterator[MachineCheck]]) -> list[Mach
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""
         machine_checks.append(
-            blind(name, f"{place}{error.what}", error.cure or "mend what it names")
+            blind(name, f"{place}{error.what}", error.fix or "mend what it names")
         )
     except (OSError, KeyError, ValueError, TypeError) as error:
         machine_checks.append(

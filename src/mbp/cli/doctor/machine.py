@@ -99,7 +99,7 @@ def locked(root: Path, machine: Machine) -> MachineCheck:
     try:
         pins = [pinned for pinned in read_lock(root, LOCK) if pinned.wanted_here]
     except MbpError as error:
-        return blind("locked versions", error.what, error.cure or "restore it from git")
+        return blind("locked versions", error.what, error.fix or "restore it from git")
     wrong = [
         f"{pin.name} {text or 'not installed'} (locked {pin.version})"
         for pin in pins

@@ -20,13 +20,13 @@ class MachineCheck:
     Attributes:
         id: stable name.
         told: what was seen.
-        cure: what to do about it; empty where nothing is to be done.
+        fix: what to do about it; empty where nothing is to be done.
     """
 
     id: str
     state: State
     told: str
-    cure: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Examination:
         lines = []
         for check in self.checks:
             lines.append(f"{MARKS[check.state]:<6}{check.id:<22}{check.told}")
-            if check.cure:
-                lines.append(f"{'':<28}-> {check.cure}")
+            if check.fix:
+                lines.append(f"{'':<28}-> {check.fix}")
         message = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
         table = "\n".join([*lines, f"{self.target}: {message}"])
         findings = [
-            Finding(machine_check.id, machine_check.told, fix=machine_check.cure)
+            Finding(machine_check.id, machine_check.told, fix=machine_check.fix)
             for machine_check in self.open
         ]
         checks = [machine_check.id for machine_check in self.checks]
@@ -72,16 +72,16 @@ def good(name: str, told: str) -> MachineCheck:
     return MachineCheck(name, "good", told)
 
 
-def note(name: str, told: str, cure: str = "") -> MachineCheck:
+def note(name: str, told: str, fix: str = "") -> MachineCheck:
     """Something optional."""
-    return MachineCheck(name, "note", told, cure)
+    return MachineCheck(name, "note", told, fix)
 
 
-def finding(name: str, told: str, cure: str) -> MachineCheck:
+def finding(name: str, told: str, fix: str) -> MachineCheck:
     """Something to mend."""
-    return MachineCheck(name, "finding", told, cure)
+    return MachineCheck(name, "finding", told, fix)
 
 
-def blind(name: str, why: str, cure: str) -> MachineCheck:
+def blind(name: str, why: str, fix: str) -> MachineCheck:
     """What could not be looked at."""
-    return MachineCheck(name, "not looked", f"not looked at: {why}", cure)
+    return MachineCheck(name, "not looked", f"not looked at: {why}", fix)

@@ -90,14 +90,14 @@ def look_at_postgres(root: Path, settings: Mapping[str, Any]) -> Iterator[Machin
         warehouse = PostgresWarehouse(dict(settings), read_only=True)
     except RoleError as error:
         yield good("server", f"{place} answers")
-        yield finding("role", error.what, error.cure or "check MBP_PG_ROLE")
+        yield finding("role", error.what, error.fix or "check MBP_PG_ROLE")
         for name in BEHIND:
             yield blind(name, "there is no session as the role", "fix the role first")
         return
     except (MbpError, psycopg2.Error) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        cure = next((message for words, message in REFUSALS.items() if words in reason), None)
-        yield finding("server", f"{place}: {reason}", cure or "check the MBP_PG_ variables")
+        fix = next((message for words, message in REFUSALS.items() if words in reason), None)
+        yield finding("server", f"{place}: {reason}", fix or "check the MBP_PG_ variables")
         for name in BEHIND:
             yield blind(name, "the server does not let us in", "mend that first")
         return
@@ -193,8 +193,8 @@ def _permissions(name: str, warehouse: Warehouse) -> MachineCheck:
     if not temporary:
         wrong.append("may not create temporary tables")
     if wrong:
-        cure = f"build as {TRANSFORMER} (MBP_PG_ROLE), or {INITIALISE}"
-        return finding(name, f"{user} {', '.join(wrong)}", cure)
+        fix = f"build as {TRANSFORMER} (MBP_PG_ROLE), or {INITIALISE}"
+        return finding(name, f"{user} {', '.join(wrong)}", fix)
     return good(name, f"{user} may create schemas, tables and temporary tables as a build needs")
 
 

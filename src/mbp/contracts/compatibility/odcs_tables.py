@@ -54,7 +54,7 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
             raise MbpError(
                 f"the table {name!r} appears twice",
                 path=where,
-                cure="keep one of the two, or give each its own physicalName",
+                fix="keep one of the two, or give each its own physicalName",
             )
         nodes[name] = reader.table(entry, name)
     return nodes
@@ -115,7 +115,7 @@ class _Reader:
                 raise MbpError(
                     f"{path}: the column {name!r} appears twice",
                     path=self.where,
-                    cure="keep one of the two",
+                    fix="keep one of the two",
                 )
         return tuple(fields)
 
@@ -168,7 +168,7 @@ class _Reader:
             raise MbpError(
                 f"{path}.logicalTypeOptions: expected keys, found {options!r}",
                 path=self.where,
-                cure="write a mapping",
+                fix="write a mapping",
             )
         return options
 
@@ -182,7 +182,7 @@ class _Reader:
                 raise MbpError(
                     f"{path}.{key}: {value!r} is no such limit",
                     path=self.where,
-                    cure="write a finite number, or a text for a pattern",
+                    fix="write a finite number, or a text for a pattern",
                 )
         return results
 
@@ -206,7 +206,7 @@ class _Reader:
             except UnreadableValueError as error:
                 if not counted.temporal:
                     raise MbpError(
-                        f"{path}.{key}: {error}", path=self.where, cure="correct the bound"
+                        f"{path}.{key}: {error}", path=self.where, fix="correct the bound"
                     ) from error
                 limits[f"unread {key}"] = str(value)
         low, low_open = _tightest(bounds.get("minimum"), bounds.get("exclusiveMinimum"), 1)
@@ -235,7 +235,7 @@ class _Reader:
                 raise MbpError(
                     f"{path}.enum: expected a list, found {items!r}",
                     path=self.where,
-                    cure="write a list",
+                    fix="write a list",
                 )
             lists.append(
                 [item.get("value") if isinstance(item, Mapping) else item for item in items]
@@ -256,7 +256,7 @@ class _Reader:
         name = entry.get("name")
         if not isinstance(name, str) or not name:
             raise MbpError(
-                f"expected a name, found {name!r}", path=self.where, cure="name the element"
+                f"expected a name, found {name!r}", path=self.where, fix="name the element"
             )
         return name
 
@@ -265,7 +265,7 @@ class _Reader:
             return []
         if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
             raise MbpError(
-                f"{what}: expected a list of entries", path=self.where, cure="follow ODCS"
+                f"{what}: expected a list of entries", path=self.where, fix="follow ODCS"
             )
         return value
 

@@ -17,8 +17,8 @@ def listing(known: Iterable[CodeMeaning]) -> str:
 
 
 def explanation(rule: CodeMeaning) -> str:
-    """What, why and cure of one code."""
-    parts = {"what": rule.what or rule.title, "why": rule.why, "cure": rule.cure}
+    """What, why and fix of one code."""
+    parts = {"what": rule.what or rule.title, "why": rule.why, "fix": rule.fix}
     lines = [f"{rule.code}: {rule.title}"]
     for word, message in parts.items():
         lines += textwrap.wrap(
@@ -49,7 +49,7 @@ def _section(rule: CodeMeaning) -> str:
     lines = [f"### {rule.code}\n", f"**{rule.title}** ({rule.severity})\n"]
     if rule.what:
         lines.append(f"{_escaped(rule.what)}\n")
-    lines += [f"Why: {_escaped(rule.why)}\n", f"Cure: {_escaped(rule.cure)}\n"]
+    lines += [f"Why: {_escaped(rule.why)}\n", f"Fix: {_escaped(rule.fix)}\n"]
     return "\n".join(lines)
 
 

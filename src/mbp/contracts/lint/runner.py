@@ -69,5 +69,5 @@ def ordered(findings: set[Finding]) -> list[Finding]:
 def _wanted(root: Path, paths: Sequence[Path], known: Sequence[str]) -> set[str]:
     names = {shown(path, root) for path in paths} or set(known)
     for name in sorted(names - set(known)):
-        raise MbpError("not a file that lint reads", path=name, cure=f"name one of {FOLDER}")
+        raise MbpError("not a file that lint reads", path=name, fix=f"name one of {FOLDER}")
     return names

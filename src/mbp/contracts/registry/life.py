@@ -44,7 +44,7 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
                 "not a life stage",
                 path=shown(path, root),
                 line=number,
-                cure="restore the file from git",
+                fix="restore the file from git",
             ) from error
         keys = {"version", "status", "on", "by", "parent", "sha256"}
         if not isinstance(entry, dict) or not keys <= entry.keys():
@@ -52,7 +52,7 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
                 "not a life stage",
                 path=shown(path, root),
                 line=number,
-                cure="restore the file from git",
+                fix="restore the file from git",
             )
         results.append(entry)
     return results
@@ -69,7 +69,7 @@ def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
     for one in published(root, dataset):
         if str(one.version) == version:
             return {"status": one.contract.get("status"), "on": one.document["published_on"]}
-    raise MbpError(f"{dataset} {version} is not published", cure="see `mbp registry list`")
+    raise MbpError(f"{dataset} {version} is not published", fix="see `mbp registry list`")
 
 
 def enter(
@@ -95,17 +95,17 @@ def enter(
         allowed = ", ".join(NEXT.get(str(now["status"]), ())) or "nothing"
         raise MbpError(
             f"{dataset} {version} is {now['status']} and cannot become {status}",
-            cure=f"what may follow is {allowed}",
+            fix=f"what may follow is {allowed}",
         )
     if status == "deprecated" and (sunset is None or sunset <= today):
         raise MbpError(
             "a deprecated version needs a day of sunset in the future",
-            cure="give --sunset YYYY-MM-DD, so that readers know until when they may stay",
+            fix="give --sunset YYYY-MM-DD, so that readers know until when they may stay",
         )
     if status == "retired" and date.fromisoformat(str(now["sunset"])) > today:
         raise MbpError(
             f"{dataset} {version} is guaranteed until {now['sunset']}",
-            cure="retire it after that day",
+            fix="retire it after that day",
         )
     known = entries(root, dataset)
     entry: dict[str, Any] = {

@@ -101,19 +101,19 @@ def prove(
     if query is None or not provable(change):
         raise MbpError(
             f"{place} cannot be proven by a query over rows",
-            cure="raise the major version, or agree on an exception",
+            fix="raise the major version, or agree on an exception",
         )
     _, rows = warehouse.query(query)
     checked, violations = int(rows[0][0]), int(rows[0][1] or 0)
     if checked == 0:
         raise MbpError(
             f"{place}: the table has no rows, so they prove nothing",
-            cure="prove it where the history is",
+            fix="prove it where the history is",
         )
     if violations:
         raise MbpError(
             f"{place}: {violations:,} of {checked:,} rows would be invalid",
-            cure="fix the rows, or raise the major version",
+            fix="fix the rows, or raise the major version",
         )
     document: dict[str, Any] = {
         "fingerprint": fingerprint(change),
@@ -148,17 +148,17 @@ def proof_of(
     path = proof_path(root, dataset, fingerprint(change))
     if not path.is_file():
         return None
-    place, cure = shown(path, root), "measure it again: `mbp registry prove`"
+    place, fix = shown(path, root), "measure it again: `mbp registry prove`"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         stated = document.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise MbpError("is no proof", path=place, cure=cure) from error
+        raise MbpError("is no proof", path=place, fix=fix) from error
     if digest(document, place) != stated:
-        raise MbpError("was changed after it was measured", path=place, cure=cure)
+        raise MbpError("was changed after it was measured", path=place, fix=fix)
     if document["query"] != violation_query(change, table, str(document["target"])):
-        raise MbpError("proves another query than this change asks", path=place, cure=cure)
+        raise MbpError("proves another query than this change asks", path=place, fix=fix)
     if document["violations"] != 0 or int(document["rows_checked"]) == 0:
-        raise MbpError("proves nothing", path=place, cure=cure)
+        raise MbpError("proves nothing", path=place, fix=fix)
     results: Mapping[str, Any] = document
     return results

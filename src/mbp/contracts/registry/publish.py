@@ -62,12 +62,12 @@ def publish(
     contracts = {contract.dataset: contract for contract in load_contracts(root)}
     documents = working(root)
     if dataset not in documents or dataset not in contracts:
-        raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(sorted(documents))}")
+        raise MbpError(f"no contract of {dataset!r}", fix=f"one of {', '.join(sorted(documents))}")
     contract = documents[dataset]
     version = Version.read(str(contract["version"]))
     if version is None:
         raise MbpError(
-            f"{dataset}: {contract['version']!r} is no semantic version", cure="write it as 1.2.3"
+            f"{dataset}: {contract['version']!r} is no semantic version", fix="write it as 1.2.3"
         )
     known = published(root, dataset)
     for one in known:
@@ -81,7 +81,7 @@ def publish(
             raise MbpError(
                 f"{dataset} {version} may not be published: {errors[0].subject}:"
                 f" {errors[0].message}{more}",
-                cure=errors[0].fix or "see `mbp contracts check`",
+                fix=errors[0].fix or "see `mbp contracts check`",
             )
     document = _document(root, dataset, contract, version, newest(known), publisher, today)
     path = write_version(root, document)
@@ -100,7 +100,7 @@ def _again(one: Published, contract: Mapping[str, Any]) -> PublishOutcome:
         raise MbpError(
             f"{one.dataset} {one.version} is published with other content",
             path=one.path,
-            cure="raise the version; what was published is never changed",
+            fix="raise the version; what was published is never changed",
         )
     return PublishOutcome(one.dataset, str(one.version), one.subject, "unchanged", one.sha256)
 

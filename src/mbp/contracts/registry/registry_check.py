@@ -39,7 +39,7 @@ def check_all(
     contracts = working(root)
     for name in names:
         if name not in contracts:
-            raise MbpError(f"no contract of {name!r}", cure=did_you_mean(name, contracts))
+            raise MbpError(f"no contract of {name!r}", fix=did_you_mean(name, contracts))
     rules = load_rules(root, sorted(contracts))
     exceptions = load_exceptions(root, sorted(contracts), load_policy(root))
     committed = at_ref(root, ref) if ref else None
@@ -75,7 +75,7 @@ def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Publ
     """The committed contract as if it had been published."""
     version = Version.read(str(contract.get("version")))
     if version is None:
-        raise MbpError(f"{name} at {ref} has no semantic version", cure="compare with another ref")
+        raise MbpError(f"{name} at {ref} has no semantic version", fix="compare with another ref")
     subject = subject_of(name, version)
     return [Published(name, version, subject, {"contract": contract}, "", f"{ref}:{name}")]
 

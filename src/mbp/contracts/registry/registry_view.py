@@ -164,7 +164,7 @@ def _dataset(checked: Checked, affected: Mapping[str, Sequence[str]] | None) -> 
     if waived:
         lines += ["Let through for a time:", ""]
         lines += [
-            f"- `{print_}`: waived until {waiver.until:%Y-%m-%d %H:%M} UTC by `{waiver.id}`"
+            f"- `{print_}`: waived until {waiver.until} by `{waiver.id}`"
             f" ({waiver.owner}): {waiver.reason}"
             for print_, waiver in waived.items()
         ]

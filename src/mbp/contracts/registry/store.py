@@ -98,20 +98,20 @@ def published(root: Path, dataset: str) -> list[Published]:
 
 def _read(path: Path, root: Path, dataset: str) -> Published:
     place = shown(path, root)
-    cure = "restore the file from git; published versions are never edited"
+    fix = "restore the file from git; published versions are never edited"
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_float=exact)
     except (OSError, ValueError) as error:
-        raise MbpError(f"cannot be read: {error}", path=place, cure=cure) from error
+        raise MbpError(f"cannot be read: {error}", path=place, fix=fix) from error
     missing = [key for key in REQUIRED if not isinstance(document, dict) or key not in document]
     if missing:
-        raise MbpError(f"no published version: missing {', '.join(missing)}", path=place, cure=cure)
+        raise MbpError(f"no published version: missing {', '.join(missing)}", path=place, fix=fix)
     version = Version.read(str(document["version"]))
     if version is None or document["dataset"] != dataset or path.stem != str(version):
         raise MbpError(
             f"holds {document['dataset']} {document['version']}, not what its name says",
             path=place,
-            cure=cure,
+            fix=fix,
         )
     stated = str(document.pop("sha256"))
     return Published(dataset, version, str(document["subject"]), document, stated, place)
@@ -125,7 +125,7 @@ def write_version(root: Path, document: Mapping[str, Any]) -> Path:
     """
     path = root / FOLDER / str(document["dataset"]) / f"{document['version']}.json"
     if path.exists():
-        raise MbpError("is published already", path=shown(path, root), cure="raise the version")
+        raise MbpError("is published already", path=shown(path, root), fix="raise the version")
     content = canonical({**document, "sha256": digest(document)}) + b"\n"
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)

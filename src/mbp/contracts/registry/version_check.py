@@ -129,7 +129,7 @@ def check_dataset(
     read = Version.read(version)
     if read is None:
         raise MbpError(
-            f"expected a semantic version, found {version!r}", path=path, cure="write it as 1.2.3"
+            f"expected a semantic version, found {version!r}", path=path, fix="write it as 1.2.3"
         )
     head = newest(versions)
     if head is None:
@@ -138,7 +138,7 @@ def check_dataset(
             "there is no published version to compare with",
             path,
             subject=dataset,
-            fix=RULES["not_published"].cure,
+            fix=RULES["not_published"].fix,
         )
         return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
     compared = to_compare(versions, subject_of(dataset, read), rules)
@@ -257,11 +257,8 @@ def _finding(judged_change: JudgedChange, path: str) -> Finding:
         entry = judged_change.exception
         message += f"; excepted until {entry.until} by {entry.owner}: {entry.reason}"
     elif judged_change.waiver is not None:
-        until = (
-            f"{judged_change.waiver.until:%Y-%m-%d %H:%M} UTC by"
-            f" {judged_change.waiver.id} ({judged_change.waiver.owner})"
-        )
-        message += f"; waived until {until}: {judged_change.waiver.reason}"
+        waiver = judged_change.waiver
+        message += f"; waived until {waiver.until} by {waiver.id} ({waiver.owner}): {waiver.reason}"
     else:
         severity = "error"
         fix = f"undo it, or agree on an exception for {judged_change.fingerprint} in {EXCEPTIONS}"

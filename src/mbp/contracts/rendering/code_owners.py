@@ -66,7 +66,7 @@ class Owners:
         for role in roles:
             if role not in self.handles:
                 raise MbpError(
-                    f"the role {role!r} has no handle", path=OWNERS, cure="add it under `handles`"
+                    f"the role {role!r} has no handle", path=OWNERS, fix="add it under `handles`"
                 )
         return " ".join(dict.fromkeys(self.handles[role] for role in roles))
 

@@ -169,7 +169,7 @@ def _freshness(promise: ServiceLevel, contract: Contract) -> dict[str, Any]:
             f"freshness: {promise.value} {promise.unit} has no half in whole minutes",
             path=contract.path,
             line=promise.line,
-            cure="state an even number of minutes",
+            fix="state an even number of minutes",
         )
     return {"warn_after": _period(seconds // 2), "error_after": _period(seconds)}
 

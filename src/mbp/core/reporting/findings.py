@@ -18,7 +18,7 @@ class CodeMeaning:
         code: stable name; it never changes its meaning and is never given to another rule.
         title: one short sentence.
         why: what goes wrong where the rule is broken.
-        cure: what to do about it.
+        fix: what to do about it.
         what: what exactly is checked; the title alone where that is enough.
         severity: of its findings.
     """
@@ -26,7 +26,7 @@ class CodeMeaning:
     code: str
     title: str
     why: str
-    cure: str
+    fix: str
     what: str = ""
     severity: Severity = "error"
 

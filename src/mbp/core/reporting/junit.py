@@ -67,7 +67,7 @@ def _lines(findings: Sequence[Finding]) -> str:
     return _clean(
         "\n".join(
             f"{finding.place}: {finding.severity} {finding.code}: {finding.sentence}"
-            + (f"\n  Cure: {finding.fix}" if finding.fix else "")
+            + (f"\n  Fix: {finding.fix}" if finding.fix else "")
             for finding in findings
         )
     )

@@ -187,7 +187,7 @@ class Applier:
         if known is None:
             raise MbpError(
                 f"a change of relation {change.relation_id} came before its shape",
-                cure="run it again: the source then sends every shape again",
+                fix="run it again: the source then sends every shape again",
             )
         name = known.relation.name
         if name in self.stopped:
@@ -239,7 +239,7 @@ class Applier:
         self._happened(Event("stopped", name, position, reason))
         self.say(
             f"{change_shape.BREAK}: {reason}. {name} is stopped at {position}; its changes are kept, the other tables"
-            " go on. Cure: change the contract and start again, or fix the source and"
+            " go on. Fix: change the contract and start again, or fix the source and"
             f" `mbp cdc resnapshot --table {name}`"
         )
 

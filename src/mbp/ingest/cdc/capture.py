@@ -115,7 +115,7 @@ class SlotReader:
                 if not passes or not begun or (once and time.monotonic() > give_up):
                     raise MbpError(
                         f"source or warehouse failed: {reason[:300]}",
-                        cure="fix what it names and run it again: it goes on where it stopped",
+                        fix="fix what it names and run it again: it goes on where it stopped",
                     ) from error
                 longer = min(2 * pause, BACK_OFF_SECONDS[1])
                 pause = BACK_OFF_SECONDS[0] if self.applied > applied else longer
@@ -145,13 +145,13 @@ class SlotReader:
 
     def _start(self, *, again: bool) -> int:
         position, slot = self.sink.position(), slot_state(self.source)
-        cure = "`mbp cdc resnapshot` takes over the state of the source and what differs"
+        fix = "`mbp cdc resnapshot` takes over the state of the source and what differs"
         if position is None and again:
-            raise MbpError("nothing was ever read", cure="`mbp cdc run` takes the first snapshot")
+            raise MbpError("nothing was ever read", fix="`mbp cdc run` takes the first snapshot")
         if position is None and slot is not None:
             raise MbpError(
                 f"the source has a slot {SLOT} already, and this warehouse knows no position in it",
-                cure="it serves another warehouse; or drop it at the source when it is not needed any more",
+                fix="it serves another warehouse; or drop it at the source when it is not needed any more",
             )
         if position is None or position == SNAPSHOT_BEGUN or again:
             if position == SNAPSHOT_BEGUN:
@@ -159,13 +159,13 @@ class SlotReader:
             return self._snapshot(slot is not None)
         if slot is None or slot["wal_status"] == "lost":
             raise MbpError(
-                "the slot was removed, and with it what the source changed meanwhile", cure=cure
+                "the slot was removed, and with it what the source changed meanwhile", fix=fix
             )
         if (slot["confirmed_lsn"] or 0) > position:
             raise MbpError(
                 "the slot is ahead of this warehouse: what is between was sent to another reader, or the"
                 " warehouse was restored from an older state",
-                cure=cure,
+                fix=fix,
             )
         return position
 
@@ -296,7 +296,7 @@ class SlotReader:
         if self.stopping():
             raise MbpError(
                 "stopped while another process had the DuckDB file open",
-                cure="run it again: it goes on where it stopped",
+                fix="run it again: it goes on where it stopped",
             )
 
     def _commit(self) -> None:

@@ -73,11 +73,11 @@ def read_status(root: Path, target: str, source: MarketSource) -> CaptureStatus:
         control = CaptureControl(warehouse, SLOT)
         if control.missing():
             raise MbpError(
-                f"{control.missing()[0]} is not in the warehouse", cure="run `mbp db init`"
+                f"{control.missing()[0]} is not in the warehouse", fix="run `mbp db init`"
             )
         position = control.position()
         if position is None or position < 0:
-            raise MbpError("nothing was ever read from the source", cure="start `mbp cdc run`")
+            raise MbpError("nothing was ever read from the source", fix="start `mbp cdc run`")
         letters, stopped = control.letter_counts(), control.stopped()
         limits = load_limits(root)
         skew = timedelta(seconds=limits.skew_seconds)
@@ -161,7 +161,7 @@ def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]
         found.append(f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`")
     elif not slot["active"]:
         found.append("no reader streams: start `mbp cdc run`")
-    return found + [f"{alarm.subject}: {alarm.message}; {alarm.cure}" for alarm in raised]
+    return found + [f"{alarm.subject}: {alarm.message}; {alarm.fix}" for alarm in raised]
 
 
 def text(capture_status: CaptureStatus) -> str:

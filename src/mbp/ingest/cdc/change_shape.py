@@ -37,21 +37,21 @@ def demand_fit(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list
         MbpError: a contracted column was removed, renamed or retyped, or old rows are not sent whole.
     """
     there = {name: kind for name, kind, _ in relation.columns}
-    cure = f"action {BREAK}: fix the source or change the contract; the position is kept"
+    fix = f"action {BREAK}: fix the source or change the contract; the position is kept"
     for name, kind in columns:
         if name not in there:
-            raise MbpError(f"{relation.name}.{name} is missing in the source", cure=cure)
+            raise MbpError(f"{relation.name}.{name} is missing in the source", fix=fix)
         contracted = engine_types(kind).get("postgres", kind).partition("(")[0]
         fits = (contracted, *NARROWER.get(contracted, ()))
         enumerated = contracted == "text" and there[name] >= FIRST_CUSTOM_TYPE
         if TYPES.get(there[name]) not in fits and not enumerated:
             expected = " or ".join(fits)
             what = f"{relation.name}.{name} has another type at the source; expected {expected}"
-            raise MbpError(what, cure=cure)
+            raise MbpError(what, fix=fix)
     if relation.identity != "f":
         raise MbpError(
             f"{relation.name} does not send old rows whole",
-            cure=f"alter table {relation.name} replica identity full at the source",
+            fix=f"alter table {relation.name} replica identity full at the source",
         )
     return sorted(there.keys() - {name for name, _ in columns})
 
@@ -111,7 +111,7 @@ def row_of(
         if UNCHANGED in own:
             raise MbpError(
                 "a large value was not sent with an update, and the old row was not either",
-                cure="replica identity full at the source",
+                fix="replica identity full at the source",
             )
     own += (change.kind, "true" if change.kind == "d" else "false", milliseconds, str(position))
     return own

@@ -24,7 +24,7 @@ TOMBSTONE, OTHER, BEAT = "tombstone", "other", "m"
 ROW_OPERATIONS, TRUNCATE = "rcud", "t"
 UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 ADD_FIELDS = "transforms.unwrap.add.fields=op,table,source.ts_ms,source.lsn"
-METADATA_CURE = f"set {ADD_FIELDS} in the pipeline, or let it write whole envelopes"
+METADATA_FIX = f"set {ADD_FIELDS} in the pipeline, or let it write whole envelopes"
 # 'market.public.quotes+0+000012.jsonl', 'quotes-000012.parquet', 'abuse_events_3.jsonl'
 SPLIT = re.compile(r"[.+\-/=]")
 NUMBERED = re.compile(r"_?\d+$")
@@ -178,7 +178,7 @@ class Converter:
     ) -> DebeziumChange:
         table = record.get("__table") or record.get("__source_table") or place
         if not table:
-            raise MbpError("neither record nor place says the table", cure=METADATA_CURE)
+            raise MbpError("neither record nor place says the table", fix=METADATA_FIX)
         table = _name(table, "__table")
         if table not in self.columns:
             return DebeziumChange(OTHER, table)
@@ -187,7 +187,7 @@ class Converter:
         position = record.get("__source_lsn", record.get("__lsn"))
         milliseconds = record.get("__source_ts_ms")
         if position is None or milliseconds is None:
-            raise MbpError("__source_lsn or __source_ts_ms is not there", cure=METADATA_CURE)
+            raise MbpError("__source_lsn or __source_ts_ms is not there", fix=METADATA_FIX)
         operation = record["__op"]
         position, milliseconds = (
             _number(position, "__source_lsn"),
@@ -207,7 +207,7 @@ class Converter:
         if columns and columns[0][0] in record:
             raise MbpError(
                 "__op is missing, so a delete cannot be distinguished from an update",
-                cure=METADATA_CURE,
+                fix=METADATA_FIX,
             )
         raise RefusedRecordError("not a record of Debezium")
 
@@ -226,7 +226,7 @@ class Converter:
             except KeyError:
                 raise MbpError(
                     f"{table}.{name} is not in the record",
-                    cure=f"action {change_shape.BREAK}: fix the source or the pipeline's column list, "
+                    fix=f"action {change_shape.BREAK}: fix the source or the pipeline's column list, "
                     "or change the contract",
                 ) from None
             if value is UNCHANGED:

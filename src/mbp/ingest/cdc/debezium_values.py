@@ -98,7 +98,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
             raise RefusedRecordError(f"{name} is not a number")
         raise MbpError(
             f"{name} is neither a decimal number nor does a schema tell its scale",
-            cure="set decimal.handling.mode=string in the pipeline (or write schemas with the records)",
+            fix="set decimal.handling.mode=string in the pipeline (or write schemas with the records)",
         )
     if isinstance(value, Decimal):
         return _bounded(value, name)
@@ -107,7 +107,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if isinstance(value, (Number, float)):
         raise MbpError(
             f"{name} was written as a binary fraction, which is not exact",
-            cure="set decimal.handling.mode=string in the pipeline and have it write the records again",
+            fix="set decimal.handling.mode=string in the pipeline and have it write the records again",
         )
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -116,7 +116,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if isinstance(value, bytes):
         raise MbpError(
             f"{name} is bytes without a scale",
-            cure="set decimal.handling.mode=string in the pipeline",
+            fix="set decimal.handling.mode=string in the pipeline",
         )
     raise RefusedRecordError(f"{name} is {_kind_of(value)}, expected a decimal number")
 

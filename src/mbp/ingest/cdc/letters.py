@@ -94,7 +94,7 @@ def restored(row: Sequence[object]) -> Letter:
     except (ValueError, TypeError) as error:
         raise MbpError(
             f"the dead letter of {table} at {position} cannot be read: {error}",
-            cure="restore raw_mbp._cdc_dead_letters from a backup, or `mbp cdc resnapshot` the table",
+            fix="restore raw_mbp._cdc_dead_letters from a backup, or `mbp cdc resnapshot` the table",
         ) from error
 
 

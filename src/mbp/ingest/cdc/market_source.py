@@ -68,7 +68,7 @@ class MarketSource:
             reason = " ".join(str(error).split())
             raise UnreachableError(
                 f"the source at {self.place} cannot be reached: {reason}",
-                cure="check MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and pg_hba.conf",
+                fix="check MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and pg_hba.conf",
             ) from error
 
 
@@ -81,12 +81,10 @@ def source_of_environment() -> MarketSource:
     results = {name: os.environ.get(f"MBP_SOURCE_{name}") for name in VARIABLES}
     for name in ("HOST", "USER", "DATABASE"):
         if not results[name]:
-            raise MbpError(
-                f"MBP_SOURCE_{name} is not set", cure="say where the market's tables are"
-            )
+            raise MbpError(f"MBP_SOURCE_{name} is not set", fix="say where the market's tables are")
     port = results["PORT"] or "5432"
     if not port.isdigit():
-        raise MbpError(f"MBP_SOURCE_PORT is {port!r}", cure="write a number")
+        raise MbpError(f"MBP_SOURCE_PORT is {port!r}", fix="write a number")
     return MarketSource(
         str(results["HOST"]),
         int(port),
@@ -102,7 +100,7 @@ def one_of_tables(name: str) -> str:
     MbpError: a table that is not captured.
     """
     if name not in TABLES:
-        raise MbpError(f"no table {name!r} is captured", cure=f"use one of {', '.join(TABLES)}")
+        raise MbpError(f"no table {name!r} is captured", fix=f"use one of {', '.join(TABLES)}")
     return name
 
 
@@ -136,7 +134,7 @@ def demand_ready(source: MarketSource) -> None:
             if level != "logical":
                 raise MbpError(
                     f"wal_level of {source.place} is {level!r}",
-                    cure="set wal_level = logical and restart the source",
+                    fix="set wal_level = logical and restart the source",
                 )
             cursor.execute(
                 "select tablename from pg_publication_tables where pubname = %s", [PUBLICATION]
@@ -146,7 +144,7 @@ def demand_ready(source: MarketSource) -> None:
             if missing:
                 raise MbpError(
                     f"the publication {PUBLICATION} lacks {', '.join(missing)}",
-                    cure="run the SQL that `mbp cdc setup` prints, as an administrator",
+                    fix="run the SQL that `mbp cdc setup` prints, as an administrator",
                 )
     finally:
         connection.close()
@@ -243,7 +241,7 @@ def relation_now(source: MarketSource, table: str) -> TableShape:
         connection.close()
     if not rows:
         raise MbpError(
-            f"{source.schema}.{table} is not at the source", cure="check MBP_SOURCE_SCHEMA"
+            f"{source.schema}.{table} is not at the source", fix="check MBP_SOURCE_SCHEMA"
         )
     columns = tuple((str(row[2]), int(row[3]), int(row[4])) for row in rows)
     return TableShape(int(rows[0][0]), source.schema, table, str(rows[0][1]), columns)

@@ -128,8 +128,8 @@ def decode(payload: bytes) -> Message:
             return Ignored(kind)
     except (struct.error, IndexError, ValueError) as error:
         what = f"a replication message of kind {kind!r} is broken: {error}"
-        raise MbpError(what, cure="check the versions of source and reader") from error
-    raise MbpError(f"unknown kind {kind!r} of replication message", cure="use protocol version 1")
+        raise MbpError(what, fix="check the versions of source and reader") from error
+    raise MbpError(f"unknown kind {kind!r} of replication message", fix="use protocol version 1")
 
 
 def inserted(payload: bytes) -> tuple[int, list[Value]] | None:

@@ -120,7 +120,7 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         if isinstance(message, Truncate):
             return None
         if not isinstance(message, RowChange):
-            raise MbpError("is no change", cure="`mbp cdc resnapshot` copies the table again")
+            raise MbpError("is no change", fix="`mbp cdc resnapshot` copies the table again")
         change_shape.demand_fit(letter.relation, columns)
         places = change_shape.places_of(letter.relation, columns)
         milliseconds = str(letter.committed_at_milliseconds or 0)
@@ -128,5 +128,5 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
     for row in rows:
         wrong = misfit(row[: len(columns)], columns)
         if wrong:
-            raise MbpError(wrong, cure="fix the value at the source, then `mbp cdc replay`")
+            raise MbpError(wrong, fix="fix the value at the source, then `mbp cdc replay`")
     return rows

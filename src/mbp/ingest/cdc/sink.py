@@ -73,7 +73,7 @@ class Sink:
         missing += self._control.missing()
         if missing:
             self.close()
-            raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
+            raise MbpError(f"{missing[0]} is not in the warehouse", fix="run `mbp db init`")
         position = self._control.position()
         self._release()
         return position
@@ -149,7 +149,7 @@ class Sink:
             place, reason = next(iter(sorted(bad.items())))
             raise MbpError(
                 f"a row of {table} (key {rows[place][0]!r}) cannot be taken over: {reason}",
-                cure="fix the row at the source, then run it again: nothing was written",
+                fix="fix the row at the source, then run it again: nothing was written",
             )
         self._append(reconcile.STAGED, columns, rows, listed)
 

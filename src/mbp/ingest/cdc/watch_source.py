@@ -50,7 +50,7 @@ def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
                     kind = UnreachableError if patient else MbpError
                     raise kind(
                         f"another reader streams from the slot {SLOT}",
-                        cure="stop it; one is enough",
+                        fix="stop it; one is enough",
                     )
                 time.sleep(0.2)
             # With the lock in hand, who still streams is a reader that lost it with its network.
@@ -121,5 +121,5 @@ def _limit_bytes(of_source: int | None) -> int:
         return int(of_source)
     limit = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_MB))
     if not limit.isdigit() or int(limit) == 0:
-        raise MbpError(f"{LIMIT_VARIABLE} is {limit!r}", cure="write a number of MiB above zero")
+        raise MbpError(f"{LIMIT_VARIABLE} is {limit!r}", fix="write a number of MiB above zero")
     return int(limit) * MEBIBYTE

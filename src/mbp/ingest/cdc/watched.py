@@ -73,14 +73,14 @@ class Alarm:
         id: as in contracts/a110/cdc_alarms.yaml.
         subject: 'slot' or 'slot/table'; together with the id it identifies an alarm.
         message: one line.
-        cure: what to do, in one line.
+        fix: what to do, in one line.
     """
 
     id: str
     severity: str
     subject: str
     message: str
-    cure: str
+    fix: str
 
 
 def read_watched(warehouse: Warehouse) -> WatchedCapture:
@@ -101,7 +101,7 @@ def read_watched(warehouse: Warehouse) -> WatchedCapture:
     )
     missing = [name for name in READ if name not in there]
     if missing and positions:
-        raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
+        raise MbpError(f"{missing[0]} is not in the warehouse", fix="run `mbp db init`")
     if missing:
         return WatchedCapture(now)
     _, letters = warehouse.query(
@@ -233,8 +233,8 @@ def _of_slot(limits: Limits, slot: str, retained: int, limit: int) -> Iterator[A
     )
 
 
-def _alarm(limits: Limits, name: str, subject: str, message: str, cure: str) -> Alarm:
-    return Alarm(name, limits.severity[name], subject, message, cure)
+def _alarm(limits: Limits, name: str, subject: str, message: str, fix: str) -> Alarm:
+    return Alarm(name, limits.severity[name], subject, message, fix)
 
 
 def _tables(warehouse: Warehouse) -> dict[str, bool]:

@@ -139,14 +139,14 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
                     f"{group}: no raw table {table!r}",
                     path=shown,
                     line=line_of(document[group], table),
-                    cure=did_you_mean(table, by_table),
+                    fix=did_you_mean(table, by_table),
                 )
     missing = by_table.keys() - value["tables"].keys() - value.get("absent_tables", {}).keys()
     if missing:
         raise MbpError(
             f"nothing is said about {', '.join(sorted(missing))}",
             path=shown,
-            cure="map the table, or give the reason under absent_tables",
+            fix="map the table, or give the reason under absent_tables",
         )
     tables = tuple(
         _table(name, entry, document["tables"][name], by_table[name], shown, document["tables"])
@@ -161,7 +161,7 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
                     f"not_measurable: no rule {rule!r}",
                     path=shown,
                     line=line_of(document["not_measurable"], position),
-                    cure=did_you_mean(rule, known_rules),
+                    fix=did_you_mean(rule, known_rules),
                 )
             not_measurable[rule] = (known_rules[rule], entry["reason"])
     return Mapping(
@@ -184,14 +184,14 @@ def _table(
         for column in given:
             line = line_of(node[part], column)
             if column not in known:
-                cure = did_you_mean(column, known)
-                raise MbpError(f"{name} has no column {column!r}", path=shown, line=line, cure=cure)
+                fix = did_you_mean(column, known)
+                raise MbpError(f"{name} has no column {column!r}", path=shown, line=line, fix=fix)
             if part != "when_null" and column in lines:
                 raise MbpError(
                     f"{name}.{column} is given twice",
                     path=shown,
                     line=line,
-                    cure="keep one of them",
+                    fix="keep one of them",
                 )
             lines.setdefault(column, line)
     for column in contract.columns:
@@ -200,14 +200,14 @@ def _table(
                 f"{name}.{column.name} is not mapped",
                 path=shown,
                 line=line_of(tables, name),
-                cure="give it under columns, constants or absent",
+                fix="give it under columns, constants or absent",
             )
     if entry["changed_at"] not in known:
         raise MbpError(
             f"changed_at: {name} has no column {entry['changed_at']!r}",
             path=shown,
             line=line_of(node, "changed_at"),
-            cure=did_you_mean(entry["changed_at"], known),
+            fix=did_you_mean(entry["changed_at"], known),
         )
     return TableMapping(
         table=name,

@@ -62,10 +62,10 @@ def green_build(
         MbpError: there is no run to read, or it is of another version of the project.
     """
     run = findings_of_last_run(root, target)
-    cure = "`mbp build`; the snapshot before is kept"
+    fix = "`mbp build`; the snapshot before is kept"
     if run.objections:
         message = whole_text(run.objections)
-        raise RefusedSwitchError(f"the last run of dbt does not count: {message}", cure=cure)
+        raise RefusedSwitchError(f"the last run of dbt does not count: {message}", fix=fix)
     rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
     judged = [finding for finding in run.findings if finding.rule_id in rules]
     waived = waived_rules(
@@ -81,7 +81,7 @@ def green_build(
             [f"{rule_verdict.rule_id}: {spelled(rule_verdict.verdict)}" for rule_verdict in broken],
             3,
         )
-        raise RefusedSwitchError(f"the last run of dbt is not green ({names})", cure=cure)
+        raise RefusedSwitchError(f"the last run of dbt is not green ({names})", fix=fix)
     datasets = sorted(contract.dataset for contract in run.contracts)
     return datasets, str(run.run_results["metadata"]["invocation_id"])
 
@@ -94,7 +94,7 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
         if made.get(dataset, ("", None))[0] != build_id:
             raise RefusedSwitchError(
                 f"the rows of {dataset} are not of the run of dbt that was judged",
-                cure="`mbp build`, which builds and tests in one run",
+                fix="`mbp build`, which builds and tests in one run",
             )
     number = max((one.generation for one in before), default=0) + 1
     taken_at = project_now(warehouse)
@@ -105,14 +105,14 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
         reader_views.copy(warehouse, dataset, name)
         count, digest = fingerprint(warehouse, SNAPSHOTS, name)
         if (count, digest) != fingerprint(warehouse, LIVE, dataset):
-            raise RefusedSwitchError(f"the copy of {dataset} is not its original", cure="try again")
+            raise RefusedSwitchError(f"the copy of {dataset} is not its original", fix="try again")
         reached = made[dataset][1]
         taken.append(Copy(dataset, number, build_id, reached, taken_at, count, digest))
     # A degrade in this moment waits, and then finds another snapshot than the one it verified.
     reader_views.one_at_a_time(warehouse, reader_views.SWAP_LOCK)
     if in_force(warehouse).mode == "snapshot":
         raise RefusedSwitchError(
-            "readers are on the snapshot: it is not replaced", cure="`mbp degrade off`"
+            "readers are on the snapshot: it is not replaced", fix="`mbp degrade off`"
         )
     warehouse.execute(f"delete from {place(SNAPSHOTS, 'copies')}")
     for copy in taken:

@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def told(what: str, cure: str) -> Iterator[None]:
+def told(what: str, fix: str) -> Iterator[None]:
     """Errors of an engine as one line.
 
     Raises:
@@ -54,7 +54,7 @@ def told(what: str, cure: str) -> Iterator[None]:
         yield
     except (duckdb.Error, psycopg2.Error) as error:
         reason = " ".join(str(error).split("\n")[0].split())
-        raise MbpError(f"{what}, nothing was changed: {reason}", cure=cure) from error
+        raise MbpError(f"{what}, nothing was changed: {reason}", fix=fix) from error
 
 
 def patiently(warehouse: Warehouse, work: Callable[[], Result]) -> Result:
@@ -86,7 +86,7 @@ def hold_views(warehouse: Warehouse, datasets: Sequence[str]) -> None:
     if warehouse.engine != "postgres":
         return
     if warehouse.query("select to_regproc('snapshot.hold')::text")[1] == [(None,)]:
-        raise MbpError("snapshot.hold is not in the warehouse", cure="run `mbp build`")
+        raise MbpError("snapshot.hold is not in the warehouse", fix="run `mbp build`")
     warehouse.execute(
         "select snapshot.hold(array(select to_regclass(name)::oid from unnest(%s::text[]) as name"
         " where to_regclass(name) is not null), %s::interval, false)",
@@ -185,9 +185,7 @@ def masked_columns(warehouse: Warehouse, dataset: str, schema: str, name: str) -
         [dataset],
     )
     if len(rows) != 1:
-        raise MbpError(
-            f"which columns of {dataset} are classified is not known", cure="`mbp build`"
-        )
+        raise MbpError(f"which columns of {dataset} are classified is not known", fix="`mbp build`")
     hidden = set(rows[0][0].split(","))
     shown = []
     for column, kind, *_ in columns(warehouse, schema, name):

@@ -145,7 +145,7 @@ def degrade(
         before = in_force(warehouse)
         if copies(warehouse) != stored:
             raise RefusedSwitchError(
-                "the snapshot was replaced meanwhile", cure="`mbp degrade on` again"
+                "the snapshot was replaced meanwhile", fix="`mbp degrade on` again"
             )
         for copy in stored:
             reader_views.point(warehouse, copy.dataset, SNAPSHOTS, copy.table)
@@ -180,7 +180,7 @@ def recover(
     names = datasets(warehouse)
     missing = [name for name in names if not reader_views.exists(warehouse, LIVE, name)]
     if missing:
-        raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", cure="run `mbp build`")
+        raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", fix="run `mbp build`")
 
     def switch() -> Switch | None:
         reader_views.hold_views(warehouse, names)
@@ -222,29 +222,29 @@ def demand_built(warehouse: Warehouse) -> None:
     """
     for name in CONTROL:
         if not reader_views.exists(warehouse, SNAPSHOTS, name):
-            raise MbpError(f"{SNAPSHOTS}.{name} is not in the warehouse", cure="run `mbp build`")
+            raise MbpError(f"{SNAPSHOTS}.{name} is not in the warehouse", fix="run `mbp build`")
 
 
 def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
-    cure = "`mbp build`, or `mbp degrade snapshot`, when the rules hold again"
+    fix = "`mbp build`, or `mbp degrade snapshot`, when the rules hold again"
     if not stored:
         raise RefusedSwitchError(
-            "there is no complete snapshot: readers stay on the live rows", cure=cure
+            "there is no complete snapshot: readers stay on the live rows", fix=fix
         )
     missing = sorted(set(datasets(warehouse)) - {one.dataset for one in stored})
     if missing:
-        raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", cure=cure)
+        raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", fix=fix)
     for copy in stored:
         if not reader_views.exists(warehouse, SNAPSHOTS, copy.table):
-            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is missing", cure=cure)
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is missing", fix=fix)
         rows, digest = fingerprint(warehouse, SNAPSHOTS, copy.table)
         same_release = digest.split(":")[0] == copy.digest.split(":")[0]
         if rows != copy.rows or (same_release and digest != copy.digest):
-            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is not what was stored", cure=cure)
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is not what was stored", fix=fix)
         today = reader_views.columns(warehouse, LIVE, copy.dataset)
         if today and today != reader_views.columns(warehouse, SNAPSHOTS, copy.table):
             raise RefusedSwitchError(
-                f"the columns of {copy.dataset} changed after the snapshot", cure=cure
+                f"the columns of {copy.dataset} changed after the snapshot", fix=fix
             )
 
 

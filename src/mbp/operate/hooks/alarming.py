@@ -109,8 +109,8 @@ def read_open(root: Path, folder: StateFolder) -> list[OpenAlarm]:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"is no list of open alarms ({type(error).__name__}: {error})"
-        cure = "remove it: what is open is raised again"
-        raise MbpError(what, path=shown(path, root), cure=cure) from error
+        fix = "remove it: what is open is raised again"
+        raise MbpError(what, path=shown(path, root), fix=fix) from error
 
 
 def _identity(alarm: Alarm) -> tuple[str, str, str]:
@@ -138,7 +138,7 @@ def _body(open_alarm: OpenAlarm, limits: Limits, until: datetime) -> list[dict[s
             "labels": labels,
             "annotations": {
                 "summary": f"{open_alarm.alarm.subject}: {open_alarm.alarm.message}",
-                "cure": open_alarm.alarm.cure,
+                "fix": open_alarm.alarm.fix,
                 "runbook": limits.runbook,
             },
             "startsAt": open_alarm.since.isoformat(),

@@ -91,7 +91,7 @@ def alert_rules(limits: Limits, receivers: Mapping[str, str]) -> list[dict[str, 
         raise MbpError(
             f"the owner {limits.owner} has no route: an alarm would reach no one",
             path=ids.FILE,
-            cure=f"add {limits.owner} to `routes` in {HOOKS}",
+            fix=f"add {limits.owner} to `routes` in {HOOKS}",
         )
     return [_as_alert(rule, limits) for rule in _rules(limits)]
 

@@ -198,7 +198,7 @@ def suite_of(watched: HookEvaluationRecord) -> Suite:
             )
     owner, runbook = watched.limits.owner, watched.limits.runbook
     for alarm in watched.alarms:
-        fix = f"{alarm.cure}; see {runbook}"
+        fix = f"{alarm.fix}; see {runbook}"
         findings.append(
             Finding(alarm.id, alarm.message, subject=alarm.subject, fix=fix, owner=owner)
         )
@@ -236,7 +236,7 @@ def text(watched: HookEvaluationRecord) -> str:
         for open_decision in watched.outcome.recovered
     ]
     lines += [
-        f"alarm    {alarm.id:<20} {alarm.subject:<16} {alarm.severity}: {alarm.message}; {alarm.cure}"
+        f"alarm    {alarm.id:<20} {alarm.subject:<16} {alarm.severity}: {alarm.message}; {alarm.fix}"
         for alarm in watched.alarms
     ]
     lines += [f"clock    {one}" for one in watched.clock]

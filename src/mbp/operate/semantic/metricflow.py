@@ -76,7 +76,7 @@ class SemanticLayer:
         for name in ("metricflow", "metricflow_semantics"):
             logging.getLogger(name).setLevel(logging.ERROR)
         if engine not in RENDERERS:
-            raise MbpError(f"MetricFlow does not speak {engine}", cure="use duckdb or postgres")
+            raise MbpError(f"MetricFlow does not speak {engine}", fix="use duckdb or postgres")
         try:
             self._manifest = parse_manifest_from_dbt_generated_manifest(manifest)
             self._engine = MetricFlowEngine(
@@ -86,7 +86,7 @@ class SemanticLayer:
             raise MbpError(
                 f"MetricFlow cannot read the semantic layer: {_one_line(error)}",
                 path="models/semantic",
-                cure="run `dbt parse`, which names the place",
+                fix="run `dbt parse`, which names the place",
             ) from error
         # Parts of a quotient mean nothing alone.
         declared = [
@@ -137,7 +137,7 @@ class SemanticLayer:
             return str(self._engine.explain(asked).sql_statement.without_descriptions.sql)
         except REFUSALS as error:
             raise MbpError(
-                f"MetricFlow refuses the query: {_one_line(error)}", cure="see `mbp metrics list`"
+                f"MetricFlow refuses the query: {_one_line(error)}", fix="see `mbp metrics list`"
             ) from error
 
 
@@ -155,7 +155,7 @@ class _Dialect:
         self.sql_plan_renderer = renderer()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise MbpError("MetricFlow asked for a connection", cure="report it: it only compiles here")
+        raise MbpError("MetricFlow asked for a connection", fix="report it: it only compiles here")
 
     query = execute = dry_run = render_bind_parameter_key = _refuse
 

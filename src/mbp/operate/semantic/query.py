@@ -93,12 +93,12 @@ def request_of(question: Question, layer: SemanticLayer) -> MetricRequest:
         MbpError: an unknown metric, saved query or dimension, or a wrong condition.
     """
     if bool(question.metrics) == bool(question.saved):
-        raise MbpError("name metrics, or one --saved query", cure=LISTING)
+        raise MbpError("name metrics, or one --saved query", fix=LISTING)
     metrics = question.metrics
     if question.saved:
         if question.by:
             raise MbpError(
-                "a saved query has its own dimensions", cure="leave --by, or name the metrics"
+                "a saved query has its own dimensions", fix="leave --by, or name the metrics"
             )
         known_name(question.saved, layer.saved_queries, "saved query", LISTING)
         metrics = layer.saved_queries[question.saved].metrics
@@ -157,18 +157,18 @@ def _place(columns: Sequence[str], name: str) -> int:
 
 
 def _run(warehouse: Warehouse, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    demand_query_on(warehouse, sql, cure="name dimensions and plain values only")
+    demand_query_on(warehouse, sql, fix="name dimensions and plain values only")
     try:
         return warehouse.query(sql)
     except (duckdb.CatalogException, psycopg2.errors.UndefinedTable) as error:
         raise MbpError(
             f"the warehouse lacks a relation of the semantic layer: {_first_line(error)}",
-            cure="run `mbp build`",
+            fix="run `mbp build`",
         ) from error
     except (duckdb.Error, psycopg2.Error) as error:
         raise MbpError(
             f"the warehouse refuses the query: {_first_line(error)}",
-            cure="compare dimensions with values of their kind",
+            fix="compare dimensions with values of their kind",
         ) from error
 
 

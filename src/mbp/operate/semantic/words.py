@@ -27,9 +27,9 @@ def known_name(word: str, known: Iterable[str], kind: str, listing: str) -> str:
     if word in names:
         return word
     near = difflib.get_close_matches(word, names, n=1)
-    cure = f"did you mean {near[0]!r}? " if near else ""
+    fix = f"did you mean {near[0]!r}? " if near else ""
     raise MbpError(
-        f"there is no {kind} {word!r}", cure=f"{cure}There are {', '.join(names)} ({listing})"
+        f"there is no {kind} {word!r}", fix=f"{fix}There are {', '.join(names)} ({listing})"
     )
 
 
@@ -75,10 +75,10 @@ def _condition(text: str, dimensions: Mapping[str, str]) -> str:
     if any(mark in text for mark in TEMPLATE_MARKS):
         raise MbpError(
             f"refused: a template in --where {text!r}",
-            cure="name the dimensions as they are listed: \"market__category = 'sports'\"",
+            fix="name the dimensions as they are listed: \"market__category = 'sports'\"",
         )
     demand_expression(
-        text, cure="write a condition over the dimensions: \"market__category = 'sports'\""
+        text, fix="write a condition over the dimensions: \"market__category = 'sports'\""
     )
     tree = sqlglot.parse_one(text, read=DIALECT)
     whole = exp.Paren(this=tree)
@@ -116,7 +116,7 @@ def _instant(text: str, option: str) -> str:
     except ValueError as error:
         raise MbpError(
             f"{option}: {text!r} is no instant",
-            cure="write a day like 2026-01-05, or an instant like 2026-01-05T12:00 (UTC)",
+            fix="write a day like 2026-01-05, or an instant like 2026-01-05T12:00 (UTC)",
         ) from error
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)

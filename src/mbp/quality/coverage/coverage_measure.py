@@ -134,7 +134,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
     if catalog.get("errors"):
         raise MbpError(
             f"catalog.json is incomplete: {' '.join(str(catalog['errors']).split())}",
-            cure="make `dbt docs generate` pass, then measure again",
+            fix="make `dbt docs generate` pass, then measure again",
         )
     package = manifest["metadata"].get("project_name")
     strangers = sorted(
@@ -145,7 +145,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
     if strangers:
         raise MbpError(
             f"catalog.json has {strangers[0]}, manifest.json has not: they are of different runs",
-            cure="run `dbt docs generate`, then measure again",
+            fix="run `dbt docs generate`, then measure again",
         )
     nodes = {
         unique_id: node
@@ -157,7 +157,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
     if not nodes.keys() & there.keys():
         raise MbpError(
             "no relation to check: nothing was checked",
-            cure="run `mbp build`, then measure again",
+            fix="run `mbp build`, then measure again",
         )
     items = [item for unique_id, node in nodes.items() for item in _items(unique_id, node, there)]
     return CoverageReport(tuple(sorted(items)))
@@ -208,7 +208,7 @@ def _entries(
     if not sound:
         raise MbpError(
             f"{artifact}.json is not the {artifact} of dbt (schema {version})",
-            cure="run `dbt docs generate`, then measure again",
+            fix="run `dbt docs generate`, then measure again",
         )
     return entries
 

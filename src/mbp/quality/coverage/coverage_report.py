@@ -71,7 +71,7 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
             raise MbpError(
                 f"coverage report of version {version}, expected {FORMAT_VERSION}",
                 path=earlier,
-                cure="write it again",
+                fix="write it again",
             )
         percent = float(document["percent"])
         if not 0 <= percent <= FULL_PERCENT:
@@ -85,7 +85,7 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
         raise MbpError(
             "not a coverage report",
             path=earlier,
-            cure="write one with `mbp docs coverage --format json`",
+            fix="write one with `mbp docs coverage --format json`",
         ) from error
     lines = [
         f"no longer described: {item.unique_id}{'.' if item.column else ''}{item.column}"

@@ -31,7 +31,7 @@ def run(
         if outcome.problem:
             raise MbpError(
                 f"dbt test stopped: {outcome.problem}",
-                cure="make `dbt test` pass first; `mbp doctor` checks the machine",
+                fix="make `dbt test` pass first; `mbp doctor` checks the machine",
             )
         target_folder = Path(folder) / "target"
         manifest = json.loads((target_folder / "manifest.json").read_text(encoding="utf-8"))

@@ -62,7 +62,7 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
     """
     known = {rule.id for rule in all_rules(load_contracts(root))}
     if rule_id is not None and rule_id not in known:
-        raise MbpError(f"no contract has the rule {rule_id!r}", cure=did_you_mean(rule_id, known))
+        raise MbpError(f"no contract has the rule {rule_id!r}", fix=did_you_mean(rule_id, known))
     with connect(root, target_name(target), read_only=True) as warehouse:
         demand_runs(warehouse)
         if rule_id is None:
@@ -76,7 +76,7 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
             [rule_id],
         )
     if not results:
-        raise MbpError(f"no recorded run checked {rule_id}", cure=RECORD)
+        raise MbpError(f"no recorded run checked {rule_id}", fix=RECORD)
     return results
 
 
@@ -90,7 +90,7 @@ def monitor(root: Path, target: str | None) -> Monitor:
         runs = demand_runs(warehouse)
         _, arrivals = warehouse.query("select count(*) from intermediate.int_mbp__daily_arrivals")
         if not arrivals[0][0]:
-            raise MbpError("no change ever arrived: there is nothing to watch", cure="load data")
+            raise MbpError("no change ever arrived: there is nothing to watch", fix="load data")
         alerts = _rows(
             warehouse,
             "select * from reliability.dq_alerts order by severity, dataset, kind, rule_id, detail",
@@ -113,7 +113,7 @@ def demand_runs(warehouse: Warehouse) -> int:
     demand_table(warehouse)
     _, rows = warehouse.query(f"select count(distinct run_id) from {TABLE}")
     if not rows[0][0]:
-        raise MbpError(NOTHING, cure=RECORD)
+        raise MbpError(NOTHING, fix=RECORD)
     return int(rows[0][0])
 
 

@@ -171,7 +171,7 @@ def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[Sensitive
         raise MbpError(
             f"was not scanned: {sensitive_value.what}",
             path=sensitive_value.place,
-            cure=sensitive_value.masked,
+            fix=sensitive_value.masked,
         )
     return sensitive_values
 
@@ -191,7 +191,7 @@ def scan_members(
         findings += scan_text(name, f"name of member {count}", policy)
         findings += scan_bytes(data, name, policy)
     if not count:
-        raise MbpError("nothing was scanned: there are no members", cure="build the pack again")
+        raise MbpError("nothing was scanned: there are no members", fix="build the pack again")
     return findings
 
 
@@ -242,7 +242,7 @@ def _detected(page: Page, place: str) -> Iterator[Hit]:
             raise MbpError(
                 f"the detector of {kind} failed with {type(error).__name__}: the file was not scanned",
                 path=place,
-                cure="check that file by hand, and report what it failed on",
+                fix="check that file by hand, and report what it failed on",
             ) from None
 
 

@@ -162,7 +162,7 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> R
                 raise MbpError(
                     "nothing was scanned: no file there",
                     path=name,
-                    cure="name a file, or a folder that has some",
+                    fix="name a file, or a folder that has some",
                 )
             looker.paths(files, one)
         looked.append(one)

@@ -67,14 +67,14 @@ def copy_warehouse(base_folder: Path, path: Path) -> None:
         MbpError: another file name, or the file cannot be copied.
     """
     if path.name != WAREHOUSE:
-        raise MbpError(f"the warehouse is named {path.name}", cure=f"name it {WAREHOUSE}")
+        raise MbpError(f"the warehouse is named {path.name}", fix=f"name it {WAREHOUSE}")
     try:
         shutil.copyfile(base_folder / WAREHOUSE, path)
     except OSError as error:
         raise MbpError(
             f"cannot copy the warehouse of main: {error.strerror}",
             path=path,
-            cure="make room, and give yourself the right to read it",
+            fix="make room, and give yourself the right to read it",
         ) from error
 
 

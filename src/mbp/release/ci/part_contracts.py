@@ -33,10 +33,10 @@ def contracts_part(title: str, document: Document, record: Record) -> CommentPar
 
 
 def _finding(results: Document) -> str:
-    cure = f" Cure: {literal(results['fix'])}" if results.get("fix") else ""
+    fix = f" Fix: {literal(results['fix'])}" if results.get("fix") else ""
     return (
         f"- **blocks**: {literal(results['code'])} at {literal(results['subject'])}:"
-        f" {literal(results['message'], 400)}.{cure}"
+        f" {literal(results['message'], 400)}.{fix}"
     )
 
 

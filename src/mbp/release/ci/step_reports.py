@@ -237,5 +237,5 @@ def demand_commit(text: str) -> str:
         MbpError: it is not one.
     """
     if not COMMIT.fullmatch(text):
-        raise MbpError(f"{text!r} is no commit", cure="give the full hash: 40 hexadecimal digits")
+        raise MbpError(f"{text!r} is no commit", fix="give the full hash: 40 hexadecimal digits")
     return text

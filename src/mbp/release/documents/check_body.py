@@ -107,14 +107,14 @@ def _exercise(
     if words[:1] and words[0] == "exercise":
         for name in words[1:]:
             if not name.startswith("-") and name not in world.exercises:
-                cure = did_you_mean(name, world.exercises)
-                yield finding("DOC-016", line, f"there is no exercise {name}", fix=cure)
+                fix = did_you_mean(name, world.exercises)
+                yield finding("DOC-016", line, f"there is no exercise {name}", fix=fix)
 
 
 def _variable(name: str, line: int, world: NamedThings) -> Iterator[Finding]:
     if name not in world.variables:
-        cure = did_you_mean(name, world.variables)
-        yield finding("DOC-023", line, f"nothing reads the variable {name}", fix=cure)
+        fix = did_you_mean(name, world.variables)
+        yield finding("DOC-023", line, f"nothing reads the variable {name}", fix=fix)
 
 
 def _links(document: Document, world: NamedThings) -> Iterator[Finding]:

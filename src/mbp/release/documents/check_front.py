@@ -26,7 +26,7 @@ def problems(document: Document, world: NamedThings, today: date) -> Iterator[Fi
         return
     for schema_violation in document.form:
         yield finding(
-            "DOC-003", schema_violation.line, schema_violation.what, fix=schema_violation.cure or ""
+            "DOC-003", schema_violation.line, schema_violation.what, fix=schema_violation.fix or ""
         )
     if document.whole:
         for check in CHECKS:

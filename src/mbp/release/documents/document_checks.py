@@ -159,7 +159,7 @@ def read_documents(root: Path) -> list[Document]:
         if shown(file, root) not in document_pages.GENERATED
     ]
     if not documents:
-        raise MbpError("no document: nothing to check", path="docs", cure=f"see {FILE}")
+        raise MbpError("no document: nothing to check", path="docs", fix=f"see {FILE}")
     return documents
 
 

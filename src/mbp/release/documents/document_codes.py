@@ -159,7 +159,7 @@ _TOLD = (
     ),
 )
 RULES: Mapping[str, CodeMeaning] = {
-    code: CodeMeaning(code, title, why, cure) for code, title, why, cure in _TOLD
+    code: CodeMeaning(code, title, why, fix) for code, title, why, fix in _TOLD
 }
 
 
@@ -167,4 +167,4 @@ def finding(
     code: str, line: int | None, message: str, path: str = "", subject: str = "", *, fix: str = ""
 ) -> Finding:
     """A finding of the code; without a path, of the document that is being checked."""
-    return Finding(code, message, path, line, subject, fix or RULES[code].cure)
+    return Finding(code, message, path, line, subject, fix or RULES[code].fix)

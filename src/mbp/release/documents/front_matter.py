@@ -69,17 +69,17 @@ def split(text: str, shown_as: str) -> tuple[Any, int]:
         MbpError: there is none, it does not end, it is no mapping, or it is not YAML.
     """
     lines = text.split("\n")
-    cure = "begin the file with --- lines around id, title, status, date, owners"
+    fix = "begin the file with --- lines around id, title, status, date, owners"
     if lines[0] != FENCE:
-        raise MbpError("no front matter", path=shown_as, line=1, cure=cure)
+        raise MbpError("no front matter", path=shown_as, line=1, fix=fix)
     if FENCE not in lines[1:]:
-        raise MbpError("the front matter does not end", path=shown_as, line=1, cure=cure)
+        raise MbpError("the front matter does not end", path=shown_as, line=1, fix=fix)
     end = lines.index(FENCE, 1)
     try:
         # An empty line stands for the first fence: lines are then those of the file.
         front = loads("\n".join(["", *lines[1:end], ""]), shown_as=shown_as)
     except ValueError as error:
-        raise MbpError(f"not valid YAML: {error}", path=shown_as, line=1, cure=cure) from error
+        raise MbpError(f"not valid YAML: {error}", path=shown_as, line=1, fix=fix) from error
     if not isinstance(front, dict):
-        raise MbpError("the front matter is no mapping", path=shown_as, line=1, cure=cure)
+        raise MbpError("the front matter is no mapping", path=shown_as, line=1, fix=fix)
     return front, end + 1

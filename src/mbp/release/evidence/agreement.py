@@ -245,7 +245,12 @@ def _waiver(
     if not isinstance(waiver, Waiver):
         return None
     signed = read_statements(
-        waiver.signatures(folder), "waiver-approval", waiver.subject, APPROVERS, signers, moment
+        waiver.signatures(folder),
+        "waiver-approval",
+        waiver.signed_content,
+        APPROVERS,
+        signers,
+        moment,
     )
     for role, one in signed.items():
         statements.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
@@ -266,7 +271,7 @@ def _stands_in(
     if waiver is None:
         statements.findings.append(Finding("waiver", f"{about} cannot be read", place))
         return
-    if not waiver.opened <= moment < waiver.until:
+    if not waiver.in_force(moment):
         message = f"{about} was not in force when the gate was judged"
         statements.findings.append(Finding("waiver", message, place))
     for reason in waiver_stands_in(waiver, result, check):

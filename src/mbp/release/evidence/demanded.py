@@ -148,5 +148,5 @@ def waiver_stands_in(
         covers = check is not None and check["rule"] == WAIVED_BY[waiver.code]
     if not covers:
         yield f"covers the {waiver.code.replace('_', ' ')} {waiver.object}"
-    if waiver.until - waiver.opened > timedelta(days=WAIVER_DAYS):
+    if waiver.until > waiver.furthest:
         yield f"holds for more than {WAIVER_DAYS} days"

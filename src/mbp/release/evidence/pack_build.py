@@ -110,7 +110,7 @@ def assemble(root: Path, report: GateReport, markdown: str, key: Path | None) ->
     members, groups = collect(root, report, markdown)
     source = envelope.source_digest(root)
     if source != report.source:
-        raise MbpError("the source changed while the pack was built", cure="build it again")
+        raise MbpError("the source changed while the pack was built", fix="build it again")
     screen(root, members)
     return seal(report, members, groups, key)
 
@@ -137,7 +137,7 @@ def seal(
     try:
         content = archive.write(whole)
     except ValueError as error:
-        raise MbpError(str(error), cure=f"rename it, or take it out of {FILE}") from error
+        raise MbpError(str(error), fix=f"rename it, or take it out of {FILE}") from error
     counts = {name: len(group["members"]) for name, group in groups.items()}
     return Pack(report, content, manifest.root, counts, bool(signatures))
 
@@ -195,7 +195,7 @@ def _of_group(work: Work, group: PackGroup) -> dict[str, bytes]:
                 f"{group.id}: {name} gives nothing: {group.what.rstrip('.')} would be missing",
                 path=FILE,
                 line=group.line,
-                cure=group.cure or "add it",
+                fix=group.fix or "add it",
             )
         results.update(members)
     return results
@@ -213,7 +213,7 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
         if Path(place).is_absolute():
             raise MbpError(
                 f"{path.name} is outside of the project: the pack cannot say where",
-                cure="let DBT_TARGET_PATH lead into the project",
+                fix="let DBT_TARGET_PATH lead into the project",
             )
         results.update(files_below(root, f"{place}/{path.name}"))
     return results

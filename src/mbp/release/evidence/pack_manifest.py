@@ -74,7 +74,7 @@ def read(content: bytes) -> Manifest:
             raise MbpError(
                 f"the pack has format {version}, this release reads format {VERSION}",
                 path=NAME,
-                cure="verify it with the release that built it, or build it again",
+                fix="verify it with the release that built it, or build it again",
             )
         manifest = Manifest(
             document["gate"],

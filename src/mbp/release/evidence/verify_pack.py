@@ -210,9 +210,7 @@ def _signers(folder: Path, given: Path | None, verification: Verification) -> Al
             verification.findings.append(Finding("signers", error.what, SIGNERS))
             return None
     if not given.is_file():
-        raise MbpError(
-            "no such file", path=given, cure="name a file in the form of allowed_signers"
-        )
+        raise MbpError("no such file", path=given, fix="name a file in the form of allowed_signers")
     verification.signers = "signers as the given file says"
     return AllowedSigners.load(given)
 

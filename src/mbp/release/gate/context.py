@@ -78,7 +78,7 @@ class Context:
             if why := moments.objection(seen.picture.now, self.now, limit):
                 raise NotMeasuredError(
                     f"the project's now is {why}",
-                    cure="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
+                    fix="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
                 )
             return seen
 

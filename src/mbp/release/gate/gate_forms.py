@@ -110,7 +110,7 @@ def _by_area(report: GateReport) -> Iterator[tuple[str, list[CheckResult]]]:
 def _waived(check_result: CheckResult) -> str:
     if check_result.waived_until is None:
         return ""
-    return f"until {check_result.waived_until:%Y-%m-%d %H:%M} UTC by {check_result.waiver}: "
+    return f"until {check_result.waived_until} by {check_result.waiver}: "
 
 
 def _closing(report: GateReport) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from mbp.core.verdict import RELEASING, Verdict
@@ -39,7 +39,7 @@ class CheckResult:
     waivable: bool
     no_go: bool
     waiver: str | None = None
-    waived_until: datetime | None = None
+    waived_until: date | None = None
 
     @property
     def open(self) -> bool:
@@ -101,9 +101,5 @@ class GateReport:
 
 
 def _result(check_result: CheckResult) -> dict[str, Any]:
-    until = (
-        check_result.waived_until.isoformat(timespec="seconds")
-        if check_result.waived_until
-        else None
-    )
+    until = check_result.waived_until.isoformat() if check_result.waived_until else None
     return {**asdict(check_result), "evidence": list(check_result.evidence), "waived_until": until}

@@ -77,7 +77,7 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
     """One check. A rule that cannot check, or crashes, has not measured; a waiver covers it where one is allowed."""
     judged = _judged(context, check)
     if judged.verdict == Verdict.NOT_MEASURED:
-        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Cure: `{check.command}`")
+        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Fix: `{check.command}`")
     verdict = judged.verdict
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
     message, until = judged.told, None

@@ -139,5 +139,5 @@ def _details(evidence: Evidence) -> Any:
         raise MbpError(
             "does not say what was found",
             path=evidence.path,
-            cure="measure again: the command writes it again",
+            fix="measure again: the command writes it again",
         ) from error

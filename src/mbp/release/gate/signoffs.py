@@ -31,7 +31,7 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
     if not report["source"]:
         raise MbpError(
             "the source state is not known: there is nothing to sign",
-            cure="run it in a git checkout of the project",
+            fix="run it in a git checkout of the project",
         )
     return {
         "gate": report["gate"],
@@ -97,11 +97,11 @@ def sign_off(root: Path, report: Mapping[str, Any], role: str, key: Path, now: d
     if standing:
         raise MbpError(
             f"not signed: {len(standing)} checks are not passed, the first is {standing[0]['id']}",
-            cure="fix them, or waive what may be waived; an unready release is not signed",
+            fix="fix them, or waive what may be waived; an unready release is not signed",
         )
     subject = sign_off_subject(report)
     if not subject["checklist"]:
-        raise MbpError("not signed: the checklist is empty", cure="give the gate checks")
+        raise MbpError("not signed: the checklist is empty", fix="give the gate checks")
     gate = str(report["gate"])
     folder = root / FOLDER / gate
     return write_statement(root, folder, "sign-off", Subject.of(gate, subject), role, key, now)

@@ -85,24 +85,24 @@ def facts(
     return replace(found, files=frozenset(_readable(root, sorted(set(_places(found))))))
 
 
-def told(look: Callable[[], T], cure: str) -> T | Absence:
+def told(look: Callable[[], T], fix: str) -> T | Absence:
     """The facts of a section, or their absence. Only what a source can do wrong is taken for that; a mistake of
     ours still ends the command.
 
     Args:
-        cure: where the error names none.
+        fix: where the error names none.
     """
     try:
         return look()
     except envelope.NoEvidenceError as error:
         why = error.what.removeprefix("not measured: ")
-        return Absence(NOT_MEASURED, why, error.cure or cure)
+        return Absence(NOT_MEASURED, why, error.fix or fix)
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""
-        return Absence(UNREADABLE, f"{place}{error.what}", error.cure or cure)
+        return Absence(UNREADABLE, f"{place}{error.what}", error.fix or fix)
     except (duckdb.Error, psycopg2.Error) as error:
         what = f"the warehouse refused: {str(error).splitlines()[0]}"
-        return Absence(UNREADABLE, what, cure)
+        return Absence(UNREADABLE, what, fix)
 
 
 def _judge(root: Path, target: str, now: datetime) -> report_project.Judge:

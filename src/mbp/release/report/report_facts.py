@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.verdict import Verdict
@@ -23,12 +23,12 @@ class Absence:
 
     Attributes:
         word: one of the constants above.
-        cure: the command or the deed that changes it.
+        fix: the command or the deed that changes it.
     """
 
     word: str
     why: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class AlarmFacts:
     severity: str
     subject: str
     message: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -255,9 +255,9 @@ class WaiverFacts:
     reason: str
     owner: str
     risk: str
-    opened: datetime
-    expires: datetime
-    days_left: float
+    opened: date
+    expires: date
+    days_left: int
     rollback: str
     exercise: str
     approvals: Sequence[str]
@@ -288,7 +288,7 @@ class MeasurementFacts:
     path: str
     measured_at: datetime | None
     current: bool
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def page(facts: Facts) -> str:
     if len(text.encode()) > LIMIT_BYTES:
         raise MbpError(
             f"the page would have {len(text.encode()):,} bytes, at most {LIMIT_BYTES:,} are readable",
-            cure="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
+            fix="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
         )
     return text
 
@@ -121,16 +121,16 @@ def verdict(facts: Facts) -> Mapping[str, Any]:
     gate = facts.gate
     if isinstance(gate, Absence):
         message = f"Do not release: the gate {facts.gate_name} {gate.word}. {gate.why}."
-        return {"word": "NO-GO", "go": False, "sentence": message, "cure": gate.cure, "counts": {}}
+        return {"word": "NO-GO", "go": False, "sentence": message, "fix": gate.fix, "counts": {}}
     counts = gate.counts()
     total = len(gate.results)
     if gate.verdict == "go":
         waived = f", {counts['waived']} of them by a waiver" if counts["waived"] else ""
         message = f"{gate.title} ({gate.gate}) may be released: all {total} checks hold{waived}."
-        return {"word": "GO", "go": True, "sentence": message, "cure": "", "counts": counts}
+        return {"word": "GO", "go": True, "sentence": message, "fix": "", "counts": counts}
     if not total:
         message = f"{gate.title} ({gate.gate}) may not be released: nothing was checked."
-        return {"word": "NO-GO", "go": False, "sentence": message, "cure": "", "counts": counts}
+        return {"word": "NO-GO", "go": False, "sentence": message, "fix": "", "counts": counts}
     wrong = counts["fail"] + counts["not_measured"]
     message = (
         f"{gate.title} ({gate.gate}) may not be released: {wrong} of {total} checks block the release"
@@ -138,7 +138,7 @@ def verdict(facts: Facts) -> Mapping[str, Any]:
     )
     stops = len(gate.no_gos)
     message += f", and no waiver can lift {stops} of them." if stops else "."
-    return {"word": "NO-GO", "go": False, "sentence": message, "cure": "", "counts": counts}
+    return {"word": "NO-GO", "go": False, "sentence": message, "fix": "", "counts": counts}
 
 
 def areas(gate: GateReport | Absence) -> list[tuple[str, list[CheckResult]]]:

@@ -113,7 +113,7 @@ def registry(root: Path) -> tuple[VersionFacts, ...]:
             )
     if not version_factses:
         raise MbpError(
-            "nothing is published", path="contracts/registry", cure="run `mbp registry publish`"
+            "nothing is published", path="contracts/registry", fix="run `mbp registry publish`"
         )
     version_factses.sort(key=lambda version_facts: version_facts.dataset)
     version_factses.sort(key=lambda version_facts: version_facts.published_on, reverse=True)
@@ -125,7 +125,7 @@ def _change(change: Any) -> ChangeFacts:
         return ChangeFacts(*(str(change[key]) for key in ("code", "path", "backward", "forward")))
     except (KeyError, TypeError) as error:
         raise MbpError(
-            f"a published change has no {error}", cure="restore the registry from git"
+            f"a published change has no {error}", fix="restore the registry from git"
         ) from error
 
 
@@ -139,7 +139,7 @@ def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
         results = monitor_view.history(root, target, None, RUNS)
     except MbpError as error:
         if error.what == monitor_view.NOTHING:
-            raise envelope.NoEvidenceError(error.what, cure=error.cure) from error
+            raise envelope.NoEvidenceError(error.what, fix=error.fix) from error
         raise
     return tuple(
         RuleFacts(
@@ -233,12 +233,12 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
                 covers=f"{judged_waiver.waiver.code.replace('_', ' ')} {judged_waiver.waiver.object}",
                 reason=judged_waiver.waiver.reason,
                 owner=judged_waiver.waiver.owner,
-                risk=f"{judged_waiver.waiver.risk}: {judged_waiver.waiver.risk_text}",
+                risk="{level}: {text}".format(**judged_waiver.waiver.more["risk"]),
                 opened=judged_waiver.waiver.opened,
                 expires=judged_waiver.waiver.until,
                 days_left=judged_waiver.waiver.days_left(now),
-                rollback=judged_waiver.waiver.rollback_plan,
-                exercise=judged_waiver.waiver.exercise,
+                rollback=judged_waiver.waiver.more["rollback"]["plan"],
+                exercise=judged_waiver.waiver.more["rollback"]["exercise"],
                 approvals=tuple(
                     role for role, signed in judged_waiver.approvals.items() if signed.valid
                 ),
@@ -263,27 +263,27 @@ def measurements(root: Path, judge: Judge) -> tuple[MeasurementFacts, ...]:
     """
     names = envelope.names(root)
     if not names:
-        raise envelope.NoEvidenceError("no evidence yet", cure="run `mbp build`")
+        raise envelope.NoEvidenceError("no evidence yet", fix="run `mbp build`")
     return tuple(measurement(root, name, judge, "") for name in names)
 
 
-def measurement(root: Path, name: str, judge: Judge, cure: str) -> MeasurementFacts:
+def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFacts:
     """One measurement, or why there is none. What is of something else is not measured.
 
     Args:
         judge: why a measurement does not count.
-        cure: what makes it pass.
+        fix: what makes it pass.
     """
     place = shown(envelope.evidence_path(root, name), root)
     try:
         one = envelope.read(root, name)
     except envelope.NoEvidenceError:
-        return MeasurementFacts(name, NOT_MEASURED, "not measured yet", "", None, False, cure)
+        return MeasurementFacts(name, NOT_MEASURED, "not measured yet", "", None, False, fix)
     except MbpError as error:
         if _of_other_form(root, name):
             message = "the report of a command that has its own form; it is not judged here"
             return MeasurementFacts(name, OTHER_FORM, message, place, None, False, "")
-        return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.cure or "")
+        return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.fix or "")
     reasons = judge(one)
     verdict = NOT_MEASURED if reasons else one.verdict
     summary = f"{whole_text(reasons)}; it said: {one.summary}" if reasons else one.summary
@@ -294,7 +294,7 @@ def measurement(root: Path, name: str, judge: Judge, cure: str) -> MeasurementFa
         place,
         one.ended_at,
         not reasons,
-        "" if verdict == "pass" else cure,
+        "" if verdict == "pass" else fix,
     )
 
 

@@ -57,7 +57,7 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
             for open_decision in shown.open
         ),
         alarms=tuple(
-            AlarmFacts(alarm.id, alarm.severity, alarm.subject, alarm.message, alarm.cure)
+            AlarmFacts(alarm.id, alarm.severity, alarm.subject, alarm.message, alarm.fix)
             for alarm in shown.alarms
         ),
         findings=tuple(shown.findings),

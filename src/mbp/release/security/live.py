@@ -168,7 +168,7 @@ def _asking(connection: Any) -> Query:
         except psycopg2.Error as error:
             raise MbpError(
                 f"the catalog cannot be read: {' '.join(str(error).split())}",
-                cure="connect as a user who may read pg_catalog",
+                fix="connect as a user who may read pg_catalog",
             ) from error
 
     return ask

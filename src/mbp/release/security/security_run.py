@@ -52,7 +52,7 @@ def run(
     """
     for name in request.only:
         if name not in PARTS:
-            raise MbpError(f"no part {name!r}", cure=did_you_mean(name, PARTS))
+            raise MbpError(f"no part {name!r}", fix=did_you_mean(name, PARTS))
     policy = load_security(root)
     found = []
     for name, part in _parts(root, policy, request, say).items():

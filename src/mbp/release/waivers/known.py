@@ -62,6 +62,20 @@ class Waivable:
             return self.given_changes
         return forbidden(check_all(self.root, [], None, today=datetime.now(UTC).date()))
 
+    def objects(self, code: str) -> Collection[str]:
+        """What a waiver of this code may name: checks of the gates, rules, or fingerprints of changes.
+
+        Raises:
+            MbpError: they cannot be read.
+        """
+        match code:
+            case "gate_check":
+                return self.checks
+            case "rule":
+                return self.rules
+            case _:
+                return self.changes
+
     @cached_property
     def rules(self) -> Collection[str]:
         """Ids of the rules of the contracts.

@@ -138,7 +138,7 @@ WAYS: dict[str, Callable[[str], object]] = {
     "write": lambda value: print(value, end=""),
     "writelines": lambda value: sys.stderr.writelines([value]),
     "progress": lambda value: Lines().say(value),
-    "error": lambda value: refused(MbpError(value, path=value, cure=value)),
+    "error": lambda value: refused(MbpError(value, path=value, fix=value)),
     "annotation": lambda value: write_annotations(as_annotations(suite(value)), err=True),
     "logging": by_logging,
     "rich": by_rich,

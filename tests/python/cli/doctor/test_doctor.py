@@ -1,4 +1,4 @@
-"""A machine that can do the work is told so; on every other one each thing is named with its cure."""
+"""A machine that can do the work is told so; on every other one each thing is named with its fix."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def test_before_the_roles_are_made_it_says_how(root: Path) -> None:
     one = check(examine(root, "postgres"), "roles")
     # Roles are of the whole server: another test may have made them, but not the schemas of this database.
     assert one.state == "finding"
-    assert "mbp db init" in one.cure
+    assert "mbp db init" in one.fix
 
 
 def test_a_missing_profile(empty_project: Path) -> None:
     found = examine(empty_project, None)
     assert check(found, "profile").state == "finding"
-    assert "profiles.example.yml" in check(found, "profile").cure
+    assert "profiles.example.yml" in check(found, "profile").fix
     assert check(found, "warehouse").state == "not looked"
 
 
@@ -110,7 +110,7 @@ def test_a_profile_that_is_no_yaml(empty_project: Path) -> None:
 def test_an_unknown_target(root: Path) -> None:
     found = examine(root, "oracle")
     assert check(found, "target").state == "finding"
-    assert "duckdb, postgres" in check(found, "target").cure
+    assert "duckdb, postgres" in check(found, "target").fix
     assert check(found, "python").state == "good", "the machine is looked at all the same"
 
 
@@ -121,7 +121,7 @@ def test_a_closed_port(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_PORT": port}):
         found = examine(root, "postgres")
     assert check(found, "server").state == "finding"
-    assert "MBP_PG_PORT" in check(found, "server").cure
+    assert "MBP_PG_PORT" in check(found, "server").fix
     assert states(found, *SERVER[1:]) == {"not looked"}
     assert len(found.open) == len(SERVER)
 
@@ -130,7 +130,7 @@ def test_a_wrong_password(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_PASSWORD": "not-this-one"}):
         one = check(examine(root, "postgres"), "server")
     assert one.state == "finding"
-    assert one.cure == "check MBP_PG_USER and MBP_PG_PASSWORD"
+    assert one.fix == "check MBP_PG_USER and MBP_PG_PASSWORD"
     assert "not-this-one" not in one.told
 
 
@@ -138,7 +138,7 @@ def test_a_role_that_is_not_there(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_ROLE": "nobody_at_all"}):
         one = check(examine(root, "postgres"), "role")
     assert one.state == "finding"
-    assert "MBP_PG_ROLE" in one.cure
+    assert "MBP_PG_ROLE" in one.fix
 
 
 def test_a_user_without_the_right_to_create(
@@ -155,7 +155,7 @@ def test_a_user_without_the_right_to_create(
         one = check(found, "permissions")
         assert one.state == "finding"
         assert "may not create tables in" in one.told
-        assert "mbp_transformer" in one.cure
+        assert "mbp_transformer" in one.fix
         assert states(found, "server", "server version", "roles") == {"good"}
     finally:
         with connect(root, "postgres") as warehouse:
@@ -170,7 +170,7 @@ def test_what_another_user_built_first(root: Path, postgres: dict[str, str]) -> 
         one = check(examine(root, "postgres"), "ownership")
     assert one.state == "finding"
     assert "marts.mbp_quotes" in one.told
-    assert "owner to" in one.cure
+    assert "owner to" in one.fix
 
 
 def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
         one = check(examine(root, "duckdb"), "duckdb file")
         assert one.state == "finding"
         assert f"process {holder.pid}" in one.told
-        assert "MBP_DUCKDB_PATH" in one.cure
+        assert "MBP_DUCKDB_PATH" in one.fix
         holder.communicate()
 
 
@@ -204,7 +204,7 @@ def test_a_full_disk(root: Path) -> None:
     one = check(examine(root, "duckdb", Machine(free=lambda _: MEBIBYTE)), "disk")
     assert one.state == "finding"
     assert "1 MiB free" in one.told
-    assert "make room" in one.cure
+    assert "make room" in one.fix
 
 
 def test_old_versions(root: Path) -> None:
@@ -214,7 +214,7 @@ def test_old_versions(root: Path) -> None:
     found = examine(root, "duckdb", Machine(version_of=version_of))
     assert states(found, "dbt", "locked versions") == {"finding"}
     assert "dbt-core 1.10.0 (locked 1." in check(found, "locked versions").told
-    assert "make setup" in check(found, "dbt").cure
+    assert "make setup" in check(found, "dbt").fix
 
 
 def test_what_nobody_has_to_have_is_a_note(root: Path) -> None:
@@ -250,7 +250,7 @@ def test_the_command_says_it_as_json_and_by_its_exit_code(root: Path, tmp_path: 
     document = json.loads(told.stdout)
     assert document["target"] == "oracle"
     assert document["passed"] is False
-    assert {"id", "state", "told", "cure"} == set(document["checks"][0])
+    assert {"id", "state", "told", "fix"} == set(document["checks"][0])
     outside = in_a_pipe(tmp_path, ["doctor"], {"PYTHONPATH": str(root / "src")})
     assert outside.returncode == 2
-    assert "Cure:" in outside.stderr
+    assert "Fix:" in outside.stderr

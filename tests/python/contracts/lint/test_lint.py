@@ -178,7 +178,7 @@ def test_every_code_is_explained() -> None:
     for code, rule in rules().items():
         told = explanation(rule)
         assert code in told
-        assert all(f"  {word}" in told for word in ("what", "why", "cure"))
+        assert all(f"  {word}" in told for word in ("what", "why", "fix"))
 
 
 def test_the_command_explains_a_code_in_any_case() -> None:

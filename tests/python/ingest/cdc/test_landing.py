@@ -317,7 +317,7 @@ def test_the_loader_role_is_enough(place: Place) -> None:
         assert place.land().counts.changes == 1
 
 
-def test_letters_are_delivered_after_the_cure_and_kept_before_it(place: Place) -> None:
+def test_letters_are_delivered_after_the_fix_and_kept_before_it(place: Place) -> None:
     wide = "12345678901.12345678"
     place.put("1.jsonl", quote("good", 1), quote("wide", 2, price=wide), quote("x", 3, __op="x"))
     assert place.land().counts.refused == 2

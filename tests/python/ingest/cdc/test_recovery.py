@@ -1,4 +1,4 @@
-"""What does not fit waits with its reason, nothing of it is lost, and after the cure it is all there."""
+"""What does not fit waits with its reason, nothing of it is lost, and after the fix it is all there."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_value_that_does_not_fit_exactly_waits_alone(
     lines, left = list_letters(pair.root, pair.target, TABLES)
     assert left == 1
     assert value.strip("'") not in " ".join(lines)
-    # Nothing was cured: it stays.
+    # Nothing was fixed: it stays.
     lines, left = replay_tables(pair.root, pair.target, TABLES)
     assert left == 1
     assert any(told in line for line in lines)

@@ -166,7 +166,7 @@ def test_again_changes_nothing(site: Site) -> None:
 
 
 def test_without_a_snapshot_readers_stay_where_they_are(site: Site) -> None:
-    with pytest.raises(RefusedSwitchError, match=r"no complete snapshot.*Cure: `mbp build`"):
+    with pytest.raises(RefusedSwitchError, match=r"no complete snapshot.*Fix: `mbp build`"):
         on(site)
     assert in_place(site) == "live"
     assert site.rows("select * from snapshot.switches") == []
@@ -175,7 +175,7 @@ def test_without_a_snapshot_readers_stay_where_they_are(site: Site) -> None:
 def test_a_warehouse_without_the_switch_is_told(site: Site) -> None:
     site.execute("drop table snapshot.switches" + (" cascade" if site.target == "postgres" else ""))
     for call in (on, off):
-        with pytest.raises(MbpError, match="Cure: run `mbp build`"):
+        with pytest.raises(MbpError, match="Fix: run `mbp build`"):
             call(site)
 
 

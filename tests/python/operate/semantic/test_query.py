@@ -75,7 +75,7 @@ def test_a_chart_draws_each_value_in_its_share() -> None:
     [
         (
             Question(("traded_volum",)),
-            "no metric 'traded_volum'. Cure: did you mean 'traded_volume'",
+            "no metric 'traded_volum'. Fix: did you mean 'traded_volume'",
         ),
         (Question(("abuse_rate_numerator",)), "no metric 'abuse_rate_numerator'"),
         (Question(("price",), by=("catgory",)), "no dimension 'catgory'.*market__category"),

@@ -170,7 +170,7 @@ def test_an_artifact_that_cannot_be_read_is_an_error(
     result = command(complete)
     assert isinstance(result.exception, MbpError)
     assert name in str(result.exception)
-    assert "Cure: " in str(result.exception)
+    assert "Fix: " in str(result.exception)
 
 
 def test_exit_codes_of_the_script(folder: Path, complete: Path, project_root: Path) -> None:

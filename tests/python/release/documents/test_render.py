@@ -56,5 +56,5 @@ def test_the_command_names_what_is_stale(
     ran = runner.invoke(app, ["docs", "render", "--check"])
     assert ran.exit_code == 1
     assert ran.stdout.startswith(
-        f"{LOG_FILE}: error stale: out of date. Cure: run `mbp docs render`"
+        f"{LOG_FILE}: error stale: out of date. Fix: run `mbp docs render`"
     )

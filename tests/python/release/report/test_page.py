@@ -60,7 +60,7 @@ def test_a_gate_that_could_not_run_is_no_go() -> None:
 
 
 @pytest.mark.parametrize("name", ABSENT)
-def test_a_section_without_source_says_so_and_how_to_cure_it(name: str) -> None:
+def test_a_section_without_source_says_so_and_how_to_fix_it(name: str) -> None:
     absence = Absence("not_measured", "why it is not there", "run `mbp that`")
     whole, without = facts(), replace(facts(), **{name: absence})
     told = page(without)
