@@ -128,13 +128,13 @@ def check(root: Path, word_list: Path) -> list[str]:
     """
     words, settings = read_list(word_list)
     names = files(root)
-    for pattern in settings["not_clean_yet"]:
+    for pattern in settings["left_out"]:
         if not any(fnmatch(name, pattern) for name in names):
-            raise ListError(f"{word_list}: not_clean_yet: {pattern} matches no file; remove it")
+            raise ListError(f"{word_list}: left_out: {pattern} matches no file; remove it")
     read = [
         (name, line, text)
         for name in names
-        if not any(fnmatch(name, pattern) for pattern in settings["not_clean_yet"])
+        if not any(fnmatch(name, pattern) for pattern in settings["left_out"])
         for line, text in texts(root / name)
     ]
     if not read:
@@ -144,6 +144,7 @@ def check(root: Path, word_list: Path) -> list[str]:
         for name, line, text in read
         for word, write in words
         for match in word.finditer(text)
+        if f"{name}: {shown(match)}" not in settings["exceptions"]
     ]
     longest = settings["longest_document"]
     found += [
