@@ -1,4 +1,4 @@
-"""Seeds of reference: what the contracts say, as rows that models can join, and properties of seeds and staging."""
+"""Reference seeds: what the contracts say, as rows that models join, and the properties of those seeds."""
 
 from __future__ import annotations
 

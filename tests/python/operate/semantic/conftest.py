@@ -44,7 +44,7 @@ class Asked:
 
 def artifacts(built: Built, target: str) -> Path:
     """The folder in which the build of a target left its artifacts."""
-    return Path(built.settings["duckdb"]["MBP_DUCKDB_PATH"]).parent / target / "target"
+    return built.artifacts(target)
 
 
 @pytest.fixture(scope="session")
