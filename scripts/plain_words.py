@@ -19,7 +19,10 @@ from typing import Any
 import yaml
 
 LIST = Path("scripts/plain_words.toml")
-PLACES = ("*.md", "*.yml", "*.yaml", "src/*.py", "lab/*.py", "scripts/*.py", "*.sql")
+PLACES = (
+    *("*.md", "*.yml", "*.yaml", "*.sql", "src/*.py", "lab/*.py", "scripts/*.py"),
+    *("src/*.toml", "src/*.html.j2", "src/*.md.j2"),
+)
 # Records of what was, published texts, and texts of which another file is the source.
 LEFT_OUT = (
     "CHANGELOG.md",
@@ -81,7 +84,33 @@ def of_sql(text: str) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start()) + 1, match[0]
 
 
-READERS = {".yml": of_yaml, ".yaml": of_yaml, ".py": of_python, ".sql": of_sql}
+def of_template(text: str) -> Iterator[tuple[int, str]]:
+    """The words of a template, without its expressions and statements."""
+    yield (
+        1,
+        re.sub(
+            r"{[{%].*?[%}]}",
+            lambda match: re.sub(r"[^\n]", "\u00b7", match[0]),
+            text,
+            flags=re.DOTALL,
+        ),
+    )
+
+
+def of_toml(text: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each value and comment; values are on one line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        yield number, line.partition(" = ")[2] or line
+
+
+READERS = {
+    ".j2": of_template,
+    ".toml": of_toml,
+    ".yml": of_yaml,
+    ".yaml": of_yaml,
+    ".py": of_python,
+    ".sql": of_sql,
+}
 
 
 def texts(file: Path) -> Iterator[tuple[int, str]]:

@@ -113,14 +113,18 @@ def test_messages_docstrings_and_comments_are_read_and_names_are_not(project: Pa
     write(project, "src/a.py", MODULE)
     write(project, "models/a.sql", "-- as told\nselect told from a {#- there\nwas told -#}\n")
     write(project, "contracts/a.yaml", "# told\nname: told\nwhy: as told\n")
+    write(project, "src/a.html.j2", "{{ told }}\n<p class='told'>As told</p>\n")
+    write(project, "src/a.toml", "[told]\nclass = 'told'\nwhat = 'It was told.'\n")
     assert check(project, project / "words.toml") == [
         'contracts/a.yaml:1: "told": write reported',
         'contracts/a.yaml:3: "told": write reported',
         'models/a.sql:1: "told": write reported',
         'models/a.sql:3: "told": write reported',
+        'src/a.html.j2:2: "told": write reported',
         'src/a.py:5: "told": write reported',
         'src/a.py:8: "told": write reported',
         'src/a.py:9: "told": write reported',
+        'src/a.toml:3: "told": write reported',
     ]
 
 
