@@ -47,7 +47,7 @@ def publish(
         str | None, typer.Option(help="Team that publishes; else the contract's.")
     ] = None,
 ) -> None:
-    """Publish the working contracts as immutable versions; what is published already stays."""
+    """Publish the working contracts as immutable versions. Published versions stay unchanged."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
     from mbp.contracts.registry.publish import publish as publish_one
@@ -112,7 +112,7 @@ def show(
     dataset: Annotated[str, typer.Argument(help="Dataset, or subject like mbp.quotes.v1.")],
     version: Annotated[str | None, typer.Option(help="Version; the newest without it.")] = None,
     part: Annotated[
-        Literal["all", "contract", "json-schema", "avro"], typer.Option(help="What of it.")
+        Literal["all", "contract", "json-schema", "avro"], typer.Option(help="Part to show.")
     ] = "all",
 ) -> None:
     """Show one published version as JSON, or the schema that follows from it."""
@@ -145,11 +145,11 @@ def show(
 def verify(
     ref: Annotated[
         str | None,
-        typer.Option(help="A git ref: what it has published must still be the same, byte by byte."),
+        typer.Option(help="A git ref whose published files must be unchanged, byte by byte."),
     ] = None,
     form: Format = "text",
 ) -> None:
-    """Verify hashes, chain and form of everything published; exit 1 when something was changed."""
+    """Verify hashes, chain and form of all published versions; exit 1 when something was changed."""
     from mbp.contracts.registry.verify_registry import verify_registry
     from mbp.core.reporting import Finding, Suite, report
 
@@ -178,7 +178,7 @@ def status(
     by: Annotated[str, typer.Option(help="Team that decides.")],
     sunset: Annotated[str | None, typer.Option(help="Last day of a deprecated version.")] = None,
 ) -> None:
-    """Move a published version on in its life: draft, active, deprecated, retired."""
+    """Set the stage of a published version: draft, active, deprecated, retired."""
     from mbp.contracts.policy import load_policy
     from mbp.contracts.registry.life import enter
 
@@ -196,7 +196,7 @@ def prove(
     dataset: Annotated[str, typer.Argument(help="Dataset whose working contract is tighter.")],
     target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
 ) -> None:
-    """Measure every tightening on the history in the warehouse; store the proofs."""
+    """Check every tightening against the rows in the warehouse; store the proofs."""
     from mbp.contracts.compatibility.diff import diff
     from mbp.contracts.compatibility.odcs_tables import tables
     from mbp.contracts.registry.odcs_documents import working
