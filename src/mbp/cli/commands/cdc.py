@@ -192,7 +192,7 @@ class StopSignal:
         if self._numbers and once:
             raise MbpError(
                 "stopped before the source was caught up",
-                fix="run the command again: it goes on where it was",
+                fix="run the command again: it continues where it stopped",
             )
 
 

@@ -187,7 +187,7 @@ def status(
     try:
         last_day = date.fromisoformat(sunset) if sunset else None
     except ValueError as error:
-        raise MbpError(f"--sunset {sunset!r} is no day", fix="write YYYY-MM-DD") from error
+        raise MbpError(f"--sunset {sunset!r} is not a day", fix="write YYYY-MM-DD") from error
     moved = enter(root, dataset, version, stage, today=date.today(), by=team, sunset=last_day)
     typer.echo(f"{dataset} {version} is {stage}" + ("" if moved else " already"))
 

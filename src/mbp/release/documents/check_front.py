@@ -54,7 +54,7 @@ def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Find
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        yield finding("DOC-010", line, f"{text} is no day")
+        yield finding("DOC-010", line, f"{text} is not a day")
         return
     if day > today:
         yield finding("DOC-010", line, f"{text} lies in the future")

@@ -63,7 +63,7 @@ _TOLD = (
     ),
     (
         "DOC-010",
-        "The date is no day, or lies in the future.",
+        "The date is not a day, or lies in the future.",
         "Nobody has decided or reviewed anything tomorrow.",
         "write the day on which it was decided or reviewed",
     ),

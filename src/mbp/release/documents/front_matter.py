@@ -66,7 +66,7 @@ def split(text: str, shown_as: str) -> tuple[Any, int]:
     """The front matter as `mbp.core.yaml_io` loads it, with the lines of the file; the lines it takes.
 
     Raises:
-        MbpError: there is none, it does not end, it is no mapping, or it is not YAML.
+        MbpError: there is none, it does not end, it is not a mapping, or it is not YAML.
     """
     lines = text.split("\n")
     fix = "begin the file with --- lines around id, title, status, date, owners"
@@ -81,5 +81,5 @@ def split(text: str, shown_as: str) -> tuple[Any, int]:
     except ValueError as error:
         raise MbpError(f"not valid YAML: {error}", path=shown_as, line=1, fix=fix) from error
     if not isinstance(front, dict):
-        raise MbpError("the front matter is no mapping", path=shown_as, line=1, fix=fix)
+        raise MbpError("the front matter is not a mapping", path=shown_as, line=1, fix=fix)
     return front, end + 1

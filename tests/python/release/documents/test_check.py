@@ -49,7 +49,7 @@ SPOILED = [
     (RUNBOOK, "watchers: [cdc_lag]", "watchers: [cdc_lags, cdc_lag]", "DOC-009", "cdc_lags does"),
     (RUNBOOK, "hooks: [cdc_delay]", "hooks: [cdc_delays, cdc_delay]", "DOC-009", "cdc_delays does"),
     (RUNBOOK, "  - cdc_unseen\n", "  - cdc_unseen\n  - cdc_gone\n", "DOC-009", "cdc_gone does"),
-    (DECISION, "date: 2026-11-24", "date: '2026-11-31'", "DOC-010", "is no day"),
+    (DECISION, "date: 2026-11-24", "date: '2026-11-31'", "DOC-010", "is not a day"),
     (DECISION, "date: 2026-11-24", "date: 2026-11-26", "DOC-010", "lies in the future"),
     (RUNBOOK, "date: 2026-11-25", "date: 2026-01-25", "DOC-011", "due on 2026-07-24"),
     (PLAN, "date: 2026-11-25", "date: 2026-01-25", "DOC-011", "due on 2026-07-24"),
