@@ -8,10 +8,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from semver import Version
+
 from mbp.contracts import load_contracts
 from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
-from mbp.contracts.compatibility.versions import Version
+from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.json_schema import json_schema
@@ -64,7 +66,7 @@ def publish(
     if dataset not in documents or dataset not in contracts:
         raise MbpError(f"no contract of {dataset!r}", fix=f"one of {', '.join(sorted(documents))}")
     contract = documents[dataset]
-    version = Version.read(str(contract["version"]))
+    version = read_version(str(contract["version"]))
     if version is None:
         raise MbpError(
             f"{dataset}: {contract['version']!r} is not a semantic version", fix="write it as 1.2.3"

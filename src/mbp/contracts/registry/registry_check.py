@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from mbp.contracts.compatibility.versions import Version
+from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.odcs_documents import at_ref, working
 from mbp.contracts.registry.store import Published, datasets, published, subject_of
@@ -73,7 +73,7 @@ def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
 
 def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Published]:
     """The committed contract as if it had been published."""
-    version = Version.read(str(contract.get("version")))
+    version = read_version(str(contract.get("version")))
     if version is None:
         raise MbpError(f"{name} at {ref} has no semantic version", fix="compare with another ref")
     subject = subject_of(name, version)

@@ -132,7 +132,7 @@ def test_life_goes_forward_and_keeps_its_promises(registry: Registry) -> None:
     assert stage(root, "mbp_quotes", "1.0.0")["status"] == "active"
     with pytest.raises(MbpError, match="is active and cannot become retired"):
         enter(root, "mbp_quotes", "1.0.0", "retired", today=TODAY, by="DATA")
-    with pytest.raises(MbpError, match="day of sunset that lies ahead"):
+    with pytest.raises(MbpError, match="day of sunset in the future"):
         enter(root, "mbp_quotes", "1.0.0", "deprecated", today=TODAY, by="DATA", sunset=TODAY)
     sunset = date(2027, 6, 30)
     assert enter(root, "mbp_quotes", "1.0.0", "deprecated", today=TODAY, by="DATA", sunset=sunset)
@@ -217,3 +217,21 @@ def test_what_is_published_here_is_whole(project_root: Path) -> None:
     assert datasets(project_root) == list(DATASETS)
     checked, found = verify_registry(project_root)
     assert (len(checked) >= 4, found) == (True, [])
+
+
+def test_pre_releases_follow_each_other_until_their_release(registry: Registry) -> None:
+    registry.publish()
+    for version in ("1.1.0-rc.1", "1.1.0-rc.2", "1.1.0"):
+        registry.edit(lambda document: _describe(document, f"As of {version}."), version=version)  # noqa: B023
+        registry.publish()
+    with pytest.raises(MbpError, match="The version is lower"):
+        registry.edit(lambda document: _describe(document, "Later."), version="1.1.0-rc.3")
+        registry.publish()
+    assert [str(one.version) for one in published(registry.root, "mbp_quotes")] == [
+        "1.0.0", "1.1.0-rc.1", "1.1.0-rc.2", "1.1.0",
+    ]  # fmt: skip
+    assert problems(registry.root, "mbp_quotes") == []
+
+
+def _describe(document: dict[str, Any], text: str) -> None:
+    document["description"]["usage"] = text
