@@ -21,7 +21,8 @@ from mbp.ingest.loading.source_facts import source_facts
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import as_of
 from mbp.operate.project import check_rendered, contracts_of, coverage_of
-from mbp.operate.summary import BuildSummary, Coverage, as_json, count_by_pack
+from mbp.operate.summary import BuildSummary, as_json, count_by_pack
+from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.failures import LastRun, findings_of_last_run
 from mbp.quality.measurable import not_measurable
 from mbp.runs import envelope
@@ -199,7 +200,7 @@ def _summarise(
     datasets = [contract.dataset for contract in run.contracts if contract.dataset in built]
     rows = count_rows(root, target, run.manifest, datasets)
     notes: list[str] = []
-    coverage: Coverage | None = None
+    coverage: Count | None = None
     if documented.success:
         coverage = coverage_of(root, notes)
     else:

@@ -34,9 +34,14 @@ class RoleError(MbpError):
 
 
 class Warehouse(Protocol):
-    """An open connection. Every statement commits by itself, outside of `transaction`."""
+    """An open connection. Every statement commits by itself, outside of `transaction`.
+
+    Attributes:
+        mark: of a parameter in a statement.
+    """
 
     engine: str
+    mark: str
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
         """Column names and all rows of a statement that returns rows."""
@@ -162,7 +167,7 @@ class _Closing:
 class DuckdbWarehouse(_Closing):
     """The embedded engine: one file, one writer."""
 
-    engine = "duckdb"
+    engine, mark = "duckdb", "?"
 
     def __init__(self, path: Path, read_only: bool, create: bool = True) -> None:
         import duckdb
@@ -204,7 +209,7 @@ class DuckdbWarehouse(_Closing):
 class PostgresWarehouse(_Closing):
     """The production engine."""
 
-    engine = "postgres"
+    engine, mark = "postgres", "%s"
 
     def __init__(self, settings: dict[str, Any], read_only: bool) -> None:
         import psycopg2

@@ -35,7 +35,6 @@ def coverage(
     compare: Annotated[
         Path | None, typer.Option(help="JSON of an earlier run; a lower coverage is a finding.")
     ] = None,
-    badge: Annotated[Path | None, typer.Option(help="Write a badge (SVG) to this file.")] = None,
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of manifest.json and catalog.json.")
     ] = None,
@@ -44,15 +43,12 @@ def coverage(
 ) -> None:
     """Measure how many of the existing columns and relations have a description."""
     from mbp.core.reporting import Finding, Suite, report
-    from mbp.core.reporting.output_forms import write_output
     from mbp.quality.coverage import coverage_report
     from mbp.quality.coverage.documentation_coverage import judge, measure_project
 
     root = project_root()
     measured = measure_project(root, artifacts)
     judgement = judge(root, measured, fail_under, compare)
-    if badge is not None:
-        write_output(badge, coverage_report.badge(measured, judgement.threshold_percent))
     findings = [
         Finding("not_covered", f"not good enough: {objection}")
         for objection in judgement.objections

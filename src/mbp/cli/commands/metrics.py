@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,7 +19,7 @@ Examples:
 
   mbp metrics query traded_volume --by day --by market__category
 
-  mbp metrics query price --by hour --where "market = 'mkt-00001'" --format chart
+  mbp metrics query price --by hour --where "market = 'mkt-00001'"
 
   mbp metrics query brier_score --by forecast__horizon_hours --format csv
 
@@ -60,15 +58,15 @@ def list_metrics(
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
+    from mbp.operate.semantic.conditions import known_name
     from mbp.operate.semantic.metrics_check import metrics_of
-    from mbp.operate.semantic.query import LISTING, open_layer
-    from mbp.operate.semantic.words import known_name
+    from mbp.operate.semantic.query import open_layer
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
     layer = open_layer(root, target_name(target), _tell)
     known = {one.name: one for one in metrics_of(root) if one.name in layer.metric_names}
-    asked = [known_name(name, known, "metric", LISTING) for name in names or ()]
+    asked = [known_name(name, known, "metric") for name in names or ()]
     listed = [known[name] for name in asked] if asked else list(known.values())
     saved = _saved(layer)
     lines = []
@@ -115,11 +113,11 @@ def query(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
     form: Annotated[
-        Literal["text", "csv", "json", "chart"], typer.Option("--format", help="Output format.")
+        Literal["text", "csv", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
     target: Target = None,
 ) -> None:
-    """Query metrics as a table, CSV, JSON or a small chart. Only reads.
+    """Query metrics as a table, CSV or JSON. Only reads.
 
     Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (the output says
     so); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
@@ -139,9 +137,7 @@ def query(
     )
     answer = ask(project_root(), target, question, _tell)
     if not answer.empty or form in ("csv", "json"):
-        plain = "utf" not in (sys.stdout.encoding or "").lower()
-        width = shutil.get_terminal_size().columns
-        typer.echo(written(answer, form, width=width, plain=plain), nl=False)
+        typer.echo(written(answer, form), nl=False)
     for note in answer.notes:
         _tell(note)
     if answer.empty:
@@ -183,12 +179,12 @@ def export(
 def _saved(layer: SemanticLayer) -> list[dict[str, object]]:
     return [
         {
-            "name": saved_query.name,
-            "description": saved_query.description,
-            "metrics": list(saved_query.metrics),
-            "by": list(saved_query.by),
+            "name": name,
+            "description": str(saved.description or ""),
+            "metrics": list(saved.query_params.metrics),
+            "by": list(saved.query_params.group_by),
         }
-        for saved_query in sorted(layer.saved_queries.values(), key=lambda saved: saved.name)
+        for name, saved in sorted(layer.saved_queries.items())
     ]
 
 

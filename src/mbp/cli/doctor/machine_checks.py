@@ -31,19 +31,19 @@ class MachineCheck:
 
 @dataclass(frozen=True)
 class Examination:
-    """All looks at one machine for one target."""
+    """All checks of one machine for one target."""
 
     target: str
     checks: Sequence[MachineCheck]
 
     @property
     def open(self) -> list[MachineCheck]:
-        """What stands in the way, or was not looked at."""
+        """What has to be fixed, or could not be checked."""
         return [check for check in self.checks if check.state in ("finding", "not looked")]
 
     @property
     def passed(self) -> bool:
-        """Everything that has to be there was looked at and is in order."""
+        """Everything required was checked and is in order."""
         return bool(self.checks) and not self.open
 
     def document(self) -> dict[str, Any]:
@@ -59,11 +59,8 @@ class Examination:
                 lines.append(f"{'':<28}-> {check.fix}")
         message = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
         table = "\n".join([*lines, f"{self.target}: {message}"])
-        findings = [
-            Finding(machine_check.id, machine_check.told, fix=machine_check.fix)
-            for machine_check in self.open
-        ]
-        checks = [machine_check.id for machine_check in self.checks]
+        findings = [Finding(check.id, check.told, fix=check.fix) for check in self.open]
+        checks = [check.id for check in self.checks]
         return Suite("mbp doctor", checks, findings, unit="check", table=table)
 
 
@@ -78,10 +75,10 @@ def note(name: str, told: str, fix: str = "") -> MachineCheck:
 
 
 def finding(name: str, told: str, fix: str) -> MachineCheck:
-    """Something to mend."""
+    """Something to fix."""
     return MachineCheck(name, "finding", told, fix)
 
 
 def blind(name: str, why: str, fix: str) -> MachineCheck:
-    """What could not be looked at."""
-    return MachineCheck(name, "not looked", f"not looked at: {why}", fix)
+    """What could not be checked."""
+    return MachineCheck(name, "not looked", f"not checked: {why}", fix)

@@ -98,7 +98,7 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
             )
     number = max((one.generation for one in before), default=0) + 1
     taken_at = project_now(warehouse)
-    mark = "%s" if warehouse.engine == "postgres" else "?"
+    mark = warehouse.mark
     taken = []
     for dataset in datasets:
         name = f"{dataset}__{number}"

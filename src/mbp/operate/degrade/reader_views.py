@@ -94,21 +94,9 @@ def hold_views(warehouse: Warehouse, datasets: Sequence[str]) -> None:
     )
 
 
-def exists(warehouse: Warehouse, schema: str, name: str) -> bool:
-    """Whether the relation is there and may be seen."""
-    mark = _mark(warehouse)
-    return bool(
-        warehouse.query(
-            "select 1 from information_schema.tables"
-            f" where table_schema = {mark} and table_name = {mark}",
-            [schema, name],
-        )[1]
-    )
-
-
 def columns(warehouse: Warehouse, schema: str, name: str) -> list[tuple[str, ...]]:
     """(name, type, precision, scale) of every column in order; empty when it is not there."""
-    mark = _mark(warehouse)
+    mark = warehouse.mark
     _, rows = warehouse.query(
         "select column_name, data_type, numeric_precision, numeric_scale"
         f" from information_schema.columns where table_schema = {mark} and table_name = {mark}"
@@ -181,7 +169,7 @@ def masked_columns(warehouse: Warehouse, dataset: str, schema: str, name: str) -
         MbpError: it is not declared which columns are classified.
     """
     _, rows = warehouse.query(
-        f"select columns from {place(SNAPSHOTS, 'masks')} where dataset = {_mark(warehouse)}",
+        f"select columns from {place(SNAPSHOTS, 'masks')} where dataset = {warehouse.mark}",
         [dataset],
     )
     if len(rows) != 1:
@@ -213,7 +201,3 @@ def pointed_at(warehouse: Warehouse, dataset: str) -> tuple[str, str] | None:
     text = str(rows[0][0] or "").replace('"', "") if rows else ""
     matched = re.search(rf"\b({LIVE}|{SNAPSHOTS})\.({dataset}(?:__\d+)?)\b", text)
     return (matched[1], matched[2]) if matched else None
-
-
-def _mark(warehouse: Warehouse) -> str:
-    return "%s" if warehouse.engine == "postgres" else "?"

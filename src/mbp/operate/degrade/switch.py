@@ -10,7 +10,7 @@ from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.operate.degrade import reader_views
 from mbp.warehouse import Warehouse
-from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, fingerprint, place
+from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, exists, fingerprint, place
 
 CONTROL = ("builds", "masks", "switches", "copies")
 BUSY = "end the queries that hold the views (pg_stat_activity), then try again"
@@ -178,7 +178,7 @@ def recover(
     """
     demand_built(warehouse)
     names = datasets(warehouse)
-    missing = [name for name in names if not reader_views.exists(warehouse, LIVE, name)]
+    missing = [name for name in names if not exists(warehouse, LIVE, name)]
     if missing:
         raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", fix="run `mbp build`")
 
@@ -208,7 +208,7 @@ def as_of(stored: Sequence[Copy]) -> datetime | None:
 
 def project_now(warehouse: Warehouse) -> datetime:
     """The project's now; the wall clock while its model is being rebuilt."""
-    if reader_views.exists(warehouse, "reliability", "kpi_clock"):
+    if exists(warehouse, "reliability", "kpi_clock"):
         _, rows = warehouse.query("select now_at from reliability.kpi_clock")
         if rows and rows[0][0] is not None:
             moment: datetime = rows[0][0]
@@ -221,7 +221,7 @@ def demand_built(warehouse: Warehouse) -> None:
     MbpError: the warehouse was never built with the control tables.
     """
     for name in CONTROL:
-        if not reader_views.exists(warehouse, SNAPSHOTS, name):
+        if not exists(warehouse, SNAPSHOTS, name):
             raise MbpError(f"{SNAPSHOTS}.{name} is not in the warehouse", fix="run `mbp build`")
 
 
@@ -235,7 +235,7 @@ def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
     if missing:
         raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", fix=fix)
     for copy in stored:
-        if not reader_views.exists(warehouse, SNAPSHOTS, copy.table):
+        if not exists(warehouse, SNAPSHOTS, copy.table):
             raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is missing", fix=fix)
         rows, digest = fingerprint(warehouse, SNAPSHOTS, copy.table)
         same_release = digest.split(":")[0] == copy.digest.split(":")[0]
@@ -257,7 +257,7 @@ def _write(
     decision_id: str | None,
     now: datetime | None,
 ) -> None:
-    mark = "%s" if warehouse.engine == "postgres" else "?"
+    mark = warehouse.mark
     warehouse.execute(
         f"insert into {place(SNAPSHOTS, 'switches')}"
         " (number, mode, generation, since, decision_id, reason)"

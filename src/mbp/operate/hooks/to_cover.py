@@ -28,7 +28,7 @@ def demand_coverage(
     Args:
         excused: ids that the policy says need not be covered (`not_demanded` of contracts/a89/policy.yaml).
     """
-    mark = "%s" if warehouse.engine == "postgres" else "?"
+    mark = warehouse.mark
     warehouse.execute(f"create table if not exists {TABLE} (kpi_id text, id text)")
     _, rows = warehouse.query(f"select id from {TABLE} where kpi_id = {mark}", [collected.kpi_id])
     covered = collected.covered if collected.value is not None else frozenset()

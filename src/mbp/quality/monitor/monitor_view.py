@@ -71,7 +71,7 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
             )
         results = _rows(
             warehouse,
-            f"select * from {TABLE} where rule_id = {'?' if warehouse.engine == 'duckdb' else '%s'}"
+            f"select * from {TABLE} where rule_id = {warehouse.mark}"
             f" order by executed_at desc, engine limit {int(limit)}",
             [rule_id],
         )

@@ -74,12 +74,6 @@ _TOLD = (
         "go through the document, correct it, and set its date",
     ),
     (
-        "DOC-012",
-        "An accepted decision is not published where it says.",
-        "A decision that nobody is led to binds nobody.",
-        "name under `published` a document of the project that links to it",
-    ),
-    (
         "DOC-013",
         "A hook or alarm, and the runbook it names, do not know each other.",
         "Whoever is called opens that runbook.",
@@ -120,12 +114,6 @@ _TOLD = (
         "A relation does not exist.",
         "The query would fail when it is needed.",
         "name a model, a published dataset or a control table with its schema",
-    ),
-    (
-        "DOC-020",
-        "A link leads nowhere.",
-        "The reader stands before a missing page.",
-        "correct the path or the heading behind #",
     ),
     (
         "DOC-021",

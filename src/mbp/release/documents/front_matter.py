@@ -34,9 +34,8 @@ SCHEMAS: Mapping[Kind, Mapping[str, Any]] = {
             "watchers": _list(NAME),
             "supersedes": _list(DECISION_ID),
             "superseded_by": _list(DECISION_ID),
-            "published": _list(TEXT),
         },
-        optional=("supersedes", "superseded_by", "published"),
+        optional=("supersedes", "superseded_by"),
     ),
     "runbook": closed(
         {

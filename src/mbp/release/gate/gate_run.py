@@ -13,7 +13,7 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.verdict import Verdict, spelled
 from mbp.release.gate.all_rules import RULES
-from mbp.release.gate.context import Context, given, kept
+from mbp.release.gate.context import Context
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.judgement import RuleJudgement
@@ -133,23 +133,22 @@ def _standing_in(
 
 
 def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResult]:
-    def read() -> dict[str, SignOff]:
-        subject = sign_off_subject(report.document())
-        max_age = timedelta(hours=gate.sign_off_max_age_hours)
-        return read_sign_offs(
-            root, gate.name, subject, list(gate.roles), report.decided_at, max_age=max_age
-        )
-
-    found = kept(read)
+    max_age = timedelta(hours=gate.sign_off_max_age_hours)
+    signed: dict[str, SignOff] = {}
+    reason = ""
+    try:
+        subject, now = sign_off_subject(report.document()), report.decided_at
+        signed = read_sign_offs(root, gate.name, subject, list(gate.roles), now, max_age=max_age)
+    except MbpError as error:
+        reason = str(error)
     for role, meaning in gate.roles.items():
-        verdict = Verdict.NOT_MEASURED
-        try:
-            signed = given(found)[role]
-            message = f"signed by {signed.fingerprint}" if signed.valid else str(signed.reason)
-            verdict = Verdict.PASS if signed.valid else Verdict.FAIL
-            signed_at = signed.signed_at.isoformat() if signed.valid and signed.signed_at else ""
-        except MbpError as error:
-            message, signed_at = str(error), ""
+        verdict, message, signed_at = Verdict.NOT_MEASURED, reason, ""
+        if role in signed and signed[role].valid:
+            verdict, message = Verdict.PASS, f"signed by {signed[role].fingerprint}"
+            moment = signed[role].signed_at
+            signed_at = moment.isoformat() if moment else ""
+        elif role in signed:
+            verdict, message = Verdict.FAIL, signed[role].reason
         yield CheckResult(
             f"{SIGN_OFF_ID}{role}",
             SIGN_OFF_AREA,

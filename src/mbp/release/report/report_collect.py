@@ -12,6 +12,7 @@ from typing import TypeVar
 import duckdb
 import psycopg2
 
+from mbp.contracts.contract_status import matrix
 from mbp.contracts.gates import load_gate
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -70,7 +71,7 @@ def facts(
         target=chosen,
         gate=report,
         watch=told(lambda: watch_facts(root, chosen), "run `mbp build`"),
-        packs=told(lambda: report_project.packs(root), "see `mbp contracts status`"),
+        packs=told(lambda: matrix(root), "see `mbp contracts status`"),
         registry=told(lambda: report_project.registry(root), "see `mbp registry verify`"),
         rules=told(lambda: report_project.rules(root, chosen), "run `mbp quality record`"),
         coverage=told(lambda: report_project.coverage(root), "run `mbp build`"),

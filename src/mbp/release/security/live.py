@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from mbp.contracts.raw_columns import CHANGE_LOG
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.ingest.raw_tables import raw_tables
-from mbp.release.security.grants import Grants, Query, read_grants
+from mbp.release.security.grants import Fact, Query, read_grants
 from mbp.release.security.least_privilege import compare
 from mbp.release.security.part_result import PartResult, judged, unmeasured
 from mbp.release.security.security_policy import SecurityPolicy
@@ -68,14 +69,15 @@ def least_privilege(
             live["source"] = read_grants(sides.source, sorted(policy.source))
     expected = {"warehouse": policy.warehouse, "source": policy.source}
     problems: list[Finding] = []
-    for side, grants in live.items():
-        problems += compare(grants, expected[side], policy, side=side)
+    for side, facts in live.items():
+        problems += compare(facts, expected[side], policy, side=side)
+    kinds = Counter(fact.kind for facts in live.values() for fact in facts)
     counts: dict[str, int | str] = {
-        "roles": sum(len(grants.attributes) for grants in live.values()),
-        "relations": sum(len(grants.relations) for grants in live.values()),
-        "privileges": sum(len(grants.held) + len(grants.schemas) for grants in live.values()),
+        "roles": kinds["role"],
+        "relations": kinds["relation"],
+        "privileges": kinds["held"] + kinds["column"] + kinds["schema"],
     }
-    content = {"server": sides.server, **{side: _told(grants) for side, grants in live.items()}}
+    content = {"server": sides.server, **{side: _content(facts) for side, facts in live.items()}}
     if sides.source is None and not problems:
         result = unmeasured(PART, sides.why_no_source, counts)
         return PartResult(PART, result.verdict, counts, reason=result.reason, content=content)
@@ -174,17 +176,25 @@ def _asking(connection: Any) -> Query:
     return ask
 
 
-def _told(grants: Grants) -> dict[str, Any]:
+def _content(facts: Sequence[Fact]) -> dict[str, Any]:
+    def words(kind: str) -> dict[str, list[str]]:
+        """Of each role."""
+        return {
+            role.who: [fact.word for fact in facts if (fact.who, fact.kind) == (role.who, kind)]
+            for role in facts
+            if role.kind == "role"
+        }
+
+    (server,) = (fact for fact in facts if fact.kind == "server")
     return {
-        "postgresql": grants.version,
-        "database": grants.database,
-        "roles": {name: sorted(words) for name, words in sorted(grants.attributes.items())},
-        "members": {name: list(results) for name, results in sorted(grants.members.items())},
-        "relations": len(grants.relations),
+        "postgresql": server.word,
+        "database": server.name,
+        "roles": words("attribute"),
+        "members": words("has_member"),
+        "relations": sum(fact.kind == "relation" for fact in facts),
         "privileges": [
-            " ".join(
-                (held.role, held.privilege, f"{held.schema}.{held.relation}", held.column or "")
-            ).strip()
-            for held in grants.held
+            f"{fact.who} {fact.word} {fact.schema}.{fact.name} {fact.column}".strip()
+            for fact in facts
+            if fact.kind in ("held", "column")
         ],
     }

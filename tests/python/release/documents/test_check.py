@@ -53,8 +53,6 @@ SPOILED = [
     (DECISION, "date: 2026-11-24", "date: 2026-11-26", "DOC-010", "lies in the future"),
     (RUNBOOK, "date: 2026-11-25", "date: 2026-01-25", "DOC-011", "due on 2026-07-24"),
     (PLAN, "date: 2026-11-25", "date: 2026-01-25", "DOC-011", "due on 2026-07-24"),
-    (DECISION, "published: [docs/adr/README.md", "published: [docs/cdc.md", "DOC-012", "docs/cdc"),
-    (DECISION, "published: [docs/adr/README.md", "published: [../x.md", "DOC-012", "../x.md"),
     (RUNBOOK, "hooks: [cdc_delay]", "hooks: []", "DOC-013", "cdc_delay of the hook cdc_delay"),
     (RUNBOOK, "watchers: [cdc_lag]", "watchers: []", "DOC-013", "watchers: cdc_lag of the hook"),
     (RUNBOOK, "owners: [DATA]", "owners: [SRE]", "DOC-013", "owners: DATA of the hook"),
@@ -121,9 +119,6 @@ SPOILED = [
         "DOC-019",
         "relation kpi_cdc_lag",
     ),
-    (RUNBOOK, "(../cdc_drill.md)", "(../cdc_drills.md)", "DOC-020", "does not exist"),
-    (RUNBOOK, "(../cdc_drill.md)", "(../../../x.md)", "DOC-020", "does not exist"),
-    (RUNBOOK, "../cdc.md#what-happens", "../cdc.md#what-happened", "DOC-020", "no heading of"),
     (DECISION, "::test_decision_latency_is", "::test_latency_is", "DOC-021", "has no test_latency"),
     (
         DECISION,
@@ -159,7 +154,6 @@ SPOILED = [
     (RUNBOOK, "mbp cdc status\n", "MBP_ROW=x mbp cdc status\n", "DOC-023", "MBP_ROW"),
     (RUNBOOK, "```sql\n", "```\n", "DOC-024", "marked as nothing"),
     (RUNBOOK, "```sh\n", "```python\n", "DOC-024", "marked as python"),
-    ("docs/adr/decision_log.md", "accepted", "rejected", "DOC-025", "stale"),
     ("docs/adr/README.md", "accepted", "rejected", "DOC-025", "stale"),
     (DECISION, "status: accepted", "status: proposed", "DOC-025", "stale"),
 ]
@@ -209,7 +203,6 @@ def test_the_documents_of_the_project_are_whole(project_root: Path) -> None:
         *("abuse_burst", "privacy_incident"),
     }
     assert [one.status for one in report.entries if one.kind == "plan"] == ["accepted"]
-    assert all(one.published for one in report.entries if one.kind == "adr")
 
 
 def test_a_review_is_due_on_its_last_day_and_late_on_the_next(

@@ -184,7 +184,7 @@ SPOILERS: dict[str, Spoil] = {
         (release.root / "contracts/waivers").mkdir(exist_ok=True)
         or (release.root / "contracts/waivers/empty.yaml").write_text("id: empty\n")
     ),
-    "decisions_approved": removed("docs/adr/decision_log.md"),
+    "decisions_approved": removed("docs/adr/README.md"),
     "runbooks_whole": edited("docs/runbooks/cdc_lag.md", "## Mitigate", "## Hope"),
     "sbom": failed("security_sbom"),
     "sast": failed("security_sast"),
