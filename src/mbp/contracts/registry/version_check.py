@@ -12,12 +12,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semver import Version
+
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
-from semver import Version
-
 from mbp.contracts.compatibility.versions import (
     BUMPS,
     demanded,

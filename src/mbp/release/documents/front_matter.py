@@ -75,7 +75,7 @@ def split(text: str, shown_as: str) -> tuple[Any, int]:
         raise MbpError("the front matter does not end", path=shown_as, line=1, fix=fix)
     end = lines.index(FENCE, 1)
     try:
-        # An empty line stands for the first fence: lines are then those of the file.
+        # An empty line replaces the first fence: lines are then those of the file.
         front = loads("\n".join(["", *lines[1:end], ""]), shown_as=shown_as)
     except ValueError as error:
         raise MbpError(f"not valid YAML: {error}", path=shown_as, line=1, fix=fix) from error
