@@ -51,7 +51,7 @@ def publish(
         str | None, typer.Option(help="Team that publishes; else the contract's.")
     ] = None,
 ) -> None:
-    """Publish the working contracts as immutable versions; what is published already stays."""
+    """Publish the working contracts as immutable versions. Published versions stay unchanged."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
     from mbp.contracts.registry.publish import publish as publish_one
@@ -116,7 +116,7 @@ def show(
     dataset: Annotated[str, typer.Argument(help="Dataset, or subject like mbp.quotes.v1.")],
     version: Annotated[str | None, typer.Option(help="Version; the newest without it.")] = None,
     part: Annotated[
-        Literal["all", "contract", "json-schema", "avro"], typer.Option(help="What of it.")
+        Literal["all", "contract", "json-schema", "avro"], typer.Option(help="Part to show.")
     ] = "all",
 ) -> None:
     """Show one published version as JSON, or the schema that follows from it."""
@@ -149,11 +149,11 @@ def show(
 def verify(
     ref: Annotated[
         str | None,
-        typer.Option(help="A git ref: what it has published must still be the same, byte by byte."),
+        typer.Option(help="A git ref whose published files must be unchanged, byte by byte."),
     ] = None,
     form: Format = "text",
 ) -> None:
-    """Verify hashes, chain and form of everything published; exit 1 when something was changed."""
+    """Verify hashes, chain and form of all published versions; exit 1 when something was changed."""
     from mbp.core.reporting import Suite, report
 
     files, findings = _changed(project_root(), ref)
@@ -199,7 +199,7 @@ def status(
     by: Annotated[str, typer.Option(help="Team that decides.")],
     sunset: Annotated[str | None, typer.Option(help="Last day of a deprecated version.")] = None,
 ) -> None:
-    """Move a published version on in its life: draft, active, deprecated, retired."""
+    """Set the stage of a published version: draft, active, deprecated, retired."""
     from mbp.contracts.policy import load_policy
     from mbp.contracts.registry.life import enter
 
@@ -208,7 +208,7 @@ def status(
     try:
         last_day = date.fromisoformat(sunset) if sunset else None
     except ValueError as error:
-        raise MbpError(f"--sunset {sunset!r} is no day", fix="write YYYY-MM-DD") from error
+        raise MbpError(f"--sunset {sunset!r} is not a day", fix="write YYYY-MM-DD") from error
     moved = enter(root, dataset, version, stage, today=date.today(), by=team, sunset=last_day)
     typer.echo(f"{dataset} {version} is {stage}" + ("" if moved else " already"))
 
@@ -217,7 +217,7 @@ def prove(
     dataset: Annotated[str, typer.Argument(help="Dataset whose working contract is tighter.")],
     target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
 ) -> None:
-    """Measure every tightening on the history in the warehouse; store the proofs."""
+    """Check every tightening against the rows in the warehouse; store the proofs."""
     from mbp.contracts.compatibility.diff import diff
     from mbp.contracts.compatibility.odcs_tables import tables
     from mbp.contracts.registry.odcs_documents import working

@@ -31,7 +31,7 @@ RULES: dict[str, CodeMeaning] = {
     "sunset_passed": CodeMeaning(
         "sunset_passed",
         "The last day of a deprecated version has passed.",
-        "Readers were promised the version until that day; nobody has decided what happens after it.",
+        "Readers may use the version until that day; what follows must be decided.",
         "retire the version, or make it active again",
     ),
     "sunset_near": CodeMeaning(

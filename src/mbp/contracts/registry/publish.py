@@ -70,7 +70,7 @@ def publish(
     version = read_version(str(contract["version"]))
     if version is None:
         raise MbpError(
-            f"{dataset}: {contract['version']!r} is no semantic version", fix="write it as 1.2.3"
+            f"{dataset}: {contract['version']!r} is not a semantic version", fix="write it as 1.2.3"
         )
     known = published(root, dataset)
     for one in known:
