@@ -10,7 +10,6 @@ from mbp.core.reporting import Finding, Suite
 
 # A note is of something that nobody has to have. What could not be looked at is no note: it counts as a finding.
 State = Literal["good", "note", "finding", "not looked"]
-MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not looked": "BLIND"}
 
 
 @dataclass(frozen=True)
@@ -51,17 +50,22 @@ class Examination:
         return {**asdict(self), "passed": self.passed}
 
     def suite(self) -> Suite:
-        """One line per check as the table; a finding for each that is open."""
-        lines = []
-        for check in self.checks:
-            lines.append(f"{MARKS[check.state]:<6}{check.id:<22}{check.told}")
-            if check.fix:
-                lines.append(f"{'':<28}-> {check.fix}")
+        """A line per check that is in order as the table; a finding for each other one."""
+        lines = [
+            f"ok    {check.id:<22}{check.told}" for check in self.checks if check.state == "good"
+        ]
         message = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
         table = "\n".join([*lines, f"{self.target}: {message}"])
         findings = [
-            Finding(machine_check.id, machine_check.told, fix=machine_check.fix)
-            for machine_check in self.open
+            Finding(
+                check.id,
+                check.told,
+                fix=check.fix,
+                severity="note" if check.state == "note" else "error",
+                not_measured=check.state == "not looked",
+            )
+            for check in self.checks
+            if check.state != "good"
         ]
         checks = [machine_check.id for machine_check in self.checks]
         return Suite("mbp doctor", checks, findings, unit="check", table=table)

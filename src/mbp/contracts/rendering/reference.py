@@ -1,4 +1,4 @@
-"""Seeds of reference: what the contracts say, as rows that models can join, with the properties of seeds and staging."""
+"""Seeds of reference: what the contracts say, as rows that models can join, and their properties."""
 
 from __future__ import annotations
 
