@@ -56,7 +56,7 @@ def suite(
 def _finding(rule_verdict: RuleVerdict, sample: FailingRows) -> Finding:
     rows = rule_verdict.failing_rows if sample.failing_rows is None else sample.failing_rows
     finding = rule_verdict.finding
-    if rows is None or "failing row" in finding.message:
+    if rows is None or finding.not_measured or "failing row" in finding.message:
         return finding
     return replace(
         finding, message=f"{finding.message}; {rows} failing row{'' if rows == 1 else 's'}"
