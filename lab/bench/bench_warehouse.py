@@ -112,7 +112,7 @@ def arrive(world: BenchWarehouse, number: int) -> None:
 
 
 def thresholds(history: Path, shares: int) -> list[str]:
-    """Arrival times that cut off the newest shares of quotes, one by one, the earliest first."""
+    """Arrival times that separate the newest shares of quotes, one by one, the earliest first."""
     cuts = [1 - NEW_SHARE * number for number in range(shares, 0, -1)]
     with duckdb.connect() as files:
         files.execute("set TimeZone = 'UTC'")
@@ -194,7 +194,7 @@ def build(root: Path, engine: str, changes: Mapping[str, str]) -> None:
     """Everything from nothing by the project's own build, with the tests of a day: they leave its mark.
 
     Raises:
-        MbpError: it left no mark, so a daily run would look at all rows.
+        MbpError: it left no mark, so a daily run would check all rows.
     """
     command = [*OUR_DBT, "build", "--quiet", "--target", engine, "--full-refresh"]
     run([*command, "--exclude", "tag:nightly", "resource_type:unit_test"], root, changes)
@@ -233,4 +233,4 @@ def run(command: Sequence[str], root: Path, changes: Mapping[str, str]) -> None:
     )
     if finished.returncode != 0:
         message = " ".join((finished.stdout + finished.stderr).split())[-1500:]
-        raise MbpError(f"{' '.join(command[:3])} failed: {message}", fix="mend what it says")
+        raise MbpError(f"{' '.join(command[:3])} failed: {message}", fix="fix what it says")

@@ -27,10 +27,12 @@ def engines(
     ] = False,
     spark: Annotated[
         bool,
-        typer.Option("--spark", help="Probe Spark anew (extra `spark`, Java 17); keep the record."),
+        typer.Option(
+            "--spark", help="Probe Spark again (extra `spark`, Java 17); keep the record."
+        ),
     ] = False,
 ) -> None:
-    """Break every kind of promise on live engines and show which of them refuse it."""
+    """Break every kind of constraint on live engines and show which of them refuse it."""
     from lab.engines import document
 
     root = project_root()

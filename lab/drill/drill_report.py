@@ -115,7 +115,7 @@ class ScenarioResult:
 
     @property
     def twice(self) -> int:
-        """Changes that stand more than once."""
+        """Changes that are there more than once."""
         return sum(table.twice for table in self.tables)
 
 

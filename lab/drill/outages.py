@@ -41,7 +41,8 @@ def reader_killed(stage: ScenarioServers, options: Options) -> Played:
             killed = time.monotonic()
             if noticed is None and number % 2:
                 wait_for(
-                    lambda: _finds(stage, "nobody streams"), "status tells that nobody streams"
+                    lambda: _finds(stage, "no reader streams"),
+                    "status reports that no reader streams",
                 )
                 noticed = time.monotonic() - killed
         with stage.reader() as process:
@@ -52,7 +53,7 @@ def reader_killed(stage: ScenarioServers, options: Options) -> Played:
     if noticed is None:
         problems += ("the reader was never killed while it streamed: too few kills",)
     note = f"{options.kills} kills under load ({committed:,} transactions)"
-    return Played(noticed, "`mbp cdc status`: nobody streams", seconds, note, problems)
+    return Played(noticed, "`mbp cdc status`: no reader streams", seconds, note, problems)
 
 
 def source_restarted(stage: ScenarioServers, options: Options) -> Played:
@@ -74,7 +75,7 @@ def source_restarted(stage: ScenarioServers, options: Options) -> Played:
 
 
 def target_restarted(stage: ScenarioServers, options: Options) -> Played:
-    """The warehouse goes away: a restart and a crash of its server, or a file that somebody else holds."""
+    """The warehouse goes away: a restart and a crash of its server, or a file that another process holds."""
     server = stage.warehouse_server
     with stage.reader() as process, stage.load():
         # The first change may come with the snapshot; the second one comes through an open stream.
@@ -84,7 +85,7 @@ def target_restarted(stage: ScenarioServers, options: Options) -> Played:
         if server is None:
             with _held(stage):
                 time.sleep(options.dark_seconds)
-            # Nobody has to be told of a file that dbt holds; the lag of what waited is the sign.
+            # A file that dbt holds needs no notice; the lag of what waited is the sign.
             noticed = None
             sign, note = "", "file held by another process"
         else:
@@ -203,7 +204,7 @@ def _finish(stage: ScenarioServers) -> None:
     if code:
         raise MbpError(
             f"`mbp cdc run --once` ended with {code}: {stage.tail()}",
-            fix="see what it said; `mbp cdc status` tells where it stands",
+            fix="see what it said; `mbp cdc status` shows its state",
         )
 
 

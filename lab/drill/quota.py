@@ -1,4 +1,4 @@
-"""A directory that can be full: a small file system of its own, mounted for as long as a scenario plays."""
+"""A directory that can be full: a small separate file system, mounted for as long as a scenario plays."""
 
 from __future__ import annotations
 

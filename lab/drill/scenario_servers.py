@@ -1,4 +1,4 @@
-"""Where a scenario plays: a source, a warehouse, a network between them, and readers in processes of their own."""
+"""Where a scenario plays: a source, a warehouse, a network between them, and readers in separate processes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MEBIBYTE_IN_KIB = 1024
 
 @dataclass(frozen=True)
 class Said:
-    """A line that a reader told, and when (monotonic seconds)."""
+    """A line that a reader printed, and when (monotonic seconds)."""
 
     at: float
     line: str
@@ -243,7 +243,7 @@ class ScenarioServers:
                 count = int(opened.query(f"select count(*) from {relation}")[1][0][0])
                 found.append(compare(table, there, here, twice, count))
         if not found:
-            raise MbpError("no table was compared", fix="look at the contracts of the four tables")
+            raise MbpError("no table was compared", fix="check the contracts of the four tables")
         return found
 
     def worst_lag(self) -> float | None:

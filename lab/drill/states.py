@@ -35,11 +35,11 @@ def schema_drift(stage: ScenarioServers, _: Options) -> Played:
             "delete from resolutions where resolution_id = 'r-1'",
         )
         noticed = stage.noticed("data_contract_break: quotes.price", fault)
-        wait_for(lambda: _stopped(stage) == ["quotes", "resolutions"], "two tables stand still")
+        wait_for(lambda: _stopped(stage) == ["quotes", "resolutions"], "two tables are stopped")
         others = stage.caught_up()
         if stage.number("select count(*) from raw_mbp.quotes where quote_id like 'q-2______'"):
             problems += ("rows of a broken shape are in the log",)
-        # Fixed at the source: what was sent in between has the wrong shape, the table is taken over anew.
+        # Fixed at the source: what was sent in between has the wrong shape, the table is copied again.
         stage.execute(
             "alter table quotes rename column prize to price",
             "update quotes set price = 0.5 where quote_id = 'q-7'",
@@ -55,7 +55,7 @@ def schema_drift(stage: ScenarioServers, _: Options) -> Played:
         stage.caught_up()
         seconds = time.monotonic() - fixed
         if _stopped(stage):
-            problems += (f"{', '.join(_stopped(stage))} still stands still",)
+            problems += (f"{', '.join(_stopped(stage))} is still stopped",)
         problems += alive(process)
     if not _events(stage, "drift", "markets"):
         problems += ("the new column is no event",)
@@ -114,7 +114,7 @@ def slot_invalidated(stage: ScenarioServers, options: Options) -> Played:
         if (stage.slot() or {}).get("wal_status") == "lost":
             break
     else:
-        raise MbpError("the source did not lose the slot", fix="look at max_slot_wal_keep_size")
+        raise MbpError("the source did not lose the slot", fix="check max_slot_wal_keep_size")
     lost = time.monotonic()
     problems = _demand(stage, EXIT_COULD_NOT_RUN, "run", "--once")
     noticed = stage.heard("mbp cdc resnapshot", lost)
@@ -135,8 +135,8 @@ def slot_invalidated(stage: ScenarioServers, options: Options) -> Played:
         for operation in "rd"
     }
     if results != {"r": CHANGED + NEW, "d": GONE}:
-        problems += (f"written anew {results}, expected {CHANGED + NEW} r and {GONE} d",)
-    note = f"slot lost; anew: {results['r']} rows new or other, {results['d']} gone, nothing else written"
+        problems += (f"written again {results}, expected {CHANGED + NEW} r and {GONE} d",)
+    note = f"slot lost; copied again: {results['r']} rows new or other, {results['d']} removed, nothing else written"
     return Played(
         noticed, f"the reader: exit {EXIT_COULD_NOT_RUN} and the fix", seconds, note, problems
     )
@@ -149,9 +149,7 @@ SCENARIOS = (
         schema_drift,
     ),
     Scenario("large_transaction", "One transaction of a million rows.", large_transaction),
-    Scenario(
-        "slot_invalidated", "The slot is lost; the state is taken over anew.", slot_invalidated
-    ),
+    Scenario("slot_invalidated", "The slot is lost; the state is copied again.", slot_invalidated),
 )
 
 

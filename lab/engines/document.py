@@ -47,7 +47,7 @@ def measured_matrix() -> str:
 
 
 def current_matrix(root: Path) -> str:
-    """The matrix that stands in the document.
+    """The matrix in the document.
 
     Raises:
         MbpError: the document or its markers are missing.

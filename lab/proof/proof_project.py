@@ -87,7 +87,7 @@ class ProofProject:
         return self._try(tables, models, statements, tests, broken=())
 
     def replace(self, tables: Mapping[str, Any], statements: Sequence[str] = ()) -> list[Seen]:
-        """Like `with_changes`, for good: others may look at the tables afterwards.
+        """Like `with_changes`, permanently: others may read the tables afterwards.
 
         Args:
             tables: every raw table; all models are built again.

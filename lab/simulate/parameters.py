@@ -35,7 +35,7 @@ class Parameters:
     """Size, clock and seed. The same values give the same bytes.
 
     markets: markets that are quoted (mistaken and announced ones come on top).
-    days: length of the streamed history; the snapshot stands at its begin.
+    days: length of the streamed history; the snapshot is at its beginning.
     quotes: quotes in the change log, hit within 5 %.
     rps: decisions per second recorded as `decision.core` spans, averaged over the period.
     """

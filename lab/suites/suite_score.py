@@ -25,7 +25,7 @@ class Scored:
 
     Attributes:
         outcome: looser: we allow what they break on; stricter: the reverse; not read: the case itself
-            is none that can be judged.
+            cannot be judged.
         codes: of the changes that decided.
     """
 

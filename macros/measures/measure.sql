@@ -55,7 +55,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Whether a row stands in those windows, or so many minutes before; true where everything is measured. -#}
+{#- Whether a row is in those windows, or so many minutes before; true where everything is measured. -#}
 {% macro measured_again(column, first, minutes_before=0) -%}
     {%- if first is none -%}
     1 = 1
@@ -74,7 +74,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Arrival time from which a measuring model must look again; null: at everything. -#}
+{#- Arrival time from which a measuring model must read again; null: everything. -#}
 {% macro measured_until() -%}
     {%- if is_incremental() -%}
         {{- return(arrival_floor('select max(newest_arrival_at) as newest from ' ~ this)) -}}
@@ -96,7 +96,7 @@
 {%- endmacro %}
 
 {#- Oldest instant in `column` of the rows of a log that arrived since `floor`. With a `key`, also where those
-    keys stood before: a changed or deleted row leaves its old window. -#}
+    keys were before: a changed or deleted row leaves its old window. -#}
 {% macro oldest_touched(log, column, floor, key=none) -%}
     {%- if floor is none or key is none -%}
         select min({{ column }}) as oldest_at from {{ log }} {{ where_arrived_since(floor) }}
@@ -117,7 +117,7 @@
     sum({{ column }}) over (order by {{ order }} rows between {{ windows | int - 1 }} preceding and current row)
 {%- endmacro %}
 
-{#- One KPI in the shape of `kpi_windows`, of relation `measured`. `compared`: what the verdict also looks at;
+{#- One KPI in the shape of `kpi_windows`, of relation `measured`. `compared`: what the verdict also depends on;
     `confirmed`: whether a missed target counts; `anyway`: a breach whatever the target says. -#}
 {% macro measurement(kpi_id, value, samples, entity="'all'", start='measured.window_start', compared='null', confirmed='true', anyway='false') -%}
     select

@@ -23,7 +23,7 @@ pauses as (
 
 ),
 
--- While a market is paused its price stands still and is not the market's.
+-- While a market is paused its price does not move and is not the market's.
 divergences as (
 
     select

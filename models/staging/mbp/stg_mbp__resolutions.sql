@@ -1,4 +1,4 @@
--- Without steps of its own: PostgreSQL takes a view apart, and finds its indexes, only when it has none.
+-- Without CTEs: PostgreSQL flattens such a view and uses the indexes of its table.
 select
     -- identifiers
     cast(resolution_id as {{ type_string() }}) as resolution_id,

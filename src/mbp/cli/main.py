@@ -1,4 +1,4 @@
-"""`mbp`: the command line. Every verb lives in a module of its own under mbp.cli.commands."""
+"""`mbp`: the command line. Every command is a module of mbp.cli.commands."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ DEAD_LETTERS, STREAM_STOPPED = "cdc_dead_letters", "cdc_stream_stopped"
 READER_SILENT, CLOCK_SKEW, UNSEEN = "cdc_reader_silent", "cdc_clock_skew", "cdc_unseen"
 SKEW_VARIABLE = "mbp_clock_skew_seconds"
 PERCENT = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
-# Alarm -> the key of its threshold and what may stand there; None: it has none, or not here.
+# Alarm -> the key of its threshold and its allowed values; None: it has no threshold, or not here.
 THRESHOLDS: dict[str, tuple[str, Mapping[str, Any]] | None] = {
     SLOT_FILLING: ("above_percent", PERCENT),
     SLOT_NEARLY_FULL: ("above_percent", PERCENT),

@@ -52,13 +52,13 @@ RULES: dict[str, CodeMeaning] = {
         CodeMeaning(
             "exception_expired",
             "An exception has expired.",
-            "An exception has a last day, so that somebody decides again.",
+            "An exception has a last day, so that the owner decides again.",
             "fix the cause and remove the exception, or agree on a new last day",
         ),
         CodeMeaning(
             "exception_too_far",
             "The last day of an exception is too far ahead.",
-            "The policy limits for how long something may be excepted before somebody decides again.",
+            "The policy limits for how long something may be excepted before the owner decides again.",
             "choose an earlier last day",
         ),
         CodeMeaning(
@@ -153,7 +153,7 @@ def entry_faults(
 
     Args:
         node: with line numbers.
-        line: of the entry, where a fault has none of its own.
+        line: of the entry, where a fault has no line.
         more: key -> schema of what this kind has beside the common keys, or of a common key.
         optional: those of `more` that an entry may lack.
         days: keys that hold a day.

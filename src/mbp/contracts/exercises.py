@@ -118,7 +118,7 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
         node = document["exercises"][index]
         line = line_of(node, "id")
         if entry["id"] in exercises:
-            raise MbpError(f"{entry['id']} stands twice", path=path, line=line, fix="keep one")
+            raise MbpError(f"{entry['id']} appears twice", path=path, line=line, fix="keep one")
         if not {"sql", "edit", "drop_hook"} & entry.keys():
             what = f"{entry['id']} injects nothing"
             raise MbpError(what, path=path, line=line, fix="give it sql, edit or drop_hook")

@@ -129,7 +129,7 @@ def load_hooks(root: Path) -> HookPolicy:
         name = str(entry.get("id", f"entry {index + 1}"))
         wrong = list(_wrong(root, node, entry, sheet, receivers, path))
         if name in hooks:
-            wrong.append(_finding("hook_twice", path, node, "id", name, "the id stands twice"))
+            wrong.append(_finding("hook_twice", path, node, "id", name, "the id appears twice"))
         elif entry.get("kpi") in watched:
             what = f"the KPI {entry['kpi']} already has the hook {watched[entry['kpi']]}"
             wrong.append(_finding("kpi_twice", path, node, "kpi", name, what, "keep one of them"))
@@ -202,7 +202,7 @@ def _wrong(
         return
     for owner in sheet.kpis[entry["kpi"]].owners:
         if owner not in receivers:
-            what = f"the owner {owner} has no route: nobody would hear of the decision"
+            what = f"the owner {owner} has no route: no one would be notified of the decision"
             fix = f"add {owner} to `routes`"
             yield _finding("owner_without_route", path, node, "kpi", name, what, fix)
     if not is_file_inside(root, entry["runbook"]):

@@ -1,4 +1,4 @@
-"""The columns that a public model really selects, against those that its contract promises."""
+"""The columns that a public model really selects, against those of its contract."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
             )
         if column.group() in columns:
             raise MbpError(
-                f"the column {column.group()!r} stands twice",
+                f"the column {column.group()!r} appears twice",
                 path=name,
                 line=line,
                 fix="select it once",

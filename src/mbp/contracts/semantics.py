@@ -77,7 +77,7 @@ METRICS_SCHEMA = closed(
 
 @dataclass(frozen=True)
 class Term:
-    """A word of the domain; `dataset` is None for words that belong to no single one."""
+    """A word of the domain; `dataset` is None for words of more than one dataset."""
 
     term: str
     definition: str

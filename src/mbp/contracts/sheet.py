@@ -99,7 +99,7 @@ class Kpi:
     Attributes:
         window_minutes: None for a KPI that is measured per run.
         every_minutes: a newer value is due after so long.
-        measure: what is told over several windows: a measure of the semantic models, or WORST_WINDOW.
+        measure: what is shown over several windows: a measure of the semantic models, or WORST_WINDOW.
         operator, bound: the target as a comparison with the value.
         actions: what its hook does, in the order of the sheet.
         owners: teams, the first one answers.
@@ -143,7 +143,7 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
 
     Raises:
         MbpError: missing or not of the schema; a target, window, action or owner that does not parse
-            or is unknown; an id or a query id that stands twice.
+            or is unknown; an id or a query id that appears twice.
     """
     path = shown(root / SHEET, root)
     document = load(root / SHEET, shown_as=path)
@@ -154,9 +154,9 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
     for index, entry in enumerate(value["kpis"]):
         node = document["kpis"][index]
         if entry["id"] in kpis:
-            raise _error(f"the KPI {entry['id']!r} stands twice", path, node, "id", "keep one")
+            raise _error(f"the KPI {entry['id']!r} appears twice", path, node, "id", "keep one")
         if entry["query_id"] in queries:
-            what = f"the query id {entry['query_id']!r} stands twice"
+            what = f"the query id {entry['query_id']!r} appears twice"
             raise _error(what, path, node, "query_id", "give each KPI its own")
         queries.add(entry["query_id"])
         if kind := SERVICE_LEVEL.fullmatch(entry["target"]):

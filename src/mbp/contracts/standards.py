@@ -1,4 +1,4 @@
-"""The official ODCS schemas: each document is held to the one of its own `apiVersion`.
+"""The official ODCS schemas: each document must follow the one of its `apiVersion`.
 
 Validation is compiled, and every column is judged without those inside it, so that nesting costs nothing.
 Only where something is wrong a second validator finds the words for people.
@@ -64,7 +64,7 @@ def standard(series: str, *, house: bool) -> Standard:
     """The judges of a series.
 
     Args:
-        house: also refuse keys that the standard leaves open and nobody would read.
+        house: also refuse keys that the standard leaves open and nothing reads.
     """
     schema = json.loads(json.dumps(schema_of(series)))
     if house:
@@ -84,7 +84,7 @@ def _judge(schema: dict[str, Any]) -> Judge:
 
 
 def check_odcs(document: Any, path: str, *, house: bool = False) -> Any:
-    """`document` as ordinary dicts and lists when it is valid ODCS of its own version.
+    """`document` as ordinary dicts and lists when it is valid ODCS of its version.
 
     Raises:
         MbpError: the first violation by kind and line.
@@ -116,7 +116,7 @@ def odcs_violations(document: Any, value: Any, *, house: bool = False) -> list[S
     schema_violations = list(_parts(document, value, judges))
     if not schema_violations:
         where = line_at(document, ())
-        what = "the document does not follow the standard, in a way that no message tells"
+        what = "the document does not follow the standard, in a way that no message describes"
         return [SchemaViolation("wrong value", where, what, "compare it with the standard", ())]
     unique = {
         (schema_violation.kind, schema_violation.line, schema_violation.what): schema_violation

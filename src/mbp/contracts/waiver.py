@@ -51,7 +51,7 @@ class Waiver(AllowedException):
     """One waiver as its file says it; whether it is valid is another question.
 
     Attributes:
-        code, object: what it stands in for: a check of the gate, a rule, or the fingerprint of a change.
+        code, object: what it waives: a check of the gate, a rule, or the fingerprint of a change.
         opened: first day (UTC) on which it applies.
         document: the file as plain values, which is what approvals sign.
         file_sha256: of the file's bytes: comments and layout are not content, and may not change either.

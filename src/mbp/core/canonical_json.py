@@ -58,7 +58,7 @@ class Subject:
         return cls(name, digest(document), {**parts, **more})
 
     def document(self) -> dict[str, Any]:
-        """As it stands in the statement."""
+        """As the statement contains it."""
         return {"name": self.name, "sha256": self.sha256, "parts": dict(self.parts)}
 
 

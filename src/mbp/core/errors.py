@@ -13,11 +13,11 @@ EXIT_COULD_NOT_RUN = 2
 
 
 class MbpError(Exception):
-    """Bad input or a missing condition, told in one line: place, what is wrong, fix.
+    """Bad input or a missing condition, reported in one line: place, what is wrong, fix.
 
     Args:
         what: what is wrong and what was expected instead.
-        path: the file it stands in, if there is one.
+        path: the file with the error, if there is one.
         line: 1-based line in `path`.
         fix: what the reader can do about it.
     """

@@ -42,7 +42,7 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
         path: the file that gives it, for the message; `line` likewise.
 
     Raises:
-        MbpError: it is absolute, leads out of the folder, or is no name of a file.
+        MbpError: it is absolute, leads out of the folder, or is not a name of a file.
     """
     try:
         found = (folder / name).resolve()
@@ -68,7 +68,7 @@ def is_file_inside(folder: Path, name: str) -> bool:
 
 
 def shown(path: Path, root: Path) -> str:
-    """`path` relative to the project where it lies inside it: messages never name the machine."""
+    """`path` relative to the project where it is inside it: messages never name the machine."""
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:

@@ -1,6 +1,6 @@
 """The one place that decides whether SQL from a file may run: one read-only query, parsed, or refused.
 
-Rules, faults and compiled tests are text that somebody committed; a text that was read wrongly must not
+Rules, faults and compiled tests are text that was committed; a text that was read wrongly must not
 write, wait, read a file or call another machine. What cannot be parsed, and every function that is not
 known to be harmless, is refused. The connection that runs the query is read-only where it can be; this
 guard does not lean on it.
@@ -24,7 +24,7 @@ DIALECTS = ("duckdb", "postgres")
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SYSTEM = re.compile(r"pg_|duckdb_|sqlite_", re.IGNORECASE)
 SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "pg_temp", "pg_toast"})
-# Statements are never part of a query, wherever a dialect lets them stand.
+# Statements are never part of a query, wherever a dialect allows them.
 STATEMENTS = (
     exp.DDL,
     exp.Alter,
@@ -52,7 +52,7 @@ STATEMENTS = (
     exp.Update,
     exp.Use,
 )
-# Functions of one text that has no side effect. sqlglot knows thousands by a type of their own; these it does not.
+# Functions without side effects that sqlglot knows only by name. It knows thousands by their own type.
 HARMLESS = frozenset(
     {
         "bool_and",
@@ -74,7 +74,7 @@ HARMLESS = frozenset(
         "width_bucket",
     }
 )
-# Functions that sqlglot does have a type for, and that look out of the database or into its settings.
+# Functions that sqlglot has a type for, and that reach out of the database or read its settings.
 HARMFUL = frozenset(
     {
         "ReadCSV",
@@ -159,7 +159,7 @@ def demand_change(
     """`sql` must be one insert, update or delete: what an exercise does to a copy that it made itself.
 
     Raises:
-        RefusedSqlError: it is anything else, or looks out of the database.
+        RefusedSqlError: it is anything else, or reaches out of the database.
     """
     told = _parsed(sql, dialect)
     if not isinstance(told, str):
@@ -252,7 +252,7 @@ def _problems(query: exp.Expr, *, but: exp.Expr | None = None) -> Iterator[str]:
             if name not in HARMLESS:
                 yield f"the function {name!r} is not known to be harmless"
         elif isinstance(node, exp.Func) and type(node).__name__ in HARMFUL:
-            yield f"the function {node.sql_name().lower()!r} looks out of the database"
+            yield f"the function {node.sql_name().lower()!r} reaches out of the database"
 
 
 def _table_problems(table: exp.Table) -> Iterator[str]:

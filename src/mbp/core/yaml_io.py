@@ -15,7 +15,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mbp.core.errors import MbpError
 
-# Of one document with its aliases written out; a few lines of them can stand for billions.
+# Of one document with its aliases written out; a few lines of them can expand to billions.
 MOST_VALUES = 1_000_000
 # `!!str`: the only tag of a scalar that ruamel leaves unresolved although it is of the standard.
 TEXT_TAG = "tag:yaml.org,2002:str"
@@ -42,7 +42,7 @@ _ExactConstructor.add_constructor("tag:yaml.org,2002:float", _ExactConstructor.c
 
 
 class RepeatedKeyError(MbpError):
-    """A key stands twice in one mapping; YAML readers would take the one or the other in silence."""
+    """A key is repeated in one mapping; YAML readers would silently take the one or the other."""
 
 
 def load(path: Path, *, shown_as: str | None = None) -> Any:
@@ -72,7 +72,7 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bo
     """Like `load`, for text that is already in memory.
 
     Args:
-        allow_duplicates: take one of two equal keys, for a reader that tells them by `duplicates`.
+        allow_duplicates: take one of two equal keys, for a caller that reports them with `duplicates`.
         exact: a number of more digits than a float holds becomes a `Decimal`.
     """
     yaml = YAML(typ="rt")
@@ -162,7 +162,7 @@ def _written_out(node: Any, known: dict[int, int]) -> int:
 
 
 def duplicates(text: str) -> Iterator[tuple[str, int, int]]:
-    """Every key of valid YAML that stands twice in a mapping: (key, its line, line of the first)."""
+    """Every key of valid YAML that is repeated in a mapping: (key, its line, line of the first)."""
     waiting: list[Node] = [YAML(typ="rt").compose(text)]
     seen: set[int] = set()
     while waiting:

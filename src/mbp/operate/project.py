@@ -7,7 +7,7 @@ from pathlib import Path
 from mbp.contracts import Contract, load_contracts
 from mbp.contracts.rendering.render import FIX, stale_files
 from mbp.core.errors import MbpError
-from mbp.operate.summary import Coverage
+from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.coverage.documentation_coverage import measure_project
 
 
@@ -39,11 +39,10 @@ def contracts_of(root: Path) -> list[Contract]:
     return contracts
 
 
-def coverage_of(root: Path, notes: list[str]) -> Coverage | None:
+def coverage_of(root: Path, notes: list[str]) -> Count | None:
     """Documentation coverage of the build, or None with the reason added to `notes`."""
     try:
-        count = measure_project(root).count
+        return measure_project(root).count
     except MbpError as error:
         notes.append(f"documentation coverage could not be measured: {error.what}")
         return None
-    return Coverage(count.described, count.total, count.percent, count.shown_percent)

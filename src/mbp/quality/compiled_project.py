@@ -72,8 +72,8 @@ class RawRelation:
 class CompiledProject:
     """Everything the proof needs, in the order in which it must run.
 
-    `overridden` names macros of the project that dbt would use in place of its own to run a test: whoever runs the
-    compiled SQL does not see what they do.
+    `overridden` names macros of the project that dbt would use instead of the dbt macro to run a test: the
+    compiled SQL does not show what they do.
     """
 
     database: str
@@ -100,7 +100,7 @@ def compile_project(
     with tempfile.TemporaryDirectory(prefix="mbp-prove-") as folder:
         scratch = Path(folder)
         settings = {
-            # The sample is a replay: every fault is measured at the end of its own data.
+            # The sample is a replay: every fault is measured at the end of its data.
             "MBP_RAW": "sample",
             "MBP_NOW": "end_of_data",
             "MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb"),

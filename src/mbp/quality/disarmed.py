@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-# What dbt gives a test that nobody configured otherwise; rules are rendered without these keys.
+# dbt's defaults for a test; rules are rendered without these keys.
 ARMED: Mapping[str, object] = {
     "error_if": "!= 0",
     "warn_if": "!= 0",

@@ -96,7 +96,7 @@ class LastRun:
 
 
 def demand_current(notes: Sequence[str]) -> None:
-    """Nothing, when the results are of the project as it is: a verdict on another one is none.
+    """Returns when the results belong to the current project: a verdict on another version is not valid.
 
     Args:
         notes: why they may not be, as in `LastRun`.

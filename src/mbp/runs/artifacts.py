@@ -114,9 +114,9 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise MbpError("is not there: no run to look at", path=place, fix="run `mbp build`") from (
-            error
-        )
+        raise MbpError(
+            "is missing: there is no run to read", path=place, fix="run `mbp build`"
+        ) from (error)
     except (OSError, ValueError) as error:
         raise MbpError(f"cannot be read: {error}", path=place, fix="run `mbp build` again") from (
             error
@@ -135,7 +135,7 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
 def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
     """The first thing in the artifact that is not where dbt puts it; None when all is.
 
-    Only what is read here and elsewhere in the package is looked at.
+    Checks only what this package reads.
     """
     if name == "run_results.json":
         results = document.get("results")

@@ -31,7 +31,7 @@ def raw_origin() -> str:
 def refuse_sample_over_loaded(warehouse: Warehouse) -> None:
     """A forgotten `MBP_RAW` must not replace the public datasets of a live warehouse with the sample.
 
-    dbt itself refuses it too (macros/engine/raw_log.sql); here it is told before anything runs.
+    dbt itself refuses it too (macros/engine/raw_log.sql); this reports it before anything runs.
 
     Raises:
         MbpError: the sample was asked for, and a raw table of loaded data has rows.
@@ -47,7 +47,7 @@ def refuse_sample_over_loaded(warehouse: Warehouse) -> None:
         if not table.startswith("_") and warehouse.query(f"select 1 from {place} limit 1")[1]:
             raise MbpError(
                 f"{schema}.{table} holds loaded data; the sample would be published in its place",
-                fix="set MBP_RAW=loaded, or give the sample a warehouse of its own"
+                fix="set MBP_RAW=loaded, or give the sample its own warehouse"
                 " (MBP_DUCKDB_PATH, MBP_PG_DATABASE)",
             )
 

@@ -1,4 +1,4 @@
-"""What a query really calls on PostgreSQL, asked of its own parser: known to be read-only, or refused.
+"""The functions that a query calls on PostgreSQL, found by its own parser: known to be read-only, or refused.
 
 `t.f` may call a function, `operator(s.+)`, a cast, a domain and a view do so too, and no text says which. PostgreSQL
 resolves all of it when it takes the query for the definition of a view. That view is temporary, its query is never

@@ -85,7 +85,7 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Cano
     Raises:
         MbpError: the relation is not there, or `key` is not unique in it.
     """
-    mark = "?" if warehouse.engine == "duckdb" else "%s"
+    mark = warehouse.mark
     _, described = warehouse.query(
         "select column_name, data_type, numeric_precision, numeric_scale"
         " from information_schema.columns"

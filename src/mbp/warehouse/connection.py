@@ -17,7 +17,7 @@ from mbp.warehouse.profile import read_target
 LOCK_PATIENCE_SECONDS = 2.0
 LOCK_PAUSE_SECONDS = 0.05
 Rows = list[tuple[Any, ...]]
-# Open psycopg2 connections of this process: whoever is interrupted cancels what they do.
+# Open psycopg2 connections of this process: an interrupted command cancels their queries.
 SESSIONS: WeakSet[Any] = WeakSet()
 
 
@@ -34,9 +34,14 @@ class RoleError(MbpError):
 
 
 class Warehouse(Protocol):
-    """An open connection. Every statement commits by itself, outside of `transaction`."""
+    """An open connection. Every statement commits by itself, outside of `transaction`.
+
+    Attributes:
+        mark: of a parameter in a statement.
+    """
 
     engine: str
+    mark: str
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
         """Column names and all rows of a statement that returns rows."""
@@ -162,14 +167,14 @@ class _Closing:
 class DuckdbWarehouse(_Closing):
     """The embedded engine: one file, one writer."""
 
-    engine = "duckdb"
+    engine, mark = "duckdb", "?"
 
     def __init__(self, path: Path, read_only: bool, create: bool = True) -> None:
         import duckdb
 
         if (read_only or not create) and not path.is_file():
             raise MbpError(
-                "the warehouse is not there",
+                "the warehouse does not exist",
                 path=path.name,
                 fix="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
             )
@@ -181,12 +186,12 @@ class DuckdbWarehouse(_Closing):
                 raise LockedError(
                     "another process has this DuckDB file open",
                     path=path.name,
-                    fix="close it, or set MBP_DUCKDB_PATH to a file of your own",
+                    fix="close it, or set MBP_DUCKDB_PATH to your own file",
                 ) from error
             raise MbpError(
                 f"cannot open: {text.splitlines()[0]}",
                 path=path.name,
-                fix="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` looks at it",
+                fix="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` checks it",
             ) from error
         self.connection.execute("set TimeZone = 'UTC'")
 
@@ -204,7 +209,7 @@ class DuckdbWarehouse(_Closing):
 class PostgresWarehouse(_Closing):
     """The production engine."""
 
-    engine = "postgres"
+    engine, mark = "postgres", "%s"
 
     def __init__(self, settings: dict[str, Any], read_only: bool) -> None:
         import psycopg2

@@ -21,7 +21,7 @@ COPY = re.compile(rb"# Copy of profiles\.example\.yml\b.* sha256:([0-9a-f]{64})\
 
 
 def is_copy_of_example(path: Path) -> bool:
-    """Whether scripts/setup wrote this profile and nobody has changed it since."""
+    """Whether scripts/setup wrote this profile and it is unchanged since."""
     try:
         content = path.read_bytes()
     except OSError:

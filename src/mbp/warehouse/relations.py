@@ -16,6 +16,16 @@ def place(schema: str, name: str) -> str:
     return f"{quote_identifier(schema)}.{quote_identifier(name)}"
 
 
+def exists(warehouse: Warehouse, schema: str, name: str) -> bool:
+    """Whether the relation is there and may be seen."""
+    _, rows = warehouse.query(
+        "select 1 from information_schema.tables"
+        f" where table_schema = {warehouse.mark} and table_name = {warehouse.mark}",
+        [schema, name],
+    )
+    return bool(rows)
+
+
 def fingerprint(warehouse: Warehouse, schema: str, name: str) -> tuple[int, str]:
     """(rows, digest). The digest does not depend on the order; it names the engine that computed it,
     because another release of it may compute another."""

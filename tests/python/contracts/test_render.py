@@ -216,7 +216,11 @@ def test_a_model_column_that_the_contract_lacks(project: Project) -> None:
     ("old", "new", "says"),
     [
         ("final as (", "last as (", "no CTE `final as"),
-        ("        price,\n", "        price,\n        price,\n", "the column 'price' stands twice"),
+        (
+            "        price,\n",
+            "        price,\n        price,\n",
+            "the column 'price' appears twice",
+        ),
         ("        price,\n", "        *,\n", "expected a column with a name"),
     ],
 )

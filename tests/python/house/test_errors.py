@@ -51,5 +51,5 @@ def test_every_error_names_its_fix(project_root: Path) -> None:
 
 
 def test_an_error_without_fix_is_noticed() -> None:
-    tree = ast.parse("raise MbpError('wrong', path='x')\nraise MbpError('wrong', fix='mend it')")
+    tree = ast.parse("raise MbpError('wrong', path='x')\nraise MbpError('wrong', fix='fix it')")
     assert list(without_fix(tree, {"MbpError"})) == [1]

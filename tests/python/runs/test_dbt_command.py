@@ -65,7 +65,7 @@ def test_passes_findings_and_what_could_not_run(
     ("arguments", "said"),
     [
         ((), "no dbt command"),
-        (("--select", "one"), "--select stands before the dbt command"),
+        (("--select", "one"), "--select comes before the dbt command"),
         (("build", "--select", "no_such_test"), "dbt build ran nothing"),
         (("bulid",), "No such command 'bulid'"),
         (("ls", "--select"), "requires an argument"),

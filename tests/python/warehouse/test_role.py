@@ -85,11 +85,11 @@ def test_a_wrong_role_is_named_with_its_fix(project_root: Path, wrong: str) -> N
             assert fix in str(refused.value.fix)
             assert "MBP_PG_ROLE" in refused.value.what
         found = {one.id: one for one in examine(project_root, "postgres").checks}
-    assert found["server"].state == "good"
+    assert found["dbt debug"].state == "finding"
     assert found["role"].state == "finding"
     assert told in found["role"].told
     assert fix in found["role"].fix
-    assert found["permissions"].state == "not looked"
+    assert found["permissions"].state == "not checked"
 
 
 @pytest.mark.usefixtures("settings")

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def dbt(context: typer.Context) -> None:
-    """Run a dbt command; what dbt read of the project is kept while no file of it changes."""
+    """Run a dbt command; reuses the parsed project until a file changes."""
     from mbp.core.paths import project_root
     from mbp.runs.dbt_process import run_dbt
     from mbp.runs.preflight import install_packages
@@ -51,7 +51,7 @@ def dbt(context: typer.Context) -> None:
     if outcome.problem is not None:
         raise MbpError(
             f"dbt {arguments[0]} could not run: {' '.join(outcome.problem.split())}",
-            fix=f"mend what it says; `dbt {arguments[0]} --help` tells what the command takes",
+            fix=f"fix the cause; `dbt {arguments[0]} --help` lists what the command takes",
         )
     if arguments[0] in RUNNING and not getattr(outcome.result, "results", None):
         raise MbpError(
@@ -90,7 +90,7 @@ def without_target(given: list[str]) -> tuple[list[str], str | None]:
     """
     if not given or given[0].startswith("-"):
         raise MbpError(
-            "no dbt command" if not given else f"{given[0]} stands before the dbt command",
+            "no dbt command" if not given else f"{given[0]} comes before the dbt command",
             fix="write the command first, e.g. `mbp dbt build --selector daily`",
         )
     arguments: list[str] = []

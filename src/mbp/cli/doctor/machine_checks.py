@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from mbp.core.reporting import Finding, Suite
 
-# A note is of something that nobody has to have. What could not be looked at is no note: it counts as a finding.
-State = Literal["good", "note", "finding", "not looked"]
+# A note is about something optional. What could not be checked is not a note: it counts as a finding.
+State = Literal["good", "note", "finding", "not checked"]
 
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """One look.
+    """One check.
 
     Attributes:
         id: stable name.
@@ -30,19 +30,19 @@ class MachineCheck:
 
 @dataclass(frozen=True)
 class Examination:
-    """All looks at one machine for one target."""
+    """All checks of one machine for one target."""
 
     target: str
     checks: Sequence[MachineCheck]
 
     @property
     def open(self) -> list[MachineCheck]:
-        """What stands in the way, or was not looked at."""
-        return [check for check in self.checks if check.state in ("finding", "not looked")]
+        """What has to be fixed, or could not be checked."""
+        return [check for check in self.checks if check.state in ("finding", "not checked")]
 
     @property
     def passed(self) -> bool:
-        """Everything that has to be there was looked at and is in order."""
+        """Everything required was checked and is in order."""
         return bool(self.checks) and not self.open
 
     def document(self) -> dict[str, Any]:
@@ -62,12 +62,12 @@ class Examination:
                 check.told,
                 fix=check.fix,
                 severity="note" if check.state == "note" else "error",
-                not_measured=check.state == "not looked",
+                not_measured=check.state == "not checked",
             )
             for check in self.checks
             if check.state != "good"
         ]
-        checks = [machine_check.id for machine_check in self.checks]
+        checks = [check.id for check in self.checks]
         return Suite("mbp doctor", checks, findings, unit="check", table=table)
 
 
@@ -82,10 +82,10 @@ def note(name: str, told: str, fix: str = "") -> MachineCheck:
 
 
 def finding(name: str, told: str, fix: str) -> MachineCheck:
-    """Something to mend."""
+    """Something to fix."""
     return MachineCheck(name, "finding", told, fix)
 
 
 def blind(name: str, why: str, fix: str) -> MachineCheck:
-    """What could not be looked at."""
-    return MachineCheck(name, "not looked", f"not looked at: {why}", fix)
+    """What could not be checked."""
+    return MachineCheck(name, "not checked", f"not checked: {why}", fix)

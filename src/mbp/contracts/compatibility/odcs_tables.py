@@ -39,7 +39,7 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
     """Name -> table of the contract's schema; of tables of one name also by their physical name.
 
     Raises:
-        MbpError: an entry that is no table or column, or a name that stands twice.
+        MbpError: an entry that is no table or column, or a name that appears twice.
     """
     nodes: dict[str, SchemaNode] = {}
     servers = document.get("servers")
@@ -52,7 +52,7 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
             name = f"{name}({entry['physicalName']})"
         if name in nodes:
             raise MbpError(
-                f"the table {name!r} stands twice",
+                f"the table {name!r} appears twice",
                 path=where,
                 fix="keep one of the two, or give each its own physicalName",
             )
@@ -113,7 +113,7 @@ class _Reader:
         for name, count in often.items():
             if count > 1:
                 raise MbpError(
-                    f"{path}: the column {name!r} stands twice",
+                    f"{path}: the column {name!r} appears twice",
                     path=self.where,
                     fix="keep one of the two",
                 )
@@ -180,7 +180,7 @@ class _Reader:
         for key, value in results.items():
             if not _is_limit(key, value):
                 raise MbpError(
-                    f"{path}.{key}: {value!r} is no such limit",
+                    f"{path}.{key}: {value!r} is not a valid limit",
                     path=self.where,
                     fix="write a finite number, or a text for a pattern",
                 )

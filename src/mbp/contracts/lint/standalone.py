@@ -1,4 +1,4 @@
-"""Lint of any ODCS file, wherever it lies: the standard and the traps, without the policy of this project."""
+"""Lint of any ODCS file, wherever it is: the standard and the traps, without the policy of this project."""
 
 from __future__ import annotations
 

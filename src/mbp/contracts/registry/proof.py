@@ -27,7 +27,7 @@ SCHEMA = "marts"
 
 
 def provable(change: Change) -> bool:
-    """Only old rows could break it, so looking at them decides."""
+    """Only old rows could break it, so checking them decides."""
     return change.backward is Compatibility.BREAK and change.forward is Compatibility.OK
 
 
@@ -113,7 +113,7 @@ def prove(
     if violations:
         raise MbpError(
             f"{place}: {violations:,} of {checked:,} rows would be invalid",
-            fix="mend the rows, or raise the major version",
+            fix="fix the rows, or raise the major version",
         )
     document: dict[str, Any] = {
         "fingerprint": fingerprint(change),
@@ -133,7 +133,7 @@ def prove(
 
 
 def proof_path(root: Path, dataset: str, print_: str) -> Path:
-    """Where the proof of the change stands."""
+    """The path of the proof of the change."""
     return root / FOLDER / dataset / PROOFS / f"{print_}.json"
 
 
@@ -153,7 +153,7 @@ def proof_of(
         document = json.loads(path.read_text(encoding="utf-8"))
         stated = document.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise MbpError("is no proof", path=place, fix=fix) from error
+        raise MbpError("is not a proof", path=place, fix=fix) from error
     if digest(document, place) != stated:
         raise MbpError("was changed after it was measured", path=place, fix=fix)
     if document["query"] != violation_query(change, table, str(document["target"])):

@@ -124,7 +124,7 @@ def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] |
         lines += [f"No change in {len(checked)} contracts.", ""]
     elif blocked:
         names = ", ".join(checked.dataset for checked in blocked)
-        lines += [f"**block_deploy**: {names} may not be merged as it stands.", ""]
+        lines += [f"**block_deploy**: {names} may not be merged in this form.", ""]
     else:
         lines += ["Compatible, or agreed: may be merged.", ""]
     for one in changed:

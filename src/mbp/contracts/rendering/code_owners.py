@@ -1,6 +1,6 @@
 """Owners of the contracts -> .github/CODEOWNERS: who is asked about a change of which file.
 
-The last line that matches a path wins (docs.github.com, "About code owners"), so what is particular stands last.
+The last line that matches a path wins (docs.github.com, "About code owners"), so particular paths come last.
 """
 
 from __future__ import annotations
@@ -116,5 +116,5 @@ def files_of(contract: Contract) -> Iterator[tuple[str, list[str]]]:
     yield f"/models/staging/mbp/stg_mbp__{short}.sql", [owner]
     for rule in sorted(contract.rules, key=lambda one: one.test):
         if rule.singular:
-            # Either of them may answer: who owns the dataset, or who mends the rule.
+            # Either of them may answer: who owns the dataset, or who fixes the rule.
             yield f"/tests/dbt/singular/{rule.test}.sql", [owner, rule.owner]

@@ -23,7 +23,7 @@ def models_yaml(
     Args:
         incremental: datasets that get no primary key constraint. An incremental run deletes and
             inserts the same key in one transaction, which DuckDB's index refuses; the rule
-            `<dataset>_<key>_unique` stands in.
+            `<dataset>_<key>_unique` replaces it.
         measured: datasets with a business metric.
         nightly: families that only the full verification judges; their tests carry the tag.
     """
@@ -106,7 +106,7 @@ def _test(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
 
 
 def _config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
-    # Whoever needs more looks the rule up in the contract by its id; macros cannot.
+    # Python finds the rest in the contract by the rule id; a macro cannot.
     meta = {"rule_id": rule.id, "dataset": rule.dataset, "family": rule.family}
     tags = ["a89", rule.family, *(["nightly"] if rule.family in nightly else [])]
     return {"severity": DBT_SEVERITY[rule.severity], "tags": tags, "meta": meta}

@@ -1,6 +1,6 @@
 """Contracts -> the generated files of the project.
 
-Descriptions, types, thresholds and severities of the public datasets stand in the contracts only;
+Descriptions, types, thresholds and severities of the public datasets are in the contracts only;
 what dbt and readers need of them is compiled from there.
 """
 
@@ -93,7 +93,7 @@ def render(root: Path) -> list[str]:
 
 
 def _incremental(root: Path, contracts: Sequence[Contract]) -> set[str]:
-    """Datasets whose model adds to its table instead of building it anew."""
+    """Datasets whose model adds to its table instead of rebuilding it."""
     return {
         contract.dataset
         for contract in contracts

@@ -29,13 +29,13 @@ def text(suite: Suite) -> str:
         owner = f" (owner {finding.owner})" if finding.owner else ""
         what = f"{finding.sentence.rstrip('.')}{shown}{owner}{fix}"
         line = f"{place}{finding.severity} {finding.code}: {what}"
-        # A line end in a value would begin a line that nobody wrote.
+        # A line end in a value would forge a line of output.
         lines.append(line.replace("\n", "\\n"))
     return "\n".join([*lines, summary(suite)]) + "\n"
 
 
 def summary(suite: Suite) -> str:
-    """What was looked at and how much was found."""
+    """What was checked, and the number of findings."""
     if not suite.checked:
         return f"{suite.name}: nothing was checked"
     message = ", ".join(_counted(count, severity) for severity, count in suite.counts.items())

@@ -17,7 +17,7 @@ BASE = "%SRCROOT%"
 
 
 def sarif(suite: Suite) -> str:
-    """The suite as a SARIF log with one run. All rules are told, also those that held."""
+    """The suite as a SARIF log with one run. It lists all rules, also those without a finding."""
     codes = sorted({*suite.rules, *(finding.code for finding in suite.findings)})
     rules = {code: suite.rules.get(code, CodeMeaning(code, code, "", "")) for code in codes}
     places = {code: index for index, code in enumerate(codes)}

@@ -34,13 +34,13 @@ def demand_fit(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list
     """Columns that the source has and the contract has not: drift, but nothing is wrong with the rows.
 
     Raises:
-        MbpError: a contracted column is gone, was renamed or retyped, or old rows are not sent whole.
+        MbpError: a contracted column was removed, renamed or retyped, or old rows are not sent whole.
     """
     there = {name: kind for name, kind, _ in relation.columns}
-    fix = f"action {BREAK}: mend the source or change the contract; the position is kept"
+    fix = f"action {BREAK}: fix the source or change the contract; the position is kept"
     for name, kind in columns:
         if name not in there:
-            raise MbpError(f"{relation.name}.{name} is gone from the source", fix=fix)
+            raise MbpError(f"{relation.name}.{name} is missing in the source", fix=fix)
         contracted = engine_types(kind).get("postgres", kind).partition("(")[0]
         fits = (contracted, *NARROWER.get(contracted, ()))
         enumerated = contracted == "text" and there[name] >= FIRST_CUSTOM_TYPE
@@ -57,7 +57,7 @@ def demand_fit(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list
 
 
 def places_of(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list[int]:
-    """Where in a row of the source each contracted column stands."""
+    """The place of each contracted column in a row of the source."""
     places = {name: place for place, (name, _, _) in enumerate(relation.columns)}
     return [places[name] for name, _ in columns]
 
@@ -67,7 +67,7 @@ def rows_of(
 ) -> list[list[Value]]:
     """The rows of a change: one, or two when an update gave its row another key: the old key is then deleted.
 
-    Both stand at one position; nothing else in the log says that the old key is gone.
+    Both have one position; nothing else in the log says that the old key was removed.
 
     Raises:
         MbpError: as `row_of`.
@@ -129,10 +129,10 @@ def snapshot_row(
 
 
 def before(position: int) -> int:
-    """Where rows of a snapshot stand: before the position where its stream begins.
+    """The position of rows of a snapshot: before the one where its stream begins.
 
-    The first change of the stream may stand exactly there, and of two records in one position nobody could say which
-    is the later one. PostgreSQL aligns its positions, so nothing of the stream can stand one before.
+    The first change of the stream may have exactly that one, and of two records in one position it is unknown which
+    is the later one. PostgreSQL aligns its positions, so nothing of the stream can be one before.
     """
     return position - 1
 

@@ -60,7 +60,7 @@ def read_json(text: str) -> Any:
     except UnreadableRecordError:
         raise
     except RecursionError:
-        # Not from it: the trace of a thousand levels helps nobody.
+        # Not from it: the trace of a thousand levels is useless.
         raise UnreadableRecordError("is nested too deeply") from None
     except ValueError as error:
         raise UnreadableRecordError("cannot be read as JSON") from error
@@ -95,7 +95,7 @@ class Converter:
         columns: source table -> its contracted columns.
 
     Attributes:
-        table: what is known of the table of the record that was looked at last, also if it was refused.
+        table: what is known of the table of the record that was read last, also if it was refused.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[tuple[str, str]]]) -> None:
@@ -152,7 +152,7 @@ class Converter:
     ) -> DebeziumChange:
         source, operation = record["source"], record["op"]
         if not isinstance(source, dict):
-            raise RefusedRecordError("its source is no object")
+            raise RefusedRecordError("its source is not an object")
         position = _number(source.get("lsn"), "source.lsn")
         milliseconds = _number(source.get("ts_ms"), "source.ts_ms", bounds.MILLISECONDS)
         microseconds = milliseconds * 1000
@@ -205,7 +205,10 @@ class Converter:
             return DebeziumChange(OTHER)  # where a transaction begins and ends
         columns = self.columns.get(table or str(record.get("__table")))
         if columns and columns[0][0] in record:
-            raise MbpError("__op is not there, so a delete looks like an update", fix=METADATA_FIX)
+            raise MbpError(
+                "__op is missing, so a delete cannot be distinguished from an update",
+                fix=METADATA_FIX,
+            )
         raise RefusedRecordError("not a record of Debezium")
 
     def _row(
@@ -213,7 +216,7 @@ class Converter:
     ) -> list[Value]:
         self.table = table
         if not isinstance(operation, str) or len(operation) != 1 or operation not in ROW_OPERATIONS:
-            raise RefusedRecordError("its operation is none of r, c, u, d, t")
+            raise RefusedRecordError("its operation is not one of r, c, u, d, t")
         if not isinstance(values, dict):
             raise RefusedRecordError("it has no row: the key of a deleted one is needed too")
         row: list[Value] = []
@@ -223,7 +226,7 @@ class Converter:
             except KeyError:
                 raise MbpError(
                     f"{table}.{name} is not in the record",
-                    fix=f"action {change_shape.BREAK}: mend the source or the pipeline's column list, "
+                    fix=f"action {change_shape.BREAK}: fix the source or the pipeline's column list, "
                     "or change the contract",
                 ) from None
             if value is UNCHANGED:
@@ -277,14 +280,14 @@ def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:
 def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
-    raise RefusedRecordError(f"{name} is no number")
+    raise RefusedRecordError(f"{name} is not a number")
 
 
 def _name(value: Any, where: str) -> str:
-    """The name of a table, which is shown to people where it is none of ours."""
+    """The name of a table, which is shown to people where it is not one of ours."""
     if isinstance(value, str) and NAME.fullmatch(value):
         return value
-    raise RefusedRecordError(f"{where} is no name of a table")
+    raise RefusedRecordError(f"{where} is not a name of a table")
 
 
 def stored_record(record: Any) -> bytes:

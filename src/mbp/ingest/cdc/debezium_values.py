@@ -1,7 +1,7 @@
 """Values as Debezium writes them, to the exact text that the raw tables take.
 
 What a value means depends on the settings of the pipeline that wrote it. Where a record does not say which, and
-two readings are possible, the value is refused: a guess would be a wrong number that nobody sees.
+two readings are possible, the value is refused: a guess would be a wrong number that nothing shows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WRITTEN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?([0-9]+))?")
 SPECIAL_DECIMALS = ("NaN", "Infinity", "-Infinity", "NAN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY")
 # A number this long could be bytes in base64 as well, when nothing says which of them it is.
 BASE64_GROUP = 4
-# An instant without a schema: Unix milliseconds, microseconds or nanoseconds, told apart by size (after March 1973).
+# An instant without a schema: Unix milliseconds, microseconds or nanoseconds, distinguished by size (after March 1973).
 UNITS = ((10**11, 10**14, 1000), (10**14, 10**17, 1), (10**17, 10**20, -1000))
 SCHEMA_UNITS = {
     "io.debezium.time.Timestamp": 1000,
@@ -184,7 +184,7 @@ def _instant(value: Any, name: str, schema: Mapping[str, Any]) -> str:
         try:
             moment = EPOCH + timedelta(microseconds=microseconds)
         except OverflowError as error:
-            raise RefusedRecordError(f"{name} is no instant of the years 1 to 9999") from error
+            raise RefusedRecordError(f"{name} is not an instant of the years 1 to 9999") from error
         return moment.isoformat(timespec="microseconds")
     if isinstance(value, datetime):
         if value.tzinfo is None:

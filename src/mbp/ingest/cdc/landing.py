@@ -33,8 +33,8 @@ class Landed:
     """What a run took in.
 
     Attributes:
-        files: taken in now; known: taken in before; left: not taken, and why it should be looked at.
-        waiting: dead letters of this and earlier runs that nobody has delivered yet.
+        files: taken in now; known: taken in before; left: not taken, and why it should be checked.
+        waiting: dead letters of this and earlier runs that are not delivered yet.
     """
 
     files: int = 0
@@ -56,7 +56,7 @@ def land(root: Path, target: str, folder: Path, say: Say) -> Landed:
     """Takes in what is new in a folder and the folders in it; run again it takes nothing twice.
 
     Raises:
-        MbpError: nothing to look at, or no warehouse. The first of the files that could not be taken in (it has
+        MbpError: no file to read, or no warehouse. The first of the files that could not be taken in (it has
             changed, it cannot be read, the pipeline's settings lose what is needed), after all others were.
     """
     if not folder.is_dir():
@@ -140,7 +140,7 @@ class _Lander:
         if control.warehouse.engine == "postgres":
             control.warehouse.query("select pg_advisory_xact_lock(hashtext('mbp cdc land'))")
         self.hashes = self._hashes()
-        if self._is_known(name, digest):  # by somebody else, meanwhile
+        if self._is_known(name, digest):  # by another process, meanwhile
             self.sink.close()
             return
         intake = Intake(self.sink, self.columns)

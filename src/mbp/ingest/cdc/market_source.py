@@ -41,7 +41,7 @@ class MarketSource:
         return f"{self.host}:{self.port}/{self.database}"
 
     def connect(self, *, replication: bool = False) -> Any:
-        """An open connection; without a password libpq looks into its passfile.
+        """An open connection; without a password libpq reads its passfile.
 
         Raises:
             MbpError: it cannot be reached.
@@ -76,7 +76,7 @@ def source_of_environment() -> MarketSource:
     """From MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and _SCHEMA.
 
     Raises:
-        MbpError: one that is needed is not set, or the port is no number.
+        MbpError: one that is needed is not set, or the port is not a number.
     """
     results = {name: os.environ.get(f"MBP_SOURCE_{name}") for name in VARIABLES}
     for name in ("HOST", "USER", "DATABASE"):
@@ -221,7 +221,7 @@ def clock(source: MarketSource) -> float:
 
 
 def relation_now(source: MarketSource, table: str) -> TableShape:
-    """What a table looks like at the source now.
+    """The current shape of a table at the source.
 
     Raises:
         MbpError: it is not there.

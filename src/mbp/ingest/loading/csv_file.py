@@ -1,4 +1,4 @@
-"""The shape of a CSV file: every row has as many fields as the header, or the first that has not is told.
+"""The shape of a CSV file: every row has as many fields as the header, or the first that has not is reported.
 
 The engine would tell a row too, but it numbers records instead of lines, takes one field too many
 when it is empty, and its advice is about its own options.
@@ -38,7 +38,7 @@ def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
                         f"{_fields(len(row))}, the header has {len(header)}",
                         path=shown,
                         line=start,
-                        fix=f"mend the row: {delimiter!r} inside of a value needs quotes ({QUOTE});"
+                        fix=f"fix the row: {delimiter!r} inside of a value needs quotes ({QUOTE});"
                         " a file with another delimiter says so in the mapping",
                     )
                 start = rows.line_num + 1
@@ -55,7 +55,7 @@ def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
         raise MbpError(
             f"cannot be read: {error.strerror}",
             path=shown,
-            fix="give yourself the right to read it",
+            fix="make it readable for your user",
         ) from error
     return header
 
@@ -73,7 +73,7 @@ def _names(header: list[str], shown: str) -> list[str]:
                 f"the header has {name!r} twice",
                 path=shown,
                 line=1,
-                fix="give every column a name of its own",
+                fix="give every column its own name",
             )
         seen.add(name.lower())
     return names

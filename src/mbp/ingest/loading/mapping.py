@@ -1,7 +1,7 @@
 """The mapping file: which column of an outside source becomes which column of ours.
 
 A column of ours comes from a column of theirs (`columns`), is the same for every row (`constants`), or is
-a fact the source does not have (`absent`): then a stand-in keeps the types whole and every rule that
+a fact the source does not have (`absent`): then a default keeps the types valid and every rule that
 reads the column is "not measurable on this source". `when_null` fills single gaps and is reported.
 """
 
@@ -85,10 +85,10 @@ class TableMapping:
 
     Attributes:
         table: raw table without its schema, e.g. quotes.
-        delimiter: what stands between the fields of a CSV file.
+        delimiter: what separates the fields of a CSV file.
         columns: ours -> theirs.
         constants: ours -> the value of every row.
-        absent: ours -> (their column or None, stand-in value, reason).
+        absent: ours -> (their column or None, default value, reason).
         when_null: ours -> (value, reason).
         changed_at: our column that says when the row last changed, the commit time of its change.
         lines: our column -> line in the mapping file.

@@ -28,12 +28,12 @@ from mbp.warehouse.relations import LIVE, SNAPSHOTS, fingerprint, place
 def take(root: Path, target: str | None, waived_rules: WaivedRules = no_waivers) -> list[Copy]:
     """Stores the live rows of all public datasets, and drops the snapshot before.
 
-    One transaction: who is cut off leaves the snapshot that was there.
+    One transaction: if it is interrupted, the previous snapshot stays.
 
     Raises:
         RefusedSwitchError: the last run of dbt was not green or did not make these rows, or readers are on the snapshot
             that would be replaced.
-        MbpError: no run to look at, one that is not of the project as it is, or the warehouse cannot be used.
+        MbpError: no run to read, one of another version of the project, or the warehouse cannot be used.
     """
     target = target_name(target)
     datasets, build_id = green_build(root, target, waived_rules)
@@ -59,7 +59,7 @@ def green_build(
     Raises:
         RefusedSwitchError: a rule of severity error does not hold, was not asked, or cannot be measured on this
             source and carries no valid waiver.
-        MbpError: there is no run to look at, or it is not of the project as it is.
+        MbpError: there is no run to read, or it is of another version of the project.
     """
     run = findings_of_last_run(root, target)
     fix = "`mbp build`; the snapshot before is kept"
@@ -98,7 +98,7 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
             )
     number = max((one.generation for one in before), default=0) + 1
     taken_at = project_now(warehouse)
-    mark = "%s" if warehouse.engine == "postgres" else "?"
+    mark = warehouse.mark
     taken = []
     for dataset in datasets:
         name = f"{dataset}__{number}"
@@ -108,7 +108,7 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
             raise RefusedSwitchError(f"the copy of {dataset} is not its original", fix="try again")
         reached = made[dataset][1]
         taken.append(Copy(dataset, number, build_id, reached, taken_at, count, digest))
-    # Whoever degrades in this moment waits, and then finds another snapshot than the one it verified.
+    # A degrade in this moment waits, and then finds another snapshot than the one it verified.
     reader_views.one_at_a_time(warehouse, reader_views.SWAP_LOCK)
     if in_force(warehouse).mode == "snapshot":
         raise RefusedSwitchError(

@@ -50,7 +50,7 @@ class LockOf:
 def write_lock(
     folder: StateFolder, blocks: Sequence[OpenBlock], policy_hash: str, *, of: LockOf
 ) -> None:
-    """Writes release.lock as a whole; an empty list says that somebody looked and nothing blocks."""
+    """Writes release.lock as a whole; an empty list says that the watcher ran and nothing blocks."""
     document = {
         "version": LOCK_VERSION,
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,7 +67,7 @@ def demand_lock(root: Path, folder: StateFolder) -> None:
     """
     if not folder.lock.is_file():
         raise MbpError(
-            "nobody looked: the file is not there",
+            "not measured: the file does not exist",
             path=shown(folder.lock, root),
             fix="run `mbp watch --once` first",
         )

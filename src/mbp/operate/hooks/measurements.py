@@ -11,8 +11,8 @@ from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.warehouse import Warehouse
 
-# How far back a watcher looks: past the longest patience (three days) with what is older than "now" by then.
-# What a look costs must not grow with the history.
+# How far back a watcher reads: past the longest patience (three days) with what is older than "now" by then.
+# The cost of an evaluation must not grow with the history.
 HORIZON = timedelta(days=4)
 
 

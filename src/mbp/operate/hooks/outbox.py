@@ -60,7 +60,7 @@ def endpoints() -> Endpoints:
             raise MbpError(f"{name} is no HTTP address", fix="write it as https://host/path")
     if webhook and not secret:
         raise MbpError(
-            "MBP_HOOK_URL is set without MBP_HOOK_SECRET: nobody could check who sent a decision",
+            "MBP_HOOK_URL is set without MBP_HOOK_SECRET: the receiver could not check who sent a decision",
             fix="set the secret that the receiver knows",
         )
     return Endpoints(webhook, secret, alertmanager)

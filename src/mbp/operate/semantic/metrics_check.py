@@ -47,7 +47,7 @@ RULES = {
         CodeMeaning(
             "SEM-005",
             "A saved query has a description",
-            "Nobody would know what it is for.",
+            "Its purpose would be unknown.",
             "describe it",
         ),
     )

@@ -1,6 +1,6 @@
-"""dbt's semantic manifest, parsed anew when what it was made of has changed.
+"""dbt's semantic manifest, parsed again when what it was made of has changed.
 
-MetricFlow reads the manifest and never looks whether it is old. It names relations with their database, so there is one
+MetricFlow reads the manifest and never checks its age. It names relations with their database, so there is one
 per target.
 """
 
@@ -24,10 +24,10 @@ READ_SUFFIXES = (".sql", ".yml", ".yaml")
 
 
 def fresh_manifest(root: Path, target: str, tell: Callable[[str], None]) -> str:
-    """Text of the semantic manifest of the project as it stands, for a target.
+    """Text of the semantic manifest of the current project, for a target.
 
     Args:
-        tell: is told when the project is parsed, which takes seconds.
+        tell: is called when the project is parsed, which takes seconds.
 
     Raises:
         MbpError: dbt cannot parse the project, or makes no manifest of it.

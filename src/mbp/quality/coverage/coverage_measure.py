@@ -21,7 +21,7 @@ DESCRIBED = "described"
 MISSING = "missing"
 NOT_THERE = "documented but not there"
 NOT_BUILT = "not in the warehouse"
-# Whole descriptions that stand for one still to come; compared without spaces and punctuation, so
+# Whole descriptions that are placeholders; compared without spaces and punctuation, so
 # that `n/a`, `N.A.` and `to-do` are caught too.
 PLACEHOLDERS = frozenset(
     re.findall(
@@ -126,7 +126,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
         catalog: dbt's catalog.json; what `dbt docs generate` found in the warehouse.
 
     Raises:
-        MbpError: no relation to look at, one of the two is not what dbt writes, the catalog is
+        MbpError: no relation to check, one of the two is not what dbt writes, the catalog is
             incomplete or knows relations that the manifest does not know.
     """
     declared = _entries(manifest, "manifest", MANIFEST_KEYS)
@@ -156,7 +156,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
     }
     if not nodes.keys() & there.keys():
         raise MbpError(
-            "no relation to look at: nothing was checked",
+            "no relation to check: nothing was checked",
             fix="run `mbp build`, then measure again",
         )
     items = [item for unique_id, node in nodes.items() for item in _items(unique_id, node, there)]
@@ -164,7 +164,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
 
 
 def says_something(description: str | None, name: str) -> bool:
-    """Whether a description tells a reader more than the name does.
+    """Whether a description says more than the name.
 
     Blank texts, placeholders and texts made of the name's own words (in any order, case, plural or
     spelling, with or without filler) do not.

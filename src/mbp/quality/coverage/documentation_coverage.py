@@ -40,7 +40,7 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
         artifacts: folder of manifest.json and catalog.json; dbt's target folder without it.
 
     Raises:
-        MbpError: an artifact is missing or unreadable, there is nothing to look at, or relations
+        MbpError: an artifact is missing or unreadable, there is nothing to check, or relations
             were built after the catalog was taken.
     """
     folder = artifacts or target_path(root)
@@ -51,7 +51,7 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
 
 
 def _demand_newer(catalog: Mapping[str, Any], run_results: Mapping[str, Any]) -> None:
-    """A catalog from before the last build tells of columns that may be gone."""
+    """A catalog from before the last build lists columns that may no longer exist."""
     command = (run_results.get("args") or {}).get("which")
     built_at = moment_of(run_results, "generated_at", RUN_RESULTS)
     if command in BUILDING and built_at > moment_of(catalog, "generated_at", "catalog.json"):

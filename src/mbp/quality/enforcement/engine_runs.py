@@ -37,7 +37,7 @@ ACTION = "data_contract_break"
 
 @dataclass(frozen=True)
 class EngineWarehouse:
-    """The warehouse as the engines other than dbt are told of it."""
+    """The warehouse as it is described to the engines other than dbt."""
 
     server: Mapping[str, Any]
     credentials: Mapping[str, str]

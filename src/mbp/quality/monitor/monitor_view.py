@@ -17,7 +17,7 @@ from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
 
 Row = Mapping[str, Any]
-NOTHING = "nothing was recorded: there is no history to look at"
+NOTHING = "nothing was recorded: there is no history"
 RECORD = "run `mbp quality record` after a run"
 
 
@@ -39,7 +39,7 @@ def suite(found: Monitor) -> Suite:
 
 @dataclass(frozen=True)
 class Monitor:
-    """What there is to act on, and how much was looked at.
+    """What to act on, and how much was checked.
 
     Attributes:
         alerts: rows of `dq_alerts`, errors first.
@@ -55,7 +55,7 @@ class Monitor:
 
 
 def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> list[Row]:
-    """The last runs of a rule, newest first; without a rule, where every rule stands.
+    """The last runs of a rule, newest first; without a rule, the state of every rule.
 
     Raises:
         MbpError: no such rule, nothing recorded (of it), or no warehouse.
@@ -71,12 +71,12 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
             )
         results = _rows(
             warehouse,
-            f"select * from {TABLE} where rule_id = {'?' if warehouse.engine == 'duckdb' else '%s'}"
+            f"select * from {TABLE} where rule_id = {warehouse.mark}"
             f" order by executed_at desc, engine limit {int(limit)}",
             [rule_id],
         )
     if not results:
-        raise MbpError(f"no recorded run looked at {rule_id}", fix=RECORD)
+        raise MbpError(f"no recorded run checked {rule_id}", fix=RECORD)
     return results
 
 

@@ -19,7 +19,8 @@ from mbp.quality.enforcement.results import ENGINES, VERDICTS, RuleResult
 from mbp.quality.failures import demand_current, findings_of_last_run
 from mbp.runs.artifacts import moment_of
 from mbp.runs.dbt_process import target_name
-from mbp.warehouse import Warehouse, connect, quote_identifier
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.relations import LIVE, exists, place
 
 TABLE = "reliability.dq_results"
 COLUMNS = (
@@ -165,7 +166,7 @@ def record(root: Path, run: Run) -> int:
             for dataset in {result.dataset for result in run.results}
         }
         rows = [_row(run, result, sizes) for result in run.results]
-        mark = "?" if warehouse.engine == "duckdb" else "%s"
+        mark = warehouse.mark
         with warehouse.transaction():
             warehouse.execute(f"delete from {TABLE} where run_id = {mark}", [run.run_id])
             for part in _parts(rows):
@@ -181,24 +182,14 @@ def demand_table(warehouse: Warehouse) -> None:
     """Raises:
     MbpError: the warehouse was not built with the table of results.
     """
-    _, rows = warehouse.query(
-        "select 1 from information_schema.tables"
-        " where table_schema || '.' || table_name = 'reliability.dq_results'"
-    )
-    if not rows:
+    if not exists(warehouse, *TABLE.split(".")):
         raise MbpError(f"{TABLE} is not in the warehouse", fix="run `mbp build`")
 
 
 def _count(warehouse: Warehouse, dataset: str) -> int | None:
-    mark = "?" if warehouse.engine == "duckdb" else "%s"
-    _, results = warehouse.query(
-        "select 1 from information_schema.tables"
-        f" where table_schema = 'marts' and table_name = {mark}",
-        [dataset],
-    )
-    if not results:
+    if not exists(warehouse, LIVE, dataset):
         return None
-    _, rows = warehouse.query(f"select count(*) from marts.{quote_identifier(dataset)}")
+    _, rows = warehouse.query(f"select count(*) from {place(LIVE, dataset)}")
     return int(rows[0][0])
 
 

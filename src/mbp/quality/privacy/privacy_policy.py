@@ -1,4 +1,4 @@
-"""The privacy policy (A108): what is looked at, what the words around a value say, what is allowed and why."""
+"""The privacy policy (A108): what is scanned, what the words around a value mean, what is allowed and why."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class KindWords:
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """One place that is looked at."""
+    """One place that is scanned."""
 
     id: str
     kind: str
@@ -207,7 +207,7 @@ def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | Non
             )
     if entry["id"] in seen:
         raise MbpError(
-            f"the source {entry['id']!r} stands twice",
+            f"the source {entry['id']!r} is there twice",
             path=path,
             line=line,
             fix="keep one of the two",

@@ -221,7 +221,7 @@ def _sign_offs(
         message = "a sign-off that counted does not name its statement"
         statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
     if report["verdict"] == GO and not counted:
-        message = "it is a go, and nobody signed off"
+        message = "it is a go, and no role signed off"
         statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
     if not counted:
         return
@@ -267,7 +267,7 @@ def _stands_in(
     moment: datetime,
     statements: Statements,
 ) -> None:
-    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"stands in for {result['id']}, and"
+    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"waives {result['id']}, and"
     if waiver is None:
         statements.findings.append(Finding("waiver", f"{about} cannot be read", place))
         return

@@ -63,5 +63,5 @@ def _demand_same(root: Path, tag: str, commit: str, message: str) -> None:
     if kind != "tag" or told != message.strip() or at != commit:
         raise MbpError(
             f"the tag {tag} is there already and says something else",
-            fix=f"look at it with `git show {tag}`; an anchor is never moved",
+            fix=f"see it with `git show {tag}`; an anchor is never moved",
         )

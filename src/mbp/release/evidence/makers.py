@@ -178,7 +178,7 @@ def quality_results(work: Work) -> Members:
 
 @maker
 def watcher_evaluations(work: Work) -> Members:
-    """When each hook looked last. What it decided is in the ledger, whole."""
+    """When each hook was evaluated last. What it decided is in the ledger, whole."""
     columns, rows = query(
         work.warehouse,
         f"select every_one.* from {EVALUATIONS} as every_one inner join (select hook_id,"
@@ -297,7 +297,7 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
                 raise MbpError(
                     f"cannot be read: {error.strerror}",
                     path=place,
-                    fix="give yourself the right to read it",
+                    fix="make it readable for your user",
                 ) from error
 
 
@@ -318,5 +318,5 @@ def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
             raise MbpError(
                 f"cannot be read: {error.strerror}",
                 path=name,
-                fix="give yourself the right to read it",
+                fix="make it readable for your user",
             ) from error

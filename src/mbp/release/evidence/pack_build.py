@@ -1,4 +1,4 @@
-"""Builds an evidence pack: collects the members, looks through them, states and signs. Nothing is written by halves."""
+"""Builds an evidence pack: collects the members, scans them, states and signs. It is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -166,11 +166,11 @@ def collect(
 
 
 def screen(root: Path, members: Mapping[str, bytes]) -> None:
-    """Looks through every member.
+    """Scans every member.
 
     Raises:
         RefusedPackError: personal data or a secret is in one.
-        MbpError: one could not be looked at.
+        MbpError: one could not be scanned.
     """
     findings = scan_members(sorted(members.items()), load_policy(root))
     if findings:
@@ -202,7 +202,7 @@ def _of_group(work: Work, group: PackGroup) -> dict[str, bytes]:
 
 
 def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
-    """Files by their path in the project. The gate's report is made anew: an earlier one is left aside."""
+    """Files by their path in the project. The gate's report is made again: an earlier one is left aside."""
     results: dict[str, bytes] = {}
     for path in sorted(folder.glob(glob)):
         if path.is_dir() and not path.is_symlink():
@@ -212,7 +212,7 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
             continue
         if Path(place).is_absolute():
             raise MbpError(
-                f"{path.name} lies outside of the project: the pack cannot say where",
+                f"{path.name} is outside of the project: the pack cannot say where",
                 fix="let DBT_TARGET_PATH lead into the project",
             )
         results.update(files_below(root, f"{place}/{path.name}"))

@@ -86,7 +86,7 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
         line = line_of(document["groups"], index)
         if entry["id"] in pack_groups:
             raise MbpError(
-                f"group {entry['id']!r} stands twice",
+                f"group {entry['id']!r} appears twice",
                 path=FILE,
                 line=line,
                 fix="keep one of the two",

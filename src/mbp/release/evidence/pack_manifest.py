@@ -38,7 +38,7 @@ class Manifest:
 
     @cached_property
     def root(self) -> str:
-        """SHA-256 of `manifest.json`, hexadecimal: it stands for the whole pack."""
+        """SHA-256 of `manifest.json`, hexadecimal: it identifies the whole pack."""
         return hashlib.sha256(self.content()).hexdigest()
 
     def content(self) -> bytes:

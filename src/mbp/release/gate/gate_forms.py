@@ -78,7 +78,7 @@ def verdict(report: GateReport) -> str:
         waived = report.counts()["waived"]
         return "GO" + (f", with {waived} checks waived" if waived else "")
     standing = sum(result.open for result in report.results)
-    return f"NO-GO: {standing} of {len(report.results)} checks stand in the way"
+    return f"NO-GO: {standing} of {len(report.results)} checks block the release"
 
 
 def _of(report: GateReport) -> str:

@@ -23,9 +23,9 @@ class CheckResult:
         told: what was found, as a sentence.
         measured: the value that was judged, with its unit; empty when there is none.
         evidence: files (relative to the project) and relations that the verdict rests on.
-        waivable: whether a waiver may stand in.
-        no_go: whether a failure stops the release whatever anybody signs.
-        waiver: id of the waiver that stands in, and until when.
+        waivable: whether a waiver may cover it.
+        no_go: whether a failure stops the release whatever is signed.
+        waiver: id of the waiver that covers it, and until when.
     """
 
     id: str
@@ -43,13 +43,13 @@ class CheckResult:
 
     @property
     def open(self) -> bool:
-        """Whether it stands in the way: not measured is failed."""
+        """Whether it blocks the release: not measured counts as failed."""
         return self.verdict not in RELEASING
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """The checklist as it stands.
+    """The checklist with its verdicts.
 
     Attributes:
         gate: such as M2.

@@ -101,7 +101,7 @@ def no_alarm(context: Context, check: CheckDefinition) -> RuleJudgement:
 
 @rule("watchers")
 def watchers_green(context: Context, check: CheckDefinition) -> RuleJudgement:
-    """Each of the watchers is green on everything it watches; blind and pending are not green."""
+    """Each of the watchers is green on everything it watches; no data and pending are not green."""
     which = check.source["watchers"]
     if which not in WATCHERS:
         raise MbpError(f"no watchers {which!r}", fix=f"write one of {', '.join(WATCHERS)}")

@@ -67,7 +67,7 @@ def read_lock(root: Path, name: str) -> list[Pinned]:
     names = [(pinned.name, pinned.version) for pinned in pinneds]
     if not pinneds or len(set(names)) != len(names):
         raise MbpError(
-            "no pinned package, or one that stands twice", path=where, fix="make the lock again"
+            "no pinned package, or one that appears twice", path=where, fix="make the lock again"
         )
     return sorted(pinneds, key=lambda pinned: (pinned.name, pinned.version))
 

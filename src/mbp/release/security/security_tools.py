@@ -1,6 +1,6 @@
 """The tools of `mbp security run`: bandit, detect-secrets and pip-audit. Each gives what it counted and what it found.
 
-pip-audit ends well when it could look nothing up, and a mirror of a registry may know packages and no
+pip-audit ends well when it could resolve nothing, and a mirror of a registry may know packages and no
 advisories. So an old release with known advisories, the canary, is asked for in the same way: a source that
 does not know them has no advisories, and its silence is "not measured".
 """
@@ -281,5 +281,5 @@ def pip_audit(packages: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
     found = report.get("dependencies") if isinstance(report, dict) else None
     if not found:
         fix = "give an offline file: --advisories"
-        raise MbpError("no answer of pip_audit: it looked nothing up", fix=fix)
+        raise MbpError("no answer of pip_audit: it resolved nothing", fix=fix)
     return list(found)

@@ -81,8 +81,8 @@ def read_statements(
 ) -> dict[str, Signed]:
     """Role -> what it says of the subject; every role of `roles` is there, signed or not.
 
-    Statements of other roles in the folder are looked at for the separation of duty: one key that stands for two
-    roles on one subject stands for none of them.
+    Statements of other roles in the folder are read for the separation of duty: one key that signs for two
+    roles on one subject counts for none of them.
 
     Args:
         max_age: an older statement is void.
@@ -120,7 +120,7 @@ def write_statement(
     """Signs the subject for the role; the path of the statement. What is void already is replaced.
 
     Raises:
-        MbpError: it cannot be signed: the key may not stand for the role, stands for another one here, or cannot be
+        MbpError: it cannot be signed: the key may not sign for the role, signed for another one here, or cannot be
             used; or the role has signed it already.
     """
     signers = AllowedSigners.load(root)
@@ -150,7 +150,7 @@ def write_statement(
         if other.role != role and other.fingerprint == verified.fingerprint:
             raise MbpError(
                 f"not signed: the key {verified.fingerprint} signed it for {other.role} already",
-                fix="one key stands for one role on one subject; somebody else signs for this one",
+                fix="one key signs for one role on one subject; another person signs for this one",
             )
     # A statement whose signature is still to come is void: this order can never leave a good one by halves.
     path.with_name(f"{role}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)

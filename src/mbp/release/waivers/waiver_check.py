@@ -40,31 +40,31 @@ RULES: dict[str, CodeMeaning] = EXCEPTION_RULES | {
         CodeMeaning(
             "waiver_name",
             "The file has another name than its waiver.",
-            "Its approvals are looked for under the id.",
+            "Its approvals are found by the id.",
             "name the file <id>.yaml",
         ),
         CodeMeaning(
             "waiver_not_waivable",
             "It covers what no waiver can lift.",
             "A red critical watcher and personal data in logs stop every release.",
-            "mend the cause, and remove the waiver",
+            "fix the cause, and remove the waiver",
         ),
         CodeMeaning(
             "waiver_owner",
-            "Its owner is no team of the policy.",
-            "Nobody would mend it.",
+            "Its owner is not a team of the policy.",
+            "No team would fix it.",
             "name a team of contracts/a89/policy.yaml",
         ),
         CodeMeaning(
             "waiver_not_open",
             "It is not open yet.",
-            "It stands in for nothing before its day.",
+            "It covers nothing before its day.",
             "wait until it opens, or agree on another day",
         ),
         CodeMeaning(
             "waiver_not_rehearsed",
             "Nothing shows that its rollback works.",
-            "A plan that nobody tried is a hope.",
+            "An untested plan may fail.",
             "run the exercise on this source state: `mbp exercise <id>`",
         ),
         CodeMeaning(
@@ -77,18 +77,18 @@ RULES: dict[str, CodeMeaning] = EXCEPTION_RULES | {
             "waiver_approval_void",
             "An approval is void.",
             "It was given for another content, by a key that may not, or was changed.",
-            "read the waiver again, and sign it anew",
+            "read the waiver again, and sign it again",
         ),
         CodeMeaning(
             "waiver_duplicate",
             "Two waivers cover the same.",
-            "A chain of waivers has no end, and nobody could tell which of them holds.",
+            "A chain of waivers has no end, and it would be unknown which of them holds.",
             "keep one of them",
         ),
         CodeMeaning(
             "waiver_stray",
-            "A file among the waivers belongs to none.",
-            "Somebody meant something by it, and nothing reads it.",
+            "A file among the waivers belongs to no waiver.",
+            "It was meant for something, and nothing reads it.",
             "remove it, or correct its name",
         ),
     )
@@ -114,7 +114,7 @@ class Waivers:
     """All waivers of the project at one instant.
 
     Attributes:
-        checked: every file that was looked at; the folder when there is none.
+        checked: every file that was checked; the folder when there is none.
         problems: whatever is wrong with any of them, by place.
     """
 
@@ -308,7 +308,7 @@ def _covered(waiver: Waiver, known: Waivable) -> Iterator[Finding]:
         message = f"the check {waiver.object} cannot be waived"
     elif waiver.code == "change" and len(datasets := known.changes.get(waiver.object, ())) > 1:
         message = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
-        fix = "undo it in all of them but one: nobody agreed to more than one change"
+        fix = "undo it in all of them but one: the approval is for one change only"
     if message:
         yield _finding(waiver, "waiver_not_waivable", "object", message, fix)
 

@@ -49,13 +49,13 @@ def new_waiver(
         MbpError: it is there already, or could not hold: the first reason.
     """
     if not re.fullmatch(NAME["pattern"], name):
-        raise MbpError(f"{name!r} is no id", fix="small letters, digits and _, a letter first")
+        raise MbpError(f"{name!r} is not an id", fix="small letters, digits and _, a letter first")
     path = root / FOLDER / f"{name}{SUFFIX}"
     if path.exists():
         raise MbpError(
             "it is there already",
             path=f"{FOLDER}/{name}{SUFFIX}",
-            fix="choose another id: a waiver that was signed is never written anew",
+            fix="choose another id: a waiver that was signed is never written again",
         )
     kind, what = _pair(covers, "--covers", KINDS)
     level, text = _pair(risk, "--risk", RISKS)
@@ -74,7 +74,7 @@ def new_waiver(
             "rollback": {"plan": rollback, "exercise": exercise},
         }
     )
-    # The file is judged as a reader will find it, before it stands among the others.
+    # The file is judged as a reader will find it, before it is put among the others.
     with TemporaryDirectory(prefix="mbp-waiver-") as folder:
         draft = Path(folder) / path.name
         write_text(draft, content)
@@ -87,7 +87,7 @@ def sign_waiver(root: Path, name: str, role: str, key: Path, now: datetime) -> P
     """Approves a waiver for a role; the path of the statement.
 
     Raises:
-        MbpError: there is no such waiver, it could not hold whoever signs it, or it cannot be signed.
+        MbpError: there is no such waiver, no signature could make it valid, or it cannot be signed.
     """
     if role not in APPROVERS:
         raise MbpError(f"{role!r} does not approve waivers", fix=f"one of {', '.join(APPROVERS)}")
@@ -120,7 +120,7 @@ def _readable(path: Path, root: Path) -> Waiver:
 
 
 def _demand(waiver: Waiver, root: Path, now: datetime) -> None:
-    """Whoever signs it, it could hold.
+    """Raises unless signatures could make it valid.
 
     Raises:
         MbpError: the first reason why not.

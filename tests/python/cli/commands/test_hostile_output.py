@@ -286,7 +286,7 @@ def test_findings_in_every_form_on_the_screen_and_in_a_file(
 def test_failing_rows_and_metrics(screen: Screen, value: str) -> None:
     with screen as out:
         typer.echo(rule_report(value))
-        for form in ("text", "csv", "json", "chart"):
+        for form in ("text", "csv", "json"):
             typer.echo(written(answer(value), form), nl=False)
         assert invisible(out.getvalue()) == []
 

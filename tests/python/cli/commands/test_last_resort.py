@@ -60,7 +60,7 @@ def logs(state: Path) -> list[Path]:
         (typer.Exit(0), 0, "", False),
         (typer.Exit(1), 1, "", False),
         (typer.Exit(2), 2, "", False),
-        (MbpError("wrong", path="a.yaml", fix="mend it"), 2, "mbp: a.yaml: wrong. Fix: mend", False),
+        (MbpError("wrong", path="a.yaml", fix="fix it"), 2, "mbp: a.yaml: wrong. Fix: fix", False),
         (KeyboardInterrupt(), 130, "mbp: interrupted\n", False),
         (typer.BadParameter("bad"), 2, "bad", False),
         (typer.Abort(), 2, "Aborted", False),
