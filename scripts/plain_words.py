@@ -19,7 +19,10 @@ from typing import Any
 import yaml
 
 LIST = Path("scripts/plain_words.toml")
-PLACES = ("*.md", "*.yml", "*.yaml", "src/*.py", "lab/*.py", "scripts/*.py", "*.sql")
+PLACES = (
+    *("*.md", "*.yml", "*.yaml", "*.sql", "src/*.py", "lab/*.py", "scripts/*.py"),
+    *("src/*.toml", "src/*.html.j2", "src/*.md.j2"),
+)
 # Records of what was, published texts, and texts of which another file is the source.
 LEFT_OUT = (
     "CHANGELOG.md",
@@ -81,7 +84,33 @@ def of_sql(text: str) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, match.start()) + 1, match[0]
 
 
-READERS = {".yml": of_yaml, ".yaml": of_yaml, ".py": of_python, ".sql": of_sql}
+def of_template(text: str) -> Iterator[tuple[int, str]]:
+    """The words of a template, without its expressions and statements."""
+    yield (
+        1,
+        re.sub(
+            r"{[{%].*?[%}]}",
+            lambda match: re.sub(r"[^\n]", "\u00b7", match[0]),
+            text,
+            flags=re.DOTALL,
+        ),
+    )
+
+
+def of_toml(text: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each value and comment; values are on one line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        yield number, line.partition(" = ")[2] or line
+
+
+READERS = {
+    ".j2": of_template,
+    ".toml": of_toml,
+    ".yml": of_yaml,
+    ".yaml": of_yaml,
+    ".py": of_python,
+    ".sql": of_sql,
+}
 
 
 def texts(file: Path) -> Iterator[tuple[int, str]]:
@@ -128,13 +157,13 @@ def check(root: Path, word_list: Path) -> list[str]:
     """
     words, settings = read_list(word_list)
     names = files(root)
-    for pattern in settings["not_clean_yet"]:
+    for pattern in settings["left_out"]:
         if not any(fnmatch(name, pattern) for name in names):
-            raise ListError(f"{word_list}: not_clean_yet: {pattern} matches no file; remove it")
+            raise ListError(f"{word_list}: left_out: {pattern} matches no file; remove it")
     read = [
         (name, line, text)
         for name in names
-        if not any(fnmatch(name, pattern) for pattern in settings["not_clean_yet"])
+        if not any(fnmatch(name, pattern) for pattern in settings["left_out"])
         for line, text in texts(root / name)
     ]
     if not read:
@@ -144,6 +173,7 @@ def check(root: Path, word_list: Path) -> list[str]:
         for name, line, text in read
         for word, write in words
         for match in word.finditer(text)
+        if f"{name}: {shown(match)}" not in settings["exceptions"]
     ]
     longest = settings["longest_document"]
     found += [

@@ -128,14 +128,14 @@ def sizes_of(engine: str) -> list[int]:
     """The sizes of BENCH_PEERS_..., in order.
 
     Raises:
-        MbpError: something that is no number.
+        MbpError: something that is not a number.
     """
     name = f"BENCH_PEERS_{engine.upper()}"
     sizes = os.environ.get(name, DEFAULT_SIZES)
     try:
         return sorted(int(one) for one in sizes.split(",") if one.strip())
     except ValueError as error:
-        raise MbpError(f"{name}: {sizes!r} is no list of numbers", fix="e.g. 1000000") from error
+        raise MbpError(f"{name}: {sizes!r} is not a list of numbers", fix="e.g. 1000000") from error
 
 
 def measure_size(

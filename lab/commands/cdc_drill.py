@@ -43,7 +43,7 @@ def drill(
         int, typer.Option(min=1, max=1_000_000, help="Rows of the large transaction.")
     ] = 1_000_000,
     full: Annotated[
-        bool, typer.Option("--full", help="Ten minutes of lag by the wall clock, not in scale.")
+        bool, typer.Option("--full", help="Ten real minutes of lag, not a scaled-down run.")
     ] = False,
 ) -> None:
     """Cause the faults of the runbook on separate servers, and reconcile row by row.

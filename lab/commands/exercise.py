@@ -22,9 +22,9 @@ def exercise(
     ] = False,
     form: TextOrJson = "text",
 ) -> None:
-    """Inject faults into an isolated copy and see each of them end in its decision.
+    """Inject faults into an isolated copy and check that each ends in its decision.
 
-    Exit code: 0 every edge works, 1 one does not, 2 could not run.
+    Exit code: 0 every exercise passes, 1 one fails, 2 could not run.
     """
     from dataclasses import asdict
 

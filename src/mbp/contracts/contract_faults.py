@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.contract_file import SUFFIX, ContractFile
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.plain_text import plain_text_faults
 from mbp.contracts.policy import Policy
-from mbp.contracts.reading import PLAIN_NAME, SECONDS, SEMANTIC_VERSION, SERVICE_LEVELS, TIMED
+from mbp.contracts.reading import PLAIN_NAME, SECONDS, SERVICE_LEVELS, TIMED
 from mbp.contracts.reading_checks import reading_check
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
@@ -95,7 +96,7 @@ def states_its_parts(contract: ContractFile, policy: Policy | None) -> Iterator[
 def has_a_version(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
     """A version that can be compared."""
     version = contract.root.at("version")
-    if version.present and not SEMANTIC_VERSION.fullmatch(str(version.value)):
+    if version.present and read_version(str(version.value)) is None:
         message = f"expected a semantic version like 1.0.0, found {version.value!r}"
         yield fault_at(version, "A106-006", message)
 

@@ -153,7 +153,7 @@ def entry_faults(
 
     Args:
         node: with line numbers.
-        line: of the entry, where a fault has none of its own.
+        line: of the entry, where a fault has no line.
         more: key -> schema of what this kind has beside the common keys, or of a common key.
         optional: those of `more` that an entry may lack.
         days: keys that hold a day.

@@ -48,7 +48,6 @@ TIMED = ("freshness", "latency", "retention")
 COLUMN_EXTRAS = ("classificationReason", "physicalTypes", "ruleReasons", "unit")
 RULE_EXTRAS = ("columns", "expires", "family", "owner", "reason")
 REASONED_FAMILIES = ("length", "pattern", "range")
-SEMANTIC_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
 # A type is copied into DDL: words, and at most a length or a precision with its scale.
 TYPE_NAME = re.compile(r"[A-Za-z]\w*( \w+)*(\(\d+(, ?\d+)?\))?( \w+)*(\[\])?", re.ASCII)
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")

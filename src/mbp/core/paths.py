@@ -42,7 +42,7 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
         path: the file that gives it, for the message; `line` likewise.
 
     Raises:
-        MbpError: it is absolute, leads out of the folder, or is no name of a file.
+        MbpError: it is absolute, leads out of the folder, or is not a name of a file.
     """
     try:
         found = (folder / name).resolve()

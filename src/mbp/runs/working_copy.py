@@ -97,7 +97,7 @@ def _digest(root: Path, names: Iterable[str]) -> str:
                 raise MbpError(
                     f"cannot be read: {error.strerror}",
                     path=name,
-                    fix="give yourself the right to read it",
+                    fix="make it readable for your user",
                 ) from error
         elif not path.is_symlink():
             continue  # deleted in the working copy

@@ -174,7 +174,7 @@ class DuckdbWarehouse(_Closing):
 
         if (read_only or not create) and not path.is_file():
             raise MbpError(
-                "the warehouse is not there",
+                "the warehouse does not exist",
                 path=path.name,
                 fix="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
             )

@@ -372,7 +372,7 @@ CASES = {
         "liquidity_floor: the warning has no expiry",
         "- id: liquidity_floor",
     ),
-    "expiry that is no date": Case(
+    "expiry that is not a date": Case(
         QUOTES, f"value: {SOON}", "value: soon", "expires: expected YYYY-MM-DD", "value: soon"
     ),
     "error that expires": Case(

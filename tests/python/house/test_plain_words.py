@@ -11,7 +11,8 @@ import pytest
 from scripts.plain_words import LIST, ListError, check, read_list
 
 WORDS = """
-not_clean_yet = [{exceptions}]
+left_out = [{exceptions}]
+exceptions = ['docs/letter.md: Told']
 longest_document = 60
 
 [[words]]
@@ -112,14 +113,18 @@ def test_messages_docstrings_and_comments_are_read_and_names_are_not(project: Pa
     write(project, "src/a.py", MODULE)
     write(project, "models/a.sql", "-- as told\nselect told from a {#- there\nwas told -#}\n")
     write(project, "contracts/a.yaml", "# told\nname: told\nwhy: as told\n")
+    write(project, "src/a.html.j2", "{{ told }}\n<p class='told'>As told</p>\n")
+    write(project, "src/a.toml", "[told]\nclass = 'told'\nwhat = 'It was told.'\n")
     assert check(project, project / "words.toml") == [
         'contracts/a.yaml:1: "told": write reported',
         'contracts/a.yaml:3: "told": write reported',
         'models/a.sql:1: "told": write reported',
         'models/a.sql:3: "told": write reported',
+        'src/a.html.j2:2: "told": write reported',
         'src/a.py:5: "told": write reported',
         'src/a.py:8: "told": write reported',
         'src/a.py:9: "told": write reported',
+        'src/a.toml:3: "told": write reported',
     ]
 
 
@@ -129,7 +134,16 @@ def test_generated_documents_may_be_long_and_their_words_are_read(project: Path)
     assert check(project, project / "words.toml") == ['docs/rules.md:2: "told": write reported']
 
 
-def test_an_exception_holds_for_its_files_alone_and_ends_with_them(project: Path) -> None:
+def test_an_exception_is_one_word_of_one_file(project: Path) -> None:
+    write(project, "docs/letter.md", "Told and told.\n")
+    write(project, "docs/other.md", "Told.\n")
+    assert check(project, project / "words.toml") == [
+        'docs/letter.md:1: "told": write reported',
+        'docs/other.md:1: "Told": write reported',
+    ]
+
+
+def test_a_file_that_is_left_out_must_exist(project: Path) -> None:
     write(project, "docs/good.md", GOOD)
     write(project, "docs/bad.md", BAD)
     assert check(project, word_list(project, "docs/b*.md")) == []
@@ -143,7 +157,7 @@ def test_nothing_to_check_is_an_error(project: Path) -> None:
     write(project, "docs/bad.md", BAD)
     with pytest.raises(ListError, match="nothing was checked"):
         check(project, word_list(project, "*.md"))
-    (project / "words.toml").write_text("not_clean_yet = []\n")
+    (project / "words.toml").write_text("left_out = []\nexceptions = []\n")
     with pytest.raises(ListError, match="has no words"):
         check(project, project / "words.toml")
 

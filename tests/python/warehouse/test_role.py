@@ -89,7 +89,7 @@ def test_a_wrong_role_is_named_with_its_fix(project_root: Path, wrong: str) -> N
     assert found["role"].state == "finding"
     assert told in found["role"].told
     assert fix in found["role"].fix
-    assert found["permissions"].state == "not looked"
+    assert found["permissions"].state == "not checked"
 
 
 @pytest.mark.usefixtures("settings")

@@ -46,7 +46,7 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="Capture changes of the market's own tables.")
+    group = typer.Typer(no_args_is_help=True, help="Capture changes of the market's tables.")
     group.command("setup", epilog="Example: mbp cdc setup | psql market")(setup)
     group.command("run", epilog=RUN_EXAMPLES)(run)
     group.command("status", epilog="Example: mbp cdc status --format json")(status)
@@ -78,7 +78,7 @@ def run(
     """Snapshot the four tables, then stream their changes into the raw change logs.
 
     Rows and position are committed together: the process may be killed at any time and continues where it was.
-    It waits for servers and networks that go away. Exit code: 0 ended as asked, 1 so too, but a table is stopped or
+    It waits for servers and networks that go away. Exit code: 0 ended as requested, 1 ended, but a table is stopped or
     a change is in quarantine, 2 could not continue (prints the reason and the fix).
     """
     from mbp.core.paths import project_root
@@ -99,7 +99,9 @@ def run(
 def replay(
     table: Annotated[str | None, typer.Option(help="One table. [default: all four]")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Show the letters only.")] = False,
-    reader: Annotated[str, typer.Option(help="Whose: native or landing.")] = "native",
+    reader: Annotated[
+        str, typer.Option(help="Reader whose letters are tried: native or landing.")
+    ] = "native",
     target: Target = None,
 ) -> None:
     """Try the dead letters again: changes that could not be written, after the fix.
@@ -190,7 +192,7 @@ class StopSignal:
         if self._numbers and once:
             raise MbpError(
                 "stopped before the source was caught up",
-                fix="run the command again: it goes on where it was",
+                fix="run the command again: it continues where it stopped",
             )
 
 
@@ -223,10 +225,10 @@ def land(
     target: Target = None,
     form: TextOrJson = "text",
 ) -> None:
-    """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
+    """Load files of an existing Debezium pipeline, in the order of their names: JSON lines and Parquet.
 
-    Each file is one transaction; what was taken in is not taken again. Exit code: 0 all is in the logs, 1 so too,
-    but a record is in quarantine or a file is of no known kind, 2 a file could not be taken in, after all others were.
+    Each file is one transaction and is loaded once. Exit code: 0 all rows are in the logs, 1 done,
+    but a record is in quarantine or a file has an unknown form, 2 a file could not be loaded (all others were).
     """
     from mbp.core.paths import project_root
     from mbp.ingest.cdc import landing

@@ -45,9 +45,9 @@ def plan(
     base_commit: BaseCommit,
     output: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
 ) -> None:
-    """Print `slim` or `full`; for a slim build put a copy of main's warehouse into its place.
+    """Print `slim` or `full`; a slim build starts from a copy of main's warehouse.
 
-    Slim: only what dbt takes for modified and what comes after it. Full: a contract changes, nothing is
+    Slim: only what dbt reports as modified, and everything downstream. Full: a contract changes, nothing is
     modified, or there is no stored build of exactly this base.
     """
     from dataclasses import asdict
@@ -98,7 +98,10 @@ def comment(
         Path | None, typer.Option("--base", help="Folder of the stored build of main.")
     ] = None,
     commit: Annotated[
-        str | None, typer.Option(help="Full hash the reports must be of. [default: HEAD]")
+        str | None,
+        typer.Option(
+            help="Full hash of the commit that the reports must belong to. [default: HEAD]"
+        ),
     ] = None,
     conclusion: Annotated[
         str | None,
@@ -106,7 +109,7 @@ def comment(
     ] = None,
     form: Annotated[
         Literal["markdown", "text", "json"],
-        typer.Option("--format", help="Output format; text is the Markdown as it is."),
+        typer.Option("--format", help="Output format; text is Markdown."),
     ] = "markdown",
     output: Output = None,
 ) -> None:

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def dbt(context: typer.Context) -> None:
-    """Run a dbt command; what dbt read of the project is kept while no file of it changes."""
+    """Run a dbt command; reuses the parsed project until a file changes."""
     from mbp.core.paths import project_root
     from mbp.runs.dbt_process import run_dbt
     from mbp.runs.preflight import install_packages

@@ -16,7 +16,10 @@ EPILOG = "Example: mbp docs coverage --format json --output coverage.json --comp
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="Documentation and how much it covers.")
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="Check, render and publish the documentation; measure its coverage.",
+    )
     group.callback()(lambda: None)
     group.command("coverage", epilog=EPILOG)(coverage)
     group.command("check", epilog="Example: mbp docs check --format json")(check)
@@ -27,10 +30,10 @@ def register(app: typer.Typer) -> None:
 
 def coverage(
     fail_under: Annotated[
-        float | None, typer.Option(help="Least percentage; the policy's threshold without it.")
+        float | None, typer.Option(help="Lowest percentage. [default: the policy's]")
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(help="JSON of an earlier run: this one may not be worse.")
+        Path | None, typer.Option(help="JSON of an earlier run; a lower coverage is a finding.")
     ] = None,
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of manifest.json and catalog.json.")
@@ -38,7 +41,7 @@ def coverage(
     form: Format = "text",
     output: Output = None,
 ) -> None:
-    """Compare what is described with the columns and relations that really exist."""
+    """Measure how many of the existing columns and relations have a description."""
     from mbp.core.reporting import Finding, Suite, report
     from mbp.quality.coverage import coverage_report
     from mbp.quality.coverage.documentation_coverage import judge, measure_project
@@ -91,7 +94,7 @@ def site(
         Path | None, typer.Option(help="Folder. [default: site among dbt's artifacts]")
     ] = None,
 ) -> None:
-    """Write the documentation as a folder of static pages around dbt docs, which must have been generated.
+    """Write the documentation as a static site around dbt docs; `make site` generates both.
 
     Exit code: 0 written, 2 could not write.
     """

@@ -81,14 +81,16 @@ def watch(
 
 
 def deploy_check(
-    merge: Annotated[bool, typer.Option("--merge", help="Ask for a merge instead.")] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Check whether a merge is blocked.")
+    ] = False,
     target: Target = None,
     form: Format = "text",
 ) -> None:
-    """May we deploy (or merge)? Reads release.lock, as the last watch left it.
+    """May we deploy (or merge)? Reads the release.lock of the last `mbp watch`.
 
     The lock counts for the target, the warehouse and the source that were watched. What blocks a merge blocks a
-    deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of something else.
+    deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of another target, warehouse or source.
     """
     from mbp.contracts.hook_policy import load_hooks
     from mbp.core.paths import project_root
@@ -120,7 +122,7 @@ def deploy_check(
 def check(form: Format = "text") -> None:
     """Check hooks, sheet and alarms: every KPI has a hook, every hook an owner, a route, a runbook, evidence.
 
-    Exit code: 0 whole, 1 findings, 2 a file cannot be read.
+    Exit code: 0 no finding, 1 findings, 2 a file cannot be read.
     """
     from mbp.contracts.alarm_limits import FILE, load_limits
     from mbp.contracts.hook_policy import HOOKS, load_hooks
@@ -135,7 +137,7 @@ def check(form: Format = "text") -> None:
 
 
 def show_hooks(form: TextOrJson = "text") -> None:
-    """Show every hook whole: KPI, window, target, action, owner, route, rollback, runbook."""
+    """Show every hook: KPI, window, target, action, owner, route, rollback, runbook."""
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import rows
     from mbp.core.paths import project_root

@@ -37,7 +37,7 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="The metrics of A87, asked by name.")
+    group = typer.Typer(no_args_is_help=True, help="List, query and check the metrics (A87).")
     group.command("list", epilog="Example: mbp metrics list brier_score")(list_metrics)
     group.command("query", epilog=QUERY_EXAMPLES)(query)
     group.command("check", epilog="Example: dbt parse && mbp metrics check")(check)
@@ -47,12 +47,12 @@ def register(app: typer.Typer) -> None:
 
 def list_metrics(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="METRIC", help="Tell all about these.")
+        list[str] | None, typer.Argument(metavar="METRIC", help="Show all details of these.")
     ] = None,
     target: Target = None,
     form: TextOrJson = "text",
 ) -> None:
-    """Which metrics and saved queries are there, in which unit, whose, and what can they be grouped by?
+    """List metrics and saved queries with unit, owner and the dimensions to group by.
 
     Exit code: 0 listed, 2 an unknown name, or the project cannot be parsed.
     """
@@ -109,7 +109,7 @@ def query(
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="First day or instant, UTC.")] = None,
     end: Annotated[
-        str | None, typer.Option("--to", help="Day or instant, UTC, that no longer counts.")
+        str | None, typer.Option("--to", help="First day or instant, UTC, that is excluded.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
     form: Annotated[
@@ -117,7 +117,7 @@ def query(
     ] = "text",
     target: Target = None,
 ) -> None:
-    """Ask for metrics: a table, CSV or JSON. Only reads.
+    """Query metrics as a table, CSV or JSON. Only reads.
 
     Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (the output says
     so); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
@@ -147,7 +147,7 @@ def query(
 
 
 def check(form: Format = "text") -> None:
-    """Do A87 and the semantic layer say the same: metrics, definitions, units, owners, measures?
+    """Compare A87 with the semantic layer: metrics, definitions, units, owners, measures.
 
     Reads the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
     empty.
@@ -161,11 +161,11 @@ def check(form: Format = "text") -> None:
 
 def export(
     output: Annotated[
-        Path | None, typer.Option(help="A file, written as a whole, instead of standard output.")
+        Path | None, typer.Option(help="Write to this file. [default: stdout]")
     ] = None,
     target: Target = None,
 ) -> None:
-    """Write the newest value of every KPI, and the state of the change data capture, for Prometheus."""
+    """Write the newest value of every KPI, and the state of change data capture, for Prometheus."""
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
     from mbp.operate.hooks.exposition import exposition

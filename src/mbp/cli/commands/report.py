@@ -34,7 +34,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page: verdict, checklist, trends, and everything they rest on.
+    """Write one self-contained HTML page: verdict, checklist, trends and their evidence.
 
     Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write, or written and a check
     of the gate is not measured, or only on another source.

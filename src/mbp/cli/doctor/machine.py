@@ -19,7 +19,7 @@ from mbp.warehouse.profile import EXAMPLE, OWN, is_copy_of_example, profiles_fil
 LOCK = "requirements.lock"
 SETUP = "run `make setup`"
 MEBIBYTE = 2**20
-# A build writes the warehouse and its artifacts anew beside the old ones. Before the first one nothing is there to go
+# A build writes the warehouse and its artifacts beside the old ones. Before the first one there is nothing to go
 # by: the sample made 13 MB of warehouse and 13 MB of artifacts of 2.1 MB of seeds (measured 2026-11-25).
 FIRST_BUILD_PER_SEED_BYTE = 13
 SHOWN = 3

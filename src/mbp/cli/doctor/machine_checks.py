@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 from mbp.core.reporting import Finding, Suite
 
-# A note is of something that nobody has to have. What could not be looked at is no note: it counts as a finding.
-State = Literal["good", "note", "finding", "not looked"]
-MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not looked": "BLIND"}
+# A note is about something optional. What could not be checked is not a note: it counts as a finding.
+State = Literal["good", "note", "finding", "not checked"]
+MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not checked": "OPEN"}
 
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """One look.
+    """One check.
 
     Attributes:
         id: stable name.
@@ -39,7 +39,7 @@ class Examination:
     @property
     def open(self) -> list[MachineCheck]:
         """What has to be fixed, or could not be checked."""
-        return [check for check in self.checks if check.state in ("finding", "not looked")]
+        return [check for check in self.checks if check.state in ("finding", "not checked")]
 
     @property
     def passed(self) -> bool:
@@ -81,4 +81,4 @@ def finding(name: str, told: str, fix: str) -> MachineCheck:
 
 def blind(name: str, why: str, fix: str) -> MachineCheck:
     """What could not be checked."""
-    return MachineCheck(name, "not looked", f"not checked: {why}", fix)
+    return MachineCheck(name, "not checked", f"not checked: {why}", fix)

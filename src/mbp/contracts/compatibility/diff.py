@@ -48,7 +48,7 @@ def diff(
         witnesses: also build a row for each break; verdicts do not depend on them.
 
     Raises:
-        MbpError: a document that is no contract.
+        MbpError: a document that is not a contract.
     """
     # Bounds of wide types have more digits than decimal's default precision.
     with localcontext() as context, limited(), remembered(), uncollected():

@@ -180,7 +180,7 @@ class _Reader:
         for key, value in results.items():
             if not _is_limit(key, value):
                 raise MbpError(
-                    f"{path}.{key}: {value!r} is no such limit",
+                    f"{path}.{key}: {value!r} is not a valid limit",
                     path=self.where,
                     fix="write a finite number, or a text for a pattern",
                 )

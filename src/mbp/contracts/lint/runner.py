@@ -43,7 +43,7 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
         paths: gives only what is in these files, held against the whole project; all without one.
 
     Raises:
-        MbpError: there is nothing to lint, or a path is no file of the contracts.
+        MbpError: there is nothing to lint, or a path is not a file of the contracts.
     """
     beside = [root / name for name in (GLOSSARY, METRICS, POLICY)]
     checked = [shown(path, root) for path in (*contract_files(root), *beside)]

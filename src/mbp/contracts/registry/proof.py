@@ -153,7 +153,7 @@ def proof_of(
         document = json.loads(path.read_text(encoding="utf-8"))
         stated = document.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise MbpError("is no proof", path=place, fix=fix) from error
+        raise MbpError("is not a proof", path=place, fix=fix) from error
     if digest(document, place) != stated:
         raise MbpError("was changed after it was measured", path=place, fix=fix)
     if document["query"] != violation_query(change, table, str(document["target"])):

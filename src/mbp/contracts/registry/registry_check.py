@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from mbp.contracts.compatibility.versions import Version
+from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.policy import load_policy
+from mbp.contracts.registry.life import in_use
 from mbp.contracts.registry.odcs_documents import at_ref, working
-from mbp.contracts.registry.store import Published, datasets, published, subject_of
+from mbp.contracts.registry.store import Published, datasets, subject_of
 from mbp.contracts.registry.version_check import Checked, WaiverOf, check_dataset, nothing_waived
 from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 from mbp.core.errors import MbpError
@@ -49,7 +50,7 @@ def check_all(
         versions = (
             _at(committed[name], name, ref)
             if committed and name in committed
-            else published(root, name)
+            else in_use(root, name)
         )
         checkeds.append(
             check_dataset(
@@ -73,7 +74,7 @@ def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
 
 def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Published]:
     """The committed contract as if it had been published."""
-    version = Version.read(str(contract.get("version")))
+    version = read_version(str(contract.get("version")))
     if version is None:
         raise MbpError(f"{name} at {ref} has no semantic version", fix="compare with another ref")
     subject = subject_of(name, version)

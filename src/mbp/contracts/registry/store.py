@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.compatibility.versions import Version
+from semver import Version
+
+from mbp.contracts.compatibility.versions import read_version
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
@@ -106,7 +108,7 @@ def _read(path: Path, root: Path, dataset: str) -> Published:
     missing = [key for key in REQUIRED if not isinstance(document, dict) or key not in document]
     if missing:
         raise MbpError(f"no published version: missing {', '.join(missing)}", path=place, fix=fix)
-    version = Version.read(str(document["version"]))
+    version = read_version(str(document["version"]))
     if version is None or document["dataset"] != dataset or path.stem != str(version):
         raise MbpError(
             f"holds {document['dataset']} {document['version']}, not what its name says",
@@ -135,3 +137,8 @@ def write_version(root: Path, document: Mapping[str, Any]) -> Path:
 def newest(versions: Sequence[Published]) -> Published | None:
     """The head: the highest version."""
     return max(versions, key=lambda version: version.version, default=None)
+
+
+def newest_release(versions: Sequence[Published]) -> Published | None:
+    """The highest version that is no pre-release."""
+    return newest([version for version in versions if not version.version.prerelease])

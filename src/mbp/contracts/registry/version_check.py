@@ -12,17 +12,28 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semver import Version
+
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
-from mbp.contracts.compatibility.versions import BUMPS, Version, demanded, largest
+from mbp.contracts.compatibility.versions import (
+    BUMPS,
+    demanded,
+    largest,
+    least_version,
+    read_version,
+    serves,
+)
 from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER as CONTRACTS
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.registry.life import RULES as LIFE_RULES
+from mbp.contracts.registry.life import sunset_findings
 from mbp.contracts.registry.proof import proof_of, provable
-from mbp.contracts.registry.store import Published, newest, subject_of
+from mbp.contracts.registry.store import Published, newest, newest_release, subject_of
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding, Severity
@@ -106,6 +117,7 @@ RULES: dict[str, CodeMeaning] = {
         "raise the version to what is demanded",
     ),
     **EXCEPTION_RULES,
+    **LIFE_RULES,
 }
 
 
@@ -126,7 +138,7 @@ def check_dataset(
     """The working contract of one dataset against its published versions."""
     path = f"{CONTRACTS}/{dataset}{SUFFIX}"
     version = str(contract.get("version"))
-    read = Version.read(version)
+    read = read_version(version)
     if read is None:
         raise MbpError(
             f"expected a semantic version, found {version!r}", path=path, fix="write it as 1.2.3"
@@ -153,11 +165,15 @@ def check_dataset(
         judged_change for judged_change in judged if judged_change.against == str(head.version)
     ]
     bump = largest([judged_change.bump for judged_change in latest])
-    least = demanded(head.version, bump)
+    core = _core(judged, versions, head)
     findings = [
         _finding(judged_change, path) for judged_change in _once(judged) if judged_change.broken
     ]
-    findings += _version_findings(dataset, path, read, head, least, bump)
+    if not serves(read, head.version, bump, core):
+        findings.append(
+            _too_low(dataset, path, read, head, least_version(head.version, bump, core), bump)
+        )
+    findings += sunset_findings(root, dataset, today)
     findings += exception_findings(
         [exception for exception in exceptions if exception.object == dataset],
         today,
@@ -170,21 +186,31 @@ def check_dataset(
         tuple(str(published.version) for published in compared),
         tuple(judged),
         bump,
-        str(least),
+        str(least_version(head.version, bump, core)),
         tuple(findings),
     )
 
 
 def to_compare(versions: Sequence[Published], subject: str, rules: Rules) -> list[Published]:
-    """The latest version, and in a transitive mode every other one of the subject, newest first."""
+    """The latest version and the latest release; in a transitive mode every other one of the subject. Newest first."""
     ordered = sorted(versions, key=lambda version: version.version, reverse=True)
-    if not rules.transitive:
-        return ordered[:1]
+    release = newest_release(versions)
     return [
         published
         for index, published in enumerate(ordered)
-        if index == 0 or published.subject == subject
+        if index == 0 or published is release or (rules.transitive and published.subject == subject)
     ]
+
+
+def _core(
+    judged: Sequence[JudgedChange], versions: Sequence[Published], head: Published
+) -> Version:
+    """The release that the changes since the newest one demand; without one that of the pre-release."""
+    release = newest_release(versions)
+    if release is None:
+        return head.version.finalize_version()
+    since = [change.bump for change in judged if change.against == str(release.version)]
+    return demanded(release.version, largest(since))
 
 
 def _judged(
@@ -267,20 +293,16 @@ def _finding(judged_change: JudgedChange, path: str) -> Finding:
     return Finding(change.code, message, path, subject=change.path, fix=fix, severity=severity)
 
 
-def _version_findings(
+def _too_low(
     dataset: str, path: str, version: Version, head: Published, least: Version, bump: str
-) -> list[Finding]:
-    if version >= least:
-        return []
+) -> Finding:
     what = f"{head.version} is published and the changes demand {bump}"
     if BUMPS.index(bump) == 0:
         what = f"{head.version} is published"
-    return [
-        Finding(
-            "version_too_low",
-            f"version {version}: {what}, so at least {least}",
-            path,
-            subject=dataset,
-            fix=f"set version: {least}",
-        )
-    ]
+    return Finding(
+        "version_too_low",
+        f"version {version}: {what}, so at least {least}",
+        path,
+        subject=dataset,
+        fix=f"set version: {least}",
+    )

@@ -115,7 +115,7 @@ class SlotReader:
                 if not passes or not begun or (once and time.monotonic() > give_up):
                     raise MbpError(
                         f"source or warehouse failed: {reason[:300]}",
-                        fix="fix what it names and run it again: it goes on where it stopped",
+                        fix="fix what it names and run it again: it continues where it stopped",
                     ) from error
                 longer = min(2 * pause, BACK_OFF_SECONDS[1])
                 pause = BACK_OFF_SECONDS[0] if self.applied > applied else longer
@@ -296,7 +296,7 @@ class SlotReader:
         if self.stopping():
             raise MbpError(
                 "stopped while another process had the DuckDB file open",
-                fix="run it again: it goes on where it stopped",
+                fix="run it again: it continues where it stopped",
             )
 
     def _commit(self) -> None:

@@ -152,7 +152,7 @@ class Converter:
     ) -> DebeziumChange:
         source, operation = record["source"], record["op"]
         if not isinstance(source, dict):
-            raise RefusedRecordError("its source is no object")
+            raise RefusedRecordError("its source is not an object")
         position = _number(source.get("lsn"), "source.lsn")
         milliseconds = _number(source.get("ts_ms"), "source.ts_ms", bounds.MILLISECONDS)
         microseconds = milliseconds * 1000
@@ -280,14 +280,14 @@ def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:
 def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
-    raise RefusedRecordError(f"{name} is no number")
+    raise RefusedRecordError(f"{name} is not a number")
 
 
 def _name(value: Any, where: str) -> str:
     """The name of a table, which is shown to people where it is not one of ours."""
     if isinstance(value, str) and NAME.fullmatch(value):
         return value
-    raise RefusedRecordError(f"{where} is no name of a table")
+    raise RefusedRecordError(f"{where} is not a name of a table")
 
 
 def stored_record(record: Any) -> bytes:

@@ -184,7 +184,7 @@ def _instant(value: Any, name: str, schema: Mapping[str, Any]) -> str:
         try:
             moment = EPOCH + timedelta(microseconds=microseconds)
         except OverflowError as error:
-            raise RefusedRecordError(f"{name} is no instant of the years 1 to 9999") from error
+            raise RefusedRecordError(f"{name} is not an instant of the years 1 to 9999") from error
         return moment.isoformat(timespec="microseconds")
     if isinstance(value, datetime):
         if value.tzinfo is None:

@@ -35,7 +35,7 @@ BATCH_BYTES = 16 << 20
 
 @dataclass
 class Counts:
-    """What became of records: rows that are new, changes the log had already, dead letters, and what is no change."""
+    """Records by result: rows that are new, changes the log had already, dead letters, and what is not a change."""
 
     changes: int = 0
     repeated: int = 0
@@ -79,7 +79,7 @@ class Intake:
             self._grow()
 
     def refuse(self, table: str | None, reason: str, payload: bytes) -> None:
-        """A record that is no change that can be understood."""
+        """A record that is not a change that can be understood."""
         self._letters.append(
             Letter(table or UNKNOWN_TABLE, 0, None, "message", reason, None, payload)
         )

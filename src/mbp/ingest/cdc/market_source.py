@@ -76,7 +76,7 @@ def source_of_environment() -> MarketSource:
     """From MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and _SCHEMA.
 
     Raises:
-        MbpError: one that is needed is not set, or the port is no number.
+        MbpError: one that is needed is not set, or the port is not a number.
     """
     results = {name: os.environ.get(f"MBP_SOURCE_{name}") for name in VARIABLES}
     for name in ("HOST", "USER", "DATABASE"):

@@ -162,7 +162,7 @@ def inserted(payload: bytes) -> tuple[int, list[Value]] | None:
 
 
 def relation_of(payload: bytes) -> int | None:
-    """The relation that a change speaks of, readable even where its row is not; None: it is no change."""
+    """The relation that a change speaks of, readable even where its row is not; None: it is not a change."""
     if payload[:1] not in (b"I", b"U", b"D") or len(payload) < RELATION_BYTES:
         return None
     return int.from_bytes(payload[1:RELATION_BYTES])

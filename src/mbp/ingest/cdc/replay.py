@@ -120,7 +120,7 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         if isinstance(message, Truncate):
             return None
         if not isinstance(message, RowChange):
-            raise MbpError("is no change", fix="`mbp cdc resnapshot` copies the table again")
+            raise MbpError("is not a change", fix="`mbp cdc resnapshot` copies the table again")
         change_shape.demand_fit(letter.relation, columns)
         places = change_shape.places_of(letter.relation, columns)
         milliseconds = str(letter.committed_at_milliseconds or 0)

@@ -55,7 +55,7 @@ def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
         raise MbpError(
             f"cannot be read: {error.strerror}",
             path=shown,
-            fix="give yourself the right to read it",
+            fix="make it readable for your user",
         ) from error
     return header
 

@@ -108,7 +108,7 @@ def read_open(root: Path, folder: StateFolder) -> list[OpenAlarm]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"is no list of open alarms ({type(error).__name__}: {error})"
+        what = f"is not a list of open alarms ({type(error).__name__}: {error})"
         fix = "remove it: what is open is raised again"
         raise MbpError(what, path=shown(path, root), fix=fix) from error
 

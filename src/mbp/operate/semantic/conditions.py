@@ -42,7 +42,7 @@ def known_name(word: str, known: Mapping[str, object] | Sequence[str], kind: str
     """`word`, when it is one of `known`.
 
     Raises:
-        MbpError: it is none; names the nearest one, or all.
+        MbpError: it is unknown; names the nearest one, or all.
     """
     if word not in known:
         fix = f"{did_you_mean(word, known)} (see `mbp metrics list`)"

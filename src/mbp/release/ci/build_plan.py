@@ -74,7 +74,7 @@ def copy_warehouse(base_folder: Path, path: Path) -> None:
         raise MbpError(
             f"cannot copy the warehouse of main: {error.strerror}",
             path=path,
-            fix="make room, and give yourself the right to read it",
+            fix="make room, and make it readable for your user",
         ) from error
 
 

@@ -157,7 +157,7 @@ def _bytes(path: Path) -> bytes | Unseen:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _demand(document: dict[str, Any] | Unseen, schema: Any, name: str) -> dict[str, Any] | Unseen:
@@ -237,5 +237,5 @@ def demand_commit(text: str) -> str:
         MbpError: it is not one.
     """
     if not COMMIT.fullmatch(text):
-        raise MbpError(f"{text!r} is no commit", fix="give the full hash: 40 hexadecimal digits")
+        raise MbpError(f"{text!r} is not a commit", fix="give the full hash: 40 hexadecimal digits")
     return text

@@ -51,13 +51,13 @@ def _sections(document: Document, world: NamedThings) -> Iterator[Finding]:
             "DOC-014", there[0].line, f"the sections begin {', '.join(titles[: len(ordered)])}"
         )
     for twice in sorted({title for title in titles if titles.count(title) > 1}):
-        yield finding("DOC-014", None, f"the section {twice!r} stands twice")
+        yield finding("DOC-014", None, f"the section {twice!r} appears twice")
     for heading in there:
         if not document.body.says(heading.title):
-            yield finding("DOC-015", heading.line, f"nothing stands under {heading.title!r}")
+            yield finding("DOC-015", heading.line, f"nothing is written under {heading.title!r}")
     for words in document.body.prose:
         if matched := PLACEHOLDER.search(words.text):
-            yield finding("DOC-015", words.line, f"{matched[0]} stands for something to be written")
+            yield finding("DOC-015", words.line, f"{matched[0]} is a placeholder")
 
 
 def _blocks(document: Document, world: NamedThings) -> Iterator[Finding]:
@@ -139,7 +139,7 @@ def _numbers(document: Document, world: NamedThings) -> Iterator[Finding]:
         restated = re.compile(rf"(?<![\w.]){kpi.bound:g} ?(?:{UNITS[kpi.unit]})(?!\w)")
         for words in document.body.prose:
             if matched := restated.search(words.text):
-                what = f"{matched[0]} is the target of {kpi.id}, told without its place"
+                what = f"{matched[0]} is the target of {kpi.id}, without a link to its place"
                 yield finding("DOC-022", words.line, what)
 
 

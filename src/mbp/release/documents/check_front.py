@@ -53,13 +53,13 @@ def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Find
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        yield finding("DOC-010", line, f"{text} is no day")
+        yield finding("DOC-010", line, f"{text} is not a day")
         return
     if day > today:
-        yield finding("DOC-010", line, f"{text} lies in the future")
+        yield finding("DOC-010", line, f"{text} is in the future")
     last = day + timedelta(days=world.policy["review_within_days"])
     if document.kind in REVIEWED and last < today:
-        yield finding("DOC-011", line, f"last looked at on {text}, due on {last} ({FILE})")
+        yield finding("DOC-011", line, f"last reviewed on {text}, due on {last} ({FILE})")
 
 
 def _names(document: Document, world: NamedThings, _today: date) -> Iterator[Finding]:

@@ -49,7 +49,7 @@ class DocumentReport:
 
     @property
     def decision_log_fresh(self) -> bool:
-        """The decision log tells what the decisions say."""
+        """The decision log agrees with the decisions."""
         return document_pages.LOG_FILE not in self.stale
 
     def suite(self) -> Suite:
@@ -165,5 +165,5 @@ def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:
     try:
         return stale(world.root, document_pages.rendered(documents, world))
     except MbpError:
-        # Told as what is wrong with the front matter; what cannot be rendered is not fresh.
+        # Reported as a fault of the front matter; what cannot be rendered is not fresh.
         return sorted(document_pages.GENERATED)

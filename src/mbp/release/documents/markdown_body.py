@@ -62,7 +62,7 @@ class Link:
 
 @dataclass
 class Body:
-    """What stands below the front matter, in order."""
+    """The content below the front matter, in order."""
 
     headings: list[Heading] = field(default_factory=list)
     blocks: list[CodeBlock] = field(default_factory=list)
@@ -117,7 +117,7 @@ class Document:
         return str(self.values.get("status") or "")
 
     def line(self, key: str) -> int | None:
-        """Where a key of the front matter stands."""
+        """The line of a key of the front matter."""
         return line_of(self.front, key) if key in self.values else 1
 
     def listed(self, key: str) -> list[str]:
@@ -148,7 +148,7 @@ def read_document(file: Path, kind: Kind, shown_as: str) -> Document:
 
 
 def read_body(text: str, skipped: int = 0) -> Body:
-    """What Markdown says; `skipped` lines stand before it."""
+    """What Markdown says; `skipped` lines are before it."""
     body, section, line = Body(), "", skipped + 1
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     for index, token in enumerate(tokens):

@@ -297,7 +297,7 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
                 raise MbpError(
                     f"cannot be read: {error.strerror}",
                     path=place,
-                    fix="give yourself the right to read it",
+                    fix="make it readable for your user",
                 ) from error
 
 
@@ -318,5 +318,5 @@ def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
             raise MbpError(
                 f"cannot be read: {error.strerror}",
                 path=name,
-                fix="give yourself the right to read it",
+                fix="make it readable for your user",
             ) from error

@@ -153,7 +153,7 @@ def _json(opened: Opened, name: str, verification: Verification) -> Any:
             raise ValueError("it is not in the pack")
         document = json.loads(content)
         if not isinstance(document, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
     except (ValueError, RecursionError) as error:
         verification.findings.append(Finding("unreadable", f"cannot be read: {error}", name))
         return None

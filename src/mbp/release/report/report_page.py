@@ -174,7 +174,7 @@ def rule_groups(rules: Sequence[Rule] | Absence) -> list[tuple[str, str, list[Ru
 
 
 def href(facts: Facts, place: str) -> str | None:
-    """Where a reader opens a file of the project; None for what is no file, such as a relation."""
+    """Where a reader opens a file of the project; None for what is not a file, such as a relation."""
     if place not in facts.files:
         return None
     return f"{quote(facts.folder_to_root)}/{quote(place)}"

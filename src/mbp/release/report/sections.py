@@ -28,7 +28,7 @@ class Section:
 
     Attributes:
         id: its anchor.
-        state: good, open (somebody has to act), or absent (it says nothing: not measured, or not readable).
+        state: good, open (needs action), or absent (not measured, or not readable).
         told: what it comes to.
     """
 

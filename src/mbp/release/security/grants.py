@@ -22,7 +22,7 @@ class Fact(NamedTuple):
         who: the role, or PUBLIC.
         kind: server (word: its version, name: the database), relation (it exists), role (it exists), attribute, member
             (of the role `word`, through others too), has_member (`word`, directly), schema, held (on a whole relation),
-            column (where the relation as a whole is not held), public (granted to everybody), database, grantable,
+            column (where the relation as a whole is not held), public (granted to every role), database, grantable,
             owns (`word`: schema, relation, function or database), default (word: the privilege, name: kind of object,
             column: who makes it; schema '' is any) and definer (a function that runs with the rights of its owner).
         word: of a privilege.
@@ -37,7 +37,7 @@ class Fact(NamedTuple):
 
 
 def read_grants(query: Query, roles: Sequence[str]) -> list[Fact]:
-    """What the database of `query` grants to `roles` and to everybody, sorted.
+    """What the database of `query` grants to `roles` and to every role, sorted.
 
     Args:
         query: runs a statement with parameters (%s) and gives its rows; as a role that may see all catalogs.
@@ -45,7 +45,7 @@ def read_grants(query: Query, roles: Sequence[str]) -> list[Fact]:
     return sorted({Fact(*map(str, row)) for row in query(FACTS, [list(roles)])})
 
 
-# Nobody is granted what is the owner's own. MAINTAIN is a privilege since version 17.
+# Privileges of the owner are not grants. MAINTAIN is a privilege since version 17.
 FACTS = f"""
 with recursive role as (
     select * from pg_roles where rolname = any(%s)

@@ -138,7 +138,7 @@ def _demand_not_revoked(
     ran = run("-Q", "-l", "-f", REVOKED, folder=folder)
     if ran.code:
         raise MbpError(
-            f"{REVOKED} beside it is no revocation list: {ran.told}",
+            f"{REVOKED} beside it is not a revocation list: {ran.told}",
             path=signers.path,
             fix=f"write it with `ssh-keygen -k -f {REVOKED} KEY.pub`",
         )

@@ -308,7 +308,7 @@ def _covered(waiver: Waiver, known: Waivable) -> Iterator[Finding]:
         message = f"the check {waiver.object} cannot be waived"
     elif waiver.code == "change" and len(datasets := known.changes.get(waiver.object, ())) > 1:
         message = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
-        fix = "undo it in all of them but one: nobody agreed to more than one change"
+        fix = "undo it in all of them but one: the approval is for one change only"
     if message:
         yield _finding(waiver, "waiver_not_waivable", "object", message, fix)
 

@@ -49,7 +49,7 @@ def new_waiver(
         MbpError: it is there already, or could not hold: the first reason.
     """
     if not re.fullmatch(NAME["pattern"], name):
-        raise MbpError(f"{name!r} is no id", fix="small letters, digits and _, a letter first")
+        raise MbpError(f"{name!r} is not an id", fix="small letters, digits and _, a letter first")
     path = root / FOLDER / f"{name}{SUFFIX}"
     if path.exists():
         raise MbpError(

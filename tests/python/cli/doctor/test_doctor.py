@@ -95,9 +95,9 @@ def test_before_the_roles_are_made_it_says_how(root: Path) -> None:
 
 def test_a_missing_profile(empty_project: Path) -> None:
     found = examine(empty_project, None)
-    assert check(found, "profile").state == "not looked"
+    assert check(found, "profile").state == "not checked"
     assert "profiles.example.yml" in check(found, "profile").fix
-    assert check(found, "dbt debug").state == "not looked"
+    assert check(found, "dbt debug").state == "not checked"
 
 
 def test_a_profile_that_is_no_yaml(empty_project: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_closed_port(root: Path, postgres: dict[str, str]) -> None:
         found = examine(root, "postgres")
     assert check(found, "dbt debug").state == "finding"
     assert "MBP_PG_PORT" in check(found, "dbt debug").fix
-    assert states(found, *SERVER[1:]) == {"not looked"}
+    assert states(found, *SERVER[1:]) == {"not checked"}
     assert len(found.open) == len(SERVER)
 
 
@@ -249,7 +249,7 @@ def test_what_is_optional_is_a_note(root: Path) -> None:
 def test_what_cannot_be_checked_is_no_pass(empty_project: Path) -> None:
     (empty_project / "requirements.lock").unlink()
     found = examine(empty_project, None)
-    assert check(found, "locked versions").state == "not looked"
+    assert check(found, "locked versions").state == "not checked"
     assert not found.passed
 
 

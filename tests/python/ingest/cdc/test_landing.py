@@ -207,7 +207,7 @@ def test_a_change_that_comes_late_does_not_bring_back_what_was_emptied(place: Pl
     [
         (quote(__op="x"), "its operation is not one of r, c, u, d, t"),
         (quote(key=None), "its key is null"),  # type: ignore[arg-type]
-        (quote(__source_lsn="12"), "__source_lsn is no number"),
+        (quote(__source_lsn="12"), "__source_lsn is not a number"),
         (quote(market_id=7), "market_id is a number, expected a string"),
         (
             quote(market_id="__debezium_unavailable_value"),

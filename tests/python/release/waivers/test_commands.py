@@ -92,7 +92,7 @@ def test_what_could_not_hold_is_not_written(
 @pytest.mark.parametrize("name", ["../late", "Late", "late-trades", "1st", ""])
 def test_an_id_cannot_leave_the_folder(project: Project, name: str) -> None:
     before = sorted(project.root.rglob("*.yaml"))
-    with pytest.raises(MbpError, match="is no id"):
+    with pytest.raises(MbpError, match="is not an id"):
         new_waiver(
             project.root,
             name,
