@@ -33,25 +33,24 @@
     ) as oldest
 {%- endmacro %}
 
-{#- Where the first window to measure again begins, as a literal: engines skip what is older. Asked once per model and
-    run, before anything leaves, and kept where the hook finds it again. None: everything is measured. -#}
+{#- Where the first window to measure again begins, as a literal: engines skip what is older. None: everything is
+    measured. -#}
 {% macro measured_again_from(touched, minutes) -%}
     {%- if not is_incremental() or not execute -%}
         {{- return(none) -}}
     {%- endif -%}
     {%- set start = epoch_microseconds(window_start('bounds.first_window', minutes)) -%}
-    {%- set found = asked_once(
-        'mbp_measured_again_from ' ~ this,
-        'select ' ~ start ~ ' from (' ~ windows_to_measure(touched, minutes) ~ ') as bounds'
-    ) -%}
-    {{- return(none if found is none else timestamp_literal(found)) -}}
+    {%- set query = 'select ' ~ start ~ ' from (' ~ windows_to_measure(touched, minutes) ~ ') as bounds' -%}
+    {%- set microseconds = run_query(query).rows[0][0] -%}
+    {{- return(none if microseconds is none else timestamp_literal(microseconds)) -}}
 {%- endmacro %}
 
-{#- The windows from there to the newest complete one, as windows_to_measure has them. -#}
+{#- The windows from there to the newest complete one, as windows_to_measure has them. `forget_windows` reads the comment. -#}
 {% macro windows_from(first, touched, minutes) -%}
     {%- if first is none -%}
     {{ windows_to_measure(touched, minutes) }}
     {%- else -%}
+    /* measured again from: {{ first }} */
     select {{ window_number(first, minutes) }} as first_window, {{ window_number(mbp_now(), minutes) }} - 1 as last_window
     {%- endif -%}
 {%- endmacro %}
@@ -66,11 +65,12 @@
 {%- endmacro %}
 
 {#- Pre-hook of a measuring model that has no row for an empty window: what is measured again leaves first, or a
-    window that lost its last row would stay. -#}
-{% macro forget_windows(log, column, key, minutes) -%}
-    {%- set first = measured_again_from([oldest_touched(log, column, measured_until(), key)], minutes) -%}
-    {%- if first is not none -%}
-    delete from {{ this }} where window_start >= {{ first }}
+    window that lost its last row would stay. The instant is the one in the compiled model: changes arrive while a build
+    runs, so a second question could have another answer. -#}
+{% macro forget_windows() -%}
+    {%- set first = modules.re.search('/[*] measured again from: (.+) [*]/', model.get('compiled_code') or '') -%}
+    {%- if first -%}
+    delete from {{ this }} where window_start >= {{ first.group(1) }}
     {%- endif -%}
 {%- endmacro %}
 

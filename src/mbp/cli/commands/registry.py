@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +12,9 @@ from mbp.cli.commands import CONTRACTS
 from mbp.cli.options import Format, TextOrJson
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
+
+if TYPE_CHECKING:
+    from mbp.core.reporting import Finding
 
 Datasets = Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")]
 
@@ -150,25 +154,42 @@ def verify(
     form: Format = "text",
 ) -> None:
     """Verify hashes, chain and form of all published versions; exit 1 when something was changed."""
-    from mbp.contracts.registry.verify_registry import verify_registry
-    from mbp.core.reporting import Finding, Suite, report
+    from mbp.core.reporting import Suite, report
 
-    files, problems = verify_registry(project_root(), ref)
-    findings = [Finding("published_changed", what, path) for path, what in problems]
+    files, findings = _changed(project_root(), ref)
     report(Suite("mbp registry verify", files, findings, unit="published version"), form)
+
+
+def _changed(root: Path, ref: str | None) -> tuple[list[str], list[Finding]]:
+    """What was published, and a finding for each change of it."""
+    from mbp.contracts.registry.verify_registry import verify_registry
+    from mbp.core.reporting import Finding
+
+    versions, problems = verify_registry(root, ref)
+    return versions, [Finding("published_changed", what, path) for path, what in problems]
 
 
 def verify_and_lint(form: Format = "text") -> None:
     """Verify the registry, its policy and its exceptions: everything that publishing relies on."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
+    from mbp.contracts.registry.life import RULES, sunset_findings
+    from mbp.contracts.registry.store import datasets
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
+    from mbp.core.reporting import Suite, report
 
     root = project_root()
     names = [contract.dataset for contract in load_contracts(root)]
     load_rules(root, names)
     load_exceptions(root, names, load_policy(root))
-    verify(None, form)
+    sunsets = [
+        found for name in datasets(root) for found in sunset_findings(root, name, date.today())
+    ]
+    files, changed = _changed(root, None)
+    report(
+        Suite("mbp registry lint", files, [*changed, *sunsets], RULES, unit="published version"),
+        form,
+    )
 
 
 def status(
@@ -200,9 +221,11 @@ def prove(
     from mbp.contracts.compatibility.diff import diff
     from mbp.contracts.compatibility.odcs_tables import tables
     from mbp.contracts.registry.odcs_documents import working
-    from mbp.contracts.registry.proof import provable
+    from mbp.contracts.registry.proof import provable, rule_of
     from mbp.contracts.registry.proof import prove as prove_one
     from mbp.contracts.registry.store import newest, published
+    from mbp.quality.enforcement.compiled_rules import rule_queries
+    from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
     root = project_root()
@@ -218,9 +241,12 @@ def prove(
             f"{dataset}: nothing is tightened since {head.version}",
             fix="see `mbp contracts check`",
         )
+    table = tables(contract, dataset)[dataset]
+    ruled = any(rule_of(change, table) for change in changes)
+    queries = rule_queries(root, target_name(target)) if ruled else {}
     with connect(root, target, read_only=True) as warehouse:
         for change in changes:
-            proof = prove_one(root, dataset, change, tables(contract, dataset)[dataset], warehouse)
+            proof = prove_one(root, dataset, change, table, warehouse, queries)
             typer.echo(
                 f"{change.code} {change.path}: 0 of {proof['rows_checked']:,} rows break it, "
                 f"proof {proof['fingerprint']}"

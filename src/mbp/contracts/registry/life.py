@@ -12,17 +12,35 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.registry.store import FOLDER, LIFE, digest, published
+from mbp.contracts.registry.store import FOLDER, LIFE, Published, digest, published
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import shown
+from mbp.core.reporting import CodeMeaning, Finding
 
 NEXT = {
     "draft": ("active",),
     "active": ("deprecated",),
     "deprecated": ("retired", "active"),
     "retired": (),
+}
+
+NEAR_DAYS = 30
+RULES: dict[str, CodeMeaning] = {
+    "sunset_passed": CodeMeaning(
+        "sunset_passed",
+        "The last day of a deprecated version has passed.",
+        "Readers may use the version until that day; what follows must be decided.",
+        "retire the version, or make it active again",
+    ),
+    "sunset_near": CodeMeaning(
+        "sunset_near",
+        f"The last day of a deprecated version is at most {NEAR_DAYS} days ahead.",
+        "Readers that still use the version must move before that day.",
+        "remind its readers; retire it after that day",
+        severity="warning",
+    ),
 }
 
 
@@ -70,6 +88,44 @@ def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
         if str(one.version) == version:
             return {"status": one.contract.get("status"), "on": one.document["published_on"]}
     raise MbpError(f"{dataset} {version} is not published", fix="see `mbp registry list`")
+
+
+def in_use(root: Path, dataset: str) -> list[Published]:
+    """The versions that readers may still use; all of them where every one is retired."""
+    versions = published(root, dataset)
+    last = {str(entry["version"]): entry["status"] for entry in entries(root, dataset)}
+    kept = [one for one in versions if last.get(str(one.version)) != "retired"]
+    return kept or versions
+
+
+def sunset_findings(root: Path, dataset: str, today: date) -> list[Finding]:
+    """Deprecated versions whose last day has passed, or is near."""
+    findings: list[Finding] = []
+    last = {str(entry["version"]): entry for entry in entries(root, dataset)}
+    for version, entry in last.items():
+        if entry["status"] != "deprecated" or "sunset" not in entry:
+            continue
+        days = (date.fromisoformat(str(entry["sunset"])) - today).days
+        code = "sunset_passed" if days < 0 else "sunset_near"
+        if days > NEAR_DAYS:
+            continue
+        when = (
+            f"ended on {entry['sunset']}"
+            if days < 0
+            else f"ends in {days} days, on {entry['sunset']}"
+        )
+        retire = f"mbp registry status {dataset} {version} retired --by {entry['by']}"
+        findings.append(
+            Finding(
+                code,
+                f"the support of {version} {when}",
+                f"{FOLDER}/{dataset}/{LIFE}",
+                subject=f"{dataset} {version}",
+                fix=f"`{retire}`, or make it active again" if days < 0 else RULES[code].fix,
+                severity=RULES[code].severity,
+            )
+        )
+    return findings
 
 
 def enter(

@@ -17,6 +17,7 @@ from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.json_schema import json_schema
+from mbp.contracts.registry.life import in_use
 from mbp.contracts.registry.odcs_documents import git, working
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.store import (
@@ -76,7 +77,9 @@ def publish(
         if one.version == version:
             return _again(one, contract)
     if known:
-        checked = check_dataset(root, dataset, contract, known, rules, exceptions, today)
+        checked = check_dataset(
+            root, dataset, contract, in_use(root, dataset), rules, exceptions, today
+        )
         errors = [finding for finding in checked.findings if finding.severity == "error"]
         if errors:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

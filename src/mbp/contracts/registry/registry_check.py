@@ -8,8 +8,9 @@ from pathlib import Path
 
 from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.policy import load_policy
+from mbp.contracts.registry.life import in_use
 from mbp.contracts.registry.odcs_documents import at_ref, working
-from mbp.contracts.registry.store import Published, datasets, published, subject_of
+from mbp.contracts.registry.store import Published, datasets, subject_of
 from mbp.contracts.registry.version_check import Checked, WaiverOf, check_dataset, nothing_waived
 from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 from mbp.core.errors import MbpError
@@ -49,7 +50,7 @@ def check_all(
         versions = (
             _at(committed[name], name, ref)
             if committed and name in committed
-            else published(root, name)
+            else in_use(root, name)
         )
         checkeds.append(
             check_dataset(

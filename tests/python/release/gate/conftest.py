@@ -203,10 +203,11 @@ def released(
     """Made once for all processes of the tests, each of which has a copy; a test that spoils it spoils another."""
     own, kept = tmp_path_factory.mktemp("released") / "copy", shared / "release"
     with FileLock(shared / "release.lock"):
-        if not kept.is_dir():
-            made = tmp_path_factory.mktemp("release")
-            _make(made, built, project_root)
-            made.rename(kept)
+        # Made where it stays: dbt links its packages by their full path.
+        if not (kept / "whole").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            _make(kept, built, project_root)
+            (kept / "whole").touch()
     subprocess.run(["cp", "-a", str(kept), str(own)], check=True)
     return Release(own / "project", Keys(own / "keys"))
 
@@ -214,6 +215,7 @@ def released(
 def _make(folder: Path, built: Built, project_root: Path) -> None:
     """A committed copy of the project with a built sample, measured and signed."""
     root = folder / "project"
+    root.mkdir(parents=True)
     listing = ["git", "-C", str(project_root), "ls-files", "-z", "--cached", "--others"]
     listed = subprocess.run(
         [*listing, "--exclude-standard"], check=True, capture_output=True, text=True
