@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from mbp.contracts.completeness import (
     COMPLETE_STATUS,
-    PROMISES,
     exception_problems,
     missing_families,
 )
@@ -15,6 +14,7 @@ from mbp.contracts.document_node import fault_at
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.lint.checks import Project, contract_check, project_check
 from mbp.contracts.model_columns import MODELS
+from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 
@@ -42,7 +42,8 @@ def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterato
     if all(entry.at("channel").blank for entry in root.at("support").entries()):
         message = "no support channel is named"
         yield fault_at(root.at("support"), "A106-013", message, contract.dataset)
-    for kind in PROMISES if levels.entries() else ():
+    needed = (*(LOGGED_LEVELS if "changeLog" in root.custom() else ()), "retention")
+    for kind in needed if levels.entries() else ():
         if kind not in contract.levels:
             yield fault_at(levels, "A106-019", f"no service level {kind!r}", contract.dataset)
 
@@ -53,8 +54,10 @@ def has_the_rules_of_the_policy(contract: ContractFile, project: Project) -> Ite
     policy = project.read.policy
     if policy is None:
         return
-    rules = next(one.rules for one in project.read.contracts.values() if one.path == contract.path)
-    for family in missing_families({rule.family for rule in rules}, contract.dataset, policy):
+    read = next(one for one in project.read.contracts.values() if one.path == contract.path)
+    families = {rule.family for rule in read.rules}
+    has_log = read.change_log is not None
+    for family in missing_families(families, contract.dataset, policy, has_log=has_log):
         message = f"no rule of the family {family}"
         yield fault_at(contract.table, "A89-004", message, contract.dataset)
 
