@@ -13,7 +13,7 @@ from mbp.contracts.fault_codes import fault, fault_of
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.yaml_io import NotYamlError, duplicates, loads, read
-from mbp.core.yaml_lines import plain_document
+from mbp.core.yaml_lines import plain_document, read_otherwise
 
 SUFFIX = ".odcs.yaml"
 
@@ -122,9 +122,13 @@ def read_document(file: Path, shown_as: str) -> tuple[DocumentNode | None, Seque
 @lru_cache(maxsize=32)
 def parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Finding]]:
     """As `read_document`, of a text; kept by content, because YAML with places is slow."""
+    otherwise = [
+        fault("TRAP-015", shown_as, line, f"{word} is {value!r} in YAML 1.1", word)
+        for line, word, value in read_otherwise(text)
+    ]
     document = plain_document(text)
     if document is not None:
-        return DocumentNode.root(document, shown_as), []
+        return DocumentNode.root(document, shown_as), otherwise
     try:
         document = loads(text, shown_as=shown_as, allow_duplicates=True, exact=True)
     except MbpError as error:
@@ -134,4 +138,4 @@ def parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Find
         fault("YAML-002", shown_as, line, f"duplicate key {key!r}, first on line {first}")
         for key, line, first in duplicates(text)
     ]
-    return DocumentNode.root(document, shown_as), repeated
+    return DocumentNode.root(document, shown_as), [*repeated, *otherwise]

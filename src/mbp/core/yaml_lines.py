@@ -179,3 +179,47 @@ def exact(text: str) -> float | Decimal:
     """The number: a float where it is the very number of the text, a decimal else."""
     number, short = Decimal(text), float(text)
     return short if Decimal(repr(short)) == number else number
+
+
+def read_otherwise(text: str) -> Iterator[tuple[int, str, Any]]:
+    """(1-based line, plain scalar, its value in YAML 1.1) of each that readers of YAML 1.1 take for another value.
+
+    The types of YAML 1.1 have more words than those of YAML 1.2: `no`, `on`, 010 (octal), 12:30 (sexagesimal),
+    1_000. Text that is no YAML has none.
+    """
+    loader = yaml.SafeLoader("")
+    try:
+        with uncollected():
+            root = yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            for node in _scalars(root) if root is not None else ():
+                kind = str(node.tag).rpartition(":")[2]
+                if kind not in ("bool", "int", "float", "str"):
+                    continue
+                older = loader.construct_object(node)
+                ours = _scalar(node)
+                same = type(older) is type(ours) and older == ours
+                if not same and not _same_number(older, ours):
+                    yield node.start_mark.line + 1, node.value, older
+    except (yaml.YAMLError, NotPlainError, RecursionError, ValueError):
+        return
+
+
+def _same_number(older: Any, ours: Any) -> bool:
+    numbers = (int, float, Decimal)
+    if isinstance(older, bool) or isinstance(ours, bool):
+        return False
+    return isinstance(older, numbers) and isinstance(ours, numbers) and float(older) == float(ours)
+
+
+def _scalars(node: Any) -> Iterator[Any]:
+    """Every scalar without quotes, keys too."""
+    if isinstance(node, yaml.ScalarNode):
+        if not node.style:
+            yield node
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _scalars(item)
+    else:
+        for name, item in node.value:
+            yield from _scalars(name)
+            yield from _scalars(item)

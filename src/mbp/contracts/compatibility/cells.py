@@ -68,7 +68,7 @@ def _schema(node: SchemaNode, by_name: bool, kinds: Kinds) -> Schema:
             tags["zoned"] = {"const": kind.zoned}
         return _closed(**{kind.name: _range(node, kind)}, **tags)
     if kind.name == "string":
-        return _string(node, kind)
+        return string_schema(node, kind)
     if kind.name == "boolean":
         return {"type": "boolean"}
     if kind.name == "binary":
@@ -122,7 +122,8 @@ def _object(node: SchemaNode, by_name: bool, kinds: Kinds) -> Schema:
     }
 
 
-def _string(node: SchemaNode, kind: Kind) -> Schema:
+def string_schema(node: SchemaNode, kind: Kind) -> Schema:
+    """The JSON Schema of a text: lengths of its type and of the contract, and its pattern."""
     options = node.facets.options
     schema: Schema = {"type": "string"}
     lengths = [length for length in (kind.length, options.get("maxLength")) if length is not None]

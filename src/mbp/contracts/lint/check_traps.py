@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -11,6 +9,7 @@ from functools import cache
 from mbp.contracts.contract_file import ContractFile
 from mbp.contracts.document_node import fault_at
 from mbp.contracts.lint.checks import Project, contract_check
+from mbp.contracts.lint.portable_patterns import differences, refusal
 from mbp.core.reporting import Finding
 
 # Service levels that become rules (`mbp.contracts.rules`), and dates, which nothing can measure.
@@ -46,36 +45,19 @@ def one_rule_of_a_metric(contract: ContractFile, _project: Project) -> Iterator[
             yield fault_at(entry.node, "TRAP-002", f"another rule of {metric} on {where}", entry.id)
 
 
-@contract_check("TRAP-004")
+@contract_check("TRAP-004", "TRAP-014")
 def patterns(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """Patterns that every engine can run."""
+    """Patterns that every engine can run, in one sense."""
     for subject, column in contract.all_columns():
         node = column.at("logicalTypeOptions", "pattern")
         if not node.text:
             continue
-        refusal = _refusal(node.value)
-        if refusal:
-            yield fault_at(node, "TRAP-004", f"the pattern {node.value!r}: {refusal}", subject)
-
-
-@cache
-def _refusal(pattern: str) -> str:
-    """Why DuckDB or Python cannot run the pattern as it is meant; empty when both can."""
-    import duckdb
-
-    try:
-        with warnings.catch_warnings():
-            # Python warns of what it reads in another sense, like [[:alpha:]].
-            warnings.simplefilter("error")
-            re.compile(pattern)
-    except (re.error, FutureWarning, DeprecationWarning, OverflowError) as error:
-        return f"Python: {error}"
-    try:
-        with duckdb.connect() as connection:
-            connection.execute("select regexp_matches('', ?)", [pattern])
-    except duckdb.Error as error:
-        return f"DuckDB: {str(error).removeprefix('Invalid Input Error: ').splitlines()[0]}"
-    return ""
+        reason = refusal(node.value)
+        if reason:
+            yield fault_at(node, "TRAP-004", f"the pattern {node.value!r}: {reason}", subject)
+            continue
+        for difference in differences(node.value):
+            yield fault_at(node, "TRAP-014", f"the pattern {node.value!r}: {difference}", subject)
 
 
 @contract_check("TRAP-007", "TRAP-010")

@@ -1,7 +1,7 @@
 """The Avro schema of a dataset's rows, for consumers of events.
 
 Optional columns are unions with null that default to null, so that a reader may meet rows from before a
-column existed. A closed list of values is a string: Avro's enum cannot take a new value safely.
+column existed. An integer is a long. A closed list of values is a string: Avro's enum cannot take a new value safely.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mbp.contracts.compatibility.change_model import Kind, SchemaNode
 from mbp.contracts.compatibility.types import shown
 from mbp.core.errors import MbpError
 
-INT, LONG = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
 Schema = dict[str, Any] | str
 
 
@@ -68,12 +68,9 @@ def _type(node: SchemaNode, record_name: str) -> Schema:
 
 def _scalar(kind: Kind) -> Schema | None:
     if kind.name == "integer":
-        bounds = (kind.low, kind.high)
-        if None in bounds:
+        # Never int: a reader of int cannot read long, although the limits of a contract may keep its values small.
+        if kind.low is None or kind.high is None or (kind.low >= LOWEST and kind.high <= HIGHEST):
             return "long"
-        for name, (low, high) in (("int", INT), ("long", LONG)):
-            if low <= (kind.low or 0) and (kind.high or 0) <= high:
-                return name
         return {"type": "bytes", "logicalType": "decimal", "precision": 39, "scale": 0}
     if kind.name == "decimal" and kind.precision is not None:
         return {

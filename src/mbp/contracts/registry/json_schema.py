@@ -1,8 +1,13 @@
 """The JSON Schema (2020-12) of a dataset's rows, for consumers of events.
 
+It accepts the rows that the contract accepts: a column that is required must be there; an optional one may
+be absent or null. Columns that the contract does not list are ignored, as the verdicts on versions assume,
+unless the contract refuses them (custom property `additionalProperties: false`).
+
 A decimal is a JSON number within the range of its precision; its scale is not said, because validators
-compute `multipleOf` in binary floats and refuse 0.12345678. An instant is a string in RFC 3339 with its
-zone. Every column is there; an optional one may be null.
+compute `multipleOf` in binary floats and refuse 0.12345678. For the same reason the range of a decimal ends
+before the next power of ten, which a float can say, and not at 9999999999.99999999, which it cannot. An
+instant is a string in RFC 3339 with its zone.
 """
 
 from __future__ import annotations
@@ -10,7 +15,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from mbp.contracts.compatibility.change_model import Kind, SchemaNode
+from mbp.contracts.compatibility.cells import string_schema
+from mbp.contracts.compatibility.change_model import ABSENT, Kind, SchemaNode
 from mbp.contracts.compatibility.values import limits
 from mbp.core.yaml_lines import exact
 
@@ -40,11 +46,18 @@ def _described(node: SchemaNode) -> Schema:
 
 
 def _object(node: SchemaNode) -> Schema:
-    return {
+    schema: Schema = {
         "type": "object",
         "properties": {field.name: _field(field) for field in node.children},
-        "required": [field.name for field in node.children],
-        "additionalProperties": False,
+        "required": [
+            field.name for field in node.children if field.required and field.default is ABSENT
+        ],
+    }
+    if node.extra == "refused":
+        schema["additionalProperties"] = False
+    options = node.facets.options
+    return schema | {
+        key: options[key] for key in ("minProperties", "maxProperties") if key in options
     }
 
 
@@ -79,7 +92,7 @@ def _type(node: SchemaNode) -> Schema:
     elif kind.name in ("timestamp", "time"):
         schema = _instant(kind)
     else:
-        schema = _string(node) if kind.name == "string" else {}
+        schema = string_schema(node, kind) if kind.name == "string" else {}
     if node.facets.values is not None:
         facets = node.facets
         schema["enum"] = [
@@ -94,14 +107,16 @@ def _number(node: SchemaNode) -> Schema:
     whole = kind.name == "integer" or node.logical.name == "integer"
     schema: Schema = {"type": "integer" if whole else "number"}
     low, high = limits(kind)
+    bounded = kind.name == "decimal" and low is not None
+    beyond = Decimal(10) ** ((kind.precision or 0) - (kind.scale or 0)) if bounded else None
     if facets.low is not None and (low is None or facets.low >= low):
         schema["exclusiveMinimum" if facets.low_open else "minimum"] = _json(facets.low)
     elif low is not None:
-        schema["minimum"] = _json(low)
+        schema.update({"exclusiveMinimum": _json(-beyond)} if beyond else {"minimum": _json(low)})
     if facets.high is not None and (high is None or facets.high <= high):
         schema["exclusiveMaximum" if facets.high_open else "maximum"] = _json(facets.high)
     elif high is not None:
-        schema["maximum"] = _json(high)
+        schema.update({"exclusiveMaximum": _json(beyond)} if beyond else {"maximum": _json(high)})
     if "multipleOf" in facets.options:
         schema["multipleOf"] = facets.options["multipleOf"]
     return schema
@@ -110,15 +125,6 @@ def _number(node: SchemaNode) -> Schema:
 def _json(value: Any) -> int | float | Decimal:
     """The number with every digit: a decimal where a double would be another number."""
     return int(value) if value == int(value) else exact(format(value, "f"))
-
-
-def _string(node: SchemaNode) -> Schema:
-    options = node.facets.options
-    lengths = [one for one in (node.kind.length, options.get("maxLength")) if one is not None]
-    schema: Schema = {"type": "string"}
-    if lengths:
-        schema["maxLength"] = min(lengths)
-    return schema | {key: options[key] for key in ("minLength", "pattern") if key in options}
 
 
 def _instant(kind: Kind) -> Schema:

@@ -293,11 +293,23 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "TRAP-011": (MARKETS, set_in(of_column("category"), "description", "Like {{ this }}.")),
     "TRAP-012": (MARKETS, set_in(of_column("category"), "name", "select")),
     "TRAP-013": (MARKETS, set_in(of_column("category"), "name", "a" * 64)),
+    "TRAP-014": (
+        MARKETS,
+        set_in(of_column("template_id"), "logicalTypeOptions", {"pattern": r"^\w+$"}),
+    ),
 }
 
 
 def _keep(document: Document, key: str, without: str) -> None:
     document[key] = [one for one in document[key] if one.get("dataset") != without]
+
+
+def _replace(file: str, text: str, other: str) -> Callable[[Path], None]:
+    def do(root: Path) -> None:
+        path = root / file
+        path.write_text(path.read_text(encoding="utf-8").replace(text, other, 1), encoding="utf-8")
+
+    return do
 
 
 def _append(file: str, text: str) -> Callable[[Path], None]:
@@ -322,6 +334,7 @@ def _repeat(root: Path) -> None:
 SPOILED: dict[str, Callable[[Path], None]] = {
     "YAML-001": _append(MARKETS, "\n: [broken\n"),
     "YAML-002": _repeat,
+    "TRAP-015": _replace(MARKETS, "logicalType: string", "logicalType: no"),
     "YAML-003": lambda root: (root / MARKETS).write_text("", encoding="utf-8"),
     "A106-001": lambda root: _move(root, "mbp_markets.yaml"),
     "A106-002": lambda root: _move(root, "mbp_other.odcs.yaml"),
