@@ -27,8 +27,6 @@
 {% macro build_verifies(dataset) %}{% endmacro %}
 {% macro existing_relation(name) %}{% endmacro %}
 {% macro refuse_mixed_origins() %}{% endmacro %}
-{% macro datasets() %}m{% endmacro %}
-{% macro change_logs() %}mq{% endmacro %}
 {% macro utc_date(expression) %}cast({{ expression }} as date){% endmacro %}
 {% macro day_start(expression) %}cast({{ expression }} as timestamptz){% endmacro %}
 {% macro mbp_now() %}current_timestamp{% endmacro %}

@@ -29,7 +29,9 @@ arrivals as (
         '{{ log.dataset }}' as dataset,
         committed_at,
         loaded_at,
-        lag(loaded_at) over (partition by {{ log.key }}, log_position order by loaded_at) as delivered_before_at
+        lag(loaded_at) over (
+            partition by {{ log.key }}, log_position order by loaded_at
+        ) as delivered_before_at
     from {{ ref(log.staging) }}
     where
         change_operation <> 'r'

@@ -38,7 +38,7 @@ final as (
         written_at,
         body,
         stars,
-        cast(length(body) as decimal(18, 8)) as body_letters
+        cast(coalesce(length(body), 0) as decimal(18, 8)) as body_letters
     from latest
     where not is_deleted
 

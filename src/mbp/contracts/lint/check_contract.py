@@ -18,6 +18,7 @@ from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 
+EXPOSURES = "models/_exposures.yml"
 # Code of the checker of exceptions -> code of lint: of the exceptions of the policy, and of rules that only warn.
 EXCEPTION_CODES = {"exception_unused": "A89-005", "exception_expired": "A89-027"}
 WARNING_CODES = {"exception_expired": "A89-015", "exception_too_far": "A89-016"}
@@ -72,6 +73,15 @@ def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[
         if entries and all(entry.dataset != contract.dataset for entry in entries):
             message = f"no {what} belongs to the dataset"
             yield fault_at(contract.table.at("name"), code, message, contract.dataset)
+
+
+@contract_check("A87-011")
+def is_read_by_an_exposure(contract: ContractFile, project: Project) -> Iterator[Finding]:
+    """Somebody who uses the dataset is named."""
+    exposures = project.root / EXPOSURES
+    if exposures.is_file() and f"ref('{contract.dataset}')" not in exposures.read_text("utf-8"):
+        message = f"no exposure of {EXPOSURES} reads the dataset"
+        yield fault_at(contract.table.at("name"), "A87-011", message, contract.dataset)
 
 
 @project_check("A106-036")

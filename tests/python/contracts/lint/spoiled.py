@@ -338,6 +338,9 @@ SPOILED: dict[str, Callable[[Path], None]] = {
     "YAML-003": lambda root: (root / MARKETS).write_text("", encoding="utf-8"),
     "A106-001": lambda root: _move(root, "mbp_markets.yaml"),
     "A106-002": lambda root: _move(root, "mbp_other.odcs.yaml"),
+    "A87-011": lambda root: (root / "models/_exposures.yml").write_text(
+        "ref('mbp_abuse_events') ref('mbp_quotes') ref('mbp_resolutions')"
+    ),
     "A106-036": lambda root: (root / "models/marts/mbp/mbp_new.sql").write_text("select 1"),
 }
 
