@@ -105,7 +105,7 @@ def test_every_rule_of_both_is_proved(copy: Commands) -> None:
     chosen = [word for rule in rules for word in ("--fault", rule)]
     report = json.loads(copy.done("quality", "prove", *chosen, "--format", "json"))
     assert report["without_fault"] == report["untested"] == []
-    assert {one["fault"] for one in report["faults"]} >= set(rules)
+    assert {one["fault"] for one in report["outcomes"]} >= set(rules)
 
 
 def test_drift_compares_both(copy: Commands) -> None:
