@@ -21,7 +21,6 @@ from mbp.core.moments import is_future
 from mbp.core.paths import shown
 from mbp.core.state import StateFolder
 from mbp.ingest.cdc.watched import Alarm
-from mbp.operate.hooks.actions import Notice
 from mbp.operate.hooks.outbox import ALERTMANAGER, put
 
 OPEN = "alarms.json"
@@ -72,24 +71,16 @@ def follow(
         _write(folder, [*still, *ended])
     if endpoint:
         for open_alarm in still:
-            _put(folder, raised(open_alarm, limits, now))
+            times = max(0, (now - open_alarm.since) // AGAIN)
+            until = open_alarm.since + (times + 2) * AGAIN
+            key = f"{open_alarm.key}.raised.{times:05d}"
+            put(folder, ALERTMANAGER, key, _body(open_alarm, limits, until))
         for open_alarm in ended:
             # Open for the receivers only if it was sent.
-            _put(folder, over(open_alarm, limits, now))
+            body = _body(open_alarm, limits, now)
+            put(folder, ALERTMANAGER, f"{open_alarm.key}.recovered", body)
     if ended:
         _write(folder, still)
-
-
-def raised(open_alarm: OpenAlarm, limits: Limits, now: datetime) -> Notice:
-    """The message of an alarm that is open."""
-    times = max(0, (now - open_alarm.since) // AGAIN)
-    body = _body(open_alarm, limits, open_alarm.since + (times + 2) * AGAIN)
-    return Notice(ALERTMANAGER, f"{open_alarm.key}.raised.{times:05d}", body)
-
-
-def over(open_alarm: OpenAlarm, limits: Limits, now: datetime) -> Notice:
-    """The message of an alarm that has ended."""
-    return Notice(ALERTMANAGER, f"{open_alarm.key}.recovered", _body(open_alarm, limits, now))
 
 
 def read_open(root: Path, folder: StateFolder) -> list[OpenAlarm]:
@@ -145,10 +136,6 @@ def _body(open_alarm: OpenAlarm, limits: Limits, until: datetime) -> list[dict[s
             "endsAt": until.isoformat(),
         }
     ]
-
-
-def _put(folder: StateFolder, notice: Notice) -> None:
-    put(folder, notice.channel, notice.key, notice.body)
 
 
 def _write(folder: StateFolder, alarms: Sequence[OpenAlarm]) -> None:

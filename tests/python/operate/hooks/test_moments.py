@@ -336,7 +336,6 @@ ALLOWED = {
     "mbp/ingest/cdc/watched.py": "a signed age; both signs raise an alarm",
     "lab/simulate/faults/log.py": "makes the faults that the readers must find",
     "lab/drill/scenario_runs.py": "durations of a drill, whose clock is set",
-    "mbp/contracts/waiver.py": "days that are left",
     "mbp/release/gate/rules_warehouse.py": "begin of a period, counted from now",
 }
 CLOCKS = {"now", "read_at", "decided_at", "now_at"}
