@@ -150,7 +150,7 @@ def resnapshot(
     from mbp.ingest.cdc.market_source import TABLES, one_of_tables, source_of_environment
     from mbp.runs.dbt_process import target_name
 
-    tables = [one_of_tables(one) for one in table] if table else list(TABLES)
+    tables = [one_of_tables(name) for name in table] if table else list(TABLES)
     asked = StopSignal()
     reader = SlotReader(project_root(), target_name(target), source_of_environment(), _say, asked)
     with asked.obeyed(once=True):

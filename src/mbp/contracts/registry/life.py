@@ -94,7 +94,7 @@ def in_use(root: Path, dataset: str) -> list[Published]:
     """The versions that readers may still use; all of them where every one is retired."""
     versions = published(root, dataset)
     last = {str(entry["version"]): entry["status"] for entry in entries(root, dataset)}
-    kept = [one for one in versions if last.get(str(one.version)) != "retired"]
+    kept = [version for version in versions if last.get(str(version.version)) != "retired"]
     return kept or versions
 
 
