@@ -221,9 +221,11 @@ def prove(
     from mbp.contracts.compatibility.diff import diff
     from mbp.contracts.compatibility.odcs_tables import tables
     from mbp.contracts.registry.odcs_documents import working
-    from mbp.contracts.registry.proof import provable
+    from mbp.contracts.registry.proof import provable, rule_of
     from mbp.contracts.registry.proof import prove as prove_one
     from mbp.contracts.registry.store import newest, published
+    from mbp.quality.enforcement.compiled_rules import rule_queries
+    from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
     root = project_root()
@@ -239,9 +241,12 @@ def prove(
             f"{dataset}: nothing is tightened since {head.version}",
             fix="see `mbp contracts check`",
         )
+    table = tables(contract, dataset)[dataset]
+    ruled = any(rule_of(change, table) for change in changes)
+    queries = rule_queries(root, target_name(target)) if ruled else {}
     with connect(root, target, read_only=True) as warehouse:
         for change in changes:
-            proof = prove_one(root, dataset, change, tables(contract, dataset)[dataset], warehouse)
+            proof = prove_one(root, dataset, change, table, warehouse, queries)
             typer.echo(
                 f"{change.code} {change.path}: 0 of {proof['rows_checked']:,} rows break it, "
                 f"proof {proof['fingerprint']}"

@@ -33,7 +33,7 @@ from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.registry.life import RULES as LIFE_RULES
 from mbp.contracts.registry.life import sunset_findings
 from mbp.contracts.registry.proof import proof_of, provable
-from mbp.contracts.registry.store import Published, newest, newest_release, subject_of
+from mbp.contracts.registry.store import Published, newest, newest_release, published, subject_of
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding, Severity
@@ -156,10 +156,8 @@ def check_dataset(
     compared = to_compare(versions, subject_of(dataset, read), rules)
     judged = [
         judged_change
-        for published in compared
-        for judged_change in _judged(
-            root, dataset, published, contract, rules, exceptions, waiver_of
-        )
+        for one in compared
+        for judged_change in _judged(root, dataset, one, contract, rules, exceptions, waiver_of)
     ]
     latest = [
         judged_change for judged_change in judged if judged_change.against == str(head.version)
@@ -177,13 +175,14 @@ def check_dataset(
     findings += exception_findings(
         [exception for exception in exceptions if exception.object == dataset],
         today,
-        used={(judged_change.fingerprint, dataset) for judged_change in judged},
+        used={(judged_change.fingerprint, dataset) for judged_change in judged}
+        | _published_with(root, dataset),
     )
     return Checked(
         dataset,
         version,
         rules.mode,
-        tuple(str(published.version) for published in compared),
+        tuple(str(one.version) for one in compared),
         tuple(judged),
         bump,
         str(least_version(head.version, bump, core)),
@@ -200,6 +199,13 @@ def to_compare(versions: Sequence[Published], subject: str, rules: Rules) -> lis
         for index, published in enumerate(ordered)
         if index == 0 or published is release or (rules.transitive and published.subject == subject)
     ]
+
+
+def _published_with(root: Path, dataset: str) -> set[tuple[str, str]]:
+    """The changes of the newest version: an exception for one stays in use until its last day."""
+    head = newest(published(root, dataset))
+    changes = head.document.get("changes", ()) if head else ()
+    return {(str(change["fingerprint"]), dataset) for change in changes}
 
 
 def _core(

@@ -53,6 +53,16 @@ def test_no_page_asks_anybody(tab: Page, site: Path, asked: list[str]) -> None:
     assert not [url for url in asked if not url.startswith(("file:", "data:", "blob:"))]
 
 
+def test_pictures_are_drawn_and_no_diagram_is_left_as_code(tab: Page, site: Path) -> None:
+    for name in ("gate", "hooks", "report"):
+        tab.goto(address(site, name))
+        widths = tab.eval_on_selector_all("article img", "all => all.map(one => one.naturalWidth)")
+        assert widths and min(widths) > 0, name
+    assert not [
+        page for page in site.rglob("*.html") if "language-mermaid" in page.read_text("utf-8")
+    ]
+
+
 # Dark differs in colours alone: pages that have all of them.
 @pytest.mark.parametrize(
     ("scheme", "names"),
