@@ -130,7 +130,7 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
         waiting = sorted(chosen or known, key=lambda one: (late.get(families.get(one, ""), 0), one))
         while waiting:
             world = _plant(stage, clean, known, waiting, families)
-            waiting = [one for one in waiting if one not in world]
+            waiting = [rule_id for rule_id in waiting if rule_id not in world]
             say(f"{len(world)} faults together, judged by three engines; {len(waiting)} wait")
             worlds.append(PlantedFaults(f"world {len(worlds)}", tuple(world), ask.all()))
     return Parity(tuple(sorted(chosen or families)), tuple(worlds), time.perf_counter() - started)
@@ -152,7 +152,9 @@ def _plant(
     Raises:
         MbpError: a fault that does not show even alone.
     """
-    first = [one for one in waiting if families.get(one) not in SWEEPING] or list(waiting)
+    first = [rule_id for rule_id in waiting if families.get(rule_id) not in SWEEPING] or list(
+        waiting
+    )
     tried = first
     while True:
         shown = [one for one in tried if one in _shown(stage, clean, known, tried)]
@@ -183,7 +185,7 @@ def _shown(
         seen: list[Seen] = stage.replace({name: world[name] for name in clean}, statements)
     except SandboxError:
         return set()
-    return {one.rule_id for one in seen if one.outcome in ("warn", "fail")}
+    return {result.rule_id for result in seen if result.outcome in ("warn", "fail")}
 
 
 class _Asker:

@@ -197,7 +197,7 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
             fix="fix what it says, then measure again",
         )
     verdicts = {rule: one[0] for rule, one in mine.items()}
-    seconds = {SELECTORS[selector]: sum(one[1] for one in results.values())}
+    seconds = {SELECTORS[selector]: sum(result[1] for result in results.values())}
     if selector == "daily_quotes":
         seconds = {DAILY: sum(one[1] for one in mine.values()), **seconds}
     return [
@@ -271,7 +271,7 @@ def by_dbt(world: BenchWarehouse, tool: str, folder: Path) -> ToolMeasurement:
         {name: one[0] for name, one in results.items()},
         as_sql,
         done.seconds,
-        sum(one[1] for one in results.values()),
+        sum(result[1] for result in results.values()),
         done.peak_bytes,
     )
 

@@ -200,10 +200,14 @@ def write_report(
     if path.is_file():
         try:
             old = json.loads(path.read_text("utf-8"))["results"]
-            kept = {(one["scenario"], one["target"]): _restored(one) for one in old}
+            kept = {(earlier["scenario"], earlier["target"]): _restored(earlier) for earlier in old}
         except (ValueError, KeyError, TypeError):
             old, kept = [], {}
-    about = {(one["scenario"], one["target"]): one["run"] for one in old} if kept else {}
+    about = (
+        {(earlier["scenario"], earlier["target"]): earlier["run"] for earlier in old}
+        if kept
+        else {}
+    )
     for result in results:
         kept[result.scenario, result.target] = result
         about[result.scenario, result.target] = facts

@@ -87,11 +87,11 @@ class Proxy:
     def _break(self) -> None:
         with self._lock:
             sockets, self._open = self._open, set()
-        for one in sockets:
+        for connection in sockets:
             # A socket in use by another thread is only freed by shutting it down.
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _accept(self) -> None:
         while not self._ended.is_set():

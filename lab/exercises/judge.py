@@ -240,7 +240,7 @@ def write_report(
     source = begun.source.digest if begun.source else None
     if source != envelope.source_digest(root):
         source = None  # it changed meanwhile: their source is not known
-    hooks = {one.id: {wanted.hook for wanted in one.expect} for one in every}
+    hooks = {exercise.id: {wanted.hook for wanted in exercise.expect} for exercise in every}
     for result in results:
         proved = {name: policy.hooks[name].definition_hash for name in sorted(hooks[result.id])}
         old[result.id] = {
@@ -258,11 +258,11 @@ def write_report(
             "source": source,
             "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-    kept = [old[one.id] for one in every if one.id in old]
+    kept = [old[exercise.id] for exercise in every if exercise.id in old]
     passed = sum(bool(one["passed"]) for one in kept)
     envelope.write(
         begun,
         exercises.NAME,
         summary=f"{passed} of {len(every)} exercises passed, each as it last ran",
-        content=exercises.content(kept, [one.id for one in every]),
+        content=exercises.content(kept, [exercise.id for exercise in every]),
     )

@@ -116,7 +116,7 @@ class ProofProject:
             seen = self._run([test for test in tests if test.rule_id not in left_out])
         finally:
             self._sandbox.rollback()
-        failed = [found for found in seen if found.outcome == "error"]
+        failed = [result for result in seen if result.outcome == "error"]
         if not failed:
             return sorted([*seen, *broken], key=lambda found: found.rule_id)
         # The error ended the transaction, so the tests after it said nothing: again, without it.

@@ -125,7 +125,7 @@ def judge(
 ) -> FaultOutcome:
     """Compares what was found with what was wanted."""
     wanted = {expected_finding.rule_id: expected_finding for expected_finding in expected}
-    seens = {one.rule_id: one for one in seen}
+    seens = {result.rule_id: result for result in seen}
     missed = sorted(
         rule_id
         for rule_id in wanted

@@ -93,8 +93,8 @@ def _scored(case: Mapping[str, Any]) -> list[Scored]:
 
     def apart(outcome: str, why: str) -> list[Scored]:
         return [
-            Scored(suite, name, direction, said, "", outcome, (), why)
-            for direction, said in wanted.items()
+            Scored(suite, name, direction, verdict, "", outcome, (), why)
+            for direction, verdict in wanted.items()
         ]
 
     try:

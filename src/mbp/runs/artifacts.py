@@ -81,7 +81,10 @@ def _flaws(
             Way.RUN,
             f"{len(unknown)} results are of nodes that the manifest does not have, e.g. {unknown[0]}",
         )
-    ids = {(one.get("metadata") or {}).get("invocation_id") for one in (manifest, run_results)}
+    ids = {
+        (artifact.get("metadata") or {}).get("invocation_id")
+        for artifact in (manifest, run_results)
+    }
     if len(ids) != 1 or None in ids:
         yield Objection(Way.RUN, "manifest.json is of another dbt command than run_results.json")
     changed = changed_files(root, manifest, read_at)

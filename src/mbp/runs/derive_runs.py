@@ -88,7 +88,7 @@ def _demand_value(content: Content) -> None:
 def of_dbt_tests(content: Content, _: ReadFile) -> list[str]:
     """No node of the run is listed as failed."""
     _demand_value(content)
-    failed = [f"{one['node']}: {one['status']}" for one in content["evidence"]]
+    failed = [f"{node['node']}: {node['status']}" for node in content["evidence"]]
     return _judged(content, len(failed), failed)
 
 
@@ -131,7 +131,7 @@ def of_hook_coverage(content: Content, _: ReadFile) -> list[str]:
     covered = content["evidence"]
     demand(bool(covered), "no KPI was examined")
     consistent(count(content["samples"]) == len(covered), f"{len(covered)} KPIs are listed")
-    gaps = [f"{one['kpi_id']}: {', '.join(one['gaps'])}" for one in covered if one["gaps"]]
+    gaps = [f"{kpi['kpi_id']}: {', '.join(kpi['gaps'])}" for kpi in covered if kpi["gaps"]]
     return _judged(content, 100.0 * (len(covered) - len(gaps)) / len(covered), gaps)
 
 
@@ -161,8 +161,8 @@ def of_exercises(content: Content, _: ReadFile) -> list[str]:
     demand(bool(wanted), "no exercise is defined")
     demand(bool(runs), "no exercise ran")
     problems = [f"{name}: never run" for name in wanted if name not in runs]
-    for name, one in runs.items():
-        passed, wrong = one["passed"], list(one.get("problems") or ())
+    for name, run in runs.items():
+        passed, wrong = run["passed"], list(run.get("problems") or ())
         consistent(type(passed) is bool, f"{name}: `passed` is {passed!r}")
         consistent(not (passed and wrong), f"{name} passed, with {len(wrong)} problems")
         if not passed:

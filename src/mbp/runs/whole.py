@@ -102,10 +102,10 @@ def _enabled(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _disabled(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Nodes that are switched off, less the sample where rows are loaded: there it has to be off, with its tests."""
     nodes = {
-        name: one
+        name: node
         for name, several in (manifest.get("disabled") or {}).items()
-        for one in several
-        if one["resource_type"] in NODE_KINDS and name not in manifest["nodes"]
+        for node in several
+        if node["resource_type"] in NODE_KINDS and name not in manifest["nodes"]
     }
     if raw_origin() == SAMPLE:
         return nodes

@@ -93,8 +93,8 @@ def sign(
         shown.say(f"judging the gate {M2}")
         report = run_gate(root, M2, target).document()
     standing = open_checks(report)
-    for one in standing:
-        typer.echo(f"{one['id']}: {one['verdict']}: {one['what']}")
+    for check in standing:
+        typer.echo(f"{check['id']}: {check['verdict']}: {check['what']}")
     if standing:
         typer.echo(
             f"not signed: {len(standing)} checks are neither passed nor waived; an unready release is"

@@ -170,23 +170,31 @@ def collect(target: Target = None, form: Format = "text") -> None:
     root = project_root()
     collecteds = collecting(root, target, waived_rules)
     sheet = load_hooks(root).sheet
-    unknown = [one for one in collecteds if one.value is None]
-    findings = [Finding(one.kpi_id, f"not measured: {one.detail}") for one in unknown]
+    unknown = [measurement for measurement in collecteds if measurement.value is None]
+    findings = [
+        Finding(measurement.kpi_id, f"not measured: {measurement.detail}")
+        for measurement in unknown
+    ]
     findings += [
-        Finding(one.kpi_id, f"off target: {one.detail}", owner=sheet.kpis[one.kpi_id].owners[0])
-        for one in collecteds
-        if one.value is not None and not on_target(sheet.kpis[one.kpi_id], one.value)
+        Finding(
+            measurement.kpi_id,
+            f"off target: {measurement.detail}",
+            owner=sheet.kpis[measurement.kpi_id].owners[0],
+        )
+        for measurement in collecteds
+        if measurement.value is not None
+        and not on_target(sheet.kpis[measurement.kpi_id], measurement.value)
     ]
     lines = [
-        f"{one.kpi_id:<20} {'-' if one.value is None else f'{one.value:g}':>6}"
-        f" of {one.samples:>5}  {one.detail}"
-        for one in collecteds
+        f"{measurement.kpi_id:<20} {'-' if measurement.value is None else f'{measurement.value:g}':>6}"
+        f" of {measurement.samples:>5}  {measurement.detail}"
+        for measurement in collecteds
     ]
-    names = [one.kpi_id for one in collecteds]
+    names = [measurement.kpi_id for measurement in collecteds]
     suite = Suite("mbp kpi collect", names, findings, unit="KPI", table="\n".join(lines))
     for collected in unknown:
         typer.echo(f"mbp: {collected.kpi_id}: {collected.detail}", err=True)
-    content = [one.content() for one in collecteds]
+    content = [measurement.content() for measurement in collecteds]
     deliver(suite, form, json=content)
     if unknown:
         raise typer.Exit(EXIT_COULD_NOT_RUN)

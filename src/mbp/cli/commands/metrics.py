@@ -65,12 +65,14 @@ def list_metrics(
 
     root = project_root()
     layer = open_layer(root, target_name(target), _tell)
-    known = {one.name: one for one in metrics_of(root) if one.name in layer.metric_names}
+    known = {
+        metric.name: metric for metric in metrics_of(root) if metric.name in layer.metric_names
+    }
     asked = [known_name(name, known, "metric") for name in names or ()]
     listed = [known[name] for name in asked] if asked else list(known.values())
     saved = _saved(layer)
     lines = []
-    width = max(len(one.name) for one in listed)
+    width = max(len(metric.name) for metric in listed)
     for semantic_metric in listed:
         lines.append(
             f"{semantic_metric.name:<{width}}  {semantic_metric.owner:<5} {semantic_metric.unit}"
@@ -85,12 +87,12 @@ def list_metrics(
         lines += [f"  {one['name']}: {one['description']}" for one in saved]
     metrics = [
         {
-            "name": one.name,
-            "label": one.label,
-            **one.meta,
-            "dimensions": layer.dimensions([one.name]),
+            "name": metric.name,
+            "label": metric.label,
+            **metric.meta,
+            "dimensions": layer.dimensions([metric.name]),
         }
-        for one in listed
+        for metric in listed
     ]
     show(form, text="\n".join(lines), json={"metrics": metrics, "saved_queries": saved})
 

@@ -120,7 +120,7 @@ def run(
     from mbp.quality.monitor.record import as_document, this_run
     from mbp.runs.dbt_process import target_name
 
-    chosen = [one for one in ENGINES if engine in (one, "all")]
+    chosen = [name for name in ENGINES if engine in (name, "all")]
     if docs is not None and "gx" not in chosen:
         raise MbpError("only Great Expectations writes Data Docs", fix="--engine gx")
     with progress() as shown:

@@ -86,17 +86,17 @@ def listing(form: TextOrJson = "text") -> None:
     root = project_root()
     rows = [
         {
-            "subject": one.subject,
-            "dataset": one.dataset,
-            "version": str(one.version),
-            "status": stage(root, one.dataset, str(one.version))["status"],
-            "sunset": stage(root, one.dataset, str(one.version)).get("sunset"),
-            "published_on": one.document["published_on"],
-            "publisher": one.document["publisher"],
-            "sha256": one.sha256,
+            "subject": version.subject,
+            "dataset": version.dataset,
+            "version": str(version.version),
+            "status": stage(root, version.dataset, str(version.version))["status"],
+            "sunset": stage(root, version.dataset, str(version.version)).get("sunset"),
+            "published_on": version.document["published_on"],
+            "publisher": version.document["publisher"],
+            "sha256": version.sha256,
         }
         for dataset in datasets(root)
-        for one in published(root, dataset)
+        for version in published(root, dataset)
     ]
     if not rows:
         raise MbpError(
@@ -267,23 +267,23 @@ def drift(
     from mbp.quality.drift import find_drift
     from mbp.runs.dbt_process import target_name
 
-    targets = [target_name(one) for one in target] if target else [target_name(None)]
+    targets = [target_name(name) for name in target] if target else [target_name(None)]
     with progress() as shown:
         shown.say(f"comparing contracts, registry, manifest and the tables of {', '.join(targets)}")
         drifts, places = find_drift(project_root(), targets)
     findings = [
         Finding(
             "schema_drift",
-            f"{one.where}: {one.what}: expected {one.expected}, found {one.found}",
-            subject=one.subject,
+            f"{difference.where}: {difference.what}: expected {difference.expected}, found {difference.found}",
+            subject=difference.subject,
         )
-        for one in drifts
+        for difference in drifts
     ]
     total = f"schema drift: {len(drifts)} ({places} comparisons on {', '.join(targets)})"
     document = {
         "drift": len(drifts),
         "compared": places,
         "targets": targets,
-        "differences": [asdict(one) for one in drifts],
+        "differences": [asdict(difference) for difference in drifts],
     }
     report(Suite("mbp registry drift", targets, findings, {}, document, "target", total), form)

@@ -99,7 +99,7 @@ def _within(narrow: SchemaNode, wide: SchemaNode, facet: str) -> Inclusion:
             for value in narrow.facets.values
             if value is not None
         ]
-        if all(one is True for one in judged):
+        if all(verdict is True for verdict in judged):
             return SAFE
         return Inclusion(Compatibility.UNKNOWN, note=UNREADABLE)
     if facet in ("pattern", "minLength", "maxLength") and "pattern" in {

@@ -249,7 +249,9 @@ class _Reader:
             {_key(found := value_in(value, domain, form)): (found, value) for value in values}
             for values in lists
         ]
-        kept = {key: pair for key, pair in read[0].items() if all(key in one for one in read[1:])}
+        kept = {
+            key: pair for key, pair in read[0].items() if all(key in pairs for pairs in read[1:])
+        }
         return [kept[key] for key in sorted(kept)]
 
     def name(self, entry: Mapping[str, Any]) -> str:

@@ -76,7 +76,7 @@ def _paired(
     ):
         for rule in list(left):
             key = identity(rule)
-            other = next((one for one in right if key and identity(one) == key), None)
+            other = next((entry for entry in right if key and identity(entry) == key), None)
             if other is not None:
                 pairs.append((rule, other))
                 left.remove(rule)
@@ -276,4 +276,4 @@ def _meet(one: Interval, other: Interval) -> Interval | None:
 
 
 def _inside(narrow: list[Interval], wide: list[Interval]) -> bool:
-    return all(any(_meet(one, other) == one for other in wide) for one in narrow)
+    return all(any(_meet(rule, other) == rule for other in wide) for rule in narrow)

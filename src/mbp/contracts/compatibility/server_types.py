@@ -97,7 +97,7 @@ ONLY = {"bytea": ("postgres", "duckdb"), "blob": ("duckdb", "mysql", "oracle")}
 def engines_of(servers: Iterable[object]) -> tuple[str, ...]:
     """The engines that the `servers` entries of a contract name, each once."""
     types = (str(server.get("type", "")).lower() for server in servers if isinstance(server, dict))
-    return tuple(sorted({ENGINES[one] for one in types if one in ENGINES}))
+    return tuple(sorted({ENGINES[type_name] for type_name in types if type_name in ENGINES}))
 
 
 @lru_cache(maxsize=8192)

@@ -18,32 +18,34 @@ def problems(root: Path, dataset: str) -> list[tuple[str, str]]:
     """
     pairs: list[tuple[str, str]] = []
     by_version: dict[str, Published] = {}
-    for one in published(root, dataset):
-        actual = digest(one.document, one.path)
-        if actual != one.sha256:
+    for version in published(root, dataset):
+        actual = digest(version.document, version.path)
+        if actual != version.sha256:
             pairs.append(
                 (
-                    one.path,
+                    version.path,
                     f"its content has the hash {actual[:16]}, it states "
-                    f"{one.sha256[:16]}: the file was changed after publishing",
+                    f"{version.sha256[:16]}: the file was changed after publishing",
                 )
             )
-        text = (root / one.path).read_bytes()
-        if text != canonical({**one.document, "sha256": one.sha256}, one.path) + b"\n":
-            pairs.append((one.path, "is not in canonical form (RFC 8785)"))
-        parent = one.document["parent"]
+        text = (root / version.path).read_bytes()
+        if text != canonical({**version.document, "sha256": version.sha256}, version.path) + b"\n":
+            pairs.append((version.path, "is not in canonical form (RFC 8785)"))
+        parent = version.document["parent"]
         previous = max(by_version.values(), key=lambda item: item.version, default=None)
         if parent is None and previous is not None:
-            pairs.append((one.path, f"names no parent, but {previous.version} was before it"))
+            pairs.append((version.path, f"names no parent, but {previous.version} was before it"))
         elif parent is not None:
             known = by_version.get(str(parent.get("version")))
             if known is None:
-                pairs.append((one.path, f"its parent {parent.get('version')} is not there"))
+                pairs.append((version.path, f"its parent {parent.get('version')} is not there"))
             elif known.sha256 != parent.get("sha256"):
-                pairs.append((one.path, f"its parent {known.version} has another hash now"))
-        if one.subject != subject_of(dataset, one.version):
-            pairs.append((one.path, f"its subject {one.subject} does not follow from its version"))
-        by_version[str(one.version)] = one
+                pairs.append((version.path, f"its parent {known.version} has another hash now"))
+        if version.subject != subject_of(dataset, version.version):
+            pairs.append(
+                (version.path, f"its subject {version.subject} does not follow from its version")
+            )
+        by_version[str(version.version)] = version
     pass
 
     return pairs + life_problems(root, dataset, list(by_version))

@@ -93,17 +93,17 @@ def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
 def in_use(root: Path, dataset: str) -> list[Published]:
     """The versions that readers may still use; all of them where every one is retired."""
     versions = published(root, dataset)
-    return [one for one in versions if not _is_retired(root, one)] or versions
+    return [version for version in versions if not _is_retired(root, version)] or versions
 
 
 def retired(root: Path, dataset: str) -> bool:
     """Whether versions were published and each of them is retired."""
     versions = published(root, dataset)
-    return bool(versions) and all(_is_retired(root, one) for one in versions)
+    return bool(versions) and all(_is_retired(root, version) for version in versions)
 
 
-def _is_retired(root: Path, one: Published) -> bool:
-    return str(stage(root, one.dataset, str(one.version))["status"]) == "retired"
+def _is_retired(root: Path, version: Published) -> bool:
+    return str(stage(root, version.dataset, str(version.version))["status"]) == "retired"
 
 
 def sunset_findings(root: Path, dataset: str, today: date) -> list[Finding]:

@@ -66,9 +66,11 @@ def check_all(
 def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
     """Fingerprint of each change that breaks the mode of its dataset -> the datasets that carry it."""
     results: dict[str, list[str]] = {}
-    for one in checked:
-        for print_ in dict.fromkeys(judged.fingerprint for judged in one.judged if judged.broken):
-            results.setdefault(print_, []).append(one.dataset)
+    for dataset in checked:
+        for print_ in dict.fromkeys(
+            judged.fingerprint for judged in dataset.judged if judged.broken
+        ):
+            results.setdefault(print_, []).append(dataset.dataset)
     return results
 
 

@@ -24,7 +24,7 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[list[str], list
     checked: list[str] = []
     pairs: list[tuple[str, str]] = []
     for dataset in datasets(root):
-        checked += [f"{dataset} {one.version}" for one in published(root, dataset)]
+        checked += [f"{dataset} {version.version}" for version in published(root, dataset)]
         pairs += problems(root, dataset)
     if not checked:
         raise MbpError(

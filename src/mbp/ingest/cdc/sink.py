@@ -101,10 +101,13 @@ class Sink:
             if letter_of is None:
                 name = table.removeprefix("mbp.")
                 self.quarantine(
-                    [row_letter(name, rows[one], bad[one], _position(rows[one])) for one in bad]
+                    [
+                        row_letter(name, rows[index], bad[index], _position(rows[index]))
+                        for index in bad
+                    ]
                 )
             else:
-                self.quarantine([letter_of(one, bad[one]) for one in bad])
+                self.quarantine([letter_of(index, bad[index]) for index in bad])
             rows = [row for place, row in enumerate(rows) if place not in bad]
             listed = by_column(rows)
         self._append(f"raw_{table}", columns, rows, listed)

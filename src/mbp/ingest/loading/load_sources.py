@@ -96,7 +96,7 @@ def load_folder(
             dataset = by_dataset[table.dataset]
             staged[table.table] = stage(scratch, folder, table, dataset, mapping.path)
         if dry_run:
-            reports = [TableReport(name, one, one.accepted, 0) for name, one in staged.items()]
+            reports = [TableReport(name, file, file.accepted, 0) for name, file in staged.items()]
         else:
             with _rejects_written(scratch, mapping, reject_file):
                 say("writing what is new")

@@ -96,7 +96,7 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
                 f"the rows of {dataset} are not of the run of dbt that was judged",
                 fix="`mbp build`, which builds and tests in one run",
             )
-    number = max((one.generation for one in before), default=0) + 1
+    number = max((earlier.generation for earlier in before), default=0) + 1
     taken_at = project_now(warehouse)
     mark = warehouse.mark
     taken = []

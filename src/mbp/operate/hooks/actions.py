@@ -199,7 +199,7 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
         hook=hook,
         kpi=hook.kpi,
         measured=measured,
-        owners=", ".join(f"{one} ({names[one]})" for one in decision.owner.split("/")),
+        owners=", ".join(f"{owner} ({names[owner]})" for owner in decision.owner.split("/")),
         policy_hash=policy.hash,
         waiver_days=WAIVER_DAYS,
         approvers=", ".join(APPROVERS),

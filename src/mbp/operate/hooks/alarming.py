@@ -62,10 +62,12 @@ def follow(
         MbpError: the file of open alarms cannot be read.
     """
     before = read_open(root, folder)
-    open_alarms = {_identity(one.alarm): one for one in before}
+    open_alarms = {_identity(earlier.alarm): earlier for earlier in before}
     still = [OpenAlarm(alarm, _since(open_alarms, alarm, now)) for alarm in alarms]
     ended = [
-        one for one in before if _identity(one.alarm) not in {_identity(new) for new in alarms}
+        earlier
+        for earlier in before
+        if _identity(earlier.alarm) not in {_identity(new) for new in alarms}
     ]
     if before or still:
         _write(folder, [*still, *ended])

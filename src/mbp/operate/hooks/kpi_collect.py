@@ -58,10 +58,10 @@ def collect(
     collecteds = [_attempt(kpi_id, measure) for kpi_id, measure in measures.items()]
     with connect(root, target, create=False) as warehouse:
         covered = hook_coverage(root, policy, warehouse)
-        gaps = [one for one in covered if one.gaps]
+        gaps = [kpi for kpi in covered if kpi.gaps]
         percent = 100.0 * (len(covered) - len(gaps)) / len(covered)
         message = "; ".join(f"{gap.kpi_id}: {', '.join(gap.gaps)}" for gap in gaps) or "every hook"
-        evidence = [asdict(one) for one in covered]
+        evidence = [asdict(kpi) for kpi in covered]
         collecteds.append(
             Collected(
                 "hook_coverage",
@@ -69,7 +69,7 @@ def collect(
                 len(covered),
                 message,
                 evidence,
-                frozenset(one.kpi_id for one in covered),
+                frozenset(kpi.kpi_id for kpi in covered),
                 frozenset(gap.kpi_id for gap in gaps),
             )
         )
@@ -78,9 +78,14 @@ def collect(
         commit = commit_of(root)
         if envelope.source_digest(root) != (begun.source.digest if begun.source else None):
             void = f"could not be measured: {envelope.CHANGED}"
-            collecteds = [replace(one, value=None, samples=0, detail=void) for one in collecteds]
+            collecteds = [
+                replace(measurement, value=None, samples=0, detail=void)
+                for measurement in collecteds
+            ]
         with warehouse.transaction():
-            collecteds = [demand_coverage(warehouse, one, excused) for one in collecteds]
+            collecteds = [
+                demand_coverage(warehouse, measurement, excused) for measurement in collecteds
+            ]
             for collected in collecteds:
                 row = {
                     "run_id": f"{collected.kpi_id}/{digest([str(clock[0][0])])[:16]}",
@@ -116,22 +121,26 @@ def schema_drift(root: Path, target: str) -> Collected:
     drift, places = find_drift(root, [target])
     checked = check_all(root, [], None, today=date.today())
     forbidden = [
-        (finding, _fingerprint(one, finding))
-        for one in checked
-        for finding in one.findings
+        (finding, _fingerprint(dataset, finding))
+        for dataset in checked
+        for finding in dataset.findings
         if finding.severity == "error"
     ]
-    messages = [f"{one.where} {one.subject}: {one.what}" for one in drift]
+    messages = [
+        f"{difference.where} {difference.subject}: {difference.what}" for difference in drift
+    ]
     messages += [finding.sentence for finding, _ in forbidden]
     changes = [{**asdict(finding), "fingerprint": name} for finding, name in forbidden]
-    subjects = [one.subject for one in drift] + [finding.subject for finding, _ in forbidden]
-    datasets = frozenset(one.dataset for one in checked)
+    subjects = [difference.subject for difference in drift] + [
+        finding.subject for finding, _ in forbidden
+    ]
+    datasets = frozenset(dataset.dataset for dataset in checked)
     return Collected(
         "schema_drift",
         len(messages),
         places + len(checked),
         few(messages),
-        {"drift": [asdict(one) for one in drift], "changes": changes},
+        {"drift": [asdict(difference) for difference in drift], "changes": changes},
         covered=datasets,
         broken=datasets & {name.partition(".")[0] for name in subjects},
     )
@@ -176,7 +185,7 @@ def data_contract_break(
         [f"{rule_verdict.rule_id}: {spelled(rule_verdict.verdict)}" for rule_verdict in broken]
     )
     if unmeasured:
-        names = few([one for one in unmeasured if one not in waived])
+        names = few([rule_id for rule_id in unmeasured if rule_id not in waived])
         message += (
             f"; {len(unmeasured)} of {len(judged)} error rules NOT MEASURED on this source,"
             f" {len(waived)} of them under a waiver; without one: {names}"
@@ -222,7 +231,7 @@ def dbt_tests(root: Path, target: str) -> Collected:
         for result in results
         if result["status"] not in GOOD
     ]
-    messages = [f"{one['node']}: {one['status']}" for one in failed]
+    messages = [f"{test['node']}: {test['status']}" for test in failed]
     return Collected(
         "dbt_tests",
         len(failed),
@@ -230,7 +239,7 @@ def dbt_tests(root: Path, target: str) -> Collected:
         few(messages),
         failed,
         frozenset(result["unique_id"] for result in results),
-        frozenset(one["node"] for one in failed),
+        frozenset(test["node"] for test in failed),
         run.claim,
     )
 

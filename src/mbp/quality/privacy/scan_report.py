@@ -171,7 +171,7 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> R
 
 
 def _judged(looked: Sequence[Looked], policy: PrivacyPolicy) -> Judged:
-    findings: list[SensitiveValue] = [finding for one in looked for finding in one.findings]
+    findings: list[SensitiveValue] = [finding for source in looked for finding in source.findings]
     return judge(findings, policy, today())
 
 

@@ -152,5 +152,5 @@ class Looker:
 def files_below(path: Path) -> list[Path]:
     """The file itself, or every file in the folder."""
     if path.is_dir():
-        return sorted(one for one in path.rglob("*") if one.is_file() or one.is_symlink())
+        return sorted(file for file in path.rglob("*") if file.is_file() or file.is_symlink())
     return [path] if path.exists() else []

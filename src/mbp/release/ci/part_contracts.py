@@ -27,7 +27,7 @@ def contracts_part(title: str, document: Document, record: Record) -> CommentPar
     headline += f"{counted(len(changed), 'dataset')} changed"
     headline += f" (demands {', '.join(bumps)})" if bumps else ""
     headline += f", {counted(len(blocking), 'finding')} that block" if blocking else ""
-    items = [_finding(one) for one in blocking]
+    items = [_finding(change) for change in blocking]
     items += [item for one in changed for item in _dataset(one)]
     return CommentPart(title, verdict, headline, tuple(items), record.seconds)
 

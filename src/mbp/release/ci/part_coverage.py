@@ -30,9 +30,9 @@ def coverage_part(
         return CommentPart(title, verdict, message, _items(missing), record.seconds)
     change = document["percent"] - base["percent"]
     described = {_key(item) for item in base["items"] if item["state"] == DESCRIBED}
-    lost = [one for one in missing if _key(one) in described]
+    lost = [name for name in missing if _key(name) in described]
     known = {_key(item) for item in base["items"]}
-    fresh = [one for one in missing if _key(one) not in known]
+    fresh = [name for name in missing if _key(name) not in known]
     headline = f"{now}, {change:+.2f} points against main"
     items = (*_items(lost, "no longer described"), *_items(fresh, "new and not described"))
     return CommentPart(title, state, headline, items, record.seconds)
@@ -44,5 +44,6 @@ def _key(results: Document) -> tuple[str, str]:
 
 def _items(results: list[Any], told: str = "not described") -> tuple[str, ...]:
     return tuple(
-        f"- {told}: {literal('.'.join(part for part in _key(one) if part))}" for one in results
+        f"- {told}: {literal('.'.join(part for part in _key(result) if part))}"
+        for result in results
     )

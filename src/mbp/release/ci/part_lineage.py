@@ -24,9 +24,9 @@ def reached(manifest: Document, start: Iterable[str]) -> list[str] | Unseen:
     waiting = sorted(first)
     while waiting:
         below = children.get(waiting.pop(), [])
-        if not isinstance(below, list) or not all(isinstance(one, str) for one in below):
+        if not isinstance(below, list) or not all(isinstance(name, str) for name in below):
             return Unseen("the child_map of the manifest is not of the expected form")
-        waiting += [one for one in below if one not in seen]
+        waiting += [name for name in below if name not in seen]
         seen.update(below)
     return sorted(seen - first)
 
@@ -42,7 +42,7 @@ def lineage_part(
         modified: unique ids, as `dbt ls --select state:modified` lists them.
     """
     gone = sorted(set(base["nodes"]) - set(manifest["nodes"]))
-    gone = [one for one in gone if one.partition(".")[0] in BUILT]
+    gone = [unique_id for unique_id in gone if unique_id.partition(".")[0] in BUILT]
     changed = sorted(one for one in set(modified) if one.partition(".")[0] in BUILT)
     found = reached(manifest, changed)
     lost = reached(base, gone)
@@ -60,7 +60,7 @@ def lineage_part(
     if changed:
         items.append(f"- changed: {named([_name(one) for one in changed], MOST_NAMES)}")
     if gone:
-        items.append(f"- **gone**: {named([_name(one) for one in gone], MOST_NAMES)}")
+        items.append(f"- **gone**: {named([_name(unique_id) for unique_id in gone], MOST_NAMES)}")
     if models:
         items.append(f"- reaches: {named([_name(model) for model in models], MOST_NAMES)}")
     items += [_exposure(exposure, manifest, base) for exposure in exposures]

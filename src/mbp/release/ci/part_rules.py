@@ -68,7 +68,7 @@ def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Co
         words.append("the results may be stale")
     if not passed and not carried and not findings:
         verdict, words = Verdict.NOT_MEASURED, ["no rule was checked"]
-    items = [f"- stale: {literal(one)}" for one in document["stale"]]
+    items = [f"- stale: {literal(note)}" for note in document["stale"]]
     items += [_finding(finding, veil) for finding in findings]
     return CommentPart(title, verdict, ", ".join(words), tuple(items), record.seconds)
 

@@ -144,7 +144,7 @@ def _numbers(document: Document, world: NamedThings) -> Iterator[Finding]:
 
 
 def _figures(text: str) -> list[float]:
-    return [float(one) for one in NUMBER.findall(text)]
+    return [float(number) for number in NUMBER.findall(text)]
 
 
 def _checked_by(document: Document, world: NamedThings) -> Iterator[Finding]:

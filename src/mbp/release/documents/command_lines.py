@@ -22,7 +22,7 @@ MENTION = re.compile(r"`([^`\n]+)`|^((?:\w+=\S+ )*mbp .+)$", re.MULTILINE)
 
 # Typer has its own copy of click since 0.27 and exports only some of its exceptions; this is their parent.
 USAGE_ERROR: type[Exception] = next(
-    one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError"
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError"
 )
 
 

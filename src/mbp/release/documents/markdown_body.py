@@ -122,7 +122,7 @@ class Document:
 
     def listed(self, key: str) -> list[str]:
         """A list of the front matter; empty when it is not there."""
-        return [str(one) for one in self.values.get(key) or []]
+        return [str(value) for value in self.values.get(key) or []]
 
 
 def read_document(file: Path, kind: Kind, shown_as: str) -> Document:

@@ -228,10 +228,10 @@ def _sign_offs(
     subject = Subject.of(report["gate"], sign_off_subject(report))
     roles = list(counted)
     signed = read_statements(folder / place, "sign-off", subject, roles, signers, moment)
-    for role, one in signed.items():
-        statements.told[f"sign-off {role}"] = "good" if one.valid else one.reason
-        if not one.valid:
-            message = f"counted in {counted[role]}, and is void: {one.reason}"
+    for role, signature in signed.items():
+        statements.told[f"sign-off {role}"] = "good" if signature.valid else signature.reason
+        if not signature.valid:
+            message = f"counted in {counted[role]}, and is void: {signature.reason}"
             statements.findings.append(Finding("sign_off", message, f"{place}/{role}.json"))
 
 
@@ -252,10 +252,10 @@ def _waiver(
         signers,
         moment,
     )
-    for role, one in signed.items():
-        statements.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
-        if not one.valid:
-            statements.findings.append(Finding("waiver", f"{role}: {one.reason}", place))
+    for role, signature in signed.items():
+        statements.told[f"waiver {name} {role}"] = "good" if signature.valid else signature.reason
+        if not signature.valid:
+            statements.findings.append(Finding("waiver", f"{role}: {signature.reason}", place))
     return waiver
 
 

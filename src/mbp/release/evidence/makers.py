@@ -283,16 +283,16 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
     """
     path = root / place
     paths = sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]
-    for one in paths:
-        if one.is_symlink() or not one.resolve().is_relative_to(root.resolve()):
+    for file in paths:
+        if file.is_symlink() or not file.resolve().is_relative_to(root.resolve()):
             raise MbpError(
                 "a link, or outside of the project: it is not what the source has",
                 path=place,
                 fix="put the file itself there",
             )
-        if one.is_file():
+        if file.is_file():
             try:
-                yield one.relative_to(root).as_posix(), one.read_bytes()
+                yield file.relative_to(root).as_posix(), file.read_bytes()
             except OSError as error:
                 raise MbpError(
                     f"cannot be read: {error.strerror}",

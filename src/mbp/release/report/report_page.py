@@ -246,6 +246,6 @@ def _lag_chart(name: str, lag_facts: LagFacts, watch: WatchFacts) -> Markup:
 def _chart(
     name: str, title: str, told: str, trend: Sequence[Trend], bound: float | None, target: str
 ) -> Markup:
-    points = [Point(one.at, one.value, one.missed) for one in trend]
+    points = [Point(point.at, point.value, point.missed) for point in trend]
     drawn = line_chart(points, bound, name=name, title=title, description=told, target_text=target)
     return Markup(drawn)  # noqa: S704 (escapes its texts itself)

@@ -136,20 +136,22 @@ def _name_of(affected: Mapping[str, Any]) -> str:
 
 def _affected(record: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
     wanted = canonicalize_name(name)
-    return (one for one in record["affected"] if _name_of(one) == wanted)
+    return (package for package in record["affected"] if _name_of(package) == wanted)
 
 
 def _touches(affected: Mapping[str, Any], version: str) -> bool:
     """By the list of versions or by a range; an event that cannot be read touches everything."""
     listed = affected.get("versions") or []
-    ranges = [one for one in affected.get("ranges") or [] if one.get("type") != "GIT"]
+    ranges = [
+        versions for versions in affected.get("ranges") or [] if versions.get("type") != "GIT"
+    ]
     if not listed and not ranges:
         return True  # nothing limits it
     here = Version(version)
     if any(_same(one, here) for one in listed):
         return True
     try:
-        return any(_inside(one.get("events") or [], here) for one in ranges)
+        return any(_inside(versions.get("events") or [], here) for versions in ranges)
     except InvalidVersion:
         return True
 
@@ -184,10 +186,14 @@ def _events(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Version]
 def _fixed(affected: Mapping[str, Any], version: str) -> str:
     here = Version(version)
     found = []
-    for one in affected.get("ranges") or []:
-        for event in one.get("events") or []:
+    for versions in affected.get("ranges") or []:
+        for event in versions.get("events") or []:
             try:
-                if "fixed" in event and one.get("type") != "GIT" and Version(event["fixed"]) > here:
+                if (
+                    "fixed" in event
+                    and versions.get("type") != "GIT"
+                    and Version(event["fixed"]) > here
+                ):
                     found.append(Version(event["fixed"]))
             except InvalidVersion:
                 continue

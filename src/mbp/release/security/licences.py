@@ -35,24 +35,26 @@ def licences(
     }
     found_issues: list[FoundIssue] = []
     listed: dict[str, str | None] = {}
-    for one in pinned:
-        if not one.wanted_here or one.name not in environment:
+    for package in pinned:
+        if not package.wanted_here or package.name not in environment:
             continue  # what is missing is a finding of the bill of materials
-        stated, answer = expression_of(environment[one.name]), answers.get(one.name)
+        stated, answer = expression_of(environment[package.name]), answers.get(package.name)
         # What the metadata says by itself needs no exception.
         if stated is None or answer not in (None, stated):
-            what = f"{one.name} {one.version}: its metadata does not name its licence"
+            what = f"{package.name} {package.version}: its metadata does not name its licence"
             fix = f"read it in its source, write an exception under licences of {policy.path}"
-            finding = Finding(PART, what, one.path, one.line, fix=fix)
-            found_issues.append(FoundIssue(finding, (("licence_not_in_metadata", one.name),)))
-        listed[one.name] = expression = answer or stated
+            finding = Finding(PART, what, package.path, package.line, fix=fix)
+            found_issues.append(FoundIssue(finding, (("licence_not_in_metadata", package.name),)))
+        listed[package.name] = expression = answer or stated
         if expression and (why := judge(expression, allowed, forbidden)):
-            what = f"{one.name} {one.version}: {why} ({expression})"
+            what = f"{package.name} {package.version}: {why} ({expression})"
             fix = "use another package, or have the licence allowed in the policy"
-            found_issues.append(FoundIssue(Finding(PART, what, one.path, one.line, fix=fix)))
+            found_issues.append(
+                FoundIssue(Finding(PART, what, package.path, package.line, fix=fix))
+            )
     counts: dict[str, int | str] = {
         "packages": len(listed),
-        "with_a_licence": sum(one is not None for one in listed.values()),
+        "with_a_licence": sum(licence is not None for licence in listed.values()),
     }
     content = {"licences": {name: message or "unknown" for name, message in listed.items()}}
     return accepted(PART, policy, counts, found_issues, must="packages", content=content)
@@ -76,7 +78,7 @@ def _holds(node: object, allowed: frozenset[str]) -> bool:
 
 
 def _why(parsed: object, forbidden: frozenset[str]) -> str:
-    symbols = [str(one) for one in getattr(parsed, "literals", ())] or [str(parsed)]
+    symbols = [str(symbol) for symbol in getattr(parsed, "literals", ())] or [str(parsed)]
     hit = sorted(set(symbols) & forbidden)
     return f"{', '.join(hit)} is forbidden" if hit else "not an allowed licence"
 

@@ -89,7 +89,7 @@ def _pinned(lines: list[str], path: str, line: int) -> Pinned:
             line=line,
             fix="lock again: CONTRIBUTING.md has the command",
         ) from error
-    exact = [one.version for one in requirement.specifier if one.operator == "=="]
+    exact = [specifier.version for specifier in requirement.specifier if specifier.operator == "=="]
     if len(exact) != 1 or len(requirement.specifier) != 1 or not hashes:
         raise MbpError(
             f"{requirement.name} is not pinned to one version with a hash",

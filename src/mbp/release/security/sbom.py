@@ -56,7 +56,7 @@ def sbom(
     counts: dict[str, int | str] = {
         "components": len(pinned),
         "installed_packages": len(environment),
-        "hashes": sum(len(one.hashes) for one in pinned),
+        "hashes": sum(len(package.hashes) for package in pinned),
     }
     content = {
         "file": shown(path, root),
@@ -92,32 +92,36 @@ def bill(
     document.metadata.component = whole
     # A lock for several machines may pin a package twice, each for another of them.
     made: dict[str, list[Component]] = {}
-    for one in pinned:
-        purl = PackageURL("pypi", None, one.name, one.version)
-        licence = answers.get(one.name)
-        if licence is None and one.name in environment:
-            licence = expression_of(environment[one.name])
+    for package in pinned:
+        purl = PackageURL("pypi", None, package.name, package.version)
+        licence = answers.get(package.name)
+        if licence is None and package.name in environment:
+            licence = expression_of(environment[package.name])
         component = Component(
-            name=one.name,
-            version=one.version,
+            name=package.name,
+            version=package.version,
             type=ComponentType.LIBRARY,
             purl=purl,
             bom_ref=purl.to_string(),
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=text) for text in one.hashes],
+            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=text) for text in package.hashes],
             licenses=[LicenseFactory().make_from_string(licence)] if licence else (),
-            properties=[Property(name="mbp:marker", value=one.marker)] if one.marker else (),
+            properties=[Property(name="mbp:marker", value=package.marker)]
+            if package.marker
+            else (),
         )
         document.components.add(component)
-        made.setdefault(one.name, []).append(component)
+        made.setdefault(package.name, []).append(component)
     asks: dict[str, set[str]] = {}
-    for one in pinned:
-        for parent in one.via or (PROJECT,):
-            asks.setdefault(parent, set()).add(one.name)
+    for package in pinned:
+        for parent in package.via or (PROJECT,):
+            asks.setdefault(parent, set()).add(package.name)
     for parent, components in {PROJECT: [whole], **made}.items():
         wanted = [each for name in asks.get(parent, ()) for each in made[name]]
         for component in components:
             document.register_dependency(component, wanted)
-    facts = sorted(f"{one.name}=={one.version} {' '.join(one.hashes)}" for one in pinned)
+    facts = sorted(
+        f"{package.name}=={package.version} {' '.join(package.hashes)}" for package in pinned
+    )
     document.serial_number = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join(facts))
     written = json.loads(JsonV1Dot6(document).output_as_string())
     return json.dumps(written, indent=2, sort_keys=True) + "\n"
@@ -130,19 +134,19 @@ def _differences(
     environment: Mapping[str, metadata.Distribution],
 ) -> list[Finding]:
     problems: list[Finding] = []
-    wanted = {one.name: one for one in pinned if one.wanted_here}
-    for name, one in wanted.items():
-        message = f"{name} {one.version} is not installed"
+    wanted = {package.name: package for package in pinned if package.wanted_here}
+    for name, package in wanted.items():
+        message = f"{name} {package.version} is not installed"
         if name in environment:
             there = environment[name].version
-            if Version(there) == Version(one.version):
+            if Version(there) == Version(package.version):
                 continue
-            message = f"{name} is locked as {one.version}, installed is {there}"
-        problems.append(Finding(PART, message, one.path, one.line, fix="run scripts/setup"))
+            message = f"{name} is locked as {package.version}, installed is {there}"
+        problems.append(Finding(PART, message, package.path, package.line, fix="run scripts/setup"))
     beside: dict[str, set[str]] = {}
     for file in policy.locks["beside"]:
-        for one in read_lock(root, file):
-            beside.setdefault(one.name, set()).add(one.version)
+        for package in read_lock(root, file):
+            beside.setdefault(package.name, set()).add(package.version)
     free = {canonicalize_name(lock.object) for lock in policy.exceptions["locks"]}
     for name in sorted(environment.keys() - wanted.keys() - free):
         version = environment[name].version

@@ -131,22 +131,24 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     with transient_settings({key: baseline[key] for key in ("plugins_used", "filters_used")}):
         collection = SecretsCollection(root=str(root))
         collection.scan_files(*files, num_processors=os.cpu_count() or 1)
-    present = {(path, one.type, one.secret_hash): one for path, one in collection}
+    present = {(path, secret.type, secret.secret_hash): secret for path, secret in collection}
     entries = SecretsCollection.load_from_baseline(baseline)
-    known = {(path, one.type, one.secret_hash): one for path, one in entries}
+    known = {(path, secret.type, secret.secret_hash): secret for path, secret in entries}
     fix = (
         f"take it out and change it; a false alarm goes into {name} with a reason in {policy.path}"
     )
     # The value is never shown: a report is read by more people than the file.
     found_issues = [
         FoundIssue(
-            Finding("secrets", f"{key[1]}: not in the baseline", key[0], one.line_number, fix=fix)
+            Finding(
+                "secrets", f"{key[1]}: not in the baseline", key[0], secret.line_number, fix=fix
+            )
         )
-        for key, one in present.items()
+        for key, secret in present.items()
         if key not in known
     ]
     new = len(found_issues)
-    for key, one in known.items():
+    for key, secret in known.items():
         path, kind, _ = key
         message, fix = f"{path}: no reason why it is no secret", "write an exception under secrets"
         issue = Finding("secrets", message, name, fix=fix)
@@ -154,8 +156,8 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
         if key not in present:
             message, fix = f"{path}: {kind} is not there any more", "remove it from the baseline"
             found_issues.append(FoundIssue(Finding("secrets", message, name, fix=fix)))
-        elif one.is_secret is not False:
-            message = f"{path}: {kind} is {'a secret' if one.is_secret else 'not audited'}"
+        elif secret.is_secret is not False:
+            message = f"{path}: {kind} is {'a secret' if secret.is_secret else 'not audited'}"
             found_issues.append(FoundIssue(Finding("secrets", message, name, fix=fix)))
     counts: dict[str, int | str] = {
         "files": len(files),

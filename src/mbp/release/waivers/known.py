@@ -114,12 +114,12 @@ class Waivable:
         except envelope.NoEvidenceError:
             return {}
         results: dict[str, str] = {}
-        for name, one in ran.items():
+        for name, run in ran.items():
             results[name] = ""
-            if not has_passed(one):
+            if not has_passed(run):
                 results[name] = "its last run failed"
-            elif source is None or one.get("source") != source:
+            elif source is None or run.get("source") != source:
                 results[name] = "its last run was of another source state"
-            elif problem := exercises.time_problem(one, datetime.now(UTC)):
+            elif problem := exercises.time_problem(run, datetime.now(UTC)):
                 results[name] = f"its last run {problem}"
         return results

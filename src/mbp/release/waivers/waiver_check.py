@@ -143,7 +143,7 @@ class Waivers:
         Raises:
             MbpError: there is no waiver of that id.
         """
-        names = {Path(one).stem for one in self.checked if one != FOLDER}
+        names = {Path(place).stem for place in self.checked if place != FOLDER}
         if only is not None and only not in names:
             raise MbpError(f"no waiver {only!r}", path=FOLDER, fix=did_you_mean(only, names))
         wanted = [
@@ -151,7 +151,7 @@ class Waivers:
             for judged_waiver in self.judged
             if only in (None, judged_waiver.waiver.id)
         ]
-        places = [one for one in self.checked if only in (None, Path(one).stem)]
+        places = [place for place in self.checked if only in (None, Path(place).stem)]
         return Suite(
             "mbp waiver check",
             places,

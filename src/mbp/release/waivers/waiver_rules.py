@@ -18,4 +18,4 @@ def waived_rules(root: Path, rule_ids: Sequence[str]) -> frozenset[str]:
         waivers = valid_waivers(root, datetime.now(UTC))
     except MbpError:
         return frozenset()
-    return frozenset(one for one in rule_ids if waivers.for_rule(one) is not None)
+    return frozenset(rule_id for rule_id in rule_ids if waivers.for_rule(rule_id) is not None)

@@ -69,7 +69,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
 def _with_folders(nav: Any, names: Sequence[str]) -> Any:
     """The navigation, with the pages of a folder (README.md first) in place of its name."""
     if isinstance(nav, list):
-        return [_with_folders(one, names) for one in nav]
+        return [_with_folders(entry, names) for entry in nav]
     if isinstance(nav, dict):
         return {title: _with_folders(inner, names) for title, inner in nav.items()}
     if nav.endswith("/"):

@@ -67,7 +67,7 @@ def _build(root: Path, folder: Path, dbt_docs: str) -> None:
         build(config)
         config.plugins.on_shutdown()
     except MkDocsException as error:
-        warnings = [" ".join(one.getMessage().split()).rstrip(".") for one in handler.buffer]
+        warnings = [" ".join(record.getMessage().split()).rstrip(".") for record in handler.buffer]
         more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
         raise MbpError(
             f"{warnings[0]}{more}" if warnings else str(error),
