@@ -2,7 +2,7 @@
 
 A tightening breaks BACKWARD only in theory while no row of the history breaks the new contract. The proof
 is stored beside the version; it holds for one change, by its fingerprint, and for one query. A quality rule
-is proven by the query  test, and the proof holds while entry and SQL of the rule are the same.
+is proven by the query of its test, and the proof holds while entry and SQL of the rule are the same.
 """
 
 from __future__ import annotations
