@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from mbp.core.reporting import Finding, Suite
 from mbp.core.verdict import Verdict
 from mbp.quality.masking import as_text, plain_row
 from mbp.quality.rule_findings import RuleVerdict
@@ -16,70 +17,61 @@ WIDEST = 60
 WIDTH = 100
 
 
-def render(
+def suite(
     findings: Sequence[tuple[RuleVerdict, FailingRows]],
     passed: int,
     notes: Sequence[str],
     partial: Sequence[str] = (),
-) -> str:
-    """The findings as text.
+    *,
+    every: bool = True,
+) -> Suite:
+    """What does not hold and what is not measured; meanings and rows as the table.
 
     Args:
-        findings: what does not hold, and what is not measured, in order, with its rows.
+        findings: in order, each with its rows.
         passed: number of tests and rules that held.
         notes: why the results do not count.
-        partial: why they speak of a part of the project; rules outside of it are counted, not listed.
+        partial: why they are of a part of the project.
+        every: also the rules outside of that part, which the table counts.
     """
     outside = [rule_verdict for rule_verdict, _ in findings if partial and rule_verdict.is_not_run]
-    findings = [pair for pair in findings if pair[0] not in outside]
+    bad = [pair for pair in findings if not pair[0].holds and (every or pair[0] not in outside)]
     lines = [f"note: {note}" for note in notes]
     lines += [f"partial: {note}" for note in partial]
     if partial:
         lines.append(f"partial: {len(outside)} rules were not checked by this run")
-    if lines:
-        lines.append("")
-    for finding, sample in findings:
-        if finding.is_broken or finding.verdict == Verdict.ERROR:
-            lines += [*_finding(finding, sample), ""]
-    for title, reasons in (
-        ("not checked", ("skipped", "not_run")),
-        ("not measured: this source lacks what the rules read", ("source",)),
-    ):
-        chosen = [finding for finding, _ in findings if finding.reason_unmeasured in reasons]
-        if chosen:
-            lines += [title, *_grouped(chosen), ""]
-    bad = [
-        rule_verdict
-        for rule_verdict, _ in findings
-        if not rule_verdict.holds and not rule_verdict.is_unmeasured
-    ]
-    errors = sum(finding.severity == "error" for finding in bad)
+    for rule_verdict, sample in bad:
+        if rule_verdict.is_broken or rule_verdict.verdict == Verdict.ERROR:
+            lines += _meaning_and_rows(rule_verdict, sample)
     unmeasured = sum(finding.is_unmeasured for finding, _ in findings)
-    total = f"{len(bad)} findings ({errors} errors, {len(bad) - errors} warnings), {passed} passed"
-    total += f", {unmeasured} NOT MEASURED" if unmeasured else ""
-    lines.append(total + (f" in the part that ran, {len(outside)} not checked" if partial else ""))
-    return "\n".join(lines) + "\n"
+    lines.append(f"{passed} passed" + (f", {unmeasured} NOT MEASURED" if unmeasured else ""))
+    return Suite(
+        "mbp quality failures",
+        ["run_results.json"],
+        [_finding(*pair) for pair in bad],
+        table="\n".join(lines),
+    )
 
 
-def _finding(finding: RuleVerdict, sample: FailingRows) -> list[str]:
-    rows = finding.failing_rows if sample.failing_rows is None else sample.failing_rows
-    message = finding.message
-    if rows is not None and "failing row" not in message:
-        message += f"; {rows} failing row{'' if rows == 1 else 's'}"
-    lines = [
-        f"{finding.severity.upper():<8}{finding.rule_id}   owner {finding.owner}"
-        f"   dataset {finding.dataset}",
-        f"        {message}",
-    ]
-    if finding.description:
-        lines.append(f"        means: {' '.join(finding.description.split())}")
+def _finding(rule_verdict: RuleVerdict, sample: FailingRows) -> Finding:
+    rows = rule_verdict.failing_rows if sample.failing_rows is None else sample.failing_rows
+    finding = rule_verdict.finding
+    if rows is None or finding.not_measured or "failing row" in finding.message:
+        return finding
+    return replace(
+        finding, message=f"{finding.message}; {rows} failing row{'' if rows == 1 else 's'}"
+    )
+
+
+def _meaning_and_rows(rule_verdict: RuleVerdict, sample: FailingRows) -> list[str]:
+    lines = [f"{rule_verdict.rule_id}: {' '.join(rule_verdict.description.split())}".rstrip()]
     if sample.rows:
         shown = f"showing {len(sample.rows)}"
         hidden = f", masked: {', '.join(sample.hidden)}" if sample.hidden else ""
-        lines.append(f"        rows ({shown}{hidden})")
-        lines += [f"          {_row(row)}" for row in sample.rows]
-    elif sample.note and finding.is_broken:
-        lines.append(f"        {sample.note}")
+        lines.append(f"  rows ({shown}{hidden})")
+        lines += [f"    {_row(row)}" for row in sample.rows]
+    elif sample.note and rule_verdict.is_broken:
+        lines.append(f"  {sample.note}")
     return lines
 
 
@@ -90,18 +82,6 @@ def _row(row: Mapping[str, Any]) -> str:
         text = "null" if value is None else " ".join(as_text(value).split())
         parts.append(f"{name}={text if len(text) <= WIDEST else text[: WIDEST - 1] + '…'}")
     return "  ".join(parts)
-
-
-def _grouped(findings: Sequence[RuleVerdict]) -> list[str]:
-    """Each reason and owner once, with the rules that share them."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for finding in findings:
-        groups.setdefault((finding.owner, finding.message), []).append(finding.rule_id)
-    lines = []
-    for (owner, message), rules in groups.items():
-        lines.append(f"  {len(rules)} (owner {owner}): {message.rstrip('.')}")
-        lines += listed(rules)
-    return lines
 
 
 def listed(names: Sequence[str]) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
-from mbp.core.reporting import Suite
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.quality.classes import Classes
 from mbp.quality.measurable import not_measurable
@@ -48,11 +47,6 @@ class Failures:
             and not (self.partial and finding.is_not_run)
             for finding, _ in self.findings
         )
-
-    def suite(self) -> Suite:
-        """What does not hold, in the form that every check has."""
-        findings = [verdict.finding for verdict, _ in self.findings if not verdict.holds]
-        return Suite("mbp quality failures", ["run_results.json"], findings)
 
     @property
     def unmeasured(self) -> list[str]:

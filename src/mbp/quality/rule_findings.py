@@ -94,8 +94,14 @@ class RuleVerdict:
     def finding(self) -> Finding:
         """What does not hold, in the form that every check has."""
         message = f"{spelled(self.verdict)}: {self.message}"
-        finding = Finding(self.rule_id, message, subject=self.dataset, owner=self.owner)
-        return replace(finding, severity=self.severity)
+        return Finding(
+            self.rule_id,
+            message,
+            subject=self.dataset,
+            severity=self.severity,
+            owner=self.owner,
+            not_measured=self.verdict == Verdict.NOT_MEASURED,
+        )
 
 
 def order(finding: RuleVerdict) -> tuple[int, tuple[int, int], str, str]:

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from mbp.quality.failure_report import as_json, render
+from mbp.core.reporting.output_forms import written
+from mbp.quality.failure_report import as_json, suite
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 
@@ -36,59 +37,55 @@ def unmeasured(rule_id: str, reason: str, message: str) -> RuleVerdict:
     )
 
 
+def render(*content: Any, form: str = "text", every: bool = False) -> str:
+    return written(suite(*content, every=every), form)
+
+
 def test_a_finding_names_rule_owner_meaning_and_rows() -> None:
     sample = FailingRows(
         rows=({"quote_id": "q1", "market_id": None, "who": "…ab12"},), hidden=("who",)
     )
     assert render([(finding(), sample)], 5, []) == (
-        "ERROR   mbp_quotes_fk   owner DATA   dataset mbp_quotes\n"
-        "        3 failing rows\n"
-        "        means: Every quote belongs to a known market.\n"
-        "        rows (showing 1, masked: who)\n"
-        "          quote_id=q1  market_id=null  who=…ab12\n"
-        "\n"
-        "1 findings (1 errors, 0 warnings), 5 passed\n"
+        "mbp_quotes_fk: Every quote belongs to a known market.\n"
+        "  rows (showing 1, masked: who)\n"
+        "    quote_id=q1  market_id=null  who=…ab12\n"
+        "5 passed\n"
+        "mbp_quotes: error mbp_quotes_fk: fail: 3 failing rows (owner DATA)\n"
+        "mbp quality failures: 1 file checked, 1 error, 0 warnings, 0 notes\n"
     )
 
 
 def test_rows_counted_by_the_sample_are_told() -> None:
     stopped = finding(message="the constraint stopped the build", failing_rows=None)
     text = render([(stopped, FailingRows(failing_rows=1))], 0, [])
-    assert "the constraint stopped the build; 1 failing row\n" in text
+    assert "the constraint stopped the build; 1 failing row (owner DATA)\n" in text
 
 
 def test_a_note_stands_in_for_rows_and_first_of_all() -> None:
     text = render([(finding(), FailingRows(note="no rows to show"))], 0, ["changed since"])
-    assert text.startswith("note: changed since\n\nERROR")
-    assert "        no rows to show\n" in text
+    assert text.startswith("note: changed since\nmbp_quotes_fk: Every")
+    assert "  no rows to show\n" in text
 
 
-def test_what_was_not_checked_is_grouped_by_reason() -> None:
-    skipped = [
-        (
-            finding(
-                rule_id=name,
-                verdict="not_measured",
-                reason_unmeasured="skipped",
-                message="not checked: x did not build",
-            ),
-            FailingRows(),
-        )
-        for name in ("b", "a")
-    ]
-    absent = finding(
-        rule_id="c",
-        verdict="not_measured",
-        reason_unmeasured="source",
-        message="the source has no volume",
-    )
-    text = render([*skipped, (absent, FailingRows())], 1, [])
-    assert "not checked\n  2 (owner DATA): not checked: x did not build\n      a, b\n" in text
-    assert (
-        "not measured: this source lacks what the rules read\n  1 (owner DATA): the source has no volume\n"
-        in text
-    )
-    assert text.endswith("2 findings (2 errors, 0 warnings), 1 passed, 1 NOT MEASURED\n")
+def test_what_was_not_measured_is_a_finding_and_no_pass() -> None:
+    skipped = unmeasured("a", "skipped", "not checked: x did not build")
+    absent = unmeasured("c", "source", "the source has no volume")
+    content = ([(skipped, FailingRows()), (absent, FailingRows())], 1, [])
+    text = render(*content)
+    assert "error a: not measured: not checked: x did not build (owner DATA)\n" in text
+    assert "error c: not measured: the source has no volume (owner DATA)\n" in text
+    assert "1 passed, 1 NOT MEASURED\n" in text
+    xml = render(*content, form="junit")
+    assert xml.count("<error ") == 2
+    assert 'failures="0" errors="2"' in xml
+
+
+def test_a_run_of_a_part_counts_what_it_left_out() -> None:
+    left_out = unmeasured("a", "not_run", "no result")
+    content = ([(left_out, FailingRows())], 1, [], ["of a part"])
+    assert "partial: 1 rules were not checked by this run\n" in render(*content)
+    assert "error a" not in render(*content)
+    assert "error a" in render(*content, every=True)
 
 
 def test_long_values_stay_on_one_line() -> None:

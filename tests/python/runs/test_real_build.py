@@ -16,6 +16,7 @@ import pytest
 
 from lab.simulate import Parameters, faults, generate
 from lab.simulate.writers import write_world
+from mbp.core.reporting.output_forms import written
 from mbp.operate.build import BuildRequest, build
 from mbp.operate.summary import BuildSummary, render
 from mbp.quality import failure_report
@@ -121,7 +122,7 @@ def test_no_personal_value_is_shown_anywhere(built: Built) -> None:
     assert sample.rows
     assert "user_id_hash" in sample.hidden
     shown = built.failures
-    text = failure_report.render(shown.findings, shown.passed, shown.notes)
+    text = written(failure_report.suite(shown.findings, shown.passed, shown.notes), "text")
     text += json.dumps(failure_report.as_json(shown.findings, shown.passed, shown.notes))
     assert built.user_hashes
     for value in built.user_hashes:

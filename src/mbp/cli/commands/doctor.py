@@ -38,5 +38,4 @@ def doctor(
 
     with progress() as shown:
         examination = examine(project_root(), target, say=shown.say)
-    suite = examination.suite()
-    report(suite, form, text=suite.table, json=examination.document())
+    report(examination.suite(), form, json=examination.document())

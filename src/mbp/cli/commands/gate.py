@@ -50,7 +50,7 @@ def m2(target: Target = None, form: Format = "text") -> None:
     from mbp.core.paths import project_root
     from mbp.core.reporting import deliver
     from mbp.core.reporting.progress import progress
-    from mbp.release.gate.gate_forms import as_markdown, as_text, suite
+    from mbp.release.gate.gate_forms import as_markdown, suite
     from mbp.release.gate.gate_report import GO
     from mbp.release.gate.gate_run import keep, run_gate
 
@@ -59,8 +59,7 @@ def m2(target: Target = None, form: Format = "text") -> None:
         shown.say(f"judging the gate {M2}")
         report = run_gate(root, M2, target)
     keep(root, report)
-    text, document = as_text(report), report.document()
-    deliver(suite(report), form, text=text, json=document, markdown=as_markdown(report))
+    deliver(suite(report), form, json=report.document(), markdown=as_markdown(report))
     if report.verdict != GO:
         raise typer.Exit(EXIT_FINDINGS)
 

@@ -114,7 +114,7 @@ def deploy_check(
     typer.echo(f"{asked}: {'blocked' if blocks else 'allowed'}", err=True)
     findings = []
     for block in blocks:
-        message = f"{block.kind} blocked by {block.hook_id} (owner {block.owner}): {block.reason}"
+        message = f"{block.kind} blocked by {block.hook_id}: {block.reason}"
         findings.append(Finding("release_blocked", message, owner=block.owner))
     report(Suite("mbp deploy-check", [asked], findings, unit="request"), form)
 
@@ -199,7 +199,7 @@ def _tell(watched: HookEvaluationRecord, form: str) -> None:
     from mbp.operate.hooks.watch import suite_of
 
     suite = suite_of(watched)
-    deliver(suite, form, text=suite.table, json=watched.as_json())
+    deliver(suite, form, json=watched.as_json())
     if os.environ.get("GITHUB_ACTIONS") == "true":
         _annotate(watched, suite)
 
@@ -219,7 +219,7 @@ def _would_send(watched: HookEvaluationRecord) -> None:
 def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
     """Annotations and the job summary of GitHub Actions, which a reviewer reads first."""
     from mbp.core.reporting.annotations import as_annotations, write_annotations
-    from mbp.core.reporting.terminal import printable
+    from mbp.core.reporting.output_forms import written
 
     write_annotations(as_annotations(suite), err=True)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
@@ -227,7 +227,7 @@ def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
         verdict = "green" if watched.passed else "red"
         with Path(summary).open("a", encoding="utf-8") as file:
             # A fence of four, and none that long inside: what the rows say stays in it.
-            message = printable(suite.table).replace("````", "''''")
+            message = written(suite, "text").replace("````", "''''")
             file.write(f"### Hooks: {verdict}\n\n````text\n{message}````\n")
 
 

@@ -10,7 +10,6 @@ from mbp.core.reporting import Finding, Suite
 
 # A note is about something optional. What could not be checked is not a note: it counts as a finding.
 State = Literal["good", "note", "finding", "not checked"]
-MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not checked": "OPEN"}
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,23 @@ class Examination:
         return {**asdict(self), "passed": self.passed}
 
     def suite(self) -> Suite:
-        """One line per check as the table; a finding for each that is open."""
-        lines = []
-        for check in self.checks:
-            lines.append(f"{MARKS[check.state]:<6}{check.id:<22}{check.told}")
-            if check.fix:
-                lines.append(f"{'':<28}-> {check.fix}")
+        """A line per check that is in order as the table; a finding for each other one."""
+        lines = [
+            f"ok    {check.id:<22}{check.told}" for check in self.checks if check.state == "good"
+        ]
         message = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
         table = "\n".join([*lines, f"{self.target}: {message}"])
-        findings = [Finding(check.id, check.told, fix=check.fix) for check in self.open]
+        findings = [
+            Finding(
+                check.id,
+                check.told,
+                fix=check.fix,
+                severity="note" if check.state == "note" else "error",
+                not_measured=check.state == "not checked",
+            )
+            for check in self.checks
+            if check.state != "good"
+        ]
         checks = [check.id for check in self.checks]
         return Suite("mbp doctor", checks, findings, unit="check", table=table)
 

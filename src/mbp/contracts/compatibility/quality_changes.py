@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -70,7 +71,7 @@ def _paired(
     for identity in (
         lambda rule: rule.get("id"),
         lambda rule: rule.get("name"),
-        lambda rule: str(_core(rule)),
+        lambda rule: json.dumps(_core(rule), sort_keys=True, default=str),
         lambda rule: str(rule.get("metric") or rule.get("type")),
     ):
         for rule in list(left):

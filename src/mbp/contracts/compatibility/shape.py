@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -323,4 +324,6 @@ def _id_of(node: SchemaNode) -> str | None:
 def _likeness(node: SchemaNode) -> str | None:
     """All but the name, when something is said that makes two alike no accident."""
     bare = {key: value for key, value in node.raw.items() if key not in ("name", "physicalName")}
-    return repr(form(bare)) if bare.get("description") or bare.get("properties") else None
+    # The order of keys says nothing: a published contract has another than the file.
+    text = json.dumps(form(bare), sort_keys=True, default=str)
+    return text if bare.get("description") or bare.get("properties") else None

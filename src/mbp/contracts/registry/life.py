@@ -93,9 +93,17 @@ def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
 def in_use(root: Path, dataset: str) -> list[Published]:
     """The versions that readers may still use; all of them where every one is retired."""
     versions = published(root, dataset)
-    last = {str(entry["version"]): entry["status"] for entry in entries(root, dataset)}
-    kept = [one for one in versions if last.get(str(one.version)) != "retired"]
-    return kept or versions
+    return [one for one in versions if not _is_retired(root, one)] or versions
+
+
+def retired(root: Path, dataset: str) -> bool:
+    """Whether versions were published and each of them is retired."""
+    versions = published(root, dataset)
+    return bool(versions) and all(_is_retired(root, one) for one in versions)
+
+
+def _is_retired(root: Path, one: Published) -> bool:
+    return str(stage(root, one.dataset, str(one.version))["status"]) == "retired"
 
 
 def sunset_findings(root: Path, dataset: str, today: date) -> list[Finding]:

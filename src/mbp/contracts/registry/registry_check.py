@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.policy import load_policy
-from mbp.contracts.registry.life import in_use
+from mbp.contracts.registry.life import in_use, retired
 from mbp.contracts.registry.odcs_documents import at_ref, working
 from mbp.contracts.registry.store import Published, datasets, subject_of
 from mbp.contracts.registry.version_check import Checked, WaiverOf, check_dataset, nothing_waived
@@ -59,7 +59,7 @@ def check_all(
         )
     if not names:
         gone = sorted(set(committed or datasets(root)) - contracts.keys())
-        checkeds += [_removed(name) for name in gone]
+        checkeds += [_removed(name) for name in gone if not retired(root, name)]
     return checkeds
 
 
@@ -87,6 +87,6 @@ def _removed(name: str) -> Checked:
         "it was published and its contract was removed: its readers find nothing",
         f"contracts/a106/{name}.odcs.yaml",
         subject=name,
-        fix="restore the contract; retire the dataset with `mbp registry status` first",
+        fix="restore the contract; retire each of its versions with `mbp registry status` first",
     )
     return Checked(name, "", "", (), (), "major", "", (finding,))

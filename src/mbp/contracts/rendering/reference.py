@@ -1,4 +1,4 @@
-"""Reference seeds: what the contracts say, as rows that models join, and the properties of those seeds."""
+"""Seeds of reference: what the contracts say, as rows that models can join, and their properties."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ class Finding:
         severity: an error fails the check; warnings and notes do not.
         owner: the team that fixes it; empty where no team is named.
         evidence: what shows it, such as a digest or a count of rows; never a value of the data.
+        not_measured: it could not be checked, so it is neither broken nor a pass.
     """
 
     code: str
@@ -55,6 +56,7 @@ class Finding:
     severity: Severity = "error"
     owner: str = ""
     evidence: str = ""
+    not_measured: bool = False
 
     @property
     def place(self) -> str:

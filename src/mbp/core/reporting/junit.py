@@ -1,4 +1,7 @@
-"""JUnit XML: one suite per file, one failed case per code, one passed case for each file checked."""
+"""JUnit XML: one suite per file, one failed case per code, one passed case for what was checked.
+
+What could not be measured is an error, or skipped where it does not fail the check; never a pass.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 
 def junit(suite: Suite) -> str:
-    """The suite as JUnit XML. Warnings and notes are in the output of the passed case."""
+    """The suite as JUnit XML. Measured warnings and notes are in the output of the passed case."""
     by_path: dict[str, list[Finding]] = {path: [] for path in suite.checked}
     for finding in suite.findings:
-        by_path.setdefault(finding.path or finding.subject, []).append(finding)
+        by_path.setdefault(finding.path or finding.subject or finding.code, []).append(finding)
     root = Xml.Element("testsuites", name=suite.name)
     for path, findings in by_path.items():
         _file(root, suite, path, findings)
@@ -27,16 +30,16 @@ def junit(suite: Suite) -> str:
 
 def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding]) -> None:
     element = Xml.SubElement(root, "testsuite", name=_clean(path))
-    told = [finding for finding in findings if finding.severity != "error"]
-    if path in suite.checked or told:
+    remarks = [one for one in findings if one.severity != "error" and not one.not_measured]
+    if path in suite.checked or remarks:
         case = Xml.SubElement(element, "testcase", classname=_clean(path), name=suite.name)
-        if told:
-            Xml.SubElement(case, "system-out").text = _lines(told)
-    by_code: dict[str, list[Finding]] = {}
+        if remarks:
+            Xml.SubElement(case, "system-out").text = _lines(remarks)
+    cases: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        if finding.severity == "error":
-            by_code.setdefault(finding.code, []).append(finding)
-    for code, found in by_code.items():
+        if finding not in remarks:
+            cases.setdefault((finding.code, _outcome(finding)), []).append(finding)
+    for (code, outcome), same in cases.items():
         title = suite.rules[code].title if code in suite.rules else ""
         case = Xml.SubElement(
             element,
@@ -44,23 +47,26 @@ def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding
             classname=_clean(path),
             name=_clean(f"{code} {title}".strip()),
         )
-        if found[0].path:
+        if same[0].path:
             case.set("file", _clean(path))
-            case.set("line", str(found[0].line or 1))
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        failure = Xml.SubElement(
-            case, "failure", type=code, message=_clean(found[0].sentence + more)
-        )
-        failure.text = _lines(found)
+            case.set("line", str(same[0].line or 1))
+        more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
+        message = _clean(same[0].sentence + more)
+        Xml.SubElement(case, outcome, type=code, message=message).text = _lines(same)
     _count(element)
+
+
+def _outcome(finding: Finding) -> str:
+    if finding.not_measured:
+        return "error" if finding.severity == "error" else "skipped"
+    return "failure"
 
 
 def _count(element: Xml.Element) -> None:
     results = list(element.iter("testcase"))
     element.set("tests", str(len(results)))
-    element.set("failures", str(sum(case.find("failure") is not None for case in results)))
-    element.set("errors", "0")
-    element.set("skipped", "0")
+    for count, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        element.set(count, str(sum(case.find(outcome) is not None for case in results)))
 
 
 def _lines(findings: Sequence[Finding]) -> str:

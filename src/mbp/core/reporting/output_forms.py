@@ -26,7 +26,8 @@ def text(suite: Suite) -> str:
         fix = f". Fix: {finding.fix}" if finding.fix else ""
         place = f"{finding.place}: " if finding.place else ""
         shown = f" [{finding.evidence}]" if finding.evidence else ""
-        what = f"{finding.sentence.rstrip('.')}{shown}{fix}"
+        owner = f" (owner {finding.owner})" if finding.owner else ""
+        what = f"{finding.sentence.rstrip('.')}{shown}{owner}{fix}"
         line = f"{place}{finding.severity} {finding.code}: {what}"
         # A line end in a value would forge a line of output.
         lines.append(line.replace("\n", "\\n"))
@@ -50,7 +51,7 @@ def as_json(suite: Suite) -> str:
 
     `name`, `passed`, `checked` (files), `counts` (severity -> number) and `findings`, each with `code`,
     `path`, `line` (null where the file as a whole is meant), `message`, `subject`, `fix`, `severity`, `owner`,
-    `evidence`.
+    `evidence`, `not_measured`.
     """
     return dumps(
         {

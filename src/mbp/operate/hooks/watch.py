@@ -14,7 +14,7 @@ from mbp.core.state import state_folder
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
 from mbp.ingest.cdc.watched import WatchedCapture as Captured
 from mbp.operate.hooks import actions, alarming, ledger, outbox
-from mbp.operate.hooks.decide import Decision, HookOutcome, decide
+from mbp.operate.hooks.decide import Decision, HookOutcome, State, decide
 from mbp.operate.hooks.hook_state import LockOf, write_lock
 from mbp.operate.hooks.measurements import OpenDecision, WarehouseFacts, picture_of
 from mbp.runs.dbt_process import target_name
@@ -191,7 +191,8 @@ def suite_of(watched: HookEvaluationRecord) -> Suite:
     for state in watched.outcome.states:
         if state.counts_as_red:
             hook = watched.policy.hooks[state.hook_id]
-            message = f"{hook.kpi.name} on {state.entity}: {state.why}"
+            mark = " (counts as red)" if state.colour != "red" else ""
+            message = f"{hook.kpi.name} on {state.entity}: {_measured(watched, state)}{mark}"
             fix = f"see {hook.runbook}"
             findings.append(
                 Finding(hook.action, message, subject=hook.id, fix=fix, owner=hook.owner)
@@ -200,30 +201,29 @@ def suite_of(watched: HookEvaluationRecord) -> Suite:
     for alarm in watched.alarms:
         fix = f"{alarm.fix}; see {runbook}"
         findings.append(
-            Finding(alarm.id, alarm.message, subject=alarm.subject, fix=fix, owner=owner)
+            Finding(
+                alarm.id,
+                f"{alarm.severity}: {alarm.message}",
+                subject=alarm.subject,
+                fix=fix,
+                owner=owner,
+            )
         )
     findings += [Finding("not_delivered", problem) for problem in watched.problems]
+    findings += [Finding("clock", problem, severity="warning") for problem in watched.clock]
     return Suite(
         "mbp watch", sorted(watched.policy.hooks), findings, unit="hook", table=text(watched)
     )
 
 
 def text(watched: HookEvaluationRecord) -> str:
-    """A line per hook and entity that is not green, what was decided, alarms, and a line that sums up."""
+    """What is no finding: hooks that are neither green nor red, decisions, and a line that sums up."""
     states = watched.outcome.states
     lines = [
-        f"{finding.place}: {finding.code}: {finding.sentence}"
-        for finding in watched.policy.findings
+        f"{state.colour:<8} {state.hook_id:<16} {state.entity:<16} {_measured(watched, state)}"
+        for state in states
+        if state.colour != "green" and not state.counts_as_red
     ]
-    for state in states:
-        if state.colour != "green":
-            kpi = watched.policy.sheet.kpis[state.kpi_id]
-            value = "-" if state.value is None else f"{state.value.normalize():f}"
-            mark = " (counts as red)" if state.counts_as_red and state.colour != "red" else ""
-            lines.append(
-                f"{state.colour:<8} {state.hook_id:<16} {state.entity:<16} {value} {kpi.unit}"
-                f" (target {kpi.target}): {state.why}{mark}"
-            )
     for decision in watched.outcome.opened:
         done = watched.done.get(decision.decision_id, "dry run: nothing was done")
         lines.append(
@@ -235,15 +235,16 @@ def text(watched: HookEvaluationRecord) -> str:
         f" open since {open_decision.opened_at:%Y-%m-%d %H:%M:%S}"
         for open_decision in watched.outcome.recovered
     ]
-    lines += [
-        f"alarm    {alarm.id:<20} {alarm.subject:<16} {alarm.severity}: {alarm.message}; {alarm.fix}"
-        for alarm in watched.alarms
-    ]
-    lines += [f"clock    {one}" for one in watched.clock]
-    lines += [f"problem  {problem}" for problem in watched.problems]
     red = sum(state.counts_as_red for state in states)
     lines.append(
         f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red, {len(watched.alarms)} alarms,"
         f" {len(watched.still_open)} open decisions at {watched.outcome.now:%Y-%m-%d %H:%M:%S}"
     )
     return "\n".join(lines) + "\n"
+
+
+def _measured(watched: HookEvaluationRecord, state: State) -> str:
+    """Value, target, and why the state is what it is."""
+    kpi = watched.policy.sheet.kpis[state.kpi_id]
+    value = "-" if state.value is None else f"{state.value.normalize():f}"
+    return f"{value} {kpi.unit} (target {kpi.target}): {state.why}"

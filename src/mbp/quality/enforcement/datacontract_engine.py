@@ -38,34 +38,24 @@ def compile_rule(
         listed: columns with a closed list, whose one `invalidValues` is taken by it.
     """
     entry: dict[str, Any] = {"id": rule.id, "name": rule.id, "description": rule.description}
-    arguments = rule.arguments
-    if rule.family in METRICS and rule.column:
-        return entry | {
-            "type": "library",
-            "metric": METRICS[rule.family],
-            "mustBe": 0,
-        }, EngineCheck(rule.id)
-    values = arguments.get("values")
-    if rule.family == "accepted_values" and rule.column and values:
-        return entry | {
-            "type": "library",
-            "metric": "invalidValues",
-            "mustBe": 0,
-            "arguments": {"validValues": list(values)},
-        }, EngineCheck(rule.id)
-    if rule.family == "pattern" and rule.column and rule.column not in listed:
-        return entry | {
-            "type": "library",
-            "metric": "invalidValues",
-            "mustBe": 0,
-            "arguments": {"pattern": arguments["regex"]},
-        }, EngineCheck(rule.id)
-    if rule.family == "volume":
+    arguments, family = rule.arguments, rule.family
+    own: dict[str, Any] = {}
+    if family == "volume":
         bounds = {"min_value": "mustBeGreaterOrEqualTo", "max_value": "mustBeLessOrEqualTo"}
         limits = {bounds[key]: arguments[key] for key in bounds if key in arguments}
-        return entry | {"type": "library", "metric": "rowCount", **limits}, EngineCheck(rule.id)
+        own = {"metric": "rowCount", **limits}
+    elif rule.column and family in METRICS:
+        own = {"metric": METRICS[family], "mustBe": 0}
+    elif rule.column and family == "accepted_values" and arguments.get("values"):
+        values = {"validValues": list(arguments["values"])}
+        own = {"metric": "invalidValues", "mustBe": 0, "arguments": values}
+    elif rule.column and family == "pattern" and rule.column not in listed:
+        pattern = {"pattern": arguments["regex"]}
+        own = {"metric": "invalidValues", "mustBe": 0, "arguments": pattern}
+    if own:
+        return {**entry, "type": "library", **own}, EngineCheck(rule.id)
     sql = f"select count(*) from (\n{query}\n) as failing_rows"
-    reason = f"datacontract-cli has no metric for {rule.family} that can be used alone"
+    reason = f"datacontract-cli has no metric for {family} that can be used alone"
     return entry | {"type": "sql", "query": sql, "mustBe": 0}, EngineCheck(rule.id, query, reason)
 
 

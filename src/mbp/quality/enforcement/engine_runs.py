@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -222,8 +222,12 @@ def unmeasured(root: Path, results: Sequence[RuleResult]) -> list[str]:
     return sorted(demanded & absent)
 
 
-def suite(results: Sequence[RuleResult]) -> Suite:
-    """What does not hold, with rows, could not be evaluated, or is judged differently; a line per engine as table."""
+def suite(results: Sequence[RuleResult], demanded: Collection[str]) -> Suite:
+    """What does not hold, with rows, could not be evaluated, or is judged differently; a line per engine as table.
+
+    Args:
+        demanded: ids of the unmeasured rules of severity error.
+    """
     findings = []
     for result in results:
         if result.caught or result.verdict == Verdict.ERROR:
@@ -231,7 +235,25 @@ def suite(results: Sequence[RuleResult]) -> Suite:
             message = f"{SPELLED[result.engine]}: {spelled(result.verdict)}{rows} {result.reason}".rstrip()
             severity: Severity = "warning" if result.verdict == Verdict.WARN else "error"
             sample = "; ".join(result.sample)
-            findings.append(Finding(result.rule_id, message, severity=severity, evidence=sample))
+            findings.append(
+                Finding(
+                    result.rule_id,
+                    message,
+                    subject=f"{result.rule_id} {result.engine}",
+                    severity=severity,
+                    evidence=sample,
+                )
+            )
+        elif result.verdict == Verdict.NOT_MEASURED:
+            findings.append(
+                Finding(
+                    result.rule_id,
+                    f"{SPELLED[result.engine]}: {spelled(result.verdict)}: {result.reason}",
+                    subject=f"{result.rule_id} {result.engine}",
+                    severity="error" if result.rule_id in demanded else "warning",
+                    not_measured=True,
+                )
+            )
     findings += [
         Finding("engines_disagree", disagreement) for disagreement in disagreements(results)
     ]

@@ -32,44 +32,35 @@ def expectation(rule: Rule, query: str) -> tuple[Any, EngineCheck]:
     """The rule as an expectation, and how it is run."""
     from great_expectations import expectations as gxe
 
-    arguments, column = rule.arguments, rule.column
+    arguments, column, family = rule.arguments, rule.column, rule.family
     meta = {"rule_id": rule.id, "owner": rule.owner}
-    low, high = arguments.get("min_value"), arguments.get("max_value")
-    strict = bool(arguments.get("strictly"))
-    if column and rule.family == "not_null":
-        return gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta), EngineCheck(rule.id)
-    if column and rule.family == "unique":
-        return gxe.ExpectColumnValuesToBeUnique(column=column, meta=meta), EngineCheck(rule.id)
-    if column and rule.family == "accepted_values" and arguments.get("values"):
-        values = list(arguments["values"])
-        return gxe.ExpectColumnValuesToBeInSet(
-            column=column, value_set=values, meta=meta
-        ), EngineCheck(rule.id)
-    if column and rule.family == "pattern":
-        return gxe.ExpectColumnValuesToMatchRegex(
-            column=column, regex=arguments["regex"], meta=meta
-        ), EngineCheck(rule.id)
-    if column and rule.family == "length":
-        return gxe.ExpectColumnValueLengthsToBeBetween(
-            column=column, min_value=low, max_value=high, meta=meta
-        ), EngineCheck(rule.id)
-    if column and rule.family == "range":
-        return gxe.ExpectColumnValuesToBeBetween(
-            column=column,
-            min_value=low,
-            max_value=high,
-            strict_min=strict and low is not None,
-            strict_max=strict and high is not None,
-            meta=meta,
-        ), EngineCheck(rule.id)
-    if rule.family == "volume":
-        return gxe.ExpectTableRowCountToBeBetween(
-            min_value=low, max_value=high, meta=meta
-        ), EngineCheck(rule.id)
-    reason = f"no expectation says {rule.family}"
-    return gxe.UnexpectedRowsExpectation(
+    bounds = {key: arguments.get(key) for key in ("min_value", "max_value")}
+    values = list(arguments.get("values") or ())
+    own: Any = None
+    if family == "volume":
+        own = gxe.ExpectTableRowCountToBeBetween(**bounds, meta=meta)
+    elif column and family == "not_null":
+        own = gxe.ExpectColumnValuesToNotBeNull(column=column, meta=meta)
+    elif column and family == "unique":
+        own = gxe.ExpectColumnValuesToBeUnique(column=column, meta=meta)
+    elif column and family == "accepted_values" and values:
+        own = gxe.ExpectColumnValuesToBeInSet(column=column, value_set=values, meta=meta)
+    elif column and family == "pattern":
+        regex = arguments["regex"]
+        own = gxe.ExpectColumnValuesToMatchRegex(column=column, regex=regex, meta=meta)
+    elif column and family == "length":
+        own = gxe.ExpectColumnValueLengthsToBeBetween(column=column, **bounds, meta=meta)
+    elif column and family == "range":
+        strict = bool(arguments.get("strictly"))
+        ends = ("strict_min", "min_value"), ("strict_max", "max_value")
+        bounds |= {end: strict and bounds[key] is not None for end, key in ends}
+        own = gxe.ExpectColumnValuesToBeBetween(column=column, **bounds, meta=meta)
+    if own is not None:
+        return own, EngineCheck(rule.id)
+    rows = gxe.UnexpectedRowsExpectation(
         unexpected_rows_query=query, description=rule.description, meta=meta
-    ), EngineCheck(rule.id, query, reason)
+    )
+    return rows, EngineCheck(rule.id, query, f"no expectation says {family}")
 
 
 def run(

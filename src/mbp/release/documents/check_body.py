@@ -39,7 +39,7 @@ def problems(document: Document, world: NamedThings) -> Iterator[Finding]:
 
 
 def _sections(document: Document, world: NamedThings) -> Iterator[Finding]:
-    wanted = world.policy.sections[document.kind]
+    wanted = world.policy["sections"][document.kind]
     there = document.body.sections()
     titles = [heading.title for heading in there]
     for title in wanted:
@@ -86,7 +86,7 @@ def _call(call: Call, world: NamedThings) -> Iterator[Finding]:
         if objection is not None:
             yield finding("DOC-016", call.line, objection)
         yield from _exercise(words, call.line, world)
-    elif program not in world.policy.programs:
+    elif program not in world.policy["programs"]:
         yield finding("DOC-017", call.line, f"{program} is not among the programs of {FILE}")
 
 

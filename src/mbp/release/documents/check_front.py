@@ -57,7 +57,7 @@ def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Find
         return
     if day > today:
         yield finding("DOC-010", line, f"{text} is in the future")
-    last = day + timedelta(days=world.policy.review_within_days)
+    last = day + timedelta(days=world.policy["review_within_days"])
     if document.kind in REVIEWED and last < today:
         yield finding("DOC-011", line, f"last reviewed on {text}, due on {last} ({FILE})")
 

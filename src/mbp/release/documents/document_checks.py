@@ -29,49 +29,23 @@ PATTERNS: tuple[tuple[Kind, str], ...] = (
 
 
 @dataclass(frozen=True)
-class CheckedDocument:
-    """One document and what is wrong with it.
-
-    Attributes:
-        status, date: of the front matter; empty when there is none.
-        sha256: of the file.
-    """
-
-    kind: Kind
-    id: str
-    path: str
-    title: str
-    status: str
-    date: str
-    owners: tuple[str, ...]
-    watchers: tuple[str, ...]
-    sha256: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def whole(self) -> bool:
-        """Nothing is wrong with it."""
-        return not self.findings
-
-
-@dataclass(frozen=True)
 class DocumentReport:
     """Every document, and everything that is wrong.
 
     Attributes:
-        entries: in the order of kind and path.
-        findings: those of the entries, and those of no document (a hook without a runbook, a stale index).
+        documents: in the order of kind and path.
+        findings: those of the documents, and those of no document (a hook without a runbook, a stale index).
         stale: generated documents that do not say what the front matter says.
     """
 
-    entries: tuple[CheckedDocument, ...]
+    documents: tuple[Document, ...]
     findings: tuple[Finding, ...]
     stale: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
         """Something was found, and nothing is wrong with it."""
-        return bool(self.entries) and not self.findings
+        return bool(self.documents) and not self.findings
 
     @property
     def decision_log_fresh(self) -> bool:
@@ -80,7 +54,7 @@ class DocumentReport:
 
     def suite(self) -> Suite:
         """The findings in the form that every check has."""
-        checked = [entry.path for entry in self.entries]
+        checked = [document.path for document in self.documents]
         return Suite(NAME, checked, self.findings, RULES, {"documents": self._documents()})
 
     def write_evidence(self, begun: envelope.Begun) -> Path:
@@ -89,7 +63,7 @@ class DocumentReport:
         Args:
             begun: taken before the documents were read.
         """
-        kinds = [entry.kind for entry in self.entries]
+        kinds = [document.kind for document in self.documents]
         counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind, _ in PATTERNS)
         return envelope.write(
             begun,
@@ -104,7 +78,16 @@ class DocumentReport:
         )
 
     def _documents(self) -> list[dict[str, Any]]:
-        return [asdict(entry) for entry in self.entries]
+        return [
+            {
+                **{name: getattr(document, name) for name in ("kind", "path", "status", "sha256")},
+                **{key: str(document.values.get(key) or "") for key in ("title", "date")},
+                **{key: document.listed(key) for key in ("owners", "watchers")},
+                "id": document.name,
+                "findings": [asdict(one) for one in self.findings if one.path == document.path],
+            }
+            for document in self.documents
+        ]
 
 
 def check_documents(root: Path, today: date | None = None) -> DocumentReport:
@@ -140,8 +123,7 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
     old = _stale(documents, world)
     findings += [finding("DOC-025", None, "it is stale", name) for name in old]
     ordered = sorted(set(findings), key=lambda one: one.order)
-    entries = tuple(_entry(document, ordered) for document in documents)
-    return DocumentReport(entries, tuple(ordered), tuple(old))
+    return DocumentReport(tuple(documents), tuple(ordered), tuple(old))
 
 
 def read_documents(root: Path) -> list[Document]:
@@ -185,21 +167,3 @@ def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:
     except MbpError:
         # Reported as a fault of the front matter; what cannot be rendered is not fresh.
         return sorted(document_pages.GENERATED)
-
-
-def _entry(document: Document, findings: Sequence[Finding]) -> CheckedDocument:
-    def value(key: str) -> str:
-        return str(document.values.get(key) or "")
-
-    return CheckedDocument(
-        document.kind,
-        document.name,
-        document.path,
-        value("title"),
-        value("status"),
-        value("date"),
-        tuple(document.listed("owners")),
-        tuple(document.listed("watchers")),
-        document.sha256,
-        tuple(one for one in findings if one.path == document.path),
-    )

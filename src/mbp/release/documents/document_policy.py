@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from jsonschema import Draft201909Validator
 
 from mbp.contracts.policy import TEXT, closed
-from mbp.core.paths import shown
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import load
 
@@ -28,31 +26,13 @@ SCHEMA = closed(
 )
 
 
-@dataclass(frozen=True)
-class DocumentPolicy:
-    """What documents are held to.
-
-    Attributes:
-        review_within_days: age of the date of a runbook or a plan from which on it is overdue.
-        sections: kind -> headings that it must have, in order.
-        programs: beside mbp, what a document may call, with the reason.
-    """
-
-    review_within_days: int
-    sections: Mapping[str, tuple[str, ...]]
-    programs: Mapping[str, str]
-
-
-def load_document_policy(root: Path) -> DocumentPolicy:
-    """Reads the policy.
+def load_document_policy(root: Path) -> Mapping[str, Any]:
+    """`review_within_days` of a runbook or a plan, `sections` (kind -> headings in order), and `programs` (beside mbp,
+    what a document may call -> the reason).
 
     Raises:
         MbpError: missing, or not of its schema.
     """
-    path = shown(root / FILE, root)
-    value = check(load(root / FILE, shown_as=path), Draft201909Validator(SCHEMA), path)
-    return DocumentPolicy(
-        value["review_within_days"],
-        {kind: tuple(titles) for kind, titles in value["sections"].items()},
-        value["programs"],
-    )
+    document = load(root / FILE, shown_as=FILE)
+    policy: Mapping[str, Any] = check(document, Draft201909Validator(SCHEMA), FILE)
+    return policy

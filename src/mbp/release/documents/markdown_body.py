@@ -111,6 +111,11 @@ class Document:
         """The id; the file's name when there is none."""
         return str(self.values.get("id") or Path(self.path).stem)
 
+    @property
+    def status(self) -> str:
+        """Of the front matter; empty when it has none."""
+        return str(self.values.get("status") or "")
+
     def line(self, key: str) -> int | None:
         """The line of a key of the front matter."""
         return line_of(self.front, key) if key in self.values else 1

@@ -22,7 +22,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import ROOT_MARK
 from mbp.core.yaml_io import line_of, load, plain
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES
-from mbp.release.documents.document_policy import DocumentPolicy, load_document_policy
+from mbp.release.documents.document_policy import load_document_policy
 
 PUBLISHED = "published"
 VARIABLE = re.compile(r"\bMBP_[A-Z0-9_]+\b")
@@ -36,7 +36,7 @@ class NamedThings:
     root: Path
 
     @cached_property
-    def policy(self) -> DocumentPolicy:
+    def policy(self) -> Mapping[str, Any]:
         """What documents are held to."""
         return load_document_policy(self.root)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from mbp.quality.privacy.scan import scan_members
 from mbp.release.evidence import archive, dsse
 from mbp.release.evidence.evidence_tables import relation
 from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below
-from mbp.release.evidence.pack_groups import FILE, PackGroup, load_groups
+from mbp.release.evidence.pack_groups import FILE, SOURCES, load_groups
 from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe
 from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, relation_path
 from mbp.release.gate.gate_forms import as_markdown
@@ -159,9 +159,10 @@ def collect(
             found = _of_group(work, group)
             own = {path: content for path, content in found.items() if path not in members}
             members.update(own)
-            results[group.id] = {"what": group.what, "members": sorted(own)}
+            results[group["id"]] = {"what": group["what"], "members": sorted(own)}
             if not own:
-                results[group.id]["empty_because"] = group.may_be_empty or "its members are above"
+                reason = group.get("may_be_empty", "its members are above")
+                results[group["id"]]["empty_because"] = reason
     return members, results
 
 
@@ -177,27 +178,26 @@ def screen(root: Path, members: Mapping[str, bytes]) -> None:
         raise RefusedPackError(findings)
 
 
-def _of_group(work: Work, group: PackGroup) -> dict[str, bytes]:
+def _of_group(work: Work, group: Mapping[str, Any]) -> dict[str, bytes]:
+    give: dict[str, Callable[[str], Mapping[str, bytes]]] = {
+        "files": lambda glob: _files(work.root, work.root, glob),
+        "artifacts": lambda glob: _files(work.root, target_path(work.root), glob),
+        "relations": lambda name: {relation_path(name): relation(work.warehouse, name)},
+        "made": lambda name: MAKERS[name](work),
+    }
     results: dict[str, bytes] = {}
-    sources = [(f"files {glob}", _files(work.root, work.root, glob)) for glob in group.files]
-    artifacts = target_path(work.root)
-    sources += [
-        (f"artifacts {glob}", _files(work.root, artifacts, glob)) for glob in group.artifacts
-    ]
-    sources += [
-        (f"relation {name}", {relation_path(name): relation(work.warehouse, name)})
-        for name in group.relations
-    ]
-    sources += [(f"made {name}", dict(MAKERS[name](work))) for name in group.made]
-    for name, members in sources:
-        if not members and not group.may_be_empty:
-            raise MbpError(
-                f"{group.id}: {name} gives nothing: {group.what.rstrip('.')} would be missing",
-                path=FILE,
-                line=group.line,
-                fix=group.fix or "add it",
-            )
-        results.update(members)
+    for source in SOURCES:
+        for name in group[source]:
+            members = give[source](name)
+            if not members and "may_be_empty" not in group:
+                what = group["what"].rstrip(".")
+                raise MbpError(
+                    f"{group['id']}: {source} {name} gives nothing: {what} would be missing",
+                    path=FILE,
+                    line=group["line"],
+                    fix=group.get("fix", "add it"),
+                )
+            results.update(members)
     return results
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -45,31 +44,8 @@ SCHEMA = closed(
 )
 
 
-@dataclass(frozen=True)
-class PackGroup:
-    """Members that belong together.
-
-    Attributes:
-        files, artifacts: globs, in the project and in dbt's folder.
-        relations: of the warehouse, with their schema.
-        made: names of makers.
-        may_be_empty: why it may; None when it may not.
-        fix: what gives its members.
-    """
-
-    id: str
-    what: str
-    files: tuple[str, ...]
-    artifacts: tuple[str, ...]
-    relations: tuple[str, ...]
-    made: tuple[str, ...]
-    may_be_empty: str | None
-    fix: str | None
-    line: int | None
-
-
-def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
-    """The groups in the order of the file.
+def load_groups(root: Path, makers: Collection[str]) -> list[dict[str, Any]]:
+    """The groups in the order of the file, each as the schema has it with every list of SOURCES, and its `line`.
 
     Args:
         makers: those that `made` may name.
@@ -79,45 +55,26 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
             `mbp evidence verify` relies on is missing.
     """
     document = load(root / FILE, shown_as=FILE)
-    value = check(document, Draft201909Validator(SCHEMA), FILE)
-    pack_groups: dict[str, PackGroup] = {}
-    used: set[str] = set()
-    for index, entry in enumerate(value["groups"]):
-        line = line_of(document["groups"], index)
-        if entry["id"] in pack_groups:
-            raise MbpError(
-                f"group {entry['id']!r} appears twice",
-                path=FILE,
-                line=line,
-                fix="keep one of the two",
-            )
-        if not any(name in entry for name in SOURCES):
-            what = f"group {entry['id']!r} names no {', '.join(SOURCES)}"
+    groups: dict[str, dict[str, Any]] = {}
+    for index, entry in enumerate(check(document, Draft201909Validator(SCHEMA), FILE)["groups"]):
+        name, line = entry["id"], line_of(document["groups"], index)
+        if name in groups:
+            what = f"group {name!r} appears twice"
+            raise MbpError(what, path=FILE, line=line, fix="keep one of the two")
+        if not any(source in entry for source in SOURCES):
+            what = f"group {name!r} names no {', '.join(SOURCES)}"
             raise MbpError(what, path=FILE, line=line, fix="say what belongs to it")
-        for name in entry.get("made", ()):
-            if name not in makers:
-                fix = did_you_mean(name, makers)
-                raise MbpError(f"no maker {name!r}", path=FILE, line=line, fix=fix)
-            used.add(name)
-        files, artifacts, relations, made = (tuple(entry.get(name, ())) for name in SOURCES)
-        pack_groups[entry["id"]] = PackGroup(
-            id=entry["id"],
-            what=entry["what"],
-            files=files,
-            artifacts=artifacts,
-            relations=relations,
-            made=made,
-            may_be_empty=entry.get("may_be_empty"),
-            fix=entry.get("fix"),
-            line=line,
-        )
+        for maker in entry.get("made", ()):
+            if maker not in makers:
+                what, fix = f"no maker {maker!r}", did_you_mean(maker, makers)
+                raise MbpError(what, path=FILE, line=line, fix=fix)
+        groups[name] = {**dict.fromkeys(SOURCES, ()), **entry, "line": line}
     for name in (GATE_GROUP, EVIDENCE_GROUP):
-        if name not in pack_groups or pack_groups[name].may_be_empty:
-            raise MbpError(
-                f"group {name!r} must be there and not be empty",
-                path=FILE,
-                fix="restore it from git",
-            )
-    for name in sorted(makers.keys() - used):
-        raise MbpError(f"the maker {name!r} is in no group", path=FILE, fix="name it under `made`")
-    return list(pack_groups.values())
+        if "may_be_empty" in groups.get(name, {"may_be_empty": ""}):
+            what = f"group {name!r} must be there and not be empty"
+            raise MbpError(what, path=FILE, fix="restore it from git")
+    used = {maker for group in groups.values() for maker in group["made"]}
+    for maker in sorted(set(makers) - used):
+        what = f"the maker {maker!r} is in no group"
+        raise MbpError(what, path=FILE, fix="name it under `made`")
+    return list(groups.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
@@ -12,25 +11,26 @@ from mbp.core.verdict import RELEASING, Verdict, spelled
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.gate_report import GO, CheckResult, GateReport
 
-WIDTH = 100
-INDENT = 15
-
 
 def suite(report: GateReport) -> Suite:
-    """A finding for each check that blocks the release."""
+    """A finding for each check that blocks the release, a note for each waived one; the checklist as table."""
     findings = [
         Finding(
-            result.id, f"{spelled(result.verdict)}: {one_line(result.told)}", owner=result.owner
+            result.id,
+            f"{spelled(result.verdict)}: {_waived(result)}{one_line(result.told)}",
+            severity="error" if result.open else "note",
+            owner=result.owner,
+            not_measured=result.verdict in (Verdict.NOT_MEASURED, Verdict.ERROR),
         )
         for result in report.results
-        if result.open
+        if result.verdict != Verdict.PASS
     ]
     checks = [result.id for result in report.results]
-    return Suite(f"mbp gate {report.gate}", checks, findings, unit="check")
+    return Suite(f"mbp gate {report.gate}", checks, findings, unit="check", table=_table(report))
 
 
-def as_text(report: GateReport) -> str:
-    """The checklist by area; what blocks the release is given in full."""
+def _table(report: GateReport) -> str:
+    """The answer, and the checklist by area."""
     lines = [f"Gate {report.gate} ({report.title}): {verdict(report)}", _of(report)]
     for area, results in _by_area(report):
         lines += ["", area]
@@ -38,17 +38,7 @@ def as_text(report: GateReport) -> str:
             mark = mark_of(result.verdict)
             measured = f" [{one_line(result.measured)}]" if result.measured else ""
             lines.append(f"  {mark:<13}{result.id}: {result.what}{measured}")
-            if result.verdict != "pass":
-                lines += textwrap.wrap(
-                    f"{_waived(result)}{one_line(result.told)} (owner {result.owner})",
-                    WIDTH,
-                    initial_indent=" " * INDENT,
-                    subsequent_indent=" " * INDENT,
-                    break_on_hyphens=False,
-                    break_long_words=False,
-                )
-    lines += ["", *_closing(report)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *_closing(report), ""])
 
 
 def as_markdown(report: GateReport) -> str:

@@ -61,7 +61,7 @@ def documents_whole(context: Context, check: CheckDefinition) -> RuleJudgement:
     """Documents of that kind are there and without findings; those that are named are accepted."""
     report = context.documents
     kind, named = check.source["kind"], list(check.source["documents"])
-    checked_documents = {entry.id: entry for entry in report.entries if entry.kind == kind}
+    checked_documents = {doc.name: doc for doc in report.documents if doc.kind == kind}
     if not checked_documents:
         raise NotMeasuredError(f"no document of the kind {kind}")
     wrong = [f"{name} is not there" for name in named if name not in checked_documents]
@@ -71,7 +71,7 @@ def documents_whole(context: Context, check: CheckDefinition) -> RuleJudgement:
         if name in checked_documents and checked_documents[name].status != "accepted"
     ]
     own = {doc.path for doc in checked_documents.values()}
-    others = {doc.path for doc in report.entries} - own
+    others = {doc.path for doc in report.documents} - own
     # What belongs to no document (a stale decision log, a hook without a runbook) is wrong for each kind.
     wrong += [
         f"{finding.place}: {finding.sentence}"

@@ -246,7 +246,8 @@ def rule_report(value: str) -> str:
     finding = RuleVerdict(
         *("a_rule", "mbp_quotes", "DATA", "error", "A89", "", "fail", 1, value, value, None)
     )
-    return quality_report.render([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
+    found = quality_report.suite([(finding, FailingRows(rows=({"name": value},)))], 1, [value])
+    return found.table
 
 
 def answer(value: Any, metric: Any = Decimal("-1.5")) -> Answer:

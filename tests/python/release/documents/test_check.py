@@ -200,21 +200,23 @@ def test_the_documents_of_the_project_are_whole(project_root: Path) -> None:
     assert report.findings == ()
     assert report.passed
     assert report.decision_log_fresh
-    accepted = {one.id for one in report.entries if one.kind == "adr" and one.status == "accepted"}
+    accepted = {
+        one.name for one in report.documents if (one.kind, one.status) == ("adr", "accepted")
+    }
     assert {"ADR-001", "ADR-002", "ADR-003"} <= accepted
-    named = {one.id for one in report.entries if one.kind == "runbook"}
+    named = {one.name for one in report.documents if one.kind == "runbook"}
     assert named >= {
         *("cdc_lag", "schema_registry_drift", "data_contract_break", "dbt_failure"),
         *("dec_slo_breach", "decision_gap", "inp_regression", "twap_divergence"),
         *("abuse_burst", "privacy_incident"),
     }
-    assert [one.status for one in report.entries if one.kind == "plan"] == ["accepted"]
+    assert [one.status for one in report.documents if one.kind == "plan"] == ["accepted"]
 
 
 def test_a_review_is_due_on_its_last_day_and_late_on_the_next(
     documents: list[Document], world: NamedThings
 ) -> None:
-    last = date(2026, 11, 25) + timedelta(days=world.policy.review_within_days)
+    last = date(2026, 11, 25) + timedelta(days=world.policy["review_within_days"])
     codes = [
         {one.code for one in judge(documents, world, day).findings}
         for day in (last, last + timedelta(days=1))
@@ -312,4 +314,4 @@ def test_evidence_of_whole_documents_passes(
     whole = replace(report(), findings=(), stale=())
     evidence = json.loads(whole.write_evidence(envelope.begin(copied_project)).read_text())
     assert evidence["verdict"] == "pass"
-    assert len(evidence["content"]["documents"]) == len(whole.entries)
+    assert len(evidence["content"]["documents"]) == len(whole.documents)
