@@ -1,10 +1,13 @@
-"""A market's own PostgreSQL: the four tables, set up for change data capture, and what fills them."""
+"""A market's own PostgreSQL: the tables of the contracts, set up for change data capture, and what fills them."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
 
+from lab.simulate import schema
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.raw_tables import raw_tables
 from mbp.warehouse.server import PostgresServer
 
 SETTINGS = {"wal_level": "logical", "max_wal_senders": "10", "max_replication_slots": "10"}
@@ -35,37 +38,28 @@ def quotes(first: int, count: int) -> str:
     )
 
 
-# A whole valid row of each table, by key, text and number; a key that is there already gets other values.
-ROWS = {
-    "markets": (
-        "insert into markets (market_id, template_id, name, category, truth_source, status, opened_at, closes_at,"
-        " resolution_deadline, min_liquidity, created_at, updated_at) values ('{key}', 'tpl', '{text} {number}',"
-        " 'drill', 'table', 'open', now(), now() + interval '9 days', now() + interval '10 days', {number}.00000001,"
-        " now(), now()) on conflict (market_id) do update set name = excluded.name, updated_at = now()"
-    ),
-    "quotes": (
-        "insert into quotes (quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m) values ('{key}',"
-        " 'mkt-1', now(), 0.12345678, {number}, 99.5, null)"
-        " on conflict (quote_id) do update set volume = excluded.volume"
-    ),
-    "resolutions": (
-        "insert into resolutions (resolution_id, market_id, started_at, rule_version, source_kind, source_ref,"
-        " decided_value, decided_at, decided_by_hash, evidence_uri, audit_trace_id) values ('{key}', '{key}', now(),"
-        " '1.0.0', 'table', '{number}', 'YES', now(), repeat('a', 64), '{text}', 'trace-{number}')"
-        " on conflict (resolution_id) do update set source_ref = excluded.source_ref"
-    ),
-    "abuse_events": (
-        "insert into abuse_events (abuse_event_id, market_id, detected_at, kind, severity, action_taken, user_id_hash,"
-        " details) values ('{key}', 'mkt-1', now(), 'burst', 'low', 'alert_only', repeat('b', 64), '{text} {number}')"
-        " on conflict (abuse_event_id) do update set details = excluded.details"
-    ),
-}
-KEY_COLUMNS = {
-    "markets": "market_id",
-    "quotes": "quote_id",
-    "resolutions": "resolution_id",
-    "abuse_events": "abuse_event_id",
-}
+KEY_COLUMNS = {name.partition(".")[2]: key for name, key in schema.KEYS.items()}
+COLUMNS = change_shape.by_name(raw_tables(schema.PROJECT))
+
+
+def _value(column: str, kind: str, key: str) -> str:
+    """What a row has in a column, by key, text and number."""
+    if column == key:
+        return "'{key}'"
+    values = {"text": "'{text} {number}'", "timestamptz": "now()", "boolean": "true"}
+    return values.get(kind, "{number}")
+
+
+def _insert(table: str) -> str:
+    """A whole row; a key that is there already gets other values."""
+    key, columns = KEY_COLUMNS[table], COLUMNS[table]
+    names = ", ".join(name for name, _ in columns)
+    values = ", ".join(_value(name, kind, key) for name, kind in columns)
+    changed = ", ".join(f"{name} = excluded.{name}" for name, _ in columns if name != key)
+    return f"insert into {table} ({names}) values ({values}) on conflict ({key}) do update set {changed}"
+
+
+ROWS = {table: _insert(table) for table in COLUMNS}
 
 
 def row(table: str, key: str, number: int) -> str:
@@ -75,7 +69,7 @@ def row(table: str, key: str, number: int) -> str:
 
 
 def transactions(seed: int) -> Iterator[str]:
-    """Random transactions on all four tables, without end; the same for the same seed.
+    """Random transactions on all tables, without end; the same for the same seed.
 
     Keys come and go: a quarter of the statements delete, and some give a row another key.
     """

@@ -243,7 +243,7 @@ class ScenarioServers:
                 count = int(opened.query(f"select count(*) from {relation}")[1][0][0])
                 found.append(compare(table, there, here, twice, count))
         if not found:
-            raise MbpError("no table was compared", fix="check the contracts of the four tables")
+            raise MbpError("no table was compared", fix="check the contracts of the tables")
         return found
 
     def worst_lag(self) -> float | None:

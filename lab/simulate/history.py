@@ -79,4 +79,6 @@ def stream(
             yield "mbp.quotes", quotes.columns(parameters, records)
             written += len(records)
             progress("write", written, spool.rows)
+    for table in (name for name in schema.KEYS if name not in {*small, "mbp.quotes"}):
+        yield table, schema.committed_rows(table)
     yield from telemetry(parameters, decisions)

@@ -2,12 +2,8 @@
     arrival in the change logs) or a UTC timestamp. The sample is a replay, loaded data is live. -#}
 {% macro mbp_now() -%}
     {%- set logs = [] -%}
-    {%- for table in change_log_tables() -%}{%- do logs.append(ref('stg_mbp__' ~ table)) -%}{%- endfor -%}
+    {%- for log in change_logs() -%}{%- do logs.append(ref(log.staging)) -%}{%- endfor -%}
     {{- now_over(logs, 'loaded_at') -}}
-{%- endmacro %}
-
-{% macro change_log_tables() -%}
-    {{- return(['markets', 'quotes', 'resolutions', 'abuse_events']) -}}
 {%- endmacro %}
 
 {#- "Now" when the end of the data is read from `column` of these change logs. -#}
@@ -35,8 +31,8 @@
     is judged by its own end. -#}
 {% macro default__collect_freshness(source, loaded_at_field, filter) %}
     {%- set logs = [] -%}
-    {%- for table in change_log_tables() -%}
-        {%- do logs.append(source.incorporate(path={'identifier': table})) -%}
+    {%- for log in change_logs() -%}
+        {%- do logs.append(source.incorporate(path={'identifier': log.table})) -%}
     {%- endfor -%}
     {%- call statement('collect_freshness', fetch_result=True, auto_begin=False) %}
     select

@@ -7,7 +7,7 @@
 {% macro default__publish(relation) -%}{{ unsupported('publish') }}{%- endmacro %}
 
 {% macro publish_in_transaction(relation) -%}
-    {%- set log = ref('int_mbp__' ~ relation.identifier.removeprefix('mbp_') ~ '_latest') -%}
+    {%- set newest = newest_arrival(relation.identifier) -%}
     {%- if execute -%}
         {%- do one_swap_at_a_time() -%}
         {%- do make_published_schemas() -%}
@@ -28,8 +28,32 @@
         {%- set builds = degrade_table('builds') %}
         delete from {{ builds }} where dataset = '{{ relation.identifier }}';
         insert into {{ builds }} (dataset, build_id, as_of)
-        select '{{ relation.identifier }}', '{{ invocation_id }}', max(loaded_at) from {{ log }};
+        select '{{ relation.identifier }}', '{{ invocation_id }}', {{ newest }};
     {%- endif -%}
+{%- endmacro %}
+
+{#- How far the rows of a dataset reach, as an expression: the newest arrival in its change log, or in those that its
+    model reads; of a dataset that is made of none the moment of its build. -#}
+{% macro newest_arrival(dataset) -%}
+    {%- set own = change_logs() | selectattr('dataset', 'equalto', dataset) | map(attribute='latest') | list -%}
+    {%- set relations = [] -%}
+    {%- for name in own -%}{%- do relations.append(ref(name)) -%}{%- endfor -%}
+    {%- if execute and not own -%}{%- do relations.extend(change_logs_read_by(model.unique_id)) -%}{%- endif -%}
+    {%- if not relations -%}{{- return(current_timestamp()) -}}{%- endif -%}
+    {%- set newest = [] -%}
+    {%- for relation in relations -%}{%- do newest.append('select max(loaded_at) as newest from ' ~ relation) -%}{%- endfor -%}
+    {{- return('(select max(arrivals.newest) from (' ~ newest | join(' union all ') ~ ') as arrivals)') -}}
+{%- endmacro %}
+
+{#- The change logs that a model is made of, by lineage. -#}
+{% macro change_logs_read_by(unique_id) -%}
+    {%- set staging, waiting, relations = change_logs() | map(attribute='staging') | list, [unique_id], [] -%}
+    {%- for reached in waiting if reached in graph.nodes -%}
+        {%- set node = graph.nodes[reached] -%}
+        {%- if node.name in staging -%}{%- do relations.append(node.relation_name) -%}
+        {%- else -%}{%- do waiting.extend(node.depends_on.nodes | reject('in', waiting) | list) -%}{%- endif -%}
+    {%- endfor -%}
+    {{- return(relations) -}}
 {%- endmacro %}
 
 {#- The view of a dataset for readers. -#}

@@ -1,14 +1,14 @@
 {#- `publish` on Spark: no transaction, no delete, one statement at a time. A view names its table and outlives its
     replacement. What a build published is a partition that is overwritten. -#}
 {% macro spark__publish(relation) -%}
-    {%- set log = ref('int_mbp__' ~ relation.identifier.removeprefix('mbp_') ~ '_latest') -%}
+    {%- set newest = newest_arrival(relation.identifier) -%}
     {%- if execute -%}
         {%- do make_published_schemas() -%}
         {%- for statement in spark_degrade_tables() -%}{%- do run_query(statement) -%}{%- endfor -%}
         {%- do run_query(point_readers(relation, classified_columns())) -%}
         {%- do run_query(
             'insert overwrite table ' ~ degrade_table('builds') ~ " partition (dataset = '" ~ relation.identifier ~ "')"
-            ~ " select '" ~ invocation_id ~ "' as build_id, max(loaded_at) as as_of from " ~ log
+            ~ " select '" ~ invocation_id ~ "' as build_id, " ~ newest ~ " as as_of"
         ) -%}
     {%- endif -%}
 {%- endmacro %}

@@ -18,7 +18,17 @@
 
 {#- The typed change log of a public dataset, by the dataset's name. -#}
 {% macro change_log(dataset) -%}
-    {{ ref('stg_mbp__' ~ dataset.removeprefix('mbp_')) }}
+    {{ ref((change_logs() | selectattr('dataset', 'equalto', dataset) | first).staging) }}
+{%- endmacro %}
+
+{#- Columns of a public dataset that its change log has too: all but those that its model computes. -#}
+{% macro logged_columns(dataset) -%}
+    {%- set names = [] -%}
+    {%- set columns = graph.nodes['model.' ~ project_name ~ '.' ~ dataset].columns if execute else {} -%}
+    {%- for name, column in columns.items() if not (column.config.meta or column.meta or {}).get('derived') -%}
+        {%- do names.append(name) -%}
+    {%- endfor -%}
+    {{- return(names) -}}
 {%- endmacro %}
 
 {#- A forgotten MBP_RAW must not replace the public datasets of a live warehouse with the sample. -#}

@@ -1,11 +1,13 @@
-{#- The change in force of every key of `table`, with the columns that the rendered properties of its model list. A deleted
-    row stays. While dbt parses, and in a unit test, no properties are known: all columns then. -#}
-{% macro latest_change(table, key) -%}
-{%- set model_id = 'model.' ~ project_name ~ '.int_mbp__' ~ table ~ '_latest' -%}
-{%- set properties = (graph or {}).get('nodes', {}).get(model_id, {}) -%}
+{#- The change in force of every key of a change log, with the columns that the rendered properties of this model list. A
+    deleted row stays. While dbt parses, and in a unit test, no properties are known: all columns then. -#}
+{% macro latest_change(staging, key) -%}
+{%- set columns = (model.get('columns') or ['*']) | join(',\n        ') -%}
+{%- set adds = config.get('materialized') == 'incremental' and is_incremental() -%}
+{%- set floor = arrival_floor('select max(loaded_at) as newest from ' ~ this) if adds else none -%}
 with changes as (
 
-    select * from {{ ref('stg_mbp__' ~ table) }}
+    select * from {{ ref(staging) }}
+    {{ where_arrived_since(floor) }}
 
 ),
 
@@ -18,14 +20,19 @@ ranked as (
 
 ),
 
-final as (
+newest as (
 
     select
-        {{ (properties.get('columns') or ['*']) | join(',\n        ') }}
+        {{ columns }}
     from ranked
     where recency = 1
 
 )
 
-select * from final
+select newest.* from newest
+{%- if adds %}
+-- an older change that arrives late, or one delivered again, must not undo a newer one
+left join {{ this }} as applied on newest.{{ key }} = applied.{{ key }}
+where applied.{{ key }} is null or newest.log_position > applied.log_position
+{%- endif %}
 {%- endmacro %}

@@ -12,14 +12,14 @@
 -- minutes costs a thousandth of sorting changes.
 with minutes as (
 
-    {% for table in change_log_tables() %}
+    {% for log in change_logs() %}
     select
-        'mbp_{{ table }}' as dataset,
+        '{{ log.dataset }}' as dataset,
         date_trunc('minute', loaded_at) as arrival_minute,
         count(*) as changes,
         min(loaded_at) as first_arrival_at,
         max(loaded_at) as last_arrival_at
-    from {{ ref('stg_mbp__' ~ table) }}
+    from {{ ref(log.staging) }}
     {% if floor is not none %}where loaded_at >= {{ day_start(utc_date(floor)) }}{% endif %}
     group by date_trunc('minute', loaded_at)
     {% if not loop.last %}union all{% endif %}

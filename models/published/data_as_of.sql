@@ -1,6 +1,6 @@
--- depends_on: {{ ref('mbp_markets') }}, {{ ref('mbp_quotes') }}, {{ ref('mbp_resolutions') }}
--- depends_on: {{ ref('mbp_abuse_events') }}
-
+{% for dataset in datasets() -%}
+-- depends_on: {{ ref(dataset) }}
+{% endfor %}
 -- The tables belong to `mbp degrade` and to the post-hook of the datasets: nothing that a build replaces is
 -- underneath, so what readers ask for the time of their data never vanishes.
 with builds as (

@@ -27,7 +27,6 @@
 {% macro build_verifies(dataset) %}{% endmacro %}
 {% macro existing_relation(name) %}{% endmacro %}
 {% macro refuse_mixed_origins() %}{% endmacro %}
-{% macro change_log_tables() %}mq{% endmacro %}
 {% macro utc_date(expression) %}cast({{ expression }} as date){% endmacro %}
 {% macro day_start(expression) %}cast({{ expression }} as timestamptz){% endmacro %}
 {% macro mbp_now() %}current_timestamp{% endmacro %}
@@ -52,4 +51,4 @@
 {% macro measured_again_from(touched, minutes) %}current_timestamp{% endmacro %}
 {% macro measured_again(column, first, minutes_before=0) %}{{ column }} is not null{% endmacro %}
 {% macro windows_from(first, touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}
-{% macro latest_change(table, key) %}select {{ key }} from {{ table }}{% endmacro %}
+{% macro latest_change(staging, key) %}select {{ key }} from {{ staging }}{% endmacro %}

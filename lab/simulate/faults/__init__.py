@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.simulate.faults import generic, log
+from lab.simulate import schema
+from lab.simulate.faults import generic, log, mart
 from lab.simulate.faults.domain import domain_faults
 from lab.simulate.faults.editor import Editor
 from lab.simulate.faults.expected import Expectation, expected_findings
@@ -38,6 +39,9 @@ def faults_of(rules: Iterable[FaultRule]) -> dict[str, Fault]:
 
 
 def _derived(rule: FaultRule, max_ages: dict[str, float]) -> Fault | None:
+    unlogged = rule.dataset in schema.CONTRACTS and rule.dataset not in schema.LOGS
+    if unlogged or schema.DERIVED.get(rule.dataset, frozenset()).intersection(rule.columns[:1]):
+        return mart.broken_row(rule)
     test = rule.test.rpartition(".")[2]  # with or without the package's name
     if test in generic.BUILDERS:
         return generic.BUILDERS[test](rule)

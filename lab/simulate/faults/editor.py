@@ -139,4 +139,4 @@ class Editor:
             return self.idle_quote()
         if table == "mbp.resolutions":
             return self.resolution(manual=False)
-        return self.choose(table, lambda row: row["severity"] != "high")
+        return self.choose(table, lambda row: row.get("severity") != "high")

@@ -11,7 +11,7 @@ from lab.simulate.faults.editor import Editor
 from lab.simulate.faults.fault_model import Fault, FaultRule
 from lab.simulate.raw_world import Row
 
-UNKNOWN_MARKET = "mkt-unknown"
+UNKNOWN_KEY = "mkt-unknown"
 BAD_WORDING = ("not valid!", " ", "?")
 MANUAL_ONLY = ("decided_by_hash", "evidence_uri")  # columns that only a manual resolution fills
 
@@ -53,20 +53,21 @@ def unique(rule: FaultRule) -> Fault:
 
 
 def foreign_key(rule: FaultRule) -> Fault:
-    """One new row of a market that does not exist."""
-    table = schema.table_of_dataset(rule.dataset)
+    """One new row whose reference leads to nothing."""
+    table, column = schema.table_of_dataset(rule.dataset), rule.columns[0]
 
     def change(editor: Editor) -> None:
         if table == "mbp.resolutions":
-            _new_resolution(editor, market_id=UNKNOWN_MARKET)
+            _new_resolution(editor, **{column: UNKNOWN_KEY})
             return
         row = editor.idle_row(table)
         values: Row = {schema.KEYS[table]: f"{row[schema.KEYS[table]]}-x"}
         if table == "mbp.quotes":
             values["twap_5m"] = row["price"]  # the first quote of a market is its own average
-        editor.append(table, row, market_id=UNKNOWN_MARKET, **values)
+        editor.append(table, row, **{**values, column: UNKNOWN_KEY})
 
-    return Fault(rule.id, f"one {_thing(table)} of a market that does not exist", (table,), change)
+    text = f"one {_thing(table)} whose {column} is nowhere else"
+    return Fault(rule.id, text, (table,), change)
 
 
 def out_of_range(rule: FaultRule) -> Fault | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from lab.simulate import schema
@@ -85,19 +85,25 @@ def too_few(rule: FaultRule) -> Fault | None:
         rows = _longest_kept_first(editor, table)
         gone = rows[keep:]
         _delete(editor, table, gone)
-        if table == "mbp.markets":
-            keys = {row["market_id"] for row in gone}
-            for child in _CHILDREN:
-                orphans = [row for row in editor.in_force(child) if row["market_id"] in keys]
-                _delete(editor, child, orphans)
+        keys = {row[schema.KEYS[table]] for row in gone}
+        for child in _children(table):
+            columns = [name for name, to in schema.REFERENCES[child].items() if to == table]
+            orphans = [
+                row
+                for row in editor.in_force(child)
+                if any(row[column] in keys for column in columns)
+            ]
+            _delete(editor, child, orphans)
         if table == "mbp.resolutions":
             _reopen_question(editor, {row["market_id"] for row in gone})
 
-    also = {"mbp.markets": _CHILDREN, "mbp.resolutions": ("mbp.markets",)}.get(table, ())
+    also = ("mbp.markets",) if table == "mbp.resolutions" else _children(table)
     return Fault(rule.id, f"all but {keep} rows are deleted at the source", (table, *also), change)
 
 
-_CHILDREN = ("mbp.quotes", "mbp.resolutions", "mbp.abuse_events")
+def _children(table: str) -> tuple[str, ...]:
+    """Tables whose rows refer to those of a table."""
+    return tuple(name for name, columns in schema.REFERENCES.items() if table in columns.values())
 
 
 def _longest_kept_first(editor: Editor, table: str) -> list[Row]:
@@ -108,7 +114,8 @@ def _longest_kept_first(editor: Editor, table: str) -> list[Row]:
         return sorted(rows, key=lambda row: (row["market_id"], row["quoted_at"]))
     if table == "mbp.markets":
         weight: dict[str, int] = {}
-        for child, worth in zip(_CHILDREN, (1, 10_000, 10_000), strict=True):
+        for child in _children(table):
+            worth = 1 if child == "mbp.quotes" else 10_000
             for row in editor.in_force(child):
                 weight[row["market_id"]] = weight.get(row["market_id"], 0) + worth
         return sorted(rows, key=lambda row: (-weight.get(row["market_id"], 0), row["market_id"]))
@@ -160,6 +167,17 @@ def contradiction(rule: FaultRule) -> Fault:
         later = row["_loaded_at"] + timedelta(seconds=1)
         if later > editor.end_of_data():
             later = row["_loaded_at"]
-        editor.edit(table).append({**row, **alter[table](row), "_loaded_at": later})
+        altered = alter[table](row) if table in alter else _altered(table, row)
+        editor.edit(table).append({**row, **altered, "_loaded_at": later})
 
     return Fault(rule.id, "one log position of a key with two contents", (table,), change)
+
+
+def _altered(table: str, row: Row) -> dict[str, Any]:
+    """Another value of the last column that has one and is neither key nor reference."""
+    own = [name for name in row if name not in (*LOG_COLUMNS, *schema.REFERENCES[table])]
+    column = next(name for name in reversed(own) if name != schema.KEYS[table] and row[name])
+    value = row[column]
+    if isinstance(value, str):
+        return {column: f"{value} (edited)"}
+    return {column: value + (timedelta(seconds=1) if isinstance(value, datetime) else 1)}

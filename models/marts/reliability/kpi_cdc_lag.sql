@@ -8,15 +8,9 @@
 
 {% set floor = measured_until() %}
 {% set skew_microseconds = -1000000 * (var('mbp_clock_skew_seconds') | int) %}
-{% set keys = {
-    'markets': 'market_id',
-    'quotes': 'quote_id',
-    'resolutions': 'resolution_id',
-    'abuse_events': 'abuse_event_id',
-} %}
 {% set touched = [oldest_touched(ref('stg_ops__cdc_heartbeats'), 'loaded_at', floor)] %}
-{% for table in keys %}
-{% do touched.append(oldest_touched(ref('stg_mbp__' ~ table), 'loaded_at', floor)) %}
+{% for log in change_logs() %}
+{% do touched.append(oldest_touched(ref(log.staging), 'loaded_at', floor)) %}
 {% endfor %}
 {% set first = measured_again_from(touched, 5) %}
 
@@ -30,13 +24,15 @@ with bounds as (
 -- a day more is read.
 arrivals as (
 
-    {% for table, key in keys.items() %}
+    {% for log in change_logs() %}
     select
-        'mbp_{{ table }}' as dataset,
+        '{{ log.dataset }}' as dataset,
         committed_at,
         loaded_at,
-        lag(loaded_at) over (partition by {{ key }}, log_position order by loaded_at) as delivered_before_at
-    from {{ ref('stg_mbp__' ~ table) }}
+        lag(loaded_at) over (
+            partition by {{ log.key }}, log_position order by loaded_at
+        ) as delivered_before_at
+    from {{ ref(log.staging) }}
     where
         change_operation <> 'r'
         and {{ window_number('loaded_at', 5) }} >= (select bounds.first_window - 288 from bounds)
@@ -45,7 +41,11 @@ arrivals as (
     {% endfor %}
     -- Heartbeats keep a table measurable on which nothing happens.
     select
-        'mbp_' || table_name as dataset,
+        case table_name
+            {%- for log in change_logs() %}
+            when '{{ log.table }}' then '{{ log.dataset }}'
+            {%- endfor %}
+        end as dataset,
         emitted_at as committed_at,
         loaded_at,
         cast(null as {{ type_timestamp_utc() }}) as delivered_before_at
@@ -96,8 +96,8 @@ spine as (
 
 datasets as (
 
-    {% for table in keys %}
-    select 'mbp_{{ table }}' as dataset
+    {% for log in change_logs() %}
+    select '{{ log.dataset }}' as dataset
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 

@@ -12,6 +12,7 @@ from mbp.contracts.policy import Policy
 from mbp.contracts.reading import (
     CLASSIFICATIONS,
     COLUMN_EXTRAS,
+    CONTRACT_EXTRAS,
     OPTIONS,
     REASONED_FAMILIES,
     RULE_EXTRAS,
@@ -99,7 +100,8 @@ def uses_known_custom_properties(
 ) -> Iterator[Finding]:
     """Custom properties that are read, each once."""
     holders: list[tuple[str, DocumentNode, tuple[str, ...]]] = [
-        (subject, column, COLUMN_EXTRAS) for subject, column in contract.all_columns()
+        (contract.dataset, contract.root, CONTRACT_EXTRAS),
+        *((subject, column, COLUMN_EXTRAS) for subject, column in contract.all_columns()),
     ]
     holders += [(entry.id, entry.node, RULE_EXTRAS) for entry in contract.entries]
     for subject, holder, known in holders:

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.contracts.model import Rule
 from mbp.contracts.policy import Policy
+from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.reporting import Finding
 
 COMPLETE_STATUS = "active"
-PROMISES = ("freshness", "latency", "completeness", "retention")
 NUMBERS = ("number", "integer")
 
 
@@ -29,9 +29,13 @@ def _letters(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
-def missing_families(families: Collection[str], dataset: str, policy: Policy) -> Iterator[str]:
-    """Families that every dataset must carry, that are not there and not excepted."""
+def missing_families(
+    families: Collection[str], dataset: str, policy: Policy, *, has_log: bool
+) -> Iterator[str]:
+    """Families that every dataset must carry, that are not there and not excepted; without a log none of a log."""
     for family in policy.required_families:
+        if family in LOGGED_LEVELS and not has_log:
+            continue
         if family not in families and not policy.excepted(dataset, family):
             yield family
 

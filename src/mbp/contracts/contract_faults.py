@@ -11,7 +11,14 @@ from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.plain_text import plain_text_faults
 from mbp.contracts.policy import Policy
-from mbp.contracts.reading import PLAIN_NAME, SECONDS, SERVICE_LEVELS, TIMED
+from mbp.contracts.raw_columns import SOURCE
+from mbp.contracts.reading import (
+    LOGGED_LEVELS,
+    PLAIN_NAME,
+    SECONDS,
+    SERVICE_LEVELS,
+    TIMED,
+)
 from mbp.contracts.reading_checks import reading_check
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
@@ -168,3 +175,50 @@ def _duration(kind: str, level: DocumentNode, dataset: str) -> Iterator[Finding]
     ):
         message = f"{kind}: expected a number above 0, found {number!r}"
         yield fault_at(value, "A106-022", message, dataset)
+
+
+@reading_check("A106-041", "A106-042", "A106-043")
+def has_a_change_log_or_none(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
+    """The log that the dataset is made of, the columns that are not in it, and guarantees that are measured on it."""
+    node, dataset = contract.root.custom().get("changeLog"), contract.dataset
+    columns = {name: column.custom().get("derived") for name, column in contract.columns.items()}
+    if node is None:
+        for kind in LOGGED_LEVELS:
+            if kind in contract.levels:
+                message = f"{kind} is measured on a change log, and the dataset has none"
+                yield fault_at(contract.levels[kind], "A106-043", message, dataset)
+    else:
+        yield from _change_log(contract, node)
+    for name, derived in columns.items():
+        if derived is None:
+            continue
+        subject = f"{dataset}.{name}"
+        if not isinstance(derived.value, bool):
+            message = f"derived: expected true or false, found {derived.value!r}"
+            yield fault_at(derived, "A106-042", message, subject)
+        elif derived.value and node is None:
+            message = "derived: without a change log every column is computed"
+            yield fault_at(derived, "A106-042", message, subject)
+        elif derived.value and contract.columns[name].at("primaryKey").value is True:
+            message = "derived: the key of a change log is a column of the log"
+            yield fault_at(derived, "A106-042", message, subject)
+
+
+def _change_log(contract: ContractFile, node: DocumentNode) -> Iterator[Finding]:
+    dataset, keys = contract.dataset, ("table", "key", "source")
+    if set(node.mapping) != set(keys):
+        message = f"changeLog: expected {', '.join(keys)}, found {node.value!r}"
+        yield fault_at(node, "A106-041", message, dataset)
+        return
+    for name in keys:
+        if not PLAIN_NAME.fullmatch(node.at(name).text):
+            message = f"changeLog.{name}: expected a lower-case name, found {node.at(name).value!r}"
+            yield fault_at(node.at(name), "A106-041", message, dataset)
+    key, source = node.at("key"), node.at("source")
+    column = contract.columns.get(key.text)
+    if column is None or column.at("primaryKey").value is not True:
+        message = f"changeLog.key: {key.text!r} is not the column with primaryKey: true"
+        yield fault_at(key, "A106-041", message, dataset)
+    if source.text != SOURCE:
+        message = f"changeLog.source: expected {SOURCE!r}, found {source.text!r}"
+        yield fault_at(source, "A106-041", message, dataset)

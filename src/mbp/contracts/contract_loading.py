@@ -16,7 +16,7 @@ from mbp.contracts.contract_file import ContractFile, dataset_of, parsed
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.exceptions import exception_findings
 from mbp.contracts.fault_codes import fault, fault_of, refusal
-from mbp.contracts.model import Contract, Rule
+from mbp.contracts.model import ChangeLog, Contract, Rule
 from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
 from mbp.contracts.reading import contract_of
 from mbp.contracts.reading_checks import READING_CHECKS
@@ -166,9 +166,10 @@ def _policy(text: str, faults: list[Finding]) -> Policy | None:
 
 
 def _ids_twice(read: ContractsRead) -> Iterator[Finding]:
-    """Rule ids, those of derived rules too, and contract ids: each once over all contracts."""
+    """Rule ids, those of derived rules too, contract ids and change logs: each once over all contracts."""
     rules: dict[str, Rule] = {}
     ids: dict[str, str] = {}
+    logs: dict[ChangeLog, str] = {}
     for key, contract in read.contracts.items():
         for rule in contract.rules:
             first = rules.setdefault(rule.id, rule)
@@ -179,6 +180,11 @@ def _ids_twice(read: ContractsRead) -> Iterator[Finding]:
         if other != contract.path and contract.contract_id:
             message = f"duplicate contract id {contract.contract_id!r}, first in {other}"
             yield fault_at(read.files[key].root.at("id"), "A106-033", message, contract.dataset)
+        log = contract.change_log
+        if log and (first_path := logs.setdefault(log, contract.path)) != contract.path:
+            message = f"duplicate change log {log.raw}, first in {first_path}"
+            place = read.files[key].root.custom()["changeLog"]
+            yield fault_at(place, "A106-041", message, contract.dataset)
 
 
 def _unknown_columns(read: ContractsRead) -> Iterator[Finding]:

@@ -23,6 +23,36 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class ChangeLog:
+    """The change log that a dataset is the latest state of; everything between the two follows from it.
+
+    Attributes:
+        table: at the source, and of the raw table.
+        key: column that identifies a row; the key of the dataset.
+        source: family of raw tables, whose schema is `raw_<source>`.
+    """
+
+    table: str
+    key: str
+    source: str
+
+    @property
+    def raw(self) -> str:
+        """`mbp.quotes`: what raw tables are called."""
+        return f"{self.source}.{self.table}"
+
+    @property
+    def staging(self) -> str:
+        """Model of the typed changes."""
+        return f"stg_{self.source}__{self.table}"
+
+    @property
+    def latest(self) -> str:
+        """Model of the change in force of every key."""
+        return f"int_{self.source}__{self.table}_latest"
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of a dataset.
 
@@ -32,6 +62,7 @@ class Column:
         options: bounds, pattern and lengths of ODCS `logicalTypeOptions`.
         unit: what one means; only numbers have one.
         rule_reasons: family of a derived rule -> reason of its threshold.
+        derived: the model computes it; no change log has it.
     """
 
     name: str
@@ -47,6 +78,7 @@ class Column:
     reference: Reference | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     rule_reasons: Mapping[str, str] = field(default_factory=dict)
+    derived: bool = False
     line: int | None = None
 
     @property
@@ -113,6 +145,7 @@ class Contract:
     Attributes:
         grain: what one row is, without the full stop.
         path: of the contract, relative to the project.
+        change_log: None for a model of other models, a seed, or another dataset without a log of its changes.
     """
 
     dataset: str
@@ -130,11 +163,18 @@ class Contract:
     support_channels: tuple[str, ...]
     rules: tuple[Rule, ...]
     path: str
+    change_log: ChangeLog | None = None
 
     @property
     def key(self) -> Column:
         """The column that identifies a row; loading made sure that there is one."""
         return next(column for column in self.columns if column.primary_key)
+
+    @property
+    def logged_columns(self) -> tuple[Column, ...]:
+        """The columns of the change log, the key first; the model computes the others."""
+        logged = (column for column in self.columns if not column.derived)
+        return tuple(sorted(logged, key=lambda column: not column.primary_key))
 
     def service_level(self, kind: str) -> ServiceLevel | None:
         """The service level of that kind, None when the contract has none."""

@@ -5,20 +5,21 @@ Sources, seeds, staging, the raw tables in the warehouse and the simulator all f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft201909Validator
 
-from mbp.contracts.model import Contract
+from mbp.contracts.model import ChangeLog, Contract
 from mbp.contracts.policy import TEXT, closed
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import load
 
 TELEMETRY = "contracts/a71/telemetry.yaml"
-PREFIX = "mbp_"
+# The one source that is captured and loaded: its raw tables are in `raw_mbp`.
+SOURCE = "mbp"
 # Both embedded engines take the other types as the contract writes them; `text` is DuckDB's alias of VARCHAR.
 RAW_TYPES = {"string": "text"}
 NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
@@ -100,33 +101,35 @@ def doc_name(dataset: str, column: str) -> str:
     return f"{dataset}__{column}"
 
 
-def short_name(contract: Contract) -> str:
-    """`mbp_quotes` -> `quotes`, as the source calls it."""
-    return contract.dataset.removeprefix(PREFIX)
+def logged(contracts: Iterable[Contract]) -> list[tuple[Contract, ChangeLog]]:
+    """The datasets that have a change log, in the order of the contracts."""
+    return [
+        (contract, contract.change_log) for contract in contracts if contract.change_log is not None
+    ]
 
 
 def own_columns(contract: Contract) -> tuple[RawColumn, ...]:
-    """The columns that the source sends; the change log adds its own."""
+    """The columns that the source sends, the key first; the change log adds its own."""
     return tuple(
         RawColumn(
             column.name,
             RAW_TYPES.get(column.physical_type, column.physical_type),
             doc_name(contract.dataset, column.name),
         )
-        for column in contract.columns
+        for column in contract.logged_columns
     )
 
 
 def change_logs(contracts: Sequence[Contract]) -> list[RawTable]:
-    """The raw tables of the public datasets, in the order of the contracts."""
+    """The raw tables of the datasets that have a change log, in the order of the contracts."""
     return [
         RawTable(
-            short_name(contract),
+            change_log.table,
             f"One row per change of {row_noun(contract)} (or per row of a snapshot), "
             "in the order of arrival.",
             (*own_columns(contract), *CHANGE_LOG),
         )
-        for contract in contracts
+        for contract, change_log in logged(contracts)
     ]
 
 

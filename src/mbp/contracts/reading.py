@@ -6,12 +6,13 @@ What is missing or of the wrong kind is left empty here: the reading checks say 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mbp.contracts.contract_file import ContractFile
 from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.engine_types import ENGINES, engine_types
-from mbp.contracts.model import Column, Contract, Reference, ServiceLevel
+from mbp.contracts.model import ChangeLog, Column, Contract, Reference, ServiceLevel
 from mbp.contracts.policy import Policy
 from mbp.contracts.quality import explicit_rules
 from mbp.contracts.rules import derived_rules
@@ -45,7 +46,10 @@ SERVICE_LEVELS = (
     "timeToRepair",
 )
 TIMED = ("freshness", "latency", "retention")
-COLUMN_EXTRAS = ("classificationReason", "physicalTypes", "ruleReasons", "unit")
+# What rules of a change log measure; nothing else can show them.
+LOGGED_LEVELS = ("freshness", "latency", "completeness")
+CONTRACT_EXTRAS = ("changeLog",)
+COLUMN_EXTRAS = ("classificationReason", "derived", "physicalTypes", "ruleReasons", "unit")
 RULE_EXTRAS = ("columns", "expires", "family", "owner", "reason")
 REASONED_FAMILIES = ("length", "pattern", "range")
 # A type is copied into DDL: words, and at most a length or a precision with its scale.
@@ -83,9 +87,17 @@ def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
         support_channels=tuple(entry.at("channel").text for entry in root.at("support").entries()),
         rules=(),
         path=file.path,
+        change_log=_change_log(root.custom()),
     )
     rules = (*derived_rules(contract, policy), *explicit_rules(file))
     return replace(contract, rules=rules)
+
+
+def _change_log(more: Mapping[str, DocumentNode]) -> ChangeLog | None:
+    if "changeLog" not in more:
+        return None
+    node = more["changeLog"]
+    return ChangeLog(node.at("table").text, node.at("key").text, node.at("source").text)
 
 
 def _column(name: str, node: DocumentNode) -> Column:
@@ -110,6 +122,7 @@ def _column(name: str, node: DocumentNode) -> Column:
         reference=_reference(node.at("relationships", 0)),
         options=dict(node.at("logicalTypeOptions").mapping),
         rule_reasons={family: str(reason).strip() for family, reason in reasons.items()},
+        derived="derived" in more and more["derived"].value is True,
         line=node.line,
     )
 

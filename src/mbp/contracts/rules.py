@@ -58,7 +58,7 @@ def derived_rules(contract: Contract, policy: Policy | None) -> list[Rule]:
     """
     make = _Maker(contract, policy)
     rules = [rule for column in contract.columns for rule in _of_column(column, contract, make)]
-    return [*rules, *_of_promises(contract, make)]
+    return [*rules, *(_of_change_log(contract, make) if contract.change_log else ())]
 
 
 class _Maker:
@@ -113,10 +113,11 @@ def _of_column(column: Column, contract: Contract, make: _Maker) -> Iterator[Rul
             f"{name}_unique", "unique", "unique", f"No two rows share {name}.", column=column
         )
     if column.reference:
-        several = sum(other.reference is not None for other in contract.columns) > 1
+        # The first one keeps its id when a second one comes.
+        first = next(other for other in contract.columns if other.reference)
         target = column.reference
         yield make.rule(
-            f"{name}_fk" if several else "fk",
+            "fk" if column == first else f"{name}_fk",
             "foreign_key",
             "relationships",
             f"Every {name} is found in {target.dataset}.{target.column}.",
@@ -180,7 +181,7 @@ def _range_sentence(name: str, low: Any, high: Any, strict: bool) -> str:
     return f"Every {name} is {'below' if strict else 'at most'} {high}."
 
 
-def _of_promises(contract: Contract, make: _Maker) -> Iterator[Rule]:
+def _of_change_log(contract: Contract, make: _Maker) -> Iterator[Rule]:
     key = next((column for column in contract.columns if column.primary_key), None)
     common = {"dataset": contract.dataset, "key_column": key.name if key else ""}
     read = (key.name,) if key else ()

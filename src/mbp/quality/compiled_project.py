@@ -25,7 +25,10 @@ RUNS_TESTS = re.compile(r"materialization_test_\w+|(\w+__)?get_test_sql|statemen
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """One enabled model: `relation` is quoted as the engine wants it, `upstream` is transitive."""
+    """One enabled model: `relation` is quoted as the engine wants it, `upstream` is transitive.
+
+    A dataset under contract is no view here: faults of its rows are made in it.
+    """
 
     unique_id: str
     name: str
@@ -230,7 +233,8 @@ def _read_model(node: Mapping[str, Any], upstream: frozenset[str]) -> CompiledMo
         schema=node["schema"],
         relation=node["relation_name"],
         sql=_compiled_code(node),
-        is_view=node["config"]["materialized"] == "view",
+        is_view=node["config"]["materialized"] == "view"
+        and not (node["config"].get("contract") or {}).get("enforced"),
         upstream=upstream,
     )
 

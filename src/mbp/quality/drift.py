@@ -89,7 +89,8 @@ def find_drift(root: Path, targets: Sequence[str]) -> tuple[list[Drift], int]:
             for contract in contracts:
                 live = read_live(warehouse, contract.dataset)
                 keyed = declares_key(manifest, contract.dataset)
-                drifts += against_live(contract, live, warehouse.engine, keyed=keyed)
+                view = is_view(manifest, contract.dataset)
+                drifts += against_live(contract, live, warehouse.engine, keyed=keyed, view=view)
     return drifts, len(contracts) * (2 + len(targets))
 
 
@@ -119,11 +120,12 @@ def against_manifest(contract: Contract, manifest: Mapping[str, Any]) -> Iterato
         yield Drift("manifest", dataset, "contract enforced", "True", str(enforced))
     columns: Mapping[str, Node] = node.get("columns") or {}
     wanted = [column.name for column in contract.columns]
+    view = is_view(manifest, dataset)
     if list(columns) != wanted:
         yield Drift("manifest", dataset, "columns in order", ", ".join(wanted), ", ".join(columns))
     for column in contract.columns:
         if column.name in columns:
-            yield from _manifest_column(dataset, column, columns[column.name])
+            yield from _manifest_column(dataset, column, columns[column.name], view)
     tests = _tests(manifest)
     for rule in contract.rules:
         test = tests.get(rule.id)
@@ -133,12 +135,12 @@ def against_manifest(contract: Contract, manifest: Mapping[str, Any]) -> Iterato
             yield Drift("manifest", dataset, f"test of {rule.id}", "as strong as its rule", weak)
 
 
-def _manifest_column(dataset: str, column: Column, node: Node) -> Iterator[Drift]:
+def _manifest_column(dataset: str, column: Column, node: Node, view: bool) -> Iterator[Drift]:
     subject = f"{dataset}.{column.name}"
     if str(node.get("data_type")) != column.physical_type:
         yield Drift("manifest", subject, "type", column.physical_type, str(node.get("data_type")))
     kinds = {str(constraint.get("type")) for constraint in node.get("constraints") or ()}
-    if ("not_null" in kinds) != column.required:
+    if not view and ("not_null" in kinds) != column.required:
         yield Drift("manifest", subject, "required", str(column.required), str("not_null" in kinds))
     if _words(column.description) not in _words(str(node.get("description") or "")):
         yield Drift(
@@ -190,6 +192,12 @@ def declares_key(manifest: Mapping[str, Any], dataset: str) -> bool:
     )
 
 
+def is_view(manifest: Mapping[str, Any], dataset: str) -> bool:
+    """The model has no table: nothing but tests keeps nulls out of it."""
+    config = (model_of(manifest, dataset) or {}).get("config") or {}
+    return bool(config.get("materialized") == "view")
+
+
 def _tests(manifest: Mapping[str, Any]) -> dict[str, Node]:
     results: dict[str, Node] = {}
     for node in manifest["nodes"].values():
@@ -239,11 +247,14 @@ def _postgres(warehouse: Warehouse, dataset: str) -> Live:
     return Live(columns or None, tuple(row[0] for row in keys))
 
 
-def against_live(contract: Contract, live: Live, engine: str, *, keyed: bool) -> Iterator[Drift]:
+def against_live(
+    contract: Contract, live: Live, engine: str, *, keyed: bool, view: bool = False
+) -> Iterator[Drift]:
     """The contract against the table that is served.
 
     Args:
         keyed: the model declares a primary key, so the table must have it.
+        view: it has no table, so its columns are not required by a constraint.
     """
     where, dataset = f"live ({engine})", contract.dataset
     if live.columns is None:
@@ -256,20 +267,20 @@ def against_live(contract: Contract, live: Live, engine: str, *, keyed: bool) ->
     by_name = {column.name: column for column in live.columns}
     for column in contract.columns:
         if column.name in by_name:
-            yield from _live_column(where, dataset, column, by_name[column.name], engine)
+            yield from _live_column(where, dataset, column, by_name[column.name], engine, view)
     key = (contract.key.name,) if keyed else ()
     if keyed and live.key != key:
         yield Drift(where, dataset, "primary key", ", ".join(key), ", ".join(live.key) or "none")
 
 
 def _live_column(
-    where: str, dataset: str, column: Column, live: LiveColumn, engine: str
+    where: str, dataset: str, column: Column, live: LiveColumn, engine: str, view: bool
 ) -> Iterator[Drift]:
     subject = f"{dataset}.{column.name}"
     wanted = column.physical_types[engine]
     if live.type.lower() != wanted.lower():
         yield Drift(where, subject, "type", wanted, live.type)
-    if live.nullable == column.required:
+    if not view and live.nullable == column.required:
         yield Drift(where, subject, "required", str(column.required), str(not live.nullable))
     if _words(column.description) not in _words(live.comment):
         yield Drift(where, subject, "description", column.description, live.comment or "nothing")

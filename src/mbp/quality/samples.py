@@ -106,11 +106,10 @@ def _whole_rows(relation: str, column: str, test: str, code: str) -> str | None:
 
 def _stopped_build(finding: RuleVerdict, manifest: Mapping[str, Any]) -> SampleQuery | None:
     """Rows that a mart refused, read from the state before it: the latest change of every key."""
-    latest = f"int_mbp__{finding.dataset.removeprefix('mbp_')}_latest"
-    for node in manifest["nodes"].values():
-        if node["resource_type"] == "model" and node["name"] == latest and finding.columns:
-            break
-    else:
+    nodes = manifest["nodes"]
+    parents = nodes[finding.node]["depends_on"]["nodes"] if finding.columns else ()
+    node = next((nodes[one] for one in parents if one in nodes and one.endswith("_latest")), None)
+    if node is None:
         return None
     column = finding.columns[0]
     source = f"{node['relation_name']} where not is_deleted"

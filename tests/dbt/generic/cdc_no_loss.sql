@@ -3,7 +3,7 @@
     the newest change, not one before it. -#}
 {% test cdc_no_loss(model, dataset, key_column) %}
 
-{%- set columns = graph.nodes['model.' ~ project_name ~ '.' ~ dataset].columns.keys() | list if execute else [] %}
+{%- set columns = logged_columns(dataset) %}
 
 with change_log as (
 

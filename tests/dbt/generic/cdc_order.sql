@@ -4,7 +4,7 @@
     skipped by every increment, an unknown mark would be guessed at. -#}
 {% test cdc_order(model, dataset, key_column) %}
 
-{%- set columns = graph.nodes['model.' ~ project_name ~ '.' ~ dataset].columns.keys() | list if execute else [] %}
+{%- set columns = logged_columns(dataset) %}
 
 -- Most keys have one change and nothing to compare; the rest of the work is on the others. The log is named in each
 -- step: as one separate step it would be kept whole in memory, with every column, and read again from there.

@@ -32,9 +32,9 @@ CASES = {
     "duplicate key": Case(
         QUOTES,
         "status: active\n",
-        "status: active\nversion: 1.0.1\n",
+        "status: active\nversion: 1.0.9\n",
         "duplicate key",
-        "version: 1.0.1",
+        "version: 1.0.9",
     ),
     "unknown key of the contract": Case(
         QUOTES,
@@ -115,7 +115,7 @@ CASES = {
         "apiVersion",
     ),
     "version that is not semantic": Case(
-        QUOTES, "version: 1.0.0", "version: '1.0'", "expected a semantic version", "version: '1.0'"
+        QUOTES, "version: 1.0.1", "version: '1.0'", "expected a semantic version", "version: '1.0'"
     ),
     "wrong type of a value": Case(
         QUOTES,

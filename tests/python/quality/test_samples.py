@@ -132,7 +132,10 @@ def test_a_stopped_build_is_sampled_from_the_state_before_it(
     artifacts: Any, reader: DuckdbReader
 ) -> None:
     artifacts.model(
-        "mbp_quotes", status="error", message="NOT NULL constraint failed: mbp_quotes.price"
+        "mbp_quotes",
+        parents=["model.mbp.int_mbp__quotes_latest"],
+        status="error",
+        message="NOT NULL constraint failed: mbp_quotes.price",
     )
     artifacts.test("mbp_quotes_price_not_null", "skipped", column="price", kind="not_null")
     sample = shown(artifacts, reader, "mbp_quotes_price_not_null")

@@ -60,9 +60,11 @@ def setup(
     schema: Annotated[str, typer.Option(help="Schema of the market's tables.")] = "public",
 ) -> None:
     """Print the SQL that an administrator of the source runs once: role, grants, publication."""
+    from mbp.core.paths import project_root
+    from mbp.ingest.cdc.change_shape import captured_tables
     from mbp.ingest.cdc.market_source import setup_sql
 
-    for statement in setup_sql(schema):
+    for statement in setup_sql(captured_tables(project_root()), schema):
         typer.echo(f"{statement};")
     # Of the whole server, and its administrator's to decide: said, not done.
     typer.echo(
@@ -75,7 +77,7 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="End when the source is caught up.")] = False,
     target: Target = None,
 ) -> None:
-    """Snapshot the four tables, then stream their changes into the raw change logs.
+    """Snapshot the tables of the contracts, then stream their changes into the raw change logs.
 
     Rows and position are committed together: the process may be killed at any time and continues where it was.
     It waits for servers and networks that go away. Exit code: 0 ended as requested, 1 ended, but a table is stopped or
@@ -97,7 +99,7 @@ def run(
 
 
 def replay(
-    table: Annotated[str | None, typer.Option(help="One table. [default: all four]")] = None,
+    table: Annotated[str | None, typer.Option(help="One table. [default: all]")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Show the letters only.")] = False,
     reader: Annotated[
         str, typer.Option(help="Reader whose letters are tried: native or landing.")
@@ -110,12 +112,13 @@ def replay(
     Exit code: 0 none is left, 1 some still do not fit, 2 could not check.
     """
     from mbp.core.paths import project_root
-    from mbp.ingest.cdc.market_source import TABLES, one_of_tables
+    from mbp.ingest.cdc.change_shape import captured_tables, one_of
     from mbp.ingest.cdc.replaying import list_letters, replay_tables
     from mbp.runs.dbt_process import target_name
 
-    tables = TABLES if table is None else (one_of_tables(table),)
     root, name = project_root(), target_name(target)
+    captured = captured_tables(root)
+    tables = captured if table is None else (one_of(captured, table),)
     if reader == "native":
         lines, left = (list_letters if only_list else replay_tables)(root, name, tables)
     elif reader == "landing" and not only_list and table is None:
@@ -147,12 +150,15 @@ def resnapshot(
     """
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
-    from mbp.ingest.cdc.market_source import TABLES, one_of_tables, source_of_environment
+    from mbp.ingest.cdc.change_shape import captured_tables, one_of
+    from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
-    tables = [one_of_tables(one) for one in table] if table else list(TABLES)
+    root = project_root()
+    captured = captured_tables(root)
+    tables = [one_of(captured, name) for name in table or captured]
     asked = StopSignal()
-    reader = SlotReader(project_root(), target_name(target), source_of_environment(), _say, asked)
+    reader = SlotReader(root, target_name(target), source_of_environment(), _say, asked)
     with asked.obeyed(once=True):
         rows = reader.run(once=True, anew=tables)
     typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)

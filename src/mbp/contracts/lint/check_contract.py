@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from mbp.contracts.completeness import (
     COMPLETE_STATUS,
-    PROMISES,
     exception_problems,
     missing_families,
 )
@@ -15,9 +14,11 @@ from mbp.contracts.document_node import fault_at
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.lint.checks import Project, contract_check, project_check
 from mbp.contracts.model_columns import MODELS
+from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 
+EXPOSURES = "models/_exposures.yml"
 # Code of the checker of exceptions -> code of lint: of the exceptions of the policy, and of rules that only warn.
 EXCEPTION_CODES = {"exception_unused": "A89-005", "exception_expired": "A89-027"}
 WARNING_CODES = {"exception_expired": "A89-015", "exception_too_far": "A89-016"}
@@ -42,7 +43,8 @@ def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterato
     if all(entry.at("channel").blank for entry in root.at("support").entries()):
         message = "no support channel is named"
         yield fault_at(root.at("support"), "A106-013", message, contract.dataset)
-    for kind in PROMISES if levels.entries() else ():
+    needed = (*(LOGGED_LEVELS if "changeLog" in root.custom() else ()), "retention")
+    for kind in needed if levels.entries() else ():
         if kind not in contract.levels:
             yield fault_at(levels, "A106-019", f"no service level {kind!r}", contract.dataset)
 
@@ -53,8 +55,10 @@ def has_the_rules_of_the_policy(contract: ContractFile, project: Project) -> Ite
     policy = project.read.policy
     if policy is None:
         return
-    rules = next(one.rules for one in project.read.contracts.values() if one.path == contract.path)
-    for family in missing_families({rule.family for rule in rules}, contract.dataset, policy):
+    read = next(one for one in project.read.contracts.values() if one.path == contract.path)
+    families = {rule.family for rule in read.rules}
+    has_log = read.change_log is not None
+    for family in missing_families(families, contract.dataset, policy, has_log=has_log):
         message = f"no rule of the family {family}"
         yield fault_at(contract.table, "A89-004", message, contract.dataset)
 
@@ -69,6 +73,15 @@ def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[
         if entries and all(entry.dataset != contract.dataset for entry in entries):
             message = f"no {what} belongs to the dataset"
             yield fault_at(contract.table.at("name"), code, message, contract.dataset)
+
+
+@contract_check("A87-011")
+def is_read_by_an_exposure(contract: ContractFile, project: Project) -> Iterator[Finding]:
+    """An exposure names who uses the dataset."""
+    exposures = project.root / EXPOSURES
+    if exposures.is_file() and f"ref('{contract.dataset}')" not in exposures.read_text("utf-8"):
+        message = f"no exposure of {EXPOSURES} reads the dataset"
+        yield fault_at(contract.table.at("name"), "A87-011", message, contract.dataset)
 
 
 @project_check("A106-036")

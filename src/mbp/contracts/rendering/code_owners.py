@@ -16,6 +16,7 @@ from mbp.contracts.model import Contract
 from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.contracts.rendering.render import (
     COLUMNS_FILE,
+    DATASETS_FILE,
     LATEST_FILE,
     MODELS_FILE,
     RULES_FILE,
@@ -36,7 +37,7 @@ HANDLE = {"type": "string", "pattern": r"^@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9]
 PATH = {"pattern": r"^/[A-Za-z0-9._/-]+$"}
 SHARED = (
     *(COLUMNS_FILE, RULES_FILE, MODELS_FILE, SOURCES_FILE, SEEDS_FILE),
-    *(STAGING_FILE, LATEST_FILE, SINGULAR_TESTS_FILE),
+    *(STAGING_FILE, LATEST_FILE, SINGULAR_TESTS_FILE, DATASETS_FILE),
 )
 
 SCHEMA = closed(
@@ -108,12 +109,12 @@ def code_owners(root: Path) -> str:
 def files_of(contract: Contract) -> Iterator[tuple[str, list[str]]]:
     """Pattern and roles of everything that is of one dataset: contract, versions, models, rules in SQL."""
     dataset, owner = contract.dataset, contract.owner
-    short = dataset.removeprefix("mbp_")
     yield f"/{contract.path}", [owner]
     yield f"/contracts/registry/{dataset}/", [owner]
     yield f"/models/marts/mbp/{dataset}.sql", [owner]
-    yield f"/models/intermediate/int_mbp__{short}_*.sql", [owner]
-    yield f"/models/staging/mbp/stg_mbp__{short}.sql", [owner]
+    if log := contract.change_log:
+        yield f"/models/intermediate/int_{log.source}__{log.table}_*.sql", [owner]
+        yield f"/models/staging/{log.source}/{log.staging}.sql", [owner]
     for rule in sorted(contract.rules, key=lambda one: one.test):
         if rule.singular:
             # Either of them may answer: who owns the dataset, or who fixes the rule.

@@ -11,9 +11,9 @@ from mbp.contracts.raw_columns import (
     RawColumn,
     RawTable,
     change_logs,
+    logged,
     own_columns,
     row_noun,
-    short_name,
 )
 from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 from mbp.core.errors import MbpError
@@ -43,7 +43,7 @@ def change_log_sources_yaml(contracts: Sequence[Contract]) -> str:
     """
     tables = [
         _source_table(table, contract.service_level("freshness"), contract)
-        for table, contract in zip(change_logs(contracts), contracts, strict=True)
+        for table, (contract, _) in zip(change_logs(contracts), logged(contracts), strict=True)
     ]
     return _sources_yaml("mbp", tables)
 
@@ -80,12 +80,12 @@ def staging_yaml(contracts: Sequence[Contract]) -> str:
     """models/staging/mbp/_mbp_staging__models.gen.yml."""
     models = [
         {
-            "name": f"stg_mbp__{short_name(contract)}",
+            "name": log.staging,
             "description": f"One row per delivered change of {row_noun(contract)}, typed; "
             "redeliveries are still in it.",
             "columns": _columns(own_columns(contract), STAGED),
         }
-        for contract in contracts
+        for contract, log in logged(contracts)
     ]
     return HEADER + yaml_text({"version": 2, "models": models})
 
@@ -107,12 +107,12 @@ def latest_yaml(contracts: Sequence[Contract]) -> str:
     """models/intermediate/_intermediate__latest.gen.yml."""
     models = [
         {
-            "name": f"int_mbp__{short_name(contract)}_latest",
-            "description": f"One row per key of {short_name(contract)}, with the change in force; a deleted "
+            "name": log.latest,
+            "description": f"One row per key of {log.table}, with the change in force; a deleted "
             "row stays as a tombstone, so that an older change arriving late cannot bring it back.",
             "columns": _columns(own_columns(contract), LATEST),
         }
-        for contract in contracts
+        for contract, log in logged(contracts)
     ]
     return HEADER + yaml_text({"version": 2, "models": models})
 

@@ -15,6 +15,7 @@ DBT_SEVERITY = {"error": "error", "warning": "warn"}
 def models_yaml(
     contracts: Sequence[Contract],
     incremental: Collection[str],
+    views: Collection[str],
     measured: Collection[str],
     nightly: Collection[str],
 ) -> str:
@@ -24,6 +25,7 @@ def models_yaml(
         incremental: datasets that get no primary key constraint. An incremental run deletes and
             inserts the same key in one transaction, which DuckDB's index refuses; the rule
             `<dataset>_<key>_unique` replaces it.
+        views: datasets without a table, which no constraint can protect; their tests replace it.
         measured: datasets with a business metric.
         nightly: families that only the full verification judges; their tests carry the tag.
     """
@@ -36,6 +38,9 @@ def models_yaml(
         )
         for contract in contracts
     ]
+    for model in models:
+        for entry in (model, *model["columns"]) if model["name"] in views else ():
+            entry.pop("constraints", None)
     return HEADER + yaml_text({"version": 2, "models": models})
 
 
@@ -81,9 +86,11 @@ def _model(
 
 
 def _column(column: Column, contract: Contract, nightly: Collection[str]) -> dict[str, Any]:
-    meta = {"classification": column.classification}
+    meta: dict[str, Any] = {"classification": column.classification}
     if column.unit:
         meta["unit"] = column.unit
+    if column.derived:
+        meta["derived"] = True
     rendered: dict[str, Any] = {
         "name": column.name,
         "description": f"{{{{ doc('{doc_name(contract.dataset, column.name)}') }}}}",

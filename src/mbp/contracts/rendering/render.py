@@ -15,6 +15,7 @@ from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
 from mbp.contracts.raw_columns import telemetry
+from mbp.contracts.rendering.dbt_models import datasets_macro, log_models
 from mbp.contracts.rendering.dbt_sources import (
     change_log_sources_yaml,
     latest_yaml,
@@ -45,6 +46,7 @@ RULES_FILE = "docs/reference/rules.md"
 METRICS_REFERENCE = "docs/reference/metrics.md"
 METRICS_FILE = "models/semantic/_semantic__metrics.gen.yml"
 LINT_FILE = "docs/reference/lint.md"
+DATASETS_FILE = "macros/logs/datasets.gen.sql"
 FIX = "run `mbp contracts render` and commit the result"
 
 
@@ -62,13 +64,15 @@ def rendered(root: Path) -> dict[str, str]:
     rules = all_rules(contracts)
     collected = telemetry(root)
     measured = {metric.dataset for metric in semantics.metrics}
+    incremental = _materialized(root, contracts, "incremental")
+    views = _materialized(root, contracts, "view")
     return {
+        **log_models(contracts, incremental),
+        DATASETS_FILE: datasets_macro(contracts),
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules, policy.nightly),
         LINT_FILE: lint_markdown(),
-        MODELS_FILE: models_yaml(
-            contracts, _incremental(root, contracts), measured, policy.nightly
-        ),
+        MODELS_FILE: models_yaml(contracts, incremental, views, measured, policy.nightly),
         SOURCES_FILE: change_log_sources_yaml(contracts),
         TELEMETRY_SOURCES_FILE: telemetry_sources_yaml(collected),
         SEEDS_FILE: seeds_yaml(contracts, collected),
@@ -92,11 +96,11 @@ def render(root: Path) -> list[str]:
     return write_stale(root, rendered(root))
 
 
-def _incremental(root: Path, contracts: Sequence[Contract]) -> set[str]:
-    """Datasets whose model adds to its table instead of rebuilding it."""
+def _materialized(root: Path, contracts: Sequence[Contract], kind: str) -> set[str]:
+    """Datasets whose model says that it is of the kind: `incremental` adds to its table, `view` has none."""
     return {
         contract.dataset
         for contract in contracts
-        if "materialized='incremental'"
+        if f"materialized='{kind}'"
         in model_path(root, contract.dataset).read_text(encoding="utf-8")
     }

@@ -11,7 +11,6 @@ from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
 from mbp.ingest.cdc.letters import Letter
-from mbp.ingest.cdc.market_source import TABLES
 from mbp.ingest.cdc.pgoutput import (
     Begin,
     Commit,
@@ -135,7 +134,7 @@ class Applier:
             self._truncate(message, payload, position)
         elif isinstance(message, Note) and message.prefix == PREFIX:
             at = self.transaction.committed_at_microseconds
-            for row in change_shape.heartbeat_rows(TABLES, position, at):
+            for row in change_shape.heartbeat_rows(self.columns, position, at):
                 self._wait(HEARTBEATS, list(row), position, payload)
 
     @property

@@ -20,7 +20,6 @@ from mbp.ingest.cdc.first_snapshot import take_over
 from mbp.ingest.cdc.market_source import (
     PUBLICATION,
     SLOT,
-    TABLES,
     MarketSource,
     create_slot,
     demand_ready,
@@ -91,12 +90,12 @@ class SlotReader:
         beginning is demanded: a wrong password does not pass.
 
         Args:
-            anew: tables whose state is copied again; all four: with a new slot.
+            anew: tables whose state is copied again; all of them: with a new slot.
 
         Raises:
             MbpError: the source is not set up, the slot is lost or in use, or what is read makes no sense.
         """
-        demand_ready(self.source)
+        demand_ready(self.source, self.columns)
         pause, give_up = BACK_OFF_SECONDS[0], time.monotonic() + ONCE_PATIENCE_SECONDS
         begun = False
         while True:
@@ -136,7 +135,7 @@ class SlotReader:
         return not self.stopping()
 
     def _session(self, control: Any, once: bool, anew: Sequence[str] | None) -> None:
-        whole = anew is not None and set(anew) == set(TABLES)
+        whole = anew is not None and set(anew) == set(self.columns)
         self.applier.reset(self._start(again=whole))
         self._look_at_stopped()
         if anew and not whole:
@@ -176,7 +175,9 @@ class SlotReader:
             drop_slot(self.source)
         snapshot = create_slot(self.source)
         try:
-            written = take_over(self.sink, self.source, snapshot, TABLES, self.columns, self.say)
+            written = take_over(
+                self.sink, self.source, snapshot, list(self.columns), self.columns, self.say
+            )
             self.sink.commit(snapshot.position)
             self.applier.rows_written += written
         finally:

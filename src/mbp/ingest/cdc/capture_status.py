@@ -12,7 +12,8 @@ from mbp.contracts.alarm_limits import load_limits
 from mbp.core import moments
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.capture_control import CaptureControl
-from mbp.ingest.cdc.market_source import SLOT, TABLES, MarketSource, slot_state
+from mbp.ingest.cdc.change_shape import captured_tables
+from mbp.ingest.cdc.market_source import SLOT, MarketSource, slot_state
 from mbp.ingest.cdc.watched import MEBIBYTE, Alarm, alarms, read_watched
 from mbp.ingest.raw_tables import CDC_READERS
 from mbp.warehouse import Warehouse, connect
@@ -81,7 +82,7 @@ def read_status(root: Path, target: str, source: MarketSource) -> CaptureStatus:
         letters, stopped = control.letter_counts(), control.stopped()
         limits = load_limits(root)
         skew = timedelta(seconds=limits.skew_seconds)
-        tables = [_table(warehouse, name, letters, stopped, skew) for name in TABLES]
+        tables = [_table(warehouse, name, letters, stopped, skew) for name in captured_tables(root)]
         _, rows = warehouse.query(
             "select source_skew_seconds, skew_error_seconds, retained_limit_bytes"
             f" from {CDC_READERS} where slot = {control.mark}",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mbp.contracts.engine_types import engine_types
-from mbp.contracts.raw_columns import CHANGE_LOG
+from mbp.contracts.raw_columns import CHANGE_LOG, SOURCE
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.pgoutput import UNCHANGED, RowChange, TableShape, Value
+from mbp.ingest.raw_tables import raw_tables
 
 # The stream names a type by its object identifier, which is the same in every release of PostgreSQL.
 TYPES = {
@@ -143,7 +145,7 @@ def arrival() -> str:
 
 
 def heartbeat_rows(
-    tables: Sequence[str], position: int, committed_at_microseconds: int
+    tables: Iterable[str], position: int, committed_at_microseconds: int
 ) -> list[list[str]]:
     """One heartbeat per table; it took the way that a change of that table takes."""
     seconds, rest = divmod(committed_at_microseconds, 1_000_000)
@@ -152,9 +154,27 @@ def heartbeat_rows(
 
 
 def by_name(tables: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[tuple[str, str]]]:
-    """Source table -> the columns that are taken from it."""
+    """Source table -> the columns that are taken from it, the key first."""
     return {
-        name.removeprefix("mbp."): own_columns(columns)
+        name.removeprefix(f"{SOURCE}."): own_columns(columns)
         for name, columns in tables.items()
-        if name.startswith("mbp.")
+        if name.startswith(f"{SOURCE}.")
     }
+
+
+def captured_tables(root: Path) -> tuple[str, ...]:
+    """The tables at the source whose changes are captured.
+
+    Raises:
+        MbpError: the contracts cannot be read.
+    """
+    return tuple(by_name(raw_tables(root)))
+
+
+def one_of(tables: Sequence[str], name: str) -> str:
+    """Raises:
+    MbpError: a table that is not captured.
+    """
+    if name not in tables:
+        raise MbpError(f"no table {name!r} is captured", fix=f"use one of {', '.join(tables)}")
+    return name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from mbp.core.errors import MbpError
 from mbp.ingest.cdc import bounds, change_shape
 from mbp.ingest.cdc.apply import PREFIX
 from mbp.ingest.cdc.debezium_values import Number, RefusedRecordError, exact_text
-from mbp.ingest.cdc.market_source import SCHEMA, TABLES
+from mbp.ingest.cdc.market_source import SCHEMA
 from mbp.ingest.cdc.pgoutput import UNCHANGED, Value
 
 TOMBSTONE, OTHER, BEAT = "tombstone", "other", "m"
@@ -137,7 +137,7 @@ class Converter:
             if "payload" in record and record.keys() <= {"schema", "payload"}:
                 schema, record = record.get("schema"), record["payload"]
             elif "value" in record and ("key" in record or "topic" in record):
-                self.table = table = table_of(str(record.get("topic") or "")) or table
+                self.table = table = table_of(str(record.get("topic") or ""), self.columns) or table
                 record = record["value"]
             else:
                 break
@@ -253,9 +253,9 @@ class Converter:
         return DebeziumChange(operation, table, position, microseconds, row)
 
 
-def table_of(place: str) -> str | None:
-    """The captured table that a topic or a file's name speaks of; None: none, or more than one."""
-    results = {NUMBERED.sub("", part) for part in SPLIT.split(place)} & set(TABLES)
+def table_of(place: str, captured: Iterable[str]) -> str | None:
+    """The table of `captured` that a topic or a file's name speaks of; None: none, or more than one."""
+    results = {NUMBERED.sub("", part) for part in SPLIT.split(place)} & set(captured)
     return results.pop() if len(results) == 1 else None
 
 

@@ -21,7 +21,6 @@ from mbp.ingest.cdc.debezium_records import (
     DebeziumChange,
 )
 from mbp.ingest.cdc.letters import Letter
-from mbp.ingest.cdc.market_source import TABLES
 from mbp.ingest.cdc.pgoutput import Value
 from mbp.ingest.cdc.sink import Sink
 from mbp.warehouse import quote_identifier
@@ -158,7 +157,7 @@ class Intake:
         rows = [
             row
             for position, microseconds in beats.items()
-            for row in change_shape.heartbeat_rows(TABLES, position, microseconds)
+            for row in change_shape.heartbeat_rows(self.columns, position, microseconds)
         ]
         results = self._query(
             f"select heartbeat_id from raw_{HEARTBEATS} where heartbeat_id {{among}}",

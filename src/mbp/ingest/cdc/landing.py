@@ -170,7 +170,7 @@ class _Lander:
         self._count(name, counts)
 
     def _take(self, path: Path, name: str, intake: Intake) -> None:
-        hint = table_of(name)
+        hint = table_of(name, self.columns)
         tombstones = deletes = understood = 0
         first_refusal: str | None = None
         # Table -> what is wrong with its first record that shows a wrong setting of the pipeline.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ PUBLICATION = "mbp_cdc"
 SLOT = "mbp_cdc"
 ROLE = "mbp_cdc_reader"
 SCHEMA = "public"
-TABLES = ("markets", "quotes", "resolutions", "abuse_events")
 APPLICATION = "mbp-cdc"
 VARIABLES = ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")
 
@@ -95,22 +94,13 @@ def source_of_environment() -> MarketSource:
     )
 
 
-def one_of_tables(name: str) -> str:
-    """Raises:
-    MbpError: a table that is not captured.
-    """
-    if name not in TABLES:
-        raise MbpError(f"no table {name!r} is captured", fix=f"use one of {', '.join(TABLES)}")
-    return name
-
-
-def setup_sql(schema: str = SCHEMA) -> list[str]:
+def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
     """What an administrator of the source runs once: a role that can read and replicate, and no more.
 
     Old rows are sent whole (replica identity full): an update of a row with a large untouched value, and a
     delete, then carry all columns.
     """
-    tables = [f"{quote_identifier(schema)}.{quote_identifier(name)}" for name in TABLES]
+    tables = [f"{quote_identifier(schema)}.{quote_identifier(name)}" for name in captured]
     return [
         f"do $$ begin create role {ROLE} login replication;"
         " exception when duplicate_object then null; end $$",
@@ -122,7 +112,7 @@ def setup_sql(schema: str = SCHEMA) -> list[str]:
     ]
 
 
-def demand_ready(source: MarketSource) -> None:
+def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
     """Raises:
     MbpError: the source does not replicate logically, or has not been set up.
     """
@@ -140,7 +130,7 @@ def demand_ready(source: MarketSource) -> None:
                 "select tablename from pg_publication_tables where pubname = %s", [PUBLICATION]
             )
             published = {row[0] for row in cursor.fetchall()}
-            missing = sorted(set(TABLES) - published)
+            missing = sorted(set(captured) - published)
             if missing:
                 raise MbpError(
                     f"the publication {PUBLICATION} lacks {', '.join(missing)}",

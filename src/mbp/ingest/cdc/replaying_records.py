@@ -10,7 +10,6 @@ from mbp.ingest.cdc.debezium_records import ROW_OPERATIONS, Converter, read_json
 from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.exact import misfit
 from mbp.ingest.cdc.intake import UNKNOWN_TABLE, Intake
-from mbp.ingest.cdc.market_source import TABLES
 from mbp.ingest.cdc.sink import Sink
 from mbp.ingest.raw_tables import raw_tables
 
@@ -30,7 +29,7 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
     lines, total = [], 0
     try:
         position = sink.position()
-        for table in (*TABLES, UNKNOWN_TABLE):
+        for table in (*columns, UNKNOWN_TABLE):
             intake, delivered, left, why = Intake(sink, columns), [], 0, ""
             for letter in sink.control().letters(table):
                 hint = None if table == UNKNOWN_TABLE else table

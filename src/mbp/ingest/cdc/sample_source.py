@@ -23,7 +23,7 @@ def create(
                 for place, (name, kind) in enumerate(listed)
             )
             cursor.execute(f"create table {table} ({inner})")
-        for statement in setup_sql():
+        for statement in setup_sql(columns):
             cursor.execute(statement)
         cursor.execute(f"alter role {ROLE} password '{PASSWORD}'")
     connection.close()

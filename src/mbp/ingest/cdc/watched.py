@@ -55,6 +55,7 @@ class WatchedCapture:
         dead_letters: (slot, table) -> changes that are not in the log; none: no entry.
         stopped: (slot, table) -> why it is stopped.
         unseen: control tables that exist and that this role may not read.
+        tables: change logs that exist.
     """
 
     read_at: datetime
@@ -63,6 +64,7 @@ class WatchedCapture:
     dead_letters: Mapping[tuple[str, str], int] = field(default_factory=dict)
     stopped: Mapping[tuple[str, str], str] = field(default_factory=dict)
     unseen: Sequence[str] = ()
+    tables: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,8 @@ def read_watched(warehouse: Warehouse) -> WatchedCapture:
     still = {(str(row[0]), str(row[1])): str(row[2]) for row in stopped}
     slots = {str(row[0]) for row in positions} | {reader.slot for reader in readers}
     slots |= {slot for slot, _ in (*counts, *still)}
-    return WatchedCapture(now, sorted(slots), readers, counts, still)
+    logs = sorted(log for log in (name.partition(".")[2] for name in there) if log[0] != "_")
+    return WatchedCapture(now, sorted(slots), readers, counts, still, tables=logs)
 
 
 def alarms(watched: WatchedCapture, limits: Limits, now: datetime) -> list[Alarm]:
@@ -238,7 +241,7 @@ def _alarm(limits: Limits, name: str, subject: str, message: str, fix: str) -> A
 
 
 def _tables(warehouse: Warehouse) -> dict[str, bool]:
-    """Control tables that are there -> whether this role may read them. The information schema would hide those
+    """Raw tables that are there -> whether this role may read them. The information schema would hide those
     that it may not."""
     if warehouse.engine == "duckdb":
         _, rows = warehouse.query(
@@ -251,5 +254,4 @@ def _tables(warehouse: Warehouse) -> dict[str, bool]:
             " from pg_catalog.pg_class where relkind in ('r', 'p')"
             " and relnamespace = (select oid from pg_catalog.pg_namespace where nspname = 'raw_mbp')"
         )
-    results = {f"raw_mbp.{name}": bool(may) for name, may in rows}
-    return {name: results[name] for name in READ if name in results}
+    return {f"raw_mbp.{name}": bool(may) for name, may in rows}

@@ -141,10 +141,10 @@ def _copy(
     contract: Contract,
 ) -> None:
     """The accepted rows as a temporary table of the target."""
-    names = [quote_identifier(column.name) for column in contract.columns]
+    names = [quote_identifier(column.name) for column in contract.logged_columns]
     types = [
         "text" if column.logical_type == "string" else column.physical_type
-        for column in contract.columns
+        for column in contract.logged_columns
     ]
     inner = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
     warehouse.execute(
@@ -174,7 +174,7 @@ def _append(warehouse: Warehouse, table_mapping: TableMapping, contract: Contrac
     """Appends what is new or changed to the log; the number of rows appended."""
     raw = f"{RAW_SCHEMA}.{quote_identifier(table_mapping.table)}"
     key = quote_identifier(contract.key.name)
-    names = [quote_identifier(column.name) for column in contract.columns]
+    names = [quote_identifier(column.name) for column in contract.logged_columns]
     changed = " or ".join(f"staged.{name} is distinct from known.{name}" for name in names)
     milliseconds = (
         f"epoch_ms(staged.{quote_identifier(table_mapping.changed_at)})"

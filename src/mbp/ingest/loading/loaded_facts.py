@@ -50,7 +50,7 @@ def write_facts(warehouse: Warehouse, mapping: SourceMapping, loaded: Iterable[s
         rows += [
             (table.dataset, name, None, reason) for name, (_, _, reason) in table.absent.items()
         ]
-    rows += [(f"mbp_{name}", None, None, reason) for name, reason in mapping.absent_tables.items()]
+    rows += [(name, None, None, reason) for name, reason in mapping.absent_datasets.items()]
     rows += [
         (dataset, None, rule, reason) for rule, (dataset, reason) in mapping.not_measurable.items()
     ]
@@ -68,8 +68,12 @@ def write_facts(warehouse: Warehouse, mapping: SourceMapping, loaded: Iterable[s
         )
 
 
-def read_facts(warehouse: Warehouse) -> SourceFacts:
-    """What no source in this warehouse has; empty where nothing was loaded by a mapping."""
+def read_facts(warehouse: Warehouse, tables: Mapping[str, str]) -> SourceFacts:
+    """What no source in this warehouse has; empty where nothing was loaded by a mapping.
+
+    Args:
+        tables: dataset -> the table of its change log.
+    """
     columns: dict[str, dict[str, str]] = {}
     datasets: dict[str, str] = {}
     rules: dict[str, str] = {}
@@ -82,7 +86,9 @@ def read_facts(warehouse: Warehouse) -> SourceFacts:
         declared: dict[tuple[str, str | None, str | None], dict[str, str]] = {}
         for dataset, column, rule, source, reason in rows:
             declared.setdefault((dataset, column, rule), {})[source] = reason
-        origins = {dataset: _origins(warehouse, dataset) for dataset, _, _ in declared}
+        # Of a dataset that has no change log any more nothing is declared.
+        declared = {key: by_source for key, by_source in declared.items() if key[0] in tables}
+        origins = {name: _origins(warehouse, name, tables[name]) for name, _, _ in declared}
         for (dataset, column, rule), by_source in declared.items():
             if not origins[dataset] <= by_source.keys():
                 continue
@@ -96,9 +102,9 @@ def read_facts(warehouse: Warehouse) -> SourceFacts:
     return SourceFacts(columns, datasets, rules)
 
 
-def _origins(warehouse: Warehouse, dataset: str) -> set[str | None]:
+def _origins(warehouse: Warehouse, dataset: str, table: str) -> set[str | None]:
     """The sources of the rows in a raw table; None among them for rows that no mapping brought."""
-    raw = f"raw_mbp.{quote_identifier(dataset.removeprefix('mbp_'))}"
+    raw = f"raw_mbp.{quote_identifier(table)}"
     _, rows = warehouse.query(
         f"select distinct loads.source from {raw} as log left join {LOADS} as loads"
         f" on loads.dataset = {warehouse.mark} and loads.loaded_at = log._loaded_at",

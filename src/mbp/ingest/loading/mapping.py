@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft201909Validator
 
 from mbp.contracts import Contract
+from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import check, did_you_mean
 from mbp.core.yaml_io import line_of, load
@@ -115,7 +116,7 @@ class Mapping:
     source: str
     time_zone: str
     tables: tuple[TableMapping, ...]
-    absent_tables: Map[str, str]
+    absent_datasets: Map[str, str]
     not_measurable: Map[str, tuple[str, str]]
 
 
@@ -131,7 +132,7 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
     shown = path.name
     document = load(path, shown_as=shown)
     value = check(document, SCHEMA, shown)
-    by_table = {contract.dataset.removeprefix("mbp_"): contract for contract in contracts}
+    by_table = {log.table: contract for contract, log in logged(contracts)}
     for group in ("tables", "absent_tables"):
         for table in value.get(group, {}):
             if table not in by_table:
@@ -169,7 +170,10 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
         source=value["source"],
         time_zone=value["time_zone"],
         tables=tables,
-        absent_tables=value.get("absent_tables", {}),
+        absent_datasets={
+            by_table[name].dataset: reason
+            for name, reason in value.get("absent_tables", {}).items()
+        },
         not_measurable=not_measurable,
     )
 
@@ -178,7 +182,7 @@ def _table(
     name: str, entry: Any, node: Any, contract: Contract, shown: str, tables: Any
 ) -> TableMapping:
     parts = {part: entry.get(part, {}) for part in ("columns", "constants", "absent")}
-    known = [column.name for column in contract.columns]
+    known = [column.name for column in contract.logged_columns]
     lines: dict[str, int | None] = {}
     for part, given in {**parts, "when_null": entry.get("when_null", {})}.items():
         for column in given:
@@ -194,7 +198,7 @@ def _table(
                     fix="keep one of them",
                 )
             lines.setdefault(column, line)
-    for column in contract.columns:
+    for column in contract.logged_columns:
         if not any(column.name in given for given in parts.values()):
             raise MbpError(
                 f"{name}.{column.name} is not mapped",

@@ -73,7 +73,7 @@ def stage(
     texts = f"texts_{mapping.table}"
     expressions = ", ".join(
         f"{_text_of(column, mapping)} as {quote_identifier(column.name)}"
-        for column in contract.columns
+        for column in contract.logged_columns
     )
     used = sorted(set(_wanted(mapping).values()))
     original = ", ".join(f"{_literal(name)}, {quote_identifier(name)}" for name in used)
@@ -178,7 +178,7 @@ def _judge(
 ) -> None:
     """Splits the rows: the first reason against a row, in the order of the columns, rejects it."""
     reasons = []
-    for column in contract.columns:
+    for column in contract.logged_columns:
         name = quote_identifier(column.name)
         if column.required:
             reasons.append(f"when {name} is null then '{column.name}: null in a required column'")
@@ -190,7 +190,7 @@ def _judge(
             )
     key = quote_identifier(contract.key.name)
     typed = ", ".join(
-        f"{_typed(column)} as {quote_identifier(column.name)}" for column in contract.columns
+        f"{_typed(column)} as {quote_identifier(column.name)}" for column in contract.logged_columns
     )
     connection.execute(
         f"create temp table judged_{mapping.table} as"
@@ -217,7 +217,7 @@ def _rounded(
     connection: duckdb.DuckDBPyConnection, mapping: TableMapping, contract: Contract, texts: str
 ) -> dict[str, int]:
     found = {}
-    for column in contract.columns:
+    for column in contract.logged_columns:
         if column.logical_type == "number" and column.name in mapping.columns:
             name = quote_identifier(column.name)
             exact = f"try_cast({name} as decimal(38, 18))"

@@ -14,7 +14,6 @@ from mbp.contracts import alarm_limits as ids
 from mbp.contracts.alarm_limits import Limits
 from mbp.contracts.hook_policy import HOOKS
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.market_source import TABLES
 from mbp.ingest.cdc.watched import WatchedCapture, age_seconds
 
 GAUGES = {
@@ -51,7 +50,7 @@ def samples(watched: WatchedCapture) -> list[Sample]:
     if watched.unseen:
         pairs.append(("mbp_cdc_unseen", {}, len(watched.unseen)))
     for slot in watched.slots:
-        for table in TABLES:
+        for table in watched.tables:
             labels, key = {"slot": slot, "table": table}, (slot, table)
             pairs.append(("mbp_cdc_dead_letters", labels, watched.dead_letters.get(key, 0)))
             pairs.append(("mbp_cdc_stream_stopped", labels, int(key in watched.stopped)))

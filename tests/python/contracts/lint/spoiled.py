@@ -192,6 +192,9 @@ EDITS: dict[str, tuple[str, Edit]] = {
     ),
     "A106-037": (MARKETS, drop(of_column("market_id"), "required")),
     "A106-039": (MARKETS, set_in(of_column("category"), "description", "See <b>this</b>.")),
+    "A106-041": (MARKETS, customs(whole, "changeLog", {"table": "markets", "key": "name"})),
+    "A106-042": (MARKETS, customs(of_column("market_id"), "derived", "yes")),
+    "A106-043": (MARKETS, customs(whole, "changeLog", None)),
     "A106-040": (MARKETS, set_in(of_column("category"), "physicalType", "string; drop")),
     "A87-001": (MARKETS, drop(of_column("category"), "description")),
     "A87-002": (MARKETS, set_in(of_column("opened_at"), "description", "Opened at.")),
@@ -335,6 +338,9 @@ SPOILED: dict[str, Callable[[Path], None]] = {
     "YAML-003": lambda root: (root / MARKETS).write_text("", encoding="utf-8"),
     "A106-001": lambda root: _move(root, "mbp_markets.yaml"),
     "A106-002": lambda root: _move(root, "mbp_other.odcs.yaml"),
+    "A87-011": lambda root: (root / "models/_exposures.yml").write_text(
+        "ref('mbp_abuse_events') ref('mbp_quotes') ref('mbp_resolutions')"
+    ),
     "A106-036": lambda root: (root / "models/marts/mbp/mbp_new.sql").write_text("select 1"),
 }
 

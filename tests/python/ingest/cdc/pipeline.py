@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mbp.ingest.cdc.market_source import PUBLICATION, TABLES, MarketSource, lsn_number
+from mbp.ingest.cdc.market_source import PUBLICATION, MarketSource, lsn_number
 from mbp.ingest.cdc.pgoutput import (
     UNCHANGED,
     Begin,
@@ -48,7 +48,7 @@ class Pipeline:
         records = list(self._stream() if self.position else self._snapshot())
         self.round += 1
         if self.form == "parquet":
-            for table in TABLES:
+            for table in self.columns:
                 own = [one for one in records if one["source"]["table"] == table]
                 if own:
                     self._write_parquet(table, own)
@@ -81,7 +81,7 @@ class Pipeline:
             cursor.execute("set transaction snapshot %s", [name])
             cursor.execute("select (extract(epoch from clock_timestamp()) * 1000000)::bigint")
             at = cursor.fetchone()[0]
-            for table in TABLES:
+            for table in self.columns:
                 listed = ", ".join(f'"{column}"::text' for column, _ in self.columns[table])
                 cursor.execute(f"select {listed} from {table}")
                 for row in cursor.fetchall():

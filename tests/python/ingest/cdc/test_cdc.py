@@ -252,7 +252,7 @@ def test_the_reader_may_read_and_replicate_and_no_more(pair: Pair) -> None:
                 cursor.execute(statement)
             connection.rollback()
     connection.close()
-    assert not any("superuser" in statement for statement in setup_sql())
+    assert not any("superuser" in statement for statement in setup_sql(["quotes"]))
 
 
 def quoted(text: str) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.market_source import TABLES, drop_slot, slot_state
+from mbp.core.paths import project_root
+from mbp.ingest.cdc.change_shape import captured_tables
+from mbp.ingest.cdc.market_source import drop_slot, slot_state
 from mbp.ingest.cdc.replaying import list_letters, replay_tables
 from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair
 
+TABLES = captured_tables(project_root(Path(__file__).parent))
 BREAKS = [
     ("alter table quotes drop column depth_2pct", "quotes.depth_2pct is missing in the source"),
     ("alter table quotes rename column price to prize", "quotes.price is missing in the source"),

@@ -8,6 +8,7 @@ import pytest
 
 from mbp.ingest.loading import load_folder, read_facts
 from mbp.ingest.loading.loaded_facts import SourceFacts
+from mbp.ingest.loading.source_facts import dataset_tables
 from mbp.warehouse import connect
 
 EVENTS_ABSENT = "  abuse_events: no detector\n"
@@ -51,14 +52,14 @@ def load(root: Path, folder: Path, target: str) -> SourceFacts:
     """The facts after a load that took every row."""
     assert load_folder(root, folder, folder / "mapping.yaml", target=target).rejected == 0
     with connect(root, target) as warehouse:
-        return read_facts(warehouse)
+        return read_facts(warehouse, dataset_tables(root))
 
 
 def stream(root: Path, target: str, statement: str) -> SourceFacts:
     """The facts after change data capture wrote to a raw table."""
     with connect(root, target) as warehouse:
         warehouse.execute(statement)
-        return read_facts(warehouse)
+        return read_facts(warehouse, dataset_tables(root))
 
 
 def test_a_column_that_another_source_provides_is_measurable(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.ingest.loading import load_folder, read_facts
+from mbp.ingest.loading.source_facts import dataset_tables
 from mbp.warehouse import connect
 from mbp.warehouse.canonical import canonical_value
 
@@ -80,7 +81,7 @@ def test_what_the_source_lacks_is_kept_for_the_build(
     for _ in range(2):
         load_folder(project_root, folder, folder / "mapping.yaml", target=target)
     with connect(project_root, target) as warehouse:
-        facts = read_facts(warehouse)
+        facts = read_facts(warehouse, dataset_tables(project_root))
     assert facts.columns["mbp_quotes"] == {"depth_2pct": "no depth", "twap_5m": "no average"}
     assert facts.datasets == {
         "mbp_abuse_events": "no detector",

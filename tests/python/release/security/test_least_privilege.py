@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from mbp.ingest.cdc.market_source import TABLES, setup_sql
+from mbp.core.paths import project_root
+from mbp.ingest.cdc.change_shape import captured_tables
+from mbp.ingest.cdc.market_source import setup_sql
 from mbp.ingest.initialise import statements
 from mbp.release.security.grants import read_grants
 from mbp.release.security.least_privilege import compare
@@ -16,6 +18,7 @@ from mbp.release.security.live import _asking, least_privilege
 from mbp.release.security.security_policy import SecurityPolicy, load_security
 from mbp.warehouse.server import PostgresServer
 
+TABLES = captured_tables(project_root(Path(__file__).parent))
 pytestmark = pytest.mark.postgres
 # What stands for a build: relations of the transformer, made with its role.
 BUILT = (
@@ -242,7 +245,9 @@ def test_the_reader_of_the_source_reads_four_tables(
         connection.autocommit = False
         live = Live(connection, load_security(project_root))
         live.run(
-            *(f"create table {name} (id text primary key)" for name in TABLES), *setup_sql(), *sql
+            *(f"create table {name} (id text primary key)" for name in TABLES),
+            *setup_sql(TABLES),
+            *sql,
         )
         found = live.problems("source")
         connection.rollback()
