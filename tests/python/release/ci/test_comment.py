@@ -273,7 +273,7 @@ def test_nothing_that_others_write_comes_to_life(
             assert inner.type in ("text", "code_inline", "softbreak", "strong_open", "strong_close")
             if inner.type == "text":
                 assert not re.search(
-                    r"[@<#\u202e\x1b]|evil|everyone|example|onerror", inner.content
+                    r"[@<#\u202e\x1b]|evil|everyone|(?<!counter)example|onerror", inner.content
                 )
             spans += inner.type == "code_inline"
     assert spans > 20
