@@ -2,7 +2,7 @@
 
 The faults are planted together in as few worlds as they leave each other visible in; every world is
 built on PostgreSQL, and each engine judges all rules in it. A rule is caught when it fails in the
-world of its own fault.
+world of its fault.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from mbp.warehouse.server import PostgresServer
 DATABASE = "mbp_parity"
 CLEAN = "clean"
 REPLAY = {"MBP_RAW": "sample", "MBP_NOW": "end_of_data"}
-# These take so many rows away that other faults go with them: a world of their own, at the end.
+# These take so many rows away that other faults go with them: a separate world, at the end.
 SWEEPING = ("volume",)
 Say = Callable[[str], None]
 
@@ -106,10 +106,10 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
     known = faults.all_faults(root)
     unknown = sorted(set(chosen) - {rule.id for rule in rules})
     if unknown:
-        raise MbpError(f"no rule {', '.join(unknown)}", cure="see `mbp contracts rules`")
+        raise MbpError(f"no rule {', '.join(unknown)}", fix="see `mbp contracts rules`")
     lacking = sorted({rule.id for rule in rules} - known.keys())
     if lacking:
-        raise MbpError(f"no fault for {', '.join(lacking)}", cure="write one: see CONTRIBUTING")
+        raise MbpError(f"no fault for {', '.join(lacking)}", fix="write one: see CONTRIBUTING")
     families = {rule.id: rule.family for rule in rules}
     with ExitStack() as stack:
         server = stack.enter_context(PostgresServer())
@@ -161,7 +161,7 @@ def _plant(
             again = _shown(stage, clean, known, shown)
             return [one for one in shown if one in again]
         if len(tried) == 1:
-            raise MbpError(f"the fault {tried[0]} does not show", cure="mbp quality prove says why")
+            raise MbpError(f"the fault {tried[0]} does not show", fix="mbp quality prove says why")
         tried = tried[: max(1, len(tried) // 2)]
 
 
@@ -174,7 +174,7 @@ def _shown(
     for name in chosen:
         try:
             known[name].apply(world)
-        except Exception:  # noqa: S112 (told by the next world, where it is planted first)
+        except Exception:  # noqa: S112 (reported by the next world, where it is planted first)
             # Written for the clean sample: an earlier fault took the rows that this one needs. It is
             # not planted, so it does not show and waits for the next world.
             continue

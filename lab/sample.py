@@ -49,17 +49,15 @@ def _checked_output(
     parameters: Parameters, file_format: str, output: Path | None, fault: str | None
 ) -> Path:
     if file_format not in ("csv", "parquet"):
-        raise MbpError(
-            f"--format {file_format}: expected csv or parquet", cure="use csv or parquet"
-        )
+        raise MbpError(f"--format {file_format}: expected csv or parquet", fix="use csv or parquet")
     if output is not None:
         return output
     if fault is not None:
-        raise MbpError("--fault needs --output", cure="name a folder outside seeds/")
+        raise MbpError("--fault needs --output", fix="name a folder outside seeds/")
     if file_format != "csv" or parameters != Parameters():
         raise MbpError(
             "the committed sample is made with no options; others need --output",
-            cure="name a folder with --output",
+            fix="name a folder with --output",
         )
     return project_root() / SAMPLE
 
@@ -73,11 +71,11 @@ def _simulate_fault(
     except MbpError:
         inside = False
     if inside:
-        raise MbpError("a fault never goes into seeds/", path=folder, cure="name another folder")
+        raise MbpError("a fault never goes into seeds/", path=folder, fix="name another folder")
     if parameters.quotes > LARGEST_FAULTY:
         raise MbpError(
             f"--fault with {parameters.quotes} quotes: faults are made in memory",
-            cure=f"at most {LARGEST_FAULTY} quotes",
+            fix=f"at most {LARGEST_FAULTY} quotes",
         )
     world = generate(parameters)
     chosen.apply(world)

@@ -1,4 +1,4 @@
-"""Documentation coverage of the last build: `mbp docs coverage` under the name CI looks for."""
+"""Documentation coverage of the last build: `mbp docs coverage` under the name that CI expects."""
 
 from __future__ import annotations
 

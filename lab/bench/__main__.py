@@ -1,7 +1,7 @@
 """Measures the main job at scale on DuckDB: ratios within one run, rows per second, growth with size.
 
 Usage: make bench, or BENCH_ROWS=1000000,10000000 python -m lab.bench. Needs about 4 GB of disk for
-ten million quotes. Engine time is what dbt reports per node; dbt's own start-up is told apart.
+ten million quotes. Engine time is what dbt reports per node; dbt's own start-up is reported separately.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.bench.bench_warehouse import BIN, NEW_SHARE, deliver, run, simulate, thresholds
+from lab.bench.figures import record
 from lab.bench.process import run_measured
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.core.paths import project_root
@@ -60,17 +61,21 @@ class Build:
 def main() -> int:
     root = project_root(Path(__file__).parent)
     sizes = [int(size) for size in os.environ.get("BENCH_ROWS", "1000000,10000000").split(",")]
-    totals: list[tuple[int, float]] = []
-    missed = 0
+    figures = []
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
-            rows, full, ratio = bench_size(root, Path(scratch), size)
-        totals.append((rows, full.engine))
-        missed += ratio > INCREMENTAL_GOAL
-    for (rows_a, seconds_a), (rows_b, seconds_b) in itertools.pairwise(totals):
-        exponent = math.log(seconds_b / seconds_a) / math.log(rows_b / rows_a)
+            figures.append(bench_size(root, Path(scratch), size))
+    record(root, figures)
+    missed = sum(
+        one["added"] > INCREMENTAL_GOAL * (one["models"] + one["row_rules"]) for one in figures
+    )
+    for small, large in itertools.pairwise(figures):
+        exponent = math.log(large["full"] / small["full"]) / math.log(
+            large["quotes"] / small["quotes"]
+        )
         print(
-            f"growth {rows_a:,} -> {rows_b:,} quotes: engine time grows as n^{exponent:.2f} (1 = linear)"
+            f"growth {small['quotes']:,.0f} -> {large['quotes']:,.0f} quotes:"
+            f" engine time grows as n^{exponent:.2f} (1 = linear)"
         )
     bench_sample(root)
     bench_contracts(root)
@@ -93,8 +98,8 @@ def bench_contracts(root: Path) -> None:
     subprocess.run([str(BIN / "python"), "-m", "lab.bench.other_tools"], cwd=root, check=True)
 
 
-def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]:
-    """One size: simulate, full refresh, add the newest share, incremental build."""
+def bench_size(root: Path, scratch: Path, size: int) -> dict[str, float]:
+    """One size: simulate, full refresh, add the newest share, incremental build. Figures in seconds, by name."""
     print(f"\n== {size:,} quotes")
     started = time.perf_counter()
     simulate(root, scratch / "history", size)
@@ -131,11 +136,22 @@ def bench_size(root: Path, scratch: Path, size: int) -> tuple[int, Build, float]
         f" build it is {(incremental.models + incremental.row_tests) / full.engine:.1%}"
     )
     print(
-        f"  beside it: TWAP {incremental.twap / full.twap:.1%} of full (the price in force is looked up"
+        f"  beside it: TWAP {incremental.twap / full.twap:.1%} of full (the price in force is searched"
         f" in all quotes of a market); rules over whole logs and the rest {incremental.other:.2f} s of"
         f" {full.other:.2f} s (cdc_no_loss, cdc_order and latency compare the whole log)"
     )
-    return rows, full, ratio
+    return {
+        "quotes": rows,
+        "full": full.engine,
+        "quotes_per_second": rows / full.engine,
+        "models": full.models,
+        "row_rules": full.row_tests,
+        "twap": full.twap,
+        "plain_copy": copy_seconds,
+        "added": incremental.models + incremental.row_tests,
+        "idle": idle.models + idle.row_tests,
+        "overhead": full.process - full.engine,
+    }
 
 
 def share(part: Build, whole: Build) -> float:
@@ -165,7 +181,7 @@ def quotes(warehouse: Warehouse) -> int:
 
 
 def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
-    """A daily run that had no verification to start from looked at all rows, and measures something else.
+    """A daily run that had no verification to start from checked all rows, and measures something else.
 
     Raises:
         MbpError: it did.
@@ -174,10 +190,10 @@ def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
         ((looked,),) = warehouse.query("select count(*) from verification.quotes_to_check")[1]
     if looked > rows * 2 * NEW_SHARE:
         raise MbpError(
-            f"the daily run looked at {looked:,} of {rows:,} rows, not at the new ones",
-            cure="mend what it says, then measure again",
+            f"the daily run checked {looked:,} of {rows:,} rows, not at the new ones",
+            fix="fix what it says, then measure again",
         )
-    print(f"  rows that its tests looked at: {looked:,}")
+    print(f"  rows that its tests checked: {looked:,}")
 
 
 def peers(root: Path, changes: Mapping[str, str]) -> tuple[float, float]:
@@ -203,7 +219,7 @@ def build(root: Path, scratch: Path, changes: Mapping[str, str], options: Sequen
     finished = run_measured(command, root, {**os.environ, **changes})
     run_results = scratch / "target" / "run_results.json"
     if not run_results.exists():
-        raise MbpError(f"dbt build did not run: {finished.talk[-800:]}", cure="mend what it says")
+        raise MbpError(f"dbt build did not run: {finished.talk[-800:]}", fix="fix what it says")
     results = json.loads(run_results.read_text())["results"]
     nodes = json.loads((scratch / "target" / "manifest.json").read_text())["nodes"]
     spent = {"models": 0.0, "row_tests": 0.0, "twap": 0.0, "other": 0.0}

@@ -112,7 +112,7 @@ def arrive(world: BenchWarehouse, number: int) -> None:
 
 
 def thresholds(history: Path, shares: int) -> list[str]:
-    """Arrival times that cut off the newest shares of quotes, one by one, the earliest first."""
+    """Arrival times that separate the newest shares of quotes, one by one, the earliest first."""
     cuts = [1 - NEW_SHARE * number for number in range(shares, 0, -1)]
     with duckdb.connect() as files:
         files.execute("set TimeZone = 'UTC'")
@@ -157,7 +157,7 @@ def profile(root: Path, scratch: Path) -> Path:
     memory = os.environ.get("BENCH_MEMORY", DEFAULT_MEMORY)
     setting = "        TimeZone: UTC\n"
     if setting not in text:
-        raise MbpError("no settings of DuckDB", path="profiles.example.yml", cure="restore it")
+        raise MbpError("no settings of DuckDB", path="profiles.example.yml", fix="restore it")
     folder = scratch / "profiles"
     write_text(
         folder / "profiles.yml", text.replace(setting, f"{setting}        memory_limit: {memory}\n")
@@ -194,7 +194,7 @@ def build(root: Path, engine: str, changes: Mapping[str, str]) -> None:
     """Everything from nothing by the project's own build, with the tests of a day: they leave its mark.
 
     Raises:
-        MbpError: it left no mark, so a daily run would look at all rows.
+        MbpError: it left no mark, so a daily run would check all rows.
     """
     command = [*OUR_DBT, "build", "--quiet", "--target", engine, "--full-refresh"]
     run([*command, "--exclude", "tag:nightly", "resource_type:unit_test"], root, changes)
@@ -202,7 +202,7 @@ def build(root: Path, engine: str, changes: Mapping[str, str]) -> None:
         marks = warehouse.query("select count(*) from verification.quotes_verified")[1]
     if marks != [(1,)]:
         raise MbpError(
-            "the build left no mark of what it verified", cure="see why a test did not run"
+            "the build left no mark of what it verified", fix="see why a test did not run"
         )
 
 
@@ -233,4 +233,4 @@ def run(command: Sequence[str], root: Path, changes: Mapping[str, str]) -> None:
     )
     if finished.returncode != 0:
         message = " ".join((finished.stdout + finished.stderr).split())[-1500:]
-        raise MbpError(f"{' '.join(command[:3])} failed: {message}", cure="mend what it says")
+        raise MbpError(f"{' '.join(command[:3])} failed: {message}", fix="fix what it says")

@@ -140,7 +140,7 @@ def _drain(pair: Pair) -> float:
 
 
 def _lag(pair: Pair) -> list[str]:
-    """200 transactions a second into a reader of its own process; lag from the data, memory from the kernel."""
+    """200 transactions a second into a reader in a separate process; lag from the data, memory from the kernel."""
     program = [sys.executable, "-m", "mbp.cli.main", "cdc", "run", "--target", pair.target]
     own = {
         **os.environ,
@@ -315,7 +315,7 @@ def _peak_memory_mb(process_id: int) -> float:
     for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
-    raise SystemExit("bench: the reader is gone")
+    raise SystemExit("bench: the reader has ended")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measures the KPI windows: a day of telemetry at 120 decisions per second, then one more window, then a look.
+"""Measures the KPI windows: a day of telemetry at 120 decisions per second, then one more window, then one evaluation.
 
 Usage: python -m lab.bench.kpi_windows (part of make bench); BENCH_RPS changes the rate. Engine time is what dbt reports
 per node. The peer is the plain percentile of every window, by hand, over the same spans.

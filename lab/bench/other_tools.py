@@ -58,7 +58,7 @@ RESULT = "target/bench/peers.json"
 FAULT_RULE = "mbp_quotes_price_range"
 MILLION = 1_000_000
 SUBJECTS = {"duckdb": (DATACONTRACT, PLAIN_DBT), POSTGRES: (DATACONTRACT, GX, PLAIN_DBT)}
-# In the order in which they run, each on a share of its own.
+# In the order in which they run, each on its own share.
 SELECTORS = {"daily_quotes": DAILY_QUOTES, "daily": DAILY_BUILD}
 TOOLS = {READ: "read", DATACONTRACT: "datacontract", GX: "gx"}
 
@@ -111,7 +111,7 @@ def main() -> int:
                 with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
                     measured += measure_size(root, Path(scratch), engine, size, number == 0)
         if not measured:
-            raise MbpError("no size to measure", cure="set BENCH_PEERS_DUCKDB, e.g. 1000000")
+            raise MbpError("no size to measure", fix="set BENCH_PEERS_DUCKDB, e.g. 1000000")
     except MbpError as error:
         print(f"bench: {error}", file=sys.stderr)
         return EXIT_COULD_NOT_RUN
@@ -128,14 +128,14 @@ def sizes_of(engine: str) -> list[int]:
     """The sizes of BENCH_PEERS_..., in order.
 
     Raises:
-        MbpError: something that is no number.
+        MbpError: something that is not a number.
     """
     name = f"BENCH_PEERS_{engine.upper()}"
     sizes = os.environ.get(name, DEFAULT_SIZES)
     try:
         return sorted(int(one) for one in sizes.split(",") if one.strip())
     except ValueError as error:
-        raise MbpError(f"{name}: {sizes!r} is no list of numbers", cure="e.g. 1000000") from error
+        raise MbpError(f"{name}: {sizes!r} is not a list of numbers", fix="e.g. 1000000") from error
 
 
 def measure_size(
@@ -144,7 +144,7 @@ def measure_size(
     """All tools over one size; at the end, when asked, over a planted fault.
 
     Raises:
-        MbpError: a tool that crashed, did not look at every rule, or did not find the fault.
+        MbpError: a tool that crashed, did not check every rule, or did not find the fault.
     """
     print(f"\n== {engine}, {size:,} quotes", flush=True)
     with built(root, scratch, engine, size) as half:
@@ -181,7 +181,7 @@ def measure_size(
 
 
 def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
-    """A daily run on what has just arrived; of the quotes' own, the rules are told apart from all it did.
+    """A daily run on what has just arrived; for quotes, the rules are reported apart from the rest.
 
     Raises:
         MbpError: it could not run.
@@ -193,8 +193,8 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
     mine = {rule: rules[rule] for rule in world.rules if rule in rules}
     if not mine:
         raise MbpError(
-            f"the daily run on {world.engine} looked at no rule: {last_words(done)}",
-            cure="mend what it says, then measure again",
+            f"the daily run on {world.engine} checked no rule: {last_words(done)}",
+            fix="fix what it says, then measure again",
         )
     verdicts = {rule: one[0] for rule, one in mine.items()}
     seconds = {SELECTORS[selector]: sum(one[1] for one in results.values())}
@@ -233,7 +233,7 @@ def look(world: BenchWarehouse, tool: str) -> ToolMeasurement:
     if done.code != 0 or not result.is_file():
         raise MbpError(
             f"{tool} on {world.engine} did not run: {last_words(done)}",
-            cure="mend what it says, then measure again",
+            fix="fix what it says, then measure again",
         )
     told = json.loads(result.read_text(encoding="utf-8"))
     return ToolMeasurement(
@@ -291,7 +291,7 @@ def dbt_results(
         return done, plain_dbt.results(target)
     except OSError as error:
         what = f"{' '.join(command[:3])} on {world.engine} did not run: {last_words(done)}"
-        raise MbpError(what, cure="mend what it says, then measure again") from error
+        raise MbpError(what, fix="fix what it says, then measure again") from error
 
 
 def measured_run(world: BenchWarehouse, command: Sequence[str], folder: Path) -> Finished:

@@ -33,7 +33,7 @@ class ToolMeasurement:
         verdicts: rule -> pass, fail, warn or what else the tool says; empty for the pure read.
         as_sql: rules that the tool has no words for and was given as SQL.
         seconds: wall clock of the whole process.
-        engine_seconds: the part of it in which rules were evaluated, as the tool tells it.
+        engine_seconds: the part of it in which rules were evaluated, as the tool reports it.
     """
 
     tool: str
@@ -55,7 +55,7 @@ def demand_looked(tool_measurement: ToolMeasurement, rules: Sequence[str]) -> To
     if not rules:
         raise MbpError(
             "no rule to measure: nothing would be checked",
-            cure="name rules that the contracts have",
+            fix="name rules that the contracts have",
         )
     absent = [
         rule
@@ -70,13 +70,13 @@ def demand_looked(tool_measurement: ToolMeasurement, rules: Sequence[str]) -> To
             f"{tool_measurement.tool} on {tool_measurement.engine}"
             f" evaluated {len(rules) - len(absent)} of {len(rules)} rules;"
             f" not: {message}",
-            cure="a tool that did not look cannot be compared: mend what it was given",
+            fix="a tool that did not check cannot be compared: fix what it was given",
         )
     wrong = [rule for rule in rules if tool_measurement.verdicts[rule] != "pass"]
     if wrong:
         raise MbpError(
             f"{tool_measurement.tool} on {tool_measurement.engine}: clean rows do not pass {', '.join(wrong[:3])}",
-            cure="look at the rows that break the rule: the simulated market should keep it",
+            fix="check the rows that break the rule: the simulated market should keep it",
         )
     return tool_measurement
 
@@ -91,7 +91,7 @@ def demand_found(tool_measurement: ToolMeasurement, rule: str) -> None:
         raise MbpError(
             f"{tool_measurement.tool} on {tool_measurement.engine} did not find the planted fault of {rule}"
             f" ({tool_measurement.verdicts.get(rule, 'no verdict')})",
-            cure="a tool that finds nothing cannot be compared: mend what it was given",
+            fix="a tool that finds nothing cannot be compared: fix what it was given",
         )
 
 
@@ -104,7 +104,7 @@ def exponent(fewer: int, seconds_of_fewer: float, more: int, seconds_of_more: fl
     if not 0 < fewer < more or min(seconds_of_fewer, seconds_of_more) <= 0:
         raise MbpError(
             "growth needs two sizes, the smaller one first, and times above zero",
-            cure="measure two sizes",
+            fix="measure two sizes",
         )
     return math.log(seconds_of_more / seconds_of_fewer) / math.log(more / fewer)
 

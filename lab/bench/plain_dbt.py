@@ -1,7 +1,7 @@
 """The contract as a dbt project of the plain kind: one stock test per rule, no macro of ours.
 
 What dbt has a test for (not null, unique, relationships) is that test; every other rule is a singular test with
-its SQL. Nothing is built: the tests look at the tables that lie in the warehouse.
+its SQL. Nothing is built: the tests read the tables of the warehouse.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def stock_test(rule: Rule) -> dict[str, Any] | None:
 def write(
     folder: Path, contract: Contract, queries: Mapping[str, str], database: str | None = None
 ) -> tuple[str, ...]:
-    """Writes the project; the rules that stand in it as SQL.
+    """Writes the project; returns the rules that it has as SQL.
 
     Args:
         database: of the tables, where a connection sees several.

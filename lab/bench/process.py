@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-# A peak shorter than this may be missed; looking costs about a millisecond.
+# A peak shorter than this may be missed; one sample costs about a millisecond.
 LOOK_EVERY_SECONDS = 0.05
 
 

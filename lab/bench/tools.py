@@ -1,4 +1,4 @@
-"""One look of a tool, as a process of its own: `python -m lab.bench.tools TOOL ORDER RESULT`.
+"""One run of a tool, as a separate process: `python -m lab.bench.tools TOOL ORDER RESULT`.
 
 ORDER and RESULT are JSON files. The order holds what the tool needs to know of the warehouse, and the SQL of the
 rules as dbt compiled it, so that no tool pays for compiling. The result is the verdict of every rule and the
@@ -62,7 +62,7 @@ def look(tool: str, order: Mapping[str, Any]) -> dict[str, Any]:
         started = time.perf_counter()
         results = gx_engine.run([contract], order["queries"], order["address"])
     else:
-        raise MbpError(f"unknown tool {tool!r}", cure="use read, datacontract or gx")
+        raise MbpError(f"unknown tool {tool!r}", fix="use read, datacontract or gx")
     return {
         "verdicts": {result.rule_id: verdict(result) for result in results},
         "as_sql": [result.rule_id for result in results if not result.native],
@@ -71,7 +71,7 @@ def look(tool: str, order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verdict(rule_result: RuleResult) -> str:
-    """The verdict, with the reason where the tool could not look."""
+    """The verdict, with the reason where the tool could not check."""
     return (
         f"{rule_result.verdict}: {rule_result.reason}"
         if rule_result.verdict == "error"

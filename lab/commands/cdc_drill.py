@@ -43,10 +43,10 @@ def drill(
         int, typer.Option(min=1, max=1_000_000, help="Rows of the large transaction.")
     ] = 1_000_000,
     full: Annotated[
-        bool, typer.Option("--full", help="Ten minutes of lag by the wall clock, not in scale.")
+        bool, typer.Option("--full", help="Ten real minutes of lag, not a scaled-down run.")
     ] = False,
 ) -> None:
-    """Let go wrong what the runbook knows, on servers of its own, and reconcile row for row.
+    """Cause the faults of the runbook on separate servers, and reconcile row by row.
 
     Scenarios: reader_killed, source_restarted, target_restarted, target_disk_full (as root), network_cut, late,
     schema_drift, large_transaction, slot_invalidated. Report: target/evidence/cdc_drill.json and .md.
@@ -58,7 +58,7 @@ def drill(
     from lab.drill.scenario_runs import drill as run
     from mbp.core.paths import project_root
 
-    # Servers are stopped and file systems unmounted when somebody ends it, too.
+    # Servers are stopped and file systems unmounted also when it is terminated.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_COULD_NOT_RUN))
     targets = TARGETS if target is DrillTarget.both else (target.value,)
     options = Options(rows=rows, scale=1.0) if full else Options(rows=rows)

@@ -13,7 +13,7 @@ from mbp.core.errors import EXIT_FINDINGS
 
 
 def measure(form: TextOrJson = "text") -> None:
-    """Precision and recall of every kind, on the labelled corpus and on one of another seed.
+    """Measure precision and recall of every kind, on the labelled corpus and on one of another seed.
 
     Exit code: 0 every target is reached, 1 one is not.
     """
@@ -28,15 +28,17 @@ def measure(form: TextOrJson = "text") -> None:
 
 
 def corpus(
-    seed: Annotated[int | None, typer.Option(help="Of the draw. [default: the policy's]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the corpus. [default: the policy's]")
+    ] = None,
     count: Annotated[
-        int | None, typer.Option("--lines", min=1, help="How many. [default: the policy's]")
+        int | None, typer.Option("--lines", min=1, help="Number of lines. [default: the policy's]")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="File. [default: stdout]")] = None,
 ) -> None:
-    """Write the labelled corpus: one JSON object a line with text and labels; the same seed gives the same bytes.
+    """Write the labelled corpus as JSON lines with text and labels; the same seed gives the same bytes.
 
-    All persons, numbers and tokens are drawn at random.
+    All persons, numbers and tokens are random.
     """
     from lab.corpora.corpus import generate, to_json
     from mbp.core.files import write_text

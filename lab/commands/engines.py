@@ -27,10 +27,12 @@ def engines(
     ] = False,
     spark: Annotated[
         bool,
-        typer.Option("--spark", help="Probe Spark anew (extra `spark`, Java 17); keep the record."),
+        typer.Option(
+            "--spark", help="Probe Spark again (extra `spark`, Java 17); keep the record."
+        ),
     ] = False,
 ) -> None:
-    """Break every kind of promise on live engines and show which of them refuse it."""
+    """Break every kind of constraint on live engines and show which of them refuse it."""
     from lab.engines import document
 
     root = project_root()
@@ -42,6 +44,6 @@ def engines(
     if write:
         document.write_matrix(root, table)
     elif check and document.current_matrix(root) != table:
-        typer.echo(f"{document.DOCUMENT}: stale. Cure: mbp engines --write")
+        typer.echo(f"{document.DOCUMENT}: stale. Fix: mbp engines --write")
         raise typer.Exit(EXIT_FINDINGS)
     typer.echo(table, nl=False)

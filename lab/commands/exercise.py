@@ -22,9 +22,9 @@ def exercise(
     ] = False,
     form: TextOrJson = "text",
 ) -> None:
-    """Inject faults into an isolated copy and see each of them end in its decision.
+    """Inject faults into an isolated copy and check that each ends in its decision.
 
-    Exit code: 0 every edge works, 1 one does not, 2 could not run.
+    Exit code: 0 every exercise passes, 1 one fails, 2 could not run.
     """
     from dataclasses import asdict
 
@@ -35,7 +35,7 @@ def exercise(
     from mbp.core.reporting.progress import progress
 
     if every == bool(name):
-        raise MbpError("name exercises, or give --all", cure="see contracts/a110/exercises.yaml")
+        raise MbpError("name exercises, or give --all", fix="see contracts/a110/exercises.yaml")
     with progress() as shown:
         results = run(project_root(), name or [], shown.say, mutations=mutations)
     document = [{**asdict(result), "passed": result.passed} for result in results]

@@ -26,9 +26,9 @@ Examples:
 def parity(
     form: TextOrJson = "text",
 ) -> None:
-    """Plant every fault of the bad project and compare what the three engines say, on PostgreSQL.
+    """Inject every fault of the bad project and compare the three engines, on PostgreSQL.
 
-    Exit code: 0 every engine catches what it can express and they agree, 1 not so, 2 could not run.
+    Exit code: 0 every engine catches what it can express and they agree, 1 findings, 2 could not run.
     """
     from lab import parity as comparing
     from mbp.core.paths import project_root
@@ -55,7 +55,7 @@ def prove(
     engine: Annotated[str, typer.Option(help="duckdb or postgres.")] = "duckdb",
     form: TextOrJson = "text",
 ) -> None:
-    """Run the bad project: every fault must be found by its own rule and by no other error rule.
+    """Run the bad project: every fault must be found by its rule and by no other error rule.
 
     A whole run is evidence for the gate (target/evidence/proof.json). Exit code: 0 proved, or nothing changed, 1
     something differs from tests/dbt/fixtures/expected_findings.yaml, 2 could not run.

@@ -39,7 +39,7 @@ def simulate(
     quotes: Annotated[
         int | None, typer.Option(help="Quotes in all, hit within 5 % (default: 4000).")
     ] = None,
-    rps: Annotated[float, typer.Option(help="Decisions per second that leave a span.")] = 0.0125,
+    rps: Annotated[float, typer.Option(help="Decisions per second, one span each.")] = 0.0125,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 20260105,
     start: Annotated[str, typer.Option(help="First instant, ISO 8601, UTC.")] = "2026-01-05",
     fault: Annotated[
@@ -76,6 +76,6 @@ def _instant(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise MbpError(
-            f"--start {text}: expected a date such as 2026-01-05", cure="write it as YYYY-MM-DD"
+            f"--start {text}: expected a date such as 2026-01-05", fix="write it as YYYY-MM-DD"
         ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,7 +1,7 @@
 """The labelled corpus: lines as logs, JSON, SQL and CSV have them, with the span of everything personal or secret.
 
 Half of it are hard negatives. The same seed gives the same bytes. It is generated when it is measured and not kept:
-numbers of nobody are numbers of somebody after all, if they are right.
+an invented number that is valid may belong to a real person.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def generate(seed: int, count: int) -> list[Line]:
 
 
 def _halves(context: str) -> tuple[str, str]:
-    """What stands before and after the place of the value; `{{` is a brace."""
+    """What comes before and after the place of the value; `{{` is a brace."""
     at = 0
     while True:
         at = context.index("{}", at)

@@ -20,7 +20,7 @@ EVIDENCE = "privacy_measure"
 
 @dataclass(frozen=True)
 class KindScore:
-    """Of one kind. `found` of `labelled` were found; `false_alarms` findings stand where nothing of the kind does."""
+    """Of one kind. `found` of `labelled` were found; `false_alarms` findings are where nothing of the kind is."""
 
     labelled: int
     found: int
@@ -155,7 +155,7 @@ def measure_lines(
         if unknown:
             raise MbpError(
                 f"the outside corpus labels a line {min(unknown)!r}: expected {', '.join(KINDS)}",
-                cure="correct the label",
+                fix="correct the label",
             )
         kinds = {hit.kind for hit in hits(line.text, _place(line.text), policy)}
         count, clean = count + 1, clean + (not line.labels)
@@ -171,7 +171,7 @@ def _place(text: str) -> str:
 
 
 def measure(name: str, seed: int, corpus: Sequence[Line], policy: PrivacyPolicy) -> MeasuredCorpus:
-    """A label is found when a finding of its kind lies over it; every other finding is a false alarm."""
+    """A label is found when a finding of its kind covers it; every other finding is a false alarm."""
     labelled: Counter[str] = Counter()
     results: Counter[str] = Counter()
     alarms: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""How each kind is spelled in the corpus, and where it stands."""
+"""How each kind is spelled in the corpus, and where it occurs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from random import Random
 from lab.corpora import random_values as draw
 
 Spell = Callable[[Random], str]
-# Anything may stand here: the value names itself by its form.
+# Anything may be here: the value names itself by its form.
 OPEN_CONTEXTS = (
     "{}",
     "INFO request done for {}",

@@ -1,4 +1,4 @@
-"""Hard negatives: what looks like personal data or a secret and is none."""
+"""Hard negatives: what resembles personal data or a secret and is neither."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _hexadecimal(random: Random, count: int) -> str:
     return f"{random.getrandbits(count * 4):0{count}x}"
 
 
-# Each makes one line. Numbers with right check digits stand where a word says what they are.
+# Each makes one line. Numbers with right check digits are where a word says what they are.
 TRAPS: tuple[Callable[[Random], str], ...] = (
     lambda r: f"cpf recusado: {_cpf_shape(_wrong(r, draw.cpf(r)))} digito verificador nao confere",
     lambda r: f'{{"cpf": "{_wrong(r, draw.cpf(r))}", "error": "check digit"}}',

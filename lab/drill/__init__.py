@@ -1,1 +1,1 @@
-"""The drill: the scenarios of the runbook, for real, on servers of its own, reconciled row for row."""
+"""The drill: the scenarios of the runbook, on real, separate servers, reconciled row by row."""

@@ -30,11 +30,11 @@ class ScenarioResult:
 
     Attributes:
         noticed_seconds, noticed_by: from the fault to the first sign, and the sign.
-        recovered_seconds: from the cure until a change that was made then was in the warehouse.
+        recovered_seconds: from the fix until a change that was made then was in the warehouse.
         worst_lag_seconds: the latest change of the whole scenario, from commit to arrival.
         decision: what the watcher decided about the lag; 'none' when there was nothing to decide.
         lag_p95_seconds: the worst that the watcher measured, by `clock`.
-        decided_seconds, closed_seconds: from the fault to the decision and from the cure to its end, by `clock`.
+        decided_seconds, closed_seconds: from the fault to the decision and from the fix to its end, by `clock`.
         looks: every evaluation of the watcher in a few words.
         problems: empty when everything was as it has to be.
     """
@@ -115,7 +115,7 @@ class ScenarioResult:
 
     @property
     def twice(self) -> int:
-        """Changes that stand more than once."""
+        """Changes that are there more than once."""
         return sum(table.twice for table in self.tables)
 
 
@@ -254,7 +254,7 @@ def _by_clock(scenario: ScenarioResult) -> str:
     return (
         f"p95 {_seconds(scenario.lag_p95_seconds)}, decided"
         f" {_seconds(scenario.decided_seconds)} after the fault, closed"
-        f" {_seconds(scenario.closed_seconds)} after the cure ({scenario.clock}): {', '.join(scenario.looks)}"
+        f" {_seconds(scenario.closed_seconds)} after the fix ({scenario.clock}): {', '.join(scenario.looks)}"
     )
 
 

@@ -18,7 +18,7 @@ STATEMENTS = (1, 1, 1, 3, 12)
 
 
 def execute(server: PostgresServer, database: str, *statements: str) -> None:
-    """Each statement is a transaction of its own."""
+    """Each statement is a separate transaction."""
     connection = server.connect(database)
     try:
         with connection.cursor() as cursor:

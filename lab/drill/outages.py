@@ -41,7 +41,8 @@ def reader_killed(stage: ScenarioServers, options: Options) -> Played:
             killed = time.monotonic()
             if noticed is None and number % 2:
                 wait_for(
-                    lambda: _finds(stage, "nobody streams"), "status tells that nobody streams"
+                    lambda: _finds(stage, "no reader streams"),
+                    "status reports that no reader streams",
                 )
                 noticed = time.monotonic() - killed
         with stage.reader() as process:
@@ -52,7 +53,7 @@ def reader_killed(stage: ScenarioServers, options: Options) -> Played:
     if noticed is None:
         problems += ("the reader was never killed while it streamed: too few kills",)
     note = f"{options.kills} kills under load ({committed:,} transactions)"
-    return Played(noticed, "`mbp cdc status`: nobody streams", seconds, note, problems)
+    return Played(noticed, "`mbp cdc status`: no reader streams", seconds, note, problems)
 
 
 def source_restarted(stage: ScenarioServers, options: Options) -> Played:
@@ -74,7 +75,7 @@ def source_restarted(stage: ScenarioServers, options: Options) -> Played:
 
 
 def target_restarted(stage: ScenarioServers, options: Options) -> Played:
-    """The warehouse goes away: a restart and a crash of its server, or a file that somebody else holds."""
+    """The warehouse goes away: a restart and a crash of its server, or a file that another process holds."""
     server = stage.warehouse_server
     with stage.reader() as process, stage.load():
         # The first change may come with the snapshot; the second one comes through an open stream.
@@ -84,7 +85,7 @@ def target_restarted(stage: ScenarioServers, options: Options) -> Played:
         if server is None:
             with _held(stage):
                 time.sleep(options.dark_seconds)
-            # Nobody has to be told of a file that dbt holds; the lag of what waited is the sign.
+            # A file that dbt holds needs no notice; the lag of what waited is the sign.
             noticed = None
             sign, note = "", "file held by another process"
         else:
@@ -105,7 +106,7 @@ def target_disk_full(stage: ScenarioServers, options: Options) -> Played:
     """The warehouse has no block left for a while."""
     folder = stage.quota
     if folder is None:
-        raise MbpError("there is no directory with a quota", cure="start the scenario first")
+        raise MbpError("there is no directory with a quota", fix="start the scenario first")
     with stage.reader() as process, stage.load():
         stage.caught_up()
         written = quota.fill(folder)
@@ -123,7 +124,7 @@ def target_disk_full(stage: ScenarioServers, options: Options) -> Played:
         seconds = stage.caught_up()
         problems += alive(process)
         if _large(stage) != MORE_ROWS:
-            problems += (f"{_large(stage):,} of {MORE_ROWS:,} rows are there after the cure",)
+            problems += (f"{_large(stage):,} of {MORE_ROWS:,} rows are there after the fix",)
     _finish(stage)
     size, ballast = quota.QUOTA_BYTES / 2**20, written / 2**20
     note = f"{ballast:.0f} MiB of ballast in a file system of {size:.0f} MiB; position held"
@@ -160,7 +161,7 @@ def late(stage: ScenarioServers, options: Options) -> Played:
         fault = time.time()
         stage.proxy.delay(DELAY / scale, RAMP / scale)
         time.sleep((RAMP + LATE) / scale)
-        cure = time.time()
+        fix = time.time()
         stage.proxy.restore()
         seconds = stage.caught_up()
         time.sleep(AFTER / scale)
@@ -168,7 +169,7 @@ def late(stage: ScenarioServers, options: Options) -> Played:
         ended = time.time()
     _finish(stage)
     note = f"delay of {DELAY / scale:g} s on the stream for {LATE / scale:g} s, on top of a ramp of {RAMP / scale:g} s"
-    lateness = Lateness(begun, fault, cure, ended, scale)
+    lateness = Lateness(begun, fault, fix, ended, scale)
     return Played(None, "", seconds, note, problems, lateness)
 
 
@@ -203,7 +204,7 @@ def _finish(stage: ScenarioServers) -> None:
     if code:
         raise MbpError(
             f"`mbp cdc run --once` ended with {code}: {stage.tail()}",
-            cure="see what it said; `mbp cdc status` tells where it stands",
+            fix="see what it said; `mbp cdc status` shows its state",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a scenario is, and what it tells."""
+"""What a scenario is, and what it reports."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Lateness:
-    """For the scenario of the lag: Unix seconds of the wall clock when it began, was cured, and ended."""
+    """For the scenario of the lag: Unix seconds of the wall clock when it began, was fixed, and ended."""
 
     begun: float
     fault: float
-    cure: float
+    fix: float
     ended: float
     scale: float
 
@@ -42,9 +42,9 @@ class Played:
     """What happened.
 
     Attributes:
-        noticed_seconds, noticed_by: from the fault to the first sign that somebody can see, and the sign;
-            None: nobody has to be told at once, or the watcher is the one who tells.
-        recovered_seconds: from the cure until a change that was made then was in the warehouse.
+        noticed_seconds, noticed_by: from the fault to the first visible sign, and the sign;
+            None: no immediate notice is needed, or the watcher gives it.
+        recovered_seconds: from the fix until a change that was made then was in the warehouse.
         note: what was done, with its numbers.
         problems: what was not as it has to be.
     """

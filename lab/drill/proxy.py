@@ -58,7 +58,7 @@ class Proxy:
         self._break()
 
     def stall(self) -> None:
-        """Nothing passes any more, and nobody is told."""
+        """Nothing passes any more, and no side is notified."""
         self._stalled.set()
 
     def delay(self, seconds: float, ramp_seconds: float = 0.0) -> None:

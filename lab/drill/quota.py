@@ -1,4 +1,4 @@
-"""A directory that can be full: a small file system of its own, mounted for as long as a scenario plays."""
+"""A directory that can be full: a small separate file system, mounted for as long as a scenario plays."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def mounted(folder: Path) -> Iterator[Path]:
     if reason:
         raise MbpError(
             f"could not run: no directory with a quota can be mounted: {reason}",
-            cure="run the drill as root on Linux",
+            fix="run the drill as root on Linux",
         )
     try:
         yield folder

@@ -23,7 +23,7 @@ class Compared:
         rows: at the source.
         changes: in the log.
         missing, extra, other: keys at the source only, keys in the log only, keys whose hashes differ.
-        twice: pairs of (position, key) that stand more than once in the log.
+        twice: pairs of (position, key) that are there more than once in the log.
         examples: a few keys of what is wrong.
     """
 
@@ -38,7 +38,7 @@ class Compared:
 
     @property
     def same(self) -> bool:
-        """Nothing differs, and nothing stands twice."""
+        """Nothing differs, and nothing appears twice."""
         return not (self.missing or self.extra or self.other or self.twice)
 
     @property
@@ -65,7 +65,7 @@ def log_sql(relation: str, columns: Columns, engine: Engine) -> str:
 
 
 def twice_sql(relation: str, columns: Columns) -> str:
-    """Keys of changes that stand more than once."""
+    """Keys of changes that are there more than once."""
     key = f'"{columns[0][0]}"'
     return f"select {key} from {relation} group by {key}, __source_lsn having count(*) > 1"
 
@@ -80,7 +80,7 @@ def compare(
     """Counts, keys and hashes.
 
     Args:
-        at_source, in_log: (key, hash); a key that stands twice in the log is counted in `twice`.
+        at_source, in_log: (key, hash); a key that appears twice in the log is counted in `twice`.
         twice: keys of repeated changes.
         changes: rows of the log.
     """

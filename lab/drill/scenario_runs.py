@@ -1,4 +1,4 @@
-"""`mbp cdc drill`: every scenario on a stage of its own, reconciled row for row, and the watcher's word."""
+"""`mbp cdc drill`: every scenario on its own servers, reconciled row by row, and the watcher's decision."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def drill(
     """
     for name in chosen:
         if name not in SCENARIOS:
-            raise MbpError(f"no scenario {name!r}", cure=did_you_mean(name, SCENARIOS))
+            raise MbpError(f"no scenario {name!r}", fix=did_you_mean(name, SCENARIOS))
     for target in targets:
         if target not in TARGETS:
-            raise MbpError(f"no target {target!r}", cure=did_you_mean(target, TARGETS))
+            raise MbpError(f"no target {target!r}", fix=did_you_mean(target, TARGETS))
     installed()
     wanted = [scenario for name, scenario in SCENARIOS.items() if not chosen or name in chosen]
     results = []
     with TemporaryDirectory(prefix="mbp-drill-") as scratch:
         folder = Path(scratch)
-        folder.chmod(0o755)  # the servers, which do not run as root, find what lies in it
+        folder.chmod(0o755)  # the servers, which do not run as root, find what is in it
         with ExitStack() as servers:
             world = _world(root, folder, targets, servers, say, options or Options())
             for scenario in wanted:
@@ -77,7 +77,7 @@ def drill(
                     begun = time.monotonic()
                     result = world.play(scenario, target)
                     results.append(result)
-                    # Now, and not at the end: who is cut off keeps what was played.
+                    # Now, and not at the end: an interrupted run keeps its results.
                     write_report(root, list(SCENARIOS), [result], seed=SEED)
                     seconds = time.monotonic() - begun
                     verdict = "passed" if result.passed else "FAILED"
@@ -146,7 +146,7 @@ class _World:
         if closed is None:
             problems.append("the decision never closed")
         else:
-            recover = (closed.now - clock.at(late.cure)).total_seconds()
+            recover = (closed.now - clock.at(late.fix)).total_seconds()
             limit = policy.limits["cdc_recovery_seconds"]
             value = closed.state.value
             if recover > limit:
@@ -157,7 +157,7 @@ class _World:
 
     @contextmanager
     def _stage(self, scenario: Scenario, target: str) -> Iterator[ScenarioServers]:
-        """A source of its own, a copy of the empty warehouse, a network, and a copy of the project."""
+        """A separate source, a copy of the empty warehouse, a network, and a copy of the project."""
         place = self.folder / f"{scenario.name}-{target}"
         place.mkdir()
         project = place / "project"
@@ -187,7 +187,7 @@ class _World:
 
     @contextmanager
     def _database(self, small: Path | None) -> Iterator[dict[str, str]]:
-        """A copy of the empty database; with a small file system its largest log lies there."""
+        """A copy of the empty database; with a small file system its largest log is there."""
         server = self.warehouse_server
         assert server is not None  # noqa: S101 - the target demands it
         server.create_database(WAREHOUSE, TEMPLATE)

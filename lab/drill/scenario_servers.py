@@ -1,4 +1,4 @@
-"""Where a scenario plays: a source, a warehouse, a network between them, and readers in processes of their own."""
+"""Where a scenario plays: a source, a warehouse, a network between them, and readers in separate processes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MEBIBYTE_IN_KIB = 1024
 
 @dataclass(frozen=True)
 class Said:
-    """A line that a reader told, and when (monotonic seconds)."""
+    """A line that a reader printed, and when (monotonic seconds)."""
 
     at: float
     line: str
@@ -118,7 +118,7 @@ class ScenarioServers:
         except subprocess.TimeoutExpired as error:
             raise MbpError(
                 f"the reader did not end within {STOP_SECONDS:.0f} s",
-                cure="end it by hand, then run the scenario alone",
+                fix="end it by hand, then run the scenario alone",
             ) from error
 
     def kill(self, process: subprocess.Popen[str]) -> None:
@@ -141,7 +141,7 @@ class ScenarioServers:
             message = " ".join(command)
             raise MbpError(
                 f"`mbp cdc {message}` did not end",
-                cure="end it by hand, then run the scenario alone",
+                fix="end it by hand, then run the scenario alone",
             ) from error
 
     def load(self) -> Load:
@@ -243,7 +243,7 @@ class ScenarioServers:
                 count = int(opened.query(f"select count(*) from {relation}")[1][0][0])
                 found.append(compare(table, there, here, twice, count))
         if not found:
-            raise MbpError("no table was compared", cure="look at the contracts of the tables")
+            raise MbpError("no table was compared", fix="check the contracts of the tables")
         return found
 
     def worst_lag(self) -> float | None:
@@ -297,5 +297,5 @@ def wait_for(
     raise MbpError(
         f"after {seconds:.0f} s it is still not so that {what}"
         + (f"; it said: {message}" if message else ""),
-        cure="see what it said; run the scenario alone",
+        fix="see what it said; run the scenario alone",
     )

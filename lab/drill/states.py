@@ -35,27 +35,27 @@ def schema_drift(stage: ScenarioServers, _: Options) -> Played:
             "delete from resolutions where resolution_id = 'r-1'",
         )
         noticed = stage.noticed("data_contract_break: quotes.price", fault)
-        wait_for(lambda: _stopped(stage) == ["quotes", "resolutions"], "two tables stand still")
+        wait_for(lambda: _stopped(stage) == ["quotes", "resolutions"], "two tables are stopped")
         others = stage.caught_up()
         if stage.number("select count(*) from raw_mbp.quotes where quote_id like 'q-2______'"):
             problems += ("rows of a broken shape are in the log",)
-        # Cured at the source: what was sent in between has the wrong shape, the table is taken over anew.
+        # Fixed at the source: what was sent in between has the wrong shape, the table is copied again.
         stage.execute(
             "alter table quotes rename column prize to price",
             "update quotes set price = 0.5 where quote_id = 'q-7'",
             "delete from quotes where quote_id = 'q-8'",
         )
         problems += alive(process)
-    cured = time.monotonic()
+    fixed = time.monotonic()
     problems += _demand(stage, EXIT_PASS, "resnapshot", "--table", "quotes")
-    # Cured in the contract: every parked change fits now, none is lost.
+    # Fixed in the contract: every parked change fits now, none is lost.
     _accept_numbers(stage)
     problems += _demand(stage, EXIT_PASS, "replay", "--table", "resolutions")
     with stage.reader() as process:
         stage.caught_up()
-        seconds = time.monotonic() - cured
+        seconds = time.monotonic() - fixed
         if _stopped(stage):
-            problems += (f"{', '.join(_stopped(stage))} still stands still",)
+            problems += (f"{', '.join(_stopped(stage))} is still stopped",)
         problems += alive(process)
     if not _events(stage, "drift", "markets"):
         problems += ("the new column is no event",)
@@ -64,7 +64,7 @@ def schema_drift(stage: ScenarioServers, _: Options) -> Played:
         or _events(stage, "reconciled", "quotes") != 1
     ):
         problems += ("replay or resnapshot left no event",)
-    note = f"two tables stopped, the others went on ({others:.1f} s behind); source-side and contract-side cure"
+    note = f"two tables stopped, the others went on ({others:.1f} s behind); source-side and contract-side fix"
     return Played(noticed, "the reader: data_contract_break", seconds, note, problems)
 
 
@@ -114,18 +114,18 @@ def slot_invalidated(stage: ScenarioServers, options: Options) -> Played:
         if (stage.slot() or {}).get("wal_status") == "lost":
             break
     else:
-        raise MbpError("the source did not lose the slot", cure="look at max_slot_wal_keep_size")
+        raise MbpError("the source did not lose the slot", fix="check max_slot_wal_keep_size")
     lost = time.monotonic()
     problems = _demand(stage, EXIT_COULD_NOT_RUN, "run", "--once")
     noticed = stage.heard("mbp cdc resnapshot", lost)
     if noticed is None:
-        problems += ("the reader did not name the cure",)
+        problems += ("the reader did not name the fix",)
     stage.execute("alter system reset max_slot_wal_keep_size", "select pg_reload_conf()")
-    cured = time.monotonic()
+    fixed = time.monotonic()
     problems += _demand(stage, EXIT_PASS, "resnapshot")
     with stage.reader():
         stage.caught_up()
-    seconds = time.monotonic() - cured
+    seconds = time.monotonic() - fixed
     results = {
         operation: stage.number(
             "select count(*) from raw_mbp.quotes where __source_lsn = (select max(position)"
@@ -135,10 +135,10 @@ def slot_invalidated(stage: ScenarioServers, options: Options) -> Played:
         for operation in "rd"
     }
     if results != {"r": CHANGED + NEW, "d": GONE}:
-        problems += (f"written anew {results}, expected {CHANGED + NEW} r and {GONE} d",)
-    note = f"slot lost; anew: {results['r']} rows new or other, {results['d']} gone, nothing else written"
+        problems += (f"written again {results}, expected {CHANGED + NEW} r and {GONE} d",)
+    note = f"slot lost; copied again: {results['r']} rows new or other, {results['d']} removed, nothing else written"
     return Played(
-        noticed, f"the reader: exit {EXIT_COULD_NOT_RUN} and the cure", seconds, note, problems
+        noticed, f"the reader: exit {EXIT_COULD_NOT_RUN} and the fix", seconds, note, problems
     )
 
 
@@ -149,9 +149,7 @@ SCENARIOS = (
         schema_drift,
     ),
     Scenario("large_transaction", "One transaction of a million rows.", large_transaction),
-    Scenario(
-        "slot_invalidated", "The slot is lost; the state is taken over anew.", slot_invalidated
-    ),
+    Scenario("slot_invalidated", "The slot is lost; the state is copied again.", slot_invalidated),
 )
 
 

@@ -1,4 +1,4 @@
-"""Load: random transactions at the source, in a thread, until somebody says stop."""
+"""Load: random transactions at the source, in a thread, until it is stopped."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Load:
                     _close(connection)
                     connection = None
                     self._ending.wait(RETRY_SECONDS)
-        except Exception as error:  # told by the thread that waits for this one
+        except Exception as error:  # reported by the thread that waits for this one
             self._wrong = error
         finally:
             _close(connection)

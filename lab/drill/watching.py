@@ -23,7 +23,7 @@ WINDOW = timedelta(minutes=5)
 # Everything that a watcher reads is built once, empty; what a scenario moves is measured again.
 BUILT = ("run", "--full-refresh", "--select", "+models/marts/reliability")
 MEASURED = ("run", "--full-refresh", "--select", "kpi_clock+", "kpi_cdc_lag+")
-# A watcher looks when its window is complete.
+# A watcher evaluates when its window is complete.
 # Two of them: the one that was on its way when the window began, and the next.
 HEARTBEATS = timedelta(seconds=2 * HEARTBEAT_SECONDS)
 AFTER_WINDOW = timedelta(seconds=1)
@@ -96,9 +96,9 @@ def build_empty(root: Path, target: str, settings: dict[str, str]) -> Any:
 def watch(
     stage: ScenarioServers, manifest: Any, first: datetime, last: datetime
 ) -> WatchedScenario:
-    """Looks at the end of every window from the one that holds `first` to the one that holds `last`.
+    """Evaluates at the end of every window from the one that holds `first` to the one that holds `last`.
 
-    The last window is looked at as of its end although it may not be over yet: nothing arrives any more. One that has
+    The last window is evaluated as of its end although it may not be over yet: nothing arrives any more. One that has
     only just begun is not: in its first seconds not every table has had its heartbeat. Nor is one that was nearly over
     when the scenario began, for the same reason.
     """
@@ -117,7 +117,7 @@ def _look(stage: ScenarioServers, manifest: Any, now: datetime) -> HookEvaluatio
     outcome = watched.outcome
     states = [state for state in outcome.states if state.hook_id == HOOK]
     if len(states) != 1:
-        raise MbpError(f"the hook {HOOK} was not evaluated", cure="see `mbp hooks check`")
+        raise MbpError(f"the hook {HOOK} was not evaluated", fix="see `mbp hooks check`")
     opened = [decision for decision in outcome.opened if decision.hook_id == HOOK]
     closed = [open_decision for open_decision in outcome.recovered if open_decision.hook_id == HOOK]
     made = [decision.decision_id for decision in opened] + [
@@ -153,7 +153,7 @@ class WorldClock:
 
     def stretch(self, stage: ScenarioServers) -> None:
         """Rewrites commits and arrivals of a warehouse from this clock to the world's. Both by the same line:
-        what lay between them is as many times longer, and nothing else changes.
+        the time between them is as many times longer, and nothing else changes.
         """
         wall_ms, world_ms = (int(moment.timestamp() * 1000) for moment in (self.wall, self.world))
         wall, world = self.wall.isoformat(), self.world.isoformat()
@@ -171,6 +171,6 @@ class WorldClock:
 
 
 def stretched(scale: float, wall_seconds: float) -> WorldClock:
-    """A clock whose world begins with a window, hours ago: nothing in it lies in the future."""
+    """A clock whose world begins with a window, hours ago: nothing in it is in the future."""
     wall = datetime.fromtimestamp(wall_seconds, UTC)
     return WorldClock(scale, wall, window_end(wall - timedelta(hours=3)))

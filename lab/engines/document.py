@@ -47,7 +47,7 @@ def measured_matrix() -> str:
 
 
 def current_matrix(root: Path) -> str:
-    """The matrix that stands in the document.
+    """The matrix in the document.
 
     Raises:
         MbpError: the document or its markers are missing.
@@ -66,12 +66,12 @@ def _split(root: Path) -> tuple[str, str, str]:
     try:
         text = (root / DOCUMENT).read_text(encoding="utf-8")
     except OSError as error:
-        raise MbpError("cannot read", path=DOCUMENT, cure="restore the file") from error
+        raise MbpError("cannot read", path=DOCUMENT, fix="restore the file") from error
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise MbpError(
             "the markers of the generated part are missing or doubled",
             path=DOCUMENT,
-            cure=f"put {BEGIN.strip()} and {END.strip()} around the table",
+            fix=f"put {BEGIN.strip()} and {END.strip()} around the table",
         )
     before, rest = text.split(BEGIN)
     part, after = rest.split(END)

@@ -1,6 +1,6 @@
-"""One probe per kind of promise: a table that declares it and a statement that breaks it.
+"""One probe per kind of constraint: a table that declares it and a statement that breaks it.
 
-An engine enforces the promise when it refuses the statement. The probes run in a schema of their own,
+An engine enforces the constraint when it refuses the statement. The probes run in a separate schema,
 which they create and drop.
 """
 
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 SCHEMA = "mbp_enforcement_probe"
 Execute = Callable[[str], object]
 IsNoSyntax = Callable[[Exception], bool]
-# Kind of promise -> whether it is enforced; None: it cannot even be declared.
+# Kind of constraint -> whether it is enforced; None: it cannot even be declared.
 Found = dict[str, bool | None]
 WORDS = {True: "enforced", False: "**not enforced**", None: "**cannot be declared**"}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """How to find out whether one kind of promise is enforced.
+    """How to find out whether one kind of constraint is enforced.
 
     Attributes:
-        kind: the promise, as the matrix names it.
+        kind: the constraint, as the matrix names it.
         setup: statements that must succeed; `{schema}` and `{text}`, the type of texts, are replaced.
-        violation: the statement that breaks the promise.
-        stand_in: the family of tests that holds the promise where the engine does not.
+        violation: the statement that breaks the constraint.
+        stand_in: the family of tests that checks the constraint where the engine does not.
     """
 
     kind: str
@@ -117,11 +117,11 @@ def measure(
         execute: runs one statement and commits it, or raises; a raised statement must leave the
             session usable (autocommit).
         text: the engine's type of texts.
-        is_no_syntax: whether an error says that the engine has no words for the promise; its result
+        is_no_syntax: whether an error says that the engine has no syntax for the constraint; its result
             is then None. Other errors of a set-up are raised.
 
     Raises:
-        Exception: whatever `execute` raises for a set-up that fails: the probe could not look.
+        Exception: whatever `execute` raises for a set-up that fails: the probe could not check.
     """
     enforced: Found = {}
     for probe in PROBES:
@@ -145,7 +145,7 @@ def _refused(probe: Probe, execute: Execute, text: str) -> bool:
     try:
         execute(last)
     except Exception:
-        # Dropping a parent that is referenced is refused by some engines: the promise is kept.
+        # Dropping a parent that is referenced is refused by some engines: the constraint holds.
         if last.startswith("drop table"):
             return True
         raise

@@ -14,7 +14,7 @@ from mbp.core import files
 from mbp.core.errors import MbpError
 
 RECORD = Path(__file__).with_name("spark_measured.json")
-CURE = "install the extra `spark` (`make test-spark` does) and run `mbp engines --spark --write`"
+FIX = "install the extra `spark` (`make test-spark` does) and run `mbp engines --spark --write`"
 
 
 def recorded() -> Found:
@@ -26,9 +26,9 @@ def recorded() -> Found:
     try:
         found = json.loads(RECORD.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MbpError(f"cannot read: {error}", path=RECORD.name, cure=CURE) from error
+        raise MbpError(f"cannot read: {error}", path=RECORD.name, fix=FIX) from error
     if not isinstance(found, dict) or set(found) != {probe.kind for probe in PROBES}:
-        raise MbpError("is not of the probes that there are", path=RECORD.name, cure=CURE)
+        raise MbpError("is not of the probes that there are", path=RECORD.name, fix=FIX)
     return found
 
 
@@ -55,7 +55,7 @@ def record() -> None:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise MbpError("pyspark is not installed", cure=CURE) from error
+        raise MbpError("pyspark is not installed", fix=FIX) from error
     with tempfile.TemporaryDirectory() as folder:
         builder = SparkSession.builder.master("local[1]")
         for name, value in {
@@ -69,7 +69,7 @@ def record() -> None:
         try:
             session = builder.getOrCreate()
         except PySparkException as error:
-            raise MbpError(f"Spark does not start: {error}", cure="install Java 17") from error
+            raise MbpError(f"Spark does not start: {error}", fix="install Java 17") from error
         try:
             results = measured(session)
         finally:

@@ -69,7 +69,7 @@ def exercise(
     names = [one.id for one in every]
     for name in chosen:
         if name not in names:
-            raise MbpError(f"no exercise {name!r}", path=FILE, cure=did_you_mean(name, names))
+            raise MbpError(f"no exercise {name!r}", path=FILE, fix=did_you_mean(name, names))
     wanted = [one for one in every if not chosen or one.id in chosen]
     with TemporaryDirectory(prefix="mbp-exercise-") as folder:
         results = list(_all(root, Path(folder), policy, wanted, say, mutations))
@@ -163,7 +163,7 @@ def _inject(world: ProjectCopy, one: Exercise) -> None:
             raise MbpError(
                 f"{one.id}: {one.edit['find']!r} is not there to be replaced",
                 path=one.edit["file"],
-                cure=f"correct `edit` in {FILE}",
+                fix=f"correct `edit` in {FILE}",
             )
         write_text(path, text.replace(one.edit["find"], one.edit["replace"], 1))
     if one.drop_hook:

@@ -56,7 +56,7 @@ def judge(
     also: Sequence[str],
     detect_within_seconds: int | None,
 ) -> ExerciseJudgement:
-    """Compares what happened with what was expected; looks at ledger, incident, outbox and lock."""
+    """Compares what happened with what was expected; reads ledger, incident, outbox and lock."""
     problems: list[str] = []
     decisions: list[Mapping[str, Any]] = []
     made = {
@@ -72,7 +72,7 @@ def judge(
         problems += _wrong_decision(hook, decision)
         problems += _wrong_effects(world, policy, decision)
         detected = (decision.decided_at - decision.breached_at).total_seconds()
-        # What the exercise says of its own fault comes before what is promised of every rollback.
+        # What the exercise says about its fault comes before the limit of every rollback.
         limit = detect_within_seconds or rollback_limit(policy, decision)
         if limit is None or detected > limit:
             problems.append(f"{hook.id} took {detected:.0f} s, over {limit} s")
@@ -164,7 +164,7 @@ def readers_problems(world: ProjectCopy, degraded_by: str | None) -> list[str]:
     messages = list(seen.problems)
     wanted = ("live" if degraded_by is None else "snapshot", degraded_by, False)
     if rows != [wanted]:
-        messages.append(f"readers are told {rows}, not {wanted}")
+        messages.append(f"readers get {rows}, not {wanted}")
     return messages
 
 
@@ -236,10 +236,10 @@ def write_report(
     try:
         old = dict(exercises.runs(envelope.read(root, exercises.NAME)))
     except MbpError:
-        old = {}  # what cannot be read proves nothing, and is written anew
+        old = {}  # what cannot be read proves nothing, and is written again
     source = begun.source.digest if begun.source else None
     if source != envelope.source_digest(root):
-        source = None  # it changed meanwhile: nobody can say of which source they are
+        source = None  # it changed meanwhile: their source is not known
     hooks = {one.id: {wanted.hook for wanted in one.expect} for one in every}
     for result in results:
         proved = {name: policy.hooks[name].definition_hash for name in sorted(hooks[result.id])}

@@ -1,4 +1,4 @@
-"""Weakened hooks: each exercise must notice that its hook is gone or looks away."""
+"""Weakened hooks: each exercise must notice that its hook was removed or ignores the fault."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class ProjectCopy:
                     warehouse.execute(statement.format(mbp="later_mbp", ops="later_ops"))
 
     def copy(self, root: Path) -> ProjectCopy:
-        """The same world elsewhere; file times are kept, because staleness is told by them."""
+        """The same world elsewhere; file times are kept, because staleness is judged by them."""
         shutil.copytree(self.root, root, symlinks=True)
         return ProjectCopy(root, self.now, self.manifest)
 
@@ -146,7 +146,7 @@ class ProjectCopy:
 
 
 def first_world(project: Path, root: Path, now: str) -> ProjectCopy:
-    """Copies the project, builds it with all tests from what had arrived by `now`, and looks once.
+    """Copies the project, builds it with all tests from what had arrived by `now`, and evaluates once.
 
     The world begins with an empty ledger, with every hook evaluated, and with every hook taken as exercised:
     what is wrong in it later is the fault alone.

@@ -132,7 +132,7 @@ def _changed_machinery(root: Path, commit: str) -> list[str]:
     listed = git(root, "diff", "--name-only", "--no-renames", "--relative", "-z", commit, "--", ".")
     changed = {*filter(None, listed.split("\0")), *untracked(root)}
     proof = {EXPECTATIONS.as_posix(), LOCK, *_modules(root, MACHINERY)}
-    # A module that is gone is in no import any more, so whatever was deleted from the package counts.
+    # A deleted module is in no import any more, so whatever was deleted from the package counts.
     gone = {name for name in changed if name.startswith(PYTHON) and not (root / name).exists()}
     return sorted(changed & proof | gone)
 

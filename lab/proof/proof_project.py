@@ -48,11 +48,11 @@ class ProofProject:
             if raw.key not in tables:
                 raise MbpError(
                     f"the project reads {raw.key}, which the simulator does not make",
-                    cure="keep seeds/sample and lab.simulate on the same tables",
+                    fix="keep seeds/sample and lab.simulate on the same tables",
                 )
             if not raw.columns:
                 raise MbpError(
-                    f"the seed of {raw.key} has no column_types", cure="give every column its type"
+                    f"the seed of {raw.key} has no column_types", fix="give every column its type"
                 )
             try:
                 self._sandbox.create_raw(raw.relation, raw.columns)
@@ -60,7 +60,7 @@ class ProofProject:
             except SandboxError as error:
                 raise MbpError(
                     f"cannot load the clean {raw.key}: {error}",
-                    cure="run `mbp simulate`, and give the seed the types of its columns",
+                    fix="run `mbp simulate`, and give the seed the types of its columns",
                 ) from error
         for model in self._project.models:
             kind = "view" if model.is_view else "table"
@@ -69,7 +69,7 @@ class ProofProject:
             except SandboxError as error:
                 raise MbpError(
                     f"cannot build {model.name} on the clean sample: {error}",
-                    cure="make `dbt build` pass first",
+                    fix="make `dbt build` pass first",
                 ) from error
         return self._run(self._project.tests)
 
@@ -87,7 +87,7 @@ class ProofProject:
         return self._try(tables, models, statements, tests, broken=())
 
     def replace(self, tables: Mapping[str, Any], statements: Sequence[str] = ()) -> list[Seen]:
-        """Like `with_changes`, for good: others may look at the tables afterwards.
+        """Like `with_changes`, permanently: others may read the tables afterwards.
 
         Args:
             tables: every raw table; all models are built again.

@@ -39,8 +39,8 @@ class FaultOutcome:
         expected, seen: findings wanted and found, warnings included.
         missed: expected findings that were not there.
         wrong_rows: 'rule: expected n, found m'.
-        false_alarms: errors nobody expected; on the clean sample, warnings too.
-        also_warned: unexpected warnings: told, not counted.
+        false_alarms: unexpected errors; on the clean sample, warnings too.
+        also_warned: unexpected warnings: reported, not counted.
         seconds: wall clock.
     """
 
@@ -101,7 +101,7 @@ class ProofScore:
 
     @property
     def false_alarms(self) -> int:
-        """Findings that nobody expected, the clean control included."""
+        """Unexpected findings, the clean control included."""
         return sum(len(outcome.false_alarms) for outcome in self.outcomes)
 
     @property

@@ -44,9 +44,9 @@ def prove(
         MbpError: unknown engine, fault or ref, no fault at all, or the clean project cannot be built.
     """
     if engine not in ENGINES:
-        raise MbpError(f"unknown engine {engine!r}", cure=f"use one of {', '.join(ENGINES)}")
+        raise MbpError(f"unknown engine {engine!r}", fix=f"use one of {', '.join(ENGINES)}")
     if chosen and changed_since is not None:
-        raise MbpError("both single faults and what changed were asked for", cure="use one of them")
+        raise MbpError("both single faults and what changed were asked for", fix="use one of them")
     started = time.perf_counter()
     contracted = all_rules(load_contracts(root))
     severities = {rule.id: rule.severity for rule in contracted}
@@ -120,7 +120,7 @@ def _outcomes(
         fault.apply(world)
         tables = {name: world[name] for name in world.changed_tables(clean)}
         if not tables and not fault.statements:
-            raise MbpError(f"the fault {fault_id} changes nothing", cure="correct the fault")
+            raise MbpError(f"the fault {fault_id} changes nothing", fix="correct the fault")
         seen = stage.with_changes(tables, fault.statements)
         outcomes.append(judge(fault_id, expected[fault_id], seen, time.perf_counter() - begun))
     shown.count("proving", len(wanted), len(wanted), "faults")
@@ -130,7 +130,7 @@ def _outcomes(
 def _choose(chosen: Collection[str], known: Mapping[str, Any]) -> list[str]:
     wanted = sorted(set(chosen) or known.keys())
     if not wanted:
-        raise MbpError("nothing to prove: there is no fault", cure="restore lab.simulate.faults")
+        raise MbpError("nothing to prove: there is no fault", fix="restore lab.simulate.faults")
     return wanted
 
 

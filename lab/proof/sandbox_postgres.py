@@ -52,7 +52,7 @@ class PostgresSandbox:
         names = [name for name, _ in columns]
         text = rows.select(names).cast(pa.schema([(name, pa.string()) for name in names]))
         buffer = io.BytesIO()
-        # Text is quoted and null is not: COPY tells an empty string from a null by that.
+        # Text is quoted and null is not: COPY distinguishes an empty string from a null by that.
         csv.write_csv(text, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
         buffer.seek(0)
         listed = ", ".join(f'"{name}"' for name in names)

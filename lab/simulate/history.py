@@ -41,7 +41,7 @@ def stream(
     order of arrival, tables of one family do not mix.
 
     Args:
-        progress: told the phase and how many quotes of how many are done.
+        progress: receives the phase and how many quotes of how many are done.
         scratch: folder for what does not fit into memory; the system's one when not given.
     """
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".spool-") as folder:

@@ -99,7 +99,7 @@ def lifecycle_of_group(group: MarketGroup, random: np.random.Generator) -> Lifec
 
 
 def unquoted_markets(parameters: Parameters, random: np.random.Generator) -> Lifecycle:
-    """Markets nobody quoted: one created by mistake and deleted again, one that is announced and
+    """Markets without quotes: one created by mistake and deleted again, one that is announced and
     opens after the end of the data, and so on in turn."""
     recorder = _Recorder(parameters, random)
     for extra in range(parameters.unquoted_markets):

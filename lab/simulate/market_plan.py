@@ -137,7 +137,7 @@ def make_plan(parameters: Parameters) -> MarketPlan:
         quote_until=quote_until,
         quotes=_shares(parameters.quotes, (quote_until - quote_from) * activity),
         liquidity=liquidity,
-        # At least 3.1 % of the liquidity lies within 2 % of any price the market maker quotes.
+        # At least 3.1 % of the liquidity is within 2 % of any price the market maker quotes.
         min_liquidity=np.floor(0.025 * liquidity).astype(np.int64),
     )
 

@@ -35,7 +35,7 @@ class Parameters:
     """Size, clock and seed. The same values give the same bytes.
 
     markets: markets that are quoted (mistaken and announced ones come on top).
-    days: length of the streamed history; the snapshot stands at its begin.
+    days: length of the streamed history; the snapshot is at its beginning.
     quotes: quotes in the change log, hit within 5 %.
     rps: decisions per second recorded as `decision.core` spans, averaged over the period.
     """
@@ -61,36 +61,36 @@ class Parameters:
         """Refuses sizes that no history can have.
 
         Raises:
-            MbpError: names the option, what was expected and the cure.
+            MbpError: names the option, what was expected and the fix.
         """
         if self.markets < 1:
             raise MbpError(
-                f"--markets {self.markets}: expected 1 or more", cure="give a larger number"
+                f"--markets {self.markets}: expected 1 or more", fix="give a larger number"
             )
         if self.days < 1:
-            raise MbpError(f"--days {self.days}: expected 1 or more", cure="give a larger number")
+            raise MbpError(f"--days {self.days}: expected 1 or more", fix="give a larger number")
         if not 0 <= self.seed < 2**63:
             raise MbpError(
-                f"--seed {self.seed}: expected 0 or more, below 2^63", cure="give another seed"
+                f"--seed {self.seed}: expected 0 or more, below 2^63", fix="give another seed"
             )
         if not (math.isfinite(self.rps) and 0 < self.rps <= 10_000):  # noqa: PLR2004
             raise MbpError(
-                f"--rps {self.rps}: expected more than 0, at most 10000", cure="give another rate"
+                f"--rps {self.rps}: expected more than 0, at most 10000", fix="give another rate"
             )
         if self.start.tzinfo is None:
-            raise MbpError(f"--start {self.start}: no time zone", cure="write it in UTC")
+            raise MbpError(f"--start {self.start}: no time zone", fix="write it in UTC")
         per_market = self.quotes / self.markets
         if not SMALLEST_QUOTES_PER_MARKET <= per_market <= LARGEST_QUOTES_PER_MARKET:
             raise MbpError(
                 f"--quotes {self.quotes} over --markets {self.markets} is {per_market:.1f} quotes a "
                 f"market; expected {SMALLEST_QUOTES_PER_MARKET} to {LARGEST_QUOTES_PER_MARKET}",
-                cure="change one of the two, or leave --markets out",
+                fix="change one of the two, or leave --markets out",
             )
         if 2 * self.days * DAY * self.positions_per_microsecond > LARGEST_LOG_POSITION:
             raise MbpError(
                 f"--days {self.days} with --markets {self.markets}: log positions would not fit "
                 "into 64 bits",
-                cure="simulate fewer days or fewer markets",
+                fix="simulate fewer days or fewer markets",
             )
 
     @property

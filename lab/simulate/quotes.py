@@ -88,11 +88,11 @@ def _created(group: MarketGroup, random: np.random.Generator) -> Records:
 
 def _amounts(group: MarketGroup) -> tuple[Integers, Integers]:
     """Shares traded, and CE$ that move the price by 2 % up or down together, in units of 1e-8;
-    both from the reserves that the prices stand for.
+    both from the reserves that the prices imply.
     """
     flow, paths = group.flow, group.paths
     liquidity = np.broadcast_to(group.plan.liquidity[group.markets], flow.times.shape).copy()
-    for market in range(0, len(flow.count), 5):  # somebody adds a quarter to the liquidity
+    for market in range(0, len(flow.count), 5):  # a trader adds a quarter to the liquidity
         liquidity[int(flow.count[market]) // 2 :, market] *= 1.25
     root = _root_of_odds(paths.price)
     before = np.concatenate([root[:1], root[:-1]])

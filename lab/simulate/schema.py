@@ -88,5 +88,5 @@ def committed_rows(table: str) -> pa.Table:
         raise MbpError(
             f"the simulator does not make {table}, and its committed rows cannot be read: {error}",
             path=path,
-            cure="write the rows by hand, or simulate the table in lab/simulate",
+            fix="write the rows by hand, or simulate the table in lab/simulate",
         ) from error

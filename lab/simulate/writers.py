@@ -119,7 +119,7 @@ def make_writer(file_format: str, folder: Path) -> TableWriter:
         return CsvWriter(folder)
     if file_format == "parquet":
         return ParquetWriter(folder)
-    raise MbpError(f"--format {file_format}: expected csv or parquet", cure="use csv or parquet")
+    raise MbpError(f"--format {file_format}: expected csv or parquet", fix="use csv or parquet")
 
 
 def write_chunks(writer: TableWriter, chunks: Iterable[tuple[str, pa.Table]]) -> dict[str, int]:
@@ -141,7 +141,7 @@ def check_ours(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise MbpError("not a folder", path=folder, cure="give --output a new folder")
+        raise MbpError("not a folder", path=folder, fix="give --output a new folder")
     known = {*CSV_NAMES, *KEPT, AFTER_BUILD}
     for entry in sorted(folder.iterdir()):
         parts = entry.name in schema.TABLES and entry.is_dir() and not entry.is_symlink()
@@ -152,7 +152,7 @@ def check_ours(folder: Path) -> None:
         raise MbpError(
             f"holds {entry.name}, which no simulation wrote; nothing was written",
             path=folder,
-            cure="give --output a new or empty folder",
+            fix="give --output a new or empty folder",
         )
 
 
@@ -173,7 +173,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise MbpError(
             f"cannot write: {error.strerror}",
             path=folder,
-            cure="name a folder of yours that has room",
+            fix="name a folder of yours that has room",
         ) from error
     old = staging / "replaced"
     fresh = staging / "fresh"

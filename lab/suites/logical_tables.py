@@ -1,8 +1,8 @@
 """Table schemas of Confluent's logical types -> ODCS.
 
-A mode stands for what a table format stores and how it evolves. FLINK reads columns by name and keeps
+A mode models what a table format stores and how it evolves. FLINK reads columns by name and keeps
 its types apart. ICEBERG_V2 and ICEBERG_V3 know fewer types, go by position among the columns kept,
-refuse to forget a column, freeze the keys of maps, and do not look at nullability inside containers.
+refuse to forget a column, freeze the keys of maps, and ignore nullability inside containers.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class _Table:
             key, value = schema["key"], schema["value"]
         keys = self._child(key, seen)
         if self.iceberg:
-            # Keys cannot evolve: under each type of key stands a field of its own name.
+            # Keys cannot evolve: each type of key has a field with its own name.
             tag = {"name": str(keys.get("physicalType", keys)), "required": True}
             keys = self._closed({"logicalType": "object", "properties": [tag], "required": True})
         return {"logicalType": "map", "map": {"key": keys, "value": self._child(value, seen)}}

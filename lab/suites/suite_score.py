@@ -25,7 +25,7 @@ class Scored:
 
     Attributes:
         outcome: looser: we allow what they break on; stricter: the reverse; not read: the case itself
-            is none that can be judged.
+            cannot be judged.
         codes: of the changes that decided.
     """
 
@@ -48,7 +48,7 @@ def read_cases(path: Path) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise MbpError("cannot read the cases", path=path, cure="name a .jsonl file") from error
+        raise MbpError("cannot read the cases", path=path, fix="name a .jsonl file") from error
     cases: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -57,18 +57,18 @@ def read_cases(path: Path) -> list[dict[str, Any]]:
             case = json.loads(line)
         except json.JSONDecodeError as error:
             raise MbpError(
-                f"not JSON: {error.msg}", path=path, line=number, cure="one JSON object per line"
+                f"not JSON: {error.msg}", path=path, line=number, fix="one JSON object per line"
             ) from error
         if not isinstance(case, dict) or "format" not in case:
             raise MbpError(
                 "expected a case with a 'format'",
                 path=path,
                 line=number,
-                cure="name the format of the case",
+                fix="name the format of the case",
             )
         cases.append(case)
     if not cases:
-        raise MbpError("no case in the file", path=path, cure="name a .jsonl file with cases")
+        raise MbpError("no case in the file", path=path, fix="name a .jsonl file with cases")
     return cases
 
 
@@ -88,7 +88,7 @@ def counts(scored: Iterable[Scored]) -> dict[str, dict[str, int]]:
 def _scored(case: Mapping[str, Any]) -> list[Scored]:
     suite, name = str(case.get("suite", case["format"])), str(case.get("id", ""))
     if case["format"] not in FORMATS:
-        raise MbpError(f"unknown format {case['format']!r}", cure=f"one of {', '.join(FORMATS)}")
+        raise MbpError(f"unknown format {case['format']!r}", fix=f"one of {', '.join(FORMATS)}")
     wanted = _wanted(case)
 
     def apart(outcome: str, why: str) -> list[Scored]:

@@ -48,12 +48,9 @@
         {{- return('') -}}
     {%- endif -%}
     {%- set changed = changed_markets(markets, intervals) -%}
-    {#- The same for all rules of a run that read the same kinds of events. #}
-    {%- set found = asked_once(
-        'mbp_changed_from' ~ (' with intervals' if intervals else ''),
-        'select ' ~ epoch_microseconds('min(changed_from)') ~ ' as microseconds from (' ~ changed ~ ') as changed'
-    ) -%}
-    {%- if found is none -%}
+    {%- set query = 'select ' ~ epoch_microseconds('min(changed_from)') ~ ' from (' ~ changed ~ ') as changed' -%}
+    {%- set changed_from = run_query(query).rows[0][0] -%}
+    {%- if changed_from is none -%}
         {{- return('') -}}
     {%- endif -%}
     {%- set rest %}
@@ -63,7 +60,7 @@
     inner join ({{ changed }}) as changed
         on quotes.market_id = changed.market_id and quotes.quoted_at >= changed.changed_from
     where
-        quotes.quoted_at >= {{ timestamp_literal(found) }}
+        quotes.quoted_at >= {{ timestamp_literal(changed_from) }}
         and not exists (select 1 from {{ slice }} as slice where slice.quote_id = quotes.quote_id)
     {%- endset -%}
     {{- return(rest) -}}

@@ -1,6 +1,6 @@
-{#- Whether this run looks only at what is new: `dbt build --selector daily` or its part daily_quotes, and the dataset
-    is part of it, so that its slice was made in this run before any test reads it. Whatever else runs looks at all
-    rows, and so does an engine that builds anew. -#}
+{#- Whether this run checks only what is new: `dbt build --selector daily` or its part daily_quotes, and the dataset
+    is part of it, so that its slice was made in this run before any test reads it. Every other run checks all
+    rows, and so does an engine that rebuilds. -#}
 {% macro is_daily() -%}
     {{- return(
         execute and rows_can_be_replaced() and flags.WHICH == 'build' and invocation_args_dict.get('selector') in ('daily', 'daily_quotes')

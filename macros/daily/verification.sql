@@ -1,5 +1,5 @@
 {#- A table that says what was verified (docs/performance.md, "Daily and nightly"). looked_at: until which arrival the
-    tests of a build look. quotes_to_check: the slice of the last daily run. market_history: that of the markets when
+    tests of a build check. quotes_to_check: the slice of the last daily run. market_history: that of the markets when
     the quotes were last verified. quotes_verified: a model, written when the tests have passed. -#}
 {% macro verification_table(name) -%}
     {{- return(api.Relation.create(database=target.get('database'), schema='verification', identifier=name)) -}}
@@ -21,7 +21,7 @@
     insert into {{ looked_at }}
     select '{{ relation.identifier }}' as dataset, '{{ invocation_id }}' as build_id, max(loaded_at) as looked_until from {{ log }};
     {%- if not is_incremental() and existing_relation('quotes_verified') %}
-    {#- Every row was written anew, by whichever command. #}
+    {#- Every row was written again, by whichever command. #}
     delete from {{ existing_relation('quotes_verified') }};
     {%- endif -%}
     {%- if is_daily() %}{{ make_slice(relation, log, key) }}{% endif -%}
@@ -48,7 +48,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- One line on what a daily run looks at; nothing new is said and not passed over. -#}
+{#- One line on what a daily run checks; it also reports that nothing is new. -#}
 {% macro tell_slice(relation, log, floor) -%}
     {%- set found = run_query(
         'select count(*) as looked, sum(case when loaded_at > (select max(verified_until) from '
@@ -66,7 +66,7 @@
     {%- do log('daily: ' ~ text, info=true) -%}
 {%- endmacro %}
 
-{#- Arrival time from which a daily run must look; none: at everything. Twice the lookback: the increment may have
+{#- Arrival time from which a daily run must check; none: everything. Twice the lookback: the increment may have
     begun one lookback earlier than the newest arrival that was verified, when that one was since overwritten. -#}
 {% macro verified_floor(relation) -%}
     {%- if existing_relation('quotes_verified') -%}
@@ -108,7 +108,7 @@
 {%- endmacro %}
 
 {#- Whether this build verifies the dataset: it built it, with rows, and runs every test that reads the slice. That the
-    tests pass is not asked here: dbt skips what stands below a test that failed. -#}
+    tests pass is not asked here: dbt skips what depends on a test that failed. -#}
 {% macro build_verifies(dataset) -%}
     {%- if not execute or flags.WHICH != 'build' or flags.EMPTY or flags.SAMPLE or not rows_can_be_replaced() -%}
         {{- return(false) -}}

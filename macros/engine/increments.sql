@@ -1,5 +1,5 @@
 {#- Whether a table can lose rows that an increment replaces. Parquet files cannot: there a model that is built in
-    increments elsewhere is built anew, so it never holds rows that its source no longer has. (docs/scale.md: what
+    increments elsewhere is rebuilt, so it never holds rows that its source no longer has. (docs/scale.md: what
     Iceberg would change.) -#}
 {% macro rows_can_be_replaced() -%}{{ return(adapter.dispatch('rows_can_be_replaced', 'mbp')()) }}{%- endmacro %}
 {% macro duckdb__rows_can_be_replaced() -%}{{ return(true) }}{%- endmacro %}

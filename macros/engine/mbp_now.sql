@@ -57,7 +57,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A UTC instant that somebody typed, as text without its zone; anything else is refused by name. -#}
+{#- A UTC instant given by a user, as text without its zone; anything else is refused by name. -#}
 {% macro utc_instant(text, name) -%}
     {%- if modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?Z?', text | string) -%}
         {{- return((text | string).replace('T', ' ').rstrip('Z')) -}}

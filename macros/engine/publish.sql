@@ -66,7 +66,7 @@
     {{- return(api.Relation.create(database=target.get('database'), schema='snapshot', identifier=name)) -}}
 {%- endmacro %}
 
-{#- Columns of the model that readers see masked: all that the contract does not class as open to everybody, as
+{#- Columns of the model that readers see masked: all that the contract does not class as open to every reader, as
     OPEN_CLASSES of mbp.contracts.model has it. A column without a class is not open. -#}
 {% macro classified_columns() -%}
     {%- set hidden = [] -%}
@@ -145,8 +145,8 @@
     create or replace view {{ published(relation) }} as select {{ masked_columns(relation, hidden) }} from {{ relation }}
 {%- endmacro %}
 {#- Replacing keeps privileges, comments and the views that analysts made on it. When the columns changed, those views
-    are made anew; one that needs a column that is gone is an error, and nothing was published. A view that already stands on the table and masks these columns and no others is left alone:
-    no reader waits for nothing. (PostgreSQL writes `as` only where the name is not that of the column.) -#}
+    are created again; one that needs a removed column is an error, and nothing is published. A view that already
+    masks exactly these columns of the table is left alone: no reader waits. (PostgreSQL writes `as` only where the name differs.) -#}
 {% macro postgres__point_readers(relation, hidden) -%}
     {%- set columns = masked_columns(relation, hidden) %}
     do $$ begin

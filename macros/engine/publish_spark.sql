@@ -13,7 +13,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- `mbp degrade` does not serve Spark, so nobody ever switches: readers are live, and `data_as_of` can say so. -#}
+{#- `mbp degrade` does not serve Spark, so there is no switch: readers are live, and `data_as_of` can say so. -#}
 {% macro spark_degrade_tables() -%}
     {{- return([
         'create table if not exists ' ~ degrade_table('builds')

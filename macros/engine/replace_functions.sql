@@ -27,7 +27,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $body$
 $body$
 {%- endmacro %}
 
-{#- All that has to be the same again when a relation of this name is made anew. Names come out qualified, whoever asks:
+{#- All that has to be the same again when a relation of this name is created again. Names come out qualified, whichever role asks:
     the search path is empty. -#}
 {% macro fn_description_of() -%}
 create or replace function snapshot.description_of(relation oid) returns jsonb
@@ -171,7 +171,7 @@ begin
         when invalid_table_definition then null;
         when others then return sqlerrm;
     end;
-    -- It has other columns than before, so it is made anew, and with it the views on it.
+    -- It has other columns than before, so it is created again, and with it the views on it.
     for item in
         select described from jsonb_array_elements(views) as described
         left join snapshot.views_on((one ->> 'id')::oid) as found on found.view_id = (described ->> 'id')::oid
@@ -193,7 +193,7 @@ exception when others then return sqlerrm;
 end $body$
 {%- endmacro %}
 
-{#- Whether something hangs on the table itself that would not come along: a view of somebody whose views we may not
+{#- Whether something hangs on the table itself that would not come along: a view of an owner whose views we may not
     redefine, a materialized view, a foreign key, a function, a publication, a policy, a trigger. -#}
 {% macro fn_is_pinned() -%}
 create or replace function snapshot.is_pinned(relation oid) returns boolean
@@ -262,8 +262,8 @@ language sql stable set search_path = pg_catalog, pg_temp as $body$
 $body$
 {%- endmacro %}
 
-{#- Drops what was put aside for views that were not yet made anew, once nobody reads it. Such a relation has its own
-    number in its name. One that somebody holds is left for the next time. -#}
+{#- Drops what was put aside for views that were not yet created again, once it has no reader. Such a relation has its own
+    number in its name. One that a session holds is left for the next time. -#}
 {% macro fn_drop_unused() -%}
 create or replace function snapshot.drop_unused() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $body$
@@ -285,7 +285,7 @@ begin
 end $body$
 {%- endmacro %}
 
-{#- The swap itself. A view that cannot be carried over and is made anew by this run (`rebuilt`) stays on the old relation
+{#- The swap itself. A view that cannot be carried over and is created again by this run (`rebuilt`) stays on the old relation
     until then; any other is an error, and with it nothing has happened. -#}
 {% macro fn_take_place() -%}
 create or replace function snapshot.take_place(fresh oid, old oid, rebuilt text[]) returns void

@@ -33,7 +33,7 @@
     {%- endcall %}
 {%- endmacro %}
 
-{#- Relations that this run makes anew, and so may stay on an old table for a while. The view of readers is made by its dataset. -#}
+{#- Relations that this run creates again, and so may stay on an old table for a while. The view of readers is made by its dataset. -#}
 {% macro rebuilt_by_this_run(relation) -%}
     {%- set names = ['published.' ~ relation.identifier] if 'publish(' in model.config['post-hook'] | string else [] -%}
     {%- for id in selected_resources if id in graph.nodes -%}

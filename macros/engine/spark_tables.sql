@@ -23,7 +23,7 @@
 {% endmaterialization %}
 
 {#- Rows of `append` models are added by others (ledger, history of results) and survive; all other models are built
-    anew: see rows_can_be_replaced. -#}
+    again from nothing: see rows_can_be_replaced. -#}
 {% materialization incremental, adapter='spark', supported_languages=['sql'] %}
     {%- set target_relation = this.incorporate(type='table') -%}
     {%- set appends = config.get('incremental_strategy') == 'append' -%}

@@ -11,7 +11,7 @@
     {{- return(names.get(declared | trim | lower, declared)) -}}
 {%- endmacro %}
 
-{#- dbt builds the columns that a contract promises from their types. -#}
+{#- dbt builds the columns of a contract from their types. -#}
 {% macro spark__get_empty_schema_sql(columns) -%}
     {%- set translated = {} -%}
     {%- for name, column in columns.items() -%}

@@ -1,7 +1,7 @@
 {#- What Debezium's flattened columns say of a change, typed: the same for every change log. -#}
 {% macro change_log_columns() -%}
     cast(__op as {{ type_string() }}) as change_operation,
-    {#- Null where the mark is none that Debezium writes: `cdc_order` tells it, nothing is guessed. #}
+    {#- Null where the mark is not one of Debezium's: `cdc_order` reports it, nothing is guessed. #}
     case
         when __op = 'd' or __deleted = 'true' then true
         when __deleted = 'false' or __deleted is null then false

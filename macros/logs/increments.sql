@@ -1,6 +1,6 @@
-{#- A literal for the arrival time from which an incremental run must look again: the newest arrival
+{#- A literal for the arrival time from which an incremental run must read again: the newest arrival
     already applied (`select_newest` gives it in one column and row), less the declared lookback.
-    A literal, not a subquery, so that engines can skip blocks and partitions. Null: look at all. -#}
+    A literal, not a subquery, so that engines can skip blocks and partitions. Null: read all. -#}
 {% macro arrival_floor(select_newest, lookbacks=1) -%}
     {%- set newest -%}
         select {{ epoch_microseconds('applied.newest') }} as microseconds
@@ -24,7 +24,7 @@
     {%- if floor is not none -%}where loaded_at >= {{ floor }}{%- endif -%}
 {%- endmacro %}
 
-{#- Where a dataset without arrival times of its own keeps how far its rows were applied. -#}
+{#- Where a dataset without its own arrival times keeps how far its rows were applied. -#}
 {% macro watermark_relation(log_relation) -%}
     {{- return(api.Relation.create(
         database=log_relation.database, schema=log_relation.schema, identifier='applied_logs'
@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {#- Increments on top of rows from another origin would publish both. Asked where raw rows enter, so
-    that no model is built before it is told. -#}
+    that no model is built before it is reported. -#}
 {% macro refuse_mixed_origins() -%}
     {%- set marks = watermark_relation(api.Relation.create(database=target.get('database'), schema='intermediate')) -%}
     {%- if execute and not flags.FULL_REFRESH and adapter.get_relation(marks.database, marks.schema, marks.identifier) -%}
@@ -47,7 +47,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The arrival floor of `relation`: from its watermark when there is one, else look at all. -#}
+{#- The arrival floor of `relation`: from its watermark when there is one, else read all. -#}
 {% macro watermark_floor(relation, log_relation) -%}
     {%- set watermarks = watermark_relation(log_relation) -%}
     {%- if execute and adapter.get_relation(watermarks.database, watermarks.schema, watermarks.identifier) -%}
@@ -60,7 +60,7 @@
 {%- endmacro %}
 
 {#- Post-hook, in the model's own transaction: how far `relation` has now been applied. A run that
-    fails leaves the old mark, so the next one looks again from there. -#}
+    fails leaves the old mark, so the next one reads again from there. -#}
 {% macro record_watermark(relation, log_relation) -%}
     {%- set watermarks = watermark_relation(log_relation) -%}
     {%- if rows_can_be_replaced() -%}
@@ -78,7 +78,7 @@
 {%- endmacro %}
 
 {#- Hook of an incremental run: rows whose newest change is a delete leave the table. A model that still
-    needs to know where the deleted row stood calls it after its own work. -#}
+    needs to know the values of the deleted row calls it after its own work. -#}
 {% macro forget_deleted(relation, log_relation, key, floor) -%}
     {%- if is_incremental() -%}
     delete from {{ relation }}

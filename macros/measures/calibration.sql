@@ -1,4 +1,4 @@
-{#- Markets of which a log tells something since the floor; null: all. -#}
+{#- Markets with changes in a log since the floor; null: all. -#}
 {% macro markets_touched(floor) -%}
     {%- for table in ('markets', 'resolutions', 'quotes') -%}
     select market_id from {{ ref('stg_mbp__' ~ table) }} {{ where_arrived_since(floor) }}

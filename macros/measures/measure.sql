@@ -33,30 +33,29 @@
     ) as oldest
 {%- endmacro %}
 
-{#- Where the first window to measure again begins, as a literal: engines skip what is older. Asked once per model and
-    run, before anything leaves, and kept where the hook finds it again. None: everything is measured. -#}
+{#- Where the first window to measure again begins, as a literal: engines skip what is older. None: everything is
+    measured. -#}
 {% macro measured_again_from(touched, minutes) -%}
     {%- if not is_incremental() or not execute -%}
         {{- return(none) -}}
     {%- endif -%}
     {%- set start = epoch_microseconds(window_start('bounds.first_window', minutes)) -%}
-    {%- set found = asked_once(
-        'mbp_measured_again_from ' ~ this,
-        'select ' ~ start ~ ' from (' ~ windows_to_measure(touched, minutes) ~ ') as bounds'
-    ) -%}
-    {{- return(none if found is none else timestamp_literal(found)) -}}
+    {%- set query = 'select ' ~ start ~ ' from (' ~ windows_to_measure(touched, minutes) ~ ') as bounds' -%}
+    {%- set microseconds = run_query(query).rows[0][0] -%}
+    {{- return(none if microseconds is none else timestamp_literal(microseconds)) -}}
 {%- endmacro %}
 
-{#- The windows from there to the newest complete one, as windows_to_measure has them. -#}
+{#- The windows from there to the newest complete one, as windows_to_measure has them. `forget_windows` reads the comment. -#}
 {% macro windows_from(first, touched, minutes) -%}
     {%- if first is none -%}
     {{ windows_to_measure(touched, minutes) }}
     {%- else -%}
+    /* measured again from: {{ first }} */
     select {{ window_number(first, minutes) }} as first_window, {{ window_number(mbp_now(), minutes) }} - 1 as last_window
     {%- endif -%}
 {%- endmacro %}
 
-{#- Whether a row stands in those windows, or so many minutes before; true where everything is measured. -#}
+{#- Whether a row is in those windows, or so many minutes before; true where everything is measured. -#}
 {% macro measured_again(column, first, minutes_before=0) -%}
     {%- if first is none -%}
     1 = 1
@@ -66,15 +65,16 @@
 {%- endmacro %}
 
 {#- Pre-hook of a measuring model that has no row for an empty window: what is measured again leaves first, or a
-    window that lost its last row would stay. -#}
-{% macro forget_windows(log, column, key, minutes) -%}
-    {%- set first = measured_again_from([oldest_touched(log, column, measured_until(), key)], minutes) -%}
-    {%- if first is not none -%}
-    delete from {{ this }} where window_start >= {{ first }}
+    window that lost its last row would stay. The instant is the one in the compiled model: changes arrive while a build
+    runs, so a second question could have another answer. -#}
+{% macro forget_windows() -%}
+    {%- set first = modules.re.search('/[*] measured again from: (.+) [*]/', model.get('compiled_code') or '') -%}
+    {%- if first -%}
+    delete from {{ this }} where window_start >= {{ first.group(1) }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- Arrival time from which a measuring model must look again; null: at everything. -#}
+{#- Arrival time from which a measuring model must read again; null: everything. -#}
 {% macro measured_until() -%}
     {%- if is_incremental() -%}
         {{- return(arrival_floor('select max(newest_arrival_at) as newest from ' ~ this)) -}}
@@ -96,7 +96,7 @@
 {%- endmacro %}
 
 {#- Oldest instant in `column` of the rows of a log that arrived since `floor`. With a `key`, also where those
-    keys stood before: a changed or deleted row leaves its old window. -#}
+    keys were before: a changed or deleted row leaves its old window. -#}
 {% macro oldest_touched(log, column, floor, key=none) -%}
     {%- if floor is none or key is none -%}
         select min({{ column }}) as oldest_at from {{ log }} {{ where_arrived_since(floor) }}
@@ -117,7 +117,7 @@
     sum({{ column }}) over (order by {{ order }} rows between {{ windows | int - 1 }} preceding and current row)
 {%- endmacro %}
 
-{#- One KPI in the shape of `kpi_windows`, of relation `measured`. `compared`: what the verdict also looks at;
+{#- One KPI in the shape of `kpi_windows`, of relation `measured`. `compared`: what the verdict also depends on;
     `confirmed`: whether a missed target counts; `anyway`: a breach whatever the target says. -#}
 {% macro measurement(kpi_id, value, samples, entity="'all'", start='measured.window_start', compared='null', confirmed='true', anyway='false') -%}
     select

@@ -8,7 +8,7 @@
 {% set newest = 'select max(last_arrival_at) as newest from ' ~ this %}
 {% set floor = arrival_floor(newest) if is_incremental() else none %}
 
--- Silences are measured between minutes with arrivals: a silence inside of one is none, and sorting
+-- Silences are measured between minutes with arrivals: a gap inside of one does not count, and sorting
 -- minutes costs a thousandth of sorting changes.
 with minutes as (
 

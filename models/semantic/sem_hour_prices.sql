@@ -3,7 +3,7 @@
     unique_key='market_hour_id',
     incremental_strategy='delete+insert',
     on_schema_change='fail',
-    pre_hook="{{ forget_windows(ref('stg_mbp__quotes'), 'quoted_at', 'quote_id', 60) }}",
+    pre_hook="{{ forget_windows() }}",
     indexes=indexes_where_useful([{'columns': ['market_id', 'window_start'], 'unique': true}])
 ) }}
 

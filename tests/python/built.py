@@ -37,6 +37,10 @@ class Built:
     settings: dict[str, dict[str, str]]
     outcomes: dict[str, list[Ran]]
 
+    def artifacts(self, target: str) -> Path:
+        """The folder of dbt's artifacts of the build on that engine."""
+        return Path(self.settings["duckdb"]["MBP_DUCKDB_PATH"]).parent / target / "target"
+
     @contextmanager
     def open(self, target: str) -> Iterator[Warehouse]:
         with (
@@ -57,7 +61,6 @@ def build_once(root: Path, server: PostgresServer, shared: Path, own: Path) -> B
         "duckdb": {"MBP_DUCKDB_PATH": str(own / "mbp.duckdb"), "MBP_RAW": "sample"},
         "postgres": {**server.environment(DATABASE), "MBP_RAW": "sample"},
     }
-    shared.mkdir(exist_ok=True)
     outcomes: dict[str, list[Ran]] = {}
     # What another process is building comes last: meanwhile this one builds the other.
     for seconds in (0, -1):

@@ -67,16 +67,24 @@ def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of the run see: what is made once for all lies there."""
+    own = tmp_path_factory.getbasetemp()
+    # Each process of pytest-xdist has a folder in that of the run.
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def built(
     project_root: Path,
     postgres_server: PostgresServer,
+    shared: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Built:
     """The sample, built once on both engines; spoil copies of it only."""
-    own = tmp_path_factory.mktemp("built")
-    # Each process of pytest-xdist has a folder in that of the run.
-    run = own.parent.parent if "PYTEST_XDIST_WORKER" in os.environ else own.parent
-    return build_once(project_root, postgres_server, run / "shared", own)
+    return build_once(project_root, postgres_server, shared, tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture(scope="session")

@@ -159,7 +159,7 @@ _PASSED: dict[str, dict[str, Any]] = {
     },
     "documents": {
         "documents": [{"path": "docs/adr/001.md", "findings": []}],
-        "decision_log": {"path": "docs/adr/decision_log.md", "fresh": True},
+        "decision_log": {"path": "docs/adr/README.md", "fresh": True},
         "stale": [],
         "findings": [],
     },

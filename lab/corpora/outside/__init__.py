@@ -2,7 +2,7 @@
 
 About half of the lines are clean and resemble what is not. The label of a line is what a careful
 reviewer would confirm: values are valid (check digits, issuers, numbering plans, public addresses),
-and what only a name beside it tells has that name. Everything is made up from the seed.
+and a value that only a name identifies has that name. Everything is made up from the seed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KINDS: tuple[tuple[int, Callable[[random.Random], Value]], ...] = (
     *((11, people.ip), (9, people.name), (7, document_numbers.pix_key), (16, tokens.access_token)),
 )
 
-# Where a value stands in a sentence. What is under "" fits every value that is recognised alone.
+# Places of a value in a sentence. What is under "" fits every value that is recognised alone.
 PHRASES = {
     "cpf": (
         "CPF {} já cadastrado",

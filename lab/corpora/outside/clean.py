@@ -1,4 +1,4 @@
-"""What looks like personal data or a secret and is neither: fields with their values, and whole messages.
+"""What resembles personal data or a secret and is neither: fields with their values, and whole messages.
 
 A number without a telling name is only used when its check digits are wrong: about others a careful
 reader could not decide.

@@ -30,7 +30,7 @@ PATHS = ("/api/v2/customers", "/v1/payments", "/cadastro", "/login", "/webhooks/
 
 
 def noise(rng: random.Random) -> tuple[str, str]:
-    """A field that is nobody's and resembles nothing."""
+    """A field that identifies no person and resembles nothing."""
     return rng.choice(
         (
             ("level", rng.choice(("info", "warn", "error"))),

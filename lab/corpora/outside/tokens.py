@@ -96,7 +96,7 @@ def passphrase(rng: random.Random) -> str:
     return digits(rng, rng.randint(14, 22), ALNUM + "!#$*-_.")
 
 
-# What only the name beside it tells.
+# Values that only the name beside them identifies.
 NAMED: tuple[tuple[int, Callable[[random.Random], str], Fields], ...] = (
     (
         6,

@@ -76,7 +76,7 @@ def find(rule_id: str, root: Path | None = None) -> Fault:
     guess = f"did you mean {near[0]}? " if near else ""
     raise MbpError(
         f"--fault {rule_id}: no rule has a fault of that name",
-        cure=f"{guess}`mbp simulate --list-faults` prints all",
+        fix=f"{guess}`mbp simulate --list-faults` prints all",
     )
 
 

@@ -133,7 +133,7 @@ def _off_the_average(editor: Editor) -> None:
                     volume=Decimal(0),
                 )
             return
-    raise MbpError("no open market is silent for long enough", cure="simulate fewer quotes")
+    raise MbpError("no open market is silent for long enough", fix="simulate fewer quotes")
 
 
 def _window_starting_after(moment: datetime) -> datetime:
@@ -148,7 +148,7 @@ def _shallow(editor: Editor) -> None:
     editor.change(QUOTES, editor.last_quote(market), depth_2pct=depth)
 
 
-@fault("abuse_action", "a flag of high severity that nobody acted upon", ABUSE_EVENTS)
+@fault("abuse_action", "a flag of high severity without an action", ABUSE_EVENTS)
 def _no_action(editor: Editor) -> None:
     row = editor.choose(ABUSE_EVENTS, lambda row: row["severity"] == "high")
     editor.change(ABUSE_EVENTS, row, action_taken="alert_only")

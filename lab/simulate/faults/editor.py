@@ -29,7 +29,7 @@ class Editor:
         self._edited: set[str] = set()
 
     def rows(self, table: str) -> list[Row]:
-        """All rows of a table; whoever changes them says so with `edit`."""
+        """All rows of a table; a caller that changes them uses `edit`."""
         if table not in self._rows:
             self._rows[table] = self.world.rows(table)
         return self._rows[table]
@@ -67,7 +67,7 @@ class Editor:
         single = [row for row in results if count[row[key]] == 1]
         if not (single or results):
             raise MbpError(
-                f"no row of {table} is fit for the fault", cure="simulate 16 markets or more"
+                f"no row of {table} is fit for the fault", fix="simulate 16 markets or more"
             )
         return (single or results)[-1]
 
@@ -101,7 +101,7 @@ class Editor:
         ]
         return max(moments)
 
-    # Rows that most rules do not look at closely, so that a fault in them stays alone.
+    # Rows that few rules check, so that a fault in them stays alone.
 
     def announced_market(self) -> Row:
         """A market that opens after the end of the data: it has no quotes, no status history."""

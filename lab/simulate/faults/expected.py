@@ -38,7 +38,7 @@ def expected_findings(root: Path) -> dict[str, tuple[Expectation, ...]]:
         raise MbpError(
             "expected a mapping from fault to findings",
             path=PATH.as_posix(),
-            cure="restore the file from git",
+            fix="restore the file from git",
         )
     results: dict[str, tuple[Expectation, ...]] = {}
     for fault, entries in document.items():
@@ -48,7 +48,7 @@ def expected_findings(root: Path) -> dict[str, tuple[Expectation, ...]]:
                 f"{fault}: expected a list of findings",
                 path=PATH.as_posix(),
                 line=line,
-                cure="write a list",
+                fix="write a list",
             )
         findings = tuple(_expectation(str(fault), entry, line) for entry in entries)
         if str(fault) not in {finding.rule for finding in findings}:
@@ -56,7 +56,7 @@ def expected_findings(root: Path) -> dict[str, tuple[Expectation, ...]]:
                 f"{fault}: its own rule is not among the findings",
                 path=PATH.as_posix(),
                 line=line,
-                cure="add the rule that the fault is named by",
+                fix="add the rule that the fault is named by",
             )
         results[str(fault)] = findings
     return results
@@ -72,7 +72,7 @@ def _expectation(fault: str, entry: Any, line: int | None) -> Expectation:
             f"a rule that is not its own; found {yaml_io.plain(entry)}",
             path=PATH.as_posix(),
             line=line,
-            cure="write it in that form",
+            fix="write it in that form",
         )
     also = entry.get("also")
     if (entry["rule"] != fault) != bool(also):
@@ -80,6 +80,6 @@ def _expectation(fault: str, entry: Any, line: int | None) -> Expectation:
             f"{fault}: {entry['rule']} {'has' if also else 'lacks'} a reason in `also`",
             path=PATH.as_posix(),
             line=line,
-            cure="a reason for every rule but the fault's own",
+            fix="a reason for every rule but the fault's own",
         )
     return Expectation(str(entry["rule"]), rows, str(also) if also else None)

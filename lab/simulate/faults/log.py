@@ -35,7 +35,7 @@ def stale(rule: FaultRule, max_ages: Mapping[str, float]) -> Fault:
         now = newest[table] + allowed[table] + SLACK
         ages = {name: now - newest[name] for name in others}
         overdue = [name for name in others if ages[name] > allowed[name]]
-        # Somebody has to bring the news that time has passed.
+        # Some table must show that time has passed.
         for name in overdue or [min(others, key=lambda other: ages[other])]:
             editor.append(
                 name,
@@ -50,7 +50,7 @@ def stale(rule: FaultRule, max_ages: Mapping[str, float]) -> Fault:
 
 
 def late(rule: FaultRule) -> Fault:
-    """As few changes as needed arrive half an hour late: the 95th percentile breaks the promise."""
+    """As few changes as needed arrive half an hour late: the 95th percentile breaks the service level."""
     table = schema.table_of_dataset(rule.dataset)
 
     def change(editor: Editor) -> None:

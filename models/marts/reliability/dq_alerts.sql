@@ -28,7 +28,7 @@ broken as (
 
 ),
 
--- One engine is enough to have looked.
+-- One engine that judged it is enough.
 not_looked as (
 
     select

@@ -7,7 +7,7 @@ with monitor as (
 
 ),
 
--- The first day of a log is cut off, and today is not over.
+-- The first day of a log is incomplete, and today is not over.
 bounds as (
 
     select
@@ -122,7 +122,7 @@ deviations as (
 
 ),
 
--- When more than half of the days are alike, the median distance is 0 and the mean distance stands in.
+-- When more than half of the days are alike, the median distance is 0 and the mean distance replaces it.
 scaled as (
 
     select

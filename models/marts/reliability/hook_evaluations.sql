@@ -6,7 +6,7 @@
     on_schema_change='fail'
 ) }}
 
--- Which hooks looked, when, and what they saw: the evidence of hook coverage. Written by `mbp watch`.
+-- Which hooks were evaluated, when, and their values: the evidence of hook coverage. Written by `mbp watch`.
 select
     cast(null as {{ type_string() }}) as evaluation_id,
     cast(null as {{ type_string() }}) as hook_id,

@@ -77,6 +77,15 @@ spans as (
 
 ),
 
+-- A decision slower than the target of its p95 is bad, even when it was answered.
+target as (
+
+    select target_bound as slow_decision_ms
+    from {{ ref('stg_reference__measurement_sheet') }}
+    where kpi_id = 'dec_p95'
+
+),
+
 measured as (
 
     select
@@ -86,7 +95,7 @@ measured as (
         sum(
             case
                 when spans.http_status_code >= 500 then 1
-                when spans.duration_nanoseconds > parameters.slow_decision_ms * 1000000 then 1
+                when spans.duration_nanoseconds > target.slow_decision_ms * 1000000 then 1
                 else 0
             end
         ) as bad_decisions,
@@ -95,7 +104,7 @@ measured as (
         ) / 1000000 as p95_ms,
         max(spans.loaded_at) as newest_arrival_at
     from spans
-    cross join {{ ref('stg_reference__measurement_parameters') }} as parameters
+    cross join target
     group by spans.window_number
 
 )

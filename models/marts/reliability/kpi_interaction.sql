@@ -107,7 +107,7 @@ measured as (
 
 ),
 
--- A page that nobody visits has no row; silence of all pages is one.
+-- A page without visits has no row; silence of all pages has one.
 entities as (
 
     select

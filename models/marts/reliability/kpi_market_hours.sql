@@ -4,7 +4,7 @@
     incremental_strategy='delete+insert',
     on_schema_change='fail',
     indexes=indexes_where_useful([{'columns': ['market_hour_id'], 'unique': true}, {'columns': ['window_start']}]),
-    pre_hook="{{ forget_windows(ref('stg_mbp__quotes'), 'quoted_at', 'quote_id', 60) }}"
+    pre_hook="{{ forget_windows() }}"
 ) }}
 
 {% set touched = [oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', measured_until(), 'quote_id')] %}

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- What the KPIs mean, and why some confirm themselves first, stands in the measurement sheet.
+-- What the KPIs mean, and why some confirm themselves first, is in the measurement sheet.
 with parameters as (
 
     select * from {{ ref('stg_reference__measurement_parameters') }}

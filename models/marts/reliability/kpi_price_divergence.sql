@@ -4,7 +4,7 @@
     incremental_strategy='delete+insert',
     on_schema_change='fail',
     indexes=indexes_where_useful([{'columns': ['divergence_id'], 'unique': true}, {'columns': ['window_start']}]),
-    pre_hook="{{ forget_windows(ref('stg_mbp__quotes'), 'quoted_at', 'quote_id', 5) }}"
+    pre_hook="{{ forget_windows() }}"
 ) }}
 
 {% set touched = [oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', measured_until(), 'quote_id')] %}
@@ -23,7 +23,7 @@ pauses as (
 
 ),
 
--- While a market is paused its price stands still and is not the market's.
+-- While a market is paused its price does not move and is not the market's.
 divergences as (
 
     select

@@ -1,6 +1,5 @@
 select
     slo_percent,
-    slow_decision_ms,
     burn_confirmation_minutes,
     burn_page_fast,
     burn_page_slow,

@@ -54,7 +54,7 @@
     ) }}
 {%- endmacro %}
 
-{#- What a text needs to stand between quotes, which are doubled; Spark reads a backslash as the start of an
+{#- What a text needs between quotes, which are doubled; Spark reads a backslash as the start of an
     escape. -#}
 {% macro escaped_text(text) -%}
     {{ return(adapter.dispatch('escaped_text', 'dbt_expectations')(text)) }}

@@ -49,7 +49,7 @@ having
     {%- endif -%}
 {%- endmacro %}
 
-{#- True where a value lies outside its bounds, null where it is null. Bounds belong to the allowed
+{#- True where a value is outside its bounds, null where it is null. Bounds belong to the allowed
     range, unless `strictly`. -#}
 {% macro outside_bounds(expression, min_value=None, max_value=None, strictly=False) -%}
     {%- if min_value is none and max_value is none -%}

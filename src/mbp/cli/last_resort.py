@@ -1,4 +1,4 @@
-"""How `mbp` ends: one line and an exit code for whatever happens, and a log file for what nobody foresaw.
+"""How `mbp` ends: one line and an exit code for whatever happens, and a log file for unexpected errors.
 
 Exit code 1 means findings, so it only ever comes from a command that said so.
 """
@@ -73,14 +73,14 @@ def run(command: Callable[[], object]) -> int:
 
 
 def _deliver() -> None:
-    """Writes out what is buffered: a result that did not arrive is none."""
+    """Writes out what is buffered: a result that did not arrive is no result."""
     try:
         sys.stdout.flush()
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
         raise MbpError(
-            f"the output cannot be written: {error.strerror}", cure="make room where it goes"
+            f"the output cannot be written: {error.strerror}", fix="make room where it goes"
         ) from error
 
 
@@ -97,7 +97,7 @@ def _code_of(end: SystemExit) -> int:
 
 
 def _is_of_rich(end: SystemExit) -> bool:
-    """Rich ends so when nobody reads a help text to its end, and has taken care of the stream."""
+    """Rich ends this way when the reader of a help text quits early, and has taken care of the stream."""
     trace = end.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -114,7 +114,7 @@ def _end(line: str) -> int:
     try:
         sys.stdout.flush()
     except OSError:
-        # Python would try once more while it ends, and end with an exit code of its own.
+        # Python would try once more while it ends, and end with its own exit code.
         _to_nowhere(sys.stdout)
     return EXIT_COULD_NOT_RUN
 
@@ -135,12 +135,12 @@ def told(error: Exception) -> str:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     library = type(error).__module__.partition(".")[0].lstrip("_")
     message = " ".join(str(error).partition("\n")[0].split())[:LONGEST_MESSAGE]
-    for kind, what, cure in LIBRARIES.get(library, ()):
+    for kind, what, fix in LIBRARIES.get(library, ()):
         if kind in kinds:
-            return f"{what}: {message}. Cure: {cure}"
+            return f"{what}: {message}. Fix: {fix}"
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}. Cure: make room, or correct the path or its permissions"
+        return f"{place}{error.strerror}. Fix: make room, or correct the path or its permissions"
     name = type(error).__name__
     return f"unexpected {name}: {message}" if message else f"unexpected {name}"
 
@@ -175,7 +175,7 @@ def write_log(error: Exception, trace: str) -> str:
 
 
 def _readers_left() -> bool:
-    """Whether nobody reads our output any more; then what is still buffered goes nowhere."""
+    """Whether the reader of our output has left; then what is still buffered is dropped."""
     left = [stream for stream in (sys.stdout, sys.stderr) if _reader_left(stream)]
     for stream in left:
         _to_nowhere(stream)

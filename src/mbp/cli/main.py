@@ -1,4 +1,4 @@
-"""`mbp`: the command line. Every verb lives in a module of its own under mbp.cli.commands."""
+"""`mbp`: the command line. Every command is a module of mbp.cli.commands."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def plugins() -> list[ModuleType]:
             raise MbpError(
                 f"the plug-in {name!r} cannot be imported: {error}",
                 path=file.name,
-                cure="correct [tool.mbp] plugins, or restore the package",
+                fix="correct [tool.mbp] plugins, or restore the package",
             ) from error
     return found
 

@@ -15,5 +15,5 @@ Format = Annotated[
 ]
 # Of a command that shows something else.
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format.")]
-Output = Annotated[Path | None, typer.Option(help="Write it to this file; else to stdout.")]
+Output = Annotated[Path | None, typer.Option(help="Write to this file. [default: stdout]")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when a file is stale.")]

@@ -25,7 +25,7 @@ DEAD_LETTERS, STREAM_STOPPED = "cdc_dead_letters", "cdc_stream_stopped"
 READER_SILENT, CLOCK_SKEW, UNSEEN = "cdc_reader_silent", "cdc_clock_skew", "cdc_unseen"
 SKEW_VARIABLE = "mbp_clock_skew_seconds"
 PERCENT = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
-# Alarm -> the key of its threshold and what may stand there; None: it has none, or not here.
+# Alarm -> the key of its threshold and its allowed values; None: it has no threshold, or not here.
 THRESHOLDS: dict[str, tuple[str, Mapping[str, Any]] | None] = {
     SLOT_FILLING: ("above_percent", PERCENT),
     SLOT_NEARLY_FULL: ("above_percent", PERCENT),
@@ -94,7 +94,7 @@ def load_limits(root: Path) -> Limits:
             f"the runbook {value['runbook']} does not exist",
             path=path,
             line=line_of(document, "runbook"),
-            cure="write it, or correct the path",
+            fix="write it, or correct the path",
         )
     filling, full = (alarms[name]["above_percent"] for name in (SLOT_FILLING, SLOT_NEARLY_FULL))
     if filling >= full:
@@ -102,7 +102,7 @@ def load_limits(root: Path) -> Limits:
             f"{SLOT_NEARLY_FULL} is raised at {full} %, no later than {SLOT_FILLING} at {filling} %",
             path=path,
             line=line_of(document["alarms"][SLOT_NEARLY_FULL], "above_percent"),
-            cure="give it the higher number",
+            fix="give it the higher number",
         )
     return Limits(
         owner=value["owner"],
@@ -126,6 +126,6 @@ def _skew_seconds(root: Path) -> float:
         raise MbpError(
             f"the variable {SKEW_VARIABLE} is {found!r}",
             path=path,
-            cure="give it seconds above zero",
+            fix="give it seconds above zero",
         )
     return float(found)

@@ -68,9 +68,9 @@ def has_types_on_every_engine(contract: ContractFile, _policy: Policy | None) ->
         if not types.present and engine_types(column.at("physicalType").text):
             continue
         for engine in sorted(types.mapping.keys() - set(ENGINES)):
-            cure, message = did_you_mean(engine, ENGINES), f"unknown engine {engine!r}"
+            fix, message = did_you_mean(engine, ENGINES), f"unknown engine {engine!r}"
             yield fault_at(
-                types.at(engine), "A106-027", f"{message} in physicalTypes", subject, cure
+                types.at(engine), "A106-027", f"{message} in physicalTypes", subject, fix
             )
         missing = [engine for engine in ENGINES if not types.at(engine).text]
         if missing:
@@ -125,9 +125,9 @@ def has_a_meaning_and_a_class(contract: ContractFile, _policy: Policy | None) ->
                 yield fault_at(column.at(key), code, f"missing or empty {key!r}", subject)
         node, unit = column.at("classification"), column.custom().get("unit")
         if node.text and node.text not in CLASSIFICATIONS:
-            cure = did_you_mean(node.text, CLASSIFICATIONS)
+            fix = did_you_mean(node.text, CLASSIFICATIONS)
             message = f"unknown classification {node.text!r}"
-            yield fault_at(node, "A108-002", message, subject, cure)
+            yield fault_at(node, "A108-002", message, subject, fix)
         if unit is not None and not unit.text:
             yield fault_at(unit, "A87-004", f"expected a unit, found {unit.value!r}", subject)
 
@@ -140,8 +140,8 @@ def thresholds_can_be_tested(contract: ContractFile, _policy: Policy | None) -> 
         options = node.mapping
         for option in sorted(options.keys() - OPTIONS):
             message = f"no check exists for the option {option!r}"
-            cure = did_you_mean(option, OPTIONS)
-            yield fault_at(node.at(option), "A89-026", message, subject, cure)
+            fix = did_you_mean(option, OPTIONS)
+            yield fault_at(node.at(option), "A89-026", message, subject, fix)
         if mixed(BOUNDS & options.keys()):
             message = "one test cannot hold an open and a closed bound"
             yield fault_at(node, "A89-024", message, subject)
@@ -162,8 +162,8 @@ def _reasons(column: DocumentNode, families: set[str], subject: str) -> Iterator
     for family in sorted(reasons.mapping.keys() - families):
         known = family in REASONED_FAMILIES
         message = f"a reason for a {family} that is not there"
-        cure = None if known else did_you_mean(family, REASONED_FAMILIES)
-        yield fault_at(reasons.at(family), "A89-013", message, subject, cure)
+        fix = None if known else did_you_mean(family, REASONED_FAMILIES)
+        yield fault_at(reasons.at(family), "A89-013", message, subject, fix)
 
 
 def expression_faults(node: DocumentNode, subject: str) -> Iterator[Finding]:
@@ -171,7 +171,7 @@ def expression_faults(node: DocumentNode, subject: str) -> Iterator[Finding]:
     try:
         demand_expression(str(node.value))
     except MbpError as error:
-        yield fault_at(node, "A89-029", error.what, subject, error.cure)
+        yield fault_at(node, "A89-029", error.what, subject, error.fix)
 
 
 @reading_check("TRAP-003")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.contract_file import SUFFIX, ContractFile
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.fault_codes import fault
@@ -15,7 +16,6 @@ from mbp.contracts.reading import (
     LOGGED_LEVELS,
     PLAIN_NAME,
     SECONDS,
-    SEMANTIC_VERSION,
     SERVICE_LEVELS,
     TIMED,
 )
@@ -42,7 +42,7 @@ def follows_the_standard(contract: ContractFile, _policy: Policy | None) -> Iter
     """The official schema, and every place that breaks it."""
     for violation in contract.root.standard_violations(house=contract.house):
         code = SCHEMA_CODES[violation.kind]
-        yield fault(code, contract.path, violation.line, violation.what, cure=violation.cure)
+        yield fault(code, contract.path, violation.line, violation.what, fix=violation.fix)
 
 
 @reading_check("TRAP-011")
@@ -95,15 +95,15 @@ def states_its_parts(contract: ContractFile, policy: Policy | None) -> Iterator[
         if node.blank:
             yield fault_at(node, code, message, contract.dataset)
     if policy and owner.text and owner.text not in policy.owners:
-        cure = did_you_mean(owner.text, policy.owners)
-        yield fault_at(owner, "A106-009", f"unknown owner {owner.text!r}", contract.dataset, cure)
+        fix = did_you_mean(owner.text, policy.owners)
+        yield fault_at(owner, "A106-009", f"unknown owner {owner.text!r}", contract.dataset, fix)
 
 
 @reading_check("A106-006")
 def has_a_version(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
     """A version that can be compared."""
     version = contract.root.at("version")
-    if version.present and not SEMANTIC_VERSION.fullmatch(str(version.value)):
+    if version.present and read_version(str(version.value)) is None:
         message = f"expected a semantic version like 1.0.0, found {version.value!r}"
         yield fault_at(version, "A106-006", message)
 
@@ -143,8 +143,8 @@ def service_levels_can_be_held(contract: ContractFile, _policy: Policy | None) -
     for level in contract.root.at("slaProperties").entries():
         kind = level.at("property").text
         if kind and kind not in SERVICE_LEVELS:
-            cure = did_you_mean(kind, SERVICE_LEVELS)
-            yield fault_at(level, "A106-020", f"unknown service level {kind!r}", dataset, cure)
+            fix = did_you_mean(kind, SERVICE_LEVELS)
+            yield fault_at(level, "A106-020", f"unknown service level {kind!r}", dataset, fix)
         if kind and level.steps != contract.levels[kind].steps:
             first = contract.levels[kind].line
             message = f"service level {kind!r} is there twice, first on line {first}"
@@ -167,8 +167,8 @@ def service_levels_can_be_held(contract: ContractFile, _policy: Policy | None) -
 def _duration(kind: str, level: DocumentNode, dataset: str) -> Iterator[Finding]:
     unit, value = level.at("unit").text, level.at("value")
     if unit not in SECONDS:
-        cure = did_you_mean(unit, SECONDS)
-        yield fault_at(level, "A106-022", f"{kind}: unknown unit of time {unit!r}", dataset, cure)
+        fix = did_you_mean(unit, SECONDS)
+        yield fault_at(level, "A106-022", f"{kind}: unknown unit of time {unit!r}", dataset, fix)
     number = value.value
     if value.present and (
         not isinstance(number, int | float) or isinstance(number, bool) or number <= 0

@@ -20,7 +20,7 @@ SUFFIX = ".odcs.yaml"
 
 @dataclass(frozen=True)
 class QualityEntry:
-    """A quality entry; `column` is None when it stands on the dataset."""
+    """A quality entry; `column` is None when it belongs to the dataset."""
 
     node: DocumentNode
     column: str | None

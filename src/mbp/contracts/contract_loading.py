@@ -82,7 +82,7 @@ def contract_files(root: Path) -> list[Path]:
     files = sorted((root / FOLDER).glob("*.y*ml"))
     if not files:
         raise MbpError(
-            "no contract: nothing to check", path=FOLDER, cure="add <dataset>.odcs.yaml files"
+            "no contract: nothing to check", path=FOLDER, fix="add <dataset>.odcs.yaml files"
         )
     return files
 
@@ -218,8 +218,8 @@ def _unknown(
             message = f"unknown column {name!r} of {dataset}"
             yield fault_at(node, codes[1], message, subject, did_you_mean(name, known))
     elif dataset not in read.unread:
-        cure = did_you_mean(dataset, read.files)
-        yield fault_at(node, codes[0], f"unknown dataset {dataset!r}", subject, cure)
+        fix = did_you_mean(dataset, read.files)
+        yield fault_at(node, codes[0], f"unknown dataset {dataset!r}", subject, fix)
 
 
 def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:

@@ -17,10 +17,10 @@ _ABSENT = object()
 
 
 class DocumentNode:
-    """One value of a document and where it stands.
+    """One value of a document and its place.
 
     Asking for what is not there, or inside a value of another kind, gives an absent node: a check
-    looks at what it needs, and the schema tells what has the wrong form.
+    reads what it needs, and the schema reports what has the wrong form.
     """
 
     def __init__(self, document: Any, value: Any, path: str, *steps: str | int) -> None:
@@ -33,7 +33,7 @@ class DocumentNode:
         return cls(document, as_json(plain(document)), path)
 
     def at(self, *steps: str | int) -> DocumentNode:
-        """What stands further in."""
+        """The value further in."""
         value: Any = self._value
         for step in steps:
             try:
@@ -91,7 +91,7 @@ class DocumentNode:
         return nodes
 
     def violations(self, validator: Draft201909Validator) -> list[SchemaViolation]:
-        """Where the whole document does not follow a schema; looked at once for each schema."""
+        """Where the whole document does not follow a schema; checked once for each schema."""
         for schema, schema_violations in self._judged:
             if schema is validator.schema:
                 return schema_violations
@@ -99,7 +99,7 @@ class DocumentNode:
         return self._judged[-1][1]
 
     def standard_violations(self, *, house: bool = True) -> list[SchemaViolation]:
-        """Where the whole document does not follow the ODCS schema of its own version."""
+        """Where the whole document does not follow the ODCS schema of its version."""
         for schema, schema_violations in self._judged:
             if schema == ("odcs", house):
                 return schema_violations
@@ -109,7 +109,7 @@ class DocumentNode:
 
 
 def fault_at(
-    node: DocumentNode, code: str, message: str, subject: str = "", cure: str | None = None
+    node: DocumentNode, code: str, message: str, subject: str = "", fix: str | None = None
 ) -> Finding:
     """A finding at the place of a node."""
-    return fault(code, node.path, node.line, message, subject, cure)
+    return fault(code, node.path, node.line, message, subject, fix)

@@ -1,7 +1,7 @@
 """Exceptions: what may stay although a check reports it. One form, one reader and one checker for every file of them.
 
 An entry has the keys `code` (of what is allowed), `object` (where it is allowed), `owner`, `reason` and `until`.
-A kind of exception may demand more keys. What needs signed approvals is a waiver (`mbp.contracts.waiver`).
+A kind of exception may demand more keys. A waiver (`mbp.contracts.waiver`) is one with signed approvals.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ KEYS: Mapping[str, Any] = {
 SCHEMA = {"type": "array"}
 # Keys of the forms that this one replaced -> the key that says it now.
 OLD_KEYS = {
+    "covers": "object",
     "dataset": "object",
     "expires": "until",
     "family": "code",
@@ -51,13 +52,13 @@ RULES: dict[str, CodeMeaning] = {
         CodeMeaning(
             "exception_expired",
             "An exception has expired.",
-            "An exception has a last day, so that somebody decides again.",
+            "An exception has a last day, so that the owner decides again.",
             "fix the cause and remove the exception, or agree on a new last day",
         ),
         CodeMeaning(
             "exception_too_far",
             "The last day of an exception is too far ahead.",
-            "The policy limits for how long something may be excepted before somebody decides again.",
+            "The policy limits for how long something may be excepted before the owner decides again.",
             "choose an earlier last day",
         ),
         CodeMeaning(
@@ -87,6 +88,7 @@ class AllowedException:
         until: last day (UTC) on which it applies.
         path, line: of the entry.
         more: values of the keys that only this kind of exception has.
+        lines: key -> line, where an entry is long enough to need it.
     """
 
     code: str
@@ -97,6 +99,12 @@ class AllowedException:
     path: str
     line: int | None
     more: Mapping[str, Any] = field(default_factory=dict)
+    lines: Mapping[str, int | None] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        """What findings call it."""
+        return f"{self.code} of {self.object}"
 
     @property
     def key(self) -> tuple[str, str]:
@@ -129,8 +137,63 @@ def refuse_old_keys(node: Any, path: str, renamed: Mapping[str, str] = OLD_KEYS)
                 f"the key {old!r} was replaced by {new!r}",
                 path=path,
                 line=line_of(node, old),
-                cure=f"write {new!r}; an exception has the keys {', '.join(KEYS)}",
+                fix=f"write {new!r}; an exception has the keys {', '.join(KEYS)}",
             )
+
+
+def entry_faults(
+    node: Any,
+    path: str,
+    line: int | None,
+    more: Mapping[str, Any],
+    optional: Collection[str] = (),
+    days: Collection[str] = ("until",),
+) -> Iterator[MbpError]:
+    """Everything that is wrong with the form of one entry.
+
+    Args:
+        node: with line numbers.
+        line: of the entry, where a fault has no line.
+        more: key -> schema of what this kind has beside the common keys, or of a common key.
+        optional: those of `more` that an entry may lack.
+        days: keys that hold a day.
+
+    Raises:
+        MbpError: an old key is there.
+    """
+    properties = {**KEYS, **more}
+    refuse_old_keys(
+        node, path, {old: new for old, new in OLD_KEYS.items() if old not in properties}
+    )
+    validator = Draft201909Validator(
+        {
+            "type": "object",
+            "properties": properties,
+            "required": [key for key in properties if key not in optional],
+            "additionalProperties": False,
+        }
+    )
+    form = violations(node, validator)
+    for wrong in form:
+        fix = wrong.fix or f"an exception has the keys {', '.join(properties)}"
+        yield MbpError(f"exception: {wrong.what}", path=path, line=wrong.line or line, fix=fix)
+    for key in () if form else days:
+        try:
+            date.fromisoformat(as_json(node[key]))
+        except ValueError:
+            what = f"{key}: {as_json(node[key])!r} is not a day"
+            yield MbpError(what, path=path, line=line_of(node, key), fix="write YYYY-MM-DD")
+
+
+def entry_values(node: Any) -> dict[str, Any]:
+    """The common keys of an entry without faults, and `more` for the others."""
+    value = as_json(plain(node))
+    common = {key: value[key].strip() for key in KEYS}
+    return {
+        **common,
+        "until": date.fromisoformat(common["until"]),
+        "more": {key: item for key, item in value.items() if key not in KEYS},
+    }
 
 
 def read_exceptions(
@@ -155,49 +218,26 @@ def read_exceptions(
     Raises:
         MbpError: an old, unknown or missing key, a wrong value, an unknown code or owner, or one exception twice.
     """
-    properties = {**KEYS, **(more or {})}
-    validator = Draft201909Validator(
-        {
-            "type": "object",
-            "properties": properties,
-            "required": [key for key in properties if key not in optional],
-            "additionalProperties": False,
-        }
-    )
     entries: dict[tuple[str, str], AllowedException] = {}
     for index, node in enumerate(nodes):
         place = line_of(nodes, index)
-        refuse_old_keys(
-            node, path, {old: OLD_KEYS[old] for old in OLD_KEYS if old not in properties}
-        )
-        for wrong in violations(node, validator):
-            cure = wrong.cure or f"an exception has the keys {', '.join(properties)}"
-            raise MbpError(
-                f"exception: {wrong.what}", path=path, line=wrong.line or place, cure=cure
-            )
-        value = as_json(plain(node))
+        for fault in entry_faults(node, path, place, more or {}, optional):
+            raise fault
+        entry = AllowedException(path=path, line=place, **entry_values(node))
         for key, known in (("code", codes), ("owner", owners)):
-            if known is not None and value[key] not in known:
+            if known is not None and getattr(entry, key) not in known:
                 raise MbpError(
-                    f"unknown {key} {value[key]!r}",
+                    f"unknown {key} {getattr(entry, key)!r}",
                     path=path,
                     line=line_of(node, key),
-                    cure=did_you_mean(value[key], known),
+                    fix=did_you_mean(getattr(entry, key), known),
                 )
-        common = {key: value[key].strip() for key in KEYS}
-        extra = {key: item for key, item in value.items() if key not in KEYS}
-        entry = AllowedException(
-            **{**common, "until": _day(common["until"], path, line_of(node, "until"))},
-            path=path,
-            line=place,
-            more=extra,
-        )
         if entry.key in entries:
             raise MbpError(
                 f"the exception {entry.code} of {entry.object} is there twice",
                 path=path,
                 line=place,
-                cure="keep one of the two",
+                fix="keep one of the two",
             )
         entries[entry.key] = entry
     return tuple(entries.values())
@@ -210,7 +250,7 @@ def demand_objects(exceptions: Sequence[AllowedException], objects: Collection[s
         MbpError: the first of them.
     """
     for finding in exception_findings(exceptions, date.min, objects=objects):
-        raise MbpError(finding.sentence, path=finding.path, line=finding.line, cure=finding.fix)
+        raise MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)
 
 
 def exception_findings(
@@ -230,31 +270,22 @@ def exception_findings(
         furthest: the furthest last day; None where there is no limit.
     """
     for entry in exceptions:
-        subject = f"{entry.code} of {entry.object}"
+        key = "until"
         if objects is not None and entry.object not in objects:
-            message, code = f"there is no {entry.object!r}", "exception_object_unknown"
-            cure = did_you_mean(entry.object, objects)
-        elif entry.expired(today):
-            message, code = f"the exception expired on {entry.until}", "exception_expired"
-            cure = RULES[code].cure
-        elif furthest is not None and entry.until > furthest:
-            message, code = (
-                f"expected a day up to {furthest}, found {entry.until}",
-                "exception_too_far",
+            key, code, message = (
+                "object",
+                "exception_object_unknown",
+                f"there is no {entry.object!r}",
             )
-            cure = RULES[code].cure
+        elif entry.expired(today):
+            code, message = "exception_expired", f"the exception expired on {entry.until}"
+        elif furthest is not None and entry.until > furthest:
+            code = "exception_too_far"
+            message = f"expected a day up to {furthest}, found {entry.until}"
         elif used is not None and entry.key not in used:
-            message, code = "the exception excepts nothing", "exception_unused"
-            cure = RULES[code].cure
+            key, code, message = "code", "exception_unused", "the exception excepts nothing"
         else:
             continue
-        yield Finding(code, message, entry.path, entry.line, subject, cure)
-
-
-def _day(text: str, path: str, line: int | None) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise MbpError(
-            f"until: {text!r} is not a day", path=path, line=line, cure="write YYYY-MM-DD"
-        ) from error
+        fix = did_you_mean(entry.object, objects or ()) if key == "object" else RULES[code].fix
+        line = entry.lines.get(key, entry.line)
+        yield Finding(code, message, entry.path, line, entry.subject, fix)

@@ -118,17 +118,17 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
         node = document["exercises"][index]
         line = line_of(node, "id")
         if entry["id"] in exercises:
-            raise MbpError(f"{entry['id']} stands twice", path=path, line=line, cure="keep one")
+            raise MbpError(f"{entry['id']} appears twice", path=path, line=line, fix="keep one")
         if not {"sql", "edit", "drop_hook"} & entry.keys():
             what = f"{entry['id']} injects nothing"
-            raise MbpError(what, path=path, line=line, cure="give it sql, edit or drop_hook")
+            raise MbpError(what, path=path, line=line, fix="give it sql, edit or drop_hook")
         expect = tuple(ExpectedDecision(**one) for one in entry["expect"])
         for name in [expected_decision.hook for expected_decision in expect] + entry.get(
             "also", []
         ):
             if name not in policy.hooks:
                 what = f"{entry['id']} names the hook {name!r}, which is not there"
-                raise MbpError(what, path=path, line=line, cure=did_you_mean(name, policy.hooks))
+                raise MbpError(what, path=path, line=line, fix=did_you_mean(name, policy.hooks))
         for statement in entry.get("sql", ()):
             demand_change(
                 statement.format(mbp="sample_mbp", ops="sample_ops"), "duckdb", path=path, line=line
@@ -138,7 +138,7 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
         )
         if "detect_within_seconds" not in entry and not promised:
             what = f"{entry['id']} says nothing of the time to detect"
-            raise MbpError(what, path=path, line=line, cure="give it detect_within_seconds")
+            raise MbpError(what, path=path, line=line, fix="give it detect_within_seconds")
         lists = {key: tuple(entry[key]) for key in ("sql", "also") if key in entry}
         exercises[entry["id"]] = Exercise(**{**entry, **lists, "expect": expect})
     expected = {
@@ -148,5 +148,5 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
     }
     for name in sorted(policy.hooks.keys() - expected):
         what = f"no exercise expects anything of the hook {name}"
-        raise MbpError(what, path=path, cure="add one: an edge that was never tried is not there")
+        raise MbpError(what, path=path, fix="add one: an edge that was never tried is not there")
     return list(exercises.values())

@@ -36,20 +36,18 @@ def fault(
     line: int | None,
     message: str,
     subject: str = "",
-    cure: str | None = None,
+    fix: str | None = None,
 ) -> Finding:
     """A finding of a code, with the level of the code and its fix where no other is given."""
     rule = rules()[code]
-    return Finding(
-        code, message, path, line, subject, fix=cure or rule.cure, severity=rule.severity
-    )
+    return Finding(code, message, path, line, subject, fix=fix or rule.fix, severity=rule.severity)
 
 
 def fault_of(error: MbpError, code: str, path: str) -> Finding:
     """The same as a finding; at `path` where the error names no file."""
-    return fault(code, str(error.path or path), error.line, error.what, "", error.cure)
+    return fault(code, str(error.path or path), error.line, error.what, "", error.fix)
 
 
 def refusal(finding: Finding) -> MbpError:
     """The error that stops a command which cannot go on with the fault."""
-    return MbpError(finding.sentence, path=finding.path, line=finding.line, cure=finding.fix)
+    return MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)

@@ -86,7 +86,7 @@ class CheckDefinition:
 
     Attributes:
         source: what the rule is given.
-        command: what looks, where nobody has looked yet.
+        command: what measures it, where it is not measured yet.
         evidence: files and relations that a reader may open.
     """
 
@@ -108,7 +108,7 @@ class Gate:
 
     Attributes:
         roles: role -> what it answers for; each of them signs.
-        sign_off_max_age_hours: an older sign-off is none.
+        sign_off_max_age_hours: an older sign-off is invalid.
         sha256: of the file's content, comments and layout aside.
     """
 
@@ -131,14 +131,14 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
     """The definition of a gate.
 
     Args:
-        rules: every rule by its name; without them the rules that the checks name are not looked up.
+        rules: every rule by its name; without them the rules that the checks name are not resolved.
 
     Raises:
         MbpError: no such gate, or its file is wrong: unknown rule, owner or KPI, a check named twice, a
             no-go that could be waived.
     """
     if name not in GATES:
-        raise MbpError(f"no gate {name!r}", cure=did_you_mean(name, list(GATES)))
+        raise MbpError(f"no gate {name!r}", fix=did_you_mean(name, list(GATES)))
     path = GATES[name]
     document = load(root / path, shown_as=path)
     value = check(document, Draft201909Validator(SCHEMA), path)
@@ -147,25 +147,25 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
             f"is of the gate {value['gate']!r}, not {name}",
             path=path,
             line=1,
-            cure="restore the file from git",
+            fix="restore the file from git",
         )
     strange = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
     if strange:
-        what = f"nobody can hold the role {strange[0]!r}"
+        what = f"no one can hold the role {strange[0]!r}"
         line = line_of(document["sign_offs"]["roles"], strange[0])
-        raise MbpError(what, path=path, line=line, cure=did_you_mean(strange[0], list(ROLES)))
+        raise MbpError(what, path=path, line=line, fix=did_you_mean(strange[0], list(ROLES)))
     policy = load_policy(root)
     kpis = load_sheet(root, policy).kpis
     checks: dict[str, CheckDefinition] = {}
 
-    def refuse(index: int, key: str, what: str, cure: str) -> MbpError:
-        return MbpError(what, path=path, line=line_of(document["checks"][index], key), cure=cure)
+    def refuse(index: int, key: str, what: str, fix: str) -> MbpError:
+        return MbpError(what, path=path, line=line_of(document["checks"][index], key), fix=fix)
 
     for index, entry in enumerate(value["checks"]):
         check_definition = CheckDefinition(**entry)
         if check_definition.id in checks:
             raise refuse(
-                index, "id", f"the check {check_definition.id} stands here twice", "rename one"
+                index, "id", f"the check {check_definition.id} appears twice here", "rename one"
             )
         if rules is not None:
             _demand_rule(check_definition, rules, index, refuse)
@@ -177,7 +177,7 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
             raise refuse(
                 index, "owner", what, did_you_mean(check_definition.owner, sorted(policy.owners))
             )
-        # Sign-offs are told apart by their area: what stands there is in no signature.
+        # Sign-offs are recognised by their area: no signature covers them.
         if check_definition.area == SIGN_OFF_AREA:
             raise refuse(
                 index,

@@ -129,7 +129,7 @@ def load_hooks(root: Path) -> HookPolicy:
         name = str(entry.get("id", f"entry {index + 1}"))
         wrong = list(_wrong(root, node, entry, sheet, receivers, path))
         if name in hooks:
-            wrong.append(_finding("hook_twice", path, node, "id", name, "the id stands twice"))
+            wrong.append(_finding("hook_twice", path, node, "id", name, "the id appears twice"))
         elif entry.get("kpi") in watched:
             what = f"the KPI {entry['kpi']} already has the hook {watched[entry['kpi']]}"
             wrong.append(_finding("kpi_twice", path, node, "kpi", name, what, "keep one of them"))
@@ -145,8 +145,8 @@ def load_hooks(root: Path) -> HookPolicy:
     for kpi in sheet.kpis.values():
         if kpi.id not in watched:
             what = "no valid hook watches the KPI: a breach would make nothing happen"
-            cure = f"add a hook with `kpi: {kpi.id}` to {HOOKS}, or correct the one that is wrong"
-            findings.append(Finding("kpi_without_hook", what, SHEET, kpi.line, kpi.id, cure))
+            fix = f"add a hook with `kpi: {kpi.id}` to {HOOKS}, or correct the one that is wrong"
+            findings.append(Finding("kpi_without_hook", what, SHEET, kpi.line, kpi.id, fix))
     facts = [_facts(kpi) for kpi in sheet.kpis.values()]
     return HookPolicy(
         sheet,
@@ -165,7 +165,7 @@ def demand_whole(policy: HookPolicy) -> HookPolicy:
         MbpError: the first finding.
     """
     for finding in policy.findings:
-        raise MbpError(finding.sentence, path=finding.path, line=finding.line, cure=finding.fix)
+        raise MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)
     return policy
 
 
@@ -191,20 +191,20 @@ def _wrong(
             path,
             schema_violation.line,
             name,
-            schema_violation.cure or "",
+            schema_violation.fix or "",
         )
     if broken:
         return
     if entry["kpi"] not in sheet.kpis:
         what = f"the KPI {entry['kpi']!r} is not in the measurement sheet"
-        cure = did_you_mean(entry["kpi"], sheet.kpis)
-        yield _finding("hook_without_kpi", path, node, "kpi", name, what, cure)
+        fix = did_you_mean(entry["kpi"], sheet.kpis)
+        yield _finding("hook_without_kpi", path, node, "kpi", name, what, fix)
         return
     for owner in sheet.kpis[entry["kpi"]].owners:
         if owner not in receivers:
-            what = f"the owner {owner} has no route: nobody would hear of the decision"
-            cure = f"add {owner} to `routes`"
-            yield _finding("owner_without_route", path, node, "kpi", name, what, cure)
+            what = f"the owner {owner} has no route: no one would be notified of the decision"
+            fix = f"add {owner} to `routes`"
+            yield _finding("owner_without_route", path, node, "kpi", name, what, fix)
     if not is_file_inside(root, entry["runbook"]):
         what = f"the runbook {entry['runbook']} does not exist"
         yield _finding(
@@ -215,11 +215,11 @@ def _wrong(
         known = {file.stem for file in (root / RELIABILITY_MODELS).glob("*.sql")}
         if schema != "reliability" or model not in known:
             what = f"the evidence {relation} is no model"
-            cure = did_you_mean(relation, {f"reliability.{one}" for one in known})
-            yield _finding("evidence_missing", path, node, "evidence", name, what, cure)
+            fix = did_you_mean(relation, {f"reliability.{one}" for one in known})
+            yield _finding("evidence_missing", path, node, "evidence", name, what, fix)
 
 
 def _finding(
-    code: str, path: str, node: Any, key: str, name: str, what: str, cure: str = "keep one"
+    code: str, path: str, node: Any, key: str, name: str, what: str, fix: str = "keep one"
 ) -> Finding:
-    return Finding(code, what, path, line_of(node, key), name, cure)
+    return Finding(code, what, path, line_of(node, key), name, fix)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-# Everybody may see these; a class that is not among them is masked for readers, an unknown word too.
+# All readers may see these; a class that is not among them is masked for readers, an unknown word too.
 OPEN_CLASSES = frozenset({"public", "internal"})
 Severity = Literal["error", "warning"]
 Origin = Literal["derived", "explicit"]
@@ -58,7 +58,7 @@ class Column:
 
     Attributes:
         physical_type: the type that dbt is given; the same text is valid on every engine.
-        physical_types: engine ('duckdb', 'postgres', 'spark') -> type as its catalog tells it.
+        physical_types: engine ('duckdb', 'postgres', 'spark') -> type as its catalog writes it.
         options: bounds, pattern and lengths of ODCS `logicalTypeOptions`.
         unit: what one means; only numbers have one.
         rule_reasons: family of a derived rule -> reason of its threshold.
@@ -89,7 +89,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ServiceLevel:
-    """One promise of ODCS `slaProperties`.
+    """One service level of ODCS `slaProperties`.
 
     Attributes:
         kind: freshness, latency, completeness, retention, ...
@@ -114,7 +114,7 @@ class Rule:
         columns: what the rule reads: names of the dataset, or `dataset.column` of another one.
         test: the generic test, or the name of the singular one.
         arguments: of the generic test, without `column_name`.
-        column: the column that the test stands on; None when it stands on the dataset.
+        column: the column that is tested; None when the dataset is.
         singular: `test` is a file in tests/dbt/singular.
         origin: 'derived' from the schema or the service levels, or an 'explicit' quality entry.
     """
@@ -177,7 +177,7 @@ class Contract:
         return tuple(sorted(logged, key=lambda column: not column.primary_key))
 
     def service_level(self, kind: str) -> ServiceLevel | None:
-        """The promise of that kind, None when nothing was promised."""
+        """The service level of that kind, None when the contract has none."""
         return next((level for level in self.service_levels if level.kind == kind), None)
 
     def column_line(self, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The columns that a public model really selects, against those that its contract promises."""
+"""The columns that a public model really selects, against those of its contract."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_models(root: Path, contracts: Sequence[Contract]) -> None:
                     f"the column {column!r} is not in the model {name}",
                     path=contract.path,
                     line=contract.column_line(column),
-                    cure=did_you_mean(column, results.keys() - set(promised))
+                    fix=did_you_mean(column, results.keys() - set(promised))
                     if results.keys() - set(promised)
                     else "add it to the final select of the model or remove it from the contract",
                 )
@@ -49,7 +49,7 @@ def check_models(root: Path, contracts: Sequence[Contract]) -> None:
                     f"the column {column!r} is not in the contract {contract.path}",
                     path=name,
                     line=line,
-                    cure="describe it in the contract or remove it from the model",
+                    fix="describe it in the contract or remove it from the model",
                 )
 
 
@@ -62,7 +62,7 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise MbpError("the contract has no model", path=name, cure="write the model") from error
+        raise MbpError("the contract has no model", path=name, fix="write the model") from error
     bare = re.sub(r"--[^\n]*", lambda match: " " * len(match.group()), text)
     # The characters stay in place, so that offsets are those of the file.
     bare = re.sub(r"\{#.*?#\}", _blank, bare, flags=re.DOTALL)
@@ -71,7 +71,7 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
         raise MbpError(
             "no CTE `final as (select <columns> from ...)`",
             path=name,
-            cure="follow the house style",
+            fix="follow the house style",
         )
     columns: dict[str, int] = {}
     for offset, entry in _entries(matched["columns"]):
@@ -82,14 +82,14 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
                 f"expected a column with a name, found {entry.strip()!r}",
                 path=name,
                 line=line,
-                cure="name every column of `final`",
+                fix="name every column of `final`",
             )
         if column.group() in columns:
             raise MbpError(
-                f"the column {column.group()!r} stands twice",
+                f"the column {column.group()!r} appears twice",
                 path=name,
                 line=line,
-                cure="select it once",
+                fix="select it once",
             )
         columns[column.group()] = line
     return columns

@@ -176,7 +176,7 @@ class Policy:
                 f"unknown owner {owner!r}",
                 path=path,
                 line=line,
-                cure=did_you_mean(owner, self.owners),
+                fix=did_you_mean(owner, self.owners),
             )
         return owner
 
@@ -235,7 +235,7 @@ def policy_of(text: str) -> Policy:
 def policy_violations(text: str) -> list[MbpError]:
     """Everything in which a text does not follow the schema of the policy."""
     return [
-        MbpError(violation.what, path=POLICY, line=violation.line, cure=violation.cure)
+        MbpError(violation.what, path=POLICY, line=violation.line, fix=violation.fix)
         for violation in violations(loads(text, shown_as=POLICY), Draft201909Validator(SCHEMA))
     ]
 
@@ -247,7 +247,7 @@ def _family(name: str, entry: Mapping[str, str], line: int | None) -> RuleFamily
             f"the family {name} is {entry['cadence']} and has {'a' if reason else 'no'} nightly_because",
             path=POLICY,
             line=line,
-            cure="say why a rule is nightly, and only then",
+            fix="say why a rule is nightly, and only then",
         )
     return RuleFamily(name, entry["dimension"], entry["meaning"].strip(), reason and reason.strip())
 
@@ -255,5 +255,5 @@ def _family(name: str, entry: Mapping[str, str], line: int | None) -> RuleFamily
 def _known(family: str, families: Mapping[str, RuleFamily], path: str, line: int | None) -> None:
     if family not in families:
         raise MbpError(
-            f"unknown family {family!r}", path=path, line=line, cure=did_you_mean(family, families)
+            f"unknown family {family!r}", path=path, line=line, fix=did_you_mean(family, families)
         )

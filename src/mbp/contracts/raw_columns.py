@@ -6,7 +6,7 @@ Sources, seeds, staging, the raw tables in the warehouse and the simulator all f
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,13 +156,22 @@ def _collected(table: Mapping[str, Any]) -> RawTable:
         doc = doc_name(f"ops_{table['name']}", name)
         return RawColumn(name, entry.get("type", ""), doc, entry.get("classification"))
 
+    def staged(entry: Mapping[str, Any]) -> RawColumn:
+        renamed = column(entry.get("staged", entry["name"]), entry)
+        # Staging converts numbers that it renames; a text keeps its meaning, and so its description.
+        return (
+            renamed
+            if entry["type"] != "text"
+            else replace(column(entry["name"], entry), name=renamed.name)
+        )
+
     entries = table["columns"]
     return RawTable(
         table["name"],
         table["description"],
         (*(column(entry["name"], entry) for entry in entries), ARRIVAL),
         (
-            *(column(entry.get("staged", entry["name"]), entry) for entry in entries),
+            *(staged(entry) for entry in entries),
             *(column(name, {}) for name in table.get("computed", ())),
         ),
     )

@@ -18,7 +18,7 @@ from mbp.contracts.quality import explicit_rules
 from mbp.contracts.rules import derived_rules
 
 CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
-# What rules.py can turn into a test. Any other option would be a promise that nobody checks.
+# What rules.py can turn into a test. Nothing would check any other option.
 OPTIONS = {
     "exclusiveMaximum",
     "exclusiveMinimum",
@@ -52,8 +52,7 @@ CONTRACT_EXTRAS = ("changeLog",)
 COLUMN_EXTRAS = ("classificationReason", "derived", "physicalTypes", "ruleReasons", "unit")
 RULE_EXTRAS = ("columns", "expires", "family", "owner", "reason")
 REASONED_FAMILIES = ("length", "pattern", "range")
-SEMANTIC_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?")
-# A type stands in DDL as it is written: words, and at most a length or a precision with its scale.
+# A type is copied into DDL: words, and at most a length or a precision with its scale.
 TYPE_NAME = re.compile(r"[A-Za-z]\w*( \w+)*(\(\d+(, ?\d+)?\))?( \w+)*(\[\])?", re.ASCII)
 PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _UNITS = {

@@ -47,17 +47,17 @@ def _against_policy(node: DocumentNode, subject: str, policy: Policy) -> Iterato
     more = node.custom()
     owner, family, severity = more.get("owner"), more.get("family"), node.at("severity")
     if owner and owner.text and owner.text not in policy.owners:
-        cure = did_you_mean(owner.text, policy.owners)
-        yield fault_at(owner, "A89-007", f"unknown owner {owner.text!r}", subject, cure)
+        fix = did_you_mean(owner.text, policy.owners)
+        yield fault_at(owner, "A89-007", f"unknown owner {owner.text!r}", subject, fix)
     if severity.text and severity.text not in policy.severities:
         message = f"the policy does not allow the severity {severity.text!r}"
-        cure = did_you_mean(severity.text, policy.severities)
-        yield fault_at(severity, "A89-010", message, subject, cure)
+        fix = did_you_mean(severity.text, policy.severities)
+        yield fault_at(severity, "A89-010", message, subject, fix)
     if not family or not family.text:
         return
     if family.text not in policy.families:
-        cure = did_you_mean(family.text, policy.families)
-        yield fault_at(family, "A89-008", f"unknown family {family.text!r}", subject, cure)
+        fix = did_you_mean(family.text, policy.families)
+        yield fault_at(family, "A89-008", f"unknown family {family.text!r}", subject, fix)
         return
     wanted = LIBRARY_FAMILIES.get(node.at("metric").text, family.text)
     dimension, expected = node.at("dimension"), policy.families[family.text].dimension
@@ -134,8 +134,8 @@ def _implementation(node: DocumentNode, subject: str) -> Iterator[Finding]:
         yield fault_at(node, "A89-021", message, subject)
         return
     for key in sorted(node.mapping.keys() - set(KNOWN_KEYS)):
-        cure = did_you_mean(key, KNOWN_KEYS)
-        yield fault_at(node.at(key), "A89-021", f"unknown key {key!r}", subject, cure)
+        fix = did_you_mean(key, KNOWN_KEYS)
+        yield fault_at(node.at(key), "A89-021", f"unknown key {key!r}", subject, fix)
     test, singular, arguments = (node.at(key) for key in ("test", "singular", "arguments"))
     if test.present == singular.present or (singular.present and arguments.present):
         message = "expected either test (with arguments) or singular, and not both"

@@ -1,6 +1,6 @@
-"""Rules of a contract: those that follow from its schema and its promises.
+"""Rules of a contract: those that follow from its schema and its service levels.
 
-A structural fact stands once, in the schema; the rule and its test follow from it here. Explicit
+A structural fact is stated once, in the schema; the rule and its test follow from it here. Explicit
 quality entries are read in `quality.py`.
 """
 
@@ -32,7 +32,7 @@ def anchored(pattern: str) -> bool:
 
     `^a|b$` has both anchors and holds for `axyz` all the same: alternatives need a group.
     """
-    # What is escaped, stands in brackets or in a group cannot divide the pattern.
+    # What is escaped, in brackets or in a group cannot divide the pattern.
     bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]", "_", pattern)
     while (inner := re.sub(r"\([^()]*\)", "_", bare)) != bare:
         bare = inner
@@ -146,7 +146,7 @@ def families_of_options(options: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_options(column: Column) -> Iterator[tuple[str, str, dict[str, Any], str]]:
-    """(family, test, arguments, description) of what logicalTypeOptions promise."""
+    """(family, test, arguments, description) of what logicalTypeOptions state."""
     options, name = column.options, column.name
     families = set(families_of_options(options))
     if "range" in families:
@@ -175,7 +175,7 @@ def _of_options(column: Column) -> Iterator[tuple[str, str, dict[str, Any], str]
 def _range_sentence(name: str, low: Any, high: Any, strict: bool) -> str:
     if low is not None and high is not None:
         manner = "strictly between" if strict else "between"
-        return f"Every {name} lies {manner} {low} and {high}."
+        return f"Every {name} is {manner} {low} and {high}."
     if low is not None:
         return f"Every {name} is {'above' if strict else 'at least'} {low}."
     return f"Every {name} is {'below' if strict else 'at most'} {high}."

@@ -77,7 +77,7 @@ METRICS_SCHEMA = closed(
 
 @dataclass(frozen=True)
 class Term:
-    """A word of the domain; `dataset` is None for words that belong to no single one."""
+    """A word of the domain; `dataset` is None for words of more than one dataset."""
 
     term: str
     definition: str
@@ -195,7 +195,7 @@ def _entries(
             file,
             schema_violation.line,
             schema_violation.what,
-            cure=schema_violation.cure,
+            fix=schema_violation.fix,
         )
         for schema_violation in wrong
     ]
@@ -216,6 +216,6 @@ def _entries(
         for kind, node, there in named:
             if node.text not in there:
                 of = f" of {dataset}" if kind == "column" else ""
-                message, cure = f"unknown {kind} {node.text!r}{of}", did_you_mean(node.text, there)
-                faults.append(fault_at(node, "A87-010", message, name, cure))
+                message, fix = f"unknown {kind} {node.text!r}{of}", did_you_mean(node.text, there)
+                faults.append(fault_at(node, "A87-010", message, name, fix))
     return document, list(entries.values())

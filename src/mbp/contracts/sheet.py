@@ -50,7 +50,6 @@ SCHEMA = closed(
         "parameters": closed(
             {
                 "slo_percent": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
-                "slow_decision_ms": POSITIVE,
                 "burn_confirmation_minutes": {"type": "integer", "minimum": 5, "multipleOf": 5},
                 "burn_page_fast": POSITIVE,
                 "burn_page_slow": POSITIVE,
@@ -100,7 +99,7 @@ class Kpi:
     Attributes:
         window_minutes: None for a KPI that is measured per run.
         every_minutes: a newer value is due after so long.
-        measure: what is told over several windows: a measure of the semantic models, or WORST_WINDOW.
+        measure: what is shown over several windows: a measure of the semantic models, or WORST_WINDOW.
         operator, bound: the target as a comparison with the value.
         actions: what its hook does, in the order of the sheet.
         owners: teams, the first one answers.
@@ -144,7 +143,7 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
 
     Raises:
         MbpError: missing or not of the schema; a target, window, action or owner that does not parse
-            or is unknown; an id or a query id that stands twice.
+            or is unknown; an id or a query id that appears twice.
     """
     path = shown(root / SHEET, root)
     document = load(root / SHEET, shown_as=path)
@@ -155,9 +154,9 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
     for index, entry in enumerate(value["kpis"]):
         node = document["kpis"][index]
         if entry["id"] in kpis:
-            raise _error(f"the KPI {entry['id']!r} stands twice", path, node, "id", "keep one")
+            raise _error(f"the KPI {entry['id']!r} appears twice", path, node, "id", "keep one")
         if entry["query_id"] in queries:
-            what = f"the query id {entry['query_id']!r} stands twice"
+            what = f"the query id {entry['query_id']!r} appears twice"
             raise _error(what, path, node, "query_id", "give each KPI its own")
         queries.add(entry["query_id"])
         if kind := SERVICE_LEVEL.fullmatch(entry["target"]):
@@ -223,8 +222,8 @@ def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:
     actions = tuple(entry["hook"].split("+"))
     for action in actions:
         if action not in ACTIONS:
-            cure = did_you_mean(action, ACTIONS)
-            raise _error(f"unknown action {action!r} of {entry['id']}", path, node, "hook", cure)
+            fix = did_you_mean(action, ACTIONS)
+            raise _error(f"unknown action {action!r} of {entry['id']}", path, node, "hook", fix)
     owners = tuple(entry["owner"].split("/"))
     for owner in owners:
         policy.check_owner(owner, path, line_of(node, "owner"))
@@ -240,8 +239,8 @@ def _kpi(entry: dict[str, Any], node: Any, path: str, policy: Policy) -> Kpi:
     )
 
 
-def _error(what: str, path: str, node: Any, key: str, cure: str) -> MbpError:
-    return MbpError(what, path=path, line=line_of(node, key), cure=cure)
+def _error(what: str, path: str, node: Any, key: str, fix: str) -> MbpError:
+    return MbpError(what, path=path, line=line_of(node, key), fix=fix)
 
 
 WHOLE = "all"

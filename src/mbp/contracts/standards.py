@@ -1,4 +1,4 @@
-"""The official ODCS schemas: each document is held to the one of its own `apiVersion`.
+"""The official ODCS schemas: each document must follow the one of its `apiVersion`.
 
 Validation is compiled, and every column is judged without those inside it, so that nesting costs nothing.
 Only where something is wrong a second validator finds the words for people.
@@ -64,7 +64,7 @@ def standard(series: str, *, house: bool) -> Standard:
     """The judges of a series.
 
     Args:
-        house: also refuse keys that the standard leaves open and nobody would read.
+        house: also refuse keys that the standard leaves open and nothing reads.
     """
     schema = json.loads(json.dumps(schema_of(series)))
     if house:
@@ -84,7 +84,7 @@ def _judge(schema: dict[str, Any]) -> Judge:
 
 
 def check_odcs(document: Any, path: str, *, house: bool = False) -> Any:
-    """`document` as ordinary dicts and lists when it is valid ODCS of its own version.
+    """`document` as ordinary dicts and lists when it is valid ODCS of its version.
 
     Raises:
         MbpError: the first violation by kind and line.
@@ -93,7 +93,7 @@ def check_odcs(document: Any, path: str, *, house: bool = False) -> Any:
     schema_violations = odcs_violations(document, value, house=house)
     if schema_violations:
         first = schema_violations[0]
-        raise MbpError(first.what, path=path, line=first.line, cure=first.cure)
+        raise MbpError(first.what, path=path, line=first.line, fix=first.fix)
     return value
 
 
@@ -116,7 +116,7 @@ def odcs_violations(document: Any, value: Any, *, house: bool = False) -> list[S
     schema_violations = list(_parts(document, value, judges))
     if not schema_violations:
         where = line_at(document, ())
-        what = "the document does not follow the standard, in a way that no message tells"
+        what = "the document does not follow the standard, in a way that no message describes"
         return [SchemaViolation("wrong value", where, what, "compare it with the standard", ())]
     unique = {
         (schema_violation.kind, schema_violation.line, schema_violation.what): schema_violation
@@ -146,8 +146,8 @@ def _refused(document: Any, value: Any) -> Iterator[SchemaViolation]:
         line = line_at(document, ["apiVersion"])
         if OLD.fullmatch(said):
             what = f"apiVersion {said}: ODCS before 3.0 is not read"
-            cure = "migrate the contract to ODCS 3.1.0"
-            yield SchemaViolation("wrong value", line, what, cure, ("apiVersion",))
+            fix = "migrate the contract to ODCS 3.1.0"
+            yield SchemaViolation("wrong value", line, what, fix, ("apiVersion",))
         elif (match := VERSION.fullmatch(said)) and match[1] not in SCHEMAS:
             what = f"apiVersion {said}: expected ODCS 3.0, 3.1 or 3.2"
             yield SchemaViolation(
@@ -222,7 +222,7 @@ def _column(
     if len(place) > 2 * DEEPEST:
         raise MbpError(
             f"{place_text(place[:4])}: columns nest deeper than {DEEPEST} levels",
-            cure="flatten the column",
+            fix="flatten the column",
         )
     bare, inner = dict(column), []
     if isinstance(column.get("properties"), list):

@@ -27,7 +27,7 @@ def canonical(document: Any, path: str = "") -> bytes:
         return text
     except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise MbpError(
-            f"no canonical JSON: {error}", path=path or None, cure="write the value as text"
+            f"no canonical JSON: {error}", path=path or None, fix="write the value as text"
         ) from error
 
 
@@ -58,7 +58,7 @@ class Subject:
         return cls(name, digest(document), {**parts, **more})
 
     def document(self) -> dict[str, Any]:
-        """As it stands in the statement."""
+        """As the statement contains it."""
         return {"name": self.name, "sha256": self.sha256, "parts": dict(self.parts)}
 
 

@@ -28,6 +28,6 @@ def command_tree() -> Any:
     if not _provided:
         raise MbpError(
             "no program registered its commands, so those that documents name cannot be checked",
-            cure="call `mbp.cli.main.register()` first",
+            fix="call `mbp.cli.main.register()` first",
         )
     return _provided[0]()

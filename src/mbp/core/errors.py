@@ -13,13 +13,13 @@ EXIT_COULD_NOT_RUN = 2
 
 
 class MbpError(Exception):
-    """Bad input or a missing condition, told in one line: place, what is wrong, cure.
+    """Bad input or a missing condition, reported in one line: place, what is wrong, fix.
 
     Args:
         what: what is wrong and what was expected instead.
-        path: the file it stands in, if there is one.
+        path: the file with the error, if there is one.
         line: 1-based line in `path`.
-        cure: what the reader can do about it.
+        fix: what the reader can do about it.
     """
 
     def __init__(
@@ -28,12 +28,12 @@ class MbpError(Exception):
         *,
         path: Path | str | None = None,
         line: int | None = None,
-        cure: str | None = None,
+        fix: str | None = None,
     ) -> None:
         self.what = what
         self.path = path
         self.line = line
-        self.cure = cure
+        self.fix = fix
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -41,4 +41,4 @@ class MbpError(Exception):
         if self.line is not None:
             place += f":{self.line}"
         text = f"{place}: {self.what}" if place else self.what
-        return f"{text}. Cure: {self.cure}" if self.cure else text
+        return f"{text}. Fix: {self.fix}" if self.fix else text

@@ -1,4 +1,4 @@
-"""Text that somebody else wrote, inside of Markdown that we write: shown, never read as markup.
+"""Text of other authors inside Markdown that we write: shown, never read as markup.
 
 Source: the GitHub Flavored Markdown specification (tables, backslash escapes, raw HTML).
 """

@@ -1,6 +1,6 @@
 """How old is an instant? The one place that compares an instant with a clock.
 
-What lies later than now plus the skew has no age: the clock that wrote it or the clock that reads it is wrong, or
+An instant later than now plus the skew has no age: the clock that wrote it or the clock that reads it is wrong, or
 was set back. A plain difference would be below every limit, for as long as the clock needs to catch up.
 """
 
@@ -20,14 +20,14 @@ def today() -> date:
 
 
 class FutureError(ValueError):
-    """The instant lies later than now plus the skew."""
+    """The instant is later than now plus the skew."""
 
 
 def age(moment: datetime, now: datetime, *, skew: timedelta = CLOCK_SKEW) -> timedelta:
     """How long ago it was; zero within the skew. Both instants have an offset.
 
     Raises:
-        FutureError: it lies later than now plus the skew.
+        FutureError: it is later than now plus the skew.
     """
     if moment - now > skew:
         raise FutureError(
@@ -55,7 +55,7 @@ def objection(
 
 
 def is_future(moment: datetime, now: datetime, *, skew: timedelta = CLOCK_SKEW) -> bool:
-    """Whether it lies later than now plus the skew."""
+    """Whether it is later than now plus the skew."""
     return objection(moment, now, None, skew=skew) is not None
 
 

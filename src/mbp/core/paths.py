@@ -21,7 +21,7 @@ def project_root(start: Path | None = None) -> Path:
         root = Path(configured).resolve()
         if not (root / ROOT_MARK).is_file():
             raise MbpError(
-                f"MBP_PROJECT_DIR has no {ROOT_MARK}", path=root, cure="point it at the repository"
+                f"MBP_PROJECT_DIR has no {ROOT_MARK}", path=root, fix="point it at the repository"
             )
         return root
     here = (start or Path.cwd()).resolve()
@@ -30,7 +30,7 @@ def project_root(start: Path | None = None) -> Path:
             return folder
     raise MbpError(
         f"no {ROOT_MARK} beside contracts/ here or above {here}",
-        cure="run the command inside the repository or set MBP_PROJECT_DIR",
+        fix="run the command inside the repository or set MBP_PROJECT_DIR",
     )
 
 
@@ -42,7 +42,7 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
         path: the file that gives it, for the message; `line` likewise.
 
     Raises:
-        MbpError: it is absolute, leads out of the folder, or is no name of a file.
+        MbpError: it is absolute, leads out of the folder, or is not a name of a file.
     """
     try:
         found = (folder / name).resolve()
@@ -54,7 +54,7 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
             f"{name!r} leads out of the folder",
             path=path,
             line=line,
-            cure="name a file inside of it, without `..`",
+            fix="name a file inside of it, without `..`",
         )
     return found
 
@@ -68,7 +68,7 @@ def is_file_inside(folder: Path, name: str) -> bool:
 
 
 def shown(path: Path, root: Path) -> str:
-    """`path` relative to the project where it lies inside it: messages never name the machine."""
+    """`path` relative to the project where it is inside it: messages never name the machine."""
     try:
         return path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:

@@ -26,7 +26,7 @@ class SchemaViolation:
     kind: Kind
     line: int | None
     what: str
-    cure: str | None
+    fix: str | None
     place: tuple[str | int, ...]
 
 
@@ -44,7 +44,7 @@ def check(document: Any, validator: Draft201909Validator, path: str) -> Any:
     schema_violations = violations(document, validator)
     if schema_violations:
         first = schema_violations[0]
-        raise MbpError(first.what, path=path, line=first.line, cure=first.cure)
+        raise MbpError(first.what, path=path, line=first.line, fix=first.fix)
     return as_json(plain(document))
 
 
@@ -68,7 +68,7 @@ def violations(document: Any, validator: Draft201909Validator) -> list[SchemaVio
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A cure that names the nearest known word, or all of them when none is near."""
+    """A fix that names the nearest known word, or all of them when none is near."""
     names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=1)
     if near:

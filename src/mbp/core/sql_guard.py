@@ -1,6 +1,6 @@
 """The one place that decides whether SQL from a file may run: one read-only query, parsed, or refused.
 
-Rules, faults and compiled tests are text that somebody committed; a text that was read wrongly must not
+Rules, faults and compiled tests are text that was committed; a text that was read wrongly must not
 write, wait, read a file or call another machine. What cannot be parsed, and every function that is not
 known to be harmless, is refused. The connection that runs the query is read-only where it can be; this
 guard does not lean on it.
@@ -24,7 +24,7 @@ DIALECTS = ("duckdb", "postgres")
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SYSTEM = re.compile(r"pg_|duckdb_|sqlite_", re.IGNORECASE)
 SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "pg_temp", "pg_toast"})
-# Statements are never part of a query, wherever a dialect lets them stand.
+# Statements are never part of a query, wherever a dialect allows them.
 STATEMENTS = (
     exp.DDL,
     exp.Alter,
@@ -52,7 +52,7 @@ STATEMENTS = (
     exp.Update,
     exp.Use,
 )
-# Functions of one text that has no side effect. sqlglot knows thousands by a type of their own; these it does not.
+# Functions without side effects that sqlglot knows only by name. It knows thousands by their own type.
 HARMLESS = frozenset(
     {
         "bool_and",
@@ -74,7 +74,7 @@ HARMLESS = frozenset(
         "width_bucket",
     }
 )
-# Functions that sqlglot does have a type for, and that look out of the database or into its settings.
+# Functions that sqlglot has a type for, and that reach out of the database or read its settings.
 HARMFUL = frozenset(
     {
         "ReadCSV",
@@ -100,13 +100,13 @@ def demand_query(
     *,
     path: str | None = None,
     line: int | None = None,
-    cure: str | None = None,
+    fix: str | None = None,
 ) -> exp.Query:
     """The parsed query, when `sql` is one statement that only reads.
 
     Args:
         dialect: duckdb or postgres.
-        path: the file it came from, for the message; `line` and `cure` likewise.
+        path: the file it came from, for the message; `line` and `fix` likewise.
 
     Raises:
         RefusedSqlError: several statements or none, one that writes, locks or has a side effect, or
@@ -118,13 +118,13 @@ def demand_query(
             f"refused as SQL: {told}",
             path=path,
             line=line,
-            cure=cure or "write one query that only reads",
+            fix=fix or "write one query that only reads",
         )
     return told
 
 
 def demand_expression(
-    text: str, *, path: str | None = None, line: int | None = None, cure: str | None = None
+    text: str, *, path: str | None = None, line: int | None = None, fix: str | None = None
 ) -> None:
     """`text` must be one expression over the columns of a row, on every engine: no query, no statement.
 
@@ -133,7 +133,7 @@ def demand_expression(
     """
     for dialect in DIALECTS:
         query = demand_query(
-            f"select ({text}\n) from the_table", dialect, path=path, line=line, cure=cure
+            f"select ({text}\n) from the_table", dialect, path=path, line=line, fix=fix
         )
         inside = query.selects[0] if isinstance(query, exp.Select) else None
         alone = (
@@ -149,7 +149,7 @@ def demand_expression(
                 f"refused as SQL: {text!r} is not one expression",
                 path=path,
                 line=line,
-                cure=cure or "write an expression over the columns of the dataset",
+                fix=fix or "write an expression over the columns of the dataset",
             )
 
 
@@ -159,7 +159,7 @@ def demand_change(
     """`sql` must be one insert, update or delete: what an exercise does to a copy that it made itself.
 
     Raises:
-        RefusedSqlError: it is anything else, or looks out of the database.
+        RefusedSqlError: it is anything else, or reaches out of the database.
     """
     told = _parsed(sql, dialect)
     if not isinstance(told, str):
@@ -172,7 +172,7 @@ def demand_change(
             f"refused as SQL: {told}",
             path=path,
             line=line,
-            cure="write one insert, update or delete",
+            fix="write one insert, update or delete",
         )
 
 
@@ -252,7 +252,7 @@ def _problems(query: exp.Expr, *, but: exp.Expr | None = None) -> Iterator[str]:
             if name not in HARMLESS:
                 yield f"the function {name!r} is not known to be harmless"
         elif isinstance(node, exp.Func) and type(node).__name__ in HARMFUL:
-            yield f"the function {node.sql_name().lower()!r} looks out of the database"
+            yield f"the function {node.sql_name().lower()!r} reaches out of the database"
 
 
 def _table_problems(table: exp.Table) -> Iterator[str]:

@@ -11,7 +11,7 @@ class Verdict(StrEnum):
     Attributes:
         WARN: a finding that does not block.
         WAIVED: a finding that a valid waiver covers.
-        NOT_MEASURED: nobody checked, or the result is stale, partial or of something else.
+        NOT_MEASURED: not checked, or the result is stale, partial or of something else.
         NOT_APPLICABLE: the check cannot exist here; the reason is derived.
         ERROR: the check could not run.
     """

@@ -15,7 +15,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from mbp.core.errors import MbpError
 
-# Of one document with its aliases written out; a few lines of them can stand for billions.
+# Of one document with its aliases written out; a few lines of them can expand to billions.
 MOST_VALUES = 1_000_000
 # `!!str`: the only tag of a scalar that ruamel leaves unresolved although it is of the standard.
 TEXT_TAG = "tag:yaml.org,2002:str"
@@ -42,7 +42,7 @@ _ExactConstructor.add_constructor("tag:yaml.org,2002:float", _ExactConstructor.c
 
 
 class RepeatedKeyError(MbpError):
-    """A key stands twice in one mapping; YAML readers would take the one or the other in silence."""
+    """A key is repeated in one mapping; YAML readers would silently take the one or the other."""
 
 
 def load(path: Path, *, shown_as: str | None = None) -> Any:
@@ -65,14 +65,14 @@ def read(path: Path, *, shown_as: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise MbpError(f"cannot read: {reason}", path=shown_as, cure="restore the file") from error
+        raise MbpError(f"cannot read: {reason}", path=shown_as, fix="restore the file") from error
 
 
 def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bool = False) -> Any:
     """Like `load`, for text that is already in memory.
 
     Args:
-        allow_duplicates: take one of two equal keys, for a reader that tells them by `duplicates`.
+        allow_duplicates: take one of two equal keys, for a caller that reports them with `duplicates`.
         exact: a number of more digits than a float holds becomes a `Decimal`.
     """
     yaml = YAML(typ="rt")
@@ -90,7 +90,7 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bo
             f"duplicate key: {what}",
             path=shown_as,
             line=mark.line + 1 if mark else None,
-            cure="keep one of the two",
+            fix="keep one of the two",
         ) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark
@@ -98,21 +98,21 @@ def loads(text: str, *, shown_as: str, allow_duplicates: bool = False, exact: bo
             f"not valid YAML: {error.problem}",
             path=shown_as,
             line=mark.line + 1 if mark else None,
-            cure="correct the syntax at or before this line",
+            fix="correct the syntax at or before this line",
         ) from error
     except YAMLError as error:
         raise NotYamlError(
-            f"not valid YAML: {error}", path=shown_as, cure="correct the syntax"
+            f"not valid YAML: {error}", path=shown_as, fix="correct the syntax"
         ) from error
     # What has the form of YAML and no value: the 30th of February, a number without end, lists in lists in lists.
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise NotYamlError(
             f"not valid YAML: a value cannot be read ({error})",
             path=shown_as,
-            cure="correct the value, or quote it",
+            fix="correct the value, or quote it",
         ) from error
     if document is None:
-        raise MbpError("the file is empty", path=shown_as, cure="restore its content")
+        raise MbpError("the file is empty", path=shown_as, fix="restore its content")
     if not allow_duplicates:
         _refuse_equal_keys(document, shown_as)
     return document
@@ -140,7 +140,7 @@ def _refuse_equal_keys(document: Any, shown_as: str) -> None:
                         f"duplicate key: {name!r} is in the mapping twice, written in two ways",
                         path=shown_as,
                         line=line_of(node, key) or line_of(node),
-                        cure="keep one of the two, without a tag",
+                        fix="keep one of the two, without a tag",
                     )
                 names.add(name)
         waiting += node.values() if isinstance(node, dict) else node
@@ -162,7 +162,7 @@ def _written_out(node: Any, known: dict[int, int]) -> int:
 
 
 def duplicates(text: str) -> Iterator[tuple[str, int, int]]:
-    """Every key of valid YAML that stands twice in a mapping: (key, its line, line of the first)."""
+    """Every key of valid YAML that is repeated in a mapping: (key, its line, line of the first)."""
     waiting: list[Node] = [YAML(typ="rt").compose(text)]
     seen: set[int] = set()
     while waiting:

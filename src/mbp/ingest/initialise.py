@@ -99,7 +99,7 @@ def _grants() -> list[str]:
         results.append(f"grant usage, create on schema {schema} to {TRANSFORMER}")
     results.append(f"grant select on {IDENTITY} to {TRANSFORMER}")
     # dbt makes the schemas of its models when they are missing, and replaces tables it owns: what the
-    # transformer will create must be readable too, whoever of the two creates it.
+    # transformer will create must be readable too, whichever of the two creates it.
     for schema in PUBLIC_SCHEMAS:
         results += [
             f"grant usage on schema {schema} to {READER}",

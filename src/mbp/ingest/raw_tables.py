@@ -22,7 +22,7 @@ CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
         (("slot", "text"), ("position", "bigint"), ("recorded_at", "timestamptz")),
         True,
     ),
-    # A table whose stream stands still, and the position that it is kept at; no row: it streams.
+    # A table whose stream is stopped, and the position that it is kept at; no row: it streams.
     CDC_STREAMS: (
         (
             ("slot", "text"),

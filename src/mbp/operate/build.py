@@ -21,7 +21,8 @@ from mbp.ingest.loading.source_facts import source_facts
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import as_of
 from mbp.operate.project import check_rendered, contracts_of, coverage_of
-from mbp.operate.summary import BuildSummary, Coverage, as_json, count_by_pack
+from mbp.operate.summary import BuildSummary, as_json, count_by_pack
+from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.failures import LastRun, findings_of_last_run
 from mbp.quality.measurable import not_measurable
 from mbp.runs import envelope
@@ -69,14 +70,14 @@ def build(request: BuildRequest) -> BuildSummary:
     begun = envelope.begin(root)
     target = target_name(request.target)
     raw = raw_origin()
-    # dbt build has lines of its own; what comes before and after it is quiet for seconds.
+    # dbt build prints its own lines; what comes before and after it is quiet for seconds.
     with progress() as shown:
         shown.say("checking contracts, seeds and the warehouse")
         check_rendered(root)
         check_seeds(root)
         with connect(
             root, target
-        ) as warehouse:  # one that is down or locked is told before dbt starts
+        ) as warehouse:  # one that is down or locked is reported before dbt starts
             refuse_sample_over_loaded(warehouse)
             facts = source_facts(root, warehouse)
         install_packages(root)
@@ -96,7 +97,7 @@ def build(request: BuildRequest) -> BuildSummary:
     if outcome.problem:
         raise MbpError(
             f"dbt build stopped: {outcome.problem}",
-            cure="mend what it names; `mbp doctor` looks at the machine",
+            fix="fix what it names; `mbp doctor` checks the machine",
         )
     with progress() as shown:
         shown.say("writing the documentation and summing up")
@@ -175,7 +176,7 @@ def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> lis
     unknown = sorted(set(rule_ids) - names.keys())
     if unknown:
         raise MbpError(
-            f"no dbt test carries the rule {', '.join(unknown)}", cure="run `mbp contracts render`"
+            f"no dbt test carries the rule {', '.join(unknown)}", fix="run `mbp contracts render`"
         )
     return sorted(names[rule_id] for rule_id in rule_ids)
 
@@ -199,7 +200,7 @@ def _summarise(
     datasets = [contract.dataset for contract in run.contracts if contract.dataset in built]
     rows = count_rows(root, target, run.manifest, datasets)
     notes: list[str] = []
-    coverage: Coverage | None = None
+    coverage: Count | None = None
     if documented.success:
         coverage = coverage_of(root, notes)
     else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mbp.contracts import Contract, load_contracts
-from mbp.contracts.rendering.render import CURE, stale_files
+from mbp.contracts.rendering.render import FIX, stale_files
 from mbp.core.errors import MbpError
-from mbp.operate.summary import Coverage
+from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.coverage.documentation_coverage import measure_project
 
 
@@ -22,7 +22,7 @@ def check_rendered(root: Path) -> None:
         more = f" (and {len(stale) - 1} more)" if len(stale) > 1 else ""
         # A model that lacks a column stops dbt; the other files only describe it.
         stale.sort(key=lambda name: not name.endswith(".sql"))
-        raise MbpError(f"differs from the contracts{more}", path=stale[0], cure=CURE)
+        raise MbpError(f"differs from the contracts{more}", path=stale[0], fix=FIX)
 
 
 def contracts_of(root: Path) -> list[Contract]:
@@ -36,16 +36,15 @@ def contracts_of(root: Path) -> list[Contract]:
         raise MbpError(
             "the contracts demand nothing: nothing to check",
             path="contracts/a106",
-            cure="restore contracts/a106 from git",
+            fix="restore contracts/a106 from git",
         )
     return contracts
 
 
-def coverage_of(root: Path, notes: list[str]) -> Coverage | None:
+def coverage_of(root: Path, notes: list[str]) -> Count | None:
     """Documentation coverage of the build, or None with the reason added to `notes`."""
     try:
-        count = measure_project(root).count
+        return measure_project(root).count
     except MbpError as error:
         notes.append(f"documentation coverage could not be measured: {error.what}")
         return None
-    return Coverage(count.described, count.total, count.percent, count.shown_percent)

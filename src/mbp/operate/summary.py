@@ -8,25 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mbp.core.verdict import Verdict, spelled
+from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.failure_report import listed
 from mbp.quality.rule_findings import RuleVerdict
 
 PACKS = ("A106", "A87", "A89", "other")
 COLUMNS = ("pass", "warn", "fail", "not_run", "not_measured")
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """Documentation coverage: `described` of `total` columns and relations.
-
-    Attributes:
-        shown_percent: as coverage shows it, never rounded up to what was not reached.
-    """
-
-    described: int
-    total: int
-    percent: float
-    shown_percent: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +44,7 @@ class BuildSummary:
     tests: Mapping[str, Mapping[str, int]]
     rows: Mapping[str, int | None]
     empty: Sequence[str]
-    coverage: Coverage | None
+    coverage: Count | None
     docs: str | None
     findings: Sequence[RuleVerdict]
     notes: Sequence[str]
@@ -68,7 +55,7 @@ class BuildSummary:
 
     @property
     def passed(self) -> bool:
-        """False when an error finding stands, a model failed, a public dataset is empty, or nodes were left out.
+        """False when there is an error finding, a model failed, a public dataset is empty, or nodes were left out.
 
         When only a part was asked for, rules outside of it do not count against the build. A rule that this source
         cannot show does not fail the build either, but it is no pass: gate, watcher and CI count it as not measured.
@@ -208,4 +195,7 @@ def _grouped(findings: Sequence[RuleVerdict]) -> list[str]:
 def as_json(summary: BuildSummary) -> dict[str, Any]:
     """The summary for machines; key order is fixed."""
     document = asdict(summary)
+    if covered := summary.coverage:
+        names = ("described", "total", "percent", "shown_percent")
+        document["coverage"] = {name: getattr(covered, name) for name in names}
     return {"passed": summary.passed, **document}

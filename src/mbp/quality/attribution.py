@@ -53,7 +53,7 @@ def constraint_violation(message: str) -> ConstraintViolation | None:
     return None
 
 
-# Values stand in single quotes, after a colon, or are no identifier; names of relations are kept.
+# Values are in single quotes, after a colon, or are no identifier; names of relations are kept.
 _QUOTED = re.compile(r"'[^'\n]*'|(?<=: )\"[^\"\n]*\"|\"(?![\w.$]+\")[^\"\n]*\"")
 _KEY = re.compile(r"=\([^)]*\)")
 

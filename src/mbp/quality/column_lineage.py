@@ -2,7 +2,7 @@
 
 The query is parsed and followed from its tables to its output columns. A column of the result is open when every
 column that its value is computed from is open. What cannot be followed is never open: SQL that cannot be parsed, a
-function that nobody knows, a table or a column of unknown origin, a pivot, a star whose columns are not certain.
+unknown function, a table or a column of unknown origin, a pivot, a star whose columns are not certain.
 
 Filters, groups, joins and the order of rows choose rows and show no value, so they are not followed. A count is a
 number of rows and always open.
@@ -21,7 +21,7 @@ from sqlglot.errors import SqlglotError
 from mbp.core.sql_guard import HARMFUL, HARMLESS
 from mbp.quality.known_columns import UNKNOWN, KnownColumns, Trust, worst
 
-# Trust of the columns of a table that the query reads; None for a table that nobody knows.
+# Trust of the columns of a table that the query reads; None for an unknown table.
 Tables = Callable[[exp.Table], KnownColumns | None]
 Ctes = Mapping[str, KnownColumns]
 
@@ -52,7 +52,7 @@ TABLE_CLAUSES = frozenset(["this", "db", "catalog", "alias", "sample", "only"])
 SUBQUERY_CLAUSES = frozenset(["with_", "this", "alias", "sample", "order", "limit", "offset"])
 STAR_CLAUSES = frozenset(["except_", "replace", "rename"])
 SERIES = (exp.GenerateSeries, exp.ExplodingGenerateSeries, exp.Unnest)
-# One of these in a select list stands for several columns, or for columns that are named elsewhere.
+# One of these in a select list yields several columns, or for columns that are named elsewhere.
 SEVERAL = (exp.UDTF, exp.Explode, exp.Columns)
 OPAQUE = (
     exp.Columns,
@@ -73,7 +73,7 @@ class _Scope:
     outer: _Scope | None
     sources: list[tuple[str, KnownColumns]] = field(default_factory=list)
     aliases: dict[str, Trust] = field(default_factory=dict)
-    # `using` and `natural` merge columns, each engine in an order of its own.
+    # `using` and `natural` merge columns, each engine in its own order.
     merged: bool = False
 
     def named(self, name: str) -> list[KnownColumns]:
@@ -281,7 +281,7 @@ class _Follower:
         return KnownColumns(tuple((name, trust) for name in columns or [""]))
 
     def _star(self, node: exp.Star | exp.Column, scope: _Scope) -> list[tuple[str, Trust]] | None:
-        """The columns that a star in a select list stands for; None when they are not certain."""
+        """The columns that a star in a select list expands to; None when they are not certain."""
         star = node.this if isinstance(node, exp.Column) else node
         if isinstance(node, exp.Column):
             sources = scope.named(node.table.lower())
@@ -352,7 +352,7 @@ class _Follower:
 
 
 def _several(value: exp.Expr) -> bool:
-    """Whether an expression of a select list may stand for several columns."""
+    """Whether an expression of a select list may yield several columns."""
     for node in value.find_all(*SEVERAL):
         # The elements of a series are numbers or instants; those of another list may be structs.
         if not (isinstance(node, exp.Explode) and isinstance(node.this, SERIES)):
@@ -366,7 +366,7 @@ def _several(value: exp.Expr) -> bool:
 
 
 def _unknown_function(node: exp.Expr) -> bool:
-    """A function that nobody knows, or that reads what is no argument of it."""
+    """An unknown function, or one that reads more than its arguments."""
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.CombinedAggFunc):
         return str(node.name).lower() not in OF_ARGUMENTS
     if isinstance(node, exp.Dot):

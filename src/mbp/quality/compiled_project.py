@@ -75,8 +75,8 @@ class RawRelation:
 class CompiledProject:
     """Everything the proof needs, in the order in which it must run.
 
-    `overridden` names macros of the project that dbt would use in place of its own to run a test: whoever runs the
-    compiled SQL does not see what they do.
+    `overridden` names macros of the project that dbt would use instead of the dbt macro to run a test: the
+    compiled SQL does not show what they do.
     """
 
     database: str
@@ -103,7 +103,7 @@ def compile_project(
     with tempfile.TemporaryDirectory(prefix="mbp-prove-") as folder:
         scratch = Path(folder)
         settings = {
-            # The sample is a replay: every fault is measured at the end of its own data.
+            # The sample is a replay: every fault is measured at the end of its data.
             "MBP_RAW": "sample",
             "MBP_NOW": "end_of_data",
             "MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb"),
@@ -156,13 +156,13 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
     if not tests or not models or not raw:
         raise MbpError(
             f"nothing to prove: {len(raw)} raw tables, {len(models)} models, {len(tests)} tests",
-            cure="build the project with its seeds, models and tests enabled",
+            fix="build the project with its seeds, models and tests enabled",
         )
     databases = {nodes[unique_id]["database"] for unique_id in order}
     if len(databases) != 1:
         raise MbpError(
             f"models live in several databases: {', '.join(sorted(databases))}",
-            cure="build them in one database",
+            fix="build them in one database",
         )
     return CompiledProject(databases.pop(), raw, models, tests, _overridden(manifest))
 
@@ -221,7 +221,7 @@ def _compiled_code(node: Mapping[str, Any]) -> str:
         raise MbpError(
             f"{node['unique_id']} has no compiled SQL",
             path=node.get("original_file_path"),
-            cure="only SQL models and tests can be proved; check that `dbt compile` passes",
+            fix="only SQL models and tests can be proved; check that `dbt compile` passes",
         )
     return str(code).strip().rstrip(";")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-# What dbt gives a test that nobody configured otherwise; rules are rendered without these keys.
+# dbt's defaults for a test; rules are rendered without these keys.
 ARMED: Mapping[str, object] = {
     "error_if": "!= 0",
     "warn_if": "!= 0",
@@ -44,6 +44,6 @@ def disarming(config: Mapping[str, Any], rule: RuleLike) -> str | None:
         if not same:
             return (
                 f"the test does not enforce the rule: `{key}` is {found!r}, the contract means"
-                f" {value!r}. Cure: remove `{key}` from dbt_project.yml or from the test"
+                f" {value!r}. Fix: remove `{key}` from dbt_project.yml or from the test"
             )
     return None

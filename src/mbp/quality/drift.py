@@ -45,7 +45,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class LiveColumn:
-    """A column as the catalog of the engine tells it."""
+    """A column as the catalog of the engine has it."""
 
     name: str
     type: str
@@ -55,7 +55,7 @@ class LiveColumn:
 
 @dataclass(frozen=True)
 class Live:
-    """A relation as the catalog of the engine tells it; None columns: it is not there."""
+    """A relation as the catalog of the engine has it; None columns: it does not exist."""
 
     columns: tuple[LiveColumn, ...] | None
     key: tuple[str, ...]
@@ -65,11 +65,11 @@ def find_drift(root: Path, targets: Sequence[str]) -> tuple[list[Drift], int]:
     """(differences, places compared).
 
     Args:
-        targets: dbt targets whose live tables are looked at.
+        targets: dbt targets whose live tables are compared.
 
     Raises:
         MbpError: contracts that cannot be read, a project that dbt cannot parse, or a warehouse that
-            cannot be reached: what cannot be looked at is no absence of drift.
+            cannot be reached: a table that was not compared is not free of drift.
     """
     contracts = load_contracts(root)
     documents = working(root)
@@ -167,7 +167,7 @@ def unknown_rules(contracts: Sequence[Contract], manifest: Mapping[str, Any]) ->
     """Tests that claim a rule which no contract has."""
     known = {rule.id for contract in contracts for rule in contract.rules}
     for rule_id, test in sorted(_tests(manifest).items()):
-        # Models beside the public datasets carry tests of their own, which are no rules of a contract.
+        # Models beside the public datasets carry their own tests, which are not rules of a contract.
         if rule_id not in known and test["config"]["meta"].get("pack") != MEASUREMENT_PACK:
             yield Drift("manifest", str(test["name"]), "test of an unknown rule", "none", rule_id)
 

@@ -97,12 +97,12 @@ class LastRun:
         if self.objections:
             raise MbpError(
                 f"the last run of dbt does not count: {whole_text(self.objections)}",
-                cure="run `mbp build`",
+                fix="run `mbp build`",
             )
 
 
 def demand_current(notes: Sequence[str]) -> None:
-    """Nothing, when the results are of the project as it is: a verdict on another one is none.
+    """Returns when the results belong to the current project: a verdict on another version is not valid.
 
     Args:
         notes: why they may not be, as in `LastRun`.
@@ -113,7 +113,7 @@ def demand_current(notes: Sequence[str]) -> None:
     if notes:
         raise MbpError(
             f"the last run is not of the project as it is: {notes[0]}",
-            cure="run `mbp build` (or `dbt build`, `dbt test`), then ask again",
+            fix="run `mbp build` (or `dbt build`, `dbt test`), then ask again",
         )
 
 

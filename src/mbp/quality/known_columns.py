@@ -21,7 +21,7 @@ class KnownColumns:
 
     Attributes:
         columns: (name in lower case, trust) in order; the name is '' where the engine makes one up.
-        known: False when columns may be missing here or stand in another order.
+        known: False when columns may be missing here or be in another order.
     """
 
     columns: tuple[tuple[str, Trust], ...] = ()

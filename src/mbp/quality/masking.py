@@ -14,7 +14,7 @@ MASKED = re.compile(rf"…[0-9a-f]{{{DIGITS}}}")
 
 
 def mask(value: Any) -> Any:
-    """A stand-in, equal for equal values: the first 4 hex digits of the sha-256; null stays."""
+    """A replacement, equal for equal values: the first 4 hex digits of the sha-256; null stays."""
     if value is None:
         return None
     return f"…{hashlib.sha256(str(value).encode('utf-8')).hexdigest()[:DIGITS]}"

@@ -32,9 +32,9 @@ class RuleVerdict:
 
     Attributes:
         rule_id: the contract rule; for a test without one its name; for a node `<name>_builds`.
-        dataset: the public dataset, or the name of the model that the test stands on.
-        owner: the team that fixes it; 'unknown' when nobody is named.
-        severity: what the run enforced: 'error' blocks, 'warning' tells.
+        dataset: the public dataset, or the name of the model that the test is defined on.
+        owner: the team that fixes it; 'unknown' when no owner is named.
+        severity: what the run enforced: 'error' blocks, 'warning' only reports.
         pack: A89, A106, A87 or 'other'.
         family: rule family of the contract, '' for other tests.
         verdict: see `VERDICTS`; a rule of severity 'warning' that does not hold is a warn.
@@ -42,7 +42,7 @@ class RuleVerdict:
         failing_rows: number of failing rows where it is known.
         message: one line, free of data values.
         description: what the rule means, in the contract's words.
-        node: dbt's unique id, None when no node of the run stands for the rule.
+        node: dbt's unique id, None when no node of the run carries the rule.
         columns: columns that the rule reads.
     """
 
@@ -135,7 +135,7 @@ def collect(
         raise MbpError(
             f"holds the results of `dbt {command or '?'}`, which runs no tests",
             path="run_results.json",
-            cure="run `mbp build` (or `dbt build`) and ask again",
+            fix="run `mbp build` (or `dbt build`) and ask again",
         )
     project = _Project(manifest, run_results)
     by_rule = {rule.id: rule for rule in rules}
@@ -161,7 +161,7 @@ def collect(
         raise MbpError(
             "nothing checked: no test ran",
             path="run_results.json",
-            cure="run `mbp build` without a selection that leaves out the tests",
+            fix="run `mbp build` without a selection that leaves out the tests",
         )
     for rule in rules:
         # A constraint that stopped a build is no matter of what can be measured: the rows are not there.
@@ -234,7 +234,7 @@ class _Project:
         return seen
 
     def owner_of(self, node: Mapping[str, Any]) -> str:
-        """The test's own owner, else that of the group of the node it stands on."""
+        """The test's own owner, else that of the group of its node."""
         meta = (node.get("config") or {}).get("meta") or {}
         if meta.get("owner"):
             return str(meta["owner"])

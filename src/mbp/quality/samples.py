@@ -19,7 +19,7 @@ from mbp.quality.masking import masked_rows
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.warehouse.called_functions import demand_read_only
 
-CURE = "a test may only read; run `mbp build` again"
+FIX = "a test may only read; run `mbp build` again"
 
 # dbt's own column tests return a value and a count; the whole rows behind it help more.
 VALUE_COLUMNS = {
@@ -129,7 +129,7 @@ def check_read_only(sql: str, dialect: str) -> None:
     Raises:
         MbpError: several statements, a statement that writes, or SQL that cannot be read.
     """
-    demand_query(sql, dialect, cure=CURE)
+    demand_query(sql, dialect, fix=FIX)
 
 
 def columns_of(reader: QueryReader) -> ColumnsOf:
@@ -161,7 +161,7 @@ def take_sample(
             check_read_only(sql, dialect)
             if dialect == "postgres":
                 # The session that runs it says what it calls; a reader without one is refused.
-                demand_read_only(getattr(reader, "connection", None), sql, cure=CURE)
+                demand_read_only(getattr(reader, "connection", None), sql, fix=FIX)
         columns, rows = reader.query(f"{query.rows}\nlimit {limit}")
         counted = reader.query(query.count)[1][0][0] if query.count else None
     except MbpError as error:

@@ -17,7 +17,7 @@ from mbp.runs.run_control import NODE_KINDS
 from mbp.runs.whole import covered_nodes, exception_flaws, settings_flaws
 
 NAMED = 3
-CURE = "run `mbp build` again"
+FIX = "run `mbp build` again"
 
 
 def moment_of(artifact: Mapping[str, Any], key: str, name: str) -> datetime:
@@ -31,7 +31,7 @@ def moment_of(artifact: Mapping[str, Any], key: str, name: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         what = f"metadata.{key} is {text!r}, expected a timestamp"
-        raise MbpError(what, path=name, cure=CURE) from error
+        raise MbpError(what, path=name, fix=FIX) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -114,18 +114,18 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise MbpError("is not there: no run to look at", path=place, cure="run `mbp build`") from (
-            error
-        )
+        raise MbpError(
+            "is missing: there is no run to read", path=place, fix="run `mbp build`"
+        ) from (error)
     except (OSError, ValueError) as error:
-        raise MbpError(f"cannot be read: {error}", path=place, cure="run `mbp build` again") from (
+        raise MbpError(f"cannot be read: {error}", path=place, fix="run `mbp build` again") from (
             error
         )
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        raise MbpError("is not a dbt artifact", path=place, cure="run `mbp build` again")
+        raise MbpError("is not a dbt artifact", path=place, fix="run `mbp build` again")
     wrong = wrong_shape(name, document)
     if wrong:
-        raise MbpError(wrong, path=place, cure="run `mbp build` again with dbt 1.11")
+        raise MbpError(wrong, path=place, fix="run `mbp build` again with dbt 1.11")
     for group in ("nodes", "unit_tests"):
         for unique_id, node in document.get(group, {}).items():
             node.setdefault("unique_id", unique_id)
@@ -135,7 +135,7 @@ def read_artifact(folder: Path, name: str, root: Path) -> dict[str, Any]:
 def wrong_shape(name: str, document: Mapping[str, Any]) -> str | None:
     """The first thing in the artifact that is not where dbt puts it; None when all is.
 
-    Only what is read here and elsewhere in the package is looked at.
+    Checks only what this package reads.
     """
     if name == "run_results.json":
         results = document.get("results")

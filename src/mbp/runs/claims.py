@@ -41,7 +41,7 @@ class Objection:
 
 
 class Unsaid(Enum):
-    """In a claim: it does not depend on this. In a question: nobody asks."""
+    """In a claim: it does not depend on this. In a question: it is not asked."""
 
     UNSAID = "unsaid"
 

@@ -22,7 +22,7 @@ WATCHED = (
     ("tests/dbt", "**/*.yml"),
     ("contracts/a106", "**/*.yaml"),
 )
-# A file of these that the manifest does not know is new, however old it looks.
+# A file of these that the manifest does not know is new, whatever its time.
 ALL_IN_MANIFEST = (("models", ".sql"), ("seeds", ".csv"))
 
 
@@ -31,7 +31,7 @@ def changed_files(root: Path, manifest: Mapping[str, Any], since: datetime) -> l
 
     Args:
         manifest: dbt's, with the checksum of models, seeds and singular tests and the text of macros.
-        since: when dbt began to read the project; files without a checksum (YAML) are told by their time.
+        since: when dbt began to read the project; a change of a file without a checksum (YAML) shows in its time.
     """
     checksums = dict(_checksums(manifest))
     changed = {name for name in checksums if not (root / name).is_file()}

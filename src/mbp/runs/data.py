@@ -31,6 +31,6 @@ def data_state(root: Path, warehouse: Warehouse) -> str:
             rows, content = fingerprint(warehouse, LIVE, contract.dataset)
         except (duckdb.Error, psycopg2.Error) as error:
             what = f"{LIVE}.{contract.dataset} cannot be read: {str(error).splitlines()[0]}"
-            raise MbpError(what, cure="run `mbp build`") from error
+            raise MbpError(what, fix="run `mbp build`") from error
         told.update(f"{contract.dataset}\0{rows}\0{content}\n".encode())
     return told.hexdigest()

@@ -30,7 +30,7 @@ class DbtOutcome:
     """What one dbt command came to.
 
     Attributes:
-        arguments: the command as given, without the project's standing options.
+        arguments: the command as given, without the options that the project always adds.
         success: dbt's own verdict: False when a node failed or errored.
         result: dbt's result object; its class depends on the command, None when it raised.
         problem: the exception's text when dbt could not run at all, else None.
@@ -52,7 +52,7 @@ def target_name(target: str | None) -> str:
     """
     chosen = target or os.environ.get("DBT_TARGET") or DEFAULT_TARGET
     if chosen not in TARGETS:
-        raise MbpError(f"unknown target {chosen!r}", cure=f"use one of {', '.join(TARGETS)}")
+        raise MbpError(f"unknown target {chosen!r}", fix=f"use one of {', '.join(TARGETS)}")
     return chosen
 
 
@@ -64,7 +64,7 @@ def target_path(root: Path) -> Path:
 def profiles_folder(root: Path) -> Path:
     """The folder whose profiles.yml dbt is to read.
 
-    Without a profiles.yml of somebody's own the example is copied into the artifacts folder, because
+    Without a profiles.yml of the user the example is copied into the artifacts folder, because
     dbt accepts no other file name.
     """
     path = profiles_file(root)
@@ -105,13 +105,13 @@ def demand(outcome: DbtOutcome) -> DbtOutcome:
     """`outcome` when it is a success.
 
     Raises:
-        MbpError: it is none; names the command and dbt's reason.
+        MbpError: dbt could not run it; names the command and dbt's reason.
     """
     if not outcome.success:
         reason = " ".join((outcome.problem or "see its messages above").split())
         raise MbpError(
             f"dbt {outcome.arguments[0]} failed: {reason}",
-            cure=f"make `dbt {outcome.arguments[0]}` pass first",
+            fix=f"make `dbt {outcome.arguments[0]}` pass first",
         )
     return outcome
 
@@ -146,7 +146,7 @@ def run_dbt(
         changes: environment variables for this command only.
         manifest: a parsed manifest (`result` of `parse`); without it the project is read, unless it is the
             same as when it was read before.
-        quiet: only errors are told.
+        quiet: only errors are printed.
         aloud: dbt talks on stdout, as it does by itself, and not on stderr.
 
     Raises:

@@ -41,11 +41,11 @@ KEYS = {
 TIMES = ("began_at", "ended_at")
 NODES = {"covered": int, "demanded": int, "digest": str}
 CHANGED = "the source changed while it was measured"
-CURE = "measure again: the command writes it anew"
+FIX = "measure again: the command writes it again"
 
 
 class NoEvidenceError(MbpError):
-    """Nobody measured it: the file is not there."""
+    """It was not measured: the file does not exist."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def read(root: Path, name: str) -> Evidence:
         if found["verdict"] not in DERIVED:
             raise ValueError(f"unknown verdict {found['verdict']!r}")
         if not isinstance(found["content"], dict):
-            raise ValueError("content is no object")
+            raise ValueError("content is not an object")
         moments = {key: _moment(key, found[key]) for key in TIMES}
         nodes = _nodes(found["nodes"])
         if wrong := contradiction(found, file_reader(root)):
@@ -214,7 +214,7 @@ def read(root: Path, name: str) -> Evidence:
     except FileNotFoundError as error:
         raise NoEvidenceError("not measured: the file is not there", path=place) from error
     except (OSError, ValueError, TypeError) as error:
-        raise MbpError(f"is no evidence ({error})", path=place, cure=CURE) from error
+        raise MbpError(f"is not valid evidence ({error})", path=place, fix=FIX) from error
     kept = {key: value for key, value in found.items() if key != "version"}
     return Evidence(
         **{**kept, **moments, "verdict": Verdict(found["verdict"]), "nodes": nodes, "path": place}

@@ -47,4 +47,4 @@ def time_problem(run: Mapping[str, Any], now: datetime) -> str | None:
 def no_report(evidence: Evidence, error: Exception) -> MbpError:
     """What to raise when an entry lacks what a reader of it needs."""
     what = f"is not a report of exercises ({type(error).__name__}: {error})"
-    return MbpError(what, path=evidence.path, cure="run `mbp exercise --all`")
+    return MbpError(what, path=evidence.path, fix="run `mbp exercise --all`")

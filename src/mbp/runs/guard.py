@@ -1,7 +1,7 @@
 """What dbt lacks: one build of a warehouse at a time, and an end that leaves no session with locks on the server.
 
 `run_dbt` installs it, and src/dbt_mbp for plain dbt. dbt closes its connections after every node, so the lock of a run
-needs a session of its own; the server ends that session, and the kernel its file lock, when the process is gone.
+needs its own session; the server ends that session, and the kernel its file lock, when the process ends.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ WRITING = ("build", "run", "seed", "snapshot", "clone", "retry")
 # transaction.
 BUILD_LOCK = 4106113
 CANCEL_SECONDS = 10.0
-CURE = "wait until it has ended, or give this build a warehouse of its own"
-# The server notices within seconds that a client is gone, even in a statement or while it waits for a lock.
+FIX = "wait until it has ended, or give this build its own warehouse"
+# The server notices within seconds that a client has disconnected, even in a statement or while it waits for a lock.
 SESSION = {
     "client_connection_check_interval": "1s",
     "tcp_keepalives_idle": "30",
@@ -161,7 +161,7 @@ def install() -> None:
 
 @contextmanager
 def _refusal_of_dbt(kind: type[Exception]) -> Iterator[None]:
-    """dbt ends with 2 and the message of errors of its own."""
+    """dbt ends with 2 and the message for its own errors."""
     try:
         yield
     except SecondBuildError as error:
@@ -169,7 +169,7 @@ def _refusal_of_dbt(kind: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if "Could not set lock on file" not in str(error):
             raise
-        message = "another process has this DuckDB file open: close it, or set MBP_DUCKDB_PATH to a file of your own"
+        message = "another process has this DuckDB file open: close it, or set MBP_DUCKDB_PATH to your own file"
         raise kind(message) from error
 
 
@@ -224,7 +224,7 @@ def _file_lock(warehouse: Path) -> Iterator[None]:
             raise SecondBuildError(
                 f"another build of this warehouse is running ({handle.read().strip()})",
                 path=warehouse.name,
-                cure=CURE,
+                fix=FIX,
             ) from error
         # The file stays: who deleted it could delete the one that the next build has just locked.
         handle.truncate(0)
@@ -249,7 +249,7 @@ def _session_lock(connection: Any) -> Iterator[None]:
                     for name, user, pid, since in cursor.fetchall()
                 ]
                 raise SecondBuildError(
-                    f"another build of this warehouse is running ({'; '.join(holders)})", cure=CURE
+                    f"another build of this warehouse is running ({'; '.join(holders)})", fix=FIX
                 )
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Ctrl-C while dbt runs: `mbp` says in one line that it was interrupted, and dbt adds no traceback of its own."""
+"""Ctrl-C while dbt runs: `mbp` reports in one line that it was interrupted, and dbt adds no traceback."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ FOLDER = ".mbp/parsed"
 KEPT_AT_MOST = 16
 PROJECT = "dbt_project.yml"
 PROFILE = "profiles.yml"
-# Where dbt looks when the project does not say.
+# dbt's default paths.
 PATHS = {
     "model-paths": ["models"],
     "seed-paths": ["seeds"],
@@ -60,7 +60,7 @@ def fingerprint(root: Path, profiles: Path, target: str, arguments: Sequence[str
     try:
         return _digest(root, profiles, target, arguments)
     except (MbpError, OSError, UnicodeDecodeError):
-        return None  # dbt tells better what it cannot read
+        return None  # dbt reports better what it cannot read
 
 
 def _digest(root: Path, profiles: Path, target: str, arguments: Sequence[str]) -> str:

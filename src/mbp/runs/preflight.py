@@ -24,14 +24,14 @@ def raw_origin() -> str:
     """
     origin = os.environ.get("MBP_RAW") or SAMPLE
     if origin not in (SAMPLE, "loaded"):
-        raise MbpError(f"MBP_RAW is {origin!r}", cure="set it to 'sample' or 'loaded'")
+        raise MbpError(f"MBP_RAW is {origin!r}", fix="set it to 'sample' or 'loaded'")
     return origin
 
 
 def refuse_sample_over_loaded(warehouse: Warehouse) -> None:
     """A forgotten `MBP_RAW` must not replace the public datasets of a live warehouse with the sample.
 
-    dbt itself refuses it too (macros/engine/raw_log.sql); here it is told before anything runs.
+    dbt itself refuses it too (macros/engine/raw_log.sql); this reports it before anything runs.
 
     Raises:
         MbpError: the sample was asked for, and a raw table of loaded data has rows.
@@ -47,7 +47,7 @@ def refuse_sample_over_loaded(warehouse: Warehouse) -> None:
         if not table.startswith("_") and warehouse.query(f"select 1 from {place} limit 1")[1]:
             raise MbpError(
                 f"{schema}.{table} holds loaded data; the sample would be published in its place",
-                cure="set MBP_RAW=loaded, or give the sample a warehouse of its own"
+                fix="set MBP_RAW=loaded, or give the sample its own warehouse"
                 " (MBP_DUCKDB_PATH, MBP_PG_DATABASE)",
             )
 
@@ -71,20 +71,20 @@ def check_seeds(root: Path) -> int:
         for entry in _entries(document, name):
             file = path.parent / f"{entry['name']}.csv"
             line = yaml_io.line_of(entry, "name")
-            cure = "restore it from git or run `mbp simulate`"
+            fix = "restore it from git or run `mbp simulate`"
             if not file.is_file():
                 what = f"the seed {entry['name']!r} has no file {shown(file, root)}"
-                raise MbpError(what, path=name, line=line, cure=cure)
+                raise MbpError(what, path=name, line=line, fix=fix)
             with file.open(encoding="utf-8") as lines:
                 header = lines.readline()
             if not header.strip():
-                raise MbpError("the seed file is empty", path=shown(file, root), cure=cure)
+                raise MbpError("the seed file is empty", path=shown(file, root), fix=fix)
             checked += 1
     if checked == 0 and raw_origin() == SAMPLE:
         raise MbpError(
             "nothing checked: no properties file names a seed",
             path=SEEDS,
-            cure="restore seeds/ from git",
+            fix="restore seeds/ from git",
         )
     return checked
 
@@ -98,7 +98,7 @@ def _entries(document: Any, name: str) -> list[Any]:
             "expected a mapping with a list `seeds` whose entries have a `name`",
             path=name,
             line=yaml_io.line_of(document),
-            cure="see https://docs.getdbt.com/reference/seed-properties",
+            fix="see https://docs.getdbt.com/reference/seed-properties",
         )
     return list(seeds)
 

@@ -9,14 +9,15 @@ from datetime import datetime
 
 from mbp.core.errors import MbpError
 from mbp.warehouse.connection import Rows, Warehouse
+from mbp.warehouse.relations import exists
 
 SCHEMA = "verification"
 WAREHOUSE, RUNS = f"{SCHEMA}.warehouse", f"{SCHEMA}.runs"
-# Nodes that have a verdict of their own. Exposures and saved queries are in the results of a build too; hooks are.
+# Nodes with their own verdict. Exposures and saved queries are in the results of a build too; hooks are.
 NODE_KINDS = ("function", "model", "seed", "snapshot", "test", "unit_test")
 # Commands after which the rows are those of before.
 WRITES_NOTHING = ("test", "compile", "generate", "show", "freshness")
-CURE = "run `mbp build` (or `dbt build`), which writes it"
+FIX = "run `mbp build` (or `dbt build`), which writes it"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def read_control(warehouse: Warehouse) -> RunControl:
         MbpError: the warehouse has no identity, or more than one.
     """
     identity = warehouse_id(warehouse)
-    if not _exists(warehouse, RUNS):
+    if not exists(warehouse, *RUNS.split(".")):
         return RunControl(identity, {})
     _, rows = warehouse.query(
         "select invocation_id, min(warehouse_id), min(command),"
@@ -76,15 +77,15 @@ def warehouse_id(warehouse: Warehouse) -> str:
         MbpError: there is none, or there are several.
     """
     rows: Rows = []
-    if _exists(warehouse, WAREHOUSE):
+    if exists(warehouse, *WAREHOUSE.split(".")):
         _, rows = warehouse.query(f"select warehouse_id from {WAREHOUSE}")
     if len(rows) != 1 or not rows[0][0]:
         if len(rows) > 1:
             raise MbpError(
                 f"{WAREHOUSE} holds {len(rows)} ids, expected one row",
-                cure=f"delete all rows of {WAREHOUSE}, then {CURE}",
+                fix=f"delete all rows of {WAREHOUSE}, then {FIX}",
             )
-        raise MbpError(f"the warehouse has no id ({WAREHOUSE} is missing or empty)", cure=CURE)
+        raise MbpError(f"the warehouse has no id ({WAREHOUSE} is missing or empty)", fix=FIX)
     return str(rows[0][0])
 
 
@@ -96,13 +97,3 @@ def statements() -> list[str]:
         " select cast(gen_random_uuid() as text), current_timestamp"
         f" where not exists (select 1 from {WAREHOUSE})",
     ]
-
-
-def _exists(warehouse: Warehouse, name: str) -> bool:
-    mark = "%s" if warehouse.engine == "postgres" else "?"
-    _, rows = warehouse.query(
-        "select 1 from information_schema.tables"
-        f" where table_schema = {mark} and table_name = {mark}",
-        name.split("."),
-    )
-    return bool(rows)

@@ -21,8 +21,8 @@ class WorkingCopy:
 
     Attributes:
         commit: 40 hexadecimal digits of the commit that is checked out.
-        clean: whether the working copy is that commit, sign-offs and waivers aside; a file whose changes git was told
-            not to tell makes it another.
+        clean: whether the working copy is that commit, except sign-offs and waivers; a file whose changes git ignores
+            (assume-unchanged, skip-worktree) makes it unclean.
         digest: SHA-256 over path and content of every file that git tracks or would track,
             sign-offs and waivers aside.
     """
@@ -33,7 +33,7 @@ class WorkingCopy:
 
 
 def source_of(root: Path) -> WorkingCopy:
-    """The source as it lies in the working copy now.
+    """The source in the working copy now.
 
     Raises:
         MbpError: not a git repository, no commit yet, a file that cannot be read, or one whose content is not the
@@ -50,7 +50,7 @@ def source_of(root: Path) -> WorkingCopy:
         "--",
         ".",
     )
-    # With a letter before each path: lower case for a file whose changes git was told not to look at, S likewise.
+    # With a letter before each path: lower case for a file whose changes git is configured to ignore, S likewise.
     tracked = git(root, "ls-files", "-z", "-v", "--cached", "--", ".")
     others = list(_counted(untracked(root)))
     hidden = [entry for entry in tracked.split("\0") if entry[:1] == "S" or entry[:1].islower()]
@@ -86,9 +86,9 @@ def _digest(root: Path, names: Iterable[str]) -> str:
             content = path.readlink().as_posix().encode() + b"\0"
         elif path.is_dir():
             raise MbpError(
-                "a repository of its own: what is in it is not in the source",
+                "a separate repository: its content is not in the source",
                 path=name,
-                cure="copy its files into the project, or move it out",
+                fix="copy its files into the project, or move it out",
             )
         if path.is_file():
             try:
@@ -97,7 +97,7 @@ def _digest(root: Path, names: Iterable[str]) -> str:
                 raise MbpError(
                     f"cannot be read: {error.strerror}",
                     path=name,
-                    cure="give yourself the right to read it",
+                    fix="make it readable for your user",
                 ) from error
         elif not path.is_symlink():
             continue  # deleted in the working copy

@@ -1,4 +1,4 @@
-"""What a query really calls on PostgreSQL, asked of its own parser: known to be read-only, or refused.
+"""The functions that a query calls on PostgreSQL, found by its own parser: known to be read-only, or refused.
 
 `t.f` may call a function, `operator(s.+)`, a cast, a domain and a view do so too, and no text says which. PostgreSQL
 resolves all of it when it takes the query for the definition of a view. That view is temporary, its query is never
@@ -54,7 +54,7 @@ VIEW_NAME = "pg_temp.mbp_sql_guard"
 Problems = Iterator[str]
 
 
-def demand_read_only(connection: Any, sql: str, *, cure: str | None = None) -> None:
+def demand_read_only(connection: Any, sql: str, *, fix: str | None = None) -> None:
     """Refuses a query unless all that it calls, through views and domains too, is known to be read-only.
 
     Args:
@@ -63,11 +63,11 @@ def demand_read_only(connection: Any, sql: str, *, cure: str | None = None) -> N
     Raises:
         RefusedSqlError: something in it is not known to be read-only, or the catalog did not answer.
     """
-    demand_query(sql, "postgres", cure=cure)
+    demand_query(sql, "postgres", fix=fix)
     if connection is None or connection.closed:
-        raise _refused("no session of PostgreSQL can say what it calls", cure)
+        raise _refused("no session of PostgreSQL can say what it calls", fix)
     if connection.get_transaction_status() != TRANSACTION_STATUS_IDLE or not connection.autocommit:
-        raise _refused("it would be checked inside of a transaction", cure)
+        raise _refused("it would be checked inside of a transaction", fix)
     try:
         with connection.cursor() as cursor:
             cursor.execute("start transaction read write")
@@ -77,12 +77,12 @@ def demand_read_only(connection: Any, sql: str, *, cure: str | None = None) -> N
                 cursor.execute("rollback")
     except psycopg2.Error as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise _refused(f"PostgreSQL could not say what it calls: {reason}", cure) from error
+        raise _refused(f"PostgreSQL could not say what it calls: {reason}", fix) from error
     if problem:
-        raise _refused(problem, cure)
+        raise _refused(problem, fix)
 
 
-def demand_query_on(warehouse: Any, sql: str, *, cure: str | None = None) -> None:
+def demand_query_on(warehouse: Any, sql: str, *, fix: str | None = None) -> None:
     """`mbp.core.sql_guard.demand_query`, and on PostgreSQL the catalog of the very session that will run the query.
 
     Args:
@@ -91,15 +91,13 @@ def demand_query_on(warehouse: Any, sql: str, *, cure: str | None = None) -> Non
     Raises:
         RefusedSqlError: it is not one query that is known to only read.
     """
-    demand_query(sql, warehouse.engine, cure=cure)
+    demand_query(sql, warehouse.engine, fix=fix)
     if warehouse.engine == "postgres":
-        demand_read_only(warehouse.connection, sql, cure=cure)
+        demand_read_only(warehouse.connection, sql, fix=fix)
 
 
-def _refused(told: str, cure: str | None) -> RefusedSqlError:
-    return RefusedSqlError(
-        f"refused as SQL: {told}", cure=cure or "write one query that only reads"
-    )
+def _refused(told: str, fix: str | None) -> RefusedSqlError:
+    return RefusedSqlError(f"refused as SQL: {told}", fix=fix or "write one query that only reads")
 
 
 class _Catalog:

@@ -66,7 +66,7 @@ def canonical_value(value: Any) -> str:
             return form(value)
     raise MbpError(
         f"no canonical form for a value of type {type(value).__name__}",
-        cure="add its form in mbp.warehouse.canonical",
+        fix="add its form in mbp.warehouse.canonical",
     )
 
 
@@ -85,7 +85,7 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Cano
     Raises:
         MbpError: the relation is not there, or `key` is not unique in it.
     """
-    mark = "?" if warehouse.engine == "duckdb" else "%s"
+    mark = warehouse.mark
     _, described = warehouse.query(
         "select column_name, data_type, numeric_precision, numeric_scale"
         " from information_schema.columns"
@@ -93,7 +93,7 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Cano
         [schema, table],
     )
     if not described:
-        raise MbpError(f"{schema}.{table} is not in the warehouse", cure="build it first")
+        raise MbpError(f"{schema}.{table} is not in the warehouse", fix="build it first")
     columns = tuple((str(row[0]), canonical_type(str(row[1]), row[2], row[3])) for row in described)
     names = [name for name, _ in columns]
     position = names.index(key)
@@ -107,7 +107,7 @@ def relation_of(warehouse: Warehouse, schema: str, table: str, key: str) -> Cano
         if values[position] in rows:
             raise MbpError(
                 f"{schema}.{table}: the key {key} is not unique: {values[position]}",
-                cure="see `mbp quality failures`",
+                fix="see `mbp quality failures`",
             )
         rows[values[position]] = values
     return CanonicalRelation(f"{schema}.{table} on {warehouse.engine}", columns, rows)

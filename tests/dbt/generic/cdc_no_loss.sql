@@ -1,5 +1,5 @@
 {#- Every key of the change log whose newest change is not a delete is published, and nothing else is:
-    distinct keys less deletes equal the rows of the dataset, told key by key. And what is published is
+    distinct keys less deletes equal the rows of the dataset, reported key by key. And what is published is
     the newest change, not one before it. -#}
 {% test cdc_no_loss(model, dataset, key_column) %}
 

@@ -1,4 +1,4 @@
-{#- The dataset's change log must have an arrival no older than the promise. An empty log is a
+{#- The dataset's change log must have an arrival no older than the service level. An empty log is a
     failure: nothing arrived. `key_column` is not read; all checks of a change log share one signature. -#}
 {% test fresh_within(model, dataset, key_column, max_age_seconds) %}
 

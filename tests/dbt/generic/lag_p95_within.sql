@@ -1,6 +1,6 @@
 {#- Arrival minus commit at the source, 95th percentile over the last day of the log. Snapshot rows
     were not streamed and have no lag; a redelivery counts at its first arrival. Nothing streamed
-    is a failure: the promise was not measured. -#}
+    is a failure: the service level was not measured. -#}
 {% test lag_p95_within(model, dataset, key_column, max_lag_seconds) %}
 
 with change_log as (

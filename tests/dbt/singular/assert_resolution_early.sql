@@ -1,4 +1,4 @@
--- Deciding before the scheduled close is allowed and worth a look.
+-- Deciding before the scheduled close is allowed and worth a check.
 with resolutions as (
 
     select * from {{ ref('mbp_resolutions') }}

@@ -55,7 +55,7 @@ def test_a_wrong_value_is_refused(old: str, new: str, message: str) -> None:
     with pytest.raises(MbpError, match=message) as caught:
         read(ENTRY.replace(old, new), codes={"range"})
     assert caught.value.line == 2
-    assert caught.value.cure
+    assert caught.value.fix
 
 
 def test_one_exception_twice_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""One wrong place in otherwise right contracts: one message with file, line and cure."""
+"""One wrong place in otherwise right contracts: one message with file, line and fix."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CASES = {
         QUOTES,
         "status: active",
         "statsu: active",
-        "unknown key 'statsu'. Cure: did you mean 'status'?",
+        "unknown key 'statsu'. Fix: did you mean 'status'?",
         "statsu",
     ),
     "unknown key of a dataset": Case(
@@ -48,14 +48,14 @@ CASES = {
         "dataGranularityDescription:",
         "dataGranularityDescripton:",
         "unknown key 'dataGranularityDescripton' in schema[0]. "
-        "Cure: did you mean 'dataGranularityDescription'?",
+        "Fix: did you mean 'dataGranularityDescription'?",
         "dataGranularityDescripton",
     ),
     "unknown key of a column": Case(
         QUOTES,
         "        required: true\n",
         "        requird: true\n",
-        "unknown key 'requird' in schema[0].properties[0]. Cure: did you mean 'required'?",
+        "unknown key 'requird' in schema[0].properties[0]. Fix: did you mean 'required'?",
         "requird",
     ),
     "unknown key of a quality entry": Case(
@@ -90,7 +90,7 @@ CASES = {
         QUOTES,
         "    host: localhost",
         "    hots: localhost",
-        "unknown key 'hots' in servers[1]. Cure: did you mean 'host'?",
+        "unknown key 'hots' in servers[1]. Fix: did you mean 'host'?",
         "hots",
     ),
     "unknown key of a relationship": Case(
@@ -104,7 +104,7 @@ CASES = {
         QUOTES,
         "- property: unit\n            value: probability",
         "- property: unti\n            value: probability",
-        "unknown customProperty 'unti'. Cure: did you mean 'unit'?",
+        "unknown customProperty 'unti'. Fix: did you mean 'unit'?",
         "- property: unti",
     ),
     "another version of the standard": Case(
@@ -135,7 +135,7 @@ CASES = {
         QUOTES,
         "team:\n  name: DATA",
         "team:\n  name: DATTA",
-        "unknown owner 'DATTA'. Cure: did you mean 'DATA'?",
+        "unknown owner 'DATTA'. Fix: did you mean 'DATA'?",
         "name: DATTA",
     ),
     "no purpose": Case(QUOTES, "  purpose: >-", "  usages: >-", "unknown key 'usages'", "usages"),
@@ -180,7 +180,7 @@ CASES = {
         "          - property: ruleReasons\n",
         "          - property: physicalTypes\n            value: {postgre: uuid}\n"
         "          - property: ruleReasons\n",
-        "unknown engine 'postgre' in physicalTypes. Cure: did you mean 'postgres'?",
+        "unknown engine 'postgre' in physicalTypes. Fix: did you mean 'postgres'?",
         "postgre: uuid",
     ),
     "no key": Case(
@@ -273,7 +273,7 @@ CASES = {
         QUOTES,
         "              - volume\n",
         "              - volum\n",
-        "unknown column 'volum' of mbp_quotes. Cure: did you mean 'volume'?",
+        "unknown column 'volum' of mbp_quotes. Fix: did you mean 'volume'?",
         "- volum\n",
     ),
     "columns that are not a list": Case(
@@ -372,7 +372,7 @@ CASES = {
         "liquidity_floor: the warning has no expiry",
         "- id: liquidity_floor",
     ),
-    "expiry that is no date": Case(
+    "expiry that is not a date": Case(
         QUOTES, f"value: {SOON}", "value: soon", "expires: expected YYYY-MM-DD", "value: soon"
     ),
     "error that expires": Case(
@@ -512,7 +512,7 @@ def test_a_wrong_place_is_named(project: Project, name: str) -> None:
 
     assert case.says in str(caught.value)
     assert caught.value.path == case.file
-    assert caught.value.cure
+    assert caught.value.fix
     printed = lint(project.root, date.today()).findings
     assert str(caught.value) in {str(refusal(one)) for one in printed if one.severity == "error"}
     assert "\n" not in str(caught.value)
@@ -550,7 +550,7 @@ def test_no_contract_is_an_error(project: Project) -> None:
 def test_a_file_that_would_not_be_read_is_an_error(project: Project) -> None:
     old = project.root / QUOTES
     old.rename(old.with_name("mbp_quotes.yaml"))
-    with pytest.raises(MbpError, match=r"not the name of a contract.*Cure: name it <dataset>.odcs"):
+    with pytest.raises(MbpError, match=r"not the name of a contract.*Fix: name it <dataset>.odcs"):
         load_contracts(project.root)
 
 

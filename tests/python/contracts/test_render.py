@@ -164,7 +164,7 @@ def test_a_stale_or_missing_file_is_named(project: Project, file: str) -> None:
         result = project.run("render", "--check")
         assert result.exit_code == 1
         assert result.stdout.splitlines()[:-1] == [
-            f"{file}: error stale: out of date. Cure: run `mbp contracts render` and commit the result"
+            f"{file}: error stale: out of date. Fix: run `mbp contracts render` and commit the result"
         ]
         assert _contents(project.root) == before
         assert project.run("render").exit_code == 0
@@ -216,7 +216,11 @@ def test_a_model_column_that_the_contract_lacks(project: Project) -> None:
     ("old", "new", "says"),
     [
         ("final as (", "last as (", "no CTE `final as"),
-        ("        price,\n", "        price,\n        price,\n", "the column 'price' stands twice"),
+        (
+            "        price,\n",
+            "        price,\n        price,\n",
+            "the column 'price' appears twice",
+        ),
         ("        price,\n", "        *,\n", "expected a column with a name"),
     ],
 )

@@ -117,7 +117,7 @@ def test_a_public_model_without_a_contract_is_incomplete(project: Project) -> No
             "columns: [market_id, quoted_at, volume]",
             "columns: [market_id, quoted_on]",
             "traded_volume: unknown column 'quoted_on' of mbp_quotes. "
-            "Cure: did you mean 'quoted_at'?",
+            "Fix: did you mean 'quoted_at'?",
             "quoted_on",
         ),
         (
@@ -169,7 +169,7 @@ def test_a_missing_glossary_cannot_be_read(project: Project) -> None:
     result = project.run("status")
     assert (result.exit_code, str(result.exception)) == (
         2,
-        f"{GLOSSARY}: cannot read: No such file or directory. Cure: restore the file",
+        f"{GLOSSARY}: cannot read: No such file or directory. Fix: restore the file",
     )
 
 

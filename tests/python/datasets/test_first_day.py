@@ -33,7 +33,7 @@ def test_a_staging_model_that_lacks_a_column_is_named_before_dbt_runs(
         check_rendered(root)
 
     assert caught.value.path == "models/staging/mbp/stg_mbp__quotes.sql"
-    assert caught.value.cure == "run `mbp contracts render` and commit the result"
+    assert caught.value.fix == "run `mbp contracts render` and commit the result"
 
 
 def test_a_new_dataset_that_nobody_reads_or_explains_is_a_finding(

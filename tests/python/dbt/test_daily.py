@@ -161,7 +161,7 @@ def world(
 
 @pytest.mark.slow
 def test_the_story_of_a_daily_run(world: World) -> None:
-    """One world through five days: nothing new, faults, the same faults again, mended, and once more nothing."""
+    """One world through five days: nothing new, faults, the same faults again, fixed, and once more nothing."""
     ((verified,),) = world.query(MARK)
 
     quiet = world.daily("daily")
@@ -222,8 +222,8 @@ def test_the_story_of_a_daily_run(world: World) -> None:
     world.execute(
         f"delete from sample_mbp.markets where market_id = '{market}' and __source_lsn >= {10**18}"
     )
-    mended = world.daily()
-    assert mended.daily == mended.whole == {}
+    fixed = world.daily()
+    assert fixed.daily == fixed.whole == {}
     ((advanced,),) = world.query(MARK)
     assert advanced > verified
 

@@ -136,7 +136,7 @@ def test_the_sample_is_never_published_over_loaded_data(project_root: Path, live
     with duckdb.connect(str(live)) as connection:
         connection.execute("update marts.mbp_quotes set depth_2pct = 77777")
     before = published(live)
-    with pytest.raises(MbpError, match=r"holds loaded data.*Cure: set MBP_RAW=loaded"):
+    with pytest.raises(MbpError, match=r"holds loaded data.*Fix: set MBP_RAW=loaded"):
         build(BuildRequest(project_root))
     assert not run_dbt(project_root, ["build", "--full-refresh"], quiet=True).success
     assert published(live) == before

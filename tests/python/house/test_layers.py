@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 
 READ_FIRST = re.compile(r"^\d\. (`[^`]+`(?: and `[^`]+`)*): \S", re.MULTILINE)
 NAME = re.compile(r"`([^`]+)`")
-MERMAID = re.compile(r"```mermaid\n(.*?)```", re.DOTALL)
-EDGE = re.compile(r"^ *(\w+)(?:\[[^]]*])? --> (\w+)", re.MULTILINE)
+ROW = re.compile(r"^\| \[\w+]\(\.\./([\w/.]+)\) \|", re.MULTILINE)
 MOST_LINES = 40
 
 
@@ -58,9 +56,5 @@ def test_a_file_that_does_not_exist_is_found(tmp_path: Path) -> None:
 def test_the_architecture_shows_the_layers_in_their_order(project_root: Path) -> None:
     page = project_root / "docs/architecture.md"
     section = page.read_text("utf-8").partition("## Layers of the code\n")[2].partition("\n## ")[0]
-    (picture,) = MERMAID.findall(section)
-    names = layers(project_root)
-    arrows = EDGE.findall(picture)
-    assert arrows == [*pairwise(names), ("lab", names[0])]
-    for readme in readmes(project_root):
-        assert f"](../{readme.relative_to(project_root).as_posix()})" in section, readme
+    expected = [readme.relative_to(project_root).as_posix() for readme in readmes(project_root)]
+    assert ROW.findall(section) == expected

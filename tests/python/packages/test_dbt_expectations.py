@@ -364,7 +364,7 @@ def test_no_macro_is_a_test_by_accident_and_none_is_long() -> None:
         assert match.group(0).count("\n") < 40, name
 
 
-# --- wrong arguments: refused before anything runs, with the test and the cure
+# --- wrong arguments: refused before anything runs, with the test and the fix
 
 PARSE_EACH = """
 import contextlib, io, json, sys

@@ -104,7 +104,7 @@ def test_a_test_that_is_weaker_than_its_rule_is_a_finding(
     finding = by_rule(artifacts)["mbp_quotes_price_range"]
     assert finding.verdict == "error"
     assert f"`{key}` is {value!r}" in finding.message
-    assert "Cure: " in finding.message
+    assert "Fix: " in finding.message
 
 
 def test_zero_tests_cannot_be_judged(artifacts: Any) -> None:

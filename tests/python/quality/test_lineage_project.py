@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 def test_every_rule_is_followed(built: Built, project_root: Path, engine: str) -> None:
-    folder = Path(built.settings["duckdb"]["MBP_DUCKDB_PATH"]).parent / engine / "target"
+    folder = built.artifacts(engine)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     contracts = load_contracts(project_root)
     classified = classified_names(contracts, manifest)

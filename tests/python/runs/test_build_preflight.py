@@ -34,7 +34,7 @@ def test_a_missing_seed_is_named_with_the_line_that_wants_it(root: Path) -> None
         check_seeds(root)
     assert str(caught.value) == (
         "seeds/sample/_sample__seeds.gen.yml:5: the seed 'raw_mbp__quotes' has no file"
-        " seeds/sample/raw_mbp__quotes.csv. Cure: restore it from git or run `mbp simulate`"
+        " seeds/sample/raw_mbp__quotes.csv. Fix: restore it from git or run `mbp simulate`"
     )
 
 

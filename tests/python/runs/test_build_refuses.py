@@ -41,7 +41,7 @@ def test_a_stale_rendered_file(root: Path) -> None:
     name = "models/marts/mbp/_mbp__models.gen.yml"
     (root / name).write_text((root / name).read_text() + "# changed by hand\n")
     told = refusal(root)
-    assert told.startswith(f"{name}: differs from the contracts. Cure: run `mbp contracts render`")
+    assert told.startswith(f"{name}: differs from the contracts. Fix: run `mbp contracts render`")
 
 
 def test_a_missing_seed(root: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_locked_duckdb_file(root: Path) -> None:
         assert holder.stdout.readline() == "open\n"
         told = refusal(root)
         holder.communicate("")
-    assert told.startswith("mbp.duckdb: another process has this DuckDB file open. Cure:")
+    assert told.startswith("mbp.duckdb: another process has this DuckDB file open. Fix:")
 
 
 def test_loaded_data_that_was_never_loaded(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

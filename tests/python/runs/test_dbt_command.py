@@ -65,7 +65,7 @@ def test_passes_findings_and_what_could_not_run(
     ("arguments", "said"),
     [
         ((), "no dbt command"),
-        (("--select", "one"), "--select stands before the dbt command"),
+        (("--select", "one"), "--select comes before the dbt command"),
         (("build", "--select", "no_such_test"), "dbt build ran nothing"),
         (("bulid",), "No such command 'bulid'"),
         (("ls", "--select"), "requires an argument"),
@@ -83,7 +83,7 @@ def test_one_clear_line_for_what_cannot_run(
     assert run(monkeypatch, *arguments) == 2
     error = capsys.readouterr().err
     assert said in error
-    assert "Cure: " in error
+    assert "Fix: " in error
     assert "Traceback" not in error
 
 

@@ -537,7 +537,7 @@ def relocked(**changes: Any) -> Spoil:
 
 
 LOCK_WAYS: Mapping[str, tuple[Spoil, str]] = {
-    "no lock": (lambda project: state_folder(project.root).lock.unlink(), "nobody looked"),
+    "no lock": (lambda project: state_folder(project.root).lock.unlink(), "not measured"),
     "another source": (changed_source, "of another source"),
     "an unknown source": (relocked(source=None), "of an unknown source"),
     "another target": (relocked(target="postgres"), "of the target postgres"),

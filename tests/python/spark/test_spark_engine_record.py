@@ -11,4 +11,4 @@ pytestmark = [pytest.mark.spark, pytest.mark.timeout(1800)]
 
 
 def test_the_record_is_what_spark_does(both: Both) -> None:
-    assert spark.measured(both.session) == spark.recorded(), spark.CURE
+    assert spark.measured(both.session) == spark.recorded(), spark.FIX

@@ -61,7 +61,7 @@ def test_sessions_run_in_utc_and_a_failed_transaction_leaves_nothing(project: Pa
         assert warehouse.query("select count(*) as n from kept") == (["n"], [(0,)])
 
 
-def test_a_locked_file_is_named_with_a_cure(project: Path) -> None:
+def test_a_locked_file_is_named_with_a_fix(project: Path) -> None:
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(project / "mbp.duckdb")],

@@ -165,14 +165,14 @@ def profile_check(clone: Path) -> MachineCheck:
 
 def test_the_doctor_names_a_link_and_an_old_copy(clone: Path) -> None:
     (clone / OWN).symlink_to(EXAMPLE)
-    assert (profile_check(clone).state, profile_check(clone).cure) == (
+    assert (profile_check(clone).state, profile_check(clone).fix) == (
         "finding",
         "run `make setup`",
     )
     setup(clone)
     assert profile_check(clone).state == "note"
     change_example(clone)
-    assert (profile_check(clone).state, profile_check(clone).cure) == (
+    assert (profile_check(clone).state, profile_check(clone).fix) == (
         "finding",
         "run `make setup`",
     )

@@ -82,14 +82,14 @@ def test_a_wrong_role_is_named_with_its_fix(project_root: Path, wrong: str) -> N
             with pytest.raises(RoleError) as refused:
                 connect(project_root, "postgres", read_only=read_only)
             assert told in refused.value.what
-            assert fix in str(refused.value.cure)
+            assert fix in str(refused.value.fix)
             assert "MBP_PG_ROLE" in refused.value.what
         found = {one.id: one for one in examine(project_root, "postgres").checks}
-    assert found["server"].state == "good"
+    assert found["dbt debug"].state == "finding"
     assert found["role"].state == "finding"
     assert told in found["role"].told
-    assert fix in found["role"].cure
-    assert found["permissions"].state == "not looked"
+    assert fix in found["role"].fix
+    assert found["permissions"].state == "not checked"
 
 
 @pytest.mark.usefixtures("settings")
@@ -100,7 +100,7 @@ def test_every_command_says_it_in_one_line(run: Run, command: str) -> None:
     assert code == 2
     (line,) = [one for one in said.splitlines() if one.startswith("mbp: ")]
     assert "has no role 'no_such_role'" in line
-    assert "Cure: " in line
+    assert "Fix: " in line
 
 
 @pytest.mark.usefixtures("settings")

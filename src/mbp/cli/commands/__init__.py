@@ -1,6 +1,6 @@
 """One module per verb. Each is thin: parse the options, call the library, print, exit.
 
-The constants are the headings of `mbp --help`, in its order: what somebody wants to get done. Each command
+The constants are the headings of `mbp --help`, in its order: one for each task of a user. Each command
 names its own as `rich_help_panel`.
 """
 

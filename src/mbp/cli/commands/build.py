@@ -43,7 +43,7 @@ def build(
     ] = True,
     form: TextOrJson = "text",
 ) -> None:
-    """Build, test and document everything; print a summary. dbt's own log goes to stderr."""
+    """Build, test and document the project; print a summary. The log of dbt goes to stderr."""
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
     from mbp.operate import build as building

@@ -28,14 +28,14 @@ Examples:
 
   mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed
 
-  mbp cdc replay --table quotes          # after the cure
+  mbp cdc replay --table quotes          # after the fix
 """
 RESNAPSHOT_EXAMPLES = """
 Examples:
 
   mbp cdc resnapshot                     # the slot was lost: all tables, with a new slot
 
-  mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was mended
+  mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was fixed
 """
 LAND_EXAMPLES = """
 Examples:
@@ -46,7 +46,7 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="Capture changes of the market's own tables.")
+    group = typer.Typer(no_args_is_help=True, help="Capture changes of the market's tables.")
     group.command("setup", epilog="Example: mbp cdc setup | psql market")(setup)
     group.command("run", epilog=RUN_EXAMPLES)(run)
     group.command("status", epilog="Example: mbp cdc status --format json")(status)
@@ -79,9 +79,9 @@ def run(
 ) -> None:
     """Snapshot the tables of the contracts, then stream their changes into the raw change logs.
 
-    Rows and position are committed together: it may be killed at any time and goes on where it was. Servers and
-    networks that go away are waited for. Exit code: 0 ended as asked, 1 so too, but a table stands still or a change
-    is in quarantine, 2 could not go on (the reason and the cure are told).
+    Rows and position are committed together: the process may be killed at any time and continues where it was.
+    It waits for servers and networks that go away. Exit code: 0 ended as requested, 1 ended, but a table is stopped or
+    a change is in quarantine, 2 could not continue (prints the reason and the fix).
     """
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
@@ -101,13 +101,15 @@ def run(
 def replay(
     table: Annotated[str | None, typer.Option(help="One table. [default: all]")] = None,
     only_list: Annotated[bool, typer.Option("--list", help="Show the letters only.")] = False,
-    reader: Annotated[str, typer.Option(help="Whose: native or landing.")] = "native",
+    reader: Annotated[
+        str, typer.Option(help="Reader whose letters are tried: native or landing.")
+    ] = "native",
     target: Target = None,
 ) -> None:
-    """Try the dead letters again: changes that could not be written, after the cure.
+    """Try the dead letters again: changes that could not be written, after the fix.
 
-    Changes of a table that stands still are taken up all or none, and by the reader itself when it starts.
-    Exit code: 0 none is left, 1 some still do not fit, 2 could not look.
+    Changes of a stopped table are all applied or none, by the reader itself when it starts.
+    Exit code: 0 none is left, 1 some still do not fit, 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
@@ -127,7 +129,7 @@ def replay(
     else:
         raise MbpError(
             f"no such replay of the reader {reader!r}",
-            cure="use native, or landing without --list and --table",
+            fix="use native, or landing without --list and --table",
         )
     for line in lines:
         typer.echo(line)
@@ -142,7 +144,7 @@ def resnapshot(
     ] = None,
     target: Target = None,
 ) -> None:
-    """Take over the state of the source anew; written is what differs, gone rows are deleted.
+    """Copy the state of the source again: writes what differs and deletes rows that the source no longer has.
 
     No reader may run meanwhile. Exit code: 0 done and caught up, 2 could not.
     """
@@ -167,7 +169,7 @@ def _say(told: str) -> None:
 
 
 class StopSignal:
-    """Whether somebody wants this to end: True after Ctrl-C or SIGTERM, for which the reader ends in good order."""
+    """True when this must end: after Ctrl-C or SIGTERM, for which the reader ends in good order."""
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
@@ -196,7 +198,7 @@ class StopSignal:
         if self._numbers and once:
             raise MbpError(
                 "stopped before the source was caught up",
-                cure="run the command again: it goes on where it was",
+                fix="run the command again: it continues where it stopped",
             )
 
 
@@ -206,8 +208,8 @@ def status(
 ) -> None:
     """Show position, rows, lag, heartbeat and dead letters per table, the slot, and the clocks.
 
-    Exit code: 0 streaming, 1 findings (no slot, nobody streams, a table stands still, dead letters, no heartbeat, too
-    much log kept at the source), 2 could not look.
+    Exit code: 0 streaming, 1 findings (no slot, no reader streams, a table is stopped, dead letters, no heartbeat, too
+    much log kept at the source), 2 could not check.
     """
     from dataclasses import asdict
 
@@ -229,10 +231,10 @@ def land(
     target: Target = None,
     form: TextOrJson = "text",
 ) -> None:
-    """Take in files that an existing Debezium pipeline wrote: JSON lines and Parquet, in the order of their names.
+    """Load files of an existing Debezium pipeline, in the order of their names: JSON lines and Parquet.
 
-    Each file is one transaction; what was taken in is not taken again. Exit code: 0 all is in the logs, 1 so too,
-    but a record is in quarantine or a file is of no known kind, 2 a file could not be taken in, after all others were.
+    Each file is one transaction and is loaded once. Exit code: 0 all rows are in the logs, 1 done,
+    but a record is in quarantine or a file has an unknown form, 2 a file could not be loaded (all others were).
     """
     from mbp.core.paths import project_root
     from mbp.ingest.cdc import landing

@@ -1,4 +1,4 @@
-"""`mbp ci`: what a pull request builds, and what its reviewers are told."""
+"""`mbp ci`: what a pull request builds, and what its reviewers read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BaseCommit = Annotated[str, typer.Option("--base-commit", help="Full hash of the
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="Pull requests: what is built, and what reviewers are told."
+        no_args_is_help=True, help="Pull requests: what is built, and what reviewers read."
     )
     group.command(
         "plan", epilog='Example: mbp ci plan --base target/base --base-commit "$MBP_CI_BASE"'
@@ -45,9 +45,9 @@ def plan(
     base_commit: BaseCommit,
     output: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
 ) -> None:
-    """Print `slim` or `full`; for a slim build put a copy of main's warehouse into its place.
+    """Print `slim` or `full`; a slim build starts from a copy of main's warehouse.
 
-    Slim: only what dbt takes for modified and what comes after it. Full: a contract changes, nothing is
+    Slim: only what dbt reports as modified, and everything downstream. Full: a contract changes, nothing is
     modified, or there is no stored build of exactly this base.
     """
     from dataclasses import asdict
@@ -74,10 +74,10 @@ def rules(
     base_commit: BaseCommit,
     limit: Annotated[int, typer.Option(min=0, max=50, help="Most rows per finding.")] = 5,
 ) -> None:
-    """The rules after a build, as JSON; what a slim build did not touch stands as it stood on main.
+    """The rules after a build, as JSON; a rule that a slim build did not run keeps its state on main.
 
-    Exit code: 0 every error rule holds, 1 one is broken, 2 one was not looked at, or the results are not of the
-    project as it is.
+    Exit code: 0 every error rule holds, 1 one is broken, 2 one was not checked, or the results belong to another
+    version of the project.
     """
     from mbp.core.paths import project_root
     from mbp.quality.failures import demand_current
@@ -98,21 +98,25 @@ def comment(
         Path | None, typer.Option("--base", help="Folder of the stored build of main.")
     ] = None,
     commit: Annotated[
-        str | None, typer.Option(help="Full hash the reports must be of. [default: HEAD]")
+        str | None,
+        typer.Option(
+            help="Full hash of the commit that the reports must belong to. [default: HEAD]"
+        ),
     ] = None,
     conclusion: Annotated[
-        str | None, typer.Option(help="Of the run, as the forge tells it: success or not.")
+        str | None,
+        typer.Option(help="Conclusion of the run, as the forge reports it: success or not."),
     ] = None,
     form: Annotated[
         Literal["markdown", "text", "json"],
-        typer.Option("--format", help="Output format; text is the Markdown as it is."),
+        typer.Option("--format", help="Output format; text is Markdown."),
     ] = "markdown",
     output: Output = None,
 ) -> None:
     """Write the comment of a pull request from the reports of its run: verdict first.
 
-    What did not run, is missing, unreadable or of another commit is named, and the verdict is not green.
-    Exit code: 0 may be merged, 1 may not, 2 could not look at everything.
+    What did not run, is missing, unreadable or of another commit is listed, and the verdict is not green.
+    Exit code: 0 may be merged, 1 may not, 2 could not check everything.
     """
     from mbp.contracts.registry.odcs_documents import git
     from mbp.core.paths import project_root

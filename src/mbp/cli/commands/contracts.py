@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
     """Adds `mbp contracts`."""
     contracts = typer.Typer(
         no_args_is_help=True,
-        help="Contracts of the datasets: render, status, rules, and what changes of them do.",
+        help="Contracts of the datasets: status, rules, lint, and the effect of changes.",
     )
     contracts.command("render", epilog="Example: mbp contracts render --check")(render)
     contracts.command("status", epilog="Example: mbp contracts status --format json")(status)
@@ -76,13 +76,13 @@ def render(check: Check = False, form: Format = "text") -> None:
         check,
         lambda: write_stale(root, contents),
         lambda: stale(root, contents),
-        rendering.CURE,
+        rendering.FIX,
         form,
     )
 
 
 def status(form: Format = "text") -> None:
-    """Show which pack of which dataset is complete; exit 1 when something is missing."""
+    """Show which parts of each contract are complete; exit 1 when something is missing."""
     from mbp.contracts.contract_status import matrix, matrix_document, matrix_suite
     from mbp.core.reporting import report
 
@@ -91,7 +91,7 @@ def status(form: Format = "text") -> None:
 
 
 def rules(form: TextOrJson = "text") -> None:
-    """List every rule of the contracts: id, severity, owner, what must hold."""
+    """List every rule of the contracts: id, severity, owner, meaning."""
     from mbp.contracts import all_rules, load_contracts
     from mbp.contracts.listing import rule_record, rules_text
     from mbp.core.reporting import show
@@ -107,14 +107,16 @@ def lint(
     ] = None,
     profile: Annotated[
         Literal["odcs", "house"] | None,
-        typer.Option(help="odcs: the standard and traps. house: all that this project demands."),
+        typer.Option(
+            help="odcs: the standard and known traps of tools. house: also the policy of this project."
+        ),
     ] = None,
     form: Format = "text",
     output: Output = None,
 ) -> None:
-    """Everything that is wrong with the contracts at once, with code, file and line.
+    """List all errors of the contracts, with code, file and line.
 
-    Without a profile, contracts of this project are held to its policy and any other file to the standard.
+    Without a profile, contracts of this project must follow its policy, any other file the standard.
     """
     from mbp.contracts.lint import lint as lint_contracts
     from mbp.contracts.lint.standalone import lint_files
@@ -142,11 +144,11 @@ def diff(
     ],
     new: Annotated[Path, typer.Argument(help="The contract that would replace it.")],
     by_position: Annotated[
-        bool, typer.Option("--by-position", help="Readers go by the order of the columns.")
+        bool, typer.Option("--by-position", help="Readers use the order of the columns.")
     ] = False,
     form: Format = "text",
 ) -> None:
-    """Every change between two contracts; exit 1 when one breaks readers or writers."""
+    """List every change between two contracts; exit 1 when one breaks readers or writers."""
     from mbp.contracts.compatibility.diff import ReaderPolicy
     from mbp.contracts.compatibility.diff import diff as changes_of
     from mbp.contracts.registry.odcs_documents import from_file
@@ -189,7 +191,7 @@ def check(
 def explain(
     code: Annotated[str | None, typer.Argument(help="A code; all codes without one.")] = None,
 ) -> None:
-    """What a code of `lint` or `check` means, why it is judged so, and what to do."""
+    """Explain a code of `lint` or `check`: meaning, reason, fix."""
     from mbp.contracts.fault_codes import rules as lint_rules
     from mbp.contracts.lint.explain import explanation, listing
     from mbp.contracts.registry.version_check import RULES
@@ -201,5 +203,5 @@ def explain(
         return
     rule = known.get(code) or known.get(code.upper()) or known.get(code.lower())
     if rule is None:
-        raise MbpError(f"no code {code!r}", cure=did_you_mean(code, known))
+        raise MbpError(f"no code {code!r}", fix=did_you_mean(code, known))
     typer.echo(explanation(rule))

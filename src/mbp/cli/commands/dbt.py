@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def dbt(context: typer.Context) -> None:
-    """Run a dbt command; what dbt read of the project is kept while no file of it changes."""
+    """Run a dbt command; reuses the parsed project until a file changes."""
     from mbp.core.paths import project_root
     from mbp.runs.dbt_process import run_dbt
     from mbp.runs.preflight import install_packages
@@ -51,12 +51,12 @@ def dbt(context: typer.Context) -> None:
     if outcome.problem is not None:
         raise MbpError(
             f"dbt {arguments[0]} could not run: {' '.join(outcome.problem.split())}",
-            cure=f"mend what it says; `dbt {arguments[0]} --help` tells what the command takes",
+            fix=f"fix the cause; `dbt {arguments[0]} --help` lists what the command takes",
         )
     if arguments[0] in RUNNING and not getattr(outcome.result, "results", None):
         raise MbpError(
             f"dbt {arguments[0]} ran nothing",
-            cure="select something: `mbp dbt ls` shows what a selection holds",
+            fix="select something: `mbp dbt ls` shows what a selection holds",
         )
     if not outcome.success:
         raise typer.Exit(EXIT_FINDINGS)
@@ -90,8 +90,8 @@ def without_target(given: list[str]) -> tuple[list[str], str | None]:
     """
     if not given or given[0].startswith("-"):
         raise MbpError(
-            "no dbt command" if not given else f"{given[0]} stands before the dbt command",
-            cure="write the command first, e.g. `mbp dbt build --selector daily`",
+            "no dbt command" if not given else f"{given[0]} comes before the dbt command",
+            fix="write the command first, e.g. `mbp dbt build --selector daily`",
         )
     arguments: list[str] = []
     target: str | None = None
@@ -100,12 +100,12 @@ def without_target(given: list[str]) -> tuple[list[str], str | None]:
         name, equals, value = one.partition("=")
         if name in PLACES:
             raise MbpError(
-                f"{name} is not taken here", cure=f"give it in the variable {PLACES[name]}"
+                f"{name} is not taken here", fix=f"give it in the variable {PLACES[name]}"
             )
         if name not in ("--target", "-t"):
             arguments.append(one)
             continue
         target = value if equals else next(waiting, None)
         if not target:
-            raise MbpError(f"{name} without a name", cure="e.g. --target postgres")
+            raise MbpError(f"{name} without a name", fix="e.g. --target postgres")
     return arguments, target

@@ -17,7 +17,8 @@ Reason = Annotated[str, typer.Option(help="Why; readers see it in published.data
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="Live rows or the last complete snapshot for readers."
+        no_args_is_help=True,
+        help="Switch readers between live rows and the last complete snapshot.",
     )
     group.command("snapshot", epilog="Example: mbp build && mbp degrade snapshot")(snapshot)
     group.command("on", epilog='Example: mbp degrade on --reason "slot lost"')(on)
@@ -27,9 +28,9 @@ def register(app: typer.Typer) -> None:
 
 
 def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
-    """Store the public datasets as the last green build left them; `mbp build` does it by itself.
+    """Store a snapshot of the public datasets after a green build; `mbp build --snapshot` does it too.
 
-    Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of the project as it is.
+    Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of this version.
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
@@ -47,9 +48,9 @@ def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
 
 
 def on(target: Target = None, reason: Reason = "by hand") -> None:
-    """Point readers at the last complete snapshot. Again changes nothing.
+    """Point readers at the last complete snapshot. Safe to run again.
 
-    Exit code: 0 done, 1 refused (no complete snapshot), 2 could not look.
+    Exit code: 0 done, 1 refused (no complete snapshot), 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import RefusedSwitchError, as_of, copies, degrade
@@ -67,9 +68,9 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
 
 
 def off(target: Target = None, reason: Reason = "by hand") -> None:
-    """Point readers at the live rows. Again changes nothing.
+    """Point readers at the live rows. Safe to run again.
 
-    Exit code: 0 done, 2 could not look.
+    Exit code: 0 done, 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import recover
@@ -82,9 +83,9 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
 
 
 def status(target: Target = None, form: TextOrJson = "text") -> None:
-    """Show what readers see, as of when, and the snapshot that waits.
+    """Show what readers see, its age, and the newest snapshot.
 
-    Exit code: 0 live, 1 degraded, 2 could not look or a view is not where the switch says.
+    Exit code: 0 live, 1 degraded, 2 could not check, or a view is not where the switch says.
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
@@ -109,7 +110,7 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     if reader_status.problems:
         raise MbpError(
             reader_status.problems[0],
-            cure=f"`mbp degrade {'on' if reader_status.switch.mode == 'snapshot' else 'off'}` points it",
+            fix=f"`mbp degrade {'on' if reader_status.switch.mode == 'snapshot' else 'off'}` points it",
         )
     if reader_status.switch.mode == "snapshot":
         raise typer.Exit(EXIT_FINDINGS)

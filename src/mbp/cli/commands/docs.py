@@ -16,7 +16,10 @@ EPILOG = "Example: mbp docs coverage --format json --output coverage.json --comp
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="Documentation and how much it covers.")
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="Check, render and publish the documentation; measure its coverage.",
+    )
     group.callback()(lambda: None)
     group.command("coverage", epilog=EPILOG)(coverage)
     group.command("check", epilog="Example: mbp docs check --format json")(check)
@@ -27,29 +30,25 @@ def register(app: typer.Typer) -> None:
 
 def coverage(
     fail_under: Annotated[
-        float | None, typer.Option(help="Least percentage; the policy's threshold without it.")
+        float | None, typer.Option(help="Lowest percentage. [default: the policy's]")
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(help="JSON of an earlier run: this one may not be worse.")
+        Path | None, typer.Option(help="JSON of an earlier run; a lower coverage is a finding.")
     ] = None,
-    badge: Annotated[Path | None, typer.Option(help="Write a badge (SVG) to this file.")] = None,
     artifacts: Annotated[
         Path | None, typer.Option(help="Folder of manifest.json and catalog.json.")
     ] = None,
     form: Format = "text",
     output: Output = None,
 ) -> None:
-    """Compare what is described with the columns and relations that really exist."""
+    """Measure how many of the existing columns and relations have a description."""
     from mbp.core.reporting import Finding, Suite, report
-    from mbp.core.reporting.output_forms import write_output
     from mbp.quality.coverage import coverage_report
     from mbp.quality.coverage.documentation_coverage import judge, measure_project
 
     root = project_root()
     measured = measure_project(root, artifacts)
     judgement = judge(root, measured, fail_under, compare)
-    if badge is not None:
-        write_output(badge, coverage_report.badge(measured, judgement.threshold_percent))
     findings = [
         Finding("not_covered", f"not good enough: {objection}")
         for objection in judgement.objections
@@ -64,7 +63,7 @@ def coverage(
 def check(form: Format = "text") -> None:
     """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
 
-    Writes the evidence that the gate reads. Exit code: 0 all whole, 1 findings, 2 could not look.
+    Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
     from mbp.core.reporting import report
     from mbp.core.reporting.progress import progress
@@ -84,12 +83,10 @@ def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.rendered import render_or_check
     from mbp.release.documents.document_checks import render_documents, stale_documents
-    from mbp.release.documents.document_pages import CURE
+    from mbp.release.documents.document_pages import FIX
 
     root = project_root()
-    render_or_check(
-        check, lambda: render_documents(root), lambda: stale_documents(root), CURE, form
-    )
+    render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), FIX, form)
 
 
 def site(
@@ -97,7 +94,7 @@ def site(
         Path | None, typer.Option(help="Folder. [default: site among dbt's artifacts]")
     ] = None,
 ) -> None:
-    """Write the documentation as a folder of static pages around dbt docs, which must have been generated.
+    """Write the documentation as a static site around dbt docs; `make site` generates both.
 
     Exit code: 0 written, 2 could not write.
     """

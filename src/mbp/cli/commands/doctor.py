@@ -27,9 +27,9 @@ def doctor(
     target: Annotated[str | None, typer.Option(help="dbt target. [default: the profile's]")] = None,
     form: Format = "text",
 ) -> None:
-    """Look at versions, profile, warehouse, permissions, disk and clocks, and say what to do about each.
+    """Check versions, profile, warehouse, permissions, disk and clocks, and print the fix for each problem.
 
-    Exit code: 0 ready, 1 something is to be mended or could not be looked at, 2 could not run.
+    Exit code: 0 ready, 1 something must be fixed or could not be checked, 2 could not run.
     """
     from mbp.cli.doctor import examine
     from mbp.core.paths import project_root

@@ -23,7 +23,7 @@ Signers = Annotated[
         help="Whose signatures count: a file in the form of contracts/gates/allowed_signers."
     ),
 ]
-AllowUnsigned = Annotated[bool, typer.Option("--allow-unsigned", help="It need not be signed.")]
+AllowUnsigned = Annotated[bool, typer.Option("--allow-unsigned", help="Accept an unsigned pack.")]
 
 BUILD_EXAMPLES = """
 Examples:
@@ -36,7 +36,10 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="One file with all that backs a gate's verdict.")
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="The evidence pack: one file with everything behind a verdict of the gate.",
+    )
     group.command("build", epilog=BUILD_EXAMPLES)(build)
     group.command(
         "verify", epilog="Example: mbp evidence verify pack.zip --allowed-signers signers"
@@ -54,7 +57,7 @@ def build(
     key: Annotated[
         Path | None,
         typer.Option(
-            help="SSH key that signs: private, or public with ssh-agent; unsigned without."
+            help="SSH key that signs: private, or public with ssh-agent. [default: unsigned]"
         ),
     ] = None,
 ) -> None:
@@ -95,9 +98,9 @@ def verify(
     allow_unsigned: AllowUnsigned = False,
     form: Format = "text",
 ) -> None:
-    """Check every byte, hash, signature and word of a pack; needs no project, warehouse or network.
+    """Check every file, hash, signature and statement of a pack; needs no project, warehouse or network.
 
-    Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not look.
+    Exit code: 0 nothing is wrong (go or no-go: it says which), 1 findings, 2 could not check.
     """
     from mbp.core.reporting import Suite, report
     from mbp.release.evidence.verify_pack import verify as verify_pack
@@ -114,7 +117,7 @@ def anchor(
     allowed_signers: Signers = None,
     allow_unsigned: AllowUnsigned = False,
 ) -> None:
-    """Verify a pack and write the git tag anchor-<gate>-<root> at its commit. Again changes nothing.
+    """Verify a pack and write the git tag anchor-<gate>-<root> at its commit. Safe to run again.
 
     Exit code: 0 the tag is there, 2 refused.
     """

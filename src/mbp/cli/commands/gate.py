@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def m2(target: Target = None, form: Format = "text") -> None:
-    """May we release? Judges the checklist, and keeps the answer in target/evidence/gate_M2.json and .md.
+    """May we release? Checks the checklist and writes target/evidence/gate_M2.json and .md.
 
     Exit code: 0 go, 1 no-go, 2 the gate itself is wrong.
     """
@@ -79,7 +79,7 @@ def sign(
     ],
     target: Target = None,
 ) -> None:
-    """Run gate M2, show its checklist, and sign it for a role. What is not ready is not signed.
+    """Run gate M2, show its checklist, and sign it for a role. A checklist with open checks is not signed.
 
     Exit code: 0 signed, 1 a check is neither passed nor waived, 2 could not run or sign.
     """
@@ -99,7 +99,7 @@ def sign(
     if standing:
         typer.echo(
             f"not signed: {len(standing)} checks are neither passed nor waived; an unready release is"
-            " not signed. Cure: `mbp gate M2` tells what to do about each",
+            " not signed. Fix: `mbp gate M2` prints what to do about each",
             err=True,
         )
         raise typer.Exit(EXIT_FINDINGS)

@@ -57,8 +57,8 @@ def watch(
 ) -> None:
     """Evaluate every hook and carry out what it decides: incident, block, degrade, rollback, freeze.
 
-    Alarms of the change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
-    a message could not be delivered, 2 could not look.
+    Alarms of change data capture are raised too. Exit code: 0 all green, 1 something is red, an alarm is raised or
+    a message could not be delivered, 2 could not check.
     """
     import time
 
@@ -81,14 +81,16 @@ def watch(
 
 
 def deploy_check(
-    merge: Annotated[bool, typer.Option("--merge", help="Ask for a merge instead.")] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Check whether a merge is blocked.")
+    ] = False,
     target: Target = None,
     form: Format = "text",
 ) -> None:
-    """May we deploy (or merge)? Reads release.lock, as the last watch left it.
+    """May we deploy (or merge)? Reads the release.lock of the last `mbp watch`.
 
     The lock counts for the target, the warehouse and the source that were watched. What blocks a merge blocks a
-    deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of something else.
+    deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of another target, warehouse or source.
     """
     from mbp.contracts.hook_policy import load_hooks
     from mbp.core.paths import project_root
@@ -120,7 +122,7 @@ def deploy_check(
 def check(form: Format = "text") -> None:
     """Check hooks, sheet and alarms: every KPI has a hook, every hook an owner, a route, a runbook, evidence.
 
-    Exit code: 0 whole, 1 findings, 2 a file cannot be read.
+    Exit code: 0 no finding, 1 findings, 2 a file cannot be read.
     """
     from mbp.contracts.alarm_limits import FILE, load_limits
     from mbp.contracts.hook_policy import HOOKS, load_hooks
@@ -135,7 +137,7 @@ def check(form: Format = "text") -> None:
 
 
 def show_hooks(form: TextOrJson = "text") -> None:
-    """Show every hook whole: KPI, window, target, action, owner, route, rollback, runbook."""
+    """Show every hook: KPI, window, target, action, owner, route, rollback, runbook."""
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import rows
     from mbp.core.paths import project_root
@@ -143,7 +145,7 @@ def show_hooks(form: TextOrJson = "text") -> None:
 
     policy = load_hooks(project_root())
     if not policy.hooks:
-        raise MbpError("no valid hook", cure="see `mbp hooks check`")
+        raise MbpError("no valid hook", fix="see `mbp hooks check`")
     table = rows(policy)
     lines = []
     for row in table:
@@ -210,12 +212,12 @@ def _would_send(watched: HookEvaluationRecord) -> None:
             typer.echo(f"would send to {notice.channel}: {json.dumps(notice.body)}")
     for alarm in watched.alarms:
         typer.echo(
-            f"would tell {watched.limits.owner}: {alarm.id} {alarm.subject}, unless told before"
+            f"would notify {watched.limits.owner}: {alarm.id} {alarm.subject}, unless already notified"
         )
 
 
 def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
-    """Annotations and the job summary of GitHub Actions, where a reviewer looks first."""
+    """Annotations and the job summary of GitHub Actions, which a reviewer reads first."""
     from mbp.core.reporting.annotations import as_annotations, write_annotations
     from mbp.core.reporting.terminal import printable
 
@@ -230,18 +232,18 @@ def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
 
 
 def render(check: Check = False, form: Format = "text") -> None:
-    """Write Prometheus rules and their tests, Alertmanager routing, dashboards and the reference."""
+    """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
     from mbp.core.paths import project_root
     from mbp.core.reporting.rendered import render_or_check
-    from mbp.operate.hooks.alert_rules import CURE, stale_files
+    from mbp.operate.hooks.alert_rules import FIX, stale_files
     from mbp.operate.hooks.alert_rules import render as rendering
 
     root = project_root()
-    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), CURE, form)
+    render_or_check(check, lambda: rendering(root), lambda: stale_files(root), FIX, form)
 
 
 def status(target: Target = None, form: TextOrJson = "text") -> None:
-    """Show where every KPI stands: value, target, trend, state, owner, open decisions.
+    """Show the state of every KPI: value, target, trend, state, owner, open decisions.
 
     Exit code: 0 shown, 2 there is nothing to show. `mbp watch --once` gives the verdict.
     """

@@ -25,10 +25,10 @@ def register(app: typer.Typer) -> None:
 
 def load(
     folder: Annotated[Path, typer.Argument(help="Folder of CSV or Parquet files.")],
-    mapping: Annotated[Path, typer.Option(help="Which column becomes which (YAML).")],
+    mapping: Annotated[Path, typer.Option(help="Mapping of their columns to ours (YAML).")],
     target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Judge the rows, write nothing.")
+        bool, typer.Option("--dry-run", help="Check the rows, write nothing.")
     ] = False,
     reject_file: Annotated[
         Path | None, typer.Option(help="Write rejected rows with their reason to this CSV.")

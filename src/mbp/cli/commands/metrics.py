@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -21,7 +19,7 @@ Examples:
 
   mbp metrics query traded_volume --by day --by market__category
 
-  mbp metrics query price --by hour --where "market = 'mkt-00001'" --format chart
+  mbp metrics query price --by hour --where "market = 'mkt-00001'"
 
   mbp metrics query brier_score --by forecast__horizon_hours --format csv
 
@@ -39,7 +37,7 @@ Examples:
 
 def register(app: typer.Typer) -> None:
     """Adds the group."""
-    group = typer.Typer(no_args_is_help=True, help="The metrics of A87, asked by name.")
+    group = typer.Typer(no_args_is_help=True, help="List, query and check the metrics (A87).")
     group.command("list", epilog="Example: mbp metrics list brier_score")(list_metrics)
     group.command("query", epilog=QUERY_EXAMPLES)(query)
     group.command("check", epilog="Example: dbt parse && mbp metrics check")(check)
@@ -49,26 +47,26 @@ def register(app: typer.Typer) -> None:
 
 def list_metrics(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="METRIC", help="Tell all about these.")
+        list[str] | None, typer.Argument(metavar="METRIC", help="Show all details of these.")
     ] = None,
     target: Target = None,
     form: TextOrJson = "text",
 ) -> None:
-    """Which metrics and saved queries are there, in which unit, whose, and what can they be grouped by?
+    """List metrics and saved queries with unit, owner and the dimensions to group by.
 
     Exit code: 0 listed, 2 an unknown name, or the project cannot be parsed.
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
+    from mbp.operate.semantic.conditions import known_name
     from mbp.operate.semantic.metrics_check import metrics_of
-    from mbp.operate.semantic.query import LISTING, open_layer
-    from mbp.operate.semantic.words import known_name
+    from mbp.operate.semantic.query import open_layer
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
     layer = open_layer(root, target_name(target), _tell)
     known = {one.name: one for one in metrics_of(root) if one.name in layer.metric_names}
-    asked = [known_name(name, known, "metric", LISTING) for name in names or ()]
+    asked = [known_name(name, known, "metric") for name in names or ()]
     listed = [known[name] for name in asked] if asked else list(known.values())
     saved = _saved(layer)
     lines = []
@@ -111,18 +109,18 @@ def query(
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="First day or instant, UTC.")] = None,
     end: Annotated[
-        str | None, typer.Option("--to", help="Day or instant, UTC, that no longer counts.")
+        str | None, typer.Option("--to", help="First day or instant, UTC, that is excluded.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
     form: Annotated[
-        Literal["text", "csv", "json", "chart"], typer.Option("--format", help="Output format.")
+        Literal["text", "csv", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
     target: Target = None,
 ) -> None:
-    """Ask for metrics: a table, CSV, JSON, or a small chart. Only reads.
+    """Query metrics as a table, CSV or JSON. Only reads.
 
-    Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (which is told in
-    words); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
+    Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (the output says
+    so); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
     """
     from mbp.core.paths import project_root
     from mbp.operate.semantic.metric_forms import empty_in_words, written
@@ -139,9 +137,7 @@ def query(
     )
     answer = ask(project_root(), target, question, _tell)
     if not answer.empty or form in ("csv", "json"):
-        plain = "utf" not in (sys.stdout.encoding or "").lower()
-        width = shutil.get_terminal_size().columns
-        typer.echo(written(answer, form, width=width, plain=plain), nl=False)
+        typer.echo(written(answer, form), nl=False)
     for note in answer.notes:
         _tell(note)
     if answer.empty:
@@ -151,9 +147,9 @@ def query(
 
 
 def check(form: Format = "text") -> None:
-    """Do A87 and the semantic layer say the same: metrics, definitions, units, owners, measures?
+    """Compare A87 with the semantic layer: metrics, definitions, units, owners, measures.
 
-    Looks at the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
+    Reads the manifest of dbt's last parse. Exit code: 0 the same, 1 findings, 2 the manifest is missing, stale or
     empty.
     """
     from mbp.core.paths import project_root
@@ -165,11 +161,11 @@ def check(form: Format = "text") -> None:
 
 def export(
     output: Annotated[
-        Path | None, typer.Option(help="A file, written as a whole, instead of standard output.")
+        Path | None, typer.Option(help="Write to this file. [default: stdout]")
     ] = None,
     target: Target = None,
 ) -> None:
-    """Write the newest value of every KPI, and the state of the change data capture, for Prometheus."""
+    """Write the newest value of every KPI, and the state of change data capture, for Prometheus."""
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
     from mbp.operate.hooks.exposition import exposition
@@ -183,12 +179,12 @@ def export(
 def _saved(layer: SemanticLayer) -> list[dict[str, object]]:
     return [
         {
-            "name": saved_query.name,
-            "description": saved_query.description,
-            "metrics": list(saved_query.metrics),
-            "by": list(saved_query.by),
+            "name": name,
+            "description": str(saved.description or ""),
+            "metrics": list(saved.query_params.metrics),
+            "by": list(saved.query_params.group_by),
         }
-        for saved_query in sorted(layer.saved_queries.values(), key=lambda saved: saved.name)
+        for name, saved in sorted(layer.saved_queries.items())
     ]
 
 

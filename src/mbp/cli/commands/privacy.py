@@ -25,7 +25,8 @@ Examples:
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="Personal data and secrets, and how well they are found."
+        no_args_is_help=True,
+        help="Find personal data and secrets, and measure how well they are found.",
     )
     group.command("scan", epilog=SCAN_EXAMPLES)(scan)
     app.add_typer(group, name="privacy", rich_help_panel=QUALITY)
@@ -41,9 +42,9 @@ def scan(
     target: Target = None,
     form: Format = "text",
 ) -> None:
-    """Is there personal data or a secret in logs, seeds, datasets, evidence or the repository?
+    """Scan logs, seeds, datasets, evidence and the repository for personal data and secrets.
 
-    Archives, databases and tables in files are opened. A file of an unknown kind was not read.
+    Archives, databases and tables in files are opened. A file of an unknown kind counts as not read.
 
     Exit code: 0 everything was read and nothing found, 1 findings, 2 something was not read.
     """
@@ -63,7 +64,7 @@ def scan(
     document = {"verdict": report.verdict, **report.content()}
     deliver(report.suite(), form, json=document)
     for problem in report.unseen:
-        typer.echo(f"mbp: not looked at: {problem}", err=True)
+        typer.echo(f"mbp: not checked: {problem}", err=True)
     if report.verdict == "fail":
         raise typer.Exit(EXIT_FINDINGS)
     if report.unseen:

@@ -43,7 +43,7 @@ Examples:
 HISTORY_EXAMPLES = """
 Examples:
 
-  mbp quality history                    # where every rule stands
+  mbp quality history                    # the state of every rule
 
   mbp quality history mbp_quotes_fk --limit 50
 """
@@ -54,7 +54,7 @@ MOST_ROWS = 1000
 def register(app: typer.Typer) -> None:
     """Adds `mbp quality` with its verbs."""
     quality = typer.Typer(
-        help="Which rules hold, the rows that break them, and the proof of the tests.",
+        help="Results of the rules, failing rows, and the proof of the tests.",
         no_args_is_help=True,
     )
     quality.command("failures", epilog=FAILURES_EXAMPLES)(failures)
@@ -74,7 +74,7 @@ def failures(
 ) -> None:
     """Show what the last run found: rule, owner, meaning and failing rows, personal values masked.
 
-    A run of a part of the project speaks of that part alone. Exit code: 0 the whole project was checked and nothing was
+    A partial run reports only its part. Exit code: 0 the whole project was checked and nothing was
     found, 1 findings, 2 there is no run, its results are stale or of another warehouse, it was partial without a
     finding, or the loaded source lacks what an error rule reads.
     """
@@ -91,14 +91,14 @@ def failures(
     if found.found:
         raise typer.Exit(EXIT_FINDINGS)
     if found.partial:
-        raise MbpError(f"nothing was found, in {found.partial[0]}", cure="run `mbp build`")
+        raise MbpError(f"nothing was found, in {found.partial[0]}", fix="run `mbp build`")
     if found.unmeasured:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
 
 
 def run(
     engine: Annotated[
-        Literal["dbt", "gx", "datacontract", "all"], typer.Option(help="Who judges.")
+        Literal["dbt", "gx", "datacontract", "all"], typer.Option(help="Engine that checks.")
     ] = "dbt",
     target: Target = None,
     docs: Annotated[
@@ -106,9 +106,9 @@ def run(
     ] = None,
     form: Format = "text",
 ) -> None:
-    """Judge the warehouse as it is by the rules of the contracts, with one engine or with all three.
+    """Check the warehouse against the rules of the contracts, with one engine or all three.
 
-    Exit code: 0 every error rule holds and the engines agree, 1 not so (action: data_contract_break),
+    Exit code: 0 every error rule holds and the engines agree, 1 findings (action: data_contract_break),
     2 could not run, or the loaded source lacks what an error rule reads.
     """
     from mbp.core.paths import project_root
@@ -121,7 +121,7 @@ def run(
 
     chosen = [one for one in ENGINES if engine in (one, "all")]
     if docs is not None and "gx" not in chosen:
-        raise MbpError("only Great Expectations writes Data Docs", cure="--engine gx")
+        raise MbpError("only Great Expectations writes Data Docs", fix="--engine gx")
     with progress() as shown:
         results = enforcing.run(project_root(), chosen, target, docs, say=shown.say)
     unmeasured = enforcing.unmeasured(project_root(), results)
@@ -143,19 +143,19 @@ def run(
 def record(
     run_file: Annotated[
         Path | None,
-        typer.Argument(help="What `quality run --format json` wrote; else dbt's last run."),
+        typer.Argument(help="Output of `quality run --format json`. [default: dbt's last run]"),
     ] = None,
     target: Annotated[
         str | None, typer.Option(help="dbt target of dbt's last run. [default: duckdb]")
     ] = None,
 ) -> None:
-    """Write the results of a run into `reliability.dq_results`; the same run again changes nothing."""
+    """Write the results of a run into `reliability.dq_results`. Safe to run again."""
     from mbp.core.paths import project_root
     from mbp.quality.monitor import record as recording
 
     root = project_root()
     if run_file is not None and target is not None:
-        raise MbpError("--target is of dbt's last run; the file names its own", cure="leave it out")
+        raise MbpError("--target is of dbt's last run; the file names its own", fix="leave it out")
     run = recording.read_run(run_file) if run_file else recording.last_dbt_run(root, target)
     rows = recording.record(root, run)
     typer.echo(f"{rows} results of run {run.run_id} recorded on {run.target}", err=True)
@@ -167,7 +167,7 @@ def history(
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
     form: TextOrJson = "text",
 ) -> None:
-    """The last recorded runs of a rule, or where every rule stands.
+    """Show the last recorded runs of a rule, or the state of every rule.
 
     Exit code: 0 shown, 2 nothing was recorded.
     """
@@ -183,7 +183,7 @@ def monitor(
     target: Target = None,
     form: Format = "text",
 ) -> None:
-    """What to act on: broken rules, rules that nobody ran, unusual days; each with rule and owner.
+    """List what needs action: broken rules, rules that were not run, unusual days; each with its owner.
 
     Exit code: 0 nothing, 1 alerts, 2 nothing was recorded or nothing ever arrived.
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +12,9 @@ from mbp.cli.commands import CONTRACTS
 from mbp.cli.options import Format, TextOrJson
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
+
+if TYPE_CHECKING:
+    from mbp.core.reporting import Finding
 
 Datasets = Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")]
 
@@ -47,7 +51,7 @@ def publish(
         str | None, typer.Option(help="Team that publishes; else the contract's.")
     ] = None,
 ) -> None:
-    """Publish the working contracts as immutable versions; what is published already stays."""
+    """Publish the working contracts as immutable versions. Published versions stay unchanged."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
     from mbp.contracts.registry.publish import publish as publish_one
@@ -60,7 +64,7 @@ def publish(
     rules, exceptions = load_rules(root, names), load_exceptions(root, names, policy)
     for dataset in datasets or names:
         if dataset not in contracts:
-            raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(names)}")
+            raise MbpError(f"no contract of {dataset!r}", fix=f"one of {', '.join(names)}")
         publisher = policy.check_owner(by or contracts[dataset].owner, "--by", None)
         done = publish_one(
             root,
@@ -96,7 +100,7 @@ def listing(form: TextOrJson = "text") -> None:
     ]
     if not rows:
         raise MbpError(
-            "nothing is published", path="contracts/registry", cure="mbp registry publish"
+            "nothing is published", path="contracts/registry", fix="mbp registry publish"
         )
     lines = []
     for row in rows:
@@ -112,7 +116,7 @@ def show(
     dataset: Annotated[str, typer.Argument(help="Dataset, or subject like mbp.quotes.v1.")],
     version: Annotated[str | None, typer.Option(help="Version; the newest without it.")] = None,
     part: Annotated[
-        Literal["all", "contract", "json-schema", "avro"], typer.Option(help="What of it.")
+        Literal["all", "contract", "json-schema", "avro"], typer.Option(help="Part to show.")
     ] = "all",
 ) -> None:
     """Show one published version as JSON, or the schema that follows from it."""
@@ -138,37 +142,54 @@ def show(
             return
     raise MbpError(
         f"{dataset} {version or ''} is not published".replace("  ", " "),
-        cure="see `mbp registry list`",
+        fix="see `mbp registry list`",
     )
 
 
 def verify(
     ref: Annotated[
         str | None,
-        typer.Option(help="A git ref: what it has published must still be the same, byte by byte."),
+        typer.Option(help="A git ref whose published files must be unchanged, byte by byte."),
     ] = None,
     form: Format = "text",
 ) -> None:
-    """Verify hashes, chain and form of everything published; exit 1 when something was changed."""
-    from mbp.contracts.registry.verify_registry import verify_registry
-    from mbp.core.reporting import Finding, Suite, report
+    """Verify hashes, chain and form of all published versions; exit 1 when something was changed."""
+    from mbp.core.reporting import Suite, report
 
-    files, problems = verify_registry(project_root(), ref)
-    findings = [Finding("published_changed", what, path) for path, what in problems]
+    files, findings = _changed(project_root(), ref)
     report(Suite("mbp registry verify", files, findings, unit="published version"), form)
+
+
+def _changed(root: Path, ref: str | None) -> tuple[list[str], list[Finding]]:
+    """What was published, and a finding for each change of it."""
+    from mbp.contracts.registry.verify_registry import verify_registry
+    from mbp.core.reporting import Finding
+
+    versions, problems = verify_registry(root, ref)
+    return versions, [Finding("published_changed", what, path) for path, what in problems]
 
 
 def verify_and_lint(form: Format = "text") -> None:
     """Verify the registry, its policy and its exceptions: everything that publishing relies on."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
+    from mbp.contracts.registry.life import RULES, sunset_findings
+    from mbp.contracts.registry.store import datasets
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
+    from mbp.core.reporting import Suite, report
 
     root = project_root()
     names = [contract.dataset for contract in load_contracts(root)]
     load_rules(root, names)
     load_exceptions(root, names, load_policy(root))
-    verify(None, form)
+    sunsets = [
+        found for name in datasets(root) for found in sunset_findings(root, name, date.today())
+    ]
+    files, changed = _changed(root, None)
+    report(
+        Suite("mbp registry lint", files, [*changed, *sunsets], RULES, unit="published version"),
+        form,
+    )
 
 
 def status(
@@ -178,7 +199,7 @@ def status(
     by: Annotated[str, typer.Option(help="Team that decides.")],
     sunset: Annotated[str | None, typer.Option(help="Last day of a deprecated version.")] = None,
 ) -> None:
-    """Move a published version on in its life: draft, active, deprecated, retired."""
+    """Set the stage of a published version: draft, active, deprecated, retired."""
     from mbp.contracts.policy import load_policy
     from mbp.contracts.registry.life import enter
 
@@ -187,7 +208,7 @@ def status(
     try:
         last_day = date.fromisoformat(sunset) if sunset else None
     except ValueError as error:
-        raise MbpError(f"--sunset {sunset!r} is no day", cure="write YYYY-MM-DD") from error
+        raise MbpError(f"--sunset {sunset!r} is not a day", fix="write YYYY-MM-DD") from error
     moved = enter(root, dataset, version, stage, today=date.today(), by=team, sunset=last_day)
     typer.echo(f"{dataset} {version} is {stage}" + ("" if moved else " already"))
 
@@ -196,13 +217,15 @@ def prove(
     dataset: Annotated[str, typer.Argument(help="Dataset whose working contract is tighter.")],
     target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
 ) -> None:
-    """Measure every tightening on the history in the warehouse; store the proofs."""
+    """Check every tightening against the rows in the warehouse; store the proofs."""
     from mbp.contracts.compatibility.diff import diff
     from mbp.contracts.compatibility.odcs_tables import tables
     from mbp.contracts.registry.odcs_documents import working
-    from mbp.contracts.registry.proof import provable
+    from mbp.contracts.registry.proof import provable, rule_of
     from mbp.contracts.registry.proof import prove as prove_one
     from mbp.contracts.registry.store import newest, published
+    from mbp.quality.enforcement.compiled_rules import rule_queries
+    from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
     root = project_root()
@@ -210,17 +233,20 @@ def prove(
     contract = working(root).get(dataset)
     if head is None or contract is None:
         raise MbpError(
-            f"{dataset} has no published version, or no contract", cure="see `mbp registry list`"
+            f"{dataset} has no published version, or no contract", fix="see `mbp registry list`"
         )
     changes = [change for change in diff(head.contract, contract) if provable(change)]
     if not changes:
         raise MbpError(
             f"{dataset}: nothing is tightened since {head.version}",
-            cure="see `mbp contracts check`",
+            fix="see `mbp contracts check`",
         )
+    table = tables(contract, dataset)[dataset]
+    ruled = any(rule_of(change, table) for change in changes)
+    queries = rule_queries(root, target_name(target)) if ruled else {}
     with connect(root, target, read_only=True) as warehouse:
         for change in changes:
-            proof = prove_one(root, dataset, change, tables(contract, dataset)[dataset], warehouse)
+            proof = prove_one(root, dataset, change, table, warehouse, queries)
             typer.echo(
                 f"{change.code} {change.path}: 0 of {proof['rows_checked']:,} rows break it, "
                 f"proof {proof['fingerprint']}"
@@ -229,7 +255,7 @@ def prove(
 
 def drift(
     target: Annotated[
-        list[str] | None, typer.Option(help="dbt targets whose tables are looked at.")
+        list[str] | None, typer.Option(help="dbt targets whose tables are compared.")
     ] = None,
     form: Format = "text",
 ) -> None:

@@ -34,7 +34,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page: verdict, checklist, trends, and everything they rest on.
+    """Write one self-contained HTML page: verdict, checklist, trends and their evidence.
 
     Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write, or written and a check
     of the gate is not measured, or only on another source.
@@ -60,5 +60,5 @@ def report(
         raise MbpError(
             f"its verdict has parts without a current measurement: {facts.unknown[0]}{more}",
             path=shown(path, root),
-            cure="`make gate` measures everything; the page names the command of each",
+            fix="`make gate` measures everything; the page names the command of each",
         )

@@ -25,7 +25,8 @@ Examples:
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="What is installed, what the code does, who may read what."
+        no_args_is_help=True,
+        help="Components, static analysis, secrets, advisories, licences and grants.",
     )
     # With one command typer would make the group itself that command.
     group.callback()(lambda: None)
@@ -50,9 +51,7 @@ def run(
     ] = None,
     start_postgres: Annotated[
         bool,
-        typer.Option(
-            "--start-postgres", help="Read the grants of a server that is started and built on."
-        ),
+        typer.Option("--start-postgres", help="Start a server, build on it, and read its grants."),
     ] = False,
     form: Format = "text",
 ) -> None:

@@ -1,4 +1,4 @@
-"""`mbp waiver`: what stands in for a check, a rule or a change for a few days, and who agreed to it."""
+"""`mbp waiver`: signed, temporary exceptions to a check, a rule or a change, and who approved them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEW_EXAMPLES = """
 Example:
 
   mbp waiver new late_trades --covers rule:closed_market_no_trades --owner DATA --days 7
-  --reason "Trades of one market came late; the mended load is out on Friday."
+  --reason "Trades of one market came late; the fixed load is out on Friday."
   --risk "low: one market of the sample shows trades after its end."
   --rollback "Restore the last green snapshot: mbp degrade on." --exercise data_contract_break
 """
@@ -29,7 +29,8 @@ Example:
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(
-        no_args_is_help=True, help="Waivers: timeboxed, with a rehearsed rollback, signed."
+        no_args_is_help=True,
+        help="Waivers: signed, temporary exceptions with a rehearsed rollback.",
     )
     group.command("new", epilog=NEW_EXAMPLES)(new)
     group.command(
@@ -40,20 +41,20 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    name: Annotated[str, typer.Argument(metavar="ID", help="Names the waiver and its file.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="Name of the waiver and of its file.")],
     covers: Annotated[
         str, typer.Option(help="gate_check:ID, rule:ID or change:FINGERPRINT; exactly one.")
     ],
     reason: Annotated[str, typer.Option(help="Why it is needed.")],
-    owner: Annotated[str, typer.Option(help="Team that mends it.")],
+    owner: Annotated[str, typer.Option(help="Team that fixes it.")],
     risk: Annotated[str, typer.Option(help='"low: what may happen", or medium, or high.')],
-    days: Annotated[int, typer.Option(min=1, help="From now until it expires.")],
-    rollback: Annotated[str, typer.Option(help="What is done when it goes wrong.")],
+    days: Annotated[int, typer.Option(min=1, help="Days that it applies, with today.")],
+    rollback: Annotated[str, typer.Option(help="What to do when it goes wrong.")],
     exercise: Annotated[str, typer.Option(help="Exercise that rehearsed the rollback.")],
 ) -> None:
-    """Write a waiver that opens now. It holds when PO, Eng, Data and SRE have signed it.
+    """Write a waiver that opens today. It holds when PO, Eng, Data and SRE have signed it.
 
-    Exit code: 0 written, 2 it is there already, or could not hold.
+    Exit code: 0 written, 2 the waiver exists already, or could not be valid.
     """
     from mbp.core.paths import project_root, shown
     from mbp.release.waivers.write_waiver import new_waiver
@@ -81,7 +82,7 @@ def sign(
         Path, typer.Option(help="SSH key: private, or public with its other half in ssh-agent.")
     ],
 ) -> None:
-    """Approve a waiver for a role; what could not hold is not signed.
+    """Approve a waiver for a role. A waiver that could not be valid is not signed.
 
     Exit code: 0 signed, 2 it cannot be signed.
     """
@@ -99,9 +100,9 @@ def check(
     ] = None,
     form: Format = "text",
 ) -> None:
-    """Show which waivers hold until when, and why the others do not.
+    """Show which waivers are valid, until when, and why the others are not.
 
-    Exit code: 0 all hold, or there are none, 1 one does not, 2 could not look.
+    Exit code: 0 all are valid, or there are none, 1 one is not, 2 could not check.
     """
     from mbp.core.paths import project_root
     from mbp.core.reporting import report
@@ -121,11 +122,9 @@ def _table(waivers: Waivers, now: datetime, name: str | None) -> Iterator[str]:
             continue
         state = "not valid"
         if judged_waiver.valid:
-            state = (
-                f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, {waiver.days_left(now)} days left"
-            )
+            state = f"valid until {waiver.until}, {waiver.days_left(now)} days left"
         signed = [role for role, approval in judged_waiver.approvals.items() if approval.valid]
         yield (
             f"{waiver.id}: {state}; covers {waiver.code} {waiver.object}; owner {waiver.owner};"
-            f" risk {waiver.risk}; approved by {', '.join(signed) or 'nobody'}"
+            f" risk {waiver.more['risk']['level']}; approved by {', '.join(signed) or 'nobody'}"
         )

@@ -1,149 +1,117 @@
-"""One examination: the machine, the profile, and then the warehouse that the profile leads to."""
+"""One examination: what dbt checks (`dbt debug`), and what it cannot know of the machine and the server."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
+import io
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from mbp.cli.doctor import machine as machines
-from mbp.cli.doctor.machine import SETUP, Machine
+from mbp.cli.doctor.machine import SETUP, Machine, disk, locked, profile, programs
 from mbp.cli.doctor.machine_checks import Examination, MachineCheck, blind, finding, good, note
-from mbp.cli.doctor.servers import look_at_duckdb, look_at_postgres
+from mbp.cli.doctor.servers import postgres_checks
 from mbp.core.errors import MbpError
-from mbp.core.paths import shown
 from mbp.core.reporting.progress import SILENT, Say
-from mbp.runs.dbt_process import TARGETS
-from mbp.warehouse.profile import EXAMPLE, OWN, is_copy_of_example, profiles_file, read_target
+from mbp.runs.dbt_process import environment, run_dbt, target_name
+from mbp.warehouse.profile import OWN, PROFILE, read_target
 
-NEEDS_JAVA = ("spark",)
-ANSWER_SECONDS = 5.0
+STAMP = re.compile(r"^\d\d:\d\d:\d\d\s+", re.MULTILINE)
+FAILED = re.compile(r"checks? failed:\n(.*?)(?:Check your database credentials|\Z)", re.DOTALL)
+# Words of dbt's message -> the fix; the first match counts.
+FIXES = {
+    "password authentication failed": "check MBP_PG_USER and MBP_PG_PASSWORD",
+    "no password supplied": "set MBP_PG_PASSWORD",
+    "role": "check MBP_PG_ROLE, MBP_PG_USER and MBP_PG_DATABASE",
+    "does not exist": "create it, or check MBP_PG_DATABASE and MBP_PG_USER",
+    "Connection refused": "start the server, or check MBP_PG_HOST and MBP_PG_PORT",
+    "lock": "wait until that process ends, or set MBP_DUCKDB_PATH to a file of yours",
+    "not a valid DuckDB database": "restore the file, or remove it and run `make build`",
+    "Cannot open file": "set MBP_DUCKDB_PATH to a file of yours",
+    "dbt version": SETUP,
+}
 
 
 def examine(
     root: Path, target: str | None, machine: Machine | None = None, say: Say = SILENT.say
 ) -> Examination:
-    """Looks at everything that a build on the target needs.
+    """Checks everything that a build on the target needs.
 
     Args:
         target: dbt target; `DBT_TARGET` or the profile's default without it.
-        machine: what is asked about the machine; this one without it.
+        machine: how the machine is examined; this one without it.
     """
-    profile, name, settings = _profile(root, target)
-    engine = str(settings.get("type")) if settings else ""
-    file = root / str(settings["path"]) if settings and engine == "duckdb" else None
-    say("looking at the machine")
-    checks = [
-        *_guarded(
-            "machine", lambda: machines.look(root, machine or Machine(), file, engine in NEEDS_JAVA)
-        ),
-        *profile,
-    ]
-    if settings is None:
-        checks.append(blind("warehouse", "the profile does not lead to one", "mend that first"))
-    else:
-        say(f"looking at the warehouse of {name}")
-        checks += _guarded("warehouse", lambda: _warehouse(root, engine, settings, file))
+    machine = machine or Machine()
+    say("checking the machine")
+    checks = _guarded("locked versions", lambda: locked(root, machine))
+    checks += _guarded("profile", lambda: profile(root))
+    try:
+        name, settings = read_target(root, target_name(target))
+    except MbpError as error:
+        message = f"{error.path}: {error.what}" if error.path else error.what
+        checks.append(finding("target", message, error.fix or "correct it"))
+        checks.append(blind("dbt debug", "there is no target", "fix that first"))
+        return Examination(target or "no target", tuple(checks))
+    file = root / str(settings["path"]) if settings.get("type") == "duckdb" else None
+    spark = settings.get("type") == "spark"
+    checks += _guarded("disk", lambda: disk(root, machine, file))
+    checks += _guarded("programs", lambda: programs(machine, spark))
+    if spark:  # dbt would start a session, which takes longer than everything else
+        return Examination(name, tuple(checks))
+    say(f"checking the warehouse of {name}")
+    checks.append(_debug(root, name, settings, file))
+    if file is not None and not file.exists():
+        checks.append(note("duckdb file", f"{file.name} does not exist yet", "run `make build`"))
+    if settings.get("type") == "postgres":
+        checks += _guarded("server", lambda: postgres_checks(root, settings))
     return Examination(name, tuple(checks))
 
 
-def _profile(
-    root: Path, target: str | None
-) -> tuple[list[MachineCheck], str, dict[str, Any] | None]:
-    try:
-        path = profiles_file(root)
-    except MbpError as error:
-        message = f"{error.path}: {error.what}" if error.path else error.what
-        cure = error.cure or f"restore {EXAMPLE}"
-        return [finding("profile", message, cure)], target or "no target", None
-    where = shown(path, root)
-    unsafe = _profile_for_dbt(root)
-    seen = unsafe or (
-        note("profile", f"{where}, as there is no profiles.yml of yours")
-        if path.name == EXAMPLE
-        else good("profile", where)
+def _debug(root: Path, target: str, settings: Mapping[str, Any], file: Path | None) -> MachineCheck:
+    """Profile, project, git and connection, by `dbt debug`."""
+    messages = io.StringIO()
+    trial = None
+    with tempfile.TemporaryDirectory() as scratch:
+        changes = {"DBT_TARGET_PATH": scratch, "DBT_LOG_PATH": scratch}
+        if file is not None and not file.exists():
+            # dbt debug makes a DuckDB file that is missing: it gets one beside it, which is removed again.
+            trial = file.with_name(f".{file.name}.doctor")
+            output = {**settings, "path": str(trial)}
+            profiles = {PROFILE: {"target": target, "outputs": {target: output}}}
+            (Path(scratch) / OWN).write_text(json.dumps(profiles), encoding="utf-8")
+            changes["DBT_PROFILES_DIR"] = scratch
+        try:
+            with environment(changes), redirect_stderr(messages):
+                outcome = run_dbt(root, ["debug"], target=target)
+        finally:
+            if trial:
+                trial.unlink(missing_ok=True)
+    if outcome.success:
+        return good("dbt debug", "dbt, the profile, the project and the connection are in order")
+    text = STAMP.sub("", messages.getvalue())
+    reasons = FAILED.findall(text)
+    message = " ".join((reasons[-1] if reasons else outcome.problem or text).split())
+    message = message.removeprefix("dbt was unable to connect to the specified database. ")
+    fix = next((fix for words, fix in FIXES.items() if words in message), None)
+    return finding(
+        "dbt debug", message, fix or f"run `dbt debug --target {target}`, or {SETUP[4:]}"
     )
+
+
+def _guarded(name: str, check: Callable[[], Iterator[MachineCheck]]) -> list[MachineCheck]:
+    """The checks as far as they got: one that failed hides none of the others."""
+    results: list[MachineCheck] = []
     try:
-        name, settings = read_target(root, target)
-    except MbpError as error:
-        cure = error.cure or "correct it"
-        return [seen, finding("target", error.what, cure)], target or "no target", None
-    if name not in TARGETS:
-        cure = f"use one of {', '.join(TARGETS)}"
-        return [seen, finding("target", f"{name} is not one that mbp works with", cure)], name, None
-    return (
-        [seen, good("target", f"{name}, an engine of type {settings.get('type')}")],
-        name,
-        settings,
-    )
-
-
-def _profile_for_dbt(root: Path) -> MachineCheck | None:
-    """What is wrong with the file that `dbt` reads by itself; None when it is in order, or somebody's own."""
-    own, example = root / OWN, root / EXAMPLE
-    if not (own.is_file() and example.is_file()):
-        return None
-    if own.samefile(example):
-        what = f"{OWN} is a link to the committed {EXAMPLE}: who edits one overwrites the other"
-        return finding("profile", what, SETUP)
-    if is_copy_of_example(own) and not own.read_bytes().endswith(b"\n" + example.read_bytes()):
-        what = f"{OWN} is a copy of an older {EXAMPLE}: `dbt` reads the copy, `mbp` the example"
-        return finding("profile", what, SETUP)
-    return None
-
-
-def _warehouse(
-    root: Path, engine: str, settings: dict[str, Any], file: Path | None
-) -> Iterator[MachineCheck]:
-    if file is not None:
-        yield from look_at_duckdb(file)
-    elif engine == "postgres":
-        yield from look_at_postgres(root, settings)
-    elif settings.get("method") == "session":
-        # Its host is a word that dbt-spark wants to see; Spark starts inside of the build.
-        yield _spark_session()
-    elif settings.get("host"):
-        yield _answers(str(settings["host"]), int(settings.get("port") or 0))
-    else:
-        yield note(
-            "warehouse", f"{engine} starts with the build: nothing is there to look at before"
-        )
-
-
-def _spark_session() -> MachineCheck:
-    """The wheel that starts Spark in the process of dbt."""
-    from importlib.util import find_spec
-
-    if find_spec("pyspark") is None:
-        return finding(
-            "spark", "pyspark is not installed", "install the extra `spark`: docs/scale.md"
-        )
-    return good("spark", "pyspark is installed; Spark starts with the build")
-
-
-def _answers(host: str, port: int) -> MachineCheck:
-    """Somebody listens there."""
-    try:
-        socket.create_connection((host, port), ANSWER_SECONDS).close()
-    except OSError as error:
-        return finding("server", f"{host}:{port}: {error}", "start it, or correct the profile")
-    return good("server", f"{host}:{port} answers")
-
-
-def _guarded(name: str, look: Callable[[], Iterator[MachineCheck]]) -> list[MachineCheck]:
-    """The checks as far as they got: one that could not look hides none that did."""
-    machine_checks: list[MachineCheck] = []
-    try:
-        for machine_check in look():
-            machine_checks.append(machine_check)
+        for result in check():
+            results.append(result)
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""
-        machine_checks.append(
-            blind(name, f"{place}{error.what}", error.cure or "mend what it names")
-        )
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        machine_checks.append(
+        results.append(blind(name, f"{place}{error.what}", error.fix or "fix what it names"))
+    except OSError as error:
+        results.append(
             blind(name, f"{type(error).__name__}: {error}", "restore the project's files")
         )
-    return machine_checks
+    return results

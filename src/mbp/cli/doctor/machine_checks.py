@@ -8,42 +8,42 @@ from typing import Any, Literal
 
 from mbp.core.reporting import Finding, Suite
 
-# A note is of something that nobody has to have. What could not be looked at is no note: it counts as a finding.
-State = Literal["good", "note", "finding", "not looked"]
-MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not looked": "BLIND"}
+# A note is about something optional. What could not be checked is not a note: it counts as a finding.
+State = Literal["good", "note", "finding", "not checked"]
+MARKS: dict[State, str] = {"good": "ok", "note": "note", "finding": "FIX", "not checked": "OPEN"}
 
 
 @dataclass(frozen=True)
 class MachineCheck:
-    """One look.
+    """One check.
 
     Attributes:
         id: stable name.
         told: what was seen.
-        cure: what to do about it; empty where nothing is to be done.
+        fix: what to do about it; empty where nothing is to be done.
     """
 
     id: str
     state: State
     told: str
-    cure: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
 class Examination:
-    """All looks at one machine for one target."""
+    """All checks of one machine for one target."""
 
     target: str
     checks: Sequence[MachineCheck]
 
     @property
     def open(self) -> list[MachineCheck]:
-        """What stands in the way, or was not looked at."""
-        return [check for check in self.checks if check.state in ("finding", "not looked")]
+        """What has to be fixed, or could not be checked."""
+        return [check for check in self.checks if check.state in ("finding", "not checked")]
 
     @property
     def passed(self) -> bool:
-        """Everything that has to be there was looked at and is in order."""
+        """Everything required was checked and is in order."""
         return bool(self.checks) and not self.open
 
     def document(self) -> dict[str, Any]:
@@ -55,15 +55,12 @@ class Examination:
         lines = []
         for check in self.checks:
             lines.append(f"{MARKS[check.state]:<6}{check.id:<22}{check.told}")
-            if check.cure:
-                lines.append(f"{'':<28}-> {check.cure}")
+            if check.fix:
+                lines.append(f"{'':<28}-> {check.fix}")
         message = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
         table = "\n".join([*lines, f"{self.target}: {message}"])
-        findings = [
-            Finding(machine_check.id, machine_check.told, fix=machine_check.cure)
-            for machine_check in self.open
-        ]
-        checks = [machine_check.id for machine_check in self.checks]
+        findings = [Finding(check.id, check.told, fix=check.fix) for check in self.open]
+        checks = [check.id for check in self.checks]
         return Suite("mbp doctor", checks, findings, unit="check", table=table)
 
 
@@ -72,16 +69,16 @@ def good(name: str, told: str) -> MachineCheck:
     return MachineCheck(name, "good", told)
 
 
-def note(name: str, told: str, cure: str = "") -> MachineCheck:
+def note(name: str, told: str, fix: str = "") -> MachineCheck:
     """Something optional."""
-    return MachineCheck(name, "note", told, cure)
+    return MachineCheck(name, "note", told, fix)
 
 
-def finding(name: str, told: str, cure: str) -> MachineCheck:
-    """Something to mend."""
-    return MachineCheck(name, "finding", told, cure)
+def finding(name: str, told: str, fix: str) -> MachineCheck:
+    """Something to fix."""
+    return MachineCheck(name, "finding", told, fix)
 
 
-def blind(name: str, why: str, cure: str) -> MachineCheck:
-    """What could not be looked at."""
-    return MachineCheck(name, "not looked", f"not looked at: {why}", cure)
+def blind(name: str, why: str, fix: str) -> MachineCheck:
+    """What could not be checked."""
+    return MachineCheck(name, "not checked", f"not checked: {why}", fix)

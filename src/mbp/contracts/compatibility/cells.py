@@ -2,7 +2,7 @@
 
 Plain JSON cannot tell 1.50 at scale 2 from 1.5, or an instant from a wall clock reading; so a number or
 a time is written as an object that says so. The schemas are JSON Schema 2020-12, and any validator
-can check a witness with them.
+can check a counterexample with them.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _closed(**properties: Schema) -> Schema:
 
 
 def marked(**parts: Any) -> dict[str, Any]:
-    """A value with how it is stored, told apart from an object of the contract by its keys."""
+    """A value with how it is stored, distinguished from an object of the contract by its keys."""
     return {f"{MARK}{name}": value for name, value in parts.items()}
 
 

@@ -11,13 +11,13 @@ from mbp.contracts.reading import SERVICE_LEVELS
 
 Class = Literal["shape", "value set", "promise", "governance", "documentation"]
 _SLA_CHANGES = {
-    "added": ("is promised", "A promise more."),
-    "tightened": ("is promised better", "A better promise; rows stay as they are."),
-    "loosened": ("is promised worse", "Readers rely on the old promise."),
-    "removed": ("is not promised any more", "Readers rely on it."),
+    "added": ("is guaranteed", "One more guarantee."),
+    "tightened": ("has a better guarantee", "A better guarantee; rows stay as they are."),
+    "loosened": ("has a worse guarantee", "Readers rely on the old guarantee."),
+    "removed": ("is not guaranteed any more", "Readers rely on it."),
     "changed": (
-        "is promised of something else",
-        "The old promise is gone, and how the new one compares is not known.",
+        "is guaranteed for something else",
+        "The old guarantee was removed, and how the new one compares is not known.",
     ),
 }
 

@@ -66,7 +66,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A value of a closed list that is none of its column's type, as the contract writes it."""
+    """A value of a closed list that does not have its column's type, as the contract writes it."""
 
     text: str
 
@@ -113,7 +113,7 @@ class Facets:
 
     @cached_property
     def unreadable(self) -> bool:
-        """The closed list has a value that is none of the column's type."""
+        """The closed list has a value that does not have the column's type."""
         return any(isinstance(value, Unreadable) for value in self.values or ())
 
 
@@ -124,7 +124,7 @@ class SchemaNode:
     Attributes:
         path: from the table, like `orders.lines[].price`.
         kind: what is stored: the physical type where one is stated that we know.
-        logical: what the logical type promises.
+        logical: what the logical type means.
         engines: the engines of the contract's servers; none where it names none.
         engine_kinds: engine -> what is stored there.
         children: of an object its fields; of an array, a multiset or a map `[]`, `{key}`, `{}`.
@@ -162,7 +162,7 @@ class Change:
         code: of `codes.CATALOGUE`.
         path: what changed, like `mbp_quotes.price`.
         old, new: as the contracts say it; None where one says nothing.
-        note: why the verdicts are as they are, when the code alone does not tell.
+        note: why the verdicts are as they are, when the code alone does not explain it.
         witness: a row that one contract accepts and the other does not, by direction.
     """
 
@@ -177,7 +177,7 @@ class Change:
 
 
 def entry_change(path: str, old: Any, new: Any, *, known: bool) -> Change:
-    """A change of a key that no rule of its own judges.
+    """A change of a key without its own rule.
 
     Args:
         known: it is documentation; what is not known may break readers of either version.

@@ -1,4 +1,4 @@
-"""All changes between two contracts, each with its verdicts, its witness and the bump it demands."""
+"""All changes between two contracts, each with its verdicts, its counterexample and the bump it demands."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def diff(
         witnesses: also build a row for each break; verdicts do not depend on them.
 
     Raises:
-        MbpError: a document that is no contract.
+        MbpError: a document that is not a contract.
     """
     # Bounds of wide types have more digits than decimal's default precision.
     with localcontext() as context, limited(), remembered(), uncollected():

@@ -1,4 +1,4 @@
-"""Changes of what columns and tables mean, how they are protected, and what is only told of them."""
+"""Changes of the meaning and protection of columns and tables, and of their descriptions."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _custom(entry: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     return results
 
 
-# Words about a column that stand beside its description.
+# Properties of a column that are next to its description.
 OF_A_TYPE = {"timezone", "dimensions", "elementType", "format"}
 REASONS = {"classificationReason", "ruleReasons"}
 

@@ -64,7 +64,7 @@ def number(value: Any, kind: Kind, form: str | None = None) -> Decimal:
         form: how the column writes its dates, like `dd/MM/yyyy`; ISO 8601 without it.
 
     Raises:
-        UnreadableValueError: it is none.
+        UnreadableValueError: it has another type.
     """
     if kind.temporal:
         return _moment(str(value), kind, form)
@@ -103,7 +103,7 @@ def value_in(value: Any, kind: Kind, form: str | None = None) -> Any:
 
 
 def _text(value: Any) -> str:
-    """Told apart from a text that is spelled alike."""
+    """Distinguished from a text with the same spelling."""
     return f"{type(value).__name__} {value}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
 from mbp.contracts.compatibility.service_levels import service_level_changes
 from mbp.contracts.compatibility.standard import STANDARD, form
-from mbp.contracts.compatibility.versions import Version
+from mbp.contracts.compatibility.versions import read_version
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
 LIFE = ("proposed", "draft", "active", "deprecated", "retired")
@@ -49,7 +49,7 @@ def _identity(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change
             "contract_kind_changed", "kind", BREAK, BREAK, old.get("kind"), new.get("kind")
         )
     before, after = (str(value.get("version", "")) for value in (old, new))
-    if Version.read(before) and Version.read(after) and Version.read(after) < Version.read(before):  # type: ignore[operator]
+    if read_version(before) and read_version(after) and read_version(after) < read_version(before):  # type: ignore[operator]
         yield Change("version_decreased", "version", BREAK, BREAK, before, after)
     standards = [
         [int(part) for part in re.findall(r"\d+", str(value.get("apiVersion", "")))]
@@ -108,7 +108,7 @@ def _servers(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]
 
 
 def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
-    """The server; several of one name by all that tells them apart."""
+    """The server; several of one name by everything that distinguishes them."""
     name = str(entry.get("server") or entry.get("id"))
     twins = [
         server

@@ -38,7 +38,7 @@ def table_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
 def column_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """Changes of `unique` and of the references of one column."""
     before, after = bool(old.raw.get("unique")), bool(new.raw.get("unique"))
-    # A primary key is unique; what becomes of it is told of the table.
+    # A primary key is unique; its changes are reported for the table.
     if before != after and old.raw.get("primaryKey") and new.raw.get("primaryKey"):
         yield entry_change(f"{new.path}.unique", before, after, known=True)
     elif before != after:

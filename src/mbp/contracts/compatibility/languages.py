@@ -109,7 +109,7 @@ def why_undecided(*languages: Language) -> str:
 
 @lru_cache(maxsize=KEPT)
 def _matcher(pattern: str) -> Any:
-    """A matcher in linear time; with a limit where the pattern is none of a regular language."""
+    """A matcher in linear time; with a limit where the pattern is not a regular language."""
     try:
         return jsonschema_rs.Draft202012Validator({"pattern": pattern})
     except ValueError:
@@ -117,7 +117,7 @@ def _matcher(pattern: str) -> Any:
 
 
 def _limited(task: str, language: Language, other: Language | None) -> list[str] | None:
-    """Runs the task in a process of its own, which is stopped at the limit."""
+    """Runs the task in a separate process, which is stopped at the limit."""
     key = (task, language, other)
     if key in _answers:
         return _answers[key]

@@ -39,7 +39,7 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
     """Name -> table of the contract's schema; of tables of one name also by their physical name.
 
     Raises:
-        MbpError: an entry that is no table or column, or a name that stands twice.
+        MbpError: an entry that is no table or column, or a name that appears twice.
     """
     nodes: dict[str, SchemaNode] = {}
     servers = document.get("servers")
@@ -52,9 +52,9 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
             name = f"{name}({entry['physicalName']})"
         if name in nodes:
             raise MbpError(
-                f"the table {name!r} stands twice",
+                f"the table {name!r} appears twice",
                 path=where,
-                cure="keep one of the two, or give each its own physicalName",
+                fix="keep one of the two, or give each its own physicalName",
             )
         nodes[name] = reader.table(entry, name)
     return nodes
@@ -113,9 +113,9 @@ class _Reader:
         for name, count in often.items():
             if count > 1:
                 raise MbpError(
-                    f"{path}: the column {name!r} stands twice",
+                    f"{path}: the column {name!r} appears twice",
                     path=self.where,
-                    cure="keep one of the two",
+                    fix="keep one of the two",
                 )
         return tuple(fields)
 
@@ -168,7 +168,7 @@ class _Reader:
             raise MbpError(
                 f"{path}.logicalTypeOptions: expected keys, found {options!r}",
                 path=self.where,
-                cure="write a mapping",
+                fix="write a mapping",
             )
         return options
 
@@ -180,9 +180,9 @@ class _Reader:
         for key, value in results.items():
             if not _is_limit(key, value):
                 raise MbpError(
-                    f"{path}.{key}: {value!r} is no such limit",
+                    f"{path}.{key}: {value!r} is not a valid limit",
                     path=self.where,
-                    cure="write a finite number, or a text for a pattern",
+                    fix="write a finite number, or a text for a pattern",
                 )
         return results
 
@@ -206,7 +206,7 @@ class _Reader:
             except UnreadableValueError as error:
                 if not counted.temporal:
                     raise MbpError(
-                        f"{path}.{key}: {error}", path=self.where, cure="correct the bound"
+                        f"{path}.{key}: {error}", path=self.where, fix="correct the bound"
                     ) from error
                 limits[f"unread {key}"] = str(value)
         low, low_open = _tightest(bounds.get("minimum"), bounds.get("exclusiveMinimum"), 1)
@@ -235,7 +235,7 @@ class _Reader:
                 raise MbpError(
                     f"{path}.enum: expected a list, found {items!r}",
                     path=self.where,
-                    cure="write a list",
+                    fix="write a list",
                 )
             lists.append(
                 [item.get("value") if isinstance(item, Mapping) else item for item in items]
@@ -256,7 +256,7 @@ class _Reader:
         name = entry.get("name")
         if not isinstance(name, str) or not name:
             raise MbpError(
-                f"expected a name, found {name!r}", path=self.where, cure="name the element"
+                f"expected a name, found {name!r}", path=self.where, fix="name the element"
             )
         return name
 
@@ -265,7 +265,7 @@ class _Reader:
             return []
         if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
             raise MbpError(
-                f"{what}: expected a list of entries", path=self.where, cure="follow ODCS"
+                f"{what}: expected a list of entries", path=self.where, fix="follow ODCS"
             )
         return value
 

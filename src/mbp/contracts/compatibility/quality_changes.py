@@ -92,7 +92,7 @@ def _label(rule: Mapping[str, Any]) -> str:
 
 
 def _lenient(rule: Mapping[str, Any]) -> bool:
-    """A warning stops nobody."""
+    """A warning blocks nothing."""
     return rule.get("severity") in ("warning", "warn", "info")
 
 
@@ -120,7 +120,7 @@ def _changed(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
     if _lenient(old) and _lenient(new):
         for key in (*OPERATORS, "unit", "arguments"):
             if form(old.get(key)) != form(new.get(key)):
-                note = "a warning stops nobody"
+                note = "a warning blocks nothing"
                 yield Change(
                     "metadata_changed", f"{path}.{key}", OK, OK, old.get(key), new.get(key), note
                 )

@@ -1,7 +1,7 @@
 """What a physical type stores on the engine of a server, and how two types compare there.
 
 Which type a name is on an engine is sqlglot's knowledge; defaults that belong to the type (the scale of a
-bare `decimal`, the digits of a `timestamp`) stand here, from the manuals of the engines.
+bare `decimal`, the digits of a `timestamp`) are here, from the manuals of the engines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mbp.contracts.compatibility.type_text import NotReadError, label_of, read
 from mbp.contracts.compatibility.types import VARYING, fits, integer, physical
 
 Judge = Callable[[Kind, Kind], tuple[Compatibility, str]]
-# Type of an ODCS server -> engine; files, streams and programs have no types of their own.
+# Type of an ODCS server -> engine; files, streams and programs have no own types.
 ENGINES = {
     "athena": "athena",
     "bigquery": "bigquery",

@@ -1,4 +1,4 @@
-"""Changes of service levels: which promise is the same one, and whether it got better."""
+"""Changes of service levels: which guarantee corresponds to which, and whether it got better."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _paired(before: list[Level], after: list[Level]) -> list[tuple[Level | None,
 
 
 def _label(entry: Level, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """The level by its id, or by what it is about; several of one kind by all that tells them apart."""
+    """The level by its id, or by what it is about; several of one kind by everything that distinguishes them."""
     if entry.get("id"):
         return str(entry["id"])
     name = entry.get("property")
@@ -168,13 +168,13 @@ def _size(level: Level) -> tuple[str, Decimal] | None:
         return "time", found / 1000
     if unit in SECONDS:
         return "time", found * SECONDS[unit]
-    # Every other unit is only compared with itself: a change of it changes the promise.
+    # Every other unit is only compared with itself: a change of it changes the guarantee.
     shares = ("", "%", "percent", "percentage")
     return ("number", found) if unit in shares else None
 
 
 def _duration(text: str) -> Decimal | None:
-    """Seconds of an ISO 8601 duration; None when it is none."""
+    """Seconds of an ISO 8601 duration; None when it is not one."""
     match = DURATION.fullmatch(text)
     if match is None or not any(match.groups()) or text.endswith("T"):
         return None

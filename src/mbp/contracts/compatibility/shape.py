@@ -16,7 +16,7 @@ from mbp.contracts.compatibility.type_changes import type_changes
 from mbp.contracts.engine_types import engine_types
 
 OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
-# Told apart from "no type is stated", which accepts anything.
+# Distinguished from "no type is stated", which accepts anything.
 Pair = tuple[SchemaNode | None, SchemaNode | None]
 # Elements inside, which are compared on their own.
 INNER = frozenset({"properties", "items", "map"})
@@ -61,7 +61,7 @@ def _table(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[C
 
 
 def _whole(changes: Iterator[Change], old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
-    """The changes of an element itself; where there is none, whatever else differs."""
+    """The changes of an element itself; where there is none, all other differences."""
     found = list(changes)
     renamed = {"name", "physicalName"} if old.name != new.name else set()
     inner = INNER | OF_TABLE | renamed
@@ -155,7 +155,7 @@ def _fields(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[
 
 def _extra(old: SchemaNode, new: SchemaNode) -> Change:
     backward = BREAK if new.extra == "refused" else OK
-    # Documents may leave a field out; whoever reads a table by name needs every column.
+    # Documents may leave a field out; a query that names columns needs every one.
     left_out = old.extra == "ignored" and any(not field.required for field in new.children)
     forward = BREAK if old.extra == "refused" or left_out else OK
     return Change(

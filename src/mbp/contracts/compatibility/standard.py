@@ -1,7 +1,7 @@
 """Every key of ODCS 3.0 to 3.2: judged by the engine, or documentation for people.
 
 A test compares these lists with the official schemas and changes each key once, so that none can
-change in silence. A key that stands in neither list is judged as unknown.
+change without a finding. A key in neither list is judged as unknown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Changes of types: what is stored, what is promised, and what each engine stores."""
+"""Changes of types: what is stored, what is guaranteed, and what each engine stores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOW
 
 
 def type_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
-    """Changes of what is stored, of what is promised, and of what each engine stores."""
+    """Changes of what is stored, of what is guaranteed, and of what each engine stores."""
     texts = (old.raw.get("physicalType"), new.raw.get("physicalType"))
     if texts[0] and texts[1]:
         engines = tuple(sorted({*old.engines, *new.engines}))

@@ -93,7 +93,7 @@ class _Reader:
         name = self.word()
         kind = self._nested(name, depth) or self._plain(name)
         while self.take("["):
-            # A size (int[3]) is a type of its own on some engines and words on others.
+            # A size (int[3]) is a separate type on some engines and only text on others.
             self.demand("]")
             kind = Kind("array", parts=(("[]", kind),))
         return kind

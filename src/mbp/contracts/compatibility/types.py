@@ -104,7 +104,7 @@ def _named(name: str, parameters: tuple[int | str, ...]) -> Kind | None:
 
 
 def logical(name: str | None, options: dict[str, Any]) -> Kind:
-    """The kind that an ODCS logical type promises."""
+    """The kind of an ODCS logical type."""
     form = str(options.get("format", ""))
     if name == "integer":
         number = re.fullmatch(r"([iu])(\d+)", form)

@@ -1,4 +1,4 @@
-"""Single values: whether a column allows one, and which ones stand at its edges.
+"""Single values: whether a column allows one, and which ones are at its edges.
 
 A value is what JSON has, with `Decimal` for numbers; days count a date, seconds a time or a timestamp.
 """

@@ -1,48 +1,15 @@
-"""Semantic versions, and the bump that changes demand."""
+"""Semantic versions, and the version that changes demand."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import total_ordering
-
-from mbp.contracts.reading import SEMANTIC_VERSION
+from semver import Version
 
 BUMPS = ("none", "patch", "minor", "major")
 
 
-@total_ordering
-@dataclass(frozen=True, eq=True)
-class Version:
-    """major.minor.patch, with an optional pre-release (Semantic Versioning 2.0.0)."""
-
-    major: int
-    minor: int
-    patch: int
-    pre: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, text: str) -> Version | None:
-        """The version in `text`; None when it is none."""
-        if not SEMANTIC_VERSION.fullmatch(text):
-            return None
-        core, _, pre = text.partition("-")
-        major, minor, patch = map(int, core.split("."))
-        return cls(major, minor, patch, tuple(pre.split(".")) if pre else ())
-
-    def _key(self) -> tuple[int, int, int, bool, tuple[tuple[bool, int, str], ...]]:
-        # A pre-release comes before its release; numbers before words.
-        parts = tuple(
-            (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in self.pre
-        )
-        return (self.major, self.minor, self.patch, not self.pre, parts)
-
-    def __lt__(self, other: Version) -> bool:
-        return self._key() < other._key()
-
-    def __str__(self) -> str:
-        core = f"{self.major}.{self.minor}.{self.patch}"
-        return f"{core}-{'.'.join(self.pre)}" if self.pre else core
+def read_version(text: str) -> Version | None:
+    """The version in `text` (Semantic Versioning 2.0.0); None when it is not a version."""
+    return Version.parse(text) if Version.is_valid(text) else None
 
 
 def largest(bumps: list[str]) -> str:
@@ -50,16 +17,35 @@ def largest(bumps: list[str]) -> str:
     return max(bumps, key=BUMPS.index, default="none")
 
 
-def demanded(old: Version, bump: str) -> Version:
-    """The smallest version that is at least that bump; before 1.0.0 the minor plays the major."""
-    if old.major == 0 and bump in ("major", "minor"):
+def demanded(release: Version, bump: str) -> Version:
+    """The smallest release that is at least that bump; before 1.0.0 a minor bump counts as major."""
+    if release.major == 0 and bump in ("major", "minor"):
         bump = {"major": "minor", "minor": "patch"}[bump]
-    base = Version(old.major, old.minor, old.patch)
-    if old.pre and bump != "none" and re.fullmatch(r"\d+\.0\.0", str(base)):
-        return base  # 2.0.0-rc.1 may become 2.0.0 whatever changed
     return {
-        "none": old,
-        "patch": Version(old.major, old.minor, old.patch + (0 if old.pre else 1)),
-        "minor": Version(old.major, old.minor + 1, 0),
-        "major": Version(old.major + 1, 0, 0),
+        "none": release.finalize_version(),
+        "patch": release.bump_patch(),
+        "minor": release.bump_minor(),
+        "major": release.bump_major(),
     }[bump]
+
+
+def least_version(head: Version, bump: str, core: Version) -> Version:
+    """The lowest version that may follow.
+
+    Args:
+        head: the newest published version.
+        bump: that the changes since `head` demand.
+        core: the release that the changes since the newest release demand. Its pre-releases serve too, and follow
+            each other until it is published.
+    """
+    if core > head.finalize_version():
+        return core
+    if bump == "none":
+        return head
+    return head.bump_prerelease() if head.prerelease else core
+
+
+def serves(version: Version, head: Version, bump: str, core: Version) -> bool:
+    """Whether the version says how much changed; parameters as of `least_version`."""
+    higher = version >= head if bump == "none" else version > head
+    return higher and version.finalize_version() >= core

@@ -52,7 +52,7 @@ class TimeLimitError(Exception):
 
 
 class Witnesses:
-    """Makes the witnesses of one pair of contracts."""
+    """Makes the counterexamples of one pair of contracts."""
 
     def __init__(self, old: Tables, new: Tables) -> None:
         self.sides = {"old": old, "new": new}

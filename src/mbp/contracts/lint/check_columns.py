@@ -17,7 +17,7 @@ from mbp.core.reporting import Finding
 DECIMAL = re.compile(
     r"\s*(?:decimal|numeric|dec|number)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*", re.I
 )
-# Words of a column's name that stand for a person. `name` alone is not one: things have names too.
+# Words of a column's name that mean a person. `name` alone is not one: things have names too.
 PERSON = {
     *("address", "birth", "birthday", "cpf", "customer", "email", "employee", "ip", "mail"),
     *("passport", "person", "phone", "rg", "salary", "ssn", "surname", "user", "username"),
@@ -87,7 +87,7 @@ def means_something(contract: ContractFile, _project: Project) -> Iterator[Findi
 
 @contract_check("A108-003", "A108-004", "A108-005")
 def is_protected(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """Personal data has a reason and a form, and no other column looks personal."""
+    """Personal data has a reason and a form, and no other column seems personal."""
     for subject, column in contract.all_columns():
         node = column.at("classification")
         reason = column.custom().get("classificationReason")
@@ -99,7 +99,7 @@ def is_protected(contract: ContractFile, _project: Project) -> Iterator[Finding]
             if column.at("logicalTypeOptions", "pattern").blank:
                 yield fault_at(node, "A108-004", "personal data without a pattern", subject)
         elif node.text in CLASSIFICATIONS and not stated and _looks_personal(column):
-            message = f"the column looks personal and is classified as {node.text}"
+            message = f"the column seems personal and is classified as {node.text}"
             yield fault_at(node, "A108-005", message, subject)
 
 
@@ -114,7 +114,7 @@ def thresholds_leave_a_value(contract: ContractFile, _project: Project) -> Itera
         low = options.get("minimum", options.get("exclusiveMinimum"))
         high = options.get("maximum", options.get("exclusiveMaximum"))
         if _empty(low, high, open_ends="exclusiveMinimum" in options):
-            yield fault_at(node, "A89-025", f"no value lies between {low} and {high}", subject)
+            yield fault_at(node, "A89-025", f"no value is between {low} and {high}", subject)
         low, high = options.get("minLength"), options.get("maxLength")
         if _empty(low, high, open_ends=False):
             message = f"no text has between {low} and {high} characters"

@@ -28,7 +28,7 @@ def limits_can_be_met(contract: ContractFile, _project: Project) -> Iterator[Fin
             nodes = tables(contract.root.mapping, contract.path)
         except MbpError as error:
             schema = contract.root.at("schema")
-            yield fault_at(schema, "ODCS-007", error.what, contract.dataset, error.cure)
+            yield fault_at(schema, "ODCS-007", error.what, contract.dataset, error.fix)
             return
         for index, table in enumerate(nodes.values()):
             yield from _columns(table, contract.root.at("schema", index))

@@ -1,4 +1,4 @@
-"""TRAP: what the tools that we feed take in another sense, or not at all, without a word."""
+"""TRAP: what the tools that read our contracts understand differently, or ignore silently."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def patterns(contract: ContractFile, _project: Project) -> Iterator[Finding]:
 
 @contract_check("TRAP-007", "TRAP-010")
 def service_levels(contract: ContractFile, _project: Project) -> Iterator[Finding]:
-    """Promises that no tool checks, or reads in another unit."""
+    """Service levels that no tool checks, or reads in another unit."""
     for level in contract.root.at("slaProperties").entries():
         kind = level.at("property").text
         if kind and kind not in CHECKED_LEVELS | DATES:

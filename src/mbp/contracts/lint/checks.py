@@ -1,4 +1,4 @@
-"""What a check of lint is, and what it may look at.
+"""What a check of lint is, and what it may read.
 
 A check is a function that yields findings; the decorator names every code that it may yield, so that
 the catalogue and the checks can be held against each other. What loading refuses is found by the reader

@@ -17,8 +17,8 @@ def listing(known: Iterable[CodeMeaning]) -> str:
 
 
 def explanation(rule: CodeMeaning) -> str:
-    """What, why and cure of one code."""
-    parts = {"what": rule.what or rule.title, "why": rule.why, "cure": rule.cure}
+    """What, why and fix of one code."""
+    parts = {"what": rule.what or rule.title, "why": rule.why, "fix": rule.fix}
     lines = [f"{rule.code}: {rule.title}"]
     for word, message in parts.items():
         lines += textwrap.wrap(
@@ -49,7 +49,7 @@ def _section(rule: CodeMeaning) -> str:
     lines = [f"### {rule.code}\n", f"**{rule.title}** ({rule.severity})\n"]
     if rule.what:
         lines.append(f"{_escaped(rule.what)}\n")
-    lines += [f"Why: {_escaped(rule.why)}\n", f"Cure: {_escaped(rule.cure)}\n"]
+    lines += [f"Why: {_escaped(rule.why)}\n", f"Fix: {_escaped(rule.fix)}\n"]
     return "\n".join(lines)
 
 
@@ -58,15 +58,15 @@ def _escaped(text: str) -> str:
 
 
 INTRODUCTION = """\
-`mbp contracts lint` tells everything that is wrong with the contracts at once, also in files that the
+`mbp contracts lint` reports everything that is wrong with the contracts at once, also in files that the
 loader refuses, and names file and line. It reads contracts/a106, contracts/a87 and contracts/a89; with
-paths it tells only what stands in those files, held against the whole project.
-`mbp contracts explain CODE` tells one of the {count} codes below.
+paths it reports only these files, checked against the whole project.
+`mbp contracts explain CODE` explains one of the {count} codes below.
 
 A code never changes its meaning. Its severity is
 
-- error: the loader refuses the contract, or it breaks a promise of the organisation. Lint exits with 1.
-- warning: probably wrong. It is told and fails nothing.
+- error: the loader refuses the contract, or it breaks a rule of the organisation. Lint exits with 1.
+- warning: probably wrong. It is reported and fails nothing.
 - note: worth knowing about a tool that we feed; nothing has to be changed.
 
 Exit codes: 0 no error, 1 errors, 2 could not run, for example because there was nothing to lint.
@@ -76,7 +76,7 @@ Exit codes: 0 no error, 1 errors, 2 could not run, for example because there was
 - `text`: one line per finding, which editors can jump to.
 - `json`: `name`, `passed`, `checked` (files), `counts` (severity: number) and `findings`, each with `code`,
   `message`, `path`, `line` (null: the file as a whole), `subject`, `fix`, `severity`, `owner`, `evidence`.
-- `junit`: one suite per file with a passed case for having looked (warnings and notes in its output)
+- `junit`: one suite per file with a passed case for the check (warnings and notes in its output)
   and one failed case per code.
 - `sarif`: SARIF 2.1.0, all codes with their help as rules, every finding with its line; paths are
   relative to the repository.

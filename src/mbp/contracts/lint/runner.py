@@ -43,7 +43,7 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
         paths: gives only what is in these files, held against the whole project; all without one.
 
     Raises:
-        MbpError: there is nothing to lint, or a path is no file of the contracts.
+        MbpError: there is nothing to lint, or a path is not a file of the contracts.
     """
     beside = [root / name for name in (GLOSSARY, METRICS, POLICY)]
     checked = [shown(path, root) for path in (*contract_files(root), *beside)]
@@ -69,5 +69,5 @@ def ordered(findings: set[Finding]) -> list[Finding]:
 def _wanted(root: Path, paths: Sequence[Path], known: Sequence[str]) -> set[str]:
     names = {shown(path, root) for path in paths} or set(known)
     for name in sorted(names - set(known)):
-        raise MbpError("not a file that lint looks at", path=name, cure=f"name one of {FOLDER}")
+        raise MbpError("not a file that lint reads", path=name, fix=f"name one of {FOLDER}")
     return names

@@ -1,4 +1,4 @@
-"""Lint of any ODCS file, wherever it lies: the standard and the traps, without the policy of this project."""
+"""Lint of any ODCS file, wherever it is: the standard and the traps, without the policy of this project."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lint_files(paths: Sequence[Path], today: date) -> Suite:
         MbpError: no file was named.
     """
     if not paths:
-        raise MbpError("no file to lint", cure="name contracts: mbp contracts lint PATH...")
+        raise MbpError("no file to lint", fix="name contracts: mbp contracts lint PATH...")
     findings: set[Finding] = set()
     for path in paths:
         node, found = read_document(path, str(path))

@@ -60,7 +60,7 @@ def _type(node: SchemaNode, record_name: str) -> Schema:
     if found is None:
         raise MbpError(
             f"{node.path}: Avro has no type for {shown(kind)}",
-            cure="state a physicalType that is a decimal with precision and scale, a string, a"
+            fix="state a physicalType that is a decimal with precision and scale, a string, a"
             " number, a date, a time, a timestamp or a boolean",
         )
     return found

@@ -1,6 +1,6 @@
 """The life of a published version: draft -> active -> deprecated (with a sunset) -> retired.
 
-A version is immutable, so its stages stand beside it, in an append-only file whose lines are chained
+A version is immutable, so its stages are in a separate append-only file whose lines are chained
 by their hashes.
 """
 
@@ -12,11 +12,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.registry.store import FOLDER, LIFE, digest, published
+from mbp.contracts.registry.store import FOLDER, LIFE, Published, digest, published
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import shown
+from mbp.core.reporting import CodeMeaning, Finding
 
 NEXT = {
     "draft": ("active",),
@@ -25,12 +26,29 @@ NEXT = {
     "retired": (),
 }
 
+NEAR_DAYS = 30
+RULES: dict[str, CodeMeaning] = {
+    "sunset_passed": CodeMeaning(
+        "sunset_passed",
+        "The last day of a deprecated version has passed.",
+        "Readers may use the version until that day; what follows must be decided.",
+        "retire the version, or make it active again",
+    ),
+    "sunset_near": CodeMeaning(
+        "sunset_near",
+        f"The last day of a deprecated version is at most {NEAR_DAYS} days ahead.",
+        "Readers that still use the version must move before that day.",
+        "remind its readers; retire it after that day",
+        severity="warning",
+    ),
+}
+
 
 def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
     """The stages that were entered after publishing, oldest first.
 
     Raises:
-        MbpError: a line that is none.
+        MbpError: a line that is not valid.
     """
     path = root / FOLDER / dataset / LIFE
     if not path.is_file():
@@ -44,7 +62,7 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
                 "not a life stage",
                 path=shown(path, root),
                 line=number,
-                cure="restore the file from git",
+                fix="restore the file from git",
             ) from error
         keys = {"version", "status", "on", "by", "parent", "sha256"}
         if not isinstance(entry, dict) or not keys <= entry.keys():
@@ -52,7 +70,7 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
                 "not a life stage",
                 path=shown(path, root),
                 line=number,
-                cure="restore the file from git",
+                fix="restore the file from git",
             )
         results.append(entry)
     return results
@@ -69,7 +87,45 @@ def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
     for one in published(root, dataset):
         if str(one.version) == version:
             return {"status": one.contract.get("status"), "on": one.document["published_on"]}
-    raise MbpError(f"{dataset} {version} is not published", cure="see `mbp registry list`")
+    raise MbpError(f"{dataset} {version} is not published", fix="see `mbp registry list`")
+
+
+def in_use(root: Path, dataset: str) -> list[Published]:
+    """The versions that readers may still use; all of them where every one is retired."""
+    versions = published(root, dataset)
+    last = {str(entry["version"]): entry["status"] for entry in entries(root, dataset)}
+    kept = [one for one in versions if last.get(str(one.version)) != "retired"]
+    return kept or versions
+
+
+def sunset_findings(root: Path, dataset: str, today: date) -> list[Finding]:
+    """Deprecated versions whose last day has passed, or is near."""
+    findings: list[Finding] = []
+    last = {str(entry["version"]): entry for entry in entries(root, dataset)}
+    for version, entry in last.items():
+        if entry["status"] != "deprecated" or "sunset" not in entry:
+            continue
+        days = (date.fromisoformat(str(entry["sunset"])) - today).days
+        code = "sunset_passed" if days < 0 else "sunset_near"
+        if days > NEAR_DAYS:
+            continue
+        when = (
+            f"ended on {entry['sunset']}"
+            if days < 0
+            else f"ends in {days} days, on {entry['sunset']}"
+        )
+        retire = f"mbp registry status {dataset} {version} retired --by {entry['by']}"
+        findings.append(
+            Finding(
+                code,
+                f"the support of {version} {when}",
+                f"{FOLDER}/{dataset}/{LIFE}",
+                subject=f"{dataset} {version}",
+                fix=f"`{retire}`, or make it active again" if days < 0 else RULES[code].fix,
+                severity=RULES[code].severity,
+            )
+        )
+    return findings
 
 
 def enter(
@@ -95,17 +151,17 @@ def enter(
         allowed = ", ".join(NEXT.get(str(now["status"]), ())) or "nothing"
         raise MbpError(
             f"{dataset} {version} is {now['status']} and cannot become {status}",
-            cure=f"what may follow is {allowed}",
+            fix=f"what may follow is {allowed}",
         )
     if status == "deprecated" and (sunset is None or sunset <= today):
         raise MbpError(
-            "a deprecated version needs a day of sunset that lies ahead",
-            cure="give --sunset YYYY-MM-DD, so that readers know until when they may stay",
+            "a deprecated version needs a day of sunset in the future",
+            fix="give --sunset YYYY-MM-DD, so that readers know until when they may stay",
         )
     if status == "retired" and date.fromisoformat(str(now["sunset"])) > today:
         raise MbpError(
-            f"{dataset} {version} was promised until {now['sunset']}",
-            cure="retire it after that day",
+            f"{dataset} {version} is guaranteed until {now['sunset']}",
+            fix="retire it after that day",
         )
     known = entries(root, dataset)
     entry: dict[str, Any] = {

@@ -31,7 +31,7 @@ def working(root: Path) -> dict[str, dict[str, Any]]:
         results[path.name.removesuffix(SUFFIX)] = from_file(path, root)
     if not results:
         raise MbpError(
-            "no contract: nothing to check", path=FOLDER, cure=f"add <dataset>{SUFFIX} files"
+            "no contract: nothing to check", path=FOLDER, fix=f"add <dataset>{SUFFIX} files"
         )
     return results
 
@@ -70,7 +70,7 @@ def at_ref(root: Path, ref: str) -> dict[str, dict[str, Any]]:
             place = f"{ref}:{FOLDER}/{name}"
             results[name.removesuffix(SUFFIX)] = as_json(plain(loads(text, shown_as=place)))
     if not results:
-        raise MbpError(f"{ref} has no contract in {FOLDER}", cure="name a ref with contracts")
+        raise MbpError(f"{ref} has no contract in {FOLDER}", fix="name a ref with contracts")
     return results
 
 
@@ -81,7 +81,7 @@ def ref_of(text: str) -> str:
         MbpError: it can.
     """
     if text.startswith("-"):
-        raise MbpError(f"no git ref: {text!r}", cure="name a branch, a tag or a commit")
+        raise MbpError(f"no git ref: {text!r}", fix="name a branch, a tag or a commit")
     return text
 
 
@@ -100,11 +100,11 @@ def git(root: Path, *arguments: str) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MbpError(f"git could not be run: {error}", cure="install git") from error
+        raise MbpError(f"git could not be run: {error}", fix="install git") from error
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()
         raise MbpError(
             f"git {arguments[0]}: {reason[0] if reason else 'failed'}",
-            cure="run it in the repository, with a ref that exists",
+            fix="run it in the repository, with a ref that exists",
         )
     return done.stdout

@@ -1,7 +1,8 @@
 """Proof that a tightened contract breaks no row there is: a query, its target, and zero violations.
 
 A tightening breaks BACKWARD only in theory while no row of the history breaks the new contract. The proof
-is stored beside the version; it holds for one change, by its fingerprint, and for one query.
+is stored beside the version; it holds for one change, by its fingerprint, and for one query. A quality rule
+is proven by the query of its own test, and the proof holds while entry and SQL of the rule are the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import fingerprint
 from mbp.contracts.compatibility.values import limits
+from mbp.contracts.contract_loading import SINGULAR_TESTS
 from mbp.contracts.registry.store import FOLDER, digest
+from mbp.contracts.registry.version_policy import EXCEPTIONS
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
@@ -27,22 +30,43 @@ SCHEMA = "marts"
 
 
 def provable(change: Change) -> bool:
-    """Only old rows could break it, so looking at them decides."""
+    """Only old rows could break it, so checking them decides."""
     return change.backward is Compatibility.BREAK and change.forward is Compatibility.OK
 
 
-def violation_query(change: Change, table: SchemaNode, engine: str) -> str | None:
+def rule_of(change: Change, table: SchemaNode) -> Mapping[str, Any] | None:
+    """The entry of the quality rule that the change is about; None where it is about something else."""
+    place, found, label = change.path.partition(".quality.")
+    holder = table if place == table.path else table.child(place.removeprefix(f"{table.path}."))
+    entries = holder.raw.get("quality") if found and holder is not None else None
+    return next(
+        (one for one in entries or () if str(one.get("id")) == label.partition(".")[0]), None
+    )
+
+
+def violation_query(
+    change: Change, table: SchemaNode, engine: str, rule_queries: Mapping[str, str] | None = None
+) -> str | None:
     """Counts rows and violations of the change in the dataset; None when no query can decide it.
 
     Args:
         table: of the new contract.
         engine: duckdb or postgres.
+        rule_queries: rule id -> the compiled query of its failing rows.
     """
+    relation = f"{SCHEMA}.{quote_identifier(table.name)}"
+    rule = rule_of(change, table)
+    if rule is not None:
+        failing = (rule_queries or {}).get(str(rule["id"]))
+        violations = f"(select count(*) from (\n{failing}\n) as failing)"
+        return (
+            failing
+            and f"select count(*) as rows_checked, {violations} as violations from {relation}"
+        )
     names = change.path.removeprefix(f"{table.path}.").split(".")
     column = table.child(names[0])
     if column is None or (len(names) > 1 and table.child(".".join(names[:2]))):
         return None
-    relation = f"{SCHEMA}.{quote_identifier(table.name)}"
     broken = _predicate(change.code, column, relation, engine)
     if broken is None:
         return None
@@ -55,7 +79,7 @@ def violation_query(change: Change, table: SchemaNode, engine: str) -> str | Non
 def _predicate(code: str, node: SchemaNode, relation: str, engine: str) -> str | None:
     name = quote_identifier(node.name)
     facets, options = node.facets, node.facets.options
-    if code == "required_added":
+    if code in ("required_added", "column_added_required"):
         return f"{name} is null"
     if code == "unique_added":
         return f"{name} in (select {name} from {relation} group by {name} having count(*) > 1)"
@@ -89,31 +113,46 @@ def _literal(value: Any) -> str:
 
 
 def prove(
-    root: Path, dataset: str, change: Change, table: SchemaNode, warehouse: Warehouse
+    root: Path,
+    dataset: str,
+    change: Change,
+    table: SchemaNode,
+    warehouse: Warehouse,
+    rule_queries: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Measures the change in the warehouse and stores the result, a proof when nothing violates it.
 
+    Args:
+        rule_queries: rule id -> the compiled query of its failing rows; needed for a change of a rule.
+
     Raises:
-        MbpError: no query decides it, the table has no rows, or rows violate it.
+        MbpError: no query decides it, the table has no rows or not the column, or rows violate it.
     """
-    query = violation_query(change, table, warehouse.engine)
+    query = violation_query(change, table, warehouse.engine, rule_queries)
     place = f"{dataset}: {change.code} at {change.path}"
+    rule = rule_of(change, table)
+    agree = f"undo it, or agree on an exception for {fingerprint(change)} in {EXCEPTIONS}"
+    if query is None and rule is not None:
+        raise MbpError(f"{place}: no test carries the rule", fix="run `mbp contracts render`")
     if query is None or not provable(change):
+        raise MbpError(f"{place} cannot be proven by a query over rows", fix=agree)
+    try:
+        _, rows = warehouse.query(query)
+    except Exception as error:
         raise MbpError(
-            f"{place} cannot be proven by a query over rows",
-            cure="raise the major version, or agree on an exception",
-        )
-    _, rows = warehouse.query(query)
+            f"{place}: the warehouse cannot answer: {str(error).splitlines()[0]}",
+            fix=f"build it with the new contract first: `mbp dbt build --select {dataset}`",
+        ) from error
     checked, violations = int(rows[0][0]), int(rows[0][1] or 0)
     if checked == 0:
         raise MbpError(
             f"{place}: the table has no rows, so they prove nothing",
-            cure="prove it where the history is",
+            fix="prove it where the history is",
         )
     if violations:
         raise MbpError(
             f"{place}: {violations:,} of {checked:,} rows would be invalid",
-            cure="mend the rows, or raise the major version",
+            fix=f"fix the rows, {agree}",
         )
     document: dict[str, Any] = {
         "fingerprint": fingerprint(change),
@@ -126,6 +165,8 @@ def prove(
         "violations": violations,
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if rule is not None:
+        document["rule_sha256"] = _rule_digest(root, rule)
     path = proof_path(root, dataset, document["fingerprint"])
     with atomic_path(path) as temporary:
         temporary.write_bytes(canonical({**document, "sha256": digest(document)}) + b"\n")
@@ -133,7 +174,7 @@ def prove(
 
 
 def proof_path(root: Path, dataset: str, print_: str) -> Path:
-    """Where the proof of the change stands."""
+    """The path of the proof of the change."""
     return root / FOLDER / dataset / PROOFS / f"{print_}.json"
 
 
@@ -148,17 +189,31 @@ def proof_of(
     path = proof_path(root, dataset, fingerprint(change))
     if not path.is_file():
         return None
-    place, cure = shown(path, root), "measure it again: `mbp registry prove`"
+    place, fix = shown(path, root), "measure it again: `mbp registry prove`"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         stated = document.pop("sha256")
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise MbpError("is no proof", path=place, cure=cure) from error
+        raise MbpError("is not a proof", path=place, fix=fix) from error
     if digest(document, place) != stated:
-        raise MbpError("was changed after it was measured", path=place, cure=cure)
-    if document["query"] != violation_query(change, table, str(document["target"])):
-        raise MbpError("proves another query than this change asks", path=place, cure=cure)
+        raise MbpError("was changed after it was measured", path=place, fix=fix)
+    rule = rule_of(change, table)
+    if rule is not None:
+        same = document.get("rule_sha256") == _rule_digest(root, rule)
+    else:
+        same = document["query"] == violation_query(change, table, str(document["target"]))
+    if not same:
+        raise MbpError("proves another query than this change asks", path=place, fix=fix)
     if document["violations"] != 0 or int(document["rows_checked"]) == 0:
-        raise MbpError("proves nothing", path=place, cure=cure)
+        raise MbpError("proves nothing", path=place, fix=fix)
     results: Mapping[str, Any] = document
     return results
+
+
+def _rule_digest(root: Path, rule: Mapping[str, Any]) -> str:
+    """Of the rule's entry and of the file of its singular test."""
+    implementation = rule.get("implementation")
+    name = implementation.get("singular") if isinstance(implementation, Mapping) else None
+    file = root / SINGULAR_TESTS / f"{name}.sql"
+    text = file.read_text(encoding="utf-8") if name and file.is_file() else ""
+    return digest({"rule": rule, "sql": text})

@@ -8,13 +8,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from semver import Version
+
 from mbp.contracts import load_contracts
 from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
-from mbp.contracts.compatibility.versions import Version
+from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.json_schema import json_schema
+from mbp.contracts.registry.life import in_use
 from mbp.contracts.registry.odcs_documents import git, working
 from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.store import (
@@ -62,26 +65,28 @@ def publish(
     contracts = {contract.dataset: contract for contract in load_contracts(root)}
     documents = working(root)
     if dataset not in documents or dataset not in contracts:
-        raise MbpError(f"no contract of {dataset!r}", cure=f"one of {', '.join(sorted(documents))}")
+        raise MbpError(f"no contract of {dataset!r}", fix=f"one of {', '.join(sorted(documents))}")
     contract = documents[dataset]
-    version = Version.read(str(contract["version"]))
+    version = read_version(str(contract["version"]))
     if version is None:
         raise MbpError(
-            f"{dataset}: {contract['version']!r} is no semantic version", cure="write it as 1.2.3"
+            f"{dataset}: {contract['version']!r} is not a semantic version", fix="write it as 1.2.3"
         )
     known = published(root, dataset)
     for one in known:
         if one.version == version:
             return _again(one, contract)
     if known:
-        checked = check_dataset(root, dataset, contract, known, rules, exceptions, today)
+        checked = check_dataset(
+            root, dataset, contract, in_use(root, dataset), rules, exceptions, today
+        )
         errors = [finding for finding in checked.findings if finding.severity == "error"]
         if errors:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
             raise MbpError(
                 f"{dataset} {version} may not be published: {errors[0].subject}:"
                 f" {errors[0].message}{more}",
-                cure=errors[0].fix or "see `mbp contracts check`",
+                fix=errors[0].fix or "see `mbp contracts check`",
             )
     document = _document(root, dataset, contract, version, newest(known), publisher, today)
     path = write_version(root, document)
@@ -100,7 +105,7 @@ def _again(one: Published, contract: Mapping[str, Any]) -> PublishOutcome:
         raise MbpError(
             f"{one.dataset} {one.version} is published with other content",
             path=one.path,
-            cure="raise the version; what was published is never changed",
+            fix="raise the version; what was published is never changed",
         )
     return PublishOutcome(one.dataset, str(one.version), one.subject, "unchanged", one.sha256)
 

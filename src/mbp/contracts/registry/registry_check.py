@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from mbp.contracts.compatibility.versions import Version
+from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.policy import load_policy
+from mbp.contracts.registry.life import in_use
 from mbp.contracts.registry.odcs_documents import at_ref, working
-from mbp.contracts.registry.store import Published, datasets, published, subject_of
+from mbp.contracts.registry.store import Published, datasets, subject_of
 from mbp.contracts.registry.version_check import Checked, WaiverOf, check_dataset, nothing_waived
 from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 from mbp.core.errors import MbpError
@@ -29,7 +30,7 @@ def check_all(
 
     Args:
         names: datasets; all without one.
-        ref: a git ref whose contracts stand for what was published; a dataset that it does not have is held to
+        ref: a git ref whose contracts count as published; a dataset that it does not have is held to
             the registry.
         waiver_of: fingerprint -> the valid waiver of the change. Measurements take none: waived is broken.
 
@@ -39,7 +40,7 @@ def check_all(
     contracts = working(root)
     for name in names:
         if name not in contracts:
-            raise MbpError(f"no contract of {name!r}", cure=did_you_mean(name, contracts))
+            raise MbpError(f"no contract of {name!r}", fix=did_you_mean(name, contracts))
     rules = load_rules(root, sorted(contracts))
     exceptions = load_exceptions(root, sorted(contracts), load_policy(root))
     committed = at_ref(root, ref) if ref else None
@@ -49,7 +50,7 @@ def check_all(
         versions = (
             _at(committed[name], name, ref)
             if committed and name in committed
-            else published(root, name)
+            else in_use(root, name)
         )
         checkeds.append(
             check_dataset(
@@ -63,7 +64,7 @@ def check_all(
 
 
 def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
-    """Fingerprint of each change that breaks what its dataset promises -> the datasets that carry it."""
+    """Fingerprint of each change that breaks the mode of its dataset -> the datasets that carry it."""
     results: dict[str, list[str]] = {}
     for one in checked:
         for print_ in dict.fromkeys(judged.fingerprint for judged in one.judged if judged.broken):
@@ -73,9 +74,9 @@ def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
 
 def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Published]:
     """The committed contract as if it had been published."""
-    version = Version.read(str(contract.get("version")))
+    version = read_version(str(contract.get("version")))
     if version is None:
-        raise MbpError(f"{name} at {ref} has no semantic version", cure="compare with another ref")
+        raise MbpError(f"{name} at {ref} has no semantic version", fix="compare with another ref")
     subject = subject_of(name, version)
     return [Published(name, version, subject, {"contract": contract}, "", f"{ref}:{name}")]
 
@@ -83,7 +84,7 @@ def _at(contract: Mapping[str, object], name: str, ref: str | None) -> list[Publ
 def _removed(name: str) -> Checked:
     finding = Finding(
         "table_removed",
-        "it was published and its contract is gone: its readers find nothing",
+        "it was published and its contract was removed: its readers find nothing",
         f"contracts/a106/{name}.odcs.yaml",
         subject=name,
         fix="restore the contract; retire the dataset with `mbp registry status` first",

@@ -124,7 +124,7 @@ def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] |
         lines += [f"No change in {len(checked)} contracts.", ""]
     elif blocked:
         names = ", ".join(checked.dataset for checked in blocked)
-        lines += [f"**block_deploy**: {names} may not be merged as it stands.", ""]
+        lines += [f"**block_deploy**: {names} may not be merged in this form.", ""]
     else:
         lines += ["Compatible, or agreed: may be merged.", ""]
     for one in changed:
@@ -164,7 +164,7 @@ def _dataset(checked: Checked, affected: Mapping[str, Sequence[str]] | None) -> 
     if waived:
         lines += ["Let through for a time:", ""]
         lines += [
-            f"- `{print_}`: waived until {waiver.until:%Y-%m-%d %H:%M} UTC by `{waiver.id}`"
+            f"- `{print_}`: waived until {waiver.until} by `{waiver.id}`"
             f" ({waiver.owner}): {waiver.reason}"
             for print_, waiver in waived.items()
         ]

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.compatibility.versions import Version
+from semver import Version
+
+from mbp.contracts.compatibility.versions import read_version
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
@@ -88,7 +90,7 @@ def published(root: Path, dataset: str) -> list[Published]:
     """The versions of the dataset, oldest first.
 
     Raises:
-        MbpError: a file that is no published version, or that stands under another name.
+        MbpError: a file that is no published version, or that has another name.
     """
     folder = inside(root / FOLDER, dataset)
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
@@ -98,20 +100,20 @@ def published(root: Path, dataset: str) -> list[Published]:
 
 def _read(path: Path, root: Path, dataset: str) -> Published:
     place = shown(path, root)
-    cure = "restore the file from git; published versions are never edited"
+    fix = "restore the file from git; published versions are never edited"
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_float=exact)
     except (OSError, ValueError) as error:
-        raise MbpError(f"cannot be read: {error}", path=place, cure=cure) from error
+        raise MbpError(f"cannot be read: {error}", path=place, fix=fix) from error
     missing = [key for key in REQUIRED if not isinstance(document, dict) or key not in document]
     if missing:
-        raise MbpError(f"no published version: missing {', '.join(missing)}", path=place, cure=cure)
-    version = Version.read(str(document["version"]))
+        raise MbpError(f"no published version: missing {', '.join(missing)}", path=place, fix=fix)
+    version = read_version(str(document["version"]))
     if version is None or document["dataset"] != dataset or path.stem != str(version):
         raise MbpError(
             f"holds {document['dataset']} {document['version']}, not what its name says",
             path=place,
-            cure=cure,
+            fix=fix,
         )
     stated = str(document.pop("sha256"))
     return Published(dataset, version, str(document["subject"]), document, stated, place)
@@ -125,7 +127,7 @@ def write_version(root: Path, document: Mapping[str, Any]) -> Path:
     """
     path = root / FOLDER / str(document["dataset"]) / f"{document['version']}.json"
     if path.exists():
-        raise MbpError("is published already", path=shown(path, root), cure="raise the version")
+        raise MbpError("is published already", path=shown(path, root), fix="raise the version")
     content = canonical({**document, "sha256": digest(document)}) + b"\n"
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -135,3 +137,8 @@ def write_version(root: Path, document: Mapping[str, Any]) -> Path:
 def newest(versions: Sequence[Published]) -> Published | None:
     """The head: the highest version."""
     return max(versions, key=lambda version: version.version, default=None)
+
+
+def newest_release(versions: Sequence[Published]) -> Published | None:
+    """The highest version that is no pre-release."""
+    return newest([version for version in versions if not version.version.prerelease])

@@ -28,7 +28,7 @@ def verify_registry(root: Path, ref: str | None = None) -> tuple[list[str], list
         pairs += problems(root, dataset)
     if not checked:
         raise MbpError(
-            "nothing is published: nothing to verify", path=FOLDER, cure="mbp registry publish"
+            "nothing is published: nothing to verify", path=FOLDER, fix="mbp registry publish"
         )
     if ref is not None:
         listed = git(root, "ls-tree", "-r", f"{ref_of(ref)}:./{FOLDER}").splitlines()

@@ -12,17 +12,28 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semver import Version
+
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
-from mbp.contracts.compatibility.versions import BUMPS, Version, demanded, largest
+from mbp.contracts.compatibility.versions import (
+    BUMPS,
+    demanded,
+    largest,
+    least_version,
+    read_version,
+    serves,
+)
 from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER as CONTRACTS
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.registry.life import RULES as LIFE_RULES
+from mbp.contracts.registry.life import sunset_findings
 from mbp.contracts.registry.proof import proof_of, provable
-from mbp.contracts.registry.store import Published, newest, subject_of
+from mbp.contracts.registry.store import Published, newest, newest_release, published, subject_of
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding, Severity
@@ -67,7 +78,7 @@ class Checked:
     """One dataset.
 
     Attributes:
-        compared: versions that were looked at; the first is the latest.
+        compared: versions that were compared; the first is the latest.
         bump: over all changes since the latest version.
         least: the lowest version that the working contract may have.
         action: 'block_deploy' or 'none'.
@@ -101,11 +112,12 @@ RULES: dict[str, CodeMeaning] = {
     ),
     "version_too_low": CodeMeaning(
         "version_too_low",
-        "The version does not tell how much changed.",
-        "Readers decide by the version whether they must look.",
+        "The version does not say how much changed.",
+        "Readers decide by the version whether they must act.",
         "raise the version to what is demanded",
     ),
     **EXCEPTION_RULES,
+    **LIFE_RULES,
 }
 
 
@@ -126,10 +138,10 @@ def check_dataset(
     """The working contract of one dataset against its published versions."""
     path = f"{CONTRACTS}/{dataset}{SUFFIX}"
     version = str(contract.get("version"))
-    read = Version.read(version)
+    read = read_version(version)
     if read is None:
         raise MbpError(
-            f"expected a semantic version, found {version!r}", path=path, cure="write it as 1.2.3"
+            f"expected a semantic version, found {version!r}", path=path, fix="write it as 1.2.3"
         )
     head = newest(versions)
     if head is None:
@@ -138,53 +150,73 @@ def check_dataset(
             "there is no published version to compare with",
             path,
             subject=dataset,
-            fix=RULES["not_published"].cure,
+            fix=RULES["not_published"].fix,
         )
         return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
     compared = to_compare(versions, subject_of(dataset, read), rules)
     judged = [
         judged_change
-        for published in compared
-        for judged_change in _judged(
-            root, dataset, published, contract, rules, exceptions, waiver_of
-        )
+        for one in compared
+        for judged_change in _judged(root, dataset, one, contract, rules, exceptions, waiver_of)
     ]
     latest = [
         judged_change for judged_change in judged if judged_change.against == str(head.version)
     ]
     bump = largest([judged_change.bump for judged_change in latest])
-    least = demanded(head.version, bump)
+    core = _core(judged, versions, head)
     findings = [
         _finding(judged_change, path) for judged_change in _once(judged) if judged_change.broken
     ]
-    findings += _version_findings(dataset, path, read, head, least, bump)
+    if not serves(read, head.version, bump, core):
+        findings.append(
+            _too_low(dataset, path, read, head, least_version(head.version, bump, core), bump)
+        )
+    findings += sunset_findings(root, dataset, today)
     findings += exception_findings(
         [exception for exception in exceptions if exception.object == dataset],
         today,
-        used={(judged_change.fingerprint, dataset) for judged_change in judged},
+        used={(judged_change.fingerprint, dataset) for judged_change in judged}
+        | _published_with(root, dataset),
     )
     return Checked(
         dataset,
         version,
         rules.mode,
-        tuple(str(published.version) for published in compared),
+        tuple(str(one.version) for one in compared),
         tuple(judged),
         bump,
-        str(least),
+        str(least_version(head.version, bump, core)),
         tuple(findings),
     )
 
 
 def to_compare(versions: Sequence[Published], subject: str, rules: Rules) -> list[Published]:
-    """The latest version, and in a transitive mode every other one of the subject, newest first."""
+    """The latest version and the latest release; in a transitive mode every other one of the subject. Newest first."""
     ordered = sorted(versions, key=lambda version: version.version, reverse=True)
-    if not rules.transitive:
-        return ordered[:1]
+    release = newest_release(versions)
     return [
         published
         for index, published in enumerate(ordered)
-        if index == 0 or published.subject == subject
+        if index == 0 or published is release or (rules.transitive and published.subject == subject)
     ]
+
+
+def _published_with(root: Path, dataset: str) -> set[tuple[str, str]]:
+    """The changes of the newest version: an exception for one stays in use until its last day."""
+    head = newest(published(root, dataset))
+    changes = head.document.get("changes", ()) if head else ()
+    return {(str(change["fingerprint"]), dataset) for change in changes}
+
+
+def _core(
+    judged: Sequence[JudgedChange], versions: Sequence[Published], head: Published
+) -> Version:
+    """The release that the changes since the newest one demand; without one that of the pre-release."""
+    release = newest_release(versions)
+    if release is None:
+        return head.version.finalize_version()
+    since = [change.bump for change in judged if change.against == str(release.version)]
+    return demanded(release.version, largest(since))
 
 
 def _judged(
@@ -231,7 +263,7 @@ def _judged(
 
 
 def _once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
-    """A change that breaks several versions is told once, against the newest."""
+    """A change that breaks several versions is reported once, against the newest."""
     seen: dict[str, JudgedChange] = {}
     for judged_change in judged:
         seen.setdefault(judged_change.fingerprint, judged_change)
@@ -257,11 +289,8 @@ def _finding(judged_change: JudgedChange, path: str) -> Finding:
         entry = judged_change.exception
         message += f"; excepted until {entry.until} by {entry.owner}: {entry.reason}"
     elif judged_change.waiver is not None:
-        until = (
-            f"{judged_change.waiver.until:%Y-%m-%d %H:%M} UTC by"
-            f" {judged_change.waiver.id} ({judged_change.waiver.owner})"
-        )
-        message += f"; waived until {until}: {judged_change.waiver.reason}"
+        waiver = judged_change.waiver
+        message += f"; waived until {waiver.until} by {waiver.id} ({waiver.owner}): {waiver.reason}"
     else:
         severity = "error"
         fix = f"undo it, or agree on an exception for {judged_change.fingerprint} in {EXCEPTIONS}"
@@ -270,20 +299,16 @@ def _finding(judged_change: JudgedChange, path: str) -> Finding:
     return Finding(change.code, message, path, subject=change.path, fix=fix, severity=severity)
 
 
-def _version_findings(
+def _too_low(
     dataset: str, path: str, version: Version, head: Published, least: Version, bump: str
-) -> list[Finding]:
-    if version >= least:
-        return []
+) -> Finding:
     what = f"{head.version} is published and the changes demand {bump}"
     if BUMPS.index(bump) == 0:
         what = f"{head.version} is published"
-    return [
-        Finding(
-            "version_too_low",
-            f"version {version}: {what}, so at least {least}",
-            path,
-            subject=dataset,
-            fix=f"set version: {least}",
-        )
-    ]
+    return Finding(
+        "version_too_low",
+        f"version {version}: {what}, so at least {least}",
+        path,
+        subject=dataset,
+        fix=f"set version: {least}",
+    )

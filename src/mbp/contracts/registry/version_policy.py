@@ -86,7 +86,7 @@ def load_rules(root: Path, datasets: Sequence[str]) -> Mapping[str, Rules]:
                 f"unknown dataset {dataset!r}",
                 path=name,
                 line=line_of(document["datasets"], dataset),
-                cure=did_you_mean(dataset, datasets),
+                fix=did_you_mean(dataset, datasets),
             )
     ruleses: dict[str, Rules] = {}
     for dataset in datasets:

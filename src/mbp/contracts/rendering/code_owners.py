@@ -1,6 +1,6 @@
 """Owners of the contracts -> .github/CODEOWNERS: who is asked about a change of which file.
 
-The last line that matches a path wins (docs.github.com, "About code owners"), so what is particular stands last.
+The last line that matches a path wins (docs.github.com, "About code owners"), so particular paths come last.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Owners:
         for role in roles:
             if role not in self.handles:
                 raise MbpError(
-                    f"the role {role!r} has no handle", path=OWNERS, cure="add it under `handles`"
+                    f"the role {role!r} has no handle", path=OWNERS, fix="add it under `handles`"
                 )
         return " ".join(dict.fromkeys(self.handles[role] for role in roles))
 
@@ -117,5 +117,5 @@ def files_of(contract: Contract) -> Iterator[tuple[str, list[str]]]:
         yield f"/models/staging/{log.source}/{log.staging}.sql", [owner]
     for rule in sorted(contract.rules, key=lambda one: one.test):
         if rule.singular:
-            # Either of them may answer: who owns the dataset, or who mends the rule.
+            # Either of them may answer: who owns the dataset, or who fixes the rule.
             yield f"/tests/dbt/singular/{rule.test}.sql", [owner, rule.owner]

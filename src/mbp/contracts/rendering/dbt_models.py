@@ -46,7 +46,7 @@ def _staging(contract: Contract, log: ChangeLog) -> str:
     )
     return (
         f"-- {MARK}\n"
-        "-- Without steps of its own: PostgreSQL takes a view apart, and finds its indexes, only when it has none.\n"
+        "-- Without CTEs: PostgreSQL flattens such a view and uses the indexes of its table.\n"
         f"select\n{casts}    {{{{ change_log_columns() }}}}\n"
         f"from {{{{ raw_log('{log.source}', '{log.table}') }}}}\n"
     )

@@ -162,14 +162,14 @@ def _column(name: str, doc: str, classification: str | None = None) -> dict[str,
 
 
 def _freshness(promise: ServiceLevel, contract: Contract) -> dict[str, Any]:
-    """The promise is the error; half of it is the warning."""
+    """The service level is the error; half of it is the warning."""
     seconds = promise.seconds or 0
     if seconds % 120:
         raise MbpError(
             f"freshness: {promise.value} {promise.unit} has no half in whole minutes",
             path=contract.path,
             line=promise.line,
-            cure="promise an even number of minutes",
+            fix="state an even number of minutes",
         )
     return {"warn_after": _period(seconds // 2), "error_after": _period(seconds)}
 

@@ -43,7 +43,7 @@ def rules_markdown(rules: Sequence[Rule], nightly: Mapping[str, str]) -> str:
         f"<!-- {MARK} -->\n",
         f"{len(rules)} rules on {len(datasets)} datasets, {warnings} of them warnings. A rule id is "
         "the name of its test in dbt, of its\nfault in the bad project, and what a finding "
-        "carries. An error stops a release; a warning tells, until the day\nit expires.\n",
+        "carries. An error stops a release; a warning only reports, until the day\nit expires.\n",
     ]
     for dataset in datasets:
         parts += [f"## {dataset}\n", _table([rule for rule in rules if rule.dataset == dataset])]
@@ -57,7 +57,7 @@ def _nightly(rules: Sequence[Rule], nightly: Mapping[str, str]) -> list[str]:
         lines.append(f"| {family} | {names or 'none'} | {cell(reason)} |")
     message = (
         "`dbt build --selector daily` judges every rule but these, which only "
-        "`dbt build --selector nightly` judges\n([what a daily run looks at](../performance.md)).\n"
+        "`dbt build --selector nightly` judges\n([what a daily run checks](../performance.md)).\n"
     )
     return ["## Nightly only\n", message, "\n".join(lines) + "\n"]
 

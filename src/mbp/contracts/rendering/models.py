@@ -24,8 +24,8 @@ def models_yaml(
     Args:
         incremental: datasets that get no primary key constraint. An incremental run deletes and
             inserts the same key in one transaction, which DuckDB's index refuses; the rule
-            `<dataset>_<key>_unique` stands in.
-        views: datasets without a table, which no constraint can protect; their tests stand in.
+            `<dataset>_<key>_unique` replaces it.
+        views: datasets without a table, which no constraint can protect; their tests replace it.
         measured: datasets with a business metric.
         nightly: families that only the full verification judges; their tests carry the tag.
     """
@@ -113,7 +113,7 @@ def _test(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
 
 
 def _config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
-    # Whoever needs more looks the rule up in the contract by its id; macros cannot.
+    # Python finds the rest in the contract by the rule id; a macro cannot.
     meta = {"rule_id": rule.id, "dataset": rule.dataset, "family": rule.family}
     tags = ["a89", rule.family, *(["nightly"] if rule.family in nightly else [])]
     return {"severity": DBT_SEVERITY[rule.severity], "tags": tags, "meta": meta}

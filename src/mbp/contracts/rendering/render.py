@@ -1,6 +1,6 @@
 """Contracts -> the generated files of the project.
 
-Descriptions, types, thresholds and severities of the public datasets stand in the contracts only;
+Descriptions, types, thresholds and severities of the public datasets are in the contracts only;
 what dbt and readers need of them is compiled from there.
 """
 
@@ -26,13 +26,7 @@ from mbp.contracts.rendering.dbt_sources import (
 )
 from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
 from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
-from mbp.contracts.rendering.reference import (
-    horizons_csv,
-    monitor_csv,
-    parameters_csv,
-    rules_csv,
-    sheet_csv,
-)
+from mbp.contracts.rendering.reference import reference_files, reference_tables
 from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
@@ -49,16 +43,11 @@ SEEDS_FILE = "seeds/sample/_sample__seeds.gen.yml"
 SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.gen.yml"
 COLUMNS_FILE = "docs/dbt/columns.md"
 RULES_FILE = "docs/reference/rules.md"
-RULES_SEED = "seeds/reference/quality_rules.csv"
-MONITOR_SEED = "seeds/reference/quality_monitor.csv"
-SHEET_SEED = "seeds/reference/measurement_sheet.csv"
-PARAMETERS_SEED = "seeds/reference/measurement_parameters.csv"
-HORIZONS_SEED = "seeds/reference/calibration_horizons.csv"
 METRICS_REFERENCE = "docs/reference/metrics.md"
 METRICS_FILE = "models/semantic/_semantic__metrics.gen.yml"
 LINT_FILE = "docs/reference/lint.md"
 DATASETS_FILE = "macros/logs/datasets.gen.sql"
-CURE = "run `mbp contracts render` and commit the result"
+FIX = "run `mbp contracts render` and commit the result"
 
 
 def rendered(root: Path) -> dict[str, str]:
@@ -90,11 +79,7 @@ def rendered(root: Path) -> dict[str, str]:
         STAGING_FILE: staging_yaml(contracts),
         TELEMETRY_STAGING_FILE: telemetry_staging_yaml(collected),
         LATEST_FILE: latest_yaml(contracts),
-        RULES_SEED: rules_csv(rules),
-        MONITOR_SEED: monitor_csv(policy),
-        SHEET_SEED: sheet_csv(sheet),
-        PARAMETERS_SEED: parameters_csv(sheet),
-        HORIZONS_SEED: horizons_csv(semantics),
+        **reference_files(reference_tables(rules, policy, sheet, semantics)),
         METRICS_FILE: metrics_yaml(semantics, sheet),
         METRICS_REFERENCE: metrics_markdown(semantics, sheet),
         SINGULAR_TESTS_FILE: singular_tests_yaml(rules, policy.nightly),

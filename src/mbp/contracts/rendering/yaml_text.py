@@ -18,7 +18,7 @@ RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", 
 
 
 def yaml_text(value: Mapping[str, Any]) -> str:
-    """`value` as block YAML. Keys keep their order; lists of plain values stand in one line."""
+    """`value` as block YAML. Keys keep their order; lists of plain values are in one line."""
     return "".join(f"{line}\n" for line in _lines(value, 0))
 
 

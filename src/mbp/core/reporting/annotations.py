@@ -26,7 +26,7 @@ def write_annotations(text: str, *, err: bool = False) -> None:
 
 def _annotation(finding: Finding) -> str:
     subject = "" if finding.path or not finding.subject else f"{finding.subject}: "
-    fix = f". Cure: {finding.fix}" if finding.fix else ""
+    fix = f". Fix: {finding.fix}" if finding.fix else ""
     owner = f" (owner {finding.owner})" if finding.owner else ""
     named = {"file": finding.path, "line": str(finding.line or ""), "title": finding.code}
     properties = ",".join(f"{name}={_property(value)}" for name, value in named.items() if value)

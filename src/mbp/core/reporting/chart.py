@@ -1,7 +1,7 @@
 """A line chart as SVG text: what was measured over time, and the target that it is held to.
 
-The picture stands by itself: colours are given as attributes, so that it looks right as a file of its own, and a
-page that knows the classes may set others. It names its title and its description for those who cannot see it.
+The picture is complete: colours are given as attributes, so that it is correct as a separate file, and a
+page that knows the classes may set others. It has a title and a description for screen readers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from html import escape
 
 WIDTH, HEIGHT = 360, 132
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 22
-# A line that runs along the frame cannot be seen: so much room is left, as a share of what is shown.
+# A line along the frame would be invisible: this share of what is shown is left free.
 ROOM = 0.12
 # Height of a letter above its base line.
 LETTER = 9
@@ -70,7 +70,7 @@ def line_chart(
         target: where the target line runs; None draws none.
         name: letters, digits, - and _; ids of the picture begin with it, so it is given once a page.
         title, description: for people; escaped here, like every text.
-        target_text: stands at the target line, such as `target <=800 ms`.
+        target_text: written at the target line, such as `target <=800 ms`.
     """
     values = [point.value for point in points if point.value is not None]
     name = escape(name)
@@ -102,7 +102,7 @@ def short(value: float) -> str:
 def _frame(points: Sequence[Point], shown: Sequence[float]) -> _Frame:
     low, high = min(shown), max(shown)
     room = (high - low) * ROOM or abs(high) * ROOM or 1.0
-    # Nothing of a measurement that cannot be negative lies below zero.
+    # A measurement that cannot be negative has no space below zero.
     bottom = 0.0 if low >= 0 and low < room + (high - low) / 2 else low - room
     span = (points[-1].at - points[0].at).total_seconds()
     return _Frame(points[0].at, span, bottom, high + room)

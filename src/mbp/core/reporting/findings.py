@@ -12,21 +12,21 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 @dataclass(frozen=True)
 class CodeMeaning:
-    """What a code means: told once in SARIF, by `explain` and in the reference.
+    """What a code means: written once, for SARIF, by `explain` and in the reference.
 
     Attributes:
         code: stable name; it never changes its meaning and is never given to another rule.
         title: one short sentence.
         why: what goes wrong where the rule is broken.
-        cure: what to do about it.
-        what: what exactly is looked at; the title alone where that says it all.
+        fix: what to do about it.
+        what: what exactly is checked; the title alone where that is enough.
         severity: of its findings.
     """
 
     code: str
     title: str
     why: str
-    cure: str
+    fix: str
     what: str = ""
     severity: Severity = "error"
 
@@ -42,7 +42,7 @@ class Finding:
         subject: key, relation, column or rule, like `mbp_quotes.price`; empty where path and line say it.
         fix: what to do about it.
         severity: an error fails the check; warnings and notes do not.
-        owner: the team that fixes it; empty where nobody is named.
+        owner: the team that fixes it; empty where no team is named.
         evidence: what shows it, such as a digest or a count of rows; never a value of the data.
     """
 
@@ -97,7 +97,7 @@ class Suite:
 
     @property
     def failed(self) -> bool:
-        """An error was found, or nothing was looked at."""
+        """An error was found, or nothing was checked."""
         return not self.checked or any(finding.severity == "error" for finding in self.findings)
 
     @property

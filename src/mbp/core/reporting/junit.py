@@ -1,4 +1,4 @@
-"""JUnit XML: one suite per file, one failed case per code, one passed case for having looked."""
+"""JUnit XML: one suite per file, one failed case per code, one passed case for each file checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNPRINTABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010fff
 
 
 def junit(suite: Suite) -> str:
-    """The suite as JUnit XML. Warnings and notes stand in the output of the passed case."""
+    """The suite as JUnit XML. Warnings and notes are in the output of the passed case."""
     by_path: dict[str, list[Finding]] = {path: [] for path in suite.checked}
     for finding in suite.findings:
         by_path.setdefault(finding.path or finding.subject, []).append(finding)
@@ -67,7 +67,7 @@ def _lines(findings: Sequence[Finding]) -> str:
     return _clean(
         "\n".join(
             f"{finding.place}: {finding.severity} {finding.code}: {finding.sentence}"
-            + (f"\n  Cure: {finding.fix}" if finding.fix else "")
+            + (f"\n  Fix: {finding.fix}" if finding.fix else "")
             for finding in findings
         )
     )

@@ -23,18 +23,18 @@ def text(suite: Suite) -> str:
     """The table, one line per finding, in the form that editors jump to, and one line that sums up."""
     lines = [suite.table.rstrip("\n")] if suite.table else []
     for finding in suite.findings:
-        fix = f". Cure: {finding.fix}" if finding.fix else ""
+        fix = f". Fix: {finding.fix}" if finding.fix else ""
         place = f"{finding.place}: " if finding.place else ""
         shown = f" [{finding.evidence}]" if finding.evidence else ""
         what = f"{finding.sentence.rstrip('.')}{shown}{fix}"
         line = f"{place}{finding.severity} {finding.code}: {what}"
-        # A line end in a value would begin a line that nobody wrote.
+        # A line end in a value would forge a line of output.
         lines.append(line.replace("\n", "\\n"))
     return "\n".join([*lines, summary(suite)]) + "\n"
 
 
 def summary(suite: Suite) -> str:
-    """What was looked at and how much was found."""
+    """What was checked, and the number of findings."""
     if not suite.checked:
         return f"{suite.name}: nothing was checked"
     message = ", ".join(_counted(count, severity) for severity, count in suite.counts.items())
@@ -156,5 +156,5 @@ def write_output(path: Path, whole: str) -> None:
         raise MbpError(
             f"cannot be written: {error.strerror}",
             path=path,
-            cure="name a file in a folder of yours",
+            fix="name a file in a folder of yours",
         ) from error

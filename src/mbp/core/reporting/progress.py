@@ -14,18 +14,18 @@ from typing import Any, Protocol
 
 from mbp.core.reporting.terminal import guard, printable
 
-# How a library tells its steps; `Progress.say` is one.
+# How a library reports its steps; `Progress.say` is one.
 Say = Callable[[str], None]
 
 
 class Progress(Protocol):
-    """Who is told. Both may be called at any time, in any order."""
+    """Receives the steps. Both methods may be called at any time, in any order."""
 
     def say(self, told: str) -> None:
         """A new step begins; the one before is done."""
 
     def count(self, phase: str, done: int, of: int, unit: str) -> None:
-        """So many of a number that is known; `phase` is a step of its own."""
+        """Reports `done` of a known number; `phase` is a separate step."""
 
 
 class Silent:
@@ -100,7 +100,7 @@ class Living:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """The progress of one command; what it tells is off the screen or whole when the block ends."""
+    """The progress of one command; all of it is off the screen or complete when the block ends."""
     # A dumb terminal, such as that of an editor, cannot overwrite a line.
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         yield Lines()
@@ -115,11 +115,11 @@ def progress() -> Iterator[Progress]:
         TextColumn("{task.fields[told]}", markup=False),
         TimeElapsedColumn(),
         console=Console(stderr=True),
-        # Moved away when the command ends: what was done stands above it.
+        # Removed when the command ends: the finished steps are above it.
         transient=True,
     )
     with bar:
-        # While it lives, it stands in for both streams itself, and would draw what is printed with its colours.
+        # While it runs, it replaces both streams itself, and would draw what is printed with its colours.
         guard()
         living = Living(bar)
         yield living

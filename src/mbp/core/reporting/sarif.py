@@ -17,7 +17,7 @@ BASE = "%SRCROOT%"
 
 
 def sarif(suite: Suite) -> str:
-    """The suite as a SARIF log with one run. All rules are told, also those that held."""
+    """The suite as a SARIF log with one run. It lists all rules, also those without a finding."""
     codes = sorted({*suite.rules, *(finding.code for finding in suite.findings)})
     rules = {code: suite.rules.get(code, CodeMeaning(code, code, "", "")) for code in codes}
     places = {code: index for index, code in enumerate(codes)}
@@ -41,7 +41,7 @@ def sarif(suite: Suite) -> str:
 
 def _rule(rule: CodeMeaning) -> dict[str, Any]:
     what = rule.what or rule.title
-    parts = [part for part in (what, rule.why, f"Cure: {rule.cure}" if rule.cure else "") if part]
+    parts = [part for part in (what, rule.why, f"Fix: {rule.fix}" if rule.fix else "") if part]
     return {
         "id": rule.code,
         "shortDescription": {"text": rule.title},
@@ -52,14 +52,14 @@ def _rule(rule: CodeMeaning) -> dict[str, Any]:
 
 
 def _result(finding: Finding, rule_index: int) -> dict[str, Any]:
-    cure = f"\nCure: {finding.fix}" if finding.fix else ""
+    fix = f"\nFix: {finding.fix}" if finding.fix else ""
     # Without the line: a finding that only moved is the same finding.
     identity = "\n".join((finding.code, finding.path, finding.subject, finding.message))
     return {
         "ruleId": finding.code,
         "ruleIndex": rule_index,
         "level": finding.severity,
-        "message": {"text": finding.sentence + cure},
+        "message": {"text": finding.sentence + fix},
         "locations": [_place(finding)],
         "partialFingerprints": {
             "finding/v1": hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()

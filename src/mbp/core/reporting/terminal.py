@@ -1,6 +1,6 @@
 """The one place that all output to a terminal or log passes: what a reader cannot see is shown escaped.
 
-`guard()` stands in for stdout and stderr, so that every way of printing, ours and that of a library, goes through it.
+`guard()` replaces stdout and stderr, so that every way of printing, ours and that of a library, goes through it.
 Data may hold colours, cursor movements, titles of windows, other directions of writing or lines that a CI runner
 takes for commands. They are written as JSON writes them (`\\u001b`), which a reader sees and a parser of JSON reads as
 what it was. Line ends and tabs stay; colours of our own (`paint`) are put in afterwards.
@@ -16,7 +16,7 @@ from typing import Any, TextIO, cast
 
 # Controls, formats, line and paragraph separators, halves of surrogate pairs.
 INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
-# All but ASCII that everybody sees, line ends and tabs.
+# Everything but visible ASCII, line ends and tabs.
 _UNUSUAL = re.compile(r"[^\n\t -~]")
 # GitHub runs `::command::` at the start of a line, and `##[command]` anywhere in one.
 COMMAND = "::"
@@ -24,7 +24,7 @@ OLD_COMMAND = "##["
 # Only this process knows it, so no data can paint.
 _TOKEN = secrets.token_hex(8)
 _PAINT = re.compile(rf"\x00{_TOKEN}:([0-9;]*)\x00")
-# What `rich` writes on a terminal of its own accord: colours and movements of the cursor.
+# What `rich` itself writes on a terminal: colours and movements of the cursor.
 _RICH = re.compile(r"(\x1b\[[0-9;?]*[A-Za-z]|\r)")
 
 
@@ -50,7 +50,7 @@ def paint(text: str, codes: str) -> str:
 
 
 def guard() -> None:
-    """Puts a `Guarded` before stdout and stderr, unless one stands there."""
+    """Puts a `Guarded` before stdout and stderr, unless one is there."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, Guarded):
@@ -102,7 +102,7 @@ class Guarded(_Stream):
     @property
     def rich_proxied_file(self) -> Any:
         """Where `rich` writes: it makes colours itself, and is given text that was escaped."""
-        # While rich draws a living line, it has a stream of its own in between.
+        # While rich draws a live line, it puts its own stream in between.
         inner = getattr(self._stream, "rich_proxied_file", self._stream)
         return inner.rich_proxied_file if isinstance(inner, Guarded) else _Painted(inner)
 

@@ -36,10 +36,10 @@ MILLISECONDS = -3
 
 @dataclass
 class KnownTable:
-    """A table of the source as it looks now.
+    """A table of the source as it is now.
 
     Attributes:
-        places: where each contracted column stands; empty while it does not fit.
+        places: the place of each contracted column; empty while it does not fit.
         log: its raw table.
         in_order: the source has the contracted columns in their order, and no others.
     """
@@ -69,8 +69,8 @@ class Applier:
 
     Attributes:
         position, applied: up to where transactions were taken in, and up to where they are in the warehouse. The
-            source is told the second only: what it was told, it forgets.
-        stopped: tables that stand still; their changes are parked.
+            source is sent only the second: it forgets everything up to there.
+        stopped: tables that are stopped; their changes are parked.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Applier:
         """One message.
 
         Raises:
-            MbpError: of a kind that nobody knows; it must not be skipped.
+            MbpError: of an unknown kind; it must not be skipped.
         """
         plain = inserted(payload)
         if plain is not None:
@@ -154,7 +154,7 @@ class Applier:
             self.rows_written, self.rows_flushed = self.rows_written + self.rows_flushed, 0
 
     def flush(self) -> None:
-        """Writes what waits; nobody sees it before the commit."""
+        """Writes what waits; it is not visible before the commit."""
         batch, self.batch = self.batch, Batch()
         events, self.events = self.events, []
         if not (batch.size or events):
@@ -186,7 +186,7 @@ class Applier:
         if known is None:
             raise MbpError(
                 f"a change of relation {change.relation_id} came before its shape",
-                cure="run it again: the source then sends every shape anew",
+                fix="run it again: the source then sends every shape again",
             )
         name = known.relation.name
         if name in self.stopped:
@@ -231,14 +231,14 @@ class Applier:
             self._happened(Event("drift", name, position, message))
 
     def _stop(self, name: str, position: int, reason: str) -> None:
-        # What came before is written first: the table stands exactly before the change that does not fit.
+        # What came before is written first: the table ends exactly before the change that does not fit.
         self.flush()
         self.stopped.add(name)
         self.sink.control().stop(name, position, f"{change_shape.BREAK}: {reason}")
         self._happened(Event("stopped", name, position, reason))
         self.say(
-            f"{change_shape.BREAK}: {reason}. {name} stands still at {position}; its changes are kept, the other tables"
-            " go on. Cure: change the contract and start again, or mend the source and"
+            f"{change_shape.BREAK}: {reason}. {name} is stopped at {position}; its changes are kept, the other tables"
+            " go on. Fix: change the contract and start again, or fix the source and"
             f" `mbp cdc resnapshot --table {name}`"
         )
 
@@ -252,7 +252,7 @@ class Applier:
             )
 
     def _park(self, name: str, relation: TableShape, payload: bytes, position: int) -> None:
-        self._refuse(name, relation, payload, position, PARKED, "its table stands still")
+        self._refuse(name, relation, payload, position, PARKED, "its table is stopped")
 
     def _refuse(
         self, name: str, relation: TableShape, payload: bytes, position: int, kind: str, reason: str

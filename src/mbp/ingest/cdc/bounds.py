@@ -15,7 +15,7 @@ SCALE = 1000
 NUMBER_BYTES = 128
 # Bytes of one line of a file. The longest text that a column holds is far shorter.
 RECORD_BYTES = 32 << 20
-# Of a longer line so much is kept, so that somebody can see what it was.
+# This much of a longer line is kept, to recognise it.
 KEPT_BYTES = 64 << 10
 # A position in the log and a commit's time fit the columns that keep them: 63 bits, and the year 9999.
 POSITION = (1 << 63) - 1

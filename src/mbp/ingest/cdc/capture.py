@@ -76,7 +76,7 @@ class SlotReader:
     @property
     def problems(self) -> str:
         """What of the run is not in the logs, in a few words; empty: nothing."""
-        messages = [f"{name} stands still" for name in sorted(self.applier.stopped)]
+        messages = [f"{name} is stopped" for name in sorted(self.applier.stopped)]
         if self.sink.refused:
             messages.append(
                 f"{self.sink.refused:,} changes in quarantine (`mbp cdc replay --list`)"
@@ -90,7 +90,7 @@ class SlotReader:
         beginning is demanded: a wrong password does not pass.
 
         Args:
-            anew: tables whose state is taken over anew; all of them: with a new slot.
+            anew: tables whose state is copied again; all of them: with a new slot.
 
         Raises:
             MbpError: the source is not set up, the slot is lost or in use, or what is read makes no sense.
@@ -114,7 +114,7 @@ class SlotReader:
                 if not passes or not begun or (once and time.monotonic() > give_up):
                     raise MbpError(
                         f"source or warehouse failed: {reason[:300]}",
-                        cure="mend what it names and run it again: it goes on where it stopped",
+                        fix="fix what it names and run it again: it continues where it stopped",
                     ) from error
                 longer = min(2 * pause, BACK_OFF_SECONDS[1])
                 pause = BACK_OFF_SECONDS[0] if self.applied > applied else longer
@@ -144,13 +144,13 @@ class SlotReader:
 
     def _start(self, *, again: bool) -> int:
         position, slot = self.sink.position(), slot_state(self.source)
-        cure = "`mbp cdc resnapshot` takes over the state of the source and what differs"
+        fix = "`mbp cdc resnapshot` takes over the state of the source and what differs"
         if position is None and again:
-            raise MbpError("nothing was ever read", cure="`mbp cdc run` takes the first snapshot")
+            raise MbpError("nothing was ever read", fix="`mbp cdc run` takes the first snapshot")
         if position is None and slot is not None:
             raise MbpError(
                 f"the source has a slot {SLOT} already, and this warehouse knows no position in it",
-                cure="it serves another warehouse; or drop it at the source when nobody needs it any more",
+                fix="it serves another warehouse; or drop it at the source when it is not needed any more",
             )
         if position is None or position == SNAPSHOT_BEGUN or again:
             if position == SNAPSHOT_BEGUN:
@@ -158,13 +158,13 @@ class SlotReader:
             return self._snapshot(slot is not None)
         if slot is None or slot["wal_status"] == "lost":
             raise MbpError(
-                "the slot is gone, and with it what the source changed meanwhile", cure=cure
+                "the slot was removed, and with it what the source changed meanwhile", fix=fix
             )
         if (slot["confirmed_lsn"] or 0) > position:
             raise MbpError(
-                "the slot is ahead of this warehouse: what lies between was given to somebody else, or the"
+                "the slot is ahead of this warehouse: what is between was sent to another reader, or the"
                 " warehouse was restored from an older state",
-                cure=cure,
+                fix=fix,
             )
         return position
 
@@ -190,7 +190,7 @@ class SlotReader:
         Until then their changes are parked, so that nothing from before the snapshot comes after it.
         """
         for table in tables:
-            self.sink.control().stop(table, self.applier.position, "its state is taken over anew")
+            self.sink.control().stop(table, self.applier.position, "its state is copied again")
             self.applier.stopped.add(table)
         self.sink.commit(self.applier.position)
         snapshot = create_slot(self.source, temporary=True)
@@ -208,13 +208,13 @@ class SlotReader:
         self._look_at_stopped()
 
     def _look_at_stopped(self) -> None:
-        """Tables that stand still go on when what was parked fits by now."""
+        """Tables that are stopped go on when what was parked fits by now."""
         self.applier.stopped = set(self.sink.control().stopped())
         for table in sorted(self.applier.stopped):
             replayed = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
             if not replayed.resumed:
                 self.sink.close()
-                self.say(f"{table} stands still: {replayed.why}")
+                self.say(f"{table} is stopped: {replayed.why}")
                 continue
             self.sink.commit(self.applier.position)
             self.applier.stopped.discard(table)
@@ -284,10 +284,10 @@ class SlotReader:
         return max(int(self._cursor.wal_end or 0), self.applier.position) >= until
 
     def _keep_alive(self) -> None:
-        """While others hold the DuckDB file: the source is told that we are there, and people what we wait for.
+        """While others hold the DuckDB file: the source gets a sign of life, and the user the reason for the wait.
 
         Raises:
-            MbpError: somebody wants us to stop.
+            MbpError: a request to stop arrived.
         """
         if not self._told:
             self._told = True
@@ -297,7 +297,7 @@ class SlotReader:
         if self.stopping():
             raise MbpError(
                 "stopped while another process had the DuckDB file open",
-                cure="run it again: it goes on where it stopped",
+                fix="run it again: it continues where it stopped",
             )
 
     def _commit(self) -> None:

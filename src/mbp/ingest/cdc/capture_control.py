@@ -91,12 +91,12 @@ class CaptureControl:
         self._insert(CDC_EVENTS, [self.slot, event.kind, event.table, event.position, event.detail])
 
     def stopped(self) -> dict[str, tuple[int, str]]:
-        """Table -> (position that it is kept at, reason), of the tables that stand still."""
+        """Table -> (position that it is kept at, reason), of the tables that are stopped."""
         rows = self._of_slot("table_name, position, reason", CDC_STREAMS)
         return {str(row[0]): (int(row[1]), str(row[2])) for row in rows}
 
     def stop(self, table: str, position: int, reason: str) -> None:
-        """Lets a table stand still, if it does not already."""
+        """Stops a table, if it does not already."""
         if table not in self.stopped():
             self._insert(CDC_STREAMS, [self.slot, table, position, reason])
 
@@ -137,7 +137,7 @@ class CaptureControl:
             )
 
     def known(self, letters: Sequence[Letter]) -> set[str]:
-        """Ids among `letters` that are kept already. Looks no further back than they reach."""
+        """Ids among `letters` that are kept already. Reads no further back than they reach."""
         first = min(letter.position for letter in letters)
         _, rows = self.warehouse.query(
             f"select letter_id from {CDC_DEAD_LETTERS} where slot = {self.mark} and position >= {self.mark}",

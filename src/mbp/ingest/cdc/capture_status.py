@@ -1,4 +1,4 @@
-"""`mbp cdc status`: where the stream stands, what it kept waiting, and what the source keeps for it."""
+"""`mbp cdc status`: the position of the stream, what it kept waiting, and what the source keeps for it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TableStatus:
     """One table. Lags in seconds over the last five minutes of arrivals; None: nothing arrived.
 
     Attributes:
-        position: of the newest change in the log; of a table that stands still, where it is kept.
-        stopped: why it stands still; None: it does not.
+        position: of the newest change in the log; of a table that is stopped, where it is kept.
+        stopped: why it is stopped; None: it is not.
         heartbeat_problem: why its last heartbeat has no age; None: it has one, or there was none.
         dead_letters: changes that are not in the log, parked ones among them.
     """
@@ -51,7 +51,7 @@ class CaptureStatus:
     Attributes:
         source_skew_seconds: clock of the source minus that of the reader, which stamps arrivals; lags are wrong by it.
         skew_error_seconds: how well that is known.
-        findings: what somebody has to look at; empty: nothing.
+        findings: what needs action; empty: nothing.
     """
 
     position: int
@@ -74,11 +74,11 @@ def read_status(root: Path, target: str, source: MarketSource) -> CaptureStatus:
         control = CaptureControl(warehouse, SLOT)
         if control.missing():
             raise MbpError(
-                f"{control.missing()[0]} is not in the warehouse", cure="run `mbp db init`"
+                f"{control.missing()[0]} is not in the warehouse", fix="run `mbp db init`"
             )
         position = control.position()
         if position is None or position < 0:
-            raise MbpError("nothing was ever read from the source", cure="start `mbp cdc run`")
+            raise MbpError("nothing was ever read from the source", fix="start `mbp cdc run`")
         letters, stopped = control.letter_counts(), control.stopped()
         limits = load_limits(root)
         skew = timedelta(seconds=limits.skew_seconds)
@@ -156,13 +156,13 @@ def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]
     found = []
     if slot is None:
         found.append(
-            f"the slot {SLOT} is gone: what the source changes is not kept; `mbp cdc resnapshot`"
+            f"the slot {SLOT} is missing: what the source changes is not kept; `mbp cdc resnapshot`"
         )
     elif slot["wal_status"] == "lost":
         found.append(f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`")
     elif not slot["active"]:
-        found.append("nobody streams: start `mbp cdc run`")
-    return found + [f"{alarm.subject}: {alarm.message}; {alarm.cure}" for alarm in raised]
+        found.append("no reader streams: start `mbp cdc run`")
+    return found + [f"{alarm.subject}: {alarm.message}; {alarm.fix}" for alarm in raised]
 
 
 def text(capture_status: CaptureStatus) -> str:

@@ -36,30 +36,30 @@ def demand_fit(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list
     """Columns that the source has and the contract has not: drift, but nothing is wrong with the rows.
 
     Raises:
-        MbpError: a contracted column is gone, was renamed or retyped, or old rows are not sent whole.
+        MbpError: a contracted column was removed, renamed or retyped, or old rows are not sent whole.
     """
     there = {name: kind for name, kind, _ in relation.columns}
-    cure = f"action {BREAK}: mend the source or change the contract; the position is kept"
+    fix = f"action {BREAK}: fix the source or change the contract; the position is kept"
     for name, kind in columns:
         if name not in there:
-            raise MbpError(f"{relation.name}.{name} is gone from the source", cure=cure)
+            raise MbpError(f"{relation.name}.{name} is missing in the source", fix=fix)
         contracted = engine_types(kind).get("postgres", kind).partition("(")[0]
         fits = (contracted, *NARROWER.get(contracted, ()))
         enumerated = contracted == "text" and there[name] >= FIRST_CUSTOM_TYPE
         if TYPES.get(there[name]) not in fits and not enumerated:
             expected = " or ".join(fits)
             what = f"{relation.name}.{name} has another type at the source; expected {expected}"
-            raise MbpError(what, cure=cure)
+            raise MbpError(what, fix=fix)
     if relation.identity != "f":
         raise MbpError(
             f"{relation.name} does not send old rows whole",
-            cure=f"alter table {relation.name} replica identity full at the source",
+            fix=f"alter table {relation.name} replica identity full at the source",
         )
     return sorted(there.keys() - {name for name, _ in columns})
 
 
 def places_of(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list[int]:
-    """Where in a row of the source each contracted column stands."""
+    """The place of each contracted column in a row of the source."""
     places = {name: place for place, (name, _, _) in enumerate(relation.columns)}
     return [places[name] for name, _ in columns]
 
@@ -69,7 +69,7 @@ def rows_of(
 ) -> list[list[Value]]:
     """The rows of a change: one, or two when an update gave its row another key: the old key is then deleted.
 
-    Both stand at one position; nothing else in the log says that the old key is gone.
+    Both have one position; nothing else in the log says that the old key was removed.
 
     Raises:
         MbpError: as `row_of`.
@@ -113,7 +113,7 @@ def row_of(
         if UNCHANGED in own:
             raise MbpError(
                 "a large value was not sent with an update, and the old row was not either",
-                cure="replica identity full at the source",
+                fix="replica identity full at the source",
             )
     own += (change.kind, "true" if change.kind == "d" else "false", milliseconds, str(position))
     return own
@@ -131,10 +131,10 @@ def snapshot_row(
 
 
 def before(position: int) -> int:
-    """Where rows of a snapshot stand: before the position where its stream begins.
+    """The position of rows of a snapshot: before the one where its stream begins.
 
-    The first change of the stream may stand exactly there, and of two records in one position nobody could say which
-    is the later one. PostgreSQL aligns its positions, so nothing of the stream can stand one before.
+    The first change of the stream may have exactly that one, and of two records in one position it is unknown which
+    is the later one. PostgreSQL aligns its positions, so nothing of the stream can be one before.
     """
     return position - 1
 
@@ -176,5 +176,5 @@ def one_of(tables: Sequence[str], name: str) -> str:
     MbpError: a table that is not captured.
     """
     if name not in tables:
-        raise MbpError(f"no table {name!r} is captured", cure=f"use one of {', '.join(tables)}")
+        raise MbpError(f"no table {name!r} is captured", fix=f"use one of {', '.join(tables)}")
     return name

@@ -24,7 +24,7 @@ TOMBSTONE, OTHER, BEAT = "tombstone", "other", "m"
 ROW_OPERATIONS, TRUNCATE = "rcud", "t"
 UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 ADD_FIELDS = "transforms.unwrap.add.fields=op,table,source.ts_ms,source.lsn"
-METADATA_CURE = f"set {ADD_FIELDS} in the pipeline, or let it write whole envelopes"
+METADATA_FIX = f"set {ADD_FIELDS} in the pipeline, or let it write whole envelopes"
 # 'market.public.quotes+0+000012.jsonl', 'quotes-000012.parquet', 'abuse_events_3.jsonl'
 SPLIT = re.compile(r"[.+\-/=]")
 NUMBERED = re.compile(r"_?\d+$")
@@ -60,7 +60,7 @@ def read_json(text: str) -> Any:
     except UnreadableRecordError:
         raise
     except RecursionError:
-        # Not from it: the trace of a thousand levels helps nobody.
+        # Not from it: the trace of a thousand levels is useless.
         raise UnreadableRecordError("is nested too deeply") from None
     except ValueError as error:
         raise UnreadableRecordError("cannot be read as JSON") from error
@@ -95,7 +95,7 @@ class Converter:
         columns: source table -> its contracted columns.
 
     Attributes:
-        table: what is known of the table of the record that was looked at last, also if it was refused.
+        table: what is known of the table of the record that was read last, also if it was refused.
     """
 
     def __init__(self, columns: Mapping[str, Sequence[tuple[str, str]]]) -> None:
@@ -152,7 +152,7 @@ class Converter:
     ) -> DebeziumChange:
         source, operation = record["source"], record["op"]
         if not isinstance(source, dict):
-            raise RefusedRecordError("its source is no object")
+            raise RefusedRecordError("its source is not an object")
         position = _number(source.get("lsn"), "source.lsn")
         milliseconds = _number(source.get("ts_ms"), "source.ts_ms", bounds.MILLISECONDS)
         microseconds = milliseconds * 1000
@@ -178,7 +178,7 @@ class Converter:
     ) -> DebeziumChange:
         table = record.get("__table") or record.get("__source_table") or place
         if not table:
-            raise MbpError("neither record nor place says the table", cure=METADATA_CURE)
+            raise MbpError("neither record nor place says the table", fix=METADATA_FIX)
         table = _name(table, "__table")
         if table not in self.columns:
             return DebeziumChange(OTHER, table)
@@ -187,7 +187,7 @@ class Converter:
         position = record.get("__source_lsn", record.get("__lsn"))
         milliseconds = record.get("__source_ts_ms")
         if position is None or milliseconds is None:
-            raise MbpError("__source_lsn or __source_ts_ms is not there", cure=METADATA_CURE)
+            raise MbpError("__source_lsn or __source_ts_ms is not there", fix=METADATA_FIX)
         operation = record["__op"]
         position, milliseconds = (
             _number(position, "__source_lsn"),
@@ -206,7 +206,8 @@ class Converter:
         columns = self.columns.get(table or str(record.get("__table")))
         if columns and columns[0][0] in record:
             raise MbpError(
-                "__op is not there, so a delete looks like an update", cure=METADATA_CURE
+                "__op is missing, so a delete cannot be distinguished from an update",
+                fix=METADATA_FIX,
             )
         raise RefusedRecordError("not a record of Debezium")
 
@@ -215,7 +216,7 @@ class Converter:
     ) -> list[Value]:
         self.table = table
         if not isinstance(operation, str) or len(operation) != 1 or operation not in ROW_OPERATIONS:
-            raise RefusedRecordError("its operation is none of r, c, u, d, t")
+            raise RefusedRecordError("its operation is not one of r, c, u, d, t")
         if not isinstance(values, dict):
             raise RefusedRecordError("it has no row: the key of a deleted one is needed too")
         row: list[Value] = []
@@ -225,7 +226,7 @@ class Converter:
             except KeyError:
                 raise MbpError(
                     f"{table}.{name} is not in the record",
-                    cure=f"action {change_shape.BREAK}: mend the source or the pipeline's column list, "
+                    fix=f"action {change_shape.BREAK}: fix the source or the pipeline's column list, "
                     "or change the contract",
                 ) from None
             if value is UNCHANGED:
@@ -279,14 +280,14 @@ def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:
 def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
-    raise RefusedRecordError(f"{name} is no number")
+    raise RefusedRecordError(f"{name} is not a number")
 
 
 def _name(value: Any, where: str) -> str:
-    """The name of a table, which is shown to people where it is none of ours."""
+    """The name of a table, which is shown to people where it is not one of ours."""
     if isinstance(value, str) and NAME.fullmatch(value):
         return value
-    raise RefusedRecordError(f"{where} is no name of a table")
+    raise RefusedRecordError(f"{where} is not a name of a table")
 
 
 def stored_record(record: Any) -> bytes:

@@ -1,7 +1,7 @@
 """Values as Debezium writes them, to the exact text that the raw tables take.
 
 What a value means depends on the settings of the pipeline that wrote it. Where a record does not say which, and
-two readings are possible, the value is refused: a guess would be a wrong number that nobody sees.
+two readings are possible, the value is refused: a guess would be a wrong number that nothing shows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WRITTEN_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?([0-9]+))?")
 SPECIAL_DECIMALS = ("NaN", "Infinity", "-Infinity", "NAN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY")
 # A number this long could be bytes in base64 as well, when nothing says which of them it is.
 BASE64_GROUP = 4
-# An instant without a schema: Unix milliseconds, microseconds or nanoseconds, told apart by size (after March 1973).
+# An instant without a schema: Unix milliseconds, microseconds or nanoseconds, distinguished by size (after March 1973).
 UNITS = ((10**11, 10**14, 1000), (10**14, 10**17, 1), (10**17, 10**20, -1000))
 SCHEMA_UNITS = {
     "io.debezium.time.Timestamp": 1000,
@@ -98,7 +98,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
             raise RefusedRecordError(f"{name} is not a number")
         raise MbpError(
             f"{name} is neither a decimal number nor does a schema tell its scale",
-            cure="set decimal.handling.mode=string in the pipeline (or write schemas with the records)",
+            fix="set decimal.handling.mode=string in the pipeline (or write schemas with the records)",
         )
     if isinstance(value, Decimal):
         return _bounded(value, name)
@@ -107,7 +107,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if isinstance(value, (Number, float)):
         raise MbpError(
             f"{name} was written as a binary fraction, which is not exact",
-            cure="set decimal.handling.mode=string in the pipeline and have it write the records again",
+            fix="set decimal.handling.mode=string in the pipeline and have it write the records again",
         )
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -116,7 +116,7 @@ def _decimal(value: Any, name: str, schema: Mapping[str, Any]) -> str:
     if isinstance(value, bytes):
         raise MbpError(
             f"{name} is bytes without a scale",
-            cure="set decimal.handling.mode=string in the pipeline",
+            fix="set decimal.handling.mode=string in the pipeline",
         )
     raise RefusedRecordError(f"{name} is {_kind_of(value)}, expected a decimal number")
 
@@ -184,7 +184,7 @@ def _instant(value: Any, name: str, schema: Mapping[str, Any]) -> str:
         try:
             moment = EPOCH + timedelta(microseconds=microseconds)
         except OverflowError as error:
-            raise RefusedRecordError(f"{name} is no instant of the years 1 to 9999") from error
+            raise RefusedRecordError(f"{name} is not an instant of the years 1 to 9999") from error
         return moment.isoformat(timespec="microseconds")
     if isinstance(value, datetime):
         if value.tzinfo is None:

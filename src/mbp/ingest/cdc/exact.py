@@ -1,4 +1,4 @@
-"""Whether a value of the source fits its column exactly, told from its text.
+"""Whether a value of the source fits its column exactly, decided from its text.
 
 Engines differ in what they do with one that does not: PostgreSQL rounds a fraction that is too long and keeps NaN,
 DuckDB rounds and refuses. A value that would arrive as another value is refused here, on every engine alike.
@@ -33,7 +33,7 @@ def misfits(
     listed: Sequence[Sequence[str | None]],
     columns: Sequence[tuple[str, str]],
 ) -> dict[int, str]:
-    """Place of a row that does not fit -> why. Whole columns are looked at first: such rows are rare.
+    """Place of a row that does not fit -> why. Whole columns are checked first: such rows are rare.
 
     Args:
         listed: the same values by column.

@@ -24,7 +24,7 @@ def take_over(
     """Writes the rows of the snapshot that the log does not have yet, and counts them; the caller commits.
 
     A table whose log is empty gets them all. Over a log with rows only the differences are written: rows that are new
-    or other, and a delete for each that is gone. Parked changes from before the snapshot are contained in it.
+    or other, and a delete for each that was removed. Parked changes from before the snapshot are contained in it.
 
     Raises:
         MbpError: a table does not fit its contract; nothing is written then.
@@ -67,7 +67,7 @@ def _reconcile(
     for part in snapshot_rows(source, snapshot, table, _names(columns[table])):
         sink.stage(log, part, first=False)
     new, gone = sink.reconcile(log, place, snapshot.milliseconds)
-    message = f"{new:,} rows were new or other, {gone:,} were gone"
+    message = f"{new:,} rows were new or other, {gone:,} were removed"
     say(f"snapshot of {table} reconciled: {message}")
     sink.control().happened(Event("reconciled", table, place, message))
     return new + gone

@@ -34,7 +34,7 @@ BATCH_BYTES = 16 << 20
 
 @dataclass
 class Counts:
-    """What became of records: rows that are new, changes the log had already, dead letters, and what is no change."""
+    """Records by result: rows that are new, changes the log had already, dead letters, and what is not a change."""
 
     changes: int = 0
     repeated: int = 0
@@ -57,7 +57,7 @@ class Intake:
         self._letters: list[Letter] = []
         self._beats: dict[int, int] = {}
         self._size = self._bytes = 0
-        # Table -> the furthest position of its log: what lies beyond cannot be there yet.
+        # Table -> the furthest position of its log: what is beyond cannot be there yet.
         self._furthest: dict[str, int] = {}
 
     def take(self, change: DebeziumChange, payload: bytes) -> None:
@@ -78,14 +78,14 @@ class Intake:
             self._grow()
 
     def refuse(self, table: str | None, reason: str, payload: bytes) -> None:
-        """A record that is no change that can be understood."""
+        """A record that is not a change that can be understood."""
         self._letters.append(
             Letter(table or UNKNOWN_TABLE, 0, None, "message", reason, None, payload)
         )
         self._grow(len(payload))
 
     def flush(self) -> None:
-        """Writes what waits; nobody sees it before the commit."""
+        """Writes what waits; it is not visible before the commit."""
         rows, self._rows = self._rows, {}
         letters, self._letters = self._letters, []
         beats, self._beats = self._beats, {}
@@ -100,7 +100,7 @@ class Intake:
         self.counts.refused += self.sink.refused - before
 
     def forget(self) -> None:
-        """What was not committed is gone from the warehouse too."""
+        """What was not committed is lost in the warehouse too."""
         self._rows, self._letters, self._beats = {}, [], {}
         self._size = self._bytes = 0
         self._furthest = {}
@@ -129,7 +129,7 @@ class Intake:
 
         def letter_of(place: int, reason: str) -> Letter:
             row, payload = fresh[place]
-            # The arrival stands at its end by now.
+            # The arrival is at its end by now.
             position, committed = int(str(row[POSITION - 1])), int(str(row[MILLISECONDS - 1]))
             return Letter(table, position, committed, "value", reason, None, payload)
 
@@ -169,7 +169,7 @@ class Intake:
     def _known(
         self, table: str, waiting: Sequence[tuple[list[Value], bytes]], first: int, last: int
     ) -> set[tuple[Value, int, Value]]:
-        """Of the changes that wait, those that the log has. It is looked at no further than they reach."""
+        """Of the changes that wait, those that the log has. It is read no further than they reach."""
         key = quote_identifier(self.columns[table][0][0])
         rows = self._query(
             f"select {key}, __source_lsn, __op from raw_mbp.{table}"

@@ -33,8 +33,8 @@ class Landed:
     """What a run took in.
 
     Attributes:
-        files: taken in now; known: taken in before; left: not taken, and why it should be looked at.
-        waiting: dead letters of this and earlier runs that nobody has delivered yet.
+        files: taken in now; known: taken in before; left: not taken, and why it should be checked.
+        waiting: dead letters of this and earlier runs that are not delivered yet.
     """
 
     files: int = 0
@@ -56,12 +56,12 @@ def land(root: Path, target: str, folder: Path, say: Say) -> Landed:
     """Takes in what is new in a folder and the folders in it; run again it takes nothing twice.
 
     Raises:
-        MbpError: nothing to look at, or no warehouse. The first of the files that could not be taken in (it has
+        MbpError: no file to read, or no warehouse. The first of the files that could not be taken in (it has
             changed, it cannot be read, the pipeline's settings lose what is needed), after all others were.
     """
     if not folder.is_dir():
         raise MbpError(
-            "no such folder", path=str(folder), cure="name the folder the pipeline writes to"
+            "no such folder", path=str(folder), fix="name the folder the pipeline writes to"
         )
     tables = raw_tables(root)
     lander = _Lander(Sink(root, target, SLOT, tables), change_shape.by_name(tables), say)
@@ -72,7 +72,7 @@ def land(root: Path, target: str, folder: Path, say: Say) -> Landed:
             raise MbpError(
                 "no file of JSON lines or Parquet is there",
                 path=str(folder),
-                cure=f"name a folder with files that end in {', '.join((*LINES, *PARQUET))}",
+                fix=f"name a folder with files that end in {', '.join((*LINES, *PARQUET))}",
             )
         lander.landed.waiting = lander.waiting()
     finally:
@@ -140,7 +140,7 @@ class _Lander:
         if control.warehouse.engine == "postgres":
             control.warehouse.query("select pg_advisory_xact_lock(hashtext('mbp cdc land'))")
         self.hashes = self._hashes()
-        if self._is_known(name, digest):  # by somebody else, meanwhile
+        if self._is_known(name, digest):  # by another process, meanwhile
             self.sink.close()
             return
         intake = Intake(self.sink, self.columns)
@@ -150,12 +150,12 @@ class _Lander:
             self.sink.close()
             if error.path is not None:
                 raise
-            raise MbpError(error.what, path=name, cure=error.cure) from error
+            raise MbpError(error.what, path=name, fix=error.fix) from error
         if _stamp(path) != before:
             raise UnusableFileError(
                 "changed while it was read",
                 path=name,
-                cure="write files under a name that ends in .tmp, and rename them when they are whole",
+                fix="write files under a name that ends in .tmp, and rename them when they are whole",
             )
         self.position = max(self.position, intake.position)
         counts = intake.counts
@@ -189,7 +189,7 @@ class _Lander:
                 continue
             except MbpError as error:
                 table = self.converter.table or UNKNOWN_TABLE
-                problem = UnusableFileError(error.what, path=name, line=number, cure=error.cure)
+                problem = UnusableFileError(error.what, path=name, line=number, fix=error.fix)
                 lost.setdefault(table, problem)
                 intake.refuse(table, f"{name}:{number}: {error.what}", payload)
                 continue
@@ -206,13 +206,13 @@ class _Lander:
             raise UnusableFileError(
                 f"no record in it can be read ({first_refusal})",
                 path=name,
-                cure="JSON lines: one record per line, in UTF-8",
+                fix="JSON lines: one record per line, in UTF-8",
             )
         if tombstones and not deletes:
             raise UnusableFileError(
                 "it has tombstones but no deletes, so the pipeline drops them",
                 path=name,
-                cure="set transforms.unwrap.delete.tombstone.handling.mode=rewrite, and write the records again",
+                fix="set transforms.unwrap.delete.tombstone.handling.mode=rewrite, and write the records again",
             )
         intake.flush()
 
@@ -222,7 +222,7 @@ class _Lander:
             raise UnusableFileError(
                 "was taken in before, and has other content now",
                 path=name,
-                cure="give new records a new file; changes that the logs have already are left out by themselves",
+                fix="give new records a new file; changes that the logs have already are left out by themselves",
             )
         if known is not None:
             self.landed.known += 1

@@ -50,7 +50,7 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, bytes, Any]]:
                         "ends within a record",
                         path=name,
                         line=number,
-                        cure="it is still being written, or was cut short: run it again when the file is whole",
+                        fix="it is still being written, or was cut short: run it again when the file is whole",
                     ) from error
                 record = error
             yield number, line, record
@@ -87,7 +87,7 @@ def _rows(path: Path, name: str) -> Iterator[tuple[int, bytes, Any]]:
         raise UnusableFileError(
             f"cannot be read as Parquet: {reason}",
             path=name,
-            cure="have the pipeline write it again",
+            fix="have the pipeline write it again",
         ) from error
 
 

@@ -20,7 +20,7 @@ class Letter:
     """One change.
 
     Attributes:
-        kind: 'value' (does not fit its column), 'message' (cannot be decoded), 'parked' (its table stands still).
+        kind: 'value' (does not fit its column), 'message' (cannot be decoded), 'parked' (its table is stopped).
         committed_at_milliseconds: Unix time of the commit at the source; None where it is not known.
         relation: the shape it was sent in; None: the payload is the row as JSON.
         payload: the message as it came.
@@ -94,7 +94,7 @@ def restored(row: Sequence[object]) -> Letter:
     except (ValueError, TypeError) as error:
         raise MbpError(
             f"the dead letter of {table} at {position} cannot be read: {error}",
-            cure="restore raw_mbp._cdc_dead_letters from a backup, or `mbp cdc resnapshot` the table",
+            fix="restore raw_mbp._cdc_dead_letters from a backup, or `mbp cdc resnapshot` the table",
         ) from error
 
 

@@ -40,7 +40,7 @@ class MarketSource:
         return f"{self.host}:{self.port}/{self.database}"
 
     def connect(self, *, replication: bool = False) -> Any:
-        """An open connection; without a password libpq looks into its passfile.
+        """An open connection; without a password libpq reads its passfile.
 
         Raises:
             MbpError: it cannot be reached.
@@ -67,7 +67,7 @@ class MarketSource:
             reason = " ".join(str(error).split())
             raise UnreachableError(
                 f"the source at {self.place} cannot be reached: {reason}",
-                cure="check MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and pg_hba.conf",
+                fix="check MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and pg_hba.conf",
             ) from error
 
 
@@ -75,17 +75,15 @@ def source_of_environment() -> MarketSource:
     """From MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and _SCHEMA.
 
     Raises:
-        MbpError: one that is needed is not set, or the port is no number.
+        MbpError: one that is needed is not set, or the port is not a number.
     """
     results = {name: os.environ.get(f"MBP_SOURCE_{name}") for name in VARIABLES}
     for name in ("HOST", "USER", "DATABASE"):
         if not results[name]:
-            raise MbpError(
-                f"MBP_SOURCE_{name} is not set", cure="say where the market's tables are"
-            )
+            raise MbpError(f"MBP_SOURCE_{name} is not set", fix="say where the market's tables are")
     port = results["PORT"] or "5432"
     if not port.isdigit():
-        raise MbpError(f"MBP_SOURCE_PORT is {port!r}", cure="write a number")
+        raise MbpError(f"MBP_SOURCE_PORT is {port!r}", fix="write a number")
     return MarketSource(
         str(results["HOST"]),
         int(port),
@@ -126,7 +124,7 @@ def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
             if level != "logical":
                 raise MbpError(
                     f"wal_level of {source.place} is {level!r}",
-                    cure="set wal_level = logical and restart the source",
+                    fix="set wal_level = logical and restart the source",
                 )
             cursor.execute(
                 "select tablename from pg_publication_tables where pubname = %s", [PUBLICATION]
@@ -136,7 +134,7 @@ def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
             if missing:
                 raise MbpError(
                     f"the publication {PUBLICATION} lacks {', '.join(missing)}",
-                    cure="run the SQL that `mbp cdc setup` prints, as an administrator",
+                    fix="run the SQL that `mbp cdc setup` prints, as an administrator",
                 )
     finally:
         connection.close()
@@ -213,7 +211,7 @@ def clock(source: MarketSource) -> float:
 
 
 def relation_now(source: MarketSource, table: str) -> TableShape:
-    """What a table looks like at the source now.
+    """The current shape of a table at the source.
 
     Raises:
         MbpError: it is not there.
@@ -233,7 +231,7 @@ def relation_now(source: MarketSource, table: str) -> TableShape:
         connection.close()
     if not rows:
         raise MbpError(
-            f"{source.schema}.{table} is not at the source", cure="check MBP_SOURCE_SCHEMA"
+            f"{source.schema}.{table} is not at the source", fix="check MBP_SOURCE_SCHEMA"
         )
     columns = tuple((str(row[2]), int(row[3]), int(row[4])) for row in rows)
     return TableShape(int(rows[0][0]), source.schema, table, str(rows[0][1]), columns)

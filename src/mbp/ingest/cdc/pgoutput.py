@@ -48,7 +48,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class TableShape:
-    """What a table looks like from here on; sent before its first change and after each of its own.
+    """The shape of a table from here on; sent before its first change and after each change of the shape.
 
     Attributes:
         columns: (name, type oid, type modifier) in order.
@@ -80,7 +80,7 @@ class Truncate:
 
 @dataclass(frozen=True)
 class Note:
-    """A message that somebody wrote into the log with `pg_logical_emit_message`; ours are heartbeats."""
+    """A message written into the log with `pg_logical_emit_message`; ours are heartbeats."""
 
     prefix: str
 
@@ -128,8 +128,8 @@ def decode(payload: bytes) -> Message:
             return Ignored(kind)
     except (struct.error, IndexError, ValueError) as error:
         what = f"a replication message of kind {kind!r} is broken: {error}"
-        raise MbpError(what, cure="check the versions of source and reader") from error
-    raise MbpError(f"unknown kind {kind!r} of replication message", cure="use protocol version 1")
+        raise MbpError(what, fix="check the versions of source and reader") from error
+    raise MbpError(f"unknown kind {kind!r} of replication message", fix="use protocol version 1")
 
 
 def inserted(payload: bytes) -> tuple[int, list[Value]] | None:
@@ -162,7 +162,7 @@ def inserted(payload: bytes) -> tuple[int, list[Value]] | None:
 
 
 def relation_of(payload: bytes) -> int | None:
-    """The relation that a change speaks of, readable even where its row is not; None: it is no change."""
+    """The relation that a change speaks of, readable even where its row is not; None: it is not a change."""
     if payload[:1] not in (b"I", b"U", b"D") or len(payload) < RELATION_BYTES:
         return None
     return int.from_bytes(payload[1:RELATION_BYTES])

@@ -64,7 +64,7 @@ def differences(
     milliseconds: int,
     arrival: str,
 ) -> tuple[int, int]:
-    """Adds what lies between the log and the staged snapshot: (rows that are new or other, rows that are gone)."""
+    """Adds the difference between log and staged snapshot: (rows new or other, rows removed)."""
     listed, key = names(columns), _key(columns)
     text = "(select 1 from raw_{0} where __source_lsn = {1} and __op = '{2}')"
     there = live(table, columns, str(int(position)))

@@ -1,4 +1,4 @@
-"""Dead letters, tried again: after a cure they become the rows that they should have been."""
+"""Dead letters, tried again: after a fix they become the rows that they should have been."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Replayed:
     Attributes:
         delivered: changes that are in the log now.
         left: letters that still do not fit.
-        why: the reason of the first of those; for a table that stands still, why it does.
-        resumed: the table stood still and goes on.
+        why: the reason of the first of those; for a table that is stopped, why it is.
+        resumed: the table was stopped and goes on.
     """
 
     table: str
@@ -40,11 +40,11 @@ def replay(
 ) -> Replayed:
     """Tries every letter of a table; commits nothing by itself.
 
-    The changes of a table that stands still are taken up in their order, all or none: a log with gaps would show states
+    The changes of a table that is stopped are taken up in their order, all or none: a log with gaps would show states
     that never were. Others are tried one by one.
 
     Args:
-        stopped: the table stands still.
+        stopped: the table is stopped.
         parked_only: leave letters about single values alone.
 
     Raises:
@@ -120,7 +120,7 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         if isinstance(message, Truncate):
             return None
         if not isinstance(message, RowChange):
-            raise MbpError("is no change", cure="`mbp cdc resnapshot` takes the table over anew")
+            raise MbpError("is not a change", fix="`mbp cdc resnapshot` copies the table again")
         change_shape.demand_fit(letter.relation, columns)
         places = change_shape.places_of(letter.relation, columns)
         milliseconds = str(letter.committed_at_milliseconds or 0)
@@ -128,5 +128,5 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
     for row in rows:
         wrong = misfit(row[: len(columns)], columns)
         if wrong:
-            raise MbpError(wrong, cure="mend the value at the source, then `mbp cdc replay`")
+            raise MbpError(wrong, fix="fix the value at the source, then `mbp cdc replay`")
     return rows

@@ -33,7 +33,7 @@ def list_letters(root: Path, target: str, tables: Sequence[str]) -> tuple[list[s
             total += count
             if table in stopped:
                 position, reason = stopped[table]
-                lines.append(f"{table} stands still at {position}: {reason}")
+                lines.append(f"{table} is stopped at {position}: {reason}")
             for letter in control.letters(table, count=SHOWN):
                 lines.append(f"{table} at {letter.position}: {letter.kind}: {letter.reason}")
             if count > SHOWN:
@@ -45,10 +45,10 @@ def list_letters(root: Path, target: str, tables: Sequence[str]) -> tuple[list[s
 
 
 def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[str], int]:
-    """Tries the letters of each table in a transaction of its own; a line per table, and how many are left.
+    """Tries the letters of each table in a separate transaction; a line per table, and how many are left.
 
     Raises:
-        MbpError: no warehouse, or a table stands still and its reader runs.
+        MbpError: no warehouse, or a table is stopped and its reader runs.
     """
     columns = change_shape.by_name(raw_tables(root))
     sink = Sink(root, target, SLOT, raw_tables(root))
@@ -67,7 +67,7 @@ def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[
                 sink.close()
             else:
                 sink.commit(None)
-            state = "; it goes on" if replayed.resumed else "; it stands still" if stopped else ""
+            state = "; it goes on" if replayed.resumed else "; it is stopped" if stopped else ""
             why = f" ({replayed.why})" if replayed.why else ""
             lines.append(
                 f"{table}: {replayed.delivered:,} delivered, {replayed.left:,} left{why}{state}"
@@ -80,4 +80,4 @@ def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[
 
 def _demand_begun(sink: Sink) -> None:
     if sink.position() is None:
-        raise MbpError("nothing was ever read from the source", cure="start `mbp cdc run`")
+        raise MbpError("nothing was ever read from the source", fix="start `mbp cdc run`")

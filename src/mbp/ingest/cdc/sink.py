@@ -73,13 +73,13 @@ class Sink:
         missing += self._control.missing()
         if missing:
             self.close()
-            raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
+            raise MbpError(f"{missing[0]} is not in the warehouse", fix="run `mbp db init`")
         position = self._control.position()
         self._release()
         return position
 
     def ready(self) -> bool:
-        """Whether the warehouse can be written now; False: somebody holds the DuckDB file."""
+        """Whether the warehouse can be written now; False: another process holds the DuckDB file."""
         try:
             self._open(wait=False)
         except LockedError:
@@ -149,23 +149,23 @@ class Sink:
             place, reason = next(iter(sorted(bad.items())))
             raise MbpError(
                 f"a row of {table} (key {rows[place][0]!r}) cannot be taken over: {reason}",
-                cure="mend the row at the source, then run it again: nothing was written",
+                fix="fix the row at the source, then run it again: nothing was written",
             )
         self._append(reconcile.STAGED, columns, rows, listed)
 
     def reconcile(self, table: str, position: int, milliseconds: int) -> tuple[int, int]:
-        """Adds what lies between the log and the staged rows: (new or other, gone)."""
+        """Adds the difference between the log and the staged rows: (new or other, removed)."""
         own = change_shape.own_columns(self.columns[table])
         return reconcile.differences(
             self._begin(), table, own, position, milliseconds, change_shape.arrival()
         )
 
     def has_rows(self, table: str) -> bool:
-        """Whether anything stands in the log of a table."""
+        """Whether anything is in the log of a table."""
         return bool(self._begin().query(f"select 1 from raw_{table} limit 1")[1])
 
     def has(self, table: str, position: int, key: str | None) -> bool:
-        """Whether a change of a key at a position stands in the log of a table."""
+        """Whether a change of a key at a position is in the log of a table."""
         name = reconcile.names(self.columns[table][:1])
         warehouse = self._begin()
         sql = f"select 1 from raw_{table} where __source_lsn = {int(position)} and {name} = {self._control.mark}"
@@ -189,11 +189,11 @@ class Sink:
 
     @property
     def in_transaction(self) -> bool:
-        """Rows were written that nobody sees yet."""
+        """Rows were written that are not visible yet."""
         return self._in_transaction or bool(self._parts)
 
     def close(self) -> None:
-        """Ends the connection; what was not committed is gone."""
+        """Ends the connection; what was not committed is lost."""
         warehouse, self._warehouse = self._warehouse, None
         self._in_transaction = False
         self._parts.close()
@@ -264,7 +264,7 @@ def by_column(rows: Sequence[Row]) -> list[Row]:
 
 
 def _position(row: Row) -> int:
-    """Of a row of a change log; one whose position is not a number either stands at 0."""
+    """Of a row of a change log; one whose position is not a number either has 0."""
     text = row[POSITION] or ""
     return int(text) if text.isdigit() else 0
 

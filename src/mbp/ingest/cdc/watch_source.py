@@ -17,12 +17,12 @@ from mbp.ingest.cdc.market_source import APPLICATION, SLOT, MarketSource
 from mbp.warehouse.connection import UnreachableError
 
 HEARTBEAT_SECONDS = 5.0
-# A reader that was killed is gone at once; one whose network was cut, after its connection timed out.
+# The connection of a killed reader ends at once; one whose network was cut, after its connection timed out.
 LOCK_PATIENCE_SECONDS = 10.0
 LIMIT_VARIABLE = "MBP_CDC_SLOT_LIMIT_MB"
 DEFAULT_LIMIT_MB = 1024
 MEBIBYTE = 2**20
-# Said at most so often; alarms of their own watch it too.
+# Reported at most so often; separate alarms watch it too.
 ALARM_PAUSE_SECONDS = 60.0
 
 
@@ -31,7 +31,7 @@ def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
     """The one connection that may read the slot. The lock ends with it.
 
     Args:
-        patient: we had it before, so whoever has it now is our own connection that is not known to be dead yet.
+        patient: we had it before, so the one that has it now is our own connection that is not known to be dead yet.
 
     Raises:
         MbpError: another reader runs.
@@ -50,7 +50,7 @@ def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
                     kind = UnreachableError if patient else MbpError
                     raise kind(
                         f"another reader streams from the slot {SLOT}",
-                        cure="stop it; one is enough",
+                        fix="stop it; one is enough",
                     )
                 time.sleep(0.2)
             # With the lock in hand, who still streams is a reader that lost it with its network.
@@ -67,11 +67,11 @@ def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
 
 
 class Beat:
-    """Every few seconds: a message into the log of the source, and a look at clocks and slot.
+    """Every few seconds: a message into the log of the source, and a check of clocks and slot.
 
     Args:
         control: an autocommit connection to the source.
-        alarm_share: from this share of its limit on, the log that the slot retains is told.
+        alarm_share: from this share of its limit on, the log that the slot retains is reported.
     """
 
     def __init__(self, control: Any, say: Callable[[str], None], alarm_share: float) -> None:
@@ -121,5 +121,5 @@ def _limit_bytes(of_source: int | None) -> int:
         return int(of_source)
     limit = os.environ.get(LIMIT_VARIABLE, str(DEFAULT_LIMIT_MB))
     if not limit.isdigit() or int(limit) == 0:
-        raise MbpError(f"{LIMIT_VARIABLE} is {limit!r}", cure="write a number of MiB above zero")
+        raise MbpError(f"{LIMIT_VARIABLE} is {limit!r}", fix="write a number of MiB above zero")
     return int(limit) * MEBIBYTE

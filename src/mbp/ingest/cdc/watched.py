@@ -53,9 +53,9 @@ class WatchedCapture:
         read_at: clock of the warehouse, which stamps signs of life too. On DuckDB that is this machine's.
         slots: everything that ever wrote changes here: the reader, landed files.
         dead_letters: (slot, table) -> changes that are not in the log; none: no entry.
-        stopped: (slot, table) -> why it stands still.
-        unseen: control tables that are there and that this role may not read.
-        tables: change logs that are there.
+        stopped: (slot, table) -> why it is stopped.
+        unseen: control tables that exist and that this role may not read.
+        tables: change logs that exist.
     """
 
     read_at: datetime
@@ -69,24 +69,24 @@ class WatchedCapture:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something that somebody has to look at.
+    """Something that needs action.
 
     Attributes:
         id: as in contracts/a110/cdc_alarms.yaml.
-        subject: 'slot' or 'slot/table'; together with the id it tells alarms apart.
+        subject: 'slot' or 'slot/table'; together with the id it identifies an alarm.
         message: one line.
-        cure: what to do, in one line.
+        fix: what to do, in one line.
     """
 
     id: str
     severity: str
     subject: str
     message: str
-    cure: str
+    fix: str
 
 
 def read_watched(warehouse: Warehouse) -> WatchedCapture:
-    """Reads the control tables. No tables, or nobody who ever wrote: nothing to watch, and no error.
+    """Reads the control tables. No tables, or no reader that ever wrote: nothing to watch, and no error.
 
     Raises:
         MbpError: changes were captured, but by an older release: a control table is missing.
@@ -103,7 +103,7 @@ def read_watched(warehouse: Warehouse) -> WatchedCapture:
     )
     missing = [name for name in READ if name not in there]
     if missing and positions:
-        raise MbpError(f"{missing[0]} is not in the warehouse", cure="run `mbp db init`")
+        raise MbpError(f"{missing[0]} is not in the warehouse", fix="run `mbp db init`")
     if missing:
         return WatchedCapture(now)
     _, letters = warehouse.query(
@@ -154,8 +154,8 @@ def _of_role(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
             limits,
             UNSEEN,
             watched.unseen[0],
-            "this role may not read it, so nobody looked at the change data capture",
-            "look with a role that reads raw_mbp, like mbp_transformer",
+            "this role may not read it, so change data capture was not checked",
+            "use a role that reads raw_mbp, like mbp_transformer",
         )
 
 
@@ -169,15 +169,15 @@ def _of_tables(watched: WatchedCapture, limits: Limits) -> Iterator[Alarm]:
                 DEAD_LETTERS,
                 f"{slot}/{table}",
                 f"{count:,} changes are in quarantine and not in the log",
-                f"see `mbp cdc replay --list`, mend the cause, then `mbp cdc replay{reader}`",
+                f"see `mbp cdc replay --list`, fix the cause, then `mbp cdc replay{reader}`",
             )
     for (slot, table), reason in watched.stopped.items():
         yield _alarm(
             limits,
             STREAM_STOPPED,
             f"{slot}/{table}",
-            f"stands still: {reason}",
-            "mend the source or change the contract, then `mbp cdc resnapshot`",
+            f"is stopped: {reason}",
+            "fix the source or change the contract, then `mbp cdc resnapshot`",
         )
 
 
@@ -197,8 +197,8 @@ def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Al
             limits,
             READER_SILENT,
             reader.slot,
-            f"its last sign of life lies {-age:,.0f} s ahead: whether it lives cannot be told",
-            "mend the clock of the warehouse, then restart the reader",
+            f"its last heartbeat is {-age:,.0f} s in the future: whether it runs is not known",
+            "fix the clock of the warehouse, then restart the reader",
         )
     if reader.limit_bytes is not None and reader.retained_bytes is None:
         yield _alarm(
@@ -216,7 +216,7 @@ def _of_reader(reader: SeenReader, limits: Limits, now: datetime) -> Iterator[Al
             CLOCK_SKEW,
             reader.slot,
             f"clock of the source {reader.skew_seconds:+.1f} s against the reader's, limit {limits.skew_seconds:g} s",
-            "mend the clock that is wrong; until then lags are wrong by as much",
+            "fix the clock that is wrong; until then lags are wrong by as much",
         )
 
 
@@ -236,8 +236,8 @@ def _of_slot(limits: Limits, slot: str, retained: int, limit: int) -> Iterator[A
     )
 
 
-def _alarm(limits: Limits, name: str, subject: str, message: str, cure: str) -> Alarm:
-    return Alarm(name, limits.severity[name], subject, message, cure)
+def _alarm(limits: Limits, name: str, subject: str, message: str, fix: str) -> Alarm:
+    return Alarm(name, limits.severity[name], subject, message, fix)
 
 
 def _tables(warehouse: Warehouse) -> dict[str, bool]:

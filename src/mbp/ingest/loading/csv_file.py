@@ -1,4 +1,4 @@
-"""The shape of a CSV file: every row has as many fields as the header, or the first that has not is told.
+"""The shape of a CSV file: every row has as many fields as the header, or the first that has not is reported.
 
 The engine would tell a row too, but it numbers records instead of lines, takes one field too many
 when it is empty, and its advice is about its own options.
@@ -38,7 +38,7 @@ def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
                         f"{_fields(len(row))}, the header has {len(header)}",
                         path=shown,
                         line=start,
-                        cure=f"mend the row: {delimiter!r} inside of a value needs quotes ({QUOTE});"
+                        fix=f"fix the row: {delimiter!r} inside of a value needs quotes ({QUOTE});"
                         " a file with another delimiter says so in the mapping",
                     )
                 start = rows.line_num + 1
@@ -47,15 +47,15 @@ def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
             f"not CSV: {error}",
             path=shown,
             line=start,
-            cure=f"quote a value with {QUOTE} and write the quote twice where the value holds it",
+            fix=f"quote a value with {QUOTE} and write the quote twice where the value holds it",
         ) from error
     except UnicodeDecodeError as error:
-        raise MbpError("not text in UTF-8", path=shown, cure="save it as UTF-8") from error
+        raise MbpError("not text in UTF-8", path=shown, fix="save it as UTF-8") from error
     except OSError as error:
         raise MbpError(
             f"cannot be read: {error.strerror}",
             path=shown,
-            cure="give yourself the right to read it",
+            fix="make it readable for your user",
         ) from error
     return header
 
@@ -63,7 +63,7 @@ def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
 def _names(header: list[str], shown: str) -> list[str]:
     if not any(header):
         raise MbpError(
-            "no header", path=shown, line=1, cure="give the names of the columns in the first line"
+            "no header", path=shown, line=1, fix="give the names of the columns in the first line"
         )
     names = [name or f"column{position}" for position, name in enumerate(header)]
     seen: set[str] = set()
@@ -73,7 +73,7 @@ def _names(header: list[str], shown: str) -> list[str]:
                 f"the header has {name!r} twice",
                 path=shown,
                 line=1,
-                cure="give every column a name of its own",
+                fix="give every column its own name",
             )
         seen.add(name.lower())
     return names

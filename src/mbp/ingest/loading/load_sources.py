@@ -79,7 +79,7 @@ def load_folder(
     contracts = load_contracts(root)
     mapping = load_mapping(mapping_file, contracts)
     if not folder.is_dir():
-        raise MbpError("no such folder", path=folder, cure="name the folder of the data")
+        raise MbpError("no such folder", path=folder, fix="name the folder of the data")
     by_dataset = {contract.dataset: contract for contract in contracts}
     with duckdb.connect() as scratch:
         try:
@@ -88,7 +88,7 @@ def load_folder(
             raise MbpError(
                 f"unknown time zone {mapping.time_zone!r}",
                 path=mapping.path,
-                cure="use an IANA name",
+                fix="use an IANA name",
             ) from error
         staged = {}
         for table in mapping.tables:
@@ -207,13 +207,13 @@ def _check_place(reject_file: Path) -> None:
     folder = reject_file.parent
     if not folder.is_dir():
         raise MbpError(
-            "no such folder for the reject file", path=folder, cure="make it, or name another"
+            "no such folder for the reject file", path=folder, fix="make it, or name another"
         )
     if reject_file.is_dir():
-        raise MbpError("is a folder, not a reject file", path=reject_file, cure="name a file in it")
+        raise MbpError("is a folder, not a reject file", path=reject_file, fix="name a file in it")
     if not os.access(folder, os.W_OK):
         raise MbpError(
-            "the reject file may not be written there", path=folder, cure="name another folder"
+            "the reject file may not be written there", path=folder, fix="name another folder"
         )
 
 
@@ -241,6 +241,6 @@ def _rejects_written(
             raise MbpError(
                 f"cannot be written: {reason}",
                 path=reject_file,
-                cure="make room, or name another file",
+                fix="make room, or name another file",
             ) from error
         yield

@@ -1,9 +1,9 @@
 """What the loaded sources do not have, kept in the warehouse beside their rows.
 
-The build reads it, so that a rule about an absent fact is told as "not measurable", never as passed.
+The build reads it, so that a rule about an absent fact is reported as "not measurable", never as passed.
 A raw table may hold rows of several sources, and of change data capture, which declares nothing. A fact
 is therefore absent only where every origin of the table's rows declares it so: each load notes the
-instant that stands in `_loaded_at` of its rows, and by it every row is known to be of a source.
+instant in `_loaded_at` of its rows, and by it every row is known to be of a source.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from mbp.ingest.loading.mapping import Mapping as SourceMapping
 from mbp.warehouse import Warehouse, quote_identifier
+from mbp.warehouse.relations import exists
 
 FACTS = 'raw_mbp."_source_facts"'
 LOADS = 'raw_mbp."_source_loads"'
@@ -53,7 +54,7 @@ def write_facts(warehouse: Warehouse, mapping: SourceMapping, loaded: Iterable[s
     rows += [
         (dataset, None, rule, reason) for rule, (dataset, reason) in mapping.not_measurable.items()
     ]
-    mark = _mark(warehouse)
+    mark = warehouse.mark
     for statement in CREATE:
         warehouse.execute(statement)
     warehouse.execute(f"delete from {FACTS} where source = {mark}", [mapping.source])
@@ -73,15 +74,11 @@ def read_facts(warehouse: Warehouse, tables: Mapping[str, str]) -> SourceFacts:
     Args:
         tables: dataset -> the table of its change log.
     """
-    _, results = warehouse.query(
-        "select 1 from information_schema.tables where table_schema = 'raw_mbp'"
-        " and table_name in ('_source_facts', '_source_loads')"
-    )
     columns: dict[str, dict[str, str]] = {}
     datasets: dict[str, str] = {}
     rules: dict[str, str] = {}
-    if len(results) == len(CREATE):
-        # Version 0.1 wrote rules without their dataset: nothing tells whose rows they speak of.
+    if all(exists(warehouse, *place.replace('"', "").split(".")) for place in (FACTS, LOADS)):
+        # Version 0.1 wrote rules without their dataset: it is unknown which rows they mean.
         _, rows = warehouse.query(
             f"select dataset, column_name, rule_id, source, reason from {FACTS}"
             " where dataset is not null order by 1, 2, 3, 4"
@@ -110,14 +107,10 @@ def _origins(warehouse: Warehouse, dataset: str, table: str) -> set[str | None]:
     raw = f"raw_mbp.{quote_identifier(table)}"
     _, rows = warehouse.query(
         f"select distinct loads.source from {raw} as log left join {LOADS} as loads"
-        f" on loads.dataset = {_mark(warehouse)} and loads.loaded_at = log._loaded_at",
+        f" on loads.dataset = {warehouse.mark} and loads.loaded_at = log._loaded_at",
         [dataset],
     )
     return {source for (source,) in rows}
-
-
-def _mark(warehouse: Warehouse) -> str:
-    return "?" if warehouse.engine == "duckdb" else "%s"
 
 
 NOTHING_ABSENT = SourceFacts(columns={}, datasets={}, rules={})

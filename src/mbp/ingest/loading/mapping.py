@@ -1,7 +1,7 @@
 """The mapping file: which column of an outside source becomes which column of ours.
 
 A column of ours comes from a column of theirs (`columns`), is the same for every row (`constants`), or is
-a fact the source does not have (`absent`): then a stand-in keeps the types whole and every rule that
+a fact the source does not have (`absent`): then a default keeps the types valid and every rule that
 reads the column is "not measurable on this source". `when_null` fills single gaps and is reported.
 """
 
@@ -86,10 +86,10 @@ class TableMapping:
 
     Attributes:
         table: raw table without its schema, e.g. quotes.
-        delimiter: what stands between the fields of a CSV file.
+        delimiter: what separates the fields of a CSV file.
         columns: ours -> theirs.
         constants: ours -> the value of every row.
-        absent: ours -> (their column or None, stand-in value, reason).
+        absent: ours -> (their column or None, default value, reason).
         when_null: ours -> (value, reason).
         changed_at: our column that says when the row last changed, the commit time of its change.
         lines: our column -> line in the mapping file.
@@ -140,14 +140,14 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
                     f"{group}: no raw table {table!r}",
                     path=shown,
                     line=line_of(document[group], table),
-                    cure=did_you_mean(table, by_table),
+                    fix=did_you_mean(table, by_table),
                 )
     missing = by_table.keys() - value["tables"].keys() - value.get("absent_tables", {}).keys()
     if missing:
         raise MbpError(
             f"nothing is said about {', '.join(sorted(missing))}",
             path=shown,
-            cure="map the table, or give the reason under absent_tables",
+            fix="map the table, or give the reason under absent_tables",
         )
     tables = tuple(
         _table(name, entry, document["tables"][name], by_table[name], shown, document["tables"])
@@ -162,7 +162,7 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
                     f"not_measurable: no rule {rule!r}",
                     path=shown,
                     line=line_of(document["not_measurable"], position),
-                    cure=did_you_mean(rule, known_rules),
+                    fix=did_you_mean(rule, known_rules),
                 )
             not_measurable[rule] = (known_rules[rule], entry["reason"])
     return Mapping(
@@ -188,14 +188,14 @@ def _table(
         for column in given:
             line = line_of(node[part], column)
             if column not in known:
-                cure = did_you_mean(column, known)
-                raise MbpError(f"{name} has no column {column!r}", path=shown, line=line, cure=cure)
+                fix = did_you_mean(column, known)
+                raise MbpError(f"{name} has no column {column!r}", path=shown, line=line, fix=fix)
             if part != "when_null" and column in lines:
                 raise MbpError(
                     f"{name}.{column} is given twice",
                     path=shown,
                     line=line,
-                    cure="keep one of them",
+                    fix="keep one of them",
                 )
             lines.setdefault(column, line)
     for column in contract.logged_columns:
@@ -204,14 +204,14 @@ def _table(
                 f"{name}.{column.name} is not mapped",
                 path=shown,
                 line=line_of(tables, name),
-                cure="give it under columns, constants or absent",
+                fix="give it under columns, constants or absent",
             )
     if entry["changed_at"] not in known:
         raise MbpError(
             f"changed_at: {name} has no column {entry['changed_at']!r}",
             path=shown,
             line=line_of(node, "changed_at"),
-            cure=did_you_mean(entry["changed_at"], known),
+            fix=did_you_mean(entry["changed_at"], known),
         )
     return TableMapping(
         table=name,

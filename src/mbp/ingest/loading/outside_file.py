@@ -28,7 +28,7 @@ EXPECTED = {
     "number": "a number within its range",
     "timestamp": "an ISO 8601 instant such as 2026-01-05T09:00:00Z",
 }
-EMPTY_FILE_CURE = "give a file with rows"
+EMPTY_FILE_FIX = "give a file with rows"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def stage(
                 f"{mapping.file} has no column {column!r}, which {mapping.table}.{ours} names",
                 path=mapping_path,
                 line=mapping.lines.get(ours),
-                cure=f"its columns are {', '.join(theirs)}",
+                fix=f"its columns are {', '.join(theirs)}",
             )
     texts = f"texts_{mapping.table}"
     expressions = ", ".join(
@@ -83,7 +83,7 @@ def stage(
     )
     read = _count(connection, texts)
     if read == 0:
-        raise MbpError("no rows: nothing to load", path=mapping.file, cure=EMPTY_FILE_CURE)
+        raise MbpError("no rows: nothing to load", path=mapping.file, fix=EMPTY_FILE_FIX)
     _judge(connection, mapping, contract, texts)
     accepted = _count(connection, f"typed_{mapping.table}")
     return Staged(
@@ -108,7 +108,7 @@ def _read(
             f"{mapping.file} is not in the folder",
             path=mapping_path,
             line=mapping.line,
-            cure="check the folder and the key `file`",
+            fix="check the folder and the key `file`",
         )
     view = f"source_{mapping.table}"
     name = _literal(str(path))
@@ -129,7 +129,7 @@ def _read(
         raise MbpError(
             f"cannot be read: {reason}",
             path=mapping.file,
-            cure="write the file again: CSV with one kind of line end, or Parquet",
+            fix="write the file again: CSV with one kind of line end, or Parquet",
         ) from error
     return view
 

@@ -36,6 +36,6 @@ def source_facts(root: Path, warehouse: Warehouse) -> SourceFacts:
     if missing:
         raise MbpError(
             f"nothing was loaded: {', '.join(missing)} not in the warehouse",
-            cure="run `mbp load <folder>`, start CDC, or leave MBP_RAW unset for the sample",
+            fix="run `mbp load <folder>`, start CDC, or leave MBP_RAW unset for the sample",
         )
     return read_facts(warehouse, dataset_tables(root))

@@ -28,12 +28,12 @@ from mbp.warehouse.relations import LIVE, SNAPSHOTS, fingerprint, place
 def take(root: Path, target: str | None, waived_rules: WaivedRules = no_waivers) -> list[Copy]:
     """Stores the live rows of all public datasets, and drops the snapshot before.
 
-    One transaction: who is cut off leaves the snapshot that was there.
+    One transaction: if it is interrupted, the previous snapshot stays.
 
     Raises:
         RefusedSwitchError: the last run of dbt was not green or did not make these rows, or readers are on the snapshot
             that would be replaced.
-        MbpError: no run to look at, one that is not of the project as it is, or the warehouse cannot be used.
+        MbpError: no run to read, one of another version of the project, or the warehouse cannot be used.
     """
     target = target_name(target)
     datasets, build_id = green_build(root, target, waived_rules)
@@ -59,13 +59,13 @@ def green_build(
     Raises:
         RefusedSwitchError: a rule of severity error does not hold, was not asked, or cannot be measured on this
             source and carries no valid waiver.
-        MbpError: there is no run to look at, or it is not of the project as it is.
+        MbpError: there is no run to read, or it is of another version of the project.
     """
     run = findings_of_last_run(root, target)
-    cure = "`mbp build`; the snapshot before is kept"
+    fix = "`mbp build`; the snapshot before is kept"
     if run.objections:
         message = whole_text(run.objections)
-        raise RefusedSwitchError(f"the last run of dbt does not count: {message}", cure=cure)
+        raise RefusedSwitchError(f"the last run of dbt does not count: {message}", fix=fix)
     rules = {rule.id for rule in all_rules(run.contracts) if rule.severity == "error"}
     judged = [finding for finding in run.findings if finding.rule_id in rules]
     waived = waived_rules(
@@ -81,7 +81,7 @@ def green_build(
             [f"{rule_verdict.rule_id}: {spelled(rule_verdict.verdict)}" for rule_verdict in broken],
             3,
         )
-        raise RefusedSwitchError(f"the last run of dbt is not green ({names})", cure=cure)
+        raise RefusedSwitchError(f"the last run of dbt is not green ({names})", fix=fix)
     datasets = sorted(contract.dataset for contract in run.contracts)
     return datasets, str(run.run_results["metadata"]["invocation_id"])
 
@@ -94,25 +94,25 @@ def _replace(warehouse: Warehouse, datasets: Sequence[str], build_id: str) -> li
         if made.get(dataset, ("", None))[0] != build_id:
             raise RefusedSwitchError(
                 f"the rows of {dataset} are not of the run of dbt that was judged",
-                cure="`mbp build`, which builds and tests in one run",
+                fix="`mbp build`, which builds and tests in one run",
             )
     number = max((one.generation for one in before), default=0) + 1
     taken_at = project_now(warehouse)
-    mark = "%s" if warehouse.engine == "postgres" else "?"
+    mark = warehouse.mark
     taken = []
     for dataset in datasets:
         name = f"{dataset}__{number}"
         reader_views.copy(warehouse, dataset, name)
         count, digest = fingerprint(warehouse, SNAPSHOTS, name)
         if (count, digest) != fingerprint(warehouse, LIVE, dataset):
-            raise RefusedSwitchError(f"the copy of {dataset} is not its original", cure="try again")
+            raise RefusedSwitchError(f"the copy of {dataset} is not its original", fix="try again")
         reached = made[dataset][1]
         taken.append(Copy(dataset, number, build_id, reached, taken_at, count, digest))
-    # Whoever degrades in this moment waits, and then finds another snapshot than the one it verified.
+    # A degrade in this moment waits, and then finds another snapshot than the one it verified.
     reader_views.one_at_a_time(warehouse, reader_views.SWAP_LOCK)
     if in_force(warehouse).mode == "snapshot":
         raise RefusedSwitchError(
-            "readers are on the snapshot: it is not replaced", cure="`mbp degrade off`"
+            "readers are on the snapshot: it is not replaced", fix="`mbp degrade off`"
         )
     warehouse.execute(f"delete from {place(SNAPSHOTS, 'copies')}")
     for copy in taken:

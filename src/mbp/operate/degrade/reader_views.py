@@ -28,7 +28,7 @@ MASKS = {
     "postgres": f"'…' || left(encode(sha256(convert_to({{}}, 'UTF8')), 'hex'), {DIGITS})",
 }
 # `create or replace` keeps privileges and the views of analysts, and fails when the columns changed: then the function
-# of macros/engine/replace_functions.sql makes the views of analysts anew, or none of it happens.
+# of macros/engine/replace_functions.sql creates the views of analysts again, or nothing changes.
 REPLACE_ON_POSTGRES = """
 do $$ begin
     create or replace view {view} as select {columns} from {source};
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def told(what: str, cure: str) -> Iterator[None]:
+def told(what: str, fix: str) -> Iterator[None]:
     """Errors of an engine as one line.
 
     Raises:
@@ -54,7 +54,7 @@ def told(what: str, cure: str) -> Iterator[None]:
         yield
     except (duckdb.Error, psycopg2.Error) as error:
         reason = " ".join(str(error).split("\n")[0].split())
-        raise MbpError(f"{what}, nothing was changed: {reason}", cure=cure) from error
+        raise MbpError(f"{what}, nothing was changed: {reason}", fix=fix) from error
 
 
 def patiently(warehouse: Warehouse, work: Callable[[], Result]) -> Result:
@@ -86,7 +86,7 @@ def hold_views(warehouse: Warehouse, datasets: Sequence[str]) -> None:
     if warehouse.engine != "postgres":
         return
     if warehouse.query("select to_regproc('snapshot.hold')::text")[1] == [(None,)]:
-        raise MbpError("snapshot.hold is not in the warehouse", cure="run `mbp build`")
+        raise MbpError("snapshot.hold is not in the warehouse", fix="run `mbp build`")
     warehouse.execute(
         "select snapshot.hold(array(select to_regclass(name)::oid from unnest(%s::text[]) as name"
         " where to_regclass(name) is not null), %s::interval, false)",
@@ -94,21 +94,9 @@ def hold_views(warehouse: Warehouse, datasets: Sequence[str]) -> None:
     )
 
 
-def exists(warehouse: Warehouse, schema: str, name: str) -> bool:
-    """Whether the relation is there and may be seen."""
-    mark = _mark(warehouse)
-    return bool(
-        warehouse.query(
-            "select 1 from information_schema.tables"
-            f" where table_schema = {mark} and table_name = {mark}",
-            [schema, name],
-        )[1]
-    )
-
-
 def columns(warehouse: Warehouse, schema: str, name: str) -> list[tuple[str, ...]]:
     """(name, type, precision, scale) of every column in order; empty when it is not there."""
-    mark = _mark(warehouse)
+    mark = warehouse.mark
     _, rows = warehouse.query(
         "select column_name, data_type, numeric_precision, numeric_scale"
         f" from information_schema.columns where table_schema = {mark} and table_name = {mark}"
@@ -119,7 +107,7 @@ def columns(warehouse: Warehouse, schema: str, name: str) -> list[tuple[str, ...
 
 
 def one_at_a_time(warehouse: Warehouse, lock: int) -> None:
-    """Waits for whoever swaps or copies, until the end of the transaction. DuckDB has one process anyway."""
+    """Waits for a running swap or copy, until the end of the transaction. DuckDB has one process anyway."""
     if warehouse.engine == "postgres":
         warehouse.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
         warehouse.execute(f"select pg_advisory_xact_lock({lock})")
@@ -156,7 +144,7 @@ def point(warehouse: Warehouse, dataset: str, schema: str, name: str) -> None:
     """Points the readers' view of a dataset at a relation, with its classified columns masked.
 
     Raises:
-        MbpError: nobody said which columns are classified.
+        MbpError: it is not declared which columns are classified.
     """
     view, source = place(READERS, dataset), place(schema, name)
     shown = masked_columns(warehouse, dataset, schema, name)
@@ -178,16 +166,14 @@ def masked_columns(warehouse: Warehouse, dataset: str, schema: str, name: str) -
     """The columns of a relation for readers, as macros/engine/publish.sql writes them.
 
     Raises:
-        MbpError: nobody said which columns are classified.
+        MbpError: it is not declared which columns are classified.
     """
     _, rows = warehouse.query(
-        f"select columns from {place(SNAPSHOTS, 'masks')} where dataset = {_mark(warehouse)}",
+        f"select columns from {place(SNAPSHOTS, 'masks')} where dataset = {warehouse.mark}",
         [dataset],
     )
     if len(rows) != 1:
-        raise MbpError(
-            f"which columns of {dataset} are classified is not known", cure="`mbp build`"
-        )
+        raise MbpError(f"which columns of {dataset} are classified is not known", fix="`mbp build`")
     hidden = set(rows[0][0].split(","))
     shown = []
     for column, kind, *_ in columns(warehouse, schema, name):
@@ -215,7 +201,3 @@ def pointed_at(warehouse: Warehouse, dataset: str) -> tuple[str, str] | None:
     text = str(rows[0][0] or "").replace('"', "") if rows else ""
     matched = re.search(rf"\b({LIVE}|{SNAPSHOTS})\.({dataset}(?:__\d+)?)\b", text)
     return (matched[1], matched[2]) if matched else None
-
-
-def _mark(warehouse: Warehouse) -> str:
-    return "%s" if warehouse.engine == "postgres" else "?"

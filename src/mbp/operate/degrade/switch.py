@@ -10,7 +10,7 @@ from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.operate.degrade import reader_views
 from mbp.warehouse import Warehouse
-from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, fingerprint, place
+from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, exists, fingerprint, place
 
 CONTROL = ("builds", "masks", "switches", "copies")
 BUSY = "end the queries that hold the views (pg_stat_activity), then try again"
@@ -40,7 +40,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Switch:
-    """The switch that is in force: 'live' or 'snapshot', and who made it (None: a person, or nobody yet)."""
+    """The switch that is in force: 'live' or 'snapshot', and who made it (None: a person, or not switched yet)."""
 
     number: int
     mode: str
@@ -67,7 +67,7 @@ class ReaderStatus:
 
 
 def in_force(warehouse: Warehouse) -> Switch:
-    """The newest row of the switches; live when nobody ever switched."""
+    """The newest row of the switches; live without a switch."""
     _, rows = warehouse.query(
         "select number, mode, generation, since, decision_id, reason"
         f" from {place(SNAPSHOTS, 'switches')} order by number desc limit 1"
@@ -91,7 +91,7 @@ def datasets(warehouse: Warehouse) -> list[str]:
 
 
 def status(warehouse: Warehouse) -> ReaderStatus:
-    """Looks; changes nothing.
+    """Reads; changes nothing.
 
     Raises:
         MbpError: the warehouse was never built with the switch.
@@ -130,7 +130,7 @@ def degrade(
 ) -> Switch:
     """Points readers at the last complete snapshot: all datasets in one transaction, or none.
 
-    When they are there already, who switched first stays written; views that are not in place are mended.
+    When they are there already, who switched first stays written; views that are not in place are fixed.
 
     Raises:
         RefusedSwitchError: no complete snapshot, or one that is not what was stored or has other columns than today.
@@ -145,7 +145,7 @@ def degrade(
         before = in_force(warehouse)
         if copies(warehouse) != stored:
             raise RefusedSwitchError(
-                "the snapshot was replaced meanwhile", cure="`mbp degrade on` again"
+                "the snapshot was replaced meanwhile", fix="`mbp degrade on` again"
             )
         for copy in stored:
             reader_views.point(warehouse, copy.dataset, SNAPSHOTS, copy.table)
@@ -171,16 +171,16 @@ def recover(
         decision_id: only when this decision has degraded them; a person (None) may always.
 
     Returns:
-        The switch in force; None when it was left alone, because somebody else degraded or nobody did.
+        The switch in force; None when it was left alone, because another one degraded or none did.
 
     Raises:
         MbpError: a live table is missing, or the warehouse cannot be used; nothing was changed.
     """
     demand_built(warehouse)
     names = datasets(warehouse)
-    missing = [name for name in names if not reader_views.exists(warehouse, LIVE, name)]
+    missing = [name for name in names if not exists(warehouse, LIVE, name)]
     if missing:
-        raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", cure="run `mbp build`")
+        raise MbpError(f"{LIVE}.{missing[0]} is not in the warehouse", fix="run `mbp build`")
 
     def switch() -> Switch | None:
         reader_views.hold_views(warehouse, names)
@@ -208,7 +208,7 @@ def as_of(stored: Sequence[Copy]) -> datetime | None:
 
 def project_now(warehouse: Warehouse) -> datetime:
     """The project's now; the wall clock while its model is being rebuilt."""
-    if reader_views.exists(warehouse, "reliability", "kpi_clock"):
+    if exists(warehouse, "reliability", "kpi_clock"):
         _, rows = warehouse.query("select now_at from reliability.kpi_clock")
         if rows and rows[0][0] is not None:
             moment: datetime = rows[0][0]
@@ -221,30 +221,30 @@ def demand_built(warehouse: Warehouse) -> None:
     MbpError: the warehouse was never built with the control tables.
     """
     for name in CONTROL:
-        if not reader_views.exists(warehouse, SNAPSHOTS, name):
-            raise MbpError(f"{SNAPSHOTS}.{name} is not in the warehouse", cure="run `mbp build`")
+        if not exists(warehouse, SNAPSHOTS, name):
+            raise MbpError(f"{SNAPSHOTS}.{name} is not in the warehouse", fix="run `mbp build`")
 
 
 def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
-    cure = "`mbp build`, or `mbp degrade snapshot`, when the rules hold again"
+    fix = "`mbp build`, or `mbp degrade snapshot`, when the rules hold again"
     if not stored:
         raise RefusedSwitchError(
-            "there is no complete snapshot: readers stay on the live rows", cure=cure
+            "there is no complete snapshot: readers stay on the live rows", fix=fix
         )
     missing = sorted(set(datasets(warehouse)) - {one.dataset for one in stored})
     if missing:
-        raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", cure=cure)
+        raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", fix=fix)
     for copy in stored:
-        if not reader_views.exists(warehouse, SNAPSHOTS, copy.table):
-            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is gone", cure=cure)
+        if not exists(warehouse, SNAPSHOTS, copy.table):
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is missing", fix=fix)
         rows, digest = fingerprint(warehouse, SNAPSHOTS, copy.table)
         same_release = digest.split(":")[0] == copy.digest.split(":")[0]
         if rows != copy.rows or (same_release and digest != copy.digest):
-            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is not what was stored", cure=cure)
+            raise RefusedSwitchError(f"{SNAPSHOTS}.{copy.table} is not what was stored", fix=fix)
         today = reader_views.columns(warehouse, LIVE, copy.dataset)
         if today and today != reader_views.columns(warehouse, SNAPSHOTS, copy.table):
             raise RefusedSwitchError(
-                f"the columns of {copy.dataset} changed after the snapshot", cure=cure
+                f"the columns of {copy.dataset} changed after the snapshot", fix=fix
             )
 
 
@@ -257,7 +257,7 @@ def _write(
     decision_id: str | None,
     now: datetime | None,
 ) -> None:
-    mark = "%s" if warehouse.engine == "postgres" else "?"
+    mark = warehouse.mark
     warehouse.execute(
         f"insert into {place(SNAPSHOTS, 'switches')}"
         " (number, mode, generation, since, decision_id, reason)"

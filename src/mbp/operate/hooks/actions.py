@@ -27,7 +27,7 @@ from mbp.warehouse import Warehouse
 if TYPE_CHECKING:
     from mbp.operate.degrade.switch import Switch
 
-# What an operator's system is told by the webhook. Of these, `degrade` is carried out here as well.
+# What the webhook sends to an operator's system. Of these, `degrade` is carried out here as well.
 REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")
 CDC_LAG = "cdc_lag_p95"
 DEGRADE = "degrade"
@@ -117,7 +117,7 @@ def rollback_limit(policy: HookPolicy, decision: Decision) -> int | None:
 
 
 def recovery_limit(policy: HookPolicy, kpi_id: str) -> int | None:
-    """Seconds from the decision to the recovery; None where nothing was promised."""
+    """Seconds from the decision to the recovery; None without a limit."""
     return policy.limits["cdc_recovery_seconds"] if kpi_id == CDC_LAG else None
 
 
@@ -129,7 +129,7 @@ def take_back(
     endpoint: bool,
     warehouse: Warehouse,
 ) -> str:
-    """Brings readers back that the decision degraded, and tells everybody who was told of the recovery."""
+    """Brings readers back that the decision degraded, and notifies every receiver of the decision."""
     as_decided = Decision(
         decision.decision_id,
         decision.hook_id,
@@ -207,7 +207,7 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
 
 
 def _degrade(warehouse: Warehouse, decision: Decision) -> str:
-    """Readers on the snapshot. What keeps them on the live rows is told, and stops nothing else."""
+    """Readers on the snapshot. What keeps them on the live rows is reported, and stops nothing else."""
     reason = f"{decision.hook_id}: {decision.kpi_id} off its target"
     try:
         switch = degrade(

@@ -25,13 +25,13 @@ from mbp.operate.hooks.actions import Notice
 from mbp.operate.hooks.outbox import ALERTMANAGER, put
 
 OPEN = "alarms.json"
-# Alertmanager forgets what nobody repeats, and all of it when it restarts: told again every hour, good for two.
+# Alertmanager forgets what is not repeated, and all of it when it restarts: sent every hour, valid for two.
 AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class OpenAlarm:
-    """An alarm that was told, and since when it is open."""
+    """An alarm that was sent, and since when it is open."""
 
     alarm: Alarm
     since: datetime
@@ -52,9 +52,9 @@ def follow(
     *,
     endpoint: bool,
 ) -> None:
-    """Remembers what is open, and queues what has to be told: what is raised, what goes on, what has ended.
+    """Remembers what is open, and queues what has to be sent: what is raised, what goes on, what has ended.
 
-    What is cut off in between is done again under the same keys, and tells nothing twice.
+    After an interruption it is done again under the same keys, and sends nothing twice.
 
     Args:
         endpoint: an Alertmanager is configured; without one its messages would only pile up.
@@ -74,7 +74,7 @@ def follow(
         for open_alarm in still:
             _put(folder, raised(open_alarm, limits, now))
         for open_alarm in ended:
-            # Open for everybody only if it was told.
+            # Open for the receivers only if it was sent.
             _put(folder, over(open_alarm, limits, now))
     if ended:
         _write(folder, still)
@@ -108,9 +108,9 @@ def read_open(root: Path, folder: StateFolder) -> list[OpenAlarm]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"is no list of open alarms ({type(error).__name__}: {error})"
-        cure = "remove it: what is open is raised again"
-        raise MbpError(what, path=shown(path, root), cure=cure) from error
+        what = f"is not a list of open alarms ({type(error).__name__}: {error})"
+        fix = "remove it: what is open is raised again"
+        raise MbpError(what, path=shown(path, root), fix=fix) from error
 
 
 def _identity(alarm: Alarm) -> tuple[str, str, str]:
@@ -138,7 +138,7 @@ def _body(open_alarm: OpenAlarm, limits: Limits, until: datetime) -> list[dict[s
             "labels": labels,
             "annotations": {
                 "summary": f"{open_alarm.alarm.subject}: {open_alarm.alarm.message}",
-                "cure": open_alarm.alarm.cure,
+                "fix": open_alarm.alarm.fix,
                 "runbook": limits.runbook,
             },
             "startsAt": open_alarm.since.isoformat(),

@@ -1,4 +1,4 @@
-"""Hook coverage: KPIs whose hook is valid, looked within a day, and was exercised as it is now."""
+"""Hook coverage: KPIs whose hook is valid, was evaluated within a day, and was exercised in its current form."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hook_coverage(root: Path, policy: HookPolicy, warehouse: Warehouse) -> list[
     """Every KPI of the sheet, in its order.
 
     Raises:
-        MbpError: the warehouse has no evaluations to look at, or the report of the exercises is broken.
+        MbpError: the warehouse has no evaluations, or the report of the exercises is broken.
     """
     demand_models(warehouse)
     _, rows = warehouse.query(

@@ -21,7 +21,7 @@ from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFac
 Colour = Literal["green", "pending", "red", "unknown"]
 # Worst last.
 COLOURS: tuple[Colour, ...] = ("green", "pending", "unknown", "red")
-# A watcher that cannot see must stop a release and tell somebody. It does not roll back or freeze: nothing
+# A watcher without data must stop a release and notify its owner. It does not roll back or freeze: nothing
 # shows that there is anything wrong with what runs.
 SAFE_WHEN_UNKNOWN = ("block_merge", "block_deploy")
 STALE_AFTER_WINDOWS = 3
@@ -29,7 +29,7 @@ STALE_AFTER_WINDOWS = 3
 
 @dataclass(frozen=True)
 class State:
-    """Where one hook stands on one entity.
+    """The state of one hook on one entity.
 
     Attributes:
         counts_as_red: red, or unknown for a must-have.
@@ -85,7 +85,7 @@ class HookOutcome:
 
     @property
     def passed(self) -> bool:
-        """No hook is red, and no must-have is blind."""
+        """No hook is red, and no must-have lacks data."""
         return bool(self.states) and not any(state.counts_as_red for state in self.states)
 
     def as_json(self) -> str:

@@ -50,7 +50,7 @@ def _samples(policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome) 
     for (kpi_id, entity), windows in sorted(picture.windows.items()):
         newest, labels = windows[0], {"kpi": kpi_id, "entity": entity}
         if is_future(newest.window_end, picture.now):
-            # Its end would look fresh until the clock has caught up.
+            # Its end would seem fresh until the clock has caught up.
             yield "mbp_kpi_insufficient", labels, 1
             continue
         if newest.value is not None:

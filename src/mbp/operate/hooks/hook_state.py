@@ -50,7 +50,7 @@ class LockOf:
 def write_lock(
     folder: StateFolder, blocks: Sequence[OpenBlock], policy_hash: str, *, of: LockOf
 ) -> None:
-    """Writes release.lock as a whole; an empty list says that somebody looked and nothing blocks."""
+    """Writes release.lock as a whole; an empty list says that the watcher ran and nothing blocks."""
     document = {
         "version": LOCK_VERSION,
         "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,9 +67,9 @@ def demand_lock(root: Path, folder: StateFolder) -> None:
     """
     if not folder.lock.is_file():
         raise MbpError(
-            "nobody looked: the file is not there",
+            "not measured: the file does not exist",
             path=shown(folder.lock, root),
-            cure="run `mbp watch --once` first",
+            fix="run `mbp watch --once` first",
         )
 
 
@@ -87,7 +87,7 @@ def read_lock(
     """
     demand_lock(root, folder)
     name = shown(folder.lock, root)
-    cure = "run `mbp watch --once` first"
+    fix = "run `mbp watch --once` first"
     try:
         document = json.loads(folder.lock.read_text(encoding="utf-8"))
         if document["version"] != LOCK_VERSION:
@@ -108,13 +108,13 @@ def read_lock(
         reasons = objections(claim, asked)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"is not a release lock ({type(error).__name__}: {error})"
-        raise MbpError(what, path=name, cure=cure) from error
+        raise MbpError(what, path=name, fix=fix) from error
     wrong = [block.kind for block in blocks if block.kind not in KINDS]
     if wrong:
-        raise MbpError(f"unknown kind of block {wrong[0]!r}", path=name, cure=cure)
+        raise MbpError(f"unknown kind of block {wrong[0]!r}", path=name, fix=fix)
     if reasons:
         what = f"does not count: {whole_text(reasons)}"
-        raise MbpError(what, path=name, cure="run `mbp watch --once` on this source and target")
+        raise MbpError(what, path=name, fix="run `mbp watch --once` on this source and target")
     return blocks
 
 
@@ -128,11 +128,11 @@ def read_message(path: Path, root: Path) -> Mapping[str, Any]:
         message = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         what = f"is no message of the outbox ({error})"
-        raise MbpError(what, path=shown(path, root), cure="restore or remove it by hand") from error
+        raise MbpError(what, path=shown(path, root), fix="restore or remove it by hand") from error
     if not isinstance(message, dict) or {"channel", "key", "body"} - message.keys():
         raise MbpError(
             "is no message of the outbox: expected channel, key and body",
             path=shown(path, root),
-            cure="restore or remove it by hand",
+            fix="restore or remove it by hand",
         )
     return message

@@ -1,4 +1,4 @@
-"""`mbp status`: where everything stands, on one screen of 80 columns."""
+"""`mbp status`: the state of everything, on one screen of 80 columns."""
 
 from __future__ import annotations
 

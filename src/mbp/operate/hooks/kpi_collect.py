@@ -31,7 +31,7 @@ from mbp.runs.dbt_process import target_name
 from mbp.runs.run_control import NODE_KINDS, warehouse_id
 from mbp.warehouse import connect
 
-# A run that is older tells nothing of today.
+# An older run says nothing about today.
 LARGEST_AGE = timedelta(hours=24)
 GOOD = ("success", "pass", "warn", "no-op")
 
@@ -111,7 +111,7 @@ def schema_drift(root: Path, target: str) -> Collected:
     """Differences between contracts, registry, manifest and live tables, and forbidden changes.
 
     Raises:
-        MbpError: one of them cannot be looked at.
+        MbpError: one of them cannot be read.
     """
     drift, places = find_drift(root, [target])
     checked = check_all(root, [], None, today=date.today())

@@ -70,7 +70,7 @@ def recovered_rows(
 
 
 def evaluation_rows(policy: HookPolicy, outcome: HookOutcome) -> list[Row]:
-    """Rows of `hook_evaluations`: one per hook that looked."""
+    """Rows of `hook_evaluations`: one per hook that was evaluated."""
     return [
         {
             "evaluation_id": f"{hook_id}/{outcome.now.isoformat()}",
@@ -85,7 +85,7 @@ def evaluation_rows(policy: HookPolicy, outcome: HookOutcome) -> list[Row]:
 
 def write(warehouse: Warehouse, table: str, key: str, rows: Sequence[Row]) -> None:
     """Adds rows, each in place of an earlier one with the same key. Call it inside a transaction."""
-    mark = "?" if warehouse.engine == "duckdb" else "%s"
+    mark = warehouse.mark
     for row in rows:
         warehouse.execute(f"delete from {table} where {key} = {mark}", [row[key]])
         marks = ", ".join([mark] * len(row))

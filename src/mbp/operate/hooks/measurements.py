@@ -11,8 +11,8 @@ from mbp.core.errors import MbpError
 from mbp.core.moments import objection
 from mbp.warehouse import Warehouse
 
-# How far back a watcher looks: past the longest patience (three days) with what is older than "now" by then.
-# What a look costs must not grow with the history.
+# How far back a watcher reads: past the longest patience (three days) with what is older than "now" by then.
+# The cost of an evaluation must not grow with the history.
 HORIZON = timedelta(days=4)
 
 
@@ -72,7 +72,7 @@ def picture_of(warehouse: Warehouse) -> WarehouseFacts:
     demand_models(warehouse)
     _, clock = warehouse.query("select now_at from reliability.kpi_clock")
     if not clock or clock[0][0] is None:
-        raise MbpError("no data ever arrived: the project has no now", cure="load data, then build")
+        raise MbpError("no data ever arrived: the project has no now", fix="load data, then build")
     since = (clock[0][0] - HORIZON).isoformat()
     _, rows = warehouse.query(
         "select kpi_id, entity, window_start, window_end, value, samples, verdict"
@@ -111,4 +111,4 @@ def demand_models(warehouse: Warehouse) -> None:
     there = {row[0] for row in rows}
     for name in ("kpi_windows", "kpi_clock", "kpi_runs", "hook_decisions", "hook_evaluations"):
         if name not in there:
-            raise MbpError(f"reliability.{name} is not in the warehouse", cure="run `mbp build`")
+            raise MbpError(f"reliability.{name} is not in the warehouse", fix="run `mbp build`")

@@ -57,11 +57,11 @@ def endpoints() -> Endpoints:
     alertmanager = os.environ.get("MBP_ALERTMANAGER_URL") or None
     for name, url in (("MBP_HOOK_URL", webhook), ("MBP_ALERTMANAGER_URL", alertmanager)):
         if url and not url.startswith(("http://", "https://")):
-            raise MbpError(f"{name} is no HTTP address", cure="write it as https://host/path")
+            raise MbpError(f"{name} is no HTTP address", fix="write it as https://host/path")
     if webhook and not secret:
         raise MbpError(
-            "MBP_HOOK_URL is set without MBP_HOOK_SECRET: nobody could check who sent a decision",
-            cure="set the secret that the receiver knows",
+            "MBP_HOOK_URL is set without MBP_HOOK_SECRET: the receiver could not check who sent a decision",
+            fix="set the secret that the receiver knows",
         )
     return Endpoints(webhook, secret, alertmanager)
 

@@ -1,12 +1,10 @@
-"""The hooks for those who run Prometheus: recording and alerting rules, routing by owner, and their tests."""
+"""The hooks for those who run Prometheus: recording and alerting rules, and routing by owner."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from mbp.contracts.alarm_limits import Limits
-from mbp.contracts.exercises import Exercise
 from mbp.contracts.hook_policy import Hook, HookPolicy
 from mbp.contracts.sheet import WHOLE
 from mbp.operate.hooks import cdc_alarms
@@ -14,9 +12,8 @@ from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
 
 RULES_FILE = "mbp_rules.yml"
 SCRAPE = "1m"
-# A watcher and Prometheus look at the same windows; one scrape may still be missing.
+# A watcher and Prometheus read the same windows; one scrape may still be missing.
 PATIENCE = "2m"
-STEPS = 75
 
 
 def rules(policy: HookPolicy, limits: Limits) -> dict[str, Any]:
@@ -27,9 +24,9 @@ def rules(policy: HookPolicy, limits: Limits) -> dict[str, Any]:
     """
     alerts: list[dict[str, Any]] = []
     for hook in policy.hooks.values():
-        alerts.append(_breach(hook))
+        alerts.append(breach_alert(hook))
         if hook.must_have:
-            alerts.append(_blind(hook))
+            alerts.append(unknown_alert(hook))
     recorded = [
         {"record": "mbp:kpi_breach:max", "expr": "max by (kpi) (mbp_kpi_breach)"},
         {
@@ -62,7 +59,7 @@ def alertmanager(policy: HookPolicy) -> dict[str, Any]:
                 for owner, receiver in sorted(policy.receivers.items())
             ],
         },
-        # What is seen to be broken says more than that it cannot be seen.
+        # A breach says more than missing data.
         "inhibit_rules": [
             {
                 "source_matchers": ['reason="breach"'],
@@ -74,22 +71,8 @@ def alertmanager(policy: HookPolicy) -> dict[str, Any]:
     }
 
 
-def rule_tests(policy: HookPolicy, exercises: Sequence[Exercise], limits: Limits) -> dict[str, Any]:
-    """Test cases for promtool: each exercise raises its alert, and its control raises none."""
-    cases = []
-    for exercise in exercises:
-        for wanted in exercise.expect:
-            hook = policy.hooks[wanted.hook]
-            unknown = wanted.reason == "unknown"
-            alert = _blind(hook) if unknown else _breach(hook)
-            cases.append(_case(f"{exercise.id}: control", hook, wanted.entity, alert, None))
-            fault = "silent" if unknown else "breach"
-            cases.append(_case(exercise.id, hook, wanted.entity, alert, fault))
-    cases += cdc_alarms.alert_tests(limits, SCRAPE)
-    return {"rule_files": [RULES_FILE], "evaluation_interval": SCRAPE, "tests": cases}
-
-
-def _breach(hook: Hook) -> dict[str, Any]:
+def breach_alert(hook: Hook) -> dict[str, Any]:
+    """The KPI is off its target."""
     entity = f'entity="{WHOLE}"' if hook.entities == WHOLE else f'entity!="{WHOLE}"'
     waits = (hook.for_windows - 1) * hook.kpi.every_minutes
     return {
@@ -103,7 +86,8 @@ def _breach(hook: Hook) -> dict[str, Any]:
     }
 
 
-def _blind(hook: Hook) -> dict[str, Any]:
+def unknown_alert(hook: Hook) -> dict[str, Any]:
+    """The KPI has no value, or an old one."""
     series = f'kpi="{hook.kpi.id}"'
     stale = STALE_AFTER_WINDOWS * hook.kpi.every_minutes * 60
     if hook.kpi.window_minutes is None:
@@ -117,7 +101,7 @@ def _blind(hook: Hook) -> dict[str, Any]:
         ),
         "for": PATIENCE,
         "labels": _labels(hook, "unknown"),
-        "annotations": _annotations(hook, f"{hook.kpi.name} cannot be seen, and it must be"),
+        "annotations": _annotations(hook, f"{hook.kpi.name} has no data, and it must have"),
     }
 
 
@@ -136,39 +120,4 @@ def _annotations(hook: Hook, summary: str) -> dict[str, str]:
         "rollback": hook.rollback,
         "runbook": hook.runbook,
         "query_id": hook.kpi.query_id,
-    }
-
-
-def _case(
-    name: str, hook: Hook, entity: str, alert: dict[str, Any], fault: str | None
-) -> dict[str, Any]:
-    labels = f'{{kpi="{hook.kpi.id}",entity="{entity}"}}'
-    waits = (hook.for_windows - 1) * hook.kpi.every_minutes
-    breach = f"0x4 1x{STEPS + waits}" if fault == "breach" else f"0x{STEPS + waits}"
-    # The end of the newest window follows the clock; a silent one stands still.
-    ends = f"0x{STEPS}" if fault == "silent" else f"0+60x{STEPS + waits}"
-    expected = {
-        "exp_labels": {**alert["labels"], "kpi": hook.kpi.id},
-        "exp_annotations": {
-            key: value.replace("{{ $labels.entity }}", entity)
-            for key, value in alert["annotations"].items()
-        },
-    }
-    if alert["labels"]["reason"] == "breach":
-        expected["exp_labels"]["entity"] = entity
-    return {
-        "name": name,
-        "interval": SCRAPE,
-        "input_series": [
-            {"series": f"mbp_kpi_breach{labels}", "values": breach},
-            {"series": f"mbp_kpi_insufficient{labels}", "values": f"0x{STEPS + waits}"},
-            {"series": f"mbp_kpi_window_end_timestamp_seconds{labels}", "values": ends},
-        ],
-        "alert_rule_test": [
-            {
-                "eval_time": f"{waits + 60}m",
-                "alertname": alert["alert"],
-                "exp_alerts": [expected] if fault else [],
-            }
-        ],
     }

@@ -28,7 +28,7 @@ def demand_coverage(
     Args:
         excused: ids that the policy says need not be covered (`not_demanded` of contracts/a89/policy.yaml).
     """
-    mark = "%s" if warehouse.engine == "postgres" else "?"
+    mark = warehouse.mark
     warehouse.execute(f"create table if not exists {TABLE} (kpi_id text, id text)")
     _, rows = warehouse.query(f"select id from {TABLE} where kpi_id = {mark}", [collected.kpi_id])
     covered = collected.covered if collected.value is not None else frozenset()
@@ -56,7 +56,7 @@ class Collected:
 
     Attributes:
         value: None when it could not be measured; `detail` says why.
-        samples: how much was looked at.
+        samples: how much was checked.
         covered: ids of everything that was judged.
         broken: those of them that are not as they should be.
         run: of dbt, where the KPI is of one.

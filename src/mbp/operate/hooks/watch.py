@@ -1,4 +1,4 @@
-"""`mbp watch`: look once, decide, act, and write down what was done."""
+"""`mbp watch`: evaluate once, decide, act, and write down what was done."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class HookEvaluationRecord:
 
     @property
     def passed(self) -> bool:
-        """Nothing is red, no hook is wrong, no alarm is raised, and everybody who had to be told was told."""
+        """Nothing is red, no hook is wrong, no alarm is raised, and every message was delivered."""
         return (
             self.outcome.passed
             and not self.policy.findings
@@ -79,7 +79,7 @@ class PolicyAndWindows:
 
     @property
     def alarms(self) -> list[Alarm]:
-        """By the clock of the warehouse: the project's now is that of the data, and stands still with it."""
+        """By the clock of the warehouse: the project's now is that of the data, and is stopped with it."""
         return alarms(self.captured, self.limits, self.captured.read_at)
 
     @property
@@ -109,7 +109,7 @@ def _look(policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> PolicyAnd
 def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> HookEvaluationRecord:
     """Evaluates every hook and carries out what it decides.
 
-    Actions come first and the ledger after them: what is cut off in between is decided again, under the same
+    Actions come first and the ledger after them: after an interruption it is decided again, under the same
     id, and changes nothing twice.
 
     Args:
@@ -198,7 +198,7 @@ def suite_of(watched: HookEvaluationRecord) -> Suite:
             )
     owner, runbook = watched.limits.owner, watched.limits.runbook
     for alarm in watched.alarms:
-        fix = f"{alarm.cure}; see {runbook}"
+        fix = f"{alarm.fix}; see {runbook}"
         findings.append(
             Finding(alarm.id, alarm.message, subject=alarm.subject, fix=fix, owner=owner)
         )
@@ -236,7 +236,7 @@ def text(watched: HookEvaluationRecord) -> str:
         for open_decision in watched.outcome.recovered
     ]
     lines += [
-        f"alarm    {alarm.id:<20} {alarm.subject:<16} {alarm.severity}: {alarm.message}; {alarm.cure}"
+        f"alarm    {alarm.id:<20} {alarm.subject:<16} {alarm.severity}: {alarm.message}; {alarm.fix}"
         for alarm in watched.alarms
     ]
     lines += [f"clock    {one}" for one in watched.clock]

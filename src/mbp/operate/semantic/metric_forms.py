@@ -1,4 +1,4 @@
-"""An answer as a table, CSV, JSON, or a chart of bars for a terminal."""
+"""An answer as a table, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -13,21 +13,10 @@ from mbp.operate.semantic.query import Answer
 
 NOTHING = "-"
 MIDNIGHT = time()
-BAR, PLAIN_BAR = "█", "#"
-NARROWEST_BAR = 10
-# Blanks between label, value and bar.
-GAPS = 4
 
 
-def written(answer: Answer, form: str, *, width: int = 80, plain: bool = False) -> str:
-    """The answer as text, csv, json or chart, ending in a newline.
-
-    Args:
-        width: of the terminal, for the chart.
-        plain: whether it can show ASCII only.
-    """
-    if form == "chart":
-        return _chart(answer, width, PLAIN_BAR if plain else BAR)
+def written(answer: Answer, form: str) -> str:
+    """The answer as text, csv or json, ending in a newline."""
     return _WRITERS[form](answer)
 
 
@@ -74,27 +63,6 @@ def _json(answer: Answer) -> str:
         "notes": list(answer.notes),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def _chart(answer: Answer, width: int, bar: str) -> str:
-    first_metric = len(answer.columns) - len(answer.metrics)
-    cells = _cells(answer)
-    labels = [" ".join(row[:first_metric]) or "all" for row in cells]
-    longest = max(map(len, labels), default=0)
-    parts = []
-    for place, name in enumerate(answer.metrics, start=first_metric):
-        values = [row[place] for row in answer.rows]
-        shown = [row[place] for row in cells]
-        room = max(NARROWEST_BAR, width - longest - max(map(len, shown), default=0) - GAPS)
-        largest = max((abs(float(value)) for value in values if value is not None), default=0.0)
-        widest = max(map(len, shown), default=0)
-        lines = [_heading(answer, name)]
-        for label, value, message in zip(labels, values, shown, strict=True):
-            share = abs(float(value or 0)) / largest if largest else 0.0
-            drawn = (bar if value is None or value >= 0 else "<") * round(share * room)
-            lines.append(f"{label.ljust(longest)}  {message.rjust(widest)}  {drawn}".rstrip())
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
 
 
 def _cells(answer: Answer) -> list[list[str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from metricflow.engine.metricflow_engine import MetricFlowEngine, MetricFlowQueryRequest
@@ -31,34 +30,7 @@ RENDERERS = {
     "duckdb": (SqlEngine.DUCKDB, DuckDbSqlPlanRenderer),
     "postgres": (SqlEngine.POSTGRES, PostgresSQLSqlPlanRenderer),
 }
-METRIC_TIME = "metric_time"
-GRAINS = ("minute", "hour", "day", "week", "month", "quarter", "year")
 REFUSALS = (InformativeUserError, InvalidManifestException, SemanticException)
-
-
-@dataclass(frozen=True)
-class MetricRequest:
-    """What is asked, in MetricFlow's names; `saved` stands alone.
-
-    Attributes:
-        where: templates of MetricFlow.
-    """
-
-    metrics: tuple[str, ...] = ()
-    saved: str | None = None
-    by: tuple[str, ...] = ()
-    where: tuple[str, ...] = ()
-    limit: int | None = None
-
-
-@dataclass(frozen=True)
-class SavedQuery:
-    """A query that somebody saved under a name."""
-
-    name: str
-    description: str
-    metrics: tuple[str, ...]
-    by: tuple[str, ...]
 
 
 class SemanticLayer:
@@ -76,7 +48,7 @@ class SemanticLayer:
         for name in ("metricflow", "metricflow_semantics"):
             logging.getLogger(name).setLevel(logging.ERROR)
         if engine not in RENDERERS:
-            raise MbpError(f"MetricFlow does not speak {engine}", cure="use duckdb or postgres")
+            raise MbpError(f"MetricFlow does not speak {engine}", fix="use duckdb or postgres")
         try:
             self._manifest = parse_manifest_from_dbt_generated_manifest(manifest)
             self._engine = MetricFlowEngine(
@@ -86,7 +58,7 @@ class SemanticLayer:
             raise MbpError(
                 f"MetricFlow cannot read the semantic layer: {_one_line(error)}",
                 path="models/semantic",
-                cure="run `dbt parse`, which tells where",
+                fix="run `dbt parse`, which names the place",
             ) from error
         # Parts of a quotient mean nothing alone.
         declared = [
@@ -94,21 +66,13 @@ class SemanticLayer:
             for metric in self._manifest.metrics
             if "part_of" not in ((metric.config.meta if metric.config else None) or {})
         ]
-        self.saved_queries = {
-            saved_query.name: SavedQuery(
-                saved_query.name,
-                str(saved_query.description or ""),
-                tuple(saved_query.query_params.metrics),
-                tuple(saved_query.query_params.group_by),
-            )
-            for saved_query in self._manifest.saved_queries
-        }
+        self.saved_queries = {saved.name: saved for saved in self._manifest.saved_queries}
         self.metric_names = tuple(sorted(declared))
 
     def dimensions(self, metrics: Sequence[str]) -> dict[str, str]:
         """What all the metrics can be grouped by: name -> kind (`time`, `dimension` or `entity`).
 
-        A time has its finest grain in its name, and stands there without one too.
+        A time has its finest grain in its name, and is also there without one.
         """
         results: dict[str, str] = {}
         for dimension in self._engine.simple_dimensions_for_metrics(list(metrics)):
@@ -118,33 +82,18 @@ class SemanticLayer:
             results[entity.name] = "entity"
         return dict(sorted(results.items()))
 
-    def sql(self, request: MetricRequest) -> str:
+    def sql(self, request: MetricFlowQueryRequest) -> str:
         """The query that answers the request.
 
         Raises:
             MbpError: MetricFlow refuses the request.
         """
-        ordered = list(request.by) or None
-        asked = MetricFlowQueryRequest.create(
-            saved_query_name=request.saved,
-            metric_names=request.metrics or None,
-            group_by_names=request.by or None,
-            where_constraints=request.where or None,
-            order_by_names=ordered,
-            limit=request.limit,
-        )
         try:
-            return str(self._engine.explain(asked).sql_statement.without_descriptions.sql)
+            return str(self._engine.explain(request).sql_statement.without_descriptions.sql)
         except REFUSALS as error:
             raise MbpError(
-                f"MetricFlow refuses the query: {_one_line(error)}", cure="see `mbp metrics list`"
+                f"MetricFlow refuses the query: {_one_line(error)}", fix="see `mbp metrics list`"
             ) from error
-
-
-def grain_of(name: str) -> str | None:
-    """The grain at the end of a time's name."""
-    last = name.rpartition("__")[2]
-    return last if last in GRAINS else None
 
 
 class _Dialect:
@@ -155,7 +104,7 @@ class _Dialect:
         self.sql_plan_renderer = renderer()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise MbpError("MetricFlow asked for a connection", cure="report it: it only compiles here")
+        raise MbpError("MetricFlow asked for a connection", fix="report it: it only compiles here")
 
     query = execute = dry_run = render_bind_parameter_key = _refuse
 

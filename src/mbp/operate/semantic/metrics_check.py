@@ -47,7 +47,7 @@ RULES = {
         CodeMeaning(
             "SEM-005",
             "A saved query has a description",
-            "Nobody would know what it is for.",
+            "Its purpose would be unknown.",
             "describe it",
         ),
     )
@@ -161,4 +161,4 @@ def _undescribed(manifest: Mapping[str, Any], place: str) -> Iterator[Finding]:
 
 
 def _finding(code: str, path: str, subject: str, message: str) -> Finding:
-    return Finding(code, message, path, subject=subject, fix=RULES[code].cure)
+    return Finding(code, message, path, subject=subject, fix=RULES[code].fix)

@@ -1,27 +1,27 @@
-"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard looks, a read-only session runs."""
+"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard checks, a read-only session runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import psycopg2
+from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
 
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.core.errors import MbpError
-from mbp.operate.semantic.metricflow import MetricRequest, SemanticLayer
+from mbp.operate.semantic.conditions import conditions, known_name, references
+from mbp.operate.semantic.metricflow import SemanticLayer
 from mbp.operate.semantic.metrics_check import metrics_of
 from mbp.operate.semantic.semantic_manifest import fresh_manifest
-from mbp.operate.semantic.words import conditions, dimension_name, known_name
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.called_functions import demand_query_on
 from mbp.warehouse.connection import engine_of
 
-LISTING = "`mbp metrics list` tells more"
 SNAPSHOT = "select dataset from published.data_as_of where mode = 'snapshot' order by dataset"
 
 
@@ -36,11 +36,6 @@ class Question:
     start: str | None = None
     end: str | None = None
     limit: int | None = None
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether it looks at less than there is."""
-        return bool(self.where or self.start or self.end)
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class Answer:
 
 
 def open_layer(root: Path, target: str, tell: Callable[[str], None]) -> SemanticLayer:
-    """The semantic layer of the project as it stands, for the engine of a target."""
+    """The semantic layer of the current project, for the engine of a target."""
     return SemanticLayer(fresh_manifest(root, target, tell), engine_of(root, target))
 
 
@@ -81,94 +76,100 @@ def ask(root: Path, target: str | None, question: Question, tell: Callable[[str]
     """
     target = target_name(target)
     layer = open_layer(root, target, tell)
-    request = request_of(question, layer)
+    request_of(
+        question, layer
+    )  # what is wrong with the question comes before what is wrong with the warehouse
     with connect(root, target, read_only=True) as warehouse:
-        return answer(layer, warehouse, question, request, metrics_of(root))
+        return answer(layer, warehouse, question, metrics_of(root))
 
 
-def request_of(question: Question, layer: SemanticLayer) -> MetricRequest:
-    """The question in MetricFlow's names.
+def metrics_asked(question: Question, layer: SemanticLayer) -> tuple[str, ...]:
+    """The metrics of a question.
+
+    Raises:
+        MbpError: an unknown metric or saved query, or both or neither of them.
+    """
+    if bool(question.metrics) == bool(question.saved):
+        raise MbpError("name metrics, or one --saved query", fix="see `mbp metrics list`")
+    if question.saved is None:
+        return tuple(known_name(name, layer.metric_names, "metric") for name in question.metrics)
+    if question.by:
+        fix = "leave --by, or name the metrics"
+        raise MbpError("a saved query has its own dimensions", fix=fix)
+    known_name(question.saved, layer.saved_queries, "saved query")
+    return tuple(layer.saved_queries[question.saved].query_params.metrics)
+
+
+def request_of(question: Question, layer: SemanticLayer) -> MetricFlowQueryRequest:
+    """The question as MetricFlow takes it.
 
     Raises:
         MbpError: an unknown metric, saved query or dimension, or a wrong condition.
     """
-    if bool(question.metrics) == bool(question.saved):
-        raise MbpError("name metrics, or one --saved query", cure=LISTING)
-    metrics = question.metrics
-    if question.saved:
-        if question.by:
-            raise MbpError(
-                "a saved query has its own dimensions", cure="leave --by, or name the metrics"
-            )
-        known_name(question.saved, layer.saved_queries, "saved query", LISTING)
-        metrics = layer.saved_queries[question.saved].metrics
-    for name in metrics:
-        known_name(name, layer.metric_names, "metric", LISTING)
-    dimensions = layer.dimensions(metrics)
-    return MetricRequest(
-        metrics=() if question.saved else metrics,
-        saved=question.saved,
-        by=tuple(dict.fromkeys(dimension_name(word, dimensions) for word in question.by)),
-        where=conditions(question.where, question.start, question.end, dimensions),
+    metrics = metrics_asked(question, layer)
+    known = references(layer.dimensions(metrics))
+    by = list(dict.fromkeys(known[known_name(word, known, "dimension")][0] for word in question.by))
+    return MetricFlowQueryRequest.create(
+        saved_query_name=question.saved,
+        metric_names=None if question.saved else metrics,
+        group_by_names=by or None,
+        where_constraints=conditions(question.where, question.start, question.end, known) or None,
+        order_by_names=by or None,
         limit=question.limit,
     )
 
 
 def answer(
-    layer: SemanticLayer,
-    warehouse: Warehouse,
-    question: Question,
-    request: MetricRequest,
-    known: Sequence[SemanticMetric],
+    layer: SemanticLayer, warehouse: Warehouse, question: Question, known: Sequence[SemanticMetric]
 ) -> Answer:
-    """Runs a request on an open warehouse."""
-    metrics = request.metrics
-    if request.saved:
-        metrics = layer.saved_queries[request.saved].metrics
+    """Answers a question on an open warehouse.
+
+    Raises:
+        MbpError: as `ask`.
+    """
+    metrics, request = metrics_asked(question, layer), request_of(question, layer)
     columns, rows = _run(warehouse, layer.sql(request))
-    keys = [name for name in columns if name not in metrics]
-    order = [_place(columns, name) for name in (*(request.by or keys), *metrics)]
+    keys = request.group_by_names or [name for name in columns if name not in metrics]
+    order = [_place(columns, name) for name in (*keys, *metrics)]
     rows = [tuple(row[place] for place in order) for row in rows]
     if not request.limit:
-        width = len(order) - len(metrics)
-        rows.sort(key=lambda row: [(value is None, value or 0) for value in row[:width]])
+        rows.sort(key=lambda row: [(value is None, value or 0) for value in row[: len(keys)]])
     found = Answer(
         columns=tuple(columns[place] for place in order),
-        metrics=tuple(metrics),
+        metrics=metrics,
         rows=rows,
-        units={semantic_metric.name: semantic_metric.unit for semantic_metric in known},
+        units={metric.name: metric.unit for metric in known},
         notes=_notes(warehouse),
     )
     if not found.empty:
         return found
-    whole = MetricRequest(metrics=metrics)
-    anywhere = found if not question.narrowed else None
-    if anywhere is None:
-        _, all_rows = _run(warehouse, layer.sql(whole))
-        anywhere = Answer(tuple(metrics), tuple(metrics), all_rows, {})
-    return Answer(**{**vars(found), "rows": [], "nothing_anywhere": anywhere.empty})
+    anywhere = found
+    if question.where or question.start or question.end:
+        whole = request_of(Question(metrics), layer)
+        anywhere = Answer(metrics, metrics, _run(warehouse, layer.sql(whole))[1], {})
+    return replace(found, rows=[], nothing_anywhere=anywhere.empty)
 
 
 def _place(columns: Sequence[str], name: str) -> int:
-    """Where a column stands. A time that was asked for without a grain comes with its finest one."""
+    """The place of a column. A time that was asked for without a grain comes with its finest one."""
     if name in columns:
         return columns.index(name)
     return next(place for place, one in enumerate(columns) if one.rpartition("__")[0] == name)
 
 
 def _run(warehouse: Warehouse, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    demand_query_on(warehouse, sql, cure="name dimensions and plain values only")
+    demand_query_on(warehouse, sql, fix="name dimensions and plain values only")
     try:
         return warehouse.query(sql)
     except (duckdb.CatalogException, psycopg2.errors.UndefinedTable) as error:
         raise MbpError(
             f"the warehouse lacks a relation of the semantic layer: {_first_line(error)}",
-            cure="run `mbp build`",
+            fix="run `mbp build`",
         ) from error
     except (duckdb.Error, psycopg2.Error) as error:
         raise MbpError(
             f"the warehouse refuses the query: {_first_line(error)}",
-            cure="compare dimensions with values of their kind",
+            fix="compare dimensions with values of their kind",
         ) from error
 
 

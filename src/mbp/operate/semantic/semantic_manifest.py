@@ -1,6 +1,6 @@
-"""dbt's semantic manifest, parsed anew when what it was made of has changed.
+"""dbt's semantic manifest, parsed again when what it was made of has changed.
 
-MetricFlow reads the manifest and never looks whether it is old. It names relations with their database, so there is one
+MetricFlow reads the manifest and never checks its age. It names relations with their database, so there is one
 per target.
 """
 
@@ -24,10 +24,10 @@ READ_SUFFIXES = (".sql", ".yml", ".yaml")
 
 
 def fresh_manifest(root: Path, target: str, tell: Callable[[str], None]) -> str:
-    """Text of the semantic manifest of the project as it stands, for a target.
+    """Text of the semantic manifest of the current project, for a target.
 
     Args:
-        tell: is told when the project is parsed, which takes seconds.
+        tell: is called when the project is parsed, which takes seconds.
 
     Raises:
         MbpError: dbt cannot parse the project, or makes no manifest of it.
@@ -53,22 +53,22 @@ def manifest_text(path: Path, root: Path) -> str:
     Raises:
         MbpError: it is missing, unreadable, or holds no metric or no semantic model.
     """
-    place, cure = shown(path, root), "run `dbt parse`"
+    place, fix = shown(path, root), "run `dbt parse`"
     try:
         text = path.read_text(encoding="utf-8")
         document = json.loads(text)
     except FileNotFoundError as error:
-        raise MbpError("there is no semantic manifest", path=place, cure=cure) from error
+        raise MbpError("there is no semantic manifest", path=place, fix=fix) from error
     except (OSError, ValueError) as error:
-        raise MbpError(f"cannot be read: {error}", path=place, cure=cure) from error
+        raise MbpError(f"cannot be read: {error}", path=place, fix=fix) from error
     for kind in ("semantic_models", "metrics"):
         if not isinstance(document, dict) or not isinstance(document.get(kind), list):
-            raise MbpError("is no semantic manifest", path=place, cure=cure)
+            raise MbpError("is no semantic manifest", path=place, fix=fix)
         if not document[kind]:
             raise MbpError(
                 f"the project parsed into no {kind.replace('_', ' ')} at all",
                 path=place,
-                cure="write models/semantic in the legacy specification: dbt 1.11 reads the newer one into nothing",
+                fix="write models/semantic in the legacy specification: dbt 1.11 reads the newer one into nothing",
             )
     return text
 
@@ -89,7 +89,7 @@ def read_manifest(folder: Path, root: Path) -> dict[str, Any]:
         raise MbpError(
             f"is older than {newer[0]}: it may say what no longer holds",
             path=shown(path, root),
-            cure="run `dbt parse`",
+            fix="run `dbt parse`",
         )
     return document
 

@@ -21,7 +21,7 @@ DESCRIBED = "described"
 MISSING = "missing"
 NOT_THERE = "documented but not there"
 NOT_BUILT = "not in the warehouse"
-# Whole descriptions that stand for one still to come; compared without spaces and punctuation, so
+# Whole descriptions that are placeholders; compared without spaces and punctuation, so
 # that `n/a`, `N.A.` and `to-do` are caught too.
 PLACEHOLDERS = frozenset(
     re.findall(
@@ -126,7 +126,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
         catalog: dbt's catalog.json; what `dbt docs generate` found in the warehouse.
 
     Raises:
-        MbpError: no relation to look at, one of the two is not what dbt writes, the catalog is
+        MbpError: no relation to check, one of the two is not what dbt writes, the catalog is
             incomplete or knows relations that the manifest does not know.
     """
     declared = _entries(manifest, "manifest", MANIFEST_KEYS)
@@ -134,7 +134,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
     if catalog.get("errors"):
         raise MbpError(
             f"catalog.json is incomplete: {' '.join(str(catalog['errors']).split())}",
-            cure="make `dbt docs generate` pass, then measure again",
+            fix="make `dbt docs generate` pass, then measure again",
         )
     package = manifest["metadata"].get("project_name")
     strangers = sorted(
@@ -145,7 +145,7 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
     if strangers:
         raise MbpError(
             f"catalog.json has {strangers[0]}, manifest.json has not: they are of different runs",
-            cure="run `dbt docs generate`, then measure again",
+            fix="run `dbt docs generate`, then measure again",
         )
     nodes = {
         unique_id: node
@@ -156,15 +156,15 @@ def measure_coverage(manifest: Mapping[str, Any], catalog: Mapping[str, Any]) ->
     }
     if not nodes.keys() & there.keys():
         raise MbpError(
-            "no relation to look at: nothing was checked",
-            cure="run `mbp build`, then measure again",
+            "no relation to check: nothing was checked",
+            fix="run `mbp build`, then measure again",
         )
     items = [item for unique_id, node in nodes.items() for item in _items(unique_id, node, there)]
     return CoverageReport(tuple(sorted(items)))
 
 
 def says_something(description: str | None, name: str) -> bool:
-    """Whether a description tells a reader more than the name does.
+    """Whether a description says more than the name.
 
     Blank texts, placeholders and texts made of the name's own words (in any order, case, plural or
     spelling, with or without filler) do not.
@@ -208,7 +208,7 @@ def _entries(
     if not sound:
         raise MbpError(
             f"{artifact}.json is not the {artifact} of dbt (schema {version})",
-            cure="run `dbt docs generate`, then measure again",
+            fix="run `dbt docs generate`, then measure again",
         )
     return entries
 

@@ -1,9 +1,8 @@
-"""A coverage report as text, as JSON, as a badge, and against an earlier one."""
+"""A coverage report as text, as JSON, and against an earlier one."""
 
 from __future__ import annotations
 
 import json
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +70,7 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
             raise MbpError(
                 f"coverage report of version {version}, expected {FORMAT_VERSION}",
                 path=earlier,
-                cure="write it again",
+                fix="write it again",
             )
         percent = float(document["percent"])
         if not 0 <= percent <= FULL_PERCENT:
@@ -85,7 +84,7 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
         raise MbpError(
             "not a coverage report",
             path=earlier,
-            cure="write one with `mbp docs coverage --format json`",
+            fix="write one with `mbp docs coverage --format json`",
         ) from error
     lines = [
         f"no longer described: {item.unique_id}{'.' if item.column else ''}{item.column}"
@@ -96,27 +95,6 @@ def worse_than(report: CoverageReport, earlier: Path) -> list[str]:
     if now < round(percent, 4):
         lines.append(f"coverage fell from {percent:g} % to {now:g} %")
     return lines
-
-
-def badge(report: CoverageReport, threshold_percent: float) -> str:
-    """An SVG badge; green at the threshold, amber to ten points below it, red under that.
-
-    The number is cut, not rounded: a badge must not claim a percent that is not reached.
-    """
-    percent = report.count.percent
-    near = percent >= threshold_percent - 10
-    colour = "#2e7d32" if percent >= threshold_percent else "#b26a00" if near else "#c62828"
-    label, value = "documentation", f"{int(percent)} %"
-    title = escape(f"{label}: {value}")
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="150" height="20" role="img"'
-        f' aria-label="{title}"><title>{title}</title>'
-        '<rect width="104" height="20" rx="3" fill="#444"/>'
-        f'<rect x="100" width="50" height="20" rx="3" fill="{colour}"/>'
-        '<g fill="#fff" font-family="Verdana,sans-serif" font-size="11" text-anchor="middle">'
-        f'<text x="51" y="14">{escape(label)}</text><text x="125" y="14">{escape(value)}</text>'
-        "</g></svg>\n"
-    )
 
 
 def _line(name: str, count: Count) -> str:

@@ -40,7 +40,7 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
         artifacts: folder of manifest.json and catalog.json; dbt's target folder without it.
 
     Raises:
-        MbpError: an artifact is missing or unreadable, there is nothing to look at, or relations
+        MbpError: an artifact is missing or unreadable, there is nothing to check, or relations
             were built after the catalog was taken.
     """
     folder = artifacts or target_path(root)
@@ -51,12 +51,12 @@ def measure_project(root: Path, artifacts: Path | None = None) -> CoverageReport
 
 
 def _demand_newer(catalog: Mapping[str, Any], run_results: Mapping[str, Any]) -> None:
-    """A catalog from before the last build tells of columns that may be gone."""
+    """A catalog from before the last build lists columns that may no longer exist."""
     command = (run_results.get("args") or {}).get("which")
     built_at = moment_of(run_results, "generated_at", RUN_RESULTS)
     if command in BUILDING and built_at > moment_of(catalog, "generated_at", "catalog.json"):
         raise MbpError(
-            f"catalog.json is older than the last `dbt {command}`", cure="run `dbt docs generate`"
+            f"catalog.json is older than the last `dbt {command}`", fix="run `dbt docs generate`"
         )
 
 
@@ -74,18 +74,18 @@ def judge(
     threshold = load_policy(root).documentation_percent if fail_under is None else fail_under
     if not 0 <= threshold <= FULL_PERCENT:  # also refuses nan, under which nothing would ever fail
         raise MbpError(
-            f"threshold {threshold:g} is no percentage", cure="give a number from 0 to 100"
+            f"threshold {threshold:g} is no percentage", fix="give a number from 0 to 100"
         )
     objections = []
     if report.count.percent < threshold:
         objections.append(f"coverage is {report.count.shown_percent} %, demanded {threshold:g} %")
-    for state, cure in (
+    for state, fix in (
         (NOT_THERE, "remove the description or add the column"),
         (NOT_BUILT, "build it, or remove it"),
     ):
         count = len(report.of(state))
         if count:
-            objections.append(f"{count} {state}: {cure}")
+            objections.append(f"{count} {state}: {fix}")
     if compare is not None:
         objections += worse_than(report, compare)
     return CoverageJudgement(report, threshold, tuple(objections))

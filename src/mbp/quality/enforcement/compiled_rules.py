@@ -57,7 +57,7 @@ def queries_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """
     queries = {test.rule_id: test.sql for test in read_tests(manifest)}
     if not queries:
-        raise MbpError("no rule has a test: nothing to enforce", cure="run `mbp contracts render`")
+        raise MbpError("no rule has a test: nothing to enforce", fix="run `mbp contracts render`")
     return queries
 
 
@@ -72,6 +72,6 @@ def query_of(rule: Rule, queries: Mapping[str, str]) -> str:
             f"no test carries the rule {rule.id}",
             path=rule.path,
             line=rule.line,
-            cure="run `mbp contracts render`",
+            fix="run `mbp contracts render`",
         )
     return queries[rule.id]

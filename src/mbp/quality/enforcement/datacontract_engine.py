@@ -1,6 +1,6 @@
-"""datacontract-cli as enforcer: a contract compiled for it, which avoids its known traps.
+"""datacontract-cli as an engine: a contract compiled for it, which avoids its known traps.
 
-Every rule is a quality entry of its own with the rule's id, so that no two rules share a metric of one
+Every rule is a separate quality entry with the rule's id, so that no two rules share a metric of one
 column: datacontract-cli 1.2.8 fails every check of a table then ("Duplicate column name"). An open
 interval, which does the same, a condition, and what has no metric are SQL. Types and required columns of
 the schema are left out, because they would be checks without a rule.
@@ -21,7 +21,7 @@ from mbp.quality.enforcement.compiled_rules import query_of
 from mbp.quality.enforcement.results import EngineCheck, RuleResult, complete
 from mbp.runs.dbt_process import environment
 
-# Its words for a table that it could not look at, which it calls a failed check.
+# How it reports a table that it could not read: as a failed check.
 UNREADABLE = "Could not read model"
 SERVER = "checked"
 API_VERSION = "v3.1.0"
@@ -65,7 +65,7 @@ def compile_rule(
         limits = {bounds[key]: arguments[key] for key in bounds if key in arguments}
         return entry | {"type": "library", "metric": "rowCount", **limits}, EngineCheck(rule.id)
     sql = f"select count(*) from (\n{query}\n) as failing_rows"
-    reason = f"datacontract-cli has no metric for {rule.family} that stands alone"
+    reason = f"datacontract-cli has no metric for {rule.family} that can be used alone"
     return entry | {"type": "sql", "query": sql, "mustBe": 0}, EngineCheck(rule.id, query, reason)
 
 

@@ -1,4 +1,4 @@
-"""dbt as enforcer: its own run of the tests that carry the rules."""
+"""dbt as an engine: its own run of the tests that carry the rules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(
         if outcome.problem:
             raise MbpError(
                 f"dbt test stopped: {outcome.problem}",
-                cure="make `dbt test` pass first; `mbp doctor` looks at the machine",
+                fix="make `dbt test` pass first; `mbp doctor` checks the machine",
             )
         target_folder = Path(folder) / "target"
         manifest = json.loads((target_folder / "manifest.json").read_text(encoding="utf-8"))

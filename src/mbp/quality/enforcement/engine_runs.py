@@ -37,7 +37,7 @@ ACTION = "data_contract_break"
 
 @dataclass(frozen=True)
 class EngineWarehouse:
-    """The warehouse as the engines other than dbt are told of it."""
+    """The warehouse as it is described to the engines other than dbt."""
 
     server: Mapping[str, Any]
     credentials: Mapping[str, str]
@@ -84,7 +84,7 @@ def run(
     """
     target = target_name(target)
     if target == "duckdb" and tuple(engines) == ("gx",):
-        raise MbpError(NO_DUCKDB, cure="--target postgres, or --engine all")
+        raise MbpError(NO_DUCKDB, fix="--target postgres, or --engine all")
     contracts = load_contracts(root)
     rules = all_rules(contracts)
     with connect(root, target, read_only=True) as warehouse:
@@ -93,7 +93,7 @@ def run(
     if not measured:
         raise MbpError(
             "no rule can be measured on the loaded data: nothing was checked",
-            cure="load the tables that the rules read",
+            fix="load the tables that the rules read",
         )
     judged = _only(contracts, {rule.id for rule in measured})
     manifest = compiled_manifest(root, target)
@@ -101,7 +101,7 @@ def run(
     if engine_of(root, target) == "postgres":
         with connect(root, target, read_only=True) as warehouse:
             for sql in queries.values():
-                demand_query_on(warehouse, sql, cure="a rule may only read")
+                demand_query_on(warehouse, sql, fix="a rule may only read")
     place = place_of(root, target)
     rule_results: list[RuleResult] = []
     for engine in engines:

@@ -77,7 +77,7 @@ def veil(result: Any, shown: Shown) -> None:
 
 
 def _masked(name: str, value: Any, shown: frozenset[str]) -> Any:
-    """`value` with all that is in it masked, but numbers of rows and what stands under a name in `shown`."""
+    """`value` with everything in it masked, except numbers of rows and values under a name in `shown`."""
     if isinstance(value, Mapping):
         return {key: _masked(str(key), inner, shown) for key, inner in value.items()}
     if isinstance(value, list | tuple):

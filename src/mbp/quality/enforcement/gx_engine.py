@@ -1,6 +1,6 @@
-"""Great Expectations as enforcer, on PostgreSQL: a suite compiled from each contract.
+"""Great Expectations as an engine, on PostgreSQL: a suite compiled from each contract.
 
-Structural rules are expectations of their own; everything else is an UnexpectedRowsExpectation over the
+Structural rules are separate expectations; everything else is an UnexpectedRowsExpectation over the
 rule's SQL. Each carries the rule's id in its meta. GX 1.24 does not speak DuckDB.
 """
 
@@ -190,7 +190,7 @@ def _result(one: Any, plan: EngineCheck, dataset: str, severity: str, seconds: f
 
 
 def _exceptions(info: Any) -> list[Mapping[str, Any]]:
-    """GX tells one exception flat, or one for each metric."""
+    """GX reports one exception flat, or one for each metric."""
     if not isinstance(info, Mapping):
         return []
     if "raised_exception" in info:

@@ -61,8 +61,8 @@ class EngineCheck:
     """A rule as one engine runs it.
 
     Attributes:
-        query: returns the failing rows; None for a check in the engine's own words.
-        reason: why the engine has no words of its own for it, or cannot express it at all.
+        query: returns the failing rows; None for a check in the engine's own form.
+        reason: why the engine has no form for it, or cannot express it at all.
     """
 
     rule_id: str

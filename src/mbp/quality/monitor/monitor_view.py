@@ -17,7 +17,7 @@ from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
 
 Row = Mapping[str, Any]
-NOTHING = "nothing was recorded: there is no history to look at"
+NOTHING = "nothing was recorded: there is no history"
 RECORD = "run `mbp quality record` after a run"
 
 
@@ -39,7 +39,7 @@ def suite(found: Monitor) -> Suite:
 
 @dataclass(frozen=True)
 class Monitor:
-    """What there is to act on, and how much was looked at.
+    """What to act on, and how much was checked.
 
     Attributes:
         alerts: rows of `dq_alerts`, errors first.
@@ -55,14 +55,14 @@ class Monitor:
 
 
 def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> list[Row]:
-    """The last runs of a rule, newest first; without a rule, where every rule stands.
+    """The last runs of a rule, newest first; without a rule, the state of every rule.
 
     Raises:
         MbpError: no such rule, nothing recorded (of it), or no warehouse.
     """
     known = {rule.id for rule in all_rules(load_contracts(root))}
     if rule_id is not None and rule_id not in known:
-        raise MbpError(f"no contract has the rule {rule_id!r}", cure=did_you_mean(rule_id, known))
+        raise MbpError(f"no contract has the rule {rule_id!r}", fix=did_you_mean(rule_id, known))
     with connect(root, target_name(target), read_only=True) as warehouse:
         demand_runs(warehouse)
         if rule_id is None:
@@ -71,12 +71,12 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
             )
         results = _rows(
             warehouse,
-            f"select * from {TABLE} where rule_id = {'?' if warehouse.engine == 'duckdb' else '%s'}"
+            f"select * from {TABLE} where rule_id = {warehouse.mark}"
             f" order by executed_at desc, engine limit {int(limit)}",
             [rule_id],
         )
     if not results:
-        raise MbpError(f"no recorded run looked at {rule_id}", cure=RECORD)
+        raise MbpError(f"no recorded run checked {rule_id}", fix=RECORD)
     return results
 
 
@@ -90,7 +90,7 @@ def monitor(root: Path, target: str | None) -> Monitor:
         runs = demand_runs(warehouse)
         _, arrivals = warehouse.query("select count(*) from intermediate.int_mbp__daily_arrivals")
         if not arrivals[0][0]:
-            raise MbpError("no change ever arrived: there is nothing to watch", cure="load data")
+            raise MbpError("no change ever arrived: there is nothing to watch", fix="load data")
         alerts = _rows(
             warehouse,
             "select * from reliability.dq_alerts order by severity, dataset, kind, rule_id, detail",
@@ -113,7 +113,7 @@ def demand_runs(warehouse: Warehouse) -> int:
     demand_table(warehouse)
     _, rows = warehouse.query(f"select count(distinct run_id) from {TABLE}")
     if not rows[0][0]:
-        raise MbpError(NOTHING, cure=RECORD)
+        raise MbpError(NOTHING, fix=RECORD)
     return int(rows[0][0])
 
 

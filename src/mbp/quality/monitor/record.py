@@ -19,7 +19,8 @@ from mbp.quality.enforcement.results import ENGINES, VERDICTS, RuleResult
 from mbp.quality.failures import demand_current, findings_of_last_run
 from mbp.runs.artifacts import moment_of
 from mbp.runs.dbt_process import target_name
-from mbp.warehouse import Warehouse, connect, quote_identifier
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.relations import LIVE, exists, place
 
 TABLE = "reliability.dq_results"
 COLUMNS = (
@@ -35,7 +36,7 @@ COLUMNS = (
     "commit_sha",
     "executed_at",
 )
-CURE = "name a file that `mbp quality run --format json` wrote"
+FIX = "name a file that `mbp quality run --format json` wrote"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def last_dbt_run(root: Path, target: str | None = None) -> Run:
     ]
     if not judged:
         raise MbpError(
-            f"the last run judged no rule ({len(absent)} were not run)", cure="run `dbt test`"
+            f"the last run judged no rule ({len(absent)} were not run)", fix="run `dbt test`"
         )
     metadata = look.run_results["metadata"]
     return Run(
@@ -127,10 +128,10 @@ def read_run(path: Path) -> Run:
         )
     except OSError as error:
         reason = error.strerror or str(error)
-        raise MbpError(f"cannot be read: {reason}", path=str(path), cure=CURE) from error
+        raise MbpError(f"cannot be read: {reason}", path=str(path), fix=FIX) from error
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise MbpError(f"is not the JSON of a run ({reason})", path=str(path), cure=CURE) from error
+        raise MbpError(f"is not the JSON of a run ({reason})", path=str(path), fix=FIX) from error
     wrong = [
         result.rule_id
         for result in results
@@ -139,7 +140,7 @@ def read_run(path: Path) -> Run:
     if wrong or not results or run.executed_at.tzinfo is None:
         message = f"{wrong[0]} has an unknown engine or verdict" if wrong else "it holds no result"
         message = message if wrong or not results else "executed_at has no offset"
-        raise MbpError(f"is not the JSON of a run: {message}", path=str(path), cure=CURE)
+        raise MbpError(f"is not the JSON of a run: {message}", path=str(path), fix=FIX)
     return run
 
 
@@ -151,12 +152,12 @@ def record(root: Path, run: Run) -> int:
     """
     if why := objection(run.executed_at, datetime.now(UTC), None):
         # It would be the newest run of each of its rules until the clock has caught up.
-        raise MbpError(f"the run was executed {why}", cure="correct the clock, and run again")
+        raise MbpError(f"the run was executed {why}", fix="correct the clock, and run again")
     known = {rule.id for rule in all_rules(load_contracts(root))}
     unknown = sorted({result.rule_id for result in run.results} - known)
     if unknown:
         raise MbpError(
-            f"no contract has the rule {unknown[0]}", cure="record the run with its own contracts"
+            f"no contract has the rule {unknown[0]}", fix="record the run with its own contracts"
         )
     with connect(root, run.target, create=False) as warehouse:
         demand_table(warehouse)
@@ -165,7 +166,7 @@ def record(root: Path, run: Run) -> int:
             for dataset in {result.dataset for result in run.results}
         }
         rows = [_row(run, result, sizes) for result in run.results]
-        mark = "?" if warehouse.engine == "duckdb" else "%s"
+        mark = warehouse.mark
         with warehouse.transaction():
             warehouse.execute(f"delete from {TABLE} where run_id = {mark}", [run.run_id])
             for part in _parts(rows):
@@ -181,24 +182,14 @@ def demand_table(warehouse: Warehouse) -> None:
     """Raises:
     MbpError: the warehouse was not built with the table of results.
     """
-    _, rows = warehouse.query(
-        "select 1 from information_schema.tables"
-        " where table_schema || '.' || table_name = 'reliability.dq_results'"
-    )
-    if not rows:
-        raise MbpError(f"{TABLE} is not in the warehouse", cure="run `mbp build`")
+    if not exists(warehouse, *TABLE.split(".")):
+        raise MbpError(f"{TABLE} is not in the warehouse", fix="run `mbp build`")
 
 
 def _count(warehouse: Warehouse, dataset: str) -> int | None:
-    mark = "?" if warehouse.engine == "duckdb" else "%s"
-    _, results = warehouse.query(
-        "select 1 from information_schema.tables"
-        f" where table_schema = 'marts' and table_name = {mark}",
-        [dataset],
-    )
-    if not results:
+    if not exists(warehouse, LIVE, dataset):
         return None
-    _, rows = warehouse.query(f"select count(*) from marts.{quote_identifier(dataset)}")
+    _, rows = warehouse.query(f"select count(*) from {place(LIVE, dataset)}")
     return int(rows[0][0])
 
 

@@ -10,7 +10,7 @@ import phonenumbers
 
 from mbp.quality.privacy.text_around import Hit, Page, parts, verdict
 
-# The local part is what stands before the sign without a break (RFC 5321, without quoted forms).
+# The local part is what comes before the sign without a break (RFC 5321, without quoted forms).
 EMAIL = re.compile(
     r"(?<![\w.+])(?:mailto:)?(?P<address>[\w][\w.!#$%&'*+=?^~-]{0,63} ?@ ?"
     r"(?P<domain>(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?P<top>[^\W\d_]{2,24})))(?![\w@])"
@@ -122,7 +122,7 @@ def _spelled_out(page: Page) -> Iterator[Hit]:
 
 
 def documented(domain: str, reserved: frozenset[str]) -> bool:
-    """Whether a domain, or one that it lies in, is reserved for documentation."""
+    """Whether a domain, or one that contains it, is reserved for documentation."""
     labels = domain.split(".")
     return any(".".join(labels[index:]) in reserved for index in range(len(labels)))
 
@@ -202,7 +202,7 @@ def known(number: str) -> bool:
 
 
 def ip(page: Page) -> Iterator[Hit]:
-    """Addresses of the public internet. Private, loopback, link-local and documentation ranges name nobody."""
+    """Addresses of the public internet. Private, loopback, link-local and documentation ranges identify no person."""
     for matched in IPV4.finditer(page.text):
         address = ".".join(str(int(octet)) for octet in matched[0].split("."))
         if not reachable(address):

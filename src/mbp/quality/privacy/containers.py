@@ -22,7 +22,7 @@ LZMA_ALONE = re.compile(rb"\x5d\0\0[\0-\xff]{2}")
 ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 FRAMES = {"zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}
 PNG = b"\x89PNG\r\n\x1a\n"
-# Kinds that nothing here opens, although parts of them may look like text.
+# Kinds that are not opened, although parts of them may resemble text.
 CLOSED = {
     "7z": re.compile(rb"7z\xbc\xaf\x27\x1c"),
     "rar": re.compile(rb"Rar!\x1a\x07"),
@@ -79,7 +79,7 @@ def read_parts(
         if opener is None:
             yield from _plain(data, place)
         elif depth == 0:
-            raise Refused(f"it lies deeper than {DEEPEST} archives one inside another")
+            raise Refused(f"it is nested deeper than {DEEPEST} archives one inside another")
         else:
             for piece in opener(data, place, budget):
                 if isinstance(piece, ScannedPart | Unread):
@@ -131,7 +131,7 @@ def _inflates(data: bytes) -> bool:
 
 
 def _stream(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
-    """gzip, bzip2, xz, lzma and zlib, several one after another too; what follows them is a part of its own."""
+    """gzip, bzip2, xz, lzma and zlib, several one after another too; what follows them is a separate part."""
     name, _, ending = place.rpartition(".")
     inside = name if name and ending in ("gz", "bz2", "xz", "lzma", "z") else place
     inside += ".tar" if ending in ("tgz", "tbz2", "txz") else ""
@@ -147,7 +147,7 @@ def _stream(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
         if len(out) > budget.bytes:
             budget.spend(len(out))
         if not one.eof:
-            raise Refused("it is cut off")
+            raise Refused("it is truncated")
         rest = one.unused_data.lstrip(b"\0")
         new = _decompressor(rest)
     yield inside, bytes(out)
@@ -250,7 +250,7 @@ def _png(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
         if kind == b"IEND":
             break
     yield ScannedPart(place, "\n".join(texts))
-    yield unread(place, data, "pixels of a picture are not read", "look at it, and allow it")
+    yield unread(place, data, "pixels of a picture are not read", "check it by eye, and allow it")
     if data[at:].strip(b"\0"):
         yield f"{place}!behind", data[at:]
 
@@ -303,7 +303,7 @@ def as_text(data: bytes) -> str | None:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # Of a part of a text the last character may be cut off; anything else is a Western encoding of one byte.
+        # Of a part of a text the last character may be truncated; anything else is a Western encoding of one byte.
         return data.decode("latin-1")
 
 

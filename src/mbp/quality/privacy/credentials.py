@@ -88,7 +88,7 @@ SECRET_WORDS = (
         "sas",
     ),
 )
-# What may stand behind such a word in the name of a field: where it is used, or which of several it is.
+# What may follow such a word in the name of a field: where it is used, or which of several it is.
 SUFFIX = re.compile(
     r"[_.-]?(?:base|prod|production|dev|staging|test|live|main|primary|secondary|backup|value|default|old|new|v?\d{1,2})$"
 )
@@ -129,7 +129,7 @@ CLASSES = (str.isdigit, str.islower, str.isupper)
 
 
 def access_token(page: Page) -> Iterator[Hit]:
-    """Tokens of known form, and values that look drawn at random where a name says that they are secret."""
+    """Tokens of known form, and values that seem random where a name says that they are secret."""
     for shape in shapes():
         matches = (
             page.in_lines(shape.form, shape.hints)
@@ -194,7 +194,7 @@ def secret(key: str, value: str, page: Page) -> bool:
 
 
 def chosen(value: str) -> bool:
-    """Whether it looks like a password that a person chose: letters, and digits or signs among them."""
+    """Whether it resembles a password chosen by a person: letters, and digits or signs among them."""
     classes = [any(of_class(one) for one in value) for of_class in CLASSES]
     signs = any(one in "!@#$%^&*+?=" for one in value.rstrip("=?!"))
     if len(value) < SHORTEST or len(set(value)) < FEW or not (classes[1] or classes[2]):
@@ -217,7 +217,7 @@ def credentials(token: str) -> bool:
 
 
 def mixed(value: str, page: Page) -> bool:
-    """Whether it looks drawn at random: high entropy, of letters and digits."""
+    """Whether it seems random: high entropy, of letters and digits."""
     kinds = sum(any(of_class(one) for one in value) for of_class in CLASSES)
     words = re.fullmatch(r"[A-Za-z]+\d?(?:[._-][A-Za-z]+\d?)*", value)
     return kinds >= 2 and not words and entropy_bits(value) >= page.policy.secret_entropy_bits  # noqa: PLR2004
@@ -229,7 +229,7 @@ def entropy_bits(value: str) -> float:
 
 
 def placeholder(value: str) -> bool:
-    """What documentation writes where a secret would stand, as detect-secrets and we know it."""
+    """What documentation writes in place of a secret, as detect-secrets and we know it."""
     plain = value.lower().strip("*.x<>[]")
     return (
         plain in PLACEHOLDERS

@@ -64,7 +64,7 @@ def tokens(text: str) -> Iterator[Token]:
         if inside is not None:
             yield Token(*matched.span(), "base64", inside)
             continue
-        # A token may stand between the slashes of a path or behind the dash of a name.
+        # A token may be between the slashes of a path or behind the dash of a name.
         for segment in SEGMENTS.finditer(text, *matched.span()):
             if segment.span() != matched.span() and not WORDS.fullmatch(segment[0]):
                 inside = from_base64(segment[0])

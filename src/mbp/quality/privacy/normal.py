@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 # What may be spelled differently from what it means: percent-encoding, escapes, entities, other than ASCII.
-# Everything else is copied as it stands.
+# Everything else is copied unchanged.
 SPELLED = re.compile(
     r"[%\\&\u0080-\U0010ffff](?:"
     r"(?<=%)[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*"
@@ -29,7 +29,7 @@ ROUNDS = 3
 # The signs are those that mail programs encode: `=`, `@`, letters with accents, spaces at the end, and soft line ends.
 QUOTED_SIGNS = re.compile(r"=(?:[0-9A-F]{2}=[0-9A-F]{2}|3D|40|2[0-9A-F]|5F|[ \t]{0,3}\r?\n)")
 QUOTED = re.compile(r"=(?:[0-9A-F]{2}(?:=[0-9A-F]{2})*|[ \t]{0,3}\r?\n)")
-# Signs that stand for a dot, a slash or a comma between the groups of a number.
+# Signs used as a dot, a slash or a comma between the groups of a number.
 LIKE_SIGNS = str.maketrans(
     {**dict.fromkeys("\u00b7\u2022\u2027\u2219\u22c5\u30fb\u3002\u06d4", "."),
      **dict.fromkeys("\u2044\u2215\u29f8", "/"), **dict.fromkeys("\u3001\u066b\u066c\u060c", ","),
@@ -78,7 +78,7 @@ def views(text: str) -> list[View]:
 
 
 def quoted_printable(text: str) -> View | None:
-    """The text as quoted-printable means it; None when it does not look like that."""
+    """The text as quoted-printable means it; None when it is not in that form."""
     return _plainer(text, QUOTED, _quoted) if QUOTED_SIGNS.search(text) else None
 
 

@@ -12,7 +12,7 @@ from mbp.quality.privacy.text_around import Hit, Page, parts, verdict
 # A sign with spaces around it, or spaces alone, or nothing.
 SIGN = r"[.,\-/_|\\:;*]"
 SEPARATOR = rf" ?{SIGN} ?| {{1,3}}|"
-# Not after another digit. A pattern that begins with what it looks for is searched several times as fast.
+# Not after another digit. A pattern that begins with the searched characters is several times as fast.
 FIRST_DIGIT = r"\d(?<!\d\d)"
 CPF_SHAPE = re.compile(
     rf"{FIRST_DIGIT}\d{{2}}(?:{SEPARATOR})\d{{3}}(?:{SEPARATOR})\d{{3}}(?:{SEPARATOR})\d{{2}}(?!\d)"
@@ -184,7 +184,7 @@ def luhn(digits: str) -> bool:
 
 
 def written_as(text: str, separators: str) -> bool:
-    """Whether it stands in its official form."""
+    """Whether it has its official form."""
     return "".join(character for character in text if not character.isalnum()) == separators
 
 

@@ -1,4 +1,4 @@
-"""The privacy policy (A108): what is looked at, what the words around a value say, what is allowed and why."""
+"""The privacy policy (A108): what is scanned, what the words around a value mean, what is allowed and why."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class KindWords:
 
 @dataclass(frozen=True)
 class SourceEntry:
-    """One place that is looked at."""
+    """One place that is scanned."""
 
     id: str
     kind: str
@@ -195,7 +195,7 @@ def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | Non
             f"a source of kind {entry['kind']} needs {needed!r}",
             path=path,
             line=line,
-            cure="add the key",
+            fix="add the key",
         )
     for key in ("paths", "table"):
         if key in entry and key != needed:
@@ -203,14 +203,14 @@ def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | Non
                 f"a source of kind {entry['kind']} has no {key!r}",
                 path=path,
                 line=line,
-                cure=f"remove it, or {did_you_mean(entry['kind'], SOURCE_KINDS)}",
+                fix=f"remove it, or {did_you_mean(entry['kind'], SOURCE_KINDS)}",
             )
     if entry["id"] in seen:
         raise MbpError(
-            f"the source {entry['id']!r} stands twice",
+            f"the source {entry['id']!r} is there twice",
             path=path,
             line=line,
-            cure="keep one of the two",
+            fix="keep one of the two",
         )
     seen.add(entry["id"])
 
@@ -234,6 +234,6 @@ def _exceptions(nodes: Any, path: str, owners: Collection[str]) -> tuple[Allowed
                 f"the exception {entry.code} of {entry.object} has {', '.join(entry.more)}",
                 path=path,
                 line=entry.line,
-                cure="write count and digests together" if pinned else "remove them",
+                fix="write count and digests together" if pinned else "remove them",
             )
     return entries

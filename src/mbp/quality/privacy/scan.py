@@ -40,7 +40,7 @@ ENCODINGS = 2
 
 @dataclass(frozen=True)
 class SensitiveValue:
-    """Something personal or secret, told so that it can be found again but not read.
+    """Something personal or secret, described so that it can be found again but not read.
 
     Attributes:
         kind: one of `mbp.quality.privacy.privacy_policy.KINDS`, or `unread`.
@@ -93,7 +93,7 @@ def scan_text(
 
 
 def hits(text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = None) -> list[Hit]:
-    """What `scan_text` tells, with spans in `text`; of two that overlap the first in `KINDS` stays.
+    """The findings of `scan_text`, with spans in `text`; of two that overlap the first in `KINDS` stays.
 
     Raises:
         MbpError: a detector crashed; the message does not hold the text.
@@ -169,9 +169,9 @@ def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[Sensitive
     if findings and not sensitive_values:
         sensitive_value = findings[0]
         raise MbpError(
-            f"was not looked at: {sensitive_value.what}",
+            f"was not scanned: {sensitive_value.what}",
             path=sensitive_value.place,
-            cure=sensitive_value.masked,
+            fix=sensitive_value.masked,
         )
     return sensitive_values
 
@@ -182,7 +182,7 @@ def scan_members(
     """Files in memory, by name.
 
     Raises:
-        MbpError: there is none, or one cannot be looked at.
+        MbpError: there is none, or one cannot be scanned.
     """
     findings: list[SensitiveValue] = []
     count = 0
@@ -191,7 +191,7 @@ def scan_members(
         findings += scan_text(name, f"name of member {count}", policy)
         findings += scan_bytes(data, name, policy)
     if not count:
-        raise MbpError("nothing was looked at: there are no members", cure="build the pack again")
+        raise MbpError("nothing was scanned: there are no members", fix="build the pack again")
     return findings
 
 
@@ -214,7 +214,7 @@ def _every_hit(
             for hit in _every_hit(other.text, "", policy, None, depth - 1):
                 yield _back(hit, [*layers, other])
     for token in tokens(plain) if depth else ():
-        # What stands before it says what it is: `Authorization: Basic`, `cpf=`.
+        # The text before it says what it is: `Authorization: Basic`, `cpf=`.
         before = page.before(token.start, BEFORE_CHARACTERS)
         for hit in _every_hit(f"{before} {token.text}", "", policy, None, depth - 1):
             if hit.start > len(before):
@@ -240,9 +240,9 @@ def _detected(page: Page, place: str) -> Iterator[Hit]:
         except Exception as error:
             # The error may quote what it choked on.
             raise MbpError(
-                f"the detector of {kind} failed with {type(error).__name__}: it was not looked through",
+                f"the detector of {kind} failed with {type(error).__name__}: the file was not scanned",
                 path=place,
-                cure="look through that file by hand, and report what it choked on",
+                fix="check that file by hand, and report what it failed on",
             ) from None
 
 

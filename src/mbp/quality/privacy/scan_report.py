@@ -25,14 +25,14 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Report:
-    """What was looked at and what was found."""
+    """What was scanned and what was found."""
 
     looked: Sequence[Looked]
     judged: Judged
 
     @property
     def unseen(self) -> list[str]:
-        """Why a source was not looked at, or not all of it: what the system did not give, and what was not opened."""
+        """Why a source was not scanned, or not all of it: what the system did not provide, and what was not opened."""
         return [
             *(f"{looked.id}: {looked.problem}" for looked in self.looked if looked.problem),
             *(
@@ -61,7 +61,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Personal data is a failure whatever else was not looked at."""
+        """Personal data is a failure, even when something else was not scanned."""
         if self.found or self.judged.problems:
             return Verdict.FAIL
         return Verdict.NOT_MEASURED if self.unseen else Verdict.PASS
@@ -75,7 +75,7 @@ class Report:
         return Suite("mbp privacy scan", sources, findings, unit="source", table=table)
 
     def content(self) -> dict[str, Any]:
-        """For JSON and evidence; no value stands in it."""
+        """For JSON and evidence; it contains no value."""
         return {
             "sources": {
                 looked.id: {
@@ -120,7 +120,7 @@ class Report:
 
 
 def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
-    """Looks through every source of the policy and writes the evidence.
+    """Scans every source of the policy and writes the evidence.
 
     Raises:
         MbpError: the policy cannot be read.
@@ -143,7 +143,7 @@ def scan_project(root: Path, target: str, say: Say = SILENT.say) -> Report:
 
 
 def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> Report:
-    """Looks through files, folders, or `-`: the bytes of `stdin`. The exceptions are not asked whether all matched.
+    """Scans files, folders, or `-`: the bytes of `stdin`. Exceptions that match nothing are not reported.
 
     Raises:
         MbpError: the policy cannot be read, or a path is not there or empty.
@@ -160,9 +160,9 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> R
             files = files_below(Path(name))
             if not files:
                 raise MbpError(
-                    "nothing was looked at: no file there",
+                    "nothing was scanned: no file there",
                     path=name,
-                    cure="name a file, or a folder that has some",
+                    fix="name a file, or a folder that has some",
                 )
             looker.paths(files, one)
         looked.append(one)

@@ -1,4 +1,4 @@
-"""Where is looked: files, the repository, and the warehouse. What could not be looked at is never clean."""
+"""What is scanned: files, the repository, and the warehouse. What could not be scanned is never clean."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ WAREHOUSE_KINDS = ("table", "datasets", "published")
 
 @dataclass
 class Looked:
-    """What was looked at in one source.
+    """What was scanned in one source.
 
     Attributes:
-        problem: why it counts as not looked at; None when it was.
+        problem: why it counts as not scanned; None when it was.
         note: why it was allowed not to be there.
     """
 
@@ -45,10 +45,10 @@ class Looked:
 
 
 class Looker:
-    """Looks at each file and table once, however many sources name it.
+    """Scans each file and table once, however many sources name it.
 
     Attributes:
-        warehouse: the id of the warehouse that was looked at; None when it could not be read.
+        warehouse: the id of the warehouse that was scanned; None when it could not be read.
         data: the state of its public datasets; None when they could not be read.
     """
 
@@ -72,7 +72,7 @@ class Looker:
                     unreachable = str(error)
             looked = []
             for source in self.policy.sources:
-                say(f"looking through {source.id}")
+                say(f"scanning {source.id}")
                 looked.append(self._source(source, warehouse, unreachable))
             return looked
 
@@ -116,7 +116,7 @@ class Looker:
             if exception := self.policy.may_be_missing.get(entry.id):
                 looked.note = f"not there: {exception.reason}"
             else:
-                looked.problem = "nothing was looked at: it is not there or empty"
+                looked.problem = "nothing was scanned: it is missing or empty"
         return looked
 
     def _files(self, entry: SourceEntry) -> Iterator[Path]:
@@ -146,7 +146,7 @@ class Looker:
             looked.bytes += scanned_table.bytes
             looked.findings += scanned_table.findings
             if not scanned_table.rows:
-                looked.problem = f"nothing was looked at: {scanned_table.place} is empty"
+                looked.problem = f"nothing was scanned: {scanned_table.place} is empty"
 
 
 def files_below(path: Path) -> list[Path]:

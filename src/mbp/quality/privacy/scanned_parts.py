@@ -1,4 +1,4 @@
-"""What a reader of files gives the scanner: text, or the reason why there is none, within limits."""
+"""What a reader of files gives the scanner: text, or the reason why it gives no text, within limits."""
 
 from __future__ import annotations
 

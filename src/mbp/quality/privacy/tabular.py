@@ -46,7 +46,7 @@ LARGEST_COLUMN = 16_384
 
 
 def reader(data: bytes) -> Callable[[bytes, str, Budget], Iterator[Piece]] | None:
-    """What reads this kind of file; None when it is none of tables."""
+    """What reads this kind of file; None when it is not a kind of table."""
     if data.startswith(SQLITE):
         return sqlite_tables
     if data[DUCKDB_AT : DUCKDB_AT + len(DUCKDB)] == DUCKDB:
@@ -263,7 +263,7 @@ def _defined(place: str, texts: Iterable[str], budget: Budget) -> ScannedPart:
 
 
 def _text(cell: Any) -> str:
-    """A cell as text; the bytes of a blob are read as a file of their own."""
+    """A cell as text; the bytes of a blob are read as a separate file."""
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace") if len(cell) <= 4096 and b"\0" not in cell else ""  # noqa: PLR2004
     return "" if cell is None else str(cell)

@@ -1,4 +1,4 @@
-"""One text while it is looked through: what stands around a place, and what the words there say about it."""
+"""One text while it is scanned: what surrounds a place, and what the words there say about it."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Table:
         self.names = names
 
     def column(self, position: int) -> str | None:  # noqa: ARG002 (other tables have several)
-        """Name of the column that the position lies in."""
+        """Name of the column that contains the position."""
         return self.names[0]
 
 

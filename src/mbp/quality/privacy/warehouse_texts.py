@@ -22,7 +22,7 @@ DIGEST = "^[0-9a-f]{64}$"
 
 @dataclass(frozen=True)
 class ScannedTable:
-    """What was looked at in one table."""
+    """What was scanned in one table."""
 
     place: str
     rows: int
@@ -89,7 +89,7 @@ def published(root: Path, warehouse: Warehouse) -> Iterator[ScannedTable]:
 
 
 def hashed(column: Column) -> bool:
-    """Whether the contract promises digests, or its name does."""
+    """Whether the contract guarantees digests, or the name says so."""
     return column.options.get("pattern") == DIGEST or column.name.endswith("_hash")
 
 

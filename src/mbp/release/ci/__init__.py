@@ -1,1 +1,1 @@
-"""What a pull request is told: from the reports of its steps to one comment that never says more than was seen."""
+"""The comment on a pull request: one text from the reports of its steps, which never claims more than they show."""

@@ -38,7 +38,7 @@ class BuildPlan:
 
 
 def make_plan(root: Path, base_folder: Path, base: str) -> BuildPlan:
-    """Decides. Whatever stands in the way of a slim build makes a full one.
+    """Decides. Anything that prevents a slim build makes a full one.
 
     Raises:
         MbpError: git or dbt cannot tell what changed.
@@ -67,21 +67,21 @@ def copy_warehouse(base_folder: Path, path: Path) -> None:
         MbpError: another file name, or the file cannot be copied.
     """
     if path.name != WAREHOUSE:
-        raise MbpError(f"the warehouse is named {path.name}", cure=f"name it {WAREHOUSE}")
+        raise MbpError(f"the warehouse is named {path.name}", fix=f"name it {WAREHOUSE}")
     try:
         shutil.copyfile(base_folder / WAREHOUSE, path)
     except OSError as error:
         raise MbpError(
             f"cannot copy the warehouse of main: {error.strerror}",
             path=path,
-            cure="make room, and give yourself the right to read it",
+            fix="make room, and make it readable for your user",
         ) from error
 
 
 def _modified(root: Path, base_folder: Path) -> tuple[str, ...]:
     install_packages(root)
     arguments = ["ls", "--select", "state:modified", "--state", str(base_folder)]
-    # Without the tests that only stand on what is modified.
+    # Without the tests that only depend on what is modified.
     arguments += ["--indirect-selection", "empty", "--output", "json", "--output-keys", "unique_id"]
     outcome = demand(run_dbt(root, arguments, target=DEFAULT_TARGET, quiet=True))
     return tuple(sorted({str(json.loads(line)["unique_id"]) for line in outcome.result}))

@@ -1,4 +1,4 @@
-"""The comment: verdict first, then the parts. Green only when everything was looked at and everything holds."""
+"""The comment: verdict first, then the parts. Green only when everything was checked and everything holds."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def read_comment(
         folder: what the steps left.
         commit: that the reports must be of.
         base_folder: the stored build of main.
-        conclusion: of the run as the forge tells it, where it is known.
+        conclusion: of the run as the forge reports it, where it is known.
 
     Raises:
         MbpError: the contracts or the policy of the trusted project cannot be read.
@@ -152,7 +152,7 @@ def _build_part(folder: Path, commit: str, report: dict[str, Any], record: Recor
     count = counted(len(results["results"]), "result")
     if not results["results"]:
         return unseen(BUILD.title, Unseen("nothing was built"), record.seconds)
-    # The reasons are those of mbp.release.ci.build_plan: our words, but the file may be somebody else's.
+    # The reasons are those of mbp.release.ci.build_plan: our words, but the file may come from another author.
     mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
     return CommentPart(BUILD.title, state, f"built {mode}: {count}", (), record.seconds)
@@ -196,7 +196,7 @@ def _markdown(comment: Comment, shown: dict[str, int]) -> str:
         "",
         f"Commit `{comment.commit[:12]}`, {compared}.",
         "",
-        "| looked at | verdict | what was seen | seconds |",
+        "| check | verdict | result | seconds |",
         "| --- | --- | --- | ---: |",
     ]
     lines += [

@@ -33,7 +33,7 @@ class CommentPart:
 def literal(value: Any, longest: int = LONGEST) -> str:
     """A code span on one line: in it no mention, link, tag, reference or markup comes to life.
 
-    It stands in bullets only, never in a table: a table would read a backslash and a bar in it.
+    It is used in bullets only, never in a table: a table would read a backslash and a bar in it.
     """
     text = one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     text = text.replace("`", "'")

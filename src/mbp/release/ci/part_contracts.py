@@ -33,10 +33,10 @@ def contracts_part(title: str, document: Document, record: Record) -> CommentPar
 
 
 def _finding(results: Document) -> str:
-    cure = f" Cure: {literal(results['fix'])}" if results.get("fix") else ""
+    fix = f" Fix: {literal(results['fix'])}" if results.get("fix") else ""
     return (
         f"- **blocks**: {literal(results['code'])} at {literal(results['subject'])}:"
-        f" {literal(results['message'], 400)}.{cure}"
+        f" {literal(results['message'], 400)}.{fix}"
     )
 
 
@@ -44,7 +44,7 @@ def _dataset(results: Document) -> Iterator[str]:
     affected = (
         named(results["affected"], MOST_NAMES)
         if results["affected"]
-        else "nobody that dbt knows of"
+        else "no reader that dbt knows of"
     )
     yield (
         f"- {literal(results['dataset'])} {literal(results['version'])}, compared with"
@@ -70,7 +70,7 @@ def _change(change: Document) -> str:
     for direction, witness in change["witness"].items():
         valid, invalid = ("new", "old") if direction == "forward" else ("old", "new")
         lines.append(
-            f"    - witness: valid under the {valid} contract, not under the {invalid}:"
+            f"    - counterexample: valid under the {valid} contract, not under the {invalid}:"
             f" {literal(witness['row'], 400)}"
         )
     return "\n".join(lines)

@@ -38,8 +38,8 @@ def lineage_part(
 
     Args:
         manifest: of this commit.
-        base: that of main; what is gone is seen there.
-        modified: unique ids, as `dbt ls --select state:modified` tells them.
+        base: that of main; it shows what was removed.
+        modified: unique ids, as `dbt ls --select state:modified` lists them.
     """
     gone = sorted(set(base["nodes"]) - set(manifest["nodes"]))
     gone = [one for one in gone if one.partition(".")[0] in BUILT]

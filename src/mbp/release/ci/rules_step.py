@@ -1,4 +1,4 @@
-"""The rules after a slim build: those that it did not touch stand as they stood on main."""
+"""The rules after a slim build: those that it did not run keep their state on main."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class RulesAfterBuild:
 
     @property
     def broken(self) -> bool:
-        """An error rule does not hold. A warning tells; it does not block."""
+        """An error rule does not hold. A warning reports; it does not block."""
         return any(finding.verdict == Verdict.FAIL for finding, _ in self.found.findings)
 
     @property
     def blind(self) -> bool:
-        """Something was not looked at, or the results do not count."""
+        """Something was not checked, or the results do not count."""
         return bool(self.found.notes) or any(
             not finding.holds and not finding.is_broken for finding, _ in self.found.findings
         )
@@ -57,7 +57,7 @@ def look(root: Path, base_folder: Path | None, base: str, limit: int) -> RulesAf
         limit: most rows shown of one finding.
 
     Raises:
-        MbpError: there is no run to look at.
+        MbpError: there is no run to read.
     """
     failures = look_at_last_run(root, limit=limit)
     if failures.partial and not _slim(root, base_folder, base):

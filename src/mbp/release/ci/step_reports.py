@@ -1,6 +1,6 @@
-"""Reads what a run left behind. It may come from somebody else's fork: every file is data, none is believed.
+"""Reads what a run left behind. It may come from a fork: every file is data, none is trusted.
 
-A file that is missing, too large, of another form or of another commit is not read; the reason is told instead.
+A file that is missing, too large, of another form or of another commit is not read; the reason is reported instead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TEXTS = {"type": "array", "items": TEXT}
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """An object that has at least these keys: what a later version adds is no reason to look away."""
+    """An object that has at least these keys: what a later version adds is accepted."""
     return {"type": "object", "properties": dict(properties), "required": list(properties)}
 
 
@@ -157,7 +157,7 @@ def _bytes(path: Path) -> bytes | Unseen:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _demand(document: dict[str, Any] | Unseen, schema: Any, name: str) -> dict[str, Any] | Unseen:
@@ -234,8 +234,8 @@ def demand_commit(text: str) -> str:
     """A full commit hash.
 
     Raises:
-        MbpError: it is none.
+        MbpError: it is not one.
     """
     if not COMMIT.fullmatch(text):
-        raise MbpError(f"{text!r} is no commit", cure="give the full hash: 40 hexadecimal digits")
+        raise MbpError(f"{text!r} is not a commit", fix="give the full hash: 40 hexadecimal digits")
     return text

@@ -1,4 +1,4 @@
-"""What a document says: sections, commands, queries, links, numbers and names, each held against the project."""
+"""What a document says: sections, commands, queries, numbers and names, each held against the project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mbp.release.documents.command_lines import (
 )
 from mbp.release.documents.document_codes import finding
 from mbp.release.documents.document_policy import FILE
-from mbp.release.documents.markdown_body import Document, TextRun, read_body
+from mbp.release.documents.markdown_body import Document, TextRun
 from mbp.release.documents.named_things import VARIABLE, NamedThings
 
 CHECKED_BY = "How it is checked"
@@ -51,13 +51,13 @@ def _sections(document: Document, world: NamedThings) -> Iterator[Finding]:
             "DOC-014", there[0].line, f"the sections begin {', '.join(titles[: len(ordered)])}"
         )
     for twice in sorted({title for title in titles if titles.count(title) > 1}):
-        yield finding("DOC-014", None, f"the section {twice!r} stands twice")
+        yield finding("DOC-014", None, f"the section {twice!r} appears twice")
     for heading in there:
         if not document.body.says(heading.title):
-            yield finding("DOC-015", heading.line, f"nothing stands under {heading.title!r}")
+            yield finding("DOC-015", heading.line, f"nothing is written under {heading.title!r}")
     for words in document.body.prose:
         if matched := PLACEHOLDER.search(words.text):
-            yield finding("DOC-015", words.line, f"{matched[0]} stands for something to be written")
+            yield finding("DOC-015", words.line, f"{matched[0]} is a placeholder")
 
 
 def _blocks(document: Document, world: NamedThings) -> Iterator[Finding]:
@@ -107,29 +107,14 @@ def _exercise(
     if words[:1] and words[0] == "exercise":
         for name in words[1:]:
             if not name.startswith("-") and name not in world.exercises:
-                cure = did_you_mean(name, world.exercises)
-                yield finding("DOC-016", line, f"there is no exercise {name}", fix=cure)
+                fix = did_you_mean(name, world.exercises)
+                yield finding("DOC-016", line, f"there is no exercise {name}", fix=fix)
 
 
 def _variable(name: str, line: int, world: NamedThings) -> Iterator[Finding]:
     if name not in world.variables:
-        cure = did_you_mean(name, world.variables)
-        yield finding("DOC-023", line, f"nothing reads the variable {name}", fix=cure)
-
-
-def _links(document: Document, world: NamedThings) -> Iterator[Finding]:
-    here = world.root / document.path
-    for link in document.body.links:
-        if "://" in link.address or link.address.startswith("mailto:"):
-            continue
-        name, _, fragment = link.address.partition("#")
-        target = (here.parent / name).resolve() if name else here.resolve()
-        if not target.is_relative_to(world.root.resolve()) or not target.exists():
-            yield finding("DOC-020", link.line, f"{link.address} does not exist")
-        elif fragment and target.suffix == ".md":
-            headings = read_body(read(target, shown_as=name)).headings
-            if fragment not in {heading.anchor for heading in headings}:
-                yield finding("DOC-020", link.line, f"no heading of {name} is #{fragment}")
+        fix = did_you_mean(name, world.variables)
+        yield finding("DOC-023", line, f"nothing reads the variable {name}", fix=fix)
 
 
 def _numbers(document: Document, world: NamedThings) -> Iterator[Finding]:
@@ -154,7 +139,7 @@ def _numbers(document: Document, world: NamedThings) -> Iterator[Finding]:
         restated = re.compile(rf"(?<![\w.]){kpi.bound:g} ?(?:{UNITS[kpi.unit]})(?!\w)")
         for words in document.body.prose:
             if matched := restated.search(words.text):
-                what = f"{matched[0]} is the target of {kpi.id}, told without its place"
+                what = f"{matched[0]} is the target of {kpi.id}, without a link to its place"
                 yield finding("DOC-022", words.line, what)
 
 
@@ -191,4 +176,4 @@ def _missing_test(code: TextRun, root: Path) -> str | None:
     return None
 
 
-CHECKS: tuple[Check, ...] = (_sections, _blocks, _inline_code, _links, _numbers, _checked_by)
+CHECKS: tuple[Check, ...] = (_sections, _blocks, _inline_code, _numbers, _checked_by)

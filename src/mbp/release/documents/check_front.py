@@ -9,10 +9,9 @@ from pathlib import Path
 
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
-from mbp.core.yaml_io import read
 from mbp.release.documents.document_codes import finding
 from mbp.release.documents.document_policy import FILE
-from mbp.release.documents.markdown_body import Document, linked_files, read_body
+from mbp.release.documents.markdown_body import Document
 from mbp.release.documents.named_things import NamedThings
 
 REVIEWED = ("runbook", "plan")
@@ -26,7 +25,7 @@ def problems(document: Document, world: NamedThings, today: date) -> Iterator[Fi
         return
     for schema_violation in document.form:
         yield finding(
-            "DOC-003", schema_violation.line, schema_violation.what, fix=schema_violation.cure or ""
+            "DOC-003", schema_violation.line, schema_violation.what, fix=schema_violation.fix or ""
         )
     if document.whole:
         for check in CHECKS:
@@ -54,13 +53,13 @@ def _dates(document: Document, world: NamedThings, today: date) -> Iterator[Find
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        yield finding("DOC-010", line, f"{text} is no day")
+        yield finding("DOC-010", line, f"{text} is not a day")
         return
     if day > today:
-        yield finding("DOC-010", line, f"{text} lies in the future")
+        yield finding("DOC-010", line, f"{text} is in the future")
     last = day + timedelta(days=world.policy.review_within_days)
     if document.kind in REVIEWED and last < today:
-        yield finding("DOC-011", line, f"last looked at on {text}, due on {last} ({FILE})")
+        yield finding("DOC-011", line, f"last reviewed on {text}, due on {last} ({FILE})")
 
 
 def _names(document: Document, world: NamedThings, _today: date) -> Iterator[Finding]:
@@ -77,29 +76,10 @@ def _names(document: Document, world: NamedThings, _today: date) -> Iterator[Fin
                 yield finding(code, document.line(key), what, fix=did_you_mean(name, names))
 
 
-def _published(document: Document, world: NamedThings, _today: date) -> Iterator[Finding]:
-    places = document.listed("published")
-    if document.kind == "adr" and document.values["status"] == "accepted" and not places:
-        yield finding("DOC-012", document.line("published"), "it is published nowhere")
-    for place in places:
-        if not leads_to(world.root, place, document.path):
-            what = f"{place} does not exist, or does not link to it"
-            yield finding("DOC-012", document.line("published"), what)
-
-
-def leads_to(root: Path, place: str, path: str) -> bool:
-    """The Markdown file `place` of the project links to the document `path`."""
-    file = (root / place).resolve()
-    if not file.is_relative_to(root.resolve()) or not file.is_file():
-        return False
-    body = read_body(read(file, shown_as=place))
-    return (root / path).resolve() in set(linked_files(body, file.parent))
-
-
 def _placeholders(document: Document, _world: NamedThings, _today: date) -> Iterator[Finding]:
     title = str(document.values["title"])
     if re.search(r"\b(TODO|TBD|FIXME)\b", title):
         yield finding("DOC-015", document.line("title"), "the title is a placeholder")
 
 
-CHECKS: tuple[Check, ...] = (_name, _dates, _names, _published, _placeholders)
+CHECKS: tuple[Check, ...] = (_name, _dates, _names, _placeholders)

@@ -40,7 +40,7 @@ def _numbering(decisions: Sequence[Document]) -> Iterator[Finding]:
         if document.name != wanted:
             twice = index > 1 and ordered[index - 2].name == document.name
             what = (
-                f"{document.name} stands twice"
+                f"{document.name} appears twice"
                 if twice
                 else f"expected {wanted}, found {document.name}"
             )
@@ -115,7 +115,7 @@ def _unnamed(
     runbook: Document, wanted: Mapping[str, Sequence[Any]], whose: str
 ) -> Iterator[Finding]:
     if not runbook.whole:
-        return  # told as what it is: nobody can say what it names
+        return  # reported already: what it names is not known
     for key, names in wanted.items():
         missing = [name for name in names if name not in runbook.listed(key)]
         if missing:

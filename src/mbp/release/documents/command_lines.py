@@ -20,7 +20,7 @@ ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 MENTION = re.compile(r"`([^`\n]+)`|^((?:\w+=\S+ )*mbp .+)$", re.MULTILINE)
 
 
-# Typer has carried a click of its own since 0.27 and exports only some of its exceptions; this is their parent.
+# Typer has its own copy of click since 0.27 and exports only some of its exceptions; this is their parent.
 USAGE_ERROR: type[Exception] = next(
     one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError"
 )
@@ -70,7 +70,7 @@ def objection_to_mention(words: Sequence[str]) -> str | None:
         if name not in known:
             return f"there is no command `mbp {name}`"
     if known[name].context_settings.get("ignore_unknown_options"):
-        return None  # another program takes them, and tells
+        return None  # another program takes them, and reports them
     options = {opt for parameter in known[name].params for opt in parameter.opts}
     for word in words:
         if word.startswith("--") and word.split("=")[0] not in options:

@@ -34,7 +34,6 @@ class CheckedDocument:
 
     Attributes:
         status, date: of the front matter; empty when there is none.
-        published: places of the project that link to it, as it says.
         sha256: of the file.
     """
 
@@ -46,7 +45,6 @@ class CheckedDocument:
     date: str
     owners: tuple[str, ...]
     watchers: tuple[str, ...]
-    published: tuple[str, ...]
     sha256: str
     findings: tuple[Finding, ...]
 
@@ -77,7 +75,7 @@ class DocumentReport:
 
     @property
     def decision_log_fresh(self) -> bool:
-        """The decision log tells what the decisions say."""
+        """The decision log agrees with the decisions."""
         return document_pages.LOG_FILE not in self.stale
 
     def suite(self) -> Suite:
@@ -142,7 +140,7 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
     old = _stale(documents, world)
     findings += [finding("DOC-025", None, "it is stale", name) for name in old]
     ordered = sorted(set(findings), key=lambda one: one.order)
-    entries = tuple(_entry(one, world, ordered) for one in documents)
+    entries = tuple(_entry(document, ordered) for document in documents)
     return DocumentReport(entries, tuple(ordered), tuple(old))
 
 
@@ -159,7 +157,7 @@ def read_documents(root: Path) -> list[Document]:
         if shown(file, root) not in document_pages.GENERATED
     ]
     if not documents:
-        raise MbpError("no document: nothing to check", path="docs", cure=f"see {FILE}")
+        raise MbpError("no document: nothing to check", path="docs", fix=f"see {FILE}")
     return documents
 
 
@@ -185,15 +183,14 @@ def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:
     try:
         return stale(world.root, document_pages.rendered(documents, world))
     except MbpError:
-        # Told as what is wrong with the front matter; what cannot be rendered is not fresh.
+        # Reported as a fault of the front matter; what cannot be rendered is not fresh.
         return sorted(document_pages.GENERATED)
 
 
-def _entry(document: Document, world: NamedThings, findings: Sequence[Finding]) -> CheckedDocument:
+def _entry(document: Document, findings: Sequence[Finding]) -> CheckedDocument:
     def value(key: str) -> str:
         return str(document.values.get(key) or "")
 
-    places = document.listed("published")
     return CheckedDocument(
         document.kind,
         document.name,
@@ -203,7 +200,6 @@ def _entry(document: Document, world: NamedThings, findings: Sequence[Finding]) 
         value("date"),
         tuple(document.listed("owners")),
         tuple(document.listed("watchers")),
-        tuple(place for place in places if check_front.leads_to(world.root, place, document.path)),
         document.sha256,
         tuple(one for one in findings if one.path == document.path),
     )

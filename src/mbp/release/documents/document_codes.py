@@ -28,8 +28,8 @@ _TOLD = (
     (
         "DOC-004",
         "The id does not match the name of the file.",
-        "Whoever is told an id at night looks for a file of that name.",
-        "ADR-007 stands in adr_007_<words>.md, anything else in <id>.md",
+        "The on-call engineer searches for a file with the name of the id.",
+        "ADR-007 is in adr_007_<words>.md, anything else in <id>.md",
     ),
     (
         "DOC-005",
@@ -40,19 +40,19 @@ _TOLD = (
     (
         "DOC-006",
         "Decisions are not numbered without a gap.",
-        "A missing number is a decision that somebody took away.",
+        "A missing number is a decision that was deleted.",
         "restore the decision; one that does not hold any more is superseded or rejected",
     ),
     (
         "DOC-007",
-        "What supersedes what is not told by both, or goes in a circle.",
+        "Of two decisions that supersede each other only one says so, or they form a circle.",
         "A reader of the older decision must be led to the one that holds.",
         "name each in the other (supersedes, superseded_by); the older one is superseded",
     ),
     (
         "DOC-008",
         "An owner is not a team of contracts/a89/policy.yaml.",
-        "Nobody would answer.",
+        "No team would be responsible.",
         "name a team of the policy",
     ),
     (
@@ -63,38 +63,32 @@ _TOLD = (
     ),
     (
         "DOC-010",
-        "The date is no day, or lies in the future.",
-        "Nobody has decided or reviewed anything tomorrow.",
+        "The date is not a day, or is in the future.",
+        "A decision or review cannot be in the future.",
         "write the day on which it was decided or reviewed",
     ),
     (
         "DOC-011",
         "The review is overdue.",
-        "What a runbook names changes; the limit stands in contracts/a110/documents.yaml.",
+        "What a runbook names changes; the limit is in contracts/a110/documents.yaml.",
         "go through the document, correct it, and set its date",
-    ),
-    (
-        "DOC-012",
-        "An accepted decision is not published where it says.",
-        "A decision that nobody is led to binds nobody.",
-        "name under `published` a document of the project that links to it",
     ),
     (
         "DOC-013",
         "A hook or alarm, and the runbook it names, do not know each other.",
-        "Whoever is called opens that runbook.",
+        "The on-call engineer opens that runbook.",
         "give the runbook the hook, watcher, owners and alarms, and the status active",
     ),
     (
         "DOC-014",
         "A section is missing, or they are out of order.",
-        "At night one reads from the top and must find everything where it always stands.",
+        "The on-call engineer reads from the top and finds everything at its usual place.",
         "write the sections of contracts/a110/documents.yaml in their order",
     ),
     (
         "DOC-015",
         "A section says nothing.",
-        "An empty heading looks like an answer.",
+        "An empty heading seems to be an answer.",
         "write what is to be done, or why there is nothing to do",
     ),
     (
@@ -112,7 +106,7 @@ _TOLD = (
     (
         "DOC-018",
         "A query is not one statement that only reads, on both engines.",
-        "Whoever looks must not be able to change anything.",
+        "A reader must not be able to change anything.",
         "write one select that DuckDB and PostgreSQL both read",
     ),
     (
@@ -122,21 +116,15 @@ _TOLD = (
         "name a model, a published dataset or a control table with its schema",
     ),
     (
-        "DOC-020",
-        "A link leads nowhere.",
-        "The reader stands before a missing page.",
-        "correct the path or the heading behind #",
-    ),
-    (
         "DOC-021",
-        "How a decision is checked is not told by something that exists.",
-        "A decision that nothing checks is a wish.",
+        "What checks a decision does not exist.",
+        "A decision that nothing checks may not be followed.",
         "name tests, `mbp` commands, rules, hooks, exercises or relations, and at least one test or command",
     ),
     (
         "DOC-022",
-        "A number is not that of the file where it stands.",
-        "Numbers told twice drift apart.",
+        "A number differs from the file that defines it.",
+        "Numbers that are written twice drift apart.",
         'link the number to its YAML file, with the place as the title: `[800 ms](sheet.yaml "kpis.dec_p95.target")`',
     ),
     (
@@ -148,8 +136,8 @@ _TOLD = (
     (
         "DOC-024",
         "A code block is neither sh nor sql.",
-        "What is in another language is checked by nobody.",
-        "mark it as sh or sql; tell anything else in words",
+        "No check reads another language.",
+        "mark it as sh or sql; describe anything else in words",
     ),
     (
         "DOC-025",
@@ -159,7 +147,7 @@ _TOLD = (
     ),
 )
 RULES: Mapping[str, CodeMeaning] = {
-    code: CodeMeaning(code, title, why, cure) for code, title, why, cure in _TOLD
+    code: CodeMeaning(code, title, why, fix) for code, title, why, fix in _TOLD
 }
 
 
@@ -167,4 +155,4 @@ def finding(
     code: str, line: int | None, message: str, path: str = "", subject: str = "", *, fix: str = ""
 ) -> Finding:
     """A finding of the code; without a path, of the document that is being checked."""
-    return Finding(code, message, path, line, subject, fix or RULES[code].cure)
+    return Finding(code, message, path, line, subject, fix or RULES[code].fix)

@@ -34,9 +34,8 @@ SCHEMAS: Mapping[Kind, Mapping[str, Any]] = {
             "watchers": _list(NAME),
             "supersedes": _list(DECISION_ID),
             "superseded_by": _list(DECISION_ID),
-            "published": _list(TEXT),
         },
-        optional=("supersedes", "superseded_by", "published"),
+        optional=("supersedes", "superseded_by"),
     ),
     "runbook": closed(
         {
@@ -66,20 +65,20 @@ def split(text: str, shown_as: str) -> tuple[Any, int]:
     """The front matter as `mbp.core.yaml_io` loads it, with the lines of the file; the lines it takes.
 
     Raises:
-        MbpError: there is none, it does not end, it is no mapping, or it is not YAML.
+        MbpError: there is none, it does not end, it is not a mapping, or it is not YAML.
     """
     lines = text.split("\n")
-    cure = "begin the file with --- lines around id, title, status, date, owners"
+    fix = "begin the file with --- lines around id, title, status, date, owners"
     if lines[0] != FENCE:
-        raise MbpError("no front matter", path=shown_as, line=1, cure=cure)
+        raise MbpError("no front matter", path=shown_as, line=1, fix=fix)
     if FENCE not in lines[1:]:
-        raise MbpError("the front matter does not end", path=shown_as, line=1, cure=cure)
+        raise MbpError("the front matter does not end", path=shown_as, line=1, fix=fix)
     end = lines.index(FENCE, 1)
     try:
-        # An empty line stands for the first fence: lines are then those of the file.
+        # An empty line replaces the first fence: lines are then those of the file.
         front = loads("\n".join(["", *lines[1:end], ""]), shown_as=shown_as)
     except ValueError as error:
-        raise MbpError(f"not valid YAML: {error}", path=shown_as, line=1, cure=cure) from error
+        raise MbpError(f"not valid YAML: {error}", path=shown_as, line=1, fix=fix) from error
     if not isinstance(front, dict):
-        raise MbpError("the front matter is no mapping", path=shown_as, line=1, cure=cure)
+        raise MbpError("the front matter is not a mapping", path=shown_as, line=1, fix=fix)
     return front, end + 1

@@ -6,10 +6,7 @@ CommonMark with tables, read by markdown-it-py; nothing of a document is found b
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +24,11 @@ SECTION_LEVEL = 2
 
 @dataclass(frozen=True)
 class Heading:
-    """A heading; `anchor` is what links to it end in."""
+    """A heading."""
 
     level: int
     title: str
     line: int
-    anchor: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ class Link:
 
 @dataclass
 class Body:
-    """What stands below the front matter, in order."""
+    """The content below the front matter, in order."""
 
     headings: list[Heading] = field(default_factory=list)
     blocks: list[CodeBlock] = field(default_factory=list)
@@ -116,7 +112,7 @@ class Document:
         return str(self.values.get("id") or Path(self.path).stem)
 
     def line(self, key: str) -> int | None:
-        """Where a key of the front matter stands."""
+        """The line of a key of the front matter."""
         return line_of(self.front, key) if key in self.values else 1
 
     def listed(self, key: str) -> list[str]:
@@ -146,9 +142,8 @@ def read_document(file: Path, kind: Kind, shown_as: str) -> Document:
     return Document(kind, shown_as, front, values, problem, form, body, digest)
 
 
-@lru_cache(maxsize=256)  # index and log are asked once for every decision that they publish
 def read_body(text: str, skipped: int = 0) -> Body:
-    """What Markdown says; `skipped` lines stand before it. Not to be changed: it is shared."""
+    """What Markdown says; `skipped` lines are before it."""
     body, section, line = Body(), "", skipped + 1
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     for index, token in enumerate(tokens):
@@ -160,18 +155,13 @@ def read_body(text: str, skipped: int = 0) -> Body:
             body.blocks.append(CodeBlock(language, token.content, line + fenced, section))
         elif token.type == "inline" and index and tokens[index - 1].type == "heading_open":
             title = "".join(child.content for child in token.children or [])
-            heading = Heading(int(tokens[index - 1].tag[1:]), title, line, anchor(title))
+            heading = Heading(int(tokens[index - 1].tag[1:]), title, line)
             body.headings.append(heading)
             if heading.level <= SECTION_LEVEL:
                 section = title if heading.level == SECTION_LEVEL else ""
         elif token.type == "inline":
             _inline(body, token.children or [], line, section)
     return body
-
-
-def anchor(title: str) -> str:
-    """What a link to the heading ends in, as code hosts derive it."""
-    return re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")
 
 
 def _inline(body: Body, children: list[Token], line: int, section: str) -> None:
@@ -195,10 +185,3 @@ def _inline(body: Body, children: list[Token], line: int, section: str) -> None:
             inside.append(child.content)
             if opened is None:
                 body.prose.append(TextRun(child.content, line, section))
-
-
-def linked_files(body: Body, folder: Path) -> Iterator[Path]:
-    """Files of the project that the links lead to."""
-    for link in body.links:
-        if "://" not in link.address and not link.address.startswith("#"):
-            yield (folder / link.address.split("#")[0]).resolve()

@@ -66,7 +66,7 @@ class NamedThings:
             if isinstance(entry, dict) and "id" in entry
         }
         if not results:
-            raise MbpError("no hook", path=HOOKS, cure="see `mbp hooks check`")
+            raise MbpError("no hook", path=HOOKS, fix="see `mbp hooks check`")
         return results
 
     @cached_property

@@ -47,5 +47,5 @@ def problems(sql: str, line: int, relations: Collection[str]) -> Iterator[Findin
     if not named:
         yield finding("DOC-018", line, "the query reads nothing")
     for name in sorted(named - set(relations)):
-        cure = did_you_mean(name, relations)
-        yield finding("DOC-019", line, f"there is no relation {name}", fix=cure)
+        fix = did_you_mean(name, relations)
+        yield finding("DOC-019", line, f"there is no relation {name}", fix=fix)

@@ -221,7 +221,7 @@ def _sign_offs(
         message = "a sign-off that counted does not name its statement"
         statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
     if report["verdict"] == GO and not counted:
-        message = "it is a go, and nobody signed off"
+        message = "it is a go, and no role signed off"
         statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
     if not counted:
         return
@@ -245,7 +245,12 @@ def _waiver(
     if not isinstance(waiver, Waiver):
         return None
     signed = read_statements(
-        waiver.signatures(folder), "waiver-approval", waiver.subject, APPROVERS, signers, moment
+        waiver.signatures(folder),
+        "waiver-approval",
+        waiver.signed_content,
+        APPROVERS,
+        signers,
+        moment,
     )
     for role, one in signed.items():
         statements.told[f"waiver {name} {role}"] = "good" if one.valid else one.reason
@@ -262,11 +267,11 @@ def _stands_in(
     moment: datetime,
     statements: Statements,
 ) -> None:
-    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"stands in for {result['id']}, and"
+    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"waives {result['id']}, and"
     if waiver is None:
         statements.findings.append(Finding("waiver", f"{about} cannot be read", place))
         return
-    if not waiver.opened <= moment < waiver.until:
+    if not waiver.in_force(moment):
         message = f"{about} was not in force when the gate was judged"
         statements.findings.append(Finding("waiver", message, place))
     for reason in waiver_stands_in(waiver, result, check):

@@ -24,11 +24,11 @@ def anchor(root: Path, verification: Verification, gate: str) -> tuple[str, bool
             if verification.findings
             else "it is empty"
         )
-        raise MbpError(f"the pack does not verify: {first}", cure="build it again")
+        raise MbpError(f"the pack does not verify: {first}", fix="build it again")
     if verification.gate != gate:
-        raise MbpError(f"the pack is of the gate {verification.gate}, not of {gate}", cure="--gate")
+        raise MbpError(f"the pack is of the gate {verification.gate}, not of {gate}", fix="--gate")
     if verification.verdict not in VERDICTS:
-        raise MbpError("the pack records no verdict", cure="build it again")
+        raise MbpError("the pack records no verdict", fix="build it again")
     commit = _commit(root, verification.commit)
     tag = f"anchor-{gate}-{verification.root}"
     message = (
@@ -52,7 +52,7 @@ def _commit(root: Path, commit: str) -> str:
     except MbpError as error:
         raise MbpError(
             f"the commit {commit[:12]} that the pack is of is not in this repository",
-            cure="fetch it, or build the pack here",
+            fix="fetch it, or build the pack here",
         ) from error
 
 
@@ -63,5 +63,5 @@ def _demand_same(root: Path, tag: str, commit: str, message: str) -> None:
     if kind != "tag" or told != message.strip() or at != commit:
         raise MbpError(
             f"the tag {tag} is there already and says something else",
-            cure=f"look at it with `git show {tag}`; an anchor is never moved",
+            fix=f"see it with `git show {tag}`; an anchor is never moved",
         )

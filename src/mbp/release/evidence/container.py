@@ -43,12 +43,12 @@ def read_file(path: Path) -> bytes:
             raise MbpError(
                 f"{size:,} bytes are more than a pack may have",
                 path=path,
-                cure="name the pack that `mbp evidence build` wrote",
+                fix="name the pack that `mbp evidence build` wrote",
             )
         return path.read_bytes()
     except OSError as error:
-        cure = "name a file that `mbp evidence build` wrote"
-        raise MbpError(f"cannot be read: {error.strerror}", path=path, cure=cure) from error
+        fix = "name a file that `mbp evidence build` wrote"
+        raise MbpError(f"cannot be read: {error.strerror}", path=path, fix=fix) from error
 
 
 def open_pack(data: bytes) -> Opened:

@@ -1,6 +1,6 @@
 """Does the report in a pack answer the definition in it, and does the evidence say what the report says?
 
-Whoever may sign a pack could sign a report that leaves out a check. Like
+A signer of packs could sign a report that leaves out a check. Like
 `mbp.release.evidence.verify_pack` this knows no warehouse.
 """
 
@@ -24,7 +24,7 @@ from mbp.runs.derive_runs import actions_done
 from mbp.runs.derive_scans import log_findings
 
 # Rules of the gate (mbp.release.gate.rules_evidence) that pass only on a measurement that passed, and what waivers
-# of single rules or changes stand in for.
+# of single rules or changes cover.
 WANT_A_PASS = (
     "passed_evidence",
     "live_grants",
@@ -52,7 +52,7 @@ def checks_of(definition: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
 
 def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> Iterator[Finding]:
-    """Each check and each role once and in their order, none that nobody demanded, and none waived that may not be."""
+    """Each check and each role once and in their order, no other one, and none waived that may not be."""
     path = report_path(str(report["gate"]))
     checks = checks_of(definition)
     wanted = [*checks, *(f"{SIGN_OFF_ID}{role}" for role in definition["sign_offs"]["roles"])]
@@ -62,13 +62,15 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
         lacks = [name for name in wanted if name not in there]
         strange = [name for name in present if name not in known]
         messages = [f"lacks {', '.join(lacks)}"] if lacks else []
-        messages += [f"has {', '.join(strange)}, which nobody demands"] if strange else []
+        messages += (
+            [f"has {', '.join(strange)}, which the definition does not have"] if strange else []
+        )
         message = "; ".join(messages) or "has its checks in another order, or twice"
         yield Finding("checklist", message, path)
     for result in report["results"]:
         check = checks.get(str(result["id"]))
         if (result["area"] == SIGN_OFF_AREA) is (check is not None):
-            yield Finding("checklist", f"{result['id']} stands in the wrong area", path)
+            yield Finding("checklist", f"{result['id']} is in the wrong area", path)
         if result["verdict"] == Verdict.WAIVED and (check is None or check["waivable"] is not True):
             yield Finding("checklist", f"{result['id']} is waived, and cannot be", path)
         other = [key for key in SAME if check is not None and result[key] != check[key]]
@@ -140,11 +142,11 @@ def _inside(check: Mapping[str, Any], content: Mapping[str, Any], source: str) -
 def waiver_stands_in(
     waiver: Waiver, result: Mapping[str, Any], check: Mapping[str, Any] | None
 ) -> Iterator[str]:
-    """Why a waiver cannot stand in for a check."""
+    """Why a waiver cannot cover a check."""
     covers = waiver.object == result["id"]
     if waiver.code != "gate_check":
         covers = check is not None and check["rule"] == WAIVED_BY[waiver.code]
     if not covers:
         yield f"covers the {waiver.code.replace('_', ' ')} {waiver.object}"
-    if waiver.until - waiver.opened > timedelta(days=WAIVER_DAYS):
+    if waiver.until > waiver.furthest:
         yield f"holds for more than {WAIVER_DAYS} days"

@@ -96,14 +96,14 @@ def dbt_artifacts(work: Work) -> Members:
         raise MbpError(
             f"holds the results of `dbt {which}`, expected those of a build",
             path=shown(folder / "run_results.json", work.root),
-            cure="mbp build",
+            fix="mbp build",
         )
     results: dict[str, bytes] = {}
     for name in ARTIFACTS:
         place = shown(folder / name, work.root)
         content = dict(files_below(work.root, place))
         if not content:
-            raise MbpError("is not there", path=place, cure="mbp build")
+            raise MbpError("is not there", path=place, fix="mbp build")
         results.update(content)
     return results
 
@@ -134,7 +134,7 @@ def registry_heads(work: Work) -> Members:
                 }
             )
     if not heads:
-        raise MbpError("nothing is published", cure="mbp registry publish")
+        raise MbpError("nothing is published", fix="mbp registry publish")
     return {"contracts/registry_heads.json": as_json(heads)}
 
 
@@ -178,7 +178,7 @@ def quality_results(work: Work) -> Members:
 
 @maker
 def watcher_evaluations(work: Work) -> Members:
-    """When each hook looked last. What it decided is in the ledger, whole."""
+    """When each hook was evaluated last. What it decided is in the ledger, whole."""
     columns, rows = query(
         work.warehouse,
         f"select every_one.* from {EVALUATIONS} as every_one inner join (select hook_id,"
@@ -269,7 +269,7 @@ def named_by_checks(work: Work) -> Members:
                 if not members and result.verdict == "pass" and Path(place).suffix:
                     raise MbpError(
                         f"{place} is not there, and check {result.id} rests on it",
-                        cure=f"run the gate again: mbp gate {work.report.gate}",
+                        fix=f"run the gate again: mbp gate {work.report.gate}",
                     )
             results.update(members)
     return results
@@ -288,7 +288,7 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
             raise MbpError(
                 "a link, or outside of the project: it is not what the source has",
                 path=place,
-                cure="put the file itself there",
+                fix="put the file itself there",
             )
         if one.is_file():
             try:
@@ -297,7 +297,7 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
                 raise MbpError(
                     f"cannot be read: {error.strerror}",
                     path=place,
-                    cure="give yourself the right to read it",
+                    fix="make it readable for your user",
                 ) from error
 
 
@@ -318,5 +318,5 @@ def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
             raise MbpError(
                 f"cannot be read: {error.strerror}",
                 path=name,
-                cure="give yourself the right to read it",
+                fix="make it readable for your user",
             ) from error

@@ -1,4 +1,4 @@
-"""Builds an evidence pack: collects the members, looks through them, states and signs. Nothing is written by halves."""
+"""Builds an evidence pack: collects the members, scans them, states and signs. It is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def assemble(root: Path, report: GateReport, markdown: str, key: Path | None) ->
     members, groups = collect(root, report, markdown)
     source = envelope.source_digest(root)
     if source != report.source:
-        raise MbpError("the source changed while the pack was built", cure="build it again")
+        raise MbpError("the source changed while the pack was built", fix="build it again")
     screen(root, members)
     return seal(report, members, groups, key)
 
@@ -137,7 +137,7 @@ def seal(
     try:
         content = archive.write(whole)
     except ValueError as error:
-        raise MbpError(str(error), cure=f"rename it, or take it out of {FILE}") from error
+        raise MbpError(str(error), fix=f"rename it, or take it out of {FILE}") from error
     counts = {name: len(group["members"]) for name, group in groups.items()}
     return Pack(report, content, manifest.root, counts, bool(signatures))
 
@@ -166,11 +166,11 @@ def collect(
 
 
 def screen(root: Path, members: Mapping[str, bytes]) -> None:
-    """Looks through every member.
+    """Scans every member.
 
     Raises:
         RefusedPackError: personal data or a secret is in one.
-        MbpError: one could not be looked at.
+        MbpError: one could not be scanned.
     """
     findings = scan_members(sorted(members.items()), load_policy(root))
     if findings:
@@ -195,14 +195,14 @@ def _of_group(work: Work, group: PackGroup) -> dict[str, bytes]:
                 f"{group.id}: {name} gives nothing: {group.what.rstrip('.')} would be missing",
                 path=FILE,
                 line=group.line,
-                cure=group.cure or "add it",
+                fix=group.fix or "add it",
             )
         results.update(members)
     return results
 
 
 def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
-    """Files by their path in the project. The gate's report is made anew: an earlier one is left aside."""
+    """Files by their path in the project. The gate's report is made again: an earlier one is left aside."""
     results: dict[str, bytes] = {}
     for path in sorted(folder.glob(glob)):
         if path.is_dir() and not path.is_symlink():
@@ -212,8 +212,8 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
             continue
         if Path(place).is_absolute():
             raise MbpError(
-                f"{path.name} lies outside of the project: the pack cannot say where",
-                cure="let DBT_TARGET_PATH lead into the project",
+                f"{path.name} is outside of the project: the pack cannot say where",
+                fix="let DBT_TARGET_PATH lead into the project",
             )
         results.update(files_below(root, f"{place}/{path.name}"))
     return results

@@ -36,9 +36,9 @@ SCHEMA = closed(
                     "relations": {"type": "array", "minItems": 1, "items": RELATION},
                     "made": {"type": "array", "minItems": 1, "items": NAME},
                     "may_be_empty": TEXT,
-                    "cure": TEXT,
+                    "fix": TEXT,
                 },
-                optional=(*SOURCES, "may_be_empty", "cure"),
+                optional=(*SOURCES, "may_be_empty", "fix"),
             ),
         },
     }
@@ -54,7 +54,7 @@ class PackGroup:
         relations: of the warehouse, with their schema.
         made: names of makers.
         may_be_empty: why it may; None when it may not.
-        cure: what gives its members.
+        fix: what gives its members.
     """
 
     id: str
@@ -64,7 +64,7 @@ class PackGroup:
     relations: tuple[str, ...]
     made: tuple[str, ...]
     may_be_empty: str | None
-    cure: str | None
+    fix: str | None
     line: int | None
 
 
@@ -86,18 +86,18 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
         line = line_of(document["groups"], index)
         if entry["id"] in pack_groups:
             raise MbpError(
-                f"group {entry['id']!r} stands twice",
+                f"group {entry['id']!r} appears twice",
                 path=FILE,
                 line=line,
-                cure="keep one of the two",
+                fix="keep one of the two",
             )
         if not any(name in entry for name in SOURCES):
             what = f"group {entry['id']!r} names no {', '.join(SOURCES)}"
-            raise MbpError(what, path=FILE, line=line, cure="say what belongs to it")
+            raise MbpError(what, path=FILE, line=line, fix="say what belongs to it")
         for name in entry.get("made", ()):
             if name not in makers:
-                cure = did_you_mean(name, makers)
-                raise MbpError(f"no maker {name!r}", path=FILE, line=line, cure=cure)
+                fix = did_you_mean(name, makers)
+                raise MbpError(f"no maker {name!r}", path=FILE, line=line, fix=fix)
             used.add(name)
         files, artifacts, relations, made = (tuple(entry.get(name, ())) for name in SOURCES)
         pack_groups[entry["id"]] = PackGroup(
@@ -108,7 +108,7 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
             relations=relations,
             made=made,
             may_be_empty=entry.get("may_be_empty"),
-            cure=entry.get("cure"),
+            fix=entry.get("fix"),
             line=line,
         )
     for name in (GATE_GROUP, EVIDENCE_GROUP):
@@ -116,8 +116,8 @@ def load_groups(root: Path, makers: Mapping[str, Any]) -> list[PackGroup]:
             raise MbpError(
                 f"group {name!r} must be there and not be empty",
                 path=FILE,
-                cure="restore it from git",
+                fix="restore it from git",
             )
     for name in sorted(makers.keys() - used):
-        raise MbpError(f"the maker {name!r} is in no group", path=FILE, cure="name it under `made`")
+        raise MbpError(f"the maker {name!r} is in no group", path=FILE, fix="name it under `made`")
     return list(pack_groups.values())

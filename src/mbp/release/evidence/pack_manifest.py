@@ -38,7 +38,7 @@ class Manifest:
 
     @cached_property
     def root(self) -> str:
-        """SHA-256 of `manifest.json`, hexadecimal: it stands for the whole pack."""
+        """SHA-256 of `manifest.json`, hexadecimal: it identifies the whole pack."""
         return hashlib.sha256(self.content()).hexdigest()
 
     def content(self) -> bytes:
@@ -74,7 +74,7 @@ def read(content: bytes) -> Manifest:
             raise MbpError(
                 f"the pack has format {version}, this release reads format {VERSION}",
                 path=NAME,
-                cure="verify it with the release that built it, or build it again",
+                fix="verify it with the release that built it, or build it again",
             )
         manifest = Manifest(
             document["gate"],

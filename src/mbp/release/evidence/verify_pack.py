@@ -60,14 +60,14 @@ class Verification:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was found, and there was something to look at."""
+        """Whether nothing was found, and there was something to check."""
         return not self.findings and self.members > 0
 
 
 def verify(
     path: Path, *, allowed_signers: Path | None = None, allow_unsigned: bool = False
 ) -> Verification:
-    """Looks at everything in a pack.
+    """Checks everything in a pack.
 
     Args:
         allowed_signers: whose signatures count; those that the pack itself names without it.
@@ -121,13 +121,13 @@ def _check_words(
         verification.findings += agreement.evidence_agrees(report, opened.members, groups)
         if opened.findings:
             verification.remarks.append(
-                "sign-offs and waivers were not looked at: the pack was changed"
+                "sign-offs and waivers were not checked: the pack was changed"
             )
             return
         path = str(groups["definition"])
         definition = read_definition(opened.members.get(path, b""), path)
         if definition is None:
-            return  # told already: it is not the one that the gate was judged by
+            return  # reported already: it is not the one that the gate was judged by
         statements = agreement.signed_statements(folder, report, definition, signers, moment)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"the report cannot be followed ({type(error).__name__}: {error})"
@@ -153,7 +153,7 @@ def _json(opened: Opened, name: str, verification: Verification) -> Any:
             raise ValueError("it is not in the pack")
         document = json.loads(content)
         if not isinstance(document, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
     except (ValueError, RecursionError) as error:
         verification.findings.append(Finding("unreadable", f"cannot be read: {error}", name))
         return None
@@ -210,9 +210,7 @@ def _signers(folder: Path, given: Path | None, verification: Verification) -> Al
             verification.findings.append(Finding("signers", error.what, SIGNERS))
             return None
     if not given.is_file():
-        raise MbpError(
-            "no such file", path=given, cure="name a file in the form of allowed_signers"
-        )
+        raise MbpError("no such file", path=given, fix="name a file in the form of allowed_signers")
     verification.signers = "signers as the given file says"
     return AllowedSigners.load(given)
 
@@ -225,14 +223,14 @@ def _check_signatures(
     verification: Verification,
 ) -> None:
     if not envelope.signatures:
-        message = "NOT SIGNED: nobody stands for this pack"
+        message = "NOT SIGNED: no role is responsible for this pack"
         if allow_unsigned:
             verification.remarks.append(message)
         else:
             verification.findings.append(Finding("not_signed", message, STATEMENT))
     keys: set[str] = set()
     for signature in envelope.signatures:
-        # Nothing signs the list of signatures: whoever has the file can repeat one.
+        # Nothing signs the list of signatures: anyone who has the file can repeat one.
         if signature.keyid in keys:
             message = f"the key {signature.keyid} signed more than once: it counts once"
             if message not in verification.remarks:
@@ -240,7 +238,7 @@ def _check_signatures(
             continue
         keys.add(signature.keyid)
         try:
-            # Whoever holds a role may sign a pack.
+            # Every holder of a role may sign a pack.
             good = verify_signature(
                 envelope.signed_bytes, signature.armoured, None, signers, moment, moment
             )

@@ -1,13 +1,12 @@
-"""What the rules of a gate look at: one warehouse, one source, one moment."""
+"""What the rules of a gate read: one warehouse, one source, one moment."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mbp.core import moments
 from mbp.core.errors import MbpError
@@ -30,6 +29,28 @@ class NotMeasuredError(MbpError):
     """Nothing can be said: there is no value, or one that is not of what is to be released."""
 
 
+class Remembered(Generic[T]):
+    """A property that is read once; an `MbpError` is remembered too, and raised for each rule that asks."""
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self.read, self.__doc__ = read, read.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = f"_{name}"
+
+    def __get__(self, instance: object, owner: type) -> T:
+        values = vars(instance)
+        if self.name not in values:
+            try:
+                values[self.name] = self.read(instance)
+            except MbpError as error:
+                values[self.name] = error
+        if isinstance(values[self.name], MbpError):
+            raise values[self.name]
+        value: T = values[self.name]
+        return value
+
+
 @dataclass(frozen=True)
 class Context:
     """Everything that is read once for all rules; what cannot be read fails each rule that needs it.
@@ -46,101 +67,68 @@ class Context:
     max_age_hours: int
     waivable: Mapping[str, bool]
 
-    @cached_property
-    def _source(self) -> WorkingCopy | MbpError:
-        return kept(lambda: source_of(self.root))
+    @Remembered
+    def source(self) -> WorkingCopy:
+        """Raises:
+        MbpError: not a git repository.
+        """
+        return source_of(self.root)
 
-    @cached_property
-    def _data(self) -> str | MbpError:
-        def read() -> str:
-            with self.warehouse() as warehouse:
-                return data_state(self.root, warehouse)
-
-        return kept(read)
-
-    @cached_property
-    def _waivers(self) -> Waivers | MbpError:
-        return kept(lambda: valid_waivers(self.root, self.now, gate_checks=self.waivable))
-
-    @cached_property
-    def _documents(self) -> DocumentReport | MbpError:
-        return kept(lambda: check_documents(self.root))
-
-    @cached_property
-    def _look(self) -> PolicyAndWindows | MbpError:
-        def read() -> PolicyAndWindows:
-            seen = look(self.root, self.target)
-            with self.warehouse() as warehouse:
-                refuse_sample_over_loaded(warehouse)
-            # The sample is a replay, and its clock stands still. A live market that is judged by a clock of the past
-            # would show the KPIs of then.
-            limit = None if raw_origin() == SAMPLE else timedelta(hours=self.max_age_hours)
-            if why := moments.objection(seen.picture.now, self.now, limit):
-                raise NotMeasuredError(
-                    f"the project's now is {why}",
-                    cure="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
-                )
-            return seen
-
-        return kept(read)
-
-    @cached_property
-    def _control(self) -> RunControl | MbpError:
-        def read() -> RunControl:
-            with self.warehouse() as warehouse:
-                return read_control(warehouse)
-
-        return kept(read)
-
-    @property
+    @Remembered
     def control(self) -> RunControl:
         """The identity of the warehouse and the runs that were made in it.
 
         Raises:
             MbpError: it cannot be read, or has no identity.
         """
-        return given(self._control)
+        with self.warehouse() as warehouse:
+            return read_control(warehouse)
 
-    @property
-    def source(self) -> WorkingCopy:
-        """Raises:
-        MbpError: not a git repository.
-        """
-        return given(self._source)
-
-    @property
+    @Remembered
     def data(self) -> str:
         """Raises:
         MbpError: the public datasets cannot be read.
         """
-        return given(self._data)
+        with self.warehouse() as warehouse:
+            return data_state(self.root, warehouse)
 
-    @property
+    @Remembered
     def look(self) -> PolicyAndWindows:
         """What hooks and alarms say of the warehouse.
 
         Raises:
-            MbpError: policy or warehouse cannot be used.
+            MbpError: policy or warehouse cannot be used, or the project's now is too old.
         """
-        return given(self._look)
+        seen = look(self.root, self.target)
+        with self.warehouse() as warehouse:
+            refuse_sample_over_loaded(warehouse)
+        # The sample is a replay, and its clock is stopped. A live market that is judged by a clock of the past
+        # would show the KPIs of then.
+        limit = None if raw_origin() == SAMPLE else timedelta(hours=self.max_age_hours)
+        if why := moments.objection(seen.picture.now, self.now, limit):
+            raise NotMeasuredError(
+                f"the project's now is {why}",
+                fix="correct _loaded_at or MBP_NOW; build loaded data without MBP_NOW",
+            )
+        return seen
 
-    @property
+    @Remembered
     def documents(self) -> DocumentReport:
         """Every document of the project, checked.
 
         Raises:
             MbpError: what they are held to cannot be read.
         """
-        return given(self._documents)
+        return check_documents(self.root)
 
-    @property
+    @Remembered
     def waivers(self) -> Waivers:
         """Every waiver, judged.
 
         Raises:
             MbpError: something that judges them cannot be used.
         """
-        return given(self._waivers)
+        return valid_waivers(self.root, self.now, gate_checks=self.waivable)
 
     def warehouse(self) -> Warehouse:
         """A connection that only reads.
@@ -162,7 +150,7 @@ class Context:
         try:
             found = envelope.read(self.root, source["evidence"])
         except envelope.NoEvidenceError as error:
-            raise NotMeasuredError("nobody measured it", path=error.path) from error
+            raise NotMeasuredError("not measured yet", path=error.path) from error
         asked = self.asked(
             found,
             needs_data="data" in source.get("of", ["source"]),
@@ -198,22 +186,3 @@ class Context:
             MbpError: not a git repository, or the warehouse has no identity.
         """
         return LockOf(self.target, self.control.warehouse_id, self.source.digest)
-
-
-def kept(read: Callable[[], T]) -> T | MbpError:
-    """The value or the error: it is read once, and told to each who asks."""
-    try:
-        return read()
-    except MbpError as error:
-        return error
-
-
-def given(value: T | MbpError) -> T:
-    """The value.
-
-    Raises:
-        MbpError: the error that stands in its place.
-    """
-    if isinstance(value, MbpError):
-        raise value
-    return value

@@ -30,7 +30,7 @@ def suite(report: GateReport) -> Suite:
 
 
 def as_text(report: GateReport) -> str:
-    """The checklist by area; what stands in the way is told in full."""
+    """The checklist by area; what blocks the release is given in full."""
     lines = [f"Gate {report.gate} ({report.title}): {verdict(report)}", _of(report)]
     for area, results in _by_area(report):
         lines += ["", area]
@@ -88,7 +88,7 @@ def verdict(report: GateReport) -> str:
         waived = report.counts()["waived"]
         return "GO" + (f", with {waived} checks waived" if waived else "")
     standing = sum(result.open for result in report.results)
-    return f"NO-GO: {standing} of {len(report.results)} checks stand in the way"
+    return f"NO-GO: {standing} of {len(report.results)} checks block the release"
 
 
 def _of(report: GateReport) -> str:
@@ -110,7 +110,7 @@ def _by_area(report: GateReport) -> Iterator[tuple[str, list[CheckResult]]]:
 def _waived(check_result: CheckResult) -> str:
     if check_result.waived_until is None:
         return ""
-    return f"until {check_result.waived_until:%Y-%m-%d %H:%M} UTC by {check_result.waiver}: "
+    return f"until {check_result.waived_until} by {check_result.waiver}: "
 
 
 def _closing(report: GateReport) -> Sequence[str]:

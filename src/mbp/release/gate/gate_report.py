@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from mbp.core.verdict import RELEASING, Verdict
@@ -23,9 +23,9 @@ class CheckResult:
         told: what was found, as a sentence.
         measured: the value that was judged, with its unit; empty when there is none.
         evidence: files (relative to the project) and relations that the verdict rests on.
-        waivable: whether a waiver may stand in.
-        no_go: whether a failure stops the release whatever anybody signs.
-        waiver: id of the waiver that stands in, and until when.
+        waivable: whether a waiver may cover it.
+        no_go: whether a failure stops the release whatever is signed.
+        waiver: id of the waiver that covers it, and until when.
     """
 
     id: str
@@ -39,17 +39,17 @@ class CheckResult:
     waivable: bool
     no_go: bool
     waiver: str | None = None
-    waived_until: datetime | None = None
+    waived_until: date | None = None
 
     @property
     def open(self) -> bool:
-        """Whether it stands in the way: not measured is failed."""
+        """Whether it blocks the release: not measured counts as failed."""
         return self.verdict not in RELEASING
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """The checklist as it stands.
+    """The checklist with its verdicts.
 
     Attributes:
         gate: such as M2.
@@ -101,9 +101,5 @@ class GateReport:
 
 
 def _result(check_result: CheckResult) -> dict[str, Any]:
-    until = (
-        check_result.waived_until.isoformat(timespec="seconds")
-        if check_result.waived_until
-        else None
-    )
+    until = check_result.waived_until.isoformat() if check_result.waived_until else None
     return {**asdict(check_result), "evidence": list(check_result.evidence), "waived_until": until}

@@ -13,7 +13,7 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.verdict import Verdict, spelled
 from mbp.release.gate.all_rules import RULES
-from mbp.release.gate.context import Context, given, kept
+from mbp.release.gate.context import Context
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.judgement import RuleJudgement
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
-    """The checklist as it stands now: every check in the order of the file, then a sign-off per role.
+    """The checklist now: every check in the order of the file, then a sign-off per role.
 
     Raises:
         MbpError: there is no such gate, or its definition is wrong. Whatever else cannot be read fails its
@@ -74,10 +74,10 @@ def keep(root: Path, report: GateReport) -> Path:
 
 
 def judge(context: Context, check: CheckDefinition) -> CheckResult:
-    """One check. A rule that cannot look, or crashes, has not measured; a waiver may stand in where it may."""
+    """One check. A rule that cannot check, or crashes, has not measured; a waiver covers it where one is allowed."""
     judged = _judged(context, check)
     if judged.verdict == Verdict.NOT_MEASURED:
-        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Cure: `{check.command}`")
+        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Fix: `{check.command}`")
     verdict = judged.verdict
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
     message, until = judged.told, None
@@ -108,7 +108,7 @@ def _judged(context: Context, check: CheckDefinition) -> RuleJudgement:
         return RuleJudgement(
             Verdict.NOT_MEASURED, f"{error.path}: {error.what}" if error.path else error.what
         )
-    except Exception as error:  # a crash looked at nothing: it must fail its check, and no other
+    except Exception as error:  # a crash checked nothing: it must fail its check, and no other
         return RuleJudgement(
             Verdict.NOT_MEASURED, f"the rule crashed: {type(error).__name__}: {error}"
         )
@@ -123,7 +123,7 @@ def _standing_in(
     try:
         waivers = context.waivers
     except MbpError:
-        return ()  # the check of the waivers tells why
+        return ()  # the check of the waivers reports why
     if whole := waivers.for_check(check.id):
         return (whole,)
     parts = [waivers.for_rule(name) for name in judged.rule_ids]
@@ -133,23 +133,22 @@ def _standing_in(
 
 
 def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResult]:
-    def read() -> dict[str, SignOff]:
-        subject = sign_off_subject(report.document())
-        max_age = timedelta(hours=gate.sign_off_max_age_hours)
-        return read_sign_offs(
-            root, gate.name, subject, list(gate.roles), report.decided_at, max_age=max_age
-        )
-
-    found = kept(read)
+    max_age = timedelta(hours=gate.sign_off_max_age_hours)
+    signed: dict[str, SignOff] = {}
+    reason = ""
+    try:
+        subject, now = sign_off_subject(report.document()), report.decided_at
+        signed = read_sign_offs(root, gate.name, subject, list(gate.roles), now, max_age=max_age)
+    except MbpError as error:
+        reason = str(error)
     for role, meaning in gate.roles.items():
-        verdict = Verdict.NOT_MEASURED
-        try:
-            signed = given(found)[role]
-            message = f"signed by {signed.fingerprint}" if signed.valid else str(signed.reason)
-            verdict = Verdict.PASS if signed.valid else Verdict.FAIL
-            signed_at = signed.signed_at.isoformat() if signed.valid and signed.signed_at else ""
-        except MbpError as error:
-            message, signed_at = str(error), ""
+        verdict, message, signed_at = Verdict.NOT_MEASURED, reason, ""
+        if role in signed and signed[role].valid:
+            verdict, message = Verdict.PASS, f"signed by {signed[role].fingerprint}"
+            moment = signed[role].signed_at
+            signed_at = moment.isoformat() if moment else ""
+        elif role in signed:
+            verdict, message = Verdict.FAIL, signed[role].reason
         yield CheckResult(
             f"{SIGN_OFF_ID}{role}",
             SIGN_OFF_AREA,

@@ -24,7 +24,7 @@ class RuleJudgement:
     Attributes:
         told: in a sentence.
         measured: the value that was judged, with its unit.
-        rule_ids, changes: what a waiver would have to cover, one by one, to stand in for this check: rules of
+        rule_ids, changes: what a waiver would have to cover, one by one, to cover this check: rules of
             contracts, fingerprints of contract changes.
         wholly: False when something beside them is wrong, which such waivers do not cover.
     """

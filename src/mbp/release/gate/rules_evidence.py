@@ -37,9 +37,7 @@ def live_grants(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The measurement passed, and on PostgreSQL it is of that server and not of one started for it."""
     evidence = context.evidence(check.source)
     if engine_of(context.root, context.target) == "postgres" and evidence.target != context.target:
-        raise NotMeasuredError(
-            "a server of its own was looked at, not this one", path=evidence.path
-        )
+        raise NotMeasuredError("a separate server was checked, not this one", path=evidence.path)
     return _passed(evidence)
 
 
@@ -108,7 +106,7 @@ def actions_exercised(context: Context, check: CheckDefinition) -> RuleJudgement
 
 @rule("evidence", optional=BOUND)
 def clean_logs(context: Context, check: CheckDefinition) -> RuleJudgement:
-    """The scan looked at sampled log lines, and found no personal data in them."""
+    """The scan read sampled log lines, and found no personal data in them."""
     evidence = context.evidence(check.source)
     try:
         lines, findings = log_findings(evidence.content)
@@ -141,5 +139,5 @@ def _details(evidence: Evidence) -> Any:
         raise MbpError(
             "does not say what was found",
             path=evidence.path,
-            cure="measure again: the command writes it anew",
+            fix="measure again: the command writes it again",
         ) from error

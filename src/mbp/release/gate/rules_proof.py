@@ -26,7 +26,7 @@ def rules_proved(context: Context, check: CheckDefinition) -> RuleJudgement:
         raise MbpError(
             f"does not say which rules were proved ({type(error).__name__}: {error})",
             path=evidence.path,
-            cure="measure again: the command writes it anew",
+            fix="measure again: the command writes it again",
         ) from error
     wanted = {one.id: one.severity for one in all_rules(load_contracts(context.root))}
     missing = sorted(name for name in wanted if severities.get(name) != wanted[name])

@@ -93,7 +93,7 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> RuleJudgeme
 def no_alarm(context: Context, check: CheckDefinition) -> RuleJudgement:
     """The control tables of the change data capture raise nothing; without a reader there is nothing to raise."""
     if check.source["alarms"] != "cdc":
-        raise MbpError(f"no alarms {check.source['alarms']!r}", cure="write alarms: cdc")
+        raise MbpError(f"no alarms {check.source['alarms']!r}", fix="write alarms: cdc")
     look = context.look
     wrong = [f"{alarm.id} {alarm.subject}: {alarm.message}" for alarm in look.alarms]
     fine = f"{len(look.captured.readers)} readers, none raises an alarm"
@@ -102,10 +102,10 @@ def no_alarm(context: Context, check: CheckDefinition) -> RuleJudgement:
 
 @rule("watchers")
 def watchers_green(context: Context, check: CheckDefinition) -> RuleJudgement:
-    """Each of the watchers is green on everything it watches; blind and pending are not green."""
+    """Each of the watchers is green on everything it watches; no data and pending are not green."""
     which = check.source["watchers"]
     if which not in WATCHERS:
-        raise MbpError(f"no watchers {which!r}", cure=f"write one of {', '.join(WATCHERS)}")
+        raise MbpError(f"no watchers {which!r}", fix=f"write one of {', '.join(WATCHERS)}")
     look = context.look
     hooks = {
         hook.id: hook

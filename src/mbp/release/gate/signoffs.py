@@ -22,16 +22,16 @@ SignOff = Signed
 def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
     """What is signed, of the document of a gate's report.
 
-    Verdicts and not measured values: a checklist measured anew that says the same is the same. A waived check names
+    Verdicts and not measured values: a new measurement with equal verdicts is the same checklist. A waived check names
     its waiver, so that another waiver is another checklist.
 
     Raises:
-        MbpError: the source is not known: nobody can say what was signed.
+        MbpError: the source is not known: it is unknown what was signed.
     """
     if not report["source"]:
         raise MbpError(
             "the source state is not known: there is nothing to sign",
-            cure="run it in a git checkout of the project",
+            fix="run it in a git checkout of the project",
         )
     return {
         "gate": report["gate"],
@@ -50,7 +50,7 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_checks(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Results that stand against a signature: neither passed nor waived, sign-offs aside."""
+    """Results that prevent a signature: neither passed nor waived, sign-offs aside."""
     return [
         dict(result)
         for result in report["results"]
@@ -91,17 +91,17 @@ def sign_off(root: Path, report: Mapping[str, Any], role: str, key: Path, now: d
     """Signs the checklist of a report; the path of the statement.
 
     Raises:
-        MbpError: something stands against it (an unready release is not signed), or it cannot be signed.
+        MbpError: a check is open (an unready release is not signed), or it cannot be signed.
     """
     standing = open_checks(report)
     if standing:
         raise MbpError(
             f"not signed: {len(standing)} checks are not passed, the first is {standing[0]['id']}",
-            cure="mend them, or waive what may be waived; an unready release is not signed",
+            fix="fix them, or waive what may be waived; an unready release is not signed",
         )
     subject = sign_off_subject(report)
     if not subject["checklist"]:
-        raise MbpError("not signed: the checklist is empty", cure="give the gate checks")
+        raise MbpError("not signed: the checklist is empty", fix="give the gate checks")
     gate = str(report["gate"])
     folder = root / FOLDER / gate
     return write_statement(root, folder, "sign-off", Subject.of(gate, subject), role, key, now)

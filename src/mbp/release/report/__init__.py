@@ -1,1 +1,1 @@
-"""One page for whoever decides about the release: collected as facts, rendered as self-contained HTML."""
+"""One page for the person who decides about the release: collected as facts, rendered as self-contained HTML."""

@@ -1,4 +1,4 @@
-"""Collects the facts of the page. Each section by itself: what one cannot tell is told, and hides no other."""
+"""Collects the facts of the page. Each section by itself: a section without facts says so, and hides no other."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TypeVar
 import duckdb
 import psycopg2
 
+from mbp.contracts.contract_status import matrix
 from mbp.contracts.gates import load_gate
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
@@ -36,7 +37,7 @@ PRIVACY, SECURITY = "privacy_", "security_"
 
 
 def collect(root: Path, gate: str, target: str | None, page: Path) -> Facts:
-    """All facts, with the gate run anew.
+    """All facts, with the gate run again.
 
     Args:
         page: where the page will lie; links are relative to it.
@@ -70,7 +71,7 @@ def facts(
         target=chosen,
         gate=report,
         watch=told(lambda: watch_facts(root, chosen), "run `mbp build`"),
-        packs=told(lambda: report_project.packs(root), "see `mbp contracts status`"),
+        packs=told(lambda: matrix(root), "see `mbp contracts status`"),
         registry=told(lambda: report_project.registry(root), "see `mbp registry verify`"),
         rules=told(lambda: report_project.rules(root, chosen), "run `mbp quality record`"),
         coverage=told(lambda: report_project.coverage(root), "run `mbp build`"),
@@ -85,24 +86,24 @@ def facts(
     return replace(found, files=frozenset(_readable(root, sorted(set(_places(found))))))
 
 
-def told(look: Callable[[], T], cure: str) -> T | Absence:
-    """What a section looks at, or its absence. Only what a source can do wrong is taken for that; a mistake of
+def told(look: Callable[[], T], fix: str) -> T | Absence:
+    """The facts of a section, or their absence. Only what a source can do wrong is taken for that; a mistake of
     ours still ends the command.
 
     Args:
-        cure: where the error names none.
+        fix: where the error names none.
     """
     try:
         return look()
     except envelope.NoEvidenceError as error:
         why = error.what.removeprefix("not measured: ")
-        return Absence(NOT_MEASURED, why, error.cure or cure)
+        return Absence(NOT_MEASURED, why, error.fix or fix)
     except MbpError as error:
         place = f"{error.path}: " if error.path else ""
-        return Absence(UNREADABLE, f"{place}{error.what}", error.cure or cure)
+        return Absence(UNREADABLE, f"{place}{error.what}", error.fix or fix)
     except (duckdb.Error, psycopg2.Error) as error:
         what = f"the warehouse refused: {str(error).splitlines()[0]}"
-        return Absence(UNREADABLE, what, cure)
+        return Absence(UNREADABLE, what, fix)
 
 
 def _judge(root: Path, target: str, now: datetime) -> report_project.Judge:
@@ -136,7 +137,7 @@ def _demanded(root: Path, gate: str) -> dict[str, str]:
 def _measured(
     root: Path, prefix: str, demanded: Mapping[str, str], judge: report_project.Judge
 ) -> Iterator[MeasurementFacts]:
-    """What the gate demands under that prefix, so that what nobody made is told, and what else was made."""
+    """What the gate demands under that prefix, so that missing and additional reports are shown."""
     made = envelope.names(root)
     names = sorted({name for name in (*demanded, *made) if name.startswith(prefix)})
     for name in names:
@@ -144,7 +145,7 @@ def _measured(
     if not names:
         subject = prefix.rstrip("_")
         yield MeasurementFacts(
-            subject, NOT_MEASURED, "nobody measured it", "", None, False, f"`mbp {subject}`"
+            subject, NOT_MEASURED, "not measured yet", "", None, False, f"`mbp {subject}`"
         )
 
 

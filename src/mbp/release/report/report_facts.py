@@ -1,16 +1,22 @@
 """Everything that the page says, as plain values: the page is a pure function of them.
 
-A section whose source is absent or broken is an `Absence` and not an empty list: what was not looked at must be told.
+A section whose source is absent or broken is an `Absence` and not an empty list: what was not checked must be reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
+from mbp.contracts.contract_status import Cell
 from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.core.verdict import Verdict
+from mbp.ingest.cdc.watched import Alarm
+from mbp.operate.hooks.hook_status import Row
+from mbp.operate.hooks.measurements import OpenDecision
+from mbp.quality.coverage.coverage_measure import Count
 from mbp.release.gate.gate_report import CheckResult, GateReport
 
 NOT_MEASURED, UNREADABLE = Verdict.NOT_MEASURED, "cannot be read"
@@ -23,12 +29,12 @@ class Absence:
 
     Attributes:
         word: one of the constants above.
-        cure: the command or the deed that changes it.
+        fix: the command or the deed that changes it.
     """
 
     word: str
     why: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -45,34 +51,17 @@ class KpiFacts:
     """One KPI of the measurement sheet.
 
     Attributes:
-        value, target: as they are shown, without the unit.
+        row: as `mbp status` shows it.
         bound: the number of the target, where the line of the chart runs.
-        state: green, pending, red, unknown, or `no hook`.
-        counts_as_red: whether it stands in the way of a release.
-        entity: what the trend is of, the worst one where each is watched by itself.
-        windows, missed, empty: how many windows are told of, are off target, and have no value.
-        trend: oldest first.
-        newest: the last windows one by one, newest first.
+        every: its windows one by one, newest first.
+        trend: what is drawn of them, oldest first.
     """
 
-    id: str
-    name: str
-    value: str
-    unit: str
-    target: str
+    row: Row
     bound: float
-    window: str
-    state: str
-    counts_as_red: bool
-    entity: str
-    owner: str
-    why: str
     definition: str
-    windows: int
-    missed: int
-    empty: int
+    every: Sequence[Trend]
     trend: Sequence[Trend]
-    newest: Sequence[Trend]
 
 
 @dataclass(frozen=True)
@@ -92,30 +81,6 @@ class WatcherFacts:
 
 
 @dataclass(frozen=True)
-class OpenFacts:
-    """A decision that has not recovered."""
-
-    decision_id: str
-    hook: str
-    entity: str
-    reason: str
-    action: str
-    owner: str
-    opened_at: datetime
-
-
-@dataclass(frozen=True)
-class AlarmFacts:
-    """An alarm of the change data capture."""
-
-    id: str
-    severity: str
-    subject: str
-    message: str
-    cure: str
-
-
-@dataclass(frozen=True)
 class LagFacts:
     """The lag of change data capture of one table in its newest window."""
 
@@ -129,7 +94,7 @@ class LagFacts:
 
 @dataclass(frozen=True)
 class WatchFacts:
-    """What one look at the hooks says.
+    """The result of one evaluation of the hooks.
 
     Attributes:
         now: the project's, which is the time of the data.
@@ -140,8 +105,8 @@ class WatchFacts:
     now: datetime
     kpis: Sequence[KpiFacts]
     watchers: Sequence[WatcherFacts]
-    open: Sequence[OpenFacts]
-    alarms: Sequence[AlarmFacts]
+    open: Sequence[OpenDecision]
+    alarms: Sequence[Alarm]
     findings: Sequence[str]
     lag: Sequence[LagFacts]
     lag_target: str
@@ -149,101 +114,34 @@ class WatchFacts:
 
 
 @dataclass(frozen=True)
-class PackFacts:
-    """One pack of one dataset; complete when nothing is missing."""
-
-    dataset: str
-    pack: str
-    missing: Sequence[str]
-
-
-@dataclass(frozen=True)
-class ChangeFacts:
-    """One change of a contract against the version before."""
-
-    code: str
-    path: str
-    backward: str
-    forward: str
-
-
-@dataclass(frozen=True)
 class VersionFacts:
-    """A published version, or (with `published_on` empty) what is changed since in the working copy."""
+    """A published version, or (with `published_on` empty) what is changed since in the working copy.
+
+    Attributes:
+        changes: code, path, backward and forward of each.
+    """
 
     dataset: str
     version: str
-    subject: str
-    published_on: str
-    publisher: str
-    stage: str
-    sunset: str
-    sha256: str
-    path: str
     parent: str
-    changes: Sequence[ChangeFacts]
-
-
-@dataclass(frozen=True)
-class RuleFacts:
-    """Where one rule stands in one engine.
-
-    Attributes:
-        verdict: of the last recorded run, `never run` without one.
-        pass_rate: share of the recent runs, 0 to 1.
-    """
-
-    id: str
-    dataset: str
-    severity: str
-    owner: str
-    engine: str
-    verdict: str
-    failing_rows: int | None
-    pass_rate: float | None
-    recent_runs: int
-    last_run_at: datetime | None
-
-
-@dataclass(frozen=True)
-class CoveragePart:
-    """Documentation of one dataset or folder."""
-
-    name: str
-    described: int
-    missing: int
-    not_there: int
-    percent: str
+    changes: Sequence[Mapping[str, str]]
+    subject: str = ""
+    published_on: str = ""
+    publisher: str = ""
+    stage: str = ""
+    sunset: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
 class CoverageFacts:
     """Documentation of everything in the warehouse, held to the threshold of the policy."""
 
-    total: CoveragePart
+    total: Count
     demanded: str
     objections: Sequence[str]
-    datasets: Sequence[CoveragePart]
-    folders: Sequence[CoveragePart]
-
-
-@dataclass(frozen=True)
-class ExerciseFacts:
-    """One exercise as it last ran; `passed` is None for one that never did.
-
-    Attributes:
-        current: whether it ran on the source as it is now.
-    """
-
-    id: str
-    what: str
-    passed: bool | None
-    current: bool
-    ran_at: datetime | None
-    decision_seconds: float | None
-    detect_seconds: float | None
-    recover_seconds: float | None
-    problems: Sequence[str]
+    datasets: Sequence[tuple[str, Count]]
+    folders: Sequence[tuple[str, Count]]
 
 
 @dataclass(frozen=True)
@@ -255,9 +153,9 @@ class WaiverFacts:
     reason: str
     owner: str
     risk: str
-    opened: datetime
-    expires: datetime
-    days_left: float
+    opened: date
+    expires: date
+    days_left: int
     rollback: str
     exercise: str
     approvals: Sequence[str]
@@ -288,7 +186,7 @@ class MeasurementFacts:
     path: str
     measured_at: datetime | None
     current: bool
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -296,6 +194,9 @@ class Facts:
     """The whole page.
 
     Attributes:
+        rules: rows of `mbp quality history`, each with the verdict of its last run or `never run`.
+        exercises: each as `mbp exercise` recorded it; `passed` is None for one that never ran, `current` says whether
+            it ran on the source as it is now.
         looked_at: when all this was collected, in UTC.
         files: paths (relative to the project) that are there, of those that the page wants to link to.
         folder_to_root: from the folder of the page to the project, such as `..`; empty: no links are made.
@@ -306,11 +207,11 @@ class Facts:
     target: str
     gate: GateReport | Absence
     watch: WatchFacts | Absence
-    packs: Sequence[PackFacts] | Absence
+    packs: Sequence[Cell] | Absence
     registry: Sequence[VersionFacts] | Absence
-    rules: Sequence[RuleFacts] | Absence
+    rules: Sequence[Mapping[str, Any]] | Absence
     coverage: CoverageFacts | Absence
-    exercises: Sequence[ExerciseFacts] | Absence
+    exercises: Sequence[Mapping[str, Any]] | Absence
     waivers: WaiversFacts | Absence
     privacy: Sequence[MeasurementFacts]
     security: Sequence[MeasurementFacts]

@@ -18,24 +18,24 @@ from markupsafe import Markup, escape
 from mbp.core.errors import MbpError
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.terminal import printable
-from mbp.release.gate.gate_report import CheckResult, GateReport
+from mbp.release.gate.gate_report import GO, CheckResult, GateReport
 from mbp.release.report.report_facts import (
     Absence,
     Facts,
     KpiFacts,
     LagFacts,
-    RuleFacts,
     Trend,
     WatchFacts,
 )
 from mbp.release.report.sections import sections
 
+Rule = Mapping[str, Any]
 TEMPLATES = Path(__file__).parent / "templates"
 # Mail and chat refuse or clip what is much larger, and so would a reader.
 LIMIT_BYTES = 2_000_000
 # Entities and findings are as many as the data has; what is open comes first and the rest is counted.
 ROWS = 200
-# state -> (class of its colour, icon, word). The word always stands beside the colour.
+# state -> (class of its colour, icon, word). The word is always shown with the colour.
 STATES = {
     "pass": ("good", "check", "pass"),
     "good": ("good", "check", "in order"),
@@ -100,12 +100,12 @@ def page(facts: Facts) -> str:
         charts=charts(facts.watch),
         rule_groups=rule_groups(facts.rules),
     )
-    # Another direction of writing in a value would turn what stands around it.
+    # Another direction of writing in a value would turn the text around it.
     text = printable(text)
     if len(text.encode()) > LIMIT_BYTES:
         raise MbpError(
             f"the page would have {len(text.encode()):,} bytes, at most {LIMIT_BYTES:,} are readable",
-            cure="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
+            fix="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
         )
     return text
 
@@ -118,27 +118,28 @@ def state(name: str) -> Mapping[str, str]:
 
 def verdict(facts: Facts) -> Mapping[str, Any]:
     """The word, the sentence, and what the band is coloured by."""
-    gate = facts.gate
+    gate, go, fix = facts.gate, False, ""
+    counts: Mapping[str, int] = {}
     if isinstance(gate, Absence):
-        message = f"Nobody may release: the gate {facts.gate_name} {gate.word}. {gate.why}."
-        return {"word": "NO-GO", "go": False, "sentence": message, "cure": gate.cure, "counts": {}}
-    counts = gate.counts()
-    total = len(gate.results)
-    if gate.verdict == "go":
-        waived = f", {counts['waived']} of them by a waiver" if counts["waived"] else ""
-        message = f"{gate.title} ({gate.gate}) may be released: all {total} checks hold{waived}."
-        return {"word": "GO", "go": True, "sentence": message, "cure": "", "counts": counts}
-    if not total:
-        message = f"{gate.title} ({gate.gate}) may not be released: nothing was checked."
-        return {"word": "NO-GO", "go": False, "sentence": message, "cure": "", "counts": counts}
-    wrong = counts["fail"] + counts["not_measured"]
-    message = (
-        f"{gate.title} ({gate.gate}) may not be released: {wrong} of {total} checks stand in the way"
-        f" ({counts['fail']} failed, {counts['not_measured']} not measured)"
-    )
-    stops = len(gate.no_gos)
-    message += f", and no waiver can lift {stops} of them." if stops else "."
-    return {"word": "NO-GO", "go": False, "sentence": message, "cure": "", "counts": counts}
+        message = f"Do not release: the gate {facts.gate_name} {gate.word}. {gate.why}."
+        fix = gate.fix
+    else:
+        counts, total, stops = gate.counts(), len(gate.results), len(gate.no_gos)
+        name, go = f"{gate.title} ({gate.gate})", gate.verdict == GO
+        wrong = counts["fail"] + counts["not_measured"]
+        if go:
+            waived = f", {counts['waived']} of them by a waiver" if counts["waived"] else ""
+            message = f"{name} may be released: all {total} checks hold{waived}."
+        elif not total:
+            message = f"{name} may not be released: nothing was checked."
+        else:
+            lifted = f", and no waiver can lift {stops} of them." if stops else "."
+            message = (
+                f"{name} may not be released: {wrong} of {total} checks block the release"
+                f" ({counts['fail']} failed, {counts['not_measured']} not measured){lifted}"
+            )
+    word = "GO" if go else "NO-GO"
+    return {"word": word, "go": go, "sentence": message, "fix": fix, "counts": counts}
 
 
 def areas(gate: GateReport | Absence) -> list[tuple[str, list[CheckResult]]]:
@@ -154,28 +155,26 @@ def charts(watch: WatchFacts | Absence) -> dict[str, Markup]:
     """The pictures: of each KPI by its id, of each table's lag by `lag-` and its place."""
     if isinstance(watch, Absence):
         return {}
-    results = {kpi.id: _kpi_chart(kpi) for kpi in watch.kpis}
+    results = {kpi.row.kpi: _kpi_chart(kpi) for kpi in watch.kpis}
     for place, lag_facts in enumerate(watch.lag, start=1):
         results[f"lag-{place}"] = _lag_chart(f"lag-{place}", lag_facts, watch)
     return results
 
 
-def rule_groups(
-    rules: Sequence[RuleFacts] | Absence,
-) -> list[tuple[str, str, list[RuleFacts]]]:
+def rule_groups(rules: Sequence[Rule] | Absence) -> list[tuple[str, str, list[Rule]]]:
     """(dataset, engine, its rules): what passed comes last."""
     if isinstance(rules, Absence):
         return []
 
-    def key(rule_facts: RuleFacts) -> tuple[str, str]:
-        return rule_facts.dataset, rule_facts.engine
+    def key(rule: Rule) -> tuple[str, str]:
+        return rule["dataset"], rule["engine"] or ""
 
-    ordered = sorted(rules, key=lambda rule: (*key(rule), rule.verdict == "pass", rule.id))
-    return [(*place, list(rule_factses)) for place, rule_factses in groupby(ordered, key=key)]
+    ordered = sorted(rules, key=lambda one: (*key(one), one["verdict"] == "pass", one["rule_id"]))
+    return [(*place, list(group)) for place, group in groupby(ordered, key=key)]
 
 
 def href(facts: Facts, place: str) -> str | None:
-    """Where a reader opens a file of the project; None for what is no file, such as a relation."""
+    """Where a reader opens a file of the project; None for what is not a file, such as a relation."""
     if place not in facts.files:
         return None
     return f"{quote(facts.folder_to_root)}/{quote(place)}"
@@ -197,7 +196,7 @@ def number(value: float | None) -> str:
 
 
 def marked(told: str) -> Markup:
-    """A sentence as commands write it: what stands between backticks is code; all of it is escaped."""
+    """A sentence as commands write it: text between backticks is code; all of it is escaped."""
     pieces = [escape(one) for one in told.split("`")]
     if len(pieces) % 2 == 0:
         return escape(told)  # a backtick that nothing closes is a backtick
@@ -223,19 +222,17 @@ def more_rows(rows: Iterable[Any]) -> int:
     return max(0, len(list(rows)) - ROWS)
 
 
-def _kpi_chart(kpi_facts: KpiFacts) -> Markup:
+def _kpi_chart(kpi: KpiFacts) -> Markup:
     # A target may be a word, or carry its unit itself.
-    target = f"target {kpi_facts.target} {kpi_facts.unit if kpi_facts.target[-1:].isdigit() else ''}".rstrip()
+    row, every = kpi.row, kpi.every
+    target = f"target {row.target} {row.unit if row.target[-1:].isdigit() else ''}".rstrip()
     message = (
-        f"{_many_windows(kpi_facts.windows)} of {kpi_facts.window}"
-        f" of {kpi_facts.entity}; {kpi_facts.missed} off the target,"
-        f" {kpi_facts.empty} without a value; newest {kpi_facts.value}"
-        f" {kpi_facts.unit}, {target}. Neighbouring windows are"
-        " shown by the worst of them."
+        f"{len(every)} window{'' if len(every) == 1 else 's'} of {row.window} of {row.entity};"
+        f" {sum(one.missed for one in every)} off the target,"
+        f" {sum(one.value is None for one in every)} without a value; newest {row.value}"
+        f" {row.unit}, {target}. Neighbouring windows are shown by the worst of them."
     )
-    return _chart(
-        f"kpi-{kpi_facts.id}", kpi_facts.name, message, kpi_facts.trend, kpi_facts.bound, target
-    )
+    return _chart(f"kpi-{row.kpi}", row.name, message, kpi.trend, kpi.bound, target)
 
 
 def _lag_chart(name: str, lag_facts: LagFacts, watch: WatchFacts) -> Markup:
@@ -252,7 +249,3 @@ def _chart(
     points = [Point(one.at, one.value, one.missed) for one in trend]
     drawn = line_chart(points, bound, name=name, title=title, description=told, target_text=target)
     return Markup(drawn)  # noqa: S704 (escapes its texts itself)
-
-
-def _many_windows(count: int) -> str:
-    return f"{count} window{'' if count == 1 else 's'}"

@@ -9,28 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.compatibility.diff import diff
-from mbp.contracts.contract_status import matrix
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
 from mbp.contracts.registry.life import stage
 from mbp.contracts.registry.odcs_documents import working
+from mbp.contracts.registry.registry_view import record
 from mbp.contracts.registry.store import datasets, newest, published
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.coverage.documentation_coverage import judge, measure_project
 from mbp.quality.monitor import monitor_view
 from mbp.release.report.report_facts import (
     NOT_MEASURED,
     OTHER_FORM,
     UNREADABLE,
-    ChangeFacts,
     CoverageFacts,
-    CoveragePart,
-    ExerciseFacts,
     MeasurementFacts,
-    PackFacts,
-    RuleFacts,
     VersionFacts,
     WaiverFacts,
     WaiversFacts,
@@ -43,18 +37,9 @@ from mbp.runs.derive_runs import has_passed
 
 Judge = Callable[[envelope.Evidence], Sequence[Objection]]
 NEVER_RUN = "never run"
-WORKING = "working copy"
+SECONDS = ("injection_to_decision_seconds", "detect_seconds", "recover_seconds")
 # The table of rules has one line for each; the recorded runs behind them are not shown.
 RUNS = 1
-
-
-def packs(root: Path) -> tuple[PackFacts, ...]:
-    """Contracts x packs.
-
-    Raises:
-        MbpError: contracts cannot be read, or there is none.
-    """
-    return tuple(PackFacts(cell.dataset, cell.pack, cell.missing) for cell in matrix(root))
 
 
 def registry(root: Path) -> tuple[VersionFacts, ...]:
@@ -63,99 +48,63 @@ def registry(root: Path) -> tuple[VersionFacts, ...]:
     Raises:
         MbpError: a file of the registry or a contract cannot be read, or nothing is published.
     """
-    names = datasets(root)
-    version_factses: list[VersionFacts] = []
+    versions: list[VersionFacts] = []
     ahead: list[VersionFacts] = []
     contracts = working(root)
-    for dataset in sorted({*names, *contracts}):
-        versions = published(root, dataset)
-        for version in versions:
-            now = stage(root, dataset, str(version.version))
-            parent = version.document["parent"] or {}
-            version_factses.append(
-                VersionFacts(
-                    dataset,
-                    str(version.version),
-                    version.subject,
-                    str(version.document["published_on"]),
-                    str(version.document["publisher"]),
-                    str(now["status"]),
-                    str(now.get("sunset") or ""),
-                    version.sha256,
-                    version.path,
-                    str(parent.get("version") or ""),
-                    tuple(_change(change) for change in version.document.get("changes", ())),
-                )
+    for dataset in sorted({*datasets(root), *contracts}):
+        heads = published(root, dataset)
+        for version in heads:
+            document, now = version.document, stage(root, dataset, str(version.version))
+            facts = VersionFacts(
+                dataset,
+                str(version.version),
+                str((document["parent"] or {}).get("version") or ""),
+                tuple(_change(change) for change in document.get("changes", ())),
+                version.subject,
+                str(document["published_on"]),
+                str(document["publisher"]),
+                str(now["status"]),
+                str(now.get("sunset") or ""),
+                version.sha256,
             )
-        head = newest(versions)
-        contract = contracts.get(dataset)
-        changed = diff(head.contract, contract) if head and contract else []
-        if contract and (changed or head is None):
-            ahead.append(
-                VersionFacts(
-                    dataset,
-                    str(contract.get("version")),
-                    "",
-                    "",
-                    "",
-                    WORKING,
-                    "",
-                    "",
-                    f"contracts/a106/{dataset}.odcs.yaml",
-                    str(head.version) if head else "",
-                    tuple(
-                        ChangeFacts(
-                            change.code, change.path, change.backward.value, change.forward.value
-                        )
-                        for change in changed
-                    ),
-                )
-            )
-    if not version_factses:
+            versions.append(facts)
+        head, contract = newest(heads), contracts.get(dataset)
+        changes = diff(head.contract, contract) if head and contract else []
+        if contract and (changes or head is None):
+            parent = str(head.version) if head else ""
+            records = tuple(_change(record(change)) for change in changes)
+            ahead.append(VersionFacts(dataset, str(contract.get("version")), parent, records))
+    if not versions:
         raise MbpError(
-            "nothing is published", path="contracts/registry", cure="run `mbp registry publish`"
+            "nothing is published", path="contracts/registry", fix="run `mbp registry publish`"
         )
-    version_factses.sort(key=lambda version_facts: version_facts.dataset)
-    version_factses.sort(key=lambda version_facts: version_facts.published_on, reverse=True)
-    return (*ahead, *version_factses)
+    versions.sort(key=lambda version: version.dataset)
+    versions.sort(key=lambda version: version.published_on, reverse=True)
+    return (*ahead, *versions)
 
 
-def _change(change: Any) -> ChangeFacts:
+def _change(change: Any) -> dict[str, str]:
     try:
-        return ChangeFacts(*(str(change[key]) for key in ("code", "path", "backward", "forward")))
+        return {key: str(change[key]) for key in ("code", "path", "backward", "forward")}
     except (KeyError, TypeError) as error:
         raise MbpError(
-            f"a published change has no {error}", cure="restore the registry from git"
+            f"a published change has no {error}", fix="restore the registry from git"
         ) from error
 
 
-def rules(root: Path, target: str) -> tuple[RuleFacts, ...]:
-    """Where every rule stands, as the recorded runs tell.
+def rules(root: Path, target: str) -> tuple[dict[str, Any], ...]:
+    """Where every rule is, as the recorded runs say.
 
     Raises:
         MbpError: nothing was recorded, or no warehouse.
     """
     try:
-        results = monitor_view.history(root, target, None, RUNS)
+        rows = monitor_view.history(root, target, None, RUNS)
     except MbpError as error:
         if error.what == monitor_view.NOTHING:
-            raise envelope.NoEvidenceError(error.what, cure=error.cure) from error
+            raise envelope.NoEvidenceError(error.what, fix=error.fix) from error
         raise
-    return tuple(
-        RuleFacts(
-            id=str(row["rule_id"]),
-            dataset=str(row["dataset"]),
-            severity=str(row["severity"]),
-            owner=str(row["owner"]),
-            engine=str(row["engine"] or ""),
-            verdict=str(row["last_verdict"] or NEVER_RUN),
-            failing_rows=row["last_failing_rows"],
-            pass_rate=None if row["pass_rate"] is None else float(row["pass_rate"]),
-            recent_runs=int(row["recent_runs"]),
-            last_run_at=row["last_run_at"],
-        )
-        for row in results
-    )
+    return tuple({**row, "verdict": str(row["last_verdict"] or NEVER_RUN)} for row in rows)
 
 
 def coverage(root: Path) -> CoverageFacts:
@@ -164,58 +113,45 @@ def coverage(root: Path) -> CoverageFacts:
     Raises:
         MbpError: no artifacts, or older ones than the build.
     """
-
-    def part(name: str, count: Count) -> CoveragePart:
-        return CoveragePart(
-            name, count.described, count.missing, count.not_there, count.shown_percent
-        )
-
     report = measure_project(root)
     judgement = judge(root, report)
     return CoverageFacts(
-        part("all", report.count),
+        report.count,
         f"{judgement.threshold_percent:g}",
         judgement.objections,
-        tuple(part(name, count) for name, count in report.by("dataset").items()),
-        tuple(part(name, count) for name, count in report.by("folder").items()),
+        tuple(report.by("dataset").items()),
+        tuple(report.by("folder").items()),
     )
 
 
-def exercises(root: Path, source: str | None) -> tuple[ExerciseFacts, ...]:
+def exercises(root: Path, source: str | None) -> tuple[dict[str, Any], ...]:
     """Every exercise of the file, each as it last ran.
 
     Raises:
         MbpError: none ever ran, or the file of exercises or the evidence cannot be read.
     """
-    found = envelope.read(root, evidence.NAME)
+    report = envelope.read(root, evidence.NAME)
     try:
-        ran = {name: _ran(one, source) for name, one in evidence.runs(found).items()}
+        ran = {name: _ran(run, source) for name, run in evidence.runs(report).items()}
     except (KeyError, TypeError, ValueError) as error:
-        raise evidence.no_report(found, error) from error
+        raise evidence.no_report(report, error) from error
+    never = {**dict.fromkeys((*SECONDS, "passed", "ran_at")), "current": False, "problems": ()}
     return tuple(
-        ran.get(exercise.id)
-        or ExerciseFacts(exercise.id, exercise.what, None, False, None, None, None, None, ())
+        ran.get(exercise.id) or {**never, "id": exercise.id, "what": exercise.what}
         for exercise in load_exercises(root, load_hooks(root))
     )
 
 
-def _ran(one: Any, source: str | None) -> ExerciseFacts:
-    def seconds(key: str) -> float | None:
-        return None if one[key] is None else float(one[key])
-
-    return ExerciseFacts(
-        id=str(one["id"]),
-        what=str(one["what"]),
-        passed=has_passed(one),
-        current=source is not None
-        and one["source"] == source
-        and not evidence.time_problem(one, datetime.now(UTC)),
-        ran_at=datetime.fromisoformat(one["ran_at"]),
-        decision_seconds=seconds("injection_to_decision_seconds"),
-        detect_seconds=seconds("detect_seconds"),
-        recover_seconds=seconds("recover_seconds"),
-        problems=tuple(str(problem) for problem in one["problems"]),
-    )
+def _ran(run: Any, source: str | None) -> dict[str, Any]:
+    of_source = source is not None and run["source"] == source
+    return {
+        **{key: str(run[key]) for key in ("id", "what")},
+        **{key: None if run[key] is None else float(run[key]) for key in SECONDS},
+        "passed": has_passed(run),
+        "current": of_source and not evidence.time_problem(run, datetime.now(UTC)),
+        "ran_at": datetime.fromisoformat(run["ran_at"]),
+        "problems": tuple(str(problem) for problem in run["problems"]),
+    }
 
 
 def waivers(root: Path, now: datetime) -> WaiversFacts:
@@ -233,12 +169,12 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
                 covers=f"{judged_waiver.waiver.code.replace('_', ' ')} {judged_waiver.waiver.object}",
                 reason=judged_waiver.waiver.reason,
                 owner=judged_waiver.waiver.owner,
-                risk=f"{judged_waiver.waiver.risk}: {judged_waiver.waiver.risk_text}",
+                risk="{level}: {text}".format(**judged_waiver.waiver.more["risk"]),
                 opened=judged_waiver.waiver.opened,
                 expires=judged_waiver.waiver.until,
                 days_left=judged_waiver.waiver.days_left(now),
-                rollback=judged_waiver.waiver.rollback_plan,
-                exercise=judged_waiver.waiver.exercise,
+                rollback=judged_waiver.waiver.more["rollback"]["plan"],
+                exercise=judged_waiver.waiver.more["rollback"]["exercise"],
                 approvals=tuple(
                     role for role, signed in judged_waiver.approvals.items() if signed.valid
                 ),
@@ -263,27 +199,27 @@ def measurements(root: Path, judge: Judge) -> tuple[MeasurementFacts, ...]:
     """
     names = envelope.names(root)
     if not names:
-        raise envelope.NoEvidenceError("no evidence yet", cure="run `mbp build`")
+        raise envelope.NoEvidenceError("no evidence yet", fix="run `mbp build`")
     return tuple(measurement(root, name, judge, "") for name in names)
 
 
-def measurement(root: Path, name: str, judge: Judge, cure: str) -> MeasurementFacts:
+def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFacts:
     """One measurement, or why there is none. What is of something else is not measured.
 
     Args:
         judge: why a measurement does not count.
-        cure: what makes it pass.
+        fix: what makes it pass.
     """
     place = shown(envelope.evidence_path(root, name), root)
     try:
         one = envelope.read(root, name)
     except envelope.NoEvidenceError:
-        return MeasurementFacts(name, NOT_MEASURED, "nobody measured it", "", None, False, cure)
+        return MeasurementFacts(name, NOT_MEASURED, "not measured yet", "", None, False, fix)
     except MbpError as error:
         if _of_other_form(root, name):
-            message = "the report of a command that has a form of its own; it is not judged here"
+            message = "the report of a command that has its own form; it is not judged here"
             return MeasurementFacts(name, OTHER_FORM, message, place, None, False, "")
-        return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.cure or "")
+        return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.fix or "")
     reasons = judge(one)
     verdict = NOT_MEASURED if reasons else one.verdict
     summary = f"{whole_text(reasons)}; it said: {one.summary}" if reasons else one.summary
@@ -294,7 +230,7 @@ def measurement(root: Path, name: str, judge: Judge, cure: str) -> MeasurementFa
         place,
         one.ended_at,
         not reasons,
-        "" if verdict == "pass" else cure,
+        "" if verdict == "pass" else fix,
     )
 
 

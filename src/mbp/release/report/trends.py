@@ -13,10 +13,8 @@ from mbp.operate.hooks.actions import CDC_LAG
 from mbp.operate.hooks.measurements import KpiWindow
 from mbp.operate.hooks.watch import look
 from mbp.release.report.report_facts import (
-    AlarmFacts,
     KpiFacts,
     LagFacts,
-    OpenFacts,
     Trend,
     WatcherFacts,
     WatchFacts,
@@ -26,13 +24,12 @@ if TYPE_CHECKING:
     from mbp.operate.hooks.hook_status import Row
     from mbp.operate.hooks.watch import PolicyAndWindows
 
-# Points of a chart, and windows that the table beside it tells one by one.
+# Points of a chart.
 DRAWN = 96
-TOLD = 12
 
 
 def watch_facts(root: Path, target: str | None) -> WatchFacts:
-    """One look at all hooks.
+    """One evaluation of all hooks.
 
     Raises:
         MbpError: policy, alarms or warehouse cannot be used.
@@ -44,22 +41,8 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
         now=seen.picture.now,
         kpis=tuple(_kpi(seen, row) for row in shown.rows),
         watchers=tuple(_watchers(seen)),
-        open=tuple(
-            OpenFacts(
-                open_decision.decision_id,
-                open_decision.hook_id,
-                open_decision.entity,
-                open_decision.reason,
-                open_decision.action,
-                open_decision.owner,
-                open_decision.opened_at,
-            )
-            for open_decision in shown.open
-        ),
-        alarms=tuple(
-            AlarmFacts(alarm.id, alarm.severity, alarm.subject, alarm.message, alarm.cure)
-            for alarm in shown.alarms
-        ),
+        open=tuple(shown.open),
+        alarms=tuple(shown.alarms),
         findings=tuple(shown.findings),
         lag=tuple(_lag(seen, lag)) if lag else (),
         lag_target=f"{lag.target} {lag.unit}" if lag else "",
@@ -102,27 +85,8 @@ def _trend(kpi: Kpi, kpi_window: KpiWindow) -> Trend:
 def _kpi(seen: PolicyAndWindows, row: Row) -> KpiFacts:
     kpi = seen.policy.sheet.kpis[row.kpi]
     windows = seen.picture.windows.get((row.kpi, row.entity), ())
-    every = [_trend(kpi, window) for window in windows]
-    return KpiFacts(
-        id=row.kpi,
-        name=row.name,
-        value=row.value,
-        unit=row.unit,
-        target=row.target,
-        bound=kpi.bound,
-        window=row.window,
-        state=row.state,
-        counts_as_red=row.counts_as_red,
-        entity=row.entity,
-        owner=row.owner,
-        why=row.why,
-        definition=kpi.definition,
-        windows=len(every),
-        missed=sum(trend.missed for trend in every),
-        empty=sum(trend.value is None for trend in every),
-        trend=tuple(drawn(kpi, windows)),
-        newest=tuple(every[:TOLD]),
-    )
+    every = tuple(_trend(kpi, window) for window in windows)
+    return KpiFacts(row, kpi.bound, kpi.definition, every, tuple(drawn(kpi, windows)))
 
 
 def _watchers(seen: PolicyAndWindows) -> Iterator[WatcherFacts]:

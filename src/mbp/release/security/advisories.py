@@ -80,7 +80,7 @@ def read_advisories(path: Path) -> AdvisoryFile:
             listed = document["advisories"]
         for record in listed:
             if not isinstance(record, dict) or not record.get("id") or "affected" not in record:
-                raise MbpError("no advisory in the OSV format", path=name, cure=_CURE)
+                raise MbpError("no advisory in the OSV format", path=name, fix=_FIX)
             records += 1
             modified = _instant(record.get("modified"), f"{name}: {record['id']}")
             newest = modified if newest is None else max(newest, modified)
@@ -89,11 +89,11 @@ def read_advisories(path: Path) -> AdvisoryFile:
             for package in {_name_of(one) for one in record["affected"]} - {""}:
                 by_package.setdefault(package, []).append(record)
     if newest is None:
-        raise MbpError("no advisory in it", path=str(path), cure=_CURE)
+        raise MbpError("no advisory in it", path=str(path), fix=_FIX)
     return AdvisoryFile(stated or newest, by_package, records)
 
 
-_CURE = "take the PyPI export of OSV, or the PyPA advisory database as JSON"
+_FIX = "take the PyPI export of OSV, or the PyPA advisory database as JSON"
 
 
 def _documents(path: Path) -> Iterator[tuple[str, Any]]:
@@ -109,21 +109,21 @@ def _documents(path: Path) -> Iterator[tuple[str, Any]]:
                             raise MbpError(
                                 "too large for an advisory",
                                 path=info.filename,
-                                cure="take it out of the source of advisories",
+                                fix="take it out of the source of advisories",
                             )
                         yield info.filename, json.loads(archive.read(info))
         else:
             yield path.name, json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         what = error.strerror if isinstance(error, OSError) else "not JSON"
-        raise MbpError(f"cannot be read: {what}", path=str(path), cure=_CURE) from error
+        raise MbpError(f"cannot be read: {what}", path=str(path), fix=_FIX) from error
 
 
 def _instant(value: object, place: str) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
     except ValueError as error:
-        raise MbpError(f"no instant: {value!r}", path=place, cure=_CURE) from error
+        raise MbpError(f"no instant: {value!r}", path=place, fix=_FIX) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""What a PostgreSQL really grants: read from its catalog and asked of it for each role.
+"""What a PostgreSQL really grants: read from its catalog and asked of it for each role, as one list of facts.
 
 Sources: PostgreSQL's system catalogs pg_class, pg_namespace, pg_attribute, pg_roles, pg_auth_members,
 pg_default_acl, pg_proc and pg_database, and its access privilege inquiry functions.
@@ -7,283 +7,107 @@ pg_default_acl, pg_proc and pg_database, and its access privilege inquiry functi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from mbp.release.security.security_policy import ATTRIBUTES, RELATION_PRIVILEGES
+from mbp.release.security.security_policy import RELATION_PRIVILEGES
 
 Query = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 PUBLIC = "public"
-OURS = "n.nspname !~ '^pg_' and n.nspname <> 'information_schema'"
-COLUMN_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
-FLAGS = {
-    "LOGIN": "rolcanlogin",
-    "SUPERUSER": "rolsuper",
-    "CREATEROLE": "rolcreaterole",
-    "CREATEDB": "rolcreatedb",
-    "REPLICATION": "rolreplication",
-    "BYPASSRLS": "rolbypassrls",
-}
 
 
-@dataclass(frozen=True)
-class Held:
-    """One privilege on a relation, or on a column of it, that a role has by whatever way."""
-
-    role: str
-    schema: str
-    relation: str
-    column: str | None
-    privilege: str
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A schema, relation or function (`kind`) and its owner."""
-
-    owner: str
-    kind: str
-    schema: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Default:
-    """A privilege that relations or functions made by `maker` will carry; schema '' is any."""
-
-    maker: str
-    schema: str
-    kind: str
-    grantee: str
-    privilege: str
-
-
-@dataclass(frozen=True)
-class Grants:
-    """Everything that was read.
+class Fact(NamedTuple):
+    """One thing that the catalog says; what a kind does not use is empty.
 
     Attributes:
-        attributes: role -> what it is; a role that is not there is missing.
-        member_of: role -> roles it is a member of, through others too.
-        members: role -> who is a direct member.
-        schemas: (role, schema, USAGE or CREATE) that hold.
-        databases: (role or PUBLIC, privilege) on this database.
-        public: (schema, relation or '', privilege) granted to everybody.
-        grantable: (grantee, object) that may be passed on.
-        definers: schema.function that run with the rights of their owner.
+        who: the role, or PUBLIC.
+        kind: server (word: its version, name: the database), relation (it exists), role (it exists), attribute, member
+            (of the role `word`, through others too), has_member (`word`, directly), schema, held (on a whole relation),
+            column (where the relation as a whole is not held), public (granted to every role), database, grantable,
+            owns (`word`: schema, relation, function or database), default (word: the privilege, name: kind of object,
+            column: who makes it; schema '' is any) and definer (a function that runs with the rights of its owner).
+        word: of a privilege.
     """
 
-    version: str
-    database: str
-    attributes: dict[str, frozenset[str]]
-    member_of: dict[str, frozenset[str]]
-    members: dict[str, tuple[str, ...]]
-    relations: tuple[tuple[str, str], ...]
-    schema_names: tuple[str, ...]
-    held: tuple[Held, ...]
-    schemas: frozenset[tuple[str, str, str]]
-    databases: frozenset[tuple[str, str]]
-    public: frozenset[tuple[str, str, str]]
-    grantable: frozenset[tuple[str, str]]
-    owned: tuple[Owned, ...]
-    defaults: tuple[Default, ...]
-    definers: tuple[str, ...]
+    who: str
+    kind: str
+    word: str
+    schema: str
+    name: str
+    column: str
 
 
-def read_grants(query: Query, roles: Sequence[str]) -> Grants:
-    """Reads what the database of `query` grants to `roles` and to everybody.
+def read_grants(query: Query, roles: Sequence[str]) -> list[Fact]:
+    """What the database of `query` grants to `roles` and to every role, sorted.
 
     Args:
         query: runs a statement with parameters (%s) and gives its rows; as a role that may see all catalogs.
     """
-    flags = ", ".join(FLAGS[name] for name in ATTRIBUTES)
-    listed = query(f"select rolname, {flags} from pg_roles where rolname = any(%s)", [list(roles)])
-    there = [str(row[0]) for row in listed]
-    attributes = {
-        str(row[0]): frozenset(name for name, flag in zip(ATTRIBUTES, row[1:], strict=True) if flag)
-        for row in listed
-    }
-    version, database = query("select current_setting('server_version'), current_database()", [])[0]
-    # MAINTAIN is a privilege since version 17.
-    known = [
-        name
-        for name in RELATION_PRIVILEGES
-        if name != "MAINTAIN" or int(str(version).split(".")[0]) >= 17  # noqa: PLR2004
-    ]
-    return Grants(
-        str(version),
-        str(database),
-        attributes,
-        _memberships(query, there),
-        {
-            name: tuple(
-                str(row[0])
-                for row in query(
-                    "select m.rolname from pg_auth_members as a join pg_roles as m on m.oid = a.member"
-                    " join pg_roles as r on r.oid = a.roleid where r.rolname = %s order by 1",
-                    [name],
-                )
-            )
-            for name in there
-        },
-        tuple((str(row[0]), str(row[1])) for row in query(_RELATIONS, [])),
-        tuple(
-            str(row[0])
-            for row in query(f"select n.nspname from pg_namespace as n where {OURS} order by 1", [])
-        ),
-        tuple(_held(query, there, known)),
-        frozenset(
-            (str(row[0]), str(row[1]), str(row[2]))
-            for row in query(
-                "select r.name, n.nspname, p.word from unnest(%s::text[]) as r(name)"
-                f" cross join pg_namespace as n cross join unnest(array['USAGE', 'CREATE']) as p(word)"
-                f" where {OURS} and has_schema_privilege(r.name, n.oid, p.word)",
-                [there],
-            )
-        ),
-        _databases(query, there),
-        frozenset((str(row[0]), str(row[1]), str(row[2])) for row in query(_TO_EVERYBODY, [])),
-        frozenset((str(row[0]), str(row[1])) for row in query(_GRANTABLE, [there])),
-        tuple(Owned(*map(str, row)) for row in query(_OWNED, [there])),
-        tuple(Default(*map(str, row)) for row in query(_DEFAULTS, [])),
-        tuple(
-            str(row[0])
-            for row in query(
-                "select n.nspname || '.' || p.proname from pg_proc as p join pg_namespace as n"
-                f" on n.oid = p.pronamespace where p.prosecdef and {OURS} order by 1",
-                [],
-            )
-        ),
-    )
+    return sorted({Fact(*map(str, row)) for row in query(FACTS, [list(roles)])})
 
 
-_RELATIONS = f"""
-select n.nspname, c.relname
-from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and {OURS}
-order by 1, 2
+# Privileges of the owner are not grants. MAINTAIN is a privilege since version 17.
+FACTS = f"""
+with recursive role as (
+    select * from pg_roles where rolname = any(%s)
+), above as (
+    select role.oid, link.roleid from role join pg_auth_members as link on link.member = role.oid
+    union select above.oid, link.roleid from above join pg_auth_members as link on link.member = above.roleid
+), space as (
+    select * from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'
+), relation as (
+    select pg_class.*, nspname from pg_class join space on space.oid = relnamespace
+    where relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+), acl as (
+    select nspname as schema, '' as name, '' as col, nspowner as owner, x.*, nspacl is null as implied
+    from space cross join aclexplode(coalesce(nspacl, acldefault('n', nspowner))) as x
+    union all select nspname, relname, '', relowner, x.*, false from relation cross join aclexplode(relacl) as x
+    union all select nspname, relname, '.' || attname, relowner, x.*, false
+    from relation join pg_attribute on attrelid = relation.oid cross join aclexplode(attacl) as x
+), owned as (
+    select 'schema' as kind, nspname as schema, nspname as name, nspowner as owner from space
+    union all select 'relation', nspname, nspname || '.' || relname, relowner from relation
+    union all select 'function', nspname, nspname || '.' || proname, proowner
+    from pg_proc join space on space.oid = pronamespace
+    union all select 'database', '', datname, datdba from pg_database where datname = current_database()
+)
+select '', 'server', current_setting('server_version'), '', current_database(), ''
+union all select '', 'relation', '', nspname, relname, '' from relation
+union all select rolname, 'role', '', '', '', '' from role
+union all select rolname, 'attribute', word, '', '', '' from role cross join lateral (values
+    ('LOGIN', rolcanlogin), ('SUPERUSER', rolsuper), ('CREATEROLE', rolcreaterole), ('CREATEDB', rolcreatedb),
+    ('REPLICATION', rolreplication), ('BYPASSRLS', rolbypassrls)) as flags (word, is_set) where is_set
+union all select role.rolname, 'member', pg_get_userbyid(roleid), '', '', '' from above join role using (oid)
+union all select rolname, 'has_member', pg_get_userbyid(member), '', '', ''
+    from role join pg_auth_members on roleid = role.oid
+union all select rolname, 'schema', word, nspname, '', ''
+    from role cross join space cross join (values ('USAGE'), ('CREATE')) as privilege (word)
+    where nspowner <> role.oid and has_schema_privilege(role.oid, space.oid, word)
+union all select rolname, 'held', word, nspname, relname, ''
+    from role cross join relation cross join unnest(array{list(RELATION_PRIVILEGES)}) as word
+    where relkind <> 'S' and relowner <> role.oid and case
+        when word = 'MAINTAIN' and current_setting('server_version_num')::int < 170000 then false
+        else has_table_privilege(role.oid, relation.oid, word) end
+union all select rolname, 'held', word, nspname, relname, ''
+    from role cross join relation cross join (values ('USAGE'), ('SELECT'), ('UPDATE')) as privilege (word)
+    where relkind = 'S' and relowner <> role.oid and has_sequence_privilege(role.oid, relation.oid, word)
+union all select rolname, 'column', word, nspname, relname, attname
+    from role cross join relation
+    join pg_attribute on attrelid = relation.oid and attnum > 0 and not attisdropped
+    cross join (values ('SELECT'), ('INSERT'), ('UPDATE'), ('REFERENCES')) as privilege (word)
+    where relkind <> 'S' and relowner <> role.oid and has_column_privilege(role.oid, relation.oid, attnum, word)
+    and not has_table_privilege(role.oid, relation.oid, word)
+union all select '{PUBLIC}', 'public', privilege_type, schema, name || col, '' from acl where grantee = 0
+union all select pg_get_userbyid(grantee), 'grantable', '', '', concat_ws('.', schema, nullif(name, '')) || col, ''
+    from acl join role on role.oid = grantee where is_grantable and grantee <> owner and not implied
+union all select case grantee when 0 then '{PUBLIC}' else pg_get_userbyid(grantee) end,
+    'database', privilege_type, '', '', ''
+    from pg_database cross join aclexplode(coalesce(datacl, acldefault('d', datdba)))
+    where datname = current_database() and (grantee = 0 or grantee in (select oid from role))
+union all select rolname, 'owns', kind, schema, name, '' from owned join role on role.oid = owner
+union all select case grantee when 0 then '{PUBLIC}' else pg_get_userbyid(grantee) end,
+    'default', privilege_type, coalesce(nspname, ''), defaclobjtype::text, pg_get_userbyid(defaclrole)
+    from pg_default_acl left join pg_namespace on pg_namespace.oid = defaclnamespace
+    cross join aclexplode(defaclacl) where grantee <> defaclrole
+union all select '{PUBLIC}', 'definer', '', '', nspname || '.' || proname, ''
+    from pg_proc join space on space.oid = pronamespace where prosecdef
 """
-_TO_EVERYBODY = f"""
-select n.nspname, '', x.privilege_type
-from pg_namespace as n cross join aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as x
-where x.grantee = 0 and {OURS}
-union
-select n.nspname, c.relname, x.privilege_type
-from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-cross join aclexplode(c.relacl) as x
-where x.grantee = 0 and {OURS}
-union
-select n.nspname, c.relname || '.' || a.attname, x.privilege_type
-from pg_attribute as a join pg_class as c on c.oid = a.attrelid
-join pg_namespace as n on n.oid = c.relnamespace cross join aclexplode(a.attacl) as x
-where x.grantee = 0 and {OURS}
-"""
-_GRANTABLE = f"""
-select r.rolname, o.object
-from (
-    select n.nspname as object, x.grantee, x.is_grantable, n.nspowner as owner
-    from pg_namespace as n cross join aclexplode(n.nspacl) as x where {OURS}
-    union
-    select n.nspname || '.' || c.relname, x.grantee, x.is_grantable, c.relowner
-    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    cross join aclexplode(c.relacl) as x where {OURS}
-    union
-    select n.nspname || '.' || c.relname || '.' || a.attname, x.grantee, x.is_grantable, c.relowner
-    from pg_attribute as a join pg_class as c on c.oid = a.attrelid
-    join pg_namespace as n on n.oid = c.relnamespace cross join aclexplode(a.attacl) as x where {OURS}
-) as o join pg_roles as r on r.oid = o.grantee
-where o.is_grantable and o.grantee <> o.owner and r.rolname = any(%s)
-"""
-_OWNED = f"""
-select r.rolname, o.kind, o.schema, o.name
-from (
-    select 'schema' as kind, n.nspname as schema, n.nspname as name, n.nspowner as owner
-    from pg_namespace as n where {OURS}
-    union all
-    select 'relation', n.nspname, c.relname, c.relowner
-    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and {OURS}
-    union all
-    select 'function', n.nspname, p.proname, p.proowner
-    from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace where {OURS}
-    union all
-    select 'database', '', d.datname, d.datdba from pg_database as d
-    where d.datname = current_database()
-) as o join pg_roles as r on r.oid = o.owner
-where r.rolname = any(%s)
-order by 1, 2, 3, 4
-"""
-_DEFAULTS = """
-select maker.rolname, coalesce(n.nspname, ''), d.defaclobjtype,
-    case when x.grantee = 0 then 'public' else grantee.rolname end, x.privilege_type
-from pg_default_acl as d join pg_roles as maker on maker.oid = d.defaclrole
-left join pg_namespace as n on n.oid = d.defaclnamespace
-cross join aclexplode(d.defaclacl) as x
-left join pg_roles as grantee on grantee.oid = x.grantee
-where x.grantee <> d.defaclrole
-order by 1, 2, 3, 4, 5
-"""
-
-
-def _memberships(query: Query, roles: Sequence[str]) -> dict[str, frozenset[str]]:
-    rows = query(
-        "with recursive above as ("
-        " select m.rolname as role, a.roleid from pg_auth_members as a"
-        " join pg_roles as m on m.oid = a.member where m.rolname = any(%s)"
-        " union select above.role, a.roleid from above join pg_auth_members as a"
-        " on a.member = above.roleid)"
-        " select above.role, r.rolname from above join pg_roles as r on r.oid = above.roleid",
-        [list(roles)],
-    )
-    return {name: frozenset(str(row[1]) for row in rows if row[0] == name) for name in roles}
-
-
-def _held(query: Query, roles: Sequence[str], privileges: Sequence[str]) -> list[Held]:
-    """On whole relations, and on columns where the relation as a whole is not held. Not the owner's own."""
-    whole = query(
-        "select r.name, n.nspname, c.relname, p.word"
-        " from unnest(%s::text[]) as r(name) cross join pg_class as c"
-        " join pg_namespace as n on n.oid = c.relnamespace cross join unnest(%s::text[]) as p(word)"
-        f" where c.relkind in ('r', 'p', 'v', 'm', 'f') and {OURS}"
-        " and pg_get_userbyid(c.relowner) <> r.name and has_table_privilege(r.name, c.oid, p.word)",
-        [list(roles), list(privileges)],
-    )
-    sequences = query(
-        "select r.name, n.nspname, c.relname, p.word"
-        " from unnest(%s::text[]) as r(name) cross join pg_class as c"
-        " join pg_namespace as n on n.oid = c.relnamespace"
-        " cross join unnest(array['USAGE', 'SELECT', 'UPDATE']) as p(word)"
-        f" where c.relkind = 'S' and {OURS} and pg_get_userbyid(c.relowner) <> r.name"
-        " and has_sequence_privilege(r.name, c.oid, p.word)",
-        [list(roles)],
-    )
-    columns = query(
-        "select r.name, n.nspname, c.relname, a.attname, p.word"
-        " from unnest(%s::text[]) as r(name) cross join pg_class as c"
-        " join pg_namespace as n on n.oid = c.relnamespace"
-        " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-        " cross join unnest(%s::text[]) as p(word)"
-        f" where c.relkind in ('r', 'p', 'v', 'm', 'f') and {OURS}"
-        " and pg_get_userbyid(c.relowner) <> r.name"
-        " and has_column_privilege(r.name, c.oid, a.attnum, p.word)"
-        " and not has_table_privilege(r.name, c.oid, p.word)",
-        [list(roles), list(COLUMN_PRIVILEGES)],
-    )
-    helds = [Held(str(r), str(s), str(c), None, str(p)) for r, s, c, p in (*whole, *sequences)]
-    helds += [Held(str(r), str(s), str(c), str(a), str(p)) for r, s, c, a, p in columns]
-    return sorted(
-        helds,
-        key=lambda held: (held.role, held.schema, held.relation, held.column or "", held.privilege),
-    )
-
-
-def _databases(query: Query, roles: Sequence[str]) -> frozenset[tuple[str, str]]:
-    rows = query(
-        "select case when x.grantee = 0 then 'public' else pg_get_userbyid(x.grantee) end,"
-        " x.privilege_type from pg_database as d"
-        " cross join aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as x"
-        " where d.datname = current_database() and (x.grantee = 0"
-        " or pg_get_userbyid(x.grantee) = any(%s))",
-        [list(roles)],
-    )
-    return frozenset((str(row[0]), str(row[1])) for row in rows)

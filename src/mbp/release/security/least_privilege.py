@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from mbp.core.reporting import Finding
-from mbp.release.security.grants import PUBLIC, Grants, Held
+from mbp.release.security.grants import PUBLIC, Fact
 from mbp.release.security.security_policy import DatabaseRole, SecurityPolicy
 
 MEND = "revoke it, or state it under least_privilege with what needs it"
 GRANT = "run `mbp db init --target postgres` as an administrator, or correct least_privilege"
+# Kind of a fact -> what a role then is or has.
+TEXTS = {
+    "attribute": "has the attribute {0.word}",
+    "member": "is a member of {0.word}",
+    "grantable": "may pass on its privileges on {0.name}",
+    "database": "has {0.word} on the database",
+    "schema": "has {0.word} on the schema {0.schema}",
+    "held": "has {0.word} on {0.schema}.{0.name}",
+    "column": "has {0.word} on {0.schema}.{0.name}",
+    "owns": "owns the {0.word} {0.name}",
+    "default": "will have {0.word} on what {0.column} makes in {1}",
+}
 
 
 def compare(
-    grants: Grants, roles: Mapping[str, DatabaseRole], policy: SecurityPolicy, *, side: str
+    facts: Sequence[Fact], roles: Mapping[str, DatabaseRole], policy: SecurityPolicy, *, side: str
 ) -> list[Finding]:
     """Every difference between a live database and the policy.
 
     Args:
+        facts: of `read_grants`.
         side: warehouse or source; the place of a problem begins with it.
     """
     messages: list[tuple[str, str, str]] = []
     for role in roles.values():
-        if role.name not in grants.attributes:
+        own = {fact for fact in facts if fact.who == role.name}
+        if not own:
             messages.append((role.name, "the role is not there", GRANT))
             continue
-        checks = (_nature, _schemas, _relations, _ownership)
-        messages += [(role.name, *each) for check in checks for each in check(role, grants)]
-    messages += [("everybody", what, MEND) for what in _everybody(grants, roles, policy, side)]
+        messages += [(role.name, what, MEND) for what in _too_much(role, own)]
+        relations = [fact for fact in facts if fact.kind == "relation"]
+        messages += [(role.name, what, GRANT) for what in _too_little(role, own, relations)]
+    messages += [("everybody", what, MEND) for what in _everybody(facts, roles, policy, side)]
     findings = [
         Finding("least_privilege", what, subject=f"{side}:{name}", fix=fix)
         for name, what, fix in messages
@@ -35,122 +51,87 @@ def compare(
     return sorted(findings, key=lambda finding: finding.order)
 
 
-def _nature(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
-    is_now = grants.attributes[role.name]
-    for word in sorted(is_now - role.attributes):
-        yield f"has the attribute {word}", MEND
-    for word in sorted(role.attributes - is_now):
-        yield f"lacks the attribute {word}", GRANT
-    for other in sorted(grants.member_of[role.name] - role.member_of):
-        yield f"is a member of {other}", MEND
-    for other in sorted(role.member_of - grants.member_of[role.name]):
-        yield f"is no member of {other}", GRANT
-    for what in sorted(thing for who, thing in grants.grantable if who == role.name):
-        yield f"may pass on its privileges on {what}", MEND
-    for privilege in sorted(word for who, word in grants.databases if who == role.name):
-        yield f"has {privilege} on the database", MEND
+def _text(fact: Fact) -> str:
+    where = f"the schema {fact.schema}" if fact.schema else "every schema"
+    return TEXTS[fact.kind].format(fact, where)
 
 
-def _schemas(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
-    owned = {
-        owned.schema
-        for owned in grants.owned
-        if owned.owner == role.name and owned.kind == "schema"
-    }
-    has = {
-        (schema, word)
-        for who, schema, word in grants.schemas
-        if who == role.name and schema not in owned
-    }
-    may = {(schema, word) for schema, words in role.schemas.items() for word in words}
-    for schema, word in sorted(has - may):
-        yield f"has {word} on the schema {schema}", MEND
-    for schema, word in sorted(may - has):
-        if schema not in owned:
-            yield f"lacks {word} on the schema {schema}", GRANT
+def _too_much(role: DatabaseRole, own: set[Fact]) -> Iterator[str]:
+    excess = sorted(fact for fact in own if fact.kind in TEXTS and not _allowed(fact, role))
+    for text, facts in groupby(excess, key=_text):
+        columns = ", ".join(fact.column for fact in facts if fact.kind == "column")
+        yield f"{text} ({columns})" if columns else text
 
 
-def _relations(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
-    held = {held for held in grants.held if held.role == role.name}
-    too_much: dict[tuple[str, str, str], list[str]] = {}
-    for one in held:
-        if not _allowed(one, role):
-            key = (one.schema, one.relation, one.privilege)
-            too_much.setdefault(key, []).append(one.column or "")
-    for (schema, relation, privilege), columns in sorted(too_much.items()):
-        which = ", ".join(sorted(filter(None, columns)))
-        yield f"has {privilege} on {schema}.{relation}{f' ({which})' if which else ''}", MEND
-    own = {(owned.schema, owned.name) for owned in grants.owned if owned.owner == role.name}
+def _allowed(fact: Fact, role: DatabaseRole) -> bool:
+    """The policy gives it: a grant on columns gives no whole relation."""
+    if fact.kind in ("held", "column"):
+        return any(
+            grant.covers(fact.schema, fact.name)
+            and fact.word in grant.privileges
+            and (not grant.columns or fact.column in grant.columns)
+            for grant in role.grants
+        )
+    if fact.kind == "default":
+        # Relations that are made later must not carry more than the policy gives on those of today.
+        return fact.name in ("r", "S") and any(
+            fact.schema in grant.schemas and fact.word in grant.privileges and not grant.columns
+            for grant in role.grants
+        )
+    return {
+        "attribute": fact.word in role.attributes,
+        "member": fact.word in role.member_of,
+        "schema": fact.word in role.schemas.get(fact.schema, ()),
+        "owns": fact.word != "database" and fact.schema in role.owns,
+    }.get(fact.kind, False)
+
+
+def _too_little(role: DatabaseRole, own: set[Fact], relations: Sequence[Fact]) -> Iterator[str]:
+    there = {(fact.kind, fact.word, fact.schema, fact.name, fact.column) for fact in own}
+    for word in sorted(role.attributes):
+        if ("attribute", word, "", "", "") not in there:
+            yield f"lacks the attribute {word}"
+    for other in sorted(role.member_of):
+        if ("member", other, "", "", "") not in there:
+            yield f"is no member of {other}"
+    for schema, words in sorted(role.schemas.items()):
+        for word in sorted(words):
+            owned = ("owns", "schema", schema, schema, "") in there
+            if not owned and ("schema", word, schema, "", "") not in there:
+                yield f"lacks {word} on the schema {schema}"
+    names = {f"{fact.schema}.{fact.name}" for fact in relations}
     for grant in role.grants:
         if grant.optional:
             continue
-        for name in sorted(
-            grant.relations - {f"{schema}.{name}" for schema, name in grants.relations}
-        ):
-            yield f"{name} is not there", GRANT
-        for schema, relation in grants.relations:
-            if not grant.covers(schema, relation) or (schema, relation) in own:
+        yield from (f"{name} is not there" for name in sorted(grant.relations - names))
+        for _, _, _, schema, name, _ in relations:
+            owned = ("owns", "relation", schema, f"{schema}.{name}", "") in there
+            if owned or not grant.covers(schema, name):
                 continue
-            for privilege in sorted(grant.privileges):
-                for column in sorted(grant.columns) or ("",):
-                    wanted = Held(role.name, schema, relation, column or None, privilege)
-                    whole = Held(role.name, schema, relation, None, privilege)
-                    if wanted not in held and whole not in held:
-                        where = f"{schema}.{relation}{f'.{column}' if column else ''}"
-                        yield f"lacks {privilege} on {where}", GRANT
-
-
-def _allowed(held: Held, role: DatabaseRole) -> bool:
-    """Some grant of the policy gives it: a grant on columns gives no whole relation."""
-    return any(
-        grant.covers(held.schema, held.relation)
-        and held.privilege in grant.privileges
-        and (not grant.columns or held.column in grant.columns)
-        for grant in role.grants
-    )
-
-
-def _ownership(role: DatabaseRole, grants: Grants) -> Iterator[tuple[str, str]]:
-    for owned in grants.owned:
-        if owned.owner == role.name and (owned.kind == "database" or owned.schema not in role.owns):
-            name = (
-                owned.name
-                if owned.kind in ("schema", "database")
-                else f"{owned.schema}.{owned.name}"
-            )
-            yield f"owns the {owned.kind} {name}", MEND
-    for later in grants.defaults:
-        if later.grantee != role.name:
-            continue
-        # Relations that are made later must not carry more than the policy gives on those of today.
-        given = later.kind in ("r", "S") and any(
-            later.schema in grant.schemas
-            and later.privilege in grant.privileges
-            and not grant.columns
-            for grant in role.grants
-        )
-        if not given:
-            where = f"the schema {later.schema}" if later.schema else "every schema"
-            yield f"will have {later.privilege} on what {later.maker} makes in {where}", MEND
+            for word in sorted(grant.privileges):
+                for column in sorted(grant.columns) or [""]:
+                    held = {
+                        ("held", word, schema, name, ""),
+                        ("column", word, schema, name, column),
+                    }
+                    if not held & there:
+                        yield f"lacks {word} on {schema}.{name}{f'.{column}' if column else ''}"
 
 
 def _everybody(
-    grants: Grants, roles: Mapping[str, DatabaseRole], policy: SecurityPolicy, side: str
+    facts: Sequence[Fact], roles: Mapping[str, DatabaseRole], policy: SecurityPolicy, side: str
 ) -> Iterator[str]:
-    for privilege in sorted(word for who, word in grants.databases if who == PUBLIC):
-        if privilege not in policy.public_database:
-            yield f"has {privilege} on the database"
-    for schema, relation, privilege in sorted(grants.public):
-        # The source is another system: what it gives to everybody counts where a role of ours has it.
-        if side == "warehouse" and (schema in grants.schema_names):
-            yield f"has {privilege} on {schema}{f'.{relation}' if relation else ''}"
-    if side == "warehouse":
-        for later in grants.defaults:
-            if later.grantee == PUBLIC:
-                yield f"will have {later.privilege} on what {later.maker} makes in {later.schema or 'every schema'}"
-        for function in grants.definers:
-            yield f"may run {function} with the rights of its owner"
-    else:
-        for owned in grants.owned:
-            if owned.kind == "function" and owned.owner in roles:
-                yield f"{owned.schema}.{owned.name} belongs to {owned.owner}"
+    for fact in facts:
+        if fact.who == PUBLIC and fact.kind == "database":
+            if fact.word not in policy.public_database:
+                yield _text(fact)
+        # The source is another system: what it gives to every role counts where a role of ours has it.
+        elif side == "source":
+            if fact.kind == "owns" and fact.word == "function" and fact.who in roles:
+                yield f"{fact.name} belongs to {fact.who}"
+        elif fact.who == PUBLIC and fact.kind == "default":
+            yield _text(fact)
+        elif fact.kind == "public":
+            yield f"has {fact.word} on {fact.schema}{f'.{fact.name}' if fact.name else ''}"
+        elif fact.kind == "definer":
+            yield f"may run {fact.name} with the rights of its owner"

@@ -60,7 +60,7 @@ def expression_of(package: metadata.Distribution) -> str | None:
 
 def _known(text: str) -> str | None:
     """`text` when it is an expression of SPDX identifiers."""
-    if not text or len(text) > 200:  # noqa: PLR2004 - a whole licence text stands there too
+    if not text or len(text) > 200:  # noqa: PLR2004 - a whole licence text is there too
         return None
     try:
         parsed = spdx().parse(text, validate=True)

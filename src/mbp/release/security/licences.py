@@ -88,6 +88,6 @@ def _identifiers(policy: SecurityPolicy, key: str) -> frozenset[str]:
         raise MbpError(
             f"licences.{key}: SPDX does not know {', '.join(unknown)}",
             path=policy.path,
-            cure="write SPDX identifiers",
+            fix="write SPDX identifiers",
         )
     return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from mbp.contracts.raw_columns import CHANGE_LOG
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.ingest.raw_tables import raw_tables
-from mbp.release.security.grants import Grants, Query, read_grants
+from mbp.release.security.grants import Fact, Query, read_grants
 from mbp.release.security.least_privilege import compare
 from mbp.release.security.part_result import PartResult, judged, unmeasured
 from mbp.release.security.security_policy import SecurityPolicy
@@ -53,7 +54,7 @@ def least_privilege(
 
     Args:
         target: dbt target of the warehouse; the source is that of MBP_SOURCE_HOST and its like.
-        start: start a server, make roles and tables there as production does, and look at it instead.
+        start: start a server, make roles and tables there as production does, and check it instead.
 
     Raises:
         MbpError: the server cannot be reached or started, or the project cannot be built on it.
@@ -68,14 +69,15 @@ def least_privilege(
             live["source"] = read_grants(sides.source, sorted(policy.source))
     expected = {"warehouse": policy.warehouse, "source": policy.source}
     problems: list[Finding] = []
-    for side, grants in live.items():
-        problems += compare(grants, expected[side], policy, side=side)
+    for side, facts in live.items():
+        problems += compare(facts, expected[side], policy, side=side)
+    kinds = Counter(fact.kind for facts in live.values() for fact in facts)
     counts: dict[str, int | str] = {
-        "roles": sum(len(grants.attributes) for grants in live.values()),
-        "relations": sum(len(grants.relations) for grants in live.values()),
-        "privileges": sum(len(grants.held) + len(grants.schemas) for grants in live.values()),
+        "roles": kinds["role"],
+        "relations": kinds["relation"],
+        "privileges": kinds["held"] + kinds["column"] + kinds["schema"],
     }
-    content = {"server": sides.server, **{side: _told(grants) for side, grants in live.items()}}
+    content = {"server": sides.server, **{side: _content(facts) for side, facts in live.items()}}
     if sides.source is None and not problems:
         result = unmeasured(PART, sides.why_no_source, counts)
         return PartResult(PART, result.verdict, counts, reason=result.reason, content=content)
@@ -91,7 +93,7 @@ def reached(root: Path, target: str) -> Iterator[Sides]:
             return warehouse.query(sql, params)[1]
 
         if not os.environ.get("MBP_SOURCE_HOST"):
-            why = "the CDC source was not looked at: MBP_SOURCE_HOST is not set"
+            why = "the CDC source was not checked: MBP_SOURCE_HOST is not set"
             yield Sides(f"target {target}", ask, None, why)
             return
         from mbp.ingest.cdc.market_source import source_of_environment
@@ -168,23 +170,31 @@ def _asking(connection: Any) -> Query:
         except psycopg2.Error as error:
             raise MbpError(
                 f"the catalog cannot be read: {' '.join(str(error).split())}",
-                cure="look as a user who may read pg_catalog",
+                fix="connect as a user who may read pg_catalog",
             ) from error
 
     return ask
 
 
-def _told(grants: Grants) -> dict[str, Any]:
+def _content(facts: Sequence[Fact]) -> dict[str, Any]:
+    def words(kind: str) -> dict[str, list[str]]:
+        """Of each role."""
+        return {
+            role.who: [fact.word for fact in facts if (fact.who, fact.kind) == (role.who, kind)]
+            for role in facts
+            if role.kind == "role"
+        }
+
+    (server,) = (fact for fact in facts if fact.kind == "server")
     return {
-        "postgresql": grants.version,
-        "database": grants.database,
-        "roles": {name: sorted(words) for name, words in sorted(grants.attributes.items())},
-        "members": {name: list(results) for name, results in sorted(grants.members.items())},
-        "relations": len(grants.relations),
+        "postgresql": server.word,
+        "database": server.name,
+        "roles": words("attribute"),
+        "members": words("has_member"),
+        "relations": sum(fact.kind == "relation" for fact in facts),
         "privileges": [
-            " ".join(
-                (held.role, held.privilege, f"{held.schema}.{held.relation}", held.column or "")
-            ).strip()
-            for held in grants.held
+            f"{fact.who} {fact.word} {fact.schema}.{fact.name} {fact.column}".strip()
+            for fact in facts
+            if fact.kind in ("held", "column")
         ],
     }

@@ -67,7 +67,7 @@ def read_lock(root: Path, name: str) -> list[Pinned]:
     names = [(pinned.name, pinned.version) for pinned in pinneds]
     if not pinneds or len(set(names)) != len(names):
         raise MbpError(
-            "no pinned package, or one that stands twice", path=where, cure="make the lock again"
+            "no pinned package, or one that appears twice", path=where, fix="make the lock again"
         )
     return sorted(pinneds, key=lambda pinned: (pinned.name, pinned.version))
 
@@ -87,7 +87,7 @@ def _pinned(lines: list[str], path: str, line: int) -> Pinned:
             f"no requirement: {head!r}",
             path=path,
             line=line,
-            cure="lock again: CONTRIBUTING.md has the command",
+            fix="lock again: CONTRIBUTING.md has the command",
         ) from error
     exact = [one.version for one in requirement.specifier if one.operator == "=="]
     if len(exact) != 1 or len(requirement.specifier) != 1 or not hashes:
@@ -95,7 +95,7 @@ def _pinned(lines: list[str], path: str, line: int) -> Pinned:
             f"{requirement.name} is not pinned to one version with a hash",
             path=path,
             line=line,
-            cure="make the lock again with --generate-hashes",
+            fix="make the lock again with --generate-hashes",
         )
     return Pinned(
         canonicalize_name(requirement.name),

@@ -110,7 +110,7 @@ def judged(
 ) -> PartResult:
     """Pass or fail by the problems; not measured when the count `must` is zero."""
     if not looked_at.get(must):
-        return unmeasured(part, f"no {must.replace('_', ' ')}: nothing was looked at", looked_at)
+        return unmeasured(part, f"no {must.replace('_', ' ')}: nothing was checked", looked_at)
     verdict = Verdict.FAIL if problems else Verdict.PASS
     return PartResult(
         part,
@@ -124,5 +124,5 @@ def judged(
 def unmeasured(
     part: str, reason: str, looked_at: Mapping[str, int | str] | None = None
 ) -> PartResult:
-    """Nobody could look, and why."""
+    """It could not be checked, and why."""
     return PartResult(part, Verdict.NOT_MEASURED, looked_at or {}, reason=reason)

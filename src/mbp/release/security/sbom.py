@@ -71,7 +71,7 @@ def bill(
     environment: Mapping[str, metadata.Distribution],
     answers: Mapping[str, str],
 ) -> str:
-    """The CycloneDX document of the lock; licences where they are told, or were `answers`ed by hand."""
+    """The CycloneDX document of the lock; licences where the metadata has them, or `answers` does."""
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model import HashAlgorithm, HashType, Property
     from cyclonedx.model.bom import Bom

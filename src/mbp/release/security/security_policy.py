@@ -19,7 +19,7 @@ from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.core.paths import shown
 from mbp.core.schema_check import check
-from mbp.core.yaml_io import line_of, load
+from mbp.core.yaml_io import load
 
 POLICY = "contracts/gates/security.yaml"
 SEVERITIES = ("low", "medium", "high")
@@ -131,7 +131,6 @@ class Grant:
     columns: frozenset[str]
     privileges: frozenset[str]
     optional: bool
-    line: int | None
 
     def covers(self, schema: str, relation: str) -> bool:
         """It speaks of that relation."""
@@ -148,7 +147,6 @@ class DatabaseRole:
     schemas: Mapping[str, frozenset[str]]
     grants: tuple[Grant, ...]
     owns: frozenset[str]
-    line: int | None
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ def load_security(root: Path) -> SecurityPolicy:
         section: read_exceptions(document[section][LIST], name, owners, codes=codes, more=more)
         for section, (codes, more) in SECTIONS.items()
     }
-    privilege, node = value["least_privilege"], document["least_privilege"]
+    privilege = value["least_privilege"]
     return SecurityPolicy(
         locks=value["locks"],
         sast=value["sast"],
@@ -196,41 +194,34 @@ def load_security(root: Path) -> SecurityPolicy:
         audit=value["audit"],
         licences=value["licences"],
         public_database=frozenset(privilege["public"]["database"]),
-        warehouse=_roles(privilege["warehouse"], node["warehouse"]),
-        source=_roles(privilege["source"], node["source"]),
+        warehouse=_roles(privilege["warehouse"]),
+        source=_roles(privilege["source"]),
         exceptions=exceptions,
         path=name,
     )
 
 
-def _roles(value: Mapping[str, Any], node: Any) -> dict[str, DatabaseRole]:
-    found = {}
-    for name, entry in value.items():
-        grants = tuple(
-            _grant(one, line_of(node[name]["relations"], index))
-            for index, one in enumerate(entry["relations"])
-        )
-        found[name] = DatabaseRole(
+def _roles(value: Mapping[str, Any]) -> dict[str, DatabaseRole]:
+    return {
+        name: DatabaseRole(
             name,
             _set(entry.get("attributes", ())),
             _set(entry.get("member_of", ())),
             {schema: _set(words) for schema, words in entry["schemas"].items()},
-            grants,
+            tuple(
+                Grant(
+                    _set(grant.get("in", ())),
+                    _set(grant.get("relations", ())),
+                    _set(grant.get("columns", ())),
+                    _set(grant["privileges"]),
+                    bool(grant.get("optional", False)),
+                )
+                for grant in entry["relations"]
+            ),
             _set(entry.get("owns", ())),
-            line_of(node, name),
         )
-    return found
-
-
-def _grant(entry: Mapping[str, Any], line: int | None) -> Grant:
-    return Grant(
-        _set(entry.get("in", ())),
-        _set(entry.get("relations", ())),
-        _set(entry.get("columns", ())),
-        _set(entry["privileges"]),
-        bool(entry.get("optional", False)),
-        line,
-    )
+        for name, entry in value.items()
+    }
 
 
 def _set(words: Sequence[str]) -> frozenset[str]:

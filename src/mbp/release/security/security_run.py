@@ -32,8 +32,8 @@ class SecurityRequest:
     Attributes:
         only: parts; all without one.
         advisories: an offline advisory file.
-        target: dbt target whose grants are looked at.
-        start: look at a server that is started for it instead.
+        target: dbt target whose grants are checked.
+        start: check a server that is started for it instead.
     """
 
     only: Sequence[str] = ()
@@ -52,7 +52,7 @@ def run(
     """
     for name in request.only:
         if name not in PARTS:
-            raise MbpError(f"no part {name!r}", cure=did_you_mean(name, PARTS))
+            raise MbpError(f"no part {name!r}", fix=did_you_mean(name, PARTS))
     policy = load_security(root)
     found = []
     for name, part in _parts(root, policy, request, say).items():
@@ -81,7 +81,7 @@ def run(
 
 
 def _identity(root: Path, target: str | None) -> str | None:
-    """The id of the warehouse that was looked at; without one the gate does not count what was found."""
+    """The id of the warehouse that was checked; without one the gate does not count what was found."""
     if target is None:
         return None
     try:

@@ -1,6 +1,6 @@
 """The tools of `mbp security run`: bandit, detect-secrets and pip-audit. Each gives what it counted and what it found.
 
-pip-audit ends well when it could look nothing up, and a mirror of a registry may know packages and no
+pip-audit ends well when it could resolve nothing, and a mirror of a registry may know packages and no
 advisories. So an old release with known advisories, the canary, is asked for in the same way: a source that
 does not know them has no advisories, and its silence is "not measured".
 """
@@ -51,10 +51,10 @@ def tool_report(arguments: Sequence[str], root: Path | None = None) -> Any:
         return json.loads(done.stdout)
     except subprocess.TimeoutExpired as error:
         message = f"no answer of {arguments[0]} within {TIMEOUT_SECONDS} s"
-        raise MbpError(message, cure="run it again") from error
+        raise MbpError(message, fix="run it again") from error
     except (OSError, ValueError) as error:
         message = f"no answer of {arguments[0]}: it wrote no report"
-        raise MbpError(message, cure=f"run `python -m {arguments[0]}`, which shows why") from error
+        raise MbpError(message, fix=f"run `python -m {arguments[0]}`, which shows why") from error
 
 
 def sast(root: Path, policy: SecurityPolicy) -> PartResult:
@@ -134,13 +134,13 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
     present = {(path, one.type, one.secret_hash): one for path, one in collection}
     entries = SecretsCollection.load_from_baseline(baseline)
     known = {(path, one.type, one.secret_hash): one for path, one in entries}
-    cure = (
+    fix = (
         f"take it out and change it; a false alarm goes into {name} with a reason in {policy.path}"
     )
     # The value is never shown: a report is read by more people than the file.
     found_issues = [
         FoundIssue(
-            Finding("secrets", f"{key[1]}: not in the baseline", key[0], one.line_number, fix=cure)
+            Finding("secrets", f"{key[1]}: not in the baseline", key[0], one.line_number, fix=fix)
         )
         for key, one in present.items()
         if key not in known
@@ -156,7 +156,7 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
             found_issues.append(FoundIssue(Finding("secrets", message, name, fix=fix)))
         elif one.is_secret is not False:
             message = f"{path}: {kind} is {'a secret' if one.is_secret else 'not audited'}"
-            found_issues.append(FoundIssue(Finding("secrets", message, name, fix=cure)))
+            found_issues.append(FoundIssue(Finding("secrets", message, name, fix=fix)))
     counts: dict[str, int | str] = {
         "files": len(files),
         "plugins": len(baseline["plugins_used"]),
@@ -175,7 +175,7 @@ def _baseline(root: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         where = shown(root / name, root)
         raise MbpError(
-            "not a baseline of detect-secrets", path=where, cure="restore it from git"
+            "not a baseline of detect-secrets", path=where, fix="restore it from git"
         ) from error
 
 
@@ -280,6 +280,6 @@ def pip_audit(packages: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
         report = tool_report(["pip_audit", *options])
     found = report.get("dependencies") if isinstance(report, dict) else None
     if not found:
-        cure = "give an offline file: --advisories"
-        raise MbpError("no answer of pip_audit: it looked nothing up", cure=cure)
+        fix = "give an offline file: --advisories"
+        raise MbpError("no answer of pip_audit: it resolved nothing", fix=fix)
     return list(found)

@@ -45,14 +45,14 @@ def sign(content: bytes, key: Path) -> str:
         MbpError: no ssh-keygen, no such key, a key with a passphrase that no agent holds.
     """
     if not key.is_file():
-        raise MbpError("no such key", path=key, cure="name the file of a private or public SSH key")
+        raise MbpError("no such key", path=key, fix="name the file of a private or public SSH key")
     with TemporaryDirectory(prefix="mbp-sign-") as folder:
         file = Path(folder) / "content"
         file.write_bytes(content)
         ran = run("-Y", "sign", "-f", str(key.resolve()), "-n", NAMESPACE, str(file))
         signed = file.with_name("content.sig")
         if ran.code or not signed.is_file():
-            raise MbpError(f"{TOOL} did not sign: {ran.told}", path=key, cure=_cure(ran.told))
+            raise MbpError(f"{TOOL} did not sign: {ran.told}", path=key, fix=_fix(ran.told))
         return signed.read_text(encoding="ascii")
 
 
@@ -69,7 +69,7 @@ def run(*arguments: str, content: bytes = b"", folder: Path | None = None) -> Ra
     if tool is None:
         raise MbpError(
             f"{TOOL} is not there: nothing can be signed or verified",
-            cure="install OpenSSH (Debian: openssh-client)",
+            fix="install OpenSSH (Debian: openssh-client)",
         )
     try:
         done = subprocess.run(
@@ -83,12 +83,12 @@ def run(*arguments: str, content: bytes = b"", folder: Path | None = None) -> Ra
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MbpError(f"{TOOL} could not be run: {error}", cure="install OpenSSH") from error
+        raise MbpError(f"{TOOL} could not be run: {error}", fix="install OpenSSH") from error
     text = b"\n".join([done.stderr, done.stdout]).decode("utf-8", errors="replace")
     return Ran(done.returncode, tuple(line.strip() for line in text.splitlines() if line.strip()))
 
 
-def _cure(told: str) -> str:
+def _fix(told: str) -> str:
     if "passphrase" in told:
         return "add the key to ssh-agent (`ssh-add KEY`): no passphrase is asked for here"
     if "No private key found" in told:

@@ -61,7 +61,7 @@ def verify_signature(
         MbpError: ssh-keygen or the revocation list cannot be used, or there is no such role.
     """
     if role is not None and role not in ROLES:
-        raise MbpError(f"no role {role!r}", cure=f"one of {', '.join(ROLES)}")
+        raise MbpError(f"no role {role!r}", fix=f"one of {', '.join(ROLES)}")
     moments = dict.fromkeys((at, now or datetime.now(UTC)))
     with TemporaryDirectory(prefix="mbp-verify-") as name:
         folder = Path(name)
@@ -138,9 +138,9 @@ def _demand_not_revoked(
     ran = run("-Q", "-l", "-f", REVOKED, folder=folder)
     if ran.code:
         raise MbpError(
-            f"{REVOKED} beside it is no revocation list: {ran.told}",
+            f"{REVOKED} beside it is not a revocation list: {ran.told}",
             path=signers.path,
-            cure=f"write it with `ssh-keygen -k -f {REVOKED} KEY.pub`",
+            fix=f"write it with `ssh-keygen -k -f {REVOKED} KEY.pub`",
         )
     if _verify(folder, content, role, time, "-r", REVOKED).code:
         raise SignatureRefused(f"the key {key} was revoked")

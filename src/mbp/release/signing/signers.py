@@ -64,7 +64,7 @@ class AllowedSigners:
             pass  # no key was revoked
         except OSError as error:
             raise MbpError(
-                f"{REVOKED} cannot be read: {error.strerror}", path=shown, cure="restore the file"
+                f"{REVOKED} cannot be read: {error.strerror}", path=shown, fix="restore the file"
             ) from error
         lines: list[str] = []
         keys: dict[str, int] = {}
@@ -75,8 +75,8 @@ class AllowedSigners:
                     if key in keys:
                         raise ValueError(f"the key is in line {keys[key]} already")
                 except ValueError as error:
-                    cure = f"write {FORM}"
-                    raise MbpError(str(error), path=shown, line=number, cure=cure) from error
+                    fix = f"write {FORM}"
+                    raise MbpError(str(error), path=shown, line=number, fix=fix) from error
                 keys[key] = number
                 lines.append(line.replace('Z"', '"'))  # OpenSSH reads the Z since 9.1 only
         return cls("".join(f"{line}\n" for line in lines), shown, revoked)

@@ -81,8 +81,8 @@ def read_statements(
 ) -> dict[str, Signed]:
     """Role -> what it says of the subject; every role of `roles` is there, signed or not.
 
-    Statements of other roles in the folder are looked at for the separation of duty: one key that stands for two
-    roles on one subject stands for none of them.
+    Statements of other roles in the folder are read for the separation of duty: one key that signs for two
+    roles on one subject counts for none of them.
 
     Args:
         max_age: an older statement is void.
@@ -120,16 +120,16 @@ def write_statement(
     """Signs the subject for the role; the path of the statement. What is void already is replaced.
 
     Raises:
-        MbpError: it cannot be signed: the key may not stand for the role, stands for another one here, or cannot be
+        MbpError: it cannot be signed: the key may not sign for the role, signed for another one here, or cannot be
             used; or the role has signed it already.
     """
     signers = AllowedSigners.load(root)
     path = folder / f"{role}{SUFFIX}"
     if role not in ROLES:
-        raise MbpError(f"no role {role!r}", cure=f"one of {', '.join(ROLES)}")
+        raise MbpError(f"no role {role!r}", fix=f"one of {', '.join(ROLES)}")
     standing = read_statements(folder, kind, subject, ROLES, signers, now)
     if standing[role].valid:
-        raise MbpError(f"{role} has signed it already", path=shown(path, root), cure="leave it")
+        raise MbpError(f"{role} has signed it already", path=shown(path, root), fix="leave it")
     now = now.astimezone(UTC).replace(microsecond=0)
     content = canonical(
         {
@@ -144,13 +144,13 @@ def write_statement(
     try:
         verified = verify_signature(content, signature, role, signers, now, now)
     except SignatureRefused as error:
-        cure = f"{signers.path} says who may sign what: docs/waivers.md"
-        raise MbpError(f"not signed: {error.reason}", cure=cure) from error
+        fix = f"{signers.path} says who may sign what: docs/waivers.md"
+        raise MbpError(f"not signed: {error.reason}", fix=fix) from error
     for other in standing.values():
         if other.role != role and other.fingerprint == verified.fingerprint:
             raise MbpError(
                 f"not signed: the key {verified.fingerprint} signed it for {other.role} already",
-                cure="one key stands for one role on one subject; somebody else signs for this one",
+                fix="one key signs for one role on one subject; another person signs for this one",
             )
     # A statement whose signature is still to come is void: this order can never leave a good one by halves.
     path.with_name(f"{role}{SIGNATURE_SUFFIX}").unlink(missing_ok=True)
@@ -241,5 +241,5 @@ def _bytes(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise MbpError(
-            f"cannot be read: {error.strerror}", path=path, cure="restore the file"
+            f"cannot be read: {error.strerror}", path=path, fix="restore the file"
         ) from error

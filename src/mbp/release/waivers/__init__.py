@@ -1,4 +1,4 @@
-"""Waivers: what may stand in for a check, a rule or a change for a few days, and who agreed to it."""
+"""Waivers: signed, temporary exceptions to a check, a rule or a change, and who approved them."""
 
 from mbp.contracts.waiver import FOLDER, WAIVER_DAYS, Waiver
 from mbp.release.waivers.waiver_check import RULES, Waivers, valid_waivers

@@ -1,4 +1,4 @@
-"""What a waiver may cover, and what rehearsed its rollback. Each is looked up only when a waiver names one."""
+"""What a waiver may cover, and what rehearsed its rollback. Each is resolved only when a waiver names one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Waivable:
 
     @cached_property
     def checks(self) -> Mapping[str, bool]:
-        """Check of a gate -> whether a waiver may stand in for it.
+        """Check of a gate -> whether a waiver may cover it.
 
         Raises:
             MbpError: the definition of a gate is missing or wrong.
@@ -53,7 +53,7 @@ class Waivable:
 
     @cached_property
     def changes(self) -> Mapping[str, Sequence[str]]:
-        """Fingerprint of each forbidden change that `mbp contracts check` tells now -> its datasets.
+        """Fingerprint of each forbidden change that `mbp contracts check` reports now -> its datasets.
 
         Raises:
             MbpError: the contracts cannot be compared.
@@ -61,6 +61,20 @@ class Waivable:
         if self.given_changes is not None:
             return self.given_changes
         return forbidden(check_all(self.root, [], None, today=datetime.now(UTC).date()))
+
+    def objects(self, code: str) -> Collection[str]:
+        """What a waiver of this code may name: checks of the gates, rules, or fingerprints of changes.
+
+        Raises:
+            MbpError: they cannot be read.
+        """
+        match code:
+            case "gate_check":
+                return self.checks
+            case "rule":
+                return self.rules
+            case _:
+                return self.changes
 
     @cached_property
     def rules(self) -> Collection[str]:

@@ -1,19 +1,20 @@
-"""Which waivers hold, and why the others do not: every reason is a finding with its cure."""
+"""Which waivers hold, and why the others do not: every reason is a finding with its fix."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
+from mbp.contracts.exceptions import exception_findings
 from mbp.contracts.waiver import (
     APPROVERS,
     FOLDER,
     SIGNATURES,
     SUFFIX,
-    WAIVER_DAYS,
     Waiver,
     files,
     form_finding,
@@ -27,7 +28,7 @@ from mbp.release.signing import AllowedSigners
 from mbp.release.signing.statements import Signed, file_names, read_statements
 from mbp.release.waivers.known import Waivable
 
-RULES: dict[str, CodeMeaning] = {
+RULES: dict[str, CodeMeaning] = EXCEPTION_RULES | {
     code_meaning.code: code_meaning
     for code_meaning in (
         CodeMeaning(
@@ -39,49 +40,31 @@ RULES: dict[str, CodeMeaning] = {
         CodeMeaning(
             "waiver_name",
             "The file has another name than its waiver.",
-            "Its approvals are looked for under the id.",
+            "Its approvals are found by the id.",
             "name the file <id>.yaml",
-        ),
-        CodeMeaning(
-            "waiver_covers_unknown",
-            "It covers something that is not there.",
-            "It would cover something else later, unseen.",
-            "correct what it covers, or remove it",
         ),
         CodeMeaning(
             "waiver_not_waivable",
             "It covers what no waiver can lift.",
             "A red critical watcher and personal data in logs stop every release.",
-            "mend the cause, and remove the waiver",
+            "fix the cause, and remove the waiver",
         ),
         CodeMeaning(
             "waiver_owner",
-            "Its owner is no team of the policy.",
-            "Nobody would mend it.",
+            "Its owner is not a team of the policy.",
+            "No team would fix it.",
             "name a team of contracts/a89/policy.yaml",
-        ),
-        CodeMeaning(
-            "waiver_too_long",
-            "It would hold for too long.",
-            "A waiver bridges the days until a mended release, and is no second policy.",
-            f"let it expire within {WAIVER_DAYS} days after it opens",
-        ),
-        CodeMeaning(
-            "waiver_expired",
-            "It has expired.",
-            "What was agreed for a time ends with it.",
-            "remove it; what is still needed is agreed anew under a new id",
         ),
         CodeMeaning(
             "waiver_not_open",
             "It is not open yet.",
-            "It stands in for nothing before its day.",
+            "It covers nothing before its day.",
             "wait until it opens, or agree on another day",
         ),
         CodeMeaning(
             "waiver_not_rehearsed",
             "Nothing shows that its rollback works.",
-            "A plan that nobody tried is a hope.",
+            "An untested plan may fail.",
             "run the exercise on this source state: `mbp exercise <id>`",
         ),
         CodeMeaning(
@@ -94,18 +77,18 @@ RULES: dict[str, CodeMeaning] = {
             "waiver_approval_void",
             "An approval is void.",
             "It was given for another content, by a key that may not, or was changed.",
-            "read the waiver again, and sign it anew",
+            "read the waiver again, and sign it again",
         ),
         CodeMeaning(
             "waiver_duplicate",
             "Two waivers cover the same.",
-            "A chain of waivers has no end, and nobody could tell which of them holds.",
+            "A chain of waivers has no end, and it would be unknown which of them holds.",
             "keep one of them",
         ),
         CodeMeaning(
             "waiver_stray",
-            "A file among the waivers belongs to none.",
-            "Somebody meant something by it, and nothing reads it.",
+            "A file among the waivers belongs to no waiver.",
+            "It was meant for something, and nothing reads it.",
             "remove it, or correct its name",
         ),
     )
@@ -131,7 +114,7 @@ class Waivers:
     """All waivers of the project at one instant.
 
     Attributes:
-        checked: every file that was looked at; the folder when there is none.
+        checked: every file that was checked; the folder when there is none.
         problems: whatever is wrong with any of them, by place.
     """
 
@@ -162,7 +145,7 @@ class Waivers:
         """
         names = {Path(one).stem for one in self.checked if one != FOLDER}
         if only is not None and only not in names:
-            raise MbpError(f"no waiver {only!r}", path=FOLDER, cure=did_you_mean(only, names))
+            raise MbpError(f"no waiver {only!r}", path=FOLDER, fix=did_you_mean(only, names))
         wanted = [
             judged_waiver
             for judged_waiver in self.judged
@@ -179,10 +162,7 @@ class Waivers:
 
     def _valid(self, kind: str, name: str) -> Waiver | None:
         for judged_waiver in self.judged:
-            if judged_waiver.valid and (judged_waiver.waiver.code, judged_waiver.waiver.object) == (
-                kind,
-                name,
-            ):
+            if judged_waiver.valid and judged_waiver.waiver.key == (kind, name):
                 return judged_waiver.waiver
         return None
 
@@ -195,11 +175,11 @@ def record(judged_waiver: JudgedWaiver, now: datetime) -> dict[str, Any]:
         "covers": {waiver.code: waiver.object},
         "reason": waiver.reason,
         "owner": waiver.owner,
-        "risk": {"level": waiver.risk, "text": waiver.risk_text},
+        "risk": waiver.more["risk"],
         "opened": waiver.opened.isoformat(),
         "expires": waiver.until.isoformat(),
         "days_left": waiver.days_left(now),
-        "rollback": {"plan": waiver.rollback_plan, "exercise": waiver.exercise},
+        "rollback": waiver.more["rollback"],
         "path": waiver.path,
         "valid": judged_waiver.valid,
         "reasons": [finding.message for finding in judged_waiver.findings],
@@ -251,12 +231,7 @@ def valid_waivers(
         tuple(
             sorted(
                 problems,
-                key=lambda problem: (
-                    problem.path,
-                    problem.line or 0,
-                    problem.code,
-                    problem.message,
-                ),
+                key=lambda problem: problem.order,
             )
         ),
     )
@@ -270,27 +245,24 @@ def content_findings(
         yield _finding(waiver, "waiver_name", "id", f"the file is named {Path(waiver.path).name}")
     yield from _covered(waiver, known)
     if waiver.owner not in known.owners:
-        cure = did_you_mean(waiver.owner, known.owners)
-        yield _finding(waiver, "waiver_owner", "owner", f"no team is named {waiver.owner!r}", cure)
-    if waiver.until <= waiver.opened:
+        fix = did_you_mean(waiver.owner, known.owners)
+        yield _finding(waiver, "waiver_owner", "owner", f"no team is named {waiver.owner!r}", fix)
+    if waiver.until < waiver.opened:
         yield _finding(waiver, "waiver_form", "until", "it expires before it opens")
-    if waiver.until - waiver.opened > timedelta(days=WAIVER_DAYS):
-        days = (waiver.until - waiver.opened).total_seconds() / 86_400
-        message = f"it would hold for {days:.1f} days, at most {WAIVER_DAYS} are allowed"
-        yield _finding(waiver, "waiver_too_long", "until", message)
-    if now >= waiver.until:
-        message = f"it expired {waiver.until.isoformat()}"
-        yield _finding(waiver, "waiver_expired", "until", message)
-    if waiver.exercise not in known.exercises:
+    yield from exception_findings(
+        [waiver], now.date(), objects=known.objects(waiver.code), furthest=waiver.furthest
+    )
+    exercise = waiver.more["rollback"]["exercise"]
+    if exercise not in known.exercises:
         yield _finding(
             waiver,
             "waiver_not_rehearsed",
             "rollback",
-            f"there is no exercise {waiver.exercise!r}",
-            did_you_mean(waiver.exercise, known.exercises),
+            f"there is no exercise {exercise!r}",
+            did_you_mean(exercise, known.exercises),
         )
     for other in every:
-        if other.path != waiver.path and (other.code, other.object) == (waiver.code, waiver.object):
+        if other.path != waiver.path and other.key == waiver.key:
             message = f"{other.path} covers the {waiver.code} {waiver.object} too"
             yield _finding(waiver, "waiver_duplicate", "object", message)
 
@@ -299,20 +271,21 @@ def _judged(
     root: Path, waiver: Waiver, every: Sequence[Waiver], known: Waivable, now: datetime
 ) -> JudgedWaiver:
     findings = list(content_findings(waiver, every, known, now))
-    if now < waiver.opened:
+    if now.date() < waiver.opened:
         findings.append(
             _finding(waiver, "waiver_not_open", "opened", f"it opens {waiver.opened.isoformat()}")
         )
-    if waiver.exercise in known.exercises:
-        why = known.rehearsed.get(waiver.exercise, "it was never run")
+    exercise = waiver.more["rollback"]["exercise"]
+    if exercise in known.exercises:
+        why = known.rehearsed.get(exercise, "it was never run")
         if why:
-            message = f"the exercise {waiver.exercise} does not show that the rollback works: {why}"
-            cure = f"`mbp exercise {waiver.exercise}` on this source state"
-            findings.append(_finding(waiver, "waiver_not_rehearsed", "rollback", message, cure))
+            message = f"the exercise {exercise} does not show that the rollback works: {why}"
+            fix = f"`mbp exercise {exercise}` on this source state"
+            findings.append(_finding(waiver, "waiver_not_rehearsed", "rollback", message, fix))
     approvals = read_statements(
         waiver.signatures(root),
         "waiver-approval",
-        waiver.subject,
+        waiver.signed_content,
         APPROVERS,
         AllowedSigners.load(root),
         now,
@@ -324,35 +297,20 @@ def _judged(
         if signed.signed_at is None and (waiver.signatures(root) / f"{role}.json").exists():
             code = "waiver_approval_void"
         message = signed.reason if code == "waiver_unsigned" else f"{role}: {signed.reason}"
-        cure = f"`mbp waiver sign {waiver.id} --role {role} --key <key>`"
-        findings.append(_finding(waiver, code, "id", message, cure))
+        fix = f"`mbp waiver sign {waiver.id} --role {role} --key <key>`"
+        findings.append(_finding(waiver, code, "id", message, fix))
     return JudgedWaiver(waiver, tuple(findings), approvals)
 
 
 def _covered(waiver: Waiver, known: Waivable) -> Iterator[Finding]:
+    message, fix = "", ""
     if waiver.code == "gate_check" and known.checks.get(waiver.object) is False:
         message = f"the check {waiver.object} cannot be waived"
-        yield _finding(waiver, "waiver_not_waivable", "object", message)
-        return
-    lists: dict[str, Callable[[], Collection[str]]] = {
-        "gate_check": lambda: known.checks,
-        "rule": lambda: known.rules,
-        "change": lambda: known.changes,
-    }
-    names = lists[waiver.code]()
-    if waiver.object in names:
-        datasets = known.changes[waiver.object] if waiver.code == "change" else ()
-        if len(datasets) > 1:
-            message = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
-            cure = "undo it in all of them but one: nobody agreed to more than one change"
-            yield _finding(waiver, "waiver_covers_unknown", "object", message, cure)
-        return
-    message = f"there is no {waiver.code.replace('_', ' ')} {waiver.object!r}"
-    cure = did_you_mean(waiver.object, names)
-    if waiver.code == "change":
-        message = f"`mbp contracts check` tells no forbidden change {waiver.object}"
-        cure = "remove it: the change is gone, or another one now"
-    yield _finding(waiver, "waiver_covers_unknown", "object", message, cure)
+    elif waiver.code == "change" and len(datasets := known.changes.get(waiver.object, ())) > 1:
+        message = f"the change {waiver.object} is one of {' and of '.join(datasets)}"
+        fix = "undo it in all of them but one: the approval is for one change only"
+    if message:
+        yield _finding(waiver, "waiver_not_waivable", "object", message, fix)
 
 
 def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
@@ -375,12 +333,12 @@ def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
 def _stray(path: Path, root: Path, told: str) -> Finding:
     subject = path.parent.name if path.parent.parent.name == "signatures" else path.name
     return Finding(
-        "waiver_stray", told, shown(path, root), subject=subject, fix=RULES["waiver_stray"].cure
+        "waiver_stray", told, shown(path, root), subject=subject, fix=RULES["waiver_stray"].fix
     )
 
 
-def _finding(waiver: Waiver, code: str, key: str, told: str, cure: str = "") -> Finding:
+def _finding(waiver: Waiver, code: str, key: str, told: str, fix: str = "") -> Finding:
     line = waiver.lines.get(key)
     if code == "waiver_form":
         return form_finding(waiver.path, line, waiver.id, told, None)
-    return Finding(code, told, waiver.path, line, waiver.id, cure or RULES[code].cure)
+    return Finding(code, told, waiver.path, line, waiver.id, fix or RULES[code].fix)

@@ -19,7 +19,7 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
-from mbp.release.signing.statements import INSTANT, write_statement
+from mbp.release.signing.statements import write_statement
 from mbp.release.waivers.known import Waivable
 from mbp.release.waivers.waiver_check import content_findings
 
@@ -39,7 +39,7 @@ def new_waiver(
     exercise: str,
     now: datetime,
 ) -> Path:
-    """Writes contracts/waivers/`name`.yaml, open from now on; its path.
+    """Writes contracts/waivers/`name`.yaml, open from today on; its path.
 
     Args:
         covers: `kind:id`, like `rule:closed_market_no_trades`.
@@ -49,17 +49,17 @@ def new_waiver(
         MbpError: it is there already, or could not hold: the first reason.
     """
     if not re.fullmatch(NAME["pattern"], name):
-        raise MbpError(f"{name!r} is no id", cure="small letters, digits and _, a letter first")
+        raise MbpError(f"{name!r} is not an id", fix="small letters, digits and _, a letter first")
     path = root / FOLDER / f"{name}{SUFFIX}"
     if path.exists():
         raise MbpError(
             "it is there already",
             path=f"{FOLDER}/{name}{SUFFIX}",
-            cure="choose another id: a waiver that was signed is never written anew",
+            fix="choose another id: a waiver that was signed is never written again",
         )
     kind, what = _pair(covers, "--covers", KINDS)
     level, text = _pair(risk, "--risk", RISKS)
-    opened = now.astimezone(UTC).replace(microsecond=0)
+    opened = now.astimezone(UTC).date()
     content = _yaml(
         {
             "version": 1,
@@ -69,12 +69,12 @@ def new_waiver(
             "reason": reason,
             "owner": owner,
             "risk": {"level": level, "text": text},
-            "opened": opened.strftime(INSTANT),
-            "until": (opened + timedelta(days=days)).strftime(INSTANT),
+            "opened": opened.isoformat(),
+            "until": (opened + timedelta(days=days - 1)).isoformat(),
             "rollback": {"plan": rollback, "exercise": exercise},
         }
     )
-    # The file is judged as a reader will find it, before it stands among the others.
+    # The file is judged as a reader will find it, before it is put among the others.
     with TemporaryDirectory(prefix="mbp-waiver-") as folder:
         draft = Path(folder) / path.name
         write_text(draft, content)
@@ -87,18 +87,18 @@ def sign_waiver(root: Path, name: str, role: str, key: Path, now: datetime) -> P
     """Approves a waiver for a role; the path of the statement.
 
     Raises:
-        MbpError: there is no such waiver, it could not hold whoever signs it, or it cannot be signed.
+        MbpError: there is no such waiver, no signature could make it valid, or it cannot be signed.
     """
     if role not in APPROVERS:
-        raise MbpError(f"{role!r} does not approve waivers", cure=f"one of {', '.join(APPROVERS)}")
+        raise MbpError(f"{role!r} does not approve waivers", fix=f"one of {', '.join(APPROVERS)}")
     path = root / FOLDER / f"{name}{SUFFIX}"
     known = {file.stem: file for file in files(root)}
     if name not in known:
-        raise MbpError(f"no waiver {name!r}", path=FOLDER, cure=did_you_mean(name, known))
+        raise MbpError(f"no waiver {name!r}", path=FOLDER, fix=did_you_mean(name, known))
     waiver = _readable(path, root)
     _demand(waiver, root, now)
     return write_statement(
-        root, waiver.signatures(root), "waiver-approval", waiver.subject, role, key, now
+        root, waiver.signatures(root), "waiver-approval", waiver.signed_content, role, key, now
     )
 
 
@@ -107,7 +107,7 @@ def _pair(text: str, option: str, choices: tuple[str, ...]) -> tuple[str, str]:
     if first.strip() not in choices or not colon or not second.strip():
         raise MbpError(
             f"{option}: {text!r} cannot be read",
-            cure=f"write one of {', '.join(choices)}, a colon and the rest",
+            fix=f"write one of {', '.join(choices)}, a colon and the rest",
         )
     return first.strip(), second.strip()
 
@@ -120,7 +120,7 @@ def _readable(path: Path, root: Path) -> Waiver:
 
 
 def _demand(waiver: Waiver, root: Path, now: datetime) -> None:
-    """Whoever signs it, it could hold.
+    """Raises unless signatures could make it valid.
 
     Raises:
         MbpError: the first reason why not.
@@ -136,7 +136,7 @@ def _refused(finding: Finding) -> MbpError:
         f"{finding.sentence} ({finding.code})",
         path=finding.path,
         line=finding.line,
-        cure=finding.fix,
+        fix=finding.fix,
     )
 
 

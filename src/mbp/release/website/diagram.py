@@ -1,6 +1,6 @@
 """The entity-relationship diagram of the contracts as SVG: the same contracts give the same bytes.
 
-Crow's foot notation (Everest 1976): the fork stands at the side that has many, the bar at the side that has one.
+Crow's foot notation (Everest 1976): the fork is at the side that has many, the bar at the side that has one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TITLE = "Datasets and how they refer to each other"
 
 @dataclass(frozen=True)
 class Box:
-    """Where a dataset stands."""
+    """The place of a dataset."""
 
     contract: Contract
     x: int

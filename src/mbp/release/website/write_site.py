@@ -35,7 +35,7 @@ def write_site(root: Path, folder: Path) -> int:
     dbt_docs = _dbt_docs(root)
     if folder.exists() and not (folder / MARK).is_file():
         raise MbpError(
-            "exists and is not a site", path=folder, cure="name another --output, or remove it"
+            "exists and is not a site", path=folder, fix="name another --output, or remove it"
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def write_site(root: Path, folder: Path) -> int:
             shutil.move(fresh, folder)
     except OSError as error:
         raise MbpError(
-            f"cannot be written: {error.strerror}", path=folder, cure="give another --output"
+            f"cannot be written: {error.strerror}", path=folder, fix="give another --output"
         ) from error
     return sum(1 for _ in folder.rglob("*.html"))
 
@@ -72,7 +72,7 @@ def _build(root: Path, folder: Path, dbt_docs: str) -> None:
         raise MbpError(
             f"{warnings[0]}{more}" if warnings else str(error),
             path=CONFIG,
-            cure="correct it; `.venv/bin/mkdocs build --strict` lists all",
+            fix="correct it; `.venv/bin/mkdocs build --strict` lists all",
         ) from error
     finally:
         logger.removeHandler(handler)
@@ -81,12 +81,12 @@ def _build(root: Path, folder: Path, dbt_docs: str) -> None:
 def _dbt_docs(root: Path) -> str:
     path = target_path(root) / DOCS_PAGE
     name = shown(path, root)
-    cure = "run `make site`, which generates it"
+    fix = "run `make site`, which generates it"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise MbpError("dbt docs are not there, or cannot be read", path=name, cure=cure) from error
+        raise MbpError("dbt docs are not there, or cannot be read", path=name, fix=fix) from error
     for contract in load_contracts(root):
         if f"model.mbp.{contract.dataset}" not in text:
-            raise MbpError(f"does not show {contract.dataset}", path=name, cure=cure)
+            raise MbpError(f"does not show {contract.dataset}", path=name, fix=fix)
     return text.replace(FROM_BESIDE, FROM_WITHIN)

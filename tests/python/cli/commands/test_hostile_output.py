@@ -138,7 +138,7 @@ WAYS: dict[str, Callable[[str], object]] = {
     "write": lambda value: print(value, end=""),
     "writelines": lambda value: sys.stderr.writelines([value]),
     "progress": lambda value: Lines().say(value),
-    "error": lambda value: refused(MbpError(value, path=value, cure=value)),
+    "error": lambda value: refused(MbpError(value, path=value, fix=value)),
     "annotation": lambda value: write_annotations(as_annotations(suite(value)), err=True),
     "logging": by_logging,
     "rich": by_rich,
@@ -285,7 +285,7 @@ def test_findings_in_every_form_on_the_screen_and_in_a_file(
 def test_failing_rows_and_metrics(screen: Screen, value: str) -> None:
     with screen as out:
         typer.echo(rule_report(value))
-        for form in ("text", "csv", "json", "chart"):
+        for form in ("text", "csv", "json"):
             typer.echo(written(answer(value), form), nl=False)
         assert invisible(out.getvalue()) == []
 

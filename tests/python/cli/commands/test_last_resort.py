@@ -60,7 +60,7 @@ def logs(state: Path) -> list[Path]:
         (typer.Exit(0), 0, "", False),
         (typer.Exit(1), 1, "", False),
         (typer.Exit(2), 2, "", False),
-        (MbpError("wrong", path="a.yaml", cure="mend it"), 2, "mbp: a.yaml: wrong. Cure: mend", False),
+        (MbpError("wrong", path="a.yaml", fix="fix it"), 2, "mbp: a.yaml: wrong. Fix: fix", False),
         (KeyboardInterrupt(), 130, "mbp: interrupted\n", False),
         (typer.BadParameter("bad"), 2, "bad", False),
         (typer.Abort(), 2, "Aborted", False),
@@ -76,9 +76,9 @@ def logs(state: Path) -> list[Path]:
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), 2, "a/b: No space left", True),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 2, "Broken pipe", True),  # not of our output
         (duckdb.CatalogException("Table kpi_windows does not exist\nLINE 1"), 2,
-         "does not have what this command reads: Table kpi_windows does not exist. Cure: run `mbp build`", True),
+         "does not have what this command reads: Table kpi_windows does not exist. Fix: run `mbp build`", True),
         (duckdb.ConversionException("Could not convert"), 2, "DuckDB refused: Could not", True),
-        (psycopg2.errors.UndefinedTable("no table\nLINE 1"), 2, "reads: no table. Cure: run", True),
+        (psycopg2.errors.UndefinedTable("no table\nLINE 1"), 2, "reads: no table. Fix: run", True),
         (psycopg2.errors.InsufficientPrivilege("permission denied"), 2, "MBP_PG_ROLE", True),
         (psycopg2.OperationalError("server closed"), 2, "PostgreSQL ended the connection", True),
         (psycopg2.InterfaceError("connection already closed"), 2, "is closed", True),
@@ -259,7 +259,7 @@ def test_ctrl_c_in_the_middle_of_dbt(project_root: Path, state: Path, words: lis
         (None, False, None),
     ],
 )
-@pytest.mark.parametrize("fault", [None, MbpError("somebody wants us to stop", cure="x")])
+@pytest.mark.parametrize("fault", [None, MbpError("somebody wants us to stop", fix="x")])
 def test_a_reader_of_changes_ends_as_it_was_asked(
     number: int | None, once: bool, ended: type[BaseException] | None, fault: MbpError | None
 ) -> None:

@@ -104,4 +104,4 @@ def test_a_scan_tells_each_source(project_root: Path, tmp_path: Path) -> None:
     told: list[str] = []
     policy = load_policy(project_root)
     Looker(tmp_path, "duckdb", policy).look(told.append)
-    assert told == [f"looking through {one.id}" for one in policy.sources]
+    assert told == [f"scanning {one.id}" for one in policy.sources]

@@ -1,4 +1,4 @@
-"""A machine that can do the work is told so; on every other one each thing is named with its cure."""
+"""A machine that can do the work is told so; on every other one each thing is named with its fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from mbp.cli.doctor import Examination, examine
 from mbp.cli.doctor.machine import MEBIBYTE, Machine, installed_version
 from mbp.cli.doctor.machine_checks import MachineCheck
-from mbp.cli.doctor.servers import BEHIND
+from mbp.cli.doctor.servers import CHECKS
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
@@ -61,7 +61,7 @@ def postgres(postgres_server: PostgresServer, postgres_database: str) -> Iterato
         yield settings
 
 
-SERVER = ("server", *BEHIND)
+SERVER = ("dbt debug", *CHECKS)
 
 
 def test_a_good_machine(root: Path) -> None:
@@ -69,9 +69,9 @@ def test_a_good_machine(root: Path) -> None:
         warehouse.execute("select 1")
     found = examine(root, "duckdb")
     assert found.passed, found.suite().table
-    named = {"python", "environment", "locked versions", "dbt", "dbt packages", "disk", "git"}
-    assert named < {one.id for one in found.checks}
-    assert states(found, "duckdb file", "python", "dbt", "target") == {"good"}
+    named = {"locked versions", "dbt packages", "profile", "disk", "java", "dbt debug"}
+    assert named <= {one.id for one in found.checks}
+    assert states(found, "locked versions", "dbt debug") == {"good"}
     assert found.suite().table.endswith("duckdb: this machine is ready")
 
 
@@ -81,7 +81,7 @@ def test_a_good_server(root: Path) -> None:
         initialise(root, warehouse)
     found = examine(root, "postgres")
     assert found.passed, found.suite().table
-    assert states(found, *SERVER) <= {"good", "note"}
+    assert states(found, *SERVER) == {"good"}
     assert "PostgreSQL 18" in check(found, "server version").told
 
 
@@ -90,19 +90,19 @@ def test_before_the_roles_are_made_it_says_how(root: Path) -> None:
     one = check(examine(root, "postgres"), "roles")
     # Roles are of the whole server: another test may have made them, but not the schemas of this database.
     assert one.state == "finding"
-    assert "mbp db init" in one.cure
+    assert "mbp db init" in one.fix
 
 
 def test_a_missing_profile(empty_project: Path) -> None:
     found = examine(empty_project, None)
-    assert check(found, "profile").state == "finding"
-    assert "profiles.example.yml" in check(found, "profile").cure
-    assert check(found, "warehouse").state == "not looked"
+    assert check(found, "profile").state == "not checked"
+    assert "profiles.example.yml" in check(found, "profile").fix
+    assert check(found, "dbt debug").state == "not checked"
 
 
 def test_a_profile_that_is_no_yaml(empty_project: Path) -> None:
     (empty_project / "profiles.yml").write_text("mbp: [\n")
-    one = check(examine(empty_project, None), "profile")
+    one = check(examine(empty_project, None), "target")
     assert one.state == "finding"
     assert "not valid YAML" in one.told
 
@@ -110,8 +110,8 @@ def test_a_profile_that_is_no_yaml(empty_project: Path) -> None:
 def test_an_unknown_target(root: Path) -> None:
     found = examine(root, "oracle")
     assert check(found, "target").state == "finding"
-    assert "duckdb, postgres" in check(found, "target").cure
-    assert check(found, "python").state == "good", "the machine is looked at all the same"
+    assert "duckdb, postgres" in check(found, "target").fix
+    assert check(found, "locked versions").state == "good", "the machine is checked all the same"
 
 
 def test_a_closed_port(root: Path, postgres: dict[str, str]) -> None:
@@ -120,17 +120,17 @@ def test_a_closed_port(root: Path, postgres: dict[str, str]) -> None:
         port = str(probe.getsockname()[1])
     with environment({**postgres, "MBP_PG_PORT": port}):
         found = examine(root, "postgres")
-    assert check(found, "server").state == "finding"
-    assert "MBP_PG_PORT" in check(found, "server").cure
-    assert states(found, *SERVER[1:]) == {"not looked"}
+    assert check(found, "dbt debug").state == "finding"
+    assert "MBP_PG_PORT" in check(found, "dbt debug").fix
+    assert states(found, *SERVER[1:]) == {"not checked"}
     assert len(found.open) == len(SERVER)
 
 
 def test_a_wrong_password(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_PASSWORD": "not-this-one"}):
-        one = check(examine(root, "postgres"), "server")
+        one = check(examine(root, "postgres"), "dbt debug")
     assert one.state == "finding"
-    assert one.cure == "check MBP_PG_USER and MBP_PG_PASSWORD"
+    assert one.fix == "check MBP_PG_USER and MBP_PG_PASSWORD"
     assert "not-this-one" not in one.told
 
 
@@ -138,7 +138,7 @@ def test_a_role_that_is_not_there(root: Path, postgres: dict[str, str]) -> None:
     with environment({**postgres, "MBP_PG_ROLE": "nobody_at_all"}):
         one = check(examine(root, "postgres"), "role")
     assert one.state == "finding"
-    assert "MBP_PG_ROLE" in one.cure
+    assert "MBP_PG_ROLE" in one.fix
 
 
 def test_a_user_without_the_right_to_create(
@@ -155,8 +155,8 @@ def test_a_user_without_the_right_to_create(
         one = check(found, "permissions")
         assert one.state == "finding"
         assert "may not create tables in" in one.told
-        assert "mbp_transformer" in one.cure
-        assert states(found, "server", "server version", "roles") == {"good"}
+        assert "mbp_transformer" in one.fix
+        assert states(found, "dbt debug", "server version", "roles") == {"good"}
     finally:
         with connect(root, "postgres") as warehouse:
             warehouse.execute("drop role bystander")
@@ -170,7 +170,7 @@ def test_what_another_user_built_first(root: Path, postgres: dict[str, str]) -> 
         one = check(examine(root, "postgres"), "ownership")
     assert one.state == "finding"
     assert "marts.mbp_quotes" in one.told
-    assert "owner to" in one.cure
+    assert "owner to" in one.fix
 
 
 def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
@@ -181,10 +181,10 @@ def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        one = check(examine(root, "duckdb"), "duckdb file")
+        one = check(examine(root, "duckdb"), "dbt debug")
         assert one.state == "finding"
-        assert f"process {holder.pid}" in one.told
-        assert "MBP_DUCKDB_PATH" in one.cure
+        assert f"PID {holder.pid}" in one.told
+        assert "MBP_DUCKDB_PATH" in one.fix
         holder.communicate()
 
 
@@ -192,45 +192,65 @@ def test_a_duckdb_file_in_a_folder_that_is_not_there(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "nowhere" / "mine.duckdb"))
-    assert check(examine(root, "duckdb"), "duckdb file").state == "finding"
+    one = check(examine(root, "duckdb"), "dbt debug")
+    assert one.state == "finding"
+    assert one.fix == "set MBP_DUCKDB_PATH to a file of yours"
+
+
+def test_no_warehouse_is_made(root: Path, tmp_path: Path) -> None:
+    found = examine(root, "duckdb")
+    assert states(found, "dbt debug") == {"good"}
+    assert check(found, "duckdb file").fix == "run `make build`"
+    assert not list(tmp_path.glob("*duckdb*"))
+
+
+def test_no_warehouse_is_made_for_a_path_written_in_the_profile(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = {"type": "duckdb", "path": str(tmp_path / "literal.duckdb")}
+    profile = {"mbp": {"target": "duckdb", "outputs": {"duckdb": output}}}
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/profiles.yml").write_text(json.dumps(profile))
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path / "own"))
+    assert states(examine(root, "duckdb"), "dbt debug") == {"good"}
+    assert not list(tmp_path.rglob("*literal*"))
 
 
 def test_a_file_that_is_no_warehouse(root: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.duckdb").write_text("not a database, not at all\n" * 500)
-    assert check(examine(root, "duckdb"), "duckdb file").state == "finding"
+    one = check(examine(root, "duckdb"), "dbt debug")
+    assert one.state == "finding"
+    assert "remove it" in one.fix
 
 
 def test_a_full_disk(root: Path) -> None:
     one = check(examine(root, "duckdb", Machine(free=lambda _: MEBIBYTE)), "disk")
     assert one.state == "finding"
     assert "1 MiB free" in one.told
-    assert "make room" in one.cure
+    assert "make room" in one.fix
 
 
 def test_old_versions(root: Path) -> None:
     def version_of(name: str) -> str | None:
         return "1.10.0" if name == "dbt-core" else installed_version(name)
 
-    found = examine(root, "duckdb", Machine(version_of=version_of))
-    assert states(found, "dbt", "locked versions") == {"finding"}
-    assert "dbt-core 1.10.0 (locked 1." in check(found, "locked versions").told
-    assert "make setup" in check(found, "dbt").cure
+    one = check(examine(root, "duckdb", Machine(version_of=version_of)), "locked versions")
+    assert one.state == "finding"
+    assert "dbt-core 1.10.0 (locked 1." in one.told
+    assert "make setup" in one.fix
 
 
-def test_what_nobody_has_to_have_is_a_note(root: Path) -> None:
-    found = examine(root, "duckdb", Machine(program=lambda name: None if name != "git" else "git"))
+def test_what_is_optional_is_a_note(root: Path) -> None:
+    found = examine(root, "duckdb", Machine(program=lambda _: None))
     assert states(found, "java", "chromium") == {"note"}
     assert found.passed, found.suite().table
 
 
-def test_what_cannot_be_looked_at_is_no_pass(empty_project: Path, root: Path) -> None:
-    without_git = examine(root, "duckdb", Machine(program=lambda _: None))
-    assert check(without_git, "git").state == "not looked"
-    assert not without_git.passed
+def test_what_cannot_be_checked_is_no_pass(empty_project: Path) -> None:
     (empty_project / "requirements.lock").unlink()
-    assert check(examine(empty_project, None), "locked versions").state == "not looked"
-    (empty_project / "pyproject.toml").write_text("[project]\n")
-    assert check(examine(empty_project, None), "machine").state == "not looked"
+    found = examine(empty_project, None)
+    assert check(found, "locked versions").state == "not checked"
+    assert not found.passed
 
 
 def test_spark_wants_java_and_its_wheel(root: Path) -> None:
@@ -250,7 +270,7 @@ def test_the_command_says_it_as_json_and_by_its_exit_code(root: Path, tmp_path: 
     document = json.loads(told.stdout)
     assert document["target"] == "oracle"
     assert document["passed"] is False
-    assert {"id", "state", "told", "cure"} == set(document["checks"][0])
+    assert {"id", "state", "told", "fix"} == set(document["checks"][0])
     outside = in_a_pipe(tmp_path, ["doctor"], {"PYTHONPATH": str(root / "src")})
     assert outside.returncode == 2
-    assert "Cure:" in outside.stderr
+    assert "Fix:" in outside.stderr

@@ -10,10 +10,11 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from jsonschema_rs import Draft202012Validator
 
-from compatibility.test_laws import SETTINGS, pairs, rows_of
+from compatibility.test_laws import SETTINGS as LAWS
+from compatibility.test_laws import pairs, rows_of
 from mbp.contracts.compatibility.cells import row_schema
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Compatibility, SchemaNode
@@ -24,6 +25,7 @@ from mbp.contracts.registry.avro import avro_schema
 from mbp.contracts.registry.json_schema import json_schema
 from mbp.core.errors import MbpError
 
+SETTINGS = settings(LAWS, max_examples=100)
 # What rows in JSON cannot show: how a value is stored, and that a reader names a column (it may be absent).
 NOT_IN_JSON = {
     "physical_type_changed",

@@ -216,7 +216,7 @@ COUNTS = st.sampled_from(
     st.lists(st.sampled_from("abA1_-.{}]#& \\"), max_size=4).map("".join),
 )
 @settings(
-    max_examples=600,
+    max_examples=250,
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

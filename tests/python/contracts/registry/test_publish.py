@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from mbp.contracts.registry.integrity import problems
 from mbp.contracts.registry.life import enter, stage
+from mbp.contracts.registry.registry_check import check_all
 from mbp.contracts.registry.store import datasets, published
 from mbp.contracts.registry.verify_registry import verify_registry
 from mbp.core.canonical_json import canonical
@@ -132,20 +133,61 @@ def test_life_goes_forward_and_keeps_its_promises(registry: Registry) -> None:
     assert stage(root, "mbp_quotes", "1.0.0")["status"] == "active"
     with pytest.raises(MbpError, match="is active and cannot become retired"):
         enter(root, "mbp_quotes", "1.0.0", "retired", today=TODAY, by="DATA")
-    with pytest.raises(MbpError, match="day of sunset that lies ahead"):
+    with pytest.raises(MbpError, match="day of sunset in the future"):
         enter(root, "mbp_quotes", "1.0.0", "deprecated", today=TODAY, by="DATA", sunset=TODAY)
     sunset = date(2027, 6, 30)
     assert enter(root, "mbp_quotes", "1.0.0", "deprecated", today=TODAY, by="DATA", sunset=sunset)
     assert not enter(
         root, "mbp_quotes", "1.0.0", "deprecated", today=TODAY, by="DATA", sunset=sunset
     )
-    with pytest.raises(MbpError, match="promised until 2027-06-30"):
+    with pytest.raises(MbpError, match="is guaranteed until 2027-06-30"):
         enter(root, "mbp_quotes", "1.0.0", "retired", today=TODAY, by="DATA")
     assert enter(root, "mbp_quotes", "1.0.0", "retired", today=date(2027, 7, 1), by="DATA")
     assert problems(root, "mbp_quotes") == []
     life = root / "contracts" / "registry" / "mbp_quotes" / "lifecycle.jsonl"
     life.write_text(life.read_text().replace("2027-06-30", "2026-12-01"))
     assert "line 1 was changed" in problems(root, "mbp_quotes")[0][1]
+
+
+@pytest.mark.parametrize(
+    ("day", "code", "severity", "action"),
+    [
+        (date(2026, 12, 24), "sunset_near", "warning", "none"),
+        (date(2026, 12, 31), "sunset_near", "warning", "none"),
+        (date(2027, 1, 1), "sunset_passed", "error", "block_deploy"),
+    ],
+)
+def test_a_sunset_is_said_when_it_is_near_and_blocks_when_it_has_passed(
+    registry: Registry, day: date, code: str, severity: str, action: str
+) -> None:
+    registry.publish()
+    enter(
+        registry.root,
+        "mbp_quotes",
+        "1.0.0",
+        "deprecated",
+        today=TODAY,
+        by="DATA",
+        sunset=date(2026, 12, 31),
+    )
+    assert not registry.check().findings  # 38 days ahead
+    (found,) = check_all(registry.root, ["mbp_quotes"], None, today=day)
+    (one,) = found.findings
+    assert (one.code, one.severity, found.action) == (code, severity, action)
+    assert "2026-12-31" in one.message
+    assert "retire" in one.fix
+
+
+def test_a_retired_version_is_compared_with_no_more(registry: Registry) -> None:
+    registry.publish()
+    registry.edit(lambda document: _describe(document, "Another use."), version="1.0.1")
+    registry.publish()
+    assert registry.check().compared == ("1.0.1", "1.0.0")
+    last = date(2026, 12, 31)
+    for stage_, day in (("deprecated", TODAY), ("retired", date(2027, 1, 1))):
+        sunset = last if stage_ == "deprecated" else None
+        enter(registry.root, "mbp_quotes", "1.0.0", stage_, today=day, by="DATA", sunset=sunset)
+    assert registry.check().compared == ("1.0.1",)
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -217,3 +259,21 @@ def test_what_is_published_here_is_whole(project_root: Path) -> None:
     assert datasets(project_root) == list(DATASETS)
     checked, found = verify_registry(project_root)
     assert (len(checked) >= 4, found) == (True, [])
+
+
+def test_pre_releases_follow_each_other_until_their_release(registry: Registry) -> None:
+    registry.publish()
+    for version in ("1.1.0-rc.1", "1.1.0-rc.2", "1.1.0"):
+        registry.edit(lambda document: _describe(document, f"As of {version}."), version=version)  # noqa: B023
+        registry.publish()
+    with pytest.raises(MbpError, match="The version is lower"):
+        registry.edit(lambda document: _describe(document, "Later."), version="1.1.0-rc.3")
+        registry.publish()
+    assert [str(one.version) for one in published(registry.root, "mbp_quotes")] == [
+        "1.0.0", "1.1.0-rc.1", "1.1.0-rc.2", "1.1.0",
+    ]  # fmt: skip
+    assert problems(registry.root, "mbp_quotes") == []
+
+
+def _describe(document: dict[str, Any], text: str) -> None:
+    document["description"]["usage"] = text

@@ -90,7 +90,7 @@ class Pair:
         return found
 
     def reconciles(self) -> None:
-        """Row for row: what the log adds up to is what the source has; no change stands twice."""
+        """Row for row: what the log adds up to is what the source has; no change appears twice."""
         columns = "quote_id, market_id, quoted_at, price, volume, depth_2pct, twap_5m"
         log = self.rows(f"select {columns}, __op, __source_lsn from raw_mbp.quotes")
         expected = {row[0]: row[1:] for row in self.at_source(f"select {columns} from quotes")}

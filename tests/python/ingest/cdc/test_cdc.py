@@ -152,7 +152,7 @@ def test_status_tells_lag_and_slot(pair: Pair) -> None:
     assert found.source_skew_seconds is not None
     assert found.skew_error_seconds is not None
     assert abs(found.source_skew_seconds) <= found.skew_error_seconds + 0.005
-    assert found.findings == ["nobody streams: start `mbp cdc run`"]
+    assert found.findings == ["no reader streams: start `mbp cdc run`"]
 
 
 def test_status_finds_what_somebody_has_to_look_at(pair: Pair) -> None:
@@ -170,10 +170,10 @@ def test_status_finds_what_somebody_has_to_look_at(pair: Pair) -> None:
     found = read_status(pair.root, pair.target, pair.source)
     told = "\n".join(found.findings)
     for expected in (
-        "nobody streams",
+        "no reader streams",
         "mbp_cdc/markets",
         "mbp_cdc/quotes",
-        "quotes.price is gone from the source",
+        "quotes.price is missing in the source",
         "its limit is 10 MiB",
     ):
         assert expected in told
@@ -184,7 +184,7 @@ def test_status_finds_what_somebody_has_to_look_at(pair: Pair) -> None:
     assert "mbp_cdc: no sign of life for 12" in silent
     assert "NOT streaming" in text(found)
     drop_slot(pair.source)
-    assert "is gone" in read_status(pair.root, pair.target, pair.source).findings[0]
+    assert "is missing" in read_status(pair.root, pair.target, pair.source).findings[0]
 
 
 def test_the_loader_role_is_enough_for_the_warehouse(pair: Pair) -> None:

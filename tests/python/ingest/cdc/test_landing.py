@@ -205,9 +205,9 @@ def test_a_change_that_comes_late_does_not_bring_back_what_was_emptied(place: Pl
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (quote(__op="x"), "its operation is none of r, c, u, d, t"),
+        (quote(__op="x"), "its operation is not one of r, c, u, d, t"),
         (quote(key=None), "its key is null"),  # type: ignore[arg-type]
-        (quote(__source_lsn="12"), "__source_lsn is no number"),
+        (quote(__source_lsn="12"), "__source_lsn is not a number"),
         (quote(market_id=7), "market_id is a number, expected a string"),
         (
             quote(market_id="__debezium_unavailable_value"),
@@ -317,13 +317,13 @@ def test_the_loader_role_is_enough(place: Place) -> None:
         assert place.land().counts.changes == 1
 
 
-def test_letters_are_delivered_after_the_cure_and_kept_before_it(place: Place) -> None:
+def test_letters_are_delivered_after_the_fix_and_kept_before_it(place: Place) -> None:
     wide = "12345678901.12345678"
     place.put("1.jsonl", quote("good", 1), quote("wide", 2, price=wide), quote("x", 3, __op="x"))
     assert place.land().counts.refused == 2
     lines, left = replay_records(place.root, place.target, SLOT)
     assert (lines, left) == (
-        ["quotes: 0 delivered, 2 left (its operation is none of r, c, u, d, t)"],
+        ["quotes: 0 delivered, 2 left (its operation is not one of r, c, u, d, t)"],
         2,
     )
     assert len(place.letters()) == 2
@@ -338,7 +338,7 @@ def test_letters_are_delivered_after_the_cure_and_kept_before_it(place: Place) -
             warehouse.execute("alter table raw_mbp.quotes alter column price type decimal(28,8)")
         lines, left = replay_records(place.root, place.target, SLOT)
     assert (lines, left) == (
-        ["quotes: 1 delivered, 1 left (its operation is none of r, c, u, d, t)"],
+        ["quotes: 1 delivered, 1 left (its operation is not one of r, c, u, d, t)"],
         1,
     )
     assert place.rows("select price from raw_mbp.quotes where quote_id = 'wide'") == [

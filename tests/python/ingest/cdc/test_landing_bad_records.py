@@ -87,15 +87,15 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "no operation": (text({k: v for k, v in quote("bad").items() if k != "__op"}), "__op is not"),
     "no position": (text(quote("bad", __source_lsn=None)), "__source_lsn or"),
-    "a position beyond 63 bits": (text(quote("bad", 1 << 63)), "__source_lsn is no number"),
+    "a position beyond 63 bits": (text(quote("bad", 1 << 63)), "__source_lsn is not a number"),
     "a commit in the year 300000": (
         text(quote("bad", __source_ts_ms=bounds.MILLISECONDS + 1)),
-        "__source_ts_ms is no number",
+        "__source_ts_ms is not a number",
     ),
-    "a table that is no name": (text(quote("bad", __table=["quotes"])), "__table is no name"),
+    "a table that is not a name": (text(quote("bad", __table=["quotes"])), "__table is not a name"),
     "a table with a terminal's code": (
         text(quote("bad", __table="\x1b[2J")),
-        "__table is no name of a table",
+        "__table is not a name of a table",
     ),
     "half of a surrogate pair": (text(quote("bad", market_id="\ud800")), "has a character that"),
     "a NUL in a key": (text(quote("a\0b")), "quote_id has a character that"),
@@ -133,7 +133,10 @@ BAD: dict[str, tuple[bytes, str]] = {
         text({"op": "c", "after": [1], "source": {"table": "quotes", "lsn": 1, "ts_ms": 1}}),
         "it has no row",
     ),
-    "a commit's microseconds as a text": (envelope("fw==", ts_us="x"), "source.ts_us is no number"),
+    "a commit's microseconds as a text": (
+        envelope("fw==", ts_us="x"),
+        "source.ts_us is not a number",
+    ),
     "a record of 33 MiB": (text(quote("bad", market_id="x" * (33 << 20))), "is longer than 32 MiB"),
     "an instant of the year 12026": (
         text(quote("bad", 151, quoted_at="12026-01-01T00:00:00Z")),

@@ -1,4 +1,4 @@
-"""What does not fit waits with its reason, nothing of it is lost, and after the cure it is all there."""
+"""What does not fit waits with its reason, nothing of it is lost, and after the fix it is all there."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.python.ingest.cdc.conftest import Pair
 
 TABLES = captured_tables(project_root(Path(__file__).parent))
 BREAKS = [
-    ("alter table quotes drop column depth_2pct", "quotes.depth_2pct is gone from the source"),
-    ("alter table quotes rename column price to prize", "quotes.price is gone from the source"),
+    ("alter table quotes drop column depth_2pct", "quotes.depth_2pct is missing in the source"),
+    ("alter table quotes rename column price to prize", "quotes.price is missing in the source"),
     ("alter table quotes alter column price type text", "quotes.price has another type"),
     (
         "alter table quotes alter column market_id type text[] using array[market_id]",
@@ -52,7 +52,7 @@ def test_a_broken_contract_stops_its_table_before_a_wrong_row_and_no_other(
     reader = pair.reader(said)
     reader.run(once=True)
     assert any(line.startswith(f"data_contract_break: {told}") for line in said)
-    assert "quotes stands still" in reader.problems
+    assert "quotes is stopped" in reader.problems
     assert pair.rows("select * from raw_mbp.quotes order by quote_id") == before
     assert pair.rows("select market_id from raw_mbp.markets") == [("m",)]
     ((table, position, reason),) = pair.rows(
@@ -63,11 +63,11 @@ def test_a_broken_contract_stops_its_table_before_a_wrong_row_and_no_other(
     assert [kind for kind, _ in letters] == ["parked", "parked"]
     assert letters[0][1] >= position
     assert events(pair, "stopped") == [("quotes", told)] or told in str(events(pair, "stopped"))
-    # Started again it still stands still, and repeats nothing.
+    # Started again it is still stopped, and repeats nothing.
     pair.execute("insert into quotes (quote_id) values ('later')")
     again = pair.reader()
     again.run(once=True)
-    assert "quotes stands still" in again.problems
+    assert "quotes is stopped" in again.problems
     assert pair.rows("select count(*) from raw_mbp._cdc_dead_letters") == [(3,)]
 
 
@@ -115,7 +115,7 @@ def test_a_table_goes_on_by_itself_after_the_contract_was_changed(pair: Pair) ->
     ]
     pair.execute(*market.changes(7, 40), "truncate quotes", *market.changes(8, 40))
     reader.run(once=True)
-    assert "quotes stands still" in reader.problems
+    assert "quotes is stopped" in reader.problems
     parked = pair.rows("select count(*) from raw_mbp._cdc_dead_letters")
     said: list[str] = []
     pair.reader(said).run(once=True)
@@ -158,7 +158,7 @@ def test_a_value_that_does_not_fit_exactly_waits_alone(
     lines, left = list_letters(pair.root, pair.target, TABLES)
     assert left == 1
     assert value.strip("'") not in " ".join(lines)
-    # Nothing was cured: it stays.
+    # Nothing was fixed: it stays.
     lines, left = replay_tables(pair.root, pair.target, TABLES)
     assert left == 1
     assert any(told in line for line in lines)
@@ -257,7 +257,7 @@ def test_a_lost_slot_is_told_and_the_state_is_taken_over_anew(pair: Pair) -> Non
         "delete from quotes where quote_id = 'q-1'",
         "update quotes set volume = 7 where quote_id = 'q-2'",
     )
-    with pytest.raises(MbpError, match=r"the slot is gone.*`mbp cdc resnapshot`"):
+    with pytest.raises(MbpError, match=r"the slot was removed.*`mbp cdc resnapshot`"):
         pair.read()
     before = pair.rows("select count(*) from raw_mbp.quotes")
     reader = pair.reader()
@@ -310,7 +310,7 @@ def test_a_snapshot_that_was_cut_off_begins_again(
 
 def test_a_snapshot_of_a_source_that_does_not_fit_writes_nothing(pair: Pair) -> None:
     pair.execute("alter table markets drop column name", market.quotes(1, 5))
-    with pytest.raises(MbpError, match=r"markets\.name is gone from the source"):
+    with pytest.raises(MbpError, match=r"markets\.name is missing in the source"):
         pair.read()
     assert pair.rows("select count(*) from raw_mbp.quotes") == [(0,)]
 

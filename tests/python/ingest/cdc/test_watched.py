@@ -138,7 +138,7 @@ def test_alarms_are_pure_and_in_order(place: Place) -> None:
     names = [one.id for one in first]
     assert names == sorted(names)
     assert set(names) == THRESHOLDS.keys() - {"cdc_slot_filling", "cdc_slot_lost", "cdc_unseen"}
-    assert all(one.message and one.cure for one in first)
+    assert all(one.message and one.fix for one in first)
     # As of another instant: only the silence is a matter of time.
     before = alarms(seen, place.limits, seen.read_at - timedelta(seconds=60))
     assert set(names) - {one.id for one in before} == {"cdc_reader_silent"}

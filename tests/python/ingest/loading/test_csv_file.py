@@ -76,7 +76,7 @@ def test_a_row_out_of_shape_is_told_with_its_line(
 
 def test_text_that_is_not_utf_8_is_told(project_root: Path, folder: Path) -> None:
     (folder / "quotes.csv").write_bytes((HEADER + GOOD).replace("zoe", "ã").encode("latin-1"))
-    with pytest.raises(MbpError, match=r"quotes\.csv: not text in UTF-8. Cure: save it as UTF-8"):
+    with pytest.raises(MbpError, match=r"quotes\.csv: not text in UTF-8. Fix: save it as UTF-8"):
         load(project_root, folder)
 
 

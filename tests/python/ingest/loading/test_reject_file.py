@@ -28,7 +28,7 @@ def load(root: Path, folder: Path, reject_file: Path, *, dry_run: bool = False) 
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("nowhere/rejects.csv", r"nowhere: no such folder for the reject file\. Cure: make it"),
+        ("nowhere/rejects.csv", r"nowhere: no such folder for the reject file\. Fix: make it"),
         ("no/where/rejects.csv", r"no/where: no such folder"),
         ("data/quotes.csv/rejects.csv", r"quotes\.csv: no such folder"),
         ("data", r"data: is a folder, not a reject file"),

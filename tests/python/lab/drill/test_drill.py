@@ -341,7 +341,7 @@ def test_without_the_binaries_of_postgres_it_cannot_run(
     project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mbp.warehouse.server.find_spec", lambda _: None)
-    with pytest.raises(MbpError, match=r"binaries are not installed.*Cure: scripts/setup"):
+    with pytest.raises(MbpError, match=r"binaries are not installed.*Fix: scripts/setup"):
         drill(project_root, ["late"], ["duckdb"], lambda _: None)
 
 

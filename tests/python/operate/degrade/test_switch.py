@@ -166,7 +166,7 @@ def test_again_changes_nothing(site: Site) -> None:
 
 
 def test_without_a_snapshot_readers_stay_where_they_are(site: Site) -> None:
-    with pytest.raises(RefusedSwitchError, match=r"no complete snapshot.*Cure: `mbp build`"):
+    with pytest.raises(RefusedSwitchError, match=r"no complete snapshot.*Fix: `mbp build`"):
         on(site)
     assert in_place(site) == "live"
     assert site.rows("select * from snapshot.switches") == []
@@ -175,7 +175,7 @@ def test_without_a_snapshot_readers_stay_where_they_are(site: Site) -> None:
 def test_a_warehouse_without_the_switch_is_told(site: Site) -> None:
     site.execute("drop table snapshot.switches" + (" cascade" if site.target == "postgres" else ""))
     for call in (on, off):
-        with pytest.raises(MbpError, match="Cure: run `mbp build`"):
+        with pytest.raises(MbpError, match="Fix: run `mbp build`"):
             call(site)
 
 
@@ -185,7 +185,7 @@ def test_a_warehouse_without_the_switch_is_told(site: Site) -> None:
         ("delete from snapshot.mbp_quotes__1 where price > 0.5", "is not what was stored"),
         ("update snapshot.mbp_markets__1 set name = 'x'", "is not what was stored"),
         ("delete from snapshot.copies where dataset = 'mbp_quotes'", "has no mbp_quotes"),
-        ("drop table snapshot.mbp_resolutions__1", "is gone"),
+        ("drop table snapshot.mbp_resolutions__1", "is missing"),
         ("alter table marts.mbp_markets add column more integer", "the columns of mbp_markets"),
     ],
 )
@@ -275,7 +275,7 @@ def test_rows_of_a_later_run_are_no_snapshot(site: Site) -> None:
 
 def test_without_a_run_there_is_nothing_to_look_at(site: Site) -> None:
     (site.artifacts / "target" / "run_results.json").unlink()
-    with pytest.raises(MbpError, match="no run to look at") as caught:
+    with pytest.raises(MbpError, match="no run to read") as caught:
         take(site.root, site.target)
     assert not isinstance(caught.value, RefusedSwitchError)
 

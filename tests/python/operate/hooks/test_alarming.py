@@ -181,5 +181,5 @@ def test_what_was_cut_off_is_told_once(
 
 def test_a_wrong_list_of_open_alarms_is_refused(project_root: Path, tmp_path: Path) -> None:
     (tmp_path / alarming.OPEN).write_text('{"open": [{}]}')
-    with pytest.raises(MbpError, match=r"alarms.json: is no list of open alarms.*remove it"):
+    with pytest.raises(MbpError, match=r"alarms.json: is not a list of open alarms.*remove it"):
         read_open(project_root, StateFolder(tmp_path))

@@ -12,12 +12,15 @@ import requests
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
+from mbp.contracts.alarm_limits import load_limits
+from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core import yaml_io
-from mbp.operate.hooks.alert_rules import FOLDER, rendered, stale_files
+from mbp.operate.hooks.alert_rules import FOLDER, as_yaml, rendered, stale_files
 from mbp.operate.hooks.cdc_alarms import GAUGES
 from mbp.operate.hooks.dashboards import dashboards
 from tests.python.operate.hooks.conftest import Site, tool
+from tests.python.operate.hooks.promtool_cases import rule_tests
 from tests.python.operate.hooks.test_watch import MENDED, SLOWER
 
 
@@ -29,7 +32,7 @@ def run(*command: str, folder: Path) -> str:
 
 def test_the_committed_files_are_what_the_hooks_say(project_root: Path) -> None:
     assert stale_files(project_root) == []
-    assert len(rendered(project_root)) == 8
+    assert len(rendered(project_root)) == 7
 
 
 def test_every_hook_has_its_alert(project_root: Path) -> None:
@@ -57,19 +60,19 @@ def test_promtool_accepts_the_rules(project_root: Path) -> None:
 
 
 def test_promtool_sees_every_exercise_raise_its_alert(project_root: Path, tmp_path: Path) -> None:
-    folder = project_root / FOLDER / "prometheus"
-    run(tool("promtool"), "test", "rules", "mbp_rules_test.yml", folder=folder)
+    policy = load_hooks(project_root)
+    exercises, limits = load_exercises(project_root, policy), load_limits(project_root)
+    cases = rule_tests(policy, exercises, limits)
+    assert len(cases["tests"]) > 2 * len(exercises)
+    folder = tmp_path / "rules"
+    shutil.copytree(project_root / FOLDER / "prometheus", folder)
+    (folder / "cases.yml").write_text(as_yaml(cases))
+    run(tool("promtool"), "test", "rules", "cases.yml", folder=folder)
     # The tests can fail: an alert that waits too long is noticed.
-    shutil.copytree(folder, tmp_path / "rules")
-    path = tmp_path / "rules" / "mbp_rules.yml"
+    path = folder / "mbp_rules.yml"
     path.write_text(path.read_text().replace("for: 0m", "for: 600m"))
-    done = subprocess.run(
-        [tool("promtool"), "test", "rules", "mbp_rules_test.yml"],
-        cwd=tmp_path / "rules",
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode != 0
+    command = [tool("promtool"), "test", "rules", "cases.yml"]
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
 
 
 def test_amtool_accepts_the_routing(project_root: Path) -> None:

@@ -91,9 +91,9 @@ def test_a_breach_is_decided_once_and_closed_when_it_recovers() -> None:
     assert not again.opened
     assert not again.recovered
     assert not again.passed
-    mended = decide(POLICY, replace(later, windows=green()))
-    assert [one.decision_id for one in mended.recovered] == [decision.decision_id]
-    assert mended.passed
+    fixed = decide(POLICY, replace(later, windows=green()))
+    assert [one.decision_id for one in fixed.recovered] == [decision.decision_id]
+    assert fixed.passed
 
 
 def test_a_hook_waits_for_its_windows() -> None:

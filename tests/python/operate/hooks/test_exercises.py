@@ -37,7 +37,7 @@ def test_every_hook_is_exercised(project_root: Path) -> None:
     [
         ("- {hook: drift}", "- {hook: drfit}", "names the hook 'drfit'"),
         ("- {hook: market_silence}", "- {hook: thin_market}", "of the hook market_silence"),
-        ("id: dbt_failure", "id: cdc_delay", "stands twice"),
+        ("id: dbt_failure", "id: cdc_delay", "appears twice"),
         ("    drop_hook: thin_market\n", "", "injects nothing"),
         ("rerun: build", "rerun: all", "expected one of"),
         ('at: "2026-01-06 18:00:05"', 'at: "tea time"', "expected text like"),

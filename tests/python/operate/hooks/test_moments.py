@@ -61,7 +61,7 @@ def policy() -> HookPolicy:
 class Rows:
     """A warehouse that answers each query by the first words that it finds in it."""
 
-    engine = "duckdb"
+    engine, mark = "duckdb", "?"
 
     def __init__(self, **answers: Sequence[Any]) -> None:
         self.answers = answers

@@ -57,7 +57,7 @@ def test_the_project_has_a_valid_hook_for_every_kpi(project_root: Path) -> None:
         ("for_windows: 1", "for_windows: 0", "hook_form", "for_windows"),
         ("severity: page", "severity: loud", "hook_form", "expected one of"),
         ("    must_have: true\n", "", "hook_form", "missing key 'must_have'"),
-        ("id: budget_burn", "id: dec_latency", "hook_twice", "stands twice"),
+        ("id: budget_burn", "id: dec_latency", "hook_twice", "appears twice"),
         ("kpi: error_budget_burn", "kpi: dec_p95", "kpi_twice", "already has the hook dec_latency"),
     ],
 )

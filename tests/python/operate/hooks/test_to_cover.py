@@ -46,7 +46,7 @@ def test_a_part_closes_nothing_that_the_whole_opened(warehouse: Warehouse) -> No
     assert value(warehouse, measured(one)) is None
     assert value(warehouse, Collected("dbt_tests", None, 0, "no run", None)) is None
     assert value(warehouse, Collected("dbt_tests", None, 0, "void", None, ALL)) is None
-    # A test that was taken out of the project is not mended.
+    # A test that was taken out of the project is not fixed.
     assert value(warehouse, measured(ALL - {BROKEN})) is None
     assert value(warehouse, measured(ALL)) == 0
     assert value(warehouse, measured(one)) == 0

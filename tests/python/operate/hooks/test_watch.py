@@ -88,7 +88,7 @@ def test_what_blocks_is_in_the_lock(site: Site, monkeypatch: pytest.MonkeyPatch)
     nobody = run.invoke(app, ["deploy-check"])
     assert nobody.exit_code == 1
     assert isinstance(nobody.exception, MbpError)  # main() makes exit code 2 of it
-    assert "nobody looked" in str(nobody.exception)
+    assert "not measured" in str(nobody.exception)
     site.runs_are_green()
     site.watch()
     assert run.invoke(app, ["deploy-check"]).exit_code == 0

@@ -12,7 +12,7 @@ import pytest
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.operate.semantic.metricflow import SemanticLayer
 from mbp.operate.semantic.metrics_check import metrics_of
-from mbp.operate.semantic.query import Answer, Question, answer, request_of
+from mbp.operate.semantic.query import Answer, Question, answer
 from mbp.operate.semantic.semantic_manifest import MANIFEST, manifest_text
 from mbp.warehouse import Warehouse
 from tests.python.built import Built
@@ -35,16 +35,15 @@ class Asked:
             yield warehouse
 
     def ask(self, question: Question, warehouse: Warehouse | None = None) -> Answer:
-        request = request_of(question, self.layer)
         if warehouse is not None:
-            return answer(self.layer, warehouse, question, request, self.known)
+            return answer(self.layer, warehouse, question, self.known)
         with self.open() as opened:
-            return answer(self.layer, opened, question, request, self.known)
+            return answer(self.layer, opened, question, self.known)
 
 
 def artifacts(built: Built, target: str) -> Path:
     """The folder in which the build of a target left its artifacts."""
-    return Path(built.settings["duckdb"]["MBP_DUCKDB_PATH"]).parent / target / "target"
+    return built.artifacts(target)
 
 
 @pytest.fixture(scope="session")

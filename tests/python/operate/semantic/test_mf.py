@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
 
-from mbp.operate.semantic.metricflow import MetricRequest
 from mbp.operate.semantic.query import Question, request_of
 from tests.python.built import Built
 from tests.python.operate.semantic.conftest import Asked
@@ -77,11 +77,11 @@ def test_every_question_of_metricflow_compiles(
     for words in lines:
         asked = [word for word in words[2:] if word != "--explain"]
         given = {OPTIONS[name]: value for name, value in zip(asked[::2], asked[1::2], strict=True)}
-        request = MetricRequest(
-            metrics=tuple(filter(None, given.get("metrics", "").split(","))),
-            saved=given.get("saved"),
-            by=tuple(filter(None, given.get("by", "").split(","))),
-            where=(given["where"],) if "where" in given else (),
+        request = MetricFlowQueryRequest.create(
+            metric_names=list(filter(None, given.get("metrics", "").split(","))) or None,
+            saved_query_name=given.get("saved"),
+            group_by_names=list(filter(None, given.get("by", "").split(","))) or None,
+            where_constraints=[given["where"]] if "where" in given else None,
             limit=int(given["limit"]) if "limit" in given else None,
         )
         for one in layers.values():

@@ -142,18 +142,8 @@ def test_not_in_the_warehouse_fails_whatever_the_percentage(tmp_path: Path) -> N
     assert "1 not in the warehouse: build it" in result.stdout
 
 
-def test_the_badge_is_written_whatever_the_verdict(folder: Path, tmp_path: Path) -> None:
-    target = tmp_path / "badge.svg"
-    assert command(folder, "--badge", str(target)).exit_code == 1
-    assert target.read_text().startswith("<svg")
-    assert "66 %" in target.read_text()
-
-
-@pytest.mark.parametrize("option", ["--output", "--badge"])
-def test_a_place_that_cannot_be_written_is_an_error(
-    complete: Path, tmp_path: Path, option: str
-) -> None:
-    result = command(complete, option, str(tmp_path))
+def test_a_place_that_cannot_be_written_is_an_error(complete: Path, tmp_path: Path) -> None:
+    result = command(complete, "--output", str(tmp_path))
     assert isinstance(result.exception, MbpError)
     assert "cannot be written" in str(result.exception)
 
@@ -170,7 +160,7 @@ def test_an_artifact_that_cannot_be_read_is_an_error(
     result = command(complete)
     assert isinstance(result.exception, MbpError)
     assert name in str(result.exception)
-    assert "Cure: " in str(result.exception)
+    assert "Fix: " in str(result.exception)
 
 
 def test_exit_codes_of_the_script(folder: Path, complete: Path, project_root: Path) -> None:

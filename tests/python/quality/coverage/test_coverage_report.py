@@ -1,11 +1,10 @@
-"""The forms of a report: text, JSON, badge, and the comparison with an earlier one."""
+"""The forms of a report: text, JSON, and the comparison with an earlier one."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from coverage_artifacts import GOOD, artifacts, measured, node
@@ -17,12 +16,9 @@ from mbp.quality.coverage.coverage_report import (
     SHOWN_AT_MOST,
     as_document,
     as_text,
-    badge,
     worse_than,
 )
 from mbp.quality.coverage.documentation_coverage import measure_project
-
-GREEN, AMBER, RED = "#2e7d32", "#b26a00", "#c62828"
 
 
 def report_of(described: int, missing: int) -> CoverageReport:
@@ -106,34 +102,6 @@ def test_the_document_has_all_of_it(report: CoverageReport) -> None:
 )
 def test_a_percentage_is_cut_not_rounded_up(described: int, missing: int, shown: str) -> None:
     assert Count(described, missing, 0).shown_percent == shown
-
-
-@pytest.mark.parametrize(
-    ("described", "missing", "colour", "value"),
-    [
-        (100, 0, GREEN, "100 %"),
-        (95, 5, GREEN, "95 %"),
-        (9499, 501, AMBER, "94 %"),
-        (85, 15, AMBER, "85 %"),
-        (8499, 1501, RED, "84 %"),
-        (0, 1, RED, "0 %"),
-    ],
-)
-def test_the_badge_is_well_formed_and_says_the_same_everywhere(
-    described: int, missing: int, colour: str, value: str
-) -> None:
-    text = badge(report_of(described, missing), 95)
-    root = ElementTree.fromstring(text)  # noqa: S314 - our own text
-    name = "{http://www.w3.org/2000/svg}"
-    assert root.tag == f"{name}svg"
-    assert root.get("aria-label") == f"documentation: {value}"
-    assert root.findtext(f"{name}title") == f"documentation: {value}"
-    assert [one.text for one in root.iter(f"{name}text")] == ["documentation", value]
-    assert [one.get("fill") for one in root.iter(f"{name}rect")] == ["#444", colour]
-
-
-def test_the_badge_of_nothing_is_red() -> None:
-    assert RED in badge(CoverageReport(()), 95)
 
 
 def earlier(folder: Path, document: Any) -> Path:

@@ -12,8 +12,9 @@ from typer.testing import CliRunner, Result
 
 from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
+from mbp.core import paths
 from mbp.core.errors import EXIT_FINDINGS, MbpError
-from mbp.quality.monitor.record import read_run
+from mbp.quality.monitor.record import as_document, last_dbt_run, read_run
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
@@ -27,9 +28,10 @@ def target(
     request: pytest.FixtureRequest, built: Built, postgres_server: PostgresServer, tmp_path: Path
 ) -> Iterator[str]:
     cli.register()
+    artifacts = str(built.artifacts(request.param))
     with (
         copied(built, postgres_server, request.param, tmp_path) as settings,
-        environment({**settings, "DBT_TARGET": request.param}),
+        environment({**settings, "DBT_TARGET": request.param, "DBT_TARGET_PATH": artifacts}),
     ):
         yield request.param
 
@@ -42,15 +44,10 @@ def mbp(*arguments: str) -> Result:
     return result
 
 
-# A green run of all rules per engine: every test begins with the same copy, and a run takes its time.
-_green: dict[str, str] = {}
-
-
 def record_green(target: str, folder: Path) -> Path:
-    if target not in _green:
-        _green[target] = mbp("run", "--format", "json").stdout
+    """The run that built the copy judged all rules: every test begins with its results."""
     file = folder / "run.json"
-    file.write_text(_green[target])
+    file.write_text(json.dumps(as_document(last_dbt_run(paths.project_root(), target))))
     assert mbp("record", str(file)).exit_code == 0
     return file
 

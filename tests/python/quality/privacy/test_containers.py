@@ -235,7 +235,7 @@ def test_of_a_closed_kind_the_readable_parts_are_read_and_the_rest_is_not_clean(
     found = scan_file(wrap(f"contact: {email} ".encode()), "file", policy)
     assert {one.kind for one in found} == {"email", UNREAD}
     assert [one.kind for one in scan_file(wrap(b"nothing"), "file", policy)] == [UNREAD]
-    with pytest.raises(MbpError, match="was not looked at"):
+    with pytest.raises(MbpError, match="was not checked"):
         scan_bytes(wrap(b"nothing"), "file", policy)
 
 

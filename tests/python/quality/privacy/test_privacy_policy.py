@@ -26,7 +26,7 @@ TODAY = date(2026, 11, 25)
         ("version: 1", "version: 2", r"privacy.yaml:2: version: expected 1"),
         ("kind: datasets", "kind: dataset", "expected one of"),
         ("    table: ops.log_samples\n", "", "needs 'table'"),
-        ("id: seeds", "id: log_samples", "'log_samples' stands twice"),
+        ("id: seeds", "id: log_samples", "'log_samples' appears twice"),
         ("  minimum_length: 12\n", "", "missing key 'minimum_length'"),
         ("lines: 3000", "lines: 1999", "1999 is less than the minimum"),
         ("exceptions:\n", "allowances:\n", "'allowances' was replaced by 'exceptions'"),

@@ -127,7 +127,7 @@ def test_what_is_not_there_is_a_failure_unless_the_policy_says_otherwise(bare: P
 def test_the_command_fails_closed_and_shows_nothing(bare: Path, random: Random) -> None:
     result = CliRunner().invoke(app, ["privacy", "scan"])
     assert result.exit_code == 2
-    assert "nothing was looked at" in result.output
+    assert "nothing was scanned" in result.output
     evidence = bare / "target/evidence/privacy_scan.json"
     assert json.loads(evidence.read_text(encoding="utf-8"))["verdict"] == "not_measured"
     cpf = draw.cpf(random)
@@ -160,7 +160,7 @@ def test_paths_and_stdin(bare: Path, tmp_path: Path, random: Random) -> None:
     assert (code, "stdin:2: error cpf" in told) == (1, True)
     assert run("-", stdin="order accepted\n")[0] == 0
     code, told = run(str(tmp_path / "nowhere"))
-    assert "nothing was looked at" in told
+    assert "nothing was scanned" in told
     assert code != 0
     (tmp_path / "broken.gz").write_bytes(b"\x1f\x8b\x08broken")
     assert run(str(tmp_path / "broken.gz"))[0] == 2

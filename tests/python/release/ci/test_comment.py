@@ -58,7 +58,7 @@ def test_a_break_is_told_with_bump_and_witness(run: Run, told: Callable[[Run], C
     assert "may NOT be merged" in text.splitlines()[1]
     assert "1 dataset changed (demands major), 1 finding that block" in text
     assert (
-        "- **blocks**: `scale_changed` at `mbp_quotes.price`: `fewer digits`. Cure: `undo it`"
+        "- **blocks**: `scale_changed` at `mbp_quotes.price`: `fewer digits`. Fix: `undo it`"
         in text
     )
     change = "`scale_changed` `mbp_quotes.price`: `decimal(18,8)` → `decimal(18,4)`"

@@ -111,7 +111,7 @@ def test_a_broken_contract_is_found_and_told_with_a_witness(
     told = render(read_comment(project_root, sandbox.root / "target/ci", head, None, None))
     assert "may NOT be merged" in told
     assert "1 dataset changed (demands " in told
-    assert "witness: valid under the new contract, not under the old" in told
+    assert "counterexample: valid under the new contract, not under the old" in told
     assert "**blocks**" in told
 
 

@@ -41,7 +41,7 @@ SPOILED = [
     (DECISION, "# ADR-001: ", "# ", "DOC-005", "the first heading is"),
     (PLAN, "# Pre-GA plan", "# A plan", "DOC-005", "not 'Pre-GA plan'"),
     (DECISION, "id: ADR-001", "id: ADR-099", "DOC-006", "expected ADR-001, found ADR-002"),
-    (OTHER, "id: ADR-002", "id: ADR-001", "DOC-006", "ADR-001 stands twice"),
+    (OTHER, "id: ADR-002", "id: ADR-001", "DOC-006", "ADR-001 appears twice"),
     (OTHER, "id: ADR-002\n", "id: ADR-002\nsupersedes: [ADR-099]\n", "DOC-007", "there is no"),
     (OTHER, "id: ADR-002\n", "id: ADR-002\nsupersedes: [ADR-001]\n", "DOC-007", "does not name"),
     (OTHER, "status: accepted", "status: superseded", "DOC-007", "superseded_by names nothing"),
@@ -49,12 +49,10 @@ SPOILED = [
     (RUNBOOK, "watchers: [cdc_lag]", "watchers: [cdc_lags, cdc_lag]", "DOC-009", "cdc_lags does"),
     (RUNBOOK, "hooks: [cdc_delay]", "hooks: [cdc_delays, cdc_delay]", "DOC-009", "cdc_delays does"),
     (RUNBOOK, "  - cdc_unseen\n", "  - cdc_unseen\n  - cdc_gone\n", "DOC-009", "cdc_gone does"),
-    (DECISION, "date: 2026-11-24", "date: '2026-11-31'", "DOC-010", "is no day"),
-    (DECISION, "date: 2026-11-24", "date: 2026-11-26", "DOC-010", "lies in the future"),
+    (DECISION, "date: 2026-11-24", "date: '2026-11-31'", "DOC-010", "is not a day"),
+    (DECISION, "date: 2026-11-24", "date: 2026-11-26", "DOC-010", "is in the future"),
     (RUNBOOK, "date: 2026-11-25", "date: 2026-01-25", "DOC-011", "due on 2026-07-24"),
     (PLAN, "date: 2026-11-25", "date: 2026-01-25", "DOC-011", "due on 2026-07-24"),
-    (DECISION, "published: [docs/adr/README.md", "published: [docs/cdc.md", "DOC-012", "docs/cdc"),
-    (DECISION, "published: [docs/adr/README.md", "published: [../x.md", "DOC-012", "../x.md"),
     (RUNBOOK, "hooks: [cdc_delay]", "hooks: []", "DOC-013", "cdc_delay of the hook cdc_delay"),
     (RUNBOOK, "watchers: [cdc_lag]", "watchers: []", "DOC-013", "watchers: cdc_lag of the hook"),
     (RUNBOOK, "owners: [DATA]", "owners: [SRE]", "DOC-013", "owners: DATA of the hook"),
@@ -63,10 +61,16 @@ SPOILED = [
     (RUNBOOK, "hooks: [cdc_delay]", "hooks: [cdc_delay, drift]", "DOC-013", "the runbook of drift"),
     (RUNBOOK, "## Roll back\n", "## Undo\n", "DOC-014", "there is no section 'Roll back'"),
     (RUNBOOK, "## Decide\n", "## Context\n\nx\n\n## Decide\n", "DOC-014", "the sections begin"),
-    (RUNBOOK, "## Rehearsal\n", "## Verify\n", "DOC-014", "'Verify' stands twice"),
+    (RUNBOOK, "## Rehearsal\n", "## Verify\n", "DOC-014", "'Verify' appears twice"),
     (PLAN, "## Flags\n", "## Switches\n", "DOC-014", "there is no section 'Flags'"),
-    (PRIVACY, "## Decide\n", "## Decide\n\n## More\n", "DOC-015", "nothing stands under 'Decide'"),
-    (RUNBOOK, "Restart the reader;", "TODO;", "DOC-015", "TODO stands for something"),
+    (
+        PRIVACY,
+        "## Decide\n",
+        "## Decide\n\n## More\n",
+        "DOC-015",
+        "nothing is written under 'Decide'",
+    ),
+    (RUNBOOK, "Restart the reader;", "TODO;", "DOC-015", "TODO is a placeholder"),
     (RUNBOOK, "mbp cdc status\n", "mbp cdc state\n", "DOC-016", "no command `mbp cdc state`"),
     (RUNBOOK, "mbp cdc status\n", "mbp cdc status --all\n", "DOC-016", "--all"),
     (RUNBOOK, "mbp degrade off\n", "mbp degrade\n", "DOC-016", "no command `mbp degrade`"),
@@ -121,9 +125,6 @@ SPOILED = [
         "DOC-019",
         "relation kpi_cdc_lag",
     ),
-    (RUNBOOK, "(../cdc_drill.md)", "(../cdc_drills.md)", "DOC-020", "does not exist"),
-    (RUNBOOK, "(../cdc_drill.md)", "(../../../x.md)", "DOC-020", "does not exist"),
-    (RUNBOOK, "../cdc.md#what-happens", "../cdc.md#what-happened", "DOC-020", "no heading of"),
     (DECISION, "::test_decision_latency_is", "::test_latency_is", "DOC-021", "has no test_latency"),
     (
         DECISION,
@@ -159,7 +160,6 @@ SPOILED = [
     (RUNBOOK, "mbp cdc status\n", "MBP_ROW=x mbp cdc status\n", "DOC-023", "MBP_ROW"),
     (RUNBOOK, "```sql\n", "```\n", "DOC-024", "marked as nothing"),
     (RUNBOOK, "```sh\n", "```python\n", "DOC-024", "marked as python"),
-    ("docs/adr/decision_log.md", "accepted", "rejected", "DOC-025", "stale"),
     ("docs/adr/README.md", "accepted", "rejected", "DOC-025", "stale"),
     (DECISION, "status: accepted", "status: proposed", "DOC-025", "stale"),
 ]
@@ -209,7 +209,6 @@ def test_the_documents_of_the_project_are_whole(project_root: Path) -> None:
         *("abuse_burst", "privacy_incident"),
     }
     assert [one.status for one in report.entries if one.kind == "plan"] == ["accepted"]
-    assert all(one.published for one in report.entries if one.kind == "adr")
 
 
 def test_a_review_is_due_on_its_last_day_and_late_on_the_next(

@@ -28,7 +28,7 @@ def test_the_log_goes_by_date_and_names_what_is_superseded(
     spoil(DECISION, "date: 2026-11-24", "date: 2026-11-20")
     spoil(DECISION, "id: ADR-001\n", "id: ADR-001\nsupersedes: [ADR-099]\n")
     assert render_documents(copied_project) == [LOG_FILE]
-    rows = (copied_project / LOG_FILE).read_text().splitlines()[6:]
+    rows = (copied_project / LOG_FILE).read_text().splitlines()[8:]
     assert rows[0].startswith("| 2026-11-20 | [ADR-001](adr_001_dec_latency_slo.md) |")
     assert "ADR-099" in rows[0]
     assert [row.split("|")[1] for row in rows] == sorted(row.split("|")[1] for row in rows)
@@ -56,5 +56,5 @@ def test_the_command_names_what_is_stale(
     ran = runner.invoke(app, ["docs", "render", "--check"])
     assert ran.exit_code == 1
     assert ran.stdout.startswith(
-        f"{LOG_FILE}: error stale: out of date. Cure: run `mbp docs render`"
+        f"{LOG_FILE}: error stale: out of date. Fix: run `mbp docs render`"
     )

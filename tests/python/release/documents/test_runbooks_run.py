@@ -26,7 +26,7 @@ LOOKING: dict[tuple[str, ...], tuple[int, str]] = {
     ("degrade", "status"): (0, "readers see: live"),
     ("cdc", "status"): (2, "MBP_SOURCE_HOST is not set"),
     ("cdc", "replay", "--list"): (2, "is not in the warehouse"),
-    ("deploy-check",): (2, "nobody looked"),
+    ("deploy-check",): (2, "not measured"),
     ("hooks", "check"): (0, "0 errors"),
     ("contracts", "lint"): (0, "0 errors"),
     ("quality", "failures"): (0, "0 findings"),

@@ -33,7 +33,7 @@ def put(*path: Any, value: Any) -> Change:
     return change
 
 
-PROBLEM = {"path": "a.py", "line": 1, "message": "B602", "fix": "mend"}
+PROBLEM = {"path": "a.py", "line": 1, "message": "B602", "fix": "fix"}
 BROKEN = {
     "rule_id": "twap_reconciles",
     "dataset": "mbp_quotes",
@@ -172,7 +172,7 @@ CASES: list[tuple[str, Change, str]] = [
     ("privacy_measure", put("corpora", 0, "kinds", "cpf", value=kind(100, 90, 1)), "not_measured"),
     ("documents", put("documents", value=[]), "not_measured"),
     ("documents", put("documents", 0, "findings", value=[1]), "not_measured"),
-    ("documents", put("stale", value=["docs/adr/decision_log.md"]), "not_measured"),
+    ("documents", put("stale", value=["docs/adr/README.md"]), "not_measured"),
     ("documents", put("findings", value=[{"path": "docs/a.md", "message": "old"}]), "fail"),
 ]
 for _name in names():

@@ -173,7 +173,7 @@ def spoiled(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         (spoiled(version=1), "version 1, this release of mbp reads version 3"),
         (spoiled(name="other"), "expected version 3 of documents"),
         (spoiled(more=1), "expected an object with"),
-        (spoiled(content=[]), "content is no object"),
+        (spoiled(content=[]), "content is not an object"),
         (spoiled(began_at="yesterday"), "Invalid isoformat"),
         (spoiled(ended_at="2026-01-01T00:00:00"), "ended_at has no time zone"),
         (spoiled(nodes={"covered": 1}), "nodes: expected an object with"),

@@ -539,7 +539,10 @@ def waived_first(report: GateReport) -> GateReport:
 OTHER_REPORTS: dict[str, tuple[Callable[[GateReport], GateReport], str]] = {
     "a check is left out": (first_left_out, "lacks dbt_build"),
     "a role is left out": (a_role_left_out, "lacks sign_off_SRE"),
-    "another check": (with_check(id="documents"), "has documents, which nobody demands"),
+    "another check": (
+        with_check(id="documents"),
+        "has documents, which the definition does not have",
+    ),
     "a check among the sign-offs": (with_check(area="Sign-offs"), "in the wrong area"),
     "what cannot be waived": (waived_first, "dbt_build is waived, and cannot be"),
     "a waiver of another check": (waived_first, "covers the gate check documentation"),

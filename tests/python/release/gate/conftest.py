@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.exercises import load_exercises
@@ -196,24 +197,28 @@ class Release:
 
 
 @pytest.fixture(scope="session")
-def released(built: Built, project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """Made once; a test that spoils it spoils a copy."""
-    folder = tmp_path_factory.mktemp("release")
+def released(
+    built: Built, project_root: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Release:
+    """Made once for all processes of the tests, each of which has a copy; a test that spoils it spoils another."""
+    own, kept = tmp_path_factory.mktemp("released") / "copy", shared / "release"
+    with FileLock(shared / "release.lock"):
+        # Made where it stays: dbt links its packages by their full path.
+        if not (kept / "whole").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            _make(kept, built, project_root)
+            (kept / "whole").touch()
+    subprocess.run(["cp", "-a", str(kept), str(own)], check=True)
+    return Release(own / "project", Keys(own / "keys"))
+
+
+def _make(folder: Path, built: Built, project_root: Path) -> None:
+    """A committed copy of the project with a built sample, measured and signed."""
     root = folder / "project"
+    root.mkdir(parents=True)
+    listing = ["git", "-C", str(project_root), "ls-files", "-z", "--cached", "--others"]
     listed = subprocess.run(
-        [
-            "git",
-            "-C",
-            str(project_root),
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
+        [*listing, "--exclude-standard"], check=True, capture_output=True, text=True
     )
     for name in filter(None, listed.stdout.split("\0")):
         if (project_root / name).is_file():
@@ -227,16 +232,14 @@ def released(built: Built, project_root: Path, tmp_path_factory: pytest.TempPath
     (root / "contracts/gates/allowed_signers").write_text(signers)
     git(root, "init", "-q")
     release.commit()
-    original = Path(built.settings[TARGET]["MBP_DUCKDB_PATH"])
-    shutil.copyfile(original, root / "mbp.duckdb")
-    shutil.copytree(original.parent / TARGET / "target", root / "target")
+    shutil.copyfile(built.settings[TARGET]["MBP_DUCKDB_PATH"], root / "mbp.duckdb")
+    shutil.copytree(built.artifacts(TARGET), root / "target")
     with release.inside():
         install_packages(root)
         documented = ["docs", "generate", "--no-compile", "--static"]
         demand(run_dbt(root, documented, target=TARGET, quiet=True))
     release.measure()
     release.sign()
-    return release
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ SPOILERS: dict[str, Spoil] = {
         (release.root / "contracts/waivers").mkdir(exist_ok=True)
         or (release.root / "contracts/waivers/empty.yaml").write_text("id: empty\n")
     ),
-    "decisions_approved": removed("docs/adr/decision_log.md"),
+    "decisions_approved": removed("docs/adr/README.md"),
     "runbooks_whole": edited("docs/runbooks/cdc_lag.md", "## Mitigate", "## Hope"),
     "sbom": failed("security_sbom"),
     "sast": failed("security_sast"),
@@ -241,7 +241,7 @@ def test_each_check_can_stop_the_release(release: Release, name: str) -> None:
             "not_measured",
             "another source",
         ),
-        (removed("target/evidence/proof.json"), "not_measured", "nobody measured it"),
+        (removed("target/evidence/proof.json"), "not_measured", "not measured yet"),
     ],
 )
 def test_the_proof_counts_whole_and_of_this_source(

@@ -189,7 +189,7 @@ def waived(release: Release, name: str, covers: str) -> None:
     """A waiver with all its approvals."""
     done = run(
         release,
-        *("waiver", "new", name, "--covers", covers, "--reason", "mended on Friday"),
+        *("waiver", "new", name, "--covers", covers, "--reason", "fixed on Friday"),
         *("--owner", "DATA", "--risk", "low: few rows", "--days", "7"),
         *("--rollback", "deploy the release before", "--exercise", "dec_latency"),
     )

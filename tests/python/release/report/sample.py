@@ -6,7 +6,12 @@ from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mbp.contracts.contract_status import Cell
 from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.ingest.cdc.watched import Alarm
+from mbp.operate.hooks.hook_status import Row
+from mbp.operate.hooks.measurements import OpenDecision
+from mbp.quality.coverage.coverage_measure import Count
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.report import report_facts as made
 
@@ -19,7 +24,7 @@ def check(name: str, verdict: str, **more: Any) -> CheckResult:
         "area": "Data",
         "what": f"What {name} demands",
         "verdict": verdict,
-        "told": "told. Cure: `mbp build`",
+        "told": "told. Fix: `mbp build`",
         "measured": "3 s",
         "evidence": ["target/evidence/build.json", "reliability.kpi_windows"],
         "owner": "DATA",
@@ -56,10 +61,10 @@ def trend(count: int, *, missed: int = 0) -> tuple[made.Trend, ...]:
 
 def kpi(name: str, state: str) -> made.KpiFacts:
     red = state != "green"
-    return made.KpiFacts(
-        name, name.upper(), "7.2", "s", "<=120", 120.0, "5m", state, red, "all", "DATA",
-        "within target", "What it means.", 40, 2, 1, trend(40, missed=2), trend(12),
+    row = Row(
+        name, name.upper(), "7.2", "s", "<=120", "5m", (), state, red, "all", "DATA", "within target", 0
     )  # fmt: skip
+    return made.KpiFacts(row, 120.0, "What it means.", trend(40, missed=2), trend(40, missed=2))
 
 
 def measured(name: str, verdict: str) -> made.MeasurementFacts:
@@ -71,21 +76,43 @@ def measured(name: str, verdict: str) -> made.MeasurementFacts:
 def facts() -> made.Facts:
     """Every section has something to show, good and bad."""
     waiver = made.WaiverFacts(
-        "late_docs", "gate check documentation", "a reason", "DATA", "low: little", NOW, NOW, 3.5,
+        "late_docs", "gate check documentation", "a reason", "DATA", "low: little", NOW.date(), NOW.date(), 3,
         "take it back", "schema_drift", ("PO", "Eng"), (), "contracts/waivers/late_docs.yaml",
     )  # fmt: skip
-    change = made.ChangeFacts("column_removed", "mbp_quotes.price", "ok", "break")
+    change = {
+        "code": "column_removed",
+        "path": "mbp_quotes.price",
+        "backward": "ok",
+        "forward": "break",
+    }
     version = made.VersionFacts(
-        "mbp_quotes", "1.1.0", "mbp.quotes.v1", "2026-03-01", "DATA", "deprecated", "2027-01-01",
-        "e" * 64, "contracts/registry/mbp_quotes/1.1.0.json", "1.0.0", (change,),
+        "mbp_quotes", "1.1.0", "1.0.0", (change,), "mbp.quotes.v1", "2026-03-01", "DATA",
+        "deprecated", "2027-01-01", "e" * 64,
     )  # fmt: skip
-    rule = made.RuleFacts(
-        "mbp_quotes.price.between", "mbp_quotes", "error", "DATA", "dbt", "fail", 4, 0.5, 2, NOW
-    )
-    part = made.CoveragePart("mbp_quotes", 8, 2, 0, "80.0")
-    exercise = made.ExerciseFacts(
-        "cdc_delay", "A delay.", True, True, NOW, 62.3, 305.0, 900.0, ("a problem",)
-    )
+    rule = {
+        "rule_id": "mbp_quotes.price.between",
+        "dataset": "mbp_quotes",
+        "severity": "error",
+        "owner": "DATA",
+        "engine": "dbt",
+        "verdict": "fail",
+        "last_failing_rows": 4,
+        "pass_rate": 0.5,
+        "recent_runs": 2,
+        "last_run_at": NOW,
+    }
+    part = "mbp_quotes", Count(8, 2, 0)
+    exercise = {
+        "id": "cdc_delay",
+        "what": "A delay.",
+        "passed": True,
+        "current": True,
+        "ran_at": NOW,
+        "injection_to_decision_seconds": 62.3,
+        "detect_seconds": 305.0,
+        "recover_seconds": 900.0,
+        "problems": ("a problem",),
+    }
     return made.Facts(
         gate_name="M2",
         looked_at=NOW,
@@ -94,7 +121,7 @@ def facts() -> made.Facts:
             check("built", "pass"),
             check("drift", "fail"),
             check("logs", "not_measured", area="Security", no_go=True, waivable=False),
-            check("documentation", "waived", waiver="late_docs", waived_until=NOW),
+            check("documentation", "waived", waiver="late_docs", waived_until=NOW.date()),
             check("sign_off_sre", "fail", area=SIGN_OFF_AREA),
         ),
         watch=made.WatchFacts(
@@ -106,21 +133,21 @@ def facts() -> made.Facts:
                 made.WatcherFacts("thin", "Depth", "<script>alert(1)</script>", "pending", False,
                                   False, "1 window", "freeze", "PO", "docs/runbooks/gone.md"),
             ),
-            (made.OpenFacts("d1", "cdc_delay", "all", "breach", "degrade", "DATA", NOW),),
-            (made.AlarmFacts("slot_lost", "page", "mbp", "it is lost", "see `mbp cdc status`"),),
+            (OpenDecision("d1", "cdc_delay", "k", "all", "breach", "degrade", "DATA", NOW, NOW),),
+            (Alarm("slot_lost", "page", "mbp", "it is lost", "see `mbp cdc status`"),),
             ("a finding",),
             (made.LagFacts("mbp_quotes", 130.0, True, 9, NOW, trend(20, missed=1)),),
             "<=120 s",
             120.0,
         ),
         packs=(
-            made.PackFacts("mbp_quotes", "A106", ()),
-            made.PackFacts("mbp_quotes", "A87", ("glossary term",)),
+            Cell("mbp_quotes", "A106", ()),
+            Cell("mbp_quotes", "A87", ("glossary term",)),
         ),
         registry=(version, replace(version, published_on="", version="1.2.0")),
-        rules=(rule, replace(rule, id="other", verdict="pass")),
-        coverage=made.CoverageFacts(part, "95", ("coverage is 80 %",), (part,), (part,)),
-        exercises=(exercise, replace(exercise, id="never", passed=None, ran_at=None)),
+        rules=(rule, {**rule, "rule_id": "other", "verdict": "pass"}),
+        coverage=made.CoverageFacts(part[1], "95", ("coverage is 80 %",), (part,), (part,)),
+        exercises=(exercise, {**exercise, "id": "never", "passed": None, "ran_at": None}),
         waivers=made.WaiversFacts((waiver, replace(waiver, id="old", problems=("expired",))), ("x",)),
         privacy=(measured("privacy_scan", "pass"), measured("privacy_measure", "not_measured")),
         security=(measured("security_sbom", "fail"),),
@@ -136,6 +163,8 @@ def everywhere(value: Any, text: str) -> Any:
         return text
     if isinstance(value, tuple | list):
         return tuple(everywhere(one, text) for one in value)
+    if isinstance(value, dict):
+        return {key: everywhere(one, text) for key, one in value.items()}
     if isinstance(value, frozenset):
         return frozenset(everywhere(one, text) for one in value)
     if is_dataclass(value) and not isinstance(value, type):

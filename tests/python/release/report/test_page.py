@@ -33,7 +33,7 @@ def states(found: Facts) -> dict[str, str]:
 
 def test_the_verdict_comes_first_with_what_it_is_of() -> None:
     told = text(facts())
-    assert "NO-GO Pre-GA (M2) may not be released: 3 of 5 checks stand in the way" in told
+    assert "NO-GO Pre-GA (M2) may not be released: 3 of 5 checks block the release" in told
     assert "(2 failed, 1 not measured), and no waiver can lift 1 of them." in told
     assert "Commit aaaaaaaaaaaa Source clean" in told
     assert told.index("NO-GO Pre-GA") < told.index("No-gos") < told.index("Data state") + 2000
@@ -56,11 +56,11 @@ def test_a_gate_that_could_not_run_is_no_go() -> None:
     told = text(
         replace(facts(), gate=Absence("cannot be read", "it is broken", "run `mbp gate M2`"))
     )
-    assert "NO-GO Nobody may release: the gate M2 cannot be read. it is broken." in told
+    assert "NO-GO Do not release: the gate M2 cannot be read. it is broken." in told
 
 
 @pytest.mark.parametrize("name", ABSENT)
-def test_a_section_without_source_says_so_and_how_to_cure_it(name: str) -> None:
+def test_a_section_without_source_says_so_and_how_to_fix_it(name: str) -> None:
     absence = Absence("not_measured", "why it is not there", "run `mbp that`")
     whole, without = facts(), replace(facts(), **{name: absence})
     told = page(without)

@@ -193,7 +193,6 @@ def test_a_policy_of_columns_gives_no_whole_relation(live: Live) -> None:
         frozenset({"market_id"}),
         frozenset({"SELECT"}),
         False,
-        None,
     )
     rest = reader.grants[0]
     live.policy = replace(

@@ -68,8 +68,8 @@ class Project:
             "reason": "Trades of one market came late.",
             "owner": "DATA",
             "risk": {"level": "low", "text": "One market shows trades after its end."},
-            "opened": "2026-11-24T12:00:00Z",
-            "until": "2026-12-01T12:00:00Z",
+            "opened": "2026-11-24",
+            "until": "2026-12-01",
             "rollback": {"plan": "Readers on the last snapshot.", "exercise": EXERCISE},
             **changed,
         }
@@ -92,7 +92,7 @@ class Project:
     def stamp(self, name: str) -> None:
         """Signs whatever the waiver says, as people could with the same keys."""
         waiver = self.waiver(name)
-        folder, subject = waiver.signatures(self.root), waiver.subject
+        folder, subject = waiver.signatures(self.root), waiver.signed_content
         for role in APPROVERS:
             key = self.keys.private(role.lower())
             write_statement(self.root, folder, "waiver-approval", subject, role, key, NOW)

@@ -51,7 +51,7 @@ def test_from_nothing_to_a_waiver_that_holds(project: Project) -> None:
     assert new("late_trades").exit_code == 0
     waiver = project.waiver("late_trades")
     assert waiver.reason == GOOD["--reason"]
-    assert waiver.until - waiver.opened == timedelta(days=7)
+    assert waiver.until - waiver.opened == timedelta(days=6)
     unsigned = mbp("waiver", "check", "late_trades")
     assert unsigned.exit_code == 1
     assert "not signed by PO" in unsigned.stdout
@@ -61,16 +61,16 @@ def test_from_nothing_to_a_waiver_that_holds(project: Project) -> None:
         assert signed.exit_code == 0, signed.output
     holds = mbp("waiver", "check")
     assert holds.exit_code == 0, holds.stdout
-    assert f"valid until {waiver.until:%Y-%m-%d %H:%M} UTC, 7.0 days left" in holds.stdout
+    assert f"valid until {waiver.until}, 6 days left" in holds.stdout
     (shown,) = json.loads(mbp("waiver", "check", "--format", "json").stdout)["waivers"]
-    assert (shown["valid"], shown["days_left"]) == (True, 7.0)
+    assert (shown["valid"], shown["days_left"]) == (True, 6)
 
 
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"days": str(WAIVER_DAYS + 1)}, "at most 14 are allowed"),
-        ({"covers": "rule:no_such_rule"}, "no rule"),
+        ({"days": str(WAIVER_DAYS + 1)}, "expected a day up to"),
+        ({"covers": "rule:no_such_rule"}, "there is no 'no_such_rule'"),
         ({"covers": RULE}, "--covers"),
         ({"covers": "check:x"}, "--covers"),
         ({"risk": "none: x"}, "--risk"),
@@ -92,7 +92,7 @@ def test_what_could_not_hold_is_not_written(
 @pytest.mark.parametrize("name", ["../late", "Late", "late-trades", "1st", ""])
 def test_an_id_cannot_leave_the_folder(project: Project, name: str) -> None:
     before = sorted(project.root.rglob("*.yaml"))
-    with pytest.raises(MbpError, match="is no id"):
+    with pytest.raises(MbpError, match="is not an id"):
         new_waiver(
             project.root,
             name,
@@ -121,7 +121,7 @@ def test_what_could_not_hold_is_not_signed(project: Project) -> None:
     key = str(project.keys.private("sre"))
     before = project.digest()
     for arguments, told in [
-        (("long", "SRE"), "at most 14"),
+        (("long", "SRE"), "expected a day up to"),
         (("gone", "SRE"), "no waiver 'gone'"),
         (("long", "SEC"), "does not approve waivers"),
     ]:
@@ -156,11 +156,11 @@ def test_a_waived_change_is_let_through_and_shown(project: Project) -> None:
     assert waived.action == "none"
     (shown,) = [one for one in suite([waived], {}).extra["datasets"][0]["changes"] if one["waiver"]]
     assert (shown["waiver"], shown["blocks"]) == ("step", False)
-    assert shown["waived_until"] == "2026-12-01T12:00:00+00:00"
+    assert shown["waived_until"] == "2026-12-01"
     views = {form: written(suite([waived], {}), form) for form in FORMATS}
     views["markdown"] = markdown([waived], {})
     for form, view in views.items():
-        assert "waived until 2026-12-01 12:00 UTC" in view, form
+        assert "waived until 2026-12-01" in view, form
     # What is measured stays what it is: the KPIs count with this function.
     (measured,) = check_all(project.root, ["mbp_quotes"], None, today=today)
     assert measured.action == "block_deploy"
