@@ -145,7 +145,7 @@ class Contract:
     Attributes:
         grain: what one row is, without the full stop.
         path: of the contract, relative to the project.
-        change_log: None for a model of other models, a seed, or whatever else has no changes of its own.
+        change_log: None for a model of other models, a seed, or anything else that is made of no log.
     """
 
     dataset: str

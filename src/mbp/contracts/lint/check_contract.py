@@ -77,7 +77,7 @@ def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[
 
 @contract_check("A87-011")
 def is_read_by_an_exposure(contract: ContractFile, project: Project) -> Iterator[Finding]:
-    """Somebody who uses the dataset is named."""
+    """A user of the dataset is named."""
     exposures = project.root / EXPOSURES
     if exposures.is_file() and f"ref('{contract.dataset}')" not in exposures.read_text("utf-8"):
         message = f"no exposure of {EXPOSURES} reads the dataset"
