@@ -32,7 +32,7 @@ LOG_LINES = (
     ("WARN", "retrying read of the truth source"),
 )
 CHECKS = ("lint", "types", "unit-tests", "contracts", "dbt-duckdb", "dbt-postgres")
-# Whoever was first keeps the place in each round, so that a new table moves no heartbeat of the others.
+# The first tables keep their places in each round, so that a new table moves no heartbeat of the others.
 FIRST_TABLES = ("markets", "quotes", "resolutions", "abuse_events")
 LOGGED_TABLES = tuple(name.partition(".")[2] for name in schema.KEYS)
 HOT_TABLES = (*FIRST_TABLES, *(name for name in LOGGED_TABLES if name not in FIRST_TABLES))
