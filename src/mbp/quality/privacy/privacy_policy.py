@@ -207,7 +207,7 @@ def _demand(entry: Mapping[str, Any], seen: set[str], path: str, line: int | Non
             )
     if entry["id"] in seen:
         raise MbpError(
-            f"the source {entry['id']!r} is there twice",
+            f"the source {entry['id']!r} appears twice",
             path=path,
             line=line,
             fix="keep one of the two",
