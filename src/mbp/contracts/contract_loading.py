@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
-from mbp.contracts import column_faults, contract_faults, rule_faults
+from mbp.contracts import column_faults, contract_faults, enforced_keys, rule_faults
 from mbp.contracts.contract_file import ContractFile, dataset_of, parsed
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.exceptions import exception_findings
@@ -29,7 +29,12 @@ from mbp.core.yaml_io import read
 FOLDER = "contracts/a106"
 SINGULAR_TESTS = "tests/dbt/singular"
 # Their checks register themselves; loading refuses in this order.
-CHECKS = (contract_faults.__name__, column_faults.__name__, rule_faults.__name__)
+CHECKS = (
+    contract_faults.__name__,
+    enforced_keys.__name__,
+    column_faults.__name__,
+    rule_faults.__name__,
+)
 # Of what is found while files are read and compared, and not by a registered check.
 CODES = frozenset(
     {

@@ -267,6 +267,7 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "A108-003": (ABUSE_EVENTS, customs(of_column("user_id_hash"), "classificationReason", None)),
     "A108-004": (ABUSE_EVENTS, drop(of_column("user_id_hash"), "logicalTypeOptions")),
     "A108-005": (MARKETS, set_in(of_column("category"), "name", "user_email")),
+    "A106-044": (MARKETS, set_in(of_column("category"), "physicalName", "kind")),
     "TRAP-001": (
         MARKETS,
         set_in(
