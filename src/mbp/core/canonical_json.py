@@ -17,7 +17,7 @@ def canonical(document: Any, path: str = "") -> bytes:
     """The document in RFC 8785 form; a number of more digits than a double keeps each of them.
 
     Raises:
-        MbpError: a value that canonical JSON cannot hold, like an integer beyond 2^53.
+        MbpError: a value that canonical JSON cannot hold, like NaN.
     """
     numbers: list[str] = []
     try:
@@ -71,14 +71,17 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+# The largest integer below which a double has each integer.
+LARGEST_SAFE = 2**53 - 1
 # In the private use area of Unicode, which no contract writes.
 _MARK = "\uf8ffnumber:"
 
 
 def _marked(value: Any, numbers: list[str]) -> Any:
     """With a mark in the place of every number that a double cannot hold."""
-    if isinstance(value, Decimal):
-        numbers.append(format(value, "f"))
+    large = isinstance(value, int) and abs(value) > LARGEST_SAFE
+    if large or isinstance(value, Decimal):
+        numbers.append(format(value, "f") if isinstance(value, Decimal) else str(value))
         return f"{_MARK}{len(numbers) - 1}"
     if isinstance(value, Mapping):
         return {key: _marked(item, numbers) for key, item in value.items()}

@@ -277,3 +277,19 @@ def test_pre_releases_follow_each_other_until_their_release(registry: Registry) 
 
 def _describe(document: dict[str, Any], text: str) -> None:
     document["description"]["usage"] = text
+
+
+def test_a_column_of_large_integers_is_published_with_every_digit(registry: Registry) -> None:
+    registry.edit(
+        lambda document: column(document, "volume").update(
+            logicalType="integer", physicalType="bigint"
+        )
+    )
+    registry.publish()
+    (one,) = published(registry.root, "mbp_quotes")
+    assert one.document["json_schema"]["properties"]["volume"]["type"] == "integer"
+    text = canonical({"most": 2**63 - 1, "least": -(2**63), "safe": 2**53 - 1})
+    assert (
+        text == b'{"least":-9223372036854775808,"most":9223372036854775807,"safe":9007199254740991}'
+    )
+    assert problems(registry.root, "mbp_quotes") == []
