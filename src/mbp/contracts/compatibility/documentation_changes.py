@@ -119,6 +119,8 @@ def _classification(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         yield Change("classification_raised", path, OK, OK, None, after)
     elif after is None:
         yield Change("classification_lowered", path, OK, OK, before, None)
+    elif str(before).lower() == str(after).lower():
+        yield entry_change(path, before, after, known=True)
     elif ranks[0] is None or ranks[1] is None or ranks[0] == ranks[1]:
         yield Change("classification_changed", path, UNKNOWN, UNKNOWN, before, after)
     else:

@@ -251,3 +251,9 @@ def test_a_property_of_others_is_documentation(name: str) -> None:
     old["customProperties"].append({"property": "unit", "value": "kg"})
     new["customProperties"].append({"property": "unit", "value": "g"})
     assert verdicts(diff(contract(old), contract(new))).backward.value == "break"
+
+
+def test_a_classification_in_other_letters_is_the_same() -> None:
+    text = {"logicalType": "string", "classification": "internal"}
+    (change,) = diff(contract(text), contract({**text, "classification": "Internal"}))
+    assert change.code == "metadata_changed"
