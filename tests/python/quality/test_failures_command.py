@@ -69,7 +69,8 @@ def test_nothing_found(folder: Path, project_root: Path, artifacts: Any) -> None
     result = run()
     assert result.exit_code == 0, result.output
     total = len(all_rules(contracts))
-    assert result.stdout == f"0 findings (0 errors, 0 warnings), {total} passed\n"
+    closing = "mbp quality failures: 1 file checked, 0 errors, 0 warnings, 0 notes"
+    assert result.stdout == f"{total} passed\n{closing}\n"
 
 
 def test_a_finding_is_exit_code_1_and_json_is_pure(folder: Path, artifacts: Any) -> None:
@@ -86,7 +87,7 @@ def test_a_finding_is_exit_code_1_and_json_is_pure(folder: Path, artifacts: Any)
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("run_results.json", None, "is not there"),
+        ("run_results.json", None, "is missing"),
         ("manifest.json", "{", "cannot be read"),
         ("manifest.json", "[]", "is not a dbt artifact"),
         ("run_results.json", "{}", "is not a dbt artifact"),

@@ -143,7 +143,7 @@ def catalog(hours: float) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("document", "told"),
     [
-        (None, "is not there"),
+        (None, "is missing"),
         (catalog(5), "older than the last"),
         ({"metadata": {}}, "catalog.json"),
     ],
@@ -194,7 +194,7 @@ def test_a_warehouse_that_is_not_there_is_not_made_to_be_judged(
     run: Run, folder: Path, command: str
 ) -> None:
     said = ends_with_2(run, FROM_WAREHOUSE[command])
-    assert "is not there" in said
+    assert "does not exist" in said
     assert not (folder / "mbp.duckdb").exists()
 
 

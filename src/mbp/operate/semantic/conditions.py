@@ -83,7 +83,7 @@ def _instant(text: str, option: str) -> str:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise MbpError(
-            f"{option}: {text!r} is no instant",
+            f"{option}: {text!r} is not an instant",
             fix="write a day like 2026-01-05, or an instant like 2026-01-05T12:00 (UTC)",
         ) from error
     if moment.tzinfo is not None:

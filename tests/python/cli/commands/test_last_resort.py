@@ -231,7 +231,7 @@ def interrupted(
 def test_ctrl_c_ends_the_loop_of_the_watch(project_root: Path, state: Path) -> None:
     settings = {"MBP_STATE_DIR": str(state), "MBP_DUCKDB_PATH": str(state / "mbp.duckdb")}
     words = ["watch", "--interval", "600"]
-    code, lines = interrupted(project_root, words, settings, lambda said: "is not there" in said)
+    code, lines = interrupted(project_root, words, settings, lambda said: "does not exist" in said)
     assert (code, lines[-1]) == (130, "mbp: interrupted")
 
 

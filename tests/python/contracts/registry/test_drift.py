@@ -120,7 +120,7 @@ def test_a_warehouse_that_is_not_there_is_no_absence_of_drift(
 ) -> None:
     with (
         environment({"MBP_DUCKDB_PATH": str(tmp_path / "mbp.duckdb")}),
-        pytest.raises(MbpError, match="is not there"),
+        pytest.raises(MbpError, match="does not exist"),
     ):
         find_drift(project_root, ["duckdb"])
 

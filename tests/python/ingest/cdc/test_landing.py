@@ -242,7 +242,7 @@ def test_a_record_that_cannot_be_taken_in_is_kept(place: Place, record: Any, rea
             json.dumps({**quote(), "__op": None} | {"price": 0.5}),
             "decimal.handling.mode=string|none of r",
         ),
-        (json.dumps({"quote_id": "q"}), "__op is not there"),
+        (json.dumps({"quote_id": "q"}), "__op is missing"),
         (
             json.dumps({**quote(), "__source_lsn": None}),
             "__source_lsn or __source_ts_ms is not there",

@@ -62,7 +62,7 @@ def test_a_report_that_is_none_proves_nothing(
     path.parent.mkdir()
     for text in ("{", "[]", "{}", '{"exercises": [{"passed": true}]}'):
         path.write_text(text)
-        with pytest.raises(MbpError, match="is no evidence"):
+        with pytest.raises(MbpError, match="is not valid evidence"):
             exercised_hooks(tmp_path)
 
     def report(*entries: dict[str, object]) -> None:

@@ -29,7 +29,7 @@ LOOKING: dict[tuple[str, ...], tuple[int, str]] = {
     ("deploy-check",): (2, "not measured"),
     ("hooks", "check"): (0, "0 errors"),
     ("contracts", "lint"): (0, "0 errors"),
-    ("quality", "failures"): (0, "0 findings"),
+    ("quality", "failures"): (0, "0 errors"),
 }
 CAP_SECONDS = 30
 

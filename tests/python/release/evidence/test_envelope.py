@@ -133,7 +133,7 @@ def test_a_repository_inside_of_the_project_is_refused(repository: Path, added: 
     if added:
         git(repository, "add", "models")
         git(repository, "commit", "-qm", "second")
-    with pytest.raises(MbpError, match="a repository of its own"):
+    with pytest.raises(MbpError, match="a separate repository"):
         source_of(repository)
 
 
@@ -194,7 +194,7 @@ def test_what_is_no_evidence_is_refused(
         envelope.read(repository, "documents")
     assert not isinstance(caught.value, envelope.NoEvidenceError)
     path.write_bytes(b"\xff{")
-    with pytest.raises(MbpError, match="is no evidence"):
+    with pytest.raises(MbpError, match="is not valid evidence"):
         envelope.read(repository, "documents")
 
 
