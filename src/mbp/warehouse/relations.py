@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import duckdb
-import psycopg2
-
 from mbp.core.errors import MbpError
 from mbp.warehouse.connection import Rows, Warehouse, quote_identifier
 
@@ -51,6 +48,10 @@ def query(warehouse: Warehouse, sql: str, what: str) -> tuple[list[str], Rows]:
     Raises:
         MbpError: it cannot be read.
     """
+    # Here and not above: what only asks whether a relation exists needs no engine.
+    import duckdb
+    import psycopg2
+
     try:
         return warehouse.query(sql)
     except (duckdb.Error, psycopg2.Error) as error:

@@ -235,7 +235,7 @@ def test_of_a_closed_kind_the_readable_parts_are_read_and_the_rest_is_not_clean(
     found = scan_file(wrap(f"contact: {email} ".encode()), "file", policy)
     assert {one.kind for one in found} == {"email", UNREAD}
     assert [one.kind for one in scan_file(wrap(b"nothing"), "file", policy)] == [UNREAD]
-    with pytest.raises(MbpError, match="was not checked"):
+    with pytest.raises(MbpError, match="was not scanned"):
         scan_bytes(wrap(b"nothing"), "file", policy)
 
 
@@ -266,9 +266,9 @@ def noise(size: int) -> bytes:
         (b"PAR1" + noise(900) + b"PAR1", "pyarrow cannot read it"),
         (b"PARE" + noise(90) + b"PARE", "Parquet is not opened"),
         (b"ARROW1\0\0" + noise(900), "pyarrow cannot read it"),
-        (gzip.compress(b"text" * 99, mtime=0)[:-12], "cut off"),
-        (bz2.compress(b"text" * 99)[:-9], "cut off"),
-        (lzma.compress(b"text" * 99)[:-20], "cut off"),
+        (gzip.compress(b"text" * 99, mtime=0)[:-12], "truncated"),
+        (bz2.compress(b"text" * 99)[:-9], "truncated"),
+        (lzma.compress(b"text" * 99)[:-20], "truncated"),
         (framed("zstd")(b"text" * 99)[:-4], "cannot be decompressed"),
         (tarred(b"text" * 400)[:900], "cannot be read"),
         (b"7z\xbc\xaf\x27\x1c" + noise(30), "7z is not opened"),

@@ -179,7 +179,7 @@ def test_bytes_of_any_wrapping(wrap: Any, random: Random, policy: PrivacyPolicy)
 
 
 def test_what_cannot_be_unpacked_is_refused(policy: PrivacyPolicy) -> None:
-    with pytest.raises(MbpError, match="was not checked"):
+    with pytest.raises(MbpError, match="was not scanned"):
         scan_bytes(zipped("a", b"text")[:-30], "broken.zip", policy)
     nested = b"text"
     for _ in range(5):
@@ -197,7 +197,7 @@ def test_what_cannot_be_unpacked_is_refused(policy: PrivacyPolicy) -> None:
     ],
 )
 def test_what_hides_its_text_was_not_looked_at(data: bytes, policy: PrivacyPolicy) -> None:
-    with pytest.raises(MbpError, match="was not checked"):
+    with pytest.raises(MbpError, match="was not scanned"):
         scan_bytes(data, "file", policy)
 
 
