@@ -76,10 +76,11 @@ def _debug(root: Path, target: str, settings: Mapping[str, Any], file: Path | No
     trial = None
     with tempfile.TemporaryDirectory() as scratch:
         changes = {"DBT_TARGET_PATH": scratch, "DBT_LOG_PATH": scratch}
-        if file is not None and not file.exists():
+        if file is not None:
             # dbt debug makes a DuckDB file that is missing: it gets one beside it, which is removed again.
-            trial = file.with_name(f".{file.name}.doctor")
-            output = {**settings, "path": str(trial)}
+            trial = None if file.exists() else file.with_name(f".{file.name}.doctor")
+            # Without retries: a file that cannot be opened is known at once.
+            output = {**settings, "path": str(trial or file), "retries": None}
             profiles = {PROFILE: {"target": target, "outputs": {target: output}}}
             (Path(scratch) / OWN).write_text(json.dumps(profiles), encoding="utf-8")
             changes["DBT_PROFILES_DIR"] = scratch
