@@ -157,11 +157,11 @@ def _plant(
     )
     tried = first
     while True:
-        shown = [one for one in tried if one in _shown(stage, clean, known, tried)]
+        shown = [fault for fault in tried if fault in _shown(stage, clean, known, tried)]
         if shown:
             # Without those that were hidden, so that what is judged is what was planted.
             again = _shown(stage, clean, known, shown)
-            return [one for one in shown if one in again]
+            return [fault for fault in shown if fault in again]
         if len(tried) == 1:
             raise MbpError(f"the fault {tried[0]} does not show", fix="mbp quality prove says why")
         tried = tried[: max(1, len(tried) // 2)]
@@ -203,7 +203,7 @@ class _Asker:
 
     def all(self) -> dict[str, dict[str, RuleResult]]:
         """Engine -> rule id -> result."""
-        found = {
+        document = {
             "dbt": dbt_engine.run(self.root, self.rules, "postgres"),
             "gx": gx_engine.run(self.contracts, self.queries, self.place.address),
             "datacontract": datacontract_engine.run(
@@ -212,7 +212,7 @@ class _Asker:
         }
         return {
             engine: {result.rule_id: result for result in results}
-            for engine, results in found.items()
+            for engine, results in document.items()
         }
 
 

@@ -67,7 +67,8 @@ def main() -> int:
             figures.append(bench_size(root, Path(scratch), size))
     record(root, figures)
     missed = sum(
-        one["added"] > INCREMENTAL_GOAL * (one["models"] + one["row_rules"]) for one in figures
+        figure["added"] > INCREMENTAL_GOAL * (figure["models"] + figure["row_rules"])
+        for figure in figures
     )
     for small, large in itertools.pairwise(figures):
         exponent = math.log(large["full"] / small["full"]) / math.log(

@@ -116,11 +116,11 @@ def thresholds(history: Path, shares: int) -> list[str]:
     cuts = [1 - NEW_SHARE * number for number in range(shares, 0, -1)]
     with duckdb.connect() as files:
         files.execute("set TimeZone = 'UTC'")
-        [(found,)] = files.execute(
+        [(seconds_text,)] = files.execute(
             f"select quantile_disc(_loaded_at, {cuts})::varchar[]"
             f" from read_parquet('{history}/mbp.quotes/*.parquet')"
         ).fetchall()
-    return [str(one) for one in found]
+    return [str(cell) for cell in seconds_text]
 
 
 def settle(warehouse: Warehouse) -> None:

@@ -133,7 +133,7 @@ def sizes_of(engine: str) -> list[int]:
     name = f"BENCH_PEERS_{engine.upper()}"
     sizes = os.environ.get(name, DEFAULT_SIZES)
     try:
-        return sorted(int(one) for one in sizes.split(",") if one.strip())
+        return sorted(int(size) for size in sizes.split(",") if size.strip())
     except ValueError as error:
         raise MbpError(f"{name}: {sizes!r} is not a list of numbers", fix="e.g. 1000000") from error
 
@@ -153,7 +153,7 @@ def measure_size(
             arrive(half, number)
             daily += look_daily(half, selector)
         world = replace(half, rows=count(half), queries=compiled(half))
-        measured = [replace(one, rows=world.rows) for one in daily]
+        measured = [replace(measurement, rows=world.rows) for measurement in daily]
         for tool_measurement in measured:
             demand_looked(
                 tool_measurement,
@@ -196,10 +196,10 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
             f"the daily run on {world.engine} checked no rule: {last_words(done)}",
             fix="fix what it says, then measure again",
         )
-    verdicts = {rule: one[0] for rule, one in mine.items()}
+    verdicts = {rule: outcome[0] for rule, outcome in mine.items()}
     seconds = {SELECTORS[selector]: sum(result[1] for result in results.values())}
     if selector == "daily_quotes":
-        seconds = {DAILY: sum(one[1] for one in mine.values()), **seconds}
+        seconds = {DAILY: sum(outcome[1] for outcome in mine.values()), **seconds}
     return [
         ToolMeasurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)
         for tool, spent in seconds.items()
@@ -235,15 +235,15 @@ def look(world: BenchWarehouse, tool: str) -> ToolMeasurement:
             f"{tool} on {world.engine} did not run: {last_words(done)}",
             fix="fix what it says, then measure again",
         )
-    told = json.loads(result.read_text(encoding="utf-8"))
+    report = json.loads(result.read_text(encoding="utf-8"))
     return ToolMeasurement(
         tool,
         world.engine,
         world.rows,
-        told["verdicts"],
-        tuple(told["as_sql"]),
+        report["verdicts"],
+        tuple(report["as_sql"]),
         done.seconds,
-        told["engine_seconds"],
+        report["engine_seconds"],
         done.peak_bytes,
     )
 
@@ -268,7 +268,7 @@ def by_dbt(world: BenchWarehouse, tool: str, folder: Path) -> ToolMeasurement:
         tool,
         world.engine,
         world.rows,
-        {name: one[0] for name, one in results.items()},
+        {name: result[0] for name, result in results.items()},
         as_sql,
         done.seconds,
         sum(result[1] for result in results.values()),

@@ -93,8 +93,8 @@ def results(target: Path) -> dict[str, tuple[str, float]]:
     """
     listed = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
     return {
-        one["unique_id"].split(".")[2]: (str(one["status"]), float(one["execution_time"]))
-        for one in listed
+        entry["unique_id"].split(".")[2]: (str(entry["status"]), float(entry["execution_time"]))
+        for entry in listed
     }
 
 
@@ -106,4 +106,4 @@ def by_rule(target: Path, told: Mapping[str, tuple[str, float]]) -> dict[str, tu
         for node in nodes.values()
         if node["resource_type"] == "test"
     }
-    return {str(carried[name]): one for name, one in told.items() if carried.get(name)}
+    return {str(carried[name]): result for name, result in told.items() if carried.get(name)}

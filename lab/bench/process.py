@@ -58,7 +58,7 @@ def _look(process_id: int, peaks: list[int], ended: threading.Event) -> None:
             tree = [root, *root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return
-        peaks[0] = max(peaks[0], sum(_resident(one) for one in tree))
+        peaks[0] = max(peaks[0], sum(_resident(process) for process in tree))
         ended.wait(LOOK_EVERY_SECONDS)
 
 

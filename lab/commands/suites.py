@@ -30,7 +30,7 @@ def score(
     typer.echo(f"{'suite':30}" + "".join(f"{name:>17}" for name in OUTCOMES))
     for suite, count in counts(scored).items():
         typer.echo(f"{suite:30}" + "".join(f"{count[name]:17}" for name in OUTCOMES))
-    if any(one.outcome == "looser" for one in scored):
+    if any(score.outcome == "looser" for score in scored):
         raise typer.Exit(EXIT_FINDINGS)
 
 

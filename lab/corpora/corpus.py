@@ -28,7 +28,7 @@ class Line:
 def generate(seed: int, count: int) -> list[Line]:
     """So many lines; families, contexts and traps come in turn, so that none is left out."""
     random = Random(seed)  # noqa: S311 (a corpus, no secret)
-    found = []
+    lines = []
     positives = int(count * POSITIVE_SHARE)
     turns = dict.fromkeys(range(len(FAMILIES)), 0)
     for number in range(positives):
@@ -38,12 +38,12 @@ def generate(seed: int, count: int) -> list[Line]:
         turns[chosen] += 1
         value = family.spell(random)
         before, after = (part.replace("{{", "{").replace("}}", "}") for part in _halves(context))
-        found.append(
+        lines.append(
             Line(before + value + after, ((family.kind, len(before), len(before) + len(value)),))
         )
-    found += [Line(TRAPS[number % len(TRAPS)](random), ()) for number in range(count - positives)]
-    random.shuffle(found)
-    return found
+    lines += [Line(TRAPS[number % len(TRAPS)](random), ()) for number in range(count - positives)]
+    random.shuffle(lines)
+    return lines
 
 
 def _halves(context: str) -> tuple[str, str]:

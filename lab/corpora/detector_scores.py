@@ -202,4 +202,4 @@ def lines(measured: Measured) -> list[str]:
             f"{score.recall_percent:>10.2f}{score.precision_percent:>13.2f}"
             for kind, score in sample.scores.items()
         ]
-    return told + [f"missed: {one}" for one in measured.missed]
+    return told + [f"missed: {missed}" for missed in measured.missed]

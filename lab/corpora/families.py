@@ -70,7 +70,9 @@ def _written(spell: Spell, change: Callable[[Random, str], str]) -> Spell:
 
 
 def _other_digits(start: int) -> Callable[[Random, str], str]:
-    return lambda _, text: "".join(chr(start + int(one)) if one.isdigit() else one for one in text)
+    return lambda _, text: "".join(
+        chr(start + int(character)) if character.isdigit() else character for character in text
+    )
 
 
 def _hidden_character(random: Random, text: str) -> str:
@@ -80,17 +82,23 @@ def _hidden_character(random: Random, text: str) -> str:
 
 def _percent(_: Random, text: str) -> str:
     return "".join(
-        one if one.isalnum() and one.isascii() else "".join(f"%{byte:02X}" for byte in one.encode())
-        for one in text
+        character
+        if character.isalnum() and character.isascii()
+        else "".join(f"%{byte:02X}" for byte in character.encode())
+        for character in text
     )
 
 
 def _escaped(_: Random, text: str) -> str:
-    return "".join(one if one.isalnum() else f"\\u{ord(one):04x}" for one in text)
+    return "".join(
+        character if character.isalnum() else f"\\u{ord(character):04x}" for character in text
+    )
 
 
 def _entities(_: Random, text: str) -> str:
-    return "".join(one if one.isalnum() else f"&#{ord(one)};" for one in text)
+    return "".join(
+        character if character.isalnum() else f"&#{ord(character)};" for character in text
+    )
 
 
 def _base64(_: Random, text: str) -> str:
@@ -183,8 +191,8 @@ NAMES = (
 
 FAMILIES = (
     *(
-        SpellingFamily("cpf", one)
-        for one in (
+        SpellingFamily("cpf", spelling)
+        for spelling in (
             CPF,
             CPF,
             _cpf(),
@@ -216,8 +224,8 @@ FAMILIES = (
         )
     ),
     *(
-        SpellingFamily("cpf", one, NAMED_CPF)
-        for one in (
+        SpellingFamily("cpf", spelling, NAMED_CPF)
+        for spelling in (
             _cpf(),
             CPF,
             _written(_cpf(), _hidden_character),
@@ -227,7 +235,7 @@ FAMILIES = (
     SpellingFamily(
         "cpf",
         _written(_cpf(), lambda _, text: f"000{text}"),
-        tuple(one for one in NAMED_CPF if "cpf" in one.lower())[:5],
+        tuple(spelling for spelling in NAMED_CPF if "cpf" in spelling.lower())[:5],
     ),
     SpellingFamily("cpf", _short_cpf, NAMED_CPF[:6]),
     SpellingFamily(
@@ -246,8 +254,8 @@ FAMILIES = (
         ),
     ),
     *(
-        SpellingFamily("cnpj", one)
-        for one in (
+        SpellingFamily("cnpj", spelling)
+        for spelling in (
             CNPJ,
             CNPJ,
             _cnpj(),
@@ -267,8 +275,8 @@ FAMILIES = (
         for change in (_hidden_character, _percent, _escaped, lambda _, text: text.lower())
     ),
     *(
-        SpellingFamily("cnpj", one, NAMED_CNPJ)
-        for one in (
+        SpellingFamily("cnpj", spelling, NAMED_CNPJ)
+        for spelling in (
             _cnpj(),
             _cnpj(lettered=True),
             NEW_CNPJ,
@@ -339,8 +347,8 @@ FAMILIES = (
         ("{}", "17,{},true", "x={};y=2"),
     ),
     *(
-        SpellingFamily("phone", one)
-        for one in (
+        SpellingFamily("phone", spelling)
+        for spelling in (
             draw.abroad,
             _written(_phone("({area}) {head}-{tail}"), _hidden_character),
             _written(_phone("+55 {area} {head}-{tail}"), _percent),
@@ -353,10 +361,10 @@ FAMILIES = (
         for change in (_other_digits(0xFF10), _hidden_character, _base64)
     ),
     *(
-        SpellingFamily("ip", one, NAMED_IP)
-        for one in (draw.public_ipv4, draw.public_ipv4, draw.public_ipv6)
+        SpellingFamily("ip", spelling, NAMED_IP)
+        for spelling in (draw.public_ipv4, draw.public_ipv4, draw.public_ipv6)
     ),
-    *(SpellingFamily("ip", one) for one in (draw.public_ipv4, draw.public_ipv6)),
+    *(SpellingFamily("ip", spelling) for spelling in (draw.public_ipv4, draw.public_ipv6)),
     *(SpellingFamily("pix_key", draw.uuid, NAMED_PIX) for _ in range(3)),
     SpellingFamily("pix_key", _written(draw.uuid, _hidden_character), NAMED_PIX),
     SpellingFamily(

@@ -81,7 +81,10 @@ def cnpj(random: Random, *, lettered: bool) -> str:
         branch = "0001" if random.random() < 0.9 else f"{random.randrange(2, 100):04}"  # noqa: PLR2004
     text = body + branch
     for _ in range(2):
-        total = sum((ord(one) - 48) * (2 + place % 8) for place, one in enumerate(reversed(text)))
+        total = sum(
+            (ord(character) - 48) * (2 + place % 8)
+            for place, character in enumerate(reversed(text))
+        )
         rest = 11 - total % 11
         text += str(rest if rest < 10 else 0)  # noqa: PLR2004
     return text
@@ -111,8 +114,8 @@ def with_luhn(body: str) -> str:
     """The digits and their check digit."""
     doubled = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
     total = sum(
-        doubled[int(one)] if place % 2 == 0 else int(one)
-        for place, one in enumerate(reversed(body))
+        doubled[int(digit)] if place % 2 == 0 else int(digit)
+        for place, digit in enumerate(reversed(body))
     )
     return body + str(-total % 10)
 
@@ -219,5 +222,5 @@ def password(random: Random) -> str:
     """Something drawn at random, with letters and digits."""
     while True:
         text = letters(random, random.randrange(16, 44))
-        if any(one.isdigit() for one in text) and len(set(text)) > 11:  # noqa: PLR2004
+        if any(character.isdigit() for character in text) and len(set(text)) > 11:  # noqa: PLR2004
             return text

@@ -108,7 +108,7 @@ class _World:
         except MbpError as error:
             return rows.failed(str(error))
         problems = [*played.problems, *more]
-        problems += [one.sentence for one in compared if not one.same]
+        problems += [comparison.sentence for comparison in compared if not comparison.same]
         limit = load_hooks(self.project).limits["cdc_recovery_seconds"]
         if played.recovered_seconds > limit:
             problems.append(f"back after {played.recovered_seconds:.0f} s, limit {limit} s")

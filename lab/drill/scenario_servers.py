@@ -197,12 +197,12 @@ class ScenarioServers:
 
     def heard(self, text: str, since: float) -> float | None:
         """How long after `since` a reader said it first; None: never."""
-        results = [said.at for said in self.said if text in said.line and said.at >= since]
+        results = [entry.at for entry in self.said if text in entry.line and entry.at >= since]
         return min(results) - since if results else None
 
     def tail(self) -> str:
         """The end of what the readers said."""
-        return " | ".join(said.line for said in self.said[-3:])
+        return " | ".join(entry.line for entry in self.said[-3:])
 
     def slot(self) -> dict[str, Any] | None:
         """As the administrator of the source sees it."""
@@ -224,7 +224,7 @@ class ScenarioServers:
             MbpError: there is no table to compare.
         """
         engine = cast(Literal["duckdb", "postgres"], self.target)
-        found = []
+        differences = []
         with environment(self.settings), connect(self.root, self.target, read_only=True) as opened:
             for name, columns in raw_tables(self.root).items():
                 family, table = name.split(".")
@@ -241,10 +241,10 @@ class ScenarioServers:
                 here = opened.query(log_sql(relation, own, engine))[1]
                 twice = opened.query(twice_sql(relation, own))[1]
                 count = int(opened.query(f"select count(*) from {relation}")[1][0][0])
-                found.append(compare(table, there, here, twice, count))
-        if not found:
+                differences.append(compare(table, there, here, twice, count))
+        if not differences:
             raise MbpError("no table was compared", fix="check the contracts of the tables")
-        return found
+        return differences
 
     def worst_lag(self) -> float | None:
         """Seconds from commit to arrival of the latest streamed change since the stage began; None: none arrived."""

@@ -176,7 +176,7 @@ def _accept_numbers(stage: ScenarioServers) -> None:
     path = stage.root / CONTRACT
     document = yaml.load(path.read_text(encoding="utf-8"))
     properties = document["schema"][0]["properties"]
-    (column,) = [one for one in properties if one["name"] == "source_ref"]
+    (column,) = [entry for entry in properties if entry["name"] == "source_ref"]
     column["logicalType"], column["physicalType"] = "integer", "bigint"
     del column["logicalTypeOptions"]
     column.pop("customProperties", None)

@@ -123,7 +123,7 @@ def _look(stage: ScenarioServers, manifest: Any, now: datetime) -> HookEvaluatio
     made = [decision.decision_id for decision in opened] + [
         open_decision.decision_id for open_decision in closed
     ]
-    done = "; ".join(watched.done[one] for one in made)
+    done = "; ".join(watched.done[action] for action in made)
     return HookEvaluation(
         now, states[0], opened[0] if opened else None, closed[0] if closed else None, done
     )

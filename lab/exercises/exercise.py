@@ -66,11 +66,11 @@ def exercise(
     begun = envelope.begin(root)
     policy = demand_whole(load_hooks(root))
     every = load_exercises(root, policy)
-    names = [one.id for one in every]
+    names = [exercise.id for exercise in every]
     for name in chosen:
         if name not in names:
             raise MbpError(f"no exercise {name!r}", path=FILE, fix=did_you_mean(name, names))
-    wanted = [one for one in every if not chosen or one.id in chosen]
+    wanted = [exercise for exercise in every if not chosen or exercise.id in chosen]
     with TemporaryDirectory(prefix="mbp-exercise-") as folder:
         results = list(_all(root, Path(folder), policy, wanted, say, mutations))
     judge.write_report(begun, policy, every, results)
@@ -85,7 +85,7 @@ def _all(
     say: Say,
     mutations: bool,
 ) -> Iterator[ExerciseResult]:
-    moments = sorted({one.at for one in wanted})
+    moments = sorted({exercise.at for exercise in wanted})
     say(f"building the world of {moments[0]}")
     world = first_world(root, folder / "first", moments[0])
     with world.inside():

@@ -101,29 +101,29 @@ def judge(
 
 
 def _wrong_decision(hook: Hook, decision: Decision) -> list[str]:
-    told = []
+    problems = []
     actions = hook.kpi.actions
     if decision.reason == "unknown":
         actions = tuple(action for action in actions if action in SAFE_WHEN_UNKNOWN) or (
             "open_incident",
         )
     if decision.actions != actions:
-        told.append(f"{hook.id} did {'+'.join(decision.actions)}, not {'+'.join(actions)}")
+        problems.append(f"{hook.id} did {'+'.join(decision.actions)}, not {'+'.join(actions)}")
     if decision.owner != hook.kpi.owner:
-        told.append(f"{hook.id} is owned by {decision.owner}, not by {hook.kpi.owner}")
-    return told
+        problems.append(f"{hook.id} is owned by {decision.owner}, not by {hook.kpi.owner}")
+    return problems
 
 
 def _wrong_effects(world: ProjectCopy, policy: HookPolicy, decision: Decision) -> list[str]:
     """The traces that the actions must have left."""
     with world.inside():
         folder = state_folder(world.root)
-    told = []
+    problems = []
     incident = folder.incidents / f"{decision.decision_id}.md"
     if not incident.is_file() or decision.owner.split("/")[0] not in incident.read_text("utf-8"):
-        told.append(f"{decision.hook_id} left no incident with its owner")
+        problems.append(f"{decision.hook_id} left no incident with its owner")
     waiting = pending(folder)
-    told += [
+    problems += [
         f"{decision.hook_id}: {action} is not in the outbox"
         for action in decision.actions
         if action in REMOTE and f"{decision.decision_id}.{action}.opened" not in waiting
@@ -134,9 +134,9 @@ def _wrong_effects(world: ProjectCopy, policy: HookPolicy, decision: Decision) -
             of = LockOf(TARGET, warehouse_id(warehouse), UNSAID)
         blocks = read_lock(world.root, folder, hours, datetime.now(UTC), of=of)
     except MbpError as error:
-        return [*told, str(error)]
+        return [*problems, str(error)]
     kinds = {block.kind for block in blocks if block.decision_id == decision.decision_id}
-    told += [
+    problems += [
         f"{decision.hook_id}: release.lock does not block the {BLOCKS[action]}"
         for action in decision.actions
         if action in BLOCKS and BLOCKS[action] not in kinds
@@ -147,10 +147,10 @@ def _wrong_effects(world: ProjectCopy, policy: HookPolicy, decision: Decision) -
             [decision.decision_id],
         )
     if rows != [(decision.owner,)]:
-        told.append(f"{decision.hook_id} is not in the ledger with its owner")
+        problems.append(f"{decision.hook_id} is not in the ledger with its owner")
     if DEGRADE in decision.actions:
-        told += readers_problems(world, decision.decision_id)
-    return told
+        problems += readers_problems(world, decision.decision_id)
+    return problems
 
 
 def readers_problems(world: ProjectCopy, degraded_by: str | None) -> list[str]:
@@ -172,7 +172,7 @@ def recovery(
     after: HookEvaluationRecord, decisions: Sequence[Mapping[str, Any]], within_seconds: int | None
 ) -> tuple[float | None, list[str]]:
     """(time from the decision to the recovery, what is wrong with it)."""
-    closed = {one.decision_id: one for one in after.outcome.recovered}
+    closed = {decision.decision_id: decision for decision in after.outcome.recovered}
     states = {(state.hook_id, state.entity): state for state in after.outcome.states}
     problems, seconds = [], []
     for decision in decisions:
@@ -259,7 +259,7 @@ def write_report(
             "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
     kept = [old[exercise.id] for exercise in every if exercise.id in old]
-    passed = sum(bool(one["passed"]) for one in kept)
+    passed = sum(bool(result["passed"]) for result in kept)
     envelope.write(
         begun,
         exercises.NAME,

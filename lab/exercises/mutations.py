@@ -40,7 +40,7 @@ def mutated(
 
 def _weaken(hooks: list[Any], wanted: ExpectedDecision, how: str) -> list[Any]:
     if how == "removed":
-        return [one for one in hooks if one["id"] != wanted.hook]
+        return [hook for hook in hooks if hook["id"] != wanted.hook]
     for hook in hooks:
         if hook["id"] == wanted.hook and wanted.reason == "unknown":
             hook["must_have"] = False

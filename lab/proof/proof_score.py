@@ -165,7 +165,7 @@ def render(score: ProofScore) -> str:
         if outcome.as_expected:
             continue
         lines.append(outcome.fault)
-        lines += [f"    missed         {told}" for told in outcome.missed]
+        lines += [f"    missed         {problem}" for problem in outcome.missed]
         lines += [f"    wrong rows     {wrong_row}" for wrong_row in outcome.wrong_rows]
         lines += [f"    false alarm    {false_alarm}" for false_alarm in outcome.false_alarms]
     for title, names in (

@@ -52,7 +52,7 @@ def prove(
     severities = {rule.id: rule.severity for rule in contracted}
     rules = severities.keys()
     known = faults.all_faults(root)
-    named = [faults.find(one, root).rule_id for one in chosen]
+    named = [faults.find(name, root).rule_id for name in chosen]
     expected = {
         fault: [
             ExpectedFinding(finding.rule, finding.rows, severities.get(finding.rule, "error"))

@@ -30,8 +30,10 @@ def positions(parameters: Parameters, commit: Integers, market: Integers, slot: 
     """Log positions of changes committed at `commit`; unique over tables and markets."""
     offset = np.maximum(commit - parameters.start_us, 0)
     streamed = commit >= parameters.start_us
-    found = FIRST_POSITION + (offset + 1) * parameters.positions_per_microsecond + market * 8 + slot
-    return np.where(streamed, found, FIRST_POSITION)
+    position = (
+        FIRST_POSITION + (offset + 1) * parameters.positions_per_microsecond + market * 8 + slot
+    )
+    return np.where(streamed, position, FIRST_POSITION)
 
 
 def arrivals(parameters: Parameters, commit: Integers, random: np.random.Generator) -> Integers:

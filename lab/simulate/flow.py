@@ -137,8 +137,8 @@ def _add_simultaneous(times: Integers, count: Integers) -> None:
 
 def _opens_window(times: Integers, count: Integers) -> Integers:
     """Per quote the last step at or before five minutes earlier; -1 before the first quote."""
-    found = np.full(times.shape, -1, dtype=np.int64)
+    indices = np.full(times.shape, -1, dtype=np.int64)
     for market, quotes in enumerate(count):
         clock = np.ascontiguousarray(times[:quotes, market])
-        found[:quotes, market] = np.searchsorted(clock, clock - WINDOW, side="right") - 1
-    return found
+        indices[:quotes, market] = np.searchsorted(clock, clock - WINDOW, side="right") - 1
+    return indices

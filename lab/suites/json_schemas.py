@@ -56,7 +56,7 @@ def pair(case: Mapping[str, Any]) -> tuple[Entry, Entry]:
         NotExpressible: a part of a schema that ODCS cannot say.
     """
     old, new = _contract(case["old"]), _contract(case["new"])
-    _no_map_beside_object(*(one["schema"][0]["properties"][0] for one in (old, new)))
+    _no_map_beside_object(*(contract["schema"][0]["properties"][0] for contract in (old, new)))
     return old, new
 
 
@@ -64,7 +64,7 @@ def _no_map_beside_object(old: Entry, new: Entry) -> None:
     """In a document a map is an object too; in a table the two are different types."""
     if {old.get("logicalType"), new.get("logicalType")} == {"map", "object"}:
         raise NotExpressible("an object with listed fields beside one of any")
-    fields = {one["name"]: one for one in old.get("properties", ())}
+    fields = {field["name"]: field for field in old.get("properties", ())}
     for one in new.get("properties", ()):
         if one["name"] in fields:
             _no_map_beside_object(fields[one["name"]], one)
@@ -340,7 +340,7 @@ def _merged(parts: list[Mapping[str, Any]]) -> Entry:
             ):
                 results[key] = {"allOf": [results[key], value]}
             elif key == "enum":
-                results[key] = [one for one in results[key] if one in value]
+                results[key] = [item for item in results[key] if item in value]
             elif key == "required":
                 results[key] = sorted({*results[key], *value})
             else:

@@ -50,9 +50,9 @@ def _forget_defaults(old: Entry, new: Entry) -> None:
         other = known.get(entry["name"])
         if other is None:
             continue
-        for one in (entry, other):
-            one["customProperties"] = [
-                item for item in one.get("customProperties", ()) if item["property"] != "default"
+        for column in (entry, other):
+            column["customProperties"] = [
+                item for item in column.get("customProperties", ()) if item["property"] != "default"
             ]
         _forget_defaults(other, entry)
         for key in ("items", "map"):

@@ -14,7 +14,9 @@ def broken_row(rule: FaultRule) -> Fault | None:
     mart, key = f"marts.{rule.dataset}", contract.key.name
     if rule.test.endswith("expect_table_row_count_to_be_between"):
         return Fault(rule.id, "no rows at all", statements=(f"delete from {mart}",))
-    column = next((one for one in contract.columns if one.name == rule.columns[0]), None)
+    column = next(
+        (candidate for candidate in contract.columns if candidate.name == rule.columns[0]), None
+    )
     if column is None:
         return None
     last = f"{key} = (select max({key}) from {mart})"

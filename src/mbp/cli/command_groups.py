@@ -15,7 +15,7 @@ def group_named(app: typer.Typer, name: str) -> typer.Typer:
         registered_group.name: registered_group.typer_instance
         for registered_group in app.registered_groups
     }
-    found = groups[name]
-    if found is None:
+    group = groups[name]
+    if group is None:
         raise KeyError(name)
-    return found
+    return group

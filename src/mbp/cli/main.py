@@ -95,17 +95,17 @@ def plugins() -> list[ModuleType]:
     names = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("mbp", {}).get("plugins", [])
     if names and str(root) not in sys.path:
         sys.path.append(str(root))
-    found = []
+    texts = []
     for name in names:
         try:
-            found.append(importlib.import_module(f"{name}.commands"))
+            texts.append(importlib.import_module(f"{name}.commands"))
         except ImportError as error:
             raise MbpError(
                 f"the plug-in {name!r} cannot be imported: {error}",
                 path=file.name,
                 fix="correct [tool.mbp] plugins, or restore the package",
             ) from error
-    return found
+    return texts
 
 
 def register() -> None:

@@ -121,11 +121,11 @@ def _skew_seconds(root: Path) -> float:
     """What dbt judges the clocks by."""
     path = shown(root / ROOT_MARK, root)
     document = load(root / ROOT_MARK, shown_as=path)
-    found = document.get("vars", {}).get(SKEW_VARIABLE)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
+    skew = document.get("vars", {}).get(SKEW_VARIABLE)
+    if isinstance(skew, bool) or not isinstance(skew, int | float) or skew <= 0:
         raise MbpError(
-            f"the variable {SKEW_VARIABLE} is {found!r}",
+            f"the variable {SKEW_VARIABLE} is {skew!r}",
             path=path,
             fix="give it seconds above zero",
         )
-    return float(found)
+    return float(skew)

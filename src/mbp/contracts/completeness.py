@@ -55,7 +55,10 @@ def exception_problems(
         unread: datasets whose contract cannot be read: their exceptions count as used.
     """
     entries = policy.family_exceptions
-    families = {dataset: {rule.family for rule in found} for dataset, found in rules.items()}
+    families = {
+        dataset: {rule.family for rule in rules_of_dataset}
+        for dataset, rules_of_dataset in rules.items()
+    }
     used = {entry.key for entry in entries if entry.code not in families.get(entry.object, ())}
     yield from exception_findings(entries, today, used=used, objects={*families, *unread})
     # Only a manifest knows the nodes: `mbp.runs.whole` judges those.
@@ -65,8 +68,8 @@ def exception_problems(
         AllowedException(
             "warning", rule.id, rule.owner, rule.reason or "", rule.expires, rule.path, rule.line
         )
-        for found in rules.values()
-        for rule in found
+        for rules_of_dataset in rules.values()
+        for rule in rules_of_dataset
         if rule.severity == "warning" and rule.expires
     ]
     furthest = today + timedelta(days=policy.max_days_ahead)

@@ -122,7 +122,7 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
         if not {"sql", "edit", "drop_hook"} & entry.keys():
             what = f"{entry['id']} injects nothing"
             raise MbpError(what, path=path, line=line, fix="give it sql, edit or drop_hook")
-        expect = tuple(ExpectedDecision(**one) for one in entry["expect"])
+        expect = tuple(ExpectedDecision(**decision) for decision in entry["expect"])
         for name in [expected_decision.hook for expected_decision in expect] + entry.get(
             "also", []
         ):

@@ -215,7 +215,7 @@ def _wrong(
         known = {file.stem for file in (root / RELIABILITY_MODELS).glob("*.sql")}
         if schema != "reliability" or model not in known:
             what = f"the evidence {relation} is no model"
-            fix = did_you_mean(relation, {f"reliability.{one}" for one in known})
+            fix = did_you_mean(relation, {f"reliability.{table}" for table in known})
             yield _finding("evidence_missing", path, node, "evidence", name, what, fix)
 
 

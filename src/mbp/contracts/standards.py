@@ -134,22 +134,22 @@ def odcs_violations(document: Any, value: Any, *, house: bool = False) -> list[S
 
 def _series(value: Any) -> str:
     """Of the schema to judge by; the newest where the document does not say."""
-    said = value.get("apiVersion") if isinstance(value, dict) else None
-    match = VERSION.fullmatch(said) if isinstance(said, str) else None
+    stated = value.get("apiVersion") if isinstance(value, dict) else None
+    match = VERSION.fullmatch(stated) if isinstance(stated, str) else None
     return match[1] if match and match[1] in SCHEMAS else NEWEST
 
 
 def _refused(document: Any, value: Any) -> Iterator[SchemaViolation]:
     """What no schema is asked about: versions that are not read, and numbers that are none."""
-    said = value.get("apiVersion") if isinstance(value, dict) else None
-    if isinstance(said, str):
+    stated = value.get("apiVersion") if isinstance(value, dict) else None
+    if isinstance(stated, str):
         line = line_at(document, ["apiVersion"])
-        if OLD.fullmatch(said):
-            what = f"apiVersion {said}: ODCS before 3.0 is not read"
+        if OLD.fullmatch(stated):
+            what = f"apiVersion {stated}: ODCS before 3.0 is not read"
             fix = "migrate the contract to ODCS 3.1.0"
             yield SchemaViolation("wrong value", line, what, fix, ("apiVersion",))
-        elif (match := VERSION.fullmatch(said)) and match[1] not in SCHEMAS:
-            what = f"apiVersion {said}: expected ODCS 3.0, 3.1 or 3.2"
+        elif (match := VERSION.fullmatch(stated)) and match[1] not in SCHEMAS:
+            what = f"apiVersion {stated}: expected ODCS 3.0, 3.1 or 3.2"
             yield SchemaViolation(
                 "wrong value", line, what, "name a version that is read", ("apiVersion",)
             )

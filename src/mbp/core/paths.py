@@ -45,8 +45,8 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
         MbpError: it is absolute, leads out of the folder, or is not a name of a file.
     """
     try:
-        found = (folder / name).resolve()
-        leaves = Path(name).is_absolute() or not found.is_relative_to(folder.resolve())
+        resolved = (folder / name).resolve()
+        leaves = Path(name).is_absolute() or not resolved.is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):  # a NUL, links in a circle
         leaves = True
     if leaves:
@@ -56,7 +56,7 @@ def inside(folder: Path, name: str, *, path: str | None = None, line: int | None
             line=line,
             fix="name a file inside of it, without `..`",
         )
-    return found
+    return resolved
 
 
 def is_file_inside(folder: Path, name: str) -> bool:

@@ -112,15 +112,15 @@ def demand_query(
         RefusedSqlError: several statements or none, one that writes, locks or has a side effect, or
             text that cannot be read with certainty.
     """
-    told = _first_problem(sql, dialect)
-    if isinstance(told, str):
+    problem = _first_problem(sql, dialect)
+    if isinstance(problem, str):
         raise RefusedSqlError(
-            f"refused as SQL: {told}",
+            f"refused as SQL: {problem}",
             path=path,
             line=line,
             fix=fix or "write one query that only reads",
         )
-    return told
+    return problem
 
 
 def demand_expression(
@@ -161,15 +161,15 @@ def demand_change(
     Raises:
         RefusedSqlError: it is anything else, or reaches out of the database.
     """
-    told = _parsed(sql, dialect)
-    if not isinstance(told, str):
-        if isinstance(told, exp.Insert | exp.Update | exp.Delete):
-            told = next(_problems(told, but=told), "")
+    parsed = _parsed(sql, dialect)
+    if not isinstance(parsed, str):
+        if isinstance(parsed, exp.Insert | exp.Update | exp.Delete):
+            parsed = next(_problems(parsed, but=parsed), "")
         else:
-            told = f"it is no insert, update or delete but {type(told).__name__.lower()}"
-    if told:
+            parsed = f"it is no insert, update or delete but {type(parsed).__name__.lower()}"
+    if parsed:
         raise RefusedSqlError(
-            f"refused as SQL: {told}",
+            f"refused as SQL: {parsed}",
             path=path,
             line=line,
             fix="write one insert, update or delete",

@@ -29,13 +29,13 @@ class _ExactConstructor(RoundTripConstructor):
     """Numbers keep every digit."""
 
     def construct_yaml_float(self, node: Any) -> Any:
-        found = super().construct_yaml_float(node)
+        value = super().construct_yaml_float(node)
         try:
             number = Decimal(str(node.value).replace("_", ""))
         except InvalidOperation:
-            return found
-        same = not number.is_finite() or Decimal(repr(float(found))) == number
-        return found if same else number
+            return value
+        same = not number.is_finite() or Decimal(repr(float(value))) == number
+        return value if same else number
 
 
 _ExactConstructor.add_constructor("tag:yaml.org,2002:float", _ExactConstructor.construct_yaml_float)
@@ -157,7 +157,7 @@ def _written_out(node: Any, known: dict[int, int]) -> int:
         return 1
     if id(node) not in known:
         inner = node.values() if isinstance(node, dict) else node
-        known[id(node)] = 1 + sum(_written_out(one, known) for one in inner)
+        known[id(node)] = 1 + sum(_written_out(child, known) for child in inner)
     return known[id(node)]
 
 

@@ -143,7 +143,7 @@ def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Clai
         begun,
         "build",
         summary=f"{summary.models_built} models built, {summary.models_failed} failed"
-        + "".join(f"; {told}" for told in summary.partial),
+        + "".join(f"; {note}" for note in summary.partial),
         content=as_json(summary),
         target=target,
         warehouse=identity,

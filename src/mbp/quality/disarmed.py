@@ -39,11 +39,11 @@ def disarming(config: Mapping[str, Any], rule: RuleLike) -> str | None:
     """What makes the test weaker than its rule, wherever it was configured; None when nothing does."""
     wanted = {**ARMED, "severity": "warn" if rule.severity == "warning" else "error"}
     for key, value in wanted.items():
-        found = config.get(key, value)
-        same = str(found).lower() == str(value).lower() if key == "severity" else found == value
+        setting = config.get(key, value)
+        same = str(setting).lower() == str(value).lower() if key == "severity" else setting == value
         if not same:
             return (
-                f"the test does not enforce the rule: `{key}` is {found!r}, the contract means"
+                f"the test does not enforce the rule: `{key}` is {setting!r}, the contract means"
                 f" {value!r}. Fix: remove `{key}` from dbt_project.yml or from the test"
             )
     return None

@@ -108,7 +108,10 @@ def _stopped_build(finding: RuleVerdict, manifest: Mapping[str, Any]) -> SampleQ
     """Rows that a mart refused, read from the state before it: the latest change of every key."""
     nodes = manifest["nodes"]
     parents = nodes[finding.node]["depends_on"]["nodes"] if finding.columns else ()
-    node = next((nodes[one] for one in parents if one in nodes and one.endswith("_latest")), None)
+    node = next(
+        (nodes[parent] for parent in parents if parent in nodes and parent.endswith("_latest")),
+        None,
+    )
     if node is None:
         return None
     column = finding.columns[0]

@@ -25,12 +25,12 @@ def data_state(root: Path, warehouse: Warehouse) -> str:
     import duckdb
     import psycopg2
 
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for contract in sorted(load_contracts(root), key=lambda one: one.dataset):
         try:
             rows, content = fingerprint(warehouse, LIVE, contract.dataset)
         except (duckdb.Error, psycopg2.Error) as error:
             what = f"{LIVE}.{contract.dataset} cannot be read: {str(error).splitlines()[0]}"
             raise MbpError(what, fix="run `mbp build`") from error
-        told.update(f"{contract.dataset}\0{rows}\0{content}\n".encode())
-    return told.hexdigest()
+        digest.update(f"{contract.dataset}\0{rows}\0{content}\n".encode())
+    return digest.hexdigest()

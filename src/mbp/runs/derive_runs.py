@@ -29,9 +29,15 @@ def of_build(content: Content, _: ReadFile) -> list[str]:
         ("fail", (Verdict.FAIL, Verdict.ERROR)),
         ("not_run", (Verdict.NOT_MEASURED,)),
     ):
-        told = sum(count(by_column[column]) for by_column in tests)
-        results = [one for one in listed if one["verdict"] in verdicts and not lacks_source(one)]
-        consistent(told == len(results), f"{told} tests are `{column}`, {len(results)} are listed")
+        counted = sum(count(by_column[column]) for by_column in tests)
+        results = [
+            result
+            for result in listed
+            if result["verdict"] in verdicts and not lacks_source(result)
+        ]
+        consistent(
+            counted == len(results), f"{counted} tests are `{column}`, {len(results)} are listed"
+        )
     problems = []
     if failed := count(content["models_failed"]):
         problems.append(f"{failed} models failed")
@@ -157,7 +163,7 @@ def actions_done(runs: Iterable[Mapping[str, Any]], source: str) -> dict[str, li
 def of_exercises(content: Content, _: ReadFile) -> list[str]:
     """Every exercise of the file ran and passed."""
     runs = {str(exercise["id"]): exercise for exercise in content["exercises"]}
-    wanted = [str(one) for one in content["defined"]]
+    wanted = [str(identifier) for identifier in content["defined"]]
     demand(bool(wanted), "no exercise is defined")
     demand(bool(runs), "no exercise ran")
     problems = [f"{name}: never run" for name in wanted if name not in runs]

@@ -56,9 +56,9 @@ def _part(name: str, must: str) -> Derivation:
 
 
 def _audited(counts: Mapping[str, Any], problems: list[str]) -> None:
-    found = count(counts["found"])
-    message = f"{found} advisories were found, and none is listed or accepted"
-    consistent(not found or bool(problems) or count(counts["accepted"]) > 0, message)
+    found_count = count(counts["found"])
+    message = f"{found_count} advisories were found, and none is listed or accepted"
+    consistent(not found_count or bool(problems) or count(counts["accepted"]) > 0, message)
 
 
 def _searched(counts: Mapping[str, Any], problems: list[str]) -> None:
@@ -124,16 +124,20 @@ def of_privacy_scan(content: Content, _: ReadFile) -> list[str]:
     for finding in findings:
         counted[finding["kind"]] = counted.get(finding["kind"], 0) + 1
     consistent(counted == dict(by_kind), "`by_kind` does not count the findings that are listed")
-    found = sum(count(source["findings"]) for source in sources.values())
+    found_count = sum(count(source["findings"]) for source in sources.values())
     consistent(
-        found >= len(findings), f"the sources count {found} findings, {len(findings)} are listed"
+        found_count >= len(findings),
+        f"the sources count {found_count} findings, {len(findings)} are listed",
     )
-    allowed = sum(count(one["findings"]) for one in content["allowed"])
-    problems = [f"{one['place']}: {one['kind']}" for one in findings]
+    allowed = sum(count(allowance["findings"]) for allowance in content["allowed"])
+    problems = [f"{finding['place']}: {finding['kind']}" for finding in findings]
     problems += [str(problem) for problem in content["problems"]]
     if not problems:
         # Each source counts its own: what two of them share is counted twice there, and once in the exception.
-        consistent(not found or allowed > 0, f"the sources count {found} findings, none is listed")
+        consistent(
+            not found_count or allowed > 0,
+            f"the sources count {found_count} findings, none is listed",
+        )
         for name, finding in sources.items():
             demand(not finding["problem"], f"{name}: {finding['problem']}")
             read = count(finding["looked_at"]) > 0 or bool(finding["note"])
@@ -148,7 +152,7 @@ def log_findings(content: Content) -> tuple[int, int]:
     Raises:
         UnmeasuredError: none was scanned, or not each of them and nothing was found in the others.
     """
-    logs = [one for name, one in content["sources"].items() if LOGS in name]
+    logs = [source for name, source in content["sources"].items() if LOGS in name]
     lines = sum(count(log["looked_at"]) for log in logs)
     demand(lines > 0, "the scan read no log line")
     findings = sum(count(log["findings"]) for log in logs)
@@ -167,17 +171,21 @@ def of_privacy_measure(content: Content, _: ReadFile) -> list[str]:
         name = str(corpus["name"])
         demand(count(corpus["lines"]) > 0, f"{name}: no line")
         demand(bool(corpus["kinds"]), f"{name}: no kind was measured")
-        for kind, one in corpus["kinds"].items():
-            labelled, found = count(one["labelled"]), count(one["found"])
-            alarms = count(one["false_alarms"])
+        for kind, score in corpus["kinds"].items():
+            labelled, found_count = count(score["labelled"]), count(score["found"])
+            alarms = count(score["false_alarms"])
             demand(labelled > 0, f"{name}: no {kind} is labelled")
-            consistent(found <= labelled, f"{name}: {found} of {labelled} {kind} were found")
-            recall = PERCENT * found / labelled
-            precision = PERCENT * found / (found + alarms) if found + alarms else 0.0
+            consistent(
+                found_count <= labelled, f"{name}: {found_count} of {labelled} {kind} were found"
+            )
+            recall = PERCENT * found_count / labelled
+            precision = (
+                PERCENT * found_count / (found_count + alarms) if found_count + alarms else 0.0
+            )
             for word, reached in (("recall", recall), ("precision", precision)):
-                close = abs(reached - float(one[f"{word}_percent"])) <= ROUNDED
+                close = abs(reached - float(score[f"{word}_percent"])) <= ROUNDED
                 consistent(close, f"{name}: the {word} of {kind} is {reached:.3f} %")
-                if reached < float(one[f"target_{word}_percent"]):
+                if reached < float(score[f"target_{word}_percent"]):
                     missed.append(f"{name}: {kind}: {word} {reached:.2f} %")
     consistent(len(content["missed"]) == len(missed), f"{len(missed)} targets are missed")
     return missed

@@ -193,31 +193,37 @@ def read(root: Path, name: str) -> Evidence:
     path = evidence_path(root, name)
     place = shown(path, root)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and found.get("version") != VERSION:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(document, dict) and document.get("version") != VERSION:
             message = (
-                f"version {found.get('version')!r}, this release of mbp reads version {VERSION}"
+                f"version {document.get('version')!r}, this release of mbp reads version {VERSION}"
             )
             raise ValueError(message)
-        if not isinstance(found, dict) or found.keys() != KEYS:
+        if not isinstance(document, dict) or document.keys() != KEYS:
             raise ValueError(f"expected an object with {', '.join(sorted(KEYS))}")
-        if found["name"] != name:
+        if document["name"] != name:
             raise ValueError(f"expected version {VERSION} of {name}")
-        if found["verdict"] not in DERIVED:
-            raise ValueError(f"unknown verdict {found['verdict']!r}")
-        if not isinstance(found["content"], dict):
+        if document["verdict"] not in DERIVED:
+            raise ValueError(f"unknown verdict {document['verdict']!r}")
+        if not isinstance(document["content"], dict):
             raise ValueError("content is not an object")
-        moments = {key: _moment(key, found[key]) for key in TIMES}
-        nodes = _nodes(found["nodes"])
-        if wrong := contradiction(found, file_reader(root)):
+        moments = {key: _moment(key, document[key]) for key in TIMES}
+        nodes = _nodes(document["nodes"])
+        if wrong := contradiction(document, file_reader(root)):
             raise ValueError(wrong)
     except FileNotFoundError as error:
         raise NoEvidenceError("not measured: the file is not there", path=place) from error
     except (OSError, ValueError, TypeError) as error:
         raise MbpError(f"is not valid evidence ({error})", path=place, fix=FIX) from error
-    kept = {key: value for key, value in found.items() if key != "version"}
+    kept = {key: value for key, value in document.items() if key != "version"}
     return Evidence(
-        **{**kept, **moments, "verdict": Verdict(found["verdict"]), "nodes": nodes, "path": place}
+        **{
+            **kept,
+            **moments,
+            "verdict": Verdict(document["verdict"]),
+            "nodes": nodes,
+            "path": place,
+        }
     )
 
 

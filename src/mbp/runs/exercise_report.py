@@ -30,7 +30,7 @@ def runs(evidence: Evidence) -> Mapping[str, Mapping[str, Any]]:
         MbpError: it is not what `mbp exercise` writes.
     """
     try:
-        return {str(one["id"]): one for one in evidence.content[NAME]}
+        return {str(result["id"]): result for result in evidence.content[NAME]}
     except (KeyError, TypeError) as error:
         raise no_report(evidence, error) from error
 

@@ -64,17 +64,17 @@ def fingerprint(root: Path, profiles: Path, target: str, arguments: Sequence[str
 
 
 def _digest(root: Path, profiles: Path, target: str, arguments: Sequence[str]) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     named: set[str] = set()
     for file in _inputs(root, profiles):
         name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
         content = file.read_bytes()
-        named.update(one.decode() for one in NAMED.findall(content))
-        found.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        named.update(word.decode() for word in NAMED.findall(content))
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
     versions = [_version(name) for name in DISTRIBUTIONS]
     settings = [target, variables(arguments), _environment(named), versions]
-    found.update(json.dumps(settings).encode())
-    return found.hexdigest()
+    digest.update(json.dumps(settings).encode())
+    return digest.hexdigest()
 
 
 def _version(distribution: str) -> str | None:

@@ -127,15 +127,17 @@ def packages_are_installed(root: Path) -> bool:
         return False
     locked = _packages(lock)
     asked = [{key: package.get(key) for key in _sources(package)} for package in _packages(wanted)]
-    named = [{key: one.get(key) for key in _sources(one)} for one in locked]
-    folders = [Path(str(one.get("name") or one.get("local", ""))).name for one in locked]
+    named = [{key: package.get(key) for key in _sources(package)} for package in locked]
+    folders = [
+        Path(str(package.get("name") or package.get("local", ""))).name for package in locked
+    ]
     return asked == named and all((root / "dbt_packages" / name).is_dir() for name in folders)
 
 
 def _packages(path: Path) -> list[dict[str, Any]]:
     document = yaml_io.plain(yaml_io.load(path, shown_as=path.name))
-    found = document.get("packages") if isinstance(document, dict) else None
-    return [one for one in found or [] if isinstance(one, dict)]
+    packages = document.get("packages") if isinstance(document, dict) else None
+    return [package for package in packages or [] if isinstance(package, dict)]
 
 
 def _sources(entry: dict[str, Any]) -> list[str]:

@@ -46,7 +46,7 @@ class RunControl:
 
 def nodes_digest(unique_ids: Iterable[str]) -> str:
     """MD5 over the sorted ids of all nodes of NODE_KINDS, as `end_run` of macros/engine/runs.sql makes it."""
-    ids = sorted(one for one in unique_ids if one.partition(".")[0] in NODE_KINDS)
+    ids = sorted(unique_id for unique_id in unique_ids if unique_id.partition(".")[0] in NODE_KINDS)
     return hashlib.md5("\n".join(ids).encode(), usedforsecurity=False).hexdigest()
 
 

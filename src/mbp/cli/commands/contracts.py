@@ -96,8 +96,8 @@ def rules(form: TextOrJson = "text") -> None:
     from mbp.contracts.listing import rule_record, rules_text
     from mbp.core.reporting import show
 
-    found = all_rules(load_contracts(project_root()))
-    show(form, text=rules_text(found), json=[rule_record(rule) for rule in found])
+    known_rules = all_rules(load_contracts(project_root()))
+    show(form, text=rules_text(known_rules), json=[rule_record(rule) for rule in known_rules])
 
 
 def lint(
@@ -180,7 +180,7 @@ def check(
     root = project_root()
     now = datetime.now(UTC)
     checked = check_waived(root, datasets or [], ref, today=date.today(), now=now)
-    affected = affected_by(root, [one.dataset for one in checked])
+    affected = affected_by(root, [result.dataset for result in checked])
     whole = suite(checked, affected or {})
     deliver(whole, form, output, markdown=markdown(checked, affected))
     if whole.failed:

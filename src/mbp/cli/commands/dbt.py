@@ -96,14 +96,14 @@ def without_target(given: list[str]) -> tuple[list[str], str | None]:
     arguments: list[str] = []
     target: str | None = None
     waiting = iter(given)
-    for one in waiting:
-        name, equals, value = one.partition("=")
+    for waiter in waiting:
+        name, equals, value = waiter.partition("=")
         if name in PLACES:
             raise MbpError(
                 f"{name} is not taken here", fix=f"give it in the variable {PLACES[name]}"
             )
         if name not in ("--target", "-t"):
-            arguments.append(one)
+            arguments.append(waiter)
             continue
         target = value if equals else next(waiting, None)
         if not target:

@@ -263,10 +263,10 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     from mbp.operate.hooks.watch import look
 
     seen = look(project_root(), target)
-    found = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
+    lines = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
     plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
     # Not through `show`: it would escape the colours.
     if form == "text":
-        typer.echo(screen.text(found, colour=not plain), nl=False)
+        typer.echo(screen.text(lines, colour=not plain), nl=False)
     else:
-        show(form, json=screen.as_json(found))
+        show(form, json=screen.as_json(lines))

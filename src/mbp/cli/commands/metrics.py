@@ -84,7 +84,7 @@ def list_metrics(
             lines.append(f"  by: {', '.join(layer.dimensions([semantic_metric.name]))}")
     if not asked:
         lines.append("\nsaved queries:")
-        lines += [f"  {one['name']}: {one['description']}" for one in saved]
+        lines += [f"  {saved_query['name']}: {saved_query['description']}" for saved_query in saved]
     metrics = [
         {
             "name": metric.name,

@@ -83,17 +83,17 @@ def failures(
     from mbp.quality import failure_report
     from mbp.quality.failures import demand_current, look_at_last_run
 
-    found = look_at_last_run(project_root(), target=target, limit=limit)
-    content = (found.findings, found.passed, found.notes, found.partial)
+    last_run = look_at_last_run(project_root(), target=target, limit=limit)
+    content = (last_run.findings, last_run.passed, last_run.notes, last_run.partial)
     # A person reads how many rules a run of a part left out; a program gets each.
     suite = failure_report.suite(*content, every=form != "text")
     deliver(suite, form, json=failure_report.as_json(*content))
-    demand_current(found.notes)
-    if found.found:
+    demand_current(last_run.notes)
+    if last_run.found:
         raise typer.Exit(EXIT_FINDINGS)
-    if found.partial:
-        raise MbpError(f"nothing was found, in {found.partial[0]}", fix="run `mbp build`")
-    if found.unmeasured:
+    if last_run.partial:
+        raise MbpError(f"nothing was found, in {last_run.partial[0]}", fix="run `mbp build`")
+    if last_run.unmeasured:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
 
 
@@ -194,7 +194,7 @@ def monitor(
     from mbp.core.reporting import deliver
     from mbp.quality.monitor import monitor_view
 
-    found = monitor_view.monitor(project_root(), target)
-    deliver(monitor_view.suite(found), form, json=asdict(found))
-    if found.alerts:
+    report_of_monitor = monitor_view.monitor(project_root(), target)
+    deliver(monitor_view.suite(report_of_monitor), form, json=asdict(report_of_monitor))
+    if report_of_monitor.alerts:
         raise typer.Exit(EXIT_FINDINGS)

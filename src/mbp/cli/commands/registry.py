@@ -126,17 +126,18 @@ def show(
     root = project_root()
     for name in datasets(root):
         publisheds = [
-            one
-            for one in published(root, name)
-            if dataset in (name, one.subject) and version in (None, str(one.version))
+            version_published
+            for version_published in published(root, name)
+            if dataset in (name, version_published.subject)
+            and version in (None, str(version_published.version))
         ]
-        one = newest(publisheds)
-        if one is not None:
+        chosen = newest(publisheds)
+        if chosen is not None:
             parts = {
-                "all": {**one.document, "sha256": one.sha256},
-                "contract": one.document["contract"],
-                "json-schema": one.document["json_schema"],
-                "avro": one.document["avro_schema"],
+                "all": {**chosen.document, "sha256": chosen.sha256},
+                "contract": chosen.document["contract"],
+                "json-schema": chosen.document["json_schema"],
+                "avro": chosen.document["avro_schema"],
             }
             typer.echo(dumps(parts[part]), nl=False)
             return
@@ -183,7 +184,7 @@ def verify_and_lint(form: Format = "text") -> None:
     load_rules(root, names)
     load_exceptions(root, names, load_policy(root))
     sunsets = [
-        found for name in datasets(root) for found in sunset_findings(root, name, date.today())
+        finding for name in datasets(root) for finding in sunset_findings(root, name, date.today())
     ]
     files, changed = _changed(root, None)
     report(

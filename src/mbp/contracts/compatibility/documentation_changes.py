@@ -74,11 +74,11 @@ def custom_changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) ->
     """Changes of the customProperties: ours are judged, those of others are documentation."""
     before, after = _custom(old), _custom(new)
     for name in sorted({*before, *after}):
-        one, other = before.get(name), after.get(name)
-        if name in CUSTOM_JUDGED_ELSEWHERE or form(one) == form(other):
+        first, other = before.get(name), after.get(name)
+        if name in CUSTOM_JUDGED_ELSEWHERE or form(first) == form(other):
             continue
         code = "description_changed" if name in REASONS else "metadata_changed"
-        values = [entries[0].get("value") if entries else None for entries in (one, other)]
+        values = [entries[0].get("value") if entries else None for entries in (first, other)]
         where = f"{path}.customProperties.{name}"
         yield Change(code, where, OK, OK, values[0], values[1])
 

@@ -71,14 +71,14 @@ def number(value: Any, kind: Kind, form: str | None = None) -> Decimal:
     if isinstance(value, bool):
         raise UnreadableValueError("true and false are no numbers")
     try:
-        found = Decimal(str(value))
+        decimal = Decimal(str(value))
     except InvalidOperation as error:
         raise UnreadableValueError(f"not a number: {value!r}") from error
-    if not found.is_finite():
+    if not decimal.is_finite():
         raise UnreadableValueError(f"expected a finite number, found {value!r}")
-    if abs(found.adjusted()) > LONGEST_NUMBER:
+    if abs(decimal.adjusted()) > LONGEST_NUMBER:
         raise UnreadableValueError(f"a number of more than {LONGEST_NUMBER} digits")
-    return found
+    return decimal
 
 
 def value_in(value: Any, kind: Kind, form: str | None = None) -> Any:
@@ -116,11 +116,11 @@ def _listed_number(value: Any) -> int | Decimal:
         len(value) > LONGEST_NUMBER or not _NUMBER.fullmatch(value.strip())
     ):
         raise UnreadableValueError("not a number")
-    found = number(value.strip() if isinstance(value, str) else value, Kind("decimal"))
+    seconds = number(value.strip() if isinstance(value, str) else value, Kind("decimal"))
     return (
-        int(found)
-        if found == found.to_integral_value() and found.adjusted() < LONGEST_NUMBER
-        else found
+        int(seconds)
+        if seconds == seconds.to_integral_value() and seconds.adjusted() < LONGEST_NUMBER
+        else seconds
     )
 
 
@@ -159,15 +159,15 @@ def _seconds(clock: time) -> Decimal:
 
 def strptime_form(form: str) -> str | None:
     """The format in Python's letters; None when a letter is not known."""
-    found = ""
+    pattern = ""
     for match in _FORMAT.finditer(form):
         text = match[0]
         if text.startswith("'"):
-            found += (match[1] or "'").replace("%", "%%")
+            pattern += (match[1] or "'").replace("%", "%%")
         elif text[0].isalpha():
             if text not in _LETTERS:
                 return None
-            found += _LETTERS[text]
+            pattern += _LETTERS[text]
         else:
-            found += text.replace("%", "%%")
-    return found
+            pattern += text.replace("%", "%%")
+    return pattern

@@ -76,8 +76,8 @@ def format_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
 
 
 def _format(node: SchemaNode) -> str | None:
-    found: Any = (node.raw.get("logicalTypeOptions") or {}).get("format")
-    return None if found is None else str(found)
+    name: Any = (node.raw.get("logicalTypeOptions") or {}).get("format")
+    return None if name is None else str(name)
 
 
 def _within(node: SchemaNode, mine: str | None, wanted: str | None) -> Compatibility:
@@ -89,9 +89,9 @@ def _within(node: SchemaNode, mine: str | None, wanted: str | None) -> Compatibi
     listed = node.facets.values
     if listed is not None and not node.facets.unreadable:
         results = {
-            of_format(one, wanted)
-            for one in listed
-            if isinstance(one, str) and allowed(one, node) is not False
+            of_format(value, wanted)
+            for value in listed
+            if isinstance(value, str) and allowed(value, node) is not False
         }
         return BREAK if False in results and mine is None else OK if results <= {True} else UNKNOWN
     if mine is None:

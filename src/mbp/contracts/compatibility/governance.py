@@ -121,7 +121,7 @@ def _server_name(entry: Mapping[str, Any], contract: Mapping[str, Any]) -> str:
     same = [
         twin for twin in twins if [str(twin.get(key)) for key in ("type", "environment")] == words
     ]
-    number = next(index for index, one in enumerate(same) if one is entry)
+    number = next(index for index, candidate in enumerate(same) if candidate is entry)
     return f"{name}({', '.join(words)}{f', {number + 1}' if number else ''})"
 
 

@@ -87,7 +87,7 @@ def _references(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     entries = _relationships(old), _relationships(new)
     # The one reference of a column stays the same reference, wherever it leads.
     single = all(len(entry) == 1 for entry in entries) and "from" not in entries[0][0]
-    before, after = ({_identity(entry, single): entry for entry in found} for found in entries)
+    before, after = ({_identity(entry, single): entry for entry in side} for side in entries)
     for key in sorted(before.keys() - after.keys()):
         yield _known(
             before[key], "foreign_key_removed", old.path, OK, BREAK, _target(before[key]), None
@@ -97,16 +97,20 @@ def _references(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
             after[key], "foreign_key_added", new.path, BREAK, OK, None, _target(after[key])
         )
     for key in sorted(before.keys() & after.keys()):
-        one, other = before[key], after[key]
-        if _target(one) != _target(other):
-            values = (_target(one), _target(other))
+        reference, other = before[key], after[key]
+        if _target(reference) != _target(other):
+            values = (_target(reference), _target(other))
             yield _known(other, "foreign_key_changed", new.path, BREAK, BREAK, *values)
             continue
         path = f"{new.path}.relationships.{_target(other)}"
-        yield from remainder(one, other, path, frozenset({"customProperties", "id", "from", "to"}))
+        yield from remainder(
+            reference, other, path, frozenset({"customProperties", "id", "from", "to"})
+        )
         for word in ("customProperties", "id"):
-            if form(one.get(word)) != form(other.get(word)):
-                yield entry_change(f"{path}.{word}", one.get(word), other.get(word), known=True)
+            if form(reference.get(word)) != form(other.get(word)):
+                yield entry_change(
+                    f"{path}.{word}", reference.get(word), other.get(word), known=True
+                )
 
 
 def _identity(entry: Mapping[str, Any], single: bool) -> str:

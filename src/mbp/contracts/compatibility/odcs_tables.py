@@ -75,8 +75,8 @@ def stored_name(entry: Mapping[str, Any]) -> str:
 
 def extra_of(entry: Mapping[str, Any]) -> Extra:
     """What the contract says of fields that it does not list."""
-    said = custom(entry, "additionalProperties")
-    return EXTRAS[said] if said is None or isinstance(said, bool) else "ignored"
+    stated = custom(entry, "additionalProperties")
+    return EXTRAS[stated] if stated is None or isinstance(stated, bool) else "ignored"
 
 
 class _Reader:
@@ -246,7 +246,7 @@ class _Reader:
         if not lists:
             return None
         read = [
-            {_key(found := value_in(value, domain, form)): (found, value) for value in values}
+            {_key(listed := value_in(value, domain, form)): (listed, value) for value in values}
             for values in lists
         ]
         kept = {

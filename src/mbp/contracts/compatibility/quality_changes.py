@@ -38,7 +38,7 @@ def quality_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
             changes = list(_changed(rule, other, path))
             yield from changes or remainder(rule, other, path)
     for rule in before:
-        if not any(rule is one for one, _ in pairs):
+        if not any(rule is first for first, _ in pairs):
             verdict = OK if _lenient(rule) else BREAK
             path = f"{old.path}.quality.{_label(rule)}"
             yield Change("quality_rule_removed", path, OK, verdict, _shown(rule), None)
@@ -247,7 +247,7 @@ def _accepted(rule: Mapping[str, Any]) -> list[Interval] | None:
         parts = _parts(key, numbers)
         if parts is None:
             return None
-        pairs = [both for one in pairs for other in parts if (both := _meet(one, other))]
+        pairs = [both for part in pairs for other in parts if (both := _meet(part, other))]
     return pairs
 
 

@@ -37,24 +37,28 @@ DURATION = re.compile(
 
 def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
     """All changes of `slaProperties` and of the element that they are about by default."""
-    found: list[Change] = []
-    for one, other in _paired(_levels(old), _levels(new)):
-        entry = other or one or {}
+    changes_found: list[Change] = []
+    for level, other in _paired(_levels(old), _levels(new)):
+        entry = other or level or {}
         name = str(entry.get("property"))
         path = f"slaProperties.{_label(entry, old, new)}"
         if name not in SERVICE_LEVELS:
-            if form(one) != form(other):
-                found.append(entry_change(path, one, other, known=False))
+            if form(level) != form(other):
+                changes_found.append(entry_change(path, level, other, known=False))
         elif other is None:
-            found.append(Change(f"sla_{snake(name)}_removed", path, OK, BREAK, _promise(one), None))
-        elif one is None:
-            found.append(Change(f"sla_{snake(name)}_added", path, OK, OK, None, _promise(other)))
-        elif form(one) != form(other) or _element(one, old) != _element(other, new):
-            changes = list(_level(name, path, one, other, (old, new)))
-            found += changes or remainder(one, other, path)
-    yield from found
+            changes_found.append(
+                Change(f"sla_{snake(name)}_removed", path, OK, BREAK, _promise(level), None)
+            )
+        elif level is None:
+            changes_found.append(
+                Change(f"sla_{snake(name)}_added", path, OK, OK, None, _promise(other))
+            )
+        elif form(level) != form(other) or _element(level, old) != _element(other, new):
+            changes = list(_level(name, path, level, other, (old, new)))
+            changes_found += changes or remainder(level, other, path)
+    yield from changes_found
     key = "slaDefaultElement"
-    if old.get(key) != new.get(key) and not found:
+    if old.get(key) != new.get(key) and not changes_found:
         yield entry_change(key, old.get(key), new.get(key), known=True)
 
 
@@ -85,7 +89,7 @@ def _paired(before: list[Level], after: list[Level]) -> list[tuple[Level | None,
                 pairs.append((one, twin))
                 left = [other for other in left if other is not one]
                 right = [other for other in right if other is not twin]
-    return [*pairs, *((one, None) for one in left), *((None, one) for one in right)]
+    return [*pairs, *((one, None) for one in left), *((None, level) for level in right)]
 
 
 def _label(entry: Level, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -156,21 +160,21 @@ def _size(level: Level) -> tuple[str, Decimal] | None:
     if joined and not unit:
         text, unit = joined[1], joined[2].lower()
     try:
-        found = Decimal(text)
+        amount = Decimal(text)
     except InvalidOperation:
         try:
             return "date", Decimal(date.fromisoformat(text[:10]).toordinal())
         except ValueError:
             return None
-    if not found.is_finite():
+    if not amount.is_finite():
         return None
     if unit == "ms":
-        return "time", found / 1000
+        return "time", amount / 1000
     if unit in SECONDS:
-        return "time", found * SECONDS[unit]
+        return "time", amount * SECONDS[unit]
     # Every other unit is only compared with itself: a change of it changes the guarantee.
     shares = ("", "%", "percent", "percentage")
-    return ("number", found) if unit in shares else None
+    return ("number", amount) if unit in shares else None
 
 
 def _duration(text: str) -> Decimal | None:

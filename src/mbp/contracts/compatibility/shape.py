@@ -63,10 +63,10 @@ def _table(old: SchemaNode, new: SchemaNode, policy: ReaderPolicy) -> Iterator[C
 
 def _whole(changes: Iterator[Change], old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
     """The changes of an element itself; where there is none, all other differences."""
-    found = list(changes)
+    inner_changes = list(changes)
     renamed = {"name", "physicalName"} if old.name != new.name else set()
     inner = INNER | OF_TABLE | renamed
-    yield from found or remainder(_stated(old.raw), _stated(new.raw), new.path, inner)
+    yield from inner_changes or remainder(_stated(old.raw), _stated(new.raw), new.path, inner)
 
 
 def _stated(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -317,8 +317,8 @@ def _renamed(
 
 
 def _id_of(node: SchemaNode) -> str | None:
-    found = node.raw.get("id")
-    return None if found is None else str(found)
+    identifier = node.raw.get("id")
+    return None if identifier is None else str(identifier)
 
 
 def _likeness(node: SchemaNode) -> str | None:

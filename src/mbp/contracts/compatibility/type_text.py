@@ -142,10 +142,10 @@ class _Reader:
                 parameters = self._parameters()
             else:
                 break
-        found = self.resolve(" ".join(words), parameters or ())
-        if found is None:
+        resolved = self.resolve(" ".join(words), parameters or ())
+        if resolved is None:
             raise NotReadError(name)
-        return found
+        return resolved
 
     def _parameters(self) -> tuple[int | str, ...]:
         self.demand("(")

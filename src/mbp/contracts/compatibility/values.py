@@ -91,16 +91,16 @@ def _inside(value: Any, node: SchemaNode) -> bool | None:
     if domain.numeric or domain.temporal:
         if not isinstance(value, Decimal | int | float) or isinstance(value, bool):
             return False
-        found: bool | None = _number(Decimal(str(value)), node, domain)
+        fits: bool | None = _number(Decimal(str(value)), node, domain)
         unknown = opaque or bool(facets.options.keys() & TEXT_OPTIONS)
     elif domain.name == "string":
-        found = isinstance(value, str) and _text(value, node)
+        fits = isinstance(value, str) and _text(value, node)
         unknown = opaque or facets.low is not None or facets.high is not None
         unknown = unknown or "multipleOf" in facets.options
     else:
-        found = isinstance(value, bool) if domain.name == "boolean" else True
+        fits = isinstance(value, bool) if domain.name == "boolean" else True
         unknown = bool(facets.options) or facets.low is not None or facets.high is not None
-    return None if found and unknown else found
+    return None if fits and unknown else fits
 
 
 def of_kind(value: Any, kind: Kind) -> bool:
@@ -170,8 +170,8 @@ def _text(value: str, node: SchemaNode) -> bool | None:
 
 def candidates(node: SchemaNode, other: SchemaNode) -> Iterator[Any]:
     """Values at the edges of both columns; where two simple columns differ, one of these shows it."""
-    for one in (node, other):
-        yield from one.facets.values or ()
+    for side in (node, other):
+        yield from side.facets.values or ()
     if node.kind.numeric or node.kind.temporal:
         yield from _numbers(node, other)
     elif node.kind.name == "string":
@@ -185,18 +185,18 @@ def _numbers(node: SchemaNode, other: SchemaNode) -> Iterator[Decimal]:
     points = {Decimal(0), Decimal(1), Decimal(-1), FAR, -FAR}
     points |= {Decimal("0.5")} if small < 1 else set()
     edges: list[Decimal] = []
-    for one in (node, other):
-        edges += [edge for edge in (one.facets.low, one.facets.high) if edge is not None]
-        edges += [edge for edge in limits(one.kind) if edge is not None]
-        if one.kind.name == "float":
+    for side in (node, other):
+        edges += [edge for edge in (side.facets.low, side.facets.high) if edge is not None]
+        edges += [edge for edge in limits(side.kind) if edge is not None]
+        if side.kind.name == "float":
             # The first integers that a significand cannot hold.
-            edges += [Decimal(2 ** (one.kind.bits or 0)), Decimal(-(2 ** (one.kind.bits or 0)))]
+            edges += [Decimal(2 ** (side.kind.bits or 0)), Decimal(-(2 ** (side.kind.bits or 0)))]
     points |= {edge + shift for edge in edges for shift in (-small, Decimal(0), small, 1, -1)}
     ordered = sorted(edges)
     points |= {(a + b) / 2 for a, b in pairwise(ordered)}
-    for one in (node, other):
-        if "multipleOf" in one.facets.options:
-            factor = Decimal(str(one.facets.options["multipleOf"]))
+    for side in (node, other):
+        if "multipleOf" in side.facets.options:
+            factor = Decimal(str(side.facets.options["multipleOf"]))
             points |= {
                 edge // factor * factor + factor * count
                 for edge in {*edges, Decimal(0)}
@@ -214,8 +214,8 @@ def _trimmed(value: Decimal) -> Decimal:
 
 def _texts(node: SchemaNode, other: SchemaNode) -> Iterator[str]:
     lengths = {0, 1, 3}
-    for one in (node, other):
-        texts = language(one)
+    for side in (node, other):
+        texts = language(side)
         edges = {texts.shortest, texts.longest if texts.longest is not None else texts.shortest}
         lengths |= {edge + shift for edge in edges for shift in (-1, 0, 1)}
     pattern = node.facets.options.get("pattern")
@@ -228,8 +228,8 @@ def _texts(node: SchemaNode, other: SchemaNode) -> Iterator[str]:
     text = example(language(node))
     if text is not None:
         yield text
-    for one in node.raw.get("examples") or ():
-        yield str(one)
+    for side in node.raw.get("examples") or ():
+        yield str(side)
     # At the edges of length only: each one costs an automaton.
     for length in sorted(length for length in lengths if 1 < length <= min(LONGEST, 256)):
         if (node.facets.options, node.kind.length) == (other.facets.options, other.kind.length):

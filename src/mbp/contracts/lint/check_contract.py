@@ -55,7 +55,11 @@ def has_the_rules_of_the_policy(contract: ContractFile, project: Project) -> Ite
     policy = project.read.policy
     if policy is None:
         return
-    read = next(one for one in project.read.contracts.values() if one.path == contract.path)
+    read = next(
+        candidate
+        for candidate in project.read.contracts.values()
+        if candidate.path == contract.path
+    )
     families = {rule.family for rule in read.rules}
     has_log = read.change_log is not None
     for family in missing_families(families, contract.dataset, policy, has_log=has_log):

@@ -32,8 +32,8 @@ def lint_files(paths: Sequence[Path], today: date) -> Suite:
         raise MbpError("no file to lint", fix="name contracts: mbp contracts lint PATH...")
     findings: set[Finding] = set()
     for path in paths:
-        node, found = read_document(path, str(path))
-        findings.update(found)
+        node, faults = read_document(path, str(path))
+        findings.update(faults)
         if node is not None:
             findings.update(_findings(ContractFile(node), path, today))
     kept = {finding for finding in findings if finding.code not in POLICY_CODES}

@@ -56,14 +56,14 @@ def _type(node: SchemaNode, record_name: str) -> Schema:
         return {"type": "array", "items": _nullable(node.children[0], f"{record_name}Item")}
     if kind.name == "map" and (value := node.child("{}")) is not None:
         return {"type": "map", "values": _nullable(value, f"{record_name}Value")}
-    found = _scalar(kind)
-    if found is None:
+    scalar = _scalar(kind)
+    if scalar is None:
         raise MbpError(
             f"{node.path}: Avro has no type for {shown(kind)}",
             fix="state a physicalType that is a decimal with precision and scale, a string, a"
             " number, a date, a time, a timestamp or a boolean",
         )
-    return found
+    return scalar
 
 
 def _scalar(kind: Kind) -> Schema | None:

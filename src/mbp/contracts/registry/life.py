@@ -84,9 +84,12 @@ def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
             last = entry
     if last is not None:
         return last
-    for one in published(root, dataset):
-        if str(one.version) == version:
-            return {"status": one.contract.get("status"), "on": one.document["published_on"]}
+    for version_published in published(root, dataset):
+        if str(version_published.version) == version:
+            return {
+                "status": version_published.contract.get("status"),
+                "on": version_published.document["published_on"],
+            }
     raise MbpError(f"{dataset} {version} is not published", fix="see `mbp registry list`")
 
 

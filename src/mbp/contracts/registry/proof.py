@@ -36,11 +36,11 @@ def provable(change: Change) -> bool:
 
 def rule_of(change: Change, table: SchemaNode) -> Mapping[str, Any] | None:
     """The entry of the quality rule that the change is about; None where it is about something else."""
-    place, found, label = change.path.partition(".quality.")
+    place, separator, label = change.path.partition(".quality.")
     holder = table if place == table.path else table.child(place.removeprefix(f"{table.path}."))
-    entries = holder.raw.get("quality") if found and holder is not None else None
+    entries = holder.raw.get("quality") if separator and holder is not None else None
     return next(
-        (one for one in entries or () if str(one.get("id")) == label.partition(".")[0]), None
+        (entry for entry in entries or () if str(entry.get("id")) == label.partition(".")[0]), None
     )
 
 

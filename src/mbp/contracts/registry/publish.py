@@ -73,9 +73,9 @@ def publish(
             f"{dataset}: {contract['version']!r} is not a semantic version", fix="write it as 1.2.3"
         )
     known = published(root, dataset)
-    for one in known:
-        if one.version == version:
-            return _again(one, contract)
+    for earlier in known:
+        if earlier.version == version:
+            return _again(earlier, contract)
     if known:
         checked = check_dataset(
             root, dataset, contract, in_use(root, dataset), rules, exceptions, today

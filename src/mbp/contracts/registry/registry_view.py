@@ -25,24 +25,26 @@ def suite(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]]) -> 
     """The check as a suite of findings."""
     return Suite(
         name="mbp contracts check",
-        checked=[f"contracts/a106/{one.dataset}.odcs.yaml" for one in checked],
-        findings=[finding for one in checked for finding in one.findings],
+        checked=[f"contracts/a106/{result.dataset}.odcs.yaml" for result in checked],
+        findings=[finding for result in checked for finding in result.findings],
         rules=RULES,
         extra={
-            "action": next((one.action for one in checked if one.action != "none"), "none"),
+            "action": next(
+                (result.action for result in checked if result.action != "none"), "none"
+            ),
             "datasets": [
                 {
-                    "dataset": one.dataset,
-                    "version": one.version,
-                    "least_version": one.least,
-                    "bump": one.bump,
-                    "mode": one.mode,
-                    "compared_with": list(one.compared),
-                    "action": one.action,
-                    "affected": list(affected.get(one.dataset, ())) if one.judged else [],
-                    "changes": [change_record(judged) for judged in one.judged],
+                    "dataset": result.dataset,
+                    "version": result.version,
+                    "least_version": result.least,
+                    "bump": result.bump,
+                    "mode": result.mode,
+                    "compared_with": list(result.compared),
+                    "action": result.action,
+                    "affected": list(affected.get(result.dataset, ())) if result.judged else [],
+                    "changes": [change_record(judged) for judged in result.judged],
                 }
-                for one in checked
+                for result in checked
             ],
         },
     )
@@ -117,9 +119,9 @@ def diff_document(changes: Sequence[Change]) -> dict[str, Any]:
 
 def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] | None) -> str:
     """What a reviewer reads: changes, verdicts, demanded version, who is affected."""
-    blocked = [one for one in checked if one.action != "none"]
+    blocked = [result for result in checked if result.action != "none"]
     lines = ["# Contract changes", ""]
-    changed = [one for one in checked if one.judged or one.findings]
+    changed = [result for result in checked if result.judged or result.findings]
     if not changed:
         lines += [f"No change in {len(checked)} contracts.", ""]
     elif blocked:

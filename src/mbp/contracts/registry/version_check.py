@@ -156,8 +156,8 @@ def check_dataset(
     compared = to_compare(versions, subject_of(dataset, read), rules)
     judged = [
         judged_change
-        for one in compared
-        for judged_change in _judged(root, dataset, one, contract, rules, exceptions, waiver_of)
+        for earlier in compared
+        for judged_change in _judged(root, dataset, earlier, contract, rules, exceptions, waiver_of)
     ]
     latest = [
         judged_change for judged_change in judged if judged_change.against == str(head.version)
@@ -182,7 +182,7 @@ def check_dataset(
         dataset,
         version,
         rules.mode,
-        tuple(str(one.version) for one in compared),
+        tuple(str(earlier.version) for earlier in compared),
         tuple(judged),
         bump,
         str(least_version(head.version, bump, core)),
@@ -272,13 +272,13 @@ def _once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
 
 def _finding(judged_change: JudgedChange, path: str) -> Finding:
     change = judged_change.change
-    told = " and ".join(
+    broken = " and ".join(
         f"{direction.upper()} {getattr(change, direction).value}"
         if direction != "governance"
         else "governance is loosened"
         for direction in judged_change.broken
     )
-    message = f"{CATALOGUE[change.code].what} {told} against {judged_change.against}"
+    message = f"{CATALOGUE[change.code].what} {broken} against {judged_change.against}"
     message += f": {change.note}" if change.note else ""
     severity: Severity = "warning"
     fix = ""

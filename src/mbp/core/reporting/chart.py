@@ -152,7 +152,7 @@ def _line(frame: _Frame, points: Sequence[Point]) -> Iterator[str]:
             )
         elif places:
             yield _dot(places[0], 2.0, "chart-dot", "#2f5fb3")
-    known = [one for one in points if one.value is not None]
+    known = [point for point in points if point.value is not None]
     for point in known:
         if point.missed or point is known[-1]:
             place = f"{frame.across(point.at):.1f},{frame.down(point.value or 0.0):.1f}"

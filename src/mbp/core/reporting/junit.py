@@ -30,7 +30,9 @@ def junit(suite: Suite) -> str:
 
 def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding]) -> None:
     element = Xml.SubElement(root, "testsuite", name=_clean(path))
-    remarks = [one for one in findings if one.severity != "error" and not one.not_measured]
+    remarks = [
+        finding for finding in findings if finding.severity != "error" and not finding.not_measured
+    ]
     if path in suite.checked or remarks:
         case = Xml.SubElement(element, "testcase", classname=_clean(path), name=suite.name)
         if remarks:

@@ -153,16 +153,18 @@ def heartbeat(
 
 def _findings(slot: dict[str, Any] | None, raised: Sequence[Alarm]) -> list[str]:
     """What the source says of the slot, and the alarms of `mbp watch`."""
-    found = []
+    problems = []
     if slot is None:
-        found.append(
+        problems.append(
             f"the slot {SLOT} is missing: what the source changes is not kept; `mbp cdc resnapshot`"
         )
     elif slot["wal_status"] == "lost":
-        found.append(f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`")
+        problems.append(
+            f"the slot {SLOT} is lost: the source kept all it may; `mbp cdc resnapshot`"
+        )
     elif not slot["active"]:
-        found.append("no reader streams: start `mbp cdc run`")
-    return found + [f"{alarm.subject}: {alarm.message}; {alarm.fix}" for alarm in raised]
+        problems.append("no reader streams: start `mbp cdc run`")
+    return problems + [f"{alarm.subject}: {alarm.message}; {alarm.fix}" for alarm in raised]
 
 
 def text(capture_status: CaptureStatus) -> str:

@@ -263,8 +263,8 @@ def _fields(schema: Any, where: str | None) -> Mapping[str, Any]:
     """Name -> schema of a row's columns."""
     inner = _listed(schema)
     if where is not None:
-        inner = _listed(next((one for one in inner if one["field"] == where), None))
-    return {one["field"]: one for one in inner}
+        inner = _listed(next((field for field in inner if field["field"] == where), None))
+    return {field["field"]: field for field in inner}
 
 
 def _listed(schema: Any) -> Sequence[Mapping[str, Any]]:

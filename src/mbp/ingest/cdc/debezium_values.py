@@ -168,7 +168,7 @@ def _unscaled(value: Any, told: Any, name: str) -> str:
     if not 0 < len(raw) <= bounds.NUMBER_BYTES:
         raise RefusedRecordError(f"{name} has {'no' if not raw else 'too many'} bytes")
     number = int.from_bytes(raw, "big", signed=True)
-    digits = tuple(int(one) for one in str(abs(number)))
+    digits = tuple(int(digit) for digit in str(abs(number)))
     return format(Decimal((int(number < 0), digits, -scale)), "f")
 
 

@@ -71,7 +71,7 @@ def _lines(kind: str) -> re.Pattern[str]:
     if decimal:
         precision, scale = int(decimal[1]), int(decimal[2])
         fraction = rf"(?:\.[0-9]{{0,{scale}}}0*+)?" if scale else r"(?:\.0*+)?"
-        one = rf"-?(?=\.?[0-9])0*+[0-9]{{0,{precision - scale}}}{fraction}"
+        shape = rf"-?(?=\.?[0-9])0*+[0-9]{{0,{precision - scale}}}{fraction}"
     else:
-        one = SHAPES[kind]
-    return re.compile(f"{one}(?:\n{one})*+")
+        shape = SHAPES[kind]
+    return re.compile(f"{shape}(?:\n{shape})*+")

@@ -94,7 +94,7 @@ class _Lander:
         sink.close()
 
     def files(self, folder: Path) -> list[Path]:
-        found = []
+        listed = []
         for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
             name = path.relative_to(folder).as_posix()
             if not path.is_file():
@@ -104,12 +104,12 @@ class _Lander:
             ):
                 self.say(f"{name}: left alone, it is hidden or not finished")
             elif path.suffix in (*LINES, *PARQUET):
-                found.append(path)
+                listed.append(path)
                 inside(folder, name)
             else:
                 self.say(f"{name}: not taken in, it is neither JSON lines nor Parquet")
                 self.landed.left.append(f"{name} is of no known kind")
-        return found
+        return listed
 
     def take(self, paths: list[Path], folder: Path) -> list[UnusableFileError]:
         """Takes in what can be, and returns why the others cannot."""
@@ -251,11 +251,11 @@ class _Lander:
 
 
 def _sha256(path: Path) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while part := file.read(HASH_PART):
-            found.update(part)
-    return found.hexdigest()
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -217,9 +217,9 @@ class _Reader:
 
     def text(self) -> str:
         end = self.payload.index(b"\0", self.at)
-        found = self.payload[self.at : end].decode()
+        value = self.payload[self.at : end].decode()
         self.at = end + 1
-        return found
+        return value
 
     def row(self) -> tuple[Value, ...]:
         """The values of one row. Most of the reader's time is spent here: plain indexing, no calls per byte."""

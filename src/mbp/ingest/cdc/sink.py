@@ -253,7 +253,7 @@ class Sink:
             self._parts.add(place, columns, listed)
             return
         escaped = [_escaped(values) for values in listed]
-        untouched = all(one is other for one, other in zip(escaped, listed, strict=True))
+        untouched = all(first is other for first, other in zip(escaped, listed, strict=True))
         lines: Any = rows if untouched else zip(*escaped, strict=True)
         stream = io.StringIO("\n".join(map("\t".join, lines)) + "\n")
         warehouse: Any = self._begin()
@@ -278,6 +278,6 @@ def _escaped(values: Row) -> Sequence[str]:
         return ["\\N" if value is None else value.translate(ESCAPES) for value in values]
     whole: Sequence[str] = values  # type: ignore[assignment]
     joined = "".join(whole)
-    if any(one in joined for one in "\\\t\n\r"):
+    if any(mark in joined for mark in "\\\t\n\r"):
         return [value.translate(ESCAPES) for value in whole]
     return whole

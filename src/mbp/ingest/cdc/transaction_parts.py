@@ -36,7 +36,7 @@ class Parts:
         """Adds rows, given as texts by column."""
         import pyarrow as pa
 
-        arrays = [pa.array(one, type=pa.string()) for one in listed]
+        arrays = [pa.array(cells, type=pa.string()) for cells in listed]
         table = pa.table(arrays, names=[name for name, _ in columns])
         if place not in self._columns:
             self._columns[place] = columns

@@ -135,12 +135,12 @@ def alarms(watched: WatchedCapture, limits: Limits, now: datetime) -> list[Alarm
     Args:
         now: `watched.read_at`, unless what was read is to be judged as of another instant.
     """
-    found = [
+    raised = [
         *_of_role(watched, limits),
         *_of_tables(watched, limits),
         *(alarm for reader in watched.readers for alarm in _of_reader(reader, limits, now)),
     ]
-    return sorted(found, key=lambda one: (one.id, one.subject))
+    return sorted(raised, key=lambda one: (one.id, one.subject))
 
 
 def age_seconds(reader: SeenReader, now: datetime) -> float:

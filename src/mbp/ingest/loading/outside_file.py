@@ -216,15 +216,15 @@ def _judge(
 def _rounded(
     connection: duckdb.DuckDBPyConnection, mapping: TableMapping, contract: Contract, texts: str
 ) -> dict[str, int]:
-    found = {}
+    kinds = {}
     for column in contract.logged_columns:
         if column.logical_type == "number" and column.name in mapping.columns:
             name = quote_identifier(column.name)
             exact = f"try_cast({name} as decimal(38, 18))"
             rows = _count(connection, f"{texts} where {exact} <> {_typed(column)}")
             if rows:
-                found[column.name] = rows
-    return found
+                kinds[column.name] = rows
+    return kinds
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

@@ -114,9 +114,9 @@ def status(warehouse: Warehouse) -> ReaderStatus:
             moment = reached[dataset] = snapshot[dataset].as_of
         if moment is not None and (why := objection(moment, now, None)):
             problems.append(f"{dataset} is as of an arrival {why}")
-        found = reader_views.pointed_at(warehouse, dataset)
-        if found != wanted:
-            seen = "nothing" if found is None else ".".join(found)
+        target_of_views = reader_views.pointed_at(warehouse, dataset)
+        if target_of_views != wanted:
+            seen = "nothing" if target_of_views is None else ".".join(target_of_views)
             problems.append(f"{READERS}.{dataset} shows {seen}, not {'.'.join(wanted)}")
     return ReaderStatus(switch, stored, reached, problems)
 
@@ -141,7 +141,7 @@ def degrade(
     _demand_complete(warehouse, stored)
 
     def switch() -> Switch:
-        reader_views.hold_views(warehouse, [one.dataset for one in stored])
+        reader_views.hold_views(warehouse, [snapshot.dataset for snapshot in stored])
         before = in_force(warehouse)
         if copies(warehouse) != stored:
             raise RefusedSwitchError(
@@ -231,7 +231,7 @@ def _demand_complete(warehouse: Warehouse, stored: Sequence[Copy]) -> None:
         raise RefusedSwitchError(
             "there is no complete snapshot: readers stay on the live rows", fix=fix
         )
-    missing = sorted(set(datasets(warehouse)) - {one.dataset for one in stored})
+    missing = sorted(set(datasets(warehouse)) - {snapshot.dataset for snapshot in stored})
     if missing:
         raise RefusedSwitchError(f"the snapshot has no {', '.join(missing)}", fix=fix)
     for copy in stored:

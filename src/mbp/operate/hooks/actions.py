@@ -51,7 +51,7 @@ def notices(
     hook = policy.hooks.get(decision.hook_id)
     event = "opened" if recovered_at is None else "recovered"
     facts = _facts(decision, hook, event, recovered_at)
-    found = [
+    calls = [
         Notice(WEBHOOK, f"{decision.decision_id}.{action}.{event}", {**facts, "action": action})
         for action in decision.actions
         if action in REMOTE
@@ -70,8 +70,8 @@ def notices(
     }
     if recovered_at is not None:
         alert["endsAt"] = recovered_at.isoformat()
-    found.append(Notice(ALERTMANAGER, f"{decision.decision_id}.alert.{event}", [alert]))
-    return found
+    calls.append(Notice(ALERTMANAGER, f"{decision.decision_id}.alert.{event}", [alert]))
+    return calls
 
 
 def execute(
@@ -147,11 +147,11 @@ def take_back(
     readers = ""
     if DEGRADE in as_decided.actions:
         readers = f"; {_bring_back(warehouse, as_decided, now)}"
-    told = []
+    messages = []
     for notice in notices(policy, as_decided, recovered_at=now):
         if notice.channel == WEBHOOK or endpoint:
             put(folder, notice.channel, notice.key, notice.body)
-            told.append(notice.channel)
+            messages.append(notice.channel)
     path = folder.incidents / f"{decision.decision_id}.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else f"# {decision.hook_id}\n"
     closing = f"\nRecovered at {now.isoformat()}.\n"
@@ -160,7 +160,7 @@ def take_back(
     seconds = (now - decision.opened_at).total_seconds()
     limit = recovery_limit(policy, decision.kpi_id)
     late = f"; LATE, limit {limit} s" if limit is not None and seconds > limit else ""
-    return f"{'recovery told' if told else 'recovered'} after {seconds:.0f} s{readers}{late}"
+    return f"{'recovery told' if messages else 'recovered'} after {seconds:.0f} s{readers}{late}"
 
 
 def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[OpenBlock]:

@@ -43,11 +43,11 @@ def hook_coverage(root: Path, policy: HookPolicy, warehouse: Warehouse) -> list[
     exercised = exercised_hooks(root)
     wrong = {finding.subject: finding.message for finding in policy.findings}
     by_kpi = {hook.kpi.id: hook for hook in policy.hooks.values()}
-    found = []
+    uncovered = []
     for kpi_id in policy.sheet.kpis:
         hook = by_kpi.get(kpi_id)
         if hook is None:
-            found.append(Covered(kpi_id, None, [wrong.get(kpi_id, "no valid hook")]))
+            uncovered.append(Covered(kpi_id, None, [wrong.get(kpi_id, "no valid hook")]))
             continue
         gaps = []
         at = evaluated.get((hook.id, hook.definition_hash))
@@ -57,8 +57,8 @@ def hook_coverage(root: Path, policy: HookPolicy, warehouse: Warehouse) -> list[
             gaps.append(f"last evaluated {why}")
         if hook.definition_hash not in exercised.get(hook.id, ()):
             gaps.append("not exercised with success as it is now")
-        found.append(Covered(kpi_id, hook.id, gaps))
-    return found
+        uncovered.append(Covered(kpi_id, hook.id, gaps))
+    return uncovered
 
 
 def exercised_hooks(root: Path) -> Mapping[str, Sequence[str]]:

@@ -132,7 +132,7 @@ def _states(hook: Hook, picture: WarehouseFacts) -> Iterator[State]:
     if hook.entities == WHOLE:
         yield _state(hook, WHOLE, picture.windows.get((hook.kpi.id, WHOLE), ()), picture)
         return
-    found = False
+    seen_red = False
     for (kpi_id, entity), windows in sorted(picture.windows.items()):
         if kpi_id != hook.kpi.id or entity == WHOLE:
             continue
@@ -141,9 +141,9 @@ def _states(hook: Hook, picture: WarehouseFacts) -> Iterator[State]:
         # One that speaks of the future is not quiet.
         ahead = bool(windows) and is_future(windows[0].window_end, picture.now)
         if state.colour != "unknown" or ahead:
-            found = True
+            seen_red = True
             yield state
-    if not found:
+    if not seen_red:
         windows = picture.windows.get((hook.kpi.id, WHOLE), ())
         yield _state(hook, WHOLE, windows, picture)
 

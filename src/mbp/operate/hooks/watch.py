@@ -85,7 +85,9 @@ class PolicyAndWindows:
     @property
     def clock(self) -> list[str]:
         """What is wrong with the project's now; a clock that was set back is reported, and decides nothing."""
-        return [one for one in (self.picture.clock_problem, self.picture.went_back) if one]
+        return [
+            problem for problem in (self.picture.clock_problem, self.picture.went_back) if problem
+        ]
 
 
 def look(root: Path, target: str | None) -> PolicyAndWindows:

@@ -114,15 +114,15 @@ def _unknown(
 
 def _differences(metric: SemanticMetric, results: Mapping[str, Any]) -> Iterator[Finding]:
     meta = (results.get("config") or {}).get("meta") or {}
-    told = {**meta, "label": results.get("label"), "description": results.get("description")}
+    stated = {**meta, "label": results.get("label"), "description": results.get("description")}
     wanted = {**metric.meta, "label": metric.label, "description": metric.description}
     for key, value in wanted.items():
-        if told.get(key) != value:
+        if stated.get(key) != value:
             yield _finding(
                 "SEM-003",
                 metric.source,
                 metric.name,
-                f"the {key} is {value!r}, and {told.get(key)!r} in the semantic layer",
+                f"the {key} is {value!r}, and {stated.get(key)!r} in the semantic layer",
             )
     computed = _computed(results)
     expected = (metric.parts or metric.measures, metric.row_filter)

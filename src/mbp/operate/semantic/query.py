@@ -134,27 +134,27 @@ def answer(
     rows = [tuple(row[place] for place in order) for row in rows]
     if not request.limit:
         rows.sort(key=lambda row: [(value is None, value or 0) for value in row[: len(keys)]])
-    found = Answer(
+    result = Answer(
         columns=tuple(columns[place] for place in order),
         metrics=metrics,
         rows=rows,
         units={metric.name: metric.unit for metric in known},
         notes=_notes(warehouse),
     )
-    if not found.empty:
-        return found
-    anywhere = found
+    if not result.empty:
+        return result
+    anywhere = result
     if question.where or question.start or question.end:
         whole = request_of(Question(metrics), layer)
         anywhere = Answer(metrics, metrics, _run(warehouse, layer.sql(whole))[1], {})
-    return replace(found, rows=[], nothing_anywhere=anywhere.empty)
+    return replace(result, rows=[], nothing_anywhere=anywhere.empty)
 
 
 def _place(columns: Sequence[str], name: str) -> int:
     """The place of a column. A time that was asked for without a grain comes with its finest one."""
     if name in columns:
         return columns.index(name)
-    return next(place for place, one in enumerate(columns) if one.rpartition("__")[0] == name)
+    return next(place for place, column in enumerate(columns) if column.rpartition("__")[0] == name)
 
 
 def _run(warehouse: Warehouse, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:

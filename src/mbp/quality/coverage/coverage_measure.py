@@ -198,7 +198,9 @@ def _entries(
     sections = [document.get(section) for section in ("nodes", "sources")]
     sound = f"/{artifact}/" in version and all(isinstance(part, Mapping) for part in sections)
     if sound:
-        entries = {unique_id: one for part in sections if part for unique_id, one in part.items()}
+        entries = {
+            unique_id: entry for part in sections if part for unique_id, entry in part.items()
+        }
         sound = all(
             isinstance(entry, Mapping)
             and all(key in entry for key in keys)

@@ -197,13 +197,13 @@ def _with_samples(
 
 def disagreements(results: Sequence[RuleResult]) -> list[str]:
     """Rules of which two engines that can express them say different things."""
-    said: dict[str, dict[str, str]] = {}
+    verdicts: dict[str, dict[str, str]] = {}
     for result in results:
         if result.judged:
-            said.setdefault(result.rule_id, {})[SPELLED[result.engine]] = result.verdict
+            verdicts.setdefault(result.rule_id, {})[SPELLED[result.engine]] = result.verdict
     return [
         f"{rule_id}: " + ", ".join(f"{engine} {verdict}" for engine, verdict in by.items())
-        for rule_id, by in said.items()
+        for rule_id, by in verdicts.items()
         if len(set(by.values())) > 1
     ]
 

@@ -59,21 +59,22 @@ class Shown:
 
 def veil(result: Any, shown: Shown) -> None:
     """Masks, in the result of a suite, every value of a column that may not be shown."""
-    for one in result.results:
-        config = one.expectation_config
+    for result_of_check in result.results:
+        config = result_of_check.expectation_config
         column = config.kwargs.get("column")
         if column is None:
             columns = shown.of_rows(str((config.meta or {}).get("rule_id") or ""))
             # What is observed of a table is a number of rows.
-            one.result = {
+            result_of_check.result = {
                 key: value if key == "observed_value" else _masked(key, value, columns)
-                for key, value in (one.result or {}).items()
+                for key, value in (result_of_check.result or {}).items()
             }
         elif not shown.column(result.suite_name, str(column)):
-            one.result = {
-                key: _masked(key, value, frozenset()) for key, value in (one.result or {}).items()
+            result_of_check.result = {
+                key: _masked(key, value, frozenset())
+                for key, value in (result_of_check.result or {}).items()
             }
-        one.exception_info = _without_values(one.exception_info)
+        result_of_check.exception_info = _without_values(result_of_check.exception_info)
 
 
 def _masked(name: str, value: Any, shown: frozenset[str]) -> Any:

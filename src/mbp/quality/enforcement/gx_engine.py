@@ -149,13 +149,15 @@ def _validate(
         result = definition.run(result_format="SUMMARY")
     each = (time.perf_counter() - started) / max(1, len(checks))
     severities = {rule.id: rule.severity for rule in contract.rules}
-    found = []
-    for one in result.results:
-        rule_id = str((one.expectation_config.meta or {}).get("rule_id"))
+    results_of_rules = []
+    for result_of_check in result.results:
+        rule_id = str((result_of_check.expectation_config.meta or {}).get("rule_id"))
         if rule_id in checks:
             plan = checks[rule_id]
-            found.append(_result(one, plan, contract.dataset, severities[rule_id], each))
-    return found
+            results_of_rules.append(
+                _result(result_of_check, plan, contract.dataset, severities[rule_id], each)
+            )
+    return results_of_rules
 
 
 def _result(one: Any, plan: EngineCheck, dataset: str, severity: str, seconds: float) -> RuleResult:

@@ -140,15 +140,15 @@ def _stream(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
     new = _decompressor(rest)
     while new is not None:
         try:
-            one = new()
-            out += one.decompress(rest, budget.bytes - len(out) + 1)
+            decompressor = new()
+            out += decompressor.decompress(rest, budget.bytes - len(out) + 1)
         except BROKEN as error:
             raise Refused(f"it cannot be decompressed ({type(error).__name__})") from None
         if len(out) > budget.bytes:
             budget.spend(len(out))
-        if not one.eof:
+        if not decompressor.eof:
             raise Refused("it is truncated")
-        rest = one.unused_data.lstrip(b"\0")
+        rest = decompressor.unused_data.lstrip(b"\0")
         new = _decompressor(rest)
     yield inside, bytes(out)
     if rest:
@@ -310,7 +310,7 @@ def as_text(data: bytes) -> str | None:
 def _decoded(data: bytes, encoding: str) -> str | None:
     """The text, unless too much of it is no characters."""
     text = data.decode(encoding, errors="replace")
-    wrong = sum(text.count(one) for one in ("\ufffd", "\0"))
+    wrong = sum(text.count(sign) for sign in ("\ufffd", "\0"))
     return text if wrong <= max(1, len(text) * MOST_CONTROLS) else None
 
 

@@ -195,8 +195,8 @@ def secret(key: str, value: str, page: Page) -> bool:
 
 def chosen(value: str) -> bool:
     """Whether it resembles a password chosen by a person: letters, and digits or signs among them."""
-    classes = [any(of_class(one) for one in value) for of_class in CLASSES]
-    signs = any(one in "!@#$%^&*+?=" for one in value.rstrip("=?!"))
+    classes = [any(of_class(character) for character in value) for of_class in CLASSES]
+    signs = any(character in "!@#$%^&*+?=" for character in value.rstrip("=?!"))
     if len(value) < SHORTEST or len(set(value)) < FEW or not (classes[1] or classes[2]):
         return False
     return (
@@ -218,7 +218,7 @@ def credentials(token: str) -> bool:
 
 def mixed(value: str, page: Page) -> bool:
     """Whether it seems random: high entropy, of letters and digits."""
-    kinds = sum(any(of_class(one) for one in value) for of_class in CLASSES)
+    kinds = sum(any(of_class(character) for character in value) for of_class in CLASSES)
     words = re.fullmatch(r"[A-Za-z]+\d?(?:[._-][A-Za-z]+\d?)*", value)
     return kinds >= 2 and not words and entropy_bits(value) >= page.policy.secret_entropy_bits  # noqa: PLR2004
 

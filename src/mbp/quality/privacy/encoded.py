@@ -94,12 +94,14 @@ def readable(data: bytes) -> str | None:
         return "\n".join(part.text for part in parts if isinstance(part, ScannedPart)) or None
     try:
         text = data.decode("utf-8")
-        if text.isprintable() or all(one.isprintable() or one in "\r\n\t" for one in text):
+        if text.isprintable() or all(
+            character.isprintable() or character in "\r\n\t" for character in text
+        ):
             return text
     except UnicodeDecodeError:
         pass
     if b"\0" not in data:
         return None
     text = as_text(data) or ""
-    shown = sum(one.isprintable() or one in "\r\n\t" for one in text)
+    shown = sum(character.isprintable() or character in "\r\n\t" for character in text)
     return text if text and "\0" not in text and shown >= len(text) * PRINTABLE else None

@@ -67,14 +67,14 @@ class View:
 
 def views(text: str) -> list[View]:
     """From the original to the plainest: positions go back through all of them, the last one first."""
-    found: list[View] = []
+    made: list[View] = []
     for _ in range(ROUNDS):
         view = _plainer(text)
         if view is None:
             break
-        found.append(view)
+        made.append(view)
         text = view.text
-    return found
+    return made
 
 
 def quoted_printable(text: str) -> View | None:

@@ -81,11 +81,13 @@ def scan_text(
     Raises:
         MbpError: a detector crashed; the message does not hold the text.
     """
-    found = hits(text, place, policy, table=table)
-    ends = [-1, *(matched.start() for matched in re.finditer("\n", text))] if found else []
+    sensitive_values = hits(text, place, policy, table=table)
+    ends = (
+        [-1, *(matched.start() for matched in re.finditer("\n", text))] if sensitive_values else []
+    )
     findings = []
     line = 0
-    for hit in found:
+    for hit in sensitive_values:
         while line + 1 < len(ends) and ends[line + 1] < hit.start:
             line += 1
         findings.append(_finding(hit, place, line + 1, hit.start - ends[line]))

@@ -152,10 +152,10 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> R
     looker = Looker(root, target, policy)
     looked = []
     for name in paths:
-        one = Looked(name)
+        source = Looked(name)
         if name == STDIN:
-            one.files, one.bytes = 1, len(stdin)
-            one.findings += scan_file(stdin, "stdin", policy)
+            source.files, source.bytes = 1, len(stdin)
+            source.findings += scan_file(stdin, "stdin", policy)
         else:
             files = files_below(Path(name))
             if not files:
@@ -164,8 +164,8 @@ def scan_paths(root: Path, target: str, paths: Sequence[str], stdin: bytes) -> R
                     path=name,
                     fix="name a file, or a folder that has some",
                 )
-            looker.paths(files, one)
-        looked.append(one)
+            looker.paths(files, source)
+        looked.append(source)
     judged = _judged(looked, policy)
     return Report(looked, Judged(judged.open, judged.allowed, ()))
 
@@ -176,13 +176,13 @@ def _judged(looked: Sequence[Looked], policy: PrivacyPolicy) -> Judged:
 
 
 def _sources(report: Report) -> list[str]:
-    told = []
+    lines = []
     for looked in report.looked:
         seen: Mapping[str, int] = {"files": looked.files, "rows": looked.rows}
         amount = ", ".join(f"{count:,} {name}" for name, count in seen.items() if count)
-        told.append(f"{looked.id:<14} {looked.problem or looked.note or amount}")
-    told += [
+        lines.append(f"{looked.id:<14} {looked.problem or looked.note or amount}")
+    lines += [
         f"allowed: {allowed_exception.object} ({allowed_exception.code}, {count}): {allowed_exception.reason}"
         for allowed_exception, count in report.judged.allowed
     ]
-    return told
+    return lines

@@ -131,7 +131,7 @@ def _lines_with(lower: str, hints: Iterable[str]) -> list[tuple[int, int]]:
 
 def parts(text: str) -> list[str]:
     """Words in lower case; `clientTaxId` and `client_tax_id` are three."""
-    return [found.lower() for found in WORD.findall(text)]
+    return [word.lower() for word in WORD.findall(text)]
 
 
 def verdict(words: KindWords, results: Sequence[str]) -> int:

@@ -81,9 +81,9 @@ def published(root: Path, warehouse: Warehouse) -> Iterator[ScannedTable]:
             if column.open:
                 continue
             findings += [
-                told("not_masked", "a classified column is shown", f"{table}.{column.name}", *one)
-                for one in _distinct(warehouse, READERS, contract, column.name)
-                if not MASKED.fullmatch(one[1])
+                told("not_masked", "a classified column is shown", f"{table}.{column.name}", *text)
+                for text in _distinct(warehouse, READERS, contract, column.name)
+                if not MASKED.fullmatch(text[1])
             ]
         yield ScannedTable(table, _count(warehouse, READERS, contract), 0, findings)
 

@@ -22,13 +22,13 @@ def contracts_part(title: str, document: Document, record: Record) -> CommentPar
         return CommentPart(
             title, Verdict.NOT_MEASURED, "no contract was checked", (), record.seconds
         )
-    bumps = sorted({one["bump"] for one in changed} & {"major", "minor", "patch"})
+    bumps = sorted({result["bump"] for result in changed} & {"major", "minor", "patch"})
     headline = f"{counted(len(document['checked']), 'contract')} checked, "
     headline += f"{counted(len(changed), 'dataset')} changed"
     headline += f" (demands {', '.join(bumps)})" if bumps else ""
     headline += f", {counted(len(blocking), 'finding')} that block" if blocking else ""
     items = [_finding(change) for change in blocking]
-    items += [item for one in changed for item in _dataset(one)]
+    items += [item for result in changed for item in _dataset(result)]
     return CommentPart(title, verdict, headline, tuple(items), record.seconds)
 
 

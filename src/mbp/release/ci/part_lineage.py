@@ -43,22 +43,22 @@ def lineage_part(
     """
     gone = sorted(set(base["nodes"]) - set(manifest["nodes"]))
     gone = [unique_id for unique_id in gone if unique_id.partition(".")[0] in BUILT]
-    changed = sorted(one for one in set(modified) if one.partition(".")[0] in BUILT)
-    found = reached(manifest, changed)
+    changed = sorted(node for node in set(modified) if node.partition(".")[0] in BUILT)
+    readers = reached(manifest, changed)
     lost = reached(base, gone)
-    if isinstance(found, Unseen):
-        return found
+    if isinstance(readers, Unseen):
+        return readers
     if isinstance(lost, Unseen):
         return lost
-    models = [one for one in found if one.startswith("model.")]
-    exposures = sorted({one for one in (*found, *lost) if one.startswith("exposure.")})
+    models = [reader for reader in readers if reader.startswith("model.")]
+    exposures = sorted({reader for reader in (*readers, *lost) if reader.startswith("exposure.")})
     headline = f"{counted(len(changed), 'node')} changed, {len(gone)} gone;"
     headline += (
         f" reaches {counted(len(models), 'model')} and {counted(len(exposures), 'exposure')}"
     )
     items = []
     if changed:
-        items.append(f"- changed: {named([_name(one) for one in changed], MOST_NAMES)}")
+        items.append(f"- changed: {named([_name(node_id) for node_id in changed], MOST_NAMES)}")
     if gone:
         items.append(f"- **gone**: {named([_name(unique_id) for unique_id in gone], MOST_NAMES)}")
     if models:
@@ -76,8 +76,8 @@ def _name(unique_id: str) -> str:
 def _exposure(unique_id: str, *manifests: Document) -> str:
     for manifest in manifests:
         exposures = manifest.get("exposures")
-        found = exposures.get(unique_id) if isinstance(exposures, dict) else None
-        owner = found.get("owner") if isinstance(found, dict) else None
+        exposure = exposures.get(unique_id) if isinstance(exposures, dict) else None
+        owner = exposure.get("owner") if isinstance(exposure, dict) else None
         if isinstance(owner, dict):
             return f"- {literal(_name(unique_id))}, owner {literal(owner.get('name') or 'unknown')}"
     return f"- {literal(_name(unique_id))}, owner unknown"

@@ -131,11 +131,11 @@ class Record:
 
 def read_object(path: Path) -> dict[str, Any] | Unseen:
     """A JSON object in a plain file of sensible size."""
-    found = _bytes(path)
-    if isinstance(found, Unseen):
-        return found
+    content = _bytes(path)
+    if isinstance(content, Unseen):
+        return content
     try:
-        document = json.loads(found, parse_constant=_refuse_constant)
+        document = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return Unseen(f"{path.name} is not JSON")
     if not isinstance(document, dict):
@@ -191,10 +191,10 @@ def read_report(folder: Path, step: CiStep, record: Record | Unseen) -> dict[str
         return record
     if not record.report_sha256:
         return Unseen(f"the step left no report (exit code {record.exit_code})")
-    found = _bytes(folder / step.report)
-    if isinstance(found, Unseen):
-        return found
-    if hashlib.sha256(found).hexdigest() != record.report_sha256:
+    content = _bytes(folder / step.report)
+    if isinstance(content, Unseen):
+        return content
+    if hashlib.sha256(content).hexdigest() != record.report_sha256:
         return Unseen(f"{step.report} is stale: it is not the file that the step left")
     return _demand(read_object(folder / step.report), REPORTS[step.name], step.report)
 

@@ -74,12 +74,12 @@ def _succession(decisions: Mapping[str, Document]) -> Iterator[Finding]:
 def _comes_back(name: str, decisions: Mapping[str, Document]) -> bool:
     waiting, seen = list(decisions[name].listed("supersedes")), set[str]()
     while waiting:
-        one = waiting.pop()
-        if one == name:
+        current = waiting.pop()
+        if current == name:
             return True
-        if one in decisions and one not in seen:
-            seen.add(one)
-            waiting += decisions[one].listed("supersedes")
+        if current in decisions and current not in seen:
+            seen.add(current)
+            waiting += decisions[current].listed("supersedes")
     return False
 
 

@@ -89,8 +89,8 @@ def objection_to_call(words: Sequence[str]) -> str | None:
     try:
         known[name].make_context(f"mbp {name}", rest)
     except USAGE_ERROR as error:
-        told = getattr(error, "message", str(error))
-        return f"`mbp {' '.join(words)}`: {told.rstrip('.')}"
+        message = getattr(error, "message", str(error))
+        return f"`mbp {' '.join(words)}`: {message.rstrip('.')}"
     except typer.Exit:
         return None  # --help
     return None

@@ -73,7 +73,7 @@ class DocumentReport:
                 "documents": self._documents(),
                 "decision_log": {"path": document_pages.LOG_FILE, "fresh": self.decision_log_fresh},
                 "stale": list(self.stale),
-                "findings": [asdict(one) for one in self.findings],
+                "findings": [asdict(finding) for finding in self.findings],
             },
         )
 
@@ -84,7 +84,9 @@ class DocumentReport:
                 **{key: str(document.values.get(key) or "") for key in ("title", "date")},
                 **{key: document.listed(key) for key in ("owners", "watchers")},
                 "id": document.name,
-                "findings": [asdict(one) for one in self.findings if one.path == document.path],
+                "findings": [
+                    asdict(finding) for finding in self.findings if finding.path == document.path
+                ],
             }
             for document in self.documents
         ]

@@ -29,7 +29,9 @@ def rendered(documents: Sequence[Document], world: NamedThings) -> dict[str, str
             raise MbpError(
                 "the front matter is not whole", path=document.path, fix="see `mbp docs check`"
             )
-    decisions = sorted((one for one in documents if one.kind == "adr"), key=lambda one: one.name)
+    decisions = sorted(
+        (document for document in documents if document.kind == "adr"), key=lambda one: one.name
+    )
     runbooks = sorted((one for one in documents if one.kind == "runbook"), key=lambda one: one.name)
     return {
         LOG_FILE: _log(decisions),

@@ -141,7 +141,7 @@ class NamedThings:
         value = self._files[file]
         for step in place.split("."):
             if isinstance(value, list):
-                value = {str(one.get("id")): one for one in value if isinstance(one, dict)}
+                value = {str(entry.get("id")): entry for entry in value if isinstance(entry, dict)}
             if not isinstance(value, dict):
                 raise KeyError(step)
             value = value[step]

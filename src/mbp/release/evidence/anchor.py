@@ -58,9 +58,9 @@ def _commit(root: Path, commit: str) -> str:
 
 def _demand_same(root: Path, tag: str, commit: str, message: str) -> None:
     kind = git(root, "cat-file", "-t", tag).strip()
-    told = git(root, "for-each-ref", "--format=%(contents)", f"refs/tags/{tag}").strip()
+    contents = git(root, "for-each-ref", "--format=%(contents)", f"refs/tags/{tag}").strip()
     at = git(root, "rev-parse", f"{tag}^{{commit}}").strip()
-    if kind != "tag" or told != message.strip() or at != commit:
+    if kind != "tag" or contents != message.strip() or at != commit:
         raise MbpError(
             f"the tag {tag} is there already and says something else",
             fix=f"see it with `git show {tag}`; an anchor is never moved",

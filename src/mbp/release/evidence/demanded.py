@@ -40,10 +40,10 @@ SAME = ("area", "what", "owner", "waivable")
 def read_definition(content: bytes, path: str) -> Mapping[str, Any] | None:
     """The definition of a gate as plain values; None when it cannot be read."""
     try:
-        found = plain(loads(content.decode("utf-8"), shown_as=path))
+        document = plain(loads(content.decode("utf-8"), shown_as=path))
     except (MbpError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return document if isinstance(document, dict) else None
 
 
 def checks_of(definition: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
@@ -56,7 +56,7 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
     path = report_path(str(report["gate"]))
     checks = checks_of(definition)
     wanted = [*checks, *(f"{SIGN_OFF_ID}{role}" for role in definition["sign_offs"]["roles"])]
-    present = [str(one["id"]) for one in report["results"]]
+    present = [str(result["id"]) for result in report["results"]]
     if present != wanted:
         there, known = set(present), set(wanted)
         lacks = [name for name in wanted if name not in there]

@@ -156,8 +156,8 @@ def collect(
     with connect(root, report.target, read_only=True) as warehouse:
         work = Work(root, report, markdown, warehouse)
         for group in groups:
-            found = _of_group(work, group)
-            own = {path: content for path, content in found.items() if path not in members}
+            files = _of_group(work, group)
+            own = {path: content for path, content in files.items() if path not in members}
             members.update(own)
             results[group["id"]] = {"what": group["what"], "members": sorted(own)}
             if not own:

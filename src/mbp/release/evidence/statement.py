@@ -82,7 +82,7 @@ def differing_parts(present: bytes, wanted: bytes) -> list[str]:
     try:
         stated, right = json.loads(present), json.loads(wanted)
         results = [key for key in right if key != "predicate" and stated.get(key) != right[key]]
-        told, inner = stated["predicate"], right["predicate"]
-        return results + [f"predicate.{key}" for key in inner if told.get(key) != inner[key]]
+        predicate, inner = stated["predicate"], right["predicate"]
+        return results + [f"predicate.{key}" for key in inner if predicate.get(key) != inner[key]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ["it is no statement"]

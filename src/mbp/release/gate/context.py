@@ -148,17 +148,19 @@ class Context:
             NotMeasuredError: there is none, or it is of another source, warehouse, run or data, or too old.
         """
         try:
-            found = envelope.read(self.root, source["evidence"])
+            measurement = envelope.read(self.root, source["evidence"])
         except envelope.NoEvidenceError as error:
             raise NotMeasuredError("not measured yet", path=error.path) from error
         asked = self.asked(
-            found,
+            measurement,
             needs_data="data" in source.get("of", ["source"]),
             max_age=timedelta(hours=source.get("max_age_hours", self.max_age_hours)),
         )
-        if reasons := objections(found.claim, asked):
-            raise NotMeasuredError(f"no evidence any more: {whole_text(reasons)}", path=found.path)
-        return found
+        if reasons := objections(measurement.claim, asked):
+            raise NotMeasuredError(
+                f"no evidence any more: {whole_text(reasons)}", path=measurement.path
+            )
+        return measurement
 
     def asked(
         self, evidence: envelope.Evidence, *, needs_data: bool, max_age: timedelta | None

@@ -128,8 +128,8 @@ def _standing_in(
         return (whole,)
     parts = [waivers.for_rule(name) for name in judged.rule_ids]
     parts += [waivers.for_change(name) for name in judged.changes]
-    found = [part for part in parts if part is not None]
-    return found if judged.wholly and len(found) == len(parts) else ()
+    kept = [part for part in parts if part is not None]
+    return kept if judged.wholly and len(kept) == len(parts) else ()
 
 
 def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResult]:

@@ -65,8 +65,8 @@ def no_broken_rule(context: Context, check: CheckDefinition) -> RuleJudgement:
     if evidence.verdict == "pass":
         return _passed(evidence)
     rules = _details(evidence) or ()
-    unmeasured = {str(one["rule_id"]) for one in rules if lacks_source(one)}
-    broken = {str(one["rule_id"]) for one in rules if one["verdict"] != "pass"} - unmeasured
+    unmeasured = {str(rule["rule_id"]) for rule in rules if lacks_source(rule)}
+    broken = {str(rule["rule_id"]) for rule in rules if rule["verdict"] != "pass"} - unmeasured
     if evidence.verdict == "not_measured" and not unmeasured:
         return _passed(evidence)
     open_rules = tuple(sorted(broken | unmeasured))
@@ -80,9 +80,9 @@ def every_exercise(context: Context, check: CheckDefinition) -> RuleJudgement:
     ran = exercises.runs(context.evidence(check.source))
     wanted = load_exercises(context.root, demand_whole(context.look.policy))
     wrong = [
-        f"{exercise.id}: {told}"
+        f"{exercise.id}: {problem}"
         for exercise in wanted
-        for told in _wrong(context, ran.get(exercise.id))
+        for problem in _wrong(context, ran.get(exercise.id))
     ]
     total = len(wanted)
     return listed(wrong, f"{total} exercises", f"{total - len(wrong)} of {total}")
@@ -99,8 +99,12 @@ def actions_exercised(context: Context, check: CheckDefinition) -> RuleJudgement
                 for action in str(decision["action"]).split("+"):
                     done.setdefault(action, []).append(name)
     wanted = [str(action) for action in check.source["actions"]]
-    missing = [f"no exercise on this source did {one}" for one in wanted if one not in done]
-    message = "; ".join(f"{one} by {', '.join(done[one])}" for one in wanted if one in done)
+    missing = [
+        f"no exercise on this source did {action}" for action in wanted if action not in done
+    ]
+    message = "; ".join(
+        f"{action} by {', '.join(done[action])}" for action in wanted if action in done
+    )
     return listed(missing, message, f"{len(wanted) - len(missing)} of {len(wanted)}")
 
 

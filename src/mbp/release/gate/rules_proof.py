@@ -20,15 +20,15 @@ def rules_proved(context: Context, check: CheckDefinition) -> RuleJudgement:
     try:
         wrong = [] if evidence.verdict == "not_measured" else of_proof(content, lambda _: None)
         engine = str(content["engine"])
-        proved = sum(one["proved"] is True for one in content["rules"])
-        severities = {str(one["rule_id"]): str(one["severity"]) for one in content["rules"]}
+        proved = sum(rule["proved"] is True for rule in content["rules"])
+        severities = {str(rule["rule_id"]): str(rule["severity"]) for rule in content["rules"]}
     except (KeyError, TypeError) as error:
         raise MbpError(
             f"does not say which rules were proved ({type(error).__name__}: {error})",
             path=evidence.path,
             fix="measure again: the command writes it again",
         ) from error
-    wanted = {one.id: one.severity for one in all_rules(load_contracts(context.root))}
+    wanted = {rule.id: rule.severity for rule in all_rules(load_contracts(context.root))}
     missing = sorted(name for name in wanted if severities.get(name) != wanted[name])
     if evidence.verdict == "not_measured" or missing:
         first = f", among them {missing[0]}" if missing else ""

@@ -65,7 +65,7 @@ def facts(
     report = told(run, f"run `mbp gate {gate}`")
     judge = _judge(root, chosen, now)
     demanded = _demanded(root, gate)
-    found = Facts(
+    collected = Facts(
         gate_name=gate,
         looked_at=now,
         target=chosen,
@@ -83,7 +83,7 @@ def facts(
         files=frozenset(),
         folder_to_root=_way(page.resolve().parent, root.resolve()),
     )
-    return replace(found, files=frozenset(_readable(root, sorted(set(_places(found))))))
+    return replace(collected, files=frozenset(_readable(root, sorted(set(_places(collected))))))
 
 
 def told(look: Callable[[], T], fix: str) -> T | Absence:

@@ -197,12 +197,12 @@ def number(value: float | None) -> str:
 
 def marked(told: str) -> Markup:
     """A sentence as commands write it: text between backticks is code; all of it is escaped."""
-    pieces = [escape(one) for one in told.split("`")]
+    pieces = [escape(piece) for piece in told.split("`")]
     if len(pieces) % 2 == 0:
         return escape(told)  # a backtick that nothing closes is a backtick
     return Markup("").join(
-        Markup("<code>{}</code>").format(one) if place % 2 else one
-        for place, one in enumerate(pieces)
+        Markup("<code>{}</code>").format(piece) if place % 2 else piece
+        for place, piece in enumerate(pieces)
     )
 
 
@@ -228,8 +228,8 @@ def _kpi_chart(kpi: KpiFacts) -> Markup:
     target = f"target {row.target} {row.unit if row.target[-1:].isdigit() else ''}".rstrip()
     message = (
         f"{len(every)} window{'' if len(every) == 1 else 's'} of {row.window} of {row.entity};"
-        f" {sum(one.missed for one in every)} off the target,"
-        f" {sum(one.value is None for one in every)} without a value; newest {row.value}"
+        f" {sum(window.missed for window in every)} off the target,"
+        f" {sum(window.value is None for window in every)} without a value; newest {row.value}"
         f" {row.unit}, {target}. Neighbouring windows are shown by the worst of them."
     )
     return _chart(f"kpi-{row.kpi}", row.name, message, kpi.trend, kpi.bound, target)

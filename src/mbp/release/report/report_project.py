@@ -160,8 +160,8 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
     Raises:
         MbpError: what they are judged by cannot be read.
     """
-    found = valid_waivers(root, now)
-    findings = {finding for judged_waiver in found.judged for finding in judged_waiver.findings}
+    valid = valid_waivers(root, now)
+    findings = {finding for judged_waiver in valid.judged for finding in judged_waiver.findings}
     return WaiversFacts(
         tuple(
             WaiverFacts(
@@ -181,11 +181,11 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
                 problems=tuple(finding.message for finding in judged_waiver.findings),
                 path=judged_waiver.waiver.path,
             )
-            for judged_waiver in found.judged
+            for judged_waiver in valid.judged
         ),
         tuple(
             f"{problem.path}: {problem.message}"
-            for problem in found.problems
+            for problem in valid.problems
             if problem not in findings
         ),
     )
@@ -237,7 +237,7 @@ def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFac
 def _of_other_form(root: Path, name: str) -> bool:
     """A whole JSON object that does not even claim to be a measurement."""
     try:
-        found = json.loads(envelope.evidence_path(root, name).read_text(encoding="utf-8"))
+        document = json.loads(envelope.evidence_path(root, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and not {"verdict", "summary"} & found.keys()
+    return isinstance(document, dict) and not {"verdict", "summary"} & document.keys()

@@ -50,17 +50,17 @@ class AdvisoryFile:
 
     def of(self, name: str, version: str) -> list[Advisory]:
         """The advisories that touch that version, by id."""
-        found = {}
+        packages = {}
         for record in self.by_package.get(canonicalize_name(name), ()):
             for affected in _affected(record, name):
                 if _touches(affected, version):
-                    found[record["id"]] = Advisory(
+                    packages[record["id"]] = Advisory(
                         str(record["id"]),
                         tuple(sorted(str(alias) for alias in record.get("aliases") or ())),
                         canonicalize_name(name),
                         _fixed(affected, version),
                     )
-        return [found[key] for key in sorted(found)]
+        return [packages[key] for key in sorted(packages)]
 
 
 def read_advisories(path: Path) -> AdvisoryFile:
@@ -86,7 +86,7 @@ def read_advisories(path: Path) -> AdvisoryFile:
             newest = modified if newest is None else max(newest, modified)
             if record.get("withdrawn"):
                 continue
-            for package in {_name_of(one) for one in record["affected"]} - {""}:
+            for package in {_name_of(affected) for affected in record["affected"]} - {""}:
                 by_package.setdefault(package, []).append(record)
     if newest is None:
         raise MbpError("no advisory in it", path=str(path), fix=_FIX)
@@ -148,7 +148,7 @@ def _touches(affected: Mapping[str, Any], version: str) -> bool:
     if not listed and not ranges:
         return True  # nothing limits it
     here = Version(version)
-    if any(_same(one, here) for one in listed):
+    if any(_same(listed_version, here) for listed_version in listed):
         return True
     try:
         return any(_inside(versions.get("events") or [], here) for versions in ranges)
@@ -185,7 +185,7 @@ def _events(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Version]
 
 def _fixed(affected: Mapping[str, Any], version: str) -> str:
     here = Version(version)
-    found = []
+    fixed_versions = []
     for versions in affected.get("ranges") or []:
         for event in versions.get("events") or []:
             try:
@@ -194,7 +194,7 @@ def _fixed(affected: Mapping[str, Any], version: str) -> str:
                     and versions.get("type") != "GIT"
                     and Version(event["fixed"]) > here
                 ):
-                    found.append(Version(event["fixed"]))
+                    fixed_versions.append(Version(event["fixed"]))
             except InvalidVersion:
                 continue
-    return str(min(found)) if found else ""
+    return str(min(fixed_versions)) if fixed_versions else ""

@@ -46,9 +46,9 @@ def expression_of(package: metadata.Distribution) -> str | None:
     if stated:
         return _known(stated)
     words = "".join(fields.get_all("License") or ()).strip()
-    found = _known(words) or WORDS.get(words.lower())
-    if found:
-        return found
+    licence = _known(words) or WORDS.get(words.lower())
+    if licence:
+        return licence
     names = [
         text.rsplit("::", 1)[-1].strip()
         for text in fields.get_all("Classifier") or ()

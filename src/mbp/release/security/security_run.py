@@ -54,7 +54,7 @@ def run(
         if name not in PARTS:
             raise MbpError(f"no part {name!r}", fix=did_you_mean(name, PARTS))
     policy = load_security(root)
-    found = []
+    parts = []
     for name, part in _parts(root, policy, request, say).items():
         if request.only and name not in request.only:
             continue
@@ -76,8 +76,8 @@ def run(
             target=target,
             warehouse=_identity(root, target),
         )
-        found.append(result)
-    return found
+        parts.append(result)
+    return parts
 
 
 def _identity(root: Path, target: str | None) -> str | None:

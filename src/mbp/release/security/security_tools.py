@@ -123,7 +123,11 @@ def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
 
     name = policy.secrets["baseline"]
     try:
-        files = [one for one in git(root, "ls-files", "-z").split("\0") if one and one != name]
+        files = [
+            name_of_file
+            for name_of_file in git(root, "ls-files", "-z").split("\0")
+            if name_of_file and name_of_file != name
+        ]
     except MbpError:
         return unmeasured("secrets", "git does not say which files are tracked")
     files = [file for file in files if (root / file).is_file()]
@@ -239,10 +243,10 @@ def _asked(packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Ad
     """(name, version) -> its advisories, for every package that pip-audit did not skip."""
     results: dict[tuple[str, str], list[Advisory]] = {}
     for part in _rounds(packages):
-        for one in pip_audit(sorted(part.items())):
-            name = str(canonicalize_name(str(one["name"])))
-            if "vulns" in one and name in part:
-                results[name, part[name]] = list(_advisories(name, one["vulns"]))
+        for entry in pip_audit(sorted(part.items())):
+            name = str(canonicalize_name(str(entry["name"])))
+            if "vulns" in entry and name in part:
+                results[name, part[name]] = list(_advisories(name, entry["vulns"]))
     return results
 
 
@@ -280,8 +284,8 @@ def pip_audit(packages: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
         options = ["--requirement", str(wanted), "--no-deps", "--disable-pip", "--format", "json"]
         options += ["--progress-spinner", "off", "--cache-dir", str(Path(folder) / "cache")]
         report = tool_report(["pip_audit", *options])
-    found = report.get("dependencies") if isinstance(report, dict) else None
-    if not found:
+    dependencies = report.get("dependencies") if isinstance(report, dict) else None
+    if not dependencies:
         fix = "give an offline file: --advisories"
         raise MbpError("no answer of pip_audit: it resolved nothing", fix=fix)
-    return list(found)
+    return list(dependencies)

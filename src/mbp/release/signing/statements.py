@@ -95,7 +95,7 @@ def read_statements(
         for role in dict.fromkeys((*roles, *ROLES))
         if role in roles or (folder / f"{role}{SUFFIX}").exists()
     }
-    keys = Counter(one.fingerprint for one in signeds.values() if one.fingerprint)
+    keys = Counter(signed.fingerprint for signed in signeds.values() if signed.fingerprint)
     for role, signed in signeds.items():
         if signed.fingerprint and keys[signed.fingerprint] > 1:
             others = [
@@ -224,11 +224,11 @@ def _demand_about(statement: Mapping[str, Any], kind: Kind, subject: Subject, ro
         raise ValueError(f"it is a {statement['kind']}, expected a {kind}")
     if statement["role"] != role:
         raise ValueError(f"it speaks for {statement['role']}, its name says {role}")
-    told = statement["subject"]
-    if told["name"] != subject.name:
-        raise ValueError(f"it is about {told['name']!r}, not about {subject.name!r}")
-    if told != subject.document():
-        parts = told["parts"]
+    stated = statement["subject"]
+    if stated["name"] != subject.name:
+        raise ValueError(f"it is about {stated['name']!r}, not about {subject.name!r}")
+    if stated != subject.document():
+        parts = stated["parts"]
         names = {*parts, *subject.parts}
         other = sorted(name for name in names if parts.get(name) != subject.parts.get(name))
         raise ValueError(f"signed for another {', '.join(other) or 'content'} than there is now")

@@ -75,19 +75,19 @@ def relationships(contracts: Sequence[Contract]) -> list[Relationship]:
 
 def diagram(contracts: Sequence[Contract]) -> str:
     """The diagram; colours are classes of the page's style, with values for a viewer that has none."""
-    found = relationships(contracts)
-    boxes = _placed(contracts, found)
+    links = relationships(contracts)
+    boxes = _placed(contracts, links)
     width = max(box.x for box in boxes.values()) + WIDTH + MARGIN
     height = max(box.y + box.height for box in boxes.values()) + MARGIN
     message = (
-        "; ".join(relationship.told for relationship in found) or "no dataset refers to another"
+        "; ".join(relationship.told for relationship in links) or "no dataset refers to another"
     )
     parts = [
         f'<svg class="diagram" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' width="{width}" height="{height}" role="img" aria-labelledby="diagram-title diagram-told">',
         f'<title id="diagram-title">{escape(TITLE)}</title>',
         f'<desc id="diagram-told">{escape(message)}</desc>',
-        *(line for relationship in found for line in _edge(relationship, boxes)),
+        *(line for relationship in links for line in _edge(relationship, boxes)),
         *(line for box in boxes.values() for line in _drawn(box)),
         "</svg>",
     ]

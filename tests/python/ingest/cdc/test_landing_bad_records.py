@@ -85,7 +85,10 @@ BAD: dict[str, tuple[bytes, str]] = {
         text(quote("bad", quoted_at="secret")),
         "quoted_at is not an exact timestamptz|",
     ),
-    "no operation": (text({k: v for k, v in quote("bad").items() if k != "__op"}), "__op is missing"),
+    "no operation": (
+        text({k: v for k, v in quote("bad").items() if k != "__op"}),
+        "__op is missing",
+    ),
     "no position": (text(quote("bad", __source_lsn=None)), "__source_lsn or"),
     "a position beyond 63 bits": (text(quote("bad", 1 << 63)), "__source_lsn is not a number"),
     "a commit in the year 300000": (

@@ -97,7 +97,9 @@ def test_a_table_goes_on_after_the_source_was_mended(pair: Pair) -> None:
     pair.reconciles()
     assert pair.rows("select count(*) from raw_mbp._cdc_streams") == [(0,)]
     assert pair.rows("select count(*) from raw_mbp._cdc_dead_letters") == [(0,)]
-    assert any("quotes reconciled: 22 rows were new or other, 2 were removed" in one for one in said)
+    assert any(
+        "quotes reconciled: 22 rows were new or other, 2 were removed" in one for one in said
+    )
     pair.execute(market.quotes(300, 10), "delete from quotes where quote_id = 'q-7'")
     pair.read()
     pair.reconciles()
