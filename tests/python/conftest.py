@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what nightly.yaml names, and puts first the files that build or need a server.
+    """Marks what nightly.yaml names, and puts first the files that build or need a server, then those of most tests.
 
     They take the longest: begun last, one of them would keep a single process busy at the end.
     """
@@ -40,7 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if name.startswith(tuple(entry["tests"])) and entry.get("only", "") in name:
                 item.add_marker(pytest.mark.nightly)
     long = {item.path for item in items if LONG.intersection(getattr(item, "fixturenames", ()))}
-    items.sort(key=lambda item: item.path not in long)
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in long, -sizes[item.path], item.path))
 
 
 @pytest.fixture(scope="session")
