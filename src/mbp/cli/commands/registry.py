@@ -79,7 +79,7 @@ def publish(
 
 def listing(form: TextOrJson = "text") -> None:
     """List every published version with its stage and hash."""
-    from mbp.contracts.registry.life import stage
+    from mbp.contracts.registry.life import stages
     from mbp.contracts.registry.store import datasets, published
     from mbp.core.reporting import show
 
@@ -89,13 +89,14 @@ def listing(form: TextOrJson = "text") -> None:
             "subject": version.subject,
             "dataset": version.dataset,
             "version": str(version.version),
-            "status": stage(root, version.dataset, str(version.version))["status"],
-            "sunset": stage(root, version.dataset, str(version.version)).get("sunset"),
+            "status": now[str(version.version)]["status"],
+            "sunset": now[str(version.version)].get("sunset"),
             "published_on": version.document["published_on"],
             "publisher": version.document["publisher"],
             "sha256": version.sha256,
         }
         for dataset in datasets(root)
+        for now in (stages(root, dataset),)
         for version in published(root, dataset)
     ]
     if not rows:
@@ -126,10 +127,9 @@ def show(
     root = project_root()
     for name in datasets(root):
         publisheds = [
-            version_published
-            for version_published in published(root, name)
-            if dataset in (name, version_published.subject)
-            and version in (None, str(version_published.version))
+            candidate
+            for candidate in published(root, name)
+            if dataset in (name, candidate.subject) and version in (None, str(candidate.version))
         ]
         chosen = newest(publisheds)
         if chosen is not None:

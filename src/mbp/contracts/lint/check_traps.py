@@ -10,10 +10,10 @@ from mbp.contracts.contract_file import ContractFile
 from mbp.contracts.document_node import fault_at
 from mbp.contracts.lint.checks import Project, contract_check
 from mbp.contracts.lint.portable_patterns import differences, refusal
+from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.reporting import Finding
 
-# Service levels that become rules (`mbp.contracts.rules`), and dates, which nothing can measure.
-CHECKED_LEVELS = {"freshness", "latency", "completeness"}
+# Dates, which nothing can measure.
 DATES = {"endOfLife", "endOfSupport", "generalAvailability"}
 POSTGRES_NAME_BYTES = 63
 # Reserved by PostgreSQL 18 and not by DuckDB 1.5 (pg_get_keywords() held against duckdb_keywords()).
@@ -65,7 +65,7 @@ def service_levels(contract: ContractFile, _project: Project) -> Iterator[Findin
     """Service levels that no tool checks, or reads in another unit."""
     for level in contract.root.at("slaProperties").entries():
         kind = level.at("property").text
-        if kind and kind not in CHECKED_LEVELS | DATES:
+        if kind and kind not in {*LOGGED_LEVELS, *DATES}:
             yield fault_at(level, "TRAP-007", f"no tool checks {kind}", contract.dataset)
         if kind == "retention" and level.at("unit").text == "m":
             yield fault_at(level.at("unit"), "TRAP-010", "retention in m", contract.dataset)

@@ -46,8 +46,6 @@ def problems(root: Path, dataset: str) -> list[tuple[str, str]]:
                 (version.path, f"its subject {version.subject} does not follow from its version")
             )
         by_version[str(version.version)] = version
-    pass
-
     return pairs + life_problems(root, dataset, list(by_version))
 
 

@@ -76,63 +76,78 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
     return results
 
 
+def stages(root: Path, dataset: str) -> dict[str, Mapping[str, Any]]:
+    """Version -> the stage that it is in: {'status', 'on', and 'sunset' where one was set}.
+
+    Raises:
+        MbpError: a file of the registry that cannot be read as what it is.
+    """
+    start = {
+        str(version.version): {
+            "status": version.contract.get("status"),
+            "on": version.document["published_on"],
+        }
+        for version in published(root, dataset)
+    }
+    # The last entry of a version is the stage that it is in.
+    return start | {str(entry["version"]): entry for entry in entries(root, dataset)}
+
+
 def stage(root: Path, dataset: str, version: str) -> Mapping[str, Any]:
-    """The stage that the version is in: {'status', 'on', and 'sunset' where one was set}."""
-    last: Mapping[str, Any] | None = None
-    for entry in entries(root, dataset):
-        if entry["version"] == version:
-            last = entry
-    if last is not None:
-        return last
-    for version_published in published(root, dataset):
-        if str(version_published.version) == version:
-            return {
-                "status": version_published.contract.get("status"),
-                "on": version_published.document["published_on"],
-            }
-    raise MbpError(f"{dataset} {version} is not published", fix="see `mbp registry list`")
+    """The stage that the version is in, as of `stages`.
+
+    Raises:
+        MbpError: it is not published.
+    """
+    try:
+        return stages(root, dataset)[version]
+    except KeyError as error:
+        message = f"{dataset} {version} is not published"
+        raise MbpError(message, fix="see `mbp registry list`") from error
 
 
 def in_use(root: Path, dataset: str) -> list[Published]:
     """The versions that readers may still use; all of them where every one is retired."""
-    versions = published(root, dataset)
-    return [version for version in versions if not _is_retired(root, version)] or versions
+    return _not_retired(root, dataset) or published(root, dataset)
 
 
 def retired(root: Path, dataset: str) -> bool:
     """Whether versions were published and each of them is retired."""
-    versions = published(root, dataset)
-    return bool(versions) and all(_is_retired(root, version) for version in versions)
+    return bool(published(root, dataset)) and not _not_retired(root, dataset)
 
 
-def _is_retired(root: Path, version: Published) -> bool:
-    return str(stage(root, version.dataset, str(version.version))["status"]) == "retired"
+def _not_retired(root: Path, dataset: str) -> list[Published]:
+    now = stages(root, dataset)
+    return [
+        version
+        for version in published(root, dataset)
+        if now[str(version.version)]["status"] != "retired"
+    ]
 
 
 def sunset_findings(root: Path, dataset: str, today: date) -> list[Finding]:
     """Deprecated versions whose last day has passed, or is near."""
     findings: list[Finding] = []
-    last = {str(entry["version"]): entry for entry in entries(root, dataset)}
-    for version, entry in last.items():
+    for version, entry in stages(root, dataset).items():
         if entry["status"] != "deprecated" or "sunset" not in entry:
             continue
         days = (date.fromisoformat(str(entry["sunset"])) - today).days
-        code = "sunset_passed" if days < 0 else "sunset_near"
         if days > NEAR_DAYS:
             continue
-        when = (
-            f"ended on {entry['sunset']}"
-            if days < 0
-            else f"ends in {days} days, on {entry['sunset']}"
-        )
-        retire = f"mbp registry status {dataset} {version} retired --by {entry['by']}"
+        if days < 0:
+            code, when = "sunset_passed", f"ended on {entry['sunset']}"
+            retire = f"mbp registry status {dataset} {version} retired --by {entry['by']}"
+            fix = f"`{retire}`, or make it active again"
+        else:
+            code, when = "sunset_near", f"ends in {days} days, on {entry['sunset']}"
+            fix = RULES[code].fix
         findings.append(
             Finding(
                 code,
                 f"the support of {version} {when}",
                 f"{FOLDER}/{dataset}/{LIFE}",
                 subject=f"{dataset} {version}",
-                fix=f"`{retire}`, or make it active again" if days < 0 else RULES[code].fix,
+                fix=fix,
                 severity=RULES[code].severity,
             )
         )

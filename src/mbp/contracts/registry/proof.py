@@ -58,11 +58,10 @@ def violation_query(
     rule = rule_of(change, table)
     if rule is not None:
         failing = (rule_queries or {}).get(str(rule["id"]))
+        if failing is None:
+            return None
         violations = f"(select count(*) from (\n{failing}\n) as failing)"
-        return (
-            failing
-            and f"select count(*) as rows_checked, {violations} as violations from {relation}"
-        )
+        return f"select count(*) as rows_checked, {violations} as violations from {relation}"
     names = change.path.removeprefix(f"{table.path}.").split(".")
     column = table.child(names[0])
     if column is None or (len(names) > 1 and table.child(".".join(names[:2]))):

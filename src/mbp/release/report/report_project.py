@@ -11,7 +11,7 @@ from typing import Any
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
-from mbp.contracts.registry.life import stage
+from mbp.contracts.registry.life import stages
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.registry_view import record
 from mbp.contracts.registry.store import datasets, newest, published
@@ -52,9 +52,9 @@ def registry(root: Path) -> tuple[VersionFacts, ...]:
     ahead: list[VersionFacts] = []
     contracts = working(root)
     for dataset in sorted({*datasets(root), *contracts}):
-        heads = published(root, dataset)
+        heads, by_version = published(root, dataset), stages(root, dataset)
         for version in heads:
-            document, now = version.document, stage(root, dataset, str(version.version))
+            document, now = version.document, by_version[str(version.version)]
             facts = VersionFacts(
                 dataset,
                 str(version.version),
