@@ -10,7 +10,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, create_statement, raw_tables
+from mbp.ingest.raw_tables import (
+    CDC_CONTROL_TABLES,
+    LOAD_CONTROL_TABLES,
+    create_statement,
+    raw_tables,
+)
 from mbp.runs.run_control import WAREHOUSE as IDENTITY
 from mbp.runs.run_control import statements as identity_statements
 from mbp.warehouse.connection import Warehouse
@@ -28,6 +33,7 @@ BUILT_SCHEMAS = (
     "verification",
     *PUBLIC_SCHEMAS,
 )
+CONTROL_TABLES = {**CDC_CONTROL_TABLES, **LOAD_CONTROL_TABLES}
 LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"
 
 
@@ -41,7 +47,7 @@ def statements(root: Path, engine: str) -> list[str]:
     for name, columns in raw_tables(root).items():
         family, table = name.split(".")
         results.append(create_statement(f"raw_{family}", table, columns))
-    for name, (control, _) in CDC_CONTROL_TABLES.items():
+    for name, (control, _) in CONTROL_TABLES.items():
         schema, _, table = name.partition(".")
         results.append(create_statement(schema, table, control))
     results += identity_statements()
@@ -92,7 +98,7 @@ def _grants() -> list[str]:
             f"alter default privileges in schema {schema} grant select on tables to {TRANSFORMER}",
         ]
     # Positions move, and letters are delivered; rows of the logs are only ever added.
-    for name, (_, replaced) in CDC_CONTROL_TABLES.items():
+    for name, (_, replaced) in CONTROL_TABLES.items():
         if replaced:
             results.append(f"grant delete on {name} to {LOADER}")
     for schema in BUILT_SCHEMAS:

@@ -88,6 +88,58 @@ CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
     ),
 }
 
+# What `mbp load` keeps: its loads, the rows that it rejected, and what the sources do not have.
+LOADS = "raw_mbp._loads"
+LOAD_REJECTS = "raw_mbp._load_rejects"
+SOURCE_FACTS = "raw_mbp._source_facts"
+LOAD_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
+    LOADS: (
+        (
+            ("load_id", "bigint"),
+            ("source", "text"),
+            ("dataset", "text"),
+            ("loaded_at", "timestamptz"),
+            ("files", "text"),
+            ("digest", "text"),
+            ("read", "bigint"),
+            ("loaded", "bigint"),
+            ("unchanged", "bigint"),
+            ("superseded", "bigint"),
+            ("rejected", "bigint"),
+            ("max_rejects", "bigint"),
+        ),
+        True,
+    ),
+    LOAD_REJECTS: (
+        (
+            ("load_id", "bigint"),
+            ("source", "text"),
+            ("dataset", "text"),
+            ("file", "text"),
+            ("source_row", "bigint"),
+            ("column_name", "text"),
+            ("reason", "text"),
+        ),
+        True,
+    ),
+    SOURCE_FACTS: (
+        (
+            ("source", "text"),
+            ("dataset", "text"),
+            ("column_name", "text"),
+            ("rule_id", "text"),
+            ("reason", "text"),
+        ),
+        True,
+    ),
+}
+
+
+def control_statements() -> list[str]:
+    """DDL of what `mbp load` keeps beside the logs."""
+    places = ((name.split("."), columns) for name, (columns, _) in LOAD_CONTROL_TABLES.items())
+    return [create_statement(schema, table, columns) for (schema, table), columns in places]
+
 
 def raw_tables(root: Path) -> dict[str, list[tuple[str, str]]]:
     """Raw table ('mbp.quotes', 'ops.otel_spans') -> its columns and types, in order.

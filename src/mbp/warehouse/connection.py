@@ -25,6 +25,10 @@ class LockedError(MbpError):
     """Another process has the DuckDB file open for writing; it may be free in a moment."""
 
 
+class MissingError(MbpError):
+    """The DuckDB file is not there."""
+
+
 class UnreachableError(MbpError):
     """A server does not answer, or refuses to; it may be back in a moment."""
 
@@ -173,7 +177,7 @@ class DuckdbWarehouse(_Closing):
         import duckdb
 
         if (read_only or not create) and not path.is_file():
-            raise MbpError(
+            raise MissingError(
                 "the warehouse does not exist",
                 path=path.name,
                 fix="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",

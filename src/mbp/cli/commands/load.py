@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +11,7 @@ import typer
 
 from mbp.cli.commands import DATA
 from mbp.cli.options import TextOrJson
-from mbp.core.errors import EXIT_FINDINGS
+from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 
 EPILOG = (
@@ -24,8 +26,12 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    folder: Annotated[Path, typer.Argument(help="Folder of CSV or Parquet files.")],
-    mapping: Annotated[Path, typer.Option(help="Mapping of their columns to ours (YAML).")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of CSV, JSON or Parquet files, or one file.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="Mapping of their columns to ours (YAML).")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the rows, write nothing.")
@@ -33,9 +39,40 @@ def load(
     reject_file: Annotated[
         Path | None, typer.Option(help="Write rejected rows with their reason to this CSV.")
     ] = None,
+    max_rejects: Annotated[
+        int | None, typer.Option(min=0, help="Load nothing when more rows are rejected.")
+    ] = None,
+    list_loads: Annotated[
+        bool, typer.Option("--list", help="List the loads of the warehouse instead.")
+    ] = False,
+    undo: Annotated[
+        int | None, typer.Option(help="Take the rows of a load out of the logs again.")
+    ] = None,
     form: TextOrJson = "text",
 ) -> None:
     """Load a folder; loading it again changes nothing. Exit 1 when rows were rejected."""
+    if list_loads:
+        _list(target, form)
+    elif undo is not None:
+        _undo(undo, target, form)
+    elif folder is None or mapping is None:
+        raise MbpError(
+            "what to load is not said",
+            fix="give the folder and --mapping, or --list, or --undo with a load's number",
+        )
+    else:
+        _load(folder, mapping, target, dry_run, reject_file, max_rejects, form)
+
+
+def _load(
+    folder: Path,
+    mapping: Path,
+    target: str | None,
+    dry_run: bool,
+    reject_file: Path | None,
+    max_rejects: int | None,
+    form: str,
+) -> None:
     from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
     from mbp.ingest.loading import load_folder
@@ -48,24 +85,29 @@ def load(
             target=target,
             dry_run=dry_run,
             reject_file=reject_file,
+            max_rejects=max_rejects,
             say=shown.say,
         )
     counts = [_counts(table) for table in report.tables]
-    names = ("table", "read", "loaded", "unchanged", "rejected")
-    lines = [f"{names[0]:14}" + "".join(f"{name:>10}" for name in names[1:])]
+    lines = _table(counts, ("table", "read", "loaded", "unchanged", "superseded", "rejected"))
     for count in counts:
-        lines.append(f"{count['table']:14}" + "".join(f"{count[name]:10,}" for name in names[1:]))
         lines += [
-            f"  {column}: {rows:,} values rounded half to even"
-            for column, rows in count["rounded"].items()
+            f"{count['table']}.{column}: {rows:,} {what}"
+            for kind, what in NOTES.items()
+            for column, rows in count[kind].items()
         ]
-        lines += [
-            f"  {column}: {rows:,} gaps filled as the mapping says"
-            for column, rows in count["filled"].items()
-        ]
+        if count["left_out"]:
+            lines.append(f"{count['table']}: {count['left_out']:,} rows left out, as `keep` says")
+        if count["absent"]:
+            lines.append(f"{count['table']}: the source lacks {', '.join(count['absent'])}")
     if dry_run:
         lines.append("dry run: nothing was written; `loaded` is what could be")
-    document = {"source": report.source, "dry_run": dry_run, "tables": counts}
+    document = {
+        "source": report.source,
+        "load_id": report.load_id,
+        "dry_run": dry_run,
+        "tables": counts,
+    }
     show(form, text="\n".join(lines), json=document)
     if report.rejected:
         where = (
@@ -75,13 +117,63 @@ def load(
         raise typer.Exit(EXIT_FINDINGS)
 
 
+NOTES = {
+    "rounded": "values rounded half to even",
+    "filled": "gaps filled as the mapping says",
+}
+
+
+def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """Counts by table, under their names."""
+    lines = [f"{names[0]:14}" + "".join(f"{name:>11}" for name in names[1:])]
+    return lines + [
+        f"{row[names[0]]:14}" + "".join(f"{row[name]:11,}" for name in names[1:]) for row in rows
+    ]
+
+
+def _list(target: str | None, form: str) -> None:
+    from mbp.core.reporting import show
+    from mbp.ingest.loading.loads import list_loads
+    from mbp.warehouse import connect
+
+    with connect(project_root(), target, read_only=True) as warehouse:
+        loads = list_loads(warehouse)
+    lines = [
+        f"{load.load_id:>4}  {load.loaded_at:%Y-%m-%d %H:%M:%S}  {load.source}  {load.dataset}:"
+        f" {load.loaded:,} loaded, {load.rejected:,} rejected ({load.files})"
+        for load in loads
+    ]
+    show(
+        form,
+        text="\n".join(lines) or "nothing was loaded",
+        json=[{**asdict(load), "loaded_at": load.loaded_at.isoformat()} for load in loads],
+    )
+
+
+def _undo(load_id: int, target: str | None, form: str) -> None:
+    from mbp.core.reporting import show
+    from mbp.ingest.loading import undo
+    from mbp.ingest.loading.source_facts import dataset_tables
+    from mbp.warehouse import connect
+
+    root = project_root()
+    with connect(root, target) as warehouse:
+        removed = undo(warehouse, load_id, dataset_tables(root))
+    lines = [f"{dataset}: {rows:,} rows taken out" for dataset, rows in removed.items()]
+    lines.append("Build with `MBP_RAW=loaded mbp build --full-refresh`: increments only add rows.")
+    show(form, text="\n".join(lines), json={"load_id": load_id, "removed": removed})
+
+
 def _counts(table: Any) -> dict[str, Any]:
     return {
         "table": table.table,
         "read": table.staged.read,
         "loaded": table.loaded,
         "unchanged": table.unchanged,
+        "superseded": table.superseded,
         "rejected": table.staged.rejected,
+        "left_out": table.staged.left_out,
+        "absent": list(table.absent),
         "rounded": table.staged.rounded,
         "filled": table.staged.filled,
     }

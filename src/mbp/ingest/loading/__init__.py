@@ -2,6 +2,7 @@
 
 from mbp.ingest.loading.load_sources import LoadReport, TableReport, load_folder
 from mbp.ingest.loading.loaded_facts import SourceFacts, read_facts
+from mbp.ingest.loading.loads import undo
 from mbp.ingest.loading.mapping import Mapping, load_mapping
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "load_folder",
     "load_mapping",
     "read_facts",
+    "undo",
 ]

@@ -1,66 +1,43 @@
-"""The shape of a CSV file: every row has as many fields as the header, or the first that has not is reported.
+"""The shape of a CSV file: its header, and why it could not be read.
 
-The engine would tell a row too, but it numbers records instead of lines, takes one field too many
-when it is empty, and its advice is about its own options.
+DuckDB reads it. Its errors number records instead of lines, and its advice is about its own options; so a file that
+it refuses is read once more, to name the line of the first row that has another length than the header.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 from pathlib import Path
+from typing import IO
 
 from mbp.core.errors import MbpError
 
-QUOTE = '"'
 
-
-def read_header(path: Path, delimiter: str, shown: str) -> list[str]:
-    """The header of a CSV file whose every row was found to have its number of fields.
+def read_header(
+    path: Path, delimiter: str, quote: str, encoding: str, shown: str, first: str | None = None
+) -> list[str]:
+    """The names in the first row of a file; none in a file without anything.
 
     A column without a name is called by its position, from column0.
 
     Args:
-        delimiter: one character between the fields.
-        shown: the file's name in messages.
+        first: the first line, where Python cannot unpack the file.
 
     Raises:
-        MbpError: no header, a name twice, a row of another length, or text that is no CSV in UTF-8.
+        MbpError: no header, a name twice, or text that is no CSV in its encoding.
     """
-    start = 1  # the line in which the row at hand begins: a quoted value may hold line ends
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, delimiter=delimiter, quotechar=QUOTE, strict=True)
-            header = _names(next(rows, []), shown)
-            start = rows.line_num + 1
-            for row in rows:
-                if row and len(row) != len(header):
-                    raise MbpError(
-                        f"{_fields(len(row))}, the header has {len(header)}",
-                        path=shown,
-                        line=start,
-                        fix=f"fix the row: {delimiter!r} inside of a value needs quotes ({QUOTE});"
-                        " a file with another delimiter says so in the mapping",
-                    )
-                start = rows.line_num + 1
-    except csv.Error as error:
-        raise MbpError(
-            f"not CSV: {error}",
-            path=shown,
-            line=start,
-            fix=f"quote a value with {QUOTE} and write the quote twice where the value holds it",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise MbpError("not text in UTF-8", path=shown, fix="save it as UTF-8") from error
-    except OSError as error:
-        raise MbpError(
-            f"cannot be read: {error.strerror}",
-            path=shown,
-            fix="make it readable for your user",
-        ) from error
-    return header
-
-
-def _names(header: list[str], shown: str) -> list[str]:
+        with _opened(path, encoding) as file:
+            rows = csv.reader(
+                file if first is None else [first], delimiter=delimiter, quotechar=quote
+            )
+            header = next(rows, None)
+    except (csv.Error, UnicodeError, OSError):
+        explain(path, delimiter, quote, encoding, shown)
+        raise
+    if header is None:
+        return []
     if not any(header):
         raise MbpError(
             "no header", path=shown, line=1, fix="give the names of the columns in the first line"
@@ -77,6 +54,56 @@ def _names(header: list[str], shown: str) -> list[str]:
             )
         seen.add(name.lower())
     return names
+
+
+def explain(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -> None:
+    """Raises the error of the first row that is out of shape; nothing when each has its shape.
+
+    Raises:
+        MbpError: a row of another length, or text that is no CSV in its encoding.
+    """
+    start = 1  # the line in which the row at hand begins: a quoted value may hold line ends
+    try:
+        with _opened(path, encoding) as file:
+            rows = csv.reader(file, delimiter=delimiter, quotechar=quote, strict=True)
+            header = next(rows, [])
+            start = rows.line_num + 1
+            for row in rows:
+                if row and len(row) != len(header):
+                    raise MbpError(
+                        f"{_fields(len(row))}, the header has {len(header)}",
+                        path=shown,
+                        line=start,
+                        fix=f"fix the row: {delimiter!r} inside of a value needs quotes ({quote});"
+                        " a file with another delimiter says so in the mapping",
+                    )
+                start = rows.line_num + 1
+    except csv.Error as error:
+        raise MbpError(
+            f"not CSV: {error}",
+            path=shown,
+            line=start,
+            fix=f"quote a value with {quote} and write the quote twice where the value holds it",
+        ) from error
+    except UnicodeError as error:
+        raise MbpError(
+            f"not text in {encoding.removesuffix('-sig').upper()}",
+            path=shown,
+            fix="save it as UTF-8, or give its `encoding` in the mapping",
+        ) from error
+    except OSError as error:
+        raise MbpError(
+            f"cannot be read: {error.strerror or error}",
+            path=shown,
+            fix="make it readable for your user",
+        ) from error
+
+
+def _opened(path: Path, encoding: str) -> IO[str]:
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding=encoding, newline="")
+    return path.open(encoding=encoding, newline="")
 
 
 def _fields(count: int) -> str:

@@ -1,13 +1,18 @@
-"""Loads a folder of outside data into the raw tables, once, in one transaction."""
+"""Loads outside data into the raw tables, once, in one transaction."""
 
 from __future__ import annotations
 
-import io
+import csv
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 
@@ -15,35 +20,49 @@ from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.reporting.progress import SILENT, Say
-from mbp.ingest.loading.loaded_facts import write_facts
-from mbp.ingest.loading.mapping import Mapping, TableMapping, load_mapping
-from mbp.ingest.loading.outside_file import Staged, stage
+from mbp.ingest.loading.append import RAW_SCHEMA, Appended, append, copy_staged, lost_keys
+from mbp.ingest.loading.column_values import literal
+from mbp.ingest.loading.loads import MOST_REJECTS, begin_load, end_load, rows_already_loaded
+from mbp.ingest.loading.mapping import Mapping, load_mapping
+from mbp.ingest.loading.outside_file import files_of
+from mbp.ingest.loading.staging import Staged, Staging
 from mbp.ingest.raw_tables import create_statement, raw_tables
-from mbp.warehouse import Warehouse, connect, quote_identifier
-from mbp.warehouse.connection import DuckdbWarehouse, PostgresWarehouse
+from mbp.warehouse import connect, quote_identifier
+from mbp.warehouse.connection import MissingError
 
-RAW_SCHEMA = "raw_mbp"
-SNAPSHOT = "r"
-UPDATE = "u"
+MEMORY = "1GB"
 
 
 @dataclass(frozen=True)
 class TableReport:
-    """What became of one table's rows: read = loaded + unchanged + rejected."""
+    """What became of one table's rows: read = loaded + unchanged + superseded + rejected + left out.
+
+    Attributes:
+        unchanged: already in the log, or repeated in the files.
+        superseded: older than what the log has of their keys.
+        absent: columns that the source does not have.
+    """
 
     table: str
     staged: Staged
     loaded: int
     unchanged: int
+    superseded: int
+    absent: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a folder."""
+    """What became of a folder; `load_id` is None after a dry run."""
 
     source: str
+    load_id: int | None
     tables: tuple[TableReport, ...]
-    dry_run: bool
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing was written."""
+        return self.load_id is None
 
     @property
     def rejected(self) -> int:
@@ -59,147 +78,179 @@ def load_folder(
     target: str | None = None,
     dry_run: bool = False,
     reject_file: Path | None = None,
+    max_rejects: int | None = None,
     say: Say = SILENT.say,
 ) -> LoadReport:
     """Brings the files of `folder` into raw_mbp of the target.
 
-    A row whose key is new is a snapshot row of the change log; a row with other content than the newest
-    of its key is an update; any other row is already there. So a second run loads nothing.
+    A row whose key is new is a snapshot row of the change log; a row with content that its key never had is an
+    update, unless it changed earlier than the newest one; any other row is already there. So a second run, or one
+    with the files of an earlier day, loads nothing.
 
     Args:
+        folder: of the data, or its one file.
         dry_run: read, map and judge, but write neither rows nor the reject file.
-        reject_file: CSV of the rejected rows: table, row of the source, reason, original as JSON.
+        reject_file: CSV of the rejected rows: table, file, row in it, reason, original as JSON.
+        max_rejects: with more rejected rows nothing is loaded.
 
     Raises:
-        MbpError: bad mapping, missing file, no place for the reject file, or a warehouse that cannot
-            be opened. Nothing was written then.
+        MbpError: bad mapping, missing file, too many rejects, no place for the reject file, or a warehouse that
+            cannot be opened. Nothing was written then.
     """
     if reject_file is not None:
         _check_place(reject_file)
     contracts = load_contracts(root)
     mapping = load_mapping(mapping_file, contracts)
-    if not folder.is_dir():
-        raise MbpError("no such folder", path=folder, fix="name the folder of the data")
+    if not folder.exists():
+        raise MbpError("no such folder or file", path=folder, fix="name the folder of the data")
+    try:
+        ZoneInfo(mapping.time_zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise MbpError(
+            f"unknown time zone {mapping.time_zone!r}", path=mapping.path, fix="use an IANA name"
+        ) from error
     by_dataset = {contract.dataset: contract for contract in contracts}
-    with duckdb.connect() as scratch:
-        try:
-            scratch.execute("set TimeZone = ?", [mapping.time_zone])
-        except duckdb.Error as error:
-            raise MbpError(
-                f"unknown time zone {mapping.time_zone!r}",
-                path=mapping.path,
-                fix="use an IANA name",
-            ) from error
-        staged = {}
-        for table in mapping.tables:
-            say(f"reading and judging {table.table}")
-            dataset = by_dataset[table.dataset]
-            staged[table.table] = stage(scratch, folder, table, dataset, mapping.path)
-        if dry_run:
-            reports = [TableReport(name, file, file.accepted, 0) for name, file in staged.items()]
-        else:
-            with _rejects_written(scratch, mapping, reject_file):
+    with TemporaryDirectory(prefix="mbp-load-") as name:
+        scratch = Path(name)
+        with duckdb.connect(str(scratch / "staged.duckdb")) as connection:
+            connection.execute(f"set memory_limit = '{MEMORY}'; set TimeZone = 'UTC'")
+            staging = Staging(connection, scratch, mapping.path, mapping.time_zone)
+            digests = {} if dry_run else _digests(folder, mapping, mapping_file, by_dataset)
+            known = _known_rows(root, target, mapping, digests)
+            for table in mapping.tables:
+                say(f"reading and judging {table.table}")
+                files = files_of(folder, table, mapping.path)
+                staging.stage(files, table, by_dataset[table.dataset], known.get(table.table))
+            _reject_children(root, target, staging, mapping, by_dataset)
+            if dry_run:
+                reports = [
+                    _report(mapping, staging, position, Appended(staged.accepted, 0, 0))
+                    for position, staged in enumerate(staging.staged.values())
+                ]
+                return LoadReport(mapping.source, None, tuple(reports))
+            rejected = sum(staged.rejected for staged in staging.staged.values())
+            if max_rejects is not None and rejected > max_rejects:
+                raise MbpError(
+                    f"{rejected:,} rows rejected, more than {max_rejects:,}: nothing was loaded",
+                    fix="see them with --dry-run, mend the mapping or the files, or raise --max-rejects",
+                )
+            rejects = {
+                table: list(islice(staging.rejects(table), MOST_REJECTS))
+                for table in staging.staged
+            }
+            with _rejects_written(staging, mapping, reject_file):
                 say("writing what is new")
-                reports = _apply(root, target, scratch, mapping, by_dataset, staged)
-    return LoadReport(mapping.source, tuple(reports), dry_run)
+                return _apply(root, target, staging, mapping, by_dataset, digests, rejects)
 
 
 def _apply(
     root: Path,
     target: str | None,
-    scratch: duckdb.DuckDBPyConnection,
+    staging: Staging,
     mapping: Mapping,
     by_dataset: dict[str, Contract],
-    staged: dict[str, Staged],
-) -> list[TableReport]:
+    digests: dict[str, str],
+    rejects: dict[str, list[tuple[str, int, str, str]]],
+) -> LoadReport:
     reports = []
-    with connect(root, target) as warehouse, warehouse.transaction():
+    with (
+        connect(root, target) as warehouse,
+        copy_staged(staging, warehouse) as place,
+        warehouse.transaction(),
+    ):
         for name, columns in raw_tables(root).items():
             family, table = name.split(".")
             warehouse.execute(f"create schema if not exists raw_{family}")
             warehouse.execute(create_statement(f"raw_{family}", table, columns))
-        for table_mapping in mapping.tables:
-            contract = by_dataset[table_mapping.dataset]
-            _copy(scratch, warehouse, table_mapping, contract)
-            loaded = _append(warehouse, table_mapping, contract)
-            accepted = staged[table_mapping.table].accepted
-            reports.append(
-                TableReport(
-                    table_mapping.table, staged[table_mapping.table], loaded, accepted - loaded
-                )
-            )
-        write_facts(
-            warehouse, mapping, [f"mbp_{report.table}" for report in reports if report.loaded]
-        )
-    return reports
+        load_id = begin_load(warehouse, mapping)
+        for position, entry in enumerate(mapping.tables):
+            contract, staged = by_dataset[entry.dataset], staging.staged[entry.table]
+            if staged.known:
+                appended = Appended(0, staged.read, 0)
+            else:
+                appended = append(warehouse, place(entry, contract), entry, contract)
+            report = _report(mapping, staging, position, appended)
+            digest, first = digests[entry.table], rejects[entry.table]
+            end_load(warehouse, load_id, mapping, entry, contract, digest, first, report)
+            reports.append(report)
+    return LoadReport(mapping.source, load_id, tuple(reports))
 
 
-def _copy(
-    scratch: duckdb.DuckDBPyConnection,
-    warehouse: Warehouse,
-    table_mapping: TableMapping,
-    contract: Contract,
+def _digests(
+    folder: Path, mapping: Mapping, mapping_file: Path, by_dataset: dict[str, Contract]
+) -> dict[str, str]:
+    """Of each table, what its rows follow from: the files, the mapping, the columns of the contract."""
+    digests = {}
+    for table in mapping.tables:
+        digest = hashlib.sha256(mapping_file.read_bytes())
+        digest.update(repr(by_dataset[table.dataset].logged_columns).encode())
+        for path in files_of(folder, table, mapping.path):
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        digests[table.table] = digest.hexdigest()
+    return digests
+
+
+def _known_rows(
+    root: Path, target: str | None, mapping: Mapping, digests: dict[str, str]
+) -> dict[str, int]:
+    """Table -> the rows of its files, where they were loaded whole before and nothing came after them."""
+    known: dict[str, int] = {}
+    if not digests:
+        return known
+    try:
+        with connect(root, target, create=False) as warehouse:
+            for table in mapping.tables:
+                raw = f"{RAW_SCHEMA}.{quote_identifier(table.table)}"
+                digest = digests[table.table]
+                rows = rows_already_loaded(warehouse, table.dataset, raw, digest)
+                if rows is not None:
+                    known[table.table] = rows
+    except MissingError:
+        pass
+    return known
+
+
+def _report(mapping: Mapping, staging: Staging, position: int, appended: Appended) -> TableReport:
+    table = mapping.tables[position]
+    staged = staging.staged[table.table]
+    return TableReport(
+        table=table.table,
+        staged=staged,
+        loaded=appended.loaded,
+        unchanged=appended.unchanged + staged.repeated,
+        superseded=appended.superseded,
+        absent=tuple(table.absent),
+    )
+
+
+def _reject_children(
+    root: Path,
+    target: str | None,
+    staging: Staging,
+    mapping: Mapping,
+    by_dataset: dict[str, Contract],
 ) -> None:
-    """The accepted rows as a temporary table of the target."""
-    names = [quote_identifier(column.name) for column in contract.logged_columns]
-    types = [
-        "text" if column.logical_type == "string" else column.physical_type
-        for column in contract.logged_columns
-    ]
-    inner = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
-    warehouse.execute(
-        f"create temp table staged_{table_mapping.table} (source_row bigint, {inner})"
-    )
-    scratch.execute("set TimeZone = 'UTC'")
-    if isinstance(warehouse, DuckdbWarehouse):
-        rows = scratch.execute(f"select * from typed_{table_mapping.table}").to_arrow_table()
-        warehouse.connection.register("arriving", rows)
-        warehouse.execute(f"insert into staged_{table_mapping.table} select * from arriving")
-        warehouse.connection.unregister("arriving")
-    elif isinstance(warehouse, PostgresWarehouse):
-        from pyarrow import csv
-
-        texts = ", ".join(f"cast({name} as varchar) as {name}" for name in names)
-        rows = scratch.execute(
-            f"select source_row, {texts} from typed_{table_mapping.table}"
-        ).to_arrow_table()
-        buffer = io.BytesIO()
-        csv.write_csv(rows, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
-        buffer.seek(0)
-        with warehouse.connection.cursor() as cursor:
-            cursor.copy_expert(f"copy staged_{table_mapping.table} from stdin (format csv)", buffer)
-
-
-def _append(warehouse: Warehouse, table_mapping: TableMapping, contract: Contract) -> int:
-    """Appends what is new or changed to the log; the number of rows appended."""
-    raw = f"{RAW_SCHEMA}.{quote_identifier(table_mapping.table)}"
-    key = quote_identifier(contract.key.name)
-    names = [quote_identifier(column.name) for column in contract.logged_columns]
-    changed = " or ".join(f"staged.{name} is distinct from known.{name}" for name in names)
-    milliseconds = (
-        f"epoch_ms(staged.{quote_identifier(table_mapping.changed_at)})"
-        if warehouse.engine == "duckdb"
-        else f"floor(extract(epoch from staged.{quote_identifier(table_mapping.changed_at)}) * 1000)"
-    )
-    before = _rows(warehouse, raw)
-    warehouse.execute(
-        f"insert into {raw}"
-        f" with known as (select * from (select *, row_number() over (partition by {key}"
-        f" order by __source_lsn desc) as recency from {raw}) as ranked where recency = 1),"
-        f" base as (select coalesce(max(__source_lsn), 0) as position from {raw})"
-        f" select {', '.join(f'staged.{name}' for name in names)},"
-        f" case when known.{key} is null then '{SNAPSHOT}' else '{UPDATE}' end, 'false',"
-        f" cast({milliseconds} as bigint),"
-        " base.position + row_number() over (order by staged.source_row), current_timestamp"
-        f" from staged_{table_mapping.table} as staged cross join base"
-        f" left join known on staged.{key} = known.{key}"
-        f" where known.{key} is null or known.__deleted = 'true' or {changed}"
-    )
-    return _rows(warehouse, raw) - before
-
-
-def _rows(warehouse: Warehouse, relation: str) -> int:
-    return int(warehouse.query(f"select count(*) from {relation}")[1][0][0])
+    """Rejects the rows that refer to a rejected row: they would only be orphans. Again, until none is left."""
+    tables = {table.dataset: table.table for table in mapping.tables}
+    more = True
+    while more:
+        more = False
+        for table in mapping.tables:
+            staged = staging.staged[table.table]
+            for column in by_dataset[table.dataset].logged_columns:
+                reference = column.reference
+                parent = tables.get(reference.dataset) if reference else None
+                if reference is None or parent is None or not staging.staged[parent].rejected:
+                    continue
+                lost = lost_keys(root, target, staging, parent, reference.column)
+                before = staged.rejected
+                name = quote_identifier(column.name)
+                reason = literal(f"{column.name}: its row in {parent} was rejected: ")
+                staging.reject(
+                    table.table, f"{name} in (select key from {lost})", f"{reason} || {name}"
+                )
+                more |= staged.rejected > before
 
 
 def _check_place(reject_file: Path) -> None:
@@ -219,7 +270,7 @@ def _check_place(reject_file: Path) -> None:
 
 @contextmanager
 def _rejects_written(
-    scratch: duckdb.DuckDBPyConnection, mapping: Mapping, reject_file: Path | None
+    staging: Staging, mapping: Mapping, reject_file: Path | None
 ) -> Iterator[None]:
     """The rejects are on disk before the block, and in their place once it ended without an error.
 
@@ -228,19 +279,26 @@ def _rejects_written(
     if reject_file is None:
         yield
         return
-    union = " union all ".join(f"select * from rejects_{table.table}" for table in mapping.tables)
     with atomic_path(reject_file) as temporary:
-        name = str(temporary).replace("'", "''")
         try:
-            scratch.execute(
-                f"copy (select * from ({union}) order by table_name, source_row) to '{name}'"
-                " (format csv, header true)"
-            )
-        except duckdb.IOException as error:
-            reason = str(error).splitlines()[0]
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(["table_name", "file", "source_row", "reason", "original"])
+                for table in mapping.tables:
+                    if not staging.staged[table.table].rejected:
+                        continue
+                    for (name, row, _, reason), (_, _, original) in zip(
+                        staging.rejects(table.table), staging.originals(table), strict=True
+                    ):
+                        writer.writerow([table.table, name, row, reason, _compact(original)])
+        except OSError as error:
             raise MbpError(
-                f"cannot be written: {reason}",
+                f"cannot be written: {error.strerror}",
                 path=reject_file,
                 fix="make room, or name another file",
             ) from error
         yield
+
+
+def _compact(original: str) -> str:
+    return json.dumps(json.loads(original), ensure_ascii=False, separators=(",", ":"))

@@ -12,16 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mbp.ingest.loading.mapping import Mapping as SourceMapping
+from mbp.ingest.raw_tables import CDC_POSITIONS, LOADS, SOURCE_FACTS
 from mbp.warehouse import Warehouse, quote_identifier
 from mbp.warehouse.relations import exists
 
-FACTS = 'raw_mbp."_source_facts"'
-LOADS = 'raw_mbp."_source_loads"'
-CREATE = (
-    f"create table if not exists {FACTS} (source text, dataset text, column_name text,"
-    " rule_id text, reason text)",
-    f"create table if not exists {LOADS} (source text, dataset text, loaded_at timestamptz)",
-)
+NEVER_LOADED = "no mapping of what was loaded has it"
 
 
 @dataclass(frozen=True)
@@ -39,11 +34,10 @@ class SourceFacts:
     rules: Mapping[str, str]
 
 
-def write_facts(warehouse: Warehouse, mapping: SourceMapping, loaded: Iterable[str]) -> None:
-    """Replaces what is known about the mapping's source. Runs inside the caller's transaction.
+def write_facts(warehouse: Warehouse, mapping: SourceMapping) -> None:
+    """Replaces what is known about the tables that the mapping loads.
 
-    Args:
-        loaded: public datasets that got rows of the source in this transaction.
+    Facts of the source's other tables, from other mappings, stay. Runs inside the caller's transaction.
     """
     rows: list[tuple[str | None, ...]] = []
     for table in mapping.tables:
@@ -55,16 +49,29 @@ def write_facts(warehouse: Warehouse, mapping: SourceMapping, loaded: Iterable[s
         (dataset, None, rule, reason) for rule, (dataset, reason) in mapping.not_measurable.items()
     ]
     mark = warehouse.mark
-    for statement in CREATE:
-        warehouse.execute(statement)
-    warehouse.execute(f"delete from {FACTS} where source = {mark}", [mapping.source])
+    for dataset in (table.dataset for table in mapping.tables):
+        warehouse.execute(
+            f"delete from {SOURCE_FACTS} where source = {mark} and dataset = {mark}",
+            [mapping.source, dataset],
+        )
+    for dataset in mapping.absent_datasets:  # another mapping of the source may load it
+        warehouse.execute(
+            f"delete from {SOURCE_FACTS} where source = {mark} and dataset = {mark}"
+            " and column_name is null and rule_id is null",
+            [mapping.source, dataset],
+        )
     for row in rows:
         marks = ", ".join([mark] * 5)
-        warehouse.execute(f"insert into {FACTS} values ({marks})", [mapping.source, *row])
-    for dataset in loaded:
+        warehouse.execute(f"insert into {SOURCE_FACTS} values ({marks})", [mapping.source, *row])
+
+
+def forget_facts(warehouse: Warehouse, sources: Iterable[str]) -> None:
+    """Takes back the facts of sources that have no load any more."""
+    for source in sources:
         warehouse.execute(
-            f"insert into {LOADS} values ({mark}, {mark}, current_timestamp)",
-            [mapping.source, dataset],
+            f"delete from {SOURCE_FACTS} where source = {warehouse.mark}"
+            f" and source not in (select source from {LOADS})",
+            [source],
         )
 
 
@@ -77,11 +84,10 @@ def read_facts(warehouse: Warehouse, tables: Mapping[str, str]) -> SourceFacts:
     columns: dict[str, dict[str, str]] = {}
     datasets: dict[str, str] = {}
     rules: dict[str, str] = {}
-    if all(exists(warehouse, *place.replace('"', "").split(".")) for place in (FACTS, LOADS)):
-        # Version 0.1 wrote rules without their dataset: it is unknown which rows they mean.
+    if all(exists(warehouse, *place.split(".")) for place in (SOURCE_FACTS, LOADS)):
         _, rows = warehouse.query(
-            f"select dataset, column_name, rule_id, source, reason from {FACTS}"
-            " where dataset is not null order by 1, 2, 3, 4"
+            f"select dataset, column_name, rule_id, source, reason from {SOURCE_FACTS}"
+            " order by 1, 2, 3, 4"
         )
         declared: dict[tuple[str, str | None, str | None], dict[str, str]] = {}
         for dataset, column, rule, source, reason in rows:
@@ -99,7 +105,20 @@ def read_facts(warehouse: Warehouse, tables: Mapping[str, str]) -> SourceFacts:
                 columns.setdefault(dataset, {})[column] = reason
             elif not origins[dataset]:  # one with rows is there, whatever was said about it
                 datasets[dataset] = reason
+        _, rows = warehouse.query(f"select distinct dataset from {LOADS}")
+        if rows and not _captured(warehouse):
+            named = {dataset for (dataset,) in rows} | {dataset for dataset, _, _ in declared}
+            for dataset, table in tables.items():
+                if dataset not in named and not _origins(warehouse, dataset, table):
+                    datasets[dataset] = NEVER_LOADED
     return SourceFacts(columns, datasets, rules)
+
+
+def _captured(warehouse: Warehouse) -> bool:
+    """Whether change data capture writes here too: then an empty log is one of a source that has it."""
+    return exists(warehouse, *CDC_POSITIONS.split(".")) and bool(
+        warehouse.query(f"select 1 from {CDC_POSITIONS} limit 1")[1]
+    )
 
 
 def _origins(warehouse: Warehouse, dataset: str, table: str) -> set[str | None]:

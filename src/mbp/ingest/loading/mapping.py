@@ -1,83 +1,59 @@
-"""The mapping file: which column of an outside source becomes which column of ours.
+"""The mapping file: which values of an outside source become which column of ours.
 
-A column of ours comes from a column of theirs (`columns`), is the same for every row (`constants`), or is
-a fact the source does not have (`absent`): then a default keeps the types valid and every rule that
-reads the column is "not measurable on this source". `when_null` fills single gaps and is reported.
+A column of ours comes from columns of theirs (`columns`), is the same for every row (`constants`), or is a fact the
+source does not have: said under `absent`, with a default that keeps the types valid, or by leaving the column out.
+Every rule that reads such a fact is "not measurable on this source". `when_null` fills single gaps and is reported.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping as Map
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft201909Validator
 
-from mbp.contracts import Contract
+from mbp.contracts import Column, Contract
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import check, did_you_mean
 from mbp.core.yaml_io import line_of, load
 
-TEXT = {"type": "string", "minLength": 1}
-SCALAR = {"type": ["string", "number", "boolean", "null"]}
-ABSENT = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["reason"],
-    "properties": {"value": SCALAR, "column": TEXT, "reason": TEXT},
-    "oneOf": [{"required": ["value"]}, {"required": ["column"]}],
-}
-TABLE = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["file", "columns", "changed_at"],
-    "properties": {
-        "file": TEXT,
-        "delimiter": {"type": "string", "maxLength": 1, "pattern": r'^[^"\r\n]$'},
-        "changed_at": TEXT,
-        "columns": {"type": "object", "minProperties": 1, "additionalProperties": TEXT},
-        "constants": {"type": "object", "additionalProperties": SCALAR},
-        "absent": {"type": "object", "additionalProperties": ABSENT},
-        "when_null": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["value", "reason"],
-                "properties": {"value": SCALAR, "reason": TEXT},
-            },
-        },
-    },
-}
-SCHEMA = Draft201909Validator(
-    {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["version", "source", "time_zone", "tables"],
-        "properties": {
-            "version": {"const": 1},
-            "source": TEXT,
-            "description": TEXT,
-            "time_zone": TEXT,
-            "tables": {"type": "object", "minProperties": 1, "additionalProperties": TABLE},
-            "absent_tables": {"type": "object", "additionalProperties": TEXT},
-            "not_measurable": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["rules", "reason"],
-                    "properties": {
-                        "rules": {"type": "array", "minItems": 1, "items": TEXT},
-                        "reason": TEXT,
-                    },
-                },
-            },
-        },
-    }
-)
+LEFT_OUT = "the mapping leaves it out"
+
+
+@cache
+def _schema() -> Draft201909Validator:
+    text = Path(__file__).with_name("mapping.schema.json").read_text(encoding="utf-8")
+    return Draft201909Validator(json.loads(text))
+
+
+@dataclass(frozen=True)
+class Value:
+    """How the value of one column of ours is made from columns of theirs.
+
+    Attributes:
+        columns: theirs; the first that is not null counts, or with `joiner` all of them make one text.
+        values: theirs -> ours; another value stays.
+        scale, offset: ours = theirs * scale + offset.
+        one_minus: ours = 1 - theirs, after scale and offset.
+        epoch: the unit of an instant that is a number since 1970: seconds, milliseconds or microseconds.
+        format: of an instant that is text, as `strptime` has it.
+    """
+
+    columns: tuple[str, ...]
+    joiner: str | None = None
+    values: Map[str, str | None] | None = None
+    scale: Decimal | None = None
+    offset: Decimal | None = None
+    one_minus: bool = False
+    epoch: str | None = None
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,31 +62,43 @@ class TableMapping:
 
     Attributes:
         table: raw table without its schema, e.g. quotes.
-        delimiter: what separates the fields of a CSV file.
-        columns: ours -> theirs.
+        files: names or patterns of files in the folder; none for the one file that the command names.
+        reading: how the files are read: delimiter, quote, encoding, decimal, null_tokens, rows, sql, keep.
+        values: ours -> how it is made.
         constants: ours -> the value of every row.
         absent: ours -> (their column or None, default value, reason).
         when_null: ours -> (value, reason).
         changed_at: our column that says when the row last changed, the commit time of its change.
+        corrections: a row that changed earlier than the newest one that is known corrects it.
+        ambiguous_times: what a local time that a clock shows twice, or never, means: reject, earlier or later.
+        max_rejects: rows that may be rejected before the rule of rejects fails.
         lines: our column -> line in the mapping file.
     """
 
     table: str
     dataset: str
-    file: str
-    delimiter: str
-    columns: Map[str, str]
+    files: tuple[str, ...]
+    reading: Map[str, Any]
+    values: Map[str, Value]
     constants: Map[str, Any]
     absent: Map[str, tuple[str | None, Any, str]]
     when_null: Map[str, tuple[Any, str]]
     changed_at: str
+    corrections: bool
+    ambiguous_times: str
+    max_rejects: int
     line: int | None
     lines: Map[str, int | None]
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """A whole mapping file; `not_measurable` is rule id -> (the rule's dataset, reason)."""
+    """One source.
+
+    Attributes:
+        absent_datasets: public datasets the source does not have -> reason.
+        not_measurable: rule id -> (its dataset, reason), for rules whose reason is not an absent column.
+    """
 
     path: str
     source: str
@@ -120,18 +108,15 @@ class Mapping:
     not_measurable: Map[str, tuple[str, str]]
 
 
-def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
-    """Reads and checks a mapping file.
-
-    Args:
-        contracts: say which columns our tables have and which are required.
+def load_mapping(path: Path, contracts: Sequence[Contract]) -> Mapping:
+    """Reads a mapping.
 
     Raises:
-        MbpError: with the line of what is wrong.
+        MbpError: it is not of the known form, or names a table, column or rule that is not there.
     """
-    shown = path.name
-    document = load(path, shown_as=shown)
-    value = check(document, SCHEMA, shown)
+    shown = str(path)
+    document = load(path)
+    value = check(document, _schema(), shown)
     by_table = {log.table: contract for contract, log in logged(contracts)}
     for group in ("tables", "absent_tables"):
         for table in value.get(group, {}):
@@ -142,17 +127,6 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
                     line=line_of(document[group], table),
                     fix=did_you_mean(table, by_table),
                 )
-    missing = by_table.keys() - value["tables"].keys() - value.get("absent_tables", {}).keys()
-    if missing:
-        raise MbpError(
-            f"nothing is said about {', '.join(sorted(missing))}",
-            path=shown,
-            fix="map the table, or give the reason under absent_tables",
-        )
-    tables = tuple(
-        _table(name, entry, document["tables"][name], by_table[name], shown, document["tables"])
-        for name, entry in value["tables"].items()
-    )
     known_rules = {rule.id: rule.dataset for contract in contracts for rule in contract.rules}
     not_measurable = {}
     for position, entry in enumerate(value.get("not_measurable", [])):
@@ -164,12 +138,22 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
                     line=line_of(document["not_measurable"], position),
                     fix=did_you_mean(rule, known_rules),
                 )
+            if known_rules[rule] not in {by_table[table].dataset for table in value["tables"]}:
+                raise MbpError(
+                    f"not_measurable: {rule} is a rule of {known_rules[rule]}, which this mapping does not load",
+                    path=shown,
+                    line=line_of(document["not_measurable"], position),
+                    fix="say it in the mapping that does; rules of an absent table need no line",
+                )
             not_measurable[rule] = (known_rules[rule], entry["reason"])
     return Mapping(
         path=shown,
         source=value["source"],
         time_zone=value["time_zone"],
-        tables=tables,
+        tables=tuple(
+            _table(name, entry, document["tables"], by_table[name], shown)
+            for name, entry in value["tables"].items()
+        ),
         absent_datasets={
             by_table[name].dataset: reason
             for name, reason in value.get("absent_tables", {}).items()
@@ -178,9 +162,8 @@ def load_mapping(path: Path, contracts: list[Contract]) -> Mapping:
     )
 
 
-def _table(
-    name: str, entry: Any, node: Any, contract: Contract, shown: str, tables: Any
-) -> TableMapping:
+def _table(name: str, entry: Any, tables: Any, contract: Contract, shown: str) -> TableMapping:
+    node = tables[name]
     parts = {part: entry.get(part, {}) for part in ("columns", "constants", "absent")}
     known = [column.name for column in contract.logged_columns]
     lines: dict[str, int | None] = {}
@@ -198,37 +181,83 @@ def _table(
                     fix="keep one of them",
                 )
             lines.setdefault(column, line)
-    for column in contract.logged_columns:
-        if not any(column.name in given for given in parts.values()):
+    changed_at = entry["changed_at"]
+    by_name = {column.name: column for column in contract.logged_columns}
+    for needed in (contract.key.name, changed_at):
+        if needed not in parts["columns"] and (needed not in lines or needed == contract.key.name):
             raise MbpError(
-                f"{name}.{column.name} is not mapped",
+                f"{name}.{needed} is not mapped"
+                if needed in known
+                else f"changed_at: {name} has no column {needed!r}",
                 path=shown,
-                line=line_of(tables, name),
-                fix="give it under columns, constants or absent",
+                line=line_of(node, "changed_at") if needed == changed_at else line_of(tables, name),
+                fix=did_you_mean(needed, known)
+                if needed not in known
+                else "give it under columns: every row needs its own",
             )
-    if entry["changed_at"] not in known:
-        raise MbpError(
-            f"changed_at: {name} has no column {entry['changed_at']!r}",
-            path=shown,
-            line=line_of(node, "changed_at"),
-            fix=did_you_mean(entry["changed_at"], known),
-        )
+    absent = {
+        column: (stand_in.get("column"), stand_in.get("value"), stand_in["reason"])
+        for column, stand_in in parts["absent"].items()
+    }
+    for column in known:
+        if column not in lines:
+            absent[column] = _left_out(by_name[column], parts["columns"].get(changed_at))
+    files = entry.get("file", [])
     return TableMapping(
         table=name,
         dataset=contract.dataset,
-        file=entry["file"],
-        delimiter=entry.get("delimiter", ","),
-        columns=parts["columns"],
+        files=(files,) if isinstance(files, str) else tuple(files),
+        reading={key: entry[key] for key in READING if key in entry},
+        values={column: _value(given) for column, given in parts["columns"].items()},
         constants=parts["constants"],
-        absent={
-            column: (stand_in.get("column"), stand_in.get("value"), stand_in["reason"])
-            for column, stand_in in parts["absent"].items()
-        },
+        absent=absent,
         when_null={
             column: (gap["value"], gap["reason"])
             for column, gap in entry.get("when_null", {}).items()
         },
-        changed_at=entry["changed_at"],
+        changed_at=changed_at,
+        corrections=entry.get("corrections", False),
+        ambiguous_times=entry.get("ambiguous_times", "reject"),
+        max_rejects=entry.get("max_rejects", 0),
         line=line_of(tables, name),
         lines=lines,
     )
+
+
+READING = ("delimiter", "quote", "encoding", "decimal", "null_tokens", "rows", "sql", "keep")
+
+
+def _value(given: Any) -> Value:
+    if isinstance(given, str):
+        return Value((given,))
+    columns = given.get("column", given.get("first_of", given.get("join")))
+    return Value(
+        columns=(columns,) if isinstance(columns, str) else tuple(columns),
+        joiner=given.get("joiner", "-") if "join" in given else None,
+        values=given.get("values"),
+        scale=_decimal(given.get("scale")),
+        offset=_decimal(given.get("offset")),
+        one_minus=given.get("one_minus", False),
+        epoch=given.get("epoch"),
+        format=given.get("format"),
+    )
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(str(value))
+
+
+def _left_out(column: Column, changed_at: Any) -> tuple[str | None, Any, str]:
+    """What keeps the type of a column valid that nothing is said about: null where it may be."""
+    if not column.required:
+        return None, None, LEFT_OUT
+    if column.logical_type in ("number", "integer"):
+        return None, 0, LEFT_OUT
+    if column.logical_type == "timestamp":
+        return (
+            (changed_at, None, LEFT_OUT) if isinstance(changed_at, str) else (None, EPOCH, LEFT_OUT)
+        )
+    return None, "", LEFT_OUT
+
+
+EPOCH = "1970-01-01 00:00:00+00"

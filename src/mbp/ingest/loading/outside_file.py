@@ -1,232 +1,289 @@
-"""Reads one outside file into typed rows and rejects, inside an in-memory DuckDB."""
+"""One outside file as a relation of DuckDB: CSV of any dialect, JSON, or Parquet, packed or not."""
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from mbp.contracts import Column, Contract
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
-from mbp.ingest.loading.csv_file import QUOTE, read_header
+from mbp.core.sql_guard import demand_query
+from mbp.ingest.loading.column_values import Reader, literal
+from mbp.ingest.loading.csv_file import explain, read_header
 from mbp.ingest.loading.mapping import TableMapping
 from mbp.warehouse import quote_identifier
 
-DECIMAL_SCALE = 8
-# The engines also read words (infinity, epoch), dates before our era and offsets of days. An offset needs
-# the seconds before it: DuckDB reads no other spelling.
-INSTANT_SHAPE = (
-    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?)?)?"
-)
-# In UTC. PostgreSQL and Python know no instant outside of these years as four digits.
-FIRST_INSTANT = "timestamptz '0001-01-01 00:00:00+00'"
-LAST_INSTANT = "timestamptz '9999-12-31 23:59:59.999999+00'"
-EXPECTED = {
-    "number": "a number within its range",
-    "timestamp": "an ISO 8601 instant such as 2026-01-05T09:00:00Z",
-}
-EMPTY_FILE_FIX = "give a file with rows"
+PACKED = (".gz", ".zst")
+JSON = (".json", ".jsonl", ".ndjson")
+ENCODINGS = ("utf-8", "utf-16", "latin-1")  # that DuckDB reads by itself
+SHORTEST_BUFFER, LONGEST_BUFFER = 16 << 20, 100 << 20  # bytes of one JSON record
+OF_ALL = "$."  # a path that begins so starts at the record, and not at the row inside of it
 
 
 @dataclass(frozen=True)
-class Staged:
-    """One table, staged in `connection` as `typed_<table>` (accepted rows) and `rejects_<table>`.
+class Source:
+    """A file that can be read.
 
     Attributes:
-        read, accepted, rejected: rows.
-        rounded: decimals that lost places: column -> rows.
-        filled: gaps filled by `when_null`: column -> rows.
+        relation: SQL that goes into a `from`.
+        read: SQL of the text of a column of theirs in it.
+        columns: their names; None where a record may have any (JSON).
+        explain: raises a better error than the engine's, where one is known.
     """
 
-    read: int
-    accepted: int
-    rejected: int
-    rounded: dict[str, int]
-    filled: dict[str, int]
+    relation: str
+    read: Reader
+    columns: Sequence[str] | None
+    explain: Callable[[], None]
 
 
-def stage(
-    connection: duckdb.DuckDBPyConnection,
-    folder: Path,
-    mapping: TableMapping,
-    contract: Contract,
-    mapping_path: str,
-) -> Staged:
-    """Stages one table.
+def files_of(folder: Path, mapping: TableMapping, mapping_path: str) -> list[Path]:
+    """The files of a table, in the order of their names.
+
+    Args:
+        folder: the folder of the data, or the one file of it.
 
     Raises:
-        MbpError: the file or a column of it is missing, or it has no rows.
+        MbpError: none is there, or the mapping names none.
     """
-    source = _read(connection, folder, mapping, mapping_path)
-    theirs = [row[0] for row in connection.execute(f"describe {source}").fetchall()]
-    for ours, column in _wanted(mapping).items():
-        if column not in theirs:
-            raise MbpError(
-                f"{mapping.file} has no column {column!r}, which {mapping.table}.{ours} names",
-                path=mapping_path,
-                line=mapping.lines.get(ours),
-                fix=f"its columns are {', '.join(theirs)}",
-            )
-    texts = f"texts_{mapping.table}"
-    expressions = ", ".join(
-        f"{_text_of(column, mapping)} as {quote_identifier(column.name)}"
-        for column in contract.logged_columns
-    )
-    used = sorted(set(_wanted(mapping).values()))
-    original = ", ".join(f"{_literal(name)}, {quote_identifier(name)}" for name in used)
-    connection.execute(
-        f"create temp table {texts} as select row_number() over () as source_row,"
-        f" json_object({original}) as original, {expressions} from {source}"
-    )
-    read = _count(connection, texts)
-    if read == 0:
-        raise MbpError("no rows: nothing to load", path=mapping.file, fix=EMPTY_FILE_FIX)
-    _judge(connection, mapping, contract, texts)
-    accepted = _count(connection, f"typed_{mapping.table}")
-    return Staged(
-        read=read,
-        accepted=accepted,
-        rejected=read - accepted,
-        rounded=_rounded(connection, mapping, contract, texts),
-        filled={
-            column: _count(connection, f"{source} where {_theirs(mapping.columns[column])} is null")
-            for column in mapping.when_null
-            if column in mapping.columns
-        },
-    )
-
-
-def _read(
-    connection: duckdb.DuckDBPyConnection, folder: Path, mapping: TableMapping, mapping_path: str
-) -> str:
-    path = inside(folder, mapping.file, path=mapping_path, line=mapping.line)
-    if not path.is_file():
+    if folder.is_file() or not mapping.files:
+        if folder.is_file() and not mapping.files:
+            return [folder]
         raise MbpError(
-            f"{mapping.file} is not in the folder",
+            f"{mapping.table}: a single file was named, and the mapping names another"
+            if mapping.files
+            else f"{mapping.table}: no `file`",
             path=mapping_path,
             line=mapping.line,
-            fix="check the folder and the key `file`",
+            fix="name the folder and give `file` for each table, or one file and no `file`",
         )
-    view = f"source_{mapping.table}"
-    name = _literal(str(path))
-    if path.suffix == ".parquet":
-        reader = f"read_parquet({name})"
-    else:
-        header = read_header(path, mapping.delimiter, mapping.file)
-        columns = ", ".join(f"{_literal(column)}: 'varchar'" for column in header)
-        reader = (
-            f"read_csv({name}, auto_detect = false, header = true, columns = {{{columns}}},"
-            f" delim = {_literal(mapping.delimiter)}, quote = '{QUOTE}', escape = '{QUOTE}')"
-        )
-    try:
-        connection.execute(f"create temp view {view} as select * from {reader}")
-        connection.execute(f"select count(*) from {view}")
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise MbpError(
-            f"cannot be read: {reason}",
-            path=mapping.file,
-            fix="write the file again: CSV with one kind of line end, or Parquet",
-        ) from error
-    return view
-
-
-def _wanted(mapping: TableMapping) -> dict[str, str]:
-    stand_ins = {ours: theirs for ours, (theirs, _, _) in mapping.absent.items() if theirs}
-    return {**mapping.columns, **stand_ins}
-
-
-def _theirs(column: str) -> str:
-    return f"nullif(cast({quote_identifier(column)} as varchar), '')"
-
-
-def _text_of(column: Column, mapping: TableMapping) -> str:
-    name = column.name
-    wanted = _wanted(mapping)
-    if name in wanted:
-        text = _theirs(wanted[name])
-        if name in mapping.when_null:
-            text = f"coalesce({text}, {_literal(mapping.when_null[name][0])})"
-        return text
-    value = mapping.constants[name] if name in mapping.constants else mapping.absent[name][1]
-    return f"cast({_literal(value)} as varchar)"
-
-
-def _literal(value: Any) -> str:
-    return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
-
-
-def _typed(column: Column) -> str:
-    name = quote_identifier(column.name)
-    if column.logical_type == "number":
-        exact = f"try_cast({name} as decimal(38, 18))"
-        return f"try_cast(round_even({exact}, {DECIMAL_SCALE}) as {column.physical_type})"
-    if column.logical_type == "timestamp":
-        instant = f"try_cast({name} as timestamptz)"
-        return (
-            f"case when regexp_full_match({name}, '{INSTANT_SHAPE}')"
-            f" and {instant} between {FIRST_INSTANT} and {LAST_INSTANT} then {instant} end"
-        )
-    return name
-
-
-def _judge(
-    connection: duckdb.DuckDBPyConnection, mapping: TableMapping, contract: Contract, texts: str
-) -> None:
-    """Splits the rows: the first reason against a row, in the order of the columns, rejects it."""
-    reasons = []
-    for column in contract.logged_columns:
-        name = quote_identifier(column.name)
-        if column.required:
-            reasons.append(f"when {name} is null then '{column.name}: null in a required column'")
-        kind = EXPECTED.get(column.logical_type)
-        if kind:
-            reasons.append(
-                f"when {name} is not null and {_typed(column)} is null"
-                f" then '{column.name}: not {kind}: ' || {name}"
+    paths: list[Path] = []
+    for name in mapping.files:
+        plain = inside(folder, name, path=mapping_path, line=mapping.line)
+        matches = [plain] if plain.is_file() else sorted(folder.glob(name))
+        matches = [path for path in matches if path.is_file()]
+        if not matches:
+            raise MbpError(
+                f"{name} is not in the folder",
+                path=mapping_path,
+                line=mapping.line,
+                fix="check the folder and the key `file`",
             )
-    key = quote_identifier(contract.key.name)
-    typed = ", ".join(
-        f"{_typed(column)} as {quote_identifier(column.name)}" for column in contract.logged_columns
+        paths += [path for path in matches if path not in paths]
+    return paths
+
+
+def open_file(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    mapping: TableMapping,
+    mapping_path: str,
+    scratch: Path,
+) -> Source | None:
+    """How to read one file; None where it is empty.
+
+    Args:
+        scratch: a folder for a copy in an encoding that the engine reads.
+
+    Raises:
+        MbpError: it cannot be read, or what the mapping says does not fit it.
+    """
+    suffix = Path(path.stem).suffix if path.suffix in PACKED else path.suffix
+    source: Source | None
+    if suffix == ".parquet":
+        source = _parquet(connection, path, mapping)
+    elif suffix in JSON:
+        source = _json(path, mapping)
+    else:
+        source = _csv(connection, path, mapping, mapping_path, scratch)
+    if source is not None and "sql" in mapping.reading:
+        source = _query(connection, source, mapping, mapping_path)
+    return source
+
+
+def _csv(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    mapping: TableMapping,
+    mapping_path: str,
+    scratch: Path,
+) -> Source | None:
+    shown = path.name
+    delimiter = mapping.reading.get("delimiter", ",")
+    quote = mapping.reading.get("quote", '"')
+    encoding = _known_encoding(mapping, mapping_path)
+    nulls = mapping.reading.get("null_tokens", [""])
+    if encoding not in ENCODINGS:
+        path, encoding = _recoded(path, encoding, scratch), "utf-8"
+    file = literal(str(path))
+    common = f"encoding = {literal(encoding)}, auto_detect = false"
+    first = None
+    if path.suffix == ".zst":
+        rows = connection.execute(
+            f"select line from read_csv({file}, header = false, columns = {{line: 'varchar'}},"
+            f" delim = '\x1f', quote = '', escape = '', {common}) limit 1"
+        ).fetchall()
+        first = str(rows[0][0]) if rows else ""
+    header = read_header(path, delimiter, quote, encoding, shown, first)
+    if not header:
+        return None
+    columns = ", ".join(f"{literal(name)}: 'varchar'" for name in header)
+    relation = (
+        f"read_csv({file}, header = true, columns = {{{columns}}}, delim = {literal(delimiter)},"
+        f" quote = {literal(quote)}, escape = {literal(quote)}, {common})"
     )
-    connection.execute(
-        f"create temp table judged_{mapping.table} as"
-        f" with judged as (select *, case {' '.join(reasons)} end as reason from {texts}),"
-        f" repeated as (select source_row, first_value(source_row) over"
-        f" (partition by {key} order by source_row) as first_row from judged where reason is null)"
-        " select judged.* replace (coalesce(judged.reason, case when repeated.first_row <"
-        f" judged.source_row then '{contract.key.name}: duplicate key, first in row '"
-        " || repeated.first_row end) as reason)"
-        " from judged left join repeated using (source_row)"
-    )
-    connection.execute(
-        f"create temp table typed_{mapping.table} as select source_row, {typed}"
-        f" from judged_{mapping.table} where reason is null order by source_row"
-    )
-    connection.execute(
-        f"create temp table rejects_{mapping.table} as select '{mapping.table}' as table_name,"
-        f" source_row, reason, original from judged_{mapping.table}"
-        " where reason is not null order by source_row"
+
+    def read(column: str) -> str:
+        name = quote_identifier(column)
+        if nulls == [""]:
+            return f"nullif({name}, '')"
+        return f"case when {name} in ({', '.join(literal(token) for token in nulls or [''])}) then null else {name} end"
+
+    return Source(
+        relation, read, header, lambda: _explain_csv(path, delimiter, quote, encoding, shown)
     )
 
 
-def _rounded(
-    connection: duckdb.DuckDBPyConnection, mapping: TableMapping, contract: Contract, texts: str
-) -> dict[str, int]:
-    kinds = {}
-    for column in contract.logged_columns:
-        if column.logical_type == "number" and column.name in mapping.columns:
-            name = quote_identifier(column.name)
-            exact = f"try_cast({name} as decimal(38, 18))"
-            rows = _count(connection, f"{texts} where {exact} <> {_typed(column)}")
-            if rows:
-                kinds[column.name] = rows
-    return kinds
+def _explain_csv(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -> None:
+    if path.suffix != ".zst":  # Python reads none
+        explain(path, delimiter, quote, encoding, shown)
 
 
-def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
-    row = connection.execute(f"select count(*) from {relation}").fetchone()
-    return int(row[0]) if row else 0
+def _known_encoding(mapping: TableMapping, mapping_path: str) -> str:
+    given = str(mapping.reading.get("encoding", "utf-8"))
+    try:
+        name = codecs.lookup(given).name
+    except LookupError as error:
+        raise MbpError(
+            f"{mapping.table}: unknown encoding {given!r}",
+            path=mapping_path,
+            line=mapping.line,
+            fix="use a name such as utf-8, latin-1 or windows-1252",
+        ) from error
+    return {"iso8859-1": "latin-1"}.get(name, name)
+
+
+def _recoded(path: Path, encoding: str, scratch: Path) -> Path:
+    import gzip
+
+    copy = scratch / f"recoded-{len(list(scratch.iterdir()))}.csv"
+    opening = gzip.open if path.suffix == ".gz" else open
+    try:
+        with (
+            opening(path, "rt", encoding=encoding, newline="") as source,
+            copy.open("w", encoding="utf-8", newline="") as target,
+        ):
+            while text := source.read(1 << 20):
+                target.write(text)
+    except (UnicodeError, OSError) as error:
+        raise MbpError(
+            f"not text in {encoding}", path=path.name, fix="give its `encoding` in the mapping"
+        ) from error
+    return copy
+
+
+def _json(path: Path, mapping: TableMapping) -> Source:
+    rows = mapping.reading.get("rows")
+    # Each thread takes twice this memory.
+    longest = min(max(path.stat().st_size, SHORTEST_BUFFER), LONGEST_BUFFER)
+    objects = f"read_json_objects({literal(str(path))}, maximum_object_size = {longest})"
+    relation = f"(select json as record, json as item from {objects})"
+    if rows:
+        items = f"unnest(json_extract(json, {literal(f'{_path(rows)}[*]')}))"
+        relation = f"(select json as record, {items} as item from {objects})"
+
+    def read(column: str) -> str:
+        start = "record" if column.startswith(OF_ALL) else "item"
+        text = f"json_extract_string({start}, {literal(_path(column.removeprefix(OF_ALL)))})"
+        nulls = mapping.reading.get("null_tokens", [""])
+        return f"case when {text} in ({', '.join(literal(token) for token in nulls or [''])}) then null else {text} end"
+
+    return Source(relation, read, None, lambda: None)
+
+
+def _path(name: str) -> str:
+    """`trade.id` as a path of DuckDB's JSON functions."""
+    parts = []
+    for part in name.split("."):
+        key, bracket, index = part.partition("[")
+        parts.append(f'."{key}"{bracket}{index}' if key else f"{bracket}{index}")
+    return "$" + "".join(parts)
+
+
+def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, mapping: TableMapping) -> Source:
+    rows = mapping.reading.get("rows")
+    relation = f"read_parquet({literal(str(path))})"
+    try:
+        described = connection.execute(f"describe select * from {relation}").fetchall()
+        if rows:
+            relation = (
+                f"(select file as record, unnest({_fields(rows)}) as item from {relation} as file)"
+            )
+        names = [] if rows else [row[0] for row in described]
+    except duckdb.Error as error:
+        raise _unreadable(error, path.name) from error
+
+    def read(column: str) -> str:
+        if rows:
+            start = "record" if column.startswith(OF_ALL) else "item"
+            text = f"{start}.{_fields(column.removeprefix(OF_ALL))}"
+        else:
+            text = quote_identifier(column) if column in names else _fields(column)
+        return f"nullif(cast({text} as varchar), '')"
+
+    nested = [row[0] for row in described if str(row[1]).startswith("STRUCT")]
+    return Source(relation, read, None if rows or nested else names, lambda: None)
+
+
+def _fields(name: str) -> str:
+    return ".".join(quote_identifier(part) for part in name.split("."))
+
+
+def _query(
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    mapping: TableMapping,
+    mapping_path: str,
+) -> Source:
+    sql = mapping.reading["sql"]
+    demand_query(
+        sql,
+        "duckdb",
+        path=mapping_path,
+        line=mapping.line,
+        fix="write one query over `file` that only reads",
+    )
+    relation = f"(with file as (select * from {source.relation}) select * from ({sql}))"
+    try:
+        described = connection.execute(f"describe select * from {relation}").fetchall()
+    except duckdb.Error as error:
+        raise MbpError(
+            f"{mapping.table}: sql cannot run: {str(error).splitlines()[0]}",
+            path=mapping_path,
+            line=mapping.line,
+            fix=f"query `file`{'' if source.columns is None else ', with ' + ', '.join(source.columns)}",
+        ) from error
+    return Source(
+        relation,
+        lambda column: f"nullif(cast({quote_identifier(column)} as varchar), '')",
+        [row[0] for row in described],
+        source.explain,
+    )
+
+
+def _unreadable(error: duckdb.Error, shown: str) -> MbpError:
+    return MbpError(
+        f"cannot be read: {str(error).splitlines()[0]}",
+        path=shown,
+        fix="write the file again: CSV with one kind of line end, JSON or Parquet",
+    )
+
+
+def unreadable(error: duckdb.Error, source: Source, shown: str) -> MbpError:
+    """What to tell of a file that the engine could not read; the source may raise something better."""
+    source.explain()
+    return _unreadable(error, shown)

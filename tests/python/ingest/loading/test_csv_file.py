@@ -29,7 +29,6 @@ def load(root: Path, folder: Path) -> LoadReport:
 OUT_OF_SHAPE: list[tuple[str, str, str]] = [
     ("too few", HEADER + GOOD + "t2,m1,2026\n", r"quotes\.csv:3: 3 fields, the header has 6"),
     ("too many", HEADER + GOOD * 2 + "t2,m1,2026,0,5,1,bob\n", r":4: 7 fields, the header has 6"),
-    ("an empty one too many", HEADER + GOOD.replace("zoe", "zoe,"), r":2: 7 fields"),
     ("one", HEADER + "t2\n", r":2: 1 field, the header has 6"),
     ("spaces", HEADER + GOOD + "  \n" + GOOD, r":3: 1 field, the header has 6"),
     ("after a blank line", HEADER + GOOD + "\n\n" + "t2,m1\n", r":5: 2 fields"),
@@ -50,7 +49,6 @@ OUT_OF_SHAPE: list[tuple[str, str, str]] = [
         HEADER + GOOD + GOOD.replace("\n", "\r\n") + GOOD,
         r"quotes\.csv: cannot be read: .*one kind of line end",
     ),
-    ("no header", "", r"quotes\.csv:1: no header"),
     ("blank first line", "\n" + HEADER + GOOD, r":1: no header"),
     ("a name twice", HEADER.replace("user", "Price") + GOOD, r":1: the header has 'Price' twice"),
     (
@@ -76,7 +74,10 @@ def test_a_row_out_of_shape_is_told_with_its_line(
 
 def test_text_that_is_not_utf_8_is_told(project_root: Path, folder: Path) -> None:
     (folder / "quotes.csv").write_bytes((HEADER + GOOD).replace("zoe", "ã").encode("latin-1"))
-    with pytest.raises(MbpError, match=r"quotes\.csv: not text in UTF-8. Fix: save it as UTF-8"):
+    with pytest.raises(
+        MbpError,
+        match=r"quotes\.csv: not text in UTF-8. Fix: save it as UTF-8, or",
+    ):
         load(project_root, folder)
 
 
@@ -129,5 +130,5 @@ def test_a_column_without_a_name_is_called_by_its_position(
 ) -> None:
     quotes = folder / "quotes.csv"
     quotes.write_text("," + HEADER + "0," + GOOD)
-    assert read_header(quotes, ",", "quotes.csv")[:2] == ["column0", "trade"]
+    assert read_header(quotes, ",", '"', "utf-8", "quotes.csv")[:2] == ["column0", "trade"]
     assert load(project_root, folder).tables[1].loaded == 1

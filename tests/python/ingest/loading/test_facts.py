@@ -132,19 +132,49 @@ def test_rows_that_no_mapping_brought_have_everything(
     assert set(facts.datasets) == {"mbp_resolutions"}
 
 
-def test_facts_of_version_0_1_excuse_nothing(
+def test_facts_of_a_load_that_nobody_noted_excuse_nothing(
     project_root: Path, folder: Path, second: Path, target: str
 ) -> None:
-    """It did not note which rows are whose: what it loaded is measured until it is loaded anew."""
+    """Without the loads it is unknown which rows are whose: everything is measured until it is loaded anew."""
     load(project_root, folder, target)
-    facts = stream(project_root, target, 'drop table raw_mbp."_source_loads"')
+    facts = stream(project_root, target, "drop table raw_mbp._loads")
     assert (facts.columns, facts.datasets, facts.rules) == ({}, {}, {})
-    stream(
-        project_root,
-        target,
-        "update raw_mbp._source_facts set dataset = null where rule_id is not null",
-    )
     facts = load(project_root, second, target)
     assert facts.columns == {}
     assert facts.rules == {}
     assert set(facts.datasets) == {"mbp_abuse_events", "mbp_resolutions"}
+
+
+def test_facts_of_two_mappings_of_a_source_add_up(
+    project_root: Path, folder: Path, target: str
+) -> None:
+    """One mapping for the markets, one for the quotes, in any order; the second says nothing of the first."""
+    whole = (folder / "mapping.yaml").read_text()
+    head, quotes = whole.split("  quotes:\n")
+    quotes, tail = quotes.split("absent_tables:\n")
+    markets_only = head + "absent_tables:\n" + tail.partition("not_measurable")[0]
+    quotes_only = whole[: whole.index("  markets:\n")] + "  quotes:\n" + quotes
+    quotes_only += "absent_tables: {markets: in the other extract}\n"
+    quotes_only += "not_measurable" + tail.partition("not_measurable")[2]
+    expected: list[SourceFacts] = []
+    for order in ((markets_only, quotes_only), (quotes_only, markets_only)):
+        with connect(project_root, target) as warehouse:
+            warehouse.execute("drop schema if exists raw_mbp cascade")
+        for text in order:
+            (folder / "mapping.yaml").write_text(text)
+            facts = load(project_root, folder, target)
+        assert facts.columns["mbp_quotes"] == {"depth_2pct": "no depth", "twap_5m": "no average"}
+        assert facts.columns["mbp_markets"]["min_liquidity"] == "not told"
+        assert facts.rules == {"mbp_quotes_freshness": "a history"}
+        expected.append(facts)
+    assert expected[0] == expected[1]
+
+
+def test_a_column_and_a_table_that_the_mapping_leaves_out_are_absent(
+    project_root: Path, folder: Path, target: str
+) -> None:
+    change(folder, "      depth_2pct: {value: 0, reason: no depth}\n", "")
+    change(folder, "  abuse_events: no detector\n", "")
+    facts = load(project_root, folder, target)
+    assert facts.columns["mbp_quotes"]["depth_2pct"] == "the mapping leaves it out"
+    assert facts.datasets["mbp_abuse_events"] == "no mapping of what was loaded has it"

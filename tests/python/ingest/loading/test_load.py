@@ -96,7 +96,7 @@ def test_every_reject_has_its_reason_and_no_unmapped_column(
     quotes = folder / "quotes.csv"
     quotes.write_text(
         quotes.read_text()
-        + "t1,m1,2026-01-05 09:00:02,0.5,1,eve\n"  # duplicate key
+        + "t1,m1,2026-01-05 09:00:00,0.7,1,eve\n"  # at the same instant, with other content
         + "t4,m1,yesterday,0.5,1,eve\n"
         + "t5,m1,2026-01-05 09:00:02,cheap,1,eve\n"
         + "t6,m1,2026-01-05 09:00:02,99999999999,1,eve\n"
@@ -138,7 +138,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
     def broken(*_: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("mbp.ingest.loading.load_sources.write_facts", broken)
+    monkeypatch.setattr("mbp.ingest.loading.load_sources.end_load", broken)
     with pytest.raises(RuntimeError, match="power cut"):
         load_folder(project_root, folder, folder / "mapping.yaml", target=target)
     with connect(project_root, target) as warehouse:
@@ -175,9 +175,9 @@ BAD_MAPPINGS: list[tuple[str, Callable[[str], str], str]] = [
         r"mapping\.yaml:\d+: quoted\.csv is not in the folder",
     ),
     (
-        "forgotten column",
-        lambda text: text.replace("      depth_2pct: {value: 0, reason: no depth}\n", ""),
-        r"quotes\.depth_2pct is not mapped",
+        "forgotten key",
+        lambda text: text.replace("quote_id: trade, ", ""),
+        r"mapping\.yaml:\d+: quotes\.quote_id is not mapped",
     ),
     (
         "our column unknown",
@@ -231,14 +231,19 @@ def test_a_bad_mapping_is_told_with_its_place(
     assert not (tmp_path / "never.duckdb").exists()
 
 
-def test_a_file_without_rows_is_nothing_to_load(
-    project_root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", ["header", "nothing"])
+def test_an_empty_file_is_an_empty_day(
+    project_root: Path,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
 ) -> None:
-    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "never.duckdb"))
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "day.duckdb"))
     quotes = folder / "quotes.csv"
-    quotes.write_text(quotes.read_text().splitlines()[0] + "\n")
-    with pytest.raises(MbpError, match=r"quotes\.csv: no rows: nothing to load"):
-        load_folder(project_root, folder, folder / "mapping.yaml")
+    quotes.write_text(quotes.read_text().splitlines()[0] + "\n" if content == "header" else "")
+    report = load_folder(project_root, folder, folder / "mapping.yaml")
+    assert [(table.staged.read, table.loaded) for table in report.tables] == [(1, 1), (0, 0)]
 
 
 def test_the_command_exits_1_when_rows_were_rejected(

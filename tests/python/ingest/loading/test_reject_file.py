@@ -68,7 +68,7 @@ def test_a_failed_load_leaves_no_reject_file_and_keeps_the_earlier_one(
     def broken(*_: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("mbp.ingest.loading.load_sources.write_facts", broken)
+    monkeypatch.setattr("mbp.ingest.loading.load_sources.end_load", broken)
     rejects = tmp_path / "out" / "rejects.csv"
     rejects.parent.mkdir()
     rejects.write_text("earlier")
@@ -110,4 +110,4 @@ def test_the_command_could_not_run(folder: Path, tmp_path: Path) -> None:
     assert isinstance(result.exception, MbpError)  # which the entry point makes exit code 2
     result = CliRunner().invoke(app, [*arguments, str(tmp_path / "rejects.csv")])
     assert result.exit_code == 0
-    assert (tmp_path / "rejects.csv").read_text() == "table_name,source_row,reason,original\n"
+    assert (tmp_path / "rejects.csv").read_text() == "table_name,file,source_row,reason,original\n"

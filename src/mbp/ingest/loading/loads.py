@@ -1,0 +1,168 @@
+"""What was loaded, kept in the warehouse: each load with its counts and rejected rows, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from mbp.contracts import Contract
+from mbp.core.errors import MbpError
+from mbp.ingest.loading.loaded_facts import forget_facts, write_facts
+from mbp.ingest.loading.mapping import Mapping, TableMapping
+from mbp.ingest.loading.staging import Staged
+from mbp.ingest.raw_tables import LOAD_REJECTS, LOADS, control_statements
+from mbp.warehouse import Warehouse, quote_identifier
+from mbp.warehouse.relations import exists
+
+MASKED = "***"
+# Of one table in one load; more tell a reader nothing new, and are counted.
+MOST_REJECTS = 10_000
+
+
+class Counts(Protocol):
+    """What became of a table's rows."""
+
+    @property
+    def staged(self) -> Staged: ...
+    @property
+    def loaded(self) -> int: ...
+    @property
+    def unchanged(self) -> int: ...
+    @property
+    def superseded(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Load:
+    """One table of one load."""
+
+    load_id: int
+    source: str
+    dataset: str
+    loaded_at: datetime
+    files: str
+    digest: str
+    read: int
+    loaded: int
+    unchanged: int
+    superseded: int
+    rejected: int
+    max_rejects: int
+
+
+def begin_load(warehouse: Warehouse, mapping: Mapping) -> int:
+    """The id of a new load; the facts of its source are those of the mapping now.
+
+    Runs inside the caller's transaction.
+    """
+    for statement in control_statements():
+        warehouse.execute(statement)
+    write_facts(warehouse, mapping)
+    _, rows = warehouse.query(f"select coalesce(max(load_id), 0) + 1 from {LOADS}")
+    return int(rows[0][0])
+
+
+def end_load(
+    warehouse: Warehouse,
+    load_id: int,
+    mapping: Mapping,
+    table: TableMapping,
+    contract: Contract,
+    digest: str,
+    rejects: Sequence[tuple[str, int, str, str]],
+    counts: Counts,
+) -> None:
+    """Notes what became of one table, in the transaction of its rows.
+
+    Args:
+        digest: of the files and of how they are read.
+        rejects: the first rejected rows: file, row in it, column, reason.
+    """
+    mark = warehouse.mark
+    staged = counts.staged
+    values = [
+        load_id,
+        mapping.source,
+        table.dataset,
+        ", ".join(name for name, _ in staged.files),
+        digest,
+        staged.read,
+        counts.loaded,
+        counts.unchanged,
+        counts.superseded,
+        staged.rejected,
+        table.max_rejects,
+    ]
+    marks = ", ".join([mark] * 3) + ", current_timestamp, " + ", ".join([mark] * 8)
+    warehouse.execute(f"insert into {LOADS} values ({marks})", values)
+    open_columns = {column.name for column in contract.logged_columns if column.open}
+    marks = ", ".join([mark] * 7)
+    for file, row, column, reason in rejects:
+        shown = reason
+        if column not in open_columns and reason.count(": ") > 1:
+            shown = reason.rpartition(": ")[0] + f": {MASKED}"
+        warehouse.execute(
+            f"insert into {LOAD_REJECTS} values ({marks})",
+            [load_id, mapping.source, table.dataset, file, row, column, shown],
+        )
+
+
+def list_loads(warehouse: Warehouse) -> list[Load]:
+    """Every load that was not undone, a row per table, the newest first."""
+    if not exists(warehouse, *LOADS.split(".")):
+        return []
+    _, rows = warehouse.query(f"select * from {LOADS} order by load_id desc, dataset")
+    return [Load(*row) for row in rows]
+
+
+def rows_already_loaded(warehouse: Warehouse, dataset: str, raw: str, digest: str) -> int | None:
+    """The rows of files that were loaded whole before, when nothing came after them; None when they must be read.
+
+    Args:
+        raw: the log of the dataset.
+        digest: of the files and of how they are read.
+    """
+    loads = [load for load in list_loads(warehouse) if load.dataset == dataset and load.loaded]
+    if not loads or loads[0].digest != digest or loads[0].loaded != loads[0].read:
+        return None
+    _, rows = warehouse.query(
+        f"select count(*), count(case when _loaded_at = {warehouse.mark} then 1 end),"
+        f" count(case when _loaded_at > {warehouse.mark} then 1 end) from {raw}",
+        [loads[0].loaded_at, loads[0].loaded_at],
+    )
+    _, there, later = rows[0]
+    return loads[0].read if there == loads[0].loaded and not later else None
+
+
+def undo(warehouse: Warehouse, load_id: int, tables: dict[str, str]) -> dict[str, int]:
+    """Takes the rows of a load out of the logs again; dataset -> rows.
+
+    Args:
+        tables: dataset -> the table of its change log.
+
+    Raises:
+        MbpError: no such load.
+    """
+    loads = [load for load in list_loads(warehouse) if load.load_id == load_id]
+    if not loads:
+        raise MbpError(f"no load {load_id}", fix="see the loads with `mbp load --list`")
+    removed = {}
+    with warehouse.transaction():
+        for load in loads:
+            raw = f"raw_mbp.{quote_identifier(tables[load.dataset])}"
+            moment = f"select loaded_at from {LOADS} where load_id = {load_id} and dataset = {warehouse.mark}"
+            mine = f"_loaded_at = ({moment})"
+            _, rows = warehouse.query(f"select count(*) from {raw} where {mine}", [load.dataset])
+            removed[load.dataset] = int(rows[0][0])
+            warehouse.execute(f"delete from {raw} where {mine}", [load.dataset])
+        for table in (LOADS, LOAD_REJECTS):
+            warehouse.execute(f"delete from {table} where load_id = {load_id}")
+        forget_facts(warehouse, {load.source for load in loads})
+    return removed
+
+
+def rejects_over(loads: Sequence[Load]) -> list[Load]:
+    """Loads with more rejected rows than their mapping allows."""
+    return [load for load in loads if load.rejected > load.max_rejects]

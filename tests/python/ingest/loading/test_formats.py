@@ -1,0 +1,222 @@
+"""Files as people have them: other dialects, packed, nested, several; and values made from theirs."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from mbp.core import yaml_io
+from mbp.core.errors import MbpError
+from mbp.ingest.loading import LoadReport, load_folder
+from mbp.warehouse import connect
+
+ABSENT = {"absent_tables": {"resolutions": "none yet", "abuse_events": "no detector"}}
+
+
+@pytest.fixture(autouse=True)
+def warehouse_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "loaded.duckdb"))
+
+
+def load(
+    root: Path, folder: Path, table: dict[str, Any], *, zone: str = "UTC", data: Path | None = None
+) -> LoadReport:
+    """Loads quotes alone, by this entry of a mapping."""
+    mapping = {
+        "version": 1,
+        "source": "test",
+        "time_zone": zone,
+        "tables": {"quotes": table},
+        **ABSENT,
+    }
+    path = folder / "quotes.yaml"
+    path.write_text(json.dumps({"changed_at": "quoted_at", **mapping} and mapping))
+    yaml_io.load(path)
+    return load_folder(root, data or folder, path)
+
+
+def quotes(root: Path, columns: str = "quote_id, cast(price as varchar)") -> list[tuple[Any, ...]]:
+    with connect(root) as warehouse:
+        return warehouse.query(f"select {columns} from raw_mbp.quotes order by quote_id")[1]
+
+
+def entry(**given: Any) -> dict[str, Any]:
+    columns = {"quote_id": "id", "market_id": "m", "quoted_at": "at", "price": "p"}
+    return {
+        "changed_at": "quoted_at",
+        **given,
+        "columns": {**columns, **given.get("columns", {})},
+    }
+
+
+def test_a_dialect_with_comma_null_words_and_another_encoding(
+    project_root: Path, folder: Path
+) -> None:
+    text = "id;m;at;p;n\n'é1';m1;2026-01-05;0,25;1.234,5\nq2;m1;2026-01-05;0,5;NA\nq3;m1;2026-01-05;0,5;k. A.\n"
+    (folder / "q.csv").write_bytes(text.encode("windows-1252"))
+    table = entry(
+        file="q.csv",
+        delimiter=";",
+        quote="'",
+        decimal=",",
+        encoding="windows-1252",
+        null_tokens=["NA", "k. A."],
+        columns={"volume": "n"},
+    )
+    table["when_null"] = {"volume": {"value": 0, "reason": "unknown"}}
+    report = load(project_root, folder, table)
+    assert (report.tables[0].loaded, report.tables[0].staged.filled) == (3, {"volume": 2})
+    rows = quotes(project_root, "quote_id, cast(price as varchar), cast(volume as varchar)")
+    assert rows[2] == ("é1", "0.25000000", "1234.50000000")
+
+
+@pytest.mark.parametrize("packed", ["gz", "zst"])
+def test_packed_files_of_a_pattern_are_one_table(
+    project_root: Path, folder: Path, packed: str
+) -> None:
+    for number in (1, 2):
+        text = f"id,m,at,p\nq{number},m1,2026-01-0{number},0.{number}\n"
+        if packed == "gz":
+            (folder / f"day{number}.csv.gz").write_bytes(gzip.compress(text.encode()))
+        else:
+            (folder / "plain.csv").write_text(text)
+            duckdb.sql(
+                f"copy (from read_csv('{folder}/plain.csv', all_varchar = true))"
+                f" to '{folder}/day{number}.csv.zst' (compression zstd)"
+            )
+    report = load(project_root, folder, entry(file=f"day*.csv.{packed}"))
+    assert [name for name, _ in report.tables[0].staged.files] == [
+        f"day1.csv.{packed}",
+        f"day2.csv.{packed}",
+    ]
+    assert quotes(project_root) == [("q1", "0.10000000"), ("q2", "0.20000000")]
+
+
+def test_json_lists_inside_of_records_are_rows(project_root: Path, folder: Path) -> None:
+    document = [
+        {
+            "market": {"id": "m1"},
+            "trades": [{"id": "q1", "at": "2026-01-05", "trade": {"p": 0.25}}],
+        },
+        {"market": {"id": "m2"}, "trades": []},
+        {"market": {"id": "m3"}, "trades": [{"id": "q2", "at": "2026-01-05", "trade": {"p": "x"}}]},
+    ]
+    (folder / "q.json").write_text(json.dumps(document))
+    table = entry(
+        file="q.json", rows="trades", columns={"market_id": "$.market.id", "price": "trade.p"}
+    )
+    report = load(project_root, folder, table)
+    assert (report.tables[0].staged.read, report.tables[0].staged.rejected) == (2, 1)
+    assert quotes(project_root, "quote_id, market_id") == [("q1", "m1")]
+    (folder / "q.jsonl").write_text('{"id": "q3", "m": "m1", "at": "2026-01-05", "p": 0.5}\n')
+    load(project_root, folder, entry(file="q.jsonl"))
+    assert quotes(project_root)[-1] == ("q3", "0.50000000")
+
+
+def test_nested_columns_of_parquet(project_root: Path, folder: Path) -> None:
+    duckdb.sql(
+        "copy (select {'id': 'q1', 'p': 0.25} as trade, 'm1' as m, timestamp '2026-01-05' as \"at\")"
+        f" to '{folder}/q.parquet'"
+    )
+    table = entry(file="q.parquet", columns={"quote_id": "trade.id", "price": "trade.p"})
+    load(project_root, folder, table)
+    assert quotes(project_root) == [("q1", "0.25000000")]
+
+
+def test_one_file_may_be_named_alone(project_root: Path, folder: Path) -> None:
+    (folder / "q.csv").write_text("id,m,at,p\nq1,m1,2026-01-05,0.5\n")
+    assert load(project_root, folder, entry(), data=folder / "q.csv").tables[0].loaded == 1
+    with pytest.raises(MbpError, match=r"quotes: no `file`\. Fix: name the folder"):
+        load(project_root, folder, entry())
+
+
+def test_values_are_made_from_theirs(project_root: Path, folder: Path) -> None:
+    (folder / "q.csv").write_text(
+        "a,b,m,sec,ms,cents,no\nx,1,A,1767614400.5,,25,0.75\nx,2,B,,1767614400500,50,0.5\n,3,B,1,,1,1\n"
+    )
+    made: dict[str, Any] = {
+        "quote_id": {"join": ["a", "b"], "joiner": ":"},
+        "market_id": {"column": "m", "values": {"A": "m1", "B": "m2"}},
+        "quoted_at": {"first_of": ["sec", "ms"], "epoch": "seconds"},
+        "price": {"column": "cents", "scale": 0.01},
+        "volume": {"column": "no", "one_minus": True},
+    }
+    (folder / "one.csv").write_text(
+        (folder / "q.csv").read_text().replace("1767614400500", "1767614401")
+    )
+    report = load(
+        project_root, folder, {"file": "one.csv", "changed_at": "quoted_at", "columns": made}
+    )
+    assert report.tables[0].staged.rejected == 1, "a part of the key is missing"
+    rows = quotes(
+        project_root,
+        "quote_id, market_id, cast(quoted_at as varchar), cast(price as varchar), cast(volume as varchar)",
+    )
+    assert rows == [
+        ("x:1", "m1", "2026-01-05 12:00:00.5+00", "0.25000000", "0.25000000"),
+        ("x:2", "m2", "2026-01-05 12:00:01+00", "0.50000000", "0.50000000"),
+    ]
+
+
+def test_rows_are_chosen_and_a_query_does_the_rest(project_root: Path, folder: Path) -> None:
+    (folder / "q.csv").write_text(
+        "id,m,at,p,kind\nq1,m1,2026-01-05,0.5,trade\nq2,m1,2026-01-05,x,order\n"
+    )
+    report = load(project_root, folder, entry(file="q.csv", keep={"kind": ["trade"]}))
+    assert (report.tables[0].loaded, report.tables[0].staged.left_out, report.rejected) == (1, 1, 0)
+    sql = "select id || '-' || kind as id, m, \"at\", 0.75 as p from file where kind = 'order'"
+    load(project_root, folder, entry(file="q.csv", sql=sql))
+    assert quotes(project_root)[-1] == ("q2-order", "0.75000000")
+    for bad, message in (
+        ("delete from file", "refused as SQL"),
+        ("select * from read_csv('/etc/passwd')", "refused as SQL"),
+        ("select nothing from file", "sql cannot run"),
+    ):
+        with pytest.raises(MbpError, match=message):
+            load(project_root, folder, entry(file="q.csv", sql=bad))
+
+
+@pytest.mark.parametrize(
+    ("meaning", "instants"),
+    [
+        ("reject", []),
+        ("earlier", ["2026-03-29 00:30:00+00", "2026-10-25 00:30:00+00"]),
+        ("later", ["2026-03-29 01:30:00+00", "2026-10-25 01:30:00+00"]),
+    ],
+)
+def test_local_times_that_no_clock_showed_or_showed_twice(
+    project_root: Path, folder: Path, meaning: str, instants: list[str]
+) -> None:
+    """Lisbon: 01:30 does not exist on 29 March 2026, and exists twice on 25 October."""
+    (folder / "q.csv").write_text(
+        "id,m,at,p\nq1,m1,2026-03-29 01:30:00,0.5\nq2,m1,2026-10-25 01:30:00,0.5\nq3,m1,2026-07-01 01:30:00,0.5\n"
+    )
+    table = entry(file="q.csv", ambiguous_times=meaning)
+    report = load(project_root, folder, table, zone="Europe/Lisbon")
+    assert report.rejected == 2 - len(instants)
+    rows = quotes(project_root, "cast(quoted_at as varchar)")
+    assert [at for (at,) in rows] == [*instants, "2026-07-01 00:30:00+00"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"market_id": {"column": "m", "scale": 2}}, "market_id is no number: scale"),
+        (
+            {"price": {"column": "p", "epoch": "seconds", "values": {"a": "b"}, "join": ["p"]}},
+            "price: expected another form",
+        ),
+        ({"market_id": {"column": "m", "epoch": "seconds"}}, "market_id is no instant: epoch"),
+    ],
+)
+def test_what_does_not_fit_the_type_is_told(
+    project_root: Path, folder: Path, columns: dict[str, Any], message: str
+) -> None:
+    (folder / "q.csv").write_text("id,m,at,p\nq1,m1,2026-01-05,0.5\n")
+    with pytest.raises(MbpError, match=message):
+        load(project_root, folder, entry(file="q.csv", columns=columns))
