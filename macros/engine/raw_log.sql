@@ -41,3 +41,9 @@
         ) }}
     {%- endif -%}
 {%- endmacro %}
+
+{#- What `mbp load` noted of each load; none where nothing was loaded, or the sample is read. -#}
+{% macro noted_loads() -%}
+    {%- set loads = execute and env_var('MBP_RAW', 'sample') == 'loaded' -%}
+    {{- return(adapter.get_relation(target.get('database'), 'raw_mbp', '_loads') if loads else none) -}}
+{%- endmacro %}

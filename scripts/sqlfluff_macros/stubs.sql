@@ -52,3 +52,4 @@
 {% macro measured_again(column, first, minutes_before=0) %}{{ column }} is not null{% endmacro %}
 {% macro windows_from(first, touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}
 {% macro latest_change(staging, key) %}select {{ key }} from {{ staging }}{% endmacro %}
+{% macro noted_loads() %}raw_mbp._loads{% endmacro %}

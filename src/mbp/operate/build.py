@@ -83,7 +83,7 @@ def build(request: BuildRequest) -> BuildSummary:
         install_packages(root)
         shown.say("parsing the dbt project")
         parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
-        reasons = not_measurable(all_rules(contracts_of(root)), facts)
+        reasons = not_measurable(root, all_rules(contracts_of(root)), facts)
     arguments = ["build"]
     # A log only grows, so increments are safe; the sample is replaced as a whole, and they are not.
     if request.full_refresh or raw == SAMPLE:

@@ -99,6 +99,20 @@ def compile_project(
     Raises:
         MbpError: dbt could not compile, or there is nothing to test.
     """
+    return read_project(compiled_sample(root, engine, changes=changes))
+
+
+def compiled_sample(
+    root: Path, engine: str, *, changes: Mapping[str, str] | None = None
+) -> Mapping[str, Any]:
+    """The manifest with the SQL of every node, over the sample's raw tables on an empty scratch database.
+
+    Args:
+        engine, changes: as for `compile_project`.
+
+    Raises:
+        MbpError: dbt could not compile.
+    """
     install_packages(root)
     with tempfile.TemporaryDirectory(prefix="mbp-prove-") as folder:
         scratch = Path(folder)
@@ -119,8 +133,9 @@ def compile_project(
                 quiet=True,
             )
         )
-        manifest = json.loads((scratch / "target" / "manifest.json").read_text(encoding="utf-8"))
-    return read_project(manifest)
+        text = (scratch / "target" / "manifest.json").read_text(encoding="utf-8")
+    manifest: Mapping[str, Any] = json.loads(text)
+    return manifest
 
 
 def read_project(manifest: Mapping[str, Any]) -> CompiledProject:

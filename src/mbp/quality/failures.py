@@ -128,7 +128,7 @@ def findings_of_last_run(root: Path, target: str, *, max_age: timedelta | None =
     with connect(root, target, read_only=True) as warehouse:
         control = read_control(warehouse)
         facts = source_facts(root, warehouse)
-    reasons = not_measurable(rules, facts)
+    reasons = not_measurable(root, rules, facts)
     rule_verdicts = collect(manifest, run_results, rules, not_measurable=reasons)
     claim = claim_of_run(root, manifest, run_results, target=target, unmeasurable=reasons)
     asked = Asked(datetime.now(UTC), target, control=control, max_age=max_age)

@@ -16,6 +16,7 @@ from mbp.ingest.raw_tables import CDC_POSITIONS, LOADS, SOURCE_FACTS
 from mbp.warehouse import Warehouse, quote_identifier
 from mbp.warehouse.relations import exists
 
+COMMITTED = "__source_ts_ms"
 NEVER_LOADED = "no mapping of what was loaded has it"
 
 
@@ -44,6 +45,8 @@ def write_facts(warehouse: Warehouse, mapping: SourceMapping) -> None:
         rows += [
             (table.dataset, name, None, reason) for name, (_, _, reason) in table.absent.items()
         ]
+        if table.changed_at in table.absent:  # then no change has a time of its own
+            rows.append((table.dataset, COMMITTED, None, table.absent[table.changed_at][2]))
     rows += [(name, None, None, reason) for name, reason in mapping.absent_datasets.items()]
     rows += [
         (dataset, None, rule, reason) for rule, (dataset, reason) in mapping.not_measurable.items()

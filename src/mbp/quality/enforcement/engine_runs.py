@@ -88,7 +88,7 @@ def run(
     contracts = load_contracts(root)
     rules = all_rules(contracts)
     with connect(root, target, read_only=True) as warehouse:
-        absent = not_measurable(rules, source_facts(root, warehouse))
+        absent = not_measurable(root, rules, source_facts(root, warehouse))
     measured = [rule for rule in rules if rule.id not in absent]
     if not measured:
         raise MbpError(

@@ -1,0 +1,284 @@
+"""What the rows and the columns of a query follow from, down to the raw columns of the change logs.
+
+sqlglot qualifies the compiled SQL: each column with its table, each star with its columns. Then a column of the
+result follows from the columns in its expression, and the rows from those in joins, filters and groups. What cannot
+be followed follows from everything that its node comes after.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.qualify import qualify
+
+from mbp.quality.compiled_project import SEED_PREFIX
+
+Raw = frozenset[str]
+NOTHING: Raw = frozenset()
+# The place of a change in its log decides which is the newest; what comes after it in an order only names it again.
+POSITION = ".__source_lsn"
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a relation follows from.
+
+    A raw column is `mbp.quotes.price`; that a raw table has rows at all is `mbp.quotes`.
+
+    Attributes:
+        columns: of the relation -> raw columns.
+        rows: raw columns that decide which rows there are.
+    """
+
+    columns: Mapping[str, Raw]
+    rows: Raw
+
+    @property
+    def whole(self) -> Raw:
+        """Everything that anything in it follows from."""
+        return self.rows.union(*self.columns.values())
+
+
+class _NotFollowedError(Exception):
+    """A name of unknown origin, or a kind of clause that is not known."""
+
+
+def read_sets(manifest: Mapping[str, Any]) -> dict[str, Reads]:
+    """Unique id of each model, seed and test -> what it follows from.
+
+    Args:
+        manifest: compiled over the sample.
+    """
+    nodes: Mapping[str, Mapping[str, Any]] = manifest["nodes"]
+    dialect = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
+    results: dict[str, Reads] = {}
+    relations: dict[tuple[str, str], Reads] = {}
+    for unique_id in _in_order(nodes):
+        node = nodes[unique_id]
+        if node["resource_type"] == "seed":
+            reads = _seed(node)
+        elif node["resource_type"] in ("model", "test", "snapshot"):
+            reads = _node(node, dialect, relations, results)
+        else:
+            continue
+        results[unique_id] = reads
+        if node.get("relation_name"):
+            name = str(node.get("alias") or node["name"])
+            relations[str(node["schema"]).lower(), name.lower()] = reads
+    return results
+
+
+def _in_order(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    from graphlib import TopologicalSorter
+
+    parents = {
+        unique_id: [parent for parent in node["depends_on"].get("nodes", []) if parent in nodes]
+        for unique_id, node in nodes.items()
+    }
+    return TopologicalSorter(parents).static_order()
+
+
+def _seed(node: Mapping[str, Any]) -> Reads:
+    if not str(node["name"]).startswith(SEED_PREFIX):
+        return Reads(
+            {name.lower(): NOTHING for name in node["config"].get("column_types") or {}}, NOTHING
+        )
+    table = str(node["name"]).removeprefix(SEED_PREFIX).replace("__", ".", 1)
+    columns = node["config"].get("column_types") or {}
+    return Reads(
+        {name.lower(): frozenset({f"{table}.{name}"}) for name in columns}, frozenset({table})
+    )
+
+
+def _node(
+    node: Mapping[str, Any],
+    dialect: str,
+    relations: Mapping[tuple[str, str], Reads],
+    results: Mapping[str, Reads],
+) -> Reads:
+    code = node.get("compiled_code")
+    if code and node.get("language", "sql") == "sql":
+        log = logging.getLogger("sqlglot")
+        level = log.level
+        try:
+            log.setLevel(logging.CRITICAL)
+            return follow(str(code), dialect, relations)
+        except (SqlglotError, _NotFollowedError, RecursionError):
+            pass
+        finally:
+            log.setLevel(level)
+    upstream = [
+        results[parent].whole for parent in node["depends_on"].get("nodes", []) if parent in results
+    ]
+    everything = NOTHING.union(*upstream)
+    return Reads({name.lower(): everything for name in node.get("columns") or {}}, everything)
+
+
+def follow(sql: str, dialect: str, relations: Mapping[tuple[str, str], Reads]) -> Reads:
+    """What the result of a query follows from.
+
+    Args:
+        relations: (schema, name), both in lower case.
+
+    Raises:
+        SqlglotError: it cannot be parsed or qualified.
+    """
+    schema: dict[str, Any] = {}
+    for (place, name), reads in relations.items():
+        schema.setdefault(place, {})[name] = dict.fromkeys(reads.columns, "varchar")
+    tree: Any = sqlglot.parse_one(sql.strip().rstrip(";"), read=dialect)
+    for table in tree.find_all(exp.Table):
+        table.set("catalog", None)
+    tree = qualify(
+        tree,
+        dialect=dialect,
+        schema=schema,
+        validate_qualify_columns=False,
+        identify=False,
+    )
+    return _Follower(relations).query(tree, {}, ())
+
+
+class _Follower:
+    def __init__(self, relations: Mapping[tuple[str, str], Reads]) -> None:
+        self._relations = relations
+
+    def query(
+        self,
+        node: exp.Expression,
+        ctes: Mapping[str, Reads],
+        around: tuple[Mapping[str, Reads], ...],
+    ) -> Reads:
+        """Of a query in which `ctes` are known; `around` has the sources of the queries around it."""
+        clause = node.args.get("with_") or node.args.get("with")
+        if clause is not None:
+            known = dict(ctes)
+            for cte in clause.expressions:
+                names = [column.name.lower() for column in cte.args["alias"].columns]
+                if clause.args.get("recursive"):
+                    known[cte.alias.lower()] = Reads(dict.fromkeys(names, NOTHING), NOTHING)
+                    first = self.query(cte.this, known, around)
+                    known[cte.alias.lower()] = _renamed(first, names)
+                known[cte.alias.lower()] = _renamed(self.query(cte.this, known, around), names)
+            ctes = known
+        if isinstance(node, exp.Subquery):
+            return self.query(node.this, ctes, around)
+        if isinstance(node, exp.SetOperation):
+            first = self.query(node.this, ctes, around)
+            second = self.query(node.expression, ctes, around)
+            if len(first.columns) != len(second.columns):
+                raise _NotFollowedError
+            pairs = zip(first.columns.items(), second.columns.values(), strict=True)
+            columns = {name: mine | other for (name, mine), other in pairs}
+            united = Reads(columns, first.rows | second.rows)
+            # Without `all` equal rows count once, and `except` compares them.
+            plain = isinstance(node, exp.Union) and not node.args.get("distinct")
+            return united if plain else Reads(columns, united.whole)
+        if isinstance(node, exp.Select):
+            return self._select(node, ctes, around)
+        raise _NotFollowedError
+
+    def _select(
+        self, node: exp.Select, ctes: Mapping[str, Reads], around: tuple[Mapping[str, Reads], ...]
+    ) -> Reads:
+        sources: dict[str, Reads] = {}
+        scopes = (sources, *around)
+        rows = NOTHING
+        clause = node.args.get("from_") or node.args.get("from")
+        joins = node.args.get("joins") or []
+        for source in [*([clause.this] if clause else []), *(join.this for join in joins)]:
+            name, reads = self._source(source, ctes, scopes)
+            sources[name] = reads
+            rows |= reads.rows
+        for join in joins:
+            if join.args.get("using"):
+                raise _NotFollowedError  # qualified away, unless a source is unknown
+            rows |= self._value(join.args.get("on"), ctes, scopes)
+        columns: dict[str, Raw] = {}
+        for expression in node.expressions:
+            if expression.is_star and not isinstance(expression.unalias(), exp.Count):
+                raise _NotFollowedError
+            columns[expression.alias_or_name.lower()] = self._value(expression, ctes, scopes)
+        outputs = ({"": Reads(columns, NOTHING)}, *scopes)
+        for part in ("where", "group", "having", "qualify", "limit", "offset"):
+            rows |= self._value(node.args.get(part), ctes, outputs)
+        if node.args.get("limit"):
+            rows |= self._value(node.args.get("order"), ctes, outputs)
+        if node.args.get("distinct"):
+            rows = rows.union(*columns.values())
+        return Reads(columns, rows)
+
+    def _source(
+        self,
+        node: exp.Expression,
+        ctes: Mapping[str, Reads],
+        scopes: tuple[Mapping[str, Reads], ...],
+    ) -> tuple[str, Reads]:
+        name = node.alias_or_name.lower()
+        alias = node.args.get("alias")
+        names = [column.name.lower() for column in alias.columns] if alias is not None else []
+        if isinstance(node, exp.Table) and not isinstance(node.this, exp.Func):
+            place = (node.db.lower(), node.name.lower())
+            reads = self._relations.get(place) if node.db else ctes.get(node.name.lower())
+            if reads is None:
+                raise _NotFollowedError
+            return name, _renamed(reads, names)
+        if isinstance(node, exp.Lateral):
+            inner = node.this
+            return name, _renamed(self.query(inner, ctes, scopes), names)
+        if isinstance(node, exp.Subquery):
+            return name, _renamed(self.query(node, ctes, scopes), names)
+        # A function or a list that makes rows follows from its arguments alone.
+        reads_of = self._value(node.this if isinstance(node, exp.Table) else node, ctes, scopes)
+        return name, Reads(dict.fromkeys(names or [name], reads_of), reads_of)
+
+    def _value(
+        self,
+        node: exp.Expression | None,
+        ctes: Mapping[str, Reads],
+        scopes: tuple[Mapping[str, Reads], ...],
+    ) -> Raw:
+        """What an expression, or a clause of them, follows from."""
+        if node is None:
+            return NOTHING
+        if isinstance(node, exp.Query):
+            return self.query(node, ctes, scopes).whole
+        if isinstance(node, exp.Column):
+            return _column(node, scopes)
+        parts: Iterable[exp.Expression] = node.iter_expressions()
+        if isinstance(node, exp.Order) and node.expressions:
+            first = self._value(node.expressions[0], ctes, scopes)
+            if first and all(column.endswith(POSITION) for column in first):
+                return first
+        return reduce(lambda raw, part: raw | self._value(part, ctes, scopes), parts, NOTHING)
+
+
+def _column(node: exp.Column, scopes: tuple[Mapping[str, Reads], ...]) -> Raw:
+    name, table = node.name.lower(), node.table.lower()
+    for sources in scopes:
+        if table:
+            if table in sources:
+                reads = sources[table]
+                if name not in reads.columns:
+                    raise _NotFollowedError
+                return reads.columns[name]
+            continue
+        meanings = [reads.columns[name] for reads in sources.values() if name in reads.columns]
+        if meanings:
+            return NOTHING.union(*meanings)
+    raise _NotFollowedError
+
+
+def _renamed(reads: Reads, names: list[str]) -> Reads:
+    if not names:
+        return reads
+    own = list(reads.columns.items())
+    pairs = zip(names, own, strict=False)
+    return Reads({**{new: raw for new, (_, raw) in pairs}, **dict(own[len(names) :])}, reads.rows)
