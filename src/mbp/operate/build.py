@@ -24,7 +24,11 @@ from mbp.operate.project import check_rendered, contracts_of, coverage_of
 from mbp.operate.summary import BuildSummary, as_json, count_by_pack
 from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.failures import LastRun, findings_of_last_run
-from mbp.quality.measurable import not_measurable
+from mbp.quality.measurable import (
+    not_measurable,
+    note_unmeasured_kpis,
+    unmeasured_kpis,
+)
 from mbp.runs import envelope
 from mbp.runs.claims import Claim
 from mbp.runs.data import data_state
@@ -84,6 +88,8 @@ def build(request: BuildRequest) -> BuildSummary:
         shown.say("parsing the dbt project")
         parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
         reasons = not_measurable(root, all_rules(contracts_of(root)), facts)
+        with connect(root, target) as warehouse:
+            note_unmeasured_kpis(warehouse, unmeasured_kpis(root, facts))
     arguments = ["build"]
     # A log only grows, so increments are safe; the sample is replaced as a whole, and they are not.
     if request.full_refresh or raw == SAMPLE:

@@ -1,23 +1,20 @@
-"""Rules that the loaded rows cannot show: they read something that none of their sources has."""
+"""Rules and KPIs that the loaded rows cannot show: they read something that none of their sources has."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from mbp.core.files import write_text
 from mbp.ingest.loading.loaded_facts import SourceFacts
 from mbp.ingest.loading.source_facts import dataset_tables
-from mbp.quality.compiled_project import compiled_sample
-from mbp.quality.read_sets import read_sets
-from mbp.runs.dbt_process import profiles_folder
-from mbp.runs.parsed import fingerprint
+from mbp.quality.project_reads import project_reads
+from mbp.quality.read_sets import followed
+from mbp.warehouse import Warehouse
+from mbp.warehouse.relations import exists
 
-# Any engine will do: what a rule reads follows from the same models, and this one needs no server.
-ENGINE = "duckdb"
-FOLDER = ".mbp/read_sets"
+WINDOWS = ("reliability", "kpi_windows")
+UNMEASURED = "verification.unmeasured_kpis"
 
 
 class ReadingRule(Protocol):
@@ -41,17 +38,68 @@ def not_measurable(root: Path, rules: Sequence[ReadingRule], facts: SourceFacts)
         MbpError: dbt cannot compile the project.
     """
     absent = absent_columns(root, facts)
-    reads = rule_reads(root) if absent else {}
+    reads: Mapping[str, Iterable[str]] = project_reads(root).rules if absent else {}
     reasons: dict[str, str] = {}
     for rule in rules:
-        missing = sorted(reads.get(rule.id, frozenset()) & absent.keys())
+        missing = missing_of(reads.get(rule.id, ()), absent)
         if rule.dataset in facts.datasets:
             reasons[rule.id] = f"no {rule.dataset}: {facts.datasets[rule.dataset]}"
         elif rule.id in facts.rules:
             reasons[rule.id] = facts.rules[rule.id]
         elif missing:
-            reasons[rule.id] = absent[missing[0]]
+            reasons[rule.id] = missing
     return reasons
+
+
+def unmeasured_kpis(root: Path, facts: SourceFacts) -> dict[str, str]:
+    """KPI -> reason, for every KPI whose value the loaded rows cannot show.
+
+    Raises:
+        MbpError: dbt cannot compile the project.
+    """
+    absent = absent_columns(root, facts)
+    reads = project_reads(root).relations.get(WINDOWS) if absent else None
+    reasons = {}
+    for (column, kpi), part in reads.parts.items() if reads else ():
+        missing = missing_of(part.columns["value"] | part.columns["samples"], absent)
+        if column == "kpi_id" and missing:
+            reasons[kpi] = missing
+    return reasons
+
+
+def unmeasured_columns(
+    root: Path, facts: SourceFacts, sql: str, dialect: str, names: Iterable[str]
+) -> dict[str, str]:
+    """Column -> reason, for those columns of a query whose values the loaded rows cannot show.
+
+    Args:
+        sql: a query over relations of the project.
+        names: of the columns that matter.
+
+    Raises:
+        MbpError: dbt cannot compile the project.
+    """
+    absent = absent_columns(root, facts)
+    if not absent:
+        return {}
+    reads = followed(sql, dialect, project_reads(root).relations)
+    if reads is None:  # it may read anything
+        return dict.fromkeys(names, next(iter(sorted(absent.values()))))
+    reasons = {name: missing_of(reads.columns[name.lower()], absent) for name in names}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def note_unmeasured_kpis(warehouse: Warehouse, reasons: Mapping[str, str]) -> None:
+    """Tells the warehouse, for the models of the KPIs; before they are built."""
+    if not reasons and not exists(warehouse, *UNMEASURED.split(".")):
+        return
+    with warehouse.transaction():
+        warehouse.execute("create schema if not exists verification")
+        warehouse.execute(f"create table if not exists {UNMEASURED} (kpi_id text, reason text)")
+        warehouse.execute(f"delete from {UNMEASURED}")
+        for row in reasons.items():
+            mark = warehouse.mark
+            warehouse.execute(f"insert into {UNMEASURED} values ({mark}, {mark})", list(row))
 
 
 def absent_columns(root: Path, facts: SourceFacts) -> dict[str, str]:
@@ -67,33 +115,17 @@ def absent_columns(root: Path, facts: SourceFacts) -> dict[str, str]:
     return absent
 
 
-def rule_reads(root: Path) -> Mapping[str, frozenset[str]]:
-    """Rule id -> the raw columns and tables that its verdict follows from; kept until the project changes.
+def missing_of(reads: Iterable[str], absent: Mapping[str, str]) -> str | None:
+    """What to tell of the first absent thing among what is read; None when all of it is there.
 
-    Raises:
-        MbpError: dbt cannot compile the project.
+    Args:
+        absent: as `absent_columns` has it. That a table is empty says something of those alone who read a column
+            of it: the project's now, say, is the newest arrival in any log.
     """
-    key = fingerprint(root, profiles_folder(root), ENGINE, ["compile"])
-    kept = root / FOLDER / f"{key}.json"
-    if key and kept.is_file():
-        document = json.loads(kept.read_text(encoding="utf-8"))
-    else:
-        document = _read(root)
-        if key:
-            for old in kept.parent.glob("*.json"):
-                old.unlink(missing_ok=True)
-            write_text(kept, json.dumps(document))
-    return {rule: frozenset(columns) for rule, columns in document.items()}
-
-
-def _read(root: Path) -> dict[str, list[str]]:
-    manifest: Mapping[str, Any] = compiled_sample(root, ENGINE)
-    document: dict[str, list[str]] = {}
-    for unique_id, reads in read_sets(manifest).items():
-        node = manifest["nodes"][unique_id]
-        if node["resource_type"] == "test":
-            # Its rows alone decide, unless it counts in another way.
-            counted = str(node["config"].get("fail_calc") or "count(*)") == "count(*)"
-            rule = str((node["config"].get("meta") or {}).get("rule_id") or node["name"])
-            document[rule] = sorted(reads.rows if counted else reads.whole)
-    return document
+    columns = {name for name in reads if not name.rpartition(".")[2].startswith("_")}
+    for name in sorted(columns & absent.keys()):
+        is_table = name.count(".") == 1
+        if not is_table or any(column.startswith(f"{name}.") for column in columns):
+            return absent[name]
+    committed = sorted(set(reads) & absent.keys() - columns)
+    return absent[committed[0]] if committed else None

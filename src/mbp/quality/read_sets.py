@@ -8,8 +8,8 @@ be followed follows from everything that its node comes after.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -35,10 +35,12 @@ class Reads:
     Attributes:
         columns: of the relation -> raw columns.
         rows: raw columns that decide which rows there are.
+        parts: (column, text) -> the rows that have this constant there; of a union, each has its own.
     """
 
     columns: Mapping[str, Raw]
     rows: Raw
+    parts: Mapping[tuple[str, str], Reads] = field(default_factory=dict)
 
     @property
     def whole(self) -> Raw:
@@ -50,8 +52,11 @@ class _NotFollowedError(Exception):
     """A name of unknown origin, or a kind of clause that is not known."""
 
 
-def read_sets(manifest: Mapping[str, Any]) -> dict[str, Reads]:
-    """Unique id of each model, seed and test -> what it follows from.
+Relations = Mapping[tuple[str, str], Reads]
+
+
+def read_sets(manifest: Mapping[str, Any]) -> tuple[dict[str, Reads], Relations]:
+    """Unique id of each model, seed and test -> what it follows from; and (schema, name) of each relation likewise.
 
     Args:
         manifest: compiled over the sample.
@@ -69,13 +74,13 @@ def read_sets(manifest: Mapping[str, Any]) -> dict[str, Reads]:
         else:
             continue
         results[unique_id] = reads
-        if node.get("relation_name"):
+        if node.get("relation_name") and node["resource_type"] != "test":
             name = str(node.get("alias") or node["name"])
             relations[str(node["schema"]).lower(), name.lower()] = reads
-    return results
+    return results, relations
 
 
-def _in_order(nodes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _in_order(nodes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
     from graphlib import TopologicalSorter
 
     parents = {
@@ -100,36 +105,37 @@ def _seed(node: Mapping[str, Any]) -> Reads:
 def _node(
     node: Mapping[str, Any],
     dialect: str,
-    relations: Mapping[tuple[str, str], Reads],
+    relations: Relations,
     results: Mapping[str, Reads],
 ) -> Reads:
     code = node.get("compiled_code")
     if code and node.get("language", "sql") == "sql":
-        log = logging.getLogger("sqlglot")
-        level = log.level
-        try:
-            log.setLevel(logging.CRITICAL)
-            return follow(str(code), dialect, relations)
-        except (SqlglotError, _NotFollowedError, RecursionError):
-            pass
-        finally:
-            log.setLevel(level)
-    upstream = [
-        results[parent].whole for parent in node["depends_on"].get("nodes", []) if parent in results
-    ]
-    everything = NOTHING.union(*upstream)
+        reads = followed(str(code), dialect, relations)
+        if reads is not None:
+            return reads
+    parents = node["depends_on"].get("nodes", [])
+    everything = NOTHING.union(*(results[parent].whole for parent in parents if parent in results))
     return Reads({name.lower(): everything for name in node.get("columns") or {}}, everything)
 
 
-def follow(sql: str, dialect: str, relations: Mapping[tuple[str, str], Reads]) -> Reads:
-    """What the result of a query follows from.
+def followed(sql: str, dialect: str, relations: Relations) -> Reads | None:
+    """What the result of a query follows from; None when that cannot be told.
 
     Args:
         relations: (schema, name), both in lower case.
-
-    Raises:
-        SqlglotError: it cannot be parsed or qualified.
     """
+    log = logging.getLogger("sqlglot")
+    level = log.level
+    try:
+        log.setLevel(logging.CRITICAL)
+        return _followed(sql, dialect, relations)
+    except (SqlglotError, _NotFollowedError, RecursionError):
+        return None
+    finally:
+        log.setLevel(level)
+
+
+def _followed(sql: str, dialect: str, relations: Relations) -> Reads:
     schema: dict[str, Any] = {}
     for (place, name), reads in relations.items():
         schema.setdefault(place, {})[name] = dict.fromkeys(reads.columns, "varchar")
@@ -147,7 +153,7 @@ def follow(sql: str, dialect: str, relations: Mapping[tuple[str, str], Reads]) -
 
 
 class _Follower:
-    def __init__(self, relations: Mapping[tuple[str, str], Reads]) -> None:
+    def __init__(self, relations: Relations) -> None:
         self._relations = relations
 
     def query(
@@ -173,14 +179,10 @@ class _Follower:
         if isinstance(node, exp.SetOperation):
             first = self.query(node.this, ctes, around)
             second = self.query(node.expression, ctes, around)
-            if len(first.columns) != len(second.columns):
-                raise _NotFollowedError
-            pairs = zip(first.columns.items(), second.columns.values(), strict=True)
-            columns = {name: mine | other for (name, mine), other in pairs}
-            united = Reads(columns, first.rows | second.rows)
+            united = _united(first, second)
             # Without `all` equal rows count once, and `except` compares them.
             plain = isinstance(node, exp.Union) and not node.args.get("distinct")
-            return united if plain else Reads(columns, united.whole)
+            return united if plain else Reads(united.columns, united.whole)
         if isinstance(node, exp.Select):
             return self._select(node, ctes, around)
         raise _NotFollowedError
@@ -189,15 +191,39 @@ class _Follower:
         self, node: exp.Select, ctes: Mapping[str, Reads], around: tuple[Mapping[str, Reads], ...]
     ) -> Reads:
         sources: dict[str, Reads] = {}
-        scopes = (sources, *around)
-        rows = NOTHING
         clause = node.args.get("from_") or node.args.get("from")
         joins = node.args.get("joins") or []
         for source in [*([clause.this] if clause else []), *(join.this for join in joins)]:
-            name, reads = self._source(source, ctes, scopes)
+            name, reads = self._source(source, ctes, (sources, *around))
             sources[name] = reads
-            rows |= reads.rows
-        for join in joins:
+        whole = self._selected(node, sources, ctes, around)
+        parts = {
+            (expression.alias_or_name.lower(), str(value.this)): whole
+            for expression in node.expressions
+            if isinstance(value := expression.unalias(), exp.Literal) and value.is_string
+        }
+        for expression in node.expressions:
+            value = expression.unalias()
+            if not isinstance(value, exp.Column) or value.table.lower() not in sources:
+                continue
+            table = value.table.lower()
+            for (column, text), part in sources[table].parts.items():
+                if column == value.name.lower():
+                    key = (expression.alias_or_name.lower(), text)
+                    parts[key] = self._selected(node, {**sources, table: part}, ctes, around)
+        return replace(whole, parts=parts)
+
+    def _selected(
+        self,
+        node: exp.Select,
+        sources: Mapping[str, Reads],
+        ctes: Mapping[str, Reads],
+        around: tuple[Mapping[str, Reads], ...],
+    ) -> Reads:
+        """A select whose sources are known."""
+        scopes = (sources, *around)
+        rows = NOTHING.union(*(reads.rows for reads in sources.values()))
+        for join in node.args.get("joins") or []:
             if join.args.get("using"):
                 raise _NotFollowedError  # qualified away, unless a source is unknown
             rows |= self._value(join.args.get("on"), ctes, scopes)
@@ -207,8 +233,11 @@ class _Follower:
                 raise _NotFollowedError
             columns[expression.alias_or_name.lower()] = self._value(expression, ctes, scopes)
         outputs = ({"": Reads(columns, NOTHING)}, *scopes)
-        for part in ("where", "group", "having", "qualify", "limit", "offset"):
-            rows |= self._value(node.args.get(part), ctes, outputs)
+        for name in ("where", "group", "having", "qualify", "limit", "offset"):
+            rows |= self._value(node.args.get(name), ctes, outputs)
+        for expression in node.expressions:
+            if _aggregates(expression):  # a number of rows, or of what is in them
+                columns[expression.alias_or_name.lower()] |= rows
         if node.args.get("limit"):
             rows |= self._value(node.args.get("order"), ctes, outputs)
         if node.args.get("distinct"):
@@ -260,6 +289,13 @@ class _Follower:
         return reduce(lambda raw, part: raw | self._value(part, ctes, scopes), parts, NOTHING)
 
 
+def _aggregates(expression: exp.Expression) -> bool:
+    return any(
+        found.find_ancestor(exp.Query) is expression.find_ancestor(exp.Query)
+        for found in expression.find_all(exp.AggFunc)
+    )
+
+
 def _column(node: exp.Column, scopes: tuple[Mapping[str, Reads], ...]) -> Raw:
     name, table = node.name.lower(), node.table.lower()
     for sources in scopes:
@@ -276,9 +312,29 @@ def _column(node: exp.Column, scopes: tuple[Mapping[str, Reads], ...]) -> Raw:
     raise _NotFollowedError
 
 
+def _united(first: Reads, second: Reads) -> Reads:
+    """By position; the names are those of the first."""
+    if len(first.columns) != len(second.columns):
+        raise _NotFollowedError
+    names = list(first.columns)
+    second = _renamed(second, names)
+    columns = {name: first.columns[name] | second.columns[name] for name in names}
+    parts = {**first.parts, **second.parts}
+    for key in first.parts.keys() & second.parts.keys():
+        parts[key] = _united(replace(first.parts[key], parts={}), second.parts[key])
+    return Reads(columns, first.rows | second.rows, parts)
+
+
 def _renamed(reads: Reads, names: list[str]) -> Reads:
     if not names:
         return reads
-    own = list(reads.columns.items())
-    pairs = zip(names, own, strict=False)
-    return Reads({**{new: raw for new, (_, raw) in pairs}, **dict(own[len(names) :])}, reads.rows)
+    own = list(reads.columns)
+    new = dict(zip(own, [*names, *own[len(names) :]], strict=True))
+    return Reads(
+        {new[name]: raw for name, raw in reads.columns.items()},
+        reads.rows,
+        {
+            (new[column], text): _renamed(replace(part, parts={}), names)
+            for (column, text), part in reads.parts.items()
+        },
+    )

@@ -13,10 +13,13 @@ from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
 
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.core.errors import MbpError
+from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
+from mbp.ingest.loading.source_facts import source_facts
 from mbp.operate.semantic.conditions import conditions, known_name, references
 from mbp.operate.semantic.metricflow import SemanticLayer
 from mbp.operate.semantic.metrics_check import metrics_of
 from mbp.operate.semantic.semantic_manifest import fresh_manifest
+from mbp.quality.measurable import unmeasured_columns
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.called_functions import demand_query_on
@@ -80,7 +83,28 @@ def ask(root: Path, target: str | None, question: Question, tell: Callable[[str]
         question, layer
     )  # what is wrong with the question comes before what is wrong with the warehouse
     with connect(root, target, read_only=True) as warehouse:
+        demand_measured(root, layer, warehouse, question)
         return answer(layer, warehouse, question, metrics_of(root))
+
+
+def demand_measured(
+    root: Path, layer: SemanticLayer, warehouse: Warehouse, question: Question
+) -> None:
+    """Returns when the loaded data can show every metric that is asked for.
+
+    Raises:
+        MbpError: a metric reads what no source has: its value would be that of a stand-in.
+    """
+    facts = source_facts(root, warehouse)
+    if facts == NOTHING_ABSENT:
+        return
+    sql = layer.sql(request_of(question, layer))
+    asked = metrics_asked(question, layer)
+    for metric, reason in unmeasured_columns(root, facts, sql, warehouse.engine, asked).items():
+        raise MbpError(
+            f"{metric} is not measured on the loaded data: {reason}",
+            fix="ask for other metrics, or load a source that has it",
+        )
 
 
 def metrics_asked(question: Question, layer: SemanticLayer) -> tuple[str, ...]:

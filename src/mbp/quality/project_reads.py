@@ -1,0 +1,88 @@
+"""What each rule and each relation of the project reads, kept until the project changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mbp.core.files import write_text
+from mbp.quality.compiled_project import compiled_sample
+from mbp.quality.read_sets import Raw, Reads, Relations, read_sets
+from mbp.runs.dbt_process import profiles_folder
+from mbp.runs.parsed import fingerprint
+
+# Any engine will do: what is read follows from the same models, and this one needs no server.
+ENGINE = "duckdb"
+FOLDER = ".mbp/read_sets"
+
+
+@dataclass(frozen=True)
+class ProjectReads:
+    """What the project reads.
+
+    Attributes:
+        rules: rule id -> raw columns and tables that its verdict follows from.
+        relations: (schema, name) -> what a relation follows from.
+    """
+
+    rules: Mapping[str, Raw]
+    relations: Relations
+
+
+def project_reads(root: Path) -> ProjectReads:
+    """Computed from the compiled SQL, once for each state of the project.
+
+    Raises:
+        MbpError: dbt cannot compile the project.
+    """
+    key = fingerprint(root, profiles_folder(root), ENGINE, ["compile"])
+    kept = root / FOLDER / f"{key}.json"
+    if key and kept.is_file():
+        document = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        document = _computed(compiled_sample(root, ENGINE))
+        if key:
+            for old in kept.parent.glob("*.json"):
+                old.unlink(missing_ok=True)
+            write_text(kept, json.dumps(document))
+    return ProjectReads(
+        {rule: frozenset(raw) for rule, raw in document["rules"].items()},
+        {(schema, name): _reads(entry) for schema, name, entry in document["relations"]},
+    )
+
+
+def _computed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    nodes, relations = read_sets(manifest)
+    rules = {}
+    for unique_id, reads in nodes.items():
+        node = manifest["nodes"][unique_id]
+        if node["resource_type"] == "test":
+            # Its rows alone decide, unless it counts in another way.
+            counted = str(node["config"].get("fail_calc") or "count(*)") == "count(*)"
+            rule = str((node["config"].get("meta") or {}).get("rule_id") or node["name"])
+            rules[rule] = sorted(reads.rows if counted else reads.whole)
+    return {
+        "rules": rules,
+        "relations": [
+            [schema, name, _document(reads)] for (schema, name), reads in relations.items()
+        ],
+    }
+
+
+def _document(reads: Reads) -> dict[str, Any]:
+    return {
+        "columns": {name: sorted(raw) for name, raw in reads.columns.items()},
+        "rows": sorted(reads.rows),
+        "parts": [[*key, _document(part)] for key, part in reads.parts.items()],
+    }
+
+
+def _reads(document: Mapping[str, Any]) -> Reads:
+    return Reads(
+        {name: frozenset(raw) for name, raw in document["columns"].items()},
+        frozenset(document["rows"]),
+        {(column, text): _reads(part) for column, text, part in document["parts"]},
+    )
