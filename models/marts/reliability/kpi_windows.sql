@@ -14,7 +14,7 @@ with measures as (
 
 unmeasured as (
 
-    -- What a loaded source lacks has a stand-in value, which must be neither shown nor judged.
+    -- What a loaded source lacks has a placeholder, which is neither shown nor judged.
     {% if unmeasured -%}
     select kpi_id from {{ unmeasured }}
     {%- else -%}

@@ -90,7 +90,7 @@ def unmeasured_columns(
 
 
 def note_unmeasured_kpis(warehouse: Warehouse, reasons: Mapping[str, str]) -> None:
-    """Tells the warehouse, for the models of the KPIs; before they are built."""
+    """Writes them to the warehouse, for the models of the KPIs; before these are built."""
     if not reasons and not exists(warehouse, *UNMEASURED.split(".")):
         return
     with warehouse.transaction():

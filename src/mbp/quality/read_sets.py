@@ -119,7 +119,7 @@ def _node(
 
 
 def followed(sql: str, dialect: str, relations: Relations) -> Reads | None:
-    """What the result of a query follows from; None when that cannot be told.
+    """What the result of a query follows from; None when it is unknown.
 
     Args:
         relations: (schema, name), both in lower case.

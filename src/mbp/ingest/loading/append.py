@@ -39,7 +39,7 @@ def copy_staged(staging: Staging, warehouse: Warehouse) -> Iterator[Place]:
         "select path from duckdb_databases() where database_name = current_database()"
     ).fetchone()
     if isinstance(warehouse, DuckdbWarehouse):
-        # Two connections of a process may not have a file open in two ways; the rows are a database of their own.
+        # Two connections of a process may not have a file open in two ways; the rows have a separate database.
         staging.connection.close()
         warehouse.execute(
             f"attach {literal(database[0] if database else '')} as staged (read_only)"
@@ -124,16 +124,16 @@ def append(warehouse: Warehouse, staged: str, table: TableMapping, contract: Con
     if not first:
         same = " and ".join(f"known.{name} is not distinct from staged.{name}" for name in names)
         warehouse.execute(
-            f"create temp table unseen as select staged.* from {staged} as staged"
+            f"create temp table new_content as select staged.* from {staged} as staged"
             f" left join {raw} as known on known.{key} = staged.{key} and {same}"
             f" where known.{key} is null"
         )
         warehouse.execute(
             f"create temp table newest as select distinct on ({key}) {key} as key, {changed} as changed,"
-            f" __source_ts_ms, __source_lsn from {raw} where {key} in (select {key} from unseen)"
+            f" __source_ts_ms, __source_lsn from {raw} where {key} in (select {key} from new_content)"
             f" order by {key}, __source_lsn desc"
         )
-        source = "unseen"
+        source = "new_content"
     milliseconds = (
         f"epoch_ms(staged.{changed})"
         if warehouse.engine == "duckdb"
@@ -166,7 +166,7 @@ def append(warehouse: Warehouse, staged: str, table: TableMapping, contract: Con
     warehouse.execute(insert)
     loaded = _rows(warehouse, raw) - before
     if not first:
-        warehouse.execute("drop table unseen")
+        warehouse.execute("drop table new_content")
         warehouse.execute("drop table newest")
     return Appended(loaded, total - loaded - superseded, superseded)
 
@@ -182,7 +182,7 @@ def _superseded(warehouse: Warehouse, staged: str, raw: str, key: str, names: li
     rows = _rows(
         warehouse,
         f"{staged} as staged join last on last.{key} = staged.{key} where not ({same})"
-        f" and not exists (select 1 from unseen where unseen.source_position = staged.source_position)",
+        f" and not exists (select 1 from new_content where new_content.source_position = staged.source_position)",
     )
     warehouse.execute("drop table last")
     return rows

@@ -49,7 +49,7 @@ class ColumnValue:
     Attributes:
         text: expression over the source, which is at hand as the column `text_of` afterwards.
         given: expression over `text_of`: the text with its gap filled.
-        typed: expression that is null where the given text is none of the type.
+        typed: expression that is null where the given text is not of the type.
         expected: what the text must be, for the reason of a reject; None where any text will do.
         wrong: expression -> reason, beside a text that is not of the type.
         rounded: condition under which a decimal lost places.
@@ -75,7 +75,7 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
     """The value of a column.
 
     Args:
-        zone: of instants that carry none of their own.
+        zone: of instants without a zone.
         read: the text of a column of theirs.
 
     Raises:
@@ -91,7 +91,7 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
         theirs, default, _ = mapping.absent[name]
         text = read(theirs) if theirs else literal(default)
         if theirs and name != mapping.changed_at and mapping.changed_at in mapping.values:
-            # A stand-in is read as the column is that it stands for.
+            # A placeholder column is read as it is read elsewhere.
             value = _stand_in(theirs, mapping)
     filled, at, kind = None, text_of(column), column.logical_type
     if name in mapping.when_null:
@@ -99,7 +99,7 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
         at = f"coalesce({at}, {literal(mapping.when_null[name][0])})"
     if kind in NUMBERS:
         typed, rounded = _number(at, column, value)
-        if name not in mapping.values:  # nobody misses the places of a constant or a stand-in
+        if name not in mapping.values:  # the places of a constant or a placeholder do not matter
             rounded = None
         return ColumnValue(column, text, at, typed, EXPECTED[kind], (), rounded, filled)
     if value.scale is not None or value.offset is not None or value.one_minus:

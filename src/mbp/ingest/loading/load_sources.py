@@ -132,7 +132,7 @@ def load_folder(
             if max_rejects is not None and rejected > max_rejects:
                 raise MbpError(
                     f"{rejected:,} rows rejected, more than {max_rejects:,}: nothing was loaded",
-                    fix="see them with --dry-run, mend the mapping or the files, or raise --max-rejects",
+                    fix="see them with --dry-run; fix the mapping or the files, or raise --max-rejects",
                 )
             rejects = {
                 table: list(islice(staging.rejects(table), MOST_REJECTS))

@@ -45,7 +45,7 @@ def write_facts(warehouse: Warehouse, mapping: SourceMapping) -> None:
         rows += [
             (table.dataset, name, None, reason) for name, (_, _, reason) in table.absent.items()
         ]
-        if table.changed_at in table.absent:  # then no change has a time of its own
+        if table.changed_at in table.absent:  # then the time of each change is absent too
             rows.append((table.dataset, COMMITTED, None, table.absent[table.changed_at][2]))
     rows += [(name, None, None, reason) for name, reason in mapping.absent_datasets.items()]
     rows += [

@@ -1,4 +1,4 @@
-"""Outside files as typed rows and rejects, in a DuckDB file of its own beside the warehouse.
+"""Outside files as typed rows and rejects, in a separate DuckDB file beside the warehouse.
 
 `judged_<table>` holds every row in the order of the files: our columns, the first reason against it or null, and what
 was changed on it. `staged_<table>` is the view of what can be loaded: key, columns, position, version.
@@ -28,7 +28,7 @@ class Staged:
     """One table, staged.
 
     Attributes:
-        read, rejected, repeated: rows; repeated ones stand in the files more than once, all alike.
+        read, rejected, repeated: rows; a repeated one has the same content as an earlier one.
         rounded: decimals that lost places: column -> rows.
         filled: gaps filled by `when_null`: column -> rows.
         files: name and the number of rows before its first.

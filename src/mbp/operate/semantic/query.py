@@ -93,7 +93,7 @@ def demand_measured(
     """Returns when the loaded data can show every metric that is asked for.
 
     Raises:
-        MbpError: a metric reads what no source has: its value would be that of a stand-in.
+        MbpError: a metric reads what no source has: its value would be that of a placeholder.
     """
     facts = source_facts(root, warehouse)
     if facts == NOTHING_ABSENT:
