@@ -1,9 +1,16 @@
 {#- Everything that means "now". MBP_NOW: `wall_clock` (live use), `end_of_data` (replay: the newest
-    arrival in the change logs) or a UTC timestamp. The sample is a replay, loaded data is live. -#}
+    change in the logs) or a UTC timestamp. The sample is a replay, loaded data is live. -#}
 {% macro mbp_now() -%}
     {%- set logs = [] -%}
     {%- for log in change_logs() -%}{%- do logs.append(ref(log.staging)) -%}{%- endfor -%}
-    {{- now_over(logs, 'loaded_at') -}}
+    {{- now_over(logs, replayed_at()) -}}
+{%- endmacro %}
+
+{#- When a change happened, in a replay. Of the sample its arrival is recorded; outside data arrives when it is loaded,
+    which says nothing of its end. -#}
+{% macro replayed_at() -%}
+    {%- set loaded = env_var('MBP_RAW', 'sample') == 'loaded' and env_var('MBP_NOW', '') == 'end_of_data' -%}
+    {{- return('committed_at' if loaded else 'loaded_at') -}}
 {%- endmacro %}
 
 {#- "Now" when the end of the data is read from `column` of these change logs. -#}

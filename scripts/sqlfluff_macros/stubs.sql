@@ -53,3 +53,4 @@
 {% macro windows_from(first, touched, minutes) %}select 1 as first_window, 2 as last_window{% endmacro %}
 {% macro latest_change(staging, key) %}select {{ key }} from {{ staging }}{% endmacro %}
 {% macro noted_loads() %}raw_mbp._loads{% endmacro %}
+{% macro replayed_at() %}loaded_at{% endmacro %}

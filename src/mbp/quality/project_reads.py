@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from mbp.quality.compiled_project import compiled_sample
 from mbp.quality.read_sets import Raw, Reads, Relations, read_sets
 from mbp.runs.dbt_process import profiles_folder
 from mbp.runs.parsed import fingerprint
+from mbp.runs.preflight import LOADED
 
 # Any engine will do: what is read follows from the same models, and this one needs no server.
 ENGINE = "duckdb"
@@ -43,7 +45,9 @@ def project_reads(root: Path) -> ProjectReads:
     if key and kept.is_file():
         document = json.loads(kept.read_text(encoding="utf-8"))
     else:
-        document = _computed(compiled_sample(root, ENGINE))
+        # As the loaded data is built: the source is not the sample, and what "now" means follows from MBP_NOW.
+        changes = {"MBP_RAW": LOADED, "MBP_NOW": os.environ.get("MBP_NOW", "")}
+        document = _computed(compiled_sample(root, ENGINE, changes=changes))
         if key:
             for old in kept.parent.glob("*.json"):
                 old.unlink(missing_ok=True)

@@ -59,12 +59,16 @@ def read_sets(manifest: Mapping[str, Any]) -> tuple[dict[str, Reads], Relations]
     """Unique id of each model, seed and test -> what it follows from; and (schema, name) of each relation likewise.
 
     Args:
-        manifest: compiled over the sample.
+        manifest: compiled, over the sample or over loaded data.
     """
     nodes: Mapping[str, Mapping[str, Any]] = manifest["nodes"]
     dialect = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
     results: dict[str, Reads] = {}
     relations: dict[tuple[str, str], Reads] = {}
+    for source in manifest.get("sources", {}).values():
+        family = str(source["schema"]).lower().removeprefix(SEED_PREFIX)
+        reads = _raw(f"{family}.{source['identifier']}", source["columns"])
+        relations[str(source["schema"]).lower(), str(source["identifier"]).lower()] = reads
     for unique_id in _in_order(nodes):
         node = nodes[unique_id]
         if node["resource_type"] == "seed":
@@ -91,15 +95,15 @@ def _in_order(nodes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
 
 
 def _seed(node: Mapping[str, Any]) -> Reads:
+    names = node["config"].get("column_types") or {}
     if not str(node["name"]).startswith(SEED_PREFIX):
-        return Reads(
-            {name.lower(): NOTHING for name in node["config"].get("column_types") or {}}, NOTHING
-        )
-    table = str(node["name"]).removeprefix(SEED_PREFIX).replace("__", ".", 1)
-    columns = node["config"].get("column_types") or {}
-    return Reads(
-        {name.lower(): frozenset({f"{table}.{name}"}) for name in columns}, frozenset({table})
-    )
+        return Reads({name.lower(): NOTHING for name in names}, NOTHING)
+    return _raw(str(node["name"]).removeprefix(SEED_PREFIX).replace("__", ".", 1), names)
+
+
+def _raw(table: str, names: Iterable[str]) -> Reads:
+    columns = {name.lower(): frozenset({f"{table}.{name}"}) for name in names}
+    return Reads(columns, frozenset({table}))
 
 
 def _node(

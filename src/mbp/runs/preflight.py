@@ -14,6 +14,7 @@ from mbp.warehouse import Warehouse, quote_identifier
 
 SEEDS = "seeds"
 SAMPLE = "sample"
+LOADED = "loaded"
 
 
 def raw_origin() -> str:
@@ -23,7 +24,7 @@ def raw_origin() -> str:
         MbpError: `MBP_RAW` holds something else.
     """
     origin = os.environ.get("MBP_RAW") or SAMPLE
-    if origin not in (SAMPLE, "loaded"):
+    if origin not in (SAMPLE, LOADED):
         raise MbpError(f"MBP_RAW is {origin!r}", fix="set it to 'sample' or 'loaded'")
     return origin
 

@@ -11,7 +11,7 @@ with change_log as (
 newest as (
 
     select
-        max(loaded_at) as newest_arrival,
+        max({{ replayed_at() }}) as newest_arrival,
         {{ mbp_now() }} as measured_at
     from change_log
 
