@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +27,12 @@ def register(app: typer.Typer) -> None:
 
 
 def load(
-    folder: Annotated[
-        Path | None, typer.Argument(help="Folder of CSV, JSON or Parquet files, or one file.")
+    places: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[init] FOLDER",
+            help="Folder of CSV, JSON or Parquet files, or one file. `init` prints a first mapping for it.",
+        ),
     ] = None,
     mapping: Annotated[
         Path | None, typer.Option(help="Mapping of their columns to ours (YAML).")
@@ -51,17 +56,20 @@ def load(
     form: TextOrJson = "text",
 ) -> None:
     """Load a folder; loading it again changes nothing. Exit 1 when rows were rejected."""
-    if list_loads:
+    given = [str(place) for place in places or []]
+    if len(given) == len(INIT) + 1 and given[0] in INIT:
+        _init(Path(given[1]))
+    elif list_loads:
         _list(target, form)
     elif undo is not None:
         _undo(undo, target, form)
-    elif folder is None or mapping is None:
+    elif len(given) != 1 or mapping is None:
         raise MbpError(
             "what to load is not said",
-            fix="give the folder and --mapping, or --list, or --undo with a load's number",
+            fix="give one folder and --mapping; or `init` and the folder, --list, or --undo with a load's number",
         )
     else:
-        _load(folder, mapping, target, dry_run, reject_file, max_rejects, form)
+        _load(Path(given[0]), mapping, target, dry_run, reject_file, max_rejects, form)
 
 
 def _load(
@@ -100,8 +108,16 @@ def _load(
             lines.append(f"{count['table']}: {count['left_out']:,} rows left out, as `keep` says")
         if count["absent"]:
             lines.append(f"{count['table']}: the source lacks {', '.join(count['absent'])}")
+        lines += [f"warning: {count['table']}.{strange}" for strange in count["implausible"]]
     if dry_run:
         lines.append("dry run: nothing was written; `loaded` is what could be")
+        for table, rows in report.rows.items():
+            lines += [f"{table}: {', '.join(_shown(value) for value in row)}" for row in rows]
+        for table, rejects in report.rejects.items():
+            lines += [
+                f"{table}: rejected row {row} of {file}: {reason}"
+                for file, row, _, reason in rejects
+            ]
     document = {
         "source": report.source,
         "load_id": report.load_id,
@@ -117,6 +133,7 @@ def _load(
         raise typer.Exit(EXIT_FINDINGS)
 
 
+INIT = ("init",)
 NOTES = {
     "rounded": "values rounded half to even",
     "filled": "gaps filled as the mapping says",
@@ -129,6 +146,13 @@ def _table(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]
     return lines + [
         f"{row[names[0]]:14}" + "".join(f"{row[name]:11,}" for name in names[1:]) for row in rows
     ]
+
+
+def _init(folder: Path) -> None:
+    from mbp.contracts import load_contracts
+    from mbp.ingest.loading.mapping_draft import draft
+
+    typer.echo(draft(folder, load_contracts(project_root())), nl=False)
 
 
 def _list(target: str | None, form: str) -> None:
@@ -164,6 +188,12 @@ def _undo(load_id: int, target: str | None, form: str) -> None:
     show(form, text="\n".join(lines), json={"load_id": load_id, "removed": removed})
 
 
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
 def _counts(table: Any) -> dict[str, Any]:
     return {
         "table": table.table,
@@ -174,6 +204,7 @@ def _counts(table: Any) -> dict[str, Any]:
         "rejected": table.staged.rejected,
         "left_out": table.staged.left_out,
         "absent": list(table.absent),
+        "implausible": table.staged.implausible,
         "rounded": table.staged.rounded,
         "filled": table.staged.filled,
     }

@@ -8,10 +8,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
@@ -31,6 +32,7 @@ from mbp.warehouse import connect, quote_identifier
 from mbp.warehouse.connection import MissingError
 
 MEMORY = "1GB"
+SHOWN = 3  # rows of each table after a dry run
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,18 @@ class TableReport:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a folder; `load_id` is None after a dry run."""
+    """What became of a folder; `load_id` is None after a dry run.
+
+    Attributes:
+        rejects: table -> the first rejected rows: file, row in it, column, reason.
+        rows: table -> the first rows as they would be loaded; of a dry run.
+    """
 
     source: str
     load_id: int | None
     tables: tuple[TableReport, ...]
+    rejects: dict[str, list[tuple[str, int, str, str]]] = field(default_factory=dict)
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
 
     @property
     def dry_run(self) -> bool:
@@ -127,7 +136,13 @@ def load_folder(
                     _report(mapping, staging, position, Appended(staged.accepted, 0, 0))
                     for position, staged in enumerate(staging.staged.values())
                 ]
-                return LoadReport(mapping.source, None, tuple(reports))
+                return LoadReport(
+                    mapping.source,
+                    None,
+                    tuple(reports),
+                    {name: list(islice(staging.rejects(name), SHOWN)) for name in staging.staged},
+                    {name: staging.first_rows(name, SHOWN) for name in staging.staged},
+                )
             rejected = sum(staged.rejected for staged in staging.staged.values())
             if max_rejects is not None and rejected > max_rejects:
                 raise MbpError(

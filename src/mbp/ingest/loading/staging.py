@@ -6,7 +6,7 @@ was changed on it. `staged_<table>` is the view of what can be loaded: key, colu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ import duckdb
 
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.column_values import ColumnValue, column_value, literal, text_of
+from mbp.ingest.loading.column_values import NUMBERS, ColumnValue, column_value, literal, text_of
 from mbp.ingest.loading.mapping import TableMapping
 from mbp.ingest.loading.outside_file import Source, open_file, unreadable
 from mbp.warehouse import quote_identifier
 
+EPOCH_YEAR = 1970
 LEFT_OUT = ""  # in place of a reason: `keep` does not take the row
 
 
@@ -34,6 +35,7 @@ class Staged:
         files: name and the number of rows before its first.
         left_out: rows that `keep` does not take.
         known: the files were loaded before, and not read again.
+        implausible: what is strange about the values of a column, in words.
     """
 
     read: int
@@ -41,6 +43,7 @@ class Staged:
     repeated: int = 0
     left_out: int = 0
     known: bool = False
+    implausible: list[str] = field(default_factory=list)
     rounded: dict[str, int] = field(default_factory=dict)
     filled: dict[str, int] = field(default_factory=dict)
     files: list[tuple[str, int]] = field(default_factory=list)
@@ -123,6 +126,7 @@ class Staging:
             staged.files = [(path.name, 0) for path in paths]
         self._same_keys(mapping, contract, staged)
         self._count_marks(table, values, staged)
+        staged.implausible = list(self._implausible(mapping, contract, staged))
 
     def _demand_columns(self, source: Source, mapping: TableMapping, path: Path) -> None:
         if source.columns is None:
@@ -230,6 +234,36 @@ class Staging:
             if count:
                 getattr(staged, kind)[column] = int(count)
 
+    def _implausible(
+        self, mapping: TableMapping, contract: Contract, staged: Staged
+    ) -> Iterator[str]:
+        """Columns of theirs without any value, numbers out of the bounds of the contract, and dates of 1970."""
+        mapped = [column for column in contract.logged_columns if column.name in mapping.values]
+        if staged.known or not staged.accepted or not mapped:
+            return
+        parts = [
+            f"{function}({quote_identifier(column.name)})"
+            for column in mapped
+            for function in ("count", "min", "max")
+        ]
+        (row,) = self._rows(
+            f"select {', '.join(parts)} from judged_{mapping.table} where reason is null"
+        )
+        for place, column in enumerate(mapped):
+            count, low, high = row[3 * place : 3 * place + 3]
+            if not count:
+                yield f"{column.name}: null in every row"
+            elif column.logical_type == "timestamp" and low.year == EPOCH_YEAR:
+                yield f"{column.name}: begins in 1970, as an empty or wrongly scaled instant does"
+            elif column.logical_type in NUMBERS and _outside(low, high, column.options):
+                yield f"{column.name}: from {low} to {high}, and the contract bounds it: {_bounds(column.options)}"
+
+    def first_rows(self, table: str, most: int) -> list[tuple[Any, ...]]:
+        """The first rows as they would be loaded."""
+        return self._rows(
+            f"select * exclude (source_position, version) from staged_{table} order by source_position limit {most}"
+        )
+
     def _run(self, sql: str) -> None:
         self.connection.execute(sql)
 
@@ -250,6 +284,20 @@ def wanted(mapping: TableMapping) -> Iterator[tuple[str, str]]:
             yield ours, stand_in
     for theirs in mapping.reading.get("keep", {}):
         yield "keep", theirs
+
+
+def _bounds(options: Mapping[str, Any]) -> str:
+    named = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+    return ", ".join(f"{name} {options[name]}" for name in named if name in options)
+
+
+def _outside(low: Any, high: Any, options: Mapping[str, Any]) -> bool:
+    return (
+        ("minimum" in options and low < options["minimum"])
+        or ("exclusiveMinimum" in options and low <= options["exclusiveMinimum"])
+        or ("maximum" in options and high > options["maximum"])
+        or ("exclusiveMaximum" in options and high >= options["exclusiveMaximum"])
+    )
 
 
 def column_type(column: Any) -> str:
