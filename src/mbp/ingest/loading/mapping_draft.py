@@ -1,4 +1,4 @@
-"""A first mapping for a folder, by looking at its files; what was guessed is marked."""
+"""A first mapping for a folder, from its files; what was guessed is marked."""
 
 from __future__ import annotations
 
