@@ -127,7 +127,9 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
         worlds = [PlantedFaults(CLEAN, (), ask.all())]
         # A missing key hides a row from the faults after it.
         late = {family: rank for rank, family in enumerate(("not_null", *SWEEPING), start=1)}
-        waiting = sorted(chosen or known, key=lambda one: (late.get(families.get(one, ""), 0), one))
+        waiting = sorted(
+            chosen or known, key=lambda fault: (late.get(families.get(fault, ""), 0), fault)
+        )
         while waiting:
             world = _plant(stage, clean, known, waiting, families)
             waiting = [rule_id for rule_id in waiting if rule_id not in world]

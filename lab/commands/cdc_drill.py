@@ -66,7 +66,7 @@ def drill(
         project_root(),
         scenario or [],
         targets,
-        lambda told: typer.echo(told, err=True),
+        lambda message: typer.echo(message, err=True),
         options,
     )
     typer.echo(as_table(results), nl=False)

@@ -135,7 +135,9 @@ class _World:
             next((look for look in watched.looks if look.closed), None),
         )
         if watched.looks[0].state.colour != "green":
-            problems.append(f"before the fault the watcher was not green: {watched.looks[0].told}")
+            problems.append(
+                f"before the fault the watcher was not green: {watched.looks[0].sentence}"
+            )
         detect = recover = None
         if decided is not None:
             detect = (decided.decided_at - clock.at(late.fault)).total_seconds()
@@ -219,7 +221,7 @@ def watcher_problems(watched: WatchedScenario, expected: str) -> list[str]:
     """
     decided = watched.decided
     made = "none" if decided is None else "+".join(decided.actions)
-    message = ", ".join(look.told for look in watched.looks)
+    message = ", ".join(look.sentence for look in watched.looks)
     problems = []
     if made != expected:
         problems.append(f"the watcher decided {made}, not {expected} ({message})")

@@ -118,7 +118,7 @@ class ProofProject:
             self._sandbox.rollback()
         failed = [result for result in seen if result.outcome == "error"]
         if not failed:
-            return sorted([*seen, *broken], key=lambda found: found.rule_id)
+            return sorted([*seen, *broken], key=lambda outcome: outcome.rule_id)
         # The error ended the transaction, so the tests after it said nothing: again, without it.
         return self._try(tables, models, statements, tests, [*broken, *failed])
 

@@ -40,7 +40,7 @@ class Drift:
     subject: str
     what: str
     expected: str
-    found: str
+    actual: str
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def test_a_wrong_role_is_named_with_its_fix(project_root: Path, wrong: str) -> N
         found = {one.id: one for one in examine(project_root, "postgres").checks}
     assert found["dbt debug"].state == "finding"
     assert found["role"].state == "finding"
-    assert told in found["role"].told
+    assert told in found["role"].message
     assert fix in found["role"].fix
     assert found["permissions"].state == "not checked"
 

@@ -125,7 +125,7 @@ def _axes(frame: _Frame, points: Sequence[Point]) -> Iterator[str]:
     yield _text(right, bottom + 16, f"{last:%m-%d %H:%M}", "end")
 
 
-def _target(frame: _Frame, target: float, told: str) -> Iterator[str]:
+def _target(frame: _Frame, target: float, label: str) -> Iterator[str]:
     y = frame.down(target)
     yield (
         f'<line class="chart-target" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
@@ -133,7 +133,7 @@ def _target(frame: _Frame, target: float, told: str) -> Iterator[str]:
     )
     # Under the line where there is no room above it.
     place = y - 4 if y - 4 >= LETTER else y + 13
-    yield _text(WIDTH - RIGHT - 2, place, told, "end", "chart-target-text", "#8a5300")
+    yield _text(WIDTH - RIGHT - 2, place, label, "end", "chart-target-text", "#8a5300")
 
 
 def _line(frame: _Frame, points: Sequence[Point]) -> Iterator[str]:
@@ -166,9 +166,9 @@ def _dot(place: str, radius: float, kind: str, colour: str) -> str:
 
 
 def _text(
-    x: float, y: float, told: str, anchor: str, kind: str = "chart-text", colour: str = "#59616e"
+    x: float, y: float, text: str, anchor: str, kind: str = "chart-text", colour: str = "#59616e"
 ) -> str:
     return (
         f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {FONT} fill="{colour}">'
-        f"{escape(told)}</text>"
+        f"{escape(text)}</text>"
     )

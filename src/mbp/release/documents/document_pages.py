@@ -30,9 +30,13 @@ def rendered(documents: Sequence[Document], world: NamedThings) -> dict[str, str
                 "the front matter is not whole", path=document.path, fix="see `mbp docs check`"
             )
     decisions = sorted(
-        (document for document in documents if document.kind == "adr"), key=lambda one: one.name
+        (document for document in documents if document.kind == "adr"),
+        key=lambda document: document.name,
     )
-    runbooks = sorted((one for one in documents if one.kind == "runbook"), key=lambda one: one.name)
+    runbooks = sorted(
+        (document for document in documents if document.kind == "runbook"),
+        key=lambda document: document.name,
+    )
     return {
         LOG_FILE: _log(decisions),
         RUNBOOKS_FILE: _runbooks(runbooks, world),

@@ -144,7 +144,7 @@ def contract_diffs(work: Work) -> Members:
     contracts = working(work.root)
     steps = []
     for dataset in sorted(contracts):
-        versions = sorted(published(work.root, dataset), key=lambda one: one.version)
+        versions = sorted(published(work.root, dataset), key=lambda version: version.version)
         documents = [(str(version.version), version.contract) for version in versions]
         documents.append(("working", contracts[dataset]))
         for (old, before), (new, after) in pairwise(documents):

@@ -225,7 +225,7 @@ class Facts:
         if isinstance(self.gate, Absence):
             return [f"gate {self.gate_name}: {self.gate.why}"]
         return [
-            f"{result.id}: {result.verdict}: {result.told}"
+            f"{result.id}: {result.verdict}: {result.message}"
             for result in self.gate.results
             if result.verdict == Verdict.NOT_MEASURED and result.area != SIGN_OFF_AREA
         ]

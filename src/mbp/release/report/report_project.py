@@ -212,7 +212,7 @@ def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFac
     """
     place = shown(envelope.evidence_path(root, name), root)
     try:
-        one = envelope.read(root, name)
+        measured = envelope.read(root, name)
     except envelope.NoEvidenceError:
         return MeasurementFacts(name, NOT_MEASURED, "not measured yet", "", None, False, fix)
     except MbpError as error:
@@ -220,15 +220,15 @@ def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFac
             message = "the report of a command that has its own form; it is not judged here"
             return MeasurementFacts(name, OTHER_FORM, message, place, None, False, "")
         return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.fix or "")
-    reasons = judge(one)
-    verdict = NOT_MEASURED if reasons else one.verdict
-    summary = f"{whole_text(reasons)}; it said: {one.summary}" if reasons else one.summary
+    reasons = judge(measured)
+    verdict = NOT_MEASURED if reasons else measured.verdict
+    summary = f"{whole_text(reasons)}; it said: {measured.summary}" if reasons else measured.summary
     return MeasurementFacts(
         name,
         verdict,
         summary,
         place,
-        one.ended_at,
+        measured.ended_at,
         not reasons,
         "" if verdict == "pass" else fix,
     )

@@ -29,13 +29,13 @@ class Section:
     Attributes:
         id: its anchor.
         state: good, open (needs action), or absent (not measured, or not readable).
-        told: what it comes to.
+        message: what it comes to.
     """
 
     id: str
     title: str
     state: str
-    told: str
+    message: str
 
 
 def sections(facts: Facts) -> list[Section]:

@@ -103,7 +103,7 @@ def _documents(path: Path) -> Iterator[tuple[str, Any]]:
                 yield file.name, json.loads(file.read_text(encoding="utf-8"))
         elif zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                for info in sorted(archive.infolist(), key=lambda one: one.filename):
+                for info in sorted(archive.infolist(), key=lambda entry: entry.filename):
                     if info.filename.endswith(".json"):
                         if info.file_size > LARGEST_BYTES:
                             raise MbpError(

@@ -330,15 +330,15 @@ def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
                 yield _stray(inner, root, message)
 
 
-def _stray(path: Path, root: Path, told: str) -> Finding:
+def _stray(path: Path, root: Path, message: str) -> Finding:
     subject = path.parent.name if path.parent.parent.name == "signatures" else path.name
     return Finding(
-        "waiver_stray", told, shown(path, root), subject=subject, fix=RULES["waiver_stray"].fix
+        "waiver_stray", message, shown(path, root), subject=subject, fix=RULES["waiver_stray"].fix
     )
 
 
-def _finding(waiver: Waiver, code: str, key: str, told: str, fix: str = "") -> Finding:
+def _finding(waiver: Waiver, code: str, key: str, message: str, fix: str = "") -> Finding:
     line = waiver.lines.get(key)
     if code == "waiver_form":
-        return form_finding(waiver.path, line, waiver.id, told, None)
-    return Finding(code, told, waiver.path, line, waiver.id, fix or RULES[code].fix)
+        return form_finding(waiver.path, line, waiver.id, message, None)
+    return Finding(code, message, waiver.path, line, waiver.id, fix or RULES[code].fix)

@@ -133,7 +133,7 @@ def _diagram(contracts: Sequence[Contract]) -> str:
         f"- [{link.dataset}.{link.column}]({FOLDER}/{link.dataset}.md#column-{link.column})"
         " refers to"
         f" [{link.to_dataset}.{link.to_column}]({FOLDER}/{link.to_dataset}.md#column-{link.to_column}):"
-        f" {link.told}{'.' if link.required else '; it may be null.'}"
+        f" {link.sentence}{'.' if link.required else '; it may be null.'}"
         for link in relationships(contracts)
     ]
     return "\n".join(

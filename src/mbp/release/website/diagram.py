@@ -47,7 +47,7 @@ class Relationship:
     required: bool
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """In words, from the side that is referred to."""
         count = "any number of rows" if self.many else "at most one row"
         return f"one row of {self.to_dataset} has {count} of {self.dataset}"
@@ -80,7 +80,7 @@ def diagram(contracts: Sequence[Contract]) -> str:
     width = max(box.x for box in boxes.values()) + WIDTH + MARGIN
     height = max(box.y + box.height for box in boxes.values()) + MARGIN
     message = (
-        "; ".join(relationship.told for relationship in links) or "no dataset refers to another"
+        "; ".join(relationship.sentence for relationship in links) or "no dataset refers to another"
     )
     parts = [
         f'<svg class="diagram" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
@@ -94,7 +94,7 @@ def diagram(contracts: Sequence[Contract]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _placed(contracts: Sequence[Contract], found: Sequence[Relationship]) -> dict[str, Box]:
+def _placed(contracts: Sequence[Contract], relationships: Sequence[Relationship]) -> dict[str, Box]:
     """Left to right by how many references lie between a dataset and one that refers to nothing."""
     by_name = {
         contract.dataset: contract
@@ -102,7 +102,7 @@ def _placed(contracts: Sequence[Contract], found: Sequence[Relationship]) -> dic
     }
     depth = dict.fromkeys(by_name, 0)
     for _ in by_name:  # as often as there are datasets: a circle of references ends too
-        for relationship in found:
+        for relationship in relationships:
             if relationship.dataset != relationship.to_dataset:
                 depth[relationship.dataset] = min(
                     len(by_name),
@@ -162,8 +162,8 @@ def _line(path: str) -> str:
     )
 
 
-def _text(x: int, y: int, told: str, kind: str, weight: str, anchor: str = "start") -> str:
+def _text(x: int, y: int, text: str, kind: str, weight: str, anchor: str = "start") -> str:
     return (
         f'<text class="{kind}" x="{x}" y="{y}" text-anchor="{anchor}" font-weight="{weight}"'
-        f' font-size="13" font-family="sans-serif" fill="#171c24">{escape(told)}</text>'
+        f' font-size="13" font-family="sans-serif" fill="#171c24">{escape(text)}</text>'
     )

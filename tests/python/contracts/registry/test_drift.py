@@ -225,4 +225,4 @@ def test_a_test_of_an_unknown_rule_is_drift(project_root: Path) -> None:
         "config": {"meta": {"rule_id": "gone"}},
     }
     (found,) = unknown_rules([contract], manifest)
-    assert (found.subject, found.found) == ("x", "gone")
+    assert (found.subject, found.actual) == ("x", "gone")

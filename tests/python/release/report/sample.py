@@ -24,7 +24,7 @@ def check(name: str, verdict: str, **more: Any) -> CheckResult:
         "area": "Data",
         "what": f"What {name} demands",
         "verdict": verdict,
-        "told": "told. Fix: `mbp build`",
+        "message": "told. Fix: `mbp build`",
         "measured": "3 s",
         "evidence": ["target/evidence/build.json", "reliability.kpi_windows"],
         "owner": "DATA",
