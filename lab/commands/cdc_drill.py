@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.command_groups import group_named
+from lab.command_groups import group_named
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 EXAMPLES = """

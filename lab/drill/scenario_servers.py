@@ -21,13 +21,13 @@ from lab.drill import market
 from lab.drill.proxy import Proxy
 from lab.drill.row_for_row import Compared, compare, log_sql, source_sql, twice_sql
 from lab.drill.transactions import Load
+from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.change_shape import own_columns
 from mbp.ingest.cdc.market_source import SLOT, MarketSource, slot_state
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 
 PATIENCE_SECONDS = 300.0
 STOP_SECONDS = 60.0

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.proof.compiled_project import CompiledModel, CompiledProject
+from lab.proof.dbt_verdict import verdict, verdict_sql
 from lab.proof.sandbox import Sandbox, SandboxError
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_project import CompiledModel, CompiledProject, CompiledTest
-from mbp.quality.verdicts import verdict, verdict_sql
+from mbp.quality.compiled_tests import CompiledTest
 
 
 @dataclass(frozen=True)

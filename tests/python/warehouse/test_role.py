@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from psycopg2 import sql
 
+from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.cli.doctor import examine
 from mbp.ingest.initialise import LOADER, READER, TRANSFORMER
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.connection import RoleError
-from mbp.warehouse.server import PostgresServer
 
 USER, PASSWORD = "role_probe", "role-probe"
 Run = Callable[..., tuple[int, str]]

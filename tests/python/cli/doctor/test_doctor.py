@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.cli.doctor import Examination, examine
 from mbp.cli.doctor.machine import MEBIBYTE, Machine, installed_version
 from mbp.cli.doctor.machine_checks import MachineCheck
@@ -19,7 +20,6 @@ from mbp.cli.doctor.servers import CHECKS
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.cli.commands.terminal import in_a_pipe
 
 
