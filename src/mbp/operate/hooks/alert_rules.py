@@ -107,7 +107,7 @@ def as_yaml(document: dict[str, Any]) -> str:
 
 
 def _filled(template: str, **values: Any) -> dict[str, Any]:
-    """A template of YAML as data. Prometheus and Grafana have `{{ }}` of their own, so here it is `[[ ]]`."""
+    """A template of YAML as data. Prometheus and Grafana read `{{ }}` themselves, so here it is `[[ ]]`."""
     environment = Environment(  # noqa: S701 - YAML, whose texts are quoted by `tojson`
         loader=PackageLoader("mbp.operate.hooks"),
         undefined=StrictUndefined,
