@@ -166,7 +166,7 @@ def _places(facts: Facts) -> Iterator[str]:
     if not isinstance(facts.watch, Absence):
         yield from (watcher.runbook for watcher in facts.watch.watchers)
     if not isinstance(facts.waivers, Absence):
-        yield from (waiver.path for waiver in facts.waivers.waivers)
+        yield from (str(waiver["path"]) for waiver in facts.waivers.waivers)
     lists = [facts.privacy, facts.security]
     if not isinstance(facts.measurements, Absence):
         lists.append(facts.measurements)
