@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from lab.command_groups import group_named
-from mbp.cli.options import Format
 
 EXAMPLES = """
 Examples:
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
     group_named(app, "security").command("rehearse", epilog=EXAMPLES)(rehearse)
 
 
-def rehearse(form: Format = "text") -> None:
+def rehearse() -> None:
     """Run the security checks, with the grants read on a PostgreSQL that is started and built for it.
 
     Exit code: 0 every part passes, 1 findings, 2 some part was not measured (or the policy is wrong).
@@ -36,5 +35,5 @@ def rehearse(form: Format = "text") -> None:
     with progress() as bar:
         request = SecurityRequest(servers=partial(started, root, bar.say))
         results = run(root, request, bar.say)
-    deliver(suite(results), form, json=[result.document() for result in results])
+    deliver(suite(results), "text")
     raise typer.Exit(exit_code(results))
