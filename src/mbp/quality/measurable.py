@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
+from mbp.contracts import Rule
 from mbp.ingest.loading.loaded_facts import SourceFacts
 
 
-class ReadingRule(Protocol):
-    """The part of a contract rule that says what it reads."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def columns(self) -> Sequence[str]: ...
-
-
-def not_measurable(rules: Sequence[ReadingRule], facts: SourceFacts) -> dict[str, str]:
+def not_measurable(rules: Sequence[Rule], facts: SourceFacts) -> dict[str, str]:
     """Rule id -> reason, for every rule that the loaded rows cannot show.
 
     Args:
@@ -34,7 +23,7 @@ def not_measurable(rules: Sequence[ReadingRule], facts: SourceFacts) -> dict[str
     return reasons
 
 
-def _missing(rule: ReadingRule, facts: SourceFacts) -> str | None:
+def _missing(rule: Rule, facts: SourceFacts) -> str | None:
     """The first thing that the rule reads and the source does not have, with the reason."""
     if rule.dataset in facts.datasets:
         return f"no {rule.dataset}: {facts.datasets[rule.dataset]}"
