@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
+
+from mbp.core.templates import templates
 
 WIDTH, HEIGHT = 360, 132
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 22
@@ -78,7 +80,7 @@ def line_chart(
     values = [point.value for point in known if point.value is not None]
     shown = values if target is None else [*values, target]
     frame = _frame(points, shown) if values else None
-    return _template().render(
+    text = _template().render(
         points=points,
         marked=[point for point in known if point.missed or point is known[-1]],
         pieces=_pieces(frame, points) if frame else (),
@@ -94,17 +96,12 @@ def line_chart(
         right=WIDTH - RIGHT,
         bottom=HEIGHT - BOTTOM,
     )
+    return text.rstrip("\n")
 
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("mbp.core.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("mbp.core.reporting")
     environment.filters["short"] = short
     return environment.get_template("line_chart.svg.j2")
 

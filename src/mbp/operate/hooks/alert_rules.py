@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from ruamel.yaml import YAML
 
 from mbp.contracts.alarm_limits import Limits, load_limits
@@ -20,6 +19,7 @@ from mbp.contracts.kpi_targets import markdown
 from mbp.contracts.sheet import DASHBOARDS, WHOLE
 from mbp.core import yaml_io
 from mbp.core.files import stale, write_stale
+from mbp.core.templates import templates
 from mbp.operate.hooks.actions import CDC_LAG
 from mbp.operate.hooks.cdc_alarms import GAUGES, demand_route
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
@@ -108,11 +108,8 @@ def as_yaml(document: dict[str, Any]) -> str:
 
 def _filled(template: str, **values: Any) -> dict[str, Any]:
     """A template of YAML as data. Prometheus and Grafana read `{{ }}` themselves, so here it is `[[ ]]`."""
-    environment = Environment(  # noqa: S701 - YAML, whose texts are quoted by `tojson`
-        loader=PackageLoader("mbp.operate.hooks"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = templates(
+        "mbp.operate.hooks",
         block_start_string="[%",
         block_end_string="%]",
         variable_start_string="[[",

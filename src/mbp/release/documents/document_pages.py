@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mbp.core.errors import MbpError
+from mbp.core.templates import templates
 from mbp.release.documents.document_codes import RULES
 from mbp.release.documents.markdown_body import Document
 from mbp.release.documents.named_things import NamedThings
@@ -59,13 +58,7 @@ def _callers(runbook: Document, world: NamedThings) -> Iterator[str]:
 
 
 def _filled(template: str, **values: Any) -> str:
-    environment = Environment(  # noqa: S701 - Markdown
-        loader=PackageLoader("mbp.release.documents"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates("mbp.release.documents")
     environment.filters.update(
         cell=lambda text: str(text).replace("|", "\\|"), file_name=lambda path: Path(path).name
     )

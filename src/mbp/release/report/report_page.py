@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.terminal import printable
+from mbp.core.templates import templates
 from mbp.release.gate.gate_report import GO, CheckResult, GateReport
 from mbp.release.report.report_facts import (
     Absence,
@@ -67,14 +67,7 @@ def page(facts: Facts) -> str:
     Raises:
         MbpError: it would be larger than a page may be.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates("mbp.release.report")
     environment.filters.update(
         breakable=breakable,
         instant=instant,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mbp.contracts import load_contracts
 from mbp.contracts.policy import load_policy
 from mbp.contracts.rendering.docs import CLASSES
 from mbp.contracts.semantics import load_semantics
 from mbp.core.markdown import code, inline
+from mbp.core.templates import templates
 from mbp.release.website.diagram import diagram, relationships
 
 FOLDER = "datasets"
@@ -49,13 +48,6 @@ def dataset_table(root: Path) -> str:
 
 
 def _filled(template: str, **values: Any) -> str:
-    environment = Environment(  # noqa: S701 - Markdown, whose texts pass `inline` and `code`
-        loader=PackageLoader("mbp.release.website"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        extensions=["jinja2.ext.do"],
-    )
+    environment = templates("mbp.release.website", extensions=["jinja2.ext.do"])
     environment.filters.update(inline=inline, code=code)
     return environment.get_template(template).render(folder=FOLDER, **values)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mbp.contracts import Contract
+from mbp.core.templates import templates
 
 WIDTH, ROW, HEAD, GAP_ACROSS, GAP_DOWN, MARGIN = 310, 22, 30, 150, 34, 12
 
@@ -83,14 +82,7 @@ def diagram(contracts: Sequence[Contract]) -> str:
     """The diagram; colours are classes of the page's style, with values for a viewer that has none."""
     links = relationships(contracts)
     boxes = _placed(contracts, links)
-    environment = Environment(
-        loader=PackageLoader("mbp.release.website"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates("mbp.release.website")
     return environment.get_template("diagram.svg.j2").render(
         links=links,
         boxes=boxes,
