@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.postgres_server import PostgresServer
+from lab.proof.compiled_project import CompiledProject, compile_project
 from lab.proof.proof_project import ProofProject, Seen
 from lab.proof.sandbox import SandboxError
 from lab.proof.sandbox_postgres import PostgresSandbox
@@ -21,13 +23,11 @@ from lab.simulate import Parameters, faults, generate
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
-from mbp.quality.compiled_project import CompiledProject, compile_project
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
 from mbp.quality.enforcement.compiled_rules import rule_queries
 from mbp.quality.enforcement.engine_runs import place_of
 from mbp.quality.enforcement.results import ENGINES, SPELLED, RuleResult
 from mbp.runs.dbt_process import environment
-from mbp.warehouse.server import PostgresServer
 
 DATABASE = "mbp_parity"
 CLEAN = "clean"
@@ -127,7 +127,9 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
         worlds = [PlantedFaults(CLEAN, (), ask.all())]
         # A missing key hides a row from the faults after it.
         late = {family: rank for rank, family in enumerate(("not_null", *SWEEPING), start=1)}
-        waiting = sorted(chosen or known, key=lambda one: (late.get(families.get(one, ""), 0), one))
+        waiting = sorted(
+            chosen or known, key=lambda fault: (late.get(families.get(fault, ""), 0), fault)
+        )
         while waiting:
             world = _plant(stage, clean, known, waiting, families)
             waiting = [rule_id for rule_id in waiting if rule_id not in world]

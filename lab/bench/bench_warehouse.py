@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from lab.bench.tools import RELATION, quotes_contract
+from lab.postgres_server import PostgresServer
 from lab.simulate.parameters import QUOTES_PER_MARKET
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
@@ -23,7 +24,6 @@ from mbp.quality.enforcement.compiled_rules import rule_queries
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import PostgresWarehouse
-from mbp.warehouse.server import PostgresServer
 
 BIN = Path(sys.executable).parent
 # The project's own dbt commands do not read it again when nothing changed; the build of a world reads it.

@@ -24,16 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from lab.drill import market
+from lab.market_server import PASSWORD, create
+from lab.postgres_server import PostgresServer
 from mbp.core.paths import project_root
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture import SlotReader
 from mbp.ingest.cdc.market_source import MarketSource, drop_slot, slot_state
-from mbp.ingest.cdc.sample_source import PASSWORD, create
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "200000"))
 LAG_SECONDS = int(os.environ.get("BENCH_LAG_SECONDS", "30"))

@@ -98,7 +98,7 @@ def results(target: Path) -> dict[str, tuple[str, float]]:
     }
 
 
-def by_rule(target: Path, told: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str, float]]:
+def by_rule(target: Path, rules: Mapping[str, tuple[str, float]]) -> dict[str, tuple[str, float]]:
     """Of a run of our own project: the results of the tests that carry a rule, by the rule."""
     nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     carried = {
@@ -106,4 +106,4 @@ def by_rule(target: Path, told: Mapping[str, tuple[str, float]]) -> dict[str, tu
         for node in nodes.values()
         if node["resource_type"] == "test"
     }
-    return {str(carried[name]): result for name, result in told.items() if carried.get(name)}
+    return {str(carried[name]): result for name, result in rules.items() if carried.get(name)}

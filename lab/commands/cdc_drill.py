@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.command_groups import group_named
+from lab.command_groups import group_named
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 
 EXAMPLES = """
@@ -66,7 +66,7 @@ def drill(
         project_root(),
         scenario or [],
         targets,
-        lambda told: typer.echo(told, err=True),
+        lambda message: typer.echo(message, err=True),
         options,
     )
     typer.echo(as_table(results), nl=False)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.command_groups import group_named
+from lab.command_groups import group_named
 from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mbp.cli.command_groups import group_named
+from lab.command_groups import group_named
 from mbp.core.errors import EXIT_FINDINGS
 
 
@@ -21,11 +21,11 @@ def score(
     from lab.suites.suite_score import score as scored_of
 
     scored = scored_of([case for file in files for case in read_cases(file)])
-    for one in scored:
-        if one.outcome not in ("agree", "not expressible"):
+    for score in scored:
+        if score.outcome not in ("agree", "not expressible"):
             typer.echo(
-                f"{one.outcome}: {one.case} {one.direction}: expected {one.expected}, found"
-                f" {one.found} {', '.join(one.codes)}"
+                f"{score.outcome}: {score.case} {score.direction}: expected {score.expected}, found"
+                f" {score.actual} {', '.join(score.codes)}"
             )
     typer.echo(f"{'suite':30}" + "".join(f"{name:>17}" for name in OUTCOMES))
     for suite, count in counts(scored).items():

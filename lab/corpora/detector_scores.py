@@ -23,19 +23,19 @@ class KindScore:
     """Of one kind. `found` of `labelled` were found; `false_alarms` findings are where nothing of the kind is."""
 
     labelled: int
-    found: int
+    detected: int
     false_alarms: int
 
     @property
     def recall_percent(self) -> float:
         """Of what is there, how much was found; nothing there is nothing found."""
-        return 100 * self.found / self.labelled if self.labelled else 0.0
+        return 100 * self.detected / self.labelled if self.labelled else 0.0
 
     @property
     def precision_percent(self) -> float:
         """Of what was found, how much is there; nothing found is nothing right."""
-        all_findings = self.found + self.false_alarms
-        return 100 * self.found / all_findings if all_findings else 0.0
+        all_findings = self.detected + self.false_alarms
+        return 100 * self.detected / all_findings if all_findings else 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Measured:
                     "kinds": {
                         kind: {
                             "labelled": score.labelled,
-                            "found": score.found,
+                            "found": score.detected,
                             "false_alarms": score.false_alarms,
                             "recall_percent": round(score.recall_percent, 3),
                             "precision_percent": round(score.precision_percent, 3),
@@ -189,17 +189,17 @@ def measure(name: str, seed: int, corpus: Sequence[Line], policy: PrivacyPolicy)
 
 def lines(measured: Measured) -> list[str]:
     """A table per corpus."""
-    told = []
+    lines = []
     for sample in measured.samples:
-        told.append(
+        lines.append(
             f"{sample.name} (seed {sample.seed}): {sample.lines:,} lines, {sample.negatives:,} of them hard negatives"
         )
-        told.append(
+        lines.append(
             f"  {'kind':<14}{'labelled':>9}{'found':>7}{'alarms':>8}{'recall %':>10}{'precision %':>13}"
         )
-        told += [
-            f"  {kind:<14}{score.labelled:>9}{score.found:>7}{score.false_alarms:>8}"
+        lines += [
+            f"  {kind:<14}{score.labelled:>9}{score.detected:>7}{score.false_alarms:>8}"
             f"{score.recall_percent:>10.2f}{score.precision_percent:>13.2f}"
             for kind, score in sample.scores.items()
         ]
-    return told + [f"missed: {missed}" for missed in measured.missed]
+    return lines + [f"missed: {missed}" for missed in measured.missed]

@@ -92,13 +92,13 @@ class ScenarioResult:
             noticed_by=played.noticed_by,
             recovered_seconds=_rounded(played.recovered_seconds),
             worst_lag_seconds=_rounded(worst_lag_seconds),
-            decision=watched.told,
+            decision=watched.sentence,
             lag_p95_seconds=_rounded(watched.value),
             decided_seconds=_rounded(times[0]),
             closed_seconds=_rounded(times[1]),
             peak_memory_mib=round(peak_memory_mib),
             note=played.note,
-            looks=[look.told for look in watched.looks],
+            looks=[look.sentence for look in watched.looks],
             tables=tables,
             problems=list(problems),
         )
@@ -212,7 +212,7 @@ def write_report(
         kept[result.scenario, result.target] = result
         about[result.scenario, result.target] = facts
     keys = sorted(
-        (key for key in kept if key[0] in every), key=lambda one: (every.index(one[0]), one[1])
+        (key for key in kept if key[0] in every), key=lambda key: (every.index(key[0]), key[1])
     )
     entries = [{**as_json(kept[key]), "run": about[key]} for key in keys]
     document = {"results": entries}

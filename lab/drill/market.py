@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from lab.postgres_server import PostgresServer
 from lab.simulate import schema
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.raw_tables import raw_tables
-from mbp.warehouse.server import PostgresServer
 
 SETTINGS = {"wal_level": "logical", "max_wal_senders": "10", "max_replication_slots": "10"}
 TEXTS = ("plain", "", "ünïcode ✓ 日本", 'quote " and, comma', "line\nbreak\ttab", "\\N", "NULL")

@@ -145,8 +145,8 @@ class Proxy:
             self._close(client)
             self._close(server)
 
-    def _close(self, one: socket.socket) -> None:
+    def _close(self, side: socket.socket) -> None:
         with self._lock:
-            self._open.discard(one)
+            self._open.discard(side)
         with suppress(OSError):
-            one.close()
+            side.close()

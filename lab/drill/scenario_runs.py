@@ -19,18 +19,18 @@ from lab.drill.proxy import Proxy
 from lab.drill.scenario_servers import ScenarioServers
 from lab.drill.watching import HOOK, WatchedScenario, build_empty, stretched, watch
 from lab.exercises.project_copy import copy_parts
+from lab.market_server import create
+from lab.postgres_server import PostgresServer, installed
 from mbp.contracts.hook_policy import load_hooks
 from mbp.contracts.kpi_targets import on_target
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import did_you_mean
 from mbp.ingest.cdc import change_shape
-from mbp.ingest.cdc.sample_source import create
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.runs.preflight import install_packages
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer, installed
 
 TARGETS = ("duckdb", "postgres")
 SCENARIOS = {scenario.name: scenario for scenario in (*outages.SCENARIOS, *states.SCENARIOS)}
@@ -135,7 +135,9 @@ class _World:
             next((look for look in watched.looks if look.closed), None),
         )
         if watched.looks[0].state.colour != "green":
-            problems.append(f"before the fault the watcher was not green: {watched.looks[0].told}")
+            problems.append(
+                f"before the fault the watcher was not green: {watched.looks[0].sentence}"
+            )
         detect = recover = None
         if decided is not None:
             detect = (decided.decided_at - clock.at(late.fault)).total_seconds()
@@ -219,7 +221,7 @@ def watcher_problems(watched: WatchedScenario, expected: str) -> list[str]:
     """
     decided = watched.decided
     made = "none" if decided is None else "+".join(decided.actions)
-    message = ", ".join(look.told for look in watched.looks)
+    message = ", ".join(look.sentence for look in watched.looks)
     problems = []
     if made != expected:
         problems.append(f"the watcher decided {made}, not {expected} ({message})")

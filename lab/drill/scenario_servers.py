@@ -21,13 +21,13 @@ from lab.drill import market
 from lab.drill.proxy import Proxy
 from lab.drill.row_for_row import Compared, compare, log_sql, source_sql, twice_sql
 from lab.drill.transactions import Load
+from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.change_shape import own_columns
 from mbp.ingest.cdc.market_source import SLOT, MarketSource, slot_state
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 
 PATIENCE_SECONDS = 300.0
 STOP_SECONDS = 60.0
@@ -66,7 +66,7 @@ class ScenarioServers:
     seed: int
     quota: Path | None = None
     begun_at: float = field(default_factory=time.time)
-    said: list[Said] = field(default_factory=list)
+    log_lines: list[Said] = field(default_factory=list)
     peak_memory_mib: float = 0.0
     loads: int = 0
 
@@ -197,12 +197,12 @@ class ScenarioServers:
 
     def heard(self, text: str, since: float) -> float | None:
         """How long after `since` a reader said it first; None: never."""
-        results = [entry.at for entry in self.said if text in entry.line and entry.at >= since]
+        results = [entry.at for entry in self.log_lines if text in entry.line and entry.at >= since]
         return min(results) - since if results else None
 
     def tail(self) -> str:
         """The end of what the readers said."""
-        return " | ".join(entry.line for entry in self.said[-3:])
+        return " | ".join(entry.line for entry in self.log_lines[-3:])
 
     def slot(self) -> dict[str, Any] | None:
         """As the administrator of the source sees it."""
@@ -264,7 +264,7 @@ class ScenarioServers:
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None  # noqa: S101 - it was asked for
         for line in process.stdout:
-            self.said.append(Said(time.monotonic(), line.rstrip()))
+            self.log_lines.append(Said(time.monotonic(), line.rstrip()))
 
     def _remember_memory(self, process: subprocess.Popen[str]) -> None:
         """The most that it ever had in memory, as the kernel knows it."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 import psycopg2
 
 from lab.drill import market
-from mbp.warehouse.server import PostgresServer
+from lab.postgres_server import PostgresServer
 
 PAUSE_SECONDS = 0.02
 RETRY_SECONDS = 0.2

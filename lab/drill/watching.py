@@ -46,7 +46,7 @@ class HookEvaluation:
     done: str
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """In a line."""
         value = "-" if self.state.value is None else f"{float(self.state.value):.1f} s"
         done = f" ({self.done})" if self.done else ""
@@ -65,7 +65,7 @@ class WatchedScenario:
         return next((look.opened for look in self.looks if look.opened), None)
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """The decision in a few words: actions, owner, reason; 'none' where there was nothing to decide."""
         decision = self.decided
         if decision is None:

@@ -24,12 +24,12 @@ def recorded() -> Found:
         MbpError: the record cannot be read, or is not one of exactly these probes.
     """
     try:
-        found = json.loads(RECORD.read_text(encoding="utf-8"))
+        record = json.loads(RECORD.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MbpError(f"cannot read: {error}", path=RECORD.name, fix=FIX) from error
-    if not isinstance(found, dict) or set(found) != {probe.kind for probe in PROBES}:
+    if not isinstance(record, dict) or set(record) != {probe.kind for probe in PROBES}:
         raise MbpError("is not of the probes that there are", path=RECORD.name, fix=FIX)
-    return found
+    return record
 
 
 def measured(session: Any) -> Found:

@@ -98,51 +98,57 @@ def _all(
         control = world.watch()
         problems = judge.control_problems(control)
         say(f"control at {moment}: {few(problems)}")
-        for one in wanted:
-            if one.at == moment:
-                yield _one(world, folder / one.id, policy, one, problems, say, mutations)
+        for exercise in wanted:
+            if exercise.at == moment:
+                yield _result(
+                    world, folder / exercise.id, policy, exercise, problems, say, mutations
+                )
 
 
-def _one(
+def _result(
     control: ProjectCopy,
     folder: Path,
     policy: HookPolicy,
-    one: Exercise,
+    exercise: Exercise,
     problems: Sequence[str],
     say: Say,
     mutations: bool,
 ) -> ExerciseResult:
     world = control.copy(folder)
     started = time.perf_counter()
-    _inject(world, one)
-    if one.rerun == "models":
+    _inject(world, exercise)
+    if exercise.rerun == "models":
         world.measure()
-    elif one.rerun == "build":
+    elif exercise.rerun == "build":
         world.build()
-    if one.collect:
+    if exercise.collect:
         world.collect()
-    faulted = world.copy(folder.with_name(f"{one.id}-kept")) if mutations else None
+    faulted = world.copy(folder.with_name(f"{exercise.id}-kept")) if mutations else None
     watched = world.watch()
     seconds = time.perf_counter() - started
-    judged = judge.judge(world, policy, watched, one.expect, one.also, one.detect_within_seconds)
+    judged = judge.judge(
+        world, policy, watched, exercise.expect, exercise.also, exercise.detect_within_seconds
+    )
     judged = ExerciseJudgement(
         [*(f"control: {problem}" for problem in problems), *judged.problems], judged.decisions
     )
     recover_seconds = None
-    if one.recovers_at and not judged.problems:
-        after = world.advanced(one.recovers_at).watch()
+    if exercise.recovers_at and not judged.problems:
+        after = world.advanced(exercise.recovers_at).watch()
         recover_seconds, messages = judge.recovery(
-            after, judged.decisions, one.recover_within_seconds
+            after, judged.decisions, exercise.recover_within_seconds
         )
         messages += judge.readers_problems(world, None)
         judged = ExerciseJudgement([*judged.problems, *messages], judged.decisions)
     detected = [float(decision["detect_seconds"]) for decision in judged.decisions]
     mutants: dict[str, bool] = {}
     if faulted is not None:
-        mutants = mutated(faulted, policy, one.expect, one.also, one.detect_within_seconds)
+        mutants = mutated(
+            faulted, policy, exercise.expect, exercise.also, exercise.detect_within_seconds
+        )
     result = ExerciseResult(
-        one.id,
-        one.what,
+        exercise.id,
+        exercise.what,
         judged.problems,
         judged.decisions,
         round(seconds, 2),
@@ -150,24 +156,24 @@ def _one(
         recover_seconds,
         mutants,
     )
-    say(f"{one.id}: {'passed' if result.passed else 'FAILED'} in {seconds:.1f} s")
+    say(f"{exercise.id}: {'passed' if result.passed else 'FAILED'} in {seconds:.1f} s")
     return result
 
 
-def _inject(world: ProjectCopy, one: Exercise) -> None:
-    world.inject(one.sql)
-    if one.edit:
-        path = inside(world.root, one.edit["file"], path=FILE)
+def _inject(world: ProjectCopy, exercise: Exercise) -> None:
+    world.inject(exercise.sql)
+    if exercise.edit:
+        path = inside(world.root, exercise.edit["file"], path=FILE)
         text = path.read_text(encoding="utf-8")
-        if one.edit["find"] not in text:
+        if exercise.edit["find"] not in text:
             raise MbpError(
-                f"{one.id}: {one.edit['find']!r} is not there to be replaced",
-                path=one.edit["file"],
+                f"{exercise.id}: {exercise.edit['find']!r} is not there to be replaced",
+                path=exercise.edit["file"],
                 fix=f"correct `edit` in {FILE}",
             )
-        write_text(path, text.replace(one.edit["find"], one.edit["replace"], 1))
-    if one.drop_hook:
-        drop_hook(world.root, one.drop_hook)
+        write_text(path, text.replace(exercise.edit["find"], exercise.edit["replace"], 1))
+    if exercise.drop_hook:
+        drop_hook(world.root, exercise.drop_hook)
 
 
 def drop_hook(root: Path, hook_id: str) -> None:

@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lab.proof.compiled_project import CompiledProject, compile_project
 from lab.simulate.faults.expected import PATH as EXPECTATIONS
 from mbp.contracts import load_contracts
 from mbp.contracts.model import Rule
 from mbp.contracts.registry.odcs_documents import git, ref_of
 from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_project import CompiledProject, compile_project
 from mbp.runs.dbt_process import environment
 from mbp.runs.working_copy import untracked
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lab.proof.compiled_project import CompiledModel, CompiledProject
+from lab.proof.dbt_verdict import verdict, verdict_sql
 from lab.proof.sandbox import Sandbox, SandboxError
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_project import CompiledModel, CompiledProject, CompiledTest
-from mbp.quality.verdicts import verdict, verdict_sql
+from mbp.quality.compiled_tests import CompiledTest
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class ProofProject:
             self._sandbox.rollback()
         failed = [result for result in seen if result.outcome == "error"]
         if not failed:
-            return sorted([*seen, *broken], key=lambda found: found.rule_id)
+            return sorted([*seen, *broken], key=lambda outcome: outcome.rule_id)
         # The error ended the transaction, so the tests after it said nothing: again, without it.
         return self._try(tables, models, statements, tests, [*broken, *failed])
 

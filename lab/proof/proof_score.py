@@ -140,12 +140,12 @@ def judge(
     )
     alarms: list[str] = []
     warned: list[str] = []
-    for rule_id, one in sorted(seens.items()):
-        if one.outcome == "error":
-            alarms.append(f"{rule_id} (error: {one.message})")
+    for rule_id, caught in sorted(seens.items()):
+        if caught.outcome == "error":
+            alarms.append(f"{rule_id} (error: {caught.message})")
         elif rule_id not in wanted:
-            message = f"{rule_id} ({one.rows} rows)"
-            (warned if one.outcome == "warn" and fault != CLEAN else alarms).append(message)
+            message = f"{rule_id} ({caught.rows} rows)"
+            (warned if caught.outcome == "warn" and fault != CLEAN else alarms).append(message)
     return FaultOutcome(
         fault=fault,
         expected=tuple(expected),

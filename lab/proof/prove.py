@@ -8,7 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from lab.postgres_server import PostgresServer
 from lab.proof.affected import Affected, affected_rules
+from lab.proof.compiled_project import CompiledProject, compile_project
 from lab.proof.proof_project import ProofProject
 from lab.proof.proof_score import CLEAN, ExpectedFinding, FaultOutcome, ProofScore, judge
 from lab.proof.sandbox import Sandbox
@@ -19,8 +21,6 @@ from mbp.contracts import load_contracts
 from mbp.contracts.rules import all_rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Progress, Say
-from mbp.quality.compiled_project import CompiledProject, compile_project
-from mbp.warehouse.server import PostgresServer
 
 ENGINES = ("duckdb", "postgres")
 SCRATCH_DATABASE = "mbp_proof"

@@ -65,9 +65,9 @@ def _no_map_beside_object(old: Entry, new: Entry) -> None:
     if {old.get("logicalType"), new.get("logicalType")} == {"map", "object"}:
         raise NotExpressible("an object with listed fields beside one of any")
     fields = {field["name"]: field for field in old.get("properties", ())}
-    for one in new.get("properties", ()):
-        if one["name"] in fields:
-            _no_map_beside_object(fields[one["name"]], one)
+    for field in new.get("properties", ()):
+        if field["name"] in fields:
+            _no_map_beside_object(fields[field["name"]], field)
     for key in ("items", "map"):
         if key in old and key in new:
             left, right = old[key], new[key]
@@ -348,9 +348,9 @@ def _merged(parts: list[Mapping[str, Any]]) -> Entry:
     return results
 
 
-def _both_types(one: Any, other: Any) -> str | list[str]:
+def _both_types(old: Any, new: Any) -> str | list[str]:
     """The types that both allow; an integer is a number."""
-    sides = [set([side] if isinstance(side, str) else side) for side in (one, other)]
+    sides = [set([side] if isinstance(side, str) else side) for side in (old, new)]
     wide = [side | ({"integer"} if "number" in side else set()) for side in sides]
     results = sorted(wide[0] & wide[1])
     if not results:

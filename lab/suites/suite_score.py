@@ -33,7 +33,7 @@ class Scored:
     case: str
     direction: str
     expected: str
-    found: str
+    actual: str
     outcome: str
     codes: tuple[str, ...]
     note: str = ""
@@ -80,8 +80,8 @@ def score(cases: Iterable[Mapping[str, Any]]) -> list[Scored]:
 def counts(scored: Iterable[Scored]) -> dict[str, dict[str, int]]:
     """Suite -> outcome -> how many."""
     results: dict[str, Counter[str]] = {}
-    for one in scored:
-        results.setdefault(one.suite, Counter())[one.outcome] += 1
+    for score in scored:
+        results.setdefault(score.suite, Counter())[score.outcome] += 1
     return {suite: {name: count[name] for name in OUTCOMES} for suite, count in results.items()}
 
 

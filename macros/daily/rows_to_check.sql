@@ -33,7 +33,3 @@
     {%- endif -%}
     {{- return(relation) -}}
 {%- endmacro %}
-
-{% macro sliced_families() -%}
-    {{- return(['unique', 'not_null', 'accepted_values', 'foreign_key', 'range', 'pattern', 'length']) -}}
-{%- endmacro %}

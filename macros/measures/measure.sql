@@ -112,18 +112,23 @@
     {{ number }} between (select bounds.first_window from bounds) and (select bounds.last_window from bounds)
 {%- endmacro %}
 
-{#- Sum of `column` over this window and the ones before it, `windows` in all. The rows have no gaps. -#}
-{% macro rolling_sum(column, windows, order='window_start') -%}
-    sum({{ column }}) over (order by {{ order }} rows between {{ windows | int - 1 }} preceding and current row)
+{#- How many measurements the window of a KPI covers, as the measurement sheet says. -#}
+{% macro measured_windows(kpi_id) -%}
+    {{- return(kpi_minutes()[kpi_id].window // kpi_minutes()[kpi_id].every) -}}
+{%- endmacro %}
+
+{#- Sum of `column` over the window of the KPI that ends here. The rows have no gaps. -#}
+{% macro rolling_sum(column, kpi_id, order='window_start') -%}
+    sum({{ column }}) over (order by {{ order }} rows between {{ measured_windows(kpi_id) - 1 }} preceding and current row)
 {%- endmacro %}
 
 {#- One KPI in the shape of `kpi_windows`, of relation `measured`. `compared`: what the verdict also depends on;
     `confirmed`: whether a missed target counts; `anyway`: a breach whatever the target says. -#}
-{% macro measurement(kpi_id, value, samples, entity="'all'", start='measured.window_start', compared='null', confirmed='true', anyway='false') -%}
+{% macro measurement(kpi_id, value, samples, entity="'all'", compared='null', confirmed='true', anyway='false') -%}
     select
         '{{ kpi_id }}' as kpi_id,
         {{ entity }} as entity,
-        {{ start }} as window_start,
+        measured.window_end - interval '{{ kpi_minutes()[kpi_id].window }} minutes' as window_start,
         measured.window_end,
         cast({{ value }} as decimal(18, 6)) as value,
         cast({{ samples }} as bigint) as samples,

@@ -38,8 +38,8 @@
 {% macro measured_until() %}current_timestamp{% endmacro %}
 {% macro oldest_touched(log, column, floor, key=none) %}select 1{% endmacro %}
 {% macro inside_bounds(number) %}{{ number }} > (select bounds.first_window from bounds){% endmacro %}
-{% macro rolling_sum(column, windows, order='window_start') %}sum({{ column }}) over (order by {{ order }}){% endmacro %}
-{% macro measurement(kpi_id, value, samples, entity="'all'", start='measured.window_start', compared='null', confirmed='true', anyway='false') %}select '{{ kpi_id }}' as kpi_id, {{ entity }} as entity, {{ value }} as value{% endmacro %}
+{% macro rolling_sum(column, kpi_id, order='window_start') %}sum({{ column }}) over (order by {{ order }}){% endmacro %}
+{% macro measurement(kpi_id, value, samples, entity="'all'", compared='null', confirmed='true', anyway='false') %}select '{{ kpi_id }}' as kpi_id, {{ entity }} as entity, {{ value }} as value{% endmacro %}
 {% macro forget_windows(log, column, key, minutes) %}{% endmacro %}
 {% macro arrived_since_bounds(bounds, minutes) %}{% endmacro %}
 {% macro degrade_table(name) %}snapshot.{{ name }}{% endmacro %}

@@ -12,9 +12,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from lab.postgres_server import PostgresServer
 from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.server import PostgresServer
 
 DATABASE = "built"
 ARTIFACTS, OUTCOMES, DATA = "artifacts", "outcomes.json", "data"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.cli.main import register
 from mbp.core import yaml_io
 from mbp.core.paths import project_root as find_project_root
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, build_once
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@
     indexes=indexes_where_useful([{'columns': ['window_start'], 'unique': true}])
 ) }}
 
+{% set minutes = kpi_minutes()['audit_coverage'].every %}
 {% set floor = measured_until() %}
 {% set spans = ref('stg_ops__otel_spans') %}
 {% set records = ref('stg_ops__audit_log') %}
@@ -24,7 +25,7 @@
 
 with bounds as (
 
-    {{ windows_to_measure(touched, 60) }}
+    {{ windows_to_measure(touched, minutes) }}
 
 ),
 
@@ -32,13 +33,13 @@ decisions as (
 
     select
         trace_id,
-        max({{ window_number('ended_at', 60) }}) as window_number,
+        max({{ window_number('ended_at', minutes) }}) as window_number,
         max(loaded_at) as loaded_at
     from {{ spans }}
     where
         span_name = 'decision.core'
         and (attributes like '%"decision.critical":true%' or attributes like '%"decision.critical": true%')
-        and {{ inside_bounds(window_number('ended_at', 60)) }}
+        and {{ inside_bounds(window_number('ended_at', minutes)) }}
     group by trace_id
 
 ),
@@ -50,10 +51,10 @@ actions as (
         max(trace_id) as trace_id,
         max(actor_hash) as actor_hash,
         max(commit_sha) as commit_sha,
-        max({{ window_number('occurred_at', 60) }}) as window_number,
+        max({{ window_number('occurred_at', minutes) }}) as window_number,
         max(loaded_at) as loaded_at
     from {{ records }}
-    where is_critical and {{ inside_bounds(window_number('occurred_at', 60)) }}
+    where is_critical and {{ inside_bounds(window_number('occurred_at', minutes)) }}
     group by audit_id
 
 ),
@@ -128,8 +129,8 @@ spine as (
 )
 
 select
-    {{ window_start('spine.number', 60) }} as window_start,
-    {{ window_start('spine.number + 1', 60) }} as window_end,
+    {{ window_start('spine.number', minutes) }} as window_start,
+    {{ window_start('spine.number + 1', minutes) }} as window_end,
     cast(coalesce(measured.actions, 0) as bigint) as critical_actions,
     cast(coalesce(measured.complete_actions, 0) as bigint) as complete_actions,
     cast(coalesce(measured.decisions, 0) as bigint) as critical_decisions,

@@ -6,22 +6,24 @@
     indexes=indexes_where_useful([{'columns': ['lag_id'], 'unique': true}, {'columns': ['window_start']}])
 ) }}
 
+{% set minutes = kpi_minutes()['cdc_lag_p95'].every %}
+{#- A redelivery within so many minutes counts at its first arrival. -#}
+{% set redelivered_minutes = 1440 %}
 {% set floor = measured_until() %}
 {% set skew_microseconds = -1000000 * (var('mbp_clock_skew_seconds') | int) %}
 {% set touched = [oldest_touched(ref('stg_ops__cdc_heartbeats'), 'loaded_at', floor)] %}
 {% for log in change_logs() %}
 {% do touched.append(oldest_touched(ref(log.staging), 'loaded_at', floor)) %}
 {% endfor %}
-{% set first = measured_again_from(touched, 5) %}
+{% set first = measured_again_from(touched, minutes) %}
 
 with bounds as (
 
-    {{ windows_from(first, touched, 5) }}
+    {{ windows_from(first, touched, minutes) }}
 
 ),
 
--- Snapshot rows were not streamed and have no lag. A redelivery within a day counts at its first arrival, so
--- a day more is read.
+-- Snapshot rows were not streamed and have no lag. For redeliveries a day more is read.
 arrivals as (
 
     {% for log in change_logs() %}
@@ -35,8 +37,8 @@ arrivals as (
     from {{ ref(log.staging) }}
     where
         change_operation <> 'r'
-        and {{ window_number('loaded_at', 5) }} >= (select bounds.first_window - 288 from bounds)
-        and {{ measured_again('loaded_at', first, 1440) }}
+        and {{ window_number('loaded_at', minutes) }} >= (select bounds.first_window - {{ redelivered_minutes // minutes }} from bounds)
+        and {{ measured_again('loaded_at', first, redelivered_minutes) }}
     union all
     {% endfor %}
     -- Heartbeats keep a table measurable on which nothing happens.
@@ -51,7 +53,7 @@ arrivals as (
         cast(null as {{ type_timestamp_utc() }}) as delivered_before_at
     from {{ ref('stg_ops__cdc_heartbeats') }}
     where
-        {{ window_number('loaded_at', 5) }} >= (select bounds.first_window from bounds)
+        {{ window_number('loaded_at', minutes) }} >= (select bounds.first_window from bounds)
         and {{ measured_again('loaded_at', first) }}
 
 ),
@@ -63,12 +65,12 @@ lags as (
     select
         dataset,
         loaded_at,
-        {{ window_number('loaded_at', 5) }} as window_number,
+        {{ window_number('loaded_at', minutes) }} as window_number,
         {{ epoch_microseconds('loaded_at') }} - {{ epoch_microseconds('committed_at') }} as lag_microseconds
     from arrivals
     where
-        (delivered_before_at is null or delivered_before_at < loaded_at - interval '24 hours')
-        and {{ inside_bounds(window_number('loaded_at', 5)) }}
+        (delivered_before_at is null or delivered_before_at < loaded_at - interval '{{ redelivered_minutes }} minutes')
+        and {{ inside_bounds(window_number('loaded_at', minutes)) }}
 
 ),
 
@@ -106,8 +108,8 @@ datasets as (
 select
     datasets.dataset || '/' || cast(spine.number as {{ type_string() }}) as lag_id,
     datasets.dataset,
-    {{ window_start('spine.number', 5) }} as window_start,
-    {{ window_start('spine.number + 1', 5) }} as window_end,
+    {{ window_start('spine.number', minutes) }} as window_start,
+    {{ window_start('spine.number + 1', minutes) }} as window_end,
     cast(coalesce(measured.changes, 0) as bigint) as changes,
     cast(coalesce(measured.skewed_changes, 0) as bigint) as skewed_changes,
     cast(measured.p95_seconds as decimal(18, 9)) as p95_seconds,

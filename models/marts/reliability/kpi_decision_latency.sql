@@ -6,9 +6,10 @@
     indexes=indexes_where_useful([{'columns': ['window_start'], 'unique': true}])
 ) }}
 
+{% set minutes = kpi_minutes()['dec_p95'].every %}
 {% set floor = measured_until() %}
 {% set log = ref('stg_ops__otel_spans') %}
-{% set bounds = windows_to_measure([oldest_touched(log, 'ended_at', floor)], 5) %}
+{% set bounds = windows_to_measure([oldest_touched(log, 'ended_at', floor)], minutes) %}
 {% set skew = var('mbp_clock_skew_seconds') | int %}
 
 with bounds as (
@@ -20,16 +21,16 @@ with bounds as (
 arrivals as (
 
     select
-        {{ window_number('ended_at', 5) }} as window_number,
+        {{ window_number('ended_at', minutes) }} as window_number,
         count(*) as arrivals
     from {{ log }}
     where
         span_name = 'decision.core'
         and duration_nanoseconds >= 0
         and loaded_at >= ended_at - interval '{{ skew }} seconds'
-        {{ arrived_since_bounds(bounds, 5) }}
-        and {{ inside_bounds(window_number('ended_at', 5)) }}
-    group by {{ window_number('ended_at', 5) }}
+        {{ arrived_since_bounds(bounds, minutes) }}
+        and {{ inside_bounds(window_number('ended_at', minutes)) }}
+    group by {{ window_number('ended_at', minutes) }}
 
 ),
 
@@ -49,7 +50,7 @@ spine as (
     from windows
     left join arrivals on windows.number = arrivals.window_number
     {% if is_incremental() %}
-    left join {{ this }} as before on before.window_start = {{ window_start('windows.number', 5) }}
+    left join {{ this }} as before on before.window_start = {{ window_start('windows.number', minutes) }}
     where coalesce(arrivals.arrivals, 0) <> coalesce(before.arrivals, -1)
     {% endif %}
 
@@ -62,7 +63,7 @@ spans as (
     select
         trace_id,
         span_id,
-        max({{ window_number('ended_at', 5) }}) as window_number,
+        max({{ window_number('ended_at', minutes) }}) as window_number,
         max(duration_nanoseconds) as duration_nanoseconds,
         max(http_status_code) as http_status_code,
         max(loaded_at) as loaded_at
@@ -71,8 +72,8 @@ spans as (
         span_name = 'decision.core'
         and duration_nanoseconds >= 0
         and loaded_at >= ended_at - interval '{{ skew }} seconds'
-        {{ arrived_since_bounds(bounds, 5) }}
-        and {{ window_number('ended_at', 5) }} in (select spine.number from spine)
+        {{ arrived_since_bounds(bounds, minutes) }}
+        and {{ window_number('ended_at', minutes) }} in (select spine.number from spine)
     group by trace_id, span_id
 
 ),
@@ -110,8 +111,8 @@ measured as (
 )
 
 select
-    {{ window_start('spine.number', 5) }} as window_start,
-    {{ window_start('spine.number + 1', 5) }} as window_end,
+    {{ window_start('spine.number', minutes) }} as window_start,
+    {{ window_start('spine.number + 1', minutes) }} as window_end,
     cast(coalesce(measured.decisions, 0) as bigint) as decisions,
     cast(coalesce(measured.errors_5xx, 0) as bigint) as errors_5xx,
     cast(coalesce(measured.bad_decisions, 0) as bigint) as bad_decisions,

@@ -6,28 +6,31 @@
     indexes=indexes_where_useful([{'columns': ['interaction_id'], 'unique': true}, {'columns': ['window_start']}])
 ) }}
 
+{% set minutes = kpi_minutes()['inp_p75'].every %}
+{% set back = measured_windows('inp_p75') - 1 %}
+{% set hour_number = window_number('occurred_at', minutes) %}
 {% set floor = measured_until() %}
 {% set log = ref('stg_ops__rum_events') %}
 
--- Hours; a window ends with its hour and is 24 of them long.
+-- A window ends with its hour and is as many hours long as the sheet says.
 with bounds as (
 
-    {{ windows_to_measure([oldest_touched(log, 'occurred_at', floor)], 60) }}
+    {{ windows_to_measure([oldest_touched(log, 'occurred_at', floor)], minutes) }}
 
 ),
 
 arrivals as (
 
     select
-        {{ window_number('occurred_at', 60) }} as hour_number,
+        {{ hour_number }} as hour_number,
         count(*) as arrivals
     from {{ log }}
     where
         metric_name = 'INP'
         and value_ms >= 0
-        and {{ window_number('occurred_at', 60) }} >= (select bounds.first_window - 23 from bounds)
-        and {{ window_number('occurred_at', 60) }} <= (select bounds.last_window from bounds)
-    group by {{ window_number('occurred_at', 60) }}
+        and {{ hour_number }} >= (select bounds.first_window - {{ back }} from bounds)
+        and {{ hour_number }} <= (select bounds.last_window from bounds)
+    group by {{ hour_number }}
 
 ),
 
@@ -37,18 +40,18 @@ hours as (
 
 ),
 
--- The log only grows: a window with as many arrivals as when it was measured has not changed. Sorting 24
--- hours again is what costs.
+-- The log only grows: a window with as many arrivals as when it was measured has not changed. Sorting
+-- all its hours again is what costs.
 spine as (
 
     select
         hours.number,
         cast(coalesce(sum(arrivals.arrivals), 0) as bigint) as arrivals
     from hours
-    left join arrivals on hours.number between arrivals.hour_number and arrivals.hour_number + 23
+    left join arrivals on hours.number between arrivals.hour_number and arrivals.hour_number + {{ back }}
     {% if is_incremental() %}
     left join {{ this }} as before
-        on before.page = 'all' and before.window_start = {{ window_start('hours.number', 60) }}
+        on before.page = 'all' and before.window_start = {{ window_start('hours.number', minutes) }}
     {% endif %}
     group by hours.number
     {% if is_incremental() %}
@@ -63,15 +66,15 @@ events as (
     select
         event_id,
         max(page) as page,
-        max({{ window_number('occurred_at', 60) }}) as hour_number,
+        max({{ hour_number }}) as hour_number,
         max(cast(value_ms as {{ type_double() }})) as value_ms,
         max(loaded_at) as loaded_at
     from {{ log }}
     where
         metric_name = 'INP'
         and value_ms >= 0
-        and {{ window_number('occurred_at', 60) }} >= (select min(spine.number) - 23 from spine)
-        and {{ window_number('occurred_at', 60) }} <= (select max(spine.number) from spine)
+        and {{ hour_number }} >= (select min(spine.number) - {{ back }} from spine)
+        and {{ hour_number }} <= (select max(spine.number) from spine)
     group by event_id
 
 ),
@@ -102,7 +105,7 @@ measured as (
         percentile_cont(0.75) within group (order by counted.value_ms) as p75_ms,
         max(counted.loaded_at) as newest_arrival_at
     from spine
-    inner join counted on spine.number between counted.hour_number and counted.hour_number + 23
+    inner join counted on spine.number between counted.hour_number and counted.hour_number + {{ back }}
     group by spine.number, counted.page
 
 ),
@@ -127,8 +130,8 @@ entities as (
 select
     entities.page || '@' || cast(entities.hour_number as {{ type_string() }}) as interaction_id,
     entities.page,
-    {{ window_start('entities.hour_number', 60) }} as window_start,
-    {{ window_start('entities.hour_number + 1', 60) }} as window_end,
+    {{ window_start('entities.hour_number', minutes) }} as window_start,
+    {{ window_start('entities.hour_number + 1', minutes) }} as window_end,
     cast(coalesce(measured.interactions, 0) as bigint) as interactions,
     cast(measured.p75_ms as decimal(18, 9)) as p75_ms,
     spine.arrivals,

@@ -6,6 +6,7 @@
     indexes=indexes_where_useful([{'columns': ['window_start'], 'unique': true}])
 ) }}
 
+{% set minutes = kpi_minutes()['abuse_flags'].every %}
 {% set floor = measured_until() %}
 {% set flags = ref('stg_mbp__abuse_events') %}
 {% set decisions = ref('stg_mbp__resolutions') %}
@@ -16,32 +17,32 @@ with bounds as (
         oldest_touched(flags, 'detected_at', floor, 'abuse_event_id'),
         oldest_touched(decisions, 'decided_at', floor, 'resolution_id'),
         oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', floor)
-    ], 60) }}
+    ], minutes) }}
 
 ),
 
 flagged as (
 
     select
-        {{ window_number('detected_at', 60) }} as window_number,
+        {{ window_number('detected_at', minutes) }} as window_number,
         count(*) as flags,
         max(loaded_at) as newest_arrival_at
     from {{ ref('int_mbp__abuse_events_latest') }}
-    where not is_deleted and {{ inside_bounds(window_number('detected_at', 60)) }}
-    group by {{ window_number('detected_at', 60) }}
+    where not is_deleted and {{ inside_bounds(window_number('detected_at', minutes)) }}
+    group by {{ window_number('detected_at', minutes) }}
 
 ),
 
 decided as (
 
     select
-        {{ window_number('decided_at', 60) }} as window_number,
+        {{ window_number('decided_at', minutes) }} as window_number,
         count(*) as resolutions,
         max({{ seconds_between('started_at', 'decided_at') }}) as longest_seconds,
         max(loaded_at) as newest_arrival_at
     from {{ ref('int_mbp__resolutions_latest') }}
-    where not is_deleted and {{ inside_bounds(window_number('decided_at', 60)) }}
-    group by {{ window_number('decided_at', 60) }}
+    where not is_deleted and {{ inside_bounds(window_number('decided_at', minutes)) }}
+    group by {{ window_number('decided_at', minutes) }}
 
 ),
 
@@ -52,8 +53,8 @@ spine as (
 )
 
 select
-    {{ window_start('spine.number', 60) }} as window_start,
-    {{ window_start('spine.number + 1', 60) }} as window_end,
+    {{ window_start('spine.number', minutes) }} as window_start,
+    {{ window_start('spine.number + 1', minutes) }} as window_end,
     cast(coalesce(flagged.flags, 0) as bigint) as abuse_flags,
     cast(coalesce(decided.resolutions, 0) as bigint) as resolutions,
     cast(decided.longest_seconds / 3600 as decimal(18, 6)) as longest_resolution_hours,

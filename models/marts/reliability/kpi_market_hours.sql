@@ -7,12 +7,13 @@
     pre_hook="{{ forget_windows() }}"
 ) }}
 
+{% set minutes = kpi_minutes()['depth_2pct'].every %}
 {% set touched = [oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', measured_until(), 'quote_id')] %}
-{% set first = measured_again_from(touched, 60) %}
+{% set first = measured_again_from(touched, minutes) %}
 
 with bounds as (
 
-    {{ windows_from(first, touched, 60) }}
+    {{ windows_from(first, touched, minutes) }}
 
 ),
 
@@ -23,11 +24,11 @@ quotes as (
         volume,
         loaded_at,
         cast(depth_2pct as {{ type_double() }}) as depth_2pct,
-        {{ window_number('quoted_at', 60) }} as window_number
+        {{ window_number('quoted_at', minutes) }} as window_number
     from {{ ref('int_mbp__quotes_latest') }}
     where
         not is_deleted
-        and {{ inside_bounds(window_number('quoted_at', 60)) }}
+        and {{ inside_bounds(window_number('quoted_at', minutes)) }}
         and {{ measured_again('quoted_at', first) }}
 
 )
@@ -35,8 +36,8 @@ quotes as (
 select
     market_id || '/' || cast(window_number as {{ type_string() }}) as market_hour_id,
     market_id,
-    {{ window_start('window_number', 60) }} as window_start,
-    {{ window_start('window_number + 1', 60) }} as window_end,
+    {{ window_start('window_number', minutes) }} as window_start,
+    {{ window_start('window_number + 1', minutes) }} as window_end,
     cast(count(*) as bigint) as quotes,
     cast(sum(case when volume > 0 then 1 else 0 end) as bigint) as trades,
     cast(percentile_cont(0.5) within group (order by depth_2pct) as decimal(18, 6)) as median_depth_2pct,

@@ -1,5 +1,7 @@
 {{ config(materialized='view') }}
 
+{% set hours_before = measured_windows('resolution_time') - 1 %}
+
 -- What the KPIs mean, and why some confirm themselves first, is in the measurement sheet.
 with usual as (
 
@@ -24,9 +26,9 @@ events as (
     select
         events.*,
         greatest(coalesce(usual.flags_per_hour, 0), usual.abuse_usual_floor) as usual_flags,
-        {{ rolling_sum('events.resolutions', 24, 'events.window_start') }} as resolutions_24h,
+        {{ rolling_sum('events.resolutions', 'resolution_time', 'events.window_start') }} as resolutions_24h,
         max(events.longest_resolution_hours) over (
-            order by events.window_start rows between 23 preceding and current row
+            order by events.window_start rows between {{ hours_before }} preceding and current row
         ) as longest_hours_24h
     from {{ ref('kpi_market_events') }} as events
     inner join usual on events.window_start = usual.window_start
@@ -101,8 +103,7 @@ measures as (
     union all
 
     {{ measurement(
-        'resolution_time', 'measured.longest_hours_24h', 'measured.resolutions_24h',
-        start="measured.window_end - interval '24 hours'"
+        'resolution_time', 'measured.longest_hours_24h', 'measured.resolutions_24h'
     ) }}
     from events as measured
 

@@ -1,5 +1,7 @@
 {{ config(materialized='view') }}
 
+{% set before_minutes = kpi_minutes()['inp_p75'].window %}
+
 -- What the KPIs mean, and why some confirm themselves first, is in the measurement sheet.
 with parameters as (
 
@@ -43,7 +45,7 @@ interactions as (
     left join {{ ref('kpi_interaction') }} as before
         on
             interactions.page = before.page
-            and interactions.window_end = before.window_end + interval '24 hours'
+            and interactions.window_end = before.window_end + interval '{{ before_minutes }} minutes'
             and before.interactions >= (
                 select sheet.minimum_samples
                 from {{ ref('stg_reference__measurement_sheet') }} as sheet
@@ -56,10 +58,10 @@ audit as (
 
     select
         window_end,
-        {{ rolling_sum('critical_actions', 24) }} as actions,
-        {{ rolling_sum('complete_actions', 24) }} as complete_actions,
-        {{ rolling_sum('critical_decisions', 24) }} as decisions,
-        {{ rolling_sum('decisions_without_record', 24) }} as decisions_without_record
+        {{ rolling_sum('critical_actions', 'audit_coverage') }} as actions,
+        {{ rolling_sum('complete_actions', 'audit_coverage') }} as complete_actions,
+        {{ rolling_sum('critical_decisions', 'decision_gap') }} as decisions,
+        {{ rolling_sum('decisions_without_record', 'decision_gap') }} as decisions_without_record
     from {{ ref('kpi_audit') }}
 
 ),
@@ -75,7 +77,6 @@ measures as (
         'error_budget_burn',
         'measured.burn_4h',
         'measured.decisions_4h',
-        start="measured.window_end - interval '4 hours'",
         compared='measured.burn_confirmation',
         confirmed='coalesce(measured.burn_confirmation >= parameters.burn_ticket, false)'
     ) }}
@@ -104,7 +105,6 @@ measures as (
         'measured.p75_ms',
         'measured.interactions',
         entity='measured.page',
-        start="measured.window_end - interval '24 hours'",
         compared='measured.p75_before_ms',
         anyway='coalesce(measured.p75_ms > measured.p75_before_ms * (1 + parameters.inp_tolerance_percent / 100), false)'
     ) }}
@@ -116,16 +116,14 @@ measures as (
     {{ measurement(
         'audit_coverage',
         '100.0 * measured.complete_actions / nullif(measured.actions, 0)',
-        'measured.actions',
-        start="measured.window_end - interval '24 hours'"
+        'measured.actions'
     ) }}
     from audit as measured
 
     union all
 
     {{ measurement(
-        'decision_gap', 'measured.decisions_without_record', 'measured.decisions',
-        start="measured.window_end - interval '24 hours'"
+        'decision_gap', 'measured.decisions_without_record', 'measured.decisions'
     ) }}
     from audit as measured
 

@@ -7,12 +7,13 @@
     pre_hook="{{ forget_windows() }}"
 ) }}
 
+{% set minutes = kpi_minutes()['twap_divergence'].every %}
 {% set touched = [oldest_touched(ref('stg_mbp__quotes'), 'quoted_at', measured_until(), 'quote_id')] %}
-{% set first = measured_again_from(touched, 5) %}
+{% set first = measured_again_from(touched, minutes) %}
 
 with bounds as (
 
-    {{ windows_from(first, touched, 5) }}
+    {{ windows_from(first, touched, minutes) }}
 
 ),
 
@@ -29,11 +30,11 @@ divergences as (
     select
         quotes.market_id,
         quotes.loaded_at,
-        {{ window_number('quotes.quoted_at', 5) }} as window_number,
+        {{ window_number('quotes.quoted_at', minutes) }} as window_number,
         cast(quotes.divergence_ratio as {{ type_double() }}) * 100 as divergence_percent
     from {{ ref('int_mbp__quotes_twap') }} as quotes
     where
-        {{ inside_bounds(window_number('quotes.quoted_at', 5)) }}
+        {{ inside_bounds(window_number('quotes.quoted_at', minutes)) }}
         and {{ measured_again('quotes.quoted_at', first) }}
         and not exists (
             select 1
@@ -56,8 +57,8 @@ target as (
 select
     divergences.market_id || '/' || cast(divergences.window_number as {{ type_string() }}) as divergence_id,
     divergences.market_id,
-    {{ window_start('divergences.window_number', 5) }} as window_start,
-    {{ window_start('divergences.window_number + 1', 5) }} as window_end,
+    {{ window_start('divergences.window_number', minutes) }} as window_start,
+    {{ window_start('divergences.window_number + 1', minutes) }} as window_end,
     cast(count(divergences.divergence_percent) as bigint) as quotes,
     cast(
         sum(case when divergences.divergence_percent > target.target_bound then 1 else 0 end) as bigint

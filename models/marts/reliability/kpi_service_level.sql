@@ -1,7 +1,9 @@
 {{ config(materialized='view') }}
 
-{#- Length of each sum in 5-minute windows; the tiers and their short windows are of the SRE Workbook. -#}
-{% set spans = {'5m': 1, '30m': 6, '1h': 12, '4h': 48, '6h': 72, '3d': 864} %}
+{% set minutes = kpi_minutes()['dec_p95'].every %}
+{% set burn = kpi_minutes()['error_budget_burn'].window %}
+{#- Length of each sum in minutes: that of the KPI, and of the tiers of the SRE Workbook. -#}
+{% set spans = {'5m': 5, '30m': 30, '1h': 60, '4h': burn, '6h': 360, '3d': 4320} %}
 
 with windows as (
 
@@ -11,8 +13,8 @@ with windows as (
         parameters.burn_page_slow,
         parameters.burn_ticket,
         1 - parameters.slo_percent / 100 as error_budget,
-        parameters.sustained_minutes / 5 as sustained_windows,
-        parameters.burn_confirmation_minutes / 5 as confirmation_windows,
+        parameters.sustained_minutes / {{ minutes }} as sustained_windows,
+        parameters.burn_confirmation_minutes / {{ minutes }} as confirmation_windows,
         row_number() over (order by latency.window_start) as position,
         case when latency.p95_ms <= sheet.target_bound then 0 else 1 end as is_off_target
     from {{ ref('kpi_decision_latency') }} as latency
@@ -53,7 +55,7 @@ sums as (
     left join totals as sustained on now.position - now.sustained_windows = sustained.position
     left join totals as confirming on now.position - now.confirmation_windows = confirming.position
     {% for name, length in spans.items() %}
-    left join totals as back_{{ name }} on now.position - {{ length }} = back_{{ name }}.position
+    left join totals as back_{{ name }} on now.position - {{ length // minutes }} = back_{{ name }}.position
     {% endfor %}
 
 )

@@ -122,7 +122,7 @@ def _end(line: str) -> int:
 def _unexpected(error: Exception) -> int:
     """One line about the error, and one with the log that has its traceback."""
     trace = "".join(traceback.format_exception(error))
-    code = _end(f"mbp: {told(error)}")
+    code = _end(f"mbp: {message_of(error)}")
     try:
         _say(f"mbp: report this with {write_log(error, trace)}")
     except Exception:  # whatever is wrong with the folder: the traceback must not be lost
@@ -130,7 +130,7 @@ def _unexpected(error: Exception) -> int:
     return code
 
 
-def told(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """An exception that is not our own, in one line: what happened and, where that is known, what to do."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     library = type(error).__module__.partition(".")[0].lstrip("_")

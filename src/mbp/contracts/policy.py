@@ -87,8 +87,9 @@ SCHEMA = closed(
                     "meaning": TEXT,
                     "cadence": {"enum": CADENCES},
                     "nightly_because": TEXT,
+                    "judges": {"const": "row"},
                 },
-                optional=("nightly_because",),
+                optional=("nightly_because", "judges"),
             ),
         },
         "required_families": {"type": "array", "minItems": 1, "items": TEXT},
@@ -109,12 +110,14 @@ class RuleFamily:
 
     Attributes:
         nightly_because: why a daily run does not judge it; None when it does.
+        by_row: whether a rule judges one row at a time, or all rows of one key.
     """
 
     name: str
     dimension: str
     meaning: str
     nightly_because: str | None = None
+    by_row: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,7 +252,13 @@ def _family(name: str, entry: Mapping[str, str], line: int | None) -> RuleFamily
             line=line,
             fix="say why a rule is nightly, and only then",
         )
-    return RuleFamily(name, entry["dimension"], entry["meaning"].strip(), reason and reason.strip())
+    return RuleFamily(
+        name,
+        entry["dimension"],
+        entry["meaning"].strip(),
+        reason and reason.strip(),
+        "judges" in entry,
+    )
 
 
 def _known(family: str, families: Mapping[str, RuleFamily], path: str, line: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Writes that are whole or not at all."""
+"""Files read with a clear refusal, and writes that are whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from mbp.core.errors import MbpError
 
 
 @contextmanager
@@ -30,6 +32,22 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8 with unix line ends, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_bytes(path: Path, shown_as: str, *, fix: str = "make it readable for your user") -> bytes:
+    """The content of a file.
+
+    Args:
+        shown_as: the file's name in messages.
+
+    Raises:
+        MbpError: it is not there, or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        what = f"cannot be read: {error.strerror}"
+        raise MbpError(what, path=shown_as, fix=fix) from error
 
 
 def stale(root: Path, contents: Mapping[str, str]) -> list[str]:

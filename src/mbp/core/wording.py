@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def few(told: list[str], most: int = 5) -> str:
-    more = f" and {len(told) - most} more" if len(told) > most else ""
-    return "; ".join(told[:most]) + more if told else "nothing"
+def few(texts: list[str], most: int = 5) -> str:
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return "; ".join(texts[:most]) + more if texts else "nothing"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
+
+from mbp.contracts import Rule
 
 # dbt's defaults for a test; rules are rendered without these keys.
 ARMED: Mapping[str, object] = {
@@ -16,26 +18,7 @@ ARMED: Mapping[str, object] = {
 }
 
 
-class RuleLike(Protocol):
-    """The part of a contract rule that findings need (mbp.contracts.rules.Rule has it)."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def dataset(self) -> str: ...
-    @property
-    def family(self) -> str: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def owner(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-
-
-def disarming(config: Mapping[str, Any], rule: RuleLike) -> str | None:
+def disarming(config: Mapping[str, Any], rule: Rule) -> str | None:
     """What makes the test weaker than its rule, wherever it was configured; None when nothing does."""
     wanted = {**ARMED, "severity": "warn" if rule.severity == "warning" else "error"}
     for key, value in wanted.items():

@@ -17,7 +17,7 @@ from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.model import Column
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.store import newest, published
-from mbp.quality.compiled_project import MEASUREMENT_PACK
+from mbp.quality.compiled_tests import MEASUREMENT_PACK
 from mbp.quality.disarmed import disarming
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import demand, run_dbt
@@ -40,7 +40,7 @@ class Drift:
     subject: str
     what: str
     expected: str
-    found: str
+    actual: str
 
 
 @dataclass(frozen=True)

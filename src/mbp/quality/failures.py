@@ -39,7 +39,7 @@ class Failures:
     partial: Sequence[str] = ()
 
     @property
-    def found(self) -> bool:
+    def has_findings(self) -> bool:
         """True when anything that the run covered and measured does not hold."""
         return any(
             not finding.holds

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
+from mbp.contracts import Rule
 from mbp.ingest.loading.loaded_facts import SourceFacts
 from mbp.ingest.loading.source_facts import dataset_tables
 from mbp.quality.project_reads import project_reads
@@ -17,16 +17,7 @@ WINDOWS = ("reliability", "kpi_windows")
 UNMEASURED = "verification.unmeasured_kpis"
 
 
-class ReadingRule(Protocol):
-    """The part of a contract rule that names it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def dataset(self) -> str: ...
-
-
-def not_measurable(root: Path, rules: Sequence[ReadingRule], facts: SourceFacts) -> dict[str, str]:
+def not_measurable(root: Path, rules: Sequence[Rule], facts: SourceFacts) -> dict[str, str]:
     """Rule id -> reason, for every rule that the loaded rows cannot show.
 
     What a rule reads is computed from its compiled SQL and that of the models before it, down to the raw columns.

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
+from mbp.contracts import Rule
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.attribution import constraint_violation, safe_message
-from mbp.quality.disarmed import RuleLike, disarming
+from mbp.quality.disarmed import disarming
 
 Severity = Literal["error", "warning"]
 
@@ -121,7 +122,7 @@ def _badness(finding: RuleVerdict) -> tuple[int, int]:
 def collect(
     manifest: Mapping[str, Any],
     run_results: Mapping[str, Any],
-    rules: Sequence[RuleLike],
+    rules: Sequence[Rule],
     *,
     not_measurable: Mapping[str, str] | None = None,
 ) -> list[RuleVerdict]:
@@ -186,15 +187,15 @@ def _worse(known: RuleVerdict | None, new: RuleVerdict) -> RuleVerdict:
     return known
 
 
-def _unmeasured(rule: RuleLike, reason: Unmeasured, message: str) -> RuleVerdict:
+def _unmeasured(rule: Rule, reason: Unmeasured, message: str) -> RuleVerdict:
     return replace(_of_rule(rule, Verdict.NOT_MEASURED, message), reason_unmeasured=reason)
 
 
-def _broken(rule: RuleLike) -> Verdict:
+def _broken(rule: Rule) -> Verdict:
     return Verdict.WARN if rule.severity == "warning" else Verdict.FAIL
 
 
-def _of_rule(rule: RuleLike, verdict: Verdict, message: str) -> RuleVerdict:
+def _of_rule(rule: Rule, verdict: Verdict, message: str) -> RuleVerdict:
     return RuleVerdict(
         rule_id=rule.id,
         dataset=rule.dataset,
@@ -207,7 +208,7 @@ def _of_rule(rule: RuleLike, verdict: Verdict, message: str) -> RuleVerdict:
         message=message,
         description=rule.description,
         node=None,
-        columns=tuple(getattr(rule, "columns", ())),
+        columns=rule.columns,
     )
 
 
@@ -260,7 +261,7 @@ class _Project:
         return str(meta.get("dataset") or (parents[0].split(".")[2] if parents else node["name"]))
 
     def test_finding(
-        self, node: Mapping[str, Any], result: Mapping[str, Any], rules: Mapping[str, RuleLike]
+        self, node: Mapping[str, Any], result: Mapping[str, Any], rules: Mapping[str, Rule]
     ) -> RuleVerdict:
         config = node.get("config") or {}
         meta = config.get("meta") or {}
@@ -337,7 +338,7 @@ class _Project:
         return "dbt skipped it"
 
     def build_finding(
-        self, node: Mapping[str, Any], result: Mapping[str, Any], rules: Mapping[str, RuleLike]
+        self, node: Mapping[str, Any], result: Mapping[str, Any], rules: Mapping[str, Rule]
     ) -> RuleVerdict | None:
         """A model or seed that did not build; None when it did."""
         status = str(result["status"])

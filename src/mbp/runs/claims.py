@@ -131,9 +131,9 @@ def objections(claim: Claim, asked: Asked) -> list[Objection]:
     ]
 
 
-def whole_text(found: Sequence[Objection]) -> str:
+def whole_text(objections: Sequence[Objection]) -> str:
     """All reasons as one sentence."""
-    return "; ".join(str(objection) for objection in found)
+    return "; ".join(str(objection) for objection in objections)
 
 
 def _times(claim: Claim, asked: Asked) -> Iterator[Objection]:
@@ -176,9 +176,9 @@ def _warehouse(claim: Claim, asked: Asked) -> Iterator[Objection]:
         yield Objection(Way.WAREHOUSE, _other_warehouse(str(claim.warehouse), asked))
 
 
-def _other_warehouse(found: str, asked: Asked) -> str:
+def _other_warehouse(warehouse: str, asked: Asked) -> str:
     here = asked.control.warehouse_id if asked.control else "unknown"
-    return f"of another warehouse ({found}); the target {asked.target} leads to {here}"
+    return f"of another warehouse ({warehouse}); the target {asked.target} leads to {here}"
 
 
 def _data(claim: Claim, asked: Asked) -> Iterator[Objection]:

@@ -26,7 +26,7 @@ def data_state(root: Path, warehouse: Warehouse) -> str:
     import psycopg2
 
     digest = hashlib.sha256()
-    for contract in sorted(load_contracts(root), key=lambda one: one.dataset):
+    for contract in sorted(load_contracts(root), key=lambda contract: contract.dataset):
         try:
             rows, content = fingerprint(warehouse, LIVE, contract.dataset)
         except (duckdb.Error, psycopg2.Error) as error:

@@ -190,7 +190,7 @@ def run_dbt(
                     parsed.keep(root, key, manifest)
             if outcome is None or (outcome.success and arguments[0] != "parse"):
                 # Behind the command's words, so that an option without its value does not take a place for it.
-                words = list(takewhile(lambda one: not one.startswith("-"), arguments))
+                words = list(takewhile(lambda word: not word.startswith("-"), arguments))
                 given = [*words, *places, *arguments[len(words) :]]
                 callbacks = [_stamped(manifest)] if manifest and words[0] in RUNNING else []
                 outcome = dbtRunner(manifest, callbacks).invoke([*standing, *given])

@@ -72,7 +72,7 @@ def _is_build(finding: Mapping[str, Any]) -> bool:
     return finding["node"] is not None and finding["rule_id"] == f"{finding['dataset']}_builds"
 
 
-def _judged(content: Content, value: float, told: list[str]) -> list[str]:
+def _judged(content: Content, value: float, sentences: list[str]) -> list[str]:
     """Against the target that the measurement states, when the recorded value is the one that follows."""
     consistent(
         type(content["value"]) in (int, float) and content["value"] == value,
@@ -83,7 +83,7 @@ def _judged(content: Content, value: float, told: list[str]) -> list[str]:
     target = content["target"]
     if TARGETS[target["operator"]](value, float(target["bound"])):
         return []
-    return told or [f"{value:g}, target {target['operator']} {target['bound']:g}"]
+    return sentences or [f"{value:g}, target {target['operator']} {target['bound']:g}"]
 
 
 def _demand_value(content: Content) -> None:
@@ -149,7 +149,7 @@ def has_passed(run: Mapping[str, Any]) -> bool:
 def actions_done(runs: Iterable[Mapping[str, Any]], source: str) -> dict[str, list[str]]:
     """Action -> the exercises that carried it out and passed on this source, sorted."""
     done: dict[str, list[str]] = {}
-    for run in sorted(runs, key=lambda one: str(one["id"])):
+    for run in sorted(runs, key=lambda run: str(run["id"])):
         if has_passed(run) and run.get("source") == source:
             actions = {
                 name for decision in run["decisions"] for name in str(decision["action"]).split("+")

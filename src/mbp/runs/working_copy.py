@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
+from mbp.core.files import read_bytes
 from mbp.core.paths import inside
 
 # Signatures are given about a source; were they part of it, the first would void what it signs.
@@ -91,14 +92,7 @@ def _digest(root: Path, names: Iterable[str]) -> str:
                 fix="copy its files into the project, or move it out",
             )
         if path.is_file():
-            try:
-                content += path.read_bytes()
-            except OSError as error:
-                raise MbpError(
-                    f"cannot be read: {error.strerror}",
-                    path=name,
-                    fix="make it readable for your user",
-                ) from error
+            content += read_bytes(path, name)
         elif not path.is_symlink():
             continue  # deleted in the working copy
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())

@@ -96,8 +96,10 @@ def demand_query_on(warehouse: Any, sql: str, *, fix: str | None = None) -> None
         demand_read_only(warehouse.connection, sql, fix=fix)
 
 
-def _refused(told: str, fix: str | None) -> RefusedSqlError:
-    return RefusedSqlError(f"refused as SQL: {told}", fix=fix or "write one query that only reads")
+def _refused(message: str, fix: str | None) -> RefusedSqlError:
+    return RefusedSqlError(
+        f"refused as SQL: {message}", fix=fix or "write one query that only reads"
+    )
 
 
 class _Catalog:

@@ -291,3 +291,27 @@ def test_staging_of_telemetry_has_the_columns_that_are_rendered(project_root: Pa
         sql = (project_root / file).parent / f"{model['name']}.sql"
         selected = re.findall(r" as (\w+),?\n", sql.read_text("utf-8"))
         assert sorted(selected) == sorted(column["name"] for column in model["columns"])
+
+
+def test_macros_say_what_the_sheet_and_the_policy_say(project: Project) -> None:
+    sheet = project.root / "contracts/a87/measurement_sheet.yaml"
+    text = sheet.read_text(encoding="utf-8")
+    sheet.write_text(
+        text.replace("    window: 5m\n    every: 5m", "    window: 10m\n    every: 2m", 1)
+    )
+    policy = project.root / "contracts/a89/policy.yaml"
+    text = policy.read_text(encoding="utf-8")
+    policy.write_text(text.replace("    judges: row\n", "", 1))
+
+    files = rendering.rendered(project.root)
+
+    assert "'dec_p95': {'window': 10, 'every': 2}" in files[rendering.SHEET_FILE]
+    assert "'unique'" not in files[rendering.FAMILIES_FILE]
+    assert "'not_null'" in files[rendering.FAMILIES_FILE]
+
+
+def test_no_model_of_a_kpi_has_minutes_of_its_own(project_root: Path) -> None:
+    """They would stay when the sheet changes."""
+    own = re.compile(r"window_(?:number|start)\([^()]*, *\d+\)|interval '\d+ (?:hours|minutes)'")
+    for path in sorted((project_root / "models/marts/reliability").glob("kpi_*.sql")):
+        assert not own.findall(path.read_text(encoding="utf-8")), path.name

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
+from lab.market_server import create
+from lab.postgres_server import PostgresServer
 from mbp.contracts import load_contracts
 from mbp.ingest.cdc.change_shape import by_name
 from mbp.ingest.cdc.market_source import MarketSource
-from mbp.ingest.cdc.sample_source import create
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.datasets.more_datasets import HOURS, NOTES, scratch
 
 BOTH = {NOTES, HOURS}

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.contracts import load_contracts
 from mbp.contracts.policy import load_policy
 from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied, judged
 
 MARK = "select verified_until from verification.quotes_verified"

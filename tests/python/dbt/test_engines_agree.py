@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from lab.canonical import compare, relation_of
 from mbp.contracts import load_contracts
-from mbp.warehouse.canonical import compare, relation_of
 from tests.python.built import Built
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from test_incremental import RELATIONS, SELECTION, START, Change
 
+from lab.postgres_server import PostgresServer
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 
 
 @pytest.mark.postgres

@@ -7,13 +7,13 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.ingest.initialise import initialise
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import degrade
 from mbp.quality.masking import mask
 from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 
 DATASETS = ("mbp_markets", "mbp_quotes", "mbp_resolutions", "mbp_abuse_events")
 

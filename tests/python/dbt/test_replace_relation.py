@@ -13,9 +13,9 @@ import psycopg2
 import pytest
 from jinja2 import Environment
 
+from lab.postgres_server import PostgresServer
 from mbp.operate.degrade import reader_views
 from mbp.warehouse.connection import PostgresWarehouse
-from mbp.warehouse.server import PostgresServer
 
 pytestmark = pytest.mark.postgres
 

@@ -159,7 +159,7 @@ def on_duckdb(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, A
 
 @pytest.fixture(scope="module")
 def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[str, Any]]]:
-    from mbp.warehouse.server import PostgresServer
+    from lab.postgres_server import PostgresServer
 
     with PostgresServer() as server:
         yield build(

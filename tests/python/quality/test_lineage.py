@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lab.postgres_server import PostgresServer
 from mbp.quality.classes import Classes
 from mbp.quality.column_lineage import follow
 from mbp.quality.known_columns import UNKNOWN, KnownColumns, Trust, trust_of
-from mbp.warehouse.server import PostgresServer
 
 Run = Callable[[str], tuple[list[str], list[tuple[Any, ...]]]]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mbp.contracts import Rule
 from mbp.core.errors import MbpError
-from mbp.quality.disarmed import RuleLike
 from mbp.quality.rule_findings import collect
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import environment, profiles_folder, run_dbt, target_name, target_path
@@ -54,7 +54,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_refused_build_is_the_finding_of_its_rule(
-    project: Path, contract_rules: list[RuleLike], capfd: pytest.CaptureFixture[str]
+    project: Path, contract_rules: list[Rule], capfd: pytest.CaptureFixture[str]
 ) -> None:
     outcome = run_dbt(project, ["build"], artifacts=project)
     assert not outcome.success

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.runs import guard
 from mbp.runs.guard import SecondBuildError, build_of, one_build
-from mbp.warehouse.server import PostgresServer
 from tests.python.runs.small import PROJECT
 
 PROFILE = """

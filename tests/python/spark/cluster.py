@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lab.canonical import CanonicalRelation, canonical_type, canonical_value
 from mbp.runs.dbt_process import environment
-from mbp.warehouse.canonical import CanonicalRelation, canonical_type, canonical_value
 
 MASTER = "local-cluster[2,1,1024]"
 EXECUTOR = "CoarseGrainedExecutorBackend"

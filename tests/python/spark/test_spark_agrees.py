@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lab.canonical import compare, relation_of
 from mbp.contracts import load_contracts
-from mbp.warehouse.canonical import compare, relation_of
 from tests.python.spark import cluster
 from tests.python.spark.conftest import Both
 

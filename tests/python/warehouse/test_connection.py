@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
 from mbp.warehouse import connect, quote_identifier
 from mbp.warehouse.profile import read_target
-from mbp.warehouse.server import PostgresServer
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_real_postgres(
 @pytest.mark.postgres
 def test_the_server_dies_with_a_killed_test() -> None:
     script = (
-        "import os, signal; from mbp.warehouse.server import PostgresServer\n"
+        "import os, signal; from lab.postgres_server import PostgresServer\n"
         "s = PostgresServer(); s.start(); print(s._process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     finished = subprocess.run(

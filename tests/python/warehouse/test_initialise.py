@@ -8,11 +8,11 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, raw_tables
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import DuckdbWarehouse
-from mbp.warehouse.server import PostgresServer
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from psycopg2 import sql
 
+from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.cli.doctor import examine
 from mbp.ingest.initialise import LOADER, READER, TRANSFORMER
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.connection import RoleError
-from mbp.warehouse.server import PostgresServer
 
 USER, PASSWORD = "role_probe", "role-probe"
 Run = Callable[..., tuple[int, str]]
@@ -87,7 +87,7 @@ def test_a_wrong_role_is_named_with_its_fix(project_root: Path, wrong: str) -> N
         found = {one.id: one for one in examine(project_root, "postgres").checks}
     assert found["dbt debug"].state == "finding"
     assert found["role"].state == "finding"
-    assert told in found["role"].told
+    assert told in found["role"].message
     assert fix in found["role"].fix
     assert found["permissions"].state == "not checked"
 

@@ -164,8 +164,8 @@ def resnapshot(
     typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
 
 
-def _say(told: str) -> None:
-    typer.echo(told, err=True)
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
 
 
 class StopSignal:
@@ -219,11 +219,11 @@ def status(
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
-    found = looking.read_status(project_root(), target_name(target), source_of_environment())
-    findings = [Finding("capture", finding) for finding in found.findings]
-    names, table = [table.table for table in found.tables], looking.text(found)
+    status = looking.read_status(project_root(), target_name(target), source_of_environment())
+    findings = [Finding("capture", finding) for finding in status.findings]
+    names, table = [table.table for table in status.tables], looking.text(status)
     suite = Suite("mbp cdc status", names or ["slot"], findings, unit="table", table=table)
-    report(suite, form, json=asdict(found))
+    report(suite, form, json=asdict(status))
 
 
 def land(

@@ -85,7 +85,7 @@ def rules(
 
     rules_after_build = look(project_root(), base, base_commit, limit)
     typer.echo(json.dumps(rules_after_build.document(), indent=2, ensure_ascii=False))
-    demand_current(rules_after_build.found.notes)
+    demand_current(rules_after_build.failures.notes)
     if rules_after_build.broken:
         raise typer.Exit(EXIT_FINDINGS)
     if rules_after_build.blind:
@@ -125,14 +125,14 @@ def comment(
     from mbp.release.ci.step_reports import demand_commit
 
     root = project_root()
-    told = writing.read_comment(
+    comment = writing.read_comment(
         root,
         folder,
         demand_commit(commit or git(root, "rev-parse", "HEAD").strip()),
         base,
         conclusion,
     )
-    text = writing.render(told)
-    show(form, output, text=text, markdown=text, json=writing.as_json(told))
-    if told.verdict != Verdict.PASS:
-        raise typer.Exit(EXIT_FINDINGS if told.verdict == Verdict.FAIL else EXIT_COULD_NOT_RUN)
+    text = writing.render(comment)
+    show(form, output, text=text, markdown=text, json=writing.as_json(comment))
+    if comment.verdict != Verdict.PASS:
+        raise typer.Exit(EXIT_FINDINGS if comment.verdict == Verdict.FAIL else EXIT_COULD_NOT_RUN)

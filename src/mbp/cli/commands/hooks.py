@@ -129,10 +129,10 @@ def check(form: Format = "text") -> None:
     from mbp.contracts.sheet import SHEET
     from mbp.core.paths import project_root
     from mbp.core.reporting import Suite, report
-    from mbp.operate.hooks.cdc_alarms import alert_rules
+    from mbp.operate.hooks.cdc_alarms import demand_route
 
     policy = load_hooks(project_root())
-    alert_rules(load_limits(project_root()), policy.receivers)
+    demand_route(load_limits(project_root()), policy.receivers)
     report(Suite("mbp hooks check", [SHEET, HOOKS, FILE], policy.findings), form)
 
 

@@ -89,7 +89,7 @@ def failures(
     suite = failure_report.suite(*content, every=form != "text")
     deliver(suite, form, json=failure_report.as_json(*content))
     demand_current(last_run.notes)
-    if last_run.found:
+    if last_run.has_findings:
         raise typer.Exit(EXIT_FINDINGS)
     if last_run.partial:
         raise MbpError(f"nothing was found, in {last_run.partial[0]}", fix="run `mbp build`")

@@ -275,7 +275,7 @@ def drift(
     findings = [
         Finding(
             "schema_drift",
-            f"{difference.where}: {difference.what}: expected {difference.expected}, found {difference.found}",
+            f"{difference.where}: {difference.what}: expected {difference.expected}, found {difference.actual}",
             subject=difference.subject,
         )
         for difference in drifts

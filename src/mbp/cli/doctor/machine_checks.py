@@ -18,13 +18,13 @@ class MachineCheck:
 
     Attributes:
         id: stable name.
-        told: what was seen.
+        message: what was seen.
         fix: what to do about it; empty where nothing is to be done.
     """
 
     id: str
     state: State
-    told: str
+    message: str
     fix: str = ""
 
 
@@ -52,14 +52,14 @@ class Examination:
     def suite(self) -> Suite:
         """A line per check that is in order as the table; a finding for each other one."""
         lines = [
-            f"ok    {check.id:<22}{check.told}" for check in self.checks if check.state == "good"
+            f"ok    {check.id:<22}{check.message}" for check in self.checks if check.state == "good"
         ]
         message = "this machine is ready" if self.passed else f"{len(self.open)} to fix first"
         table = "\n".join([*lines, f"{self.target}: {message}"])
         findings = [
             Finding(
                 check.id,
-                check.told,
+                check.message,
                 fix=check.fix,
                 severity="note" if check.state == "note" else "error",
                 not_measured=check.state == "not checked",
@@ -71,19 +71,19 @@ class Examination:
         return Suite("mbp doctor", checks, findings, unit="check", table=table)
 
 
-def good(name: str, told: str) -> MachineCheck:
+def good(name: str, message: str) -> MachineCheck:
     """In order."""
-    return MachineCheck(name, "good", told)
+    return MachineCheck(name, "good", message)
 
 
-def note(name: str, told: str, fix: str = "") -> MachineCheck:
+def note(name: str, message: str, fix: str = "") -> MachineCheck:
     """Something optional."""
-    return MachineCheck(name, "note", told, fix)
+    return MachineCheck(name, "note", message, fix)
 
 
-def finding(name: str, told: str, fix: str) -> MachineCheck:
+def finding(name: str, message: str, fix: str) -> MachineCheck:
     """Something to fix."""
-    return MachineCheck(name, "finding", told, fix)
+    return MachineCheck(name, "finding", message, fix)
 
 
 def blind(name: str, why: str, fix: str) -> MachineCheck:

@@ -15,7 +15,12 @@ from mbp.contracts.model import Contract
 from mbp.contracts.model_columns import check_models, model_path
 from mbp.contracts.policy import load_policy
 from mbp.contracts.raw_columns import telemetry
-from mbp.contracts.rendering.dbt_models import datasets_macro, log_models
+from mbp.contracts.rendering.dbt_models import (
+    datasets_macro,
+    families_macro,
+    log_models,
+    sheet_macro,
+)
 from mbp.contracts.rendering.dbt_sources import (
     change_log_sources_yaml,
     latest_yaml,
@@ -47,6 +52,8 @@ METRICS_REFERENCE = "docs/reference/metrics.md"
 METRICS_FILE = "models/semantic/_semantic__metrics.gen.yml"
 LINT_FILE = "docs/reference/lint.md"
 DATASETS_FILE = "macros/logs/datasets.gen.sql"
+FAMILIES_FILE = "macros/daily/families.gen.sql"
+SHEET_FILE = "macros/measures/sheet.gen.sql"
 FIX = "run `mbp contracts render` and commit the result"
 
 
@@ -69,6 +76,8 @@ def rendered(root: Path) -> dict[str, str]:
     return {
         **log_models(contracts, incremental),
         DATASETS_FILE: datasets_macro(contracts),
+        FAMILIES_FILE: families_macro(policy),
+        SHEET_FILE: sheet_macro(sheet),
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules, policy.nightly),
         LINT_FILE: lint_markdown(),

@@ -6,18 +6,19 @@ page that knows the classes may set others. It has a title and a description for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
+from functools import cache
+
+from jinja2 import Template
+
+from mbp.core.templates import templates
 
 WIDTH, HEIGHT = 360, 132
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 22
 # A line along the frame would be invisible: this share of what is shown is left free.
 ROOM = 0.12
-# Height of a letter above its base line.
-LETTER = 9
-FONT = 'font-family="system-ui, sans-serif" font-size="11"'
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class _Frame:
         height = HEIGHT - TOP - BOTTOM
         return TOP + height * (self.high - value) / (self.high - self.low)
 
+    def place(self, point: Point) -> tuple[str, str]:
+        return f"{self.across(point.at):.1f}", f"{self.down(point.value or 0.0):.1f}"
+
 
 def line_chart(
     points: Sequence[Point],
@@ -72,23 +76,34 @@ def line_chart(
         title, description: for people; escaped here, like every text.
         target_text: written at the target line, such as `target <=800 ms`.
     """
-    values = [point.value for point in points if point.value is not None]
-    name = escape(name)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
-        f' aria-labelledby="{name}-title {name}-text">',
-        f'<title id="{name}-title">{escape(title)}</title>',
-        f'<desc id="{name}-text">{escape(description)}</desc>',
-    ]
-    if not values:
-        lines += [_text(WIDTH / 2, HEIGHT / 2, "no measurement", "middle"), "</svg>"]
-        return "\n".join(lines)
-    frame = _frame(points, values if target is None else [*values, target])
-    lines += _axes(frame, points)
-    if target is not None:
-        lines += _target(frame, target, target_text)
-    lines += _line(frame, points)
-    return "\n".join([*lines, "</svg>"])
+    known = [point for point in points if point.value is not None]
+    values = [point.value for point in known if point.value is not None]
+    shown = values if target is None else [*values, target]
+    frame = _frame(points, shown) if values else None
+    text = _template().render(
+        points=points,
+        marked=[point for point in known if point.missed or point is known[-1]],
+        pieces=_pieces(frame, points) if frame else (),
+        frame=frame,
+        target=target,
+        name=name,
+        title=title,
+        description=description,
+        target_text=target_text,
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        bottom=HEIGHT - BOTTOM,
+    )
+    return text.rstrip("\n")
+
+
+@cache
+def _template() -> Template:
+    environment = templates("mbp.core.reporting")
+    environment.filters["short"] = short
+    return environment.get_template("line_chart.svg.j2")
 
 
 def short(value: float) -> str:
@@ -108,67 +123,12 @@ def _frame(points: Sequence[Point], shown: Sequence[float]) -> _Frame:
     return _Frame(points[0].at, span, bottom, high + room)
 
 
-def _axes(frame: _Frame, points: Sequence[Point]) -> Iterator[str]:
-    bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
-    for value in (frame.low, (frame.low + frame.high) / 2, frame.high):
-        y = frame.down(value)
-        yield (
-            f'<line class="chart-grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"'
-            ' stroke="#d5d9e0" stroke-width="1"/>'
-        )
-        yield _text(LEFT - 6, y + 4, short(value), "end")
-    first, last = points[0].at, points[-1].at
-    if first == last:
-        yield _text((LEFT + right) / 2, bottom + 16, f"{first:%m-%d %H:%M}", "middle")
-        return
-    yield _text(LEFT, bottom + 16, f"{first:%m-%d %H:%M}", "start")
-    yield _text(right, bottom + 16, f"{last:%m-%d %H:%M}", "end")
-
-
-def _target(frame: _Frame, target: float, told: str) -> Iterator[str]:
-    y = frame.down(target)
-    yield (
-        f'<line class="chart-target" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
-        ' stroke="#8a5300" stroke-width="1.5" stroke-dasharray="5 4"/>'
-    )
-    # Under the line where there is no room above it.
-    place = y - 4 if y - 4 >= LETTER else y + 13
-    yield _text(WIDTH - RIGHT - 2, place, told, "end", "chart-target-text", "#8a5300")
-
-
-def _line(frame: _Frame, points: Sequence[Point]) -> Iterator[str]:
-    piece: list[str] = []
-    pieces = [piece]
+def _pieces(frame: _Frame, points: Sequence[Point]) -> list[list[tuple[str, str]]]:
+    """The places of the line, which is broken where a value is missing."""
+    pieces: list[list[tuple[str, str]]] = [[]]
     for point in points:
         if point.value is not None:
-            piece.append(f"{frame.across(point.at):.1f},{frame.down(point.value):.1f}")
-        elif piece:
-            pieces.append(piece := [])
-    for places in pieces:
-        if len(places) > 1:
-            yield (
-                f'<polyline class="chart-line" points="{" ".join(places)}" fill="none"'
-                ' stroke="#2f5fb3" stroke-width="1.75" stroke-linejoin="round"/>'
-            )
-        elif places:
-            yield _dot(places[0], 2.0, "chart-dot", "#2f5fb3")
-    known = [point for point in points if point.value is not None]
-    for point in known:
-        if point.missed or point is known[-1]:
-            place = f"{frame.across(point.at):.1f},{frame.down(point.value or 0.0):.1f}"
-            kind, colour = ("chart-missed", "#b3261e") if point.missed else ("chart-dot", "#2f5fb3")
-            yield _dot(place, 4.0 if point.missed else 3.0, kind, colour)
-
-
-def _dot(place: str, radius: float, kind: str, colour: str) -> str:
-    x, y = place.split(",")
-    return f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius:g}" fill="{colour}"/>'
-
-
-def _text(
-    x: float, y: float, told: str, anchor: str, kind: str = "chart-text", colour: str = "#59616e"
-) -> str:
-    return (
-        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {FONT} fill="{colour}">'
-        f"{escape(told)}</text>"
-    )
+            pieces[-1].append(frame.place(point))
+        elif pieces[-1]:
+            pieces.append([])
+    return pieces

@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 class Progress(Protocol):
     """Receives the steps. Both methods may be called at any time, in any order."""
 
-    def say(self, told: str) -> None:
+    def say(self, message: str) -> None:
         """A new step begins; the one before is done."""
 
     def count(self, phase: str, done: int, of: int, unit: str) -> None:
@@ -31,7 +31,7 @@ class Progress(Protocol):
 class Silent:
     """Progress for those who do not watch."""
 
-    def say(self, told: str) -> None:
+    def say(self, message: str) -> None:
         """Nothing."""
 
     def count(self, phase: str, done: int, of: int, unit: str) -> None:
@@ -45,17 +45,17 @@ class Lines:
     """A line per step, and one per tenth of what is counted: no colours, nothing is overwritten."""
 
     def __init__(self) -> None:
-        self._told: dict[str, int] = {}
+        self._shown_tenths: dict[str, int] = {}
 
-    def say(self, told: str) -> None:
+    def say(self, message: str) -> None:
         """The step as one line."""
-        print(told, file=sys.stderr, flush=True)
+        print(message, file=sys.stderr, flush=True)
 
     def count(self, phase: str, done: int, of: int, unit: str) -> None:
         """A line whenever another tenth is done."""
         tenth = 10 * done // max(1, of)
-        if tenth > self._told.get(phase, 0):
-            self._told[phase] = tenth
+        if tenth > self._shown_tenths.get(phase, 0):
+            self._shown_tenths[phase] = tenth
             self.say(f"{phase}: {done:,} of {of:,} {unit}")
 
 
@@ -68,17 +68,17 @@ class Living:
         self._step = ""
         self._begun = 0.0
 
-    def say(self, told: str) -> None:
+    def say(self, message: str) -> None:
         """The step before becomes a line that stays, with its seconds."""
         self.end()
-        self._begin(told, None, "")
+        self._begin(message, None, "")
 
     def count(self, phase: str, done: int, of: int, unit: str) -> None:
         """A bar that fills."""
         if printable(phase) != self._step:
             self.end()
             self._begin(phase, of, unit)
-        self._bar.update(self._task, completed=done, total=of, told=f"{done:,} of {of:,} {unit}")
+        self._bar.update(self._task, completed=done, total=of, message=f"{done:,} of {of:,} {unit}")
 
     def end(self) -> None:
         """The last step is done too."""
@@ -95,7 +95,7 @@ class Living:
         step = printable(step)
         self._step, self._begun = step, time.monotonic()
         message = f"0 of {of:,} {unit}" if of is not None else ""
-        self._task = self._bar.add_task(step, total=of, told=message)
+        self._task = self._bar.add_task(step, total=of, message=message)
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def progress() -> Iterator[Progress]:
     bar = Bar(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
-        TextColumn("{task.fields[told]}", markup=False),
+        TextColumn("{task.fields[message]}", markup=False),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         # Removed when the command ends: the finished steps are above it.

@@ -151,10 +151,10 @@ def _bounded(number: Decimal, name: str) -> str:
     return text
 
 
-def _unscaled(value: Any, told: Any, name: str) -> str:
+def _unscaled(value: Any, scale: Any, name: str) -> str:
     """Big-endian two's complement, divided by ten to the scale."""
     try:
-        scale = int(str(told))
+        scale = int(str(scale))
     except ValueError as error:
         raise RefusedRecordError(f"{name} has a scale that is no whole number") from error
     if abs(scale) > bounds.SCALE:

@@ -99,12 +99,6 @@ class Intake:
             self._beat(beats)
         self.counts.refused += self.sink.refused - before
 
-    def forget(self) -> None:
-        """What was not committed is lost in the warehouse too."""
-        self._rows, self._letters, self._beats = {}, [], {}
-        self._size = self._bytes = 0
-        self._furthest = {}
-
     def _grow(self, payload_bytes: int = 0) -> None:
         self._size += 1
         self._bytes += payload_bytes

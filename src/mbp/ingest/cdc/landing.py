@@ -95,7 +95,7 @@ class _Lander:
 
     def files(self, folder: Path) -> list[Path]:
         listed = []
-        for path in sorted(folder.rglob("*"), key=lambda one: one.relative_to(folder).as_posix()):
+        for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
             name = path.relative_to(folder).as_posix()
             if not path.is_file():
                 continue

@@ -140,7 +140,7 @@ def alarms(watched: WatchedCapture, limits: Limits, now: datetime) -> list[Alarm
         *_of_tables(watched, limits),
         *(alarm for reader in watched.readers for alarm in _of_reader(reader, limits, now)),
     ]
-    return sorted(raised, key=lambda one: (one.id, one.subject))
+    return sorted(raised, key=lambda alarm: (alarm.id, alarm.subject))
 
 
 def age_seconds(reader: SeenReader, now: datetime) -> float:

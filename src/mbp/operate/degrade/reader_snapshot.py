@@ -47,7 +47,7 @@ def take(root: Path, target: str | None, waived_rules: WaivedRules = no_waivers)
             reader_views.one_at_a_time(warehouse, reader_views.COPY_LOCK)
             return _replace(warehouse, datasets, build_id)
 
-        with reader_views.told("no snapshot was taken", busy):
+        with reader_views.explained("no snapshot was taken", busy):
             return reader_views.patiently(warehouse, copy)
 
 

@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def told(what: str, fix: str) -> Iterator[None]:
+def explained(what: str, fix: str) -> Iterator[None]:
     """Errors of an engine as one line.
 
     Raises:

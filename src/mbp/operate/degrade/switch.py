@@ -154,7 +154,7 @@ def degrade(
             _write(warehouse, before, "snapshot", generation, reason, decision_id, now)
         return in_force(warehouse)
 
-    with reader_views.told("readers were not degraded", BUSY):
+    with reader_views.explained("readers were not degraded", BUSY):
         return reader_views.patiently(warehouse, switch)
 
 
@@ -197,7 +197,7 @@ def recover(
             _write(warehouse, before, "live", None, reason, decision_id, now)
         return in_force(warehouse)
 
-    with reader_views.told("readers were not brought back", BUSY):
+    with reader_views.explained("readers were not brought back", BUSY):
         return reader_views.patiently(warehouse, switch)
 
 

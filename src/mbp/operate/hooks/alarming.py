@@ -111,8 +111,10 @@ def _identity(alarm: Alarm) -> tuple[str, str, str]:
     return alarm.id, alarm.subject, alarm.severity
 
 
-def _since(told: Mapping[tuple[str, str, str], OpenAlarm], alarm: Alarm, now: datetime) -> datetime:
-    before = told.get(_identity(alarm))
+def _since(
+    open_alarms: Mapping[tuple[str, str, str], OpenAlarm], alarm: Alarm, now: datetime
+) -> datetime:
+    before = open_alarms.get(_identity(alarm))
     # After a clock was set back: it would not be repeated until the clock has caught up.
     return before.since if before and not is_future(before.since, now) else now
 

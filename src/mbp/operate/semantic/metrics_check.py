@@ -12,46 +12,11 @@ from mbp.contracts.rendering.semantic import SemanticMetric, semantic_metrics
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet
 from mbp.core.paths import shown
-from mbp.core.reporting import CodeMeaning, Finding, Suite
+from mbp.core.reporting import Finding, Suite, read_codes
 from mbp.operate.semantic.semantic_manifest import MANIFEST, read_manifest
 from mbp.runs.dbt_process import target_path
 
-RENDER = "run `mbp contracts render`, then `dbt parse`"
-RULES = {
-    rule.code: rule
-    for rule in (
-        CodeMeaning(
-            "SEM-001",
-            "Every metric of A87 is a metric of the semantic layer",
-            "Analysts would compute it by hand, each in another way.",
-            RENDER,
-        ),
-        CodeMeaning(
-            "SEM-002",
-            "Every metric of the semantic layer is one of A87, or a part of one",
-            "A number would have no definition and no owner.",
-            "define it in contracts/a87, or remove it",
-        ),
-        CodeMeaning(
-            "SEM-003",
-            "Definition, unit, grain and owner are those of A87",
-            "Two texts about one number: one of them is wrong.",
-            RENDER,
-        ),
-        CodeMeaning(
-            "SEM-004",
-            "A metric is computed by the measure that A87 names",
-            "The number would be another one under the same name.",
-            RENDER,
-        ),
-        CodeMeaning(
-            "SEM-005",
-            "A saved query has a description",
-            "Its purpose would be unknown.",
-            "describe it",
-        ),
-    )
-}
+RULES = read_codes("mbp.operate.semantic", "metric_codes.yaml")
 
 
 def metrics_of(root: Path) -> tuple[SemanticMetric, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mbp.contracts.model import Rule
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_project import read_tests
+from mbp.quality.compiled_tests import read_tests
 from mbp.runs.dbt_process import demand, run_dbt
 
 

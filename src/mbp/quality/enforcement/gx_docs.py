@@ -86,11 +86,11 @@ def _masked(name: str, value: Any, shown: frozenset[str]) -> Any:
     return value if NUMBERS.fullmatch(name) or name.lower() in shown else mask(value)
 
 
-def _without_values(told: Any) -> Any:
+def _without_values(value: Any) -> Any:
     """What was raised, without the values that engines quote in their errors."""
-    if isinstance(told, Mapping):
-        return {key: _without_values(inner) for key, inner in told.items()}
-    return safe_message(told) if isinstance(told, str) and told else told
+    if isinstance(value, Mapping):
+        return {key: _without_values(inner) for key, inner in value.items()}
+    return safe_message(value) if isinstance(value, str) and value else value
 
 
 def write_docs(context: Any, folder: Path, shown: Shown) -> None:

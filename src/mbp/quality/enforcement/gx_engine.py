@@ -160,16 +160,20 @@ def _validate(
     return results_of_rules
 
 
-def _result(one: Any, plan: EngineCheck, dataset: str, severity: str, seconds: float) -> RuleResult:
-    raised = [info for info in _exceptions(one.exception_info) if info.get("raised_exception")]
+def _result(
+    validation: Any, plan: EngineCheck, dataset: str, severity: str, seconds: float
+) -> RuleResult:
+    raised = [
+        info for info in _exceptions(validation.exception_info) if info.get("raised_exception")
+    ]
     broken = Verdict.WARN if severity == "warning" else Verdict.FAIL
-    verdict = Verdict.PASS if one.success else broken
+    verdict = Verdict.PASS if validation.success else broken
     # Of a rule that holds: why it is SQL and no expectation.
     reason = plan.reason
     if raised:
         verdict = Verdict.ERROR
         reason = safe_message(str(raised[0].get("exception_message")))
-    rows = 0 if verdict == Verdict.PASS else _failing_rows(one.result or {}, plan)
+    rows = 0 if verdict == Verdict.PASS else _failing_rows(validation.result or {}, plan)
     return RuleResult(
         plan.rule_id,
         dataset,

@@ -21,17 +21,17 @@ NOTHING = "nothing was recorded: there is no history"
 RECORD = "run `mbp quality record` after a run"
 
 
-def suite(found: Monitor) -> Suite:
+def suite(monitor: Monitor) -> Suite:
     """The alerts as findings."""
     findings = []
-    for row in found.alerts:
-        since, message = f"since {told(row['since'])}", f"{row['kind']}: {row['detail']}"
+    for row in monitor.alerts:
+        since, message = f"since {moment_text(row['since'])}", f"{row['kind']}: {row['detail']}"
         place = {"subject": row["dataset"], "severity": row["severity"], "owner": row["owner"]}
         findings.append(Finding(row["rule_id"], message, **place, evidence=since))
-    lines = [f"{len(found.alerts)} alerts; {found.rules} rules, {found.runs} recorded runs"]
-    if found.not_comparable:
+    lines = [f"{len(monitor.alerts)} alerts; {monitor.rules} rules, {monitor.runs} recorded runs"]
+    if monitor.not_comparable:
         lines.append(
-            f"{found.not_comparable} daily measurements have too few days to be compared with"
+            f"{monitor.not_comparable} daily measurements have too few days to be compared with"
         )
     alerts, table = ["reliability.dq_alerts"], "\n".join(lines)
     return Suite("mbp quality monitor", alerts, findings, unit="relation", table=table)
@@ -127,7 +127,7 @@ def history_text(rows: Sequence[Row]) -> str:
             commit = row["commit_sha"] or "no commit"
             commit = commit[:10] + ("-dirty" if commit.endswith("-dirty") else "")
             lines.append(
-                f"{told(row['executed_at'])}  {row['engine']:<12} {row['verdict']:<14}"
+                f"{moment_text(row['executed_at'])}  {row['engine']:<12} {row['verdict']:<14}"
                 f" {count:>14} {of:<14} {float(row['duration_seconds']):7.2f} s  {commit}"
             )
         else:
@@ -135,12 +135,12 @@ def history_text(rows: Sequence[Row]) -> str:
             lines.append(
                 f"{row['rule_id']:<44} {row['engine'] or '-':<12}"
                 f" {row['last_verdict'] or 'never run':<10} {rate:>8} of {row['recent_runs']:>4} runs"
-                f"  {told(row['last_run_at'])}"
+                f"  {moment_text(row['last_run_at'])}"
             )
     return "\n".join(lines) + "\n"
 
 
-def told(moment: datetime | None) -> str:
+def moment_text(moment: datetime | None) -> str:
     """An instant for people; `never` without one."""
     return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S")
 

@@ -104,7 +104,7 @@ def hits(text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = 
     kept: list[Hit] = []
     for hit in sorted(
         _every_hit(text, place, policy, table),
-        key=lambda one: (KINDS.index(one.kind), one.start - one.end, one.start),
+        key=lambda hit: (KINDS.index(hit.kind), hit.start - hit.end, hit.start),
     ):
         # Those that are kept do not overlap: only the neighbours can.
         index = bisect_left(starts, hit.start)

@@ -51,7 +51,7 @@ class Report:
         ]
 
     @property
-    def found(self) -> list[SensitiveValue]:
+    def sensitive_values(self) -> list[SensitiveValue]:
         """Personal data and secrets that no exception names."""
         return [
             sensitive_value
@@ -62,13 +62,15 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """Personal data is a failure, even when something else was not scanned."""
-        if self.found or self.judged.problems:
+        if self.sensitive_values or self.judged.problems:
             return Verdict.FAIL
         return Verdict.NOT_MEASURED if self.unseen else Verdict.PASS
 
     def suite(self) -> Suite:
         """What was found or not read, and what is wrong with the exceptions."""
-        findings = [sensitive_value.finding for sensitive_value in (*self.found, *self.unread)]
+        findings = [
+            sensitive_value.finding for sensitive_value in (*self.sensitive_values, *self.unread)
+        ]
         findings += [Finding("exception", problem) for problem in self.judged.problems]
         sources = [looked.id for looked in self.looked]
         table = "\n".join(_sources(self))
@@ -95,9 +97,13 @@ class Report:
                 for looked in self.looked
             },
             "by_kind": dict(
-                sorted(Counter(sensitive_value.kind for sensitive_value in self.found).items())
+                sorted(
+                    Counter(
+                        sensitive_value.kind for sensitive_value in self.sensitive_values
+                    ).items()
+                )
             ),
-            "findings": [asdict(sensitive_value) for sensitive_value in self.found],
+            "findings": [asdict(sensitive_value) for sensitive_value in self.sensitive_values],
             "unread": [asdict(sensitive_value) for sensitive_value in self.unread],
             "allowed": [
                 {
@@ -113,7 +119,7 @@ class Report:
 
     def summary(self) -> str:
         """One sentence."""
-        count = len(self.found)
+        count = len(self.sensitive_values)
         problems = [*self.judged.problems, *self.unseen]
         message = f"{count} findings in {len(self.looked)} sources"
         return f"{message}; {problems[0]}" if problems else message

@@ -63,7 +63,9 @@ def datasets(root: Path, warehouse: Warehouse, policy: PrivacyPolicy) -> Iterato
             where = f"{table}.{column.name}"
             if hashed(column):
                 findings += [
-                    told("not_hashed", "no digest in a column of digests", where, key, text)
+                    sensitive_value(
+                        "not_hashed", "no digest in a column of digests", where, key, text
+                    )
                     for key, text in values
                     if not re.fullmatch(DIGEST, text)
                 ]
@@ -81,7 +83,9 @@ def published(root: Path, warehouse: Warehouse) -> Iterator[ScannedTable]:
             if column.open:
                 continue
             findings += [
-                told("not_masked", "a classified column is shown", f"{table}.{column.name}", *text)
+                sensitive_value(
+                    "not_masked", "a classified column is shown", f"{table}.{column.name}", *text
+                )
                 for text in _distinct(warehouse, READERS, contract, column.name)
                 if not MASKED.fullmatch(text[1])
             ]
@@ -93,7 +97,7 @@ def hashed(column: Column) -> bool:
     return column.options.get("pattern") == DIGEST or column.name.endswith("_hash")
 
 
-def told(kind: str, what: str, where: str, key: Any, text: str) -> SensitiveValue:
+def sensitive_value(kind: str, what: str, where: str, key: Any, text: str) -> SensitiveValue:
     """A finding about a row."""
     shape = re.sub(r"[^\W_]", "*", text)[:24]
     return SensitiveValue(kind, what, f"{where} row {key}", 0, 0, shape, str(mask(text)))

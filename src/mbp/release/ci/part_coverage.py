@@ -42,8 +42,7 @@ def _key(results: Document) -> tuple[str, str]:
     return str(results["unique_id"]), str(results["column"] or "")
 
 
-def _items(results: list[Any], told: str = "not described") -> tuple[str, ...]:
+def _items(results: list[Any], gap: str = "not described") -> tuple[str, ...]:
     return tuple(
-        f"- {told}: {literal('.'.join(part for part in _key(result) if part))}"
-        for result in results
+        f"- {gap}: {literal('.'.join(part for part in _key(result) if part))}" for result in results
     )

@@ -26,25 +26,25 @@ MODIFIED = "state:modified+"
 class RulesAfterBuild:
     """What the last run found, and the rules that hold because nothing under them changed."""
 
-    found: Failures
+    failures: Failures
     carried_over: tuple[str, ...]
 
     @property
     def broken(self) -> bool:
         """An error rule does not hold. A warning reports; it does not block."""
-        return any(finding.verdict == Verdict.FAIL for finding, _ in self.found.findings)
+        return any(finding.verdict == Verdict.FAIL for finding, _ in self.failures.findings)
 
     @property
     def blind(self) -> bool:
         """Something was not checked, or the results do not count."""
-        return bool(self.found.notes) or any(
-            not finding.holds and not finding.is_broken for finding, _ in self.found.findings
+        return bool(self.failures.notes) or any(
+            not finding.holds and not finding.is_broken for finding, _ in self.failures.findings
         )
 
     def document(self) -> dict[str, Any]:
         """As JSON: that of `mbp quality failures`, and the rules that were carried over."""
         results = failure_report.as_json(
-            self.found.findings, self.found.passed, self.found.notes, self.found.partial
+            self.failures.findings, self.failures.passed, self.failures.notes, self.failures.partial
         )
         return {**results, "carried_over": list(self.carried_over)}
 

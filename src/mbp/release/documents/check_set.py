@@ -33,7 +33,8 @@ def findings(documents: Sequence[Document], world: NamedThings) -> Iterator[Find
 
 def _numbering(decisions: Sequence[Document]) -> Iterator[Finding]:
     ordered = sorted(
-        (decision for decision in decisions if decision.whole), key=lambda one: (one.name, one.path)
+        (decision for decision in decisions if decision.whole),
+        key=lambda decision: (decision.name, decision.path),
     )
     for index, document in enumerate(ordered, 1):
         wanted = f"ADR-{index:03d}"

@@ -124,7 +124,7 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
     findings += check_set.findings(documents, world)
     old = _stale(documents, world)
     findings += [finding("DOC-025", None, "it is stale", name) for name in old]
-    ordered = sorted(set(findings), key=lambda one: one.order)
+    ordered = sorted(set(findings), key=lambda finding: finding.order)
     return DocumentReport(tuple(documents), tuple(ordered), tuple(old))
 
 

@@ -43,10 +43,10 @@ class Statements:
     """Sign-offs and approvals.
 
     Attributes:
-        told: what each came to.
+        outcomes: what each came to.
     """
 
-    told: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -229,7 +229,7 @@ def _sign_offs(
     roles = list(counted)
     signed = read_statements(folder / place, "sign-off", subject, roles, signers, moment)
     for role, signature in signed.items():
-        statements.told[f"sign-off {role}"] = "good" if signature.valid else signature.reason
+        statements.outcomes[f"sign-off {role}"] = "good" if signature.valid else signature.reason
         if not signature.valid:
             message = f"counted in {counted[role]}, and is void: {signature.reason}"
             statements.findings.append(Finding("sign_off", message, f"{place}/{role}.json"))
@@ -253,7 +253,9 @@ def _waiver(
         moment,
     )
     for role, signature in signed.items():
-        statements.told[f"waiver {name} {role}"] = "good" if signature.valid else signature.reason
+        statements.outcomes[f"waiver {name} {role}"] = (
+            "good" if signature.valid else signature.reason
+        )
         if not signature.valid:
             statements.findings.append(Finding("waiver", f"{role}: {signature.reason}", place))
     return waiver

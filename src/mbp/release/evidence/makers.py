@@ -21,6 +21,7 @@ from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.registry_view import record
 from mbp.contracts.registry.store import datasets, newest, published
 from mbp.core.errors import MbpError
+from mbp.core.files import read_bytes
 from mbp.core.paths import shown
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.output_forms import dumps
@@ -144,7 +145,7 @@ def contract_diffs(work: Work) -> Members:
     contracts = working(work.root)
     steps = []
     for dataset in sorted(contracts):
-        versions = sorted(published(work.root, dataset), key=lambda one: one.version)
+        versions = sorted(published(work.root, dataset), key=lambda version: version.version)
         documents = [(str(version.version), version.contract) for version in versions]
         documents.append(("working", contracts[dataset]))
         for (old, before), (new, after) in pairwise(documents):
@@ -291,32 +292,13 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
                 fix="put the file itself there",
             )
         if file.is_file():
-            try:
-                yield file.relative_to(root).as_posix(), file.read_bytes()
-            except OSError as error:
-                raise MbpError(
-                    f"cannot be read: {error.strerror}",
-                    path=place,
-                    fix="make it readable for your user",
-                ) from error
+            yield file.relative_to(root).as_posix(), read_bytes(file, place)
 
 
 @maker
 def state(work: Work) -> Members:
     """Commit, source, data, and what the environment is locked to."""
     report = work.document
-    locks = {name: sha256(content).hexdigest() for name, content in _locks(work.root)}
+    locks = {name: sha256(read_bytes(work.root / name, name)).hexdigest() for name in LOCKS}
     kept = {key: report[key] for key in STATE}
     return {"state.json": as_json({**kept, "locks": locks})}
-
-
-def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
-    for name in LOCKS:
-        try:
-            yield name, (root / name).read_bytes()
-        except OSError as error:
-            raise MbpError(
-                f"cannot be read: {error.strerror}",
-                path=name,
-                fix="make it readable for your user",
-            ) from error

@@ -133,7 +133,7 @@ def _check_words(
         message = f"the report cannot be followed ({type(error).__name__}: {error})"
         verification.findings.append(Finding("report", message, report_path(verification.gate)))
         return
-    verification.signatures = statements.told
+    verification.signatures = statements.outcomes
     verification.findings += statements.findings
 
 

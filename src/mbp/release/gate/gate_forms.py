@@ -17,7 +17,7 @@ def suite(report: GateReport) -> Suite:
     findings = [
         Finding(
             result.id,
-            f"{spelled(result.verdict)}: {_waived(result)}{one_line(result.told)}",
+            f"{spelled(result.verdict)}: {_waived(result)}{one_line(result.message)}",
             severity="error" if result.open else "note",
             owner=result.owner,
             not_measured=result.verdict in (Verdict.NOT_MEASURED, Verdict.ERROR),
@@ -52,7 +52,7 @@ def as_markdown(report: GateReport) -> str:
                 f"`{result.id}` {inline(result.what)}",
                 mark_of(result.verdict),
                 inline(result.measured),
-                inline(_waived(result) + result.told),
+                inline(_waived(result) + result.message),
                 inline(result.owner),
                 "<br>".join(code(place) for place in result.evidence),
             )

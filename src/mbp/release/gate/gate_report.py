@@ -20,7 +20,7 @@ class CheckResult:
 
     Attributes:
         what: the demand, as a sentence.
-        told: what was found, as a sentence.
+        message: what was found, as a sentence.
         measured: the value that was judged, with its unit; empty when there is none.
         evidence: files (relative to the project) and relations that the verdict rests on.
         waivable: whether a waiver may cover it.
@@ -32,7 +32,7 @@ class CheckResult:
     area: str
     what: str
     verdict: Verdict
-    told: str
+    message: str
     measured: str
     evidence: Sequence[str]
     owner: str

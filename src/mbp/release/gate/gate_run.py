@@ -77,10 +77,10 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
     """One check. A rule that cannot check, or crashes, has not measured; a waiver covers it where one is allowed."""
     judged = _judged(context, check)
     if judged.verdict == Verdict.NOT_MEASURED:
-        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Fix: `{check.command}`")
+        judged = replace(judged, message=f"{judged.message.rstrip('.')}. Fix: `{check.command}`")
     verdict = judged.verdict
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
-    message, until = judged.told, None
+    message, until = judged.message, None
     if waivers:
         until = min(waiver.until for waiver in waivers)
         message = f"{spelled(verdict)}: {message}; {waivers[0].reason}"

@@ -22,7 +22,7 @@ class RuleJudgement:
     """What a rule found.
 
     Attributes:
-        told: in a sentence.
+        message: in a sentence.
         measured: the value that was judged, with its unit.
         rule_ids, changes: what a waiver would have to cover, one by one, to cover this check: rules of
             contracts, fingerprints of contract changes.
@@ -30,7 +30,7 @@ class RuleJudgement:
     """
 
     verdict: Verdict
-    told: str
+    message: str
     measured: str = ""
     rule_ids: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
@@ -69,9 +69,9 @@ def rule(*wants: str, optional: tuple[str, ...] = ()) -> Callable[[Judge], Judge
     return add
 
 
-def passed(holds: bool, told: str, measured: str = "") -> RuleJudgement:
+def passed(holds: bool, message: str, measured: str = "") -> RuleJudgement:
     """Pass or fail."""
-    return RuleJudgement(Verdict.PASS if holds else Verdict.FAIL, told, measured)
+    return RuleJudgement(Verdict.PASS if holds else Verdict.FAIL, message, measured)
 
 
 def listed(wrong: list[str], fine: str, measured: str = "") -> RuleJudgement:

@@ -52,7 +52,7 @@ def no_drift(context: Context, check: CheckDefinition) -> RuleJudgement:
     changes = tuple(str(change.get("fingerprint") or "") for change in content["changes"])
     return RuleJudgement(
         Verdict.FAIL,
-        judged.told,
+        judged.message,
         changes=tuple(sorted(set(changes) - {""})),
         wholly=not content["drift"] and all(changes),
     )

@@ -86,7 +86,7 @@ def lag_of_each_dataset(context: Context, check: CheckDefinition) -> RuleJudgeme
                 wrong.append(f"{dataset}: {values[-1]:g} {kpi.unit}")
     measured = f"worst {max(values):g} {kpi.unit}" if values else ""
     judged = listed(wrong, f"{len(datasets)} datasets within {kpi.target} {kpi.unit}", measured)
-    return judged if values or not wrong else RuleJudgement(Verdict.NOT_MEASURED, judged.told)
+    return judged if values or not wrong else RuleJudgement(Verdict.NOT_MEASURED, judged.message)
 
 
 @rule("alarms")

@@ -62,7 +62,7 @@ def facts(
     chosen = target_name(target)
     now = datetime.now(UTC).replace(microsecond=0)
     source = envelope.source_digest(root)
-    report = told(run, f"run `mbp gate {gate}`")
+    report = _facts_or_absence(run, f"run `mbp gate {gate}`")
     judge = _judge(root, chosen, now)
     demanded = _demanded(root, gate)
     collected = Facts(
@@ -70,23 +70,33 @@ def facts(
         looked_at=now,
         target=chosen,
         gate=report,
-        watch=told(lambda: watch_facts(root, chosen), "run `mbp build`"),
-        packs=told(lambda: matrix(root), "see `mbp contracts status`"),
-        registry=told(lambda: report_project.registry(root), "see `mbp registry verify`"),
-        rules=told(lambda: report_project.rules(root, chosen), "run `mbp quality record`"),
-        coverage=told(lambda: report_project.coverage(root), "run `mbp build`"),
-        exercises=told(lambda: report_project.exercises(root, source), "run `mbp exercise --all`"),
-        waivers=told(lambda: report_project.waivers(root, now), "see `mbp waiver check`"),
+        watch=_facts_or_absence(lambda: watch_facts(root, chosen), "run `mbp build`"),
+        packs=_facts_or_absence(lambda: matrix(root), "see `mbp contracts status`"),
+        registry=_facts_or_absence(
+            lambda: report_project.registry(root), "see `mbp registry verify`"
+        ),
+        rules=_facts_or_absence(
+            lambda: report_project.rules(root, chosen), "run `mbp quality record`"
+        ),
+        coverage=_facts_or_absence(lambda: report_project.coverage(root), "run `mbp build`"),
+        exercises=_facts_or_absence(
+            lambda: report_project.exercises(root, source), "run `mbp exercise --all`"
+        ),
+        waivers=_facts_or_absence(
+            lambda: report_project.waivers(root, now), "see `mbp waiver check`"
+        ),
         privacy=tuple(_measured(root, PRIVACY, demanded, judge)),
         security=tuple(_measured(root, SECURITY, demanded, judge)),
-        measurements=told(lambda: report_project.measurements(root, judge), "run `mbp build`"),
+        measurements=_facts_or_absence(
+            lambda: report_project.measurements(root, judge), "run `mbp build`"
+        ),
         files=frozenset(),
         folder_to_root=_way(page.resolve().parent, root.resolve()),
     )
     return replace(collected, files=frozenset(_readable(root, sorted(set(_places(collected))))))
 
 
-def told(look: Callable[[], T], fix: str) -> T | Absence:
+def _facts_or_absence(look: Callable[[], T], fix: str) -> T | Absence:
     """The facts of a section, or their absence. Only what a source can do wrong is taken for that; a mistake of
     ours still ends the command.
 
@@ -149,17 +159,17 @@ def _measured(
         )
 
 
-def _places(found: Facts) -> Iterator[str]:
+def _places(facts: Facts) -> Iterator[str]:
     """What the page would like to link to."""
-    if not isinstance(found.gate, Absence):
-        yield from (place for result in found.gate.results for place in result.evidence)
-    if not isinstance(found.watch, Absence):
-        yield from (watcher.runbook for watcher in found.watch.watchers)
-    if not isinstance(found.waivers, Absence):
-        yield from (waiver.path for waiver in found.waivers.waivers)
-    lists = [found.privacy, found.security]
-    if not isinstance(found.measurements, Absence):
-        lists.append(found.measurements)
+    if not isinstance(facts.gate, Absence):
+        yield from (place for result in facts.gate.results for place in result.evidence)
+    if not isinstance(facts.watch, Absence):
+        yield from (watcher.runbook for watcher in facts.watch.watchers)
+    if not isinstance(facts.waivers, Absence):
+        yield from (str(waiver["path"]) for waiver in facts.waivers.waivers)
+    lists = [facts.privacy, facts.security]
+    if not isinstance(facts.measurements, Absence):
+        lists.append(facts.measurements)
     yield from (
         measurement_facts.path
         for several in lists

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from mbp.contracts.contract_status import Cell
@@ -16,7 +16,7 @@ from mbp.core.verdict import Verdict
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.hook_status import Row
 from mbp.operate.hooks.measurements import OpenDecision
-from mbp.quality.coverage.coverage_measure import Count
+from mbp.quality.coverage.documentation_coverage import CoverageJudgement
 from mbp.release.gate.gate_report import CheckResult, GateReport
 
 NOT_MEASURED, UNREADABLE = Verdict.NOT_MEASURED, "cannot be read"
@@ -134,40 +134,10 @@ class VersionFacts:
 
 
 @dataclass(frozen=True)
-class CoverageFacts:
-    """Documentation of everything in the warehouse, held to the threshold of the policy."""
-
-    total: Count
-    demanded: str
-    objections: Sequence[str]
-    datasets: Sequence[tuple[str, Count]]
-    folders: Sequence[tuple[str, Count]]
-
-
-@dataclass(frozen=True)
-class WaiverFacts:
-    """One waiver; in force when nothing is wrong with it."""
-
-    id: str
-    covers: str
-    reason: str
-    owner: str
-    risk: str
-    opened: date
-    expires: date
-    days_left: int
-    rollback: str
-    exercise: str
-    approvals: Sequence[str]
-    problems: Sequence[str]
-    path: str
-
-
-@dataclass(frozen=True)
 class WaiversFacts:
-    """All waivers, and what is wrong with the files of which none could be read."""
+    """All waivers as `mbp waiver check` records them, and what is wrong with the files of which none could be read."""
 
-    waivers: Sequence[WaiverFacts]
+    waivers: Sequence[Mapping[str, Any]]
     problems: Sequence[str]
 
 
@@ -210,7 +180,7 @@ class Facts:
     packs: Sequence[Cell] | Absence
     registry: Sequence[VersionFacts] | Absence
     rules: Sequence[Mapping[str, Any]] | Absence
-    coverage: CoverageFacts | Absence
+    coverage: CoverageJudgement | Absence
     exercises: Sequence[Mapping[str, Any]] | Absence
     waivers: WaiversFacts | Absence
     privacy: Sequence[MeasurementFacts]
@@ -225,7 +195,7 @@ class Facts:
         if isinstance(self.gate, Absence):
             return [f"gate {self.gate_name}: {self.gate.why}"]
         return [
-            f"{result.id}: {result.verdict}: {result.told}"
+            f"{result.id}: {result.verdict}: {result.message}"
             for result in self.gate.results
             if result.verdict == Verdict.NOT_MEASURED and result.area != SIGN_OFF_AREA
         ]

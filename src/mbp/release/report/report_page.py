@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.terminal import printable
+from mbp.core.templates import templates
 from mbp.release.gate.gate_report import GO, CheckResult, GateReport
 from mbp.release.report.report_facts import (
     Absence,
@@ -67,14 +67,7 @@ def page(facts: Facts) -> str:
     Raises:
         MbpError: it would be larger than a page may be.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates("mbp.release.report")
     environment.filters.update(
         breakable=breakable,
         instant=instant,
@@ -86,7 +79,7 @@ def page(facts: Facts) -> str:
     )
     environment.globals.update(
         state=state,
-        absent=lambda found: isinstance(found, Absence),
+        absent=lambda facts: isinstance(facts, Absence),
         href=lambda place: href(facts, place),
     )
     style = (TEMPLATES / "page.css.j2").read_text(encoding="utf-8")
@@ -169,7 +162,9 @@ def rule_groups(rules: Sequence[Rule] | Absence) -> list[tuple[str, str, list[Ru
     def key(rule: Rule) -> tuple[str, str]:
         return rule["dataset"], rule["engine"] or ""
 
-    ordered = sorted(rules, key=lambda one: (*key(one), one["verdict"] == "pass", one["rule_id"]))
+    ordered = sorted(
+        rules, key=lambda rule: (*key(rule), rule["verdict"] == "pass", rule["rule_id"])
+    )
     return [(*place, list(group)) for place, group in groupby(ordered, key=key)]
 
 
@@ -195,11 +190,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"  # noqa: PLR2004
 
 
-def marked(told: str) -> Markup:
+def marked(text: str) -> Markup:
     """A sentence as commands write it: text between backticks is code; all of it is escaped."""
-    pieces = [escape(piece) for piece in told.split("`")]
+    pieces = [escape(piece) for piece in text.split("`")]
     if len(pieces) % 2 == 0:
-        return escape(told)  # a backtick that nothing closes is a backtick
+        return escape(text)  # a backtick that nothing closes is a backtick
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if place % 2 else piece
         for place, piece in enumerate(pieces)
@@ -244,8 +239,8 @@ def _lag_chart(name: str, lag_facts: LagFacts, watch: WatchFacts) -> Markup:
 
 
 def _chart(
-    name: str, title: str, told: str, trend: Sequence[Trend], bound: float | None, target: str
+    name: str, title: str, label: str, trend: Sequence[Trend], bound: float | None, target: str
 ) -> Markup:
     points = [Point(point.at, point.value, point.missed) for point in trend]
-    drawn = line_chart(points, bound, name=name, title=title, description=told, target_text=target)
+    drawn = line_chart(points, bound, name=name, title=title, description=label, target_text=target)
     return Markup(drawn)  # noqa: S704 (escapes its texts itself)

@@ -17,18 +17,21 @@ from mbp.contracts.registry.registry_view import record
 from mbp.contracts.registry.store import datasets, newest, published
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.quality.coverage.documentation_coverage import judge, measure_project
+from mbp.quality.coverage.documentation_coverage import (
+    CoverageJudgement,
+    judge,
+    measure_project,
+)
 from mbp.quality.monitor import monitor_view
 from mbp.release.report.report_facts import (
     NOT_MEASURED,
     OTHER_FORM,
     UNREADABLE,
-    CoverageFacts,
     MeasurementFacts,
     VersionFacts,
-    WaiverFacts,
     WaiversFacts,
 )
+from mbp.release.waivers.waiver_check import record as waiver_record
 from mbp.release.waivers.waiver_check import valid_waivers
 from mbp.runs import envelope
 from mbp.runs import exercise_report as evidence
@@ -107,21 +110,13 @@ def rules(root: Path, target: str) -> tuple[dict[str, Any], ...]:
     return tuple({**row, "verdict": str(row["last_verdict"] or NEVER_RUN)} for row in rows)
 
 
-def coverage(root: Path) -> CoverageFacts:
+def coverage(root: Path) -> CoverageJudgement:
     """Documentation coverage of the last build.
 
     Raises:
         MbpError: no artifacts, or older ones than the build.
     """
-    report = measure_project(root)
-    judgement = judge(root, report)
-    return CoverageFacts(
-        report.count,
-        f"{judgement.threshold_percent:g}",
-        judgement.objections,
-        tuple(report.by("dataset").items()),
-        tuple(report.by("folder").items()),
-    )
+    return judge(root, measure_project(root))
 
 
 def exercises(root: Path, source: str | None) -> tuple[dict[str, Any], ...]:
@@ -163,26 +158,7 @@ def waivers(root: Path, now: datetime) -> WaiversFacts:
     valid = valid_waivers(root, now)
     findings = {finding for judged_waiver in valid.judged for finding in judged_waiver.findings}
     return WaiversFacts(
-        tuple(
-            WaiverFacts(
-                id=judged_waiver.waiver.id,
-                covers=f"{judged_waiver.waiver.code.replace('_', ' ')} {judged_waiver.waiver.object}",
-                reason=judged_waiver.waiver.reason,
-                owner=judged_waiver.waiver.owner,
-                risk="{level}: {text}".format(**judged_waiver.waiver.more["risk"]),
-                opened=judged_waiver.waiver.opened,
-                expires=judged_waiver.waiver.until,
-                days_left=judged_waiver.waiver.days_left(now),
-                rollback=judged_waiver.waiver.more["rollback"]["plan"],
-                exercise=judged_waiver.waiver.more["rollback"]["exercise"],
-                approvals=tuple(
-                    role for role, signed in judged_waiver.approvals.items() if signed.valid
-                ),
-                problems=tuple(finding.message for finding in judged_waiver.findings),
-                path=judged_waiver.waiver.path,
-            )
-            for judged_waiver in valid.judged
-        ),
+        tuple(waiver_record(judged_waiver, now) for judged_waiver in valid.judged),
         tuple(
             f"{problem.path}: {problem.message}"
             for problem in valid.problems
@@ -212,7 +188,7 @@ def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFac
     """
     place = shown(envelope.evidence_path(root, name), root)
     try:
-        one = envelope.read(root, name)
+        measured = envelope.read(root, name)
     except envelope.NoEvidenceError:
         return MeasurementFacts(name, NOT_MEASURED, "not measured yet", "", None, False, fix)
     except MbpError as error:
@@ -220,15 +196,15 @@ def measurement(root: Path, name: str, judge: Judge, fix: str) -> MeasurementFac
             message = "the report of a command that has its own form; it is not judged here"
             return MeasurementFacts(name, OTHER_FORM, message, place, None, False, "")
         return MeasurementFacts(name, UNREADABLE, error.what, place, None, False, error.fix or "")
-    reasons = judge(one)
-    verdict = NOT_MEASURED if reasons else one.verdict
-    summary = f"{whole_text(reasons)}; it said: {one.summary}" if reasons else one.summary
+    reasons = judge(measured)
+    verdict = NOT_MEASURED if reasons else measured.verdict
+    summary = f"{whole_text(reasons)}; it said: {measured.summary}" if reasons else measured.summary
     return MeasurementFacts(
         name,
         verdict,
         summary,
         place,
-        one.ended_at,
+        measured.ended_at,
         not reasons,
         "" if verdict == "pass" else fix,
     )

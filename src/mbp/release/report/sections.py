@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mbp.quality.coverage.documentation_coverage import CoverageJudgement
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.report.report_facts import (
     Absence,
-    CoverageFacts,
     Facts,
     MeasurementFacts,
     VersionFacts,
@@ -29,13 +29,13 @@ class Section:
     Attributes:
         id: its anchor.
         state: good, open (needs action), or absent (not measured, or not readable).
-        told: what it comes to.
+        message: what it comes to.
     """
 
     id: str
     title: str
     state: str
-    told: str
+    message: str
 
 
 def sections(facts: Facts) -> list[Section]:
@@ -112,9 +112,9 @@ def _rules(rules: Sequence[Any]) -> Result:
     return wrong or not rules, message
 
 
-def _coverage(coverage: CoverageFacts) -> Result:
-    percent = coverage.total.shown_percent
-    message = f"{percent} % described, demanded {coverage.demanded} %"
+def _coverage(coverage: CoverageJudgement) -> Result:
+    percent = coverage.report.count.shown_percent
+    message = f"{percent} % described, demanded {coverage.threshold_percent:g} %"
     return len(coverage.objections), message
 
 
@@ -125,7 +125,7 @@ def _exercises(exercises: Sequence[Any]) -> Result:
 
 
 def _waivers(facts: WaiversFacts) -> Result:
-    void = sum(bool(waiver.problems) for waiver in facts.waivers)
+    void = sum(not waiver["valid"] for waiver in facts.waivers)
     message = f"{len(facts.waivers) - void} in force" + (f", {void} void" if void else "")
     message += f", {_many(len(facts.problems), 'problem')}" if facts.problems else ""
     return void + len(facts.problems), message

@@ -99,7 +99,6 @@ SCHEMA = closed(
         ),
         "audit": closed(
             {
-                "max_age_days": {"type": "integer", "minimum": 1},
                 "canary": closed({"package": TEXT, "version": TEXT}),
                 LIST: EXCEPTIONS,
             }

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mbp.core.errors import MbpError
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
-from mbp.core.verdict import spelled
+from mbp.core.verdict import Verdict, spelled
 from mbp.release.security.licences import licences
-from mbp.release.security.live import least_privilege
+from mbp.release.security.live import Servers, least_privilege
 from mbp.release.security.lock import Pinned, installed, read_lock
 from mbp.release.security.part_result import PartResult, unmeasured
 from mbp.release.security.sbom import sbom
@@ -31,15 +31,13 @@ class SecurityRequest:
 
     Attributes:
         only: parts; all without one.
-        advisories: an offline advisory file.
         target: dbt target whose grants are checked.
-        start: check a server that is started for it instead.
+        servers: gives other servers whose grants are checked instead.
     """
 
     only: Sequence[str] = ()
-    advisories: Path | None = None
     target: str = "duckdb"
-    start: bool = False
+    servers: Servers | None = None
 
 
 def run(
@@ -55,7 +53,7 @@ def run(
             raise MbpError(f"no part {name!r}", fix=did_you_mean(name, PARTS))
     policy = load_security(root)
     parts = []
-    for name, part in _parts(root, policy, request, say).items():
+    for name, part in _parts(root, policy, request).items():
         if request.only and name not in request.only:
             continue
         say(f"{name} ...")
@@ -67,7 +65,7 @@ def run(
         # A crash in a tool of others must not end as a pass, and must not silence the other parts.
         except Exception as error:
             result = unmeasured(name, f"crashed: {type(error).__name__}: {str(error)[:200]}")
-        target = request.target if name == "least_privilege" and not request.start else None
+        target = request.target if name == "least_privilege" and not request.servers else None
         envelope.write(
             begun,
             f"{PREFIX}{name}",
@@ -92,7 +90,7 @@ def _identity(root: Path, target: str | None) -> str | None:
 
 
 def _parts(
-    root: Path, policy: SecurityPolicy, request: SecurityRequest, say: Callable[[str], None]
+    root: Path, policy: SecurityPolicy, request: SecurityRequest
 ) -> Mapping[str, Callable[[], PartResult]]:
     def pinned() -> list[Pinned]:
         return read_lock(root, policy.locks["environment"])
@@ -101,10 +99,10 @@ def _parts(
         "sbom": lambda: sbom(root, policy, pinned(), installed()),
         "sast": lambda: sast(root, policy),
         "secrets": lambda: secrets(root, policy),
-        "audit": lambda: audit(root, policy, request.advisories),
+        "audit": lambda: audit(root, policy),
         "licences": lambda: licences(policy, pinned(), installed()),
         "least_privilege": lambda: least_privilege(
-            root, policy, target=request.target, start=request.start, say=say
+            root, policy, target=request.target, servers=request.servers
         ),
     }
 
@@ -123,3 +121,11 @@ def suite(results: Sequence[PartResult]) -> Suite:
     ]
     parts = [result.part for result in results]
     return Suite("mbp security run", parts, findings, unit="part", table="\n".join(lines))
+
+
+def exit_code(results: Sequence[PartResult]) -> int:
+    """1 when a part has findings, else 2 when one was not measured, else 0."""
+    verdicts = {result.verdict for result in results}
+    if Verdict.FAIL in verdicts:
+        return EXIT_FINDINGS
+    return EXIT_COULD_NOT_RUN if Verdict.NOT_MEASURED in verdicts else 0

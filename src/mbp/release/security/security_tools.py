@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,10 +22,8 @@ from packaging.utils import canonicalize_name
 
 from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
-from mbp.core.moments import objection
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
-from mbp.release.security.advisories import Advisory, read_advisories
 from mbp.release.security.lock import Pinned, read_lock
 from mbp.release.security.part_result import FoundIssue, PartResult, accepted, unmeasured
 from mbp.release.security.security_policy import SEVERITIES, SecurityPolicy
@@ -185,39 +183,23 @@ def _baseline(root: Path, name: str) -> dict[str, Any]:
         ) from error
 
 
-def audit(
-    root: Path, policy: SecurityPolicy, advisories: Path | None, now: datetime | None = None
-) -> PartResult:
-    """The advisories on every pinned package of every lock.
-
-    Args:
-        advisories: an offline file; without one pip-audit asks its source.
+def audit(root: Path, policy: SecurityPolicy, today: date | None = None) -> PartResult:
+    """The advisories on every pinned package of every lock, as pip-audit knows them.
 
     Raises:
-        MbpError: a lock, or the advisory file, cannot be read, or pip-audit gave no answer.
+        MbpError: a lock cannot be read, or pip-audit gave no answer.
     """
-    now = now or datetime.now(UTC)
     files = [policy.locks["environment"], *policy.locks["beside"]]
     pinned = {
         (pinned.name, pinned.version): pinned for file in files for pinned in read_lock(root, file)
     }
     canary = policy.audit["canary"]["package"], policy.audit["canary"]["version"]
     counts: dict[str, int | str] = {"packages": len(pinned)}
-    silent = f"the source has no advisory on {' '.join(canary)}, which has some: it knows none"
-    if advisories is not None:
-        file = read_advisories(advisories)
-        counts["advisories"] = file.records
-        if why := objection(file.dated, now, timedelta(days=policy.audit["max_age_days"])):
-            return unmeasured("audit", f"the advisories are dated {why}", counts)
-        source = {"source": f"file of {file.dated.date().isoformat()}", "file": advisories.name}
-        known = {key: file.of(*key) for key in (*pinned, canary)}
-    else:
-        source = {"source": "pip-audit, asked now"}
-        known = _asked([canary])
-        if known.get(canary):
-            known |= _asked(sorted(pinned))
+    known = _asked([canary])
     if not known.get(canary):
+        silent = f"the source has no advisory on {' '.join(canary)}, which has some: it knows none"
         return unmeasured("audit", silent, counts)
+    known |= _asked(sorted(pinned))
     skipped = [name for name, version in sorted(pinned) if (name, version) not in known]
     if skipped:
         message = f"{len(skipped)} packages were skipped: {', '.join(skipped[:5])}"
@@ -226,27 +208,26 @@ def audit(
         _issue(pinned[key], advisory) for key in sorted(pinned) for advisory in known[key]
     ]
     counts["found"] = len(found_issues)
-    return accepted(
-        "audit", policy, counts, found_issues, must="packages", content=source, today=now.date()
-    )
+    return accepted("audit", policy, counts, found_issues, must="packages", today=today)
 
 
-def _issue(pinned: Pinned, advisory: Advisory) -> FoundIssue:
-    names = (advisory.id, *advisory.aliases)
+def _issue(pinned: Pinned, vulnerability: Mapping[str, Any]) -> FoundIssue:
+    names = (str(vulnerability["id"]), *sorted(map(str, vulnerability.get("aliases") or ())))
     what = f"{pinned.name} {pinned.version}: {', '.join(names)}"
-    fix = f"lock {advisory.fixed} or later" if advisory.fixed else "no release fixes it yet"
-    finding = Finding(advisory.id, what, pinned.path, pinned.line, fix=fix)
+    fixed = next(iter(vulnerability.get("fix_versions") or ()), "")
+    fix = f"lock {fixed} or later" if fixed else "no release fixes it yet"
+    finding = Finding(names[0], what, pinned.path, pinned.line, fix=fix)
     return FoundIssue(finding, tuple((name, pinned.name) for name in names))
 
 
-def _asked(packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Advisory]]:
-    """(name, version) -> its advisories, for every package that pip-audit did not skip."""
-    results: dict[tuple[str, str], list[Advisory]] = {}
+def _asked(packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """(name, version) -> its advisories as pip-audit writes them, for every package that pip-audit did not skip."""
+    results: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for part in _rounds(packages):
         for entry in pip_audit(sorted(part.items())):
             name = str(canonicalize_name(str(entry["name"])))
             if "vulns" in entry and name in part:
-                results[name, part[name]] = list(_advisories(name, entry["vulns"]))
+                results[name, part[name]] = entry["vulns"]
     return results
 
 
@@ -259,17 +240,6 @@ def _rounds(packages: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
             rounds.append(free := {})
         free[name] = version
     return rounds
-
-
-def _advisories(name: str, vulnerabilities: Sequence[Mapping[str, Any]]) -> Iterator[Advisory]:
-    for vulnerability in vulnerabilities:
-        aliases = tuple(sorted(str(alias) for alias in vulnerability.get("aliases") or ()))
-        yield Advisory(
-            str(vulnerability["id"]),
-            aliases,
-            name,
-            str((vulnerability.get("fix_versions") or [""])[0]),
-        )
 
 
 def pip_audit(packages: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
@@ -286,6 +256,6 @@ def pip_audit(packages: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
         report = tool_report(["pip_audit", *options])
     dependencies = report.get("dependencies") if isinstance(report, dict) else None
     if not dependencies:
-        fix = "give an offline file: --advisories"
+        fix = "let it reach its source: PIP_AUDIT_VULNERABILITY_SERVICE and PIP_AUDIT_OSV_URL name another"
         raise MbpError("no answer of pip_audit: it resolved nothing", fix=fix)
     return list(dependencies)

@@ -30,7 +30,7 @@ class Ran:
     lines: tuple[str, ...]
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """The lines as one."""
         return "; ".join(self.lines) or "no word"
 
@@ -52,7 +52,7 @@ def sign(content: bytes, key: Path) -> str:
         ran = run("-Y", "sign", "-f", str(key.resolve()), "-n", NAMESPACE, str(file))
         signed = file.with_name("content.sig")
         if ran.code or not signed.is_file():
-            raise MbpError(f"{TOOL} did not sign: {ran.told}", path=key, fix=_fix(ran.told))
+            raise MbpError(f"{TOOL} did not sign: {ran.message}", path=key, fix=_fix(ran.message))
         return signed.read_text(encoding="ascii")
 
 
@@ -88,9 +88,9 @@ def run(*arguments: str, content: bytes = b"", folder: Path | None = None) -> Ra
     return Ran(done.returncode, tuple(line.strip() for line in text.splitlines() if line.strip()))
 
 
-def _fix(told: str) -> str:
-    if "passphrase" in told:
+def _fix(message: str) -> str:
+    if "passphrase" in message:
         return "add the key to ssh-agent (`ssh-add KEY`): no passphrase is asked for here"
-    if "No private key found" in told:
+    if "No private key found" in message:
         return "add the private key to ssh-agent (`ssh-add KEY`), or name its file"
     return "name the file of a private or public SSH key that ssh-keygen can use"

@@ -77,7 +77,7 @@ def verify_signature(
             if ran.code:
                 roles = _roles(folder, key, time, signers)
                 about = f"is for {', '.join(roles)}, not for {role}: " if role not in roles else ""
-                raise SignatureRefused(f"the key {key} {about}ssh-keygen says: {ran.told}")
+                raise SignatureRefused(f"the key {key} {about}ssh-keygen says: {ran.message}")
             if signers.revoked is not None:
                 _demand_not_revoked(folder, content, role, time, key, signers)
     return Verified(key, str(role))
@@ -100,9 +100,9 @@ def _key_of_signature(folder: Path, content: bytes) -> str:
         content=content,
         folder=folder,
     )
-    matched = FINGERPRINT.search(ran.told)
+    matched = FINGERPRINT.search(ran.message)
     if ran.code or matched is None:
-        raise SignatureRefused(f"not a signature over this content: ssh-keygen says: {ran.told}")
+        raise SignatureRefused(f"not a signature over this content: ssh-keygen says: {ran.message}")
     return matched[1]
 
 
@@ -117,7 +117,7 @@ def _roles(folder: Path, key: str, time: str, signers: AllowedSigners) -> list[s
         where = f"has no role in {signers.path}"
         if not signers.content:
             where += " (no key is there yet)"
-        reason = "" if ran.told == NO_LINE else f": {ran.told}"
+        reason = "" if ran.message == NO_LINE else f": {ran.message}"
         raise SignatureRefused(f"the key {key} {where}{reason}")
     return [line for line in ran.lines if line in ROLES]
 
@@ -138,7 +138,7 @@ def _demand_not_revoked(
     ran = run("-Q", "-l", "-f", REVOKED, folder=folder)
     if ran.code:
         raise MbpError(
-            f"{REVOKED} beside it is not a revocation list: {ran.told}",
+            f"{REVOKED} beside it is not a revocation list: {ran.message}",
             path=signers.path,
             fix=f"write it with `ssh-keygen -k -f {REVOKED} KEY.pub`",
         )

@@ -22,77 +22,13 @@ from mbp.contracts.waiver import (
 )
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.core.reporting import CodeMeaning, Finding, Suite
+from mbp.core.reporting import Finding, Suite, read_codes
 from mbp.core.schema_check import did_you_mean
 from mbp.release.signing import AllowedSigners
 from mbp.release.signing.statements import Signed, file_names, read_statements
 from mbp.release.waivers.known import Waivable
 
-RULES: dict[str, CodeMeaning] = EXCEPTION_RULES | {
-    code_meaning.code: code_meaning
-    for code_meaning in (
-        CodeMeaning(
-            "waiver_form",
-            "The file is no waiver.",
-            "What cannot be read was not agreed to by anybody.",
-            "write the keys of docs/waivers.md",
-        ),
-        CodeMeaning(
-            "waiver_name",
-            "The file has another name than its waiver.",
-            "Its approvals are found by the id.",
-            "name the file <id>.yaml",
-        ),
-        CodeMeaning(
-            "waiver_not_waivable",
-            "It covers what no waiver can lift.",
-            "A red critical watcher and personal data in logs stop every release.",
-            "fix the cause, and remove the waiver",
-        ),
-        CodeMeaning(
-            "waiver_owner",
-            "Its owner is not a team of the policy.",
-            "No team would fix it.",
-            "name a team of contracts/a89/policy.yaml",
-        ),
-        CodeMeaning(
-            "waiver_not_open",
-            "It is not open yet.",
-            "It covers nothing before its day.",
-            "wait until it opens, or agree on another day",
-        ),
-        CodeMeaning(
-            "waiver_not_rehearsed",
-            "Nothing shows that its rollback works.",
-            "An untested plan may fail.",
-            "run the exercise on this source state: `mbp exercise <id>`",
-        ),
-        CodeMeaning(
-            "waiver_unsigned",
-            "An approval is missing.",
-            f"{', '.join(APPROVERS)} agree to it, or it does not hold.",
-            "`mbp waiver sign <id> --role <role> --key <key>`",
-        ),
-        CodeMeaning(
-            "waiver_approval_void",
-            "An approval is void.",
-            "It was given for another content, by a key that may not, or was changed.",
-            "read the waiver again, and sign it again",
-        ),
-        CodeMeaning(
-            "waiver_duplicate",
-            "Two waivers cover the same.",
-            "A chain of waivers has no end, and it would be unknown which of them holds.",
-            "keep one of them",
-        ),
-        CodeMeaning(
-            "waiver_stray",
-            "A file among the waivers belongs to no waiver.",
-            "It was meant for something, and nothing reads it.",
-            "remove it, or correct its name",
-        ),
-    )
-}
+RULES = EXCEPTION_RULES | read_codes("mbp.release.waivers", "waiver_codes.yaml")
 
 
 @dataclass(frozen=True)
@@ -330,15 +266,15 @@ def _strays(root: Path, ids: Collection[str]) -> Iterator[Finding]:
                 yield _stray(inner, root, message)
 
 
-def _stray(path: Path, root: Path, told: str) -> Finding:
+def _stray(path: Path, root: Path, message: str) -> Finding:
     subject = path.parent.name if path.parent.parent.name == "signatures" else path.name
     return Finding(
-        "waiver_stray", told, shown(path, root), subject=subject, fix=RULES["waiver_stray"].fix
+        "waiver_stray", message, shown(path, root), subject=subject, fix=RULES["waiver_stray"].fix
     )
 
 
-def _finding(waiver: Waiver, code: str, key: str, told: str, fix: str = "") -> Finding:
+def _finding(waiver: Waiver, code: str, key: str, message: str, fix: str = "") -> Finding:
     line = waiver.lines.get(key)
     if code == "waiver_form":
-        return form_finding(waiver.path, line, waiver.id, told, None)
-    return Finding(code, told, waiver.path, line, waiver.id, fix or RULES[code].fix)
+        return form_finding(waiver.path, line, waiver.id, message, None)
+    return Finding(code, message, waiver.path, line, waiver.id, fix or RULES[code].fix)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.cli.doctor import Examination, examine
 from mbp.cli.doctor.machine import MEBIBYTE, Machine, installed_version
 from mbp.cli.doctor.machine_checks import MachineCheck
@@ -19,7 +20,6 @@ from mbp.cli.doctor.servers import CHECKS
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.cli.commands.terminal import in_a_pipe
 
 
@@ -82,7 +82,7 @@ def test_a_good_server(root: Path) -> None:
     found = examine(root, "postgres")
     assert found.passed, found.open
     assert states(found, *SERVER) == {"good"}
-    assert "PostgreSQL 18" in check(found, "server version").told
+    assert "PostgreSQL 18" in check(found, "server version").message
 
 
 @pytest.mark.usefixtures("postgres")
@@ -104,7 +104,7 @@ def test_a_profile_that_is_no_yaml(empty_project: Path) -> None:
     (empty_project / "profiles.yml").write_text("mbp: [\n")
     one = check(examine(empty_project, None), "target")
     assert one.state == "finding"
-    assert "not valid YAML" in one.told
+    assert "not valid YAML" in one.message
 
 
 def test_an_unknown_target(root: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_wrong_password(root: Path, postgres: dict[str, str]) -> None:
         one = check(examine(root, "postgres"), "dbt debug")
     assert one.state == "finding"
     assert one.fix == "check MBP_PG_USER and MBP_PG_PASSWORD"
-    assert "not-this-one" not in one.told
+    assert "not-this-one" not in one.message
 
 
 def test_a_role_that_is_not_there(root: Path, postgres: dict[str, str]) -> None:
@@ -154,7 +154,7 @@ def test_a_user_without_the_right_to_create(
             found = examine(root, "postgres")
         one = check(found, "permissions")
         assert one.state == "finding"
-        assert "may not create tables in" in one.told
+        assert "may not create tables in" in one.message
         assert "mbp_transformer" in one.fix
         assert states(found, "dbt debug", "server version", "roles") == {"good"}
     finally:
@@ -169,7 +169,7 @@ def test_what_another_user_built_first(root: Path, postgres: dict[str, str]) -> 
     with environment({**postgres, "MBP_PG_ROLE": "mbp_transformer"}):
         one = check(examine(root, "postgres"), "ownership")
     assert one.state == "finding"
-    assert "marts.mbp_quotes" in one.told
+    assert "marts.mbp_quotes" in one.message
     assert "owner to" in one.fix
 
 
@@ -183,7 +183,7 @@ def test_a_duckdb_file_that_somebody_holds(root: Path, tmp_path: Path) -> None:
         assert holder.stdout.readline() == "held\n"
         one = check(examine(root, "duckdb"), "dbt debug")
         assert one.state == "finding"
-        assert f"PID {holder.pid}" in one.told
+        assert f"PID {holder.pid}" in one.message
         assert "MBP_DUCKDB_PATH" in one.fix
         holder.communicate()
 
@@ -226,7 +226,7 @@ def test_a_file_that_is_no_warehouse(root: Path, tmp_path: Path) -> None:
 def test_a_full_disk(root: Path) -> None:
     one = check(examine(root, "duckdb", Machine(free=lambda _: MEBIBYTE)), "disk")
     assert one.state == "finding"
-    assert "1 MiB free" in one.told
+    assert "1 MiB free" in one.message
     assert "make room" in one.fix
 
 
@@ -236,7 +236,7 @@ def test_old_versions(root: Path) -> None:
 
     one = check(examine(root, "duckdb", Machine(version_of=version_of)), "locked versions")
     assert one.state == "finding"
-    assert "dbt-core 1.10.0 (locked 1." in one.told
+    assert "dbt-core 1.10.0 (locked 1." in one.message
     assert "make setup" in one.fix
 
 
@@ -270,7 +270,7 @@ def test_the_command_says_it_as_json_and_by_its_exit_code(root: Path, tmp_path: 
     document = json.loads(told.stdout)
     assert document["target"] == "oracle"
     assert document["passed"] is False
-    assert {"id", "state", "told", "fix"} == set(document["checks"][0])
+    assert {"id", "state", "message", "fix"} == set(document["checks"][0])
     outside = in_a_pipe(tmp_path, ["doctor"], {"PYTHONPATH": str(root / "src")})
     assert outside.returncode == 2
     assert "Fix:" in outside.stderr

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lab.postgres_server import PostgresServer
 from mbp.contracts.lint.portable_patterns import differences, refusal
-from mbp.warehouse.server import PostgresServer
 
 Judges = Callable[[str, str], list[bool | str]]
 TEXTS = (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.contracts import Contract, load_contracts
 from mbp.contracts.registry.odcs_documents import working
@@ -17,7 +18,6 @@ from mbp.core.errors import EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.quality.drift import against_manifest, against_registry, find_drift, unknown_rules
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
 
 ENGINES = ("duckdb", "postgres")
@@ -225,4 +225,4 @@ def test_a_test_of_an_unknown_rule_is_drift(project_root: Path) -> None:
         "config": {"meta": {"rule_id": "gone"}},
     }
     (found,) = unknown_rules([contract], manifest)
-    assert (found.subject, found.found) == ("x", "gone")
+    assert (found.subject, found.actual) == ("x", "gone")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture import SlotReader
 from mbp.ingest.cdc.market_source import MarketSource, drop_slot, slot_state
@@ -19,7 +20,6 @@ from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.ingest.cdc import market
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.drill.market import SETTINGS, TEXTS, execute, quotes
-from mbp.ingest.cdc.sample_source import PASSWORD, create
+from lab.market_server import PASSWORD, create
 
 __all__ = ["PASSWORD", "SETTINGS", "TEXTS", "changes", "create", "execute", "quotes", "state"]
 

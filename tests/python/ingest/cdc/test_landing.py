@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.landing import SLOT, Landed, land
 from mbp.ingest.cdc.replaying_records import replay_records
@@ -18,7 +19,6 @@ from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 
 RECORDS = Path(__file__).parent / "records"
 

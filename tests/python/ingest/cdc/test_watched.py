@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.contracts.alarm_limits import FILE, THRESHOLDS, Limits, load_limits
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.watched import WatchedCapture, alarms, read_watched
@@ -17,7 +18,6 @@ from mbp.ingest.initialise import initialise
 from mbp.operate.hooks.cdc_alarms import samples
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mbp.warehouse.server import PostgresServer
+from lab.postgres_server import PostgresServer
 
 MARKETS = "id,question,opens,closes\nm1,Will it rain?,2026-01-05 08:00,2026-01-06 08:00\n"
 QUOTES = (

@@ -11,12 +11,12 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
+from lab.canonical import canonical_value
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.ingest.loading import load_folder, read_facts
 from mbp.ingest.loading.source_facts import dataset_tables
 from mbp.warehouse import connect
-from mbp.warehouse.canonical import canonical_value
 
 
 def test_rows_arrive_typed_in_utc_and_once(project_root: Path, folder: Path, target: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from lab.canonical import canonical_value
 from mbp.ingest.loading import load_folder
 from mbp.warehouse import connect
-from mbp.warehouse.canonical import canonical_value
 
 # The mapping's time zone is America/Sao_Paulo, three hours behind UTC.
 INSTANTS = {

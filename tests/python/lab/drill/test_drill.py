@@ -27,12 +27,12 @@ from lab.drill.row_for_row import Compared, compare, log_sql, source_sql, twice_
 from lab.drill.scenario_runs import SCENARIOS, drill, watcher_problems
 from lab.drill.transactions import Load
 from lab.drill.watching import HookEvaluation, WatchedScenario, stretched, window_end
+from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
 from mbp.operate.hooks.decide import Colour, Decision, State
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.server import PostgresServer
 
 COLUMNS = [
     ("quote_id", "text"),
@@ -340,7 +340,7 @@ def test_what_is_unknown_is_refused(words: list[str], told: str) -> None:
 def test_without_the_binaries_of_postgres_it_cannot_run(
     project_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mbp.warehouse.server.find_spec", lambda _: None)
+    monkeypatch.setattr("lab.postgres_server.find_spec", lambda _: None)
     with pytest.raises(MbpError, match=r"binaries are not installed.*Fix: scripts/setup"):
         drill(project_root, ["late"], ["duckdb"], lambda _: None)
 

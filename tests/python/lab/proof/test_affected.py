@@ -13,10 +13,11 @@ from typer.testing import CliRunner, Result
 
 from lab.proof import affected
 from lab.proof.affected import affected_rules
+from lab.proof.compiled_project import CompiledModel, CompiledProject, RawRelation
 from mbp.cli import main as cli
 from mbp.contracts.model import Rule
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_project import CompiledModel, CompiledProject, CompiledTest, RawRelation
+from mbp.quality.compiled_tests import CompiledTest
 from mbp.runs.preflight import install_packages
 from tests.python.release.ci.sandbox import PARTS, Sandbox, make_sandbox
 

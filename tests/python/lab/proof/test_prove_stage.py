@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from lab.proof.compiled_project import read_project
+from lab.proof.dbt_verdict import verdict
 from lab.proof.proof_project import ProofProject, Seen
 from lab.proof.sandbox_duckdb import DuckdbSandbox
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_project import read_project
-from mbp.quality.verdicts import verdict
 
 QUOTES = {"column_types": {"quote_id": "varchar", "price": "decimal(18,8)"}}
 MARKETS = {"column_types": {"market_id": "varchar"}}

@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from lab.proof.compiled_project import compile_project
 from lab.proof.proof_project import ProofProject
 from lab.proof.sandbox_duckdb import DuckdbSandbox
 from lab.simulate import Parameters, generate
 from mbp.contracts import load_contracts
 from mbp.contracts.raw_columns import logged
 from mbp.core.paths import project_root
-from mbp.quality.compiled_project import compile_project
 from mbp.quality.project_reads import project_reads
 
 # Two values of each type that no sensible row has, and that no rule of a type could tell apart from a wrong one.

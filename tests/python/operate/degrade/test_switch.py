@@ -386,7 +386,7 @@ def test_an_error_of_the_engine_is_one_line(site: Site) -> None:
     with site.open() as warehouse:
         with (
             pytest.raises(MbpError, match="readers were not moved, nothing was changed") as caught,
-            reader_views.told("readers were not moved", "try again"),
+            reader_views.explained("readers were not moved", "try again"),
         ):
             point_nowhere(warehouse)
         assert "\n" not in str(caught.value)

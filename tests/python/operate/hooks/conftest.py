@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from lab.postgres_server import PostgresServer
 from mbp.operate.hooks.alert_rules import FOLDER
 from mbp.operate.hooks.watch import HookEvaluationRecord, watch_once
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
 
 INSTALL = "apt-get install prometheus prometheus-alertmanager"

@@ -10,9 +10,9 @@ from mbp.contracts import alarm_limits as ids
 from mbp.contracts.alarm_limits import Limits
 from mbp.contracts.exercises import Exercise
 from mbp.contracts.hook_policy import Hook, HookPolicy
-from mbp.operate.hooks import cdc_alarms
-from mbp.operate.hooks.prometheus import RULES_FILE, SCRAPE, breach_alert, unknown_alert
+from mbp.operate.hooks.alert_rules import RULES_FILE, rules
 
+SCRAPE = "1m"
 STEPS = 75
 SLOT = {"slot": "mbp_cdc"}
 TABLE = {"slot": "mbp_cdc", "table": "quotes"}
@@ -30,23 +30,23 @@ class Alarm:
 
 def rule_tests(policy: HookPolicy, exercises: Sequence[Exercise], limits: Limits) -> dict[str, Any]:
     """Test cases for promtool: each exercise raises its alert, and its control raises none."""
+    hook_alerts, cdc_alerts = (group["rules"] for group in rules(policy, limits)["groups"][1:])
+    alerts = {(alert["labels"]["hook"], alert["labels"]["reason"]): alert for alert in hook_alerts}
     cases = []
     for exercise in exercises:
         for wanted in exercise.expect:
             hook = policy.hooks[wanted.hook]
-            unknown = wanted.reason == "unknown"
-            alert = unknown_alert(hook) if unknown else breach_alert(hook)
+            alert = alerts[hook.id, wanted.reason]
             cases.append(_hook_case(f"{exercise.id}: control", hook, wanted.entity, alert, None))
-            fault = "silent" if unknown else "breach"
+            fault = "silent" if wanted.reason == "unknown" else "breach"
             cases.append(_hook_case(exercise.id, hook, wanted.entity, alert, fault))
-    cases += alarm_cases(policy, limits)
+    cases += alarm_cases(cdc_alerts, limits)
     return {"rule_files": [RULES_FILE], "evaluation_interval": SCRAPE, "tests": cases}
 
 
-def alarm_cases(policy: HookPolicy, limits: Limits) -> Iterator[dict[str, Any]]:
+def alarm_cases(cdc_alerts: Sequence[dict[str, Any]], limits: Limits) -> Iterator[dict[str, Any]]:
     """Each alarm is raised right above its threshold, and not at it."""
-    rules = cdc_alarms.alert_rules(limits, policy.receivers)
-    alerts = {str(alert["labels"]["alarm"]): alert for alert in rules}
+    alerts = {str(alert["labels"]["alarm"]): alert for alert in cdc_alerts}
     alarms = _alarms(limits)
     assert alarms.keys() == alerts.keys()
     for name, alarm in alarms.items():

@@ -16,9 +16,8 @@ from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core import yaml_io
-from mbp.operate.hooks.alert_rules import FOLDER, as_yaml, rendered, stale_files
+from mbp.operate.hooks.alert_rules import FOLDER, as_yaml, dashboards, rendered, stale_files
 from mbp.operate.hooks.cdc_alarms import GAUGES
-from mbp.operate.hooks.dashboards import dashboards
 from tests.python.operate.hooks.conftest import Site, tool
 from tests.python.operate.hooks.promtool_cases import rule_tests
 from tests.python.operate.hooks.test_watch import MENDED, SLOWER

@@ -39,7 +39,6 @@ from mbp.quality.monitor.record import Run, record
 from mbp.release.evidence.demanded import evidence_counts
 from mbp.release.gate import rules_warehouse
 from mbp.release.report import report_project
-from mbp.release.security import security_tools
 from mbp.release.signing import AllowedSigners, canonical
 from mbp.release.signing.statements import read_statements
 from mbp.runs import envelope
@@ -212,18 +211,6 @@ def measurement_on_the_page(moment: datetime, now: datetime) -> bool:
         return report_project.measurement(Path(name), "documents", judge, "").verdict == "pass"
 
 
-def advisories(moment: datetime, now: datetime) -> bool:
-    known = SimpleNamespace(records=9, dated=moment, of=lambda *_: [])
-    asked = SimpleNamespace(
-        audit={"max_age_days": 1, "canary": {"package": "jinja2", "version": "1"}},
-        locks={"environment": "requirements.lock", "beside": []},
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(security_tools, "read_advisories", lambda _: known)
-        found = security_tools.audit(ROOT, asked, Path("a"), now)  # type: ignore[arg-type]
-    return "knows none" in found.reason  # it was asked for the canary, and not refused before
-
-
 def heartbeats(moment: datetime, now: datetime) -> bool:
     return heartbeat(moment, now, moments.CLOCK_SKEW)[0] is not None
 
@@ -272,7 +259,6 @@ READERS: dict[str, Callable[[datetime, datetime], bool]] = {
     "evaluation of a hook": evaluation_of_a_hook,
     "run of an exercise": exercise,
     "exercise of a hook": exercise_of_a_hook,
-    "advisories": advisories,
     "heartbeat of a table": heartbeats,
     "reader of changes": reader_of_changes,
     "snapshot": snapshot,

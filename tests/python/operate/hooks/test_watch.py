@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lab.postgres_server import PostgresServer
 from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.core.state import StateFolder
@@ -18,7 +19,6 @@ from mbp.operate.hooks.kpi_collect import collect
 from mbp.operate.hooks.outbox import pending
 from mbp.runs.run_control import warehouse_id
 from mbp.runs.working_copy import source_of
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built
 from tests.python.operate.hooks.conftest import Site, a_site
 from tests.python.operate.hooks.receiver import receiver

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.runs.dbt_process import run_dbt
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]

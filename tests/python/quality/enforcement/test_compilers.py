@@ -9,7 +9,7 @@ import pytest
 
 from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_project import read_tests
+from mbp.quality.compiled_tests import read_tests
 from mbp.quality.enforcement.datacontract_engine import feed
 from mbp.quality.enforcement.engine_runs import disagreements, failed, suite
 from mbp.quality.enforcement.gx_engine import expectation

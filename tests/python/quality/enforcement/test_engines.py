@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lab.parity import measure, render
+from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.quality.enforcement.engine_runs import disagreements, failed, run
@@ -17,7 +18,6 @@ from mbp.quality.enforcement.results import ENGINES
 from mbp.quality.masking import mask
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.ingest.initialise import initialise
 from mbp.runs.dbt_process import environment, run_dbt
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]
 START = datetime(2026, 1, 5, 20, tzinfo=UTC)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
 from mbp.core import paths
@@ -17,7 +18,6 @@ from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.quality.monitor.record import as_document, last_dbt_run, read_run
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres]

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
 from mbp.runs import envelope
 from mbp.runs.data import data_state
 from mbp.runs.dbt_process import environment
 from mbp.runs.working_copy import source_of
 from mbp.warehouse import connect
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built, copied
 from tests.python.measured import passed
 

@@ -21,7 +21,7 @@ Spoil = Callable[[Release], object]
 def test_a_release_that_is_ready_may_go(released: Release) -> None:
     report = released.run()
     assert [
-        (one.id, one.verdict, one.told) for one in report.results if one.verdict != "pass"
+        (one.id, one.verdict, one.message) for one in report.results if one.verdict != "pass"
     ] == []
     assert report.verdict == GO
     assert {f"sign_off_{role}" for role in released.gate.roles} < {one.id for one in report.results}
@@ -211,8 +211,8 @@ def test_every_check_has_its_fault(released: Release) -> None:
 def test_each_check_can_stop_the_release(release: Release, name: str) -> None:
     SPOILERS[name](release)
     found = release.check(name)
-    assert found.open, found.told
-    assert found.told
+    assert found.open, found.message
+    assert found.message
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_the_proof_counts_whole_and_of_this_source(
 ) -> None:
     spoil(release)
     found = release.check("rules_proved")
-    assert (found.verdict, reason in found.told) == (verdict, True), found.told
+    assert (found.verdict, reason in found.message) == (verdict, True), found.message
 
 
 def test_one_check_in_the_way_stops_all(release: Release) -> None:
@@ -265,4 +265,4 @@ def test_one_check_in_the_way_stops_all(release: Release) -> None:
 def test_log_lines_that_were_not_all_read_are_not_measured(release: Release) -> None:
     half_of_the_logs(release)
     found = release.check("personal_data_in_logs")
-    assert (found.verdict, "not every log line" in found.told) == ("not_measured", True)
+    assert (found.verdict, "not every log line" in found.message) == ("not_measured", True)

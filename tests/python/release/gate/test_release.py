@@ -69,7 +69,7 @@ def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Rele
     release.commit()
     report = release.run()
     found = {one.id: one for one in report.results}
-    assert "of another source" in found["dbt_tests"].told
+    assert "of another source" in found["dbt_tests"].message
     assert found["exercises_passed"].verdict == "not_measured"
     assert found["sign_off_SRE"].open
     # What is measured anew counts, and what was signed before does not.
@@ -84,7 +84,7 @@ def test_other_data_has_to_be_measured_again(release: Release) -> None:
     release.execute("delete from marts.mbp_abuse_events ")
     found = release.check("dbt_tests")
     assert found.verdict == "not_measured"
-    assert "of other data" in found.told
+    assert "of other data" in found.message
 
 
 def test_old_evidence_is_none(release: Release) -> None:
@@ -93,9 +93,9 @@ def test_old_evidence_is_none(release: Release) -> None:
     path.write_text(json.dumps({**document, "began_at": "2026-01-01T00:00:00+00:00"}))
     found = release.check("sast")
     assert found.verdict == "not_measured"
-    assert "at most" in found.told
+    assert "at most" in found.message
     path.write_text(json.dumps({**document, "ended_at": "2099-01-01T00:00:00+00:00"}))
-    assert "in the future" in release.check("sast").told
+    assert "in the future" in release.check("sast").message
 
 
 def unmeasured(release: Release, part: str) -> None:
@@ -170,7 +170,7 @@ def test_grants_of_a_server_of_its_own_do_not_count_for_a_live_one(released: Rel
         }
     assert judged["duckdb"].verdict == "pass"
     assert judged["postgres"].verdict == "not_measured"
-    assert "not this one" in judged["postgres"].told
+    assert "not this one" in judged["postgres"].message
 
 
 def test_the_command_of_every_check_exists(released: Release) -> None:
@@ -225,7 +225,7 @@ def test_rules_that_were_not_measured_are_waived_one_by_one(release: Release) ->
             one.update(verdict="not_measured", reason_unmeasured="source")
     content = {**document["content"], "value": None, "samples": len(rules) - 2}
     path.write_text(json.dumps({**document, "verdict": "pass", "content": content}))
-    assert "its content gives not_measured" in release.check("contract_break").told
+    assert "its content gives not_measured" in release.check("contract_break").message
     path.write_text(json.dumps({**document, "verdict": "not_measured", "content": content}))
     assert release.check("contract_break").verdict == "not_measured"
     waived(release, "first", "rule:closed_market_no_trades")
@@ -248,7 +248,7 @@ def test_a_verdict_that_does_not_follow_from_its_content_is_not_measured(release
         path.write_text(json.dumps({**document, "content": content}))
         found = release.check(check)
         assert found.verdict == "not_measured"
-        assert "its content gives not_measured" in found.told
+        assert "its content gives not_measured" in found.message
 
 
 def test_a_forbidden_change_carries_the_name_by_which_it_is_waived(release: Release) -> None:

@@ -11,7 +11,8 @@ from mbp.contracts.gates import SIGN_OFF_AREA
 from mbp.ingest.cdc.watched import Alarm
 from mbp.operate.hooks.hook_status import Row
 from mbp.operate.hooks.measurements import OpenDecision
-from mbp.quality.coverage.coverage_measure import Count
+from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, CoverageReport, Item
+from mbp.quality.coverage.documentation_coverage import CoverageJudgement
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.report import report_facts as made
 
@@ -24,7 +25,7 @@ def check(name: str, verdict: str, **more: Any) -> CheckResult:
         "area": "Data",
         "what": f"What {name} demands",
         "verdict": verdict,
-        "told": "told. Fix: `mbp build`",
+        "message": "told. Fix: `mbp build`",
         "measured": "3 s",
         "evidence": ["target/evidence/build.json", "reliability.kpi_windows"],
         "owner": "DATA",
@@ -75,10 +76,21 @@ def measured(name: str, verdict: str) -> made.MeasurementFacts:
 
 def facts() -> made.Facts:
     """Every section has something to show, good and bad."""
-    waiver = made.WaiverFacts(
-        "late_docs", "gate check documentation", "a reason", "DATA", "low: little", NOW.date(), NOW.date(), 3,
-        "take it back", "schema_drift", ("PO", "Eng"), (), "contracts/waivers/late_docs.yaml",
-    )  # fmt: skip
+    waiver = {
+        "id": "late_docs",
+        "covers": {"gate_check": "documentation"},
+        "reason": "a reason",
+        "owner": "DATA",
+        "risk": {"level": "low", "text": "little"},
+        "opened": "2026-03-04",
+        "expires": "2026-03-07",
+        "days_left": 3,
+        "rollback": {"plan": "take it back", "exercise": "schema_drift"},
+        "path": "contracts/waivers/late_docs.yaml",
+        "valid": True,
+        "reasons": [],
+        "approvals": {"PO": {"valid": True}, "Eng": {"valid": True}},
+    }
     change = {
         "code": "column_removed",
         "path": "mbp_quotes.price",
@@ -101,7 +113,10 @@ def facts() -> made.Facts:
         "recent_runs": 2,
         "last_run_at": NOW,
     }
-    part = "mbp_quotes", Count(8, 2, 0)
+    items = tuple(
+        Item("model.mbp.mbp_quotes", f"c{place}", state, "models/marts", "mbp_quotes")
+        for place, state in enumerate(8 * [DESCRIBED] + 2 * [MISSING])
+    )
     exercise = {
         "id": "cdc_delay",
         "what": "A delay.",
@@ -146,9 +161,11 @@ def facts() -> made.Facts:
         ),
         registry=(version, replace(version, published_on="", version="1.2.0")),
         rules=(rule, {**rule, "rule_id": "other", "verdict": "pass"}),
-        coverage=made.CoverageFacts(part[1], "95", ("coverage is 80 %",), (part,), (part,)),
+        coverage=CoverageJudgement(CoverageReport(items), 95.0, ("coverage is 80 %",)),
         exercises=(exercise, {**exercise, "id": "never", "passed": None, "ran_at": None}),
-        waivers=made.WaiversFacts((waiver, replace(waiver, id="old", problems=("expired",))), ("x",)),
+        waivers=made.WaiversFacts(
+            (waiver, {**waiver, "id": "old", "valid": False, "reasons": ["expired"]}), ("x",)
+        ),
         privacy=(measured("privacy_scan", "pass"), measured("privacy_measure", "not_measured")),
         security=(measured("security_sbom", "fail"),),
         measurements=(measured("build", "pass"), measured("broken", "cannot be read")),

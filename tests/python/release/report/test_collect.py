@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from lab.postgres_server import PostgresServer
 from mbp.cli.main import app, register
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
@@ -21,7 +22,6 @@ from mbp.release.report.report_page import page
 from mbp.release.report.trends import drawn
 from mbp.runs import envelope
 from mbp.runs.dbt_process import environment
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built
 from tests.python.operate.hooks.conftest import a_site
 from tests.python.release.report.sample import NOW, check, gate

@@ -293,7 +293,7 @@ def test_a_singular_test_stays_in_its_folder(contracts: Path) -> None:
     ],
 )
 def test_a_compiled_test_only_reads(config: dict[str, str], sql: str) -> None:
-    from mbp.quality.compiled_project import _read_test
+    from mbp.quality.compiled_tests import _read_test
 
     node = {"unique_id": "test.p.x", "name": "x", "config": config, "compiled_code": sql}
     with pytest.raises(MbpError, match="refused as SQL"):

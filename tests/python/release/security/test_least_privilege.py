@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.core.paths import project_root
 from mbp.ingest.cdc.change_shape import captured_tables
 from mbp.ingest.cdc.market_source import setup_sql
 from mbp.ingest.initialise import statements
 from mbp.release.security.grants import read_grants
 from mbp.release.security.least_privilege import compare
-from mbp.release.security.live import _asking, least_privilege
+from mbp.release.security.live import asking, least_privilege
 from mbp.release.security.security_policy import SecurityPolicy, load_security
-from mbp.warehouse.server import PostgresServer
 
 TABLES = captured_tables(project_root(Path(__file__).parent))
 pytestmark = pytest.mark.postgres
@@ -43,7 +43,7 @@ class Live:
 
     def problems(self, side: str = "warehouse") -> list[str]:
         roles = self.policy.warehouse if side == "warehouse" else self.policy.source
-        grants = read_grants(_asking(self.connection), sorted(roles))
+        grants = read_grants(asking(self.connection), sorted(roles))
         return [
             f"{one.place}: {one.message}" for one in compare(grants, roles, self.policy, side=side)
         ]
@@ -273,11 +273,9 @@ def test_a_role_that_is_not_there_is_a_finding(
 
 
 def test_duckdb_has_no_roles_and_is_not_measured(project_root: Path) -> None:
-    result = least_privilege(
-        project_root, load_security(project_root), target="duckdb", start=False
-    )
+    result = least_privilege(project_root, load_security(project_root), target="duckdb")
 
-    assert (result.verdict, "--start-postgres" in result.reason) == ("not_measured", True)
+    assert (result.verdict, "--target postgres" in result.reason) == ("not_measured", True)
 
 
 def test_a_target_without_its_source_is_not_measured(
@@ -291,9 +289,7 @@ def test_a_target_without_its_source_is_not_measured(
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("MBP_SOURCE_HOST", raising=False)
 
-    result = least_privilege(
-        project_root, load_security(project_root), target="postgres", start=False
-    )
+    result = least_privilege(project_root, load_security(project_root), target="postgres")
 
     assert (result.verdict, result.looked_at["roles"]) == ("not_measured", 3)
     assert "MBP_SOURCE_HOST" in result.reason

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from datetime import UTC, datetime
+from datetime import date
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.release.security import security_tools
-from mbp.release.security.advisories import read_advisories
 from mbp.release.security.licence_names import expression_of
 from mbp.release.security.licences import judge, licences
 from mbp.release.security.lock import installed, read_lock
@@ -23,7 +21,7 @@ from mbp.release.security.sbom import bill, sbom
 from mbp.release.security.security_tools import audit
 from tests.python.release.security.conftest import Project, exception
 
-NOW = datetime(2026, 5, 20, tzinfo=UTC)
+DAY = date(2026, 5, 20)
 
 
 def package(version: str = "1.0", **fields: str | list[str]) -> metadata.Distribution:
@@ -170,117 +168,33 @@ def test_the_licences_of_the_repository_are_allowed(project_root: Path) -> None:
 # advisories
 
 
-def record(name: str, *events: dict[str, str], **more: Any) -> dict[str, Any]:
-    affected = {
-        "package": {"ecosystem": "PyPI", "name": name},
-        "ranges": [{"type": "ECOSYSTEM", "events": list(events)}],
-    }
-    affected.update(more.pop("affected", {}))
-    return {
-        "id": f"TEST-{name}",
-        "modified": "2026-05-18T00:00:00Z",
-        "affected": [affected],
-        **more,
-    }
+CANARY = [{"name": "jinja2", "vulns": [{"id": "A"}]}]
 
 
-CANARY = record("jinja2", {"introduced": "0"}, {"fixed": "2.11.3"})
-
-
-def advisory_file(project: Project, *records: dict[str, Any]) -> Path:
-    return project.write("advisories.json", json.dumps([CANARY, *records]))
-
-
-@pytest.mark.parametrize(
-    ("found", "hit"),
-    [
-        (record("packaging", {"introduced": "0"}, {"fixed": "1.1"}), True),
-        (record("packaging", {"introduced": "0"}, {"fixed": "1.0"}), False),
-        (record("packaging", {"introduced": "1.0rc1"}), True),
-        (record("packaging", {"introduced": "1.0.post1"}), False),
-        (record("packaging", {"introduced": "0"}, {"last_affected": "1.0"}), True),
-        (record("packaging", {"introduced": "0"}, {"last_affected": "0.9"}), False),
-        (record("packaging", {"introduced": "0.1"}, {"fixed": "0.5"}, {"introduced": "0.9"}), True),
-        (record("PACKAGING", {"introduced": "0"}), True),
-        (record("packaging", {"introduced": "not a version"}), True),
-        (record("packaging", affected={"ranges": [], "versions": ["1.0.0"]}), True),
-        (record("packaging", affected={"ranges": [], "versions": ["1.0.1", "odd"]}), False),
-        (record("packaging", affected={"ranges": [], "versions": []}), True),
-        (record("packaging", {"introduced": "0"}, withdrawn="2026-05-01T00:00:00Z"), False),
-        (
-            record("packaging", affected={"package": {"ecosystem": "npm", "name": "packaging"}}),
-            False,
-        ),
-        (record("unrelated", {"introduced": "0"}), False),
-    ],
-)
-def test_ranges_are_matched_as_python_versions(
-    project: Project, found: dict[str, Any], hit: bool
-) -> None:
-    result = audit(project.root, project.policy, advisory_file(project, found), NOW)
-
-    assert result.verdict == ("fail" if hit else "pass")
-    assert result.looked_at["found"] == int(hit)
-
-
-def test_the_form_may_be_a_list_a_folder_a_zip_or_dated_by_itself(project: Project) -> None:
-    folder = project.root / "osv"
-    project.write("osv/PYSEC-1.json", json.dumps(CANARY))
-    with zipfile.ZipFile(project.root / "all.zip", "w") as archive:
-        archive.writestr("PYSEC-1.json", json.dumps(CANARY))
-    dated = project.write(
-        "dated.json", json.dumps({"exported_at": "2026-05-19", "advisories": [CANARY]})
-    )
-
-    for path in (folder, project.root / "all.zip", dated, advisory_file(project)):
-        assert read_advisories(path).of("Jinja2", "2.11.2")[0].fixed == "2.11.3"
-    assert read_advisories(dated).dated.day == 19
-    assert read_advisories(folder).dated.day == 18
-
-
-@pytest.mark.parametrize(
-    ("document", "told"),
-    [
-        ([record("packaging", {"introduced": "9"})], "knows none"),
-        ([{**CANARY, "modified": "2026-05-01T00:00:00Z"}], "19 days ago, at most 14 days"),
-        ([{**CANARY, "modified": "2027-05-01T00:00:00Z"}], "future"),
-    ],
-)
-def test_a_file_that_can_tell_nothing_is_no_pass(
-    project: Project, document: Any, told: str
-) -> None:
-    path = project.write("advisories.json", json.dumps(document))
-
-    result = audit(project.root, project.policy, path, NOW)
-
-    assert result.verdict == "not_measured"
-    assert told in result.reason
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{", '[{"id": "x"}]', '[{"id": "x", "affected": [], "modified": "?"}]']
-)
-def test_a_file_that_is_no_advisory_file_is_refused(project: Project, text: str) -> None:
-    with pytest.raises(MbpError):
-        read_advisories(project.write("advisories.json", text))
-    with pytest.raises(MbpError):
-        read_advisories(project.root / "missing.json")
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> None:
+    """pip-audit is asked for the canary and then for the packages."""
+    waiting = iter(answers)
+    monkeypatch.setattr(security_tools, "pip_audit", lambda _: next(waiting))
 
 
 def test_an_accepted_advisory_ends_on_its_day_and_goes_when_it_touches_nothing(
-    project: Project,
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hit = record("packaging", {"introduced": "0"}, aliases=["CVE-2026-1"])
-    path = advisory_file(project, hit)
+    hit = {"id": "PYSEC-1", "aliases": ["CVE-2026-1"], "fix_versions": ["1.1"]}
+    found = [{"name": "packaging", "vulns": [hit]}]
     entry = exception("CVE-2026-1", "packaging", "2026-05-20")
     policy = project.change(lambda document: document["audit"]["exceptions"].append(entry))
 
-    assert audit(project.root, policy, path, NOW).verdict == "pass"
-    late = audit(project.root, policy, path, NOW.replace(day=21))
-    told = [one.message for one in late.problems]
-    assert any("expired on 2026-05-20" in one for one in told)
-    assert any(one.startswith("packaging 1.0: ") for one in told)
-    idle = audit(project.root, policy, advisory_file(project), NOW)
+    answering(monkeypatch, CANARY, found)
+    assert audit(project.root, policy, DAY).verdict == "pass"
+    answering(monkeypatch, CANARY, found)
+    late = audit(project.root, policy, DAY.replace(day=21))
+    assert any("expired on 2026-05-20" in one.message for one in late.problems)
+    (advisory,) = [one for one in late.problems if one.code == "PYSEC-1"]
+    assert advisory.message == "packaging 1.0: PYSEC-1, CVE-2026-1"
+    assert advisory.fix == "lock 1.1 or later"
+    answering(monkeypatch, CANARY, [{"name": "packaging", "vulns": []}])
+    idle = audit(project.root, policy, DAY)
     assert "excepts nothing" in idle.problems[0].message
 
 
@@ -320,10 +234,9 @@ def test_an_accepted_advisory_ends_on_its_day_and_goes_when_it_touches_nothing(
 def test_a_tool_that_ends_well_over_nothing_is_no_pass(
     project: Project, monkeypatch: pytest.MonkeyPatch, answers: list[Any], verdict: str, told: str
 ) -> None:
-    waiting = iter(answers)
-    monkeypatch.setattr(security_tools, "pip_audit", lambda _: next(waiting))
+    answering(monkeypatch, *answers)
 
-    result = audit(project.root, project.policy, None, NOW)
+    result = audit(project.root, project.policy, DAY)
 
     assert result.verdict == verdict
     assert told in result.reason

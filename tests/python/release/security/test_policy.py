@@ -45,7 +45,6 @@ def test_the_locks_of_the_repository_can_be_read(project_root: Path) -> None:
     ("old", "new", "told"),
     [
         ("fail_on: high", "fail_on: grave", "fail_on"),
-        ("max_age_days: 14", "max_age_days: 0", "max_age_days"),
         ("version: 1\n", "version: 1\nextra: 1\n", "unknown key 'extra'"),
         ("[LOGIN, REPLICATION]", "[LOGIN, ROOT]", "attributes"),
         ("privileges: [SELECT, INSERT]", "privileges: []", "privileges"),

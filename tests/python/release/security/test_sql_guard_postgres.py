@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
 from mbp.warehouse.called_functions import demand_query_on, demand_read_only
-from mbp.warehouse.server import PostgresServer
 from tests.python.built import Built
 
 # Every function leaves a row in `effects`: so it is seen that a statement really calls it.

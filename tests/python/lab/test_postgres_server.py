@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg2
 import pytest
 
+from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
-from mbp.warehouse.server import PostgresServer
 
 
 def test_a_server_comes_back_with_its_data_on_its_port() -> None:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.core.sql_guard import demand_expression, demand_query
-from mbp.runs.dbt_process import demand, run_dbt
-from mbp.runs.preflight import install_packages
+from mbp.quality.compiled_sample import SEED_PREFIX, compiled_sample
+from mbp.quality.compiled_tests import CompiledTest, compiled_code, read_tests, upstream_closure
 
-SEED_PREFIX = "raw_"
-# Of the tests on models that measure the datasets; they are no rules of a contract.
-MEASUREMENT_PACK = "A87"
 # With these dbt runs a test: the materialization, the query around the rule's rows, and the call to the engine.
 RUNS_TESTS = re.compile(r"materialization_test_\w+|(\w+__)?get_test_sql|statement")
 
@@ -36,24 +29,6 @@ class CompiledModel:
     relation: str
     sql: str
     is_view: bool
-    upstream: frozenset[str]
-
-
-@dataclass(frozen=True)
-class CompiledTest:
-    """One enabled data test with the settings that turn its rows into a verdict.
-
-    `upstream` holds the unique ids of every model and seed that its rows can depend on.
-    """
-
-    unique_id: str
-    name: str
-    rule_id: str
-    sql: str
-    fail_calculation: str
-    error_if: str
-    warn_if: str
-    severity: str
     upstream: frozenset[str]
 
 
@@ -102,42 +77,6 @@ def compile_project(
     return read_project(compiled_sample(root, engine, changes=changes))
 
 
-def compiled_sample(
-    root: Path, engine: str, *, changes: Mapping[str, str] | None = None
-) -> Mapping[str, Any]:
-    """The manifest with the SQL of every node, over the sample's raw tables on an empty scratch database.
-
-    Args:
-        engine, changes: as for `compile_project`.
-
-    Raises:
-        MbpError: dbt could not compile.
-    """
-    install_packages(root)
-    with tempfile.TemporaryDirectory(prefix="mbp-prove-") as folder:
-        scratch = Path(folder)
-        settings = {
-            # The sample is a replay: every fault is measured at the end of its data.
-            "MBP_RAW": "sample",
-            "MBP_NOW": "end_of_data",
-            "MBP_DUCKDB_PATH": str(scratch / "mbp.duckdb"),
-            **(changes or {}),
-        }
-        demand(
-            run_dbt(
-                root,
-                ["compile", "--full-refresh"],
-                target=engine,
-                artifacts=scratch,
-                changes=settings,
-                quiet=True,
-            )
-        )
-        text = (scratch / "target" / "manifest.json").read_text(encoding="utf-8")
-    manifest: Mapping[str, Any] = json.loads(text)
-    return manifest
-
-
 def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
     """The rules of a compiled manifest, and what their rows depend on.
 
@@ -146,7 +85,7 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
             query that only reads: contract and file can say no more than that.
     """
     nodes: Mapping[str, Mapping[str, Any]] = manifest["nodes"]
-    upstream = _upstream_closure(nodes)
+    upstream = upstream_closure(nodes)
     raw = tuple(
         RawRelation(
             unique_id=unique_id,
@@ -158,7 +97,7 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
         for unique_id, node in sorted(nodes.items())
         if node["resource_type"] == "seed" and node["name"].startswith(SEED_PREFIX)
     )
-    tests = _read_tests(manifest, upstream)
+    tests = read_tests(manifest)
     needed = frozenset[str]().union(*(test.upstream for test in tests))
     order = [
         unique_id
@@ -192,53 +131,8 @@ def _overridden(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def read_tests(manifest: Mapping[str, Any]) -> tuple[CompiledTest, ...]:
-    """The rules of a compiled manifest alone, whatever its raw tables are: the sample's or loaded ones.
-
-    Raises:
-        MbpError: a test without compiled SQL, or one that is not one query that only reads.
-    """
-    return _read_tests(manifest, _upstream_closure(manifest["nodes"]))
-
-
-def _read_tests(
-    manifest: Mapping[str, Any], upstream: Mapping[str, frozenset[str]]
-) -> tuple[CompiledTest, ...]:
-    dialect = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
-    return tuple(
-        _read_test(node, upstream[unique_id], dialect)
-        for unique_id, node in sorted(manifest["nodes"].items())
-        if node["resource_type"] == "test"
-        and (node["config"].get("meta") or {}).get("pack") != MEASUREMENT_PACK
-    )
-
-
-def _upstream_closure(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, frozenset[str]]:
-    """Every node with all its ancestors, parents before children, in a stable order."""
-    parents = {
-        unique_id: sorted(set(nodes[unique_id]["depends_on"].get("nodes", [])) & nodes.keys())
-        for unique_id in sorted(nodes)
-    }
-    closure: dict[str, frozenset[str]] = {}
-    for unique_id in TopologicalSorter(parents).static_order():
-        direct = parents[unique_id]
-        closure[unique_id] = frozenset(direct).union(*(closure[parent] for parent in direct))
-    return closure
-
-
 def _is_built(node: Mapping[str, Any]) -> bool:
     return str(node["config"]["materialized"]) != "ephemeral"
-
-
-def _compiled_code(node: Mapping[str, Any]) -> str:
-    code = node.get("compiled_code")
-    if node.get("language", "sql") != "sql" or not code:
-        raise MbpError(
-            f"{node['unique_id']} has no compiled SQL",
-            path=node.get("original_file_path"),
-            fix="only SQL models and tests can be proved; check that `dbt compile` passes",
-        )
-    return str(code).strip().rstrip(";")
 
 
 def _read_model(node: Mapping[str, Any], upstream: frozenset[str]) -> CompiledModel:
@@ -247,32 +141,8 @@ def _read_model(node: Mapping[str, Any], upstream: frozenset[str]) -> CompiledMo
         name=node["name"],
         schema=node["schema"],
         relation=node["relation_name"],
-        sql=_compiled_code(node),
+        sql=compiled_code(node),
         is_view=node["config"]["materialized"] == "view"
         and not (node["config"].get("contract") or {}).get("enforced"),
-        upstream=upstream,
-    )
-
-
-def _read_test(node: Mapping[str, Any], upstream: frozenset[str], dialect: str) -> CompiledTest:
-    config = node["config"]
-    code = _compiled_code(node)
-    place = node.get("original_file_path")
-    demand_query(code, dialect, path=place)
-    for key in ("fail_calc", "warn_if", "error_if"):
-        if config.get(key):
-            compared = "" if key == "fail_calc" else "failures "
-            demand_expression(f"{compared}{config[key]}", path=place)
-    if config.get("limit"):
-        code = f"select * from ({code}\n) as limited limit {int(config['limit'])}"
-    return CompiledTest(
-        unique_id=node["unique_id"],
-        name=node["name"],
-        rule_id=str((config.get("meta") or {}).get("rule_id") or node["name"]),
-        sql=code,
-        fail_calculation=config.get("fail_calc") or "count(*)",
-        error_if=config.get("error_if") or "!= 0",
-        warn_if=config.get("warn_if") or "!= 0",
-        severity=str(config.get("severity") or "error").lower(),
         upstream=upstream,
     )

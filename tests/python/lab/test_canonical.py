@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mbp.core.errors import MbpError
-from mbp.warehouse.canonical import (
+from lab.canonical import (
     CanonicalRelation,
     canonical_type,
     canonical_value,
     compare,
     relation_of,
 )
+from mbp.core.errors import MbpError
 from mbp.warehouse.connection import DuckdbWarehouse
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

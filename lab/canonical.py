@@ -66,7 +66,7 @@ def canonical_value(value: Any) -> str:
             return form(value)
     raise MbpError(
         f"no canonical form for a value of type {type(value).__name__}",
-        fix="add its form in mbp.warehouse.canonical",
+        fix="add its form in lab.canonical",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mbp.core.verdict import Verdict
-from mbp.quality.compiled_project import CompiledTest
+from mbp.quality.compiled_tests import CompiledTest
 
 
 def verdict_sql(test: CompiledTest) -> str:

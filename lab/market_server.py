@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from lab.postgres_server import PostgresServer
 from mbp.ingest.cdc.market_source import ROLE, MarketSource, setup_sql
-from mbp.warehouse.server import PostgresServer
 
 PASSWORD = "of the reader"  # noqa: S105 - of a server that lives as long as the run
 

@@ -1,0 +1,20 @@
+"""The codes of a check, from a file of YAML beside its module: code -> title, why and fix."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from ruamel.yaml import YAML
+
+from mbp.core.reporting.findings import CodeMeaning
+
+
+def read_codes(package: str, name: str) -> dict[str, CodeMeaning]:
+    """Code -> its meaning, in the order of the file.
+
+    Args:
+        package: that holds the file.
+    """
+    text = (resources.files(package) / name).read_text(encoding="utf-8")
+    entries = YAML(typ="safe").load(text)
+    return {code: CodeMeaning(code=code, **entry) for code, entry in entries.items()}

@@ -1,0 +1,25 @@
+"""Templates of Jinja beside the modules that fill them: an undefined name is an error, tags leave no blank lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+
+def templates(package: str, **settings: Any) -> Environment:
+    """The templates in the folder `templates` of a package. In HTML and SVG every value is escaped; elsewhere the
+    template's own filters do it.
+
+    Args:
+        settings: further ones of Jinja.
+    """
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=select_autoescape(("html.j2", "svg.j2")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **settings,
+    )
