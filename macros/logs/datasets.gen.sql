@@ -5,6 +5,7 @@
         'mbp_markets',
         'mbp_quotes',
         'mbp_resolutions',
+        'mbp_trades',
     ]) -}}
 {%- endmacro %}
 
@@ -14,5 +15,6 @@
         {'dataset': 'mbp_markets', 'table': 'markets', 'key': 'market_id', 'staging': 'stg_mbp__markets', 'latest': 'int_mbp__markets_latest'},
         {'dataset': 'mbp_quotes', 'table': 'quotes', 'key': 'quote_id', 'staging': 'stg_mbp__quotes', 'latest': 'int_mbp__quotes_latest'},
         {'dataset': 'mbp_resolutions', 'table': 'resolutions', 'key': 'resolution_id', 'staging': 'stg_mbp__resolutions', 'latest': 'int_mbp__resolutions_latest'},
+        {'dataset': 'mbp_trades', 'table': 'trades', 'key': 'trade_id', 'staging': 'stg_mbp__trades', 'latest': 'int_mbp__trades_latest'},
     ]) -}}
 {%- endmacro %}

@@ -1,11 +1,24 @@
 -- A trade needs an open market, by status history: not the status of today. The two ends of an
 -- open interval belong to it, so a trade that closes a market is still a trade in an open one.
--- Orphans belong to the foreign key rule.
+-- Where the source keeps no single trades, a quote with a volume stands for one. Orphans belong to the
+-- foreign key rules.
+{%- set intervals = ref('int_mbp__market_status_intervals') %}
 with quotes as (
 
-    {% set intervals = ref('int_mbp__market_status_intervals') %}
     select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals) }}
     where volume > 0
+
+),
+
+trades as (
+
+    select * from {{ rows_to_check(ref('mbp_trades'), ref('mbp_markets'), intervals) }}
+
+),
+
+kept_trades as (
+
+    select min(traded_at) as since from {{ ref('mbp_trades') }}
 
 ),
 
@@ -20,18 +33,40 @@ open_intervals as (
     select * from {{ ref('int_mbp__market_status_intervals') }}
     where status = 'open'
 
+),
+
+traded as (
+
+    select
+        quote_id,
+        market_id,
+        traded_at,
+        shares
+    from trades
+
+    union all
+
+    select
+        quotes.quote_id,
+        quotes.market_id,
+        quotes.quoted_at as traded_at,
+        quotes.volume as shares
+    from quotes
+    cross join kept_trades
+    where kept_trades.since is null or quotes.quoted_at < kept_trades.since
+
 )
 
-select quotes.*
-from quotes
-inner join markets on quotes.market_id = markets.market_id
+select traded.*
+from traded
+inner join markets on traded.market_id = markets.market_id
 where
-    quotes.quoted_at is not null
+    traded.traded_at is not null
     and not exists (
         select 1
         from open_intervals
         where
-            open_intervals.market_id = quotes.market_id
-            and quotes.quoted_at >= open_intervals.valid_from
-            and (quotes.quoted_at <= open_intervals.valid_to or open_intervals.valid_to is null)
+            open_intervals.market_id = traded.market_id
+            and traded.traded_at >= open_intervals.valid_from
+            and (traded.traded_at <= open_intervals.valid_to or open_intervals.valid_to is null)
     )
