@@ -188,7 +188,7 @@ def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
         MbpError: it did.
     """
     with environment(changes), connect(root, "duckdb", read_only=True) as warehouse:
-        ((looked,),) = warehouse.query("select count(*) from verification.quotes_to_check")[1]
+        ((looked,),) = warehouse.query("select count(*) from verification.mbp_quotes_to_check")[1]
     if looked > rows * 2 * NEW_SHARE:
         raise MbpError(
             f"the daily run checked {looked:,} of {rows:,} rows, not at the new ones",

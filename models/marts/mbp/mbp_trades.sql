@@ -4,7 +4,10 @@
     incremental_strategy='delete+insert',
     on_schema_change='fail',
     pre_hook="{{ forget_deleted(this, ref('int_mbp__trades_latest'), 'trade_id', watermark_floor(this, ref('int_mbp__trades_latest'))) }}",
-    post_hook=["{{ record_watermark(this, ref('int_mbp__trades_latest')) }}"],
+    post_hook=[
+        "{{ record_watermark(this, ref('int_mbp__trades_latest')) }}",
+        "{{ look_at(this, ref('int_mbp__trades_latest'), 'trade_id', {'quote_id': ref('int_mbp__quotes_latest')}) }}",
+    ],
     indexes=indexes_where_useful([{'columns': ['trade_id'], 'unique': true}, {'columns': ['quote_id']}])
 ) }}
 

@@ -5,14 +5,14 @@
 {%- set intervals = ref('int_mbp__market_status_intervals') %}
 with quotes as (
 
-    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals) }}
+    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals, 'quoted_at') }}
     where volume > 0
 
 ),
 
 trades as (
 
-    select * from {{ rows_to_check(ref('mbp_trades'), ref('mbp_markets'), intervals) }}
+    select * from {{ rows_to_check(ref('mbp_trades'), ref('mbp_markets'), intervals, 'traded_at') }}
 
 ),
 

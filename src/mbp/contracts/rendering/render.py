@@ -68,7 +68,7 @@ def rendered(root: Path) -> dict[str, str]:
     views = _materialized(root, contracts, "view")
     return {
         **log_models(contracts, incremental),
-        DATASETS_FILE: datasets_macro(contracts),
+        DATASETS_FILE: datasets_macro(contracts, incremental),
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules, policy.nightly),
         LINT_FILE: lint_markdown(),
