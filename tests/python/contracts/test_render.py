@@ -61,7 +61,7 @@ def test_every_rule_is_one_test_with_its_meta(project: Project) -> None:
 
 def test_models_are_public_typed_and_keyed(project: Project) -> None:
     found = models(project)
-    assert list(found) == ["mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions"]
+    assert list(found) == [contract.dataset for contract in load_contracts(project.root)]
     for model in found.values():
         assert model["config"]["access"] == "public"
         assert model["config"]["contract"] == {"enforced": True}

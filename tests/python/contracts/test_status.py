@@ -95,11 +95,11 @@ def test_a_dataset_without_words_and_metrics_is_incomplete(project: Project) -> 
 
 
 def test_a_public_model_without_a_contract_is_incomplete(project: Project) -> None:
-    (project.root / "models/marts/mbp/mbp_trades.sql").write_text("select 1", encoding="utf-8")
+    (project.root / "models/marts/mbp/mbp_payouts.sql").write_text("select 1", encoding="utf-8")
     result = project.run("status")
     assert result.exit_code == 1
     for pack in ("A106", "A87", "A89"):
-        assert f"mbp_trades {pack}: the public model has no contract" in result.stdout
+        assert f"mbp_payouts {pack}: the public model has no contract" in result.stdout
 
 
 @pytest.mark.parametrize(

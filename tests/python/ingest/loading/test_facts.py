@@ -147,4 +147,4 @@ def test_facts_of_version_0_1_excuse_nothing(
     facts = load(project_root, second, target)
     assert facts.columns == {}
     assert facts.rules == {}
-    assert set(facts.datasets) == {"mbp_abuse_events", "mbp_resolutions"}
+    assert set(facts.datasets) == {"mbp_abuse_events", "mbp_resolutions", "mbp_trades"}

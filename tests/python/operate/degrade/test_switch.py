@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from lab.simulate.schema import CONTRACTS
 from mbp.cli.main import app, register
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
@@ -29,7 +30,7 @@ from mbp.quality.masking import mask
 from mbp.warehouse import Warehouse
 from tests.python.operate.hooks.conftest import Site
 
-DATASETS = ("mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions")
+DATASETS = tuple(CONTRACTS)
 CHANGED = "update marts.mbp_markets set name = 'changed'"
 SEEN = "select count(*) from published.mbp_markets where name = 'changed'"
 
