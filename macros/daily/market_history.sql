@@ -78,7 +78,7 @@
     {{- return(rest) -}}
 {%- endmacro %}
 
-{#- The markets, in a test of a reference to them. Rows that refer to another dataset whose row is gone are in the slice. -#}
+{#- The markets, in a test of a reference to them. Rows that refer to a removed row of another dataset are in the slice. -#}
 {% macro referenced_markets() -%}
     {{- return(ref('mbp_markets') if "'mbp_markets'" in model.test_metadata.kwargs.get('to', '') else none) -}}
 {%- endmacro %}

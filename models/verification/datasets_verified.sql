@@ -7,9 +7,7 @@
 -- depends_on: {{ source('verification', 'looked_at') }}
 {%- for dataset in incremental_datasets() %}
 -- depends_on: {{ ref(dataset) }}
-{%- endfor %}
-{%- for dataset in incremental_datasets() %}
-    {%- if build_verifies(dataset) %}
+{%- if build_verifies(dataset) %}
 select
     dataset,
     looked_until as verified_until,
@@ -17,17 +15,18 @@ select
     build_id
 from {{ source('verification', 'looked_at') }}
 where dataset = '{{ dataset }}' and build_id = '{{ invocation_id }}'
-    {%- elif execute and rows_can_be_replaced() and existing_relation('datasets_verified') %}
-select * from {{ this }} where dataset = '{{ dataset }}'
-    {%- else %}
+{%- elif execute and rows_can_be_replaced() and existing_relation('datasets_verified') %}
+select * from {{ this }}
+where dataset = '{{ dataset }}'
+{%- else %}
 select
     cast(null as {{ type_string() }}) as dataset,
     cast(null as {{ type_timestamp_utc() }}) as verified_until,
     cast(null as {{ type_string() }}) as rules_checksum,
     cast(null as {{ type_string() }}) as build_id
 where 1 = 0
-    {%- endif %}
-    {%- if not loop.last %}
+{%- endif %}
+{%- if not loop.last %}
 union all
-    {%- endif %}
+{%- endif %}
 {%- endfor %}

@@ -1,6 +1,6 @@
 -- A trade needs an open market, by status history: not the status of today. The two ends of an
 -- open interval belong to it, so a trade that closes a market is still a trade in an open one.
--- Where the source keeps no single trades, a quote with a volume stands for one. Orphans belong to the
+-- Where the source has no single trades, a quote with a volume counts as one. Orphans belong to the
 -- foreign key rules.
 {%- set intervals = ref('int_mbp__market_status_intervals') %}
 with quotes as (

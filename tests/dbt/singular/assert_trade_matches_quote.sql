@@ -1,4 +1,5 @@
--- A trade is made at a quote: in its market, at its price, within its volume, not before it. Orphans belong to the foreign key rules.
+-- A trade is made at a quote: in its market, at its price, within its volume, not before it.
+-- Orphans belong to the foreign key rules.
 with trades as (
 
     select * from {{ rows_to_check(ref('mbp_trades')) }}

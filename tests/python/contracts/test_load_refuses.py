@@ -115,7 +115,7 @@ CASES = {
         "apiVersion",
     ),
     "version that is not semantic": Case(
-        QUOTES, "version: 1.0.1", "version: '1.0'", "expected a semantic version", "version: '1.0'"
+        QUOTES, "version: 1.0.2", "version: '1.0'", "expected a semantic version", "version: '1.0'"
     ),
     "wrong type of a value": Case(
         QUOTES,
@@ -278,9 +278,7 @@ CASES = {
     ),
     "columns that are not a list": Case(
         QUOTES,
-        "value:\n              - market_id\n              - quoted_at\n              - volume\n"
-        "              - mbp_markets.status\n              - mbp_markets.opened_at\n"
-        "              - mbp_markets.closed_at",
+        "value:\n              - market_id\n              - quoted_at\n              - mbp_markets.closed_at",
         "value: '[market_id]'",
         "columns: expected a list of names",
         "value: '[market_id]'",
@@ -288,12 +286,10 @@ CASES = {
     "rule that names no columns": Case(
         QUOTES,
         "          - property: columns\n            value:\n"
-        "              - market_id\n              - quoted_at\n              - volume\n"
-        "              - mbp_markets.status\n              - mbp_markets.opened_at\n"
-        "              - mbp_markets.closed_at\n",
+        "              - market_id\n              - quoted_at\n              - mbp_markets.closed_at\n",
         "",
-        "closed_market_no_trades: the rule names no columns",
-        "- id: closed_market_no_trades",
+        "quote_after_close: the rule names no columns",
+        "- id: quote_after_close",
     ),
     "rule without an owner": Case(
         QUOTES,
