@@ -113,7 +113,7 @@ def test_live_readers_see_classified_columns_masked(site: Site) -> None:
             assert live.keys() == seen.keys()
             assert any(value is not None for value in live.values())
             assert seen == {key: mask(value) for key, value in live.items()}
-    assert hidden == 4
+    assert hidden > 0
 
 
 def test_a_classified_column_that_is_no_text_is_empty_for_readers(site: Site) -> None:
