@@ -17,6 +17,8 @@ class ReadingRule(Protocol):
     def dataset(self) -> str: ...
     @property
     def columns(self) -> Sequence[str]: ...
+    @property
+    def optional(self) -> Sequence[str]: ...
 
 
 def not_measurable(rules: Sequence[ReadingRule], facts: SourceFacts) -> dict[str, str]:
@@ -42,6 +44,8 @@ def _missing(rule: ReadingRule, facts: SourceFacts) -> str | None:
         dataset, _, name = column.rpartition(".")
         dataset = dataset or rule.dataset
         if dataset in facts.datasets:
+            if dataset in rule.optional:
+                continue
             return f"no {dataset}: {facts.datasets[dataset]}"
         if name in facts.columns.get(dataset, {}):
             shown = name if dataset == rule.dataset else f"{dataset}.{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +46,18 @@ def test_reason(
 def test_every_rule_of_an_absent_dataset(contract_rule: Callable[..., Any]) -> None:
     rule = contract_rule("mbp_abuse_events_volume", "mbp_abuse_events")
     assert list(not_measurable([rule], FACTS)) == ["mbp_abuse_events_volume"]
+
+
+def test_a_rule_that_can_do_without_a_dataset_reads_the_rest(
+    contract_rule: Callable[..., Any],
+) -> None:
+    columns = ("price", "mbp_abuse_events.kind")
+    rule = replace(
+        contract_rule("r", "mbp_quotes", columns=columns), optional=("mbp_abuse_events",)
+    )
+    assert not_measurable([rule], FACTS) == {}
+    lacks = replace(rule, columns=(*columns, "depth_2pct"))
+    assert not_measurable([lacks], FACTS) == {"r": "no depth_2pct: depth is not recorded"}
 
 
 def test_a_rule_that_is_named_itself(contract_rule: Callable[..., Any]) -> None:
