@@ -117,7 +117,8 @@ def test_a_fault_is_a_handful_of_rows(
         len(rows_of(changed, table) - clean_rows[table])
         for table in changed.changed_tables(clean_world)
     ]
-    assert 1 <= sum(differing) <= 3
+    # What would become old with it goes on: a row of each other log at most.
+    assert 1 <= sum(differing) < len(KEYS)
 
 
 @pytest.mark.parametrize("name", SEEN_BY)
