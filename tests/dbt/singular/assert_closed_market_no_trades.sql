@@ -1,7 +1,7 @@
 -- A trade needs an open market, by status history: not the status of today. The two ends of an
 -- open interval belong to it, so a trade that closes a market is still a trade in an open one.
--- Where the source has no single trades, a quote with a volume counts as one. Orphans belong to the
--- foreign key rules.
+-- Where a market has no single trades, or none yet, a quote with a volume counts as one. Orphans belong
+-- to the foreign key rules.
 {%- set intervals = ref('int_mbp__market_status_intervals') %}
 with quotes as (
 
@@ -18,7 +18,11 @@ trades as (
 
 kept_trades as (
 
-    select min(traded_at) as since from {{ ref('mbp_trades') }}
+    select
+        market_id,
+        min(traded_at) as since
+    from {{ ref('mbp_trades') }}
+    group by market_id
 
 ),
 
@@ -52,7 +56,7 @@ traded as (
         quotes.quoted_at as traded_at,
         quotes.volume as shares
     from quotes
-    cross join kept_trades
+    left join kept_trades on quotes.market_id = kept_trades.market_id
     where kept_trades.since is null or quotes.quoted_at < kept_trades.since
 
 )

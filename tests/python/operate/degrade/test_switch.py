@@ -137,7 +137,7 @@ def test_what_is_classified_must_be_known(site: Site) -> None:
 def test_readers_keep_the_snapshot_until_they_are_brought_back(site: Site) -> None:
     take(site.root, site.target)
     live = site.rows("select * from published.data_as_of order by dataset")
-    assert [row[1] for row in live] == ["live"] * 4
+    assert [row[1] for row in live] == ["live"] * len(DATASETS)
     site.execute(CHANGED)
     assert changed(site) > 0  # live readers see what there is
     on(site)
