@@ -11,7 +11,7 @@ help: ## show this list
 setup: ## create .venv from the locked dependencies
 	@scripts/setup
 
-build: setup ## build and test the four datasets on DuckDB, then print a summary
+build: setup ## build and test the datasets on DuckDB, then print a summary
 	@$(BIN)/mbp build
 
 test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and PostgreSQL

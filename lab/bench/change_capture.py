@@ -51,7 +51,7 @@ ROOT = project_root()
 
 @dataclass(frozen=True)
 class Pair:
-    """A source with the four tables, and an empty warehouse of a target."""
+    """A source with the market's tables, and an empty warehouse of a target."""
 
     target: str
     server: PostgresServer

@@ -59,7 +59,7 @@ FAULT_RULE = "mbp_quotes_price_range"
 MILLION = 1_000_000
 SUBJECTS = {"duckdb": (DATACONTRACT, PLAIN_DBT), POSTGRES: (DATACONTRACT, GX, PLAIN_DBT)}
 # In the order in which they run, each on its own share.
-SELECTORS = {"daily_quotes": DAILY_QUOTES, "daily": DAILY_BUILD}
+SELECTORS = {"daily_incremental": DAILY_QUOTES, "daily": DAILY_BUILD}
 TOOLS = {READ: "read", DATACONTRACT: "datacontract", GX: "gx"}
 
 
@@ -172,7 +172,7 @@ def measure_size(
             )
         if with_fault:
             plant(world)
-            for tool_measurement in look_daily(world, "daily_quotes"):
+            for tool_measurement in look_daily(world, "daily_incremental"):
                 demand_found(tool_measurement, FAULT_RULE)
             for tool in (OURS, *SUBJECTS[engine]):
                 demand_found(look(world, tool), FAULT_RULE)
@@ -198,7 +198,7 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
         )
     verdicts = {rule: outcome[0] for rule, outcome in mine.items()}
     seconds = {SELECTORS[selector]: sum(result[1] for result in results.values())}
-    if selector == "daily_quotes":
+    if selector == "daily_incremental":
         seconds = {DAILY: sum(outcome[1] for outcome in mine.values()), **seconds}
     return [
         ToolMeasurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)

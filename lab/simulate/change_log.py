@@ -13,13 +13,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lab.simulate import schema
+from lab.simulate import encode, schema
 from lab.simulate.parameters import MINUTE, SECOND, Parameters
 
 Integers = NDArray[np.int64]
 
 FIRST_POSITION = 16_777_216
-QUOTE, QUOTE_REVISION, MARKET, RESOLUTION, ABUSE_EVENT = range(5)  # slots of a market, below eight
+# Slots of a market, below eight.
+QUOTE, QUOTE_REVISION, MARKET, RESOLUTION, ABUSE_EVENT, TRADE = range(6)
+OPERATIONS = ("r", "c", "u", "d")
+READ, CREATED, UPDATED, DELETED = range(4)
 SLOW_SHARE = 0.01
 QUOTES_REDELIVERED = 0.002
 ROWS_REDELIVERED = 0.03
@@ -59,6 +62,17 @@ def redelivered(
     later = ((20 + 180 * random.random(len(commit))) * SECOND).astype(np.int64)
     chosen = np.flatnonzero(again)
     return chosen, later[chosen]
+
+
+def columns(records: NDArray[np.void], operation: Integers) -> tuple[pa.Array, ...]:
+    """What the log adds to the columns of a table, from records of whole numbers."""
+    return (
+        encode.chosen(operation, OPERATIONS),
+        encode.chosen((operation == DELETED).astype(np.int64), ("false", "true")),
+        pa.array(records["commit"] // 1000),
+        pa.array(np.ascontiguousarray(records["position"])),
+        encode.instants(records["loaded"]),
+    )
 
 
 def small_log(

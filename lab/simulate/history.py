@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from lab.simulate import change_log, quotes, schema
+from lab.simulate import change_log, quotes, schema, trades
 from lab.simulate.group import simulate_group
 from lab.simulate.lifecycle import Change, SimulatedDecision, lifecycle_of_group, unquoted_markets
 from lab.simulate.market_plan import make_plan
@@ -17,6 +17,7 @@ from lab.simulate.raw_world import RawWorld
 from lab.simulate.spool import Spool
 from lab.simulate.telemetry import telemetry
 
+LARGE = {"mbp.quotes": quotes, "mbp.trades": trades}
 Progress = Callable[[str, int, int], None]  # phase, done, of
 
 
@@ -45,7 +46,10 @@ def stream(
         scratch: folder for what does not fit into memory; the system's one when not given.
     """
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".spool-") as folder:
-        spool = Spool(quotes.RECORD, Path(folder))
+        spools = {
+            name: Spool(module.RECORD, Path(tempfile.mkdtemp(dir=folder)))
+            for name, module in LARGE.items()
+        }
         small: dict[str, list[Change]] = {
             "mbp.markets": [],
             "mbp.resolutions": [],
@@ -59,7 +63,10 @@ def stream(
             markets = slice(first, min(first + size, parameters.markets))
             random = parameters.stream("group", number)
             group = simulate_group(parameters, plan, markets, random)
-            spool.add(quotes.log_of_group(group, random))
+            log, quoted = quotes.log_of_group(group, random)
+            spools["mbp.quotes"].add(log)
+            traded = trades.log_of_group(group, quoted, parameters.stream("trades", number))
+            spools["mbp.trades"].add(traded)
             lifecycle = lifecycle_of_group(group, random)
             small["mbp.markets"] += lifecycle.markets
             small["mbp.resolutions"] += lifecycle.resolutions
@@ -74,11 +81,12 @@ def stream(
             random = parameters.stream(table)
             yield table, change_log.small_log(parameters, table, slot, changes, random)
             changes.clear()
-        written = 0
-        for records in spool.in_order():
-            yield "mbp.quotes", quotes.columns(parameters, records)
-            written += len(records)
-            progress("write", written, spool.rows)
-    for table in (name for name in schema.KEYS if name not in {*small, "mbp.quotes"}):
+        written, rows = 0, sum(spool.rows for spool in spools.values())
+        for table, spool in spools.items():
+            for records in spool.in_order():
+                yield table, LARGE[table].columns(parameters, records)
+                written += len(records)
+                progress("write", written, rows)
+    for table in (name for name in schema.KEYS if name not in {*small, *spools}):
         yield table, schema.committed_rows(table)
     yield from telemetry(parameters, decisions)

@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lab.simulate import change_log, encode, schema
+from lab.simulate.change_log import CREATED, DELETED, READ, UPDATED
 from lab.simulate.group import MarketGroup
 from lab.simulate.market_maker import HIGHEST_PRICE, UNIT
 from lab.simulate.parameters import SECOND, Parameters
@@ -30,15 +31,14 @@ RECORD = np.dtype(
     ]
 )
 Records = NDArray[np.void]
-OPERATIONS = ("r", "c", "u", "d")
-READ, CREATED, UPDATED, DELETED = range(4)
 QUOTE_DIGITS = 6
 
 
-def log_of_group(group: MarketGroup, random: np.random.Generator) -> Records:
-    """All changes of the group's quotes, sorted by arrival."""
+def log_of_group(group: MarketGroup, random: np.random.Generator) -> tuple[Records, Records]:
+    """All changes of the group's quotes, sorted by arrival; and each quote once, with its true amounts."""
     parameters = group.parameters
     created = _created(group, random)
+    true = created.copy()
     revised = _revisions(created, group.flow.count)
     log: Records = np.concatenate([created, *revised])
     streamed = log["commit"] >= parameters.start_us
@@ -50,6 +50,8 @@ def log_of_group(group: MarketGroup, random: np.random.Generator) -> Records:
     position = change_log.positions(parameters, log["commit"], log["market"].astype(np.int64), 0)
     log["position"] = position + np.where(streamed, slot, 0)
     log["loaded"] = change_log.arrivals(parameters, log["commit"], random)
+    for name in ("position", "loaded"):
+        true[name] = log[name][: len(true)]
     again, later = change_log.redelivered(
         parameters, log["commit"], change_log.QUOTES_REDELIVERED, random
     )
@@ -57,7 +59,7 @@ def log_of_group(group: MarketGroup, random: np.random.Generator) -> Records:
     repeats["loaded"] += later
     log = np.concatenate([log, repeats])
     log["commit"] = np.maximum(log["commit"], parameters.start_us)
-    return log[np.argsort(log["loaded"], kind="stable")]
+    return log[np.argsort(log["loaded"], kind="stable")], true
 
 
 def _created(group: MarketGroup, random: np.random.Generator) -> Records:
@@ -144,7 +146,6 @@ def columns(parameters: Parameters, records: Records) -> pa.Table:
     """Records as typed columns of the raw table."""
     digits = parameters.market_digits
     market = records["market"].astype(np.int64) + 1
-    operation = records["operation"]
     arrays = [
         encode.numbered("q-", (market, digits), (records["number"], QUOTE_DIGITS)),
         encode.numbered("mkt-", (market, digits)),
@@ -153,10 +154,6 @@ def columns(parameters: Parameters, records: Records) -> pa.Table:
             encode.decimals(records[name], schema.AMOUNT)
             for name in ("price", "volume", "depth", "twap")
         ),
-        encode.chosen(operation, OPERATIONS),
-        encode.chosen((operation == DELETED).astype(np.int64), ("false", "true")),
-        pa.array(records["commit"] // 1000),
-        pa.array(np.ascontiguousarray(records["position"])),
-        encode.instants(records["loaded"]),
+        *change_log.columns(records, records["operation"]),
     ]
     return pa.table(arrays, schema=schema.SCHEMAS["mbp.quotes"])

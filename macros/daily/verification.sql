@@ -1,14 +1,19 @@
 {#- A table that says what was verified (docs/performance.md, "Daily and nightly"). looked_at: until which arrival the
-    tests of a build check. quotes_to_check: the slice of the last daily run. market_history: that of the markets when
-    the quotes were last verified. quotes_verified: a model, written when the tests have passed. -#}
+    tests of a build check. <dataset>_to_check: the slice of the last daily run. verified_market_history: that of the
+    markets when a dataset was last verified. datasets_verified: a model, written when the tests have passed. -#}
 {% macro verification_table(name) -%}
     {{- return(api.Relation.create(database=target.get('database'), schema='verification', identifier=name)) -}}
 {%- endmacro %}
 
+{% macro slice_of(dataset) -%}
+    {{- return(verification_table(dataset ~ '_to_check')) -}}
+{%- endmacro %}
+
 {#- Post-hook of a dataset whose daily tests read a slice, in the transaction that writes its rows. The slice holds
     every row whose key has a change that arrived since the last verification, less the lookback, and so also the old
-    row that a new one collides with. With nothing verified yet, or by other rules than today's, it is all rows. -#}
-{% macro look_at(relation, log, key) -%}
+    row that a new one collides with. `parents` (column -> latest state of what it refers to) adds the rows that refer to
+    such a key. With nothing verified yet, or by other rules than today's, it is all rows. -#}
+{% macro look_at(relation, log, key, parents={}) -%}
     {%- if execute and rows_can_be_replaced() -%}
     {%- if not adapter.check_schema_exists(target.get('database'), 'verification') -%}
         {%- do run_query('create schema verification') -%}
@@ -20,19 +25,19 @@
     delete from {{ looked_at }} where dataset = '{{ relation.identifier }}';
     insert into {{ looked_at }}
     select '{{ relation.identifier }}' as dataset, '{{ invocation_id }}' as build_id, max(loaded_at) as looked_until from {{ log }};
-    {%- if not is_incremental() and existing_relation('quotes_verified') %}
+    {%- if not is_incremental() and existing_relation('datasets_verified') %}
     {#- Every row was written again, by whichever command. #}
-    delete from {{ existing_relation('quotes_verified') }};
+    delete from {{ existing_relation('datasets_verified') }} where dataset = '{{ relation.identifier }}';
     {%- endif -%}
-    {%- if is_daily() %}{{ make_slice(relation, log, key) }}{% endif -%}
+    {%- if is_daily(relation.identifier) %}{{ make_slice(relation, log, key, parents) }}{% endif -%}
     {%- endif -%}
 {%- endmacro %}
 
 {#- The table of a daily run that its tests read. -#}
-{% macro make_slice(relation, log, key) -%}
-    {%- set slice = verification_table('quotes_to_check') -%}
+{% macro make_slice(relation, log, key, parents) -%}
+    {%- set slice = slice_of(relation.identifier) -%}
     {%- set floor = verified_floor(relation) if is_incremental() else none -%}
-    {%- set old = existing_relation('quotes_to_check') -%}
+    {%- set old = existing_relation(slice.identifier) -%}
     {%- if old %}
     drop {{ old.type }} {{ old }};
     {%- endif %}
@@ -42,7 +47,16 @@
     {%- else %}
     {%- do tell_slice(relation, log, floor) %}
     create table {{ slice }} as
-    select * from {{ relation }} where {{ key }} in (select {{ key }} from {{ log }} where loaded_at >= {{ floor }})
+    select * from {{ relation }}
+    where {{ key }} in (
+        select {{ key }} from {{ log }} where loaded_at >= {{ floor }}
+        {%- for column, parent in parents.items() %}
+        {%- set parent_key = (change_logs() | selectattr('latest', 'equalto', parent.identifier) | first).key %}
+        union
+        select {{ key }} from {{ relation }}
+        where {{ column }} in (select {{ parent_key }} from {{ parent }} where loaded_at >= {{ floor }})
+        {%- endfor %}
+    )
     union all
     select * from {{ relation }} where {{ key }} is null;
     {%- endif -%}
@@ -52,7 +66,7 @@
 {% macro tell_slice(relation, log, floor) -%}
     {%- set found = run_query(
         'select count(*) as looked, sum(case when loaded_at > (select max(verified_until) from '
-        ~ verification_table('quotes_verified') ~ ') then 1 else 0 end) as fresh from ' ~ log
+        ~ verification_table('datasets_verified') ~ " where dataset = '" ~ relation.identifier ~ "') then 1 else 0 end) as fresh from " ~ log
         ~ ' where loaded_at >= ' ~ floor
     ).rows[0] -%}
     {%- set fresh = found[1] | int if found[1] is not none else 0 -%}
@@ -69,9 +83,9 @@
 {#- Arrival time from which a daily run must check; none: everything. Twice the lookback: the increment may have
     begun one lookback earlier than the newest arrival that was verified, when that one was since overwritten. -#}
 {% macro verified_floor(relation) -%}
-    {%- if existing_relation('quotes_verified') -%}
+    {%- if existing_relation('datasets_verified') -%}
         {{- return(arrival_floor(
-            'select max(verified_until) as newest from ' ~ verification_table('quotes_verified')
+            'select max(verified_until) as newest from ' ~ verification_table('datasets_verified')
             ~ " where dataset = '" ~ relation.identifier ~ "' and rules_checksum = '"
             ~ rules_checksum(relation.identifier) ~ "'",
             lookbacks=2
@@ -89,8 +103,9 @@
     {%- set found = [] -%}
     {%- for node in graph.nodes.values() | sort(attribute='unique_id') -%}
         {%- set meta = (node.config.meta or {}) if node.resource_type == 'test' else {} -%}
-        {%- if meta.get('dataset') == dataset and (
-            meta.get('family') in sliced_families() or 'macro.mbp.rows_to_check' in node.depends_on.macros
+        {%- if (meta.get('dataset') == dataset and meta.get('family') in sliced_families()) or (
+            'macro.mbp.rows_to_check' in node.depends_on.macros
+            and 'model.' ~ project_name ~ '.' ~ dataset in node.depends_on.nodes
         ) -%}
             {%- do found.append(node) -%}
         {%- endif -%}

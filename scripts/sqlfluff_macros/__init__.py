@@ -8,6 +8,11 @@ def datasets() -> list[str]:
     return ["mbp_quotes"]
 
 
+def incremental_datasets() -> list[str]:
+    """As macros/daily/rows_to_check.sql, with one dataset."""
+    return ["mbp_quotes"]
+
+
 def change_logs() -> list[dict[str, str]]:
     """As macros/logs/datasets.gen.sql, with one change log."""
     names = {"dataset": "mbp_quotes", "table": "quotes", "key": "quote_id"}

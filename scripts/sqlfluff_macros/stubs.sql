@@ -18,10 +18,10 @@
 {% macro record_watermark(relation, log_relation) %}{% endmacro %}
 {% macro indexes_where_useful(indexes) %}{% endmacro %}
 {% macro index_of_exceptions(relation, columns, predicate) %}{% endmacro %}
-{% macro rows_to_check(relation, markets=none, intervals=none) %}{{ relation }}{% endmacro %}
+{% macro rows_to_check(relation, markets=none, intervals=none, instant=none) %}{{ relation }}{% endmacro %}
 {% macro twap_differs() %}twap_5m > recomputed_twap_5m{% endmacro %}
 {% macro twap_diverges() %}divergence_ratio > 0.01{% endmacro %}
-{% macro look_at(relation, log, key) %}{% endmacro %}
+{% macro look_at(relation, log, key, parents={}) %}{% endmacro %}
 {% macro keep_market_history(markets, intervals) %}{% endmacro %}
 {% macro rows_can_be_replaced() %}{% endmacro %}
 {% macro build_verifies(dataset) %}{% endmacro %}

@@ -11,7 +11,7 @@ from lab.simulate.faults.editor import Editor
 from lab.simulate.faults.fault_model import Fault
 from mbp.core.errors import MbpError
 
-MARKETS, QUOTES = "mbp.markets", "mbp.quotes"
+MARKETS, QUOTES, TRADES = "mbp.markets", "mbp.quotes", "mbp.trades"
 RESOLUTIONS, ABUSE_EVENTS = "mbp.resolutions", "mbp.abuse_events"
 WINDOW = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
@@ -37,9 +37,26 @@ def domain_faults() -> dict[str, Fault]:
     return dict(_FAULTS)
 
 
-@fault("closed_market_no_trades", "a trade while the market is paused", QUOTES)
+@fault("closed_market_no_trades", "a trade while the market is paused", QUOTES, TRADES)
 def _trade_while_paused(editor: Editor) -> None:
-    editor.change(QUOTES, editor.idle_quote(), volume=Decimal("12.5"))
+    quote, trade = editor.idle_quote(), editor.idle_row(TRADES)
+    editor.change(QUOTES, quote, volume=Decimal("12.5"))
+    editor.append(
+        TRADES,
+        trade,
+        trade_id=f"{trade['trade_id']}-x",
+        market_id=quote["market_id"],
+        quote_id=quote["quote_id"],
+        shares=Decimal("12.5"),
+        price=quote["price"],
+        traded_at=quote["quoted_at"],
+    )
+
+
+@fault("trade_matches_quote", "a trade at another price than its quote", TRADES)
+def _other_price(editor: Editor) -> None:
+    row = editor.idle_row(TRADES)
+    editor.change(TRADES, row, price=row["price"] - EIGHT_PLACES)
 
 
 @fault("quote_after_close", "a quote without volume after the market closed", QUOTES)

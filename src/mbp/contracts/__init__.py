@@ -1,4 +1,4 @@
-"""Data contracts: what the four datasets guarantee (A106), mean (A87) and must satisfy (A89)."""
+"""Data contracts: what the datasets guarantee (A106), mean (A87) and must satisfy (A89)."""
 
 from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.model import Column, Contract, Rule

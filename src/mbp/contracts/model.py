@@ -112,6 +112,7 @@ class Rule:
     Attributes:
         id: the same name in the contract, in dbt, in a finding and in the bad project.
         columns: what the rule reads: names of the dataset, or `dataset.column` of another one.
+        optional: other datasets that it reads only where the source has them.
         test: the generic test, or the name of the singular one.
         arguments: of the generic test, without `column_name`.
         column: the column that is tested; None when the dataset is.
@@ -136,6 +137,7 @@ class Rule:
     line: int | None
     column: str | None = None
     singular: bool = False
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def _rule(entry: QualityEntry, contract: ContractFile) -> Rule:
         line=node.line,
         column=None if singular else entry.column,
         singular=singular,
+        optional=_columns(more.get("optionalDatasets", absent).value, None),
     )
 
 

@@ -50,7 +50,7 @@ TIMED = ("freshness", "latency", "retention")
 LOGGED_LEVELS = ("freshness", "latency", "completeness")
 CONTRACT_EXTRAS = ("changeLog",)
 COLUMN_EXTRAS = ("classificationReason", "derived", "physicalTypes", "ruleReasons", "unit")
-RULE_EXTRAS = ("columns", "expires", "family", "owner", "reason")
+RULE_EXTRAS = ("columns", "expires", "family", "optionalDatasets", "owner", "reason")
 REASONED_FAMILIES = ("length", "pattern", "range")
 # A type is copied into DDL: words, and at most a length or a precision with its scale.
 TYPE_NAME = re.compile(r"[A-Za-z]\w*( \w+)*(\(\d+(, ?\d+)?\))?( \w+)*(\[\])?", re.ASCII)

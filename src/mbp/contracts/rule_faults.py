@@ -108,6 +108,12 @@ def names_what_it_reads(contract: ContractFile, _policy: Policy | None) -> Itera
         elif not columns.is_list or not all(isinstance(name, str) for name in columns.value):
             message = f"columns: expected a list of names, found {columns.value!r}"
             yield fault_at(columns, "A89-019", message, entry.subject)
+        optional = entry.node.custom().get("optionalDatasets")
+        names = columns.value if columns and columns.is_list else []
+        read = [str(name).rpartition(".")[0] for name in names]
+        if optional and not (optional.is_list and all(one in read for one in optional.value)):
+            message = "optionalDatasets: expected a list of datasets that `columns` names"
+            yield fault_at(optional, "A89-019", message, entry.subject)
 
 
 @reading_check("A89-021", "A89-023", "A89-029", "TRAP-005", "TRAP-006")

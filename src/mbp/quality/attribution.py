@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# A table that dbt is still building carries a suffix: mbp_quotes__dbt_tmp, mbp_quotes__dbt_tmp1234.
+# A table that dbt is still building carries a suffix: orders__dbt_tmp, orders__dbt_tmp1234.
 _SUFFIX = r"(?:__dbt_(?:tmp|backup)\w*)?"
 _NOT_NULL = (
     # DuckDB

@@ -32,7 +32,9 @@ def not_measurable(root: Path, rules: Sequence[Rule], facts: SourceFacts) -> dic
     reads: Mapping[str, Iterable[str]] = project_reads(root).rules if absent else {}
     reasons: dict[str, str] = {}
     for rule in rules:
-        missing = missing_of(reads.get(rule.id, ()), absent)
+        optional = {f"no {dataset}: {facts.datasets.get(dataset)}" for dataset in rule.optional}
+        judged = {name: reason for name, reason in absent.items() if reason not in optional}
+        missing = missing_of(reads.get(rule.id, ()), judged)
         if rule.dataset in facts.datasets:
             reasons[rule.id] = f"no {rule.dataset}: {facts.datasets[rule.dataset]}"
         elif rule.id in facts.rules:

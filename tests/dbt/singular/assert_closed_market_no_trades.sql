@@ -1,11 +1,28 @@
 -- A trade needs an open market, by status history: not the status of today. The two ends of an
 -- open interval belong to it, so a trade that closes a market is still a trade in an open one.
--- Orphans belong to the foreign key rule.
+-- Where a market has no single trades, or none yet, a quote with a volume counts as one. Orphans belong
+-- to the foreign key rules.
+{%- set intervals = ref('int_mbp__market_status_intervals') %}
 with quotes as (
 
-    {% set intervals = ref('int_mbp__market_status_intervals') %}
-    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals) }}
+    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals, 'quoted_at') }}
     where volume > 0
+
+),
+
+trades as (
+
+    select * from {{ rows_to_check(ref('mbp_trades'), ref('mbp_markets'), intervals, 'traded_at') }}
+
+),
+
+kept_trades as (
+
+    select
+        market_id,
+        min(traded_at) as since
+    from {{ ref('mbp_trades') }}
+    group by market_id
 
 ),
 
@@ -20,18 +37,40 @@ open_intervals as (
     select * from {{ ref('int_mbp__market_status_intervals') }}
     where status = 'open'
 
+),
+
+traded as (
+
+    select
+        quote_id,
+        market_id,
+        traded_at,
+        shares
+    from trades
+
+    union all
+
+    select
+        quotes.quote_id,
+        quotes.market_id,
+        quotes.quoted_at as traded_at,
+        quotes.volume as shares
+    from quotes
+    left join kept_trades on quotes.market_id = kept_trades.market_id
+    where kept_trades.since is null or quotes.quoted_at < kept_trades.since
+
 )
 
-select quotes.*
-from quotes
-inner join markets on quotes.market_id = markets.market_id
+select traded.*
+from traded
+inner join markets on traded.market_id = markets.market_id
 where
-    quotes.quoted_at is not null
+    traded.traded_at is not null
     and not exists (
         select 1
         from open_intervals
         where
-            open_intervals.market_id = quotes.market_id
-            and quotes.quoted_at >= open_intervals.valid_from
-            and (quotes.quoted_at <= open_intervals.valid_to or open_intervals.valid_to is null)
+            open_intervals.market_id = traded.market_id
+            and traded.traded_at >= open_intervals.valid_from
+            and (traded.traded_at <= open_intervals.valid_to or open_intervals.valid_to is null)
     )

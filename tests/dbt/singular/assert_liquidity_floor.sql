@@ -2,7 +2,7 @@
 with quotes as (
 
     {% set intervals = ref('int_mbp__market_status_intervals') %}
-    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals) }}
+    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals, 'quoted_at') }}
 
 ),
 

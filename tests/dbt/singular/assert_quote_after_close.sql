@@ -1,7 +1,7 @@
 -- Trading has ended for good at `closed_at`: no quote may come after it, traded or not.
 with quotes as (
 
-    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets')) }}
+    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), instant='quoted_at') }}
 
 ),
 

@@ -61,7 +61,9 @@ with problems as (
         'heartbeat of an unknown table' as problem,
         heartbeat_id as record
     from {{ ref('stg_ops__cdc_heartbeats') }}
-    where table_name is null or table_name not in ('markets', 'quotes', 'resolutions', 'abuse_events')
+    where
+        table_name is null
+        or table_name not in ('{{ change_logs() | map(attribute='table') | join("', '") }}')
 
     union all
 

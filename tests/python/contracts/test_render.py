@@ -10,6 +10,7 @@ import pytest
 import yaml
 from contracts_project import MARKETS, QUOTES, Project
 
+from lab.simulate.schema import KEYS
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.policy import load_policy
 from mbp.contracts.rendering import render as rendering
@@ -61,7 +62,7 @@ def test_every_rule_is_one_test_with_its_meta(project: Project) -> None:
 
 def test_models_are_public_typed_and_keyed(project: Project) -> None:
     found = models(project)
-    assert list(found) == ["mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions"]
+    assert list(found) == [contract.dataset for contract in load_contracts(project.root)]
     for model in found.values():
         assert model["config"]["access"] == "public"
         assert model["config"]["contract"] == {"enforced": True}
@@ -86,7 +87,7 @@ def test_models_are_public_typed_and_keyed(project: Project) -> None:
 def test_source_freshness_is_the_promise_and_its_half(project: Project) -> None:
     (source,) = dbt_properties(project, rendering.SOURCES_FILE)["sources"]
     freshness = {table["name"]: table["config"]["freshness"] for table in source["tables"]}
-    assert freshness == {
+    expected = {
         "abuse_events": {
             "warn_after": {"count": 84, "period": "hour"},
             "error_after": {"count": 7, "period": "day"},
@@ -104,6 +105,8 @@ def test_source_freshness_is_the_promise_and_its_half(project: Project) -> None:
             "error_after": {"count": 7, "period": "day"},
         },
     }
+    assert {table: freshness[table] for table in expected} == expected
+    assert freshness.keys() == {table.partition(".")[2] for table in KEYS}
     quotes = next(table for table in source["tables"] if table["name"] == "quotes")
     assert [column["name"] for column in quotes["columns"]][-5:] == [
         "__op",

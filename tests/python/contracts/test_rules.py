@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from contracts_project import MARKETS, QUOTES, SOON, Project
 
+from lab.simulate.schema import LOGS
 from mbp.contracts import Rule, all_rules, load_contracts
 
 
@@ -136,8 +137,8 @@ def test_every_rule_of_the_domain_is_there(project: Project) -> None:
         "abuse_action",
         "mbp_resolutions_fk",
         *(
-            f"mbp_{table}_{rule}"
-            for table in ("markets", "quotes", "resolutions", "abuse_events")
+            f"{dataset}_{rule}"
+            for dataset in LOGS
             for rule in ("cdc_no_loss", "cdc_order", "freshness", "latency", "volume")
         ),
     }

@@ -1,13 +1,14 @@
 """The daily run: it looks at what is new, and must say there what the full verification would say.
 
 Each engine has one copy of the built sample, whose rows are verified. New rows are added to the raw logs, and the
-selector is `daily_quotes`, so that a run takes seconds; the first day is run with `daily`, which looks at the same
+selector is `daily_incremental`, so that a run takes seconds; the first day is run with `daily`, which looks at the same
 slice.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,9 @@ from mbp.runs.dbt_process import DbtOutcome, environment, run_dbt
 from mbp.warehouse import Warehouse, connect
 from tests.python.built import Built, copied, judged
 
-MARK = "select verified_until from verification.quotes_verified"
+MARK = "select verified_until from verification.datasets_verified where dataset = 'mbp_quotes'"
+KEYS = ("trade_id", "quote_id", "unique_field")
+SLICE = re.compile(r'"verification"\."(\w+)_to_check"')
 # Of the sample: the newest arrival is a moment before midnight, the mark looks back to 22:00.
 SAID_LATER = "2026-01-07 00:10:00+00:00"
 OLD_QUOTE, OTHER_OLD_QUOTE = "q-00005-000005", "q-00005-000004"
@@ -118,7 +121,7 @@ class World:
         assert outcome.problem is None, outcome.problem
         return outcome
 
-    def daily(self, selector: str = "daily_quotes") -> Verdict:
+    def daily(self, selector: str = "daily_incremental") -> Verdict:
         """One daily run, and its rules once more on all rows."""
         log = self.folder / "logs" / "dbt.log"
         before = log.stat().st_size if log.exists() else 0
@@ -131,13 +134,13 @@ class World:
                 if result.node.resource_type != "test":
                     continue
                 sql = result.node.compiled_code or ""
-                if "quotes_to_check" not in sql:
+                if "_to_check" not in sql:
                     continue
-                whole = sql.replace('"verification"."quotes_to_check"', '"marts"."mbp_quotes"')
+                whole = SLICE.sub(r'"marts"."\1"', sql)
                 assert whole != sql
                 for found, query in ((verdict.daily, sql), (verdict.whole, whole)):
                     names, rows = warehouse.query(query)
-                    at = names.index("quote_id" if "quote_id" in names else "unique_field")
+                    at = next((names.index(key) for key in KEYS if key in names), 0)
                     if rows and result.node.config.severity.lower() == "error":
                         found[result.node.name] = {str(row[at]) for row in rows}
                 told = result.node.name in verdict.daily
@@ -183,6 +186,12 @@ def test_the_story_of_a_daily_run(world: World) -> None:
     world.arrive("quotes", OLD_QUOTE, OLD_QUOTE, depth_2pct="-1")
     world.arrive("quotes", OTHER_OLD_QUOTE, OTHER_OLD_QUOTE, __op="'d'", __deleted="'true'")
     world.arrive("quotes", "unseen-1", OLD_QUOTE, arrived=RUNS_LEFT_BEHIND, volume="-1")
+    # Two old trades: the quote of one is corrected, that of the other is gone.
+    (trade, traded), (orphan, untraded) = world.query(
+        "select trade_id, quote_id from marts.mbp_trades order by traded_at limit 2"
+    )
+    world.arrive("quotes", traded, traded, volume="0")
+    world.arrive("quotes", untraded, untraded, __op="'d'", __deleted="'true'")
     # A market that, as we now learn, had closed before the quotes that were verified.
     ((market, quotes),) = world.query(
         "select q.market_id, count(*) from marts.mbp_quotes as q inner join marts.mbp_markets as m"
@@ -199,7 +208,11 @@ def test_the_story_of_a_daily_run(world: World) -> None:
     assert faults.daily["mbp_quotes_fk"] == {"orphan-1"}
     assert faults.daily["mbp_quotes_depth_2pct_range"] == {OLD_QUOTE}
     assert len(faults.daily["assert_quote_after_close"]) >= quotes
-    assert faults.statuses["quotes_verified"] == "skipped"
+    assert faults.daily["assert_trade_matches_quote"] | faults.daily["mbp_trades_quote_id_fk"] == {
+        trade,
+        orphan,
+    }
+    assert faults.statuses["datasets_verified"] == "skipped"
     assert world.query(MARK) == [(verified,)], "a failed run advanced the mark"
     kept = {row[0] for row in world.query("select quote_id from marts.mbp_quotes")}
     assert OTHER_OLD_QUOTE not in kept
@@ -218,6 +231,8 @@ def test_the_story_of_a_daily_run(world: World) -> None:
         world.arrive("quotes", key, key, arrived=later, __op="'d'", __deleted="'true'")
     world.arrive("quotes", OLD_QUOTE, OLD_QUOTE, arrived=later, depth_2pct="1")
     world.arrive("quotes", OTHER_OLD_QUOTE, OTHER_OLD_QUOTE, arrived=later, __deleted="'false'")
+    world.arrive("quotes", traded, traded, arrived=later, volume="1000000")
+    world.arrive("quotes", untraded, untraded, arrived=later)
     # A market cannot be opened again for the past: what was learned of it is taken back.
     world.execute(
         f"delete from sample_mbp.markets where market_id = '{market}' and __source_lsn >= {10**18}"
@@ -252,7 +267,7 @@ def test_a_key_that_stands_twice_is_caught(world: World) -> None:
     assert verdict.daily["mbp_quotes_quote_id_unique"] == {key}
     assert verdict.daily["mbp_quotes_volume_range"] == {"fresh-1"}
     assert verdict.daily == verdict.whole
-    assert verdict.statuses["quotes_verified"] == "skipped"
+    assert verdict.statuses["datasets_verified"] == "skipped"
     assert world.query(MARK) == [(verified,)], "a failed run advanced the mark"
     world.execute(
         f"delete from marts.mbp_quotes where quote_id = '{key}' and quoted_at = timestamptz '2026-01-05'"
@@ -306,7 +321,7 @@ def test_no_rule_that_reads_the_slice_escapes_the_mark(world: World) -> None:
     """dbt holds the mark back for the tests of what it depends on, and for no others."""
     nodes = world.parsed().nodes
     above: set[str] = set()
-    waiting = ["model.mbp.quotes_verified"]
+    waiting = ["model.mbp.datasets_verified"]
     while waiting:
         node = nodes.get(waiting.pop())
         new = set(node.depends_on_nodes if node else ()) - above
@@ -317,14 +332,14 @@ def test_no_rule_that_reads_the_slice_escapes_the_mark(world: World) -> None:
         rule
         for one in load_contracts(world.root)
         for rule in one.rules
-        if rule.dataset == "mbp_quotes"
+        if nodes[f"model.mbp.{one.dataset}"].config.materialized == "incremental"
     ]
     tests = {
         node.config.meta.get("rule_id"): node
         for node in nodes.values()
         if node.resource_type == "test"
     }
-    assert len(rules) > 20
+    assert {rule.dataset for rule in rules} == {"mbp_quotes", "mbp_trades"}
     sliced = 0
     for rule in rules:
         node = tests[rule.id]

@@ -27,7 +27,7 @@ def test_both_engines_ran_the_same_nodes(built: Built) -> None:
 
 def test_public_datasets_are_equal_row_by_row_and_type_by_type(built: Built) -> None:
     contracts = load_contracts(built.root)
-    assert len(contracts) == 4
+    assert contracts
     with built.open("duckdb") as duckdb, built.open("postgres") as postgres:
         for contract in contracts:
             left = relation_of(duckdb, "marts", contract.dataset, contract.key.name)

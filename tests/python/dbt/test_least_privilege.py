@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from lab.postgres_server import PostgresServer
+from lab.simulate.schema import CONTRACTS
 from mbp.ingest.initialise import initialise
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import degrade
@@ -15,7 +16,7 @@ from mbp.quality.masking import mask
 from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
 
-DATASETS = ("mbp_markets", "mbp_quotes", "mbp_resolutions", "mbp_abuse_events")
+DATASETS = tuple(CONTRACTS)
 
 
 @pytest.mark.postgres

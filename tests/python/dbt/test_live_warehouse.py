@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from lab.simulate.schema import KEYS, seed_name
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import initialise
 from mbp.operate.build import BuildRequest, build
@@ -26,10 +27,10 @@ def loaded(project_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     with environment({"MBP_DUCKDB_PATH": str(file)}):
         with connect(project_root) as warehouse:
             initialise(project_root, warehouse)
-            for table in ("markets", "quotes", "resolutions", "abuse_events"):
-                seed = project_root / "seeds" / "sample" / f"raw_mbp__{table}.csv"
+            for table in KEYS:
+                seed = project_root / "seeds" / "sample" / f"{seed_name(table)}.csv"
                 warehouse.execute(
-                    f"insert into raw_mbp.{table} from read_csv('{seed}', all_varchar = true)"
+                    f"insert into raw_{table} from read_csv('{seed}', all_varchar = true)"
                 )
         command = ["build", "--exclude-resource-type", "test"]
         outcome = run_dbt(project_root, command, artifacts=folder, changes=LIVE, quiet=True)

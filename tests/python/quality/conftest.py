@@ -20,6 +20,7 @@ class ContractRule:
     family: str = "not_null"
     description: str = "what must hold"
     columns: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
 
 class Artifacts:

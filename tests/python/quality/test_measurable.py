@@ -1,15 +1,19 @@
-"""A rule is not measurable exactly when it reads something that the source does not have."""
+"""A rule is not measurable exactly when its verdict follows from something that the source does not have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mbp.ingest.loading import SourceFacts
 from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
+from mbp.quality import measurable
 from mbp.quality.measurable import not_measurable
+from mbp.quality.project_reads import ProjectReads
 
 FACTS = SourceFacts(
     columns={
@@ -19,39 +23,68 @@ FACTS = SourceFacts(
     datasets={"mbp_abuse_events": "there is no detector"},
     rules={"twap_reconciles": "the average is computed here"},
 )
+# What a rule reads besides: where its rows are.
+ROWS = {"mbp.quotes", "mbp.quotes._loaded_at", "mbp.abuse_events"}
+
+
+@pytest.fixture
+def reasons(
+    project_root: Path, contract_rule: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, str]]:
+    def of(reads: set[str], facts: SourceFacts = FACTS, **changes: Any) -> dict[str, str]:
+        rule = replace(contract_rule("r", "mbp_quotes"), **changes)
+        project = ProjectReads({rule.id: frozenset(reads | ROWS)}, {})
+        monkeypatch.setattr(measurable, "project_reads", lambda _: project)
+        return not_measurable(project_root, [rule], facts)
+
+    return of
 
 
 @pytest.mark.parametrize(
-    ("columns", "reason"),
+    ("reads", "reason"),
     [
-        (("price",), None),
-        ((), None),
-        (("price", "depth_2pct"), "no depth_2pct: depth is not recorded"),
-        (("mbp_quotes.depth_2pct",), "no depth_2pct: depth is not recorded"),
-        (("mbp_markets.min_liquidity",), "no mbp_markets.min_liquidity: no floor was agreed"),
-        (("mbp_abuse_events.kind",), "no mbp_abuse_events: there is no detector"),
+        ({"mbp.quotes.price"}, None),
+        (set(), None),
+        (
+            {"mbp.quotes.price", "mbp.quotes.depth_2pct"},
+            "no mbp_quotes.depth_2pct: depth is not recorded",
+        ),
+        ({"mbp.markets.min_liquidity"}, "no mbp_markets.min_liquidity: no floor was agreed"),
+        ({"mbp.abuse_events.kind"}, "no mbp_abuse_events: there is no detector"),
         # the column is absent in another dataset than the one the rule reads it from
-        (("min_liquidity",), None),
-        (("mbp_markets.depth_2pct",), None),
+        ({"mbp.quotes.min_liquidity"}, None),
+        ({"mbp.markets.depth_2pct"}, None),
     ],
 )
 def test_reason(
-    contract_rule: Callable[..., Any], columns: tuple[str, ...], reason: str | None
+    reasons: Callable[..., dict[str, str]], reads: set[str], reason: str | None
 ) -> None:
-    rule = contract_rule("r", "mbp_quotes", columns=columns)
-    assert not_measurable([rule], FACTS) == ({"r": reason} if reason else {})
+    assert reasons(reads) == ({"r": reason} if reason else {})
 
 
-def test_every_rule_of_an_absent_dataset(contract_rule: Callable[..., Any]) -> None:
-    rule = contract_rule("mbp_abuse_events_volume", "mbp_abuse_events")
-    assert list(not_measurable([rule], FACTS)) == ["mbp_abuse_events_volume"]
+def test_every_rule_of_an_absent_dataset(reasons: Callable[..., dict[str, str]]) -> None:
+    assert reasons(set(), dataset="mbp_abuse_events") == {
+        "r": "no mbp_abuse_events: there is no detector"
+    }
 
 
-def test_a_rule_that_is_named_itself(contract_rule: Callable[..., Any]) -> None:
-    rule = contract_rule("twap_reconciles", "mbp_quotes", columns=("price",))
-    assert not_measurable([rule], FACTS) == {"twap_reconciles": "the average is computed here"}
+def test_a_rule_that_can_do_without_a_dataset_reads_the_rest(
+    reasons: Callable[..., dict[str, str]],
+) -> None:
+    reads, optional = {"mbp.quotes.price", "mbp.abuse_events.kind"}, ("mbp_abuse_events",)
+    assert reasons(reads, optional=optional) == {}
+    assert reasons({*reads, "mbp.quotes.depth_2pct"}, optional=optional) == {
+        "r": "no mbp_quotes.depth_2pct: depth is not recorded"
+    }
 
 
-def test_a_source_with_everything_measures_everything(contract_rule: Callable[..., Any]) -> None:
-    rule = contract_rule("liquidity_floor", "mbp_quotes", columns=("depth_2pct",))
-    assert not_measurable([rule], NOTHING_ABSENT) == {}
+def test_a_rule_that_is_named_itself(reasons: Callable[..., dict[str, str]]) -> None:
+    assert reasons({"mbp.quotes.price"}, id="twap_reconciles") == {
+        "twap_reconciles": "the average is computed here"
+    }
+
+
+def test_a_source_with_everything_measures_everything(
+    reasons: Callable[..., dict[str, str]],
+) -> None:
+    assert reasons({"mbp.quotes.depth_2pct"}, NOTHING_ABSENT) == {}

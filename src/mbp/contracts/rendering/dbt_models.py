@@ -54,11 +54,16 @@ def _staging(contract: Contract, log: ChangeLog) -> str:
     )
 
 
-def datasets_macro(contracts: Sequence[Contract]) -> str:
-    """macros/logs/datasets.gen.sql: the datasets, and the change logs with the models that are made of them."""
+def datasets_macro(contracts: Sequence[Contract], incremental: Collection[str]) -> str:
+    """macros/logs/datasets.gen.sql: the datasets, and the change logs with the models that are made of them.
+
+    Args:
+        incremental: datasets whose model adds to its table; a daily run checks what is new of them.
+    """
     logs = "".join(
         f"        {{'dataset': '{contract.dataset}', 'table': '{log.table}', 'key': '{log.key}',"
-        f" 'staging': '{log.staging}', 'latest': '{log.latest}'}},\n"
+        f" 'staging': '{log.staging}', 'latest': '{log.latest}',"
+        f" 'incremental': {str(contract.dataset in incremental).lower()}}},\n"
         for contract, log in logged(contracts)
     )
     names = "".join(f"        '{contract.dataset}',\n" for contract in contracts)

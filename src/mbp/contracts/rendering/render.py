@@ -75,7 +75,7 @@ def rendered(root: Path) -> dict[str, str]:
     views = _materialized(root, contracts, "view")
     return {
         **log_models(contracts, incremental),
-        DATASETS_FILE: datasets_macro(contracts),
+        DATASETS_FILE: datasets_macro(contracts, incremental),
         FAMILIES_FILE: families_macro(policy),
         SHEET_FILE: sheet_macro(sheet),
         COLUMNS_FILE: columns_markdown(contracts),

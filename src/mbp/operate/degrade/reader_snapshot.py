@@ -42,7 +42,7 @@ def take(root: Path, target: str | None, waived_rules: WaivedRules = no_waivers)
         busy = "wait for the build that is running, then try again"
 
         def copy() -> list[Copy]:
-            # Writers wait until the copy is committed: the four datasets are of one moment.
+            # Writers wait until the copy is committed: the datasets are of one moment.
             reader_views.hold_still(warehouse, datasets, "share")
             reader_views.one_at_a_time(warehouse, reader_views.COPY_LOCK)
             return _replace(warehouse, datasets, build_id)

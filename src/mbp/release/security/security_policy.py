@@ -9,6 +9,7 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts import load_contracts
 from mbp.contracts.exceptions import (
     LIST,
     AllowedException,
@@ -17,6 +18,7 @@ from mbp.contracts.exceptions import (
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.raw_columns import logged
 from mbp.core.paths import shown
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import load
@@ -49,13 +51,14 @@ PRIVILEGES = {"type": "array", "minItems": 1, "items": {"enum": list(RELATION_PR
 GRANT = closed(
     {
         "in": SOME_NAMES,
+        "change_logs_in": SOME_NAMES,
         "relations": {**SOME_NAMES, "items": {"type": "string", "pattern": r"^\w+\.\w+$"}},
         "columns": SOME_NAMES,
         "privileges": PRIVILEGES,
         "optional": {"type": "boolean"},
     },
-    optional=("in", "relations", "columns", "optional"),
-) | {"oneOf": [{"required": ["in"]}, {"required": ["relations"]}]}
+    optional=("in", "change_logs_in", "relations", "columns", "optional"),
+) | {"oneOf": [{"required": [where]} for where in ("in", "change_logs_in", "relations")]}
 ROLE = closed(
     {
         "attributes": {"type": "array", "items": {"enum": list(ATTRIBUTES)}},
@@ -193,14 +196,18 @@ def load_security(root: Path) -> SecurityPolicy:
         audit=value["audit"],
         licences=value["licences"],
         public_database=frozenset(privilege["public"]["database"]),
-        warehouse=_roles(privilege["warehouse"]),
-        source=_roles(privilege["source"]),
+        warehouse=_roles(privilege["warehouse"], root),
+        source=_roles(privilege["source"], root),
         exceptions=exceptions,
         path=name,
     )
 
 
-def _roles(value: Mapping[str, Any]) -> dict[str, DatabaseRole]:
+def _roles(value: Mapping[str, Any], root: Path) -> dict[str, DatabaseRole]:
+    """The roles; the tables of `change_logs_in` are those of the contracts."""
+    grants = [grant for entry in value.values() for grant in entry["relations"]]
+    contracts = load_contracts(root) if any("change_logs_in" in grant for grant in grants) else ()
+    tables = [log.table for _, log in logged(contracts)]
     return {
         name: DatabaseRole(
             name,
@@ -210,7 +217,12 @@ def _roles(value: Mapping[str, Any]) -> dict[str, DatabaseRole]:
             tuple(
                 Grant(
                     _set(grant.get("in", ())),
-                    _set(grant.get("relations", ())),
+                    _set(grant.get("relations", ()))
+                    | {
+                        f"{schema}.{table}"
+                        for schema in grant.get("change_logs_in", ())
+                        for table in tables
+                    },
                     _set(grant.get("columns", ())),
                     _set(grant["privileges"]),
                     bool(grant.get("optional", False)),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from lab.simulate.schema import CONTRACTS
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.publish import PublishOutcome, publish
 from mbp.contracts.registry.registry_check import check_all
@@ -20,7 +21,7 @@ from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 
 TODAY = date(2026, 11, 23)
-DATASETS = ("mbp_abuse_events", "mbp_markets", "mbp_quotes", "mbp_resolutions")
+DATASETS = tuple(CONTRACTS)
 Edit = Callable[[dict[str, Any]], None]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.postgres_server import PostgresServer
+from lab.simulate.schema import KEYS
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.landing import SLOT, Landed, land
 from mbp.ingest.cdc.replaying_records import replay_records
@@ -117,7 +118,7 @@ def test_envelopes_of_the_real_engine(place: Place) -> None:
         ("quotes", "message", "envelope.jsonl:18: volume is not a number"),
         ("quotes", "value", "quoted_at is not an exact timestamptz"),
     ]
-    assert place.rows("select count(*) from raw_ops.cdc_heartbeats") == [(4,)]
+    assert place.rows("select count(*) from raw_ops.cdc_heartbeats") == [(len(KEYS),)]
     landed = place.rows("select slot, file_name, changes, repeated from raw_mbp._cdc_landed")
     assert landed == [(SLOT, "envelope.jsonl", 12, 0)]
 

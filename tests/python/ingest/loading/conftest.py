@@ -42,6 +42,7 @@ tables:
 absent_tables:
   resolutions: nothing is resolved yet
   abuse_events: no detector
+  trades: no single trades
 not_measurable:
   - rules: [mbp_quotes_freshness]
     reason: a history

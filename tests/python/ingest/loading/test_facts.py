@@ -100,7 +100,7 @@ def test_a_dataset_that_another_source_has_is_not_absent(
     map_events(second)
     for one in (folder, second) if declared == "before" else (second, folder):
         facts = load(project_root, one, target)
-    assert set(facts.datasets) == {"mbp_resolutions"}
+    assert set(facts.datasets) == {"mbp_resolutions", "mbp_trades"}
 
 
 def test_a_dataset_is_not_absent_while_rows_of_an_earlier_load_are_there(
@@ -129,7 +129,7 @@ def test_rows_that_no_mapping_brought_have_everything(
     facts = stream(
         project_root, target, "insert into raw_mbp.abuse_events (abuse_event_id) values ('e1')"
     )
-    assert set(facts.datasets) == {"mbp_resolutions"}
+    assert set(facts.datasets) == {"mbp_resolutions", "mbp_trades"}
 
 
 def test_facts_of_a_load_that_nobody_noted_excuse_nothing(
@@ -142,7 +142,7 @@ def test_facts_of_a_load_that_nobody_noted_excuse_nothing(
     facts = load(project_root, second, target)
     assert facts.columns == {}
     assert facts.rules == {}
-    assert set(facts.datasets) == {"mbp_abuse_events", "mbp_resolutions"}
+    assert set(facts.datasets) == {"mbp_abuse_events", "mbp_resolutions", "mbp_trades"}
 
 
 def test_facts_of_two_mappings_of_a_source_add_up(

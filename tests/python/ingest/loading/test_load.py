@@ -85,6 +85,7 @@ def test_what_the_source_lacks_is_kept_for_the_build(
     assert facts.columns["mbp_quotes"] == {"depth_2pct": "no depth", "twap_5m": "no average"}
     assert facts.datasets == {
         "mbp_abuse_events": "no detector",
+        "mbp_trades": "no single trades",
         "mbp_resolutions": "nothing is resolved yet",
     }
     assert facts.rules == {"mbp_quotes_freshness": "a history"}

@@ -10,6 +10,7 @@ import pytest
 from lab.drill.drill_report import as_table
 from lab.drill.played import Options
 from lab.drill.scenario_runs import drill
+from lab.simulate.schema import LOGS
 from mbp.runs.dbt_process import environment
 
 SMALL = Options(rows=5_000, kills=3, dark_seconds=1.0)
@@ -31,7 +32,7 @@ def test_scenarios_end_with_every_row_once(project_root: Path, tmp_path: Path) -
     # In the order of the runbook, whatever was asked for first.
     assert [one.scenario for one in results] == ["source_restarted", "large_transaction"]
     for one in results:
-        assert len(one.tables) == 4
+        assert len(one.tables) == len(LOGS)
         assert (one.lost, one.twice) == (0, 0)
         assert one.rows > 100
         assert one.recovered_seconds is not None

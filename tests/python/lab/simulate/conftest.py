@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from lab.simulate import Parameters, RawWorld, generate
+from lab.simulate import Parameters, RawWorld, generate, schema
 
 LATEST = """
     create temp table {name} as
@@ -20,12 +20,6 @@ LATEST = """
     )
     where recency = 1 and __op <> 'd'
 """
-KEYS = {
-    "markets": "market_id",
-    "quotes": "quote_id",
-    "resolutions": "resolution_id",
-    "abuse_events": "abuse_event_id",
-}
 
 
 def connect(world: RawWorld) -> duckdb.DuckDBPyConnection:
@@ -39,7 +33,7 @@ def connect(world: RawWorld) -> duckdb.DuckDBPyConnection:
         connection.execute(f"create temp table {target} as select * from incoming")
         connection.unregister("incoming")
         if family == "mbp":
-            connection.execute(LATEST.format(name=name, key=KEYS[name]))
+            connection.execute(LATEST.format(name=name, key=schema.KEYS[table]))
     return connection
 
 

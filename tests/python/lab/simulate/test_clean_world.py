@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from lab.simulate import Parameters, RawWorld
+from lab.simulate.schema import KEYS
 
 FIVE_MINUTES = timedelta(minutes=5)
 END = datetime(2026, 1, 7, tzinfo=UTC)
@@ -34,8 +35,17 @@ BROKEN = {
         union all select market_id from resolutions
         where market_id not in (select market_id from markets)
         union all select market_id from abuse_events
-        where market_id not in (select market_id from markets)""",
+        where market_id not in (select market_id from markets)
+        union all select trade_id from trades
+        where market_id not in (select market_id from markets)
+        or quote_id not in (select quote_id from quotes)""",
         "select 1 from abuse_events",
+    ),
+    "trades at their quotes": (
+        """select trades.* from trades join quotes using (quote_id) join markets on trades.market_id = markets.market_id
+        where trades.price <> quotes.price or trades.shares > quotes.volume
+        or trades.market_id <> quotes.market_id or trades.traded_at < quotes.quoted_at""",
+        "select 1 from trades",
     ),
     "enums": (
         """select market_id from markets
@@ -327,10 +337,7 @@ def test_quotes_flow_until_the_end(clean: duckdb.DuckDBPyConnection, clean_world
     newest = """select max(quoted_at) from quotes join markets using (market_id)
         where status = 'open'"""
     assert END - clean.execute(newest).fetchone()[0] < timedelta(minutes=1)
-    everything = [
-        row["_loaded_at"] for table in ("mbp.markets", "mbp.quotes", "mbp.resolutions",
-                                        "mbp.abuse_events") for row in clean_world.rows(table)
-    ]  # fmt: skip
+    everything = [row["_loaded_at"] for table in KEYS for row in clean_world.rows(table)]
     newest_quote = clean.execute("select max(_loaded_at) from quotes_log").fetchone()[0]
     assert max(everything) == newest_quote
 

@@ -16,7 +16,7 @@ from tests.python.operate.hooks.conftest import Site
 
 BUILDS = {
     "one dataset": ("build", "--select", "mbp_markets"),
-    "the selector of the day": ("build", "--selector", "daily_quotes"),
+    "the selector of the day": ("build", "--selector", "daily_incremental"),
     "from scratch": (
         "build",
         "--full-refresh",

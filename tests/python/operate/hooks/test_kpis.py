@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.simulate.schema import KEYS, LOGS
 from mbp.runs.dbt_process import environment
 from tests.python.built import Built
 from tests.python.operate.hooks.conftest import Site
@@ -251,7 +252,7 @@ def test_increments_equal_a_full_refresh(site: Site, cut: str) -> None:
     tables = [
         (f"sample_{family}", name)
         for family, names in (
-            ("mbp", ("markets", "quotes", "resolutions", "abuse_events")),
+            ("mbp", [table.partition(".")[2] for table in KEYS]),
             ("ops", ("otel_spans", "rum_events", "audit_log", "cdc_heartbeats")),
         )
         for name in names
@@ -354,10 +355,8 @@ def test_a_table_without_heartbeats_is_not_ok(site: Site) -> None:
         " and window_end = '2026-01-06 23:55:00+00'"
     )
     assert dict(rows) == {  # type: ignore[arg-type]
+        **dict.fromkeys(LOGS, "ok"),
         "all": "insufficient data",
-        "mbp_abuse_events": "ok",
-        "mbp_markets": "ok",
-        "mbp_quotes": "ok",
         "mbp_resolutions": "insufficient data",
     }
 

@@ -70,6 +70,12 @@ def traded_volume(warehouse: Warehouse) -> Expected:
     return grouped(pairs, lambda found: sum(map(Fraction, found)))
 
 
+def trade_size(warehouse: Warehouse) -> Expected:
+    _, rows = warehouse.query("select traded_at, market_id, shares from marts.mbp_trades")
+    pairs = [((day(at), market), Fraction(shares)) for at, market, shares in rows]
+    return grouped(pairs, lambda found: sum(found) / len(found))
+
+
 def active_markets(warehouse: Warehouse) -> Expected:
     traded = {(day(at), market) for market, at, _, volume, _ in quotes(warehouse) if volume > 0}
     return grouped((((at,), market) for at, market in traded), len)
@@ -222,6 +228,7 @@ PER_RUN = ("schema_drift", "data_contract_break", "dbt_tests", "hook_coverage")
 
 GOLDEN: dict[str, Golden] = {
     "traded_volume": Golden(Question(("traded_volume",), by=("day", "market")), traded_volume),
+    "trade_size": Golden(Question(("trade_size",), by=("day", "market")), trade_size),
     "active_markets": Golden(Question(("active_markets",), by=("day",)), active_markets),
     "price": Golden(Question(("price",), by=("day", "market")), price),
     "depth": Golden(Question(("depth",), by=("day", "market")), depth),

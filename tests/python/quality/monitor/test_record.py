@@ -91,7 +91,7 @@ def test_what_was_recorded_is_shown_and_recording_twice_changes_nothing(
     assert one["run_id"] == read_run(file).run_id
     calm = mbp("monitor")
     assert calm.exit_code == 0
-    assert "0 alerts; 106 rules, 1 recorded runs" in calm.stdout
+    assert f"0 alerts; {len(rules)} rules, 1 recorded runs" in calm.stdout
 
 
 def test_a_rule_that_breaks_is_an_alert_with_its_owner_until_it_holds_again(

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lab.postgres_server import PostgresServer
+from lab.simulate.schema import LOGS
 from mbp.cli.main import app, register
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
@@ -149,7 +150,7 @@ def test_the_built_sample(
         found = look(site.root, tmp_path)
         assert not isinstance(found.watch, Absence)
         assert len(found.watch.kpis) == len(load_hooks(project_root).sheet.kpis)
-        assert len(found.watch.lag) == 4
+        assert len(found.watch.lag) == len(LOGS)
         assert all(one.trend for one in found.watch.lag)
         assert isinstance(found.rules, Absence)
         assert found.rules.fix == "run `mbp quality record` after a run"

@@ -233,7 +233,7 @@ def test_a_policy_of_columns_gives_no_whole_relation(live: Live) -> None:
         (["revoke select on quotes from mbp_cdc_reader"], "lacks SELECT on public.quotes"),
     ],
 )
-def test_the_reader_of_the_source_reads_four_tables(
+def test_the_reader_of_the_source_reads_the_tables_of_the_change_logs(
     postgres_server: PostgresServer,
     postgres_database: str,
     project_root: Path,
