@@ -17,7 +17,7 @@ from mbp.contracts.compatibility.change_model import Change, Compatibility, Sche
 from mbp.contracts.compatibility.diff import fingerprint
 from mbp.contracts.compatibility.values import limits
 from mbp.contracts.contract_loading import SINGULAR_TESTS
-from mbp.contracts.registry.store import FOLDER, digest
+from mbp.contracts.published_versions import FOLDER, digest
 from mbp.contracts.registry.version_policy import EXCEPTIONS
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError

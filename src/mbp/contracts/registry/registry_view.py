@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, demanded_bump, fingerprint, overall, verdicts
+from mbp.contracts.registry.places import located
 from mbp.contracts.registry.version_check import RULES, Checked, JudgedChange
 from mbp.core.markdown import code
 from mbp.core.reporting import Finding, Suite
@@ -99,7 +101,7 @@ def diff_suite(changes: Sequence[Change], old: str, new: str) -> Suite:
         for change in changes
     ]
     table = f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
-    return Suite("mbp contracts diff", [old, new], findings, table=table)
+    return Suite("mbp contracts diff", [old, new], located(findings, Path(new), new), table=table)
 
 
 def diff_document(changes: Sequence[Change]) -> dict[str, Any]:

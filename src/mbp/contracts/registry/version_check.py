@@ -30,10 +30,17 @@ from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER as CONTRACTS
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.published_versions import (
+    Published,
+    newest,
+    newest_release,
+    published,
+    subject_of,
+)
 from mbp.contracts.registry.life import RULES as LIFE_RULES
 from mbp.contracts.registry.life import sunset_findings
+from mbp.contracts.registry.places import located
 from mbp.contracts.registry.proof import proof_of, provable
-from mbp.contracts.registry.store import Published, newest, newest_release, published, subject_of
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding, Severity
@@ -152,7 +159,8 @@ def check_dataset(
             subject=dataset,
             fix=RULES["not_published"].fix,
         )
-        return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
+        alone = tuple(located([finding], root / path, path))
+        return Checked(dataset, version, rules.mode, (), (), "none", version, alone)
     compared = to_compare(versions, subject_of(dataset, read), rules)
     judged = [
         judged_change
@@ -186,7 +194,7 @@ def check_dataset(
         tuple(judged),
         bump,
         str(least_version(head.version, bump, core)),
-        tuple(findings),
+        tuple(located(findings, root / path, path)),
     )
 
 

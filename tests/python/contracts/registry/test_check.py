@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from mbp.cli import main as cli
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.compatibility.odcs_tables import tables
+from mbp.contracts.published_versions import published
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.proof import provable, prove, violation_query
 from mbp.contracts.registry.registry_check import check_all
 from mbp.contracts.registry.registry_view import markdown, suite
-from mbp.contracts.registry.store import published
 from mbp.contracts.registry.version_check import Checked
 from mbp.core.errors import MbpError
 from mbp.core.reporting.output_forms import FORMATS, written
@@ -319,7 +319,10 @@ def test_every_form_tells_the_same(registry: Registry) -> None:
     assert sarif["version"] == "2.1.0"
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-        assert result["locations"][0]["physicalLocation"]["region"]["startLine"] >= 1
+        assert result["locations"][0]["physicalLocation"]["region"]["startLine"] > 1
+    contract = (registry.root / "contracts/a106/mbp_quotes.odcs.yaml").read_text().splitlines()
+    lines = [contract[(one.line or 1) - 1].strip() for one in whole.findings]
+    assert lines == ["- name: volume", "version: 1.1.0"]
     view = markdown(checked, {"mbp_quotes": ["exposure market_dashboard"]})
     for part in (
         "**block_deploy**",
