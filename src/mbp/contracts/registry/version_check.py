@@ -101,6 +101,15 @@ class Checked:
     findings: tuple[Finding, ...]
 
     @property
+    def news(self) -> list[JudgedChange]:
+        """What its reviewer reads, each change once: those since the latest version, and those that break an older one.
+
+        Nothing of a dataset that is as it was published last.
+        """
+        since = [change for change in self.judged if change.against == self.compared[0]]
+        return once([*since, *(change for change in self.judged if change.broken)] if since else [])
+
+    @property
     def action(self) -> str:
         """What a hook does with it."""
         return BLOCK if any(finding.severity == "error" for finding in self.findings) else "none"
@@ -173,7 +182,7 @@ def check_dataset(
     bump = largest([judged_change.bump for judged_change in latest])
     core = _core(judged, versions, head)
     findings = [
-        _finding(judged_change, path) for judged_change in _once(judged) if judged_change.broken
+        _finding(judged_change, path) for judged_change in once(judged) if judged_change.broken
     ]
     if not serves(read, head.version, bump, core):
         findings.append(
@@ -270,7 +279,7 @@ def _judged(
     return judged_changes
 
 
-def _once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
+def once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
     """A change that breaks several versions is reported once, against the newest."""
     seen: dict[str, JudgedChange] = {}
     for judged_change in judged:
