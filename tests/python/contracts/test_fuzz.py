@@ -1,4 +1,4 @@
-"""Whatever a contract is changed into: reading, lint, diff and the published schemas end with an answer or our own error.
+"""Whatever a contract is changed into: reading, lint, diff and the published schemas end with an answer or our error.
 
 Valid contracts are changed in several places at random. The draw of every run is the same; another one, and a longer
 one, is made every night.
