@@ -74,7 +74,7 @@ class ColumnReaders:
         for key in self._order:
             before = {parent: changed[parent] for parent in self._parents[key] if parent in changed}
             if before and key != start:
-                after = self._changed(key, before)
+                after = self._changed(key, before, changed)
                 if after is None or after:
                     changed[key] = after
         return sorted({self._shown(key) for key in changed if key != start} - {""})
@@ -90,9 +90,17 @@ class ColumnReaders:
         return str(self._nodes[key].get("name"))
 
     def _changed(
-        self, key: str, before: Mapping[str, frozenset[str] | None]
+        self,
+        key: str,
+        before: Mapping[str, frozenset[str] | None],
+        changed: Mapping[str, frozenset[str] | None],
     ) -> frozenset[str] | None:
-        """The columns (of a semantic model: the measures) that a change before it reaches; empty for none."""
+        """The columns (of a semantic model: the measures) that a change before it reaches; empty for none.
+
+        Args:
+            before: what changed of its parents.
+            changed: of all: dbt writes an ephemeral parent into the query, which then reads what that one reads.
+        """
         node, kind = self._nodes[key], key.partition(".")[0]
         if kind == "semantic_model":
             return _measures(node, before)
@@ -105,7 +113,7 @@ class ColumnReaders:
             return None
         sources = {
             (*self._relation(parent), column)
-            for parent, columns in before.items()
+            for parent, columns in changed.items()
             for column in columns or ()
         }
         if reads.rows & sources:

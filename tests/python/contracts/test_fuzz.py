@@ -231,7 +231,7 @@ CALM = {"deadline": None, "suppress_health_check": list(HealthCheck), "database"
 
 
 @given(pairs())
-@settings(max_examples=40, derandomize=True, **CALM)
+@settings(max_examples=30, derandomize=True, **CALM)
 def test_the_same_changes_in_every_run(tmp_path: Path, pair: tuple[str, str]) -> None:
     judge(tmp_path, *pair)
 

@@ -88,6 +88,18 @@ def test_a_column_is_followed_through_models() -> None:
     assert readers(None, **chain) == readers("b", **chain)
 
 
+def test_a_query_is_followed_through_what_dbt_writes_into_it() -> None:
+    ephemeral = (
+        "with __dbt__cte__inner_one as (select a, b from s.t) select {} from __dbt__cte__inner_one"
+    )
+    chain = {
+        "inner_one": "select a, b from s.t",
+        "m": ephemeral.format("a"),
+        "n": ephemeral.format("b"),
+    }
+    assert readers("a", **chain) == ["model inner_one", "model m"]
+
+
 def test_a_rule_reads_what_decides_its_rows() -> None:
     rules = {
         "test_a": "select * from s.t where a is null",
