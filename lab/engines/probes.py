@@ -66,7 +66,7 @@ PROBES: tuple[Probe, ...] = (
             "create table {schema}.p (a integer references {schema}.parent (a))",
         ),
         "insert into {schema}.p values (1)",
-        "`<dataset>_fk`",
+        "its `relationships` test",
     ),
     Probe(
         "foreign key, after the parent was rebuilt",
@@ -76,7 +76,7 @@ PROBES: tuple[Probe, ...] = (
             "drop table {schema}.parent cascade",
         ),
         "insert into {schema}.p values (1)",
-        "`<dataset>_fk`",
+        "its `relationships` test",
     ),
     Probe(
         "digits before the point of a decimal",

@@ -8,8 +8,8 @@ mkdir -p "$MBP_CI_FOLDER"
 step() { scripts/ci/step.sh "$@" >&2 || echo "pull_request.sh: $1 ended with $?" >&2; }
 
 step lint make lint
-step contracts scripts/ci/contracts.sh
 step build scripts/ci/build.sh
+step contracts scripts/ci/contracts.sh
 step rules scripts/ci/rules.sh
 step proof scripts/ci/proof.sh
 step coverage scripts/ci/coverage.sh

@@ -19,6 +19,7 @@ from mbp.contracts.reading import (
     TYPE_NAME,
 )
 from mbp.contracts.reading_checks import reading_check
+from mbp.contracts.references import target_of
 from mbp.contracts.rules import BOUNDS, anchored, families_of_options, mixed
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
@@ -87,10 +88,10 @@ def refers_by_one_key(contract: ContractFile, _policy: Policy | None) -> Iterato
             message = f"expected one relationship, found {len(relationships)}"
             yield fault_at(column.at("relationships"), "A106-029", message, subject)
         elif relationships:
-            dataset, _, name = relationships[0].at("to").text.partition(".")
             kind = relationships[0].at("type").value
-            if kind not in (None, "foreignKey") or not (dataset and name):
-                message = "expected type: foreignKey, to: <dataset>.<column>"
+            if kind not in (None, "foreignKey") or target_of(relationships[0], {}) is None:
+                found = relationships[0].at("to").value
+                message = f"expected type: foreignKey, to: <dataset>.<column>, found {found!r}"
                 yield fault_at(relationships[0], "A106-029", message, subject)
 
 

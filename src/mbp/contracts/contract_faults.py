@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import PurePosixPath
 
 from mbp.contracts.compatibility.versions import read_version
@@ -47,7 +48,9 @@ def follows_the_standard(contract: ContractFile, _policy: Policy | None) -> Iter
 
 @reading_check("TRAP-011")
 def holds_no_templates(contract: ContractFile, _policy: Policy | None) -> Iterator[Finding]:
-    """Texts that dbt would fill as templates."""
+    """Texts that dbt would fill as templates; in the whole document, so with its first table."""
+    if contract.index:
+        return
     yield from (
         finding for finding in plain_text_faults(contract.root) if finding.code == "TRAP-011"
     )
@@ -174,6 +177,9 @@ def _duration(kind: str, level: DocumentNode, dataset: str) -> Iterator[Finding]
         not isinstance(number, int | float) or isinstance(number, bool) or number <= 0
     ):
         message = f"{kind}: expected a number above 0, found {number!r}"
+        yield fault_at(value, "A106-022", message, dataset)
+    elif value.present and Decimal(str(number)) * SECONDS.get(unit, 1) % 1:
+        message = f"{kind}: expected whole seconds, found {number} {unit}; nothing measures parts of a second"
         yield fault_at(value, "A106-022", message, dataset)
 
 

@@ -79,9 +79,15 @@ class ContractFile:
         return nodes
 
     def all_columns(self) -> Iterator[tuple[str, DocumentNode]]:
-        """(subject, column) of every column, those of one name too."""
+        """(subject, column) of every column, those of one name too.
+
+        With those inside of columns, which this project refuses in its contracts.
+        """
         for column in self.table.at("properties").entries():
-            yield f"{self.dataset}.{column.at('name').text or '?'}", column
+            subject = f"{self.dataset}.{column.at('name').text or '?'}"
+            yield subject, column
+            if not self.house:
+                yield from _inner(subject, column)
 
     @cached_property
     def levels(self) -> dict[str, DocumentNode]:
@@ -103,6 +109,21 @@ class ContractFile:
             for holder, column in holders
             for node in holder.at("quality").entries()
         ]
+
+
+def _inner(subject: str, column: DocumentNode) -> Iterator[tuple[str, DocumentNode]]:
+    waiting = [(subject, column)]
+    while waiting:
+        subject, column = waiting.pop()
+        parts = (("[]", ("items",)), ("{key}", ("map", "key")), ("{}", ("map", "value")))
+        inner = [(f"{subject}{mark}", column.at(*steps)) for mark, steps in parts]
+        inner += [
+            (f"{subject}.{field.at('name').text or '?'}", field)
+            for field in column.at("properties").entries()
+        ]
+        known = [pair for pair in inner if pair[1].mapping]
+        yield from known
+        waiting += known
 
 
 def dataset_of(path: str) -> str:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from mbp.contracts import column_faults, contract_faults, enforced_keys, rule_faults
@@ -18,8 +19,13 @@ from mbp.contracts.exceptions import exception_findings
 from mbp.contracts.fault_codes import fault, fault_of, refusal
 from mbp.contracts.model import ChangeLog, Contract, Rule
 from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
+from mbp.contracts.quality import explicit_rules
 from mbp.contracts.reading import contract_of
 from mbp.contracts.reading_checks import READING_CHECKS
+from mbp.contracts.recorded_ids import recorded_ids
+from mbp.contracts.references import target_of
+from mbp.contracts.rule_ids import Known, with_ids
+from mbp.contracts.rules import derived_rules
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
@@ -96,7 +102,7 @@ def read_contracts(root: Path) -> ContractsRead:
     """All contracts of the project with everything that is wrong with them.
 
     Raises:
-        MbpError: no contract at all.
+        MbpError: no contract at all, or a published version that cannot be read.
     """
     texts: list[tuple[str, str]] = []
     unreadable: list[Finding] = []
@@ -106,7 +112,8 @@ def read_contracts(root: Path) -> ContractsRead:
             texts.append((name, read(path, shown_as=name)))
         except MbpError as error:
             unreadable.append(fault_of(error, "YAML-003", name))
-    contracts_read = _read(tuple(texts), tuple(unreadable))
+    known = tuple(sorted(recorded_ids(root).items()))
+    contracts_read = _read(tuple(texts), tuple(unreadable), known)
     return ContractsRead(
         contracts_read.files,
         contracts_read.contracts,
@@ -117,42 +124,61 @@ def read_contracts(root: Path) -> ContractsRead:
 
 
 @lru_cache(maxsize=KEPT)
-def _read(texts: tuple[tuple[str, str], ...], unreadable: tuple[Finding, ...]) -> ContractsRead:
+def _read(
+    texts: tuple[tuple[str, str], ...],
+    unreadable: tuple[Finding, ...],
+    known: tuple[tuple[tuple[str, str], str], ...],
+) -> ContractsRead:
     """Kept by the content of the files: reading YAML with places is slow, and often asked for."""
     faults = list(unreadable)
     policy_text = dict(texts).get(POLICY)
     policy = _policy(policy_text, faults) if policy_text is not None else None
     files: dict[str, ContractFile] = {}
-    contracts: dict[str, Contract] = {}
     unread = {dataset_of(finding.path) for finding in unreadable}
     for name, text in texts:
         if name == POLICY:
             continue
-        file, contract, findings = _contract(text, name, policy_text if policy else None)
+        file, findings = _file(text, name, policy_text if policy else None)
         faults += findings
-        if file is None or contract is None:
+        if file is None:
             unread.add(dataset_of(name))
             continue
         # Two files of one dataset: both are read, the second under the name of its file.
         key = file.dataset if file.dataset not in files else dataset_of(name)
-        files[key], contracts[key] = file, contract
+        files[key] = file
+    contracts = _with_rules(files, policy, dict(known))
     read = ContractsRead(files, contracts, frozenset(unread), policy, faults)
     faults += [*_ids_twice(read), *_unknown_columns(read), *_policy_unfit(read)]
     return read
 
 
 @lru_cache(maxsize=KEPT * 4)
-def _contract(
+def _file(
     text: str, name: str, policy_text: str | None
-) -> tuple[ContractFile | None, Contract | None, Sequence[Finding]]:
+) -> tuple[ContractFile | None, Sequence[Finding]]:
     node, findings = parsed(text, name)
     if node is None:
-        return None, None, findings
+        return None, findings
     file = ContractFile(node, house=True)
     policy = None if policy_text is None else policy_of(policy_text)
     checks = sorted(READING_CHECKS, key=lambda check: CHECKS.index(check.__module__))
     faults = [*findings, *(finding for check in checks for finding in check(file, policy))]
-    return file, contract_of(file, policy), faults
+    return file, faults
+
+
+def _with_rules(
+    files: Mapping[str, ContractFile], policy: Policy | None, known: Known
+) -> dict[str, Contract]:
+    """The contracts with the rules that follow from their schemas, and their quality entries."""
+    contracts = {key: contract_of(file, files) for key, file in files.items()}
+    explicit = {key: tuple(explicit_rules(file)) for key, file in files.items()}
+    stated = [rule for rules in explicit.values() for rule in rules]
+    derived = {key: derived_rules(contract, policy) for key, contract in contracts.items()}
+    named = with_ids((rule for rules in derived.values() for rule in rules), stated, known)
+    return {
+        key: replace(contract, rules=(*islice(named, len(derived[key])), *explicit[key]))
+        for key, contract in contracts.items()
+    }
 
 
 def _policy(text: str, faults: list[Finding]) -> Policy | None:
@@ -203,10 +229,8 @@ def _unknown_columns(read: ContractsRead) -> Iterator[Finding]:
                 yield from _unknown(read, node, place, entry.subject, ("A89-020", "A89-020"))
         for subject, column in file.all_columns():
             reference = column.at("relationships", 0)
-            dataset, _, name = reference.at("to").text.partition(".")
-            if dataset and name:
-                codes = ("A106-030", "A106-031")
-                yield from _unknown(read, reference, (dataset, name), subject, codes)
+            if target := target_of(reference, read.files):
+                yield from _unknown(read, reference, target, subject, ("A106-030", "A106-031"))
 
 
 def _unknown(

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from mbp.contracts.contract_file import ContractFile
 from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.engine_types import ENGINES, engine_types
 from mbp.contracts.model import ChangeLog, Column, Contract, Reference, ServiceLevel
-from mbp.contracts.policy import Policy
-from mbp.contracts.quality import explicit_rules
-from mbp.contracts.rules import derived_rules
+from mbp.contracts.references import target_of
 
 CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
 # What rules.py can turn into a test. Nothing would check any other option.
@@ -65,11 +62,15 @@ _UNITS = {
 SECONDS = {name: seconds for seconds, names in _UNITS.items() for name in names}
 
 
-def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
-    """The contract in a document with all its rules: those that follow from its schema, and its quality entries."""
+def contract_of(file: ContractFile, files: Mapping[str, ContractFile] | None = None) -> Contract:
+    """The contract in a document, without its rules.
+
+    Args:
+        files: dataset -> contract, where its foreign keys lead.
+    """
     root, table = file.root, file.table
     description = root.at("description")
-    contract = Contract(
+    return Contract(
         dataset=file.dataset,
         contract_id=root.at("id").text,
         name=root.at("name").text,
@@ -80,7 +81,9 @@ def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
         usage=description.at("usage").text or None,
         limitations=description.at("limitations").text or None,
         grain=table.at("dataGranularityDescription").text.rstrip("."),
-        columns=tuple(_column(name, node) for name, node in file.columns.items() if name),
+        columns=tuple(
+            _column(name, node, files or {}) for name, node in file.columns.items() if name
+        ),
         service_levels=tuple(
             _service_level(kind, node) for kind, node in file.levels.items() if kind
         ),
@@ -89,8 +92,6 @@ def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
         path=file.path,
         change_log=_change_log(root.custom()),
     )
-    rules = (*derived_rules(contract, policy), *explicit_rules(file))
-    return replace(contract, rules=rules)
 
 
 def _change_log(more: Mapping[str, DocumentNode]) -> ChangeLog | None:
@@ -100,7 +101,7 @@ def _change_log(more: Mapping[str, DocumentNode]) -> ChangeLog | None:
     return ChangeLog(node.at("table").text, node.at("key").text, node.at("source").text)
 
 
-def _column(name: str, node: DocumentNode) -> Column:
+def _column(name: str, node: DocumentNode, files: Mapping[str, ContractFile]) -> Column:
     more = node.custom()
     physical_type = node.at("physicalType").text
     key = node.at("primaryKey").value is True
@@ -119,7 +120,7 @@ def _column(name: str, node: DocumentNode) -> Column:
         classification=node.at("classification").text,
         description=node.at("description").text,
         unit=more["unit"].value if "unit" in more and more["unit"].text else None,
-        reference=_reference(node.at("relationships", 0)),
+        reference=_reference(node.at("relationships", 0), files),
         options=dict(node.at("logicalTypeOptions").mapping),
         rule_reasons={family: str(reason).strip() for family, reason in reasons.items()},
         derived="derived" in more and more["derived"].value is True,
@@ -127,8 +128,8 @@ def _column(name: str, node: DocumentNode) -> Column:
     )
 
 
-def _reference(node: DocumentNode) -> Reference | None:
-    dataset, _, column = node.at("to").text.partition(".")
+def _reference(node: DocumentNode, files: Mapping[str, ContractFile]) -> Reference | None:
+    dataset, column = target_of(node, files) or (node.at("to").text, "")
     return Reference(dataset, column, node.line) if node.present else None
 
 

@@ -18,6 +18,7 @@ from mbp.contracts.quality import (
 )
 from mbp.contracts.reading import PLAIN_NAME
 from mbp.contracts.reading_checks import reading_check
+from mbp.contracts.rule_ids import LONGEST
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 
@@ -33,8 +34,10 @@ def rules_are_complete(contract: ContractFile, policy: Policy | None) -> Iterato
         for key in NEEDED:
             if node.at(key).blank:
                 yield fault_at(node, "A89-006", f"the rule has no {key!r}", subject)
-        if entry.id and not PLAIN_NAME.fullmatch(entry.id):
-            message = f"expected a lower-case id, found {entry.id!r}"
+        if entry.id and (len(entry.id) > LONGEST or not PLAIN_NAME.fullmatch(entry.id)):
+            message = (
+                f"expected a lower-case id of at most {LONGEST} characters, found {entry.id!r}"
+            )
             yield fault_at(node.at("id"), "A89-028", message, subject)
         for key, code in (("owner", "A89-007"), ("family", "A89-008")):
             if key not in more or not more[key].text:

@@ -54,10 +54,12 @@ def all_rules(contracts: Iterable[Contract]) -> list[Rule]:
 def derived_rules(contract: Contract, policy: Policy | None) -> list[Rule]:
     """The rules that follow from the columns and the service levels, also of a contract with faults.
 
+    `mbp.contracts.rule_ids` makes their ids unique.
+
     The dimension of a family that the policy does not define is empty.
     """
     make = _Maker(contract, policy)
-    rules = [rule for column in contract.columns for rule in _of_column(column, contract, make)]
+    rules = [rule for column in contract.columns for rule in _of_column(column, make)]
     return [*rules, *(_of_change_log(contract, make) if contract.change_log else ())]
 
 
@@ -102,7 +104,7 @@ class _Maker:
         )
 
 
-def _of_column(column: Column, contract: Contract, make: _Maker) -> Iterator[Rule]:
+def _of_column(column: Column, make: _Maker) -> Iterator[Rule]:
     name = column.name
     if column.required:
         yield make.rule(
@@ -113,11 +115,9 @@ def _of_column(column: Column, contract: Contract, make: _Maker) -> Iterator[Rul
             f"{name}_unique", "unique", "unique", f"No two rows share {name}.", column=column
         )
     if column.reference:
-        # The first one keeps its id when a second one comes.
-        first = next(other for other in contract.columns if other.reference)
         target = column.reference
         yield make.rule(
-            "fk" if column == first else f"{name}_fk",
+            f"{name}_fk",
             "foreign_key",
             "relationships",
             f"Every {name} is found in {target.dataset}.{target.column}.",

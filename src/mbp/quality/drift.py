@@ -15,8 +15,8 @@ from typing import Any
 from mbp.contracts import Contract, load_contracts
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.model import Column
+from mbp.contracts.published_versions import newest, published
 from mbp.contracts.registry.odcs_documents import working
-from mbp.contracts.registry.store import newest, published
 from mbp.quality.compiled_tests import MEASUREMENT_PACK
 from mbp.quality.disarmed import disarming
 from mbp.runs.artifacts import read_artifact

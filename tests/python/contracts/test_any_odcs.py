@@ -208,3 +208,14 @@ def test_a_listed_value_is_one_of_the_column_s_type(outside: Path, value: str) -
     column = f"    logicalType: string\n    enum: [{{value: a}}, {{value: {value}}}]\n"
     (outside / "a.yaml").write_text(text(column, "v3.2.0"))
     assert "ODCS-006" in run("lint", "a.yaml").stdout
+
+
+def test_columns_inside_of_columns_are_linted_too(tmp_path: Path) -> None:
+    file = tmp_path / "c.odcs.yaml"
+    inner = "{name: q, logicalType: string, logicalTypeOptions: {pattern: abc}}"
+    column = f"    logicalType: array\n    items: {{logicalType: object, properties: [{inner}]}}\n"
+    file.write_text(text(column), encoding="utf-8")
+    cli.register()
+    result = CliRunner().invoke(cli.app, ["contracts", "lint", str(file)])
+    assert result.exit_code == EXIT_FINDINGS
+    assert "TRAP-003: t.c[].q: the pattern 'abc' would match a part of a value" in result.stdout

@@ -573,3 +573,10 @@ def test_a_contract_stands_in_the_file_of_its_dataset(project: Project) -> None:
     shutil.copy(project.root / QUOTES, project.root / "contracts/a106/mbp_others.odcs.yaml")
     with pytest.raises(MbpError, match="the contract of mbp_quotes is in "):
         load_contracts(project.root)
+
+
+@pytest.mark.parametrize("value", ["0.4", "1.5"])
+def test_parts_of_a_second_are_refused(project: Project, value: str) -> None:
+    project.replace(QUOTES, "value: 30\n    unit: m", f"value: {value}\n    unit: s")
+    with pytest.raises(MbpError, match=f"freshness: expected whole seconds, found {value} s"):
+        load_contracts(project.root)

@@ -9,6 +9,7 @@ from contracts_project import MARKETS, QUOTES, SOON, Project
 
 from lab.simulate.schema import LOGS
 from mbp.contracts import Rule, all_rules, load_contracts
+from mbp.core.errors import MbpError
 
 
 def rules_of(project: Project) -> dict[str, Rule]:
@@ -159,3 +160,45 @@ def test_rules_are_sorted_and_whole(project: Project) -> None:
     assert all(rule.owner and rule.description and rule.line for rule in rules)
     reasoned = {"range", "pattern", "length", "freshness", "latency", "volume"}
     assert [rule.id for rule in rules if rule.family in reasoned and not rule.reason] == []
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "mbp_markets.market_id",
+        "schema/mbp_markets/properties/market_id",
+        "/schema/mbp_markets/properties/market_id",
+        "mbp_markets.odcs.yaml#/schema/mbp_markets/properties/market_id",
+    ],
+)
+def test_a_foreign_key_leads_by_names_or_by_a_path(project: Project, to: str) -> None:
+    project.replace(QUOTES, "to: mbp_markets.market_id", f"to: {to}")
+    rule = rules_of(project)["mbp_quotes_fk"]
+    assert rule.arguments == {"to": "ref('mbp_markets')", "field": "market_id"}
+
+
+def test_a_path_leads_by_the_ids_of_the_other_contract(project: Project) -> None:
+    project.replace(QUOTES, "to: mbp_markets.market_id", "to: schema/t-1/properties/c-1")
+    project.replace(MARKETS, "  - name: mbp_markets", "  - name: mbp_markets\n    id: t-1")
+    project.replace(MARKETS, "      - name: market_id", "      - name: market_id\n        id: c-1")
+    rule = rules_of(project)["mbp_quotes_fk"]
+    assert rule.arguments == {"to": "ref('mbp_markets')", "field": "market_id"}
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("schema/mbp_markts/properties/market_id", "unknown dataset 'mbp_markts'"),
+        ("schema/mbp_markets/properties/marketid", "unknown column 'marketid' of mbp_markets"),
+        ("schema/mbp_markets", "expected type: foreignKey"),
+        ("schema/a/properties/b/properties/c", "expected type: foreignKey"),
+        (
+            "mbp_quotes.odcs.yaml#schema/mbp_markets/properties/market_id",
+            "expected type: foreignKey",
+        ),
+    ],
+)
+def test_a_path_that_leads_to_no_column_is_refused(project: Project, to: str, message: str) -> None:
+    project.replace(QUOTES, "to: mbp_markets.market_id", f"to: {to}")
+    with pytest.raises(MbpError, match=message):
+        load_contracts(project.root)

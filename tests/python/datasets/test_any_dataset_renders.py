@@ -67,7 +67,10 @@ def test_capture_takes_the_new_table_and_no_other(root: Path) -> None:
     assert any('"public"."notes"' in statement for statement in setup_sql(captured_tables(root)))
 
 
-def test_a_second_foreign_key_leaves_the_id_of_the_first_as_it_is(root: Path) -> None:
+def test_each_foreign_key_is_called_after_its_column(root: Path) -> None:
     notes = next(one for one in load_contracts(root) if one.dataset == NOTES)
     references = {rule.id: rule.column for rule in notes.rules if rule.family == "foreign_key"}
-    assert references == {"mbp_notes_fk": "market_id", "mbp_notes_quote_id_fk": "quote_id"}
+    assert references == {
+        "mbp_notes_market_id_fk": "market_id",
+        "mbp_notes_quote_id_fk": "quote_id",
+    }

@@ -172,17 +172,22 @@ def check(
     output: Output = None,
 ) -> None:
     """May the working contracts be merged? Exit 1: block_deploy, or a version that is too low."""
+    from mbp.contracts.registry.impact import Impacts
     from mbp.contracts.registry.registry_view import markdown, suite
     from mbp.core.reporting import deliver
     from mbp.release.waivers.changes import check_waived
-    from mbp.runs.node_lineage import affected_by
 
     root = project_root()
     now = datetime.now(UTC)
     checked = check_waived(root, datasets or [], ref, today=date.today(), now=now)
-    affected = affected_by(root, [result.dataset for result in checked])
-    whole = suite(checked, affected or {})
-    deliver(whole, form, output, markdown=markdown(checked, affected))
+    effects: Impacts = {}
+    if any(result.news for result in checked):
+        # Reading SQL takes a second to load.
+        from mbp.quality.change_impact import impacts
+
+        effects = impacts(root, checked)
+    whole = suite(checked, effects)
+    deliver(whole, form, output, markdown=markdown(checked, effects))
     if whole.failed:
         typer.echo("action: block_deploy", err=True)
         raise typer.Exit(EXIT_FINDINGS)

@@ -74,8 +74,8 @@ def publish(
 
 def listing(form: TextOrJson = "text") -> None:
     """List every published version with its stage and hash."""
+    from mbp.contracts.published_versions import datasets, published
     from mbp.contracts.registry.life import stages
-    from mbp.contracts.registry.store import datasets, published
     from mbp.core.reporting import show
 
     root = project_root()
@@ -116,7 +116,7 @@ def show(
     ] = "all",
 ) -> None:
     """Show one published version as JSON, or the schema that follows from it."""
-    from mbp.contracts.registry.store import datasets, newest, published
+    from mbp.contracts.published_versions import datasets, newest, published
     from mbp.core.reporting.output_forms import dumps
 
     root = project_root()
@@ -169,8 +169,8 @@ def verify_and_lint(form: Format = "text") -> None:
     """Verify the registry, its policy and its exceptions: everything that publishing relies on."""
     from mbp.contracts import load_contracts
     from mbp.contracts.policy import load_policy
+    from mbp.contracts.published_versions import datasets
     from mbp.contracts.registry.life import RULES, sunset_findings
-    from mbp.contracts.registry.store import datasets
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
     from mbp.core.reporting import Suite, report
 
@@ -216,10 +216,10 @@ def prove(
     """Check every tightening against the rows in the warehouse; store the proofs."""
     from mbp.contracts.compatibility.diff import diff
     from mbp.contracts.compatibility.odcs_tables import tables
+    from mbp.contracts.published_versions import newest, published
     from mbp.contracts.registry.odcs_documents import working
     from mbp.contracts.registry.proof import provable, rule_of
     from mbp.contracts.registry.proof import prove as prove_one
-    from mbp.contracts.registry.store import newest, published
     from mbp.quality.enforcement.compiled_rules import rule_queries
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect

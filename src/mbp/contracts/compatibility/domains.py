@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from mbp.contracts.compatibility.change_model import ABSENT, Compatibility, Facets, SchemaNode
-from mbp.contracts.compatibility.languages import Language, contained, why_undecided
+from mbp.contracts.compatibility.languages import Language, beyond_ascii, contained, why_undecided
 from mbp.contracts.compatibility.values import allowed, candidates, empty, language, limits
 
 _OPEN = Decimal("Infinity")
@@ -27,6 +27,8 @@ class Inclusion:
 
 UNREADABLE = "a value or a pattern could not be read as one of the column's type"
 SAFE = Inclusion(Compatibility.OK)
+# They read `\w` and its like as ASCII.
+ASCII_ENGINES = frozenset({"bigquery", "databricks", "duckdb", "spark"})
 
 
 def within(narrow: SchemaNode, wide: SchemaNode, facet: str) -> Inclusion:
@@ -204,6 +206,12 @@ def _texts_within(narrow: SchemaNode, only: SchemaNode) -> Inclusion:
     verdict, text = contained(texts, language(only))
     if verdict is Compatibility.UNKNOWN:
         return Inclusion(verdict, note=why_undecided(texts, language(only)))
+    ascii_only = narrow.engines and ASCII_ENGINES.issuperset(narrow.engines)
+    if verdict is Compatibility.OK and not ascii_only:
+        wide = language(only)
+        if contained(beyond_ascii(texts), beyond_ascii(wide))[0] is not Compatibility.OK:
+            note = "some engines, like PostgreSQL, read \\w, \\d and \\s beyond ASCII"
+            return Inclusion(Compatibility.UNKNOWN, note=note)
     return Inclusion(verdict, ABSENT if text is None else text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from mbp.contracts.compatibility.change_model import Change, Compatibility, Sche
 from mbp.contracts.compatibility.standard import form, remainder
 
 OK, BREAK = Compatibility.OK, Compatibility.BREAK
+PATH = re.compile(r"(?:[^#\s]*#)?/?schema/([^/\s]+)/properties/([^/\s]+)")
 
 
 def table_key_changes(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
@@ -100,7 +102,10 @@ def _references(old: SchemaNode, new: SchemaNode) -> Iterator[Change]:
         reference, other = before[key], after[key]
         if _target(reference) != _target(other):
             values = (_target(reference), _target(other))
-            yield _known(other, "foreign_key_changed", new.path, BREAK, BREAK, *values)
+            # By ids and by names: only the other contract knows whether it is the same column.
+            alike = PATH.sub(r"\1.\2", values[0]) == PATH.sub(r"\1.\2", values[1])
+            verdict = Compatibility.UNKNOWN if alike else BREAK
+            yield _known(other, "foreign_key_changed", new.path, verdict, verdict, *values)
             continue
         path = f"{new.path}.relationships.{_target(other)}"
         yield from remainder(

@@ -1,8 +1,8 @@
 """Whether every text that one pattern allows is allowed by another: inclusion of regular languages.
 
 The automata are greenery's. Patterns are read as ECMA-262 does (ODCS, JSON Schema): a search unless
-anchored, `\\d` and `\\w` in ASCII. What is not a regular language, or takes longer than the limit, is
-undecided, never assumed.
+anchored, `\\d` and `\\w` in ASCII (`beyond_ascii`: as some engines do). What is not a regular language, or takes
+longer than the limit, is undecided, never assumed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +33,14 @@ _CATEGORIES = {
     "CATEGORY_DIGIT": "0-9",
     "CATEGORY_WORD": "0-9A-Z_a-z",
     "CATEGORY_SPACE": "\\t\\n\\v\\f\\r ",
+}
+
+
+# With one character of each kind beyond ASCII: é, the Arabic digit three, the no-break space.
+BEYOND = {
+    r"\w": "A-Za-z0-9_\u00e9\u0663",
+    r"\d": "0-9\u0663",
+    r"\s": " \\t\\n\\r\\f\\v\u00a0",
 }
 
 
@@ -64,11 +72,11 @@ _answers: dict[tuple[str, Language, Language | None], list[str] | None] = {}
 @contextmanager
 def limited() -> Iterator[None]:
     """Inside it all comparisons of patterns together take no longer than the limit of the whole."""
-    token = _budget.set(_Budget(WHOLE_LIMIT_SECONDS))
+    part = _budget.set(_Budget(WHOLE_LIMIT_SECONDS))
     try:
         yield
     finally:
-        _budget.reset(token)
+        _budget.reset(part)
 
 
 def contained(narrow: Language, wide: Language) -> tuple[Compatibility, str | None]:
@@ -224,6 +232,25 @@ def _automaton(language: Language) -> Any:
     for pattern in language.patterns:
         machine &= parse(translated(pattern)).to_fsm()
     return machine
+
+
+def beyond_ascii(language: Language) -> Language:
+    """The same patterns as engines read them that know a letter, a digit and a space beyond ASCII."""
+    return replace(language, patterns=tuple(map(_beyond_ascii, language.patterns)))
+
+
+def _beyond_ascii(pattern: str) -> str:
+    if not any(short in pattern.lower() for short in BEYOND):
+        return pattern
+    text, inside = "", False
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if part.lower() in BEYOND and (part.islower() or not inside):
+            letters = BEYOND[part.lower()]
+            text += letters if inside else f"[{'' if part.islower() else '^'}{letters}]"
+        else:
+            inside = part == "[" or (inside and part != "]")
+            text += part
+    return text
 
 
 def translated(pattern: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -45,6 +45,7 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
     servers = document.get("servers")
     reader = _Reader(where, engines_of(servers if isinstance(servers, list) else ()))
     entries = reader.mappings(document.get("schema"), "schema")
+    reader.paths = dict(_paths(entries))
     often = Counter(str(entry.get("name")) for entry in entries)
     for entry in entries:
         name = reader.name(entry)
@@ -58,6 +59,19 @@ def tables(document: Mapping[str, Any], where: str) -> dict[str, SchemaNode]:
             )
         nodes[name] = reader.table(entry, name)
     return nodes
+
+
+def _paths(entries: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """(path by ids, `table.column`) of the columns; an element without an id goes by its name."""
+    for entry in entries:
+        columns = entry.get("properties")
+        for column in columns if isinstance(columns, list) else ():
+            if isinstance(column, Mapping):
+                table, name = (each.get("id") or each.get("name") for each in (entry, column))
+                yield (
+                    f"schema/{table}/properties/{name}",
+                    f"{entry.get('name')}.{column.get('name')}",
+                )
 
 
 def custom(entry: Mapping[str, Any], name: str) -> Any:
@@ -84,6 +98,7 @@ class _Reader:
 
     def __init__(self, where: str, engines: tuple[str, ...]) -> None:
         self.where, self.engines = where, engines
+        self.paths: Mapping[str, str] = {}
 
     def table(self, entry: Mapping[str, Any], name: str) -> SchemaNode:
         return SchemaNode(
@@ -96,8 +111,30 @@ class _Reader:
             engines=self.engines,
             children=self._fields(entry, name),
             extra=extra_of(entry),
-            raw=entry,
+            raw=self._raw(entry),
         )
+
+    def _raw(self, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The entry; paths of its relationships that lead to columns of this document are written as names."""
+        relationships = entry.get("relationships")
+        if not isinstance(relationships, list):
+            return entry
+        named = [
+            {
+                key: self._named(value) if key in ("from", "to") else value
+                for key, value in each.items()
+            }
+            if isinstance(each, Mapping)
+            else each
+            for each in relationships
+        ]
+        return {**entry, "relationships": named}
+
+    def _named(self, value: Any) -> Any:
+        if isinstance(value, list):
+            names = [self._named(item) for item in value]
+            return names[0] if len(names) == 1 else names
+        return self.paths.get(value.removeprefix("/"), value) if isinstance(value, str) else value
 
     def _fields(self, entry: Mapping[str, Any], path: str) -> tuple[SchemaNode, ...]:
         if not entry.get("properties"):
@@ -147,7 +184,7 @@ class _Reader:
             children=self._children(entry, path),
             extra=extra_of(entry),
             default=ABSENT if default is None else default,
-            raw=entry,
+            raw=self._raw(entry),
         )
 
     def _children(self, entry: Mapping[str, Any], path: str) -> tuple[SchemaNode, ...]:

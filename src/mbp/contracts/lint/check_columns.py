@@ -11,6 +11,7 @@ from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.engine_types import ENGINES
 from mbp.contracts.lint.checks import Project, contract_check
 from mbp.contracts.reading import CLASSIFICATIONS
+from mbp.contracts.references import target_of
 from mbp.contracts.rules import BOUNDS, mixed
 from mbp.core.reporting import Finding
 
@@ -55,15 +56,14 @@ def has_one_precision(contract: ContractFile, _project: Project) -> Iterator[Fin
 def has_the_type_of_its_target(contract: ContractFile, project: Project) -> Iterator[Finding]:
     """A foreign key has the type of the column that it leads to."""
     for subject, column in contract.all_columns():
-        target = column.at("relationships", 0, "to").text
-        dataset, _, name = target.partition(".")
+        dataset, name = target_of(column.at("relationships", 0), project.read.files) or ("", "")
         other = project.read.files.get(dataset)
         if other is None or name not in other.columns:
             continue
         for key in ("logicalType", "physicalType"):
             own, its = column.at(key).text, other.columns[name].at(key).text
             if own and its and own != its:
-                message = f"{key} is {own}, that of {target} is {its}"
+                message = f"{key} is {own}, that of {dataset}.{name} is {its}"
                 yield fault_at(column.at(key), "A106-032", message, subject)
 
 

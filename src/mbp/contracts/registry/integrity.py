@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mbp.contracts.published_versions import FOLDER, LIFE, Published, digest, published, subject_of
 from mbp.contracts.registry.life import entries
-from mbp.contracts.registry.store import FOLDER, LIFE, Published, digest, published, subject_of
 from mbp.core.canonical_json import canonical
 
 

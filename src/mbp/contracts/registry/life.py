@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from mbp.contracts.registry.store import FOLDER, LIFE, Published, digest, published
+from mbp.contracts.published_versions import FOLDER, LIFE, Published, digest, published
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path

@@ -17,7 +17,7 @@ from mbp.contracts.compatibility.change_model import Change, Compatibility, Sche
 from mbp.contracts.compatibility.diff import fingerprint
 from mbp.contracts.compatibility.values import limits
 from mbp.contracts.contract_loading import SINGULAR_TESTS
-from mbp.contracts.registry.store import FOLDER, digest
+from mbp.contracts.published_versions import FOLDER, digest
 from mbp.contracts.registry.version_policy import EXCEPTIONS
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
@@ -54,25 +54,30 @@ def violation_query(
         engine: duckdb or postgres.
         rule_queries: rule id -> the compiled query of its failing rows.
     """
-    relation = f"{SCHEMA}.{quote_identifier(table.name)}"
+    failing = broken_rows(change, table, engine, rule_queries)
+    if failing is None:
+        return None
+    violations = f"(select count(*) from (\n{failing}\n) as failing)"
+    return f"select count(*) as rows_checked, {violations} as violations from {_relation(table)}"
+
+
+def broken_rows(
+    change: Change, table: SchemaNode, engine: str, rule_queries: Mapping[str, str] | None = None
+) -> str | None:
+    """Selects the rows of the dataset that the change makes invalid; arguments as for `violation_query`."""
     rule = rule_of(change, table)
     if rule is not None:
-        failing = (rule_queries or {}).get(str(rule["id"]))
-        if failing is None:
-            return None
-        violations = f"(select count(*) from (\n{failing}\n) as failing)"
-        return f"select count(*) as rows_checked, {violations} as violations from {relation}"
+        return (rule_queries or {}).get(str(rule["id"]))
     names = change.path.removeprefix(f"{table.path}.").split(".")
     column = table.child(names[0])
     if column is None or (len(names) > 1 and table.child(".".join(names[:2]))):
         return None
-    broken = _predicate(change.code, column, relation, engine)
-    if broken is None:
-        return None
-    return (
-        "select count(*) as rows_checked,"
-        f" sum(case when {broken} then 1 else 0 end) as violations from {relation}"
-    )
+    broken = _predicate(change.code, column, _relation(table), engine)
+    return None if broken is None else f"select * from {_relation(table)} where {broken}"
+
+
+def _relation(table: SchemaNode) -> str:
+    return f"{SCHEMA}.{quote_identifier(table.name)}"
 
 
 def _predicate(code: str, node: SchemaNode, relation: str, engine: str) -> str | None:

@@ -15,12 +15,7 @@ from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.exceptions import AllowedException
-from mbp.contracts.registry.avro import avro_schema
-from mbp.contracts.registry.json_schema import json_schema
-from mbp.contracts.registry.life import in_use
-from mbp.contracts.registry.odcs_documents import git, working
-from mbp.contracts.registry.proof import proof_of, provable
-from mbp.contracts.registry.store import (
+from mbp.contracts.published_versions import (
     Published,
     digest,
     newest,
@@ -28,6 +23,12 @@ from mbp.contracts.registry.store import (
     subject_of,
     write_version,
 )
+from mbp.contracts.recorded_ids import KEY, to_record
+from mbp.contracts.registry.avro import avro_schema
+from mbp.contracts.registry.json_schema import json_schema
+from mbp.contracts.registry.life import in_use
+from mbp.contracts.registry.odcs_documents import git, working
+from mbp.contracts.registry.proof import proof_of, provable
 from mbp.contracts.registry.version_check import check_dataset
 from mbp.contracts.registry.version_policy import Rules
 from mbp.core.errors import MbpError
@@ -88,7 +89,9 @@ def publish(
                 f" {errors[0].message}{more}",
                 fix=errors[0].fix or "see `mbp contracts check`",
             )
-    document = _document(root, dataset, contract, version, newest(known), publisher, today)
+    parent = newest(known)
+    rule_ids = to_record(contracts[dataset], parent)
+    document = _document(root, dataset, contract, version, parent, rule_ids, publisher, today)
     path = write_version(root, document)
     return PublishOutcome(
         dataset,
@@ -116,6 +119,7 @@ def _document(
     contract: Mapping[str, Any],
     version: Version,
     parent: Published | None,
+    rule_ids: Mapping[str, str],
     publisher: str,
     today: date,
 ) -> dict[str, Any]:
@@ -147,6 +151,7 @@ def _document(
         "contract_sha256": digest(contract),
         "json_schema": json_schema(table, f"urn:mbp:schema:{dataset}:{version}"),
         "avro_schema": avro_schema(table, f"{NAMESPACE}.v{version.major}"),
+        KEY: rule_ids,
         "changes": changes,
         "proofs": proofs,
     }

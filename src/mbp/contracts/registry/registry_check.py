@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.policy import load_policy
+from mbp.contracts.published_versions import Published, datasets, subject_of
 from mbp.contracts.registry.life import in_use, retired
 from mbp.contracts.registry.odcs_documents import at_ref, working
-from mbp.contracts.registry.store import Published, datasets, subject_of
 from mbp.contracts.registry.version_check import Checked, WaiverOf, check_dataset, nothing_waived
 from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 from mbp.core.errors import MbpError

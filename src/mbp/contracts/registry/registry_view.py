@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mbp.contracts.compatibility.change_codes import CATALOGUE
 from mbp.contracts.compatibility.change_model import Change, Compatibility
 from mbp.contracts.compatibility.diff import bump_of, demanded_bump, fingerprint, overall, verdicts
+from mbp.contracts.registry.impact import Impact, Impacts
+from mbp.contracts.registry.places import located
 from mbp.contracts.registry.version_check import RULES, Checked, JudgedChange
 from mbp.core.markdown import code
 from mbp.core.reporting import Finding, Suite
@@ -21,7 +24,7 @@ MARKS = {
 }
 
 
-def suite(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]]) -> Suite:
+def suite(checked: Sequence[Checked], impacts: Impacts) -> Suite:
     """The check as a suite of findings."""
     return Suite(
         name="mbp contracts check",
@@ -41,17 +44,26 @@ def suite(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]]) -> 
                     "mode": result.mode,
                     "compared_with": list(result.compared),
                     "action": result.action,
-                    "affected": list(affected.get(result.dataset, ())) if result.judged else [],
-                    "changes": [change_record(judged) for judged in result.judged],
+                    "changes": [
+                        change_record(judged, impacts.get((result.dataset, judged.fingerprint)))
+                        for judged in result.news
+                    ],
                 }
                 for result in checked
             ],
         },
+        table="\n".join(
+            f"{judged.change.path} {judged.change.code}: {line}"
+            for result in checked
+            for judged in result.news
+            for line in impact_lines(impacts.get((result.dataset, judged.fingerprint)))
+        ),
     )
 
 
-def change_record(judged_change: JudgedChange) -> dict[str, Any]:
+def change_record(judged_change: JudgedChange, impact: Impact | None = None) -> dict[str, Any]:
     """One judged change for machines."""
+    impact = impact or Impact(None)
     return {
         **record(judged_change.change),
         "fingerprint": judged_change.fingerprint,
@@ -62,7 +74,23 @@ def change_record(judged_change: JudgedChange) -> dict[str, Any]:
         "waived_until": judged_change.waiver.until.isoformat() if judged_change.waiver else None,
         "waiver": judged_change.waiver.id if judged_change.waiver else None,
         "blocks": judged_change.blocks,
+        "readers": None if impact.readers is None else list(impact.readers),
+        "notes": list(impact.notes),
+        "row": dict(impact.row),
     }
+
+
+def impact_lines(impact: Impact | None) -> list[str]:
+    """The effect of a change in sentences."""
+    if impact is None:
+        return []
+    readers = "not known, no manifest of dbt (run `mbp build`)"
+    if impact.readers is not None:
+        readers = ", ".join(impact.readers)
+    lines = [f"read by {readers}"] if readers else []
+    lines += impact.notes
+    row = json.dumps(impact.row, ensure_ascii=False, default=str)
+    return [*lines, f"such as {row}"] if impact.row else lines
 
 
 def record(change: Change) -> dict[str, Any]:
@@ -99,7 +127,7 @@ def diff_suite(changes: Sequence[Change], old: str, new: str) -> Suite:
         for change in changes
     ]
     table = f"{len(changes)} changes, demanded bump: {demanded_bump(changes)}"
-    return Suite("mbp contracts diff", [old, new], findings, table=table)
+    return Suite("mbp contracts diff", [old, new], located(findings, Path(new), new), table=table)
 
 
 def diff_document(changes: Sequence[Change]) -> dict[str, Any]:
@@ -117,11 +145,11 @@ def diff_document(changes: Sequence[Change]) -> dict[str, Any]:
     }
 
 
-def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] | None) -> str:
+def markdown(checked: Sequence[Checked], impacts: Impacts) -> str:
     """What a reviewer reads: changes, verdicts, demanded version, who is affected."""
     blocked = [result for result in checked if result.action != "none"]
     lines = ["# Contract changes", ""]
-    changed = [result for result in checked if result.judged or result.findings]
+    changed = [result for result in checked if result.news or result.action != "none"]
     if not changed:
         lines += [f"No change in {len(checked)} contracts.", ""]
     elif blocked:
@@ -130,11 +158,11 @@ def markdown(checked: Sequence[Checked], affected: Mapping[str, Sequence[str]] |
     else:
         lines += ["Compatible, or agreed: may be merged.", ""]
     for one in changed:
-        lines += _dataset(one, affected)
+        lines += _dataset(one, impacts)
     return "\n".join(lines)
 
 
-def _dataset(checked: Checked, affected: Mapping[str, Sequence[str]] | None) -> list[str]:
+def _dataset(checked: Checked, impacts: Impacts) -> list[str]:
     compared = ", ".join(checked.compared) or "nothing published"
     lines = [
         f"## {checked.dataset} {checked.version}",
@@ -143,24 +171,20 @@ def _dataset(checked: Checked, affected: Mapping[str, Sequence[str]] | None) -> 
         f" demand **{checked.bump}**: at least {checked.least}.",
         "",
     ]
-    if checked.judged:
+    if changes := checked.news:
         lines += [
             "| change | where | from | to | BACKWARD | FORWARD | bump | fingerprint |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
         ]
-        seen: set[str] = set()
-        for judged in checked.judged:
-            if judged.fingerprint not in seen:
-                seen.add(judged.fingerprint)
-                lines.append(_row(judged))
-        lines.append("")
-        for judged in checked.judged:
+        lines += [*map(_row, changes), ""]
+        for judged in changes:
             lines += _witnesses(judged)
-        names = None if affected is None else affected.get(checked.dataset, ())
-        if names is None:
-            lines += ["Affected: not known, there is no manifest (run `dbt parse`).", ""]
-        else:
-            lines += [f"Affected: {', '.join(names) if names else 'nobody that dbt knows of'}.", ""]
+        effects = [
+            f"- `{judged.change.code}` {judged.change.path}: {line}"
+            for judged in changes
+            for line in impact_lines(impacts.get((checked.dataset, judged.fingerprint)))
+        ]
+        lines += [*effects, ""] if effects else []
     findings = [finding for finding in checked.findings if finding.severity == "error"]
     waived = {judged.fingerprint: judged.waiver for judged in checked.judged if judged.waiver}
     if waived:

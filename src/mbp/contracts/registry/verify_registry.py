@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mbp.contracts.published_versions import FOLDER, datasets, published
 from mbp.contracts.registry.integrity import problems
 from mbp.contracts.registry.odcs_documents import git, ref_of
-from mbp.contracts.registry.store import FOLDER, datasets, published
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 

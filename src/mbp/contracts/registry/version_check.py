@@ -30,10 +30,17 @@ from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER as CONTRACTS
 from mbp.contracts.exceptions import RULES as EXCEPTION_RULES
 from mbp.contracts.exceptions import AllowedException, exception_findings
+from mbp.contracts.published_versions import (
+    Published,
+    newest,
+    newest_release,
+    published,
+    subject_of,
+)
 from mbp.contracts.registry.life import RULES as LIFE_RULES
 from mbp.contracts.registry.life import sunset_findings
+from mbp.contracts.registry.places import located
 from mbp.contracts.registry.proof import proof_of, provable
-from mbp.contracts.registry.store import Published, newest, newest_release, published, subject_of
 from mbp.contracts.registry.version_policy import EXCEPTIONS, Rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding, Severity
@@ -94,6 +101,15 @@ class Checked:
     findings: tuple[Finding, ...]
 
     @property
+    def news(self) -> list[JudgedChange]:
+        """What its reviewer reads, each change once: those since the latest version, and those that break an older one.
+
+        Nothing of a dataset that is as it was published last.
+        """
+        since = [change for change in self.judged if change.against == self.compared[0]]
+        return once([*since, *(change for change in self.judged if change.broken)] if since else [])
+
+    @property
     def action(self) -> str:
         """What a hook does with it."""
         return BLOCK if any(finding.severity == "error" for finding in self.findings) else "none"
@@ -152,7 +168,8 @@ def check_dataset(
             subject=dataset,
             fix=RULES["not_published"].fix,
         )
-        return Checked(dataset, version, rules.mode, (), (), "none", version, (finding,))
+        alone = tuple(located([finding], root / path, path))
+        return Checked(dataset, version, rules.mode, (), (), "none", version, alone)
     compared = to_compare(versions, subject_of(dataset, read), rules)
     judged = [
         judged_change
@@ -165,7 +182,7 @@ def check_dataset(
     bump = largest([judged_change.bump for judged_change in latest])
     core = _core(judged, versions, head)
     findings = [
-        _finding(judged_change, path) for judged_change in _once(judged) if judged_change.broken
+        _finding(judged_change, path) for judged_change in once(judged) if judged_change.broken
     ]
     if not serves(read, head.version, bump, core):
         findings.append(
@@ -186,7 +203,7 @@ def check_dataset(
         tuple(judged),
         bump,
         str(least_version(head.version, bump, core)),
-        tuple(findings),
+        tuple(located(findings, root / path, path)),
     )
 
 
@@ -262,7 +279,7 @@ def _judged(
     return judged_changes
 
 
-def _once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
+def once(judged: Sequence[JudgedChange]) -> list[JudgedChange]:
     """A change that breaks several versions is reported once, against the newest."""
     seen: dict[str, JudgedChange] = {}
     for judged_change in judged:

@@ -1,5 +1,6 @@
 """JUnit XML: one suite per file, one failed case per code, one passed case for what was checked.
 
+The form is that of Jenkins' junit-10.xsd, which knows the file of a suite; the line of a finding is in its text.
 What could not be measured is an error, or skipped where it does not fail the check; never a pass.
 """
 
@@ -23,13 +24,15 @@ def junit(suite: Suite) -> str:
     root = Xml.Element("testsuites", name=suite.name)
     for path, findings in by_path.items():
         _file(root, suite, path, findings)
-    _count(root)
+    _count(root, "failure", "error")
     Xml.indent(root)
     return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding]) -> None:
     element = Xml.SubElement(root, "testsuite", name=_clean(path))
+    if any(finding.path for finding in findings):
+        element.set("file", _clean(path))
     remarks = [
         finding for finding in findings if finding.severity != "error" and not finding.not_measured
     ]
@@ -49,13 +52,10 @@ def _file(root: Xml.Element, suite: Suite, path: str, findings: Sequence[Finding
             classname=_clean(path),
             name=_clean(f"{code} {title}".strip()),
         )
-        if same[0].path:
-            case.set("file", _clean(path))
-            case.set("line", str(same[0].line or 1))
         more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
         message = _clean(same[0].sentence + more)
         Xml.SubElement(case, outcome, type=code, message=message).text = _lines(same)
-    _count(element)
+    _count(element, "failure", "error", "skipped")
 
 
 def _outcome(finding: Finding) -> str:
@@ -64,11 +64,12 @@ def _outcome(finding: Finding) -> str:
     return "failure"
 
 
-def _count(element: Xml.Element) -> None:
+def _count(element: Xml.Element, *outcomes: str) -> None:
     results = list(element.iter("testcase"))
     element.set("tests", str(len(results)))
-    for count, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        element.set(count, str(sum(case.find(outcome) is not None for case in results)))
+    for outcome in outcomes:
+        count = str(sum(case.find(outcome) is not None for case in results))
+        element.set({"failure": "failures", "error": "errors"}.get(outcome, outcome), count)
 
 
 def _lines(findings: Sequence[Finding]) -> str:

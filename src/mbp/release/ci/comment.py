@@ -104,7 +104,7 @@ def read_comment(
     stored = base_folder or folder
     main = Unseen(no_base) if no_base else read_base_coverage(stored)
     makers: dict[CiStep, Callable[[dict[str, Any], Record], CommentPart]] = {
-        CONTRACTS: lambda report, record: contracts_part(CONTRACTS.title, report, record),
+        CONTRACTS: lambda report, record: contracts_part(CONTRACTS.title, report, record, veil),
         RULES: lambda report, record: rules_part(RULES.title, report, record, veil),
         COVERAGE: lambda report, record: coverage_part(COVERAGE.title, report, main, record),
         BUILD: lambda report, record: _build_part(folder, commit, report, record),

@@ -83,11 +83,12 @@ def _finding(results: Document, veil: Veil) -> str:
         f"- {kind}: {literal(results['rule_id'])} of {literal(results['dataset'])}, owner"
         f" {literal(results['owner'])}{rows}: {literal(results['message'])}"
     ]
-    lines += [f"  - {_row(row, veil)}" for row in results["sample"]["rows"][:MOST_ROWS]]
+    lines += [f"  - {row_text(row, veil)}" for row in results["sample"]["rows"][:MOST_ROWS]]
     return "\n".join(lines)
 
 
-def _row(row: Mapping[str, Any], veil: Veil) -> str:
+def row_text(row: Mapping[str, Any], veil: Veil) -> str:
+    """A row as name=value, its values veiled."""
     cells = []
     for name, value in row.items():
         shown = veil.over(name, value)

@@ -52,6 +52,9 @@ CHANGE = {
     "forward": {"enum": ["ok", "break", "unknown"]},
     "bump": TEXT,
     "blocks": {"type": "boolean"},
+    "readers": {"type": ["array", "null"], "items": TEXT},
+    "notes": TEXTS,
+    "row": {"type": "object"},
     "witness": {"type": "object", "additionalProperties": _object({"row": {}})},
 }
 REPORTS: Mapping[str, Any] = {
@@ -67,7 +70,6 @@ REPORTS: Mapping[str, Any] = {
                     "least_version": TEXT,
                     "bump": TEXT,
                     "compared_with": TEXTS,
-                    "affected": TEXTS,
                     "changes": _list(CHANGE),
                 }
             ),

@@ -16,10 +16,10 @@ from typing import Any
 from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.compatibility.diff import bump_of, demanded_bump, diff, fingerprint
 from mbp.contracts.contract_status import matrix, matrix_document
+from mbp.contracts.published_versions import datasets, newest, published
 from mbp.contracts.registry.life import stage
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.registry_view import record
-from mbp.contracts.registry.store import datasets, newest, published
 from mbp.core.errors import MbpError
 from mbp.core.files import read_bytes
 from mbp.core.paths import shown

@@ -11,10 +11,10 @@ from typing import Any
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
+from mbp.contracts.published_versions import datasets, newest, published
 from mbp.contracts.registry.life import stages
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.registry_view import record
-from mbp.contracts.registry.store import datasets, newest, published
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.quality.coverage.documentation_coverage import (

@@ -257,3 +257,42 @@ def test_a_classification_in_other_letters_is_the_same() -> None:
     text = {"logicalType": "string", "classification": "internal"}
     (change,) = diff(contract(text), contract({**text, "classification": "Internal"}))
     assert change.code == "metadata_changed"
+
+
+def test_a_reference_by_ids_is_the_same_reference_by_names() -> None:
+    other = {"name": "u", "id": "u-1", "properties": [{"name": "k", "id": "k-1"}]}
+
+    def of(to: str) -> dict[str, Any]:
+        document = contract({"relationships": [{"to": to}]})
+        document["schema"].append(other)
+        return document
+
+    names, ids = of("u.k"), of("schema/u-1/properties/k-1")
+    assert diff(names, ids) == []
+    both = verdicts(diff(names, of("schema/v/properties/k-1")))
+    assert (both.backward.value, both.forward.value) == ("break", "break")
+    # Of a table in another document: whether the names are also its ids is not known.
+    both = verdicts(diff(of("v.k"), of("schema/v/properties/k")))
+    assert (both.backward.value, both.forward.value) == ("unknown", "unknown")
+
+
+BEYOND = [
+    (r"^\w+$", "^[A-Za-z0-9_]+$", (), "unknown", "ok"),
+    (r"^\w+$", "^[A-Za-z0-9_]+$", ("postgres",), "unknown", "ok"),
+    (r"^\w+$", "^[A-Za-z0-9_]+$", ("duckdb",), "ok", "ok"),
+    (r"^[0-9]{4}$", r"^\d{4}$", (), "ok", "unknown"),
+    (r"^[\d-]{4}$", r"^[\w-]{4}$", (), "ok", "break"),
+    (r"^\S+$", r"^.+$", (), "break", "break"),
+    (r"^\d{2}$", r"^\d{2,3}$", ("postgres",), "ok", "break"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "engines", "backward", "forward"), BEYOND)
+def test_short_classes_are_letters_of_the_engine(
+    old: str, new: str, engines: tuple[str, ...], backward: str, forward: str
+) -> None:
+    columns = [
+        {"logicalType": "string", "logicalTypeOptions": {"pattern": pattern}}
+        for pattern in (old, new)
+    ]
+    assert judged(columns[0], columns[1], *engines) == (backward, forward)

@@ -12,11 +12,11 @@ import pytest
 
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.compatibility.odcs_tables import tables
+from mbp.contracts.published_versions import newest, published
 from mbp.contracts.registry.life import enter
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.proof import provable, prove
 from mbp.contracts.registry.registry_check import check_all
-from mbp.contracts.registry.store import newest, published
 from mbp.contracts.registry.version_check import Checked
 from mbp.core.errors import MbpError
 from mbp.warehouse.connection import DuckdbWarehouse

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 from mbp.cli import main as cli
 from mbp.contracts.compatibility.diff import diff
 from mbp.contracts.compatibility.odcs_tables import tables
+from mbp.contracts.published_versions import published
+from mbp.contracts.registry.impact import Impact
 from mbp.contracts.registry.odcs_documents import working
 from mbp.contracts.registry.proof import provable, prove, violation_query
 from mbp.contracts.registry.registry_check import check_all
 from mbp.contracts.registry.registry_view import markdown, suite
-from mbp.contracts.registry.store import published
 from mbp.contracts.registry.version_check import Checked
 from mbp.core.errors import MbpError
 from mbp.core.reporting.output_forms import FORMATS, written
@@ -301,15 +302,23 @@ def test_every_form_tells_the_same(registry: Registry) -> None:
     registry.publish()
     registry.edit(nullable, version="1.1.0")
     checked = [registry.check()]
-    whole = suite(checked, {"mbp_quotes": ["exposure market_dashboard"]})
+    impacts = {
+        (one.dataset, judged.fingerprint): Impact(
+            ("exposure market_dashboard",), ("2 rows would be invalid",), {"quote_id": "q-1"}
+        )
+        for one in checked
+        for judged in one.judged
+    }
+    whole = suite(checked, impacts)
     texts = {form: written(whole, form) for form in FORMATS}
     assert "error required_removed: mbp_quotes.volume" in texts["text"]
     document = json.loads(texts["json"])
     assert (document["passed"], document["action"]) == (False, "block_deploy")
     (entry,) = document["datasets"]
-    assert entry["affected"] == ["exposure market_dashboard"]
     change = next(one for one in entry["changes"] if one["code"] == "required_removed")
     assert change["witness"]["forward"]["row"]["volume"] is None
+    assert change["readers"] == ["exposure market_dashboard"]
+    assert (change["notes"], change["row"]) == (["2 rows would be invalid"], {"quote_id": "q-1"})
     assert (change["class"], change["bump"], change["blocks"]) == ("shape", "major", True)
     failures = ElementTree.fromstring(texts["junit"]).findall(".//failure")  # noqa: S314
     assert [one.get("type") for one in failures] == ["required_removed", "version_too_low"]
@@ -319,14 +328,18 @@ def test_every_form_tells_the_same(registry: Registry) -> None:
     assert sarif["version"] == "2.1.0"
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-        assert result["locations"][0]["physicalLocation"]["region"]["startLine"] >= 1
-    view = markdown(checked, {"mbp_quotes": ["exposure market_dashboard"]})
+        assert result["locations"][0]["physicalLocation"]["region"]["startLine"] > 1
+    contract = (registry.root / "contracts/a106/mbp_quotes.odcs.yaml").read_text().splitlines()
+    lines = [contract[(one.line or 1) - 1].strip() for one in whole.findings]
+    assert lines == ["- name: volume", "version: 1.1.0"]
+    view = markdown(checked, impacts)
     for part in (
         "**block_deploy**",
         "`required_removed`",
         "**break**",
         "at least 2.0.0",
-        "Affected: exposure market_dashboard",
+        "read by exposure market_dashboard",
+        'such as {"quote_id": "q-1"}',
         "not under the",
     ):
         assert part in view, view

@@ -13,10 +13,10 @@ import fastavro
 import pytest
 from jsonschema import Draft202012Validator
 
+from mbp.contracts.published_versions import datasets, published
 from mbp.contracts.registry.integrity import problems
 from mbp.contracts.registry.life import enter, stage
 from mbp.contracts.registry.registry_check import check_all
-from mbp.contracts.registry.store import datasets, published
 from mbp.contracts.registry.verify_registry import verify_registry
 from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
@@ -76,7 +76,7 @@ def test_a_changed_file_shows_in_itself_and_in_the_next(registry: Registry) -> N
     path.write_bytes(canonical(document) + b"\n")
     assert "changed after publishing" in problems(registry.root, "mbp_quotes")[0][1]
     # Even with a hash made to fit, the next version gives it away.
-    from mbp.contracts.registry.store import digest
+    from mbp.contracts.published_versions import digest
 
     document.pop("sha256")
     path.write_bytes(canonical({**document, "sha256": digest(document)}) + b"\n")
@@ -94,7 +94,7 @@ def test_a_changed_head_shows_against_the_commit_that_published_it(registry: Reg
     document = json.loads(file_of(registry).read_text())
     document.pop("sha256")
     document["publisher"] = "SEC"
-    from mbp.contracts.registry.store import digest
+    from mbp.contracts.published_versions import digest
 
     file_of(registry).write_bytes(canonical({**document, "sha256": digest(document)}) + b"\n")
     assert verify_registry(registry.root)[1] == []

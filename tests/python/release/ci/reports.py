@@ -22,6 +22,9 @@ CHANGE: dict[str, Any] = {
     "new": "decimal(18,4)",
     "bump": "major",
     "blocks": True,
+    "readers": ["metric price", "exposure market_dashboard"],
+    "notes": ["2 rows of the duckdb warehouse would be invalid"],
+    "row": {"quote_id": "q-1", "user_id_hash": "0123456789"},
     "fingerprint": "0123456789abcdef",
     "witness": {"backward": {"row": {"price": "0.12345678"}}},
 }
@@ -49,7 +52,6 @@ def contracts(changes: list[dict[str, Any]], blocking: list[dict[str, Any]]) -> 
                 "least_version": "2.0.0",
                 "bump": "major",
                 "compared_with": ["1.0.0"],
-                "affected": ["exposure market_dashboard"],
                 "changes": changes,
             }
         ],

@@ -57,14 +57,14 @@ def test_a_break_is_told_with_bump_and_witness(run: Run, told: Callable[[Run], C
     text = render(told(run))
     assert "may NOT be merged" in text.splitlines()[1]
     assert "1 dataset changed (demands major), 1 finding that block" in text
-    assert (
-        "- **blocks**: `scale_changed` at `mbp_quotes.price`: `fewer digits`. Fix: `undo it`"
-        in text
-    )
+    assert text.count("; **blocks**: `fewer digits`. Fix: `undo it`") == 1
     change = "`scale_changed` `mbp_quotes.price`: `decimal(18,8)` → `decimal(18,4)`"
     assert text.count(change) == 1  # told once, however many versions it was compared with
     assert 'not under the new: `{"price": "0.12345678"}`' in text
-    assert "Affected: `exposure market_dashboard`" in text
+    assert "- read by `metric price`, `exposure market_dashboard`" in text
+    assert "- `2 rows of the duckdb warehouse would be invalid`" in text
+    assert "- such as `quote_id=q-1" in text
+    assert "0123456789" not in text
 
 
 def test_a_broken_rule_is_told_with_owner_and_masked_rows(
@@ -236,12 +236,14 @@ def test_nothing_that_others_write_comes_to_life(
         **CHANGE,
         **dict.fromkeys(("code", "path", "old", "new", "bump"), name),
         "witness": {name: {"row": {name: name}}},
+        "readers": [name],
+        "notes": [name],
+        "row": {name: name},
     }
     blocking = {"code": name, "severity": "error", "subject": name, "message": name, "fix": name}
     document = reports.contracts([change], [blocking])
     document["datasets"][0] |= {
         **dict.fromkeys(("dataset", "version", "least_version", "bump"), name),
-        "affected": [name],
         "compared_with": [name],
     }
     run.report("contracts", document)

@@ -396,7 +396,7 @@ def test_a_name_inside_is_found(tmp_path: Path) -> None:
 
 
 def _out_of_registry(root: Path) -> None:
-    from mbp.contracts.registry.store import published
+    from mbp.contracts.published_versions import published
 
     published(root, "../../a106")
 
