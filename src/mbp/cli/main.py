@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -19,6 +18,7 @@ from mbp.core.command_tree import provide
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting.terminal import guard, printable
+from mbp.core.settings import load_settings
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def root() -> None:
 
 
 def plugins() -> list[ModuleType]:
-    """Packages of further commands: `<name>.commands` for each name in `[tool.mbp] plugins` of pyproject.toml.
+    """Packages of further commands: `<name>.commands` for each name in the setting `plugins`.
 
     The project's own folder comes last on the path, so a plug-in never hides an installed package.
 
@@ -89,10 +89,7 @@ def plugins() -> list[ModuleType]:
         root = project_root()
     except MbpError:
         return []
-    file = root / "pyproject.toml"
-    if not file.is_file():
-        return []
-    names = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("mbp", {}).get("plugins", [])
+    names = load_settings(root).plugins
     if names and str(root) not in sys.path:
         sys.path.append(str(root))
     texts = []
@@ -102,8 +99,7 @@ def plugins() -> list[ModuleType]:
         except ImportError as error:
             raise MbpError(
                 f"the plug-in {name!r} cannot be imported: {error}",
-                path=file.name,
-                fix="correct [tool.mbp] plugins, or restore the package",
+                fix="correct the setting `plugins`, or restore the package",
             ) from error
     return texts
 

@@ -25,12 +25,17 @@ def project_root(start: Path | None = None) -> Path:
             )
         return root
     here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / ROOT_MARK).is_file() and (folder / "contracts").is_dir():
+    projects = [folder for folder in (here, *here.parents) if (folder / ROOT_MARK).is_file()]
+    for folder in projects:
+        if (folder / "contracts").is_dir():
             return folder
+    if projects:
+        raise MbpError(
+            f"the dbt project {projects[0].name} has no contracts/", fix="run `mbp init` in it"
+        )
     raise MbpError(
-        f"no {ROOT_MARK} beside contracts/ here or above {here}",
-        fix="run the command inside the repository or set MBP_PROJECT_DIR",
+        f"no {ROOT_MARK} here or above {here}",
+        fix="run the command inside a dbt project or set MBP_PROJECT_DIR",
     )
 
 

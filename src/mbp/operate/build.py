@@ -68,7 +68,7 @@ def build(request: BuildRequest) -> BuildSummary:
     started = time.perf_counter()
     root = request.root
     begun = envelope.begin(root)
-    target = target_name(request.target)
+    target = target_name(root, request.target)
     raw = raw_origin()
     # dbt build prints its own lines; what comes before and after it is quiet for seconds.
     with progress() as shown:

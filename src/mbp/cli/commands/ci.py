@@ -55,13 +55,12 @@ def plan(
     from mbp.core.files import write_text
     from mbp.core.paths import project_root
     from mbp.release.ci import build_plan as planning
-    from mbp.runs.dbt_process import DEFAULT_TARGET
     from mbp.warehouse.profile import read_target
 
     root = project_root()
     made = planning.make_plan(root, base, base_commit)
     if made.mode == "slim":
-        warehouse = str(read_target(root, DEFAULT_TARGET)[1]["path"])
+        warehouse = str(read_target(root)[1]["path"])
         planning.copy_warehouse(base, root / warehouse)
     if output is not None:
         write_text(output, json.dumps(asdict(made), indent=2) + "\n")

@@ -107,7 +107,7 @@ def deploy_check(
     folder = state_folder(root)
     demand_lock(root, folder)
     with connect(root, target, read_only=True) as warehouse:
-        of = LockOf(target_name(target), warehouse_id(warehouse), source_of(root).digest)
+        of = LockOf(target_name(root, target), warehouse_id(warehouse), source_of(root).digest)
     blocks = read_lock(root, folder, hours, datetime.now(UTC), of=of)
     asked = "merge" if merge else "deployment"
     blocks = [block for block in blocks if block.kind == "merge" or not merge]

@@ -64,7 +64,7 @@ def list_metrics(
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
-    layer = open_layer(root, target_name(target), _tell)
+    layer = open_layer(root, target_name(root, target), _tell)
     known = {
         metric.name: metric for metric in metrics_of(root) if metric.name in layer.metric_names
     }

@@ -244,7 +244,7 @@ def prove(
         )
     table = tables(contract, dataset)[dataset]
     ruled = any(rule_of(change, table) for change in changes)
-    queries = rule_queries(root, target_name(target)) if ruled else {}
+    queries = rule_queries(root, target_name(root, target)) if ruled else {}
     with connect(root, target, read_only=True) as warehouse:
         for change in changes:
             proof = prove_one(root, dataset, change, table, warehouse, queries)
@@ -268,10 +268,11 @@ def drift(
     from mbp.quality.drift import find_drift
     from mbp.runs.dbt_process import target_name
 
-    targets = [target_name(name) for name in target] if target else [target_name(None)]
+    root = project_root()
+    targets = [target_name(root, name) for name in target or (None,)]
     with progress() as shown:
         shown.say(f"comparing contracts, registry, manifest and the tables of {', '.join(targets)}")
-        drifts, places = find_drift(project_root(), targets)
+        drifts, places = find_drift(root, targets)
     findings = [
         Finding(
             "schema_drift",

@@ -66,9 +66,10 @@ def run(
     from mbp.release.security.security_run import run as run_parts
     from mbp.runs.dbt_process import target_name
 
-    request = SecurityRequest(only or (), advisories, target_name(target), start_postgres)
+    root = project_root()
+    request = SecurityRequest(only or (), advisories, target_name(root, target), start_postgres)
     with progress() as shown:
-        results = run_parts(project_root(), request, shown.say)
+        results = run_parts(root, request, shown.say)
     deliver(suite(results), form, json=[result.document() for result in results])
     verdicts = {result.verdict for result in results}
     if "fail" in verdicts:

@@ -47,7 +47,7 @@ def collect(
     Raises:
         MbpError: the hooks cannot be read, or there is no warehouse to write to.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     begun = envelope.begin(root)
     policy = load_hooks(root)
     measures: dict[str, Callable[[], Collected]] = {

@@ -82,7 +82,7 @@ def run(
     Raises:
         MbpError: nothing to check, or an engine that cannot run.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     if target == "duckdb" and tuple(engines) == ("gx",):
         raise MbpError(NO_DUCKDB, fix="--target postgres, or --engine all")
     contracts = load_contracts(root)

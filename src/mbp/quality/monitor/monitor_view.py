@@ -63,7 +63,7 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
     known = {rule.id for rule in all_rules(load_contracts(root))}
     if rule_id is not None and rule_id not in known:
         raise MbpError(f"no contract has the rule {rule_id!r}", fix=did_you_mean(rule_id, known))
-    with connect(root, target_name(target), read_only=True) as warehouse:
+    with connect(root, target_name(root, target), read_only=True) as warehouse:
         demand_runs(warehouse)
         if rule_id is None:
             return _rows(
@@ -86,7 +86,7 @@ def monitor(root: Path, target: str | None) -> Monitor:
     Raises:
         MbpError: nothing was recorded or arrived, so there is nothing to watch; or no warehouse.
     """
-    with connect(root, target_name(target), read_only=True) as warehouse:
+    with connect(root, target_name(root, target), read_only=True) as warehouse:
         runs = demand_runs(warehouse)
         _, arrivals = warehouse.query("select count(*) from intermediate.int_mbp__daily_arrivals")
         if not arrivals[0][0]:

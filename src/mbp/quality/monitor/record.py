@@ -73,7 +73,7 @@ def last_dbt_run(root: Path, target: str | None = None) -> Run:
     Raises:
         MbpError: no run, a run of only a part of the rules, or one that is not of the project as it is.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     look = findings_of_last_run(root, target)
     demand_current(look.notes)
     rules = all_rules(load_contracts(root))

@@ -1,0 +1,1 @@
+"""Data contracts, quality rules and gates for the MBP prediction market."""

@@ -1,0 +1,41 @@
+"""`mbp doctor`: can this machine do the work, and if not, what is to be done?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import START
+from mbp.cli.options import Format
+
+EXAMPLES = """
+Examples:
+
+  mbp doctor                             # before the first build, and when something does not work
+
+  mbp doctor --target postgres --format json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("doctor", rich_help_panel=START, epilog=EXAMPLES)(doctor)
+
+
+def doctor(
+    target: Annotated[str | None, typer.Option(help="dbt target. [default: the profile's]")] = None,
+    form: Format = "text",
+) -> None:
+    """Check versions, profile, warehouse, permissions, disk and clocks, and print the fix for each problem.
+
+    Exit code: 0 ready, 1 something must be fixed or could not be checked, 2 could not run.
+    """
+    from mbp.cli.doctor import examine
+    from mbp.core.paths import project_root
+    from mbp.core.reporting import report
+    from mbp.core.reporting.progress import progress
+
+    with progress() as shown:
+        examination = examine(project_root(), target, say=shown.say)
+    report(examination.suite(), form, json=examination.document())

@@ -1,0 +1,108 @@
+"""`mbp gate`: may we release, and who signs it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import RELEASE
+from mbp.cli.options import Format, Target
+from mbp.core.errors import EXIT_FINDINGS
+
+M2 = "M2"
+
+EXAMPLES = """
+Examples:
+
+  mbp gate M2
+
+  mbp gate M2 --target postgres --format json
+
+  mbp gate M2 --format markdown >> "$GITHUB_STEP_SUMMARY"
+"""
+
+SIGN_EXAMPLES = """
+Examples:
+
+  mbp gate sign --role SRE --key ~/.ssh/id_ed25519
+
+  mbp gate sign --role Data --key ~/.ssh/id_ed25519.pub --target postgres   # the private half is in ssh-agent
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="The gate before a release, and its sign-offs.")
+    group.command(M2, epilog=EXAMPLES)(m2)
+    group.command("rules", epilog="Example: mbp gate rules")(rules)
+    group.command("sign", epilog=SIGN_EXAMPLES)(sign)
+    app.add_typer(group, name="gate", rich_help_panel=RELEASE)
+
+
+def m2(target: Target = None, form: Format = "text") -> None:
+    """May we release? Checks the checklist and writes target/evidence/gate_M2.json and .md.
+
+    Exit code: 0 go, 1 no-go, 2 the gate itself is wrong.
+    """
+    from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
+    from mbp.core.reporting.progress import progress
+    from mbp.release.gate.gate_forms import as_markdown, suite
+    from mbp.release.gate.gate_report import GO
+    from mbp.release.gate.gate_run import keep, run_gate
+
+    root = project_root()
+    with progress() as shown:
+        shown.say(f"judging the gate {M2}")
+        report = run_gate(root, M2, target)
+    keep(root, report)
+    deliver(suite(report), form, json=report.document(), markdown=as_markdown(report))
+    if report.verdict != GO:
+        raise typer.Exit(EXIT_FINDINGS)
+
+
+def rules() -> None:
+    """The rules that a gate's definition may name."""
+    from mbp.release.gate.gate_forms import rules_text
+
+    typer.echo(rules_text(), nl=False)
+
+
+def sign(
+    role: Annotated[str, typer.Option(help="PO, Eng, Data, SRE, FE, SEC or INT.")],
+    key: Annotated[
+        Path, typer.Option(help="SSH key: private, or public with its other half in ssh-agent.")
+    ],
+    target: Target = None,
+) -> None:
+    """Run gate M2, show its checklist, and sign it for a role. A checklist with open checks is not signed.
+
+    Exit code: 0 signed, 1 a check is neither passed nor waived, 2 could not run or sign.
+    """
+    from mbp.core.paths import project_root
+    from mbp.core.paths import shown as shown_path
+    from mbp.core.reporting.progress import progress
+    from mbp.release.gate.gate_run import run_gate
+    from mbp.release.gate.signoffs import open_checks, sign_off, sign_off_subject
+
+    root = project_root()
+    with progress() as shown:
+        shown.say(f"judging the gate {M2}")
+        report = run_gate(root, M2, target).document()
+    standing = open_checks(report)
+    for check in standing:
+        typer.echo(f"{check['id']}: {check['verdict']}: {check['what']}")
+    if standing:
+        typer.echo(
+            f"not signed: {len(standing)} checks are neither passed nor waived; an unready release is"
+            " not signed. Fix: `mbp gate M2` prints what to do about each",
+            err=True,
+        )
+        raise typer.Exit(EXIT_FINDINGS)
+    for name, verdict in sign_off_subject(report)["checklist"].items():
+        typer.echo(f"{name}: {verdict}")
+    path = sign_off(root, report, role, key, datetime.now(UTC))
+    typer.echo(f"signed by {role}: {shown_path(path, root)} and its .sig; commit both", err=True)

@@ -1,0 +1,77 @@
+"""`mbp security`: bill of materials, static analysis, secrets, advisories, licences, live grants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mbp.cli.commands import QUALITY
+from mbp.cli.options import Format
+from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+
+RUN_EXAMPLES = """
+Examples:
+
+  mbp security run --start-postgres      # everything; grants on a server that is started for it
+
+  mbp security run --target postgres --advisories advisories.zip
+
+  mbp security run --only secrets --only sast --format json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        help="Components, static analysis, secrets, advisories, licences and grants.",
+    )
+    # With one command typer would make the group itself that command.
+    group.callback()(lambda: None)
+    group.command("run", epilog=RUN_EXAMPLES)(run)
+    app.add_typer(group, name="security", rich_help_panel=QUALITY)
+
+
+def run(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Part to run: sbom, sast, secrets, audit, licences or least_privilege."
+            " [default: all]"
+        ),
+    ] = None,
+    advisories: Annotated[
+        Path | None,
+        typer.Option(help="Offline advisories in the OSV format: JSON, folder or zip."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="dbt target whose grants are read. [default: duckdb]")
+    ] = None,
+    start_postgres: Annotated[
+        bool,
+        typer.Option("--start-postgres", help="Start a server, build on it, and read its grants."),
+    ] = False,
+    form: Format = "text",
+) -> None:
+    """Run the security checks and keep the evidence of each.
+
+    Exit code: 0 every part passes, 1 findings, 2 some part was not measured (or the policy is wrong).
+    """
+    from mbp.core.paths import project_root
+    from mbp.core.reporting import deliver
+    from mbp.core.reporting.progress import progress
+    from mbp.release.security.security_run import SecurityRequest, suite
+    from mbp.release.security.security_run import run as run_parts
+    from mbp.runs.dbt_process import target_name
+
+    request = SecurityRequest(only or (), advisories, target_name(target), start_postgres)
+    with progress() as shown:
+        results = run_parts(project_root(), request, shown.say)
+    deliver(suite(results), form, json=[result.document() for result in results])
+    verdicts = {result.verdict for result in results}
+    if "fail" in verdicts:
+        raise typer.Exit(EXIT_FINDINGS)
+    if "not_measured" in verdicts:
+        raise typer.Exit(EXIT_COULD_NOT_RUN)

@@ -1,0 +1,137 @@
+"""What dbt does not check: locked versions, packages, disk, the copy of the profile, optional programs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from mbp.cli.doctor.machine_checks import MachineCheck, finding, good, note
+from mbp.core.paths import shown
+from mbp.runs.dbt_process import target_path
+from mbp.runs.preflight import packages_are_installed
+from mbp.warehouse.profile import EXAMPLE, OWN, is_copy_of_example, profiles_file
+
+LOCK = "requirements.lock"
+SETUP = "run `make setup`"
+MEBIBYTE = 2**20
+# A build writes the warehouse and its artifacts beside the old ones. Before the first one there is nothing to go
+# by: the sample made 13 MB of warehouse and 13 MB of artifacts of 2.1 MB of seeds (measured 2026-11-25).
+FIRST_BUILD_PER_SEED_BYTE = 13
+SHOWN = 3
+
+
+def installed_version(name: str) -> str | None:
+    """The version of an installed package; None where it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How the machine is examined; the defaults examine this one."""
+
+    version_of: Callable[[str], str | None] = installed_version
+    free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+    program: Callable[[str], str | None] = shutil.which
+
+
+def locked(root: Path, machine: Machine) -> Iterator[MachineCheck]:
+    """Every package has the version of the lock, and the packages of dbt are linked.
+
+    Raises:
+        MbpError: the lock cannot be read.
+    """
+    from mbp.release.security.lock import read_lock
+
+    pins = [pin for pin in read_lock(root, LOCK) if pin.wanted_here]
+    wrong = [
+        f"{pin.name} {version or 'not installed'} (locked {pin.version})"
+        for pin in pins
+        if (version := machine.version_of(pin.name)) != pin.version
+    ]
+    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+    yield (
+        finding("locked versions", f"{', '.join(wrong[:SHOWN])}{more}", SETUP)
+        if wrong
+        else good("locked versions", f"all {len(pins)} packages as in {LOCK}")
+    )
+    yield (
+        good("dbt packages", "installed")
+        if packages_are_installed(root)
+        else finding("dbt packages", "not installed, or older than packages.yml", "run `dbt deps`")
+    )
+
+
+def disk(root: Path, machine: Machine, warehouse_file: Path | None) -> Iterator[MachineCheck]:
+    """A build fits on the disks that it writes to."""
+    sizes = {root: _size(target_path(root)), Path(tempfile.gettempdir()): 0}
+    if warehouse_file is not None and warehouse_file.is_file():
+        folder = warehouse_file.parent
+        sizes[folder] = sizes.get(folder, 0) + _size(warehouse_file)
+    elif warehouse_file is not None:
+        sizes[root] += FIRST_BUILD_PER_SEED_BYTE * _size(root / "seeds")
+    for folder, needed in sizes.items():
+        free = machine.free(folder)
+        message = (
+            f"{folder}: {free / MEBIBYTE:,.0f} MiB free, a build needs {needed / MEBIBYTE:,.0f}"
+        )
+        if free <= needed:
+            fix = "make room, or set MBP_DUCKDB_PATH, DBT_TARGET_PATH, TMPDIR"
+            yield finding("disk", message, fix)
+            return
+    yield good("disk", f"{machine.free(root) / MEBIBYTE:,.0f} MiB free")
+
+
+def profile(root: Path) -> Iterator[MachineCheck]:
+    """`dbt` by itself and `mbp` read the same profile.
+
+    Raises:
+        MbpError: there is none.
+    """
+    path, own, example = profiles_file(root), root / OWN, root / EXAMPLE
+    both = own.is_file() and example.is_file()
+    if both and own.samefile(example):
+        what = f"{OWN} is a link to the committed {EXAMPLE}: editing one overwrites the other"
+        yield finding("profile", what, SETUP)
+    elif (
+        both
+        and is_copy_of_example(own)
+        and not own.read_bytes().endswith(b"\n" + example.read_bytes())
+    ):
+        what = f"{OWN} is a copy of an older {EXAMPLE}: `dbt` reads the copy, `mbp` the example"
+        yield finding("profile", what, SETUP)
+    elif path.name == EXAMPLE:
+        yield note("profile", f"{shown(path, root)}, as there is no {OWN} of yours")
+    else:
+        yield good("profile", shown(path, root))
+
+
+def programs(machine: Machine, spark: bool) -> Iterator[MachineCheck]:
+    """Java and its wheel, which Spark needs, and Chromium, which tests of pages use."""
+    if machine.program("java"):
+        yield good("java", "installed")
+    elif spark:
+        yield finding("java", "not installed, and this target needs it", "install Java 17")
+    else:
+        yield note("java", "not installed: only Spark needs it")
+    if spark and find_spec("pyspark") is None:
+        yield finding(
+            "spark", "pyspark is not installed", "install the extra `spark`: docs/scale.md"
+        )
+    elif spark:
+        yield good("spark", "pyspark is installed; Spark starts with the build")
+    if not machine.program("chromium"):
+        yield note("chromium", "not installed: the tests of pages are skipped")
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -1,0 +1,186 @@
+"""Changes of service levels: which guarantee corresponds to which, and whether it got better."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from mbp.contracts.compatibility.change_codes import snake
+from mbp.contracts.compatibility.change_model import Change, Compatibility, entry_change
+from mbp.contracts.compatibility.standard import STANDARD, form, remainder
+from mbp.contracts.reading import SECONDS, SERVICE_LEVELS
+
+OK, BREAK, UNKNOWN = Compatibility.OK, Compatibility.BREAK, Compatibility.UNKNOWN
+Level = Mapping[str, Any]
+SMALLER_IS_BETTER = {
+    "errorRate",
+    "frequency",
+    "freshness",
+    "generalAvailability",
+    "latency",
+    "timeToDetect",
+    "timeToNotify",
+    "timeToRepair",
+}
+# Seconds of the parts of an ISO 8601 duration; a month is the twelfth part of a year of 365 days.
+DESIGNATORS = tuple(map(Decimal, (31536000, 2628000, 604800, 86400, 3600, 60, 1)))
+_AMOUNT = r"(\d{1,9}(?:\.\d{1,9})?)"
+DURATION = re.compile(
+    rf"P(?:{_AMOUNT}Y)?(?:{_AMOUNT}M)?(?:{_AMOUNT}W)?(?:{_AMOUNT}D)?"
+    rf"(?:T(?:{_AMOUNT}H)?(?:{_AMOUNT}M)?(?:{_AMOUNT}S)?)?",
+    re.ASCII,
+)
+
+
+def service_level_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    """All changes of `slaProperties` and of the element that they are about by default."""
+    changes_found: list[Change] = []
+    for level, other in _paired(_levels(old), _levels(new)):
+        entry = other or level or {}
+        name = str(entry.get("property"))
+        path = f"slaProperties.{_label(entry, old, new)}"
+        if name not in SERVICE_LEVELS:
+            if form(level) != form(other):
+                changes_found.append(entry_change(path, level, other, known=False))
+        elif other is None:
+            changes_found.append(
+                Change(f"sla_{snake(name)}_removed", path, OK, BREAK, _promise(level), None)
+            )
+        elif level is None:
+            changes_found.append(
+                Change(f"sla_{snake(name)}_added", path, OK, OK, None, _promise(other))
+            )
+        elif form(level) != form(other) or _element(level, old) != _element(other, new):
+            changes = list(_level(name, path, level, other, (old, new)))
+            changes_found += changes or remainder(level, other, path)
+    yield from changes_found
+    key = "slaDefaultElement"
+    if old.get(key) != new.get(key) and not changes_found:
+        yield entry_change(key, old.get(key), new.get(key), known=True)
+
+
+def _levels(contract: Mapping[str, Any]) -> list[Level]:
+    entries = contract.get("slaProperties")
+    return [entry for entry in entries or () if isinstance(entry, Mapping)]
+
+
+def _element(level: Level, contract: Mapping[str, Any]) -> Any:
+    return level.get("element") or contract.get("slaDefaultElement")
+
+
+def _paired(before: list[Level], after: list[Level]) -> list[tuple[Level | None, Level | None]]:
+    """Levels of both sides that are one: by id, by all they say, by ever less of what identifies one."""
+    left, right = list(before), list(after)
+    pairs: list[tuple[Level | None, Level | None]] = []
+    for identity in (
+        lambda level: level.get("id"),
+        lambda level: repr(form(level)),
+        lambda level: tuple(str(level.get(key)) for key in ("property", "element", "driver")),
+        lambda level: tuple(str(level.get(key)) for key in ("property", "element")),
+        lambda level: str(level.get("property")),
+    ):
+        for one in list(left):
+            key = identity(one)
+            twin = next((other for other in right if key and identity(other) == key), None)
+            if twin is not None:
+                pairs.append((one, twin))
+                left = [other for other in left if other is not one]
+                right = [other for other in right if other is not twin]
+    return [*pairs, *((one, None) for one in left), *((None, level) for level in right)]
+
+
+def _label(entry: Level, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """The level by its id, or by what it is about; several of one kind by everything that distinguishes them."""
+    if entry.get("id"):
+        return str(entry["id"])
+    name = entry.get("property")
+    sides = [
+        [level for level in _levels(contract) if level.get("property") == name]
+        for contract in (old, new)
+    ]
+    if max(map(len, sides)) < 2:  # noqa: PLR2004
+        return str(name)
+    words = [entry.get("element")]
+    if any(
+        sum(level.get("element") == entry.get("element") for level in side) > 1 for side in sides
+    ):
+        words.append(entry.get("driver"))
+    return f"{name}({', '.join(map(str, words))})"
+
+
+def _promise(level: Level | None) -> str | None:
+    if level is None:
+        return None
+    parts = (level.get("value"), level.get("valueExt"), level.get("unit"))
+    return " ".join(str(part) for part in parts if part is not None)
+
+
+def _level(
+    name: str,
+    path: str,
+    results: Level,
+    other: Level,
+    contracts: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> Iterator[Change]:
+    code = f"sla_{snake(name)}"
+    elements = (_element(results, contracts[0]), _element(other, contracts[1]))
+    if elements[0] != elements[1] or results.get("property") != other.get("property"):
+        yield Change(f"{code}_changed", path, BREAK, BREAK, elements[0], elements[1])
+    texts = (_promise(results), _promise(other))
+    sizes = _size(results), _size(other)
+    if texts[0] == texts[1]:
+        pass
+    elif sizes[0] is None or sizes[1] is None or sizes[0][0] != sizes[1][0]:
+        yield Change(f"{code}_changed", path, UNKNOWN, UNKNOWN, *texts)
+    elif sizes[0] == sizes[1]:
+        yield Change("metadata_changed", path, OK, OK, *texts, note="the same in other words")
+    else:
+        better = (sizes[1][1] < sizes[0][1]) == (name in SMALLER_IS_BETTER)
+        change = "tightened" if better else "loosened"
+        yield Change(f"{code}_{change}", path, OK, OK if better else BREAK, *texts)
+    keys = STANDARD["ServiceLevelAgreementProperty"]
+    for key in sorted({*results, *other} - keys.judged):
+        if form(results.get(key)) != form(other.get(key)):
+            known = key in keys.documentation or key == "tags"
+            yield entry_change(f"{path}.{key}", results.get(key), other.get(key), known=known)
+
+
+def _size(level: Level) -> tuple[str, Decimal] | None:
+    """(what is measured, how much): seconds, a share, the day of a date; None when not known."""
+    value, unit = level.get("value"), str(level.get("unit") or "").lower()
+    if level.get("valueExt") is not None or isinstance(value, bool):
+        return None
+    text = str(value).strip()
+    if not unit and (seconds := _duration(text)) is not None:
+        return "time", seconds
+    joined = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z%]+)", text)
+    if joined and not unit:
+        text, unit = joined[1], joined[2].lower()
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        try:
+            return "date", Decimal(date.fromisoformat(text[:10]).toordinal())
+        except ValueError:
+            return None
+    if not amount.is_finite():
+        return None
+    if unit == "ms":
+        return "time", amount / 1000
+    if unit in SECONDS:
+        return "time", amount * SECONDS[unit]
+    # Every other unit is only compared with itself: a change of it changes the guarantee.
+    shares = ("", "%", "percent", "percentage")
+    return ("number", amount) if unit in shares else None
+
+
+def _duration(text: str) -> Decimal | None:
+    """Seconds of an ISO 8601 duration; None when it is not one."""
+    match = DURATION.fullmatch(text)
+    if match is None or not any(match.groups()) or text.endswith("T"):
+        return None
+    parts = zip(match.groups(), DESIGNATORS, strict=True)
+    return sum((Decimal(amount) * size for amount, size in parts if amount), Decimal(0))

@@ -1,0 +1,161 @@
+"""Every key of ODCS 3.0 to 3.2: judged by the engine, or documentation for people.
+
+A test compares these lists with the official schemas and changes each key once, so that none can
+change without a finding. A key in neither list is judged as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from mbp.contracts.compatibility.change_model import Change, entry_change
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one kind of element."""
+
+    judged: frozenset[str]
+    documentation: frozenset[str]
+
+
+def _keys(judged: str, documentation: str = "") -> Keys:
+    return Keys(frozenset(judged.split()), frozenset(documentation.split()))
+
+
+# By the names of the definitions in the official schemas; "" is the contract itself.
+STANDARD: Mapping[str, Keys] = {
+    "": _keys(
+        "apiVersion dataProduct description domain id kind price roles schema servers"
+        " slaDefaultElement slaProperties status team tenant version",
+        "authoritativeDefinitions context contractCreatedTs customProperties name support tags",
+    ),
+    "description": _keys("", "authoritativeDefinitions customProperties limitations purpose usage"),
+    "Server": _keys("environment roles server type", "customProperties description id"),
+    "SchemaObject": _keys(
+        "dataGranularityDescription logicalType name physicalName physicalType properties quality"
+        " relationships authoritativeDefinitions",
+        "businessName context customProperties deprecated description id synonyms tags",
+    ),
+    "SchemaProperty": _keys(
+        "authoritativeDefinitions classification criticalDataElement encryptedName enum items"
+        " logicalType logicalTypeOptions map name partitionKeyPosition partitioned physicalName"
+        " physicalType primaryKey primaryKeyPosition properties quality relationships required"
+        " semanticType transformLogic unique",
+        "businessName customProperties deprecated description examples id synonyms tags"
+        " transformDescription transformSourceObjects",
+    ),
+    "logicalTypeOptions": _keys(
+        "defaultTimezone dimensions distanceMetric elementType embeddingModel embeddingModelVersion"
+        " exclusiveMaximum exclusiveMinimum format maxItems maxLength maxProperties maximum minItems"
+        " minLength minProperties minimum multipleOf normalized pattern required timezone"
+        " uniqueItems"
+    ),
+    "map": _keys("key value"),
+    "DataQuality": _keys(
+        "arguments engine implementation metric mustBe mustBeBetween mustBeGreaterOrEqualTo"
+        " mustBeGreaterThan mustBeLessOrEqualTo mustBeLessThan mustNotBe mustNotBeBetween query rule"
+        " severity type unit",
+        "authoritativeDefinitions businessImpact customProperties description dimension id method"
+        " name schedule scheduler tags",
+    ),
+    "Role": _keys(
+        "access firstLevelApprovers role secondLevelApprovers", "customProperties description id"
+    ),
+    "Team": _keys("members name", "authoritativeDefinitions customProperties description id tags"),
+    "TeamMember": _keys(
+        "dateIn dateOut name replacedByUsername role username",
+        "authoritativeDefinitions customProperties description id tags",
+    ),
+    "ServiceLevelAgreementProperty": _keys(
+        "element property unit value valueExt",
+        "authoritativeDefinitions customProperties description driver id schedule scheduler",
+    ),
+    "RelationshipBase": _keys("from to type", "customProperties id"),
+    "EnumValue": _keys(
+        "value", "authoritativeDefinitions customProperties description id label tags"
+    ),
+    "Synonym": _keys("", "customProperties description id locale source status synonym"),
+    "CustomProperty": _keys("property value", "description id vendor"),
+    "AuthoritativeDefinitions": _keys("type url", "description id"),
+    "SupportItem": _keys(
+        "", "channel customProperties description id invitationUrl scope tool url"
+    ),
+    "Pricing": _keys("", "id priceAmount priceCurrency priceUnit"),
+    "Context": _keys("", "constraints instructions verifiedStatements"),
+    "verifiedStatements": _keys(
+        "", "answer authoritativeDefinitions customProperties id question tags"
+    ),
+    "constraints": _keys("", "authoritativeDefinitions constraint customProperties id tags"),
+}
+# What a key that is not there means.
+DEFAULTS: Mapping[str, Any] = {
+    "criticalDataElement": False,
+    "deprecated": False,
+    "elementType": "float32",
+    "partitionKeyPosition": -1,
+    "partitioned": False,
+    "primaryKey": False,
+    "primaryKeyPosition": -1,
+    "required": False,
+    "timezone": False,
+    "unique": False,
+    "uniqueItems": False,
+}
+# Read as a whole: two spellings that give no change mean the same.
+READ_WHOLE = frozenset(
+    [
+        "enum",
+        "items",
+        "logicalTypeOptions",
+        "map",
+        "partitioned",
+        "partitionKeyPosition",
+        "physicalName",
+        "physicalType",
+        "primaryKey",
+        "primaryKeyPosition",
+        "properties",
+        "quality",
+        "relationships",
+        "required",
+        "unique",
+    ]
+)
+
+
+def form(value: Any) -> Any:
+    """A value without its layout: two of one form say the same."""
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, Mapping):
+        results = {
+            str(key): form(item)
+            for key, item in value.items()
+            if item is not None and item != DEFAULTS.get(str(key), None)
+        }
+        return {key: item for key, item in results.items() if item not in ({}, [])}
+    if isinstance(value, list | tuple):
+        return [form(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return value
+    return Decimal(str(value))
+
+
+def remainder(
+    old: Mapping[str, Any], new: Mapping[str, Any], path: str, inner: frozenset[str] = frozenset()
+) -> Iterator[Change]:
+    """What differs between two elements of which no other change was said.
+
+    Args:
+        inner: keys whose elements are compared on their own.
+    """
+    for key in sorted({*old, *new} - inner):
+        before, after = old.get(key), new.get(key)
+        if before == after or form({key: before}) == form({key: after}):
+            continue
+        where = f"{path}.{key}" if path else key
+        yield entry_change(where, before, after, known=key in READ_WHOLE)

@@ -1,0 +1,258 @@
+"""The one reader of contracts: all of contracts/a106 as far as it can be read, and everything that is wrong with it.
+
+`load_contracts` refuses the first fault; `mbp contracts lint` prints all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+from mbp.contracts import column_faults, contract_faults, enforced_keys, rule_faults
+from mbp.contracts.contract_file import ContractFile, dataset_of, parsed
+from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.exceptions import exception_findings
+from mbp.contracts.fault_codes import fault, fault_of, refusal
+from mbp.contracts.model import ChangeLog, Contract, Rule
+from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
+from mbp.contracts.reading import contract_of
+from mbp.contracts.reading_checks import READING_CHECKS
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.reporting import Finding
+from mbp.core.schema_check import did_you_mean
+from mbp.core.yaml_io import read
+
+FOLDER = "contracts/a106"
+SINGULAR_TESTS = "tests/dbt/singular"
+# Their checks register themselves; loading refuses in this order.
+CHECKS = (
+    contract_faults.__name__,
+    enforced_keys.__name__,
+    column_faults.__name__,
+    rule_faults.__name__,
+)
+# Of what is found while files are read and compared, and not by a registered check.
+CODES = frozenset(
+    {
+        *("YAML-001", "YAML-002", "YAML-003", "TRAP-015", "A106-030", "A106-031", "A106-033"),
+        *("A89-001", "A89-002", "A89-003", "A89-018", "A89-020", "A89-022"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class ContractsRead:
+    """All contracts, as far as they can be read.
+
+    Attributes:
+        files: dataset -> its document, of every file that is YAML.
+        contracts: dataset -> its contract, of the same files; what is wrong in one is left empty.
+        unread: datasets whose file is not YAML; nothing can be said of what refers to them.
+        policy: A89; None when it cannot be read.
+        faults: what loading refuses, the first one first.
+    """
+
+    files: Mapping[str, ContractFile]
+    contracts: Mapping[str, Contract]
+    unread: frozenset[str]
+    policy: Policy | None
+    faults: Sequence[Finding]
+
+
+def load_contracts(root: Path) -> list[Contract]:
+    """All contracts of the project with their rules, sorted by dataset.
+
+    Args:
+        root: the project.
+
+    Raises:
+        MbpError: no contract at all, or the first thing that is wrong with one.
+    """
+    contracts_read = read_contracts(root)
+    for first in contracts_read.faults:
+        raise refusal(first)
+    return sorted(contracts_read.contracts.values(), key=lambda contract: contract.dataset)
+
+
+def contract_files(root: Path) -> list[Path]:
+    """The files of contracts, by name.
+
+    Raises:
+        MbpError: there is none.
+    """
+    files = sorted((root / FOLDER).glob("*.y*ml"))
+    if not files:
+        raise MbpError(
+            "no contract: nothing to check", path=FOLDER, fix="add <dataset>.odcs.yaml files"
+        )
+    return files
+
+
+def read_contracts(root: Path) -> ContractsRead:
+    """All contracts of the project with everything that is wrong with them.
+
+    Raises:
+        MbpError: no contract at all.
+    """
+    texts: list[tuple[str, str]] = []
+    unreadable: list[Finding] = []
+    for path in (*contract_files(root), root / POLICY):
+        name = shown(path, root)
+        try:
+            texts.append((name, read(path, shown_as=name)))
+        except MbpError as error:
+            unreadable.append(fault_of(error, "YAML-003", name))
+    contracts_read = _read(tuple(texts), tuple(unreadable))
+    return ContractsRead(
+        contracts_read.files,
+        contracts_read.contracts,
+        contracts_read.unread,
+        contracts_read.policy,
+        [*contracts_read.faults, *_tests_missing(contracts_read, root)],
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _read(texts: tuple[tuple[str, str], ...], unreadable: tuple[Finding, ...]) -> ContractsRead:
+    """Kept by the content of the files: reading YAML with places is slow, and often asked for."""
+    faults = list(unreadable)
+    policy_text = dict(texts).get(POLICY)
+    policy = _policy(policy_text, faults) if policy_text is not None else None
+    files: dict[str, ContractFile] = {}
+    contracts: dict[str, Contract] = {}
+    unread = {dataset_of(finding.path) for finding in unreadable}
+    for name, text in texts:
+        if name == POLICY:
+            continue
+        file, contract, findings = _contract(text, name, policy_text if policy else None)
+        faults += findings
+        if file is None or contract is None:
+            unread.add(dataset_of(name))
+            continue
+        # Two files of one dataset: both are read, the second under the name of its file.
+        key = file.dataset if file.dataset not in files else dataset_of(name)
+        files[key], contracts[key] = file, contract
+    read = ContractsRead(files, contracts, frozenset(unread), policy, faults)
+    faults += [*_ids_twice(read), *_unknown_columns(read), *_policy_unfit(read)]
+    return read
+
+
+@lru_cache(maxsize=KEPT * 4)
+def _contract(
+    text: str, name: str, policy_text: str | None
+) -> tuple[ContractFile | None, Contract | None, Sequence[Finding]]:
+    node, findings = parsed(text, name)
+    if node is None:
+        return None, None, findings
+    file = ContractFile(node, house=True)
+    policy = None if policy_text is None else policy_of(policy_text)
+    checks = sorted(READING_CHECKS, key=lambda check: CHECKS.index(check.__module__))
+    faults = [*findings, *(finding for check in checks for finding in check(file, policy))]
+    return file, contract_of(file, policy), faults
+
+
+def _policy(text: str, faults: list[Finding]) -> Policy | None:
+    document, findings = parsed(text, POLICY)
+    faults += findings
+    if document is None or findings:
+        return None
+    try:
+        return policy_of(text)
+    except MbpError as error:
+        others = policy_violations(text)
+        faults += dict.fromkeys(
+            fault_of(mbp_error, "A89-001", POLICY) for mbp_error in (error, *others)
+        )
+        return None
+
+
+def _ids_twice(read: ContractsRead) -> Iterator[Finding]:
+    """Rule ids, those of derived rules too, contract ids and change logs: each once over all contracts."""
+    rules: dict[str, Rule] = {}
+    ids: dict[str, str] = {}
+    logs: dict[ChangeLog, str] = {}
+    for key, contract in read.contracts.items():
+        for rule in contract.rules:
+            first = rules.setdefault(rule.id, rule)
+            if first is not rule and rule.id:
+                message = f"duplicate rule id {rule.id!r}, first at {first.path}:{first.line}"
+                yield fault("A89-018", rule.path, rule.line, message, rule.id)
+        other = ids.setdefault(contract.contract_id, contract.path)
+        if other != contract.path and contract.contract_id:
+            message = f"duplicate contract id {contract.contract_id!r}, first in {other}"
+            yield fault_at(read.files[key].root.at("id"), "A106-033", message, contract.dataset)
+        log = contract.change_log
+        if log and (first_path := logs.setdefault(log, contract.path)) != contract.path:
+            message = f"duplicate change log {log.raw}, first in {first_path}"
+            place = read.files[key].root.custom()["changeLog"]
+            yield fault_at(place, "A106-041", message, contract.dataset)
+
+
+def _unknown_columns(read: ContractsRead) -> Iterator[Finding]:
+    """Every column that a rule reads, and every foreign key, leads to a column."""
+    for file in read.files.values():
+        for entry in file.entries:
+            columns = entry.node.custom().get("columns", entry.node.at("columns"))
+            for node in columns.entries():
+                dataset, _, name = node.text.rpartition(".")
+                place = (dataset or file.dataset, name)
+                yield from _unknown(read, node, place, entry.subject, ("A89-020", "A89-020"))
+        for subject, column in file.all_columns():
+            reference = column.at("relationships", 0)
+            dataset, _, name = reference.at("to").text.partition(".")
+            if dataset and name:
+                codes = ("A106-030", "A106-031")
+                yield from _unknown(read, reference, (dataset, name), subject, codes)
+
+
+def _unknown(
+    read: ContractsRead,
+    node: DocumentNode,
+    place: tuple[str, str],
+    subject: str,
+    codes: tuple[str, str],
+) -> Iterator[Finding]:
+    dataset, name = place
+    if dataset in read.files:
+        known = read.files[dataset].columns
+        if name not in known:
+            message = f"unknown column {name!r} of {dataset}"
+            yield fault_at(node, codes[1], message, subject, did_you_mean(name, known))
+    elif dataset not in read.unread:
+        fix = did_you_mean(dataset, read.files)
+        yield fault_at(node, codes[0], f"unknown dataset {dataset!r}", subject, fix)
+
+
+def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
+    """Families that rules are derived in are defined; exceptions are of datasets that there are."""
+    policy = read.policy
+    if policy is None:
+        return
+    derived = {
+        rule.family
+        for contract in read.contracts.values()
+        for rule in contract.rules
+        if rule.origin == "derived"
+    }
+    for family in sorted(derived - policy.families.keys()):
+        message = f"no family {family!r}, which derived rules belong to"
+        yield fault("A89-002", policy.path, None, message, family)
+    objects = {*read.contracts, *read.unread}
+    for finding in exception_findings(policy.family_exceptions, date.min, objects=objects):
+        yield fault(
+            "A89-003", finding.path, finding.line, finding.message, finding.subject, finding.fix
+        )
+
+
+def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:
+    for file in read.files.values():
+        for entry in file.entries:
+            singular = entry.node.at("implementation", "singular")
+            test = f"{SINGULAR_TESTS}/{singular.text}.sql"
+            if singular.text and not (root / test).is_file():
+                message = f"there is no test {test}"
+                yield fault_at(singular, "A89-022", message, entry.subject)

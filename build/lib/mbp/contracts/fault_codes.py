@@ -1,0 +1,53 @@
+"""The codes of what is wrong with contracts: what each means, why it is judged so, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from mbp.core.errors import MbpError
+from mbp.core.reporting import CodeMeaning, Finding
+
+
+@cache
+def _content() -> Any:
+    source = resources.files("mbp.contracts") / "fault_codes.yaml"
+    return YAML(typ="safe").load(source.read_text(encoding="utf-8"))
+
+
+@cache
+def rules() -> Mapping[str, CodeMeaning]:
+    """Code -> rule, in the order of the catalogue."""
+    return {code: CodeMeaning(code=code, **entry) for code, entry in _content()["codes"].items()}
+
+
+def groups() -> Mapping[str, str]:
+    """Group, which is the beginning of its codes -> what it is about."""
+    return dict(_content()["groups"])
+
+
+def fault(
+    code: str,
+    path: str,
+    line: int | None,
+    message: str,
+    subject: str = "",
+    fix: str | None = None,
+) -> Finding:
+    """A finding of a code, with the level of the code and its fix where no other is given."""
+    rule = rules()[code]
+    return Finding(code, message, path, line, subject, fix=fix or rule.fix, severity=rule.severity)
+
+
+def fault_of(error: MbpError, code: str, path: str) -> Finding:
+    """The same as a finding; at `path` where the error names no file."""
+    return fault(code, str(error.path or path), error.line, error.what, "", error.fix)
+
+
+def refusal(finding: Finding) -> MbpError:
+    """The error that stops a command which cannot go on with the fault."""
+    return MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)

@@ -1,0 +1,225 @@
+"""contracts/a110/hooks.yaml together with the measurement sheet: which hook does what, when and for whom."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+from jsonschema import Draft201909Validator
+
+from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.sheet import NAME, SHEET, Kpi, Sheet, load_sheet
+from mbp.core.errors import MbpError
+from mbp.core.paths import is_file_inside, shown
+from mbp.core.reporting import Finding
+from mbp.core.schema_check import as_json, check, did_you_mean, violations
+from mbp.core.yaml_io import line_of, load, plain
+
+HOOKS = "contracts/a110/hooks.yaml"
+RELIABILITY_MODELS = "models/marts/reliability"
+POSITIVE = {"type": "integer", "minimum": 1}
+HOOK_SCHEMA = closed(
+    {
+        "id": NAME,
+        "kpi": NAME,
+        "entities": {"enum": ["all", "each"]},
+        "for_windows": POSITIVE,
+        "severity": {"enum": ["page", "ticket"]},
+        "must_have": {"type": "boolean"},
+        "rollback": TEXT,
+        "runbook": TEXT,
+        "evidence": {"type": "array", "minItems": 1, "items": TEXT},
+    }
+)
+LIMITS = ("rollback_start_seconds", "cdc_recovery_seconds", "lock_max_age_hours")
+SCHEMA = closed(
+    {
+        "version": {"const": 1},
+        "routes": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": closed({"receiver": TEXT}),
+        },
+        "limits": closed(dict.fromkeys(LIMITS, POSITIVE)),
+        # Each entry is checked by itself: a mistake in one hook must not silence the others.
+        "hooks": {"type": "array", "items": {"type": "object"}},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One hook, with its KPI.
+
+    Attributes:
+        entities: 'all' for the KPI as a whole, 'each' for every entity by itself.
+        for_windows: windows in a row that must be a breach.
+        definition_hash: SHA-256 of the hook and of its KPI; a changed definition is a new hook.
+    """
+
+    id: str
+    kpi: Kpi
+    entities: str
+    for_windows: int
+    severity: str
+    must_have: bool
+    rollback: str
+    runbook: str
+    evidence: tuple[str, ...]
+    receiver: str
+    definition_hash: str
+
+    @property
+    def owner(self) -> str:
+        """The team that answers."""
+        return self.kpi.owners[0]
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether the limits of a rollback hold for it."""
+        return bool({"rollback", "rollback_fe"} & set(self.kpi.actions))
+
+    @property
+    def action(self) -> str:
+        """The actions as the sheet writes them."""
+        return self.kpi.hook
+
+
+@dataclass(frozen=True)
+class HookPolicy:
+    """Every valid hook by id, and what is wrong with the others.
+
+    Attributes:
+        hash: SHA-256 of sheet and hooks: two runs with the same one follow the same rules.
+    """
+
+    sheet: Sheet
+    hooks: Mapping[str, Hook]
+    receivers: Mapping[str, str]
+    limits: Mapping[str, int]
+    findings: Sequence[Finding]
+    hash: str
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON (RFC 8785), as hexadecimal digits."""
+    return hashlib.sha256(rfc8785.dumps(as_json(plain(value)))).hexdigest()
+
+
+def load_hooks(root: Path) -> HookPolicy:
+    """Reads sheet and hooks; a wrong hook becomes a finding and is left out.
+
+    Raises:
+        MbpError: one of the files cannot be read, or is wrong as a whole.
+    """
+    sheet = load_sheet(root, load_policy(root))
+    path = shown(root / HOOKS, root)
+    document = load(root / HOOKS, shown_as=path)
+    value = check(document, Draft201909Validator(SCHEMA), path)
+    receivers = {owner: route["receiver"] for owner, route in value["routes"].items()}
+    hooks: dict[str, Hook] = {}
+    findings: list[Finding] = []
+    watched: dict[str, str] = {}
+    for index, entry in enumerate(value["hooks"]):
+        node = document["hooks"][index]
+        name = str(entry.get("id", f"entry {index + 1}"))
+        wrong = list(_wrong(root, node, entry, sheet, receivers, path))
+        if name in hooks:
+            wrong.append(_finding("hook_twice", path, node, "id", name, "the id appears twice"))
+        elif entry.get("kpi") in watched:
+            what = f"the KPI {entry['kpi']} already has the hook {watched[entry['kpi']]}"
+            wrong.append(_finding("kpi_twice", path, node, "kpi", name, what, "keep one of them"))
+        findings += wrong
+        if not wrong:
+            kpi = sheet.kpis[entry["kpi"]]
+            hooks[name] = Hook(
+                **{**entry, "kpi": kpi, "evidence": tuple(entry["evidence"])},
+                receiver=receivers[kpi.owners[0]],
+                definition_hash=digest([entry, _facts(kpi), sheet.parameters]),
+            )
+            watched[kpi.id] = name
+    for kpi in sheet.kpis.values():
+        if kpi.id not in watched:
+            what = "no valid hook watches the KPI: a breach would make nothing happen"
+            fix = f"add a hook with `kpi: {kpi.id}` to {HOOKS}, or correct the one that is wrong"
+            findings.append(Finding("kpi_without_hook", what, SHEET, kpi.line, kpi.id, fix))
+    facts = [_facts(kpi) for kpi in sheet.kpis.values()]
+    return HookPolicy(
+        sheet,
+        hooks,
+        receivers,
+        value["limits"],
+        findings,
+        digest([facts, sheet.parameters, value]),
+    )
+
+
+def demand_whole(policy: HookPolicy) -> HookPolicy:
+    """The policy, when nothing is wrong with it.
+
+    Raises:
+        MbpError: the first finding.
+    """
+    for finding in policy.findings:
+        raise MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)
+    return policy
+
+
+def _facts(kpi: Kpi) -> dict[str, Any]:
+    """The KPI without its place in the file, which means nothing."""
+    return {name: value for name, value in asdict(kpi).items() if name != "line"}
+
+
+def _wrong(
+    root: Path,
+    node: Any,
+    entry: Mapping[str, Any],
+    sheet: Sheet,
+    receivers: Mapping[str, str],
+    path: str,
+) -> Iterator[Finding]:
+    name = str(entry.get("id", "?"))
+    broken = violations(node, Draft201909Validator(HOOK_SCHEMA))
+    for schema_violation in broken:
+        yield Finding(
+            "hook_form",
+            schema_violation.what,
+            path,
+            schema_violation.line,
+            name,
+            schema_violation.fix or "",
+        )
+    if broken:
+        return
+    if entry["kpi"] not in sheet.kpis:
+        what = f"the KPI {entry['kpi']!r} is not in the measurement sheet"
+        fix = did_you_mean(entry["kpi"], sheet.kpis)
+        yield _finding("hook_without_kpi", path, node, "kpi", name, what, fix)
+        return
+    for owner in sheet.kpis[entry["kpi"]].owners:
+        if owner not in receivers:
+            what = f"the owner {owner} has no route: no one would be notified of the decision"
+            fix = f"add {owner} to `routes`"
+            yield _finding("owner_without_route", path, node, "kpi", name, what, fix)
+    if not is_file_inside(root, entry["runbook"]):
+        what = f"the runbook {entry['runbook']} does not exist"
+        yield _finding(
+            "runbook_missing", path, node, "runbook", name, what, "write it, or correct the path"
+        )
+    for relation in entry["evidence"]:
+        schema, _, model = relation.partition(".")
+        known = {file.stem for file in (root / RELIABILITY_MODELS).glob("*.sql")}
+        if schema != "reliability" or model not in known:
+            what = f"the evidence {relation} is no model"
+            fix = did_you_mean(relation, {f"reliability.{table}" for table in known})
+            yield _finding("evidence_missing", path, node, "evidence", name, what, fix)
+
+
+def _finding(
+    code: str, path: str, node: Any, key: str, name: str, what: str, fix: str = "keep one"
+) -> Finding:
+    return Finding(code, what, path, line_of(node, key), name, fix)

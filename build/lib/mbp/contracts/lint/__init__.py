@@ -1,0 +1,5 @@
+"""`mbp contracts lint`: everything that is wrong with the contracts at once, with code and line."""
+
+from mbp.contracts.lint.runner import lint
+
+__all__ = ["lint"]

@@ -1,0 +1,136 @@
+"""A106, A87 and A108 of the columns: what loading accepts and the organisation does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mbp.contracts.completeness import needs_unit, only_repeats
+from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.document_node import DocumentNode, fault_at
+from mbp.contracts.engine_types import ENGINES
+from mbp.contracts.lint.checks import Project, contract_check
+from mbp.contracts.reading import CLASSIFICATIONS
+from mbp.contracts.rules import BOUNDS, mixed
+from mbp.core.reporting import Finding
+
+DECIMAL = re.compile(
+    r"\s*(?:decimal|numeric|dec|number)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*", re.I
+)
+# Words of a column's name that mean a person. `name` alone is not one: things have names too.
+PERSON = {
+    *("address", "birth", "birthday", "cpf", "customer", "email", "employee", "ip", "mail"),
+    *("passport", "person", "phone", "rg", "salary", "ssn", "surname", "user", "username"),
+}
+PERSONAL_NAME = re.compile(r"(?:^|_)(?:first|full|last|maiden)_?name(?:_|$)")
+PSEUDONYM = re.compile(r"pseudonym", re.IGNORECASE)
+
+
+@contract_check("A106-037")
+def has_a_key_that_is_there(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """The key column is required."""
+    for subject, column in contract.all_columns():
+        if column.at("primaryKey").value is True and column.at("required").value is not True:
+            yield fault_at(column, "A106-037", "the key column is not required", subject)
+
+
+@contract_check("A106-028", "TRAP-009")
+def has_one_precision(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """Decimals of one precision on every engine."""
+    for subject, column in contract.all_columns():
+        types = column.custom().get("physicalTypes", column.at("physicalTypes"))
+        decimals: dict[str, tuple[str, str]] = {}
+        for node in (column.at("physicalType"), *(types.at(engine) for engine in ENGINES)):
+            match = DECIMAL.fullmatch(node.text)
+            if match and match[1] is None:
+                yield fault_at(node, "TRAP-009", f"{node.text} has no precision", subject)
+            elif match:
+                decimals[node.text] = (match[1], match[2] or "0")
+        if len(set(decimals.values())) > 1:
+            message = f"one number is stored as {' and as '.join(sorted(decimals))}"
+            yield fault_at(types, "A106-028", message, subject)
+
+
+@contract_check("A106-032")
+def has_the_type_of_its_target(contract: ContractFile, project: Project) -> Iterator[Finding]:
+    """A foreign key has the type of the column that it leads to."""
+    for subject, column in contract.all_columns():
+        target = column.at("relationships", 0, "to").text
+        dataset, _, name = target.partition(".")
+        other = project.read.files.get(dataset)
+        if other is None or name not in other.columns:
+            continue
+        for key in ("logicalType", "physicalType"):
+            own, its = column.at(key).text, other.columns[name].at(key).text
+            if own and its and own != its:
+                message = f"{key} is {own}, that of {target} is {its}"
+                yield fault_at(column.at(key), "A106-032", message, subject)
+
+
+@contract_check("A87-002", "A87-003", "A87-005")
+def means_something(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """A description that says more than the name, and the unit of numbers."""
+    for subject, column in contract.all_columns():
+        description, name = column.at("description"), column.at("name").text
+        if description.text and only_repeats(description.text, name):
+            message = f"the description {description.text!r} only repeats the name"
+            yield fault_at(description, "A87-002", message, subject)
+        unit, logical = column.custom().get("unit"), column.at("logicalType").text
+        if unit is None:
+            if needs_unit(logical):
+                message = f"a column of type {logical} has no unit"
+                yield fault_at(column, "A87-003", message, subject)
+        elif unit.text and logical and not needs_unit(logical):
+            message = f"a column of type {logical} has the unit {unit.text!r}"
+            yield fault_at(unit, "A87-005", message, subject)
+
+
+@contract_check("A108-003", "A108-004", "A108-005")
+def is_protected(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """Personal data has a reason and a form, and no other column seems personal."""
+    for subject, column in contract.all_columns():
+        node = column.at("classification")
+        reason = column.custom().get("classificationReason")
+        stated = reason is not None and bool(reason.text)
+        if node.text == "personal":
+            if not stated:
+                message = "personal data without a classificationReason"
+                yield fault_at(node, "A108-003", message, subject)
+            if column.at("logicalTypeOptions", "pattern").blank:
+                yield fault_at(node, "A108-004", "personal data without a pattern", subject)
+        elif node.text in CLASSIFICATIONS and not stated and _looks_personal(column):
+            message = f"the column seems personal and is classified as {node.text}"
+            yield fault_at(node, "A108-005", message, subject)
+
+
+@contract_check("A89-025")
+def thresholds_leave_a_value(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """Bounds and lengths that some value can keep to."""
+    for subject, column in contract.all_columns():
+        node = column.at("logicalTypeOptions")
+        options = node.mapping
+        if mixed(BOUNDS & options.keys()):
+            continue  # a fault of reading
+        low = options.get("minimum", options.get("exclusiveMinimum"))
+        high = options.get("maximum", options.get("exclusiveMaximum"))
+        if _empty(low, high, open_ends="exclusiveMinimum" in options):
+            yield fault_at(node, "A89-025", f"no value is between {low} and {high}", subject)
+        low, high = options.get("minLength"), options.get("maxLength")
+        if _empty(low, high, open_ends=False):
+            message = f"no text has between {low} and {high} characters"
+            yield fault_at(node, "A89-025", message, subject)
+
+
+def _empty(low: object, high: object, *, open_ends: bool) -> bool:
+    if isinstance(low, int | float) and isinstance(high, int | float):
+        return low > high or (open_ends and low == high)
+    return isinstance(low, str) and isinstance(high, str) and low > high
+
+
+def _looks_personal(column: DocumentNode) -> bool:
+    name = column.at("name").text
+    return bool(
+        PERSON & set(name.split("_"))
+        or PERSONAL_NAME.search(name)
+        or PSEUDONYM.search(column.at("description").text)
+    )

@@ -1,0 +1,113 @@
+"""A106 and A89 of a contract as a whole: whether it is in force, what readers need, and its families of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mbp.contracts.completeness import (
+    COMPLETE_STATUS,
+    exception_problems,
+    missing_families,
+)
+from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.document_node import fault_at
+from mbp.contracts.fault_codes import fault
+from mbp.contracts.lint.checks import Project, contract_check, project_check
+from mbp.contracts.model_columns import MODELS
+from mbp.contracts.reading import LOGGED_LEVELS
+from mbp.core.paths import shown
+from mbp.core.reporting import Finding
+
+EXPOSURES = "models/_exposures.yml"
+# Code of the checker of exceptions -> code of lint: of the exceptions of the policy, and of rules that only warn.
+EXCEPTION_CODES = {"exception_unused": "A89-005", "exception_expired": "A89-027"}
+WARNING_CODES = {"exception_expired": "A89-015", "exception_too_far": "A89-016"}
+
+
+@contract_check("A106-007", "A106-011", "A106-012", "A106-013", "A106-014", "A106-019")
+def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """In force, with usage, limitations, domain, support, servers and every kind of service level."""
+    root, levels = contract.root, contract.root.at("slaProperties")
+    status = root.at("status")
+    if status.value != COMPLETE_STATUS:
+        message = f"expected status {COMPLETE_STATUS}, found {status.value or 'none'}"
+        yield fault_at(status, "A106-007", message)
+    for node, code, message in (
+        (root.at("description", "usage"), "A106-011", "description.usage is missing"),
+        (root.at("description", "limitations"), "A106-011", "description.limitations is missing"),
+        (root.at("domain"), "A106-012", "the contract has no domain"),
+        (root.at("servers"), "A106-014", "no server is named"),
+    ):
+        if node.blank:
+            yield fault_at(node, code, message, contract.dataset)
+    if all(entry.at("channel").blank for entry in root.at("support").entries()):
+        message = "no support channel is named"
+        yield fault_at(root.at("support"), "A106-013", message, contract.dataset)
+    needed = (*(LOGGED_LEVELS if "changeLog" in root.custom() else ()), "retention")
+    for kind in needed if levels.entries() else ():
+        if kind not in contract.levels:
+            yield fault_at(levels, "A106-019", f"no service level {kind!r}", contract.dataset)
+
+
+@contract_check("A89-004")
+def has_the_rules_of_the_policy(contract: ContractFile, project: Project) -> Iterator[Finding]:
+    """Each required family of rules, or an exception."""
+    policy = project.read.policy
+    if policy is None:
+        return
+    read = next(
+        candidate
+        for candidate in project.read.contracts.values()
+        if candidate.path == contract.path
+    )
+    families = {rule.family for rule in read.rules}
+    has_log = read.change_log is not None
+    for family in missing_families(families, contract.dataset, policy, has_log=has_log):
+        message = f"no rule of the family {family}"
+        yield fault_at(contract.table, "A89-004", message, contract.dataset)
+
+
+@contract_check("A87-006", "A87-007")
+def is_explained_and_used(contract: ContractFile, project: Project) -> Iterator[Finding]:
+    """A term and a metric of the dataset."""
+    for code, entries, what in (
+        ("A87-006", project.semantics.terms, "glossary term"),
+        ("A87-007", project.semantics.metrics, "business metric"),
+    ):
+        if entries and all(entry.dataset != contract.dataset for entry in entries):
+            message = f"no {what} belongs to the dataset"
+            yield fault_at(contract.table.at("name"), code, message, contract.dataset)
+
+
+@contract_check("A87-011")
+def is_read_by_an_exposure(contract: ContractFile, project: Project) -> Iterator[Finding]:
+    """An exposure names who uses the dataset."""
+    exposures = project.root / EXPOSURES
+    if exposures.is_file() and f"ref('{contract.dataset}')" not in exposures.read_text("utf-8"):
+        message = f"no exposure of {EXPOSURES} reads the dataset"
+        yield fault_at(contract.table.at("name"), "A87-011", message, contract.dataset)
+
+
+@project_check("A106-036")
+def every_public_model_has_a_contract(project: Project) -> Iterator[Finding]:
+    """A model in the folder of public datasets is a dataset."""
+    for model in sorted((project.root / MODELS).glob("*.sql")):
+        if model.stem not in {*project.read.files, *project.read.unread}:
+            path = shown(model, project.root)
+            yield fault("A106-036", path, None, "the public model has no contract", model.stem)
+
+
+@project_check(*EXCEPTION_CODES.values(), *WARNING_CODES.values())
+def exceptions_are_needed(project: Project) -> Iterator[Finding]:
+    """Exceptions and warnings that expired, or except nothing."""
+    read = project.read
+    if read.policy is None:
+        return
+    rules = {name: contract.rules for name, contract in read.contracts.items()}
+    for problem in exception_problems(rules, read.policy, project.today, read.unread):
+        codes = EXCEPTION_CODES if problem.path == read.policy.path else WARNING_CODES
+        if problem.code in codes:  # an unknown object is a fault of reading
+            code = codes[problem.code]
+            yield fault(
+                code, problem.path, problem.line, problem.message, problem.subject, problem.fix
+            )

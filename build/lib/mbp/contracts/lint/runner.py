@@ -1,0 +1,73 @@
+"""Reads the contracts, runs every check of lint, and gives all that both find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from mbp.contracts.contract_loading import CODES, FOLDER, contract_files, read_contracts
+from mbp.contracts.fault_codes import rules
+
+# Imported for their checks, which register themselves.
+from mbp.contracts.lint import check_columns, check_contract, check_limits, check_traps
+from mbp.contracts.lint.checks import CONTRACT_CHECKS, PROJECT_CHECKS, Project
+from mbp.contracts.policy import POLICY
+from mbp.contracts.reading_checks import READING_CHECKS
+from mbp.contracts.semantics import CODES as SEMANTIC_CODES
+from mbp.contracts.semantics import GLOSSARY, METRICS, read_semantics
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.reporting import Finding, Suite
+
+NAME = "mbp contracts lint"
+CHECKS = (check_columns, check_contract, check_limits, check_traps)
+
+
+def refused_codes() -> frozenset[str]:
+    """Codes of what loading refuses."""
+    return CODES.union(SEMANTIC_CODES, *READING_CHECKS.values())
+
+
+def checked_codes() -> frozenset[str]:
+    """Every code that a finding may carry."""
+    return refused_codes().union(*CONTRACT_CHECKS.values(), *PROJECT_CHECKS.values())
+
+
+def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
+    """Everything that is wrong with the contracts.
+
+    Args:
+        root: the project.
+        today: the day that expiry dates are held against.
+        paths: gives only what is in these files, held against the whole project; all without one.
+
+    Raises:
+        MbpError: there is nothing to lint, or a path is not a file of the contracts.
+    """
+    beside = [root / name for name in (GLOSSARY, METRICS, POLICY)]
+    checked = [shown(path, root) for path in (*contract_files(root), *beside)]
+    wanted = _wanted(root, paths, checked)
+    read = read_contracts(root)
+    semantics, faults = read_semantics(root, read.contracts, read.policy, read.unread)
+    project = Project(root, read, semantics, today)
+    findings = {*read.faults, *faults}
+    for contract in read.files.values():
+        for check in CONTRACT_CHECKS:
+            findings.update(check(contract, project))
+    for project_check in PROJECT_CHECKS:
+        findings.update(project_check(project))
+    shown_here = [finding for finding in ordered(findings) if not paths or finding.path in wanted]
+    return Suite(NAME, [name for name in checked if name in wanted], shown_here, rules())
+
+
+def ordered(findings: set[Finding]) -> list[Finding]:
+    """By file, line, code, subject and message."""
+    return sorted(findings, key=lambda finding: finding.order)
+
+
+def _wanted(root: Path, paths: Sequence[Path], known: Sequence[str]) -> set[str]:
+    names = {shown(path, root) for path in paths} or set(known)
+    for name in sorted(names - set(known)):
+        raise MbpError("not a file that lint reads", path=name, fix=f"name one of {FOLDER}")
+    return names

@@ -1,0 +1,112 @@
+"""The columns that a public model really selects, against those of its contract."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbp.contracts.model import Contract
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.core.schema_check import did_you_mean
+
+MODELS = "models/marts/mbp"
+# House style: the last CTE is called final, lists its columns, and the model selects all of it.
+FINAL = re.compile(r"\bfinal\s+as\s*\(\s*select\b(?P<columns>.*?)\bfrom\b", re.DOTALL)
+NAME = re.compile(r"[a-z_][a-z0-9_]*$")
+
+
+def model_path(root: Path, dataset: str) -> Path:
+    """The SQL file of the public model."""
+    return root / MODELS / f"{dataset}.sql"
+
+
+def check_models(root: Path, contracts: Sequence[Contract]) -> None:
+    """Every contract's columns equal those of its model.
+
+    Raises:
+        MbpError: a model is missing, or one side has a column that the other has not.
+    """
+    for contract in contracts:
+        path = model_path(root, contract.dataset)
+        name = shown(path, root)
+        results = selected_columns(path, name)
+        promised = [column.name for column in contract.columns]
+        for column in promised:
+            if column not in results:
+                raise MbpError(
+                    f"the column {column!r} is not in the model {name}",
+                    path=contract.path,
+                    line=contract.column_line(column),
+                    fix=did_you_mean(column, results.keys() - set(promised))
+                    if results.keys() - set(promised)
+                    else "add it to the final select of the model or remove it from the contract",
+                )
+        for column, line in results.items():
+            if column not in promised:
+                raise MbpError(
+                    f"the column {column!r} is not in the contract {contract.path}",
+                    path=name,
+                    line=line,
+                    fix="describe it in the contract or remove it from the model",
+                )
+
+
+def selected_columns(path: Path, name: str) -> dict[str, int]:
+    """Column -> line, of the CTE `final` in the model at `path`.
+
+    Raises:
+        MbpError: no such file, no such CTE, or an entry without a name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise MbpError("the contract has no model", path=name, fix="write the model") from error
+    bare = re.sub(r"--[^\n]*", lambda match: " " * len(match.group()), text)
+    # The characters stay in place, so that offsets are those of the file.
+    bare = re.sub(r"\{#.*?#\}", _blank, bare, flags=re.DOTALL)
+    matched = FINAL.search(bare)
+    if matched is None:
+        raise MbpError(
+            "no CTE `final as (select <columns> from ...)`",
+            path=name,
+            fix="follow the house style",
+        )
+    columns: dict[str, int] = {}
+    for offset, entry in _entries(matched["columns"]):
+        line = text.count("\n", 0, matched.start("columns") + offset) + 1
+        column = NAME.search(entry.strip())
+        if column is None:
+            raise MbpError(
+                f"expected a column with a name, found {entry.strip()!r}",
+                path=name,
+                line=line,
+                fix="name every column of `final`",
+            )
+        if column.group() in columns:
+            raise MbpError(
+                f"the column {column.group()!r} appears twice",
+                path=name,
+                line=line,
+                fix="select it once",
+            )
+        columns[column.group()] = line
+    return columns
+
+
+def _blank(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match.group())
+
+
+def _entries(text: str) -> list[tuple[int, str]]:
+    """(offset of the last line, text) of the parts between the commas that are in no bracket."""
+    entries: list[tuple[int, str]] = []
+    depth = start = 0
+    for position, character in enumerate(f"{text},"):
+        depth += (character == "(") - (character == ")")
+        if character == "," and depth == 0:
+            entry = text[start:position]
+            entries.append((start + len(entry.rstrip()), entry))
+            start = position + 1
+    return entries

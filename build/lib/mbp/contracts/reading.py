@@ -1,0 +1,146 @@
+"""One ODCS document -> one `Contract`, as far as it can be read.
+
+What is missing or of the wrong kind is left empty here: the reading checks say what is wrong with it and where.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mbp.contracts.contract_file import ContractFile
+from mbp.contracts.document_node import DocumentNode
+from mbp.contracts.engine_types import ENGINES, engine_types
+from mbp.contracts.model import ChangeLog, Column, Contract, Reference, ServiceLevel
+from mbp.contracts.policy import Policy
+from mbp.contracts.quality import explicit_rules
+from mbp.contracts.rules import derived_rules
+
+CLASSIFICATIONS = ("public", "internal", "confidential", "personal")
+# What rules.py can turn into a test. Nothing would check any other option.
+OPTIONS = {
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "maxLength",
+    "maximum",
+    "minLength",
+    "minimum",
+    "pattern",
+    "timezone",
+}
+SERVICE_LEVELS = (
+    "availability",
+    "completeness",
+    "endOfLife",
+    "endOfSupport",
+    "errorRate",
+    "frequency",
+    "freshness",
+    "generalAvailability",
+    "latency",
+    "retention",
+    "throughput",
+    "timeToDetect",
+    "timeToNotify",
+    "timeToRepair",
+)
+TIMED = ("freshness", "latency", "retention")
+# What rules of a change log measure; nothing else can show them.
+LOGGED_LEVELS = ("freshness", "latency", "completeness")
+CONTRACT_EXTRAS = ("changeLog",)
+COLUMN_EXTRAS = ("classificationReason", "derived", "physicalTypes", "ruleReasons", "unit")
+RULE_EXTRAS = ("columns", "expires", "family", "owner", "reason")
+REASONED_FAMILIES = ("length", "pattern", "range")
+# A type is copied into DDL: words, and at most a length or a precision with its scale.
+TYPE_NAME = re.compile(r"[A-Za-z]\w*( \w+)*(\(\d+(, ?\d+)?\))?( \w+)*(\[\])?", re.ASCII)
+PLAIN_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_UNITS = {
+    1: ("s", "second", "seconds"),
+    60: ("m", "min", "minute", "minutes"),
+    3600: ("h", "hour", "hours"),
+    86400: ("d", "day", "days"),
+    31536000: ("y", "yr", "year", "years"),
+}
+SECONDS = {name: seconds for seconds, names in _UNITS.items() for name in names}
+
+
+def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
+    """The contract in a document with all its rules: those that follow from its schema, and its quality entries."""
+    root, table = file.root, file.table
+    description = root.at("description")
+    contract = Contract(
+        dataset=file.dataset,
+        contract_id=root.at("id").text,
+        name=root.at("name").text,
+        version=str(root.at("version").value),
+        status=root.at("status").text,
+        owner=root.at("team", "name").text,
+        purpose=description.at("purpose").text,
+        usage=description.at("usage").text or None,
+        limitations=description.at("limitations").text or None,
+        grain=table.at("dataGranularityDescription").text.rstrip("."),
+        columns=tuple(_column(name, node) for name, node in file.columns.items() if name),
+        service_levels=tuple(
+            _service_level(kind, node) for kind, node in file.levels.items() if kind
+        ),
+        support_channels=tuple(entry.at("channel").text for entry in root.at("support").entries()),
+        rules=(),
+        path=file.path,
+        change_log=_change_log(root.custom()),
+    )
+    rules = (*derived_rules(contract, policy), *explicit_rules(file))
+    return replace(contract, rules=rules)
+
+
+def _change_log(more: Mapping[str, DocumentNode]) -> ChangeLog | None:
+    if "changeLog" not in more:
+        return None
+    node = more["changeLog"]
+    return ChangeLog(node.at("table").text, node.at("key").text, node.at("source").text)
+
+
+def _column(name: str, node: DocumentNode) -> Column:
+    more = node.custom()
+    physical_type = node.at("physicalType").text
+    key = node.at("primaryKey").value is True
+    types = (
+        more["physicalTypes"].mapping if "physicalTypes" in more else engine_types(physical_type)
+    )
+    reasons = more["ruleReasons"].mapping if "ruleReasons" in more else {}
+    return Column(
+        name=name,
+        logical_type=node.at("logicalType").text,
+        physical_type=physical_type,
+        physical_types={engine: str(types.get(engine, "")) for engine in ENGINES},
+        required=node.at("required").value is True,
+        unique=node.at("unique").value is True or key,
+        primary_key=key,
+        classification=node.at("classification").text,
+        description=node.at("description").text,
+        unit=more["unit"].value if "unit" in more and more["unit"].text else None,
+        reference=_reference(node.at("relationships", 0)),
+        options=dict(node.at("logicalTypeOptions").mapping),
+        rule_reasons={family: str(reason).strip() for family, reason in reasons.items()},
+        derived="derived" in more and more["derived"].value is True,
+        line=node.line,
+    )
+
+
+def _reference(node: DocumentNode) -> Reference | None:
+    dataset, _, column = node.at("to").text.partition(".")
+    return Reference(dataset, column, node.line) if node.present else None
+
+
+def _service_level(kind: str, node: DocumentNode) -> ServiceLevel:
+    value, unit = node.at("value").value, str(node.at("unit").value or "")
+    timed = kind in TIMED and isinstance(value, int | float) and unit in SECONDS
+    return ServiceLevel(
+        kind=kind,
+        value=value,
+        unit=unit,
+        seconds=round(value * SECONDS[unit]) if timed else None,
+        driver=node.at("driver").value,
+        description=node.at("description").text,
+        line=node.line,
+    )

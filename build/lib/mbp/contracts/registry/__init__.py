@@ -1,0 +1,1 @@
+"""Published versions of contracts: immutable, hashed, chained, with the schemas that follow from them."""

@@ -1,0 +1,119 @@
+"""The public models and their tests, as dbt properties."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from mbp.contracts.model import Column, Contract, Rule
+from mbp.contracts.raw_columns import doc_name
+from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
+
+DBT_SEVERITY = {"error": "error", "warning": "warn"}
+
+
+def models_yaml(
+    contracts: Sequence[Contract],
+    incremental: Collection[str],
+    views: Collection[str],
+    measured: Collection[str],
+    nightly: Collection[str],
+) -> str:
+    """models/marts/mbp/_mbp__models.gen.yml.
+
+    Args:
+        incremental: datasets that get no primary key constraint. An incremental run deletes and
+            inserts the same key in one transaction, which DuckDB's index refuses; the rule
+            `<dataset>_<key>_unique` replaces it.
+        views: datasets without a table, which no constraint can protect; their tests replace it.
+        measured: datasets with a business metric.
+        nightly: families that only the full verification judges; their tests carry the tag.
+    """
+    models = [
+        _model(
+            contract,
+            contract.dataset not in incremental,
+            contract.dataset in measured,
+            nightly,
+        )
+        for contract in contracts
+    ]
+    for model in models:
+        for entry in (model, *model["columns"]) if model["name"] in views else ():
+            entry.pop("constraints", None)
+    return HEADER + yaml_text({"version": 2, "models": models})
+
+
+def singular_tests_yaml(rules: Iterable[Rule], nightly: Collection[str]) -> str:
+    """tests/dbt/singular/_singular__tests.gen.yml: what the SQL files cannot say of themselves."""
+    tests = [
+        {"name": rule.test, "description": rule.description, "config": _config(rule, nightly)}
+        for rule in sorted(rules, key=lambda rule: rule.test)
+        if rule.singular
+    ]
+    return HEADER + yaml_text({"version": 2, "data_tests": tests})
+
+
+def _model(
+    contract: Contract, keyed: bool, measured: bool, nightly: Collection[str]
+) -> dict[str, Any]:
+    texts = [contract.purpose]
+    texts += [f"Use: {contract.usage}"] if contract.usage else []
+    texts += [f"Limits: {contract.limitations}"] if contract.limitations else []
+    model: dict[str, Any] = {
+        "name": contract.dataset,
+        "description": "\n\n".join(texts),
+        "config": {
+            "access": "public",
+            "group": contract.owner.lower(),
+            "contract": {"enforced": True},
+            "tags": ["a106", "a87"] if measured else ["a106"],
+            "meta": {
+                "contract_id": contract.contract_id,
+                "contract_version": contract.version,
+                "owner": contract.owner,
+                "pack": "A106",
+            },
+        },
+    }
+    if keyed:
+        model["constraints"] = [{"type": "primary_key", "columns": [contract.key.name]}]
+    tests = [rule for rule in contract.rules if rule.column is None and not rule.singular]
+    if tests:
+        model["data_tests"] = [_test(rule, nightly) for rule in tests]
+    model["columns"] = [_column(column, contract, nightly) for column in contract.columns]
+    return model
+
+
+def _column(column: Column, contract: Contract, nightly: Collection[str]) -> dict[str, Any]:
+    meta: dict[str, Any] = {"classification": column.classification}
+    if column.unit:
+        meta["unit"] = column.unit
+    if column.derived:
+        meta["derived"] = True
+    rendered: dict[str, Any] = {
+        "name": column.name,
+        "description": f"{{{{ doc('{doc_name(contract.dataset, column.name)}') }}}}",
+        "data_type": column.physical_type,
+        "config": {"meta": meta},
+    }
+    if column.required:
+        rendered["constraints"] = [{"type": "not_null"}]
+    tests = [rule for rule in contract.rules if rule.column == column.name]
+    if tests:
+        rendered["data_tests"] = [_test(rule, nightly) for rule in tests]
+    return rendered
+
+
+def _test(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": rule.id, "description": rule.description}
+    if rule.arguments:
+        body["arguments"] = dict(rule.arguments)
+    return {rule.test: {**body, "config": _config(rule, nightly)}}
+
+
+def _config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
+    # Python finds the rest in the contract by the rule id; a macro cannot.
+    meta = {"rule_id": rule.id, "dataset": rule.dataset, "family": rule.family}
+    tags = ["a89", rule.family, *(["nightly"] if rule.family in nightly else [])]
+    return {"severity": DBT_SEVERITY[rule.severity], "tags": tags, "meta": meta}

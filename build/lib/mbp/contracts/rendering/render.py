@@ -1,0 +1,106 @@
+"""Contracts -> the generated files of the project.
+
+Descriptions, types, thresholds and severities of the public datasets are in the contracts only;
+what dbt and readers need of them is compiled from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mbp.contracts.contract_loading import load_contracts
+from mbp.contracts.lint.explain import lint_markdown
+from mbp.contracts.model import Contract
+from mbp.contracts.model_columns import check_models, model_path
+from mbp.contracts.policy import load_policy
+from mbp.contracts.raw_columns import telemetry
+from mbp.contracts.rendering.dbt_models import datasets_macro, log_models
+from mbp.contracts.rendering.dbt_sources import (
+    change_log_sources_yaml,
+    latest_yaml,
+    seeds_yaml,
+    staging_yaml,
+    telemetry_sources_yaml,
+    telemetry_staging_yaml,
+)
+from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
+from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
+from mbp.contracts.rendering.reference import reference_files, reference_tables
+from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
+from mbp.contracts.rules import all_rules
+from mbp.contracts.semantics import load_semantics
+from mbp.contracts.sheet import load_sheet
+from mbp.core.files import stale, write_stale
+
+MODELS_FILE = "models/marts/mbp/_mbp__models.gen.yml"
+SOURCES_FILE = "models/sources/_raw_mbp__sources.gen.yml"
+TELEMETRY_SOURCES_FILE = "models/sources/_raw_ops__sources.gen.yml"
+STAGING_FILE = "models/staging/mbp/_mbp_staging__models.gen.yml"
+TELEMETRY_STAGING_FILE = "models/staging/ops/_ops_staging__models.gen.yml"
+LATEST_FILE = "models/intermediate/_intermediate__latest.gen.yml"
+SEEDS_FILE = "seeds/sample/_sample__seeds.gen.yml"
+SINGULAR_TESTS_FILE = "tests/dbt/singular/_singular__tests.gen.yml"
+COLUMNS_FILE = "docs/dbt/columns.md"
+RULES_FILE = "docs/reference/rules.md"
+METRICS_REFERENCE = "docs/reference/metrics.md"
+METRICS_FILE = "models/semantic/_semantic__metrics.gen.yml"
+LINT_FILE = "docs/reference/lint.md"
+DATASETS_FILE = "macros/logs/datasets.gen.sql"
+FIX = "run `mbp contracts render` and commit the result"
+
+
+def rendered(root: Path) -> dict[str, str]:
+    """Path in the project -> content, of every generated file. Writes nothing.
+
+    Raises:
+        MbpError: the contracts cannot be read, or a contract and its model differ.
+    """
+    contracts = load_contracts(root)
+    policy = load_policy(root)
+    semantics = load_semantics(root, contracts, policy)
+    sheet = load_sheet(root, policy)
+    check_models(root, contracts)
+    rules = all_rules(contracts)
+    collected = telemetry(root)
+    measured = {metric.dataset for metric in semantics.metrics}
+    incremental = _materialized(root, contracts, "incremental")
+    views = _materialized(root, contracts, "view")
+    return {
+        **log_models(contracts, incremental),
+        DATASETS_FILE: datasets_macro(contracts),
+        COLUMNS_FILE: columns_markdown(contracts),
+        RULES_FILE: rules_markdown(rules, policy.nightly),
+        LINT_FILE: lint_markdown(),
+        MODELS_FILE: models_yaml(contracts, incremental, views, measured, policy.nightly),
+        SOURCES_FILE: change_log_sources_yaml(contracts),
+        TELEMETRY_SOURCES_FILE: telemetry_sources_yaml(collected),
+        SEEDS_FILE: seeds_yaml(contracts, collected),
+        STAGING_FILE: staging_yaml(contracts),
+        TELEMETRY_STAGING_FILE: telemetry_staging_yaml(collected),
+        LATEST_FILE: latest_yaml(contracts),
+        **reference_files(reference_tables(rules, policy, sheet, semantics)),
+        METRICS_FILE: metrics_yaml(semantics, sheet),
+        METRICS_REFERENCE: metrics_markdown(semantics, sheet),
+        SINGULAR_TESTS_FILE: singular_tests_yaml(rules, policy.nightly),
+    }
+
+
+def stale_files(root: Path) -> list[str]:
+    """Generated files that are missing or differ from what the contracts say, by path."""
+    return stale(root, rendered(root))
+
+
+def render(root: Path) -> list[str]:
+    """Writes what is stale; the paths written. All is compiled before the first write."""
+    return write_stale(root, rendered(root))
+
+
+def _materialized(root: Path, contracts: Sequence[Contract], kind: str) -> set[str]:
+    """Datasets whose model says that it is of the kind: `incremental` adds to its table, `view` has none."""
+    return {
+        contract.dataset
+        for contract in contracts
+        if f"materialized='{kind}'"
+        in model_path(root, contract.dataset).read_text(encoding="utf-8")
+    }

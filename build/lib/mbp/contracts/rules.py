@@ -1,0 +1,242 @@
+"""Rules of a contract: those that follow from its schema and its service levels.
+
+A structural fact is stated once, in the schema; the rule and its test follow from it here. Explicit
+quality entries are read in `quality.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from mbp.contracts.model import Column, Contract, Rule, ServiceLevel
+from mbp.contracts.policy import Policy
+
+__all__ = ["Rule", "all_rules", "derived_rules"]
+
+BETWEEN = "dbt_expectations.expect_column_values_to_be_between"
+MATCHES = "dbt_expectations.expect_column_values_to_match_regex"
+LENGTH = "dbt_expectations.expect_column_value_lengths_to_be_between"
+BOUNDS = frozenset({"exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum"})
+# Family -> the options whose threshold it checks.
+OPTION_FAMILIES = {
+    "range": BOUNDS,
+    "pattern": {"pattern"},
+    "length": {"maxLength", "minLength"},
+}
+
+
+def anchored(pattern: str) -> bool:
+    """The pattern holds for the whole value and not for some part of it.
+
+    `^a|b$` has both anchors and holds for `axyz` all the same: alternatives need a group.
+    """
+    # What is escaped, in brackets or in a group cannot divide the pattern.
+    bare = re.sub(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]", "_", pattern)
+    while (inner := re.sub(r"\([^()]*\)", "_", bare)) != bare:
+        bare = inner
+    return bare.startswith("^") and bare.endswith("$") and "|" not in bare
+
+
+def mixed(bounds: Collection[str]) -> bool:
+    """No one test can hold these bounds: an open with a closed one, or two on one side."""
+    return len({name.startswith("exclusive") for name in bounds}) > 1
+
+
+def all_rules(contracts: Iterable[Contract]) -> list[Rule]:
+    """Every rule of the contracts, by id."""
+    return sorted(
+        (rule for contract in contracts for rule in contract.rules), key=lambda rule: rule.id
+    )
+
+
+def derived_rules(contract: Contract, policy: Policy | None) -> list[Rule]:
+    """The rules that follow from the columns and the service levels, also of a contract with faults.
+
+    The dimension of a family that the policy does not define is empty.
+    """
+    make = _Maker(contract, policy)
+    rules = [rule for column in contract.columns for rule in _of_column(column, contract, make)]
+    return [*rules, *(_of_change_log(contract, make) if contract.change_log else ())]
+
+
+class _Maker:
+    """Makes rules of one contract with the defaults of the policy."""
+
+    def __init__(self, contract: Contract, policy: Policy | None) -> None:
+        self.contract = contract
+        self.families = policy.families if policy else {}
+
+    def rule(
+        self,
+        suffix: str,
+        family: str,
+        test: str,
+        description: str,
+        *,
+        arguments: dict[str, Any] | None = None,
+        column: Column | None = None,
+        columns: tuple[str, ...] = (),
+        line: int | None = None,
+        reason: str | None = None,
+    ) -> Rule:
+        """A rule of `column`, or of the dataset with what it reads and the line it follows from."""
+        return Rule(
+            id=f"{self.contract.dataset}_{suffix}",
+            dataset=self.contract.dataset,
+            family=family,
+            dimension=self.families[family].dimension if family in self.families else "",
+            severity="error",
+            owner=self.contract.owner,
+            description=description,
+            reason=reason,
+            expires=None,
+            columns=(column.name,) if column else columns,
+            test=test,
+            arguments=arguments or {},
+            origin="derived",
+            path=self.contract.path,
+            line=column.line if column else line,
+            column=column.name if column else None,
+        )
+
+
+def _of_column(column: Column, contract: Contract, make: _Maker) -> Iterator[Rule]:
+    name = column.name
+    if column.required:
+        yield make.rule(
+            f"{name}_not_null", "not_null", "not_null", f"Every row has {name}.", column=column
+        )
+    if column.unique:
+        yield make.rule(
+            f"{name}_unique", "unique", "unique", f"No two rows share {name}.", column=column
+        )
+    if column.reference:
+        # The first one keeps its id when a second one comes.
+        first = next(other for other in contract.columns if other.reference)
+        target = column.reference
+        yield make.rule(
+            "fk" if column == first else f"{name}_fk",
+            "foreign_key",
+            "relationships",
+            f"Every {name} is found in {target.dataset}.{target.column}.",
+            arguments={"to": f"ref('{target.dataset}')", "field": target.column},
+            column=column,
+        )
+    for family, test, arguments, description in _of_options(column):
+        if not column.required:
+            arguments["row_condition"] = f"{name} is not null"
+        yield make.rule(
+            f"{name}_{family}",
+            family,
+            test,
+            description,
+            arguments=arguments,
+            reason=column.rule_reasons.get(family),
+            column=column,
+        )
+
+
+def families_of_options(options: Mapping[str, Any]) -> Iterator[str]:
+    """Families whose thresholds logicalTypeOptions state."""
+    for family, keys in OPTION_FAMILIES.items():
+        if keys & options.keys():
+            yield family
+
+
+def _of_options(column: Column) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+    """(family, test, arguments, description) of what logicalTypeOptions state."""
+    options, name = column.options, column.name
+    families = set(families_of_options(options))
+    if "range" in families:
+        strict = any(key.startswith("exclusive") for key in options)
+        low = options.get("minimum", options.get("exclusiveMinimum"))
+        high = options.get("maximum", options.get("exclusiveMaximum"))
+        arguments = {"min_value": low, "max_value": high}
+        arguments = {key: value for key, value in arguments.items() if value is not None}
+        if strict:
+            arguments["strictly"] = True
+        yield "range", BETWEEN, arguments, _range_sentence(name, low, high, strict)
+    if "pattern" in families:
+        pattern = options["pattern"]
+        yield "pattern", MATCHES, {"regex": pattern}, f"Every {name} has the form `{pattern}`."
+    if "length" in families:
+        lengths = {"min_value": options.get("minLength"), "max_value": options.get("maxLength")}
+        arguments = {key: value for key, value in lengths.items() if value is not None}
+        words = " and ".join(
+            f"at {'least' if key == 'min_value' else 'most'} {value}"
+            for key, value in arguments.items()
+        )
+        noun = "character" if all(value == 1 for value in arguments.values()) else "characters"
+        yield "length", LENGTH, arguments, f"Every {name} has {words} {noun}."
+
+
+def _range_sentence(name: str, low: Any, high: Any, strict: bool) -> str:
+    if low is not None and high is not None:
+        manner = "strictly between" if strict else "between"
+        return f"Every {name} is {manner} {low} and {high}."
+    if low is not None:
+        return f"Every {name} is {'above' if strict else 'at least'} {low}."
+    return f"Every {name} is {'below' if strict else 'at most'} {high}."
+
+
+def _of_change_log(contract: Contract, make: _Maker) -> Iterator[Rule]:
+    key = next((column for column in contract.columns if column.primary_key), None)
+    common = {"dataset": contract.dataset, "key_column": key.name if key else ""}
+    read = (key.name,) if key else ()
+    freshness = contract.service_level("freshness")
+    if freshness:
+        yield make.rule(
+            "freshness",
+            "freshness",
+            "fresh_within",
+            f"The newest change arrived at most {_duration(freshness)} ago.",
+            arguments={**common, "max_age_seconds": freshness.seconds},
+            columns=(),
+            line=freshness.line,
+            reason=freshness.description,
+        )
+    latency = contract.service_level("latency")
+    if latency:
+        yield make.rule(
+            "latency",
+            "latency",
+            "lag_p95_within",
+            "95 of 100 changes of the last day arrived within "
+            f"{_duration(latency)} of their commit.",
+            arguments={**common, "max_lag_seconds": latency.seconds},
+            columns=(),
+            line=latency.line,
+            reason=latency.description,
+        )
+    completeness = contract.service_level("completeness")
+    if completeness:
+        yield make.rule(
+            "cdc_no_loss",
+            "cdc_no_loss",
+            "cdc_no_loss",
+            "Distinct keys in the change log, less the deleted ones, equal the rows published.",
+            arguments=common,
+            columns=read,
+            line=completeness.line,
+            reason=completeness.description,
+        )
+    if key:
+        yield make.rule(
+            "cdc_order",
+            "cdc_order",
+            "cdc_order",
+            "Per key the commit time grows with the log position, and one position is one change.",
+            arguments=common,
+            columns=read,
+            line=key.line,
+        )
+
+
+def _duration(level: ServiceLevel) -> str:
+    seconds = level.seconds or 0
+    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % size == 0 and seconds >= 2 * size:
+            return f"{seconds // size} {word}s"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

@@ -1,0 +1,52 @@
+"""Writes that are whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that replaces it when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8 with unix line ends, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def stale(root: Path, contents: Mapping[str, str]) -> list[str]:
+    """Generated files that are missing or differ, byte by byte, from `contents`, by path in the project."""
+    return sorted(name for name, content in contents.items() if _present(root / name) != content)
+
+
+def write_stale(root: Path, contents: Mapping[str, str]) -> list[str]:
+    """Writes the generated files that are stale; the paths written."""
+    changed = stale(root, contents)
+    for name in changed:
+        write_text(root / name, contents[name])
+    return changed
+
+
+def _present(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None

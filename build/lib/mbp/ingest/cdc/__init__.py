@@ -1,0 +1,1 @@
+"""Change data capture: from the market's PostgreSQL into the raw change logs."""

@@ -1,0 +1,313 @@
+"""`mbp cdc run`: snapshot, then stream, from one position to the next; every position with its rows."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+
+from mbp.contracts.alarm_limits import load_limits
+from mbp.core.errors import MbpError
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.apply import Applier
+from mbp.ingest.cdc.first_snapshot import take_over
+from mbp.ingest.cdc.market_source import (
+    PUBLICATION,
+    SLOT,
+    MarketSource,
+    create_slot,
+    demand_ready,
+    drop_slot,
+    lsn_number,
+    slot_state,
+)
+from mbp.ingest.cdc.replay import replay
+from mbp.ingest.cdc.sink import Sink
+from mbp.ingest.cdc.watch_source import Beat, lock_source
+from mbp.ingest.raw_tables import raw_tables
+from mbp.warehouse.connection import UnreachableError
+
+SNAPSHOT_BEGUN = -1
+# Waits between attempts: doubled from the first to the last.
+BACK_OFF_SECONDS = (0.5, 30.0)
+ONCE_PATIENCE_SECONDS = 60.0
+# Nothing was heard of the source, not even that it is alive, which it says every half minute and we ask for.
+SILENCE_SECONDS = 45.0
+STOP_PATIENCE_SECONDS = 5.0
+IDLE_SECONDS = 0.05
+# So many messages of one transaction are read before heartbeats get their turn.
+MESSAGES = 1000
+Say = Callable[[str], None]
+# What passes: servers that restart, networks that break, disks that are full. Everything else is a mistake.
+PASSING = (psycopg2.OperationalError, psycopg2.InterfaceError, duckdb.IOException, UnreachableError)
+
+
+class SlotReader:
+    """One slot into one warehouse.
+
+    Args:
+        stopping: asked between transactions; True ends the run when what came is committed.
+    """
+
+    def __init__(
+        self, root: Path, target: str, source: MarketSource, say: Say, stopping: Callable[[], bool]
+    ) -> None:
+        tables = raw_tables(root)
+        self.source, self.say, self.stopping = source, say, stopping
+        self.columns = change_shape.by_name(tables)
+        self.alarm_share = load_limits(root).filling_share
+        self.sink = Sink(root, target, SLOT, tables)
+        self.applier = Applier(self.sink, self.columns, say)
+        self.sink.waiting = self._keep_alive
+        self._told = False
+        self._cursor: Any = None
+
+    @property
+    def applied(self) -> int:
+        """Up to where the source is in the warehouse."""
+        return self.applier.applied
+
+    @property
+    def problems(self) -> str:
+        """What of the run is not in the logs, in a few words; empty: nothing."""
+        messages = [f"{name} is stopped" for name in sorted(self.applier.stopped)]
+        if self.sink.refused:
+            messages.append(
+                f"{self.sink.refused:,} changes in quarantine (`mbp cdc replay --list`)"
+            )
+        return ", ".join(messages)
+
+    def run(self, *, once: bool, anew: Sequence[str] | None = None) -> int:
+        """Reads until it is stopped, or with `once` until it has what the source had; rows written.
+
+        Where source or warehouse go away it waits and goes on from the last position. That they are there at the
+        beginning is demanded: a wrong password does not pass.
+
+        Args:
+            anew: tables whose state is copied again; all of them: with a new slot.
+
+        Raises:
+            MbpError: the source is not set up, the slot is lost or in use, or what is read makes no sense.
+        """
+        demand_ready(self.source, self.columns)
+        pause, give_up = BACK_OFF_SECONDS[0], time.monotonic() + ONCE_PATIENCE_SECONDS
+        begun = False
+        while True:
+            applied = self.applied
+            try:
+                with lock_source(self.source, patient=begun) as control:
+                    begun = True
+                    self._session(control, once, anew)
+                return self.applier.rows_written
+            except (psycopg2.Error, duckdb.Error, UnreachableError) as error:
+                reason = " ".join(str(error).split())
+                # A disk that is full shows at a commit of DuckDB as an error of the transaction.
+                full = "no space left" in reason.lower()
+                lost = type(error) is psycopg2.DatabaseError
+                passes = isinstance(error, PASSING) or lost or full
+                if not passes or not begun or (once and time.monotonic() > give_up):
+                    raise MbpError(
+                        f"source or warehouse failed: {reason[:300]}",
+                        fix="fix what it names and run it again: it continues where it stopped",
+                    ) from error
+                longer = min(2 * pause, BACK_OFF_SECONDS[1])
+                pause = BACK_OFF_SECONDS[0] if self.applied > applied else longer
+                self.say(f"interrupted, trying again in {pause:.1f} s: {reason[:300]}")
+            finally:
+                self._cursor = None
+                self.sink.close()
+            if not self._wait(pause):
+                return self.applier.rows_written
+
+    def _wait(self, seconds: float) -> bool:
+        """Whether to go on after it."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.stopping():
+                return False
+            time.sleep(IDLE_SECONDS)
+        return not self.stopping()
+
+    def _session(self, control: Any, once: bool, anew: Sequence[str] | None) -> None:
+        whole = anew is not None and set(anew) == set(self.columns)
+        self.applier.reset(self._start(again=whole))
+        self._look_at_stopped()
+        if anew and not whole:
+            self._take_anew(control, anew)
+        self._stream(control, once)
+
+    def _start(self, *, again: bool) -> int:
+        position, slot = self.sink.position(), slot_state(self.source)
+        fix = "`mbp cdc resnapshot` takes over the state of the source and what differs"
+        if position is None and again:
+            raise MbpError("nothing was ever read", fix="`mbp cdc run` takes the first snapshot")
+        if position is None and slot is not None:
+            raise MbpError(
+                f"the source has a slot {SLOT} already, and this warehouse knows no position in it",
+                fix="it serves another warehouse; or drop it at the source when it is not needed any more",
+            )
+        if position is None or position == SNAPSHOT_BEGUN or again:
+            if position == SNAPSHOT_BEGUN:
+                self.say("the last snapshot did not end; it begins again")
+            return self._snapshot(slot is not None)
+        if slot is None or slot["wal_status"] == "lost":
+            raise MbpError(
+                "the slot was removed, and with it what the source changed meanwhile", fix=fix
+            )
+        if (slot["confirmed_lsn"] or 0) > position:
+            raise MbpError(
+                "the slot is ahead of this warehouse: what is between was sent to another reader, or the"
+                " warehouse was restored from an older state",
+                fix=fix,
+            )
+        return position
+
+    def _snapshot(self, slot_exists: bool) -> int:
+        # Written down first: a slot without a position is otherwise taken for another warehouse's.
+        self.sink.commit(SNAPSHOT_BEGUN)
+        if slot_exists:
+            drop_slot(self.source)
+        snapshot = create_slot(self.source)
+        try:
+            written = take_over(
+                self.sink, self.source, snapshot, list(self.columns), self.columns, self.say
+            )
+            self.sink.commit(snapshot.position)
+            self.applier.rows_written += written
+        finally:
+            snapshot.close()
+        return snapshot.position
+
+    def _take_anew(self, control: Any, tables: Sequence[str]) -> None:
+        """Single tables, with the slot as it is: the stream up to a snapshot first, and then the snapshot.
+
+        Until then their changes are parked, so that nothing from before the snapshot comes after it.
+        """
+        for table in tables:
+            self.sink.control().stop(table, self.applier.position, "its state is copied again")
+            self.applier.stopped.add(table)
+        self.sink.commit(self.applier.position)
+        snapshot = create_slot(self.source, temporary=True)
+        try:
+            self._stream(control, once=True, until=snapshot.position)
+            written = take_over(self.sink, self.source, snapshot, tables, self.columns, self.say)
+            self.applier.rows_written += written
+            for table in tables:
+                # Changes from after the snapshot were parked too.
+                self.sink.control().stop(table, snapshot.position, "changes after its snapshot")
+            self.sink.commit(self.applier.position)
+        finally:
+            snapshot.close()
+        self.applier.reset(self.applier.position)
+        self._look_at_stopped()
+
+    def _look_at_stopped(self) -> None:
+        """Tables that are stopped go on when what was parked fits by now."""
+        self.applier.stopped = set(self.sink.control().stopped())
+        for table in sorted(self.applier.stopped):
+            replayed = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
+            if not replayed.resumed:
+                self.sink.close()
+                self.say(f"{table} is stopped: {replayed.why}")
+                continue
+            self.sink.commit(self.applier.position)
+            self.applier.stopped.discard(table)
+            self.say(f"{table} goes on: {replayed.delivered:,} parked changes")
+        self.sink.close()
+
+    def _stream(self, control: Any, once: bool, until: int | None = None) -> None:
+        connection = self.source.connect(replication=True)
+        applier, beat = self.applier, Beat(control, self.say, self.alarm_share)
+        try:
+            cursor = self._cursor = connection.cursor()
+            options = {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"}
+            cursor.start_replication(
+                slot_name=SLOT, start_lsn=applier.position, options=options, decode=False
+            )
+            quiet_since = time.monotonic()
+            read, take = cursor.read_message, applier.take
+            while True:
+                state = beat.now_and_then()
+                if state is not None:
+                    applier.state = state
+                    if once and until is None:
+                        until = _end_of_source(control)
+                message, count = read(), 0
+                while message is not None:
+                    take(message.payload, message.data_start)
+                    count += 1
+                    if applier.transaction is None or count == MESSAGES:
+                        break
+                    message = read()
+                if count:
+                    quiet_since = time.monotonic()
+                if applier.transaction is None:
+                    ends = self._has_reached(until) or self.stopping()
+                    # A file that others hold is written later, as long as what waits stays small.
+                    if ends or (applier.is_due and self.sink.ready()):
+                        self._commit()
+                    if ends:
+                        return
+                elif self._is_cut_off(message, quiet_since):
+                    # Its transaction does not end: it is not in the warehouse, and comes again.
+                    return
+                if message is None:
+                    self._idle(waiting_for_end=until is not None)
+        finally:
+            self._cursor = None
+            with suppress(psycopg2.Error):
+                connection.close()
+
+    def _is_cut_off(self, message: Any, quiet_since: float) -> bool:
+        """Asked to stop within a transaction of which nothing more comes."""
+        waited = message is None and time.monotonic() - quiet_since > STOP_PATIENCE_SECONDS
+        return waited and self.stopping()
+
+    def _idle(self, *, waiting_for_end: bool) -> None:
+        cursor = self._cursor
+        select.select([cursor], [], [], IDLE_SECONDS)
+        cursor.send_feedback(flush_lsn=self.applier.applied, reply=waiting_for_end)
+        if time.time() - cursor.io_timestamp.timestamp() > SILENCE_SECONDS:
+            raise psycopg2.OperationalError(
+                f"nothing was heard of the source for {SILENCE_SECONDS:.0f} s"
+            )
+
+    def _has_reached(self, until: int | None) -> bool:
+        if until is None:
+            return False
+        return max(int(self._cursor.wal_end or 0), self.applier.position) >= until
+
+    def _keep_alive(self) -> None:
+        """While others hold the DuckDB file: the source gets a sign of life, and the user the reason for the wait.
+
+        Raises:
+            MbpError: a request to stop arrived.
+        """
+        if not self._told:
+            self._told = True
+            self.say("waiting for the DuckDB file, which another process has open")
+        if self._cursor is not None:
+            self._cursor.send_feedback(flush_lsn=self.applier.applied, force=True)
+        if self.stopping():
+            raise MbpError(
+                "stopped while another process had the DuckDB file open",
+                fix="run it again: it continues where it stopped",
+            )
+
+    def _commit(self) -> None:
+        self.applier.commit()
+        self._told = False
+        self._cursor.send_feedback(flush_lsn=self.applier.applied, force=True)
+
+
+def _end_of_source(control: Any) -> int:
+    with control.cursor() as cursor:
+        # Of what was inserted, not only written: the source may commit asynchronously.
+        cursor.execute("select pg_current_wal_insert_lsn()")
+        return lsn_number(cursor.fetchone()[0])

@@ -1,0 +1,169 @@
+"""What change data capture keeps beside the logs: statements on the control tables, for one slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mbp.ingest.cdc.letters import Letter, restored
+from mbp.ingest.raw_tables import (
+    CDC_CONTROL_TABLES,
+    CDC_DEAD_LETTERS,
+    CDC_EVENTS,
+    CDC_POSITIONS,
+    CDC_READERS,
+    CDC_STREAMS,
+)
+from mbp.warehouse import Warehouse
+
+PARKED = "parked"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened beside rows; see `_cdc_events` for the kinds."""
+
+    kind: str
+    table: str | None
+    position: int
+    detail: str
+
+
+@dataclass(frozen=True)
+class ReaderState:
+    """What a running reader measured last.
+
+    Attributes:
+        source_skew_seconds: clock of the source minus clock of the reader, which stamps arrivals.
+        skew_error_seconds: half of the round trip: the skew is known no better.
+        retained_bytes: log that the source keeps for the slot; None: not known.
+        retained_limit_bytes: where that becomes dangerous.
+    """
+
+    source_skew_seconds: float
+    skew_error_seconds: float
+    retained_bytes: int | None
+    retained_limit_bytes: int
+
+
+class CaptureControl:
+    """The control tables of an open warehouse. The caller has the transaction.
+
+    Attributes:
+        mark: how the engine's driver spells a parameter.
+    """
+
+    def __init__(self, warehouse: Warehouse, slot: str) -> None:
+        self.warehouse, self.slot = warehouse, slot
+        self.mark = "?" if warehouse.engine == "duckdb" else "%s"
+
+    def missing(self) -> list[str]:
+        """Control tables that are not there, by name."""
+        _, rows = self.warehouse.query(
+            "select table_name from information_schema.tables where table_schema = 'raw_mbp'"
+        )
+        there = {f"raw_mbp.{row[0]}" for row in rows}
+        return sorted(CDC_CONTROL_TABLES.keys() - there)
+
+    def position(self) -> int | None:
+        """Up to where the slot was applied; None: never."""
+        results = self._of_slot("max(position)", CDC_POSITIONS)
+        return None if results[0][0] is None else int(results[0][0])
+
+    def move(self, position: int) -> None:
+        """Replaces the position."""
+        self._replace(CDC_POSITIONS, [self.slot, position])
+
+    def measured(self, state: ReaderState) -> None:
+        """Replaces what the reader measured."""
+        values = [
+            self.slot,
+            state.source_skew_seconds,
+            state.skew_error_seconds,
+            state.retained_bytes,
+            state.retained_limit_bytes,
+        ]
+        self._replace(CDC_READERS, values)
+
+    def happened(self, event: Event) -> None:
+        """Adds an event."""
+        self._insert(CDC_EVENTS, [self.slot, event.kind, event.table, event.position, event.detail])
+
+    def stopped(self) -> dict[str, tuple[int, str]]:
+        """Table -> (position that it is kept at, reason), of the tables that are stopped."""
+        rows = self._of_slot("table_name, position, reason", CDC_STREAMS)
+        return {str(row[0]): (int(row[1]), str(row[2])) for row in rows}
+
+    def stop(self, table: str, position: int, reason: str) -> None:
+        """Stops a table, if it does not already."""
+        if table not in self.stopped():
+            self._insert(CDC_STREAMS, [self.slot, table, position, reason])
+
+    def resume(self, table: str) -> None:
+        """Lets it go on."""
+        self.warehouse.execute(
+            f"delete from {CDC_STREAMS} where slot = {self.mark} and table_name = {self.mark}",
+            [self.slot, table],
+        )
+
+    def letters(
+        self, table: str, after: tuple[int, str] = (-1, ""), count: int = 1_000_000
+    ) -> list[Letter]:
+        """Dead letters of a table, by position and id, from after (position, id) on."""
+        mark = self.mark
+        _, rows = self.warehouse.query(
+            "select table_name, position, round(extract(epoch from committed_at) * 1000), kind, reason, relation,"
+            f" payload from {CDC_DEAD_LETTERS} where slot = {mark} and table_name = {mark}"
+            f" and (position > {mark} or (position = {mark} and letter_id > {mark}))"
+            f" order by position, letter_id limit {int(count)}",
+            [self.slot, table, after[0], after[0], after[1]],
+        )
+        return [restored(row) for row in rows]
+
+    def letter_counts(self) -> dict[str, int]:
+        """Table -> dead letters."""
+        sql = f"select table_name, count(*) from {CDC_DEAD_LETTERS} where slot = {self.mark} group by 1"
+        return {str(row[0]): int(row[1]) for row in self.warehouse.query(sql, [self.slot])[1]}
+
+    def delivered(self, letters: Sequence[Letter]) -> None:
+        """Takes letters out, in parts: an engine limits its parameters."""
+        for start in range(0, len(letters), 1000):
+            part = [letter.id for letter in letters[start : start + 1000]]
+            marks = ", ".join(self.mark for _ in part)
+            self.warehouse.execute(
+                f"delete from {CDC_DEAD_LETTERS} where slot = {self.mark} and letter_id in ({marks})",
+                [self.slot, *part],
+            )
+
+    def known(self, letters: Sequence[Letter]) -> set[str]:
+        """Ids among `letters` that are kept already. Reads no further back than they reach."""
+        first = min(letter.position for letter in letters)
+        _, rows = self.warehouse.query(
+            f"select letter_id from {CDC_DEAD_LETTERS} where slot = {self.mark} and position >= {self.mark}",
+            [self.slot, first],
+        )
+        return {str(row[0]) for row in rows} & {letter.id for letter in letters}
+
+    def truncated(self, table: str, after: int) -> list[tuple[int, int]]:
+        """(position, commit in Unix milliseconds) of each time that the table was emptied after a position."""
+        _, rows = self.warehouse.query(
+            f"select position, cast(detail as bigint) from {CDC_EVENTS} where slot = {self.mark}"
+            f" and kind = 'truncate' and table_name = {self.mark} and position > {self.mark}"
+            " order by position",
+            [self.slot, table, after],
+        )
+        return [(int(row[0]), int(row[1])) for row in rows]
+
+    def _of_slot(self, what: str, table: str) -> list[tuple[Any, ...]]:
+        sql = f"select {what} from {table} where slot = {self.mark}"
+        return self.warehouse.query(sql, [self.slot])[1]
+
+    def _replace(self, table: str, values: Sequence[Any]) -> None:
+        self.warehouse.execute(f"delete from {table} where slot = {self.mark}", [self.slot])
+        self._insert(table, values)
+
+    def _insert(self, table: str, values: Sequence[Any]) -> None:
+        """The last column of each of these tables is when its row was written."""
+        marks = ", ".join(self.mark for _ in values)
+        self.warehouse.execute(f"insert into {table} values ({marks}, current_timestamp)", values)

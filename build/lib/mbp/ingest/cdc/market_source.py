@@ -1,0 +1,278 @@
+"""The source: the market's PostgreSQL, its publication and slot, the snapshot and the stream."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+from psycopg2.extras import LogicalReplicationConnection
+
+from mbp.core.errors import MbpError
+from mbp.ingest.cdc.pgoutput import TableShape
+from mbp.warehouse import quote_identifier
+from mbp.warehouse.connection import UnreachableError
+
+PUBLICATION = "mbp_cdc"
+SLOT = "mbp_cdc"
+ROLE = "mbp_cdc_reader"
+SCHEMA = "public"
+APPLICATION = "mbp-cdc"
+VARIABLES = ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")
+
+
+@dataclass(frozen=True)
+class MarketSource:
+    """How the source is reached; the password is never shown."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+    database: str
+    schema: str = SCHEMA
+
+    @property
+    def place(self) -> str:
+        """For messages."""
+        return f"{self.host}:{self.port}/{self.database}"
+
+    def connect(self, *, replication: bool = False) -> Any:
+        """An open connection; without a password libpq reads its passfile.
+
+        Raises:
+            MbpError: it cannot be reached.
+        """
+        try:
+            return psycopg2.connect(
+                host=self.host,
+                port=self.port,
+                user=self.user,
+                password=self.password,
+                dbname=self.database,
+                connect_timeout=10,
+                application_name=APPLICATION,
+                # Both ends notice within half a minute that the other one is not there any more.
+                keepalives_idle=10,
+                keepalives_interval=5,
+                keepalives_count=3,
+                tcp_user_timeout=30_000,
+                options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3"
+                " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+                connection_factory=LogicalReplicationConnection if replication else None,
+            )
+        except psycopg2.OperationalError as error:
+            reason = " ".join(str(error).split())
+            raise UnreachableError(
+                f"the source at {self.place} cannot be reached: {reason}",
+                fix="check MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and pg_hba.conf",
+            ) from error
+
+
+def source_of_environment() -> MarketSource:
+    """From MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and _SCHEMA.
+
+    Raises:
+        MbpError: one that is needed is not set, or the port is not a number.
+    """
+    results = {name: os.environ.get(f"MBP_SOURCE_{name}") for name in VARIABLES}
+    for name in ("HOST", "USER", "DATABASE"):
+        if not results[name]:
+            raise MbpError(f"MBP_SOURCE_{name} is not set", fix="say where the market's tables are")
+    port = results["PORT"] or "5432"
+    if not port.isdigit():
+        raise MbpError(f"MBP_SOURCE_PORT is {port!r}", fix="write a number")
+    return MarketSource(
+        str(results["HOST"]),
+        int(port),
+        str(results["USER"]),
+        results["PASSWORD"],
+        str(results["DATABASE"]),
+        os.environ.get("MBP_SOURCE_SCHEMA", SCHEMA),
+    )
+
+
+def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
+    """What an administrator of the source runs once: a role that can read and replicate, and no more.
+
+    Old rows are sent whole (replica identity full): an update of a row with a large untouched value, and a
+    delete, then carry all columns.
+    """
+    tables = [f"{quote_identifier(schema)}.{quote_identifier(name)}" for name in captured]
+    return [
+        f"do $$ begin create role {ROLE} login replication;"
+        " exception when duplicate_object then null; end $$",
+        f"grant usage on schema {quote_identifier(schema)} to {ROLE}",
+        f"grant select on {', '.join(tables)} to {ROLE}",
+        *(f"alter table {name} replica identity full" for name in tables),
+        f"drop publication if exists {PUBLICATION}",
+        f"create publication {PUBLICATION} for table {', '.join(tables)}",
+    ]
+
+
+def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
+    """Raises:
+    MbpError: the source does not replicate logically, or has not been set up.
+    """
+    connection = source.connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("show wal_level")
+            level = cursor.fetchone()[0]
+            if level != "logical":
+                raise MbpError(
+                    f"wal_level of {source.place} is {level!r}",
+                    fix="set wal_level = logical and restart the source",
+                )
+            cursor.execute(
+                "select tablename from pg_publication_tables where pubname = %s", [PUBLICATION]
+            )
+            published = {row[0] for row in cursor.fetchall()}
+            missing = sorted(set(captured) - published)
+            if missing:
+                raise MbpError(
+                    f"the publication {PUBLICATION} lacks {', '.join(missing)}",
+                    fix="run the SQL that `mbp cdc setup` prints, as an administrator",
+                )
+    finally:
+        connection.close()
+
+
+def slot_state(source: MarketSource) -> dict[str, Any] | None:
+    """The slot as the source sees it; None: there is none."""
+    connection = source.connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "select active, wal_status, confirmed_flush_lsn - '0/0'::pg_lsn,"
+                " pg_current_wal_lsn() - restart_lsn"
+                " from pg_replication_slots where slot_name = %s",
+                [SLOT],
+            )
+            row = cursor.fetchone()
+    finally:
+        connection.close()
+    if row is None:
+        return None
+    return {
+        "active": row[0],
+        "wal_status": row[1],
+        "confirmed_lsn": None if row[2] is None else int(row[2]),
+        "retained_bytes": None if row[3] is None else int(row[3]),
+    }
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of the tables at the very first position of a slot that was just created.
+
+    Attributes:
+        milliseconds: the source's clock before that, Unix time: no later commit is older.
+    """
+
+    position: int
+    name: str
+    milliseconds: int
+    connection: Any
+
+    def close(self) -> None:
+        """Ends the connection that keeps the snapshot; a temporary slot goes with it."""
+        self.connection.close()
+
+
+def create_slot(source: MarketSource, *, temporary: bool = False) -> Snapshot:
+    """Creates a slot and exports the snapshot that its stream continues: no gap, no overlap.
+
+    The connection must stay open while the snapshot is read.
+    """
+    milliseconds = int(clock(source) * 1000)
+    connection = source.connect(replication=True)
+    name = f"{SLOT}_snapshot" if temporary else SLOT
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE_REPLICATION_SLOT {quote_identifier(name)} {'TEMPORARY ' if temporary else ''}"
+            "LOGICAL pgoutput (SNAPSHOT 'export')"
+        )
+        _, point, exported, _ = cursor.fetchone()
+    return Snapshot(lsn_number(point), exported, milliseconds, connection)
+
+
+def clock(source: MarketSource) -> float:
+    """The source's clock, Unix time in seconds."""
+    connection = source.connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("select extract(epoch from clock_timestamp())")
+            return float(cursor.fetchone()[0])
+    finally:
+        connection.close()
+
+
+def relation_now(source: MarketSource, table: str) -> TableShape:
+    """The current shape of a table at the source.
+
+    Raises:
+        MbpError: it is not there.
+    """
+    connection = source.connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "select c.oid, c.relreplident, a.attname, a.atttypid, a.atttypmod"
+                " from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+                " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+                " where n.nspname = %s and c.relname = %s order by a.attnum",
+                [source.schema, table],
+            )
+            rows = cursor.fetchall()
+    finally:
+        connection.close()
+    if not rows:
+        raise MbpError(
+            f"{source.schema}.{table} is not at the source", fix="check MBP_SOURCE_SCHEMA"
+        )
+    columns = tuple((str(row[2]), int(row[3]), int(row[4])) for row in rows)
+    return TableShape(int(rows[0][0]), source.schema, table, str(rows[0][1]), columns)
+
+
+def drop_slot(source: MarketSource) -> None:
+    """Drops the slot, if it is there; the source then keeps no log for it any more."""
+    connection = source.connect()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+                " where slot_name = %s and not active",
+                [SLOT],
+            )
+    finally:
+        connection.close()
+
+
+def snapshot_rows(
+    source: MarketSource, snapshot: Snapshot, table: str, columns: Sequence[str], size: int = 20_000
+) -> Iterator[list[tuple[str | None, ...]]]:
+    """Rows of a table as text, as of the snapshot, in parts."""
+    connection = source.connect()
+    try:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with connection.cursor() as cursor:
+            cursor.execute("set transaction snapshot %s", [snapshot.name])
+        with connection.cursor(name="mbp_cdc_snapshot") as cursor:
+            cursor.itersize = size
+            listed = ", ".join(f"{quote_identifier(name)}::text" for name in columns)
+            place = f"{quote_identifier(source.schema)}.{quote_identifier(table)}"
+            cursor.execute(f"select {listed} from {place}")
+            while rows := cursor.fetchmany(size):
+                yield rows
+    finally:
+        connection.close()
+
+
+def lsn_number(text: str) -> int:
+    """'16/B374D848' as a number."""
+    high, _, low = text.partition("/")
+    return (int(high, 16) << 32) + int(low, 16)

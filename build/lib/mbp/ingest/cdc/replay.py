@@ -1,0 +1,132 @@
+"""Dead letters, tried again: after a fix they become the rows that they should have been."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mbp.core.errors import MbpError
+from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.capture_control import PARKED, Event
+from mbp.ingest.cdc.exact import misfit
+from mbp.ingest.cdc.letters import Letter
+from mbp.ingest.cdc.pgoutput import RowChange, Truncate, decode
+from mbp.ingest.cdc.sink import Sink
+
+PART = 20_000
+Columns = Mapping[str, Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of the letters of one table.
+
+    Attributes:
+        delivered: changes that are in the log now.
+        left: letters that still do not fit.
+        why: the reason of the first of those; for a table that is stopped, why it is.
+        resumed: the table was stopped and goes on.
+    """
+
+    table: str
+    delivered: int
+    left: int
+    why: str
+    resumed: bool
+
+
+def replay(
+    sink: Sink, columns: Columns, table: str, *, stopped: bool, parked_only: bool = False
+) -> Replayed:
+    """Tries every letter of a table; commits nothing by itself.
+
+    The changes of a table that is stopped are taken up in their order, all or none: a log with gaps would show states
+    that never were. Others are tried one by one.
+
+    Args:
+        stopped: the table is stopped.
+        parked_only: leave letters about single values alone.
+
+    Raises:
+        MbpError: a letter cannot be read.
+    """
+    delivered, left, why, parked_left = 0, 0, "", 0
+    after = (-1, "")
+    first_delivered: int | None = None
+    while letters := sink.control().letters(table, after, PART):
+        after = (letters[-1].position, letters[-1].id)
+        done: list[Letter] = []
+        rows: list[list[str | None]] = []
+        for letter in letters:
+            if parked_only and letter.kind != PARKED:
+                continue
+            try:
+                changed = _rows(letter, columns[table])
+            except MbpError as error:
+                left += 1
+                parked_left += letter.kind == PARKED
+                why = why or f"{table} at {letter.position}: {error.what}"
+                continue
+            done.append(letter)
+            if changed is not None:
+                # Of an update that gave its row another key, the delete of the old one may be there already.
+                moved = len(changed) > 1 and letter.kind != PARKED
+                if moved and sink.has(f"mbp.{table}", letter.position, changed[0][0]):
+                    changed = changed[1:]
+                rows += changed
+                continue
+            _write(sink, table, rows)
+            rows = []
+            sink.truncate(f"mbp.{table}", letter.position, letter.committed_at_milliseconds or 0)
+        if stopped and parked_left:
+            break
+        _write(sink, table, rows)
+        sink.control().delivered(done)
+        delivered += len(done)
+        if done and first_delivered is None:
+            first_delivered = done[0].position
+    if stopped and parked_left:
+        return Replayed(table, 0, left, why, resumed=False)
+    if first_delivered is not None:
+        # What was emptied after a change that is delivered late must not come back with it.
+        for position, milliseconds in sink.control().truncated(table, first_delivered):
+            sink.truncate(f"mbp.{table}", position, milliseconds)
+        message = f"{delivered} changes"
+        sink.control().happened(Event("replayed", table, first_delivered, message))
+    if stopped:
+        sink.control().resume(table)
+        sink.control().happened(Event("resumed", table, after[0], f"{delivered} changes"))
+    return Replayed(table, delivered, left, why, resumed=stopped)
+
+
+def _write(sink: Sink, table: str, rows: Sequence[list[str | None]]) -> None:
+    at = change_shape.arrival()
+    sink.write(f"mbp.{table}", [[*row, at] for row in rows])
+
+
+def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str | None]] | None:
+    """The rows without their arrival; None: the table was emptied.
+
+    Raises:
+        MbpError: one still does not fit.
+    """
+    rows: list[list[str | None]]
+    if letter.relation is None:
+        import json
+
+        rows = [json.loads(letter.payload)[:-1]]
+    else:
+        message = decode(letter.payload)
+        if isinstance(message, Truncate):
+            return None
+        if not isinstance(message, RowChange):
+            raise MbpError("is not a change", fix="`mbp cdc resnapshot` copies the table again")
+        change_shape.demand_fit(letter.relation, columns)
+        places = change_shape.places_of(letter.relation, columns)
+        milliseconds = str(letter.committed_at_milliseconds or 0)
+        rows = change_shape.rows_of(message, places, milliseconds, letter.position)  # type: ignore[assignment]
+    for row in rows:
+        wrong = misfit(row[: len(columns)], columns)
+        if wrong:
+            raise MbpError(wrong, fix="fix the value at the source, then `mbp cdc replay`")
+    return rows

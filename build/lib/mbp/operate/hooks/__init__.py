@@ -1,0 +1,1 @@
+"""A110: KPIs that miss their target become decisions with an owner, an action and a rollback."""

@@ -1,0 +1,138 @@
+"""Where a watcher keeps what others act on: release.lock, the outbox and the incidents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mbp.core.errors import MbpError
+from mbp.core.files import write_text
+from mbp.core.paths import shown
+from mbp.core.state import StateFolder
+from mbp.runs.claims import Asked, Claim, Said, objections, whole_text
+from mbp.runs.run_control import RunControl
+
+KINDS = ("deploy", "merge")
+LOCK_VERSION = 2
+
+
+@dataclass(frozen=True)
+class OpenBlock:
+    """One reason not to merge or deploy."""
+
+    kind: str
+    hook_id: str
+    decision_id: str
+    owner: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LockOf:
+    """What a release lock is of.
+
+    Attributes:
+        target: dbt target.
+        warehouse: the id that is written in the warehouse of that target.
+        source: digest of the source whose policy was evaluated; None outside of a git repository. UNSAID: a reader
+            does not ask.
+    """
+
+    target: str
+    warehouse: str
+    source: Said
+
+
+def write_lock(
+    folder: StateFolder, blocks: Sequence[OpenBlock], policy_hash: str, *, of: LockOf
+) -> None:
+    """Writes release.lock as a whole; an empty list says that the watcher ran and nothing blocks."""
+    document = {
+        "version": LOCK_VERSION,
+        "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "policy_hash": policy_hash,
+        **vars(of),
+        "blocks": [vars(block) for block in blocks],
+    }
+    write_text(folder.lock, json.dumps(document, indent=2, sort_keys=True) + "\n")
+
+
+def demand_lock(root: Path, folder: StateFolder) -> None:
+    """Raises:
+    MbpError: there is no lock; nothing else has to be asked then.
+    """
+    if not folder.lock.is_file():
+        raise MbpError(
+            "not measured: the file does not exist",
+            path=shown(folder.lock, root),
+            fix="run `mbp watch --once` first",
+        )
+
+
+def read_lock(
+    root: Path, folder: StateFolder, max_age_hours: int, now: datetime, *, of: LockOf
+) -> list[OpenBlock]:
+    """The blocks in force.
+
+    Args:
+        of: target, warehouse and source that are asked about.
+
+    Raises:
+        MbpError: no lock file, one that cannot be read, one of something else, or one that is older than
+            `max_age_hours` or of the future.
+    """
+    demand_lock(root, folder)
+    name = shown(folder.lock, root)
+    fix = "run `mbp watch --once` first"
+    try:
+        document = json.loads(folder.lock.read_text(encoding="utf-8"))
+        if document["version"] != LOCK_VERSION:
+            raise ValueError(f"version {document['version']}, expected {LOCK_VERSION}")
+        written = datetime.fromisoformat(document["written_at"])
+        blocks = [OpenBlock(**entry) for entry in document["blocks"]]
+        claim = Claim(
+            began_at=written,
+            ended_at=written,
+            source=document["source"],
+            source_after=document["source"],
+            target=str(document["target"]),
+            warehouse=document["warehouse"],
+        )
+        age = timedelta(hours=max_age_hours)
+        control = RunControl(of.warehouse, {})
+        asked = Asked(now, of.target, source=of.source, control=control, max_age=age)
+        reasons = objections(claim, asked)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"is not a release lock ({type(error).__name__}: {error})"
+        raise MbpError(what, path=name, fix=fix) from error
+    wrong = [block.kind for block in blocks if block.kind not in KINDS]
+    if wrong:
+        raise MbpError(f"unknown kind of block {wrong[0]!r}", path=name, fix=fix)
+    if reasons:
+        what = f"does not count: {whole_text(reasons)}"
+        raise MbpError(what, path=name, fix="run `mbp watch --once` on this source and target")
+    return blocks
+
+
+def read_message(path: Path, root: Path) -> Mapping[str, Any]:
+    """A message of the outbox.
+
+    Raises:
+        MbpError: it cannot be read.
+    """
+    try:
+        message = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        what = f"is no message of the outbox ({error})"
+        raise MbpError(what, path=shown(path, root), fix="restore or remove it by hand") from error
+    if not isinstance(message, dict) or {"channel", "key", "body"} - message.keys():
+        raise MbpError(
+            "is no message of the outbox: expected channel, key and body",
+            path=shown(path, root),
+            fix="restore or remove it by hand",
+        )
+    return message

@@ -1,0 +1,172 @@
+"""`mbp status`: the state of everything, on one screen of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mbp.contracts.hook_policy import HookPolicy
+from mbp.contracts.sheet import WHOLE
+from mbp.core.reporting.terminal import paint
+from mbp.ingest.cdc.watched import Alarm
+from mbp.operate.hooks.decide import HookOutcome, State, by_hook, worst
+from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
+
+BARS = "▁▂▃▄▅▆▇█"
+TREND = 10
+WIDTH = 80
+COLOURS = {"green": "32", "pending": "33", "unknown": "35", "red": "31"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One KPI. `entity` is the one that is worst where every entity is watched by itself."""
+
+    kpi: str
+    name: str
+    value: str
+    unit: str
+    target: str
+    window: str
+    trend: Sequence[float | None]
+    state: str
+    counts_as_red: bool
+    entity: str
+    owner: str
+    why: str
+    open_decisions: int
+
+
+@dataclass(frozen=True)
+class HookStatus:
+    """Everything that the screen shows."""
+
+    now: str
+    policy_hash: str
+    passed: bool
+    rows: Sequence[Row]
+    open: Sequence[OpenDecision]
+    findings: Sequence[str]
+    alarms: Sequence[Alarm]
+
+
+def status(
+    policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome, alarms: Sequence[Alarm]
+) -> HookStatus:
+    """Every KPI of the sheet, also one that no hook watches, and the alarms of the change data capture."""
+    states = by_hook(outcome.states)
+    by_kpi = {hook.kpi.id: hook for hook in policy.hooks.values()}
+    rows = []
+    for kpi in policy.sheet.kpis.values():
+        hook = by_kpi.get(kpi.id)
+        state = _worst_state(states.get(hook.id, ())) if hook else None
+        entity = state.entity if state else WHOLE
+        windows = picture.windows.get((kpi.id, entity), ())
+        value = windows[0].value if windows else None
+        rows.append(
+            Row(
+                kpi.id,
+                kpi.name,
+                "-" if value is None else _short(float(value)),
+                kpi.unit,
+                kpi.target,
+                kpi.window,
+                _trend(windows),
+                state.colour if state else "no hook",
+                state.counts_as_red if state else True,
+                entity,
+                kpi.owner,
+                state.why if state else "no valid hook watches it",
+                sum(decision.kpi_id == kpi.id for decision in picture.open),
+            )
+        )
+    return HookStatus(
+        picture.now.isoformat(),
+        policy.hash,
+        outcome.passed and not policy.findings and not alarms,
+        rows,
+        picture.open,
+        [f"{finding.place}: {finding.sentence}" for finding in policy.findings],
+        alarms,
+    )
+
+
+def text(hook_status: HookStatus, *, colour: bool) -> str:
+    """The screen. Colours only for a terminal."""
+    verdict = "all green" if hook_status.passed else "NOT GREEN"
+    lines = [
+        f"{hook_status.now[:19]} UTC  {verdict}",
+        "",
+        f"{'KPI':<20}{'value':>8} {'':<4}{'target':>7} {'window':<7}{'trend':<{TREND}} "
+        f"{'state':<8} {'owner':<6} open",
+    ]
+    for row in hook_status.rows:
+        unit = row.unit if len(row.unit) <= 3 else ""  # noqa: PLR2004 (the width of its column)
+        painted = f"{row.state:<8}"
+        if colour:
+            painted = paint(painted, COLOURS.get(row.state, "31"))
+        lines.append(
+            f"{row.name:<20.20}{row.value:>8} {unit:<4}{row.target:>7} {row.window:<7}"
+            f"{spark(row.trend):<{TREND}} {painted} {row.owner:<6} {row.open_decisions or ''}".rstrip()
+        )
+    reasons = [row for row in hook_status.rows if row.state != "green"]
+    if reasons:
+        lines.append("")
+        lines += [f"{row.name} ({row.entity}): {row.why}"[:WIDTH] for row in reasons]
+    lines += ["", f"open decisions: {len(hook_status.open)}"]
+    lines += [
+        (
+            f"  {decision.opened_at:%Y-%m-%d %H:%M} {decision.hook_id} {decision.entity}:"
+            f" {decision.action} ({decision.owner})"
+        )[:WIDTH]
+        for decision in hook_status.open
+    ]
+    lines += [
+        f"alarm: {alarm.id} {alarm.subject} ({alarm.severity}): {alarm.message}"[:WIDTH]
+        for alarm in hook_status.alarms
+    ]
+    lines += [f"finding: {finding}" for finding in hook_status.findings]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(hook_status: HookStatus) -> dict[str, Any]:
+    """The same facts for machines."""
+    return asdict(hook_status)
+
+
+def spark(values: Sequence[float | None]) -> str:
+    """A bar per value, oldest first; a dot where there was none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "." * len(values)
+    low, span = min(known), max(known) - min(known)
+    return "".join(
+        "."
+        if value is None
+        else BARS[round((value - low) / span * (len(BARS) - 1))]
+        if span
+        else BARS[0]
+        for value in values
+    )
+
+
+def _worst_state(states: Sequence[State]) -> State | None:
+    if not states:
+        return None
+    colour = worst([state.colour for state in states])
+    return next(state for state in states if state.colour == colour)
+
+
+def _trend(windows: Sequence[KpiWindow]) -> list[float | None]:
+    newest = list(windows[:TREND])[::-1]
+    return [None if kpi_window.value is None else float(kpi_window.value) for kpi_window in newest]
+
+
+def _short(value: float) -> str:
+    """At most eight characters."""
+    for digits in (2, 1, 0):
+        message = f"{value:.{digits}f}"
+        if len(message) <= 8:  # noqa: PLR2004 (the width of the column)
+            return message
+    return f"{value:.1e}"

@@ -1,0 +1,153 @@
+"""Delivery: signed webhooks and Alertmanager, from an outbox that loses nothing.
+
+A message is a file before anything is sent. Without an endpoint the folder itself is the interface: an
+operator's system reads it. With one, what was accepted moves to sent/; what was not stays and is tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from mbp.core.errors import MbpError
+from mbp.core.files import write_text
+from mbp.core.state import StateFolder
+from mbp.operate.hooks.hook_state import read_message
+
+WEBHOOK, ALERTMANAGER = "webhook", "alertmanager"
+TIMEOUT_SECONDS = 5.0
+ATTEMPTS = 3
+BACKOFF_SECONDS = 0.2
+RETRIED = (429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where messages go; None: they stay in the outbox.
+
+    Attributes:
+        webhook: takes the decisions; signed with `secret`.
+        alertmanager: base address; alerts are posted to its API v2.
+    """
+
+    webhook: str | None
+    secret: str | None
+    alertmanager: str | None
+
+
+def endpoints() -> Endpoints:
+    """From MBP_HOOK_URL, MBP_HOOK_SECRET and MBP_ALERTMANAGER_URL.
+
+    Raises:
+        MbpError: an endpoint that is no HTTP address, or a webhook without a secret to sign with.
+    """
+    webhook = os.environ.get("MBP_HOOK_URL") or None
+    secret = os.environ.get("MBP_HOOK_SECRET") or None
+    alertmanager = os.environ.get("MBP_ALERTMANAGER_URL") or None
+    for name, url in (("MBP_HOOK_URL", webhook), ("MBP_ALERTMANAGER_URL", alertmanager)):
+        if url and not url.startswith(("http://", "https://")):
+            raise MbpError(f"{name} is no HTTP address", fix="write it as https://host/path")
+    if webhook and not secret:
+        raise MbpError(
+            "MBP_HOOK_URL is set without MBP_HOOK_SECRET: the receiver could not check who sent a decision",
+            fix="set the secret that the receiver knows",
+        )
+    return Endpoints(webhook, secret, alertmanager)
+
+
+def put(folder: StateFolder, channel: str, key: str, body: Any) -> Path:
+    """Queues a message; the same key again changes nothing, also when it was sent already."""
+    path = folder.outbox / f"{key}.json"
+    if not path.exists() and not (folder.outbox / "sent" / path.name).exists():
+        message = {"channel": channel, "key": key, "body": body}
+        write_text(path, json.dumps(message, indent=2, sort_keys=True, default=str) + "\n")
+    return path
+
+
+def signature(secret: str, sent_at: int, key: str, payload: bytes) -> str:
+    """'t=<Unix seconds>,v1=<hexadecimal>': HMAC with SHA-256 over time, idempotency key and body, a line each.
+
+    The key is a header, so it has no line break, and no part can be moved into the next one.
+    """
+    signed = f"{sent_at}\n{key}\n".encode() + payload
+    return f"t={sent_at},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
+
+
+def deliver(root: Path, folder: StateFolder, to: Endpoints) -> list[str]:
+    """Sends what waits, oldest key first; a problem per message that stays.
+
+    Raises:
+        MbpError: a file of the outbox is not a message.
+    """
+    problems: list[str] = []
+    waiting = [(path, read_message(path, root)) for path in sorted(folder.outbox.glob("*.json"))]
+    with _session() as session:
+        for path, message in waiting:
+            url = _address(message, to)
+            if url is None:
+                continue
+            problem = _send(session, url, message, to)
+            if problem:
+                problems.append(f"{message['key']} stays in the outbox: {problem}")
+            else:
+                sent = folder.outbox / "sent"
+                sent.mkdir(parents=True, exist_ok=True)
+                path.replace(sent / path.name)
+    return problems
+
+
+def pending(folder: StateFolder) -> Sequence[str]:
+    """Keys of the messages that wait."""
+    return [path.stem for path in sorted(folder.outbox.glob("*.json"))]
+
+
+def _address(message: Mapping[str, Any], to: Endpoints) -> str | None:
+    if message["channel"] == ALERTMANAGER:
+        return f"{to.alertmanager.rstrip('/')}/api/v2/alerts" if to.alertmanager else None
+    return to.webhook
+
+
+def _session() -> requests.Session:
+    # A receiver that got the message and failed to say so sees the same key again.
+    retry = Retry(
+        total=ATTEMPTS - 1,
+        backoff_factor=BACKOFF_SECONDS,
+        status_forcelist=RETRIED,
+        allowed_methods=None,
+        raise_on_status=False,
+    )
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.mount("https://", HTTPAdapter(max_retries=retry))
+    return session
+
+
+def _send(
+    session: requests.Session, url: str, message: Mapping[str, Any], to: Endpoints
+) -> str | None:
+    payload = json.dumps(message["body"], sort_keys=True, separators=(",", ":")).encode()
+    key = str(message["key"])
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    if message["channel"] == WEBHOOK and to.secret:
+        # Of this attempt: a message that waited for days is fresh when it is sent, and keeps its key.
+        headers["X-MBP-Signature"] = signature(to.secret, int(time.time()), key, payload)
+    try:
+        answer = session.post(
+            url, data=payload, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
+        )
+    except requests.RequestException as error:
+        return f"{type(error).__name__}"
+    if answer.status_code // 100 != 2:  # noqa: PLR2004 (the class of success)
+        return f"answered {answer.status_code}"
+    return None

@@ -1,0 +1,252 @@
+"""`mbp watch`: evaluate once, decide, act, and write down what was done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mbp.contracts.alarm_limits import Limits, load_limits
+from mbp.contracts.hook_policy import HookPolicy, load_hooks
+from mbp.core.reporting import Finding, Suite
+from mbp.core.state import state_folder
+from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
+from mbp.ingest.cdc.watched import WatchedCapture as Captured
+from mbp.operate.hooks import actions, alarming, ledger, outbox
+from mbp.operate.hooks.decide import Decision, HookOutcome, State, decide
+from mbp.operate.hooks.hook_state import LockOf, write_lock
+from mbp.operate.hooks.measurements import OpenDecision, WarehouseFacts, picture_of
+from mbp.runs.dbt_process import target_name
+from mbp.runs.envelope import source_digest
+from mbp.runs.run_control import warehouse_id
+from mbp.warehouse import Warehouse, connect
+
+
+@dataclass(frozen=True)
+class HookEvaluationRecord:
+    """One evaluation.
+
+    Attributes:
+        done: decision id -> what the executors did.
+        problems: messages that could not be delivered; they stay in the outbox.
+        still_open: every decision that is open now.
+        alarms: of the change data capture; they decide nothing.
+        limits: what they were judged by.
+        clock: what is wrong with the project's now.
+    """
+
+    policy: HookPolicy
+    outcome: HookOutcome
+    done: dict[str, str]
+    problems: Sequence[str]
+    still_open: Sequence[OpenDecision]
+    alarms: Sequence[Alarm]
+    limits: Limits
+    clock: Sequence[str] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Nothing is red, no hook is wrong, no alarm is raised, and every message was delivered."""
+        return (
+            self.outcome.passed
+            and not self.policy.findings
+            and not self.problems
+            and not self.alarms
+        )
+
+    def as_json(self) -> str:
+        """The outcome, and the alarms beside it."""
+        document = json.loads(self.outcome.as_json())
+        document["alarms"] = [vars(alarm) for alarm in self.alarms]
+        document["clock"] = list(self.clock)
+        return json.dumps(document, sort_keys=True, indent=2) + "\n"
+
+
+@dataclass(frozen=True)
+class PolicyAndWindows:
+    """What policy and warehouse say, before anything is done about it.
+
+    Attributes:
+        captured: what the control tables of the change data capture say.
+    """
+
+    policy: HookPolicy
+    picture: WarehouseFacts
+    outcome: HookOutcome
+    captured: Captured
+    limits: Limits
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """By the clock of the warehouse: the project's now is that of the data, and is stopped with it."""
+        return alarms(self.captured, self.limits, self.captured.read_at)
+
+    @property
+    def clock(self) -> list[str]:
+        """What is wrong with the project's now; a clock that was set back is reported, and decides nothing."""
+        return [
+            problem for problem in (self.picture.clock_problem, self.picture.went_back) if problem
+        ]
+
+
+def look(root: Path, target: str | None) -> PolicyAndWindows:
+    """What hooks and alarms say of the warehouse as it is; nothing is written or sent.
+
+    Raises:
+        MbpError: policy, alarms or warehouse cannot be used.
+    """
+    policy, limits = load_hooks(root), load_limits(root)
+    with connect(root, target_name(target), read_only=True) as warehouse:
+        return _look(policy, limits, warehouse)
+
+
+def _look(policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> PolicyAndWindows:
+    picture = picture_of(warehouse)
+    return PolicyAndWindows(
+        policy, picture, decide(policy, picture), read_watched(warehouse), limits
+    )
+
+
+def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> HookEvaluationRecord:
+    """Evaluates every hook and carries out what it decides.
+
+    Actions come first and the ledger after them: after an interruption it is decided again, under the same
+    id, and changes nothing twice.
+
+    Args:
+        dry_run: decide only; nothing is written or sent.
+
+    Raises:
+        MbpError: policy, warehouse, state folder or an endpoint cannot be used.
+    """
+    to = outbox.endpoints()
+    # Before the policy is read: what changes afterwards is another source than the one in the lock.
+    source = source_digest(root)
+    if dry_run:
+        seen = look(root, target)
+        still_open = _still_open(seen.picture, seen.outcome)
+        return HookEvaluationRecord(
+            seen.policy, seen.outcome, {}, (), still_open, seen.alarms, seen.limits, seen.clock
+        )
+    policy, limits = load_hooks(root), load_limits(root)
+    folder = state_folder(root)
+    with connect(root, target_name(target), create=False) as warehouse:
+        of = LockOf(target_name(target), warehouse_id(warehouse), source)
+        seen = _look(policy, limits, warehouse)
+        picture, outcome = seen.picture, seen.outcome
+        alerts = to.alertmanager is not None
+        done = {
+            decision.decision_id: actions.execute(root, folder, policy, decision, alerts, warehouse)
+            for decision in outcome.opened
+        }
+        done |= {
+            open_decision.decision_id: actions.take_back(
+                folder, policy, open_decision, outcome.now, alerts, warehouse
+            )
+            for open_decision in outcome.recovered
+        }
+        still_open = _still_open(picture, outcome)
+        write_lock(folder, actions.blocks(policy, still_open), policy.hash, of=of)
+        with warehouse.transaction():
+            rows = ledger.opened_rows(policy, outcome, done)
+            rows += ledger.recovered_rows(policy, outcome, done)
+            ledger.write(warehouse, "reliability.hook_events", "event_id", rows)
+            ledger.write(
+                warehouse,
+                "reliability.hook_evaluations",
+                "evaluation_id",
+                ledger.evaluation_rows(policy, outcome),
+            )
+    raised = seen.alarms
+    alarming.follow(root, folder, raised, limits, seen.captured.read_at, endpoint=alerts)
+    problems = outbox.deliver(root, folder, to)
+    return HookEvaluationRecord(
+        policy, outcome, done, problems, still_open, raised, limits, seen.clock
+    )
+
+
+def _still_open(picture: WarehouseFacts, outcome: HookOutcome) -> list[OpenDecision]:
+    closed = {open_decision.decision_id for open_decision in outcome.recovered}
+    return [
+        open_decision for open_decision in picture.open if open_decision.decision_id not in closed
+    ] + [_as_open(decision) for decision in outcome.opened]
+
+
+def _as_open(decision: Decision) -> OpenDecision:
+    return OpenDecision(
+        decision.decision_id,
+        decision.hook_id,
+        decision.kpi_id,
+        decision.entity,
+        decision.reason,
+        "+".join(decision.actions),
+        decision.owner,
+        decision.decided_at,
+        decision.breached_at,
+    )
+
+
+def suite_of(watched: HookEvaluationRecord) -> Suite:
+    """What is red and which alarms are raised, as findings; the text of all of it as their table."""
+    findings = list(watched.policy.findings)
+    for state in watched.outcome.states:
+        if state.counts_as_red:
+            hook = watched.policy.hooks[state.hook_id]
+            mark = " (counts as red)" if state.colour != "red" else ""
+            message = f"{hook.kpi.name} on {state.entity}: {_measured(watched, state)}{mark}"
+            fix = f"see {hook.runbook}"
+            findings.append(
+                Finding(hook.action, message, subject=hook.id, fix=fix, owner=hook.owner)
+            )
+    owner, runbook = watched.limits.owner, watched.limits.runbook
+    for alarm in watched.alarms:
+        fix = f"{alarm.fix}; see {runbook}"
+        findings.append(
+            Finding(
+                alarm.id,
+                f"{alarm.severity}: {alarm.message}",
+                subject=alarm.subject,
+                fix=fix,
+                owner=owner,
+            )
+        )
+    findings += [Finding("not_delivered", problem) for problem in watched.problems]
+    findings += [Finding("clock", problem, severity="warning") for problem in watched.clock]
+    return Suite(
+        "mbp watch", sorted(watched.policy.hooks), findings, unit="hook", table=text(watched)
+    )
+
+
+def text(watched: HookEvaluationRecord) -> str:
+    """What is no finding: hooks that are neither green nor red, decisions, and a line that sums up."""
+    states = watched.outcome.states
+    lines = [
+        f"{state.colour:<8} {state.hook_id:<16} {state.entity:<16} {_measured(watched, state)}"
+        for state in states
+        if state.colour != "green" and not state.counts_as_red
+    ]
+    for decision in watched.outcome.opened:
+        done = watched.done.get(decision.decision_id, "dry run: nothing was done")
+        lines.append(
+            f"decided  {decision.hook_id:<16} {decision.entity:<16} {'+'.join(decision.actions)},"
+            f" owner {decision.owner}: {done}"
+        )
+    lines += [
+        f"closed   {open_decision.hook_id:<16} {open_decision.entity:<16}"
+        f" open since {open_decision.opened_at:%Y-%m-%d %H:%M:%S}"
+        for open_decision in watched.outcome.recovered
+    ]
+    red = sum(state.counts_as_red for state in states)
+    lines.append(
+        f"{len(watched.policy.hooks)} hooks, {len(states)} states, {red} red, {len(watched.alarms)} alarms,"
+        f" {len(watched.still_open)} open decisions at {watched.outcome.now:%Y-%m-%d %H:%M:%S}"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _measured(watched: HookEvaluationRecord, state: State) -> str:
+    """Value, target, and why the state is what it is."""
+    kpi = watched.policy.sheet.kpis[state.kpi_id]
+    value = "-" if state.value is None else f"{state.value.normalize():f}"
+    return f"{value} {kpi.unit} (target {kpi.target}): {state.why}"

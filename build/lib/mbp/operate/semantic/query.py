@@ -1,0 +1,186 @@
+"""Asks the warehouse for metrics. Only reads: MetricFlow compiles, the guard checks, a read-only session runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg2
+from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
+
+from mbp.contracts.rendering.semantic import SemanticMetric
+from mbp.core.errors import MbpError
+from mbp.operate.semantic.conditions import conditions, known_name, references
+from mbp.operate.semantic.metricflow import SemanticLayer
+from mbp.operate.semantic.metrics_check import metrics_of
+from mbp.operate.semantic.semantic_manifest import fresh_manifest
+from mbp.runs.dbt_process import target_name
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.called_functions import demand_query_on
+from mbp.warehouse.connection import engine_of
+
+SNAPSHOT = "select dataset from published.data_as_of where mode = 'snapshot' order by dataset"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a reader asks, in the words of the command line."""
+
+    metrics: tuple[str, ...] = ()
+    saved: str | None = None
+    by: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
+    start: str | None = None
+    end: str | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows, in the order of the dimensions, and what they are.
+
+    Attributes:
+        metrics: names of the columns that are metrics, the last ones.
+        units: metric -> unit, of A87.
+        notes: what a reader must know beside the rows.
+        nothing_anywhere: no row, and there is none without conditions either.
+    """
+
+    columns: tuple[str, ...]
+    metrics: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    units: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    nothing_anywhere: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was measured: no row, or none with a value."""
+        width = len(self.metrics)
+        return all(value is None for row in self.rows for value in row[-width:])
+
+
+def open_layer(root: Path, target: str, tell: Callable[[str], None]) -> SemanticLayer:
+    """The semantic layer of the current project, for the engine of a target."""
+    return SemanticLayer(fresh_manifest(root, target, tell), engine_of(root, target))
+
+
+def ask(root: Path, target: str | None, question: Question, tell: Callable[[str], None]) -> Answer:
+    """The answer to a question.
+
+    Raises:
+        MbpError: an unknown name, a condition that may not run, or a warehouse that is not built.
+    """
+    target = target_name(target)
+    layer = open_layer(root, target, tell)
+    request_of(
+        question, layer
+    )  # what is wrong with the question comes before what is wrong with the warehouse
+    with connect(root, target, read_only=True) as warehouse:
+        return answer(layer, warehouse, question, metrics_of(root))
+
+
+def metrics_asked(question: Question, layer: SemanticLayer) -> tuple[str, ...]:
+    """The metrics of a question.
+
+    Raises:
+        MbpError: an unknown metric or saved query, or both or neither of them.
+    """
+    if bool(question.metrics) == bool(question.saved):
+        raise MbpError("name metrics, or one --saved query", fix="see `mbp metrics list`")
+    if question.saved is None:
+        return tuple(known_name(name, layer.metric_names, "metric") for name in question.metrics)
+    if question.by:
+        fix = "leave --by, or name the metrics"
+        raise MbpError("a saved query has its own dimensions", fix=fix)
+    known_name(question.saved, layer.saved_queries, "saved query")
+    return tuple(layer.saved_queries[question.saved].query_params.metrics)
+
+
+def request_of(question: Question, layer: SemanticLayer) -> MetricFlowQueryRequest:
+    """The question as MetricFlow takes it.
+
+    Raises:
+        MbpError: an unknown metric, saved query or dimension, or a wrong condition.
+    """
+    metrics = metrics_asked(question, layer)
+    known = references(layer.dimensions(metrics))
+    by = list(dict.fromkeys(known[known_name(word, known, "dimension")][0] for word in question.by))
+    return MetricFlowQueryRequest.create(
+        saved_query_name=question.saved,
+        metric_names=None if question.saved else metrics,
+        group_by_names=by or None,
+        where_constraints=conditions(question.where, question.start, question.end, known) or None,
+        order_by_names=by or None,
+        limit=question.limit,
+    )
+
+
+def answer(
+    layer: SemanticLayer, warehouse: Warehouse, question: Question, known: Sequence[SemanticMetric]
+) -> Answer:
+    """Answers a question on an open warehouse.
+
+    Raises:
+        MbpError: as `ask`.
+    """
+    metrics, request = metrics_asked(question, layer), request_of(question, layer)
+    columns, rows = _run(warehouse, layer.sql(request))
+    keys = request.group_by_names or [name for name in columns if name not in metrics]
+    order = [_place(columns, name) for name in (*keys, *metrics)]
+    rows = [tuple(row[place] for place in order) for row in rows]
+    if not request.limit:
+        rows.sort(key=lambda row: [(value is None, value or 0) for value in row[: len(keys)]])
+    result = Answer(
+        columns=tuple(columns[place] for place in order),
+        metrics=metrics,
+        rows=rows,
+        units={metric.name: metric.unit for metric in known},
+        notes=_notes(warehouse),
+    )
+    if not result.empty:
+        return result
+    anywhere = result
+    if question.where or question.start or question.end:
+        whole = request_of(Question(metrics), layer)
+        anywhere = Answer(metrics, metrics, _run(warehouse, layer.sql(whole))[1], {})
+    return replace(result, rows=[], nothing_anywhere=anywhere.empty)
+
+
+def _place(columns: Sequence[str], name: str) -> int:
+    """The place of a column. A time that was asked for without a grain comes with its finest one."""
+    if name in columns:
+        return columns.index(name)
+    return next(place for place, column in enumerate(columns) if column.rpartition("__")[0] == name)
+
+
+def _run(warehouse: Warehouse, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    demand_query_on(warehouse, sql, fix="name dimensions and plain values only")
+    try:
+        return warehouse.query(sql)
+    except (duckdb.CatalogException, psycopg2.errors.UndefinedTable) as error:
+        raise MbpError(
+            f"the warehouse lacks a relation of the semantic layer: {_first_line(error)}",
+            fix="run `mbp build`",
+        ) from error
+    except (duckdb.Error, psycopg2.Error) as error:
+        raise MbpError(
+            f"the warehouse refuses the query: {_first_line(error)}",
+            fix="compare dimensions with values of their kind",
+        ) from error
+
+
+def _notes(warehouse: Warehouse) -> tuple[str, ...]:
+    """Metrics are computed from the rows that were built last, whatever readers are shown."""
+    _, rows = _run(warehouse, SNAPSHOT)
+    if not rows:
+        return ()
+    datasets = ", ".join(str(row[0]) for row in rows)
+    return (f"readers see the last complete snapshot of {datasets}; this is of the live rows",)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,290 @@
+"""Drift: where the working contract, the registry's head, the dbt manifest and the live tables differ.
+
+Compared column by column: names, order, types with precision, nullability, keys, descriptions,
+classification, and the tests that should exist. What is not there to be compared is drift too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from mbp.contracts import Contract, load_contracts
+from mbp.contracts.compatibility.diff import diff
+from mbp.contracts.model import Column
+from mbp.contracts.registry.odcs_documents import working
+from mbp.contracts.registry.store import newest, published
+from mbp.quality.compiled_project import MEASUREMENT_PACK
+from mbp.quality.disarmed import disarming
+from mbp.runs.artifacts import read_artifact
+from mbp.runs.dbt_process import demand, run_dbt
+from mbp.warehouse import Warehouse, connect
+
+SCHEMA = "marts"
+Node = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One difference.
+
+    Attributes:
+        where: registry, manifest, or live (with the engine).
+        subject: `dataset` or `dataset.column`.
+    """
+
+    where: str
+    subject: str
+    what: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True)
+class LiveColumn:
+    """A column as the catalog of the engine has it."""
+
+    name: str
+    type: str
+    nullable: bool
+    comment: str
+
+
+@dataclass(frozen=True)
+class Live:
+    """A relation as the catalog of the engine has it; None columns: it does not exist."""
+
+    columns: tuple[LiveColumn, ...] | None
+    key: tuple[str, ...]
+
+
+def find_drift(root: Path, targets: Sequence[str]) -> tuple[list[Drift], int]:
+    """(differences, places compared).
+
+    Args:
+        targets: dbt targets whose live tables are compared.
+
+    Raises:
+        MbpError: contracts that cannot be read, a project that dbt cannot parse, or a warehouse that
+            cannot be reached: a table that was not compared is not free of drift.
+    """
+    contracts = load_contracts(root)
+    documents = working(root)
+    drifts = [
+        drift
+        for contract in contracts
+        for drift in against_registry(root, contract, documents[contract.dataset])
+    ]
+    with TemporaryDirectory() as folder:
+        demand(run_dbt(root, ["parse"], artifacts=Path(folder), quiet=True))
+        manifest = read_artifact(Path(folder) / "target", "manifest.json", root)
+    for contract in contracts:
+        drifts += against_manifest(contract, manifest)
+    drifts += unknown_rules(contracts, manifest)
+    for target in targets:
+        with connect(root, target, read_only=True) as warehouse:
+            for contract in contracts:
+                live = read_live(warehouse, contract.dataset)
+                keyed = declares_key(manifest, contract.dataset)
+                view = is_view(manifest, contract.dataset)
+                drifts += against_live(contract, live, warehouse.engine, keyed=keyed, view=view)
+    return drifts, len(contracts) * (2 + len(targets))
+
+
+def against_registry(
+    root: Path, contract: Contract, document: Mapping[str, Any]
+) -> Iterator[Drift]:
+    """The working contract against the newest published version."""
+    head = newest(published(root, contract.dataset))
+    if head is None:
+        yield Drift("registry", contract.dataset, "not published", contract.version, "nothing")
+        return
+    if str(head.version) != contract.version:
+        yield Drift("registry", contract.dataset, "version", contract.version, str(head.version))
+    for change in diff(head.contract, document):
+        yield Drift("registry", change.path, change.code, str(change.new), str(change.old))
+
+
+def against_manifest(contract: Contract, manifest: Mapping[str, Any]) -> Iterator[Drift]:
+    """The contract against the model that dbt builds for it."""
+    dataset = contract.dataset
+    node = model_of(manifest, dataset)
+    if node is None:
+        yield Drift("manifest", dataset, "no model", "a model", "nothing")
+        return
+    enforced = (node.get("config") or {}).get("contract", {}).get("enforced")
+    if enforced is not True:
+        yield Drift("manifest", dataset, "contract enforced", "True", str(enforced))
+    columns: Mapping[str, Node] = node.get("columns") or {}
+    wanted = [column.name for column in contract.columns]
+    view = is_view(manifest, dataset)
+    if list(columns) != wanted:
+        yield Drift("manifest", dataset, "columns in order", ", ".join(wanted), ", ".join(columns))
+    for column in contract.columns:
+        if column.name in columns:
+            yield from _manifest_column(dataset, column, columns[column.name], view)
+    tests = _tests(manifest)
+    for rule in contract.rules:
+        test = tests.get(rule.id)
+        if test is None:
+            yield Drift("manifest", dataset, f"test of {rule.id}", "a test", "none")
+        elif weak := disarming(test.get("config") or {}, rule):
+            yield Drift("manifest", dataset, f"test of {rule.id}", "as strong as its rule", weak)
+
+
+def _manifest_column(dataset: str, column: Column, node: Node, view: bool) -> Iterator[Drift]:
+    subject = f"{dataset}.{column.name}"
+    if str(node.get("data_type")) != column.physical_type:
+        yield Drift("manifest", subject, "type", column.physical_type, str(node.get("data_type")))
+    kinds = {str(constraint.get("type")) for constraint in node.get("constraints") or ()}
+    if not view and ("not_null" in kinds) != column.required:
+        yield Drift("manifest", subject, "required", str(column.required), str("not_null" in kinds))
+    if _words(column.description) not in _words(str(node.get("description") or "")):
+        yield Drift(
+            "manifest",
+            subject,
+            "description",
+            column.description,
+            str(node.get("description") or "nothing"),
+        )
+    meta = node.get("meta") or (node.get("config") or {}).get("meta") or {}
+    if meta.get("classification") != column.classification:
+        yield Drift(
+            "manifest",
+            subject,
+            "classification",
+            column.classification,
+            str(meta.get("classification")),
+        )
+    if meta.get("unit") != column.unit:
+        yield Drift("manifest", subject, "unit", str(column.unit), str(meta.get("unit")))
+
+
+def unknown_rules(contracts: Sequence[Contract], manifest: Mapping[str, Any]) -> Iterator[Drift]:
+    """Tests that claim a rule which no contract has."""
+    known = {rule.id for contract in contracts for rule in contract.rules}
+    for rule_id, test in sorted(_tests(manifest).items()):
+        # Models beside the public datasets carry their own tests, which are not rules of a contract.
+        if rule_id not in known and test["config"]["meta"].get("pack") != MEASUREMENT_PACK:
+            yield Drift("manifest", str(test["name"]), "test of an unknown rule", "none", rule_id)
+
+
+def model_of(manifest: Mapping[str, Any], dataset: str) -> Node | None:
+    """The model of the dataset."""
+    return next(
+        (
+            node
+            for node in manifest["nodes"].values()
+            if node["resource_type"] == "model" and node["name"] == dataset
+        ),
+        None,
+    )
+
+
+def declares_key(manifest: Mapping[str, Any], dataset: str) -> bool:
+    """The model has a primary key constraint; an incremental one on DuckDB has a test instead."""
+    node = model_of(manifest, dataset) or {}
+    return any(
+        constraint.get("type") == "primary_key" for constraint in node.get("constraints") or ()
+    )
+
+
+def is_view(manifest: Mapping[str, Any], dataset: str) -> bool:
+    """The model has no table: nothing but tests keeps nulls out of it."""
+    config = (model_of(manifest, dataset) or {}).get("config") or {}
+    return bool(config.get("materialized") == "view")
+
+
+def _tests(manifest: Mapping[str, Any]) -> dict[str, Node]:
+    results: dict[str, Node] = {}
+    for node in manifest["nodes"].values():
+        meta = (node.get("config") or {}).get("meta") or {}
+        if node["resource_type"] == "test" and meta.get("rule_id"):
+            results[str(meta["rule_id"])] = node
+    return results
+
+
+def read_live(warehouse: Warehouse, dataset: str) -> Live:
+    """The relation in the warehouse."""
+    return (_duckdb if warehouse.engine == "duckdb" else _postgres)(warehouse, dataset)
+
+
+def _duckdb(warehouse: Warehouse, dataset: str) -> Live:
+    _, rows = warehouse.query(
+        "select column_name, data_type, is_nullable, coalesce(comment, '') from duckdb_columns()"
+        " where schema_name = ? and table_name = ? and database_name = current_database()"
+        " order by column_index",
+        [SCHEMA, dataset],
+    )
+    _, keys = warehouse.query(
+        "select constraint_column_names from duckdb_constraints() where schema_name = ?"
+        " and table_name = ? and constraint_type = 'PRIMARY KEY'",
+        [SCHEMA, dataset],
+    )
+    key = tuple(keys[0][0]) if keys else ()
+    return Live(tuple(LiveColumn(*row) for row in rows) or None, key)
+
+
+def _postgres(warehouse: Warehouse, dataset: str) -> Live:
+    _, rows = warehouse.query(
+        "select a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull,"
+        " coalesce(col_description(a.attrelid, a.attnum), '')"
+        " from pg_attribute as a where a.attrelid = to_regclass(%s)"
+        " and a.attnum > 0 and not a.attisdropped order by a.attnum",
+        [f"{SCHEMA}.{dataset}"],
+    )
+    _, keys = warehouse.query(
+        "select a.attname from pg_index as i cross join lateral unnest(i.indkey) with ordinality"
+        " as k(attnum, position) inner join pg_attribute as a on a.attrelid = i.indrelid"
+        " and a.attnum = k.attnum where i.indrelid = to_regclass(%s) and i.indisprimary"
+        " order by k.position",
+        [f"{SCHEMA}.{dataset}"],
+    )
+    columns = tuple(LiveColumn(*row) for row in rows)
+    return Live(columns or None, tuple(row[0] for row in keys))
+
+
+def against_live(
+    contract: Contract, live: Live, engine: str, *, keyed: bool, view: bool = False
+) -> Iterator[Drift]:
+    """The contract against the table that is served.
+
+    Args:
+        keyed: the model declares a primary key, so the table must have it.
+        view: it has no table, so its columns are not required by a constraint.
+    """
+    where, dataset = f"live ({engine})", contract.dataset
+    if live.columns is None:
+        yield Drift(where, dataset, "no relation", f"{SCHEMA}.{dataset}", "nothing")
+        return
+    wanted = [column.name for column in contract.columns]
+    names = [column.name for column in live.columns]
+    if names != wanted:
+        yield Drift(where, dataset, "columns in order", ", ".join(wanted), ", ".join(names))
+    by_name = {column.name: column for column in live.columns}
+    for column in contract.columns:
+        if column.name in by_name:
+            yield from _live_column(where, dataset, column, by_name[column.name], engine, view)
+    key = (contract.key.name,) if keyed else ()
+    if keyed and live.key != key:
+        yield Drift(where, dataset, "primary key", ", ".join(key), ", ".join(live.key) or "none")
+
+
+def _live_column(
+    where: str, dataset: str, column: Column, live: LiveColumn, engine: str, view: bool
+) -> Iterator[Drift]:
+    subject = f"{dataset}.{column.name}"
+    wanted = column.physical_types[engine]
+    if live.type.lower() != wanted.lower():
+        yield Drift(where, subject, "type", wanted, live.type)
+    if not view and live.nullable == column.required:
+        yield Drift(where, subject, "required", str(column.required), str(not live.nullable))
+    if _words(column.description) not in _words(live.comment):
+        yield Drift(where, subject, "description", column.description, live.comment or "nothing")
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,150 @@
+"""`mbp quality history` and `mbp quality monitor`: what the recorded runs tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts import all_rules, load_contracts
+from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding, Suite
+from mbp.core.schema_check import did_you_mean
+from mbp.quality.monitor.record import TABLE, demand_table
+from mbp.runs.dbt_process import target_name
+from mbp.warehouse import Warehouse, connect
+
+Row = Mapping[str, Any]
+NOTHING = "nothing was recorded: there is no history"
+RECORD = "run `mbp quality record` after a run"
+
+
+def suite(found: Monitor) -> Suite:
+    """The alerts as findings."""
+    findings = []
+    for row in found.alerts:
+        since, message = f"since {told(row['since'])}", f"{row['kind']}: {row['detail']}"
+        place = {"subject": row["dataset"], "severity": row["severity"], "owner": row["owner"]}
+        findings.append(Finding(row["rule_id"], message, **place, evidence=since))
+    lines = [f"{len(found.alerts)} alerts; {found.rules} rules, {found.runs} recorded runs"]
+    if found.not_comparable:
+        lines.append(
+            f"{found.not_comparable} daily measurements have too few days to be compared with"
+        )
+    alerts, table = ["reliability.dq_alerts"], "\n".join(lines)
+    return Suite("mbp quality monitor", alerts, findings, unit="relation", table=table)
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """What to act on, and how much was checked.
+
+    Attributes:
+        alerts: rows of `dq_alerts`, errors first.
+        rules: rules of the contracts.
+        runs: recorded runs.
+        not_comparable: datasets and measures with too few days to compare the newest day with.
+    """
+
+    alerts: Sequence[Row]
+    rules: int
+    runs: int
+    not_comparable: int
+
+
+def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> list[Row]:
+    """The last runs of a rule, newest first; without a rule, the state of every rule.
+
+    Raises:
+        MbpError: no such rule, nothing recorded (of it), or no warehouse.
+    """
+    known = {rule.id for rule in all_rules(load_contracts(root))}
+    if rule_id is not None and rule_id not in known:
+        raise MbpError(f"no contract has the rule {rule_id!r}", fix=did_you_mean(rule_id, known))
+    with connect(root, target_name(target), read_only=True) as warehouse:
+        demand_runs(warehouse)
+        if rule_id is None:
+            return _rows(
+                warehouse, "select * from reliability.dq_rule_status order by rule_id, engine"
+            )
+        results = _rows(
+            warehouse,
+            f"select * from {TABLE} where rule_id = {warehouse.mark}"
+            f" order by executed_at desc, engine limit {int(limit)}",
+            [rule_id],
+        )
+    if not results:
+        raise MbpError(f"no recorded run checked {rule_id}", fix=RECORD)
+    return results
+
+
+def monitor(root: Path, target: str | None) -> Monitor:
+    """Everything to act on.
+
+    Raises:
+        MbpError: nothing was recorded or arrived, so there is nothing to watch; or no warehouse.
+    """
+    with connect(root, target_name(target), read_only=True) as warehouse:
+        runs = demand_runs(warehouse)
+        _, arrivals = warehouse.query("select count(*) from intermediate.int_mbp__daily_arrivals")
+        if not arrivals[0][0]:
+            raise MbpError("no change ever arrived: there is nothing to watch", fix="load data")
+        alerts = _rows(
+            warehouse,
+            "select * from reliability.dq_alerts order by severity, dataset, kind, rule_id, detail",
+        )
+        _, counted = warehouse.query(
+            "select (select count(distinct rule_id) from reliability.dq_rule_status),"
+            " 2 * (select count(distinct dataset) from intermediate.int_mbp__daily_arrivals)"
+            " - (select count(*) from reliability.dq_anomalies where verdict <> 'insufficient data'"
+            " and arrival_date = (select max(arrival_date) from reliability.dq_anomalies))"
+        )
+    return Monitor(alerts, int(counted[0][0]), runs, int(counted[0][1]))
+
+
+def demand_runs(warehouse: Warehouse) -> int:
+    """How many runs were recorded.
+
+    Raises:
+        MbpError: none.
+    """
+    demand_table(warehouse)
+    _, rows = warehouse.query(f"select count(distinct run_id) from {TABLE}")
+    if not rows[0][0]:
+        raise MbpError(NOTHING, fix=RECORD)
+    return int(rows[0][0])
+
+
+def history_text(rows: Sequence[Row]) -> str:
+    """A line per run (of one rule) or per rule."""
+    lines = []
+    for row in rows:
+        if "run_id" in row:
+            count = "" if row["failing_rows"] is None else f"{row['failing_rows']:,} failing"
+            of = "" if row["dataset_rows"] is None else f"of {row['dataset_rows']:,}"
+            commit = row["commit_sha"] or "no commit"
+            commit = commit[:10] + ("-dirty" if commit.endswith("-dirty") else "")
+            lines.append(
+                f"{told(row['executed_at'])}  {row['engine']:<12} {row['verdict']:<14}"
+                f" {count:>14} {of:<14} {float(row['duration_seconds']):7.2f} s  {commit}"
+            )
+        else:
+            rate = "" if row["pass_rate"] is None else f"{100 * float(row['pass_rate']):5.1f} %"
+            lines.append(
+                f"{row['rule_id']:<44} {row['engine'] or '-':<12}"
+                f" {row['last_verdict'] or 'never run':<10} {rate:>8} of {row['recent_runs']:>4} runs"
+                f"  {told(row['last_run_at'])}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def told(moment: datetime | None) -> str:
+    """An instant for people; `never` without one."""
+    return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _rows(warehouse: Warehouse, sql: str, params: Sequence[Any] | None = None) -> list[Row]:
+    columns, rows = warehouse.query(sql, params)
+    return [dict(zip(columns, row, strict=True)) for row in rows]

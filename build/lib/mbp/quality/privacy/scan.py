@@ -1,0 +1,254 @@
+"""The scanner: text, files and members of an archive, in memory. What it finds is reported without its value.
+
+Covered spellings: digits of any script, invisible characters, any space or dash, percent-encoding, quoted-printable,
+JSON and Python escapes, HTML entities, base64 and hexadecimal, two levels deep. Not covered: look-alike letters.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mbp.core.errors import MbpError
+from mbp.core.reporting import Finding
+from mbp.quality.masking import mask
+from mbp.quality.privacy import contacts, credentials, numbers
+from mbp.quality.privacy.containers import read_parts
+from mbp.quality.privacy.encoded import tokens
+from mbp.quality.privacy.normal import View, query_string, quoted_printable, views
+from mbp.quality.privacy.privacy_policy import KINDS, UNREAD, PrivacyPolicy
+from mbp.quality.privacy.scanned_parts import Unread
+from mbp.quality.privacy.text_around import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table
+
+DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
+    "access_token": credentials.access_token,
+    "pix_key": credentials.pix_key,
+    "card": numbers.card,
+    "cnpj": numbers.cnpj,
+    "cpf": numbers.cpf,
+    "email": contacts.email,
+    "phone": contacts.phone,
+    "ip": contacts.ip,
+    "name": contacts.name,
+}
+LONGEST_MASK = 24
+# Base64 of base64, hexadecimal of base64: that deep, each level with its escapes.
+ENCODINGS = 2
+
+
+@dataclass(frozen=True)
+class SensitiveValue:
+    """Something personal or secret, described so that it can be found again but not read.
+
+    Attributes:
+        kind: one of `mbp.quality.privacy.privacy_policy.KINDS`, or `unread`.
+        what: the kind in words.
+        place: a file, or table and column with the mark of the row.
+        line, column: 1-based, in a text; 0 where the place has no lines.
+        masked: its shape: every letter and digit as `*`; what to do about it, when it was not read.
+        digest: equal for equal values; the first 4 hex digits of the SHA-256, too few to guess the value from.
+    """
+
+    kind: str
+    what: str
+    place: str
+    line: int
+    column: int
+    masked: str
+    digest: str
+
+    @property
+    def finding(self) -> Finding:
+        """In the form that every check has; a file that was not read says what to do about it."""
+        column = f"column {self.column}: " if self.column else ""
+        read = self.kind != UNREAD
+        fix, shape = ("", f"{self.masked} ") if read else (self.masked, "")
+        message = f"{column}{shape}{self.digest}"
+        line = self.line or None
+        return Finding(self.kind, self.what, self.place, line, fix=fix, evidence=message)
+
+
+def scan_text(
+    text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = None
+) -> list[SensitiveValue]:
+    """Everything personal or secret in a text, in the order of the text.
+
+    Args:
+        place: what findings name; a name that ends in .csv makes the text a table with a header.
+
+    Raises:
+        MbpError: a detector crashed; the message does not hold the text.
+    """
+    sensitive_values = hits(text, place, policy, table=table)
+    ends = (
+        [-1, *(matched.start() for matched in re.finditer("\n", text))] if sensitive_values else []
+    )
+    findings = []
+    line = 0
+    for hit in sensitive_values:
+        while line + 1 < len(ends) and ends[line + 1] < hit.start:
+            line += 1
+        findings.append(_finding(hit, place, line + 1, hit.start - ends[line]))
+    return findings
+
+
+def hits(text: str, place: str, policy: PrivacyPolicy, *, table: Table | None = None) -> list[Hit]:
+    """The findings of `scan_text`, with spans in `text`; of two that overlap the first in `KINDS` stays.
+
+    Raises:
+        MbpError: a detector crashed; the message does not hold the text.
+    """
+    starts: list[int] = []
+    kept: list[Hit] = []
+    for hit in sorted(
+        _every_hit(text, place, policy, table),
+        key=lambda one: (KINDS.index(one.kind), one.start - one.end, one.start),
+    ):
+        # Those that are kept do not overlap: only the neighbours can.
+        index = bisect_left(starts, hit.start)
+        before_ends = index == 0 or kept[index - 1].end <= hit.start
+        if before_ends and (index == len(kept) or hit.end <= kept[index].start):
+            starts.insert(index, hit.start)
+            kept.insert(index, hit)
+    return kept
+
+
+def scan_lines(
+    values: Sequence[tuple[str, str]], place: str, column: str, policy: PrivacyPolicy
+) -> list[SensitiveValue]:
+    """Values of a column of a table, each with the mark of its row."""
+    text = "\n".join(re.sub(r"[\r\n]", " ", value) for _, value in values)
+    return [
+        SensitiveValue(
+            sensitive_value.kind,
+            sensitive_value.what,
+            f"{place} row {values[sensitive_value.line - 1][0]}",
+            0,
+            0,
+            sensitive_value.masked,
+            sensitive_value.digest,
+        )
+        for sensitive_value in scan_text(text, place, policy, table=Table(column))
+    ]
+
+
+def scan_file(data: bytes, place: str, policy: PrivacyPolicy) -> list[SensitiveValue]:
+    """A file in memory and all that is in it; what was not read is a finding of the kind `unread`."""
+    findings: list[SensitiveValue] = []
+    for part in read_parts(data, place):
+        if isinstance(part, Unread):
+            findings.append(
+                SensitiveValue(UNREAD, part.why, part.place, 0, 0, part.fix, part.digest)
+            )
+            continue
+        sensitive_values = scan_text(part.text, part.place, policy, table=part.table)
+        if part.repeats:
+            known = {
+                (finding.kind, finding.digest)
+                for finding in findings
+                if finding.place == part.place
+            }
+            sensitive_values = [
+                sensitive_value
+                for sensitive_value in sensitive_values
+                if (sensitive_value.kind, sensitive_value.digest) not in known
+            ]
+        findings += sensitive_values
+    return findings
+
+
+def scan_bytes(data: bytes, place: str, policy: PrivacyPolicy) -> list[SensitiveValue]:
+    """As `scan_file`, for a caller that accepts nothing unread: what was found, or the refusal.
+
+    Raises:
+        MbpError: nothing was found, but something was not read: an unknown kind, a damaged or encrypted archive, or
+            it unpacks to too much.
+    """
+    findings = scan_file(data, place, policy)
+    sensitive_values = [finding for finding in findings if finding.kind != UNREAD]
+    if findings and not sensitive_values:
+        sensitive_value = findings[0]
+        raise MbpError(
+            f"was not scanned: {sensitive_value.what}",
+            path=sensitive_value.place,
+            fix=sensitive_value.masked,
+        )
+    return sensitive_values
+
+
+def scan_members(
+    members: Iterable[tuple[str, bytes]], policy: PrivacyPolicy
+) -> list[SensitiveValue]:
+    """Files in memory, by name.
+
+    Raises:
+        MbpError: there is none, or one cannot be scanned.
+    """
+    findings: list[SensitiveValue] = []
+    count = 0
+    for name, data in members:
+        count += 1
+        findings += scan_text(name, f"name of member {count}", policy)
+        findings += scan_bytes(data, name, policy)
+    if not count:
+        raise MbpError("nothing was scanned: there are no members", fix="build the pack again")
+    return findings
+
+
+def _every_hit(
+    text: str, place: str, policy: PrivacyPolicy, table: Table | None, depth: int = ENCODINGS
+) -> Iterator[Hit]:
+    """Hits of the text, of its quoted-printable reading, and of the tokens that encode other text."""
+    layers = views(text)
+    plain = layers[-1].text if layers else text
+    if table is None and place.endswith((".csv", ".tsv")):
+        table = csv_table(plain)
+    elif isinstance(table, CsvTable):
+        table = CsvTable(plain, list(table.names), table.delimiter)
+    page = Page(plain, policy, table)
+    for hit in _detected(page, place):
+        yield _back(hit, layers)
+    for reading in (quoted_printable, query_string) if depth else ():
+        other = reading(plain)
+        if other:
+            for hit in _every_hit(other.text, "", policy, None, depth - 1):
+                yield _back(hit, [*layers, other])
+    for token in tokens(plain) if depth else ():
+        # The text before it says what it is: `Authorization: Basic`, `cpf=`.
+        before = page.before(token.start, BEFORE_CHARACTERS)
+        for hit in _every_hit(f"{before} {token.text}", "", policy, None, depth - 1):
+            if hit.start > len(before):
+                what = hit.what if " in " in hit.what else f"{hit.what} in {token.encoding}"
+                whole = Hit(token.start, token.end, hit.kind, what, hit.value)
+                yield _back(whole, layers)
+
+
+def _back(hit: Hit, layers: Sequence[View]) -> Hit:
+    """The hit with its place in the original."""
+    start, end = hit.start, hit.end
+    for layer in reversed(layers):
+        start, end = layer.original(start, end)
+    return Hit(start, end, hit.kind, hit.what, hit.value)
+
+
+def _detected(page: Page, place: str) -> Iterator[Hit]:
+    for kind, detector in DETECTORS.items():
+        try:
+            yield from detector(page)
+        except MbpError:
+            raise
+        except Exception as error:
+            # The error may quote what it choked on.
+            raise MbpError(
+                f"the detector of {kind} failed with {type(error).__name__}: the file was not scanned",
+                path=place,
+                fix="check that file by hand, and report what it failed on",
+            ) from None
+
+
+def _finding(hit: Hit, place: str, line: int, column: int) -> SensitiveValue:
+    masked = re.sub(r"[^\W_]", "*", hit.value)
+    masked = masked if len(masked) <= LONGEST_MASK else f"{masked[:LONGEST_MASK]}…"
+    return SensitiveValue(hit.kind, hit.what, place, line, column, masked, mask(hit.value))

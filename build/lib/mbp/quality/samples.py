@@ -1,0 +1,183 @@
+"""Sample failing rows: the test's own compiled SQL, run again read-only with a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+import duckdb
+import psycopg2
+
+from mbp.core.errors import MbpError
+from mbp.core.sql_guard import demand_query
+from mbp.quality.attribution import safe_message
+from mbp.quality.classes import Classes, ColumnsOf
+from mbp.quality.known_columns import Trust, trust_of
+from mbp.quality.masking import masked_rows
+from mbp.quality.rule_findings import RuleVerdict
+from mbp.warehouse.called_functions import demand_read_only
+
+FIX = "a test may only read; run `mbp build` again"
+
+# dbt's own column tests return a value and a count; the whole rows behind it help more.
+VALUE_COLUMNS = {
+    "unique": "unique_field",
+    "accepted_values": "value_field",
+    "relationships": "from_field",
+}
+
+
+class QueryReader(Protocol):
+    """The reading part of mbp.warehouse.Warehouse."""
+
+    def query(
+        self, sql: str, params: Sequence[Any] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]: ...
+
+
+@dataclass(frozen=True)
+class FailingRows:
+    """Some failing rows of one finding.
+
+    Attributes:
+        rows: column -> value, personal values masked.
+        hidden: names of the masked columns.
+        failing_rows: all of them, where the run itself could not count.
+        note: why there is no row, '' when there is one.
+    """
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+    hidden: tuple[str, ...] = ()
+    failing_rows: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SampleQuery:
+    """`rows` selects failing rows without a limit; `count` counts them when the run could not."""
+
+    rows: str
+    count: str | None = None
+
+
+def sample_query(
+    finding: RuleVerdict, manifest: Mapping[str, Any], compiled: Mapping[str, str]
+) -> SampleQuery | None:
+    """The query behind a finding, None when it has none (skipped, in error, a unit test).
+
+    Args:
+        finding: a verdict of `mbp.quality.rule_findings.collect`.
+        manifest: dbt's manifest.json.
+        compiled: unique id -> SQL as the run executed it.
+    """
+    node = manifest["nodes"].get(finding.node or "")
+    if not finding.is_broken or node is None:
+        return None
+    if node["resource_type"] != "test":
+        return _stopped_build(finding, manifest)
+    code = compiled.get(node["unique_id"]) or node.get("compiled_code")
+    if not code:
+        return None
+    code = str(code).strip().rstrip(";")
+    attached = manifest["nodes"].get(node.get("attached_node") or "")
+    metadata = node.get("test_metadata") or {}
+    column = node.get("column_name")
+    if attached and column and not metadata.get("namespace") and not node["config"].get("where"):
+        relation = attached["relation_name"]
+        whole = _whole_rows(relation, str(column), str(metadata.get("name")), code)
+        if whole:
+            return SampleQuery(whole)
+    return SampleQuery(f"select * from (\n{code}\n) as failing")
+
+
+def _whole_rows(relation: str, column: str, test: str, code: str) -> str | None:
+    """The rows of `relation` behind one of dbt's own column tests; None for another test."""
+    if test == "not_null":
+        return f"select * from {relation} where {column} is null"
+    if test not in VALUE_COLUMNS:
+        return None
+    return (
+        f"select * from {relation} where {column} in (\n"
+        f"    select {VALUE_COLUMNS[test]} from (\n{code}\n) as failing\n) order by {column}"
+    )
+
+
+def _stopped_build(finding: RuleVerdict, manifest: Mapping[str, Any]) -> SampleQuery | None:
+    """Rows that a mart refused, read from the state before it: the latest change of every key."""
+    nodes = manifest["nodes"]
+    parents = nodes[finding.node]["depends_on"]["nodes"] if finding.columns else ()
+    node = next(
+        (nodes[parent] for parent in parents if parent in nodes and parent.endswith("_latest")),
+        None,
+    )
+    if node is None:
+        return None
+    column = finding.columns[0]
+    source = f"{node['relation_name']} where not is_deleted"
+    if finding.rule_id.endswith("_not_null"):
+        refused = f"from {source} and {column} is null"
+    else:
+        refused = (
+            f"from {source} and {column} in (select {column} from {source}"
+            f" group by {column} having count(*) > 1)"
+        )
+    return SampleQuery(rows=f"select * {refused}", count=f"select count(*) {refused}")
+
+
+def check_read_only(sql: str, dialect: str) -> None:
+    """Refuses anything but one query: what is re-run here came out of a file.
+
+    Raises:
+        MbpError: several statements, a statement that writes, or SQL that cannot be read.
+    """
+    demand_query(sql, dialect, fix=FIX)
+
+
+def columns_of(reader: QueryReader) -> ColumnsOf:
+    """Asks the warehouse which columns a relation has, once for each."""
+
+    @cache
+    def ask(relation: str) -> Sequence[str] | None:
+        try:
+            return reader.query(f"select * from {relation} limit 0")[0]
+        except (MbpError, duckdb.Error, psycopg2.Error):
+            return None
+
+    return ask
+
+
+def take_sample(
+    query: SampleQuery | None,
+    reader: QueryReader,
+    *,
+    dialect: str,
+    limit: int,
+    classes: Classes,
+) -> FailingRows:
+    """Up to `limit` of the rows, masked; a query that fails now becomes a note."""
+    if query is None:
+        return FailingRows(note="no rows to show")
+    try:
+        for sql in filter(None, (query.rows, query.count)):
+            check_read_only(sql, dialect)
+            if dialect == "postgres":
+                # The session that runs it says what it calls; a reader without one is refused.
+                demand_read_only(getattr(reader, "connection", None), sql, fix=FIX)
+        columns, rows = reader.query(f"{query.rows}\nlimit {limit}")
+        counted = reader.query(query.count)[1][0][0] if query.count else None
+    except MbpError as error:
+        return FailingRows(note=f"rows cannot be shown: {error.what}")
+    except (duckdb.Error, psycopg2.Error) as error:
+        return FailingRows(note=f"rows cannot be shown: {safe_message(str(error))}")
+    trusts = trust_of(classes.follow(query.rows), columns)
+    hidden = frozenset(
+        name for name, trust in zip(columns, trusts, strict=True) if trust is not Trust.OPEN
+    )
+    return FailingRows(
+        rows=tuple(masked_rows(columns, rows, hidden)),
+        hidden=tuple(name for name in columns if name in hidden),
+        failing_rows=counted,
+        note="" if rows else "no failing row any more: the tables changed since the run",
+    )

@@ -1,0 +1,237 @@
+"""The comment: verdict first, then the parts. Green only when everything was checked and everything holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mbp.contracts import load_contracts
+from mbp.core.verdict import Verdict
+from mbp.quality.classes import classified_names
+from mbp.quality.privacy.privacy_policy import load_policy
+from mbp.release.ci.comment_parts import CommentPart, counted, unseen
+from mbp.release.ci.part_contracts import contracts_part
+from mbp.release.ci.part_coverage import coverage_part
+from mbp.release.ci.part_lineage import lineage_part
+from mbp.release.ci.part_rules import Veil, rules_part
+from mbp.release.ci.step_reports import (
+    Record,
+    Unseen,
+    base_problem,
+    read_base_coverage,
+    read_manifest,
+    read_record,
+    read_report,
+)
+from mbp.release.ci.steps import (
+    BUILD,
+    CONTRACTS,
+    COVERAGE,
+    MANIFEST,
+    RULES,
+    RUN_RESULTS,
+    STEPS,
+    CiStep,
+)
+
+MARKER = "<!-- mbp-ci-comment -->"
+# Of GitHub, in characters. Bytes are counted, which are never fewer.
+LARGEST_BYTES = 65_536
+VERDICTS: dict[Verdict, str] = {
+    Verdict.PASS: "may be merged",
+    Verdict.FAIL: "may NOT be merged",
+    Verdict.NOT_MEASURED: "not everything was measured, so it may not be merged yet",
+}
+SIGNS: dict[Verdict, str] = {
+    Verdict.PASS: "pass",
+    Verdict.FAIL: "**fail**",
+    Verdict.NOT_MEASURED: "**not measured**",
+}
+LINEAGE = "Lineage"
+CONCLUSION = "The run as a whole"
+
+
+@dataclass(frozen=True)
+class Comment:
+    """What is to be said about one commit.
+
+    Attributes:
+        base: the commit that it was compared with; '' where no step says so.
+    """
+
+    commit: str
+    base: str
+    parts: tuple[CommentPart, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the parts; of nothing at all nothing was seen."""
+        verdicts = {part.verdict for part in self.parts}
+        if Verdict.FAIL in verdicts:
+            return Verdict.FAIL
+        return Verdict.PASS if verdicts == {Verdict.PASS} else Verdict.NOT_MEASURED
+
+
+def base_of(records: Sequence[Record | Unseen]) -> str:
+    """The one base that all steps name; '' when they name none, or several."""
+    bases = {record.base for record in records if isinstance(record, Record)}
+    return bases.pop() if len(bases) == 1 else ""
+
+
+def read_comment(
+    root: Path, folder: Path, commit: str, base_folder: Path | None, conclusion: str | None
+) -> Comment:
+    """Reads the reports of a run. Whatever is wrong with them is said in the comment.
+
+    Args:
+        root: a project that is trusted: its contracts and its policy say what is masked.
+        folder: what the steps left.
+        commit: that the reports must be of.
+        base_folder: the stored build of main.
+        conclusion: of the run as the forge reports it, where it is known.
+
+    Raises:
+        MbpError: the contracts or the policy of the trusted project cannot be read.
+    """
+    records = {step: read_record(folder, step, commit) for step in STEPS}
+    base = base_of(list(records.values()))
+    no_base = base_problem(base_folder, base)
+    manifest = read_manifest(folder, commit, MANIFEST)
+    known = {"nodes": {}} if isinstance(manifest, Unseen) else manifest
+    veil = Veil(classified_names(load_contracts(root), known), load_policy(root))
+    stored = base_folder or folder
+    main = Unseen(no_base) if no_base else read_base_coverage(stored)
+    makers: dict[CiStep, Callable[[dict[str, Any], Record], CommentPart]] = {
+        CONTRACTS: lambda report, record: contracts_part(CONTRACTS.title, report, record),
+        RULES: lambda report, record: rules_part(RULES.title, report, record, veil),
+        COVERAGE: lambda report, record: coverage_part(COVERAGE.title, report, main, record),
+        BUILD: lambda report, record: _build_part(folder, commit, report, record),
+    }
+    parts = [_step_part(folder, step, record, makers.get(step)) for step, record in records.items()]
+    report = read_report(folder, BUILD, records[BUILD])
+    old = Unseen(no_base) if no_base else read_manifest(stored, base, MANIFEST)
+    parts.insert(2, _lineage(manifest, old, report))
+    if conclusion is not None and conclusion != "success":
+        parts.append(
+            CommentPart(
+                CONCLUSION, Verdict.NOT_MEASURED, "a job of it failed, was cancelled or did not run"
+            )
+        )
+    return Comment(commit, base, tuple(parts))
+
+
+def _step_part(
+    folder: Path,
+    step: CiStep,
+    record: Record | Unseen,
+    maker: Callable[[dict[str, Any], Record], CommentPart] | None,
+) -> CommentPart:
+    if isinstance(record, Unseen):
+        return unseen(step.title, record)
+    if record.exit_code > 1:
+        reason = Unseen(f"the step could not run (exit code {record.exit_code})")
+        return unseen(step.title, reason, record.seconds)
+    if maker is None:
+        state = Verdict.FAIL if record.exit_code else Verdict.PASS
+        return CommentPart(step.title, state, "see the log of its job", (), record.seconds)
+    report = read_report(folder, step, record)
+    if isinstance(report, Unseen):
+        return unseen(step.title, report, record.seconds)
+    part = maker(report, record)
+    if record.exit_code and part.verdict == Verdict.PASS:
+        part = replace(part, verdict=Verdict.FAIL, headline=f"{part.headline}; the step failed")
+    return part
+
+
+def _build_part(folder: Path, commit: str, report: dict[str, Any], record: Record) -> CommentPart:
+    results = read_manifest(folder, commit, RUN_RESULTS)
+    if isinstance(results, Unseen):
+        return unseen(BUILD.title, results, record.seconds)
+    count = counted(len(results["results"]), "result")
+    if not results["results"]:
+        return unseen(BUILD.title, Unseen("nothing was built"), record.seconds)
+    # The reasons are those of mbp.release.ci.build_plan: our words, but the file may come from another author.
+    mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
+    state = Verdict.FAIL if record.exit_code else Verdict.PASS
+    return CommentPart(BUILD.title, state, f"built {mode}: {count}", (), record.seconds)
+
+
+def _lineage(
+    manifest: dict[str, Any] | Unseen,
+    base: dict[str, Any] | Unseen,
+    report: dict[str, Any] | Unseen,
+) -> CommentPart:
+    if isinstance(report, Unseen):
+        return unseen(LINEAGE, report)
+    if isinstance(manifest, Unseen):
+        return unseen(LINEAGE, manifest)
+    if isinstance(base, Unseen):
+        return unseen(LINEAGE, base)
+    if report["modified"] is None:
+        return unseen(LINEAGE, Unseen("it is not known what is modified"))
+    part = lineage_part(LINEAGE, manifest, base, report["modified"])
+    return unseen(LINEAGE, part) if isinstance(part, Unseen) else part
+
+
+def render(comment: Comment, largest_bytes: int = LARGEST_BYTES) -> str:
+    """The Markdown, not longer than `largest_bytes`: items are cut, longest part first, and it is said."""
+    shown = {part.title: len(part.items) for part in comment.parts}
+    text = _markdown(comment, shown)
+    while len(text.encode()) > largest_bytes and any(shown.values()):
+        longest = max(
+            comment.parts, key=lambda part: sum(map(len, part.items[: shown[part.title]]))
+        )
+        shown[longest.title] //= 2
+        text = _markdown(comment, shown)
+    return text
+
+
+def _markdown(comment: Comment, shown: dict[str, int]) -> str:
+    compared = f"compared with `{comment.base[:12]}`" if comment.base else "compared with nothing"
+    lines = [
+        MARKER,
+        f"## Data contracts: {VERDICTS[comment.verdict]}",
+        "",
+        f"Commit `{comment.commit[:12]}`, {compared}.",
+        "",
+        "| check | verdict | result | seconds |",
+        "| --- | --- | --- | ---: |",
+    ]
+    lines += [
+        f"| {part.title} | {SIGNS[part.verdict]} | {part.headline} |"
+        f" {'' if part.seconds is None else f'{part.seconds:.1f}'} |"
+        for part in comment.parts
+    ]
+    total = sum(part.seconds or 0 for part in comment.parts)
+    lines.append(f"| all steps, one after the other | | | {total:.1f} |")
+    for part in comment.parts:
+        if not part.items:
+            continue
+        lines += ["", f"### {part.title}", "", *part.items[: shown[part.title]]]
+        left_out = len(part.items) - shown[part.title]
+        if left_out:
+            lines.append(
+                f"- **cut**: {left_out} of {len(part.items)} entries are left out, because a comment may hold"
+                f" {LARGEST_BYTES:,} characters; all of them are in the reports of the run"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def as_json(comment: Comment) -> dict[str, Any]:
+    """The verdicts without the details."""
+    return {
+        "verdict": comment.verdict,
+        "commit": comment.commit,
+        "base": comment.base,
+        "parts": [
+            {
+                "title": part.title,
+                "verdict": part.verdict,
+                "seen": part.headline,
+                "seconds": part.seconds,
+            }
+            for part in comment.parts
+        ],
+    }

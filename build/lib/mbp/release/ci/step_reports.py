@@ -1,0 +1,241 @@
+"""Reads what a run left behind. It may come from a fork: every file is data, none is trusted.
+
+A file that is missing, too large, of another form or of another commit is not read; the reason is reported instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft201909Validator
+
+from mbp.core.errors import MbpError
+from mbp.release.ci.steps import BASE_COMMIT, COMMIT_VARIABLE, CiStep
+from mbp.runs.artifacts import wrong_shape
+
+LARGEST_BYTES = 64 * 1024 * 1024
+COMMIT = re.compile(r"[0-9a-f]{40}")
+TEXT = {"type": "string"}
+COUNT = {"type": "integer", "minimum": 0}
+TEXTS = {"type": "array", "items": TEXT}
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """An object that has at least these keys: what a later version adds is accepted."""
+    return {"type": "object", "properties": dict(properties), "required": list(properties)}
+
+
+def _list(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _object(properties)}
+
+
+RECORD = _object(
+    {
+        "step": TEXT,
+        "commit": {"type": "string", "pattern": f"^{COMMIT.pattern}$"},
+        "base": {"type": "string", "pattern": f"^({COMMIT.pattern})?$"},
+        "exit_code": COUNT,
+        "milliseconds": COUNT,
+        "report_sha256": {"type": "string", "pattern": "^([0-9a-f]{64})?$"},
+    }
+)
+CHANGE = {
+    "code": TEXT,
+    "path": TEXT,
+    "backward": {"enum": ["ok", "break", "unknown"]},
+    "forward": {"enum": ["ok", "break", "unknown"]},
+    "bump": TEXT,
+    "blocks": {"type": "boolean"},
+    "witness": {"type": "object", "additionalProperties": _object({"row": {}})},
+}
+REPORTS: Mapping[str, Any] = {
+    "contracts": _object(
+        {
+            "checked": TEXTS,
+            "passed": {"type": "boolean"},
+            "findings": _list({"code": TEXT, "severity": TEXT, "subject": TEXT, "message": TEXT}),
+            "datasets": _list(
+                {
+                    "dataset": TEXT,
+                    "version": TEXT,
+                    "least_version": TEXT,
+                    "bump": TEXT,
+                    "compared_with": TEXTS,
+                    "affected": TEXTS,
+                    "changes": _list(CHANGE),
+                }
+            ),
+        }
+    ),
+    "rules": _object(
+        {
+            "passed": COUNT,
+            "carried_over": TEXTS,
+            "stale": TEXTS,
+            "findings": _list(
+                {
+                    "rule_id": TEXT,
+                    "dataset": TEXT,
+                    "owner": TEXT,
+                    "severity": {"enum": ["error", "warning"]},
+                    "verdict": {"enum": ["fail", "warn", "error", "not_measured"]},
+                    "failing_rows": {"type": ["integer", "null"]},
+                    "message": TEXT,
+                    "sample": _object({"rows": {"type": "array", "items": {"type": "object"}}}),
+                }
+            ),
+        }
+    ),
+    "coverage": _object(
+        {
+            "percent": {"type": "number", "minimum": 0, "maximum": 100},
+            "described": COUNT,
+            "total": COUNT,
+            "items": _list(
+                {"unique_id": TEXT, "column": {"type": ["string", "null"]}, "state": TEXT}
+            ),
+        }
+    ),
+    "build": _object(
+        {
+            "mode": {"enum": ["slim", "full"]},
+            "reason": TEXT,
+            "modified": {"type": ["array", "null"], "items": TEXT},
+        }
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Why there is nothing to tell: it is shown in these words, after "not measured"."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a step ended."""
+
+    exit_code: int
+    seconds: float
+    base: str
+    report_sha256: str
+
+
+def read_object(path: Path) -> dict[str, Any] | Unseen:
+    """A JSON object in a plain file of sensible size."""
+    content = _bytes(path)
+    if isinstance(content, Unseen):
+        return content
+    try:
+        document = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return Unseen(f"{path.name} is not JSON")
+    if not isinstance(document, dict):
+        return Unseen(f"{path.name} is not of the expected form")
+    return document
+
+
+def _bytes(path: Path) -> bytes | Unseen:
+    if path.is_symlink():
+        return Unseen(f"{path.name} is a link, not a file")
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            return Unseen(f"{path.name} is larger than {LARGEST_BYTES // 1024**2} MiB")
+        return path.read_bytes()
+    except FileNotFoundError:
+        return Unseen(f"{path.name} is missing")
+    except OSError:
+        return Unseen(f"{path.name} cannot be read")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _demand(document: dict[str, Any] | Unseen, schema: Any, name: str) -> dict[str, Any] | Unseen:
+    if isinstance(document, Unseen):
+        return document
+    if not Draft201909Validator(schema).is_valid(document):
+        return Unseen(f"{name} is not of the expected form")
+    return document
+
+
+def read_record(folder: Path, step: CiStep, commit: str) -> Record | Unseen:
+    """The record of a step, when it is of this commit."""
+    if not (folder / step.record).exists():
+        return Unseen("the step did not run: it left no record")
+    document = _demand(read_object(folder / step.record), RECORD, step.record)
+    if isinstance(document, Unseen):
+        return document
+    if document["step"] != step.name or document["commit"] != commit:
+        return Unseen(f"{step.record} is stale: it is of another step or commit")
+    return Record(
+        document["exit_code"],
+        document["milliseconds"] / 1000,
+        document["base"],
+        document["report_sha256"],
+    )
+
+
+def read_report(folder: Path, step: CiStep, record: Record | Unseen) -> dict[str, Any] | Unseen:
+    """What a step found, when it is the very file that the step left."""
+    if isinstance(record, Unseen):
+        return record
+    if not record.report_sha256:
+        return Unseen(f"the step left no report (exit code {record.exit_code})")
+    content = _bytes(folder / step.report)
+    if isinstance(content, Unseen):
+        return content
+    if hashlib.sha256(content).hexdigest() != record.report_sha256:
+        return Unseen(f"{step.report} is stale: it is not the file that the step left")
+    return _demand(read_object(folder / step.report), REPORTS[step.name], step.report)
+
+
+def read_manifest(folder: Path, commit: str, name: str) -> dict[str, Any] | Unseen:
+    """A dbt artifact, when it says that it is of this commit."""
+    document = read_object(folder / name)
+    if isinstance(document, Unseen):
+        return document
+    metadata = document.get("metadata")
+    environment = metadata.get("env") if isinstance(metadata, dict) else None
+    if not isinstance(environment, dict) or wrong_shape(name, document):
+        return Unseen(f"{name} is not of the expected form")
+    if environment.get(COMMIT_VARIABLE) != commit:
+        return Unseen(f"{name} is stale: it is of another commit")
+    return document
+
+
+def base_problem(folder: Path | None, commit: str) -> str | None:
+    """Why the stored build of main cannot be compared with; None when it can."""
+    if folder is None or not (folder / BASE_COMMIT).is_file():
+        return "there is no stored build of the base"
+    stored = (folder / BASE_COMMIT).read_text(encoding="utf-8", errors="replace").strip()
+    if not COMMIT.fullmatch(commit) or stored != commit:
+        return "the stored build of the base is of another commit"
+    return None
+
+
+def read_base_coverage(folder: Path) -> dict[str, Any] | Unseen:
+    """The coverage of main."""
+    return _demand(
+        read_object(folder / "coverage.json"), REPORTS["coverage"], "coverage.json of main"
+    )
+
+
+def demand_commit(text: str) -> str:
+    """A full commit hash.
+
+    Raises:
+        MbpError: it is not one.
+    """
+    if not COMMIT.fullmatch(text):
+        raise MbpError(f"{text!r} is not a commit", fix="give the full hash: 40 hexadecimal digits")
+    return text

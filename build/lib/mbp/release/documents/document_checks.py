@@ -1,0 +1,171 @@
+"""All documents, read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from mbp.core.errors import MbpError
+from mbp.core.files import stale, write_stale
+from mbp.core.paths import shown
+from mbp.core.reporting import Finding, Suite
+from mbp.release.documents import check_body, check_front, check_set, document_pages
+from mbp.release.documents.document_codes import RULES, finding
+from mbp.release.documents.document_policy import FILE, Kind
+from mbp.release.documents.markdown_body import Document, read_document
+from mbp.release.documents.named_things import NamedThings
+from mbp.runs import envelope
+
+NAME = "mbp docs check"
+EVIDENCE = "documents"
+PATTERNS: tuple[tuple[Kind, str], ...] = (
+    ("adr", "docs/adr/*.md"),
+    ("runbook", "docs/runbooks/*.md"),
+    ("plan", "docs/pre_ga_plan.md"),
+)
+
+
+@dataclass(frozen=True)
+class DocumentReport:
+    """Every document, and everything that is wrong.
+
+    Attributes:
+        documents: in the order of kind and path.
+        findings: those of the documents, and those of no document (a hook without a runbook, a stale index).
+        stale: generated documents that do not say what the front matter says.
+    """
+
+    documents: tuple[Document, ...]
+    findings: tuple[Finding, ...]
+    stale: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Something was found, and nothing is wrong with it."""
+        return bool(self.documents) and not self.findings
+
+    @property
+    def decision_log_fresh(self) -> bool:
+        """The decision log agrees with the decisions."""
+        return document_pages.LOG_FILE not in self.stale
+
+    def suite(self) -> Suite:
+        """The findings in the form that every check has."""
+        checked = [document.path for document in self.documents]
+        return Suite(NAME, checked, self.findings, RULES, {"documents": self._documents()})
+
+    def write_evidence(self, begun: envelope.Begun) -> Path:
+        """Writes target/evidence/documents.json for the gate.
+
+        Args:
+            begun: taken before the documents were read.
+        """
+        kinds = [document.kind for document in self.documents]
+        counted = ", ".join(f"{kinds.count(kind)} {kind}" for kind, _ in PATTERNS)
+        return envelope.write(
+            begun,
+            EVIDENCE,
+            summary=f"Documents: {counted}; {len(self.findings)} findings.",
+            content={
+                "documents": self._documents(),
+                "decision_log": {"path": document_pages.LOG_FILE, "fresh": self.decision_log_fresh},
+                "stale": list(self.stale),
+                "findings": [asdict(finding) for finding in self.findings],
+            },
+        )
+
+    def _documents(self) -> list[dict[str, Any]]:
+        return [
+            {
+                **{name: getattr(document, name) for name in ("kind", "path", "status", "sha256")},
+                **{key: str(document.values.get(key) or "") for key in ("title", "date")},
+                **{key: document.listed(key) for key in ("owners", "watchers")},
+                "id": document.name,
+                "findings": [
+                    asdict(finding) for finding in self.findings if finding.path == document.path
+                ],
+            }
+            for document in self.documents
+        ]
+
+
+def check_documents(root: Path, today: date | None = None) -> DocumentReport:
+    """Reads and checks every document; writes nothing.
+
+    Args:
+        root: the project.
+        today: the day that dates are held against; the day in UTC without it.
+
+    Raises:
+        MbpError: there is no document at all, or what they are held against cannot be read.
+    """
+    return judge(read_documents(root), NamedThings(root), today or datetime.now(UTC).date())
+
+
+def judge(documents: Sequence[Document], world: NamedThings, today: date) -> DocumentReport:
+    """What is wrong with documents that were read, held against a project that was read.
+
+    Raises:
+        MbpError: a file of the project cannot be read.
+    """
+    findings: list[Finding] = []
+    for document in documents:
+        findings += [
+            replace(each, path=document.path, subject=document.name)
+            for check in (
+                check_front.problems(document, world, today),
+                check_body.problems(document, world),
+            )
+            for each in check
+        ]
+    findings += check_set.findings(documents, world)
+    old = _stale(documents, world)
+    findings += [finding("DOC-025", None, "it is stale", name) for name in old]
+    ordered = sorted(set(findings), key=lambda one: one.order)
+    return DocumentReport(tuple(documents), tuple(ordered), tuple(old))
+
+
+def read_documents(root: Path) -> list[Document]:
+    """Every document of the project, by kind and path.
+
+    Raises:
+        MbpError: there is none, or one is not UTF-8 text.
+    """
+    documents = [
+        read_document(file, kind, shown(file, root))
+        for kind, pattern in PATTERNS
+        for file in sorted(root.glob(pattern))
+        if shown(file, root) not in document_pages.GENERATED
+    ]
+    if not documents:
+        raise MbpError("no document: nothing to check", path="docs", fix=f"see {FILE}")
+    return documents
+
+
+def render_documents(root: Path) -> list[str]:
+    """Writes the generated documents that are stale; the paths written.
+
+    Raises:
+        MbpError: a front matter is not whole; then nothing is written.
+    """
+    return write_stale(root, document_pages.rendered(read_documents(root), NamedThings(root)))
+
+
+def stale_documents(root: Path) -> list[str]:
+    """Generated documents that are missing or differ from what the front matter says, by path.
+
+    Raises:
+        MbpError: a front matter is not whole.
+    """
+    return stale(root, document_pages.rendered(read_documents(root), NamedThings(root)))
+
+
+def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:
+    try:
+        return stale(world.root, document_pages.rendered(documents, world))
+    except MbpError:
+        # Reported as a fault of the front matter; what cannot be rendered is not fresh.
+        return sorted(document_pages.GENERATED)

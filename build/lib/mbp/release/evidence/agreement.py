@@ -1,0 +1,278 @@
+"""Does the inside of a pack agree with itself: report and evidence, report and signatures?"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.contracts.waiver import APPROVERS, SUFFIX, Waiver, read_waiver
+from mbp.contracts.waiver import FOLDER as WAIVERS
+from mbp.core.canonical_json import Subject, digest
+from mbp.core.reporting import Finding
+from mbp.core.schema_check import as_json
+from mbp.core.verdict import RELEASING, Verdict
+from mbp.release.evidence.archive import safe_name
+from mbp.release.evidence.demanded import (
+    checks_of,
+    evidence_counts,
+    read_definition,
+    report_answers,
+    waiver_stands_in,
+)
+from mbp.release.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
+from mbp.release.gate.gate_report import GO, NO_GO
+from mbp.release.gate.signoffs import FOLDER, sign_off_subject
+from mbp.release.signing import AllowedSigners
+from mbp.release.signing.statements import read_statements
+from mbp.runs.derive import contradiction
+from mbp.runs.envelope import KEYS, VERSION
+
+MEASUREMENTS = "target/evidence"
+# What a measurement of `mbp.runs.envelope` has in every version; a bill of materials in the same folder has not.
+MEASUREMENT_KEYS = {"verdict", "content", "summary"}
+
+
+@dataclass
+class Statements:
+    """Sign-offs and approvals.
+
+    Attributes:
+        told: what each came to.
+    """
+
+    told: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Finding]:
+    """The verdict follows from the checks, and the counts are theirs."""
+    path = report_path(gate)
+    try:
+        results = report["results"]
+        verdicts = [result["verdict"] for result in results]
+        wanted = GO if results and all(verdict in RELEASING for verdict in verdicts) else NO_GO
+        if report["verdict"] != wanted:
+            yield Finding("verdict", f"says {report['verdict']}, its checks say {wanted}", path)
+        tally = Counter(verdicts)
+        counts = {name: tally[name] for name in report["counts"]}
+        if report["counts"] != counts or sum(counts.values()) != len(verdicts):
+            yield Finding("verdict", "the counts are not those of its checks", path)
+        if report["gate"] != gate:
+            yield Finding("verdict", f"is of the gate {report['gate']}, not of {gate}", path)
+    except (KeyError, TypeError) as error:
+        yield Finding("verdict", f"is no report of a gate ({type(error).__name__}: {error})", path)
+
+
+def evidence_agrees(
+    report: Mapping[str, Any], members: Mapping[str, bytes], groups: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """What a passed check rests on is in the pack, and of the source that was judged."""
+    definition = str(groups["definition"])
+    demanded = read_definition(members.get(definition, b""), definition)
+    if demanded is None or digest(as_json(demanded)) != report["definition_sha256"]:
+        yield Finding("definition", "is not the definition that the gate was judged by", definition)
+        return
+    yield from report_answers(report, demanded)
+    checks = checks_of(demanded)
+    measured = set(groups["groups"][EVIDENCE_GROUP]["members"])
+    # Each file is read once, however many checks name it.
+    measurements: dict[str, Mapping[str, Any]] = {}
+    for place in sorted(measured):
+        yield from _measurement(place, members, measurements)
+    folders = _folders(members)
+    for result in report["results"]:
+        if result["verdict"] not in RELEASING:
+            continue
+        check = checks.get(str(result["id"]))
+        if result["verdict"] == "pass" and (
+            name := (check or {"source": {}})["source"].get("evidence")
+        ):
+            # An entry without the keys of a measurement would be held to nothing.
+            named = (measurements[place] for place in result["evidence"] if place in measurements)
+            if not any(each["name"] == name for each in named):
+                message = (
+                    f"is no measurement in the pack, and the check {result['id']} passed on it"
+                )
+                yield Finding("missing_evidence", message, f"{MEASUREMENTS}/{name}.json")
+        for place in dict.fromkeys(result["evidence"]):
+            if place in measurements:
+                yield from _of_this_source(report, result, place, measurements[place])
+                yield from evidence_counts(
+                    report, result, check, demanded, place, measurements[place]
+                )
+            elif place not in measured and not _there(place, members, folders):
+                message = f"the check {result['id']} passed on it, and it is not in the pack"
+                yield Finding("missing_evidence", message, place)
+
+
+def _measurement(
+    place: str, members: Mapping[str, bytes], results: dict[str, Mapping[str, Any]]
+) -> Iterator[Finding]:
+    """Reads a measurement into `found`; says so when its verdict does not follow from its content."""
+    try:
+        document = json.loads(members[place])
+    except (ValueError, RecursionError) as error:
+        if place.endswith(".json"):
+            yield Finding("evidence", f"is no JSON ({error})", place)
+        return
+    if not isinstance(document, dict) or not document.keys() >= MEASUREMENT_KEYS:
+        return
+    results[place] = document
+    if Path(place).stem != document["name"]:
+        yield Finding("evidence", f"is the measurement {document['name']!r}", place)
+    if wrong := contradiction(document, members.get):
+        yield Finding("underived", wrong, place)
+
+
+def _folders(members: Mapping[str, bytes]) -> set[str]:
+    return {str(folder) for name in members for folder in PurePosixPath(name).parents}
+
+
+def _there(place: str, members: Mapping[str, bytes], folders: set[str]) -> bool:
+    if place in members or relation_path(place) in members:
+        return True
+    # A folder may be empty; a file may not be missing.
+    return not Path(place).suffix or place in folders
+
+
+def _of_this_source(
+    report: Mapping[str, Any], check: Mapping[str, Any], place: str, results: Mapping[str, Any]
+) -> Iterator[Finding]:
+    if results.get("version") != VERSION or not results.keys() >= KEYS:
+        message = f"is no measurement of version {VERSION}, and the check {check['id']} {check['verdict']} on it"
+        yield Finding("evidence", message, place)
+        return
+    if results["source"] != report["source"] or results["source_after"] != report["source"]:
+        message = f"is of another source than the pack, and the check {check['id']} {check['verdict']} on it"
+        yield Finding("other_source", message, place)
+    if check["verdict"] == "pass" and results["target"] == report["target"]:
+        if results["warehouse"] is None or results["warehouse"] != report["warehouse"]:
+            message = (
+                f"is of another warehouse than the pack, and the check {check['id']} passed on it"
+            )
+            yield Finding("other_warehouse", message, place)
+        nodes = results["nodes"]
+        if results["invocation"] is not None and (
+            not isinstance(nodes, dict) or not 0 < nodes["demanded"] <= nodes["covered"]
+        ):
+            message = f"is of a part of the project, and the check {check['id']} passed on it"
+            yield Finding("partial", message, place)
+    if check["verdict"] == "pass" and results["data"] not in (None, report["data"]):
+        message = (
+            f"is of another data state than the pack, and the check {check['id']} passed on it"
+        )
+        yield Finding("other_data", message, place)
+
+
+def signed_statements(
+    folder: Path,
+    report: Mapping[str, Any],
+    definition: Mapping[str, Any],
+    signers: AllowedSigners,
+    moment: datetime,
+) -> Statements:
+    """Every sign-off and every approval of a waiver that counted, verified again at the time of the decision.
+
+    Args:
+        folder: with the pack's contracts/ in it.
+    """
+    statements = Statements()
+    _sign_offs(folder, report, signers, moment, statements)
+    checks = checks_of(definition)
+    verified: dict[str, Waiver | None] = {}
+    for result in report["results"]:
+        if result["verdict"] == Verdict.WAIVED:
+            for name in dict.fromkeys(str(result["waiver"]).split("+")):
+                if name not in verified:
+                    verified[name] = _waiver(folder, name, signers, moment, statements)
+                _stands_in(
+                    name, verified[name], result, checks.get(str(result["id"])), moment, statements
+                )
+    return statements
+
+
+def _sign_offs(
+    folder: Path,
+    report: Mapping[str, Any],
+    signers: AllowedSigners,
+    moment: datetime,
+    statements: Statements,
+) -> None:
+    place = f"{FOLDER}/{report['gate']}"
+    counted = {
+        Path(path).stem: result["id"]
+        for result in report["results"]
+        if result["area"] == SIGN_OFF_AREA and result["verdict"] in RELEASING
+        for path in result["evidence"]
+        if path.startswith(f"{place}/")
+    }
+    passed = [
+        result
+        for result in report["results"]
+        if result["area"] == SIGN_OFF_AREA and result["verdict"] in RELEASING
+    ]
+    if len(counted) != len(passed):
+        message = "a sign-off that counted does not name its statement"
+        statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
+    if report["verdict"] == GO and not counted:
+        message = "it is a go, and no role signed off"
+        statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
+    if not counted:
+        return
+    subject = Subject.of(report["gate"], sign_off_subject(report))
+    roles = list(counted)
+    signed = read_statements(folder / place, "sign-off", subject, roles, signers, moment)
+    for role, signature in signed.items():
+        statements.told[f"sign-off {role}"] = "good" if signature.valid else signature.reason
+        if not signature.valid:
+            message = f"counted in {counted[role]}, and is void: {signature.reason}"
+            statements.findings.append(Finding("sign_off", message, f"{place}/{role}.json"))
+
+
+def _waiver(
+    folder: Path, name: str, signers: AllowedSigners, moment: datetime, statements: Statements
+) -> Waiver | None:
+    """A waiver, its approvals verified once; None when it cannot be read."""
+    place = f"{WAIVERS}/{name}{SUFFIX}"
+    path = folder / place
+    waiver = read_waiver(path, folder) if safe_name(place) and path.is_file() else None
+    if not isinstance(waiver, Waiver):
+        return None
+    signed = read_statements(
+        waiver.signatures(folder),
+        "waiver-approval",
+        waiver.signed_content,
+        APPROVERS,
+        signers,
+        moment,
+    )
+    for role, signature in signed.items():
+        statements.told[f"waiver {name} {role}"] = "good" if signature.valid else signature.reason
+        if not signature.valid:
+            statements.findings.append(Finding("waiver", f"{role}: {signature.reason}", place))
+    return waiver
+
+
+def _stands_in(
+    name: str,
+    waiver: Waiver | None,
+    result: Mapping[str, Any],
+    check: Mapping[str, Any] | None,
+    moment: datetime,
+    statements: Statements,
+) -> None:
+    place, about = f"{WAIVERS}/{name}{SUFFIX}", f"waives {result['id']}, and"
+    if waiver is None:
+        statements.findings.append(Finding("waiver", f"{about} cannot be read", place))
+        return
+    if not waiver.in_force(moment):
+        message = f"{about} was not in force when the gate was judged"
+        statements.findings.append(Finding("waiver", message, place))
+    for reason in waiver_stands_in(waiver, result, check):
+        statements.findings.append(Finding("waiver", f"{about} {reason}", place))

@@ -1,0 +1,229 @@
+"""Builds an evidence pack: collects the members, scans them, states and signs. It is written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mbp.contracts.gates import GATES
+from mbp.core.errors import MbpError
+from mbp.core.paths import shown
+from mbp.quality.privacy.privacy_policy import load_policy
+from mbp.quality.privacy.scan import scan_members
+from mbp.release.evidence import archive, dsse
+from mbp.release.evidence.evidence_tables import relation
+from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below
+from mbp.release.evidence.pack_groups import FILE, SOURCES, load_groups
+from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe
+from mbp.release.evidence.statement import EVIDENCE_GROUP, GATE_GROUP, payload, relation_path
+from mbp.release.gate.gate_forms import as_markdown
+from mbp.release.gate.gate_report import GateReport
+from mbp.release.gate.gate_run import keep, run_gate
+from mbp.release.signing import fingerprint_of, sign
+from mbp.runs import envelope
+from mbp.runs.dbt_process import target_path
+from mbp.warehouse import connect
+
+if TYPE_CHECKING:
+    from mbp.quality.privacy.scan import SensitiveValue
+
+
+class RefusedPackError(Exception):
+    """Personal data or a secret would have come into the pack.
+
+    Args:
+        findings: place, kind and masked form of each.
+    """
+
+    def __init__(self, findings: list[SensitiveValue]) -> None:
+        self.findings = findings
+        super().__init__(f"{len(findings)} findings")
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack in memory.
+
+    Attributes:
+        root: SHA-256 of the manifest, hexadecimal.
+        groups: id -> how many members.
+    """
+
+    report: GateReport
+    content: bytes
+    root: str
+    groups: Mapping[str, int]
+    signed: bool
+
+
+def build(root: Path, gate: str, target: str | None, key: Path | None) -> Pack:
+    """Runs the gate and builds the pack of what it says, go or no-go.
+
+    Raises:
+        RefusedPackError: personal data or a secret in a member.
+        MbpError: a group without members, the source changes meanwhile, or something cannot be read or signed.
+    """
+    report = settled(root, run_gate(root, gate, target))
+    keep(root, report)
+    return assemble(root, report, as_markdown(report), key)
+
+
+def settled(root: Path, report: GateReport) -> GateReport:
+    """The report with the time of the recorded one, when both say the same and nothing was measured since.
+
+    The gate is always run. But a second pack of the same inputs has to be the same file, and the time in it comes
+    from the decision.
+    """
+    try:
+        recorded = envelope.read(root, f"gate_{report.gate}")
+        then = datetime.fromisoformat(str(recorded.content["decided_at"]))
+        at_that_time = replace(report, decided_at=then)
+        if at_that_time.document() != recorded.content or then > report.decided_at:
+            return report
+        for name in envelope.names(root):
+            if name.startswith("gate_"):
+                continue
+            measured = _ended_at(root, name)
+            if measured is not None and measured > then:
+                return report
+    except (MbpError, KeyError, ValueError):
+        return report  # nothing is recorded that could be held to
+    return at_that_time
+
+
+def _ended_at(root: Path, name: str) -> datetime | None:
+    try:
+        return envelope.read(root, name).ended_at
+    except MbpError:
+        return None  # no envelope, such as the report of a drill
+
+
+def assemble(root: Path, report: GateReport, markdown: str, key: Path | None) -> Pack:
+    """The pack of a report.
+
+    Raises:
+        RefusedPackError, MbpError: as `build`.
+    """
+    members, groups = collect(root, report, markdown)
+    source = envelope.source_digest(root)
+    if source != report.source:
+        raise MbpError("the source changed while the pack was built", fix="build it again")
+    screen(root, members)
+    return seal(report, members, groups, key)
+
+
+def seal(
+    report: GateReport,
+    members: Mapping[str, bytes],
+    groups: Mapping[str, Mapping[str, Any]],
+    key: Path | None,
+) -> Pack:
+    """The pack of members that were collected: manifest, statement and signature. The same give the same bytes.
+
+    Raises:
+        MbpError: it cannot be signed, or a name that a pack cannot hold.
+    """
+    definition = _definition(report.gate)
+    whole = {**members, GROUPS: as_json({"definition": definition, "groups": groups})}
+    manifest = describe(report.gate, whole)
+    inputs = {*groups[GATE_GROUP]["members"], *groups[EVIDENCE_GROUP]["members"]}
+    stated = payload(manifest, report.document(), definition, inputs)
+    signatures = [_signature(stated, key)] if key else []
+    whole[NAME] = manifest.content()
+    whole[STATEMENT] = dsse.write(stated, signatures)
+    try:
+        content = archive.write(whole)
+    except ValueError as error:
+        raise MbpError(str(error), fix=f"rename it, or take it out of {FILE}") from error
+    counts = {name: len(group["members"]) for name, group in groups.items()}
+    return Pack(report, content, manifest.root, counts, bool(signatures))
+
+
+def collect(
+    root: Path, report: GateReport, markdown: str
+) -> tuple[dict[str, bytes], dict[str, dict[str, Any]]]:
+    """(path -> content, group -> what it is and its members). A member belongs to the first group that names it.
+
+    Raises:
+        MbpError: an entry of a group gives nothing, or something cannot be read.
+    """
+    groups = load_groups(root, MAKERS)
+    members: dict[str, bytes] = {}
+    results: dict[str, dict[str, Any]] = {}
+    with connect(root, report.target, read_only=True) as warehouse:
+        work = Work(root, report, markdown, warehouse)
+        for group in groups:
+            files = _of_group(work, group)
+            own = {path: content for path, content in files.items() if path not in members}
+            members.update(own)
+            results[group["id"]] = {"what": group["what"], "members": sorted(own)}
+            if not own:
+                reason = group.get("may_be_empty", "its members are above")
+                results[group["id"]]["empty_because"] = reason
+    return members, results
+
+
+def screen(root: Path, members: Mapping[str, bytes]) -> None:
+    """Scans every member.
+
+    Raises:
+        RefusedPackError: personal data or a secret is in one.
+        MbpError: one could not be scanned.
+    """
+    findings = scan_members(sorted(members.items()), load_policy(root))
+    if findings:
+        raise RefusedPackError(findings)
+
+
+def _of_group(work: Work, group: Mapping[str, Any]) -> dict[str, bytes]:
+    give: dict[str, Callable[[str], Mapping[str, bytes]]] = {
+        "files": lambda glob: _files(work.root, work.root, glob),
+        "artifacts": lambda glob: _files(work.root, target_path(work.root), glob),
+        "relations": lambda name: {relation_path(name): relation(work.warehouse, name)},
+        "made": lambda name: MAKERS[name](work),
+    }
+    results: dict[str, bytes] = {}
+    for source in SOURCES:
+        for name in group[source]:
+            members = give[source](name)
+            if not members and "may_be_empty" not in group:
+                what = group["what"].rstrip(".")
+                raise MbpError(
+                    f"{group['id']}: {source} {name} gives nothing: {what} would be missing",
+                    path=FILE,
+                    line=group["line"],
+                    fix=group.get("fix", "add it"),
+                )
+            results.update(members)
+    return results
+
+
+def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
+    """Files by their path in the project. The gate's report is made again: an earlier one is left aside."""
+    results: dict[str, bytes] = {}
+    for path in sorted(folder.glob(glob)):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        place = shown(path.parent, root)
+        if path.parent == envelope.evidence_folder(root) and path.name.startswith("gate_"):
+            continue
+        if Path(place).is_absolute():
+            raise MbpError(
+                f"{path.name} is outside of the project: the pack cannot say where",
+                fix="let DBT_TARGET_PATH lead into the project",
+            )
+        results.update(files_below(root, f"{place}/{path.name}"))
+    return results
+
+
+def _definition(gate: str) -> str:
+    return GATES[gate]
+
+
+def _signature(stated: bytes, key: Path) -> dsse.Signature:
+    content = dsse.pre_authentication_encoding(dsse.PAYLOAD_TYPE, stated)
+    armoured = sign(content, key)
+    return dsse.Signature(fingerprint_of(content, armoured), armoured)

@@ -1,0 +1,1 @@
+"""Release gates: a checklist, a verdict per check from evidence, and the signatures under it."""

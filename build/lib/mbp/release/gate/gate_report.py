@@ -1,0 +1,105 @@
+"""What a gate came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from mbp.core.verdict import RELEASING, Verdict
+
+# In the order of the summary line.
+VERDICTS = (Verdict.PASS, Verdict.WAIVED, Verdict.FAIL, Verdict.NOT_MEASURED)
+GO, NO_GO = "go", "no-go"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check of the checklist.
+
+    Attributes:
+        what: the demand, as a sentence.
+        told: what was found, as a sentence.
+        measured: the value that was judged, with its unit; empty when there is none.
+        evidence: files (relative to the project) and relations that the verdict rests on.
+        waivable: whether a waiver may cover it.
+        no_go: whether a failure stops the release whatever is signed.
+        waiver: id of the waiver that covers it, and until when.
+    """
+
+    id: str
+    area: str
+    what: str
+    verdict: Verdict
+    told: str
+    measured: str
+    evidence: Sequence[str]
+    owner: str
+    waivable: bool
+    no_go: bool
+    waiver: str | None = None
+    waived_until: date | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it blocks the release: not measured counts as failed."""
+        return self.verdict not in RELEASING
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """The checklist with its verdicts.
+
+    Attributes:
+        gate: such as M2.
+        decided_at: in UTC.
+        commit, clean, source: of the working copy (`mbp.runs.working_copy`); None outside of a repository.
+        target, warehouse, data: the dbt target, the id of its warehouse, and the state of its public datasets.
+        definition_sha256: of the gate's definition file.
+    """
+
+    gate: str
+    title: str
+    decided_at: datetime
+    commit: str | None
+    clean: bool | None
+    source: str | None
+    target: str
+    warehouse: str | None
+    data: str | None
+    definition_sha256: str
+    results: Sequence[CheckResult]
+
+    @property
+    def verdict(self) -> str:
+        """`go` only when every check passed or is waived, and there was something to check."""
+        return GO if self.results and not any(result.open for result in self.results) else NO_GO
+
+    @property
+    def no_gos(self) -> Sequence[CheckResult]:
+        """Failures that nothing lifts."""
+        return [result for result in self.results if result.open and result.no_go]
+
+    def document(self) -> dict[str, Any]:
+        """The report for machines, in JSON's own types."""
+        return {
+            **vars(self),
+            "verdict": self.verdict,
+            "decided_at": self.decided_at.isoformat(timespec="seconds"),
+            "counts": self.counts(),
+            "no_gos": [check_result.id for check_result in self.no_gos],
+            "results": [_result(result) for result in self.results],
+        }
+
+    def counts(self) -> Mapping[str, int]:
+        """Checks by verdict."""
+        return {
+            verdict.value: sum(result.verdict == verdict for result in self.results)
+            for verdict in VERDICTS
+        }
+
+
+def _result(check_result: CheckResult) -> dict[str, Any]:
+    until = check_result.waived_until.isoformat() if check_result.waived_until else None
+    return {**asdict(check_result), "evidence": list(check_result.evidence), "waived_until": until}

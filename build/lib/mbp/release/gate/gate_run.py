@@ -1,0 +1,171 @@
+"""Judges every check of a gate, and then asks who signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
+from mbp.core.errors import MbpError
+from mbp.core.files import write_text
+from mbp.core.verdict import Verdict, spelled
+from mbp.release.gate.all_rules import RULES
+from mbp.release.gate.context import Context
+from mbp.release.gate.gate_forms import as_markdown
+from mbp.release.gate.gate_report import CheckResult, GateReport
+from mbp.release.gate.judgement import RuleJudgement
+from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
+from mbp.release.waivers import Waiver
+from mbp.runs import envelope
+from mbp.runs.dbt_process import target_name
+from mbp.runs.working_copy import WorkingCopy
+
+T = TypeVar("T")
+
+
+def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
+    """The checklist now: every check in the order of the file, then a sign-off per role.
+
+    Raises:
+        MbpError: there is no such gate, or its definition is wrong. Whatever else cannot be read fails its
+            check as not measured.
+    """
+    definition = load_gate(root, gate, RULES)
+    now = datetime.now(UTC)
+    limit = definition.evidence_max_age_hours
+    context = Context(root, target_name(target), now, limit, definition.waivable())
+    report = GateReport(
+        gate=definition.name,
+        title=definition.title,
+        decided_at=now,
+        commit=_known(lambda: context.source.commit),
+        clean=_known(lambda: context.source.clean),
+        source=_known(lambda: context.source.digest),
+        target=context.target,
+        warehouse=_known(lambda: context.control.warehouse_id),
+        data=_known(lambda: context.data),
+        definition_sha256=definition.sha256,
+        results=tuple(judge(context, check) for check in definition.checks),
+    )
+    return replace(report, results=(*report.results, *_sign_offs(root, definition, report)))
+
+
+def keep(root: Path, report: GateReport) -> Path:
+    """Writes the report into target/evidence, as JSON and as Markdown; the path of the JSON."""
+    name = f"gate_{report.gate}"
+    # The report holds the source that it was judged by: one that differs now voids the evidence.
+    source = None
+    if report.commit and report.source and report.clean is not None:
+        source = WorkingCopy(report.commit, report.clean, report.source)
+    path = envelope.write(
+        envelope.Begun(root, report.decided_at, source),
+        name,
+        summary=f"{report.gate}: {report.verdict}",
+        content=report.document(),
+        target=report.target,
+        warehouse=report.warehouse,
+        data=report.data,
+    )
+    write_text(envelope.evidence_folder(root) / f"{name}.md", as_markdown(report))
+    return path
+
+
+def judge(context: Context, check: CheckDefinition) -> CheckResult:
+    """One check. A rule that cannot check, or crashes, has not measured; a waiver covers it where one is allowed."""
+    judged = _judged(context, check)
+    if judged.verdict == Verdict.NOT_MEASURED:
+        judged = replace(judged, told=f"{judged.told.rstrip('.')}. Fix: `{check.command}`")
+    verdict = judged.verdict
+    waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
+    message, until = judged.told, None
+    if waivers:
+        until = min(waiver.until for waiver in waivers)
+        message = f"{spelled(verdict)}: {message}; {waivers[0].reason}"
+        verdict = Verdict.WAIVED
+    return CheckResult(
+        check.id,
+        check.area,
+        check.what,
+        verdict,
+        message,
+        judged.measured,
+        tuple(check.evidence),
+        check.owner,
+        check.waivable,
+        check.no_go,
+        "+".join(sorted(waiver.id for waiver in waivers)) or None,
+        until,
+    )
+
+
+def _judged(context: Context, check: CheckDefinition) -> RuleJudgement:
+    try:
+        return RULES[check.rule].judge(context, check)
+    except MbpError as error:
+        return RuleJudgement(
+            Verdict.NOT_MEASURED, f"{error.path}: {error.what}" if error.path else error.what
+        )
+    except Exception as error:  # a crash checked nothing: it must fail its check, and no other
+        return RuleJudgement(
+            Verdict.NOT_MEASURED, f"the rule crashed: {type(error).__name__}: {error}"
+        )
+
+
+def _standing_in(
+    context: Context, check: CheckDefinition, judged: RuleJudgement
+) -> Sequence[Waiver]:
+    """The valid waivers that together cover what is wrong; none where a part is not covered."""
+    if not check.waivable:
+        return ()
+    try:
+        waivers = context.waivers
+    except MbpError:
+        return ()  # the check of the waivers reports why
+    if whole := waivers.for_check(check.id):
+        return (whole,)
+    parts = [waivers.for_rule(name) for name in judged.rule_ids]
+    parts += [waivers.for_change(name) for name in judged.changes]
+    kept = [part for part in parts if part is not None]
+    return kept if judged.wholly and len(kept) == len(parts) else ()
+
+
+def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResult]:
+    max_age = timedelta(hours=gate.sign_off_max_age_hours)
+    signed: dict[str, SignOff] = {}
+    reason = ""
+    try:
+        subject, now = sign_off_subject(report.document()), report.decided_at
+        signed = read_sign_offs(root, gate.name, subject, list(gate.roles), now, max_age=max_age)
+    except MbpError as error:
+        reason = str(error)
+    for role, meaning in gate.roles.items():
+        verdict, message, signed_at = Verdict.NOT_MEASURED, reason, ""
+        if role in signed and signed[role].valid:
+            verdict, message = Verdict.PASS, f"signed by {signed[role].fingerprint}"
+            moment = signed[role].signed_at
+            signed_at = moment.isoformat() if moment else ""
+        elif role in signed:
+            verdict, message = Verdict.FAIL, signed[role].reason
+        yield CheckResult(
+            f"{SIGN_OFF_ID}{role}",
+            SIGN_OFF_AREA,
+            f"{role} ({meaning}) signed this checklist",
+            verdict,
+            message,
+            signed_at,
+            (f"{FOLDER}/{gate.name}/{role}.json", "contracts/gates/allowed_signers"),
+            gate.sign_off_owner,
+            False,
+            False,
+        )
+
+
+def _known(read: Callable[[], T]) -> T | None:
+    """What is only shown: the checks tell why it is not known."""
+    try:
+        return read()
+    except MbpError:
+        return None

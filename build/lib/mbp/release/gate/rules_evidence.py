@@ -1,0 +1,147 @@
+"""Rules over evidence: what commands measured, of this source and this data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mbp.contracts.exercises import load_exercises
+from mbp.contracts.gates import CheckDefinition
+from mbp.contracts.hook_policy import demand_whole
+from mbp.core.errors import MbpError
+from mbp.core.verdict import Verdict
+from mbp.release.gate.context import Context, NotMeasuredError
+from mbp.release.gate.judgement import BOUND, RuleJudgement, listed, passed, rule
+from mbp.runs import exercise_report as exercises
+from mbp.runs.derivation import UnmeasuredError
+from mbp.runs.derive_runs import has_passed, lacks_source
+from mbp.runs.derive_scans import log_findings
+from mbp.runs.envelope import Evidence
+from mbp.warehouse.connection import engine_of
+
+
+@rule("evidence", optional=BOUND)
+def passed_evidence(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The measurement passed."""
+    return _passed(context.evidence(check.source))
+
+
+def _passed(evidence: Evidence) -> RuleJudgement:
+    if evidence.verdict == "not_measured":
+        raise NotMeasuredError(evidence.summary, path=evidence.path)
+    return passed(evidence.verdict == "pass", evidence.summary)
+
+
+@rule("evidence", optional=BOUND)
+def live_grants(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The measurement passed, and on PostgreSQL it is of that server and not of one started for it."""
+    evidence = context.evidence(check.source)
+    if engine_of(context.root, context.target) == "postgres" and evidence.target != context.target:
+        raise NotMeasuredError("a separate server was checked, not this one", path=evidence.path)
+    return _passed(evidence)
+
+
+@rule("evidence", optional=BOUND)
+def no_drift(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """No difference was found, or only changes of contracts that carry a waiver each."""
+    evidence = context.evidence(check.source)
+    judged = _passed(evidence)
+    if judged.verdict == "pass":
+        return judged
+    content = _details(evidence)
+    changes = tuple(str(change.get("fingerprint") or "") for change in content["changes"])
+    return RuleJudgement(
+        Verdict.FAIL,
+        judged.told,
+        changes=tuple(sorted(set(changes) - {""})),
+        wholly=not content["drift"] and all(changes),
+    )
+
+
+@rule("evidence", optional=BOUND)
+def no_broken_rule(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """No error rule is broken, was not run or not measured; a rule that carries a waiver may be."""
+    evidence = context.evidence(check.source)
+    if evidence.verdict == "pass":
+        return _passed(evidence)
+    rules = _details(evidence) or ()
+    unmeasured = {str(rule["rule_id"]) for rule in rules if lacks_source(rule)}
+    broken = {str(rule["rule_id"]) for rule in rules if rule["verdict"] != "pass"} - unmeasured
+    if evidence.verdict == "not_measured" and not unmeasured:
+        return _passed(evidence)
+    open_rules = tuple(sorted(broken | unmeasured))
+    verdict = Verdict.FAIL if broken else Verdict.NOT_MEASURED
+    return RuleJudgement(verdict, evidence.summary, rule_ids=open_rules, wholly=bool(open_rules))
+
+
+@rule("evidence", optional=BOUND)
+def every_exercise(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """Every exercise of the file of today passed, each on this source, and no weakened hook went unnoticed."""
+    ran = exercises.runs(context.evidence(check.source))
+    wanted = load_exercises(context.root, demand_whole(context.look.policy))
+    wrong = [
+        f"{exercise.id}: {problem}"
+        for exercise in wanted
+        for problem in _wrong(context, ran.get(exercise.id))
+    ]
+    total = len(wanted)
+    return listed(wrong, f"{total} exercises", f"{total - len(wrong)} of {total}")
+
+
+@rule("evidence", "actions", optional=BOUND)
+def actions_exercised(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """Each of the actions was carried out by an exercise that passed on this source."""
+    ran = exercises.runs(context.evidence(check.source))
+    done: dict[str, list[str]] = {}
+    for name, entry in sorted(ran.items()):
+        if not _wrong(context, entry):
+            for decision in entry["decisions"]:
+                for action in str(decision["action"]).split("+"):
+                    done.setdefault(action, []).append(name)
+    wanted = [str(action) for action in check.source["actions"]]
+    missing = [
+        f"no exercise on this source did {action}" for action in wanted if action not in done
+    ]
+    message = "; ".join(
+        f"{action} by {', '.join(done[action])}" for action in wanted if action in done
+    )
+    return listed(missing, message, f"{len(wanted) - len(missing)} of {len(wanted)}")
+
+
+@rule("evidence", optional=BOUND)
+def clean_logs(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The scan read sampled log lines, and found no personal data in them."""
+    evidence = context.evidence(check.source)
+    try:
+        lines, findings = log_findings(evidence.content)
+    except UnmeasuredError as error:
+        raise NotMeasuredError(str(error), path=evidence.path) from error
+    return passed(findings == 0, f"{lines} lines, {findings} findings", f"{findings} findings")
+
+
+def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:
+    if entry is None:
+        return ["never run"]
+    if entry.get("source") != context.source.digest:
+        return ["last run on another source"]
+    if problem := exercises.time_problem(entry, context.now):
+        return [problem]
+    if not has_passed(entry):
+        return [str(next(iter(entry.get("problems") or ["failed"])))]
+    if not entry["mutants_killed"]:
+        return ["no weakened hook was tried: it ran without --mutations"]
+    return [
+        f"the mutant {name} survived" for name, died in entry["mutants_killed"].items() if not died
+    ]
+
+
+def _details(evidence: Evidence) -> Any:
+    """What `mbp kpi collect` found, one by one."""
+    try:
+        return evidence.content["evidence"]
+    except KeyError as error:
+        raise MbpError(
+            "does not say what was found",
+            path=evidence.path,
+            fix="measure again: the command writes it again",
+        ) from error

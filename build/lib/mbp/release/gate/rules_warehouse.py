@@ -1,0 +1,200 @@
+"""Rules over what the warehouse measured: KPI windows, watchers, decisions, alarms."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from mbp.contracts import kpi_targets as reference
+from mbp.contracts import load_contracts
+from mbp.contracts.gates import CheckDefinition
+from mbp.contracts.raw_columns import logged
+from mbp.core.errors import MbpError
+from mbp.core.moments import objection
+from mbp.core.state import state_folder
+from mbp.core.verdict import Verdict
+from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
+from mbp.operate.hooks.hook_state import read_lock
+from mbp.release.gate.context import Context, NotMeasuredError
+from mbp.release.gate.judgement import RuleJudgement, listed, passed, rule
+from mbp.warehouse.connection import Rows
+from mbp.warehouse.relations import query
+
+CRITICAL = "page"
+SERVICE_LEVEL = "reliability.kpi_service_level"
+MUST_HAVE = "must_have"
+WATCHERS = (MUST_HAVE, "critical")
+
+
+@rule("kpi")
+def on_target(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The hook of the KPI is green: its newest window is on target, complete and not old."""
+    look = context.look
+    kpi = look.policy.sheet.kpis[check.source["kpi"]]
+    states = [state for state in look.outcome.states if state.kpi_id == kpi.id]
+    if not states:
+        raise NotMeasuredError(f"no hook watches the KPI {kpi.id}")
+    worst = next((state for state in states if state.colour != "green"), states[0])
+    if worst.colour == "unknown":
+        raise NotMeasuredError(worst.why)
+    value = "" if worst.value is None else f"{float(worst.value):g} {kpi.unit}"
+    return passed(worst.colour == "green", f"target {kpi.target}: {worst.why}", value)
+
+
+@rule("kpi")
+def sustained(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """Every window of the sustained period is there and on target."""
+    rows = _sustained_windows(context, check)
+    kpi = context.look.policy.sheet.kpis[check.source["kpi"]]
+    wanted = _sustained_count(context, check)
+    values = [float(row[1]) for row in rows if row[1] is not None]
+    missed = [value for value in values if not reference.on_target(kpi, value)]
+    message = (
+        f"{len(values)} of {wanted} windows up to {_told(rows[0][0])}, {len(missed)} off target"
+    )
+    holds = len(values) >= wanted and not missed
+    return passed(holds, message, f"worst {max(values):g} {kpi.unit}" if values else "")
+
+
+@rule("kpi")
+def no_server_errors(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """No decision of the sustained period was answered with 5xx, and there were decisions."""
+    rows = _sustained_windows(context, check)
+    decisions, errors = sum(row[2] or 0 for row in rows), sum(row[3] or 0 for row in rows)
+    if not decisions:
+        raise NotMeasuredError("no decision was made in the sustained period")
+    wanted = _sustained_count(context, check)
+    if not errors and len(rows) < wanted:
+        raise NotMeasuredError(f"{len(rows)} of {wanted} windows of the sustained period are there")
+    return passed(errors == 0, f"{errors} of {decisions} decisions", f"{errors} errors")
+
+
+@rule("kpi")
+def lag_of_each_dataset(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The newest window of each public dataset that has a change log is there, not old, and on target."""
+    picture, kpi = context.look.picture, context.look.policy.sheet.kpis[check.source["kpi"]]
+    datasets = sorted(contract.dataset for contract, _ in logged(load_contracts(context.root)))
+    wrong, values = [], []
+    for dataset in datasets:
+        windows = picture.windows.get((kpi.id, dataset), ())
+        if not windows or windows[0].value is None:
+            wrong.append(f"{dataset}: no value")
+        elif why := _objection(windows[0].window_end, picture.now, kpi.every_minutes):
+            wrong.append(f"{dataset}: the newest window ended {why}")
+        else:
+            values.append(float(windows[0].value))
+            if not reference.on_target(kpi, values[-1]):
+                wrong.append(f"{dataset}: {values[-1]:g} {kpi.unit}")
+    measured = f"worst {max(values):g} {kpi.unit}" if values else ""
+    judged = listed(wrong, f"{len(datasets)} datasets within {kpi.target} {kpi.unit}", measured)
+    return judged if values or not wrong else RuleJudgement(Verdict.NOT_MEASURED, judged.told)
+
+
+@rule("alarms")
+def no_alarm(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """The control tables of the change data capture raise nothing; without a reader there is nothing to raise."""
+    if check.source["alarms"] != "cdc":
+        raise MbpError(f"no alarms {check.source['alarms']!r}", fix="write alarms: cdc")
+    look = context.look
+    wrong = [f"{alarm.id} {alarm.subject}: {alarm.message}" for alarm in look.alarms]
+    fine = f"{len(look.captured.readers)} readers, none raises an alarm"
+    return listed(wrong, fine if look.captured.readers else "no reader streams into this warehouse")
+
+
+@rule("watchers")
+def watchers_green(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """Each of the watchers is green on everything it watches; no data and pending are not green."""
+    which = check.source["watchers"]
+    if which not in WATCHERS:
+        raise MbpError(f"no watchers {which!r}", fix=f"write one of {', '.join(WATCHERS)}")
+    look = context.look
+    hooks = {
+        hook.id: hook
+        for hook in look.policy.hooks.values()
+        if hook.must_have and (which == MUST_HAVE or hook.severity == CRITICAL)
+    }
+    states = [state for state in look.outcome.states if state.hook_id in hooks]
+    blind = sorted(hooks.keys() - {state.hook_id for state in states})
+    wrong = [f"{name}: watches nothing" for name in blind]
+    wrong += [
+        f"{state.hook_id} on {state.entity}: {state.colour}, {state.why}"
+        for state in states
+        if (state.colour != "green" if which == MUST_HAVE else state.counts_as_red)
+    ]
+    if not hooks:
+        raise NotMeasuredError("no hook is of that kind")
+    return listed(wrong, f"{len(hooks)} watchers", f"{len(hooks) - len(wrong)} of {len(hooks)}")
+
+
+@rule("decisions")
+def no_open_decision(context: Context, check: CheckDefinition) -> RuleJudgement:
+    """No decision of that severity is open, nor would one be opened now."""
+    look = context.look
+    severity = check.source["decisions"]
+    hooks = {hook.id for hook in look.policy.hooks.values() if hook.severity == severity}
+    if not hooks:
+        raise NotMeasuredError(f"no hook has the severity {severity!r}")
+    wrong = [
+        f"{open_decision.hook_id} on {open_decision.entity}, open since {_told(open_decision.opened_at)}"
+        for open_decision in look.picture.open
+        # A hook that was removed does not take its decision along.
+        if open_decision.hook_id in hooks or open_decision.hook_id not in look.policy.hooks
+    ]
+    wrong += [
+        f"{decision.hook_id} on {decision.entity}: the watcher has not decided yet"
+        for decision in look.outcome.opened
+        if decision.hook_id in hooks
+    ]
+    return listed(wrong, f"{len(hooks)} hooks, none with an open decision", f"{len(wrong)} open")
+
+
+@rule("state")
+def nothing_blocked(context: Context, _: CheckDefinition) -> RuleJudgement:
+    """The release lock is there, young, of this target, warehouse and source, and empty."""
+    policy = context.look.policy
+    folder = state_folder(context.root)
+    try:
+        hours = policy.limits["lock_max_age_hours"]
+        blocks = read_lock(context.root, folder, hours, context.now, of=context.lock_of())
+    except MbpError as error:
+        raise NotMeasuredError(error.what, path=error.path) from error
+    wrong = [f"{block.kind} by {block.hook_id}: {block.reason}" for block in blocks]
+    return listed(wrong, "nothing blocks", f"{len(blocks)} blocks")
+
+
+def _sustained_minutes(context: Context) -> int:
+    return int(context.look.policy.sheet.parameters["sustained_minutes"])
+
+
+def _sustained_count(context: Context, check: CheckDefinition) -> int:
+    kpi = context.look.policy.sheet.kpis[check.source["kpi"]]
+    return _sustained_minutes(context) // int(kpi.window_minutes or 1)
+
+
+def _sustained_windows(context: Context, check: CheckDefinition) -> Rows:
+    """(end, p95, decisions, errors) of the windows of the sustained period, newest first."""
+    look = context.look
+    kpi = look.policy.sheet.kpis[check.source["kpi"]]
+    since = look.picture.now - timedelta(
+        minutes=_sustained_minutes(context) + STALE_AFTER_WINDOWS * kpi.every_minutes
+    )
+    with context.warehouse() as warehouse:
+        _, rows = query(
+            warehouse,
+            f"select window_end, p95_ms, decisions, errors_5xx from {SERVICE_LEVEL}"
+            f" where window_end > timestamptz '{since.isoformat()}' order by window_end desc",
+            SERVICE_LEVEL,
+        )
+    if not rows:
+        raise NotMeasuredError(f"no window since {_told(since)}")
+    if why := _objection(rows[0][0], look.picture.now, kpi.every_minutes):
+        raise NotMeasuredError(f"the newest window ended {why}")
+    begin = rows[0][0] - timedelta(minutes=_sustained_minutes(context))
+    return [row for row in rows if row[0] > begin]
+
+
+def _objection(window_end: datetime, now: datetime, every_minutes: int) -> str | None:
+    return objection(window_end, now, STALE_AFTER_WINDOWS * timedelta(minutes=every_minutes))
+
+
+def _told(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,251 @@
+"""Facts to HTML: pure, and the same facts are the same bytes. Every text is escaped by the templates."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from mbp.core.errors import MbpError
+from mbp.core.reporting.chart import Point, line_chart
+from mbp.core.reporting.terminal import printable
+from mbp.release.gate.gate_report import GO, CheckResult, GateReport
+from mbp.release.report.report_facts import (
+    Absence,
+    Facts,
+    KpiFacts,
+    LagFacts,
+    Trend,
+    WatchFacts,
+)
+from mbp.release.report.sections import sections
+
+Rule = Mapping[str, Any]
+TEMPLATES = Path(__file__).parent / "templates"
+# Mail and chat refuse or clip what is much larger, and so would a reader.
+LIMIT_BYTES = 2_000_000
+# Entities and findings are as many as the data has; what is open comes first and the rest is counted.
+ROWS = 200
+# state -> (class of its colour, icon, word). The word is always shown with the colour.
+STATES = {
+    "pass": ("good", "check", "pass"),
+    "good": ("good", "check", "in order"),
+    "green": ("good", "check", "green"),
+    "complete": ("good", "check", "complete"),
+    "fail": ("bad", "cross", "fail"),
+    "error": ("bad", "cross", "error"),
+    "red": ("bad", "cross", "red"),
+    "open": ("bad", "cross", "open"),
+    "incomplete": ("bad", "cross", "incomplete"),
+    "void": ("bad", "cross", "void"),
+    "no hook": ("bad", "cross", "no hook"),
+    "waived": ("wait", "clock", "waived"),
+    "in force": ("wait", "clock", "in force"),
+    "pending": ("wait", "clock", "pending"),
+    "warn": ("wait", "clock", "warn"),
+    "not current": ("wait", "clock", "of another source"),
+    "unknown": ("blind", "question", "unknown"),
+    "not_measured": ("blind", "question", "not measured"),
+    "absent": ("blind", "question", "says nothing"),
+    "never run": ("blind", "question", "never run"),
+    "cannot be read": ("blind", "question", "cannot be read"),
+}
+
+
+def page(facts: Facts) -> str:
+    """The whole page.
+
+    Raises:
+        MbpError: it would be larger than a page may be.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        breakable=breakable,
+        instant=instant,
+        marked=marked,
+        more=more_rows,
+        number=number,
+        seconds=seconds,
+        shown=shown_rows,
+    )
+    environment.globals.update(
+        state=state,
+        absent=lambda found: isinstance(found, Absence),
+        href=lambda place: href(facts, place),
+    )
+    style = (TEMPLATES / "page.css.j2").read_text(encoding="utf-8")
+    text = environment.get_template("page.html.j2").render(
+        facts=facts,
+        style=Markup(style),  # noqa: S704 (a file of this package)
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        sections={section.id: section for section in sections(facts)},
+        verdict=verdict(facts),
+        areas=areas(facts.gate),
+        charts=charts(facts.watch),
+        rule_groups=rule_groups(facts.rules),
+    )
+    # Another direction of writing in a value would turn the text around it.
+    text = printable(text)
+    if len(text.encode()) > LIMIT_BYTES:
+        raise MbpError(
+            f"the page would have {len(text.encode()):,} bytes, at most {LIMIT_BYTES:,} are readable",
+            fix="see `mbp gate M2 --format json` and `mbp status --format json` for what is so long",
+        )
+    return text
+
+
+def state(name: str) -> Mapping[str, str]:
+    """How a state is shown; one that is not known is not taken for a good one."""
+    kind, icon, word = STATES.get(name, ("blind any", "question", name))
+    return {"kind": kind, "icon": icon, "word": word}
+
+
+def verdict(facts: Facts) -> Mapping[str, Any]:
+    """The word, the sentence, and what the band is coloured by."""
+    gate, go, fix = facts.gate, False, ""
+    counts: Mapping[str, int] = {}
+    if isinstance(gate, Absence):
+        message = f"Do not release: the gate {facts.gate_name} {gate.word}. {gate.why}."
+        fix = gate.fix
+    else:
+        counts, total, stops = gate.counts(), len(gate.results), len(gate.no_gos)
+        name, go = f"{gate.title} ({gate.gate})", gate.verdict == GO
+        wrong = counts["fail"] + counts["not_measured"]
+        if go:
+            waived = f", {counts['waived']} of them by a waiver" if counts["waived"] else ""
+            message = f"{name} may be released: all {total} checks hold{waived}."
+        elif not total:
+            message = f"{name} may not be released: nothing was checked."
+        else:
+            lifted = f", and no waiver can lift {stops} of them." if stops else "."
+            message = (
+                f"{name} may not be released: {wrong} of {total} checks block the release"
+                f" ({counts['fail']} failed, {counts['not_measured']} not measured){lifted}"
+            )
+    word = "GO" if go else "NO-GO"
+    return {"word": word, "go": go, "sentence": message, "fix": fix, "counts": counts}
+
+
+def areas(gate: GateReport | Absence) -> list[tuple[str, list[CheckResult]]]:
+    """The checklist by area, both in the order of the gate."""
+    results: dict[str, list[CheckResult]] = {}
+    if not isinstance(gate, Absence):
+        for result in gate.results:
+            results.setdefault(result.area, []).append(result)
+    return list(results.items())
+
+
+def charts(watch: WatchFacts | Absence) -> dict[str, Markup]:
+    """The pictures: of each KPI by its id, of each table's lag by `lag-` and its place."""
+    if isinstance(watch, Absence):
+        return {}
+    results = {kpi.row.kpi: _kpi_chart(kpi) for kpi in watch.kpis}
+    for place, lag_facts in enumerate(watch.lag, start=1):
+        results[f"lag-{place}"] = _lag_chart(f"lag-{place}", lag_facts, watch)
+    return results
+
+
+def rule_groups(rules: Sequence[Rule] | Absence) -> list[tuple[str, str, list[Rule]]]:
+    """(dataset, engine, its rules): what passed comes last."""
+    if isinstance(rules, Absence):
+        return []
+
+    def key(rule: Rule) -> tuple[str, str]:
+        return rule["dataset"], rule["engine"] or ""
+
+    ordered = sorted(rules, key=lambda one: (*key(one), one["verdict"] == "pass", one["rule_id"]))
+    return [(*place, list(group)) for place, group in groupby(ordered, key=key)]
+
+
+def href(facts: Facts, place: str) -> str | None:
+    """Where a reader opens a file of the project; None for what is not a file, such as a relation."""
+    if place not in facts.files:
+        return None
+    return f"{quote(facts.folder_to_root)}/{quote(place)}"
+
+
+def instant(moment: datetime | None) -> str:
+    """An instant for people, in UTC."""
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def seconds(value: float | None) -> str:
+    """A duration; a dash where it was not reached."""
+    return "-" if value is None else f"{value:,.1f} s"
+
+
+def number(value: float | None) -> str:
+    """A measured value, as short as it can be said; a dash where there is none."""
+    return "-" if value is None else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"  # noqa: PLR2004
+
+
+def marked(told: str) -> Markup:
+    """A sentence as commands write it: text between backticks is code; all of it is escaped."""
+    pieces = [escape(piece) for piece in told.split("`")]
+    if len(pieces) % 2 == 0:
+        return escape(told)  # a backtick that nothing closes is a backtick
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else piece
+        for place, piece in enumerate(pieces)
+    )
+
+
+def breakable(name: str) -> Markup:
+    """A long name that may be broken where its parts meet, and not amid a word; escaped."""
+    pieces = re.split(r"(?<=[./_])", name)
+    return Markup("<wbr>").join(escape(piece) for piece in pieces)
+
+
+def shown_rows(rows: Iterable[Any]) -> list[Any]:
+    """As many rows as a table shows."""
+    return list(rows)[:ROWS]
+
+
+def more_rows(rows: Iterable[Any]) -> int:
+    """How many rows a table does not show."""
+    return max(0, len(list(rows)) - ROWS)
+
+
+def _kpi_chart(kpi: KpiFacts) -> Markup:
+    # A target may be a word, or carry its unit itself.
+    row, every = kpi.row, kpi.every
+    target = f"target {row.target} {row.unit if row.target[-1:].isdigit() else ''}".rstrip()
+    message = (
+        f"{len(every)} window{'' if len(every) == 1 else 's'} of {row.window} of {row.entity};"
+        f" {sum(window.missed for window in every)} off the target,"
+        f" {sum(window.value is None for window in every)} without a value; newest {row.value}"
+        f" {row.unit}, {target}. Neighbouring windows are shown by the worst of them."
+    )
+    return _chart(f"kpi-{row.kpi}", row.name, message, kpi.trend, kpi.bound, target)
+
+
+def _lag_chart(name: str, lag_facts: LagFacts, watch: WatchFacts) -> Markup:
+    message = f"newest {number(lag_facts.value)} s of {lag_facts.samples} samples, target {watch.lag_target}"
+    title = f"CDC lag p95 of {lag_facts.table}"
+    return _chart(
+        name, title, message, lag_facts.trend, watch.lag_bound, f"target {watch.lag_target}"
+    )
+
+
+def _chart(
+    name: str, title: str, told: str, trend: Sequence[Trend], bound: float | None, target: str
+) -> Markup:
+    points = [Point(point.at, point.value, point.missed) for point in trend]
+    drawn = line_chart(points, bound, name=name, title=title, description=told, target_text=target)
+    return Markup(drawn)  # noqa: S704 (escapes its texts itself)

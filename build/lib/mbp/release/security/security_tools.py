@@ -1,0 +1,291 @@
+"""The tools of `mbp security run`: bandit, detect-secrets and pip-audit. Each gives what it counted and what it found.
+
+pip-audit ends well when it could resolve nothing, and a mirror of a registry may know packages and no
+advisories. So an old release with known advisories, the canary, is asked for in the same way: a source that
+does not know them has no advisories, and its silence is "not measured".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from mbp.contracts.registry.odcs_documents import git
+from mbp.core.errors import MbpError
+from mbp.core.moments import objection
+from mbp.core.paths import shown
+from mbp.core.reporting import Finding
+from mbp.release.security.advisories import Advisory, read_advisories
+from mbp.release.security.lock import Pinned, read_lock
+from mbp.release.security.part_result import FoundIssue, PartResult, accepted, unmeasured
+from mbp.release.security.security_policy import SEVERITIES, SecurityPolicy
+
+TIMEOUT_SECONDS = 300
+
+
+def tool_report(arguments: Sequence[str], root: Path | None = None) -> Any:
+    """The JSON that a module of this Python writes.
+
+    Raises:
+        MbpError: it wrote none in time. The exit code says nothing: these tools use it for findings too.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+        return json.loads(done.stdout)
+    except subprocess.TimeoutExpired as error:
+        message = f"no answer of {arguments[0]} within {TIMEOUT_SECONDS} s"
+        raise MbpError(message, fix="run it again") from error
+    except (OSError, ValueError) as error:
+        message = f"no answer of {arguments[0]}: it wrote no report"
+        raise MbpError(message, fix=f"run `python -m {arguments[0]}`, which shows why") from error
+
+
+def sast(root: Path, policy: SecurityPolicy) -> PartResult:
+    """bandit over the folders of the policy: nothing of its severity.
+
+    Raises:
+        MbpError: bandit gave no report.
+    """
+    folders = [folder for folder in policy.sast["folders"] if (root / folder).is_dir()]
+    missing = sorted(set(policy.sast["folders"]) - set(folders))
+    if missing:
+        return unmeasured("sast", f"no folder {', '.join(missing)}")
+    command = ["bandit", "--recursive", "--quiet", "--format", "json"]
+    return read_bandit(tool_report([*command, *folders], root), policy, folders)
+
+
+def read_bandit(
+    report: Mapping[str, Any], policy: SecurityPolicy, folders: Sequence[str] = ()
+) -> PartResult:
+    """The verdict over bandit's JSON report."""
+    found_issues = [
+        FoundIssue(
+            Finding(
+                "sast",
+                f"not analysed: {error['reason']}",
+                str(error["filename"]),
+                fix="correct the file",
+            )
+        )
+        for error in report.get("errors", ())
+    ]
+    severities: Counter[str] = Counter()
+    for result in report.get("results", ()):
+        severity, name = (
+            str(result["issue_severity"]).lower(),
+            str(result["filename"]).removeprefix("./"),
+        )
+        severities[severity] += 1
+        # What bandit calls undefined is of no known severity, so it counts as the worst.
+        rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+        if rank >= SEVERITIES.index(policy.sast["fail_on"]):
+            key = str(result["test_id"]), name
+            what = f"{result['test_id']} {result['test_name']}, {severity}: {result['issue_text']}"
+            fix = f"correct it, or write an exception under sast of {policy.path}"
+            finding = Finding(key[0], what, name, int(result["line_number"]), fix=fix)
+            found_issues.append(FoundIssue(finding, (key,)))
+    metrics = report.get("metrics", {})
+    counts: dict[str, int | str] = {
+        "files": len(metrics.keys() - {"_totals"}),
+        "lines": int(metrics.get("_totals", {}).get("loc", 0)),
+        **{f"{name}_severity": severities[name] for name in reversed(SEVERITIES)},
+    }
+    return accepted(
+        "sast", policy, counts, found_issues, must="files", content={"folders": list(folders)}
+    )
+
+
+def secrets(root: Path, policy: SecurityPolicy) -> PartResult:
+    """detect-secrets over what git tracks, with the plugins of the baseline; each entry of it needs a reason.
+
+    Raises:
+        MbpError: the baseline cannot be read.
+    """
+    from detect_secrets.core.secrets_collection import SecretsCollection
+    from detect_secrets.settings import transient_settings
+
+    name = policy.secrets["baseline"]
+    try:
+        files = [
+            name_of_file
+            for name_of_file in git(root, "ls-files", "-z").split("\0")
+            if name_of_file and name_of_file != name
+        ]
+    except MbpError:
+        return unmeasured("secrets", "git does not say which files are tracked")
+    files = [file for file in files if (root / file).is_file()]
+    baseline = _baseline(root, name)
+    with transient_settings({key: baseline[key] for key in ("plugins_used", "filters_used")}):
+        collection = SecretsCollection(root=str(root))
+        collection.scan_files(*files, num_processors=os.cpu_count() or 1)
+    present = {(path, secret.type, secret.secret_hash): secret for path, secret in collection}
+    entries = SecretsCollection.load_from_baseline(baseline)
+    known = {(path, secret.type, secret.secret_hash): secret for path, secret in entries}
+    fix = (
+        f"take it out and change it; a false alarm goes into {name} with a reason in {policy.path}"
+    )
+    # The value is never shown: a report is read by more people than the file.
+    found_issues = [
+        FoundIssue(
+            Finding(
+                "secrets", f"{key[1]}: not in the baseline", key[0], secret.line_number, fix=fix
+            )
+        )
+        for key, secret in present.items()
+        if key not in known
+    ]
+    new = len(found_issues)
+    for key, secret in known.items():
+        path, kind, _ = key
+        message, fix = f"{path}: no reason why it is no secret", "write an exception under secrets"
+        issue = Finding("secrets", message, name, fix=fix)
+        found_issues.append(FoundIssue(issue, (("no_secret", path),)))
+        if key not in present:
+            message, fix = f"{path}: {kind} is not there any more", "remove it from the baseline"
+            found_issues.append(FoundIssue(Finding("secrets", message, name, fix=fix)))
+        elif secret.is_secret is not False:
+            message = f"{path}: {kind} is {'a secret' if secret.is_secret else 'not audited'}"
+            found_issues.append(FoundIssue(Finding("secrets", message, name, fix=fix)))
+    counts: dict[str, int | str] = {
+        "files": len(files),
+        "plugins": len(baseline["plugins_used"]),
+        "in_the_baseline": len(known),
+        "new": new,
+    }
+    return accepted("secrets", policy, counts, found_issues, must="files")
+
+
+def _baseline(root: Path, name: str) -> dict[str, Any]:
+    try:
+        document = json.loads((root / name).read_text(encoding="utf-8"))
+        if not document["plugins_used"] or not isinstance(document["results"], dict):
+            raise ValueError("no plugins")
+        return dict(document)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        where = shown(root / name, root)
+        raise MbpError(
+            "not a baseline of detect-secrets", path=where, fix="restore it from git"
+        ) from error
+
+
+def audit(
+    root: Path, policy: SecurityPolicy, advisories: Path | None, now: datetime | None = None
+) -> PartResult:
+    """The advisories on every pinned package of every lock.
+
+    Args:
+        advisories: an offline file; without one pip-audit asks its source.
+
+    Raises:
+        MbpError: a lock, or the advisory file, cannot be read, or pip-audit gave no answer.
+    """
+    now = now or datetime.now(UTC)
+    files = [policy.locks["environment"], *policy.locks["beside"]]
+    pinned = {
+        (pinned.name, pinned.version): pinned for file in files for pinned in read_lock(root, file)
+    }
+    canary = policy.audit["canary"]["package"], policy.audit["canary"]["version"]
+    counts: dict[str, int | str] = {"packages": len(pinned)}
+    silent = f"the source has no advisory on {' '.join(canary)}, which has some: it knows none"
+    if advisories is not None:
+        file = read_advisories(advisories)
+        counts["advisories"] = file.records
+        if why := objection(file.dated, now, timedelta(days=policy.audit["max_age_days"])):
+            return unmeasured("audit", f"the advisories are dated {why}", counts)
+        source = {"source": f"file of {file.dated.date().isoformat()}", "file": advisories.name}
+        known = {key: file.of(*key) for key in (*pinned, canary)}
+    else:
+        source = {"source": "pip-audit, asked now"}
+        known = _asked([canary])
+        if known.get(canary):
+            known |= _asked(sorted(pinned))
+    if not known.get(canary):
+        return unmeasured("audit", silent, counts)
+    skipped = [name for name, version in sorted(pinned) if (name, version) not in known]
+    if skipped:
+        message = f"{len(skipped)} packages were skipped: {', '.join(skipped[:5])}"
+        return unmeasured("audit", message, counts)
+    found_issues = [
+        _issue(pinned[key], advisory) for key in sorted(pinned) for advisory in known[key]
+    ]
+    counts["found"] = len(found_issues)
+    return accepted(
+        "audit", policy, counts, found_issues, must="packages", content=source, today=now.date()
+    )
+
+
+def _issue(pinned: Pinned, advisory: Advisory) -> FoundIssue:
+    names = (advisory.id, *advisory.aliases)
+    what = f"{pinned.name} {pinned.version}: {', '.join(names)}"
+    fix = f"lock {advisory.fixed} or later" if advisory.fixed else "no release fixes it yet"
+    finding = Finding(advisory.id, what, pinned.path, pinned.line, fix=fix)
+    return FoundIssue(finding, tuple((name, pinned.name) for name in names))
+
+
+def _asked(packages: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Advisory]]:
+    """(name, version) -> its advisories, for every package that pip-audit did not skip."""
+    results: dict[tuple[str, str], list[Advisory]] = {}
+    for part in _rounds(packages):
+        for entry in pip_audit(sorted(part.items())):
+            name = str(canonicalize_name(str(entry["name"])))
+            if "vulns" in entry and name in part:
+                results[name, part[name]] = list(_advisories(name, entry["vulns"]))
+    return results
+
+
+def _rounds(packages: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Names and versions, no name twice in a round: pip-audit takes one version of a package."""
+    rounds: list[dict[str, str]] = []
+    for name, version in packages:
+        free = next((part for part in rounds if name not in part), None)
+        if free is None:
+            rounds.append(free := {})
+        free[name] = version
+    return rounds
+
+
+def _advisories(name: str, vulnerabilities: Sequence[Mapping[str, Any]]) -> Iterator[Advisory]:
+    for vulnerability in vulnerabilities:
+        aliases = tuple(sorted(str(alias) for alias in vulnerability.get("aliases") or ()))
+        yield Advisory(
+            str(vulnerability["id"]),
+            aliases,
+            name,
+            str((vulnerability.get("fix_versions") or [""])[0]),
+        )
+
+
+def pip_audit(packages: Sequence[tuple[str, str]]) -> list[Mapping[str, Any]]:
+    """What pip-audit says of each package.
+
+    Raises:
+        MbpError: it gave no answer.
+    """
+    with TemporaryDirectory(prefix="mbp-audit-") as folder:
+        wanted = Path(folder) / "packages.txt"
+        wanted.write_text("".join(f"{name}=={version}\n" for name, version in packages))
+        options = ["--requirement", str(wanted), "--no-deps", "--disable-pip", "--format", "json"]
+        options += ["--progress-spinner", "off", "--cache-dir", str(Path(folder) / "cache")]
+        report = tool_report(["pip_audit", *options])
+    dependencies = report.get("dependencies") if isinstance(report, dict) else None
+    if not dependencies:
+        fix = "give an offline file: --advisories"
+        raise MbpError("no answer of pip_audit: it resolved nothing", fix=fix)
+    return list(dependencies)

@@ -1,0 +1,1 @@
+"""Runs of dbt and measurements: of which source, warehouse, run, nodes and time they are."""

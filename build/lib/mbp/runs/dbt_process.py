@@ -1,0 +1,217 @@
+"""dbt in this process: no second start of the interpreter, and its talk kept off stdout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from mbp.core.errors import MbpError
+from mbp.core.files import atomic_path
+from mbp.runs import guard, interrupts, parsed
+from mbp.warehouse.profile import profiles_file
+
+PROFILES = "profiles.yml"
+DEFAULT_TARGET = "duckdb"
+# Commands that leave results of nodes.
+RUNNING = ("build", "run", "seed", "snapshot", "test")
+TARGETS = ("duckdb", "postgres", "spark", "spark_cluster")
+
+
+@dataclass(frozen=True)
+class DbtOutcome:
+    """What one dbt command came to.
+
+    Attributes:
+        arguments: the command as given, without the options that the project always adds.
+        success: dbt's own verdict: False when a node failed or errored.
+        result: dbt's result object; its class depends on the command, None when it raised.
+        problem: the exception's text when dbt could not run at all, else None.
+        seconds: wall clock.
+    """
+
+    arguments: tuple[str, ...]
+    success: bool
+    result: Any
+    problem: str | None
+    seconds: float
+
+
+def target_name(target: str | None) -> str:
+    """The dbt target: the option, else `DBT_TARGET`, else the embedded default.
+
+    Raises:
+        MbpError: a target that the profile does not have.
+    """
+    chosen = target or os.environ.get("DBT_TARGET") or DEFAULT_TARGET
+    if chosen not in TARGETS:
+        raise MbpError(f"unknown target {chosen!r}", fix=f"use one of {', '.join(TARGETS)}")
+    return chosen
+
+
+def target_path(root: Path) -> Path:
+    """The folder of dbt's artifacts: `DBT_TARGET_PATH` (relative to the project), else target/."""
+    return root / os.environ.get("DBT_TARGET_PATH", "target")
+
+
+def profiles_folder(root: Path) -> Path:
+    """The folder whose profiles.yml dbt is to read.
+
+    Without a profiles.yml of the user the example is copied into the artifacts folder, because
+    dbt accepts no other file name.
+    """
+    path = profiles_file(root)
+    if path.name == PROFILES:
+        return path.parent
+    folder = target_path(root) / "profiles"
+    with atomic_path(folder / PROFILES) as copy:  # another command may be reading it
+        shutil.copyfile(path, copy)
+    return folder
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """`os.environ` with `changes` inside the block; dbt reads its settings from there."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _release_duckdb() -> None:
+    """Closes the file that dbt-duckdb keeps open until the process ends: others must get at it."""
+    module = sys.modules.get("dbt.adapters.duckdb.connections")
+    manager = getattr(module, "DuckDBConnectionManager", None)
+    held = getattr(manager, "_ENV", None)
+    if manager is not None and held is not None:
+        held.close()
+        manager._ENV = None
+
+
+def demand(outcome: DbtOutcome) -> DbtOutcome:
+    """`outcome` when it is a success.
+
+    Raises:
+        MbpError: dbt could not run it; names the command and dbt's reason.
+    """
+    if not outcome.success:
+        reason = " ".join((outcome.problem or "see its messages above").split())
+        raise MbpError(
+            f"dbt {outcome.arguments[0]} failed: {reason}",
+            fix=f"make `dbt {outcome.arguments[0]}` pass first",
+        )
+    return outcome
+
+
+def _stamped(manifest: Any) -> Callable[[Any], None]:
+    """Gives a manifest that was read before the id of the run: its artifacts are then of one invocation."""
+
+    def stamp(event: Any) -> None:
+        manifest.metadata.invocation_id = event.info.invocation_id
+
+    return stamp
+
+
+def run_dbt(
+    root: Path,
+    arguments: Sequence[str],
+    *,
+    target: str | None = None,
+    artifacts: Path | None = None,
+    changes: Mapping[str, str] | None = None,
+    manifest: Any = None,
+    quiet: bool = False,
+    aloud: bool = False,
+) -> DbtOutcome:
+    """Runs one dbt command.
+
+    Args:
+        root: the dbt project.
+        arguments: the command and its own options, e.g. ["build", "--full-refresh"].
+        target: dbt target; `DBT_TARGET` or duckdb without it.
+        artifacts: folder for target files and logs instead of the project's own.
+        changes: environment variables for this command only.
+        manifest: a parsed manifest (`result` of `parse`); without it the project is read, unless it is the
+            same as when it was read before.
+        quiet: only errors are printed.
+        aloud: dbt talks on stdout, as it does by itself, and not on stderr.
+
+    Raises:
+        SecondBuildError: the command builds, and so does another process.
+        KeyboardInterrupt: it came while dbt ran, and dbt has ended its nodes.
+    """
+    from dbt.cli.main import dbtRunner
+
+    guard.install()
+    profiles = profiles_folder(root)
+    standing = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-format", "text"]
+    if quiet:
+        standing.append("--quiet")
+    places = ["--project-dir", str(root), "--profiles-dir", str(profiles)]
+    if arguments[0] != "deps":
+        places += ["--target", target_name(target)]
+    if artifacts is not None:
+        places += [
+            "--target-path",
+            str(artifacts / "target"),
+            "--log-path",
+            str(artifacts / "logs"),
+        ]
+    started = time.perf_counter()
+    talk = sys.stdout if aloud else sys.stderr
+    with environment(changes or {}), redirect_stdout(talk), interrupts.without_traceback():
+        try:
+            chosen = target_name(target)
+            key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)
+            if key:
+                manifest = parsed.recall(root, key)
+            known = bool(key) and manifest is not None
+            outcome = None
+            if key and (not known or arguments[0] == "parse"):
+                # What dbt says of a project that is as it was has been said.
+                level = ["--log-level", "warn"] if aloud else []
+                reading = [*level, "parse", *parsed.variables(arguments)]
+                outcome = dbtRunner(manifest=manifest).invoke([*standing, *reading, *places])
+                manifest = outcome.result
+                if outcome.success and not known:
+                    parsed.keep(root, key, manifest)
+            if outcome is None or (outcome.success and arguments[0] != "parse"):
+                # Behind the command's words, so that an option without its value does not take a place for it.
+                words = list(takewhile(lambda one: not one.startswith("-"), arguments))
+                given = [*words, *places, *arguments[len(words) :]]
+                callbacks = [_stamped(manifest)] if manifest and words[0] in RUNNING else []
+                outcome = dbtRunner(manifest, callbacks).invoke([*standing, *given])
+            # dbt writes what it has read itself, and most commands write once more when they have run.
+            if known and (arguments[0] in parsed.SILENT or outcome.exception is not None):
+                parsed.write(manifest, artifacts / "target" if artifacts else target_path(root))
+        finally:
+            _release_duckdb()
+    problem = None
+    # dbt's runner gives back even what is to end the process.
+    if isinstance(outcome.exception, KeyboardInterrupt | SystemExit):
+        raise KeyboardInterrupt from outcome.exception
+    refused = getattr(outcome.exception, "__cause__", None)
+    if isinstance(refused, guard.SecondBuildError):
+        raise refused
+    if outcome.exception is not None:
+        problem = str(outcome.exception).strip() or type(outcome.exception).__name__
+    return DbtOutcome(
+        arguments=tuple(arguments),
+        success=bool(outcome.success),
+        result=outcome.result,
+        problem=problem,
+        seconds=time.perf_counter() - started,
+    )
