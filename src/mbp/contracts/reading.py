@@ -88,9 +88,19 @@ def contract_of(file: ContractFile, policy: Policy | None) -> Contract:
         rules=(),
         path=file.path,
         change_log=_change_log(root.custom()),
+        schemas=_schemas(root.at("servers")),
     )
     rules = (*derived_rules(contract, policy), *explicit_rules(file))
     return replace(contract, rules=rules)
+
+
+def _schemas(servers: DocumentNode) -> dict[str, str]:
+    schemas: dict[str, str] = {}
+    for key in ("type", "server"):
+        for entry in servers.entries():
+            if entry.at(key).text and entry.at("schema").text:
+                schemas[entry.at(key).text] = entry.at("schema").text
+    return schemas
 
 
 def _change_log(more: Mapping[str, DocumentNode]) -> ChangeLog | None:

@@ -38,9 +38,11 @@ class Warehouse(Protocol):
 
     Attributes:
         mark: of a parameter in a statement.
+        target: of dbt.
     """
 
     engine: str
+    target: str
     mark: str
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
@@ -120,11 +122,12 @@ def opener(
     name, settings = read_target(root, target)
     engine = settings.get("type")
     if engine == "duckdb":
-        return partial(DuckdbWarehouse, root / str(settings["path"]), read_only, create)
+        path = root / str(settings["path"])
+        return partial(DuckdbWarehouse, path, read_only, create, target=name)
     if engine == "postgres":
         if not take_role:
             settings = {**settings, "role": ""}
-        return partial(PostgresWarehouse, settings, read_only)
+        return partial(PostgresWarehouse, settings, read_only, target=name)
     if engine == "spark":
         raise MbpError(
             f"target {name!r} is Spark, which this command does not serve",
@@ -169,8 +172,12 @@ class DuckdbWarehouse(_Closing):
 
     engine, mark = "duckdb", "?"
 
-    def __init__(self, path: Path, read_only: bool, create: bool = True) -> None:
+    def __init__(
+        self, path: Path, read_only: bool, create: bool = True, target: str = "duckdb"
+    ) -> None:
         import duckdb
+
+        self.target = target
 
         if (read_only or not create) and not path.is_file():
             raise MbpError(
@@ -211,8 +218,10 @@ class PostgresWarehouse(_Closing):
 
     engine, mark = "postgres", "%s"
 
-    def __init__(self, settings: dict[str, Any], read_only: bool) -> None:
+    def __init__(self, settings: dict[str, Any], read_only: bool, target: str = "postgres") -> None:
         import psycopg2
+
+        self.target = target
 
         place = f"{settings.get('host')}:{settings.get('port')}/{settings.get('dbname')}"
         try:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from mbp.core import yaml_io
+from mbp.core.dbt_project import read_project
 from mbp.core.errors import MbpError
+from mbp.core.paths import ROOT_MARK
 
-PROJECT = "dbt_project.yml"
 EXAMPLE = "profiles.example.yml"
 OWN = "profiles.yml"
 # The first line of the copy that scripts/setup makes for dbt, with the digest of the lines below.
@@ -40,17 +40,10 @@ def profile_name(root: Path) -> str:
     Raises:
         MbpError: the file cannot be read, or names none.
     """
-    text = yaml_io.read(root / PROJECT, shown_as=PROJECT)
-    return _profile_name(text)
-
-
-@lru_cache(maxsize=8)
-def _profile_name(text: str) -> str:
-    project = yaml_io.loads(text, shown_as=PROJECT)
-    name = project.get("profile") if isinstance(project, dict) else None
+    name = read_project(root).get("profile")
     if not name:
-        raise MbpError("no profile is named", path=PROJECT, fix="add `profile: <name>`")
-    return str(_rendered(name, Path(PROJECT)))
+        raise MbpError("no profile is named", path=ROOT_MARK, fix="add `profile: <name>`")
+    return str(_rendered(name, Path(ROOT_MARK)))
 
 
 def profiles_file(root: Path) -> Path:

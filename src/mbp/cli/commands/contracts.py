@@ -65,13 +65,16 @@ def register(app: typer.Typer) -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts.rendering import render as rendering
-    from mbp.contracts.rendering.code_owners import CODE_OWNERS, code_owners
+    from mbp.contracts.rendering.code_owners import CODE_OWNERS, OWNERS, code_owners
     from mbp.core.files import stale, write_stale
     from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.settings import load_settings
 
     root = project_root()
     # CODEOWNERS is nothing that a build reads, so the build does not ask for it.
-    contents = {**rendering.rendered(root), CODE_OWNERS: code_owners(root)}
+    contents = rendering.rendered(root)
+    if (root / OWNERS).is_file() or not load_settings(root).hosted:
+        contents[CODE_OWNERS] = code_owners(root)
     render_or_check(
         check,
         lambda: write_stale(root, contents),

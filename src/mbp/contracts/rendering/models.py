@@ -47,7 +47,7 @@ def models_yaml(
 def singular_tests_yaml(rules: Iterable[Rule], nightly: Collection[str]) -> str:
     """tests/dbt/singular/_singular__tests.gen.yml: what the SQL files cannot say of themselves."""
     tests = [
-        {"name": rule.test, "description": rule.description, "config": _config(rule, nightly)}
+        {"name": rule.test, "description": rule.description, "config": test_config(rule, nightly)}
         for rule in sorted(rules, key=lambda rule: rule.test)
         if rule.singular
     ]
@@ -109,10 +109,11 @@ def _test(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
     body: dict[str, Any] = {"name": rule.id, "description": rule.description}
     if rule.arguments:
         body["arguments"] = dict(rule.arguments)
-    return {rule.test: {**body, "config": _config(rule, nightly)}}
+    return {rule.test: {**body, "config": test_config(rule, nightly)}}
 
 
-def _config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
+def test_config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
+    """The config of the dbt test of a rule."""
     # Python finds the rest in the contract by the rule id; a macro cannot.
     meta = {"rule_id": rule.id, "dataset": rule.dataset, "family": rule.family}
     tags = ["a89", rule.family, *(["nightly"] if rule.family in nightly else [])]

@@ -28,10 +28,12 @@ from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
 from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
 from mbp.contracts.rendering.reference import reference_files, reference_tables
 from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
+from mbp.contracts.rendering.test_files import test_files
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet
 from mbp.core.files import stale, write_stale
+from mbp.core.settings import load_settings
 
 MODELS_FILE = "models/marts/mbp/_mbp__models.gen.yml"
 SOURCES_FILE = "models/sources/_raw_mbp__sources.gen.yml"
@@ -50,14 +52,18 @@ DATASETS_FILE = "macros/logs/datasets.gen.sql"
 FIX = "run `mbp contracts render` and commit the result"
 
 
-def rendered(root: Path) -> dict[str, str]:
-    """Path in the project -> content, of every generated file. Writes nothing.
+def rendered(root: Path) -> dict[str, str | None]:
+    """Path in the project -> content, of every generated file; None: it may not be there. Writes nothing.
 
     Raises:
         MbpError: the contracts cannot be read, or a contract and its model differ.
     """
     contracts = load_contracts(root)
     policy = load_policy(root)
+    settings = load_settings(root)
+    if settings.hosted:
+        check_models(root, contracts)
+        return test_files(root, settings, contracts, policy.nightly)
     semantics = load_semantics(root, contracts, policy)
     sheet = load_sheet(root, policy)
     check_models(root, contracts)
