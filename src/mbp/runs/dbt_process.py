@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -151,6 +151,7 @@ def run_dbt(
     from dbt.cli.main import dbtRunner
 
     guard.install()
+    root, artifacts = root.resolve(), artifacts and artifacts.resolve()
     profiles = profiles_folder(root)
     standing = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-format", "text"]
     if quiet:
@@ -167,7 +168,13 @@ def run_dbt(
         ]
     started = time.perf_counter()
     talk = sys.stdout if aloud else sys.stderr
-    with environment(changes or {}), redirect_stdout(talk), interrupts.without_traceback():
+    # Relative paths of a profile begin at the project, for `mbp` and for dbt.
+    with (
+        environment(changes or {}),
+        chdir(root),
+        redirect_stdout(talk),
+        interrupts.without_traceback(),
+    ):
         try:
             chosen = target_name(root, target)
             key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)

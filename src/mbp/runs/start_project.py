@@ -19,7 +19,6 @@ from mbp.contracts.drafting.manifest_facts import chosen_nodes, plain, with_fact
 from mbp.core.dbt_project import paths_of, read_project
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.core.paths import ROOT_MARK
 from mbp.core.settings import OWN, SHARED, load_settings
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import demand, run_dbt, target_name
@@ -67,21 +66,6 @@ class Started:
         else:
             write_text(root / name, text)
             self.written.append(name)
-
-
-def find_project(start: Path | None = None) -> Path:
-    """The folder of the nearest dbt_project.yml.
-
-    Raises:
-        MbpError: there is none.
-    """
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / ROOT_MARK).is_file():
-            return folder
-    raise MbpError(
-        f"no {ROOT_MARK} here or above {here}", fix="run it in the folder of a dbt project"
-    )
 
 
 def start_project(root: Path, start: Start, say: Callable[[str], None] = lambda _: None) -> Started:

@@ -122,7 +122,13 @@ def opener(
     name, settings = read_target(root, target)
     engine = settings.get("type")
     if engine == "duckdb":
-        path = root / str(settings["path"])
+        file = str(settings.get("path") or ":memory:")
+        if file == ":memory:" or file.startswith("md:"):
+            raise MbpError(
+                f"target {name!r} keeps its rows in no file: {file}",
+                fix="give the target a `path` to a DuckDB file in the profile",
+            )
+        path = root / file
         return partial(DuckdbWarehouse, path, read_only, create, target=name)
     if engine == "postgres":
         if not take_role:
@@ -183,7 +189,7 @@ class DuckdbWarehouse(_Closing):
             raise MbpError(
                 "the warehouse does not exist",
                 path=path.name,
-                fix="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
+                fix="run `mbp build` or `dbt build`, or correct the path in the profile",
             )
         try:
             self.connection = duckdb.connect(str(path), read_only=read_only)

@@ -40,10 +40,11 @@ def init(
     Run `dbt build` first: types, keys and ranges are read from the tables. Nothing that exists is changed.
     Exit code: 0 written, 1 some chosen model has no draft, 2 could not run.
     """
+    from mbp.core.paths import dbt_projects
     from mbp.core.reporting.progress import progress
     from mbp.core.schema_check import did_you_mean
     from mbp.core.settings import PACKS
-    from mbp.runs.start_project import Start, find_project, start_project
+    from mbp.runs.start_project import Start, start_project
 
     packs = tuple(name.upper() for name in pack or ())
     for name in packs:
@@ -51,7 +52,7 @@ def init(
             raise MbpError(f"unknown pack {name!r}", fix=did_you_mean(name, PACKS))
     asked = Start(tuple(models or ()), packs, target, owner, channel)
     with progress() as shown:
-        done = start_project(find_project(), asked, shown.say)
+        done = start_project(dbt_projects()[0], asked, shown.say)
     for line in [f"wrote {name}" for name in done.written] + [
         f"kept  {name}" for name in done.kept
     ]:
