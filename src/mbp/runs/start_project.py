@@ -16,6 +16,7 @@ from mbp.contracts.drafting import draft as drafting
 from mbp.contracts.drafting.draft import Draft, contract_text
 from mbp.contracts.drafting.live_columns import live_columns
 from mbp.contracts.drafting.manifest_facts import chosen_nodes, plain, with_facts
+from mbp.contracts.drafting.profile_files import FOLDER as FOLDER_OF_PROFILES
 from mbp.core.dbt_project import paths_of, read_project
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
@@ -26,13 +27,14 @@ from mbp.runs.preflight import install_packages
 from mbp.warehouse import connect
 from mbp.warehouse.profile import read_target
 
-PROFILES = Path(drafting.__file__).parent / "profiles"
 POLICIES = {
     "contracts/a89/policy.yaml": "a89_policy.yaml",
     "contracts/registry/policy.yaml": "registry_policy.yaml",
+    "contracts/gates/release.yaml": "release_gate.yaml",
     "contracts/registry/exceptions.yaml": "registry_exceptions.yaml",
 }
 ALWAYS = ("A106", "A89")
+IGNORED = ("target/", "logs/", ".mbp/", "*.build.lock")
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ def start_project(root: Path, start: Start, say: Callable[[str], None] = lambda 
             fix="name models with one key column of plain names: `mbp init <model>`",
         )
     _settings(root, project, start, started)
+    _ignored(root, target, started)
     for name, source in POLICIES.items():
-        text = (PROFILES / source).read_text(encoding="utf-8")
+        text = (FOLDER_OF_PROFILES / source).read_text(encoding="utf-8")
         started.write(
             root, name, text.replace("OWNER", start.owner).replace("CHANNEL", start.channel)
         )
@@ -208,16 +211,30 @@ def _settings(root: Path, project: str, start: Start, started: Started) -> None:
     load_settings(root)
 
 
+def _ignored(root: Path, target: str, started: Started) -> None:
+    """What commands leave beside the project is not part of its source."""
+    file = root / ".gitignore"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    settings = read_target(root, target)[1]
+    own = [str(settings.get("path"))] if settings["type"] == "duckdb" else []
+    missing = [
+        name for name in (*IGNORED, *own) if name not in lines and name.rstrip("/") not in lines
+    ]
+    if missing:
+        write_text(file, "\n".join([*lines, *missing]) + "\n")
+        started.written.append(f"{', '.join(missing)} in .gitignore")
+
+
 def _packs(root: Path, start: Start, drafts: Sequence[Draft], started: Started) -> None:
     if "A87" in start.packs:
-        text = (PROFILES / "a87_glossary.yaml").read_text(encoding="utf-8")
+        text = (FOLDER_OF_PROFILES / "a87_glossary.yaml").read_text(encoding="utf-8")
         for draft in drafts:
             meaning = draft.description or f"TODO: what one of {draft.dataset} is."
             term = draft.dataset.replace("_", " ")
             text += f"  - term: {term}\n    definition: {_quoted(meaning)}\n    dataset: {draft.dataset}\n"
         started.write(root, "contracts/a87/glossary.yaml", text)
     if "A108" in start.packs:
-        text = (PROFILES / "a108_privacy.yaml").read_text(encoding="utf-8")
+        text = (FOLDER_OF_PROFILES / "a108_privacy.yaml").read_text(encoding="utf-8")
         started.write(root, "contracts/a108/privacy.yaml", text.replace("OWNER", start.owner))
 
 

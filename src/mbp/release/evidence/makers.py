@@ -24,6 +24,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.output_forms import dumps
+from mbp.core.settings import load_settings
 from mbp.release.evidence.evidence_tables import as_csv, relation
 from mbp.release.evidence.statement import relation_path, report_path
 from mbp.release.gate.gate_report import GateReport
@@ -311,7 +312,10 @@ def state(work: Work) -> Members:
 
 
 def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
+    hosted = load_settings(root).hosted
     for name in LOCKS:
+        if hosted and not (root / name).is_file():
+            continue
         try:
             yield name, (root / name).read_bytes()
         except OSError as error:

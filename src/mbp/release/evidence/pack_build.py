@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbp.contracts.gates import GATES
 from mbp.core.errors import MbpError
+from mbp.core.gate_files import FOLDER, gate_of
 from mbp.core.paths import shown
 from mbp.quality.privacy.privacy_policy import load_policy
 from mbp.quality.privacy.scan import scan_members
@@ -126,7 +126,12 @@ def seal(
     Raises:
         MbpError: it cannot be signed, or a name that a pack cannot hold.
     """
-    definition = _definition(report.gate)
+    definition = next(
+        name
+        for name, content in sorted(members.items())
+        if name.startswith(f"{FOLDER}/")
+        and gate_of(content.decode("utf-8", "replace")) == report.gate
+    )
     whole = {**members, GROUPS: as_json({"definition": definition, "groups": groups})}
     manifest = describe(report.gate, whole)
     inputs = {*groups[GATE_GROUP]["members"], *groups[EVIDENCE_GROUP]["members"]}
@@ -217,10 +222,6 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
             )
         results.update(files_below(root, f"{place}/{path.name}"))
     return results
-
-
-def _definition(gate: str) -> str:
-    return GATES[gate]
 
 
 def _signature(stated: bytes, key: Path) -> dsse.Signature:
