@@ -128,7 +128,7 @@ def against_manifest(
     if hosted:
         return
     enforced = (node.get("config") or {}).get("contract", {}).get("enforced")
-    if enforced is not True:
+    if enforced is not True and not is_unenforced(node):
         yield Drift("manifest", dataset, "contract enforced", "True", str(enforced))
     columns: Mapping[str, Node] = node.get("columns") or {}
     wanted = [column.name for column in contract.columns]
@@ -208,9 +208,15 @@ def declares_key(manifest: Mapping[str, Any], dataset: str) -> bool:
 
 
 def is_view(manifest: Mapping[str, Any], dataset: str) -> bool:
-    """The model has no table: nothing but tests keeps nulls out of it."""
+    """The dataset has no constraints, as a view, a seed or a model in Python: tests alone keep nulls out of it."""
     config = (model_of(manifest, dataset) or {}).get("config") or {}
-    return bool(config.get("materialized") == "view")
+    node = model_of(manifest, dataset) or {}
+    return bool(config.get("materialized") == "view") or is_unenforced(node)
+
+
+def is_unenforced(node: Node) -> bool:
+    """dbt enforces no contract on it: a seed, or a model in Python."""
+    return node.get("resource_type") == "seed" or node.get("language") == "python"
 
 
 def _tests(manifest: Mapping[str, Any]) -> dict[str, Node]:

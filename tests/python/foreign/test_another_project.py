@@ -125,3 +125,37 @@ def test_a_rule_that_goes_takes_its_test_along(shop: Path) -> None:
     test = shop / "tests/contracts/orders/orders_order_date_not_null.sql"
     assert test.is_file() and mbp(shop, "contracts", "render", "--check").exit_code == 1
     assert mbp(shop, "contracts", "render").exit_code == 0 and not test.exists()
+
+
+PYTHON_MODEL = """\
+def model(dbt, session):
+    dbt.config(materialized="table")
+    return dbt.ref("stg_payments").aggregate("payment_method, count(*) as payments", "payment_method")
+"""
+
+
+def test_a_seed_and_a_python_model_are_datasets_too(shop: Path) -> None:
+    (shop / "models/marts/payment_methods.py").write_text(PYTHON_MODEL, encoding="utf-8")
+    assert run_dbt(shop, ["run", "--select", "payment_methods"], quiet=True).success
+    # Its key is no `_id`: the tests of the project would name it, or the draft says that it has none.
+    told = mbp(shop, "init", "payment_methods", "raw_payments")
+    assert (
+        told.exit_code == 1
+        and "no draft of payment_methods: no column identifies a row" in told.output
+    )
+    (shop / "models/marts/methods.yml").write_text(
+        "models:\n  - name: payment_methods\n    columns:\n      - name: payment_method\n"
+        "        data_tests: [unique, not_null]\n",
+        encoding="utf-8",
+    )
+    assert mbp(shop, "init", "payment_methods").exit_code == 0
+    for dataset in ("payment_methods", "raw_payments"):
+        replace_in(shop / f"contracts/a106/{dataset}.odcs.yaml", TODO)
+    assert mbp(shop, "contracts", "lint").exit_code == 0
+    assert mbp(shop, "contracts", "render").exit_code == 0
+    told = mbp(shop, "build", "--select", "payment_methods", "raw_payments", "--format", "json")
+    document = json.loads(told.stdout)
+    assert document["rows"] == {"payment_methods": 3, "raw_payments": 7}
+    mine = {"payment_methods", "raw_payments"}
+    broken = [one for one in document["findings"] if one["dataset"] in mine and not one["holds"]]
+    assert not broken, broken

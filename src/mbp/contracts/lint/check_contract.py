@@ -102,7 +102,9 @@ def is_read_by_an_exposure(contract: ContractFile, project: Project) -> Iterator
 @project_check("A106-036")
 def every_public_model_has_a_contract(project: Project) -> Iterator[Finding]:
     """A model in the folder of public datasets is a dataset."""
-    for model in sorted((project.root / MODELS).glob("*.sql")):
+    for model in sorted((project.root / MODELS).glob("*.*")):
+        if model.suffix not in (".sql", ".py"):
+            continue
         if model.stem not in {*project.read.files, *project.read.unread}:
             path = shown(model, project.root)
             yield fault("A106-036", path, None, "the public model has no contract", model.stem)

@@ -78,7 +78,9 @@ def rendered(root: Path) -> dict[str, str | None]:
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules, policy.nightly),
         LINT_FILE: lint_markdown(),
-        MODELS_FILE: models_yaml(contracts, incremental, views, measured, policy.nightly),
+        MODELS_FILE: models_yaml(
+            contracts, incremental, views, measured, policy.nightly, unenforced(root, contracts)
+        ),
         SOURCES_FILE: change_log_sources_yaml(contracts),
         TELEMETRY_SOURCES_FILE: telemetry_sources_yaml(collected),
         SEEDS_FILE: seeds_yaml(contracts, collected),
@@ -100,6 +102,13 @@ def stale_files(root: Path) -> list[str]:
 def render(root: Path) -> list[str]:
     """Writes what is stale; the paths written. All is compiled before the first write."""
     return write_stale(root, rendered(root))
+
+
+def unenforced(root: Path, contracts: Sequence[Contract]) -> dict[str, str]:
+    """Datasets that are a seed or a model in Python: dbt enforces no contract of them, their tests and drift do."""
+    kinds = {".csv": "seed", ".py": "python"}
+    ends = {contract.dataset: model_path(root, contract.dataset).suffix for contract in contracts}
+    return {dataset: kinds[end] for dataset, end in ends.items() if end in kinds}
 
 
 def _materialized(root: Path, contracts: Sequence[Contract], kind: str) -> set[str]:
