@@ -26,11 +26,13 @@ NODES = {"model-paths": (".sql", ".py"), "seed-paths": (".csv",), "snapshot-path
 
 
 def read_project(root: Path) -> dict[str, Any]:
-    """dbt_project.yml as plain values.
+    """dbt_project.yml as plain values; nothing without the file.
 
     Raises:
         MbpError: it cannot be read, or is not a mapping.
     """
+    if not (root / ROOT_MARK).is_file():
+        return {}  # contracts alone; dbt says that there is no project
     return _read(yaml_io.read(root / ROOT_MARK, shown_as=ROOT_MARK))
 
 

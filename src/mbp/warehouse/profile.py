@@ -63,7 +63,7 @@ def profiles_file(root: Path) -> Path:
     for path in candidates:
         if path.is_file() and name in (yaml_io.load(path, shown_as=path.name) or {}):
             return path
-    fix = f"restore {EXAMPLE}" if (root / EXAMPLE).is_file() else f"write {OWN} for it"
+    fix = f"write {OWN} for it, or restore {EXAMPLE}"
     raise MbpError(f"no profile {name!r} in {OWN}, ~/.dbt/{OWN} or {EXAMPLE}", fix=fix)
 
 

@@ -137,7 +137,7 @@ def model(dbt, session):
 def test_a_seed_and_a_python_model_are_datasets_too(shop: Path) -> None:
     (shop / "models/marts/payment_methods.py").write_text(PYTHON_MODEL, encoding="utf-8")
     assert run_dbt(shop, ["run", "--select", "payment_methods"], quiet=True).success
-    # Its key is no `_id`: the tests of the project would name it, or the draft says that it has none.
+    # Its key is no `_id`, and no test says that it is one.
     told = mbp(shop, "init", "payment_methods", "raw_payments")
     assert (
         told.exit_code == 1
@@ -151,7 +151,8 @@ def test_a_seed_and_a_python_model_are_datasets_too(shop: Path) -> None:
     assert mbp(shop, "init", "payment_methods").exit_code == 0
     for dataset in ("payment_methods", "raw_payments"):
         replace_in(shop / f"contracts/a106/{dataset}.odcs.yaml", TODO)
-    assert mbp(shop, "contracts", "lint").exit_code == 0
+    told = mbp(shop, "contracts", "lint")
+    assert told.exit_code == 0, told.output
     assert mbp(shop, "contracts", "render").exit_code == 0
     told = mbp(shop, "build", "--select", "payment_methods", "raw_payments", "--format", "json")
     document = json.loads(told.stdout)

@@ -113,11 +113,14 @@ def step(
     from mbp.core.paths import project_root
     from mbp.release.ci.step_records import run_step, step_named
     from mbp.release.ci.step_reports import demand_commit
+    from mbp.release.ci.steps import FOLDER
 
     root = project_root()
     commit = demand_commit(git(root, "rev-parse", "HEAD").strip())
     base = demand_commit(base) if base else ""
-    raise typer.Exit(run_step(root, folder, step_named(name), command, commit, base))
+    raise typer.Exit(
+        run_step(root, Path(FOLDER), step_named(name), command, commit, base, typer.echo)
+    )
 
 
 def comment(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import Target
+from mbp.cli.options import Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 EXAMPLES = """
@@ -34,12 +34,14 @@ def init(
     pack: Annotated[
         list[str] | None, typer.Option(help="A87 (words and metrics) or A108 (personal data) too.")
     ] = None,
+    form: TextOrJson = "text",
 ) -> None:
     """Start with contracts in an existing dbt project: settings, policies, a draft for each model.
 
     Run `dbt build` first: types, keys and ranges are read from the tables. Nothing that exists is changed.
     Exit code: 0 written, 1 some chosen model has no draft, 2 could not run.
     """
+
     from mbp.core.paths import dbt_projects
     from mbp.core.reporting.progress import progress
     from mbp.core.schema_check import did_you_mean
@@ -59,8 +61,5 @@ def init(
         typer.echo(line)
     for dataset, reasons in done.skipped.items():
         typer.echo(f"no draft of {dataset}: {'; '.join(reasons)}", err=True)
-    typer.echo(
-        "Next: `mbp contracts lint` lists what to write, `mbp contracts render` writes the tests."
-    )
     if done.skipped:
         raise typer.Exit(EXIT_FINDINGS)

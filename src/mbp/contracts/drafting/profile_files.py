@@ -1,4 +1,4 @@
-"""The policies that a project starts with, and those that hold while it has none of its own."""
+"""The policies that a project starts with, and those that hold while it writes none."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 
-# How a text of a draft begins that somebody has to write.
+# How a text of a draft begins that is still to be written.
 TODO = "TODO"
 EXPOSURES = "models/_exposures.yml"
 # Code of the checker of exceptions -> code of lint: of the exceptions of the policy, and of rules that only warn.

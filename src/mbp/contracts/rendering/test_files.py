@@ -1,4 +1,4 @@
-"""Rules as singular tests, for a project whose models have properties of their own: dbt allows one entry for each."""
+"""Rules as singular tests, for a project that describes its models itself: dbt allows one entry for each."""
 
 from __future__ import annotations
 

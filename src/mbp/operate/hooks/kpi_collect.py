@@ -110,7 +110,7 @@ def collect(
 def _write_evidence(
     begun: envelope.Begun, target: str, collecteds: Sequence[Collected], sheet: Sheet | None
 ) -> None:
-    """A file for each; without a sheet the target is none."""
+    """A file for each; without a sheet nothing may be wrong."""
     with connect(begun.root, target, read_only=True) as warehouse:
         data, identity = data_state(begun.root, warehouse), warehouse_id(warehouse)
     for collected in collecteds:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mbp.core.errors import MbpError
@@ -32,25 +32,38 @@ def step_named(name: str) -> CiStep:
 
 
 def run_step(
-    root: Path, folder: Path, step: CiStep, words: Sequence[str], commit: str, base: str
+    root: Path,
+    folder: Path,
+    step: CiStep,
+    words: Sequence[str],
+    commit: str,
+    base: str,
+    say: Callable[[str], None],
 ) -> int:
-    """The exit code of the command, which may write the report of its step.
+    """The exit code of the command, which may write the report of its step; what it prints is said at its end.
 
     Raises:
         MbpError: there is no such command.
     """
+    folder = root / folder
     folder.mkdir(parents=True, exist_ok=True)
     for name in (step.report, step.record):
         (folder / name).unlink(missing_ok=True)
     started = time.monotonic()
     try:
         done = subprocess.run(
-            list(words), check=False, cwd=root, env={**os.environ, DBT_VARIABLE: commit}
+            list(words),
+            check=False,
+            cwd=root,
+            env={**os.environ, DBT_VARIABLE: commit},
+            capture_output=True,
+            text=True,
         )
     except OSError as error:
         raise MbpError(
             f"{words[0]} cannot be run: {error.strerror}", fix="name a command"
         ) from error
+    say(f"{done.stdout}{done.stderr}".rstrip())
     for name in (MANIFEST, RUN_RESULTS) if step.name == "build" else ():
         artifact = target_path(root) / name
         if artifact.is_file():
