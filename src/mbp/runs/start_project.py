@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +17,7 @@ from mbp.contracts.drafting.draft import Draft, contract_text
 from mbp.contracts.drafting.live_columns import live_columns
 from mbp.contracts.drafting.manifest_facts import chosen_nodes, plain, with_facts
 from mbp.contracts.drafting.profile_files import FOLDER as FOLDER_OF_PROFILES
+from mbp.contracts.policy import POLICY, load_policy
 from mbp.core.dbt_project import paths_of, read_project
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
@@ -49,7 +50,7 @@ class Start:
     models: Sequence[str] = ()
     packs: Sequence[str] = ()
     target: str | None = None
-    owner: str = "DATA"
+    owner: str | None = None
     channel: str = "#data"
 
 
@@ -77,6 +78,7 @@ def start_project(root: Path, start: Start, say: Callable[[str], None] = lambda 
         MbpError: a project that dbt cannot parse, a model that was not built, or nothing to draft.
     """
     project = str(read_project(root).get("name") or root.name)
+    start = replace(start, owner=_owner(root, start.owner))
     target = target_name(root, start.target)
     say("parsing the dbt project")
     manifest = parsed_manifest(root, target)
@@ -100,13 +102,21 @@ def start_project(root: Path, start: Start, say: Callable[[str], None] = lambda 
     for name, source in POLICIES.items():
         text = (FOLDER_OF_PROFILES / source).read_text(encoding="utf-8")
         started.write(
-            root, name, text.replace("OWNER", start.owner).replace("CHANNEL", start.channel)
+            root, name, text.replace("OWNER", str(start.owner)).replace("CHANNEL", start.channel)
         )
     for draft in good:
-        text = contract_text(draft, project=project, owner=start.owner, channel=start.channel)
+        text = contract_text(draft, project=project, owner=str(start.owner), channel=start.channel)
         started.write(root, f"{FOLDER}/{draft.dataset}{SUFFIX}", text)
     _packs(root, start, good, started)
     return started
+
+
+def _owner(root: Path, asked: str | None) -> str:
+    """The team that is asked for; else the first of the policy that is there."""
+    if not (root / POLICY).is_file():
+        return asked or "DATA"
+    policy = load_policy(root)
+    return policy.check_owner(asked or next(iter(policy.owners)), "--owner", None)
 
 
 def parsed_manifest(root: Path, target: str) -> dict[str, Any]:
@@ -143,7 +153,7 @@ def read_drafts(
                     with_facts(columns, node, manifest, datasets),
                     f"the {node['resource_type']} {name} and its {rows} rows on {target}",
                     plain(str(node.get("description") or "")),
-                    [_server(root, target, schema)],
+                    [server_of(root, target, schema)],
                     "view" if materialized == "view" else "table",
                 )
             )
@@ -152,8 +162,6 @@ def read_drafts(
 
 def _with_known_references(drafts: Sequence[Draft]) -> list[Draft]:
     """References lead to datasets that get a contract; of the others none is kept."""
-    from dataclasses import replace
-
     refused = {draft.dataset for draft in drafts if drafting.problems(draft)}
     return [
         replace(
@@ -169,7 +177,8 @@ def _with_known_references(drafts: Sequence[Draft]) -> list[Draft]:
     ]
 
 
-def _server(root: Path, target: str, schema: str) -> dict[str, Any]:
+def server_of(root: Path, target: str, schema: str) -> dict[str, Any]:
+    """The entry of `servers` for a schema of a target."""
     _, settings = read_target(root, target)
     kind = str(settings["type"])
     server: dict[str, Any] = {"server": target, "type": kind}
@@ -235,7 +244,7 @@ def _packs(root: Path, start: Start, drafts: Sequence[Draft], started: Started) 
         started.write(root, "contracts/a87/glossary.yaml", text)
     if "A108" in start.packs:
         text = (FOLDER_OF_PROFILES / "a108_privacy.yaml").read_text(encoding="utf-8")
-        started.write(root, "contracts/a108/privacy.yaml", text.replace("OWNER", start.owner))
+        started.write(root, "contracts/a108/privacy.yaml", text.replace("OWNER", str(start.owner)))
 
 
 def _quoted(text: str) -> str:

@@ -104,9 +104,6 @@ def step(
     name: Annotated[str, typer.Argument(help="contracts, rules, build or coverage.")],
     command: Annotated[list[str], typer.Argument(help="What the step runs, behind `--`.")],
     base: Annotated[str, typer.Option(help="Full hash of the commit to compare with.")] = "",
-    folder: Annotated[Path, typer.Option(help="Folder of reports and records.")] = Path(
-        "target/ci"
-    ),
 ) -> None:
     """Run one step of a pull request and leave its record for the comment; the exit code is the command's."""
     from mbp.contracts.registry.odcs_documents import git

@@ -29,7 +29,9 @@ def init(
         list[str] | None, typer.Argument(help="Models, seeds or snapshots to draft contracts of.")
     ] = None,
     target: Target = None,
-    owner: Annotated[str, typer.Option(help="Team that owns the contracts.")] = "DATA",
+    owner: Annotated[
+        str | None, typer.Option(help="Team that owns the contracts. [default: DATA]")
+    ] = None,
     channel: Annotated[str, typer.Option(help="Where the team is reached.")] = "#data",
     pack: Annotated[
         list[str] | None, typer.Option(help="A87 (words and metrics) or A108 (personal data) too.")
@@ -41,8 +43,10 @@ def init(
     Run `dbt build` first: types, keys and ranges are read from the tables. Nothing that exists is changed.
     Exit code: 0 written, 1 some chosen model has no draft, 2 could not run.
     """
+    from dataclasses import asdict
 
     from mbp.core.paths import dbt_projects
+    from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
     from mbp.core.schema_check import did_you_mean
     from mbp.core.settings import PACKS
@@ -55,10 +59,11 @@ def init(
     asked = Start(tuple(models or ()), packs, target, owner, channel)
     with progress() as shown:
         done = start_project(dbt_projects()[0], asked, shown.say)
-    for line in [f"wrote {name}" for name in done.written] + [
-        f"kept  {name}" for name in done.kept
-    ]:
-        typer.echo(line)
+    lines = [f"wrote {name}" for name in done.written] + [f"kept  {name}" for name in done.kept]
+    lines.append(
+        "Next: `mbp contracts lint` says what to write; `mbp contracts render` writes tests."
+    )
+    show(form, text="\n".join(lines), json=asdict(done))
     for dataset, reasons in done.skipped.items():
         typer.echo(f"no draft of {dataset}: {'; '.join(reasons)}", err=True)
     if done.skipped:

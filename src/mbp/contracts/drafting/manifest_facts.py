@@ -74,10 +74,10 @@ def with_facts(
                 unique="unique" in kinds,
             )
         )
-    return _with_key(results, columns, str(node["name"]))
+    return with_key(results, columns, str(node["name"]))
 
 
-def _with_key(
+def with_key(
     results: list[DraftColumn], live: Sequence[DraftColumn], name: str
 ) -> list[DraftColumn]:
     """One column as the key: one that tests hold unique, else one that is so now and is named like a key."""
@@ -115,11 +115,16 @@ def _tested(column: str, node: Node, manifest: Mapping[str, Any]) -> list[dict[s
         named = str(test.get("column_name") or arguments.get("column_name") or "")
         if named.lower() != column.lower() or (test.get("config") or {}).get("where"):
             continue
-        entry: dict[str, Any] = {"kind": str(metadata.get("name"))}
-        if entry["kind"] == "accepted_values":
-            entry["values"] = arguments.get("values") or ()
-        elif entry["kind"] == "relationships":
-            to = re.search(r"ref\(\s*['\"](\w+)['\"]\s*\)", str(arguments.get("to")))
-            entry["to"] = (to[1] if to else "", str(arguments.get("field")))
-        found.append(entry)
+        found.append(demanded_by(str(metadata.get("name")), arguments))
     return found
+
+
+def demanded_by(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a generic test of dbt demands of its column: its kind, a closed list, or where a value must be found."""
+    entry: dict[str, Any] = {"kind": name}
+    if name == "accepted_values":
+        entry["values"] = arguments.get("values") or ()
+    elif name == "relationships":
+        to = re.search(r"ref\(\s*['\"](\w+)['\"]\s*\)", str(arguments.get("to")))
+        entry["to"] = (to[1] if to else "", str(arguments.get("field")))
+    return entry
