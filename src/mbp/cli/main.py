@@ -72,9 +72,18 @@ app = typer.Typer(
 )
 
 
-@app.callback()
 def root() -> None:
-    """Data contracts and quality for MBP. Exit codes: 0 pass, 1 findings, 2 could not run."""
+    """What all commands share."""
+
+
+def _help() -> str:
+    """The first line of the help, with the title of the project."""
+    try:
+        title = load_settings(project_root()).title
+    except MbpError:
+        title = ""
+    of = f" for {title}" if title else ""
+    return f"Data contracts and quality{of}. Exit codes: 0 pass, 1 findings, 2 could not run."
 
 
 def plugins() -> list[ModuleType]:
@@ -108,6 +117,7 @@ def register() -> None:
     """Adds every module of mbp.cli.commands: each has `register(app)`. Sorted, so help is stable."""
     if app.registered_commands or app.registered_groups:
         return
+    app.callback(help=_help())(root)
     for package in (commands, *plugins()):
         pairs = sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name)
         for module in pairs:

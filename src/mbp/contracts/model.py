@@ -49,7 +49,7 @@ class ChangeLog:
 
     @property
     def raw(self) -> str:
-        """`mbp.quotes`: what raw tables are called."""
+        """`<source>.<table>`: what raw tables are called."""
         return f"{self.source}.{self.table}"
 
     @property

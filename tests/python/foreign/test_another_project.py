@@ -154,7 +154,9 @@ def test_a_seed_and_a_python_model_are_datasets_too(shop: Path) -> None:
     told = mbp(shop, "contracts", "lint")
     assert told.exit_code == 0, told.output
     assert mbp(shop, "contracts", "render").exit_code == 0
-    told = mbp(shop, "build", "--select", "payment_methods", "raw_payments", "--format", "json")
+    told = mbp(
+        shop, "build", "--select", "payment_methods", "--select", "raw_payments", "--format", "json"
+    )
     document = json.loads(told.stdout)
     assert document["rows"] == {"payment_methods": 3, "raw_payments": 7}
     mine = {"payment_methods", "raw_payments"}

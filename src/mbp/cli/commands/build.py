@@ -17,7 +17,7 @@ Examples:
 
   mbp build --target postgres --full-refresh
 
-  mbp build --select mbp_quotes+ --format json
+  mbp build --select orders+ --format json
 
   MBP_RAW=loaded mbp build               # what `mbp load` or CDC brought
 """

@@ -18,7 +18,7 @@ Examples:
 
   mbp contracts lint
 
-  mbp contracts lint contracts/a106/mbp_quotes.odcs.yaml
+  mbp contracts lint contracts/a106/orders.odcs.yaml
 
   mbp contracts lint --format sarif --output lint.sarif
 
@@ -30,7 +30,7 @@ Examples:
 
   mbp contracts diff old.odcs.yaml new.odcs.yaml
 
-  mbp contracts diff contracts/registry/mbp_quotes/1.0.0.json contracts/a106/mbp_quotes.odcs.yaml
+  mbp contracts diff contracts/registry/orders/1.0.0.json contracts/a106/orders.odcs.yaml
 
   mbp contracts diff old.odcs.yaml new.odcs.yaml --format json
 """
@@ -52,7 +52,7 @@ Examples:
 
   mbp contracts check                                  # working tree against the registry
 
-  mbp contracts check mbp_quotes --format markdown     # what a reviewer reads
+  mbp contracts check orders --format markdown     # what a reviewer reads
 
   mbp contracts check --ref origin/main --format sarif --output check.sarif
 """

@@ -14,7 +14,7 @@ Examples:
 
   mbp dbt build --selector daily
 
-  mbp dbt test --target postgres --select mbp_quotes
+  mbp dbt test --target postgres --select orders
 
   mbp dbt ls --select state:modified+ --state main/target
 """

@@ -19,7 +19,7 @@ Examples:
 
   mbp metrics query traded_volume --by day --by market__category
 
-  mbp metrics query price --by hour --where "market = 'mkt-00001'"
+  mbp metrics query revenue --by day --where "region = 'north'"
 
   mbp metrics query brier_score --by forecast__horizon_hours --format csv
 

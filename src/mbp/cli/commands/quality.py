@@ -45,7 +45,7 @@ Examples:
 
   mbp quality history                    # the state of every rule
 
-  mbp quality history mbp_quotes_fk --limit 50
+  mbp quality history orders_fk --limit 50
 """
 
 MOST_ROWS = 1000

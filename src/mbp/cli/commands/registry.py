@@ -24,20 +24,15 @@ def register(app: typer.Typer) -> None:
     registry = typer.Typer(
         no_args_is_help=True, help="Published versions of contracts: publish, list, show, verify."
     )
-    registry.command("publish", epilog="Example: mbp registry publish mbp_quotes")(publish)
+    registry.command("publish", epilog="Example: mbp registry publish orders")(publish)
     registry.command("list", epilog="Example: mbp registry list --format json")(listing)
-    registry.command("show", epilog="Example: mbp registry show mbp_quotes --part json-schema")(
-        show
-    )
+    registry.command("show", epilog="Example: mbp registry show orders --part json-schema")(show)
     registry.command("verify", epilog="Example: mbp registry verify --ref origin/main")(verify)
     registry.command(
         "status",
-        epilog="Example: mbp registry status mbp_quotes 1.0.0 deprecated "
-        "--sunset 2027-06-30 --by DATA",
+        epilog="Example: mbp registry status orders 1.0.0 deprecated --sunset 2027-06-30 --by DATA",
     )(status)
-    registry.command("prove", epilog="Example: mbp registry prove mbp_quotes --target postgres")(
-        prove
-    )
+    registry.command("prove", epilog="Example: mbp registry prove orders --target postgres")(prove)
     registry.command("lint", epilog="Example: mbp registry lint")(verify_and_lint)
     registry.command(
         "drift", epilog="Example: mbp registry drift --target duckdb --target postgres"
@@ -114,7 +109,7 @@ def listing(form: TextOrJson = "text") -> None:
 
 
 def show(
-    dataset: Annotated[str, typer.Argument(help="Dataset, or subject like mbp.quotes.v1.")],
+    dataset: Annotated[str, typer.Argument(help="Dataset, or subject like sales.orders.v1.")],
     version: Annotated[str | None, typer.Option(help="Version; the newest without it.")] = None,
     part: Annotated[
         Literal["all", "contract", "json-schema", "avro"], typer.Option(help="Part to show.")

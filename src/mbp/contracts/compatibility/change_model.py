@@ -160,7 +160,7 @@ class Change:
 
     Attributes:
         code: of `codes.CATALOGUE`.
-        path: what changed, like `mbp_quotes.price`.
+        path: what changed, like `orders.price`.
         old, new: as the contracts say it; None where one says nothing.
         note: why the verdicts are as they are, when the code alone does not explain it.
         witness: a row that one contract accepts and the other does not, by direction.

@@ -68,7 +68,7 @@ def _of_json_schema(path: Path, document: Document) -> Draft:
     try:
         imported = DataContract.import_from_source("jsonschema", str(path))
         table = json.loads(imported.model_dump_json(by_alias=True, exclude_none=True))["schema"][0]
-    except Exception as error:  # of its own and of the libraries below it
+    except Exception as error:  # by itself and of the libraries below it
         reason = " ".join(str(error).split())[:200]
         raise MbpError(f"datacontract-cli refuses it: {reason}", path=name, fix=OTHER) from error
     columns = []

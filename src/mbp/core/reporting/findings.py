@@ -39,7 +39,7 @@ class Finding:
         code: of the rule that is broken.
         path: file, relative to the project; empty where no file is meant.
         line: 1-based; None where the whole file is meant.
-        subject: key, relation, column or rule, like `mbp_quotes.price`; empty where path and line say it.
+        subject: key, relation, column or rule, like `orders.price`; empty where path and line say it.
         fix: what to do about it.
         severity: an error fails the check; warnings and notes do not.
         owner: the team that fixes it; empty where no team is named.

@@ -68,7 +68,7 @@ def lineage_part(
 
 
 def _name(unique_id: str) -> str:
-    """`model mbp_quotes`"""
+    """`model orders`"""
     kind, _, rest = unique_id.partition(".")
     return f"{kind} {rest.partition('.')[2]}"
 
