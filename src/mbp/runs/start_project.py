@@ -31,6 +31,7 @@ from mbp.warehouse.profile import read_target
 POLICIES = {
     "contracts/a89/policy.yaml": "a89_policy.yaml",
     "contracts/registry/policy.yaml": "registry_policy.yaml",
+    "contracts/gates/allowed_signers": "allowed_signers",
     "contracts/gates/release.yaml": "release_gate.yaml",
     "contracts/registry/exceptions.yaml": "registry_exceptions.yaml",
 }

@@ -35,7 +35,8 @@ from mbp.warehouse.relations import query
 
 Members = Mapping[str, bytes]
 RELATION = re.compile(r"[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*")
-ARTIFACTS = ("manifest.json", "run_results.json", "catalog.json", "static_index.html")
+PAGE = "static_index.html"
+ARTIFACTS = ("manifest.json", "run_results.json", "catalog.json", PAGE)
 STATE = ("commit", "clean", "source", "target", "warehouse", "data")
 LOCKS = ("requirements.lock", "scripts/bootstrap.lock", "packages.yml")
 EVALUATIONS = "reliability.hook_evaluations"
@@ -100,7 +101,9 @@ def dbt_artifacts(work: Work) -> Members:
             fix="mbp build",
         )
     results: dict[str, bytes] = {}
-    for name in ARTIFACTS:
+    # The page of dbt docs says no more than manifest and catalog, and holds the code of others.
+    wanted = [name for name in ARTIFACTS if name != PAGE or not load_settings(work.root).hosted]
+    for name in wanted:
         place = shown(folder / name, work.root)
         content = dict(files_below(work.root, place))
         if not content:

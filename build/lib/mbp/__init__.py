@@ -1,1 +1,0 @@
-"""Data contracts, quality rules and gates for the MBP prediction market."""

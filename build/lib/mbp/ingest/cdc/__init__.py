@@ -1,1 +1,0 @@
-"""Change data capture: from the market's PostgreSQL into the raw change logs."""

@@ -1,1 +1,0 @@
-"""Readers see the last complete snapshot of the public datasets while the live rows cannot be trusted."""

@@ -1,1 +1,0 @@
-"""The semantic layer: the metrics of A87, asked by name through MetricFlow."""

@@ -1,1 +1,0 @@
-"""Personal data and secrets (A108): found in text without ever being shown, and measured on a labelled corpus."""

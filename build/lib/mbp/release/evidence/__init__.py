@@ -1,1 +1,0 @@
-"""What was measured, of which source and data, and when: files that a verdict can be checked against."""

@@ -1,1 +1,0 @@
-"""Release gates: a checklist, a verdict per check from evidence, and the signatures under it."""
