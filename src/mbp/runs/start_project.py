@@ -156,6 +156,7 @@ def read_drafts(
                     plain(str(node.get("description") or "")),
                     [server_of(root, target, schema)],
                     "view" if materialized == "view" else "table",
+                    str(node.get("alias") or name),
                 )
             )
     return _with_known_references(drafts)

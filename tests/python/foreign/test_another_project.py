@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from mbp.contracts import load_contracts
+from mbp.core.errors import MbpError
 from mbp.core.settings import load_settings
+from mbp.release.gate.gate_run import run_gate
 from mbp.runs.dbt_process import run_dbt
 from tests.python.foreign.another_project import commit, copy_of, mbp, replace_in
 
@@ -89,6 +91,28 @@ def test_a_build_is_judged_recorded_and_watched(shop: Path) -> None:
     assert drift.exit_code == 0, drift.output
     coverage = mbp(shop, "docs", "coverage", "--format", "json")
     assert coverage.exit_code == 1  # its own staging models are not described
+
+
+def test_the_checks_that_apply_are_judged(shop: Path) -> None:
+    assert mbp(shop, "kpi", "collect").exit_code == 0
+    document = run_gate(shop, "release", None).document()
+    verdicts = {result["id"]: result["verdict"] for result in document["results"]}
+    assert verdicts["documentation"] == "fail"
+    measured = (
+        "dbt_tests",
+        "schema_drift",
+        "contract_break",
+        "contracts_complete",
+        "waivers_valid",
+    )
+    assert {verdicts[name] for name in measured} == {"pass"}
+
+
+def test_what_does_not_apply_is_one_error(shop: Path) -> None:
+    for words in (["status"], ["hooks", "check"], ["deploy-check"], ["metrics", "list"]):
+        told = mbp(shop, *words)
+        assert isinstance(told.exception, MbpError), words
+    assert "KPIs and hooks do not apply here" in str(mbp(shop, "status").exception)
 
 
 def test_a_broken_contract_is_caught(shop: Path) -> None:

@@ -63,6 +63,7 @@ class Draft:
     Attributes:
         origin: what it was made of, for the first line.
         kind: table or view.
+        relation: its name in the warehouse, where that is known.
     """
 
     dataset: str
@@ -71,6 +72,7 @@ class Draft:
     description: str = ""
     servers: Sequence[Mapping[str, Any]] = ()
     kind: str = "table"
+    relation: str | None = None
 
 
 def problems(draft: Draft) -> list[str]:
@@ -78,6 +80,8 @@ def problems(draft: Draft) -> list[str]:
     found = []
     if not draft.columns:
         found.append("it has no columns")
+    if draft.relation not in (None, draft.dataset):
+        found.append(f"its table has another name: {draft.relation}")
     for name in (draft.dataset, *(column.name for column in draft.columns)):
         if not PLAIN_NAME.fullmatch(name):
             found.append(f"{name!r} is not a lower-case name of letters, digits and _")
