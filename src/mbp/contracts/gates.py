@@ -142,13 +142,6 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
     path = known[name]
     document = load(root / path, shown_as=path)
     value = check(document, Draft201909Validator(SCHEMA), path)
-    if value["gate"] != name:
-        raise MbpError(
-            f"is of the gate {value['gate']!r}, not {name}",
-            path=path,
-            line=1,
-            fix="restore the file from git",
-        )
     strange = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
     if strange:
         what = f"no one can hold the role {strange[0]!r}"
