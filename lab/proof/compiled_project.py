@@ -34,7 +34,7 @@ class CompiledModel:
 
 @dataclass(frozen=True)
 class RawRelation:
-    """Where the compiled SQL expects one raw table: key `mbp.quotes` and the quoted relation.
+    """Where the compiled SQL expects one raw table: key `<source>.<table>` and the quoted relation.
 
     `columns` are (name, type on this engine) as the seed's properties give them, in order.
     """

@@ -1,21 +1,28 @@
-"""dbt imports every module whose name begins with dbt_: plain `dbt build` of this project gets the guard so, too."""
+"""dbt imports every module whose name begins with dbt_: so plain dbt gets the guard in a project with contracts."""
 
 from __future__ import annotations
 
-from dbt.plugins.manager import dbtPlugin
+import os
+from pathlib import Path
 
-PROJECT = "mbp"
+from dbt.plugins.manager import dbtPlugin
 
 
 class Guard(dbtPlugin):
-    """Installs mbp.runs.guard for this project, and leaves others alone."""
+    """Installs mbp.runs.guard for a project with contracts, and leaves others alone."""
 
     def initialize(self) -> None:
         """Called once, when dbt reads a project."""
-        if self.project_name == PROJECT:
-            from mbp.runs.guard import install
+        from mbp.core.errors import MbpError
+        from mbp.core.paths import project_root
 
-            install()
+        try:
+            project_root(Path(os.environ.get("DBT_PROJECT_DIR") or Path.cwd()))
+        except MbpError:
+            return
+        from mbp.runs.guard import install
+
+        install()
 
 
 plugins = [Guard]

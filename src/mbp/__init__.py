@@ -1,1 +1,1 @@
-"""Data contracts, quality rules and gates for the MBP prediction market."""
+"""Data contracts, quality rules and gates."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -19,6 +18,7 @@ from mbp.core.command_tree import provide
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting.terminal import guard, printable
+from mbp.core.settings import load_settings
 
 
 @contextmanager
@@ -72,13 +72,22 @@ app = typer.Typer(
 )
 
 
-@app.callback()
 def root() -> None:
-    """Data contracts and quality for MBP. Exit codes: 0 pass, 1 findings, 2 could not run."""
+    """What all commands share."""
+
+
+def _help() -> str:
+    """The first line of the help, with the title of the project."""
+    try:
+        title = load_settings(project_root()).title
+    except MbpError:
+        title = ""
+    of = f" for {title}" if title else ""
+    return f"Data contracts and quality{of}. Exit codes: 0 pass, 1 findings, 2 could not run."
 
 
 def plugins() -> list[ModuleType]:
-    """Packages of further commands: `<name>.commands` for each name in `[tool.mbp] plugins` of pyproject.toml.
+    """Packages of further commands: `<name>.commands` for each name in the setting `plugins`.
 
     The project's own folder comes last on the path, so a plug-in never hides an installed package.
 
@@ -89,10 +98,7 @@ def plugins() -> list[ModuleType]:
         root = project_root()
     except MbpError:
         return []
-    file = root / "pyproject.toml"
-    if not file.is_file():
-        return []
-    names = tomllib.loads(file.read_text("utf-8")).get("tool", {}).get("mbp", {}).get("plugins", [])
+    names = load_settings(root).plugins
     if names and str(root) not in sys.path:
         sys.path.append(str(root))
     texts = []
@@ -102,8 +108,7 @@ def plugins() -> list[ModuleType]:
         except ImportError as error:
             raise MbpError(
                 f"the plug-in {name!r} cannot be imported: {error}",
-                path=file.name,
-                fix="correct [tool.mbp] plugins, or restore the package",
+                fix="correct the setting `plugins`, or restore the package",
             ) from error
     return texts
 
@@ -112,6 +117,7 @@ def register() -> None:
     """Adds every module of mbp.cli.commands: each has `register(app)`. Sorted, so help is stable."""
     if app.registered_commands or app.registered_groups:
         return
+    app.callback(help=_help())(root)
     for package in (commands, *plugins()):
         pairs = sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name)
         for module in pairs:

@@ -26,6 +26,7 @@ from mbp.contracts.recorded_ids import recorded_ids
 from mbp.contracts.references import target_of
 from mbp.contracts.rule_ids import Known, with_ids
 from mbp.contracts.rules import derived_rules
+from mbp.core.dbt_project import files_in
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
@@ -272,11 +273,19 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
         )
 
 
+def singular_test(root: Path, name: str) -> Path | None:
+    """The file of a singular test."""
+    file = root / SINGULAR_TESTS / f"{name}.sql"
+    if file.is_file():
+        return file
+    tests = files_in(root, "test-paths", (".sql",))
+    return next((path for path in tests if path.stem == name), None)
+
+
 def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:
     for file in read.files.values():
         for entry in file.entries:
             singular = entry.node.at("implementation", "singular")
-            test = f"{SINGULAR_TESTS}/{singular.text}.sql"
-            if singular.text and not (root / test).is_file():
-                message = f"there is no test {test}"
+            if singular.text and singular_test(root, singular.text) is None:
+                message = f"there is no test {singular.text}.sql in the test-paths"
                 yield fault_at(singular, "A89-022", message, entry.subject)

@@ -15,8 +15,10 @@ from mbp.contracts.model_columns import check_models
 from mbp.contracts.policy import load_policy
 from mbp.contracts.semantics import load_semantics
 from mbp.core.reporting import Finding, Suite
+from mbp.core.settings import PACKS as ALL
+from mbp.core.settings import load_settings
 
-PACKS = ("A106", "A87", "A89")
+PACKS = tuple(pack for pack in ALL if pack != "A108")  # its codes are part of no row
 WITHOUT_CONTRACT = "A106-036"
 
 
@@ -50,15 +52,16 @@ def matrix(root: Path, today: date | None = None) -> list[Cell]:
     load_semantics(root, contracts, load_policy(root))
     check_models(root, contracts)
     datasets = {contract.path: contract.dataset for contract in contracts}
+    judged = [pack for pack in PACKS if pack in load_settings(root).packs]
     missing: dict[tuple[str, str], list[str]] = {
-        (dataset, pack): [] for dataset in datasets.values() for pack in PACKS
+        (dataset, pack): [] for dataset in datasets.values() for pack in judged
     }
     for finding in lint(root, today or date.today()).findings:
         # An exception of the policy is about the dataset that it names.
         dataset = datasets.get(finding.path) or finding.subject.rpartition(" of ")[2]
         packs = PACKS if finding.code == WITHOUT_CONTRACT else (finding.code.partition("-")[0],)
         text = finding.message if finding.subject == dataset else finding.sentence
-        for pack in set(packs) & set(PACKS) if finding.severity == "error" else ():
+        for pack in set(packs) & set(judged) if finding.severity == "error" else ():
             missing.setdefault((dataset, pack), []).append(text)
     return [
         Cell(dataset, pack, tuple(missing[dataset, pack]))
@@ -85,18 +88,19 @@ def matrix_suite(cells: Sequence[Cell]) -> Suite:
 def _matrix(cells: Sequence[Cell]) -> str:
     width = max(len(cell.dataset) for cell in cells)
     datasets = sorted({cell.dataset for cell in cells})
-    column = max(len("incomplete"), *(len(pack) for pack in PACKS))
     by_place = {(cell.dataset, cell.pack): cell for cell in cells}
+    judged = [pack for pack in PACKS if any(cell.pack == pack for cell in cells)]
+    column = max(len("incomplete"), *(len(pack) for pack in judged))
 
     def line(name: str, word: Callable[[str], str]) -> str:
         return "  ".join(
-            [name.ljust(width), *(word(pack).ljust(column) for pack in PACKS)]
+            [name.ljust(width), *(word(pack).ljust(column) for pack in judged)]
         ).rstrip()
 
     lines = [line("dataset", lambda pack: pack)]
     for dataset in datasets:
         words = {
-            pack: "incomplete" if by_place[dataset, pack].missing else "complete" for pack in PACKS
+            pack: "incomplete" if by_place[dataset, pack].missing else "complete" for pack in judged
         }
         lines.append(line(dataset, words.__getitem__))
     return "\n".join(lines)

@@ -9,11 +9,17 @@ ENGINES = ("duckdb", "postgres", "spark")
 NAMES = {
     "bigint": ("BIGINT", "bigint", "bigint"),
     "boolean": ("BOOLEAN", "boolean", "boolean"),
+    "date": ("DATE", "date", "date"),
     "decimal": ("DECIMAL", "numeric", "decimal"),
+    "double": ("DOUBLE", "double precision", "double"),
+    "integer": ("INTEGER", "integer", "int"),
+    "smallint": ("SMALLINT", "smallint", "smallint"),
     "string": ("VARCHAR", "text", "string"),
+    "timestamp": ("TIMESTAMP", "timestamp without time zone", "timestamp_ntz"),
     "timestamptz": ("TIMESTAMP WITH TIME ZONE", "timestamp with time zone", "timestamp"),
 }
-TYPE = re.compile(r"(bigint|boolean|string|timestamptz)|decimal(\(\d+,\d+\))")
+PLAIN = "|".join(sorted(NAMES.keys() - {"decimal"}))
+TYPE = re.compile(rf"({PLAIN})|decimal(\(\d+,\d+\))")
 
 
 def engine_types(physical_type: str) -> dict[str, str]:

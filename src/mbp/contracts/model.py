@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
+
+from mbp.core.errors import MbpError
 
 # All readers may see these; a class that is not among them is masked for readers, an unknown word too.
 OPEN_CLASSES = frozenset({"public", "internal"})
 Severity = Literal["error", "warning"]
 Origin = Literal["derived", "explicit"]
+
+
+class Place(Protocol):
+    """What says where a relation is: an open warehouse."""
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def target(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class ChangeLog:
 
     @property
     def raw(self) -> str:
-        """`mbp.quotes`: what raw tables are called."""
+        """`<source>.<table>`: what raw tables are called."""
         return f"{self.source}.{self.table}"
 
     @property
@@ -147,6 +158,7 @@ class Contract:
     Attributes:
         grain: what one row is, without the full stop.
         path: of the contract, relative to the project.
+        schemas: name and type of each of its servers -> schema of the relation there.
         change_log: None for a model of other models, a seed, or another dataset without a log of its changes.
     """
 
@@ -166,6 +178,7 @@ class Contract:
     rules: tuple[Rule, ...]
     path: str
     change_log: ChangeLog | None = None
+    schemas: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> Column:
@@ -177,6 +190,21 @@ class Contract:
         """The columns of the change log, the key first; the model computes the others."""
         logged = (column for column in self.columns if not column.derived)
         return tuple(sorted(logged, key=lambda column: not column.primary_key))
+
+    def schema_in(self, warehouse: Place) -> str:
+        """The schema of the relation in the warehouse of a target.
+
+        Raises:
+            MbpError: the contract names no server for it.
+        """
+        for name in (warehouse.target, warehouse.engine):
+            if name in self.schemas:
+                return self.schemas[name]
+        raise MbpError(
+            f"no server {warehouse.target!r} with a schema",
+            path=self.path,
+            fix=f"add under servers: {{server: {warehouse.target}, type: {warehouse.engine}, schema: ...}}",
+        )
 
     def service_level(self, kind: str) -> ServiceLevel | None:
         """The service level of that kind, None when the contract has none."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from mbp.contracts.model import Contract
+from mbp.core.dbt_project import node_file
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.schema_check import did_you_mean
+from mbp.core.settings import load_settings
 
 MODELS = "models/marts/mbp"
 # House style: the last CTE is called final, lists its columns, and the model selects all of it.
@@ -18,8 +21,8 @@ NAME = re.compile(r"[a-z_][a-z0-9_]*$")
 
 
 def model_path(root: Path, dataset: str) -> Path:
-    """The SQL file of the public model."""
-    return root / MODELS / f"{dataset}.sql"
+    """The file of the model, seed or snapshot of the dataset; where a model would be, without one."""
+    return node_file(root, dataset) or root / MODELS / f"{dataset}.sql"
 
 
 def check_models(root: Path, contracts: Sequence[Contract]) -> None:
@@ -28,9 +31,18 @@ def check_models(root: Path, contracts: Sequence[Contract]) -> None:
     Raises:
         MbpError: a model is missing, or one side has a column that the other has not.
     """
+    hosted = load_settings(root).hosted
     for contract in contracts:
         path = model_path(root, contract.dataset)
         name = shown(path, root)
+        if not path.is_file():
+            raise MbpError(
+                f"no model, seed or snapshot {contract.dataset}",
+                path=contract.path,
+                fix=f"write {name}, or remove the contract",
+            )
+        if path.suffix == ".py" or (hosted and path.suffix == ".sql"):
+            continue  # only the table shows its columns: `mbp registry drift`
         results = selected_columns(path, name)
         promised = [column.name for column in contract.columns]
         for column in promised:
@@ -57,12 +69,11 @@ def selected_columns(path: Path, name: str) -> dict[str, int]:
     """Column -> line, of the CTE `final` in the model at `path`.
 
     Raises:
-        MbpError: no such file, no such CTE, or an entry without a name.
+        MbpError: no such CTE, or an entry without a name.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise MbpError("the contract has no model", path=name, fix="write the model") from error
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".csv":
+        return dict.fromkeys(next(csv.reader([text.lstrip("\ufeff").partition("\n")[0]]), ()), 1)
     bare = re.sub(r"--[^\n]*", lambda match: " " * len(match.group()), text)
     # The characters stay in place, so that offsets are those of the file.
     bare = re.sub(r"\{#.*?#\}", _blank, bare, flags=re.DOTALL)

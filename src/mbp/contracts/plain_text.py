@@ -29,7 +29,7 @@ READ_AS = {
 
 def plain_text_faults(root: DocumentNode) -> Iterator[Finding]:
     """Texts and keys that another reader would take for a template or for markup."""
-    for place, text in _texts(root.value, ()):
+    for place, text in texts(root.value, ()):
         for kind, (marks, code) in READ_AS.items():
             mark = marks.search(text)
             if mark and not (marks is MARKUP and place and place[-1] in NOT_SHOWN):
@@ -53,14 +53,15 @@ def demand_plain_text(document: Any, path: str) -> None:
         raise refusal(fault)
 
 
-def _texts(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def texts(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """(place, text) of every text and key in a document."""
     if isinstance(node, dict):
         for key, value in node.items():
             inside = (*place, str(key))
             yield inside, str(key)
-            yield from _texts(value, inside)
+            yield from texts(value, inside)
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            yield from _texts(value, (*place, index))
+            yield from texts(value, (*place, index))
     elif isinstance(node, str):
         yield place, node

@@ -64,7 +64,7 @@ class Published:
 
 
 def subject_of(dataset: str, version: Version) -> str:
-    """`shop_orders` 1.4.0 -> `shop.orders.v1`: what compatibility is kept within."""
+    """`orders` 1.4.0 -> `orders.v1`: what compatibility is kept within."""
     family, _, name = dataset.partition("_")
     return f"{family}.{name}.v{version.major}" if name else f"{family}.v{version.major}"
 

@@ -134,7 +134,7 @@ def change_logs(contracts: Sequence[Contract]) -> list[RawTable]:
 
 
 def row_noun(contract: Contract) -> str:
-    """What one row is, with its article: `One row per market` -> `a market`."""
+    """What one row is, with its article: `One row per order` -> `an order`."""
     noun = contract.grain.removeprefix("One row per ")
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 

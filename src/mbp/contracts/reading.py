@@ -91,7 +91,17 @@ def contract_of(file: ContractFile, files: Mapping[str, ContractFile] | None = N
         rules=(),
         path=file.path,
         change_log=_change_log(root.custom()),
+        schemas=_schemas(root.at("servers")),
     )
+
+
+def _schemas(servers: DocumentNode) -> dict[str, str]:
+    schemas: dict[str, str] = {}
+    for key in ("type", "server"):
+        for entry in servers.entries():
+            if entry.at(key).text and entry.at("schema").text:
+                schemas[entry.at(key).text] = entry.at("schema").text
+    return schemas
 
 
 def _change_log(more: Mapping[str, DocumentNode]) -> ChangeLog | None:

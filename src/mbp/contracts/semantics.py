@@ -17,6 +17,7 @@ from mbp.contracts.plain_text import plain_text_faults
 from mbp.contracts.policy import TEXT, Policy, closed
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
+from mbp.core.settings import load_settings
 
 GLOSSARY = "contracts/a87/glossary.yaml"
 METRICS = "contracts/a87/business_metrics.yaml"
@@ -184,6 +185,8 @@ def _entries(
     """
     file, schema = source
     contracts, policy, unread = known
+    if not (root / file).is_file() and "A87" not in load_settings(root).packs:
+        return None, []
     document, unreadable = read_document(root / file, file)
     faults += unreadable
     if document is None:

@@ -50,16 +50,24 @@ def read_bytes(path: Path, shown_as: str, *, fix: str = "make it readable for yo
         raise MbpError(what, path=shown_as, fix=fix) from error
 
 
-def stale(root: Path, contents: Mapping[str, str]) -> list[str]:
-    """Generated files that are missing or differ, byte by byte, from `contents`, by path in the project."""
+def stale(root: Path, contents: Mapping[str, str | None]) -> list[str]:
+    """Generated files that are missing or differ, byte by byte, from `contents`, by path in the project.
+
+    Args:
+        contents: None for a file that may not be there.
+    """
     return sorted(name for name, content in contents.items() if _present(root / name) != content)
 
 
-def write_stale(root: Path, contents: Mapping[str, str]) -> list[str]:
-    """Writes the generated files that are stale; the paths written."""
+def write_stale(root: Path, contents: Mapping[str, str | None]) -> list[str]:
+    """Writes the generated files that are stale, and removes those that may not be there; their paths."""
     changed = stale(root, contents)
     for name in changed:
-        write_text(root / name, contents[name])
+        content = contents[name]
+        if content is None:
+            (root / name).unlink()
+        else:
+            write_text(root / name, content)
     return changed
 
 

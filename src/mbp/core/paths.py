@@ -16,6 +16,21 @@ def project_root(start: Path | None = None) -> Path:
     Raises:
         MbpError: no such folder.
     """
+    projects = dbt_projects(start)
+    for folder in projects:
+        if (folder / "contracts").is_dir() or "MBP_PROJECT_DIR" in os.environ:
+            return folder
+    raise MbpError(
+        f"the dbt project {projects[0].name} has no contracts/", fix="run `mbp init` in it"
+    )
+
+
+def dbt_projects(start: Path | None = None) -> list[Path]:
+    """The folders that hold dbt_project.yml, the nearest first: `MBP_PROJECT_DIR` alone, or those from `start` upwards.
+
+    Raises:
+        MbpError: no such folder.
+    """
     configured = os.environ.get("MBP_PROJECT_DIR")
     if configured:
         root = Path(configured).resolve()
@@ -23,15 +38,15 @@ def project_root(start: Path | None = None) -> Path:
             raise MbpError(
                 f"MBP_PROJECT_DIR has no {ROOT_MARK}", path=root, fix="point it at the repository"
             )
-        return root
+        return [root]
     here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
-        if (folder / ROOT_MARK).is_file() and (folder / "contracts").is_dir():
-            return folder
-    raise MbpError(
-        f"no {ROOT_MARK} beside contracts/ here or above {here}",
-        fix="run the command inside the repository or set MBP_PROJECT_DIR",
-    )
+    projects = [folder for folder in (here, *here.parents) if (folder / ROOT_MARK).is_file()]
+    if not projects:
+        raise MbpError(
+            f"no {ROOT_MARK} here or above {here}",
+            fix="run the command inside a dbt project or set MBP_PROJECT_DIR",
+        )
+    return projects
 
 
 def inside(folder: Path, name: str, *, path: str | None = None, line: int | None = None) -> Path:

@@ -16,6 +16,7 @@ from mbp.contracts.waiver import WaivedRules, no_waivers
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting.progress import progress
+from mbp.core.settings import load_settings
 from mbp.ingest.loading import SourceFacts
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.operate.degrade.reader_snapshot import take
@@ -46,7 +47,7 @@ from mbp.warehouse import connect
 if TYPE_CHECKING:
     from mbp.runs.envelope import Begun
 
-MODELS = "model"
+BUILT = ("model", "seed", "snapshot")
 DOCS_PAGE = "static_index.html"
 
 
@@ -72,17 +73,20 @@ def build(request: BuildRequest) -> BuildSummary:
     started = time.perf_counter()
     root = request.root
     begun = envelope.begin(root)
-    target = target_name(request.target)
-    raw = raw_origin()
+    target = target_name(root, request.target)
+    hosted = load_settings(root).hosted
+    raw = "" if hosted else raw_origin()
     # dbt build prints its own lines; what comes before and after it is quiet for seconds.
     with progress() as shown:
         shown.say("checking contracts, seeds and the warehouse")
         check_rendered(root)
-        check_seeds(root)
+        if not hosted:
+            check_seeds(root)
         with connect(
             root, target
         ) as warehouse:  # one that is down or locked is reported before dbt starts
-            refuse_sample_over_loaded(warehouse)
+            if not hosted:
+                refuse_sample_over_loaded(warehouse)
             facts = source_facts(root, warehouse)
         install_packages(root)
         shown.say("parsing the dbt project")
@@ -124,7 +128,7 @@ def build(request: BuildRequest) -> BuildSummary:
             documented=documented,
             started=started,
         )
-    if request.snapshot and not request.select:
+    if request.snapshot and not request.select and not hosted:
         message = (
             take_snapshot(root, target, request.waived_rules)
             if summary.passed
@@ -201,9 +205,11 @@ def _summarise(
     built = {
         run.manifest["nodes"][result["unique_id"]]["name"]: result["status"]
         for result in run.run_results["results"]
-        if result["unique_id"].startswith(f"{MODELS}.")
+        if result["unique_id"].startswith("model.")
     }
-    datasets = [contract.dataset for contract in run.contracts if contract.dataset in built]
+    ran = {str(result["unique_id"]) for result in run.run_results["results"]}
+    names = {node["name"] for key, node in run.manifest["nodes"].items() if key in ran}
+    datasets = [contract.dataset for contract in run.contracts if contract.dataset in names]
     rows = count_rows(root, target, run.manifest, datasets)
     notes: list[str] = []
     coverage: Count | None = None
@@ -244,7 +250,7 @@ def count_rows(
     relations = {
         node["name"]: node["relation_name"]
         for node in manifest["nodes"].values()
-        if node["resource_type"] == MODELS
+        if node["resource_type"] in BUILT and node.get("relation_name")
     }
     rows: dict[str, int | None] = {}
     with connect(root, target, read_only=True) as warehouse:

@@ -104,7 +104,7 @@ def render(summary: BuildSummary) -> str:
     """The summary as text for a terminal, without colour, ending in a newline."""
     lines = [
         f"build {'passed' if summary.passed else 'FAILED'} on {summary.target}"
-        f" ({summary.raw} data) in {summary.seconds:.1f} s",
+        f"{f' ({summary.raw} data)' if summary.raw else ''} in {summary.seconds:.1f} s",
         *_unmeasured(summary),
         "",
         f"models   {summary.models_built} built"

@@ -14,17 +14,18 @@ from typing import Any
 
 from mbp.contracts import Contract, load_contracts
 from mbp.contracts.compatibility.diff import diff
-from mbp.contracts.model import Column
+from mbp.contracts.model import Column, Place
 from mbp.contracts.published_versions import newest, published
 from mbp.contracts.registry.odcs_documents import working
+from mbp.core.settings import load_settings
 from mbp.quality.compiled_tests import MEASUREMENT_PACK
 from mbp.quality.disarmed import disarming
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import demand, run_dbt
 from mbp.warehouse import Warehouse, connect
 
-SCHEMA = "marts"
 Node = Mapping[str, Any]
+NODES = ("model", "seed", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def find_drift(root: Path, targets: Sequence[str]) -> tuple[list[Drift], int]:
         MbpError: contracts that cannot be read, a project that dbt cannot parse, or a warehouse that
             cannot be reached: a table that was not compared is not free of drift.
     """
-    contracts = load_contracts(root)
+    contracts, hosted = load_contracts(root), load_settings(root).hosted
     documents = working(root)
     drifts = [
         drift
@@ -82,15 +83,17 @@ def find_drift(root: Path, targets: Sequence[str]) -> tuple[list[Drift], int]:
         demand(run_dbt(root, ["parse"], artifacts=Path(folder), quiet=True))
         manifest = read_artifact(Path(folder) / "target", "manifest.json", root)
     for contract in contracts:
-        drifts += against_manifest(contract, manifest)
+        drifts += against_manifest(contract, manifest, hosted=hosted)
     drifts += unknown_rules(contracts, manifest)
     for target in targets:
         with connect(root, target, read_only=True) as warehouse:
             for contract in contracts:
-                live = read_live(warehouse, contract.dataset)
+                live = read_live(warehouse, contract.schema_in(warehouse), contract.dataset)
                 keyed = declares_key(manifest, contract.dataset)
                 view = is_view(manifest, contract.dataset)
-                drifts += against_live(contract, live, warehouse.engine, keyed=keyed, view=view)
+                drifts += against_live(
+                    contract, live, warehouse, keyed=keyed, view=view, hosted=hosted
+                )
     return drifts, len(contracts) * (2 + len(targets))
 
 
@@ -108,15 +111,24 @@ def against_registry(
         yield Drift("registry", change.path, change.code, str(change.new), str(change.old))
 
 
-def against_manifest(contract: Contract, manifest: Mapping[str, Any]) -> Iterator[Drift]:
-    """The contract against the model that dbt builds for it."""
+def against_manifest(
+    contract: Contract, manifest: Mapping[str, Any], *, hosted: bool = False
+) -> Iterator[Drift]:
+    """The contract against the model that dbt builds for it.
+
+    Args:
+        hosted: the properties of the model belong to the project; the contract renders its tests alone.
+    """
     dataset = contract.dataset
     node = model_of(manifest, dataset)
     if node is None:
         yield Drift("manifest", dataset, "no model", "a model", "nothing")
         return
+    yield from _tests_drift(contract, manifest)
+    if hosted:
+        return
     enforced = (node.get("config") or {}).get("contract", {}).get("enforced")
-    if enforced is not True:
+    if enforced is not True and not is_unenforced(node):
         yield Drift("manifest", dataset, "contract enforced", "True", str(enforced))
     columns: Mapping[str, Node] = node.get("columns") or {}
     wanted = [column.name for column in contract.columns]
@@ -126,7 +138,10 @@ def against_manifest(contract: Contract, manifest: Mapping[str, Any]) -> Iterato
     for column in contract.columns:
         if column.name in columns:
             yield from _manifest_column(dataset, column, columns[column.name], view)
-    tests = _tests(manifest)
+
+
+def _tests_drift(contract: Contract, manifest: Mapping[str, Any]) -> Iterator[Drift]:
+    dataset, tests = contract.dataset, _tests(manifest)
     for rule in contract.rules:
         test = tests.get(rule.id)
         if test is None:
@@ -173,12 +188,12 @@ def unknown_rules(contracts: Sequence[Contract], manifest: Mapping[str, Any]) ->
 
 
 def model_of(manifest: Mapping[str, Any], dataset: str) -> Node | None:
-    """The model of the dataset."""
+    """The model, seed or snapshot of the dataset."""
     return next(
         (
             node
             for node in manifest["nodes"].values()
-            if node["resource_type"] == "model" and node["name"] == dataset
+            if node["resource_type"] in NODES and node["name"] == dataset
         ),
         None,
     )
@@ -193,9 +208,15 @@ def declares_key(manifest: Mapping[str, Any], dataset: str) -> bool:
 
 
 def is_view(manifest: Mapping[str, Any], dataset: str) -> bool:
-    """The model has no table: nothing but tests keeps nulls out of it."""
+    """The dataset has no constraints, as a view, a seed or a model in Python: tests alone keep nulls out of it."""
     config = (model_of(manifest, dataset) or {}).get("config") or {}
-    return bool(config.get("materialized") == "view")
+    node = model_of(manifest, dataset) or {}
+    return bool(config.get("materialized") == "view") or is_unenforced(node)
+
+
+def is_unenforced(node: Node) -> bool:
+    """dbt enforces no contract on it: a seed, or a model in Python."""
+    return node.get("resource_type") == "seed" or node.get("language") == "python"
 
 
 def _tests(manifest: Mapping[str, Any]) -> dict[str, Node]:
@@ -207,58 +228,67 @@ def _tests(manifest: Mapping[str, Any]) -> dict[str, Node]:
     return results
 
 
-def read_live(warehouse: Warehouse, dataset: str) -> Live:
+def read_live(warehouse: Warehouse, schema: str, dataset: str) -> Live:
     """The relation in the warehouse."""
-    return (_duckdb if warehouse.engine == "duckdb" else _postgres)(warehouse, dataset)
+    return (_duckdb if warehouse.engine == "duckdb" else _postgres)(warehouse, schema, dataset)
 
 
-def _duckdb(warehouse: Warehouse, dataset: str) -> Live:
+def _duckdb(warehouse: Warehouse, schema: str, dataset: str) -> Live:
     _, rows = warehouse.query(
         "select column_name, data_type, is_nullable, coalesce(comment, '') from duckdb_columns()"
         " where schema_name = ? and table_name = ? and database_name = current_database()"
         " order by column_index",
-        [SCHEMA, dataset],
+        [schema, dataset],
     )
     _, keys = warehouse.query(
         "select constraint_column_names from duckdb_constraints() where schema_name = ?"
         " and table_name = ? and constraint_type = 'PRIMARY KEY'",
-        [SCHEMA, dataset],
+        [schema, dataset],
     )
     key = tuple(keys[0][0]) if keys else ()
     return Live(tuple(LiveColumn(*row) for row in rows) or None, key)
 
 
-def _postgres(warehouse: Warehouse, dataset: str) -> Live:
+def _postgres(warehouse: Warehouse, schema: str, dataset: str) -> Live:
     _, rows = warehouse.query(
         "select a.attname, format_type(a.atttypid, a.atttypmod), not a.attnotnull,"
         " coalesce(col_description(a.attrelid, a.attnum), '')"
         " from pg_attribute as a where a.attrelid = to_regclass(%s)"
         " and a.attnum > 0 and not a.attisdropped order by a.attnum",
-        [f"{SCHEMA}.{dataset}"],
+        [f"{schema}.{dataset}"],
     )
     _, keys = warehouse.query(
         "select a.attname from pg_index as i cross join lateral unnest(i.indkey) with ordinality"
         " as k(attnum, position) inner join pg_attribute as a on a.attrelid = i.indrelid"
         " and a.attnum = k.attnum where i.indrelid = to_regclass(%s) and i.indisprimary"
         " order by k.position",
-        [f"{SCHEMA}.{dataset}"],
+        [f"{schema}.{dataset}"],
     )
     columns = tuple(LiveColumn(*row) for row in rows)
     return Live(columns or None, tuple(row[0] for row in keys))
 
 
 def against_live(
-    contract: Contract, live: Live, engine: str, *, keyed: bool, view: bool = False
+    contract: Contract,
+    live: Live,
+    warehouse: Place,
+    *,
+    keyed: bool,
+    view: bool = False,
+    hosted: bool = False,
 ) -> Iterator[Drift]:
     """The contract against the table that is served.
 
     Args:
         keyed: the model declares a primary key, so the table must have it.
         view: it has no table, so its columns are not required by a constraint.
+        hosted: as of `against_manifest`: tests alone hold what is required and the key.
     """
-    where, dataset = f"live ({engine})", contract.dataset
+    engine, dataset = warehouse.engine, contract.dataset
+    where = f"live ({engine})"
     if live.columns is None:
-        yield Drift(where, dataset, "no relation", f"{SCHEMA}.{dataset}", "nothing")
+        relation = f"{contract.schema_in(warehouse)}.{dataset}"
+        yield Drift(where, dataset, "no relation", relation, "nothing")
         return
     wanted = [column.name for column in contract.columns]
     names = [column.name for column in live.columns]
@@ -267,7 +297,8 @@ def against_live(
     by_name = {column.name: column for column in live.columns}
     for column in contract.columns:
         if column.name in by_name:
-            yield from _live_column(where, dataset, column, by_name[column.name], engine, view)
+            drifts = _live_column(where, dataset, column, by_name[column.name], engine, view)
+            yield from (drift for drift in drifts if not hosted or drift.what == "type")
     key = (contract.key.name,) if keyed else ()
     if keyed and live.key != key:
         yield Drift(where, dataset, "primary key", ", ".join(key), ", ".join(live.key) or "none")

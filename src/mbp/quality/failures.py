@@ -146,7 +146,7 @@ def look_at_last_run(root: Path, *, target: str | None = None, limit: int = 5) -
     Raises:
         MbpError: no readable artifacts, no test in them, or no warehouse to read rows from.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     run = findings_of_last_run(root, target)
     compiled = {
         result["unique_id"]: str(result.get("compiled_code") or "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
-from mbp.warehouse.relations import LIVE, fingerprint
+from mbp.warehouse.relations import fingerprint
 
 if TYPE_CHECKING:
     from mbp.warehouse import Warehouse
@@ -27,10 +27,11 @@ def data_state(root: Path, warehouse: Warehouse) -> str:
 
     digest = hashlib.sha256()
     for contract in sorted(load_contracts(root), key=lambda contract: contract.dataset):
+        schema = contract.schema_in(warehouse)
         try:
-            rows, content = fingerprint(warehouse, LIVE, contract.dataset)
+            rows, content = fingerprint(warehouse, schema, contract.dataset)
         except (duckdb.Error, psycopg2.Error) as error:
-            what = f"{LIVE}.{contract.dataset} cannot be read: {str(error).splitlines()[0]}"
+            what = f"{schema}.{contract.dataset} cannot be read: {str(error).splitlines()[0]}"
             raise MbpError(what, fix="run `mbp build`") from error
         digest.update(f"{contract.dataset}\0{rows}\0{content}\n".encode())
     return digest.hexdigest()

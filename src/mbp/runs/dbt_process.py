@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -16,13 +16,11 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.runs import guard, interrupts, parsed
-from mbp.warehouse.profile import profiles_file
+from mbp.warehouse.profile import profiles_file, read_target
 
 PROFILES = "profiles.yml"
-DEFAULT_TARGET = "duckdb"
 # Commands that leave results of nodes.
 RUNNING = ("build", "run", "seed", "snapshot", "test")
-TARGETS = ("duckdb", "postgres", "spark", "spark_cluster")
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,13 @@ class DbtOutcome:
     seconds: float
 
 
-def target_name(target: str | None) -> str:
-    """The dbt target: the option, else `DBT_TARGET`, else the embedded default.
+def target_name(root: Path, target: str | None) -> str:
+    """The dbt target: the option, else `DBT_TARGET`, else the default of the profile.
 
     Raises:
         MbpError: a target that the profile does not have.
     """
-    chosen = target or os.environ.get("DBT_TARGET") or DEFAULT_TARGET
-    if chosen not in TARGETS:
-        raise MbpError(f"unknown target {chosen!r}", fix=f"use one of {', '.join(TARGETS)}")
-    return chosen
+    return read_target(root, target)[0]
 
 
 def target_path(root: Path) -> Path:
@@ -141,7 +136,7 @@ def run_dbt(
     Args:
         root: the dbt project.
         arguments: the command and its own options, e.g. ["build", "--full-refresh"].
-        target: dbt target; `DBT_TARGET` or duckdb without it.
+        target: dbt target; `DBT_TARGET` or the default of the profile without it.
         artifacts: folder for target files and logs instead of the project's own.
         changes: environment variables for this command only.
         manifest: a parsed manifest (`result` of `parse`); without it the project is read, unless it is the
@@ -156,13 +151,14 @@ def run_dbt(
     from dbt.cli.main import dbtRunner
 
     guard.install()
+    root, artifacts = root.resolve(), artifacts and artifacts.resolve()
     profiles = profiles_folder(root)
     standing = ["--no-send-anonymous-usage-stats", "--no-use-colors", "--log-format", "text"]
     if quiet:
         standing.append("--quiet")
     places = ["--project-dir", str(root), "--profiles-dir", str(profiles)]
     if arguments[0] != "deps":
-        places += ["--target", target_name(target)]
+        places += ["--target", target_name(root, target)]
     if artifacts is not None:
         places += [
             "--target-path",
@@ -172,9 +168,15 @@ def run_dbt(
         ]
     started = time.perf_counter()
     talk = sys.stdout if aloud else sys.stderr
-    with environment(changes or {}), redirect_stdout(talk), interrupts.without_traceback():
+    # Relative paths of a profile begin at the project, for `mbp` and for dbt.
+    with (
+        environment(changes or {}),
+        chdir(root),
+        redirect_stdout(talk),
+        interrupts.without_traceback(),
+    ):
         try:
-            chosen = target_name(target)
+            chosen = target_name(root, target)
             key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)
             if key:
                 manifest = parsed.recall(root, key)

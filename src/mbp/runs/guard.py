@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
+from mbp.runs.recording import is_recorded, recorded
 from mbp.warehouse.profile import read_target
 
 # dbt commands that replace relations; the others only read them.
@@ -151,8 +152,15 @@ def install() -> None:
     def execute_alone(self: Any, selected_uids: Any) -> Any:
         from dbt_common.exceptions import DbtRuntimeError
 
+        from dbt import flags
+
+        root = Path(self.config.project_root)
+        command = str(flags.get_flags().WHICH)  # type: ignore[no-untyped-call]
         with _refusal_of_dbt(DbtRuntimeError), _build_of_task(self):
-            return execute(self, selected_uids)
+            if not is_recorded(root, command, self.config.credentials.type):
+                return execute(self, selected_uids)
+            with recorded(self, command):
+                return execute(self, selected_uids)
 
     setattr(GraphRunnableTask, "execute_with_hooks", execute_alone)  # noqa: B010  (dbt has no place for it)
     with suppress(ImportError):

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mbp.core import yaml_io
+from mbp.core.dbt_project import PATHS, paths_of
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 
@@ -26,16 +26,6 @@ FOLDER = ".mbp/parsed"
 KEPT_AT_MOST = 16
 PROJECT = "dbt_project.yml"
 PROFILE = "profiles.yml"
-# dbt's default paths.
-PATHS = {
-    "model-paths": ["models"],
-    "seed-paths": ["seeds"],
-    "test-paths": ["tests"],
-    "macro-paths": ["macros"],
-    "docs-paths": [],
-    "snapshot-paths": ["snapshots"],
-    "analysis-paths": ["analyses"],
-}
 FILES = (PROJECT, "packages.yml", "package-lock.yml", "selectors.yml", "dependencies.yml")
 DISTRIBUTIONS = ("dbt-core", "dbt-adapters", "dbt-duckdb", "dbt-postgres", "dbt-spark")
 # Of dbt's own settings, those that no model's text or configuration depends on. The target is part of the key.
@@ -112,8 +102,7 @@ def _inputs(root: Path, profiles: Path) -> Iterator[Path]:
         if (root / name).is_file():
             yield root / name
     yield profiles / PROFILE
-    project = yaml_io.load(root / PROJECT)
-    places = [name for key, default in PATHS.items() for name in project.get(key, default)]
+    places = [name for kind in PATHS for name in paths_of(root, kind)]
     for name in (*places, "packages", "dbt_packages"):
         for folder, folders, files in os.walk(root / name, followlinks=True):
             folders.sort()

@@ -42,9 +42,11 @@ class Warehouse(Protocol):
 
     Attributes:
         mark: of a parameter in a statement.
+        target: of dbt.
     """
 
     engine: str
+    target: str
     mark: str
 
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
@@ -124,11 +126,18 @@ def opener(
     name, settings = read_target(root, target)
     engine = settings.get("type")
     if engine == "duckdb":
-        return partial(DuckdbWarehouse, root / str(settings["path"]), read_only, create)
+        file = str(settings.get("path") or ":memory:")
+        if file == ":memory:" or file.startswith("md:"):
+            raise MbpError(
+                f"target {name!r} keeps its rows in no file: {file}",
+                fix="give the target a `path` to a DuckDB file in the profile",
+            )
+        path = root / file
+        return partial(DuckdbWarehouse, path, read_only, create, target=name)
     if engine == "postgres":
         if not take_role:
             settings = {**settings, "role": ""}
-        return partial(PostgresWarehouse, settings, read_only)
+        return partial(PostgresWarehouse, settings, read_only, target=name)
     if engine == "spark":
         raise MbpError(
             f"target {name!r} is Spark, which this command does not serve",
@@ -173,14 +182,18 @@ class DuckdbWarehouse(_Closing):
 
     engine, mark = "duckdb", "?"
 
-    def __init__(self, path: Path, read_only: bool, create: bool = True) -> None:
+    def __init__(
+        self, path: Path, read_only: bool, create: bool = True, target: str = "duckdb"
+    ) -> None:
         import duckdb
+
+        self.target = target
 
         if (read_only or not create) and not path.is_file():
             raise MissingError(
                 "the warehouse does not exist",
                 path=path.name,
-                fix="run `make build`, or name the file that you have in MBP_DUCKDB_PATH",
+                fix="run `mbp build` or `dbt build`, or correct the path in the profile",
             )
         try:
             self.connection = duckdb.connect(str(path), read_only=read_only)
@@ -215,8 +228,10 @@ class PostgresWarehouse(_Closing):
 
     engine, mark = "postgres", "%s"
 
-    def __init__(self, settings: dict[str, Any], read_only: bool) -> None:
+    def __init__(self, settings: dict[str, Any], read_only: bool, target: str = "postgres") -> None:
         import psycopg2
+
+        self.target = target
 
         place = f"{settings.get('host')}:{settings.get('port')}/{settings.get('dbname')}"
         try:

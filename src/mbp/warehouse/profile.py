@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from mbp.core import yaml_io
+from mbp.core.dbt_project import read_project
 from mbp.core.errors import MbpError
+from mbp.core.paths import ROOT_MARK
 
-PROFILE = "mbp"
 EXAMPLE = "profiles.example.yml"
 OWN = "profiles.yml"
 # The first line of the copy that scripts/setup makes for dbt, with the digest of the lines below.
@@ -33,6 +34,18 @@ def is_copy_of_example(path: Path) -> bool:
     )
 
 
+def profile_name(root: Path) -> str:
+    """The profile that dbt_project.yml names.
+
+    Raises:
+        MbpError: the file cannot be read, or names none.
+    """
+    name = read_project(root).get("profile")
+    if not name:
+        raise MbpError("no profile is named", path=ROOT_MARK, fix="add `profile: <name>`")
+    return str(_rendered(name, Path(ROOT_MARK)))
+
+
 def profiles_file(root: Path) -> Path:
     """The file dbt would read: DBT_PROFILES_DIR, the project, the home folder, else the example.
 
@@ -46,10 +59,12 @@ def profiles_file(root: Path) -> Path:
     if (root / EXAMPLE).is_file() and is_copy_of_example(root / OWN):
         candidates.append(root / EXAMPLE)
     candidates += [root / OWN, Path.home() / ".dbt" / OWN, root / EXAMPLE]
+    name = profile_name(root)
     for path in candidates:
-        if path.is_file() and PROFILE in yaml_io.load(path):
+        if path.is_file() and name in (yaml_io.load(path, shown_as=path.name) or {}):
             return path
-    raise MbpError(f"no profile {PROFILE!r} in profiles.yml or {EXAMPLE}", fix=f"restore {EXAMPLE}")
+    fix = f"write {OWN} for it, or restore {EXAMPLE}"
+    raise MbpError(f"no profile {name!r} in {OWN}, ~/.dbt/{OWN} or {EXAMPLE}", fix=fix)
 
 
 def read_target(root: Path, target: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -62,9 +77,15 @@ def read_target(root: Path, target: str | None = None) -> tuple[str, dict[str, A
         MbpError: no such target, or a variable that is demanded and not set.
     """
     path = profiles_file(root)
-    profile = yaml_io.load(path, shown_as=path.name)[PROFILE]
-    name = target or os.environ.get("DBT_TARGET") or str(_rendered(profile["target"], path))
-    outputs = profile.get("outputs") or {}
+    profile = yaml_io.load(path, shown_as=path.name)[profile_name(root)]
+    if not isinstance(profile, dict) or not isinstance(profile.get("outputs"), dict):
+        raise MbpError("the profile has no outputs", path=path.name, fix="add a target to it")
+    name = (
+        target
+        or os.environ.get("DBT_TARGET")
+        or str(_rendered(profile.get("target", "default"), path))
+    )
+    outputs = profile["outputs"]
     if name not in outputs:
         raise MbpError(
             f"no target {name!r}", path=path.name, fix=f"use one of {', '.join(outputs)}"

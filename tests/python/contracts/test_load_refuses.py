@@ -391,7 +391,7 @@ CASES = {
         QUOTES,
         "singular: assert_quote_after_close",
         "singular: assert_quote_after_closed",
-        "there is no test tests/dbt/singular/assert_quote_after_closed.sql",
+        "there is no test assert_quote_after_closed.sql in the test-paths",
         "singular: assert_quote_after_closed",
     ),
     "unknown key of an implementation": Case(

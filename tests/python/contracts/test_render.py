@@ -236,7 +236,9 @@ def test_a_model_that_cannot_be_compared(project: Project, old: str, new: str, s
 
 def test_a_contract_without_a_model(project: Project) -> None:
     (project.root / MODEL).unlink()
-    with pytest.raises(MbpError, match=f"{MODEL}: the contract has no model"):
+    with pytest.raises(
+        MbpError, match=f"no model, seed or snapshot mbp_quotes. Fix: write {MODEL}"
+    ):
         rendering.rendered(project.root)
 
 

@@ -69,7 +69,7 @@ def test_passes_findings_and_what_could_not_run(
         (("build", "--select", "no_such_test"), "dbt build ran nothing"),
         (("bulid",), "No such command 'bulid'"),
         (("ls", "--select"), "requires an argument"),
-        (("ls", "--target", "nowhere"), "unknown target 'nowhere'"),
+        (("ls", "--target", "nowhere"), "no target 'nowhere'"),
         (("ls", "--target"), "--target without a name"),
         (("ls", "--project-dir", "/"), "--project-dir is not taken here"),
     ],

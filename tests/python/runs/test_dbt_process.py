@@ -109,12 +109,13 @@ def test_the_environment_is_put_back() -> None:
 
 
 def test_the_target_is_checked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert target_name(None) == "duckdb"
+    assert target_name(project, None) == "duckdb"
     monkeypatch.setenv("DBT_TARGET", "postgres")
-    assert target_name(None) == "postgres"
-    assert target_name("duckdb") == "duckdb"
-    with pytest.raises(MbpError, match="unknown target 'oracle'"):
-        target_name("oracle")
+    assert target_name(project, "duckdb") == "duckdb"
+    with pytest.raises(MbpError, match="no target 'postgres'"):
+        target_name(project, None)
+    with pytest.raises(MbpError, match="no target 'oracle'"):
+        target_name(project, "oracle")
     assert target_path(project) == project / "target"
     monkeypatch.setenv("DBT_TARGET_PATH", "/elsewhere")
     assert target_path(project) == Path("/elsewhere")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mbp.core.errors import MbpError
 from mbp.runs import parsed
 from mbp.runs.dbt_process import environment, run_dbt
 from tests.python.runs.small import PROJECT
@@ -120,7 +121,8 @@ def test_who_wants_it_read_gets_it_read(small: Path) -> None:
     assert key(small, "deps") is None
     (small / "dbt_project.yml").write_text("{")
     assert key(small) is None
-    assert not run_dbt(small, ["parse"], artifacts=small / "out", quiet=True).success
+    with pytest.raises(MbpError, match=r"dbt_project\.yml:1: not valid YAML"):
+        run_dbt(small, ["parse"], artifacts=small / "out", quiet=True)
 
 
 def test_a_parse_in_use_is_kept(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from mbp.warehouse.profile import read_target
 @pytest.fixture
 def project(tmp_path: Path, project_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the example profile alone, and no profile at home."""
+    (tmp_path / "dbt_project.yml").write_text("profile: mbp\n")
     (tmp_path / "profiles.example.yml").write_text(
         (project_root / "profiles.example.yml").read_text()
     )
@@ -80,7 +81,7 @@ def test_a_locked_file_is_named_with_a_fix(project: Path) -> None:
 
 
 def test_reading_a_warehouse_that_is_not_there_makes_no_file(project: Path) -> None:
-    with pytest.raises(MbpError, match="make build"):
+    with pytest.raises(MbpError, match="mbp build"):
         connect(project, read_only=True)
     assert not (project / "mbp.duckdb").exists()
 

@@ -60,7 +60,7 @@ def build(
         snapshot=snapshot,
         waived_rules=waived_rules,
     )
-    with interruptible(), build_of(request.root, target_name(target)):
+    with interruptible(), build_of(request.root, target_name(request.root, request.target)):
         result = building.build(request)
     show(form, text=summary.render(result), json=summary.as_json(result))
     if not result.passed:

@@ -88,8 +88,8 @@ def run(
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
-    asked = StopSignal()
-    reader = SlotReader(project_root(), target_name(target), source_of_environment(), _say, asked)
+    root, asked = project_root(), StopSignal()
+    reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
     with asked.obeyed(once=once):
         rows = reader.run(once=once)
     typer.echo(f"{rows:,} rows written, position {reader.applied}", err=True)
@@ -116,7 +116,8 @@ def replay(
     from mbp.ingest.cdc.replaying import list_letters, replay_tables
     from mbp.runs.dbt_process import target_name
 
-    root, name = project_root(), target_name(target)
+    root = project_root()
+    name = target_name(root, target)
     captured = captured_tables(root)
     tables = captured if table is None else (one_of(captured, table),)
     if reader == "native":
@@ -158,7 +159,7 @@ def resnapshot(
     captured = captured_tables(root)
     tables = [one_of(captured, name) for name in table or captured]
     asked = StopSignal()
-    reader = SlotReader(root, target_name(target), source_of_environment(), _say, asked)
+    reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
     with asked.obeyed(once=True):
         rows = reader.run(once=True, anew=tables)
     typer.echo(f"{rows:,} streamed rows written, position {reader.applied}", err=True)
@@ -219,7 +220,8 @@ def status(
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
-    status = looking.read_status(project_root(), target_name(target), source_of_environment())
+    root = project_root()
+    status = looking.read_status(root, target_name(root, target), source_of_environment())
     findings = [Finding("capture", finding) for finding in status.findings]
     names, table = [table.table for table in status.tables], looking.text(status)
     suite = Suite("mbp cdc status", names or ["slot"], findings, unit="table", table=table)
@@ -240,7 +242,8 @@ def land(
     from mbp.ingest.cdc import landing
     from mbp.runs.dbt_process import target_name
 
-    landed = landing.land(project_root(), target_name(target), folder, _say)
+    root = project_root()
+    landed = landing.land(root, target_name(root, target), folder, _say)
     if form == "json":
         typer.echo(landing.summary(landed))
     else:

@@ -21,6 +21,14 @@ Examples:
   mbp ci comment reports --commit "$(git rev-parse HEAD)" --output comment.md
 """
 
+STEP_EXAMPLES = """
+Examples:
+
+  mbp ci step coverage -- mbp docs coverage --format json --output target/ci/coverage.json
+
+  mbp ci step build --base "$BASE" -- make build     # the command that writes target/ci/build.json and builds
+"""
+
 BaseFolder = Annotated[Path, typer.Option("--base", help="Folder of the stored build of main.")]
 BaseCommit = Annotated[str, typer.Option("--base-commit", help="Full hash of the base.")]
 
@@ -36,6 +44,7 @@ def register(app: typer.Typer) -> None:
     group.command(
         "rules", epilog='Example: mbp ci rules --base target/base --base-commit "$MBP_CI_BASE"'
     )(rules)
+    group.command("step", epilog=STEP_EXAMPLES)(step)
     group.command("comment", epilog=COMMENT_EXAMPLES)(comment)
     app.add_typer(group, name="ci", rich_help_panel=CONTRACTS)
 
@@ -55,13 +64,12 @@ def plan(
     from mbp.core.files import write_text
     from mbp.core.paths import project_root
     from mbp.release.ci import build_plan as planning
-    from mbp.runs.dbt_process import DEFAULT_TARGET
     from mbp.warehouse.profile import read_target
 
     root = project_root()
     made = planning.make_plan(root, base, base_commit)
     if made.mode == "slim":
-        warehouse = str(read_target(root, DEFAULT_TARGET)[1]["path"])
+        warehouse = str(read_target(root)[1]["path"])
         planning.copy_warehouse(base, root / warehouse)
     if output is not None:
         write_text(output, json.dumps(asdict(made), indent=2) + "\n")
@@ -90,6 +98,26 @@ def rules(
         raise typer.Exit(EXIT_FINDINGS)
     if rules_after_build.blind:
         raise typer.Exit(EXIT_COULD_NOT_RUN)
+
+
+def step(
+    name: Annotated[str, typer.Argument(help="contracts, rules, build or coverage.")],
+    command: Annotated[list[str], typer.Argument(help="What the step runs, behind `--`.")],
+    base: Annotated[str, typer.Option(help="Full hash of the commit to compare with.")] = "",
+) -> None:
+    """Run one step of a pull request and leave its record for the comment; the exit code is the command's."""
+    from mbp.contracts.registry.odcs_documents import git
+    from mbp.core.paths import project_root
+    from mbp.release.ci.step_records import run_step, step_named
+    from mbp.release.ci.step_reports import demand_commit
+    from mbp.release.ci.steps import FOLDER
+
+    root = project_root()
+    commit = demand_commit(git(root, "rev-parse", "HEAD").strip())
+    base = demand_commit(base) if base else ""
+    raise typer.Exit(
+        run_step(root, Path(FOLDER), step_named(name), command, commit, base, typer.echo)
+    )
 
 
 def comment(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import Check, Format, Output, TextOrJson
+from mbp.cli.options import Check, Format, Output, Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 
@@ -35,6 +35,18 @@ Examples:
   mbp contracts diff old.odcs.yaml new.odcs.yaml --format json
 """
 
+IMPORT_EXAMPLES = """
+Examples:
+
+  mbp contracts import orders                               # a model, seed or snapshot, from its table and its tests
+
+  mbp contracts import raw.payments --key payment_id        # a table of the warehouse
+
+  mbp contracts import schemas/order.schema.json --dataset orders --key order_id
+
+  mbp contracts import models/schema.yml                    # properties of dbt models; also an Avro schema (.avsc)
+"""
+
 CHECK_EXAMPLES = """
 Examples:
 
@@ -58,6 +70,7 @@ def register(app: typer.Typer) -> None:
     contracts.command("lint", epilog=LINT_EXAMPLES)(lint)
     contracts.command("diff", epilog=DIFF_EXAMPLES)(diff)
     contracts.command("check", epilog=CHECK_EXAMPLES)(check)
+    contracts.command("import", epilog=IMPORT_EXAMPLES)(import_)
     contracts.command("explain", epilog="Example: mbp contracts explain scale_changed")(explain)
     app.add_typer(contracts, name="contracts", rich_help_panel=CONTRACTS)
 
@@ -65,13 +78,16 @@ def register(app: typer.Typer) -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts.rendering import render as rendering
-    from mbp.contracts.rendering.code_owners import CODE_OWNERS, code_owners
+    from mbp.contracts.rendering.code_owners import CODE_OWNERS, OWNERS, code_owners
     from mbp.core.files import stale, write_stale
     from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.settings import load_settings
 
     root = project_root()
     # CODEOWNERS is nothing that a build reads, so the build does not ask for it.
-    contents = {**rendering.rendered(root), CODE_OWNERS: code_owners(root)}
+    contents = rendering.rendered(root)
+    if (root / OWNERS).is_file() or not load_settings(root).hosted:
+        contents[CODE_OWNERS] = code_owners(root)
     render_or_check(
         check,
         lambda: write_stale(root, contents),
@@ -191,6 +207,25 @@ def check(
     if whole.failed:
         typer.echo("action: block_deploy", err=True)
         raise typer.Exit(EXIT_FINDINGS)
+
+
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(help="Model, schema.table, or a JSON Schema, Avro or dbt properties file."),
+    ],
+    dataset: Annotated[
+        str | None, typer.Option(help="Name of the dataset. [default: of the source]")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Column that identifies a row.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Team. [default: first of the policy]")] = None,
+    target: Target = None,
+) -> None:
+    """Draft a contract; what only a person knows is marked TODO, and lint lists it."""
+    from mbp.runs.import_contract import Import, import_contract
+
+    for name in import_contract(project_root(), Import(source, dataset, key, owner, target)):
+        typer.echo(f"wrote {name}")
 
 
 def explain(

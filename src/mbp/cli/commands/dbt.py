@@ -73,7 +73,7 @@ def demand_warehouse(root: Path, command: str, target: str | None) -> None:
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse.connection import connect, engine_of
 
-    name = target_name(target)
+    name = target_name(root, target)
     engine = engine_of(root, name)
     if (engine == "duckdb" and command in READING) or (
         engine == "postgres" and command in (*READING, *RUNNING)

@@ -57,7 +57,8 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
-    with connect(project_root(), target_name(target), create=False) as warehouse:
+    root = project_root()
+    with connect(root, target_name(root, target), create=False) as warehouse:
         try:
             switch = degrade(warehouse, reason=reason)
         except RefusedSwitchError as error:
@@ -77,7 +78,8 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
-    with connect(project_root(), target_name(target), create=False) as warehouse:
+    root = project_root()
+    with connect(root, target_name(root, target), create=False) as warehouse:
         recover(warehouse, reason=reason)
     typer.echo("readers see the live rows")
 
@@ -93,7 +95,8 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
-    with connect(project_root(), target_name(target), read_only=True) as warehouse:
+    root = project_root()
+    with connect(root, target_name(root, target), read_only=True) as warehouse:
         reader_status = look(warehouse)
     switch = reader_status.switch
     since = f" since {switch.since}: {switch.reason}" if switch.since else ""

@@ -15,7 +15,7 @@ from mbp.core.errors import EXIT_FINDINGS
 if TYPE_CHECKING:
     from mbp.release.evidence.verify_pack import Verification
 
-Gate = Annotated[str, typer.Option(help="The gate.")]
+Gate = Annotated[str | None, typer.Option(help="The gate. [default: the first of contracts/gates]")]
 PackFile = Annotated[Path, typer.Argument(help="A pack.")]
 Signers = Annotated[
     Path | None,
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
 
 
 def build(
-    gate: Gate = "M2",
+    gate: Gate = None,
     target: Target = None,
     output: Annotated[
         Path | None, typer.Option(help="The file. [default: target/evidence_<gate>.zip]")
@@ -66,6 +66,7 @@ def build(
     Exit code: 0 written, 1 refused: personal data or a secret, 2 something is missing or could not run.
     """
     from mbp.core.files import atomic_path
+    from mbp.core.gate_files import first_gate
     from mbp.core.paths import project_root, shown
     from mbp.core.reporting import Suite, deliver
     from mbp.release.evidence.pack_build import RefusedPackError
@@ -73,6 +74,7 @@ def build(
     from mbp.runs.dbt_process import target_path
 
     root = project_root()
+    gate = first_gate(root, gate)
     try:
         pack = build_pack(root, gate, target, key)
     except RefusedPackError as error:
@@ -113,7 +115,7 @@ def verify(
 
 def anchor(
     file: PackFile,
-    gate: Gate = "M2",
+    gate: Gate = None,
     allowed_signers: Signers = None,
     allow_unsigned: AllowUnsigned = False,
 ) -> None:
@@ -121,13 +123,14 @@ def anchor(
 
     Exit code: 0 the tag is there, 2 refused.
     """
+    from mbp.core.gate_files import first_gate
     from mbp.core.paths import project_root
     from mbp.release.evidence.anchor import anchor as write_tag
     from mbp.release.evidence.verify_pack import verify as verify_pack
 
     root = project_root()
     verification = verify_pack(file, allowed_signers=allowed_signers, allow_unsigned=allow_unsigned)
-    tag, new = write_tag(root, verification, gate)
+    tag, new = write_tag(root, verification, first_gate(root, gate))
     typer.echo(tag)
     typer.echo("written" if new else "was there already, the same", err=True)
 

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mbp.cli.commands import RELEASE
 from mbp.cli.options import Format, Target
-from mbp.core.errors import EXIT_FINDINGS
+from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.gate_files import first_gate, gates
+from mbp.core.paths import project_root
 
-M2 = "M2"
+HELP = """May we release? Checks the checklist and writes target/evidence/gate_{name}.json and .md.
+
+Exit code: 0 go, 1 no-go, 2 the gate itself is wrong."""
 
 EXAMPLES = """
 Examples:
 
-  mbp gate M2
+  mbp gate {name}
 
-  mbp gate M2 --target postgres --format json
+  mbp gate {name} --target postgres --format json
 
-  mbp gate M2 --format markdown >> "$GITHUB_STEP_SUMMARY"
+  mbp gate {name} --format markdown >> "$GITHUB_STEP_SUMMARY"
 """
 
 SIGN_EXAMPLES = """
@@ -36,18 +41,30 @@ Examples:
 def register(app: typer.Typer) -> None:
     """Adds the group."""
     group = typer.Typer(no_args_is_help=True, help="The gate before a release, and its sign-offs.")
-    group.command(M2, epilog=EXAMPLES)(m2)
+    for name in _gates():
+        group.command(name, epilog=EXAMPLES.format(name=name), help=HELP.format(name=name))(
+            _judging(name)
+        )
     group.command("rules", epilog="Example: mbp gate rules")(rules)
     group.command("sign", epilog=SIGN_EXAMPLES)(sign)
     app.add_typer(group, name="gate", rich_help_panel=RELEASE)
 
 
-def m2(target: Target = None, form: Format = "text") -> None:
-    """May we release? Checks the checklist and writes target/evidence/gate_M2.json and .md.
+def _gates() -> list[str]:
+    try:
+        return list(gates(project_root()))
+    except MbpError:
+        return []  # outside of a project there is none
 
-    Exit code: 0 go, 1 no-go, 2 the gate itself is wrong.
-    """
-    from mbp.core.paths import project_root
+
+def _judging(name: str) -> Callable[..., None]:
+    def judge(target: Target = None, form: Format = "text") -> None:
+        _judge(name, target, form)
+
+    return judge
+
+
+def _judge(name: str, target: str | None, form: Any) -> None:
     from mbp.core.reporting import deliver
     from mbp.core.reporting.progress import progress
     from mbp.release.gate.gate_forms import as_markdown, suite
@@ -56,8 +73,8 @@ def m2(target: Target = None, form: Format = "text") -> None:
 
     root = project_root()
     with progress() as shown:
-        shown.say(f"judging the gate {M2}")
-        report = run_gate(root, M2, target)
+        shown.say(f"judging the gate {name}")
+        report = run_gate(root, name, target)
     keep(root, report)
     deliver(suite(report), form, json=report.document(), markdown=as_markdown(report))
     if report.verdict != GO:
@@ -77,28 +94,31 @@ def sign(
         Path, typer.Option(help="SSH key: private, or public with its other half in ssh-agent.")
     ],
     target: Target = None,
+    gate: Annotated[
+        str | None, typer.Option(help="[default: the first of contracts/gates]")
+    ] = None,
 ) -> None:
-    """Run gate M2, show its checklist, and sign it for a role. A checklist with open checks is not signed.
+    """Run the gate, show its checklist, and sign it for a role. A checklist with open checks is not signed.
 
     Exit code: 0 signed, 1 a check is neither passed nor waived, 2 could not run or sign.
     """
-    from mbp.core.paths import project_root
     from mbp.core.paths import shown as shown_path
     from mbp.core.reporting.progress import progress
     from mbp.release.gate.gate_run import run_gate
     from mbp.release.gate.signoffs import open_checks, sign_off, sign_off_subject
 
     root = project_root()
+    name = first_gate(root, gate)
     with progress() as shown:
-        shown.say(f"judging the gate {M2}")
-        report = run_gate(root, M2, target).document()
+        shown.say(f"judging the gate {name}")
+        report = run_gate(root, name, target).document()
     standing = open_checks(report)
     for check in standing:
         typer.echo(f"{check['id']}: {check['verdict']}: {check['what']}")
     if standing:
         typer.echo(
             f"not signed: {len(standing)} checks are neither passed nor waived; an unready release is"
-            " not signed. Fix: `mbp gate M2` prints what to do about each",
+            f" not signed. Fix: `mbp gate {name}` prints what to do about each",
             err=True,
         )
         raise typer.Exit(EXIT_FINDINGS)

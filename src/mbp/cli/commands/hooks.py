@@ -107,7 +107,7 @@ def deploy_check(
     folder = state_folder(root)
     demand_lock(root, folder)
     with connect(root, target, read_only=True) as warehouse:
-        of = LockOf(target_name(target), warehouse_id(warehouse), source_of(root).digest)
+        of = LockOf(target_name(root, target), warehouse_id(warehouse), source_of(root).digest)
     blocks = read_lock(root, folder, hours, datetime.now(UTC), of=of)
     asked = "merge" if merge else "deployment"
     blocks = [block for block in blocks if block.kind == "merge" or not merge]
@@ -164,12 +164,13 @@ def collect(target: Target = None, form: Format = "text") -> None:
     from mbp.contracts.kpi_targets import on_target
     from mbp.core.paths import project_root
     from mbp.core.reporting import Finding, Suite, deliver
+    from mbp.core.settings import load_settings
     from mbp.operate.hooks.kpi_collect import collect as collecting
     from mbp.release.waivers.waiver_rules import waived_rules
 
     root = project_root()
     collecteds = collecting(root, target, waived_rules)
-    sheet = load_hooks(root).sheet
+    kpis = {} if load_settings(root).hosted else load_hooks(root).sheet.kpis
     unknown = [measurement for measurement in collecteds if measurement.value is None]
     findings = [
         Finding(measurement.kpi_id, f"not measured: {measurement.detail}")
@@ -179,11 +180,15 @@ def collect(target: Target = None, form: Format = "text") -> None:
         Finding(
             measurement.kpi_id,
             f"off target: {measurement.detail}",
-            owner=sheet.kpis[measurement.kpi_id].owners[0],
+            owner=kpis[measurement.kpi_id].owners[0] if kpis else "",
         )
         for measurement in collecteds
         if measurement.value is not None
-        and not on_target(sheet.kpis[measurement.kpi_id], measurement.value)
+        and not (
+            on_target(kpis[measurement.kpi_id], measurement.value)
+            if kpis
+            else not measurement.value
+        )
     ]
     lines = [
         f"{measurement.kpi_id:<20} {'-' if measurement.value is None else f'{measurement.value:g}':>6}"

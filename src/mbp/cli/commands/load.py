@@ -1,4 +1,4 @@
-"""`mbp load`: outside market data into the raw tables."""
+"""`mbp load`: outside data into the raw tables."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Examples:
 
   mbp metrics query traded_volume --by day --by market__category
 
-  mbp metrics query price --by hour --where "market = 'mkt-00001'"
+  mbp metrics query revenue --by day --where "region = 'north'"
 
   mbp metrics query brier_score --by forecast__horizon_hours --format csv
 
@@ -64,7 +64,7 @@ def list_metrics(
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
-    layer = open_layer(root, target_name(target), _tell)
+    layer = open_layer(root, target_name(root, target), _tell)
     known = {
         metric.name: metric for metric in metrics_of(root) if metric.name in layer.metric_names
     }

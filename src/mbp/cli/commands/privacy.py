@@ -54,7 +54,8 @@ def scan(
     from mbp.quality.privacy.scan_report import STDIN, scan_paths, scan_project
     from mbp.runs.dbt_process import target_name
 
-    root, target = project_root(), target_name(target)
+    root = project_root()
+    target = target_name(root, target)
     if paths:
         stdin = sys.stdin.buffer.read() if STDIN in paths else b""
         report = scan_paths(root, target, paths, stdin)

@@ -123,14 +123,15 @@ def run(
     chosen = [name for name in ENGINES if engine in (name, "all")]
     if docs is not None and "gx" not in chosen:
         raise MbpError("only Great Expectations writes Data Docs", fix="--engine gx")
+    root = project_root()
     with progress() as shown:
-        results = enforcing.run(project_root(), chosen, target, docs, say=shown.say)
-    unmeasured = enforcing.unmeasured(project_root(), results)
+        results = enforcing.run(root, chosen, target, docs, say=shown.say)
+    unmeasured = enforcing.unmeasured(root, results)
     document = {
         "passed": not enforcing.failed(results) and not unmeasured,
         "not_measured": unmeasured,
         "disagreements": enforcing.disagreements(results),
-        **as_document(this_run(project_root(), target_name(target), results)),
+        **as_document(this_run(root, target_name(root, target), results)),
     }
     deliver(enforcing.suite(results, unmeasured), form, json=document)
     if enforcing.failed(results):

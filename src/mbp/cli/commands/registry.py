@@ -109,7 +109,7 @@ def listing(form: TextOrJson = "text") -> None:
 
 
 def show(
-    dataset: Annotated[str, typer.Argument(help="Dataset, or subject like mbp.quotes.v1.")],
+    dataset: Annotated[str, typer.Argument(help="Dataset, or subject like sales.orders.v1.")],
     version: Annotated[str | None, typer.Option(help="Version; the newest without it.")] = None,
     part: Annotated[
         Literal["all", "contract", "json-schema", "avro"], typer.Option(help="Part to show.")
@@ -239,7 +239,7 @@ def prove(
         )
     table = tables(contract, dataset)[dataset]
     ruled = any(rule_of(change, table) for change in changes)
-    queries = rule_queries(root, target_name(target)) if ruled else {}
+    queries = rule_queries(root, target_name(root, target)) if ruled else {}
     with connect(root, target, read_only=True) as warehouse:
         for change in changes:
             proof = prove_one(root, dataset, change, table, warehouse, queries)
@@ -263,10 +263,11 @@ def drift(
     from mbp.quality.drift import find_drift
     from mbp.runs.dbt_process import target_name
 
-    targets = [target_name(name) for name in target] if target else [target_name(None)]
+    root = project_root()
+    targets = [target_name(root, name) for name in target or (None,)]
     with progress() as shown:
         shown.say(f"comparing contracts, registry, manifest and the tables of {', '.join(targets)}")
-        drifts, places = find_drift(project_root(), targets)
+        drifts, places = find_drift(root, targets)
     findings = [
         Finding(
             "schema_drift",

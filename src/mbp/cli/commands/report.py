@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    gate: Annotated[str, typer.Option(help="The gate that is run.")] = "M2",
+    gate: Annotated[
+        str | None, typer.Option(help="The gate. [default: the first of contracts/gates]")
+    ] = None,
     target: Target = None,
     output: Annotated[
         Path | None,
@@ -36,10 +38,11 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: verdict, checklist, trends and their evidence.
 
-    Exit code: 0 written, whatever the verdict (`mbp gate M2` gives it), 2 could not write, or written and a check
+    Exit code: 0 written, whatever the verdict (`mbp gate` gives it), 2 could not write, or written and a check
     of the gate is not measured, or only on another source.
     """
     from mbp.core.errors import MbpError
+    from mbp.core.gate_files import first_gate
     from mbp.core.paths import project_root, shown
     from mbp.core.reporting.output_forms import write_output
     from mbp.core.reporting.progress import progress
@@ -48,6 +51,7 @@ def report(
     from mbp.runs.dbt_process import target_path
 
     root = project_root()
+    gate = first_gate(root, gate)
     path = output or target_path(root) / "report.html"
     with progress() as telling:
         telling.say(f"judging the gate {gate} and collecting what it rests on")

@@ -54,8 +54,9 @@ def run(
     from mbp.release.security.security_run import run as run_parts
     from mbp.runs.dbt_process import target_name
 
-    request = SecurityRequest(only or (), target_name(target))
+    root = project_root()
+    request = SecurityRequest(only or (), target_name(root, target))
     with progress() as shown:
-        results = run_parts(project_root(), request, shown.say)
+        results = run_parts(root, request, shown.say)
     deliver(suite(results), form, json=[result.document() for result in results])
     raise typer.Exit(exit_code(results))

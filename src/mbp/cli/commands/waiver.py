@@ -20,8 +20,8 @@ NEW_EXAMPLES = """
 Example:
 
   mbp waiver new late_trades --covers rule:closed_market_no_trades --owner DATA --days 7
-  --reason "Trades of one market came late; the fixed load is out on Friday."
-  --risk "low: one market of the sample shows trades after its end."
+  --reason "Orders of one shop came late; the fixed load is out on Friday."
+  --risk "low: one shop of the sample shows orders after its end."
   --rollback "Restore the last green snapshot: mbp degrade on." --exercise data_contract_break
 """
 

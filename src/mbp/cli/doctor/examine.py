@@ -17,7 +17,7 @@ from mbp.cli.doctor.servers import postgres_checks
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.runs.dbt_process import environment, run_dbt, target_name
-from mbp.warehouse.profile import OWN, PROFILE, read_target
+from mbp.warehouse.profile import OWN, profile_name, read_target
 
 STAMP = re.compile(r"^\d\d:\d\d:\d\d\s+", re.MULTILINE)
 FAILED = re.compile(r"checks? failed:\n(.*?)(?:Check your database credentials|\Z)", re.DOTALL)
@@ -49,7 +49,7 @@ def examine(
     checks = _guarded("locked versions", lambda: locked(root, machine))
     checks += _guarded("profile", lambda: profile(root))
     try:
-        name, settings = read_target(root, target_name(target))
+        name, settings = read_target(root, target_name(root, target))
     except MbpError as error:
         message = f"{error.path}: {error.what}" if error.path else error.what
         checks.append(finding("target", message, error.fix or "correct it"))
@@ -81,7 +81,7 @@ def _debug(root: Path, target: str, settings: Mapping[str, Any], file: Path | No
             trial = None if file.exists() else file.with_name(f".{file.name}.doctor")
             # Without retries: a file that cannot be opened is known at once.
             output = {**settings, "path": str(trial or file), "retries": None}
-            profiles = {PROFILE: {"target": target, "outputs": {target: output}}}
+            profiles = {profile_name(root): {"target": target, "outputs": {target: output}}}
             (Path(scratch) / OWN).write_text(json.dumps(profiles), encoding="utf-8")
             changes["DBT_PROFILES_DIR"] = scratch
         try:

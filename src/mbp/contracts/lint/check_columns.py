@@ -127,10 +127,11 @@ def _empty(low: object, high: object, *, open_ends: bool) -> bool:
     return isinstance(low, str) and isinstance(high, str) and low > high
 
 
+def names_a_person(column: str) -> bool:
+    """The name of a column says that its values are of a person."""
+    return bool(PERSON & set(column.split("_")) or PERSONAL_NAME.search(column))
+
+
 def _looks_personal(column: DocumentNode) -> bool:
-    name = column.at("name").text
-    return bool(
-        PERSON & set(name.split("_"))
-        or PERSONAL_NAME.search(name)
-        or PSEUDONYM.search(column.at("description").text)
-    )
+    text = column.at("description").text
+    return names_a_person(column.at("name").text) or bool(PSEUDONYM.search(text))

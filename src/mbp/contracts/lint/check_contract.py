@@ -14,10 +14,13 @@ from mbp.contracts.document_node import fault_at
 from mbp.contracts.fault_codes import fault
 from mbp.contracts.lint.checks import Project, contract_check, project_check
 from mbp.contracts.model_columns import MODELS
+from mbp.contracts.plain_text import texts
 from mbp.contracts.reading import LOGGED_LEVELS
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 
+# How a text of a draft begins that is still to be written.
+TODO = "TODO"
 EXPOSURES = "models/_exposures.yml"
 # Code of the checker of exceptions -> code of lint: of the exceptions of the policy, and of rules that only warn.
 EXCEPTION_CODES = {"exception_unused": "A89-005", "exception_expired": "A89-027"}
@@ -47,6 +50,14 @@ def says_what_readers_need(contract: ContractFile, _project: Project) -> Iterato
     for kind in needed if levels.entries() else ():
         if kind not in contract.levels:
             yield fault_at(levels, "A106-019", f"no service level {kind!r}", contract.dataset)
+
+
+@contract_check("A106-045")
+def is_written(contract: ContractFile, _project: Project) -> Iterator[Finding]:
+    """No placeholder of a draft is left."""
+    for place, text in texts(contract.root.value, ()):
+        if text.startswith(TODO):
+            yield fault_at(contract.root.at(*place), "A106-045", text, contract.dataset)
 
 
 @contract_check("A89-004")
@@ -91,7 +102,9 @@ def is_read_by_an_exposure(contract: ContractFile, project: Project) -> Iterator
 @project_check("A106-036")
 def every_public_model_has_a_contract(project: Project) -> Iterator[Finding]:
     """A model in the folder of public datasets is a dataset."""
-    for model in sorted((project.root / MODELS).glob("*.sql")):
+    for model in sorted((project.root / MODELS).glob("*.*")):
+        if model.suffix not in (".sql", ".py"):
+            continue
         if model.stem not in {*project.read.files, *project.read.unread}:
             path = shown(model, project.root)
             yield fault("A106-036", path, None, "the public model has no contract", model.stem)

@@ -19,6 +19,7 @@ from mbp.contracts.semantics import GLOSSARY, METRICS, read_semantics
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
+from mbp.core.settings import PACKS, load_settings
 
 NAME = "mbp contracts lint"
 CHECKS = (check_columns, check_contract, check_limits, check_traps)
@@ -45,7 +46,9 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
     Raises:
         MbpError: there is nothing to lint, or a path is not a file of the contracts.
     """
-    beside = [root / name for name in (GLOSSARY, METRICS, POLICY)]
+    settings = load_settings(root)
+    judged = settings.packs
+    beside = [root / POLICY, *((root / GLOSSARY, root / METRICS) if "A87" in judged else ())]
     checked = [shown(path, root) for path in (*contract_files(root), *beside)]
     wanted = _wanted(root, paths, checked)
     read = read_contracts(root)
@@ -57,7 +60,13 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
             findings.update(check(contract, project))
     for project_check in PROJECT_CHECKS:
         findings.update(project_check(project))
-    shown_here = [finding for finding in ordered(findings) if not paths or finding.path in wanted]
+    left_out = tuple(f"{pack}-" for pack in PACKS if pack not in judged)
+    shown_here = [
+        finding
+        for finding in ordered(findings)
+        if (not paths or finding.path in wanted)
+        and (not finding.code.startswith(left_out) or finding in read.faults)
+    ]
     return Suite(NAME, [name for name in checked if name in wanted], shown_here, rules())
 
 

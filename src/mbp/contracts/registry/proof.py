@@ -16,7 +16,7 @@ from typing import Any
 from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import fingerprint
 from mbp.contracts.compatibility.values import limits
-from mbp.contracts.contract_loading import SINGULAR_TESTS
+from mbp.contracts.contract_loading import singular_test
 from mbp.contracts.published_versions import FOLDER, digest
 from mbp.contracts.registry.version_policy import EXCEPTIONS
 from mbp.core.canonical_json import canonical
@@ -218,6 +218,6 @@ def _rule_digest(root: Path, rule: Mapping[str, Any]) -> str:
     """Of the rule's entry and of the file of its singular test."""
     implementation = rule.get("implementation")
     name = implementation.get("singular") if isinstance(implementation, Mapping) else None
-    file = root / SINGULAR_TESTS / f"{name}.sql"
-    text = file.read_text(encoding="utf-8") if name and file.is_file() else ""
+    file = singular_test(root, name) if name else None
+    text = file.read_text(encoding="utf-8") if file else ""
     return digest({"rule": rule, "sql": text})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.model import Column, Contract, Rule
-from mbp.contracts.raw_columns import doc_name
+from mbp.contracts.raw_columns import RAW_TYPES, doc_name
 from mbp.contracts.rendering.yaml_text import HEADER, yaml_text
 
 DBT_SEVERITY = {"error": "error", "warning": "warn"}
@@ -18,6 +18,7 @@ def models_yaml(
     views: Collection[str],
     measured: Collection[str],
     nightly: Collection[str],
+    unenforced: Mapping[str, str],
 ) -> str:
     """models/marts/mbp/_mbp__models.gen.yml.
 
@@ -28,6 +29,7 @@ def models_yaml(
         views: datasets without a table, which no constraint can protect; their tests replace it.
         measured: datasets with a business metric.
         nightly: families that only the full verification judges; their tests carry the tag.
+        unenforced: datasets that are no model in SQL, whose contract dbt does not enforce -> `seed` or `python`.
     """
     models = [
         _model(
@@ -39,15 +41,25 @@ def models_yaml(
         for contract in contracts
     ]
     for model in models:
-        for entry in (model, *model["columns"]) if model["name"] in views else ():
+        for entry in (model, *model["columns"]) if model["name"] in {*views, *unenforced} else ():
             entry.pop("constraints", None)
-    return HEADER + yaml_text({"version": 2, "models": models})
+        if model["name"] in unenforced:
+            del model["config"]["contract"]
+    seeds = [model for model in models if unenforced.get(model["name"]) == "seed"]
+    for seed in seeds:
+        del seed["config"]["access"]
+        types = {column["name"]: column["data_type"] for column in seed["columns"]}
+        seed["config"]["column_types"] = {
+            name: RAW_TYPES.get(type_, type_) for name, type_ in types.items()
+        }
+    document: dict[str, Any] = {"version": 2, "models": [one for one in models if one not in seeds]}
+    return HEADER + yaml_text({**document, **({"seeds": seeds} if seeds else {})})
 
 
 def singular_tests_yaml(rules: Iterable[Rule], nightly: Collection[str]) -> str:
     """tests/dbt/singular/_singular__tests.gen.yml: what the SQL files cannot say of themselves."""
     tests = [
-        {"name": rule.test, "description": rule.description, "config": _config(rule, nightly)}
+        {"name": rule.test, "description": rule.description, "config": test_config(rule, nightly)}
         for rule in sorted(rules, key=lambda rule: rule.test)
         if rule.singular
     ]
@@ -109,10 +121,11 @@ def _test(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
     body: dict[str, Any] = {"name": rule.id, "description": rule.description}
     if rule.arguments:
         body["arguments"] = dict(rule.arguments)
-    return {rule.test: {**body, "config": _config(rule, nightly)}}
+    return {rule.test: {**body, "config": test_config(rule, nightly)}}
 
 
-def _config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
+def test_config(rule: Rule, nightly: Collection[str]) -> dict[str, Any]:
+    """The config of the dbt test of a rule."""
     # Python finds the rest in the contract by the rule id; a macro cannot.
     meta = {"rule_id": rule.id, "dataset": rule.dataset, "family": rule.family}
     tags = ["a89", rule.family, *(["nightly"] if rule.family in nightly else [])]

@@ -33,10 +33,12 @@ from mbp.contracts.rendering.docs import columns_markdown, rules_markdown
 from mbp.contracts.rendering.models import models_yaml, singular_tests_yaml
 from mbp.contracts.rendering.reference import reference_files, reference_tables
 from mbp.contracts.rendering.semantic import metrics_markdown, metrics_yaml
+from mbp.contracts.rendering.test_files import test_files
 from mbp.contracts.rules import all_rules
 from mbp.contracts.semantics import load_semantics
 from mbp.contracts.sheet import load_sheet
 from mbp.core.files import stale, write_stale
+from mbp.core.settings import load_settings
 
 MODELS_FILE = "models/marts/mbp/_mbp__models.gen.yml"
 SOURCES_FILE = "models/sources/_raw_mbp__sources.gen.yml"
@@ -57,14 +59,18 @@ SHEET_FILE = "macros/measures/sheet.gen.sql"
 FIX = "run `mbp contracts render` and commit the result"
 
 
-def rendered(root: Path) -> dict[str, str]:
-    """Path in the project -> content, of every generated file. Writes nothing.
+def rendered(root: Path) -> dict[str, str | None]:
+    """Path in the project -> content, of every generated file; None: it may not be there. Writes nothing.
 
     Raises:
         MbpError: the contracts cannot be read, or a contract and its model differ.
     """
     contracts = load_contracts(root)
     policy = load_policy(root)
+    settings = load_settings(root)
+    if settings.hosted:
+        check_models(root, contracts)
+        return test_files(root, settings, contracts, policy.nightly)
     semantics = load_semantics(root, contracts, policy)
     sheet = load_sheet(root, policy)
     check_models(root, contracts)
@@ -81,7 +87,9 @@ def rendered(root: Path) -> dict[str, str]:
         COLUMNS_FILE: columns_markdown(contracts),
         RULES_FILE: rules_markdown(rules, policy.nightly),
         LINT_FILE: lint_markdown(),
-        MODELS_FILE: models_yaml(contracts, incremental, views, measured, policy.nightly),
+        MODELS_FILE: models_yaml(
+            contracts, incremental, views, measured, policy.nightly, unenforced(root, contracts)
+        ),
         SOURCES_FILE: change_log_sources_yaml(contracts),
         TELEMETRY_SOURCES_FILE: telemetry_sources_yaml(collected),
         SEEDS_FILE: seeds_yaml(contracts, collected),
@@ -103,6 +111,13 @@ def stale_files(root: Path) -> list[str]:
 def render(root: Path) -> list[str]:
     """Writes what is stale; the paths written. All is compiled before the first write."""
     return write_stale(root, rendered(root))
+
+
+def unenforced(root: Path, contracts: Sequence[Contract]) -> dict[str, str]:
+    """Datasets that are a seed or a model in Python: dbt enforces no contract of them, their tests and drift do."""
+    kinds = {".csv": "seed", ".py": "python"}
+    ends = {contract.dataset: model_path(root, contract.dataset).suffix for contract in contracts}
+    return {dataset: kinds[end] for dataset, end in ends.items() if end in kinds}
 
 
 def _materialized(root: Path, contracts: Sequence[Contract], kind: str) -> set[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from mbp.contracts import load_contracts
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
+from mbp.core.settings import load_settings
 from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT, SourceFacts, read_facts
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.preflight import SAMPLE, raw_origin
@@ -28,7 +29,7 @@ def source_facts(root: Path, warehouse: Warehouse) -> SourceFacts:
     Raises:
         MbpError: a raw table that the project reads is not in the warehouse.
     """
-    if raw_origin() == SAMPLE:
+    if raw_origin() == SAMPLE or load_settings(root).hosted:
         return NOTHING_ABSENT
     _, rows = warehouse.query("select table_schema, table_name from information_schema.tables")
     there = {f"{schema}.{table}" for schema, table in rows}

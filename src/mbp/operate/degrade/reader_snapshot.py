@@ -35,7 +35,7 @@ def take(root: Path, target: str | None, waived_rules: WaivedRules = no_waivers)
             that would be replaced.
         MbpError: no run to read, one of another version of the project, or the warehouse cannot be used.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     datasets, build_id = green_build(root, target, waived_rules)
     with connect(root, target, create=False) as warehouse:
         demand_built(warehouse)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,10 +13,11 @@ from mbp.contracts.hook_policy import digest, load_hooks
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.registry_check import check_all
 from mbp.contracts.registry.version_check import Checked
-from mbp.contracts.sheet import Kpi
+from mbp.contracts.sheet import Kpi, Sheet
 from mbp.contracts.waiver import WaivedRules, no_waivers
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
+from mbp.core.settings import load_settings
 from mbp.core.verdict import spelled
 from mbp.core.wording import few
 from mbp.operate.hooks.coverage import hook_coverage
@@ -33,6 +34,8 @@ from mbp.warehouse import connect
 
 # An older run says nothing about today.
 LARGEST_AGE = timedelta(hours=24)
+# The target of a project without a measurement sheet: nothing may be wrong, of at least one thing checked.
+NONE = {"target": {"operator": "==", "bound": 0.0}, "minimum_samples": 1}
 GOOD = ("success", "pass", "warn", "no-op")
 
 
@@ -47,15 +50,18 @@ def collect(
     Raises:
         MbpError: the hooks cannot be read, or there is no warehouse to write to.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     begun = envelope.begin(root)
-    policy = load_hooks(root)
     measures: dict[str, Callable[[], Collected]] = {
         "schema_drift": lambda: schema_drift(root, target),
         "data_contract_break": lambda: data_contract_break(root, target, waived_rules),
         "dbt_tests": lambda: dbt_tests(root, target),
     }
     collecteds = [_attempt(kpi_id, measure) for kpi_id, measure in measures.items()]
+    if load_settings(root).hosted:
+        _write_evidence(begun, target, collecteds, None)
+        return collecteds
+    policy = load_hooks(root)
     with connect(root, target, create=False) as warehouse:
         covered = hook_coverage(root, policy, warehouse)
         gaps = [kpi for kpi in covered if kpi.gaps]
@@ -97,19 +103,28 @@ def collect(
                     "measured_at": clock[0][0],
                 }
                 write(warehouse, "reliability.kpi_runs", "run_id", [row])
-        data, identity = data_state(root, warehouse), warehouse_id(warehouse)
+    _write_evidence(begun, target, collecteds, policy.sheet)
+    return collecteds
+
+
+def _write_evidence(
+    begun: envelope.Begun, target: str, collecteds: Sequence[Collected], sheet: Sheet | None
+) -> None:
+    """A file for each; without a sheet nothing may be wrong."""
+    with connect(begun.root, target, read_only=True) as warehouse:
+        data, identity = data_state(begun.root, warehouse), warehouse_id(warehouse)
     for collected in collecteds:
+        kpi = sheet.kpis[collected.kpi_id] if sheet else None
         envelope.write(
             begun,
             collected.kpi_id,
-            summary=f"{policy.sheet.kpis[collected.kpi_id].name}: {collected.detail}",
-            content={**collected.content(), **target_of(policy.sheet.kpis[collected.kpi_id])},
+            summary=f"{kpi.name if kpi else collected.kpi_id}: {collected.detail}",
+            content={**collected.content(), **(target_of(kpi) if kpi else NONE)},
             target=target,
             warehouse=identity,
             data=data,
             run=collected.run,
         )
-    return collecteds
 
 
 def schema_drift(root: Path, target: str) -> Collected:

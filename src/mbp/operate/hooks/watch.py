@@ -97,7 +97,7 @@ def look(root: Path, target: str | None) -> PolicyAndWindows:
         MbpError: policy, alarms or warehouse cannot be used.
     """
     policy, limits = load_hooks(root), load_limits(root)
-    with connect(root, target_name(target), read_only=True) as warehouse:
+    with connect(root, target_name(root, target), read_only=True) as warehouse:
         return _look(policy, limits, warehouse)
 
 
@@ -131,8 +131,8 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
         )
     policy, limits = load_hooks(root), load_limits(root)
     folder = state_folder(root)
-    with connect(root, target_name(target), create=False) as warehouse:
-        of = LockOf(target_name(target), warehouse_id(warehouse), source)
+    with connect(root, target_name(root, target), create=False) as warehouse:
+        of = LockOf(target_name(root, target), warehouse_id(warehouse), source)
         seen = _look(policy, limits, warehouse)
         picture, outcome = seen.picture, seen.outcome
         alerts = to.alertmanager is not None

@@ -77,7 +77,7 @@ def ask(root: Path, target: str | None, question: Question, tell: Callable[[str]
     Raises:
         MbpError: an unknown name, a condition that may not run, or a warehouse that is not built.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     layer = open_layer(root, target, tell)
     request_of(
         question, layer

@@ -25,7 +25,6 @@ from mbp.runs.dbt_process import environment
 UNREADABLE = "Could not read model"
 SERVER = "checked"
 API_VERSION = "v3.1.0"
-SCHEMA = "marts"
 METRICS = {"not_null": "nullValues", "unique": "duplicateValues"}
 
 
@@ -94,7 +93,7 @@ def feed(
         "name": contract.name,
         "version": contract.version,
         "status": contract.status or "active",
-        "servers": [{"server": SERVER, "schema": SCHEMA, **server}],
+        "servers": [{"server": SERVER, "schema": contract.schemas[str(server["type"])], **server}],
         "schema": [
             {
                 "name": contract.dataset,

@@ -55,8 +55,15 @@ def place_of(root: Path, target: str) -> EngineWarehouse:
         return EngineWarehouse(
             {"type": "duckdb", "database": str(root / str(settings["path"]))}, {}, ""
         )
-    user, password = str(settings["user"]), str(settings.get("password") or "")
-    host, port, database = settings["host"], int(settings["port"]), str(settings["dbname"])
+    user, password = (
+        str(settings["user"]),
+        str(settings.get("password") or settings.get("pass") or ""),
+    )
+    host, port, database = (
+        settings["host"],
+        int(settings["port"]),
+        str(settings.get("dbname") or settings.get("database")),
+    )
     return EngineWarehouse(
         {"type": "postgres", "host": host, "port": port, "database": database},
         {"DATACONTRACT_POSTGRES_USERNAME": user, "DATACONTRACT_POSTGRES_PASSWORD": password},
@@ -82,13 +89,18 @@ def run(
     Raises:
         MbpError: nothing to check, or an engine that cannot run.
     """
-    target = target_name(target)
-    if target == "duckdb" and tuple(engines) == ("gx",):
+    target = target_name(root, target)
+    engine_here = engine_of(root, target)
+    if engine_here == "duckdb" and tuple(engines) == ("gx",):
         raise MbpError(NO_DUCKDB, fix="--target postgres, or --engine all")
     contracts = load_contracts(root)
     rules = all_rules(contracts)
     with connect(root, target, read_only=True) as warehouse:
         absent = not_measurable(root, rules, source_facts(root, warehouse))
+        contracts = [
+            replace(contract, schemas={warehouse.engine: contract.schema_in(warehouse)})
+            for contract in contracts
+        ]
     measured = [rule for rule in rules if rule.id not in absent]
     if not measured:
         raise MbpError(
@@ -98,7 +110,7 @@ def run(
     judged = _only(contracts, {rule.id for rule in measured})
     manifest = compiled_manifest(root, target)
     queries = queries_of(manifest)
-    if engine_of(root, target) == "postgres":
+    if engine_here == "postgres":
         with connect(root, target, read_only=True) as warehouse:
             for sql in queries.values():
                 demand_query_on(warehouse, sql, fix="a rule may only read")
@@ -138,7 +150,7 @@ def _ask(
         return dbt_engine.run(root, rules, target)
     if engine == "datacontract":
         return datacontract_engine.run(contracts, queries, place.server, place.credentials)
-    if target == "duckdb":
+    if place.server["type"] == "duckdb":
         return [
             RuleResult(rule.id, rule.dataset, "gx", Verdict.NOT_APPLICABLE, reason=NO_DUCKDB)
             for rule in rules

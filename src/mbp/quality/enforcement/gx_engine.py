@@ -25,8 +25,6 @@ from mbp.quality.enforcement.compiled_rules import query_of
 from mbp.quality.enforcement.gx_docs import Shown, write_docs
 from mbp.quality.enforcement.results import EngineCheck, RuleResult, complete
 
-SCHEMA = "marts"
-
 
 def expectation(rule: Rule, query: str) -> tuple[Any, EngineCheck]:
     """The rule as an expectation, and how it is run."""
@@ -104,13 +102,14 @@ def _run(
     source = context.data_sources.add_postgres("warehouse", connection_string=connection_string)
     rule_results: list[RuleResult] = []
     for contract in contracts:
+        schema = contract.schemas["postgres"]
         try:
             asset = source.add_table_asset(
-                contract.dataset, table_name=contract.dataset, schema_name=SCHEMA
+                contract.dataset, table_name=contract.dataset, schema_name=schema
             )
         except TestConnectionError as error:
             # The other datasets are still judged; this one is an error, rule by rule.
-            reason = f"{SCHEMA}.{contract.dataset} cannot be read: {safe_message(str(error))}"
+            reason = f"{schema}.{contract.dataset} cannot be read: {safe_message(str(error))}"
             rule_results += [
                 RuleResult(rule.id, rule.dataset, "gx", Verdict.ERROR, reason=reason)
                 for rule in contract.rules

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
+from mbp.contracts.policy import load_policy
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
+from mbp.core.settings import load_settings
 from mbp.quality.monitor.record import TABLE, demand_table
+from mbp.quality.monitor.recorded_status import alerts as alerts_of
+from mbp.quality.monitor.recorded_status import rule_status
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
 
@@ -54,7 +58,7 @@ class Monitor:
     not_comparable: int
 
 
-def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> list[Row]:
+def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> Sequence[Row]:
     """The last runs of a rule, newest first; without a rule, the state of every rule.
 
     Raises:
@@ -63,8 +67,10 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
     known = {rule.id for rule in all_rules(load_contracts(root))}
     if rule_id is not None and rule_id not in known:
         raise MbpError(f"no contract has the rule {rule_id!r}", fix=did_you_mean(rule_id, known))
-    with connect(root, target_name(target), read_only=True) as warehouse:
+    with connect(root, target_name(root, target), read_only=True) as warehouse:
         demand_runs(warehouse)
+        if rule_id is None and load_settings(root).hosted:
+            return _status(root, warehouse)
         if rule_id is None:
             return _rows(
                 warehouse, "select * from reliability.dq_rule_status order by rule_id, engine"
@@ -86,8 +92,15 @@ def monitor(root: Path, target: str | None) -> Monitor:
     Raises:
         MbpError: nothing was recorded or arrived, so there is nothing to watch; or no warehouse.
     """
-    with connect(root, target_name(target), read_only=True) as warehouse:
+    with connect(root, target_name(root, target), read_only=True) as warehouse:
         runs = demand_runs(warehouse)
+        if load_settings(root).hosted:
+            status, hours = (
+                _status(root, warehouse),
+                load_policy(root).monitor["rule_max_age_hours"],
+            )
+            found = alerts_of(status, hours, datetime.now(UTC))
+            return Monitor(found, len({row["rule_id"] for row in status}), runs, 0)
         _, arrivals = warehouse.query("select count(*) from intermediate.int_mbp__daily_arrivals")
         if not arrivals[0][0]:
             raise MbpError("no change ever arrived: there is nothing to watch", fix="load data")
@@ -102,6 +115,12 @@ def monitor(root: Path, target: str | None) -> Monitor:
             " and arrival_date = (select max(arrival_date) from reliability.dq_anomalies))"
         )
     return Monitor(alerts, int(counted[0][0]), runs, int(counted[0][1]))
+
+
+def _status(root: Path, warehouse: Warehouse) -> Sequence[Row]:
+    rules, days = all_rules(load_contracts(root)), load_policy(root).monitor["pass_rate_days"]
+    results = _rows(warehouse, f"select * from {TABLE}")
+    return rule_status(rules, results, days, datetime.now(UTC))
 
 
 def demand_runs(warehouse: Warehouse) -> int:

@@ -14,13 +14,14 @@ from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
+from mbp.core.settings import load_settings
 from mbp.quality.enforcement.dbt_engine import as_results
 from mbp.quality.enforcement.results import ENGINES, VERDICTS, RuleResult
 from mbp.quality.failures import demand_current, findings_of_last_run
 from mbp.runs.artifacts import moment_of
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
-from mbp.warehouse.relations import LIVE, exists, place
+from mbp.warehouse.relations import exists, place
 
 TABLE = "reliability.dq_results"
 COLUMNS = (
@@ -35,6 +36,13 @@ COLUMNS = (
     "duration_seconds",
     "commit_sha",
     "executed_at",
+)
+NO_TABLE = "run `mbp build`, then `mbp quality record`"
+TABLE_OF_RESULTS = (
+    "create schema if not exists reliability",
+    f"create table if not exists {TABLE} (result_id text, run_id text, rule_id text, dataset text, engine text,"
+    " verdict text, failing_rows bigint, dataset_rows bigint, duration_seconds decimal(18, 6), commit_sha text,"
+    " executed_at timestamptz)",
 )
 FIX = "name a file that `mbp quality run --format json` wrote"
 
@@ -73,7 +81,7 @@ def last_dbt_run(root: Path, target: str | None = None) -> Run:
     Raises:
         MbpError: no run, a run of only a part of the rules, or one that is not of the project as it is.
     """
-    target = target_name(target)
+    target = target_name(root, target)
     look = findings_of_last_run(root, target)
     demand_current(look.notes)
     rules = all_rules(load_contracts(root))
@@ -153,17 +161,23 @@ def record(root: Path, run: Run) -> int:
     if why := objection(run.executed_at, datetime.now(UTC), None):
         # It would be the newest run of each of its rules until the clock has caught up.
         raise MbpError(f"the run was executed {why}", fix="correct the clock, and run again")
-    known = {rule.id for rule in all_rules(load_contracts(root))}
+    contracts = load_contracts(root)
+    known = {rule.id for rule in all_rules(contracts)}
     unknown = sorted({result.rule_id for result in run.results} - known)
     if unknown:
         raise MbpError(
             f"no contract has the rule {unknown[0]}", fix="record the run with its own contracts"
         )
     with connect(root, run.target, create=False) as warehouse:
+        if load_settings(root).hosted:  # else a model of the project makes it
+            for statement in TABLE_OF_RESULTS:
+                warehouse.execute(statement)
         demand_table(warehouse)
+        wanted = {result.dataset for result in run.results}
         sizes = {
-            dataset: _count(warehouse, dataset)
-            for dataset in {result.dataset for result in run.results}
+            contract.dataset: _count(warehouse, contract.schema_in(warehouse), contract.dataset)
+            for contract in contracts
+            if contract.dataset in wanted
         }
         rows = [_row(run, result, sizes) for result in run.results]
         mark = warehouse.mark
@@ -183,13 +197,13 @@ def demand_table(warehouse: Warehouse) -> None:
     MbpError: the warehouse was not built with the table of results.
     """
     if not exists(warehouse, *TABLE.split(".")):
-        raise MbpError(f"{TABLE} is not in the warehouse", fix="run `mbp build`")
+        raise MbpError(f"{TABLE} is not in the warehouse", fix=NO_TABLE)
 
 
-def _count(warehouse: Warehouse, dataset: str) -> int | None:
-    if not exists(warehouse, LIVE, dataset):
+def _count(warehouse: Warehouse, schema: str, dataset: str) -> int | None:
+    if not exists(warehouse, schema, dataset):
         return None
-    _, rows = warehouse.query(f"select count(*) from {place(LIVE, dataset)}")
+    _, rows = warehouse.query(f"select count(*) from {place(schema, dataset)}")
     return int(rows[0][0])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.drafting.profile_files import own_or_default
 from mbp.contracts.exceptions import (
     LIST,
     AllowedException,
@@ -20,7 +21,6 @@ from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.policy import load_policy as load_quality_policy
 from mbp.core.errors import MbpError
-from mbp.core.paths import shown
 from mbp.core.schema_check import check, did_you_mean
 from mbp.core.yaml_io import line_of, load
 
@@ -143,8 +143,7 @@ def load_policy(root: Path) -> PrivacyPolicy:
         MbpError: missing, unreadable or not of the schema; a source without what its kind needs, or an id twice; an
             exception that is not one, or for an unknown source; the A89 policy, which knows the owners, cannot be read.
     """
-    path = root / POLICY
-    name = shown(path, root)
+    path, name = own_or_default(root, POLICY, "a108_privacy.yaml"), POLICY
     document = load(path, shown_as=name)
     refuse_old_keys(document, name, {"allowances": LIST})
     for source in document.get("sources", ()):

@@ -15,7 +15,7 @@ from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import SensitiveValue, scan_lines
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
 from mbp.warehouse import Warehouse
-from mbp.warehouse.relations import LIVE, READERS, place
+from mbp.warehouse.relations import READERS, place
 
 DIGEST = "^[0-9a-f]{64}$"
 
@@ -52,13 +52,14 @@ def log_table(warehouse: Warehouse, table: str, policy: PrivacyPolicy) -> Iterat
 def datasets(root: Path, warehouse: Warehouse, policy: PrivacyPolicy) -> Iterator[ScannedTable]:
     """Text of the public datasets. Pseudonyms must be digests; anything else could be the name itself."""
     for contract in load_contracts(root):
-        table = f"{LIVE}.{contract.dataset}"
+        schema = contract.schema_in(warehouse)
+        table = f"{schema}.{contract.dataset}"
         findings: list[SensitiveValue] = []
         size = 0
         for column in contract.columns:
             if column.logical_type != "string" or column.reference or _listed(contract, column):
                 continue
-            values = _distinct(warehouse, LIVE, contract, column.name)
+            values = _distinct(warehouse, schema, contract, column.name)
             size += sum(len(text) for _, text in values)
             where = f"{table}.{column.name}"
             if hashed(column):
@@ -71,7 +72,7 @@ def datasets(root: Path, warehouse: Warehouse, policy: PrivacyPolicy) -> Iterato
                 ]
             else:
                 findings += scan_lines(values, where, column.name, policy)
-        yield ScannedTable(table, _count(warehouse, LIVE, contract), size, findings)
+        yield ScannedTable(table, _count(warehouse, schema, contract), size, findings)
 
 
 def published(root: Path, warehouse: Warehouse) -> Iterator[ScannedTable]:

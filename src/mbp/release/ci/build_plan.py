@@ -15,7 +15,7 @@ from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
 from mbp.release.ci.step_reports import base_problem
 from mbp.release.ci.steps import MANIFEST
-from mbp.runs.dbt_process import DEFAULT_TARGET, demand, run_dbt
+from mbp.runs.dbt_process import demand, run_dbt
 from mbp.runs.preflight import install_packages
 
 WAREHOUSE = "mbp.duckdb"
@@ -83,7 +83,7 @@ def _modified(root: Path, base_folder: Path) -> tuple[str, ...]:
     arguments = ["ls", "--select", "state:modified", "--state", str(base_folder)]
     # Without the tests that only depend on what is modified.
     arguments += ["--indirect-selection", "empty", "--output", "json", "--output-keys", "unique_id"]
-    outcome = demand(run_dbt(root, arguments, target=DEFAULT_TARGET, quiet=True))
+    outcome = demand(run_dbt(root, arguments, quiet=True))
     return tuple(sorted({str(json.loads(line)["unique_id"]) for line in outcome.result}))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts import load_contracts
+from mbp.core.settings import load_settings
 from mbp.core.verdict import Verdict
 from mbp.quality.classes import classified_names
 from mbp.quality.privacy.privacy_policy import load_policy
@@ -30,6 +31,7 @@ from mbp.release.ci.steps import (
     CONTRACTS,
     COVERAGE,
     MANIFEST,
+    OF_ANY_PROJECT,
     RULES,
     RUN_RESULTS,
     STEPS,
@@ -95,7 +97,10 @@ def read_comment(
     Raises:
         MbpError: the contracts or the policy of the trusted project cannot be read.
     """
-    records = {step: read_record(folder, step, commit) for step in STEPS}
+    records = {
+        step: read_record(folder, step, commit)
+        for step in (OF_ANY_PROJECT if load_settings(root).hosted else STEPS)
+    }
     base = base_of(list(records.values()))
     no_base = base_problem(base_folder, base)
     manifest = read_manifest(folder, commit, MANIFEST)

@@ -46,6 +46,8 @@ STEPS = (
     CiStep("tests", "Python tests"),
 )
 
+OF_ANY_PROJECT = (CONTRACTS, RULES, BUILD, COVERAGE)
+
 # Written by the build beside its report, and by the build of main.
 MANIFEST = "manifest.json"
 RUN_RESULTS = "run_results.json"

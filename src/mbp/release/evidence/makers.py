@@ -25,6 +25,7 @@ from mbp.core.files import read_bytes
 from mbp.core.paths import shown
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.output_forms import dumps
+from mbp.core.settings import load_settings
 from mbp.release.evidence.evidence_tables import as_csv, relation
 from mbp.release.evidence.statement import relation_path, report_path
 from mbp.release.gate.gate_report import GateReport
@@ -35,7 +36,8 @@ from mbp.warehouse.relations import query
 
 Members = Mapping[str, bytes]
 RELATION = re.compile(r"[a-z][a-z0-9_]*[.][a-z][a-z0-9_]*")
-ARTIFACTS = ("manifest.json", "run_results.json", "catalog.json", "static_index.html")
+PAGE = "static_index.html"
+ARTIFACTS = ("manifest.json", "run_results.json", "catalog.json", PAGE)
 STATE = ("commit", "clean", "source", "target", "warehouse", "data")
 LOCKS = ("requirements.lock", "scripts/bootstrap.lock", "packages.yml")
 EVALUATIONS = "reliability.hook_evaluations"
@@ -100,7 +102,9 @@ def dbt_artifacts(work: Work) -> Members:
             fix="mbp build",
         )
     results: dict[str, bytes] = {}
-    for name in ARTIFACTS:
+    # The page of dbt docs says no more than manifest and catalog, and holds the code of others.
+    wanted = [name for name in ARTIFACTS if name != PAGE or not load_settings(work.root).hosted]
+    for name in wanted:
         place = shown(folder / name, work.root)
         content = dict(files_below(work.root, place))
         if not content:
@@ -299,6 +303,13 @@ def files_below(root: Path, place: str) -> Iterator[tuple[str, bytes]]:
 def state(work: Work) -> Members:
     """Commit, source, data, and what the environment is locked to."""
     report = work.document
-    locks = {name: sha256(read_bytes(work.root / name, name)).hexdigest() for name in LOCKS}
+    locks = {name: sha256(content).hexdigest() for name, content in _locks(work.root)}
     kept = {key: report[key] for key in STATE}
     return {"state.json": as_json({**kept, "locks": locks})}
+
+
+def _locks(root: Path) -> Iterator[tuple[str, bytes]]:
+    hosted = load_settings(root).hosted
+    for name in LOCKS:
+        if not hosted or (root / name).is_file():
+            yield name, read_bytes(root / name, name)

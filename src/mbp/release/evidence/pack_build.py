@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mbp.contracts.gates import GATES
 from mbp.core.errors import MbpError
+from mbp.core.gate_files import FOLDER, gate_of, gates
 from mbp.core.paths import shown
 from mbp.quality.privacy.privacy_policy import load_policy
 from mbp.quality.privacy.scan import scan_members
@@ -112,7 +112,7 @@ def assemble(root: Path, report: GateReport, markdown: str, key: Path | None) ->
     if source != report.source:
         raise MbpError("the source changed while the pack was built", fix="build it again")
     screen(root, members)
-    return seal(report, members, groups, key)
+    return seal(report, members, groups, key, gates(root).get(report.gate))
 
 
 def seal(
@@ -120,13 +120,17 @@ def seal(
     members: Mapping[str, bytes],
     groups: Mapping[str, Mapping[str, Any]],
     key: Path | None,
+    definition: str | None = None,
 ) -> Pack:
     """The pack of members that were collected: manifest, statement and signature. The same give the same bytes.
+
+    Args:
+        definition: the file of the gate; the member that defines it without one.
 
     Raises:
         MbpError: it cannot be signed, or a name that a pack cannot hold.
     """
-    definition = _definition(report.gate)
+    definition = definition or _definition(report.gate, members)
     whole = {**members, GROUPS: as_json({"definition": definition, "groups": groups})}
     manifest = describe(report.gate, whole)
     inputs = {*groups[GATE_GROUP]["members"], *groups[EVIDENCE_GROUP]["members"]}
@@ -219,8 +223,11 @@ def _files(root: Path, folder: Path, glob: str) -> dict[str, bytes]:
     return results
 
 
-def _definition(gate: str) -> str:
-    return GATES[gate]
+def _definition(gate: str, members: Mapping[str, bytes]) -> str:
+    for name, content in sorted(members.items()):
+        if name.startswith(f"{FOLDER}/") and gate_of(content.decode("utf-8", "replace")) == gate:
+            return name
+    raise MbpError(f"no member defines the gate {gate}", path=FOLDER, fix="add its file to a group")
 
 
 def _signature(stated: bytes, key: Path) -> dsse.Signature:

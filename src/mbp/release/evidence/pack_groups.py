@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonschema import Draft201909Validator
 
+from mbp.contracts.drafting.profile_files import own_or_default
 from mbp.contracts.policy import TEXT, closed
 from mbp.core.errors import MbpError
 from mbp.core.schema_check import check, did_you_mean
@@ -54,7 +55,8 @@ def load_groups(root: Path, makers: Collection[str]) -> list[dict[str, Any]]:
         MbpError: the file is missing or wrong, a maker that is not there or not used, or a group that
             `mbp evidence verify` relies on is missing.
     """
-    document = load(root / FILE, shown_as=FILE)
+    file = own_or_default(root, FILE, "evidence_pack.yaml")
+    document = load(file, shown_as=FILE)
     groups: dict[str, dict[str, Any]] = {}
     for index, entry in enumerate(check(document, Draft201909Validator(SCHEMA), FILE)["groups"]):
         name, line = entry["id"], line_of(document["groups"], index)
@@ -74,7 +76,7 @@ def load_groups(root: Path, makers: Collection[str]) -> list[dict[str, Any]]:
             what = f"group {name!r} must be there and not be empty"
             raise MbpError(what, path=FILE, fix="restore it from git")
     used = {maker for group in groups.values() for maker in group["made"]}
-    for maker in sorted(set(makers) - used):
+    for maker in sorted(set(makers) - used) if file == root / FILE else ():
         what = f"the maker {maker!r} is in no group"
         raise MbpError(what, path=FILE, fix="name it under `made`")
     return list(groups.values())

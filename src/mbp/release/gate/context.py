@@ -102,7 +102,7 @@ class Context:
         seen = look(self.root, self.target)
         with self.warehouse() as warehouse:
             refuse_sample_over_loaded(warehouse)
-        # The sample is a replay, and its clock is stopped. A live market that is judged by a clock of the past
+        # The sample is a replay, and its clock is stopped. Live data that is judged by a clock of the past
         # would show the KPIs of then.
         limit = None if raw_origin() == SAMPLE else timedelta(hours=self.max_age_hours)
         if why := moments.objection(seen.picture.now, self.now, limit):

@@ -36,7 +36,7 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
     definition = load_gate(root, gate, RULES)
     now = datetime.now(UTC)
     limit = definition.evidence_max_age_hours
-    context = Context(root, target_name(target), now, limit, definition.waivable())
+    context = Context(root, target_name(root, target), now, limit, definition.waivable())
     report = GateReport(
         gate=definition.name,
         title=definition.title,
@@ -133,6 +133,8 @@ def _standing_in(
 
 
 def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResult]:
+    if not gate.roles:
+        return
     max_age = timedelta(hours=gate.sign_off_max_age_hours)
     signed: dict[str, SignOff] = {}
     reason = ""

@@ -59,7 +59,7 @@ def facts(
     Raises:
         MbpError: unknown target.
     """
-    chosen = target_name(target)
+    chosen = target_name(root, target)
     now = datetime.now(UTC).replace(microsecond=0)
     source = envelope.source_digest(root)
     report = _facts_or_absence(run, f"run `mbp gate {gate}`")

@@ -12,9 +12,10 @@ from jsonschema import Draft201909Validator
 
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.exercises import FILE, SCHEMA
-from mbp.contracts.gates import GATES, load_gate
+from mbp.contracts.gates import load_gate
 from mbp.contracts.policy import load_policy
 from mbp.contracts.registry.registry_check import check_all, forbidden
+from mbp.core.gate_files import gates
 from mbp.core.schema_check import check
 from mbp.core.yaml_io import load
 from mbp.runs import envelope
@@ -45,7 +46,7 @@ class Waivable:
         if self.given_checks is not None:
             return self.given_checks
         results: dict[str, bool] = {}
-        for gate in GATES:
+        for gate in gates(self.root):
             for name, waivable in load_gate(self.root, gate).waivable().items():
                 # In two gates: waivable in both, or in none.
                 results[name] = waivable and results.get(name, True)

@@ -196,6 +196,7 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "A106-042": (MARKETS, customs(of_column("market_id"), "derived", "yes")),
     "A106-043": (MARKETS, customs(whole, "changeLog", None)),
     "A106-040": (MARKETS, set_in(of_column("category"), "physicalType", "string; drop")),
+    "A106-045": (MARKETS, set_in(of_column("category"), "description", "TODO: what it is.")),
     "A87-001": (MARKETS, drop(of_column("category"), "description")),
     "A87-002": (MARKETS, set_in(of_column("opened_at"), "description", "Opened at.")),
     "A87-003": (MARKETS, customs(of_column("min_liquidity"), "unit", None)),

@@ -143,7 +143,7 @@ def test_what_cannot_be_looked_at_is_told_and_not_passed(release: Release) -> No
         ("waivable: false\n    no_go: true", "waivable: true\n    no_go: true", "cannot be waived"),
         ("actions: [degrade, rollback]", "deeds: [degrade]", "source.actions"),
         ("build, of: [source, data]", "build, of: [source, date]", "one of"),
-        ("gate: M2", "gate: M3", "is of the gate"),
+        ("gate: M2", "gate: M3", "no gate 'M2'"),
         ("version: 1", "version: 2", "expected"),
         ("    PO: product owner", "    CEO: all", "role 'CEO'"),
         ("rule: sustained", "rool: sustained", "rool"),
