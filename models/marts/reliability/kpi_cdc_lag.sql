@@ -37,7 +37,8 @@ arrivals as (
     from {{ ref(log.staging) }}
     where
         change_operation <> 'r'
-        and {{ window_number('loaded_at', minutes) }} >= (select bounds.first_window - {{ redelivered_minutes // minutes }} from bounds)
+        and {{ window_number('loaded_at', minutes) }}
+        >= (select bounds.first_window - {{ redelivered_minutes // minutes }} from bounds)
         and {{ measured_again('loaded_at', first, redelivered_minutes) }}
     union all
     {% endfor %}
@@ -69,7 +70,10 @@ lags as (
         {{ epoch_microseconds('loaded_at') }} - {{ epoch_microseconds('committed_at') }} as lag_microseconds
     from arrivals
     where
-        (delivered_before_at is null or delivered_before_at < loaded_at - interval '{{ redelivered_minutes }} minutes')
+        (
+            delivered_before_at is null
+            or delivered_before_at < loaded_at - interval '{{ redelivered_minutes }} minutes'
+        )
         and {{ inside_bounds(window_number('loaded_at', minutes)) }}
 
 ),

@@ -96,7 +96,7 @@ def note_unmeasured_kpis(warehouse: Warehouse, reasons: Mapping[str, str]) -> No
 
 
 def absent_columns(root: Path, facts: SourceFacts) -> dict[str, str]:
-    """Raw column (`mbp.quotes.price`), or table (`mbp.quotes`), that no source has -> what to tell of it."""
+    """Raw column (`shop.orders.amount`), or table (`shop.orders`), that no source has -> what to tell of it."""
     tables = dataset_tables(root) if facts.columns or facts.datasets else {}
     absent = {
         f"mbp.{tables[dataset]}": f"no {dataset}: {reason}"

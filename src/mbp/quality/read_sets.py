@@ -30,7 +30,7 @@ POSITION = ".__source_lsn"
 class Reads:
     """What a relation follows from.
 
-    A raw column is `mbp.quotes.price`; that a raw table has rows at all is `mbp.quotes`.
+    A raw column is `shop.orders.amount`; that a raw table has rows at all is `shop.orders`.
 
     Attributes:
         columns: of the relation -> raw columns.

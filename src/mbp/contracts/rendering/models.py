@@ -48,6 +48,12 @@ def models_yaml(
     seeds = [model for model in models if unenforced.get(model["name"]) == "seed"]
     for seed in seeds:
         del seed["config"]["access"]
+        # As dbt_project.yml says of the models of public datasets.
+        seed["config"] |= {
+            "schema": "marts",
+            "persist_docs": {"relation": True, "columns": True},
+            "post-hook": "{{ publish(this) }}",
+        }
         types = {column["name"]: column["data_type"] for column in seed["columns"]}
         seed["config"]["column_types"] = {
             name: RAW_TYPES.get(type_, type_) for name, type_ in types.items()

@@ -161,8 +161,3 @@ def undo(warehouse: Warehouse, load_id: int, tables: dict[str, str]) -> dict[str
             warehouse.execute(f"delete from {table} where load_id = {load_id}")
         forget_facts(warehouse, {load.source for load in loads})
     return removed
-
-
-def rejects_over(loads: Sequence[Load]) -> list[Load]:
-    """Loads with more rejected rows than their mapping allows."""
-    return [load for load in loads if load.rejected > load.max_rejects]
