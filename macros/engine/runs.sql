@@ -46,6 +46,11 @@
         ~ ', command ' ~ text ~ ', event ' ~ text ~ ', happened_at ' ~ instant ~ ', nodes_digest ' ~ text ~ ')'
         ~ control_table_format()
     ) -%}
+    {#- `mbp build` fills it for loaded data, and makes it as this does. -#}
+    {%- do run_query(
+        'create table if not exists ' ~ verification_table('unmeasured_kpis') ~ ' (kpi_id ' ~ text ~ ', reason ' ~ text ~ ')'
+        ~ control_table_format()
+    ) -%}
     {%- if run_query('select warehouse_id from ' ~ identity ~ ' limit 1').rows | length == 0 -%}
         {%- do run_query(
             'insert into ' ~ identity ~ " select '" ~ invocation_id ~ "' as warehouse_id, cast("

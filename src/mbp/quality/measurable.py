@@ -85,7 +85,7 @@ def unmeasured_columns(
 def note_unmeasured_kpis(warehouse: Warehouse, reasons: Mapping[str, str]) -> None:
     """Writes them to the warehouse, for the models of the KPIs; before these are built."""
     if not reasons and not exists(warehouse, *UNMEASURED.split(".")):
-        return
+        return  # dbt makes it
     with warehouse.transaction():
         warehouse.execute("create schema if not exists verification")
         warehouse.execute(f"create table if not exists {UNMEASURED} (kpi_id text, reason text)")

@@ -55,11 +55,14 @@ class _NotFollowedError(Exception):
 Relations = Mapping[tuple[str, str], Reads]
 
 
-def read_sets(manifest: Mapping[str, Any]) -> tuple[dict[str, Reads], Relations]:
+def read_sets(
+    manifest: Mapping[str, Any], *, leaf: str | None = None
+) -> tuple[dict[str, Reads], Relations]:
     """Unique id of each model, seed and test -> what it follows from; and (schema, name) of each relation likewise.
 
     Args:
         manifest: compiled, over the sample or over loaded data.
+        leaf: a model that counts as raw: its column `amount` is `orders.amount` in what follows from it.
     """
     nodes: Mapping[str, Mapping[str, Any]] = manifest["nodes"]
     dialect = str((manifest.get("metadata") or {}).get("adapter_type") or "duckdb")
@@ -70,15 +73,17 @@ def read_sets(manifest: Mapping[str, Any]) -> tuple[dict[str, Reads], Relations]
         reads = _raw(f"{family}.{source['identifier']}", source["columns"])
         relations[str(source["schema"]).lower(), str(source["identifier"]).lower()] = reads
     for unique_id in _in_order(nodes):
-        node = nodes[unique_id]
-        if node["resource_type"] == "seed":
+        node, kind = nodes[unique_id], unique_id.partition(".")[0]
+        if kind == "seed":
             reads = _seed(node)
-        elif node["resource_type"] in ("model", "test", "snapshot"):
+        elif kind in ("model", "test", "snapshot"):
             reads = _node(node, dialect, relations, results)
         else:
             continue
+        if unique_id == leaf:
+            reads = _raw(str(node["name"]), reads.columns)
         results[unique_id] = reads
-        if node.get("relation_name") and node["resource_type"] != "test":
+        if kind != "test":
             name = str(node.get("alias") or node["name"])
             relations[str(node["schema"]).lower(), name.lower()] = reads
     return results, relations
@@ -233,8 +238,9 @@ class _Follower:
             rows |= self._value(join.args.get("on"), ctes, scopes)
         columns: dict[str, Raw] = {}
         for expression in node.expressions:
-            if expression.is_star and not isinstance(expression.unalias(), exp.Count):
-                raise _NotFollowedError
+            stars = expression.find_all(exp.Star)
+            if any(not isinstance(star.parent, exp.Count) for star in stars):
+                raise _NotFollowedError  # one that was not expanded
             columns[expression.alias_or_name.lower()] = self._value(expression, ctes, scopes)
         outputs = ({"": Reads(columns, NOTHING)}, *scopes)
         for name in ("where", "group", "having", "qualify", "limit", "offset"):

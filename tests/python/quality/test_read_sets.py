@@ -101,7 +101,7 @@ def test_what_a_query_follows_from(
 @pytest.mark.parametrize(
     "sql",
     [
-        "select",
+        "select from",
         "select x from raw.nowhere",
         "select nothing from raw.quotes",
         "delete from raw.quotes",
