@@ -90,8 +90,8 @@ def refers_by_one_key(contract: ContractFile, _policy: Policy | None) -> Iterato
         elif relationships:
             kind = relationships[0].at("type").value
             if kind not in (None, "foreignKey") or target_of(relationships[0], {}) is None:
-                found = relationships[0].at("to").value
-                message = f"expected type: foreignKey, to: <dataset>.<column>, found {found!r}"
+                target = relationships[0].at("to").value
+                message = f"expected type: foreignKey, to: <dataset>.<column>, found {target!r}"
                 yield fault_at(relationships[0], "A106-029", message, subject)
 
 

@@ -95,7 +95,7 @@ def published(root: Path, dataset: str) -> list[Published]:
     folder = inside(root / FOLDER, dataset)
     files = sorted(folder.glob("*.json")) if folder.is_dir() else []
     publisheds = [_read(path, root, dataset) for path in files]
-    return sorted(publisheds, key=lambda one: one.version)
+    return sorted(publisheds, key=lambda version: version.version)
 
 
 def _read(path: Path, root: Path, dataset: str) -> Published:

@@ -114,7 +114,7 @@ def names_what_it_reads(contract: ContractFile, _policy: Policy | None) -> Itera
         optional = entry.node.custom().get("optionalDatasets")
         names = columns.value if columns and columns.is_list else []
         read = [str(name).rpartition(".")[0] for name in names]
-        if optional and not (optional.is_list and all(one in read for one in optional.value)):
+        if optional and not (optional.is_list and all(name in read for name in optional.value)):
             message = "optionalDatasets: expected a list of datasets that `columns` names"
             yield fault_at(optional, "A89-019", message, entry.subject)
 

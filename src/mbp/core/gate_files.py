@@ -13,12 +13,12 @@ NAMED = re.compile(r"^gate: *['\"]?([\w-]+)", re.MULTILINE)
 
 def gates(root: Path) -> dict[str, str]:
     """Name -> file of each gate of the project, by file."""
-    found: dict[str, str] = {}
+    files: dict[str, str] = {}
     for path in sorted((root / FOLDER).glob("*.yaml")):
         name = gate_of(path.read_text(encoding="utf-8", errors="replace"))
         if name:
-            found.setdefault(name, f"{FOLDER}/{path.name}")
-    return found
+            files.setdefault(name, f"{FOLDER}/{path.name}")
+    return files
 
 
 def gate_of(text: str) -> str | None:

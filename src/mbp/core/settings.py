@@ -65,11 +65,11 @@ def _table(content: bytes, name: str) -> Settings | None:
     except ValueError as error:
         fix = "correct the file"
         raise MbpError(f"not valid TOML: {error}", path=name, fix=fix) from error
-    found: Any = document if name == OWN else document.get("tool", {}).get("mbp")
-    if found is None:
+    section: Any = document if name == OWN else document.get("tool", {}).get("mbp")
+    if section is None:
         return None
     values: dict[str, Any] = {}
-    for key, value in found.items():
+    for key, value in section.items():
         if key in TEXTS and isinstance(value, str):
             values[key] = value
         elif key in LISTS and isinstance(value, list) and all(isinstance(v, str) for v in value):

@@ -121,16 +121,16 @@ def _measures(node: Entry, before: Mapping[str, frozenset[str] | None]) -> froze
         return None
     names = frozenset[str]().union(*(columns or () for columns in before.values()))
     dimensions = {
-        str(one["name"])
-        for one in (*node.get("dimensions", ()), *node.get("entities", ()))
-        if _mentions(one.get("expr") or one["name"], names)
+        str(dimension["name"])
+        for dimension in (*node.get("dimensions", ()), *node.get("entities", ()))
+        if _mentions(dimension.get("expr") or dimension["name"], names)
     }
     default = (node.get("defaults") or {}).get("agg_time_dimension")
     measures = {
-        str(one["name"])
-        for one in node.get("measures", ())
-        if _mentions(str(one.get("expr") or one["name"]), names)
-        or (one.get("agg_time_dimension") or default) in dimensions
+        str(measure["name"])
+        for measure in node.get("measures", ())
+        if _mentions(str(measure.get("expr") or measure["name"]), names)
+        or (measure.get("agg_time_dimension") or default) in dimensions
     }
     return frozenset(dimensions | measures)
 
@@ -141,8 +141,8 @@ def _metric(node: Entry, before: Mapping[str, frozenset[str] | None]) -> frozens
         return None
     names = frozenset[str]().union(*(columns or () for columns in before.values()))
     parameters = node.get("type_params") or {}
-    inputs = {str(one["name"]) for one in parameters.get("input_measures") or ()}
-    inputs |= {str(one["name"]) for one in parameters.get("metrics") or ()}
+    inputs = {str(measure["name"]) for measure in parameters.get("input_measures") or ()}
+    inputs |= {str(metric["name"]) for metric in parameters.get("metrics") or ()}
     filters = str(node.get("filter") or "") + str(parameters.get("input_measures") or "")
     used = inputs & names or any(f"__{name}" in filters for name in names)
     return frozenset({str(node["name"])}) if used else frozenset()

@@ -301,8 +301,8 @@ class _Follower:
 
 def _aggregates(expression: exp.Expression) -> bool:
     return any(
-        found.find_ancestor(exp.Query) is expression.find_ancestor(exp.Query)
-        for found in expression.find_all(exp.AggFunc)
+        aggregate.find_ancestor(exp.Query) is expression.find_ancestor(exp.Query)
+        for aggregate in expression.find_all(exp.AggFunc)
     )
 
 

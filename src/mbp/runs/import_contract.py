@@ -83,9 +83,9 @@ def _drafts(root: Path, asked: Import) -> Sequence[Draft]:
         return [replace(drafts[0], dataset=asked.dataset or drafts[0].dataset)]
     with connect(root, target, read_only=True) as warehouse:
         columns, rows = live_columns(warehouse, schema, table)
-    found = with_key([replace(column, unique=False) for column in columns], columns, table)
+    facts = with_key([replace(column, unique=False) for column in columns], columns, table)
     origin = f"the table {asked.source} and its {rows} rows on {target}"
-    return [Draft(asked.dataset or table, found, origin, "", [server_of(root, target, schema)])]
+    return [Draft(asked.dataset or table, facts, origin, "", [server_of(root, target, schema)])]
 
 
 def keyed(draft: Draft, key: str | None) -> Draft:

@@ -268,9 +268,9 @@ def _parts(key: str, numbers: list[Decimal]) -> list[Interval] | None:
     }[key]
 
 
-def _meet(one: Interval, other: Interval) -> Interval | None:
-    low, low_open = max((one[0], one[1]), (other[0], other[1]))
-    high, not_open = min((one[2], not one[3]), (other[2], not other[3]))
+def _meet(first: Interval, other: Interval) -> Interval | None:
+    low, low_open = max((first[0], first[1]), (other[0], other[1]))
+    high, not_open = min((first[2], not first[3]), (other[2], not other[3]))
     empty = low > high or (low == high and (low_open or not not_open))
     return None if empty else (low, low_open, high, not not_open)
 

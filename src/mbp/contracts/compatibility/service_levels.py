@@ -82,14 +82,14 @@ def _paired(before: list[Level], after: list[Level]) -> list[tuple[Level | None,
         lambda level: tuple(str(level.get(key)) for key in ("property", "element")),
         lambda level: str(level.get("property")),
     ):
-        for one in list(left):
-            key = identity(one)
+        for earlier in list(left):
+            key = identity(earlier)
             twin = next((other for other in right if key and identity(other) == key), None)
             if twin is not None:
-                pairs.append((one, twin))
-                left = [other for other in left if other is not one]
+                pairs.append((earlier, twin))
+                left = [other for other in left if other is not earlier]
                 right = [other for other in right if other is not twin]
-    return [*pairs, *((one, None) for one in left), *((None, level) for level in right)]
+    return [*pairs, *((before, None) for before in left), *((None, level) for level in right)]
 
 
 def _label(entry: Level, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

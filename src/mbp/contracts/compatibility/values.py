@@ -131,11 +131,11 @@ def empty(node: SchemaNode) -> bool:
     return bool(listed) and all(allowed(value, node) is False for value in listed)
 
 
-def same(one: Any, other: Any) -> bool:
+def same(first: Any, other: Any) -> bool:
     """JSON's equality: true is not 1, 1 is 1.0."""
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    return bool(one == other)
+    if isinstance(first, bool) or isinstance(other, bool):
+        return first is other
+    return bool(first == other)
 
 
 def _number(value: Decimal, node: SchemaNode, kind: Kind) -> bool:

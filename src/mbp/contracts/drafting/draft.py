@@ -77,22 +77,22 @@ class Draft:
 
 def problems(draft: Draft) -> list[str]:
     """Why no contract can be made of it; empty when one can."""
-    found = []
+    facts = []
     if not draft.columns:
-        found.append("it has no columns")
+        facts.append("it has no columns")
     if draft.relation not in (None, draft.dataset):
-        found.append(f"its table has another name: {draft.relation}")
+        facts.append(f"its table has another name: {draft.relation}")
     for name in (draft.dataset, *(column.name for column in draft.columns)):
         if not PLAIN_NAME.fullmatch(name):
-            found.append(f"{name!r} is not a lower-case name of letters, digits and _")
-    found += [
+            facts.append(f"{name!r} is not a lower-case name of letters, digits and _")
+    facts += [
         f"the type {column.type} of {column.name} is not one of a contract"
         for column in draft.columns
         if not TYPE_NAME.fullmatch(physical_type(column.type))
     ]
     if draft.columns and sum(column.key for column in draft.columns) != 1:
-        found.append("no column identifies a row: unique and never empty")
-    return found
+        facts.append("no column identifies a row: unique and never empty")
+    return facts
 
 
 def physical_type(text: str) -> str:

@@ -37,10 +37,10 @@ def chosen_nodes(manifest: Mapping[str, Any], names: Sequence[str]) -> list[Node
             raise MbpError(f"the project builds no model, seed or snapshot {name!r}", fix=fix)
     models = [node for node in nodes.values() if node["resource_type"] == "model"]
     public = [node for node in models if not _inner(node)]
-    found = [nodes[name] for name in names] or public or models
-    if not found:
+    chosen = [nodes[name] for name in names] or public or models
+    if not chosen:
         raise MbpError("the project has no model: nothing to draft", fix="write a model first")
-    return sorted(found, key=lambda node: str(node["name"]))
+    return sorted(chosen, key=lambda node: str(node["name"]))
 
 
 def _inner(node: Node) -> bool:
@@ -106,7 +106,7 @@ def plain(text: str) -> str:
 
 def _tested(column: str, node: Node, manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What the generic tests of the column demand."""
-    found: list[dict[str, Any]] = []
+    tests: list[dict[str, Any]] = []
     for test in manifest["nodes"].values():
         metadata = test.get("test_metadata") or {}
         if test.get("attached_node") != node["unique_id"]:
@@ -115,8 +115,8 @@ def _tested(column: str, node: Node, manifest: Mapping[str, Any]) -> list[dict[s
         named = str(test.get("column_name") or arguments.get("column_name") or "")
         if named.lower() != column.lower() or (test.get("config") or {}).get("where"):
             continue
-        found.append(demanded_by(str(metadata.get("name")), arguments))
-    return found
+        tests.append(demanded_by(str(metadata.get("name")), arguments))
+    return tests
 
 
 def demanded_by(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,14 +77,14 @@ def _of_json_schema(path: Path, document: Document) -> Draft:
         logical = str(entry.get("logicalType"))
         if logical not in JSON_TYPES and logical not in ("date", "timestamp"):
             raise _not_flat(name, entry["name"], logical)
-        found = {"date": "date", "timestamp": "timestamptz"}.get(logical) or JSON_TYPES[logical]
+        type_name = {"date": "date", "timestamp": "timestamptz"}.get(logical) or JSON_TYPES[logical]
         columns.append(
             DraftColumn(
                 str(entry["name"]),
-                FORMATS.get(str(options.get("format")), found),
+                FORMATS.get(str(options.get("format")), type_name),
                 plain(str(entry.get("description") or "")),
                 required=entry.get("required") is True,
-                values=[one["value"] for one in entry.get("enum") or ()],
+                values=[symbol["value"] for symbol in entry.get("enum") or ()],
                 options={key: options[key] for key in KEPT_OPTIONS if key in options},
             )
         )
@@ -97,7 +97,7 @@ def _of_avro(document: Document, name: str) -> Draft:
     for field in document.get("fields") or ():
         kind = field.get("type")
         optional = isinstance(kind, list) and "null" in kind
-        kinds = [one for one in kind if one != "null"] if isinstance(kind, list) else [kind]
+        kinds = [name for name in kind if name != "null"] if isinstance(kind, list) else [kind]
         if len(kinds) != 1:
             raise _not_flat(name, field.get("name"), "union of types")
         type_, values = _avro_type(name, str(field.get("name")), kinds[0])
@@ -115,10 +115,10 @@ def _avro_type(name: str, column: str, kind: Any) -> tuple[str, Sequence[str]]:
     logical = kind.get("logicalType")
     if logical == "decimal":
         return f"decimal({kind.get('precision')},{kind.get('scale', 0)})", ()
-    found = AVRO_TYPES.get(str(logical)) or AVRO_TYPES.get(str(kind.get("type")))
-    if found is None:
+    known = AVRO_TYPES.get(str(logical)) or AVRO_TYPES.get(str(kind.get("type")))
+    if known is None:
         raise _not_flat(name, column, str(kind.get("type")))
-    return found, list(kind.get("symbols") or ())
+    return known, list(kind.get("symbols") or ())
 
 
 def _of_properties(document: Any, name: str) -> list[Draft]:

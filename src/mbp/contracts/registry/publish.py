@@ -102,15 +102,17 @@ def publish(
     )
 
 
-def _again(one: Published, contract: Mapping[str, Any]) -> PublishOutcome:
+def _again(version: Published, contract: Mapping[str, Any]) -> PublishOutcome:
     # The same in other words is the same: a type that a contract no longer states because it follows from another.
-    if digest(one.contract) != digest(contract) and diff(one.contract, contract):
+    if digest(version.contract) != digest(contract) and diff(version.contract, contract):
         raise MbpError(
-            f"{one.dataset} {one.version} is published with other content",
-            path=one.path,
+            f"{version.dataset} {version.version} is published with other content",
+            path=version.path,
             fix="raise the version; what was published is never changed",
         )
-    return PublishOutcome(one.dataset, str(one.version), one.subject, "unchanged", one.sha256)
+    return PublishOutcome(
+        version.dataset, str(version.version), version.subject, "unchanged", version.sha256
+    )
 
 
 def _document(

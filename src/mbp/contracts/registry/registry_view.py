@@ -157,8 +157,8 @@ def markdown(checked: Sequence[Checked], impacts: Impacts) -> str:
         lines += [f"**block_deploy**: {names} may not be merged in this form.", ""]
     else:
         lines += ["Compatible, or agreed: may be merged.", ""]
-    for one in changed:
-        lines += _dataset(one, impacts)
+    for name in changed:
+        lines += _dataset(name, impacts)
     return "\n".join(lines)
 
 

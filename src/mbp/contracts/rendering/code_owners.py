@@ -115,7 +115,7 @@ def files_of(contract: Contract) -> Iterator[tuple[str, list[str]]]:
     if log := contract.change_log:
         yield f"/models/intermediate/int_{log.source}__{log.table}_*.sql", [owner]
         yield f"/models/staging/{log.source}/{log.staging}.sql", [owner]
-    for rule in sorted(contract.rules, key=lambda one: one.test):
+    for rule in sorted(contract.rules, key=lambda entry: entry.test):
         if rule.singular:
             # Either of them may answer: who owns the dataset, or who fixes the rule.
             yield f"/tests/dbt/singular/{rule.test}.sql", [owner, rule.owner]

@@ -58,7 +58,10 @@ def models_yaml(
         seed["config"]["column_types"] = {
             name: RAW_TYPES.get(type_, type_) for name, type_ in types.items()
         }
-    document: dict[str, Any] = {"version": 2, "models": [one for one in models if one not in seeds]}
+    document: dict[str, Any] = {
+        "version": 2,
+        "models": [model for model in models if model not in seeds],
+    }
     return HEADER + yaml_text({**document, **({"seeds": seeds} if seeds else {})})
 
 

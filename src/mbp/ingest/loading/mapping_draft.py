@@ -168,13 +168,17 @@ def _matches(
     moments = [column for column in contract.logged_columns if column.logical_type == "timestamp"]
     if moments and not any(column.name in taken for column in moments):
         used = {name for name, _ in taken.values()}
-        left = [one for one in columns if one.kind == "instant" and one.name not in used]
+        left = [
+            column for column in columns if column.kind == "instant" and column.name not in used
+        ]
         required = [column for column in moments if column.required] or moments
         if left:
             taken[required[-1].name] = (left[0].name, 0.0)
     if contract.key.name not in taken:
         used = {name for name, _ in taken.values()}
-        key = next((one for one in columns if one.unique and one.name not in used), None)
+        key = next(
+            (column for column in columns if column.unique and column.name not in used), None
+        )
         if key is not None:
             taken[contract.key.name] = (key.name, 0.0)
     for column in contract.logged_columns:
@@ -221,7 +225,7 @@ def _table(name: str, contract: Contract, path: Path, columns: Sequence[Found]) 
         if match is not None and column.logical_type == "timestamp"
     ]
     # The last instant of a row is most likely the one of its last change.
-    changed = next((one for one in instants if "updated" in one or "changed" in one), None)
+    changed = next((name for name in instants if "updated" in name or "changed" in name), None)
     changed = changed or (instants[-1] if instants else None)
     lines = [
         f"  {name}:",

@@ -99,8 +99,8 @@ def monitor(root: Path, target: str | None) -> Monitor:
                 _status(root, warehouse),
                 load_policy(root).monitor["rule_max_age_hours"],
             )
-            found = alerts_of(status, hours, datetime.now(UTC))
-            return Monitor(found, len({row["rule_id"] for row in status}), runs, 0)
+            open_alerts = alerts_of(status, hours, datetime.now(UTC))
+            return Monitor(open_alerts, len({row["rule_id"] for row in status}), runs, 0)
         _, arrivals = warehouse.query("select count(*) from intermediate.int_mbp__daily_arrivals")
         if not arrivals[0][0]:
             raise MbpError("no change ever arrived: there is nothing to watch", fix="load data")

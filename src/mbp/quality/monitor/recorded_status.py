@@ -31,7 +31,7 @@ def rule_status(
         if result["verdict"] in JUDGED:
             runs.setdefault((result["rule_id"], result["engine"]), []).append(result)
     rows: list[Row] = []
-    for rule in sorted(rules, key=lambda one: one.id):
+    for rule in sorted(rules, key=lambda rule: rule.id):
         engines: list[str | None] = [*sorted(engine for name, engine in runs if name == rule.id)]
         for engine in engines or [None]:
             rows.append(_row(rule, engine, runs.get((rule.id, engine or ""), []), days, now))
@@ -66,9 +66,9 @@ def _row(
 
 def alerts(status: Sequence[Row], max_age_hours: float, now: datetime) -> list[Row]:
     """Rules that the last run broke, and rules that no engine judged for too long; errors first."""
-    found = [*_broken(status), *_not_run(status, timedelta(hours=max_age_hours), now)]
+    findings = [*_broken(status), *_not_run(status, timedelta(hours=max_age_hours), now)]
     return sorted(
-        found, key=lambda row: (row["severity"], row["dataset"], row["kind"], row["rule_id"])
+        findings, key=lambda row: (row["severity"], row["dataset"], row["kind"], row["rule_id"])
     )
 
 
