@@ -23,7 +23,7 @@ RECORD = np.dtype(
 Records = NDArray[np.void]
 SIDES = ("YES", "NO")
 # The source keeps single trades since then; before, a quote's volume is all that is known.
-RECORDED_HOURS = 6
+RECORDED_HOURS = 8
 
 
 def log_of_group(group: MarketGroup, quotes: Records, random: np.random.Generator) -> Records:

@@ -75,6 +75,23 @@ def _quote_after_close(editor: Editor) -> None:
     )
 
 
+@fault("closed_late", "a market that closed a second after its scheduled end", MARKETS)
+def _closed_late(editor: Editor) -> None:
+    market = editor.market("canceled")
+    editor.change(MARKETS, market, closes_at=market["closed_at"] - timedelta(seconds=1))
+
+
+@fault("trade_after_scheduled_close", "a trade after the scheduled end of an open market", MARKETS)
+def _trade_after_scheduled_close(editor: Editor) -> None:
+    market = editor.market("open")
+    traded = [
+        quote["quoted_at"]
+        for quote in editor.in_force(QUOTES)
+        if quote["market_id"] == market["market_id"] and quote["volume"] > 0
+    ]
+    editor.change(MARKETS, market, closes_at=max(traded) - timedelta(microseconds=1))
+
+
 @fault("resolution_audit", "a manual resolution without evidence", RESOLUTIONS)
 def _no_evidence(editor: Editor) -> None:
     editor.change(RESOLUTIONS, editor.resolution(manual=True), evidence_uri=None)

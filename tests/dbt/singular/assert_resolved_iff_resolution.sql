@@ -1,4 +1,4 @@
--- A market is resolved exactly when it has a resolution. Orphans belong to the foreign key rule.
+-- A market is resolved exactly when it has a resolution; a canceled one may have a VOID. Orphans belong to the foreign key rule.
 with markets as (
 
     select * from {{ ref('mbp_markets') }}
@@ -19,4 +19,8 @@ from markets
 left join resolutions on markets.market_id = resolutions.market_id
 where
     (markets.status = 'resolved' and resolutions.market_id is null)
-    or (markets.status <> 'resolved' and resolutions.market_id is not null)
+    or (
+        markets.status <> 'resolved'
+        and resolutions.market_id is not null
+        and not (markets.status = 'canceled' and resolutions.decided_value = 'VOID')
+    )
