@@ -1,4 +1,4 @@
--- Trading went on after its scheduled end: allowed, and worth a look.
+-- Trading went on after its scheduled end: allowed, and to be checked by its reader.
 with markets as (
 
     select * from {{ ref('mbp_markets') }}

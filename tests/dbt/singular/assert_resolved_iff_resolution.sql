@@ -1,4 +1,5 @@
--- A market is resolved exactly when it has a resolution; a canceled one may have a VOID. Orphans belong to the foreign key rule.
+-- A market is resolved exactly when it has a resolution; a canceled one may have a VOID.
+-- Orphans belong to the foreign key rule.
 with markets as (
 
     select * from {{ ref('mbp_markets') }}
