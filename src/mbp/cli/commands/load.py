@@ -126,9 +126,8 @@ def _load(
     }
     show(form, text="\n".join(lines), json=document)
     if report.rejected:
-        where = (
-            f"see {reject_file}" if reject_file and not dry_run else "use --reject-file to see them"
-        )
+        kept = reject_file or "raw_mbp._load_rejects"
+        where = "nothing was written" if dry_run else f"see {kept}"
         typer.echo(f"{report.rejected:,} rows rejected: {where}", err=True)
         raise typer.Exit(EXIT_FINDINGS)
 
