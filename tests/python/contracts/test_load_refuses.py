@@ -115,7 +115,7 @@ CASES = {
         "apiVersion",
     ),
     "version that is not semantic": Case(
-        QUOTES, "version: 1.0.2", "version: '1.0'", "expected a semantic version", "version: '1.0'"
+        QUOTES, "version: 1.1.0", "version: '1.0'", "expected a semantic version", "version: '1.0'"
     ),
     "wrong type of a value": Case(
         QUOTES,
@@ -365,8 +365,8 @@ CASES = {
         QUOTES,
         f"          - property: expires\n            value: {SOON}\n",
         "",
-        "liquidity_floor: the warning has no expiry",
-        "- id: liquidity_floor",
+        "trade_after_scheduled_close: the warning has no expiry",
+        "- id: trade_after_scheduled_close",
     ),
     "expiry that is not a date": Case(
         QUOTES, f"value: {SOON}", "value: soon", "expires: expected YYYY-MM-DD", "value: soon"
@@ -375,7 +375,7 @@ CASES = {
         QUOTES,
         "severity: warning",
         "severity: error",
-        "liquidity_floor: an error cannot expire",
+        "trade_after_scheduled_close: an error cannot expire",
         f"value: {SOON}",
     ),
     "threshold without a reason": Case(

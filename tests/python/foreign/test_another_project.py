@@ -85,7 +85,7 @@ def test_a_build_is_judged_recorded_and_watched(shop: Path) -> None:
     assert told.exit_code == 0, told.output
     assert mbp(shop, "quality", "failures").exit_code == 0
     assert mbp(shop, "quality", "record").exit_code == 0
-    assert "orders_fk" in mbp(shop, "quality", "history").output
+    assert "orders_customer_id_fk" in mbp(shop, "quality", "history").output
     assert "0 alerts; 15 rules, 1 recorded runs" in mbp(shop, "quality", "monitor").output
     drift = mbp(shop, "registry", "drift")
     assert drift.exit_code == 0, drift.output
@@ -123,7 +123,7 @@ def test_a_broken_contract_is_caught(shop: Path) -> None:
     document = json.loads(told.stdout)
     broken = {finding["rule_id"] for finding in document["findings"]}
     assert told.exit_code == 1
-    assert {"orders_status_accepted_values", "orders_fk"} <= broken
+    assert {"orders_status_accepted_values", "orders_customer_id_fk"} <= broken
     failures = mbp(shop, "quality", "failures")
     assert failures.exit_code == 1 and "lost" in failures.output
     assert mbp(shop, "quality", "record").exit_code == 0

@@ -9,8 +9,8 @@ import psycopg2
 import pytest
 
 from lab.postgres_server import PostgresServer
-from mbp.ingest.initialise import initialise
-from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, raw_tables
+from mbp.ingest.initialise import CONTROL_TABLES, initialise
+from mbp.ingest.raw_tables import raw_tables
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import DuckdbWarehouse
 
@@ -45,9 +45,9 @@ def test_the_embedded_engine_gets_every_raw_table(project_root: Path, tmp_path: 
         )
     assert {name for (name,) in found} == {
         *raw_tables(project_root),
-        *(name.removeprefix("raw_") for name in CDC_CONTROL_TABLES),
+        *(name.removeprefix("raw_") for name in CONTROL_TABLES),
     }
-    assert len(found) == 10 + len(CDC_CONTROL_TABLES)
+    assert len(found) == len(raw_tables(project_root)) + len(CONTROL_TABLES)
 
 
 @pytest.mark.postgres

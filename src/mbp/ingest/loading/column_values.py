@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from mbp.contracts import Column
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.mapping import TableMapping, Value
+from mbp.ingest.loading.mapping import MappedValue, TableMapping
 from mbp.warehouse import quote_identifier
 
 # The engines also read words (infinity, epoch), dates before our era and offsets of days. An offset needs
@@ -82,7 +82,7 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
         MbpError: the mapping makes another type than the column has.
     """
     name = column.name
-    value = mapping.values.get(name) or Value(())
+    value = mapping.values.get(name) or MappedValue(())
     if value.columns:
         text = _text(value, column, mapping, read)
     elif name in mapping.constants:
@@ -118,11 +118,11 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
     return ColumnValue(column, text, at, at, None, (), None, filled)
 
 
-def _stand_in(theirs: str, mapping: TableMapping) -> Value:
+def _stand_in(theirs: str, mapping: TableMapping) -> MappedValue:
     for value in mapping.values.values():
         if value.columns == (theirs,):
             return value
-    return Value((theirs,))
+    return MappedValue((theirs,))
 
 
 def _wrong_type(column: Column, mapping: TableMapping, keys: str, needed: str) -> MbpError:
@@ -133,7 +133,7 @@ def _wrong_type(column: Column, mapping: TableMapping, keys: str, needed: str) -
     )
 
 
-def _text(value: Value, column: Column, mapping: TableMapping, read: Reader) -> str:
+def _text(value: MappedValue, column: Column, mapping: TableMapping, read: Reader) -> str:
     texts = [read(name) for name in value.columns]
     if value.joiner is not None:
         # One part that is null makes the whole null, as for a key.
@@ -150,9 +150,9 @@ def _text(value: Value, column: Column, mapping: TableMapping, read: Reader) -> 
     return text
 
 
-def _number(at: str, column: Column, value: Value) -> tuple[str, str | None]:
+def _number(at: str, column: Column, value: MappedValue) -> tuple[str, str | None]:
     kind = column.physical_type
-    if column.logical_type == "integer" and value == Value(value.columns):
+    if column.logical_type == "integer" and value == MappedValue(value.columns):
         return (
             f"case when regexp_full_match({at}, '[+-]?\\d+') then try_cast({at} as {kind}) end",
             None,
@@ -183,7 +183,7 @@ def _factor(scale: Decimal) -> str:
 
 
 def _instant(
-    at: str, value: Value, zone: str, ambiguous: str
+    at: str, value: MappedValue, zone: str, ambiguous: str
 ) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The instant, and what is wrong with a local time of the zone."""
     wrong: tuple[tuple[str, str], ...] = ()

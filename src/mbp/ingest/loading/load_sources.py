@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.reporting.progress import SILENT, Say
+from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.ingest.loading.append import RAW_SCHEMA, Appended, append, copy_staged, lost_keys
 from mbp.ingest.loading.column_values import literal
 from mbp.ingest.loading.loads import MOST_REJECTS, begin_load, end_load, rows_already_loaded
@@ -296,16 +296,9 @@ def _rejects_written(
         return
     with atomic_path(reject_file) as temporary:
         try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(["table_name", "file", "source_row", "reason", "original"])
-                for table in mapping.tables:
-                    if not staging.staged[table.table].rejected:
-                        continue
-                    for (name, row, _, reason), (_, _, original) in zip(
-                        staging.rejects(table.table), staging.originals(table), strict=True
-                    ):
-                        writer.writerow([table.table, name, row, reason, _compact(original)])
+            names = ("table_name", "file", "source_row", "reason", "original")
+            text = csv_for_people(names, _reject_rows(staging, mapping))
+            temporary.write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
             raise MbpError(
                 f"cannot be written: {error.strerror}",
@@ -313,6 +306,14 @@ def _rejects_written(
                 fix="make room, or name another file",
             ) from error
         yield
+
+
+def _reject_rows(staging: Staging, mapping: Mapping) -> Iterator[tuple[str, str, int, str, str]]:
+    for table in mapping.tables:
+        if staging.staged[table.table].rejected:
+            pairs = zip(staging.rejects(table.table), staging.originals(table), strict=True)
+            for (name, row, _, reason), (_, _, original) in pairs:
+                yield table.table, name, row, reason, _compact(original)
 
 
 def _compact(original: str) -> str:

@@ -21,7 +21,7 @@ MASKED = "***"
 MOST_REJECTS = 10_000
 
 
-class Counts(Protocol):
+class LoadCounts(Protocol):
     """What became of a table's rows."""
 
     @property
@@ -35,7 +35,7 @@ class Counts(Protocol):
 
 
 @dataclass(frozen=True)
-class Load:
+class TableLoad:
     """One table of one load."""
 
     load_id: int
@@ -72,7 +72,7 @@ def end_load(
     contract: Contract,
     digest: str,
     rejects: Sequence[tuple[str, int, str, str]],
-    counts: Counts,
+    counts: LoadCounts,
 ) -> None:
     """Notes what became of one table, in the transaction of its rows.
 
@@ -109,12 +109,12 @@ def end_load(
         )
 
 
-def list_loads(warehouse: Warehouse) -> list[Load]:
+def list_loads(warehouse: Warehouse) -> list[TableLoad]:
     """Every load that was not undone, a row per table, the newest first."""
     if not exists(warehouse, *LOADS.split(".")):
         return []
     _, rows = warehouse.query(f"select * from {LOADS} order by load_id desc, dataset")
-    return [Load(*row) for row in rows]
+    return [TableLoad(*row) for row in rows]
 
 
 def rows_already_loaded(warehouse: Warehouse, dataset: str, raw: str, digest: str) -> int | None:

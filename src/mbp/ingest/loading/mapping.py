@@ -34,7 +34,7 @@ def _schema() -> Draft201909Validator:
 
 
 @dataclass(frozen=True)
-class Value:
+class MappedValue:
     """How the value of one column of ours is made from columns of theirs.
 
     Attributes:
@@ -79,7 +79,7 @@ class TableMapping:
     dataset: str
     files: tuple[str, ...]
     reading: Map[str, Any]
-    values: Map[str, Value]
+    values: Map[str, MappedValue]
     constants: Map[str, Any]
     absent: Map[str, tuple[str | None, Any, str]]
     when_null: Map[str, tuple[Any, str]]
@@ -227,11 +227,11 @@ def _table(name: str, entry: Any, tables: Any, contract: Contract, shown: str) -
 READING = ("delimiter", "quote", "encoding", "decimal", "null_tokens", "rows", "sql", "keep")
 
 
-def _value(given: Any) -> Value:
+def _value(given: Any) -> MappedValue:
     if isinstance(given, str):
-        return Value((given,))
+        return MappedValue((given,))
     columns = given.get("column", given.get("first_of", given.get("join")))
-    return Value(
+    return MappedValue(
         columns=(columns,) if isinstance(columns, str) else tuple(columns),
         joiner=given.get("joiner", "-") if "join" in given else None,
         values=given.get("values"),

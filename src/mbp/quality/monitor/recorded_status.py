@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from mbp.contracts.model import Rule
+from mbp.core.moments import objection
 from mbp.core.verdict import Verdict
 
 Row = Mapping[str, Any]
@@ -45,7 +46,8 @@ def _row(
     days: float,
     now: datetime,
 ) -> Row:
-    recent = [run for run in runs if _utc(run["executed_at"]) >= now - timedelta(days=days)]
+    period = timedelta(days=days)
+    recent = [run for run in runs if objection(_utc(run["executed_at"]), now, period) is None]
     broken = list(takewhile(lambda run: run["verdict"] != Verdict.PASS, runs))
     passed = sum(run["verdict"] == Verdict.PASS for run in recent)
     return {
@@ -91,13 +93,10 @@ def _not_run(status: Sequence[Row], limit: timedelta, now: datetime) -> Iterator
             last[row["rule_id"]] = row
     for row in last.values():
         at = row["last_run_at"]
-        if at is not None and timedelta(0) <= now - at + timedelta(seconds=5) <= limit:
-            continue
-        detail = "never run"
-        if at is not None:
-            hours = int((now - at).total_seconds() // 3600)
-            detail = f"last run {hours} hours ago" if at <= now else "last run in the future"
-        yield {**row, "kind": "rule not run", "since": at, "detail": detail}
+        reason = "never run" if at is None else objection(at, now, limit)
+        if reason:
+            detail = reason if at is None else f"last run {reason}"
+            yield {**row, "kind": "rule not run", "since": at, "detail": detail}
 
 
 def _utc(moment: datetime) -> datetime:

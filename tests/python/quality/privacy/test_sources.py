@@ -107,7 +107,9 @@ def bare(project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (root / POLICY).write_text(text[:first] + text[text.index("\nmeasure:") :], encoding="utf-8")
     (root / OWNERS).parent.mkdir()
     (root / OWNERS).write_text((project_root / OWNERS).read_text(), encoding="utf-8")
-    (root / "dbt_project.yml").write_text("name: mbp\n", encoding="utf-8")
+    (root / "dbt_project.yml").write_text("name: mbp\nprofile: mbp\n", encoding="utf-8")
+    profiles = "profiles.example.yml"
+    (root / profiles).write_text((project_root / profiles).read_text(), encoding="utf-8")
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     monkeypatch.setenv("MBP_PROJECT_DIR", str(root))
     monkeypatch.setenv("MBP_DUCKDB_PATH", str(tmp_path / "none.duckdb"))
@@ -121,7 +123,7 @@ def test_what_is_not_there_is_a_failure_unless_the_policy_says_otherwise(bare: P
         assert found[name].problem, name
     assert found["evidence"].problem is None
     assert "not there" in str(found["evidence"].note)
-    assert found["repository"].files == 3
+    assert found["repository"].files == 4
 
 
 def test_the_command_fails_closed_and_shows_nothing(bare: Path, random: Random) -> None:
@@ -135,7 +137,7 @@ def test_the_command_fails_closed_and_shows_nothing(bare: Path, random: Random) 
     result = CliRunner().invoke(app, ["privacy", "scan", "--format", "json"])
     assert result.exit_code == 1
     assert cpf not in result.output
-    assert json.loads(result.stdout)["sources"]["repository"]["looked_at"] == 5
+    assert json.loads(result.stdout)["sources"]["repository"]["looked_at"] == 6
     document = json.loads(evidence.read_text(encoding="utf-8"))
     assert document["verdict"] == "fail"
     assert document["content"]["by_kind"] == {"cpf": 1}

@@ -72,6 +72,15 @@ def project(project_root: Path, tmp_path: Path) -> Project:
         document["sast"]["folders"] = ["src", "scripts"]
         for section in ("sast", "secrets", "licences"):
             document[section]["exceptions"] = []
+        # There are no contracts here, and so no change logs.
+        for roles in (
+            document["least_privilege"]["warehouse"],
+            document["least_privilege"]["source"],
+        ):
+            for role in roles.values():
+                for grant in role["relations"]:
+                    if "change_logs_in" in grant:
+                        grant["in"] = grant.pop("change_logs_in")
 
     made.change(bare)
     return made

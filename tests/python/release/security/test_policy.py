@@ -9,8 +9,14 @@ import pytest
 
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.errors import MbpError
-from mbp.ingest.initialise import BUILT_SCHEMAS, LOADER, RAW_SCHEMAS, READER, TRANSFORMER
-from mbp.ingest.raw_tables import CDC_CONTROL_TABLES
+from mbp.ingest.initialise import (
+    BUILT_SCHEMAS,
+    CONTROL_TABLES,
+    LOADER,
+    RAW_SCHEMAS,
+    READER,
+    TRANSFORMER,
+)
 from mbp.release.security.lock import read_lock
 from mbp.release.security.security_policy import POLICY, load_security
 from tests.python.release.security.conftest import Project, exception
@@ -28,7 +34,7 @@ def test_the_policy_of_the_repository_speaks_of_all_roles_and_schemas(project_ro
         if "DELETE" in one.privileges
         for name in one.relations
     }
-    assert deletable == {name for name, (_, replaced) in CDC_CONTROL_TABLES.items() if replaced}
+    assert deletable == {name for name, (_, replaced) in CONTROL_TABLES.items() if replaced}
 
 
 def test_the_locks_of_the_repository_can_be_read(project_root: Path) -> None:

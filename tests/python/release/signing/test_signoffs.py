@@ -48,6 +48,7 @@ def root(tmp_path: Path, keys: Keys) -> Path:
     path = tmp_path / "contracts" / "gates" / "allowed_signers"
     path.parent.mkdir(parents=True)
     path.write_text(keys.line("sre", "SRE") + keys.line("eng", "Eng"))
+    path.with_name("m2_pre_ga.yaml").write_text("gate: M2\n")
     (tmp_path / "dbt_project.yml").write_text("name: mbp\n")
     return tmp_path
 
