@@ -92,8 +92,10 @@ SECRET_WORDS = (
 SUFFIX = re.compile(
     r"[_.-]?(?:base|prod|production|dev|staging|test|live|main|primary|secondary|backup|value|default|old|new|v?\d{1,2})$"
 )
-# A digest of a secret is not the secret.
-NOT_SECRET = re.compile(r"hash|sha\d|digest|checksum|fingerprint|trace|commit|etag", re.IGNORECASE)
+# A digest of a secret is not the secret, and a bypass is none.
+NOT_SECRET = re.compile(
+    r"bypass|hash|sha\d|digest|checksum|fingerprint|trace|commit|etag", re.IGNORECASE
+)
 UUID = r"[0-9a-fA-F](?<![\w-].)[0-9a-fA-F]{7}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
 # As it is written, and without its dashes.
 BARE_UUID = r"(?<![\w-])[0-9a-fA-F]{12}[1-5][0-9a-fA-F]{3}[89abAB][0-9a-fA-F]{15}"

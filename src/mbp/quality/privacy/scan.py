@@ -35,6 +35,7 @@ DETECTORS: dict[str, Callable[[Page], Iterator[Hit]]] = {
 }
 LONGEST_MASK = 24
 # Base64 of base64, hexadecimal of base64: that deep, each level with its escapes.
+NUMBER_KINDS = frozenset({"cpf", "cnpj", "card", "phone"})
 ENCODINGS = 2
 
 
@@ -209,11 +210,16 @@ def _every_hit(
         table = CsvTable(plain, list(table.names), table.delimiter)
     page = Page(plain, policy, table)
     for hit in _detected(page, place):
-        yield _back(hit, layers)
+        # Two numbers side by side are no document with a comma in it.
+        apart = isinstance(table, CsvTable) and table.cell(hit.start) != table.cell(hit.end - 1)
+        if not (apart and hit.kind in NUMBER_KINDS):
+            yield _back(hit, layers)
     for reading in (quoted_printable, query_string) if depth else ():
         other = reading(plain)
         if other:
-            for hit in _every_hit(other.text, "", policy, None, depth - 1):
+            # Quoted-printable leaves the cells of a table where they are.
+            name = place if reading is quoted_printable else ""
+            for hit in _every_hit(other.text, name, policy, None, depth - 1):
                 yield _back(hit, [*layers, other])
     for token in tokens(plain) if depth else ():
         # The text before it says what it is: `Authorization: Basic`, `cpf=`.

@@ -164,15 +164,17 @@ class CsvTable(Table):
         )
 
     def column(self, position: int) -> str | None:
+        line, index = self.cell(position)
+        return self.names[index] if line and index < len(self.names) else None
+
+    def cell(self, position: int) -> tuple[int, int]:
+        """Where its line begins, and the number of the cell in it, from 0."""
         line = self.text.rfind("\n", 0, position) + 1
-        if line == 0:
-            return None
         if line != self._line:
             stop = self.text.find("\n", line)
             row = self.text[line : stop if stop >= 0 else len(self.text)]
             self._line, self._ends = line, self._ends_of(row)
-        index = bisect_left(self._ends, position - line)
-        return self.names[index] if index < len(self.names) else None
+        return line, bisect_left(self._ends, position - line)
 
     def _ends_of(self, row: str) -> list[int]:
         """Where each cell ends: the place of its delimiter."""

@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import quopri
+import re
 import string
 import time
 from collections.abc import Callable
@@ -389,3 +390,21 @@ def test_time_grows_with_the_text_and_not_with_its_square(
     seconds(1000)
     small, large = seconds(20_000), seconds(160_000)
     assert large < 24 * small + 0.5
+
+
+def test_numbers_of_two_cells_are_no_document(random: Random, policy: PrivacyPolicy) -> None:
+    """`54` and `123.481250000` side by side have the digits of a CNPJ; in one cell, its spelling is one."""
+    digits = draw.cnpj(random, lettered=False)
+    plain = re.sub(r"\D", "", digits)
+    rows = f"page,count,p75,tax\na,{plain[:2]},{plain[2:5]}.{plain[5:]},x\n"
+    assert scan_text(rows, "kpi.csv", policy) == []
+    assert (
+        scan_text(rows.replace(",x", ",<=200"), "kpi.csv", policy) == []
+    )  # as quoted-printable too
+    assert [
+        value.kind for value in scan_text(f"page,count,tax\na,3,{digits}\n", "kpi.csv", policy)
+    ] == ["cnpj"]
+
+
+def test_a_bypass_is_no_password(policy: PrivacyPolicy) -> None:
+    assert scan_text("l.removeBypass=l.removeCss=l.removeStyle1", "a.js", policy) == []
