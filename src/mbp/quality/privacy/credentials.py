@@ -92,7 +92,7 @@ SECRET_WORDS = (
 SUFFIX = re.compile(
     r"[_.-]?(?:base|prod|production|dev|staging|test|live|main|primary|secondary|backup|value|default|old|new|v?\d{1,2})$"
 )
-# A digest of a secret is not the secret, and a bypass is none.
+# A digest of a secret is not the secret; nor is a bypass a password.
 NOT_SECRET = re.compile(
     r"bypass|hash|sha\d|digest|checksum|fingerprint|trace|commit|etag", re.IGNORECASE
 )
