@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mbp.warehouse.server import PostgresServer
 from typer.testing import CliRunner
 
+from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.core.reporting.output_forms import FORMATS
 from mbp.quality.masking import mask
