@@ -30,17 +30,18 @@ def not_measurable(root: Path, rules: Sequence[Rule], facts: SourceFacts) -> dic
     """
     absent = absent_columns(root, facts)
     reads: Mapping[str, Iterable[str]] = project_reads(root).rules if absent else {}
+    tables = dataset_tables(root) if absent else {}
     reasons: dict[str, str] = {}
     for rule in rules:
-        optional = {f"no {dataset}: {facts.datasets.get(dataset)}" for dataset in rule.optional}
-        judged = {name: reason for name, reason in absent.items() if reason not in optional}
-        missing = missing_of(reads.get(rule.id, ()), judged)
         if rule.dataset in facts.datasets:
             reasons[rule.id] = f"no {rule.dataset}: {facts.datasets[rule.dataset]}"
         elif rule.id in facts.rules:
             reasons[rule.id] = facts.rules[rule.id]
-        elif missing:
-            reasons[rule.id] = missing
+        else:
+            optional = {f"mbp.{tables[dataset]}" for dataset in rule.optional if dataset in tables}
+            missing = missing_of(set(reads.get(rule.id, ())) - optional, absent)
+            if missing:
+                reasons[rule.id] = missing
     return reasons
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,20 +55,20 @@ def load(
     form: TextOrJson = "text",
 ) -> None:
     """Load a folder; loading it again changes nothing. Exit 1 when rows were rejected."""
-    given = [str(place) for place in places or []]
-    if len(given) == len(INIT) + 1 and given[0] in INIT:
-        _init(Path(given[1]))
-    elif list_loads:
-        _list(target, form)
-    elif undo is not None:
-        _undo(undo, target, form)
-    elif len(given) != 1 or mapping is None:
-        raise MbpError(
-            "what to load is not said",
-            fix="give one folder and --mapping; or `init` and the folder, --list, or --undo with a load's number",
-        )
-    else:
-        _load(Path(given[0]), mapping, target, dry_run, reject_file, max_rejects, form)
+    match [str(place) for place in places or []]:
+        case ["init", folder]:
+            _init(Path(folder))
+        case _ if list_loads:
+            _list(target, form)
+        case _ if undo is not None:
+            _undo(undo, target, form)
+        case [folder] if mapping is not None:
+            _load(Path(folder), mapping, target, dry_run, reject_file, max_rejects, form)
+        case _:
+            raise MbpError(
+                "what to load is not said",
+                fix="give one folder and --mapping; or `init` and the folder, --list, or --undo with a load's number",
+            )
 
 
 def _load(
@@ -84,6 +83,7 @@ def _load(
     from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
     from mbp.ingest.loading import load_folder
+    from mbp.quality.masking import as_text
 
     with progress() as shown:
         report = load_folder(
@@ -112,7 +112,10 @@ def _load(
     if dry_run:
         lines.append("dry run: nothing was written; `loaded` is what could be")
         for table, rows in report.rows.items():
-            lines += [f"{table}: {', '.join(_shown(value) for value in row)}" for row in rows]
+            lines += [
+                f"{table}: {', '.join('null' if value is None else as_text(value) for value in row)}"
+                for row in rows
+            ]
         for table, rejects in report.rejects.items():
             lines += [
                 f"{table}: rejected row {row} of {file}: {reason}"
@@ -132,7 +135,6 @@ def _load(
         raise typer.Exit(EXIT_FINDINGS)
 
 
-INIT = ("init",)
 NOTES = {
     "rounded": "values rounded half to even",
     "filled": "gaps filled as the mapping says",
@@ -185,12 +187,6 @@ def _undo(load_id: int, target: str | None, form: str) -> None:
     lines = [f"{dataset}: {rows:,} rows taken out" for dataset, rows in removed.items()]
     lines.append("Build with `MBP_RAW=loaded mbp build --full-refresh`: increments only add rows.")
     show(form, text="\n".join(lines), json={"load_id": load_id, "removed": removed})
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "null"
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def _counts(table: Any) -> dict[str, Any]:

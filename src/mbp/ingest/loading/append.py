@@ -118,61 +118,53 @@ def append(warehouse: Warehouse, staged: str, table: TableMapping, contract: Con
     raw = f"{RAW_SCHEMA}.{quote_identifier(table.table)}"
     key, changed = quote_identifier(contract.key.name), quote_identifier(table.changed_at)
     names = [quote_identifier(column.name) for column in contract.logged_columns]
-    first = not _rows(warehouse, f"(select 1 from {raw} limit 1) as any_row")
-    total = _rows(warehouse, staged)
+    before, total = _rows(warehouse, raw), _rows(warehouse, staged)
     source = staged
-    if not first:
+    if before:
         same = " and ".join(f"known.{name} is not distinct from staged.{name}" for name in names)
         warehouse.execute(
             f"create temp table new_content as select staged.* from {staged} as staged"
             f" left join {raw} as known on known.{key} = staged.{key} and {same}"
             f" where known.{key} is null"
         )
-        warehouse.execute(
-            f"create temp table newest as select distinct on ({key}) {key} as key, {changed} as changed,"
-            f" __source_ts_ms, __source_lsn from {raw} where {key} in (select {key} from new_content)"
-            f" order by {key}, __source_lsn desc"
-        )
         source = "new_content"
+    warehouse.execute(
+        f"create temp table newest as select distinct on ({key}) {key} as key, {changed} as changed,"
+        f" __source_ts_ms from {raw} where {key} in (select {key} from {source})"
+        f" order by {key}, __source_lsn desc"
+    )
     milliseconds = (
         f"epoch_ms(staged.{changed})"
         if warehouse.engine == "duckdb"
         else f"floor(extract(epoch from staged.{changed}) * 1000)"
     )
-    position = "staged.source_position"
-    operation = f"case when staged.version = 1 then '{SNAPSHOT}' else '{UPDATE}' end"
-    join, older = "", "false"
-    if not first:
-        base = f"(select coalesce(max(__source_lsn), 0) from {raw})"
-        position = f"{base} + {position}"
-        operation = f"case when newest.key is null and staged.version = 1 then '{SNAPSHOT}' else '{UPDATE}' end"
-        milliseconds = (
-            f"greatest(cast({milliseconds} as bigint), coalesce(newest.__source_ts_ms, 0))"
-        )
-        join = f" left join newest on newest.key = staged.{key}"
-        older = (
-            "false" if table.corrections else f"coalesce(staged.{changed} < newest.changed, false)"
-        )
-    insert = (
-        f"insert into {raw} select {', '.join(f'staged.{name}' for name in names)}, {operation}, 'false',"
-        f" cast({milliseconds} as bigint), {position}, current_timestamp"
-        f" from {source} as staged{join} where not {older}"
+    rows = f"{source} as staged left join newest on newest.key = staged.{key}"
+    older = "false" if table.corrections else f"coalesce(staged.{changed} < newest.changed, false)"
+    superseded = _rows(warehouse, f"{rows} where {older}")
+    superseded += _superseded(warehouse, staged, source, raw, key, names)
+    warehouse.execute(
+        f"insert into {raw} select {', '.join(f'staged.{name}' for name in names)},"
+        f" case when newest.key is null and staged.version = 1 then '{SNAPSHOT}' else '{UPDATE}' end, 'false',"
+        # A correction is made after what it corrects.
+        f" greatest(cast({milliseconds} as bigint), coalesce(newest.__source_ts_ms, 0)),"
+        f" (select coalesce(max(__source_lsn), 0) from {raw}) + staged.source_position, current_timestamp"
+        f" from {rows} where not {older}"
     )
-    before = _rows(warehouse, raw)
-    superseded = 0
-    if not first:
-        superseded = _rows(warehouse, f"{source} as staged{join} where {older}")
-        superseded += _superseded(warehouse, staged, raw, key, names)
-    warehouse.execute(insert)
     loaded = _rows(warehouse, raw) - before
-    if not first:
+    warehouse.execute("drop table newest")
+    if before:
         warehouse.execute("drop table new_content")
-        warehouse.execute("drop table newest")
     return Appended(loaded, total - loaded - superseded, superseded)
 
 
-def _superseded(warehouse: Warehouse, staged: str, raw: str, key: str, names: list[str]) -> int:
-    """Staged rows that the log has, and has a newer one of."""
+def _superseded(
+    warehouse: Warehouse, staged: str, source: str, raw: str, key: str, names: list[str]
+) -> int:
+    """Staged rows that the log has, and has a newer one of.
+
+    Args:
+        source: those of them that the log does not have.
+    """
     warehouse.execute(
         f"create temp table last as select distinct on ({key}) * from {raw}"
         f" where {key} in (select {key} from {raw} where __op <> '{SNAPSHOT}')"
@@ -182,7 +174,7 @@ def _superseded(warehouse: Warehouse, staged: str, raw: str, key: str, names: li
     rows = _rows(
         warehouse,
         f"{staged} as staged join last on last.{key} = staged.{key} where not ({same})"
-        f" and not exists (select 1 from new_content where new_content.source_position = staged.source_position)",
+        f" and not exists (select 1 from {source} as fresh where fresh.source_position = staged.source_position)",
     )
     warehouse.execute("drop table last")
     return rows

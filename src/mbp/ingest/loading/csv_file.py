@@ -28,7 +28,7 @@ def read_header(
         MbpError: no header, a name twice, or text that is no CSV in its encoding.
     """
     try:
-        with _opened(path, encoding) as file:
+        with opened(path, encoding) as file:
             rows = csv.reader(
                 file if first is None else [first], delimiter=delimiter, quotechar=quote
             )
@@ -64,7 +64,7 @@ def explain(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -
     """
     start = 1  # the line in which the row at hand begins: a quoted value may hold line ends
     try:
-        with _opened(path, encoding) as file:
+        with opened(path, encoding) as file:
             rows = csv.reader(file, delimiter=delimiter, quotechar=quote, strict=True)
             header = next(rows, [])
             start = rows.line_num + 1
@@ -99,7 +99,8 @@ def explain(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -
         ) from error
 
 
-def _opened(path: Path, encoding: str) -> IO[str]:
+def opened(path: Path, encoding: str) -> IO[str]:
+    """A text file, packed by gzip or not, with its line ends as they are."""
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding=encoding, newline="")

@@ -23,8 +23,14 @@ from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.ingest.loading.append import RAW_SCHEMA, Appended, append, copy_staged, lost_keys
 from mbp.ingest.loading.column_values import literal
-from mbp.ingest.loading.loads import MOST_REJECTS, begin_load, end_load, rows_already_loaded
-from mbp.ingest.loading.mapping import Mapping, load_mapping
+from mbp.ingest.loading.loads import (
+    MOST_REJECTS,
+    TableReport,
+    begin_load,
+    end_load,
+    rows_already_loaded,
+)
+from mbp.ingest.loading.mapping import Mapping, TableMapping, load_mapping
 from mbp.ingest.loading.outside_file import files_of
 from mbp.ingest.loading.staging import Staged, Staging
 from mbp.ingest.raw_tables import create_statement, raw_tables
@@ -33,24 +39,6 @@ from mbp.warehouse.connection import MissingError
 
 MEMORY = "1GB"
 SHOWN = 3  # rows of each table after a dry run
-
-
-@dataclass(frozen=True)
-class TableReport:
-    """What became of one table's rows: read = loaded + unchanged + superseded + rejected + left out.
-
-    Attributes:
-        unchanged: already in the log, or repeated in the files.
-        superseded: older than what the log has of their keys.
-        absent: columns that the source does not have.
-    """
-
-    table: str
-    staged: Staged
-    loaded: int
-    unchanged: int
-    superseded: int
-    absent: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -132,10 +120,10 @@ def load_folder(
                 staging.stage(files, table, by_dataset[table.dataset], known.get(table.table))
             _reject_children(root, target, staging, mapping, by_dataset)
             if dry_run:
-                reports = [
-                    _report(mapping, staging, position, Appended(staged.accepted, 0, 0))
-                    for position, staged in enumerate(staging.staged.values())
-                ]
+                reports = []
+                for table in mapping.tables:
+                    staged = staging.staged[table.table]
+                    reports.append(_report(table, staged, Appended(staged.accepted, 0, 0)))
                 return LoadReport(
                     mapping.source,
                     None,
@@ -178,13 +166,13 @@ def _apply(
             warehouse.execute(f"create schema if not exists raw_{family}")
             warehouse.execute(create_statement(f"raw_{family}", table, columns))
         load_id = begin_load(warehouse, mapping)
-        for position, entry in enumerate(mapping.tables):
+        for entry in mapping.tables:
             contract, staged = by_dataset[entry.dataset], staging.staged[entry.table]
             if staged.known:
                 appended = Appended(0, staged.read, 0)
             else:
                 appended = append(warehouse, place(entry, contract), entry, contract)
-            report = _report(mapping, staging, position, appended)
+            report = _report(entry, staged, appended)
             digest, first = digests[entry.table], rejects[entry.table]
             end_load(warehouse, load_id, mapping, entry, contract, digest, first, report)
             reports.append(report)
@@ -226,9 +214,7 @@ def _known_rows(
     return known
 
 
-def _report(mapping: Mapping, staging: Staging, position: int, appended: Appended) -> TableReport:
-    table = mapping.tables[position]
-    staged = staging.staged[table.table]
+def _report(table: TableMapping, staged: Staged, appended: Appended) -> TableReport:
     return TableReport(
         table=table.table,
         staged=staged,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
@@ -21,17 +20,22 @@ MASKED = "***"
 MOST_REJECTS = 10_000
 
 
-class LoadCounts(Protocol):
-    """What became of a table's rows."""
+@dataclass(frozen=True)
+class TableReport:
+    """What became of one table's rows: read = loaded + unchanged + superseded + rejected + left out.
 
-    @property
-    def staged(self) -> Staged: ...
-    @property
-    def loaded(self) -> int: ...
-    @property
-    def unchanged(self) -> int: ...
-    @property
-    def superseded(self) -> int: ...
+    Attributes:
+        unchanged: already in the log, or repeated in the files.
+        superseded: older than what the log has of their keys.
+        absent: columns that the source does not have.
+    """
+
+    table: str
+    staged: Staged
+    loaded: int
+    unchanged: int
+    superseded: int
+    absent: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def end_load(
     contract: Contract,
     digest: str,
     rejects: Sequence[tuple[str, int, str, str]],
-    counts: LoadCounts,
+    report: TableReport,
 ) -> None:
     """Notes what became of one table, in the transaction of its rows.
 
@@ -81,7 +85,7 @@ def end_load(
         rejects: the first rejected rows: file, row in it, column, reason.
     """
     mark = warehouse.mark
-    staged = counts.staged
+    staged = report.staged
     values = [
         load_id,
         mapping.source,
@@ -89,9 +93,9 @@ def end_load(
         ", ".join(name for name, _ in staged.files),
         digest,
         staged.read,
-        counts.loaded,
-        counts.unchanged,
-        counts.superseded,
+        report.loaded,
+        report.unchanged,
+        report.superseded,
         staged.rejected,
         table.max_rejects,
     ]

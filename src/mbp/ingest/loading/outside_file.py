@@ -13,7 +13,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 from mbp.core.sql_guard import demand_query
 from mbp.ingest.loading.column_values import Reader, literal
-from mbp.ingest.loading.csv_file import explain, read_header
+from mbp.ingest.loading.csv_file import explain, opened, read_header
 from mbp.ingest.loading.mapping import TableMapping
 from mbp.warehouse import quote_identifier
 
@@ -116,7 +116,6 @@ def _csv(
     delimiter = mapping.reading.get("delimiter", ",")
     quote = mapping.reading.get("quote", '"')
     encoding = _known_encoding(mapping, mapping_path)
-    nulls = mapping.reading.get("null_tokens", [""])
     if encoding not in ENCODINGS:
         path, encoding = _recoded(path, encoding, scratch), "utf-8"
     file = literal(str(path))
@@ -137,15 +136,20 @@ def _csv(
         f" quote = {literal(quote)}, escape = {literal(quote)}, {common})"
     )
 
-    def read(column: str) -> str:
-        name = quote_identifier(column)
-        if nulls == [""]:
-            return f"nullif({name}, '')"
-        return f"case when {name} in ({', '.join(literal(token) for token in nulls or [''])}) then null else {name} end"
-
     return Source(
-        relation, read, header, lambda: _explain_csv(path, delimiter, quote, encoding, shown)
+        relation,
+        lambda column: _or_null(quote_identifier(column), mapping),
+        header,
+        lambda: _explain_csv(path, delimiter, quote, encoding, shown),
     )
+
+
+def _or_null(text: str, mapping: TableMapping) -> str:
+    """The text, or null where it is a word for nothing; an empty text is one unless others are named."""
+    nulls = mapping.reading.get("null_tokens") or [""]
+    if nulls == [""]:
+        return f"nullif({text}, '')"
+    return f"case when {text} in ({', '.join(literal(token) for token in nulls)}) then null else {text} end"
 
 
 def _explain_csv(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -> None:
@@ -168,13 +172,10 @@ def _known_encoding(mapping: TableMapping, mapping_path: str) -> str:
 
 
 def _recoded(path: Path, encoding: str, scratch: Path) -> Path:
-    import gzip
-
     copy = scratch / f"recoded-{len(list(scratch.iterdir()))}.csv"
-    opening = gzip.open if path.suffix == ".gz" else open
     try:
         with (
-            opening(path, "rt", encoding=encoding, newline="") as source,
+            opened(path, encoding) as source,
             copy.open("w", encoding="utf-8", newline="") as target,
         ):
             while text := source.read(1 << 20):
@@ -198,9 +199,8 @@ def _json(path: Path, mapping: TableMapping) -> Source:
 
     def read(column: str) -> str:
         start = "record" if column.startswith(OF_ALL) else "item"
-        text = f"json_extract_string({start}, {literal(_path(column.removeprefix(OF_ALL)))})"
-        nulls = mapping.reading.get("null_tokens", [""])
-        return f"case when {text} in ({', '.join(literal(token) for token in nulls or [''])}) then null else {text} end"
+        path_in_it = literal(_path(column.removeprefix(OF_ALL)))
+        return _or_null(f"json_extract_string({start}, {path_in_it})", mapping)
 
     return Source(relation, read, None, lambda: None)
 
