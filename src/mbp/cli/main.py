@@ -7,8 +7,9 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +18,7 @@ from mbp.cli import commands, last_resort
 from mbp.core.command_tree import provide
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
+from mbp.core.reporting.progress import silence
 from mbp.core.reporting.terminal import guard, printable
 from mbp.core.settings import load_settings
 
@@ -72,8 +74,23 @@ app = typer.Typer(
 )
 
 
-def root() -> None:
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mbp {metadata.version('mbp-data-contracts')}")
+        raise typer.Exit
+
+
+def root(
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show results alone, without progress.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     """What all commands share."""
+    del version
+    silence(quiet)
 
 
 def _help() -> str:

@@ -55,8 +55,10 @@ CHECK = closed(
         "owner": TEXT,
         "waivable": {"type": "boolean"},
         "no_go": {"type": "boolean"},
+        "rehearsal": {"type": "boolean"},
+        "details": TEXT,
     },
-    optional=("no_go",),
+    optional=("no_go", "rehearsal", "details"),
 )
 
 
@@ -86,6 +88,8 @@ class CheckDefinition:
         source: what the rule is given.
         command: what measures it, where it is not measured yet.
         evidence: files and relations that a reader may open.
+        rehearsal: a rehearsal goes without it; what is judged then is no release.
+        details: the command that shows what is wrong, where `command` does not.
     """
 
     id: str
@@ -98,6 +102,8 @@ class CheckDefinition:
     owner: str
     waivable: bool
     no_go: bool = False
+    rehearsal: bool = False
+    details: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,13 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
                 "waivable",
                 f"{check_definition.id}: a no-go cannot be waived",
                 "set it to false",
+            )
+        if check_definition.rehearsal and (check_definition.waivable or check_definition.no_go):
+            raise refuse(
+                index,
+                "rehearsal",
+                f"{check_definition.id}: a rehearsal is not waived into a release",
+                "set waivable to false, and leave no_go out",
             )
         checks[check_definition.id] = check_definition
     return Gate(

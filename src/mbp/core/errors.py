@@ -10,6 +10,8 @@ from pathlib import Path
 EXIT_PASS = 0
 EXIT_FINDINGS = 1
 EXIT_COULD_NOT_RUN = 2
+# Of a gate alone: everything holds, and it is no production.
+EXIT_REHEARSAL = 3
 
 
 class MbpError(Exception):

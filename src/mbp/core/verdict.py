@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class Verdict(StrEnum):
@@ -27,6 +29,22 @@ class Verdict(StrEnum):
 
 # Only these let a release through.
 RELEASING = (Verdict.PASS, Verdict.WAIVED)
+
+# The answers of a gate. A rehearsal: everything holds but the checks that ask for production itself.
+GO, REHEARSAL, NO_GO = "go", "rehearsal", "no-go"
+
+
+def gate_verdict(results: Iterable[Mapping[str, Any]]) -> str:
+    """The answer of a gate: `go` only when every check passed or is waived, and there was something to check.
+
+    Args:
+        results: checks as documents of a report: `verdict`, and `rehearsal` where a rehearsal may go without it.
+    """
+    judged = list(results)
+    blocking = [result for result in judged if result["verdict"] not in RELEASING]
+    if not judged or any(not result.get("rehearsal") for result in blocking):
+        return NO_GO
+    return REHEARSAL if blocking else GO
 
 
 def spelled(verdict: str) -> str:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mbp.core.verdict import RELEASING, Verdict
+from mbp.core.verdict import RELEASING, Verdict, gate_verdict
 from mbp.runs.derivation import Content, ReadFile, consistent, count, demand, derivation
 
 TARGETS: Mapping[str, Callable[[float, float], bool]] = {
@@ -189,7 +189,7 @@ def of_gate(content: Content, _: ReadFile) -> list[str]:
         for result in content["results"]
         if result["verdict"] not in RELEASING
     ]
-    wanted = "no-go" if problems else "go"
+    wanted = gate_verdict(content["results"])
     consistent(content["verdict"] == wanted, f"it says {content['verdict']!r}, not {wanted!r}")
     return problems
 

@@ -11,13 +11,13 @@ import typer
 
 from mbp.cli.commands import RELEASE
 from mbp.cli.options import Format, Target
-from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.errors import EXIT_FINDINGS, EXIT_REHEARSAL, MbpError
 from mbp.core.gate_files import first_gate, gates
 from mbp.core.paths import project_root
 
 HELP = """May we release? Checks the checklist and writes target/evidence/gate_{name}.json and .md.
 
-Exit code: 0 go, 1 no-go, 2 the gate itself is wrong."""
+Exit code: 0 go, 1 no-go, 2 the gate itself is wrong, 3 go for a rehearsal: not on production data or engine."""
 
 EXAMPLES = """
 Examples:
@@ -67,8 +67,8 @@ def _judging(name: str) -> Callable[..., None]:
 def _judge(name: str, target: str | None, form: Any) -> None:
     from mbp.core.reporting import deliver
     from mbp.core.reporting.progress import progress
-    from mbp.release.gate.gate_forms import as_markdown, suite
-    from mbp.release.gate.gate_report import GO
+    from mbp.core.verdict import GO, REHEARSAL
+    from mbp.release.gate.gate_forms import as_markdown, as_text, suite
     from mbp.release.gate.gate_run import keep, run_gate
 
     root = project_root()
@@ -76,9 +76,15 @@ def _judge(name: str, target: str | None, form: Any) -> None:
         shown.say(f"judging the gate {name}")
         report = run_gate(root, name, target)
     keep(root, report)
-    deliver(suite(report), form, json=report.document(), markdown=as_markdown(report))
+    deliver(
+        suite(report),
+        form,
+        text=as_text(report),
+        json=report.document(),
+        markdown=as_markdown(report),
+    )
     if report.verdict != GO:
-        raise typer.Exit(EXIT_FINDINGS)
+        raise typer.Exit(EXIT_REHEARSAL if report.verdict == REHEARSAL else EXIT_FINDINGS)
 
 
 def rules() -> None:

@@ -39,6 +39,13 @@ class Silent:
 
 
 SILENT: Progress = Silent()
+_silenced = False
+
+
+def silence(quiet: bool) -> None:
+    """Whether `progress` shows nothing from now on."""
+    global _silenced  # noqa: PLW0603 (an option of the process, given once)
+    _silenced = quiet
 
 
 class Lines:
@@ -101,6 +108,9 @@ class Living:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """The progress of one command; all of it is off the screen or complete when the block ends."""
+    if _silenced:
+        yield SILENT
+        return
     # A dumb terminal, such as that of an editor, cannot overwrite a line.
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         yield Lines()

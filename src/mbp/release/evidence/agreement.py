@@ -16,7 +16,7 @@ from mbp.contracts.waiver import FOLDER as WAIVERS
 from mbp.core.canonical_json import Subject, digest
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import as_json
-from mbp.core.verdict import RELEASING, Verdict
+from mbp.core.verdict import NO_GO, RELEASING, Verdict, gate_verdict
 from mbp.release.evidence.archive import safe_name
 from mbp.release.evidence.demanded import (
     checks_of,
@@ -26,7 +26,6 @@ from mbp.release.evidence.demanded import (
     waiver_stands_in,
 )
 from mbp.release.evidence.statement import EVIDENCE_GROUP, relation_path, report_path
-from mbp.release.gate.gate_report import GO, NO_GO
 from mbp.release.gate.signoffs import FOLDER, sign_off_subject
 from mbp.release.signing import AllowedSigners
 from mbp.release.signing.statements import read_statements
@@ -56,7 +55,7 @@ def report_holds_together(report: Mapping[str, Any], gate: str) -> Iterator[Find
     try:
         results = report["results"]
         verdicts = [result["verdict"] for result in results]
-        wanted = GO if results and all(verdict in RELEASING for verdict in verdicts) else NO_GO
+        wanted = gate_verdict(results)
         if report["verdict"] != wanted:
             yield Finding("verdict", f"says {report['verdict']}, its checks say {wanted}", path)
         tally = Counter(verdicts)
@@ -220,8 +219,8 @@ def _sign_offs(
     if len(counted) != len(passed):
         message = "a sign-off that counted does not name its statement"
         statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
-    if report["verdict"] == GO and not counted:
-        message = "it is a go, and no role signed off"
+    if report["verdict"] != NO_GO and not counted:
+        message = f"it is a {report['verdict']}, and no role signed off"
         statements.findings.append(Finding("sign_off", message, report_path(report["gate"])))
     if not counted:
         return

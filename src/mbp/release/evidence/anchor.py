@@ -6,9 +6,10 @@ from pathlib import Path
 
 from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
+from mbp.core.verdict import GO, NO_GO, REHEARSAL
 from mbp.release.evidence.verify_pack import Verification
 
-VERDICTS = ("go", "no-go")
+VERDICTS = (GO, REHEARSAL, NO_GO)
 
 
 def anchor(root: Path, verification: Verification, gate: str) -> tuple[str, bool]:

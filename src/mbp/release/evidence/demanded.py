@@ -74,8 +74,12 @@ def report_answers(report: Mapping[str, Any], definition: Mapping[str, Any]) -> 
         if result["verdict"] == Verdict.WAIVED and (check is None or check["waivable"] is not True):
             yield Finding("checklist", f"{result['id']} is waived, and cannot be", path)
         other = [key for key in SAME if check is not None and result[key] != check[key]]
-        if check is not None and result["no_go"] != check.get("no_go", False):
-            other.append("no_go")
+        if check is not None:
+            other += [
+                key
+                for key in ("no_go", "rehearsal")
+                if result.get(key, False) != check.get(key, False)
+            ]
         if other:
             told_of = f"{result['id']}: {', '.join(other)} is not what the definition says"
             yield Finding("checklist", told_of, path)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mbp.core.canonical_json import canonical
+from mbp.core.verdict import GO
 from mbp.release.evidence.pack_manifest import NAME, Manifest
-from mbp.release.gate.gate_report import GO
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/verification_summary/v1"

@@ -13,6 +13,7 @@ from mbp.core.errors import MbpError
 from mbp.operate.hooks.hook_state import LockOf
 from mbp.operate.hooks.watch import PolicyAndWindows, look
 from mbp.release.documents import DocumentReport, check_documents
+from mbp.release.gate.origin import Origin, origin_of
 from mbp.release.waivers import Waivers, valid_waivers
 from mbp.runs import envelope
 from mbp.runs.claims import UNSAID, Asked, objections, whole_text
@@ -91,6 +92,16 @@ class Context:
         """
         with self.warehouse() as warehouse:
             return data_state(self.root, warehouse)
+
+    @Remembered
+    def origin(self) -> Origin:
+        """Where the data comes from.
+
+        Raises:
+            MbpError: the warehouse cannot be read, or was not built.
+        """
+        with self.warehouse() as warehouse:
+            return origin_of(self.root, warehouse)
 
     @Remembered
     def look(self) -> PolicyAndWindows:

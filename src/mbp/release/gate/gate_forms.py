@@ -7,63 +7,93 @@ from itertools import groupby
 
 from mbp.core.markdown import code, inline, one_line
 from mbp.core.reporting import Finding, Suite
-from mbp.core.verdict import RELEASING, Verdict, spelled
+from mbp.core.verdict import GO, NO_GO, REHEARSAL, Verdict, spelled
 from mbp.release.gate.all_rules import RULES
-from mbp.release.gate.gate_report import GO, CheckResult, GateReport
+from mbp.release.gate.gate_report import CheckResult, GateReport
+from mbp.release.gate.signoffs import SIGN_OFF_ID
+
+WORDS = {GO: "GO", REHEARSAL: "GO FOR A REHEARSAL", NO_GO: "NO-GO"}
+SIGN = "mbp gate sign --role <role> --key <your SSH key>"
 
 
 def suite(report: GateReport) -> Suite:
-    """A finding for each check that blocks the release, a note for each waived one; the checklist as table."""
+    """A finding for each check that blocks the release, a note for each waived one."""
     findings = [
         Finding(
             result.id,
-            f"{spelled(result.verdict)}: {_waived(result)}{one_line(result.message)}",
+            f"{spelled(result.state)}: {_waived(result)}{one_line(result.message)}",
             severity="error" if result.open else "note",
             owner=result.owner,
+            fix=f"`{result.next_command}`" if result.next_command else "",
             not_measured=result.verdict in (Verdict.NOT_MEASURED, Verdict.ERROR),
         )
         for result in report.results
         if result.verdict != Verdict.PASS
     ]
     checks = [result.id for result in report.results]
-    return Suite(f"mbp gate {report.gate}", checks, findings, unit="check", table=_table(report))
+    return Suite(f"mbp gate {report.gate}", checks, findings, unit="check")
 
 
-def _table(report: GateReport) -> str:
-    """The answer, and the checklist by area."""
-    lines = [f"Gate {report.gate} ({report.title}): {verdict(report)}", _of(report)]
+def as_text(report: GateReport) -> str:
+    """The answer and what it rests on, what blocks it, what changed, and the checklist by area."""
+    lines = [f"Gate {report.gate} ({report.title}): {answer(report)}", counted(report), _of(report)]
+    for title, results in _actions(report):
+        lines += ["", title]
+        for result in results:
+            lines.append(
+                f"  {result.id} ({result.owner}): {spelled(result.state)}: {one_line(result.message)}"
+            )
+            lines.append(f"      next: {result.next_command}")
+    if report.waiting:
+        names = ", ".join(result.id.removeprefix(SIGN_OFF_ID) for result in report.waiting)
+        lines += ["", f"Signatures that wait: {names}", f"      next: {_how_to_sign(report)}"]
+    lines += ["", *(one_line(line) for line in report.since)]
     for area, results in _by_area(report):
         lines += ["", area]
         for result in results:
-            mark = mark_of(result.verdict)
             measured = f" [{one_line(result.measured)}]" if result.measured else ""
-            lines.append(f"  {mark:<13}{result.id}: {result.what}{measured}")
-    return "\n".join([*lines, "", *_closing(report), ""])
+            lines.append(
+                f"  {mark_of(result):<13}{result.id}: {_waived(result)}{result.what}{measured}"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def as_markdown(report: GateReport) -> str:
     """The same as a document, with what a reader may open for each check."""
-    lines = [f"# Gate {report.gate}: {report.title}", "", f"**{verdict(report)}**", "", _of(report)]
+    lines = [f"# Gate {report.gate} ({report.title}): {inline(answer(report))}", ""]
+    lines += [f"**{counted(report)}**", "", _of(report)]
+    for title, results in _actions(report):
+        lines += ["", f"## {title}", ""]
+        lines += [
+            f"- `{result.id}` ({result.owner}): {spelled(result.state)}: {inline(result.message)}."
+            f" Next: {code(result.next_command)}"
+            for result in results
+        ]
+    if report.waiting:
+        names = ", ".join(result.id.removeprefix(SIGN_OFF_ID) for result in report.waiting)
+        lines += ["", "## Signatures that wait", "", f"{names}. Next: {code(_how_to_sign(report))}"]
+    lines += ["", "## Since the last GO", "", *(f"- {inline(line)}" for line in report.since)]
     for area, results in _by_area(report):
         lines += ["", f"## {area}", "", "| check | verdict | measured | found | owner | evidence |"]
         lines.append("| --- | --- | --- | --- | --- | --- |")
         for result in results:
             cells = (
                 f"`{result.id}` {inline(result.what)}",
-                mark_of(result.verdict),
+                mark_of(result),
                 inline(result.measured),
                 inline(_waived(result) + result.message),
                 inline(result.owner),
                 "<br>".join(code(place) for place in result.evidence),
             )
             lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *(f"- {inline(line)}" for line in _closing(report))]
     return "\n".join(lines) + "\n"
 
 
-def mark_of(verdict: Verdict) -> str:
+def mark_of(result: CheckResult) -> str:
     """The verdict; what blocks the release in capitals."""
-    return spelled(verdict) if verdict in RELEASING else spelled(verdict).upper()
+    return (
+        spelled(result.state).upper() if result.open and not result.waits else spelled(result.state)
+    )
 
 
 def rules_text() -> str:
@@ -72,13 +102,50 @@ def rules_text() -> str:
     return "".join(f"{name:<{width}}  {RULES[name].meaning}\n" for name in sorted(RULES))
 
 
-def verdict(report: GateReport) -> str:
-    """The answer in one sentence."""
-    if report.verdict == GO:
-        waived = report.counts()["waived"]
-        return "GO" + (f", with {waived} checks waived" if waived else "")
-    standing = sum(result.open for result in report.results)
-    return f"NO-GO: {standing} of {len(report.results)} checks block the release"
+def answer(report: GateReport) -> str:
+    """The answer and what it rests on, such as: NO-GO on the committed sample ...; DuckDB; ..."""
+    return f"{WORDS[report.verdict]} on {report.basis}"
+
+
+def counted(report: GateReport) -> str:
+    """What blocks the release, in numbers; or what passed."""
+    total, waived = len(report.results), report.counts()["waived"]
+    if not total:
+        return "Nothing was checked"
+    blockers, waiting = len(report.blockers), len(report.waiting)
+    parts = []
+    if blockers:
+        parts.append(
+            f"{_many(blockers, 'check')} of {total} block{'s' * (blockers == 1)} the release"
+        )
+    else:
+        holding = total - waiting - len(report.production)
+        of = f", {waived} of them by a waiver" if waived else ""
+        parts.append(f"{holding} of {total} checks hold{of}")
+    if waiting:
+        parts.append(f"{_many(waiting, 'signature')} wait{'s' * (waiting == 1)}")
+    if report.production:
+        parts.append(f"a rehearsal by {', '.join(result.id for result in report.production)}")
+    if report.no_gos:
+        names = ", ".join(result.id for result in report.no_gos)
+        parts.append(f"no waiver and no signature lifts {names}")
+    return "; ".join(parts)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _actions(report: GateReport) -> Iterator[tuple[str, Sequence[CheckResult]]]:
+    """What blocks, and who does what about it."""
+    if report.blockers:
+        yield "Blocks the release", report.blockers
+    if report.production:
+        yield "Makes this a rehearsal", report.production
+
+
+def _how_to_sign(report: GateReport) -> str:
+    return report.waiting[0].next_command if len(report.waiting) == 1 else SIGN
 
 
 def _of(report: GateReport) -> str:
@@ -101,11 +168,3 @@ def _waived(check_result: CheckResult) -> str:
     if check_result.waived_until is None:
         return ""
     return f"until {check_result.waived_until} by {check_result.waiver}: "
-
-
-def _closing(report: GateReport) -> Sequence[str]:
-    messages = [", ".join(f"{count} {spelled(name)}" for name, count in report.counts().items())]
-    if report.no_gos:
-        names = ", ".join(check_result.id for check_result in report.no_gos)
-        messages.append(f"No waiver and no signature lifts: {names}")
-    return messages

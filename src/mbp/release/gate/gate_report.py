@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from mbp.core.verdict import RELEASING, Verdict
+from mbp.contracts.gates import SIGN_OFF_AREA
+from mbp.core.verdict import RELEASING, Verdict, gate_verdict
 
 # In the order of the summary line.
 VERDICTS = (Verdict.PASS, Verdict.WAIVED, Verdict.FAIL, Verdict.NOT_MEASURED)
-GO, NO_GO = "go", "no-go"
+WAITING = "waiting"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class CheckResult:
         evidence: files (relative to the project) and relations that the verdict rests on.
         waivable: whether a waiver may cover it.
         no_go: whether a failure stops the release whatever is signed.
+        rehearsal: whether a rehearsal goes without it.
+        next_command: what shows or measures it.
         waiver: id of the waiver that covers it, and until when.
     """
 
@@ -38,6 +41,8 @@ class CheckResult:
     owner: str
     waivable: bool
     no_go: bool
+    rehearsal: bool = False
+    next_command: str = ""
     waiver: str | None = None
     waived_until: date | None = None
 
@@ -45,6 +50,16 @@ class CheckResult:
     def open(self) -> bool:
         """Whether it blocks the release: not measured counts as failed."""
         return self.verdict not in RELEASING
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is a signature that no one has given yet, or gave for something else."""
+        return self.open and self.area == SIGN_OFF_AREA
+
+    @property
+    def state(self) -> str:
+        """The verdict for people: a missing signature waits, it did not fail."""
+        return WAITING if self.waits else self.verdict
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,8 @@ class GateReport:
         decided_at: in UTC.
         commit, clean, source: of the working copy (`mbp.runs.working_copy`); None outside of a repository.
         target, warehouse, data: the dbt target, the id of its warehouse, and the state of its public datasets.
+        basis: what the verdict rests on: data, engine and measured rules (`mbp.release.gate.basis`).
+        since: what changed since the last GO, a line each (`mbp.release.gate.since_last_go`).
         definition_sha256: of the gate's definition file.
     """
 
@@ -68,13 +85,34 @@ class GateReport:
     target: str
     warehouse: str | None
     data: str | None
+    basis: str
+    since: Sequence[str]
     definition_sha256: str
     results: Sequence[CheckResult]
 
     @property
     def verdict(self) -> str:
-        """`go` only when every check passed or is waived, and there was something to check."""
-        return GO if self.results and not any(result.open for result in self.results) else NO_GO
+        """`go`, `rehearsal` or `no-go`: see `mbp.core.verdict.gate_verdict`."""
+        return gate_verdict(vars(result) for result in self.results)
+
+    @property
+    def blockers(self) -> Sequence[CheckResult]:
+        """Checks that block a rehearsal too; signatures aside."""
+        return [
+            result
+            for result in self.results
+            if result.open and not result.waits and not result.rehearsal
+        ]
+
+    @property
+    def production(self) -> Sequence[CheckResult]:
+        """Checks that make this a rehearsal."""
+        return [result for result in self.results if result.open and result.rehearsal]
+
+    @property
+    def waiting(self) -> Sequence[CheckResult]:
+        """Signatures that are not given."""
+        return [result for result in self.results if result.waits]
 
     @property
     def no_gos(self) -> Sequence[CheckResult]:
@@ -85,6 +123,7 @@ class GateReport:
         """The report for machines, in JSON's own types."""
         return {
             **vars(self),
+            "since": list(self.since),
             "verdict": self.verdict,
             "decided_at": self.decided_at.isoformat(timespec="seconds"),
             "counts": self.counts(),

@@ -11,13 +11,15 @@ from typing import TypeVar
 from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
-from mbp.core.verdict import Verdict, spelled
+from mbp.core.verdict import RELEASING, Verdict, spelled
 from mbp.release.gate.all_rules import RULES
+from mbp.release.gate.basis import basis_of
 from mbp.release.gate.context import Context
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.judgement import RuleJudgement
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
+from mbp.release.gate.since_last_go import since_last_go
 from mbp.release.waivers import Waiver
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_name
@@ -47,6 +49,8 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
         target=context.target,
         warehouse=_known(lambda: context.control.warehouse_id),
         data=_known(lambda: context.data),
+        basis=basis_of(context, definition),
+        since=_known(lambda: since_last_go(root, gate).lines) or (),
         definition_sha256=definition.sha256,
         results=tuple(judge(context, check) for check in definition.checks),
     )
@@ -76,8 +80,7 @@ def keep(root: Path, report: GateReport) -> Path:
 def judge(context: Context, check: CheckDefinition) -> CheckResult:
     """One check. A rule that cannot check, or crashes, has not measured; a waiver covers it where one is allowed."""
     judged = _judged(context, check)
-    if judged.verdict == Verdict.NOT_MEASURED:
-        judged = replace(judged, message=f"{judged.message.rstrip('.')}. Fix: `{check.command}`")
+    next_command = (check.details if judged.verdict == Verdict.FAIL else "") or check.command
     verdict = judged.verdict
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
     message, until = judged.message, None
@@ -96,6 +99,8 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
         check.owner,
         check.waivable,
         check.no_go,
+        check.rehearsal,
+        "" if verdict in RELEASING else next_command,
         "+".join(sorted(waiver.id for waiver in waivers)) or None,
         until,
     )
@@ -145,12 +150,13 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
         reason = str(error)
     for role, meaning in gate.roles.items():
         verdict, message, signed_at = Verdict.NOT_MEASURED, reason, ""
+        command = f"mbp gate sign --role {role} --key <your SSH key>"
         if role in signed and signed[role].valid:
             verdict, message = Verdict.PASS, f"signed by {signed[role].fingerprint}"
             moment = signed[role].signed_at
             signed_at = moment.isoformat() if moment else ""
         elif role in signed:
-            verdict, message = Verdict.FAIL, signed[role].reason
+            message = signed[role].reason
         yield CheckResult(
             f"{SIGN_OFF_ID}{role}",
             SIGN_OFF_AREA,
@@ -162,6 +168,7 @@ def _sign_offs(root: Path, gate: Gate, report: GateReport) -> Iterator[CheckResu
             gate.sign_off_owner,
             False,
             False,
+            next_command="" if verdict == Verdict.PASS else command,
         )
 
 

@@ -50,11 +50,13 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_checks(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Results that prevent a signature: neither passed nor waived, sign-offs aside."""
+    """Results that prevent a signature, neither passed nor waived; sign-offs and what a rehearsal needs not aside."""
     return [
         dict(result)
         for result in report["results"]
-        if result["area"] != SIGN_OFF_AREA and result["verdict"] not in RELEASING
+        if result["area"] != SIGN_OFF_AREA
+        and result["verdict"] not in RELEASING
+        and not result["rehearsal"]
     ]
 
 

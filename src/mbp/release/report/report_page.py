@@ -18,7 +18,9 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting.chart import Point, line_chart
 from mbp.core.reporting.terminal import printable
 from mbp.core.templates import templates
-from mbp.release.gate.gate_report import GO, CheckResult, GateReport
+from mbp.core.verdict import NO_GO
+from mbp.release.gate.gate_forms import WORDS, counted
+from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.report.report_facts import (
     Absence,
     Facts,
@@ -50,6 +52,7 @@ STATES = {
     "no hook": ("bad", "cross", "no hook"),
     "waived": ("wait", "clock", "waived"),
     "in force": ("wait", "clock", "in force"),
+    "waiting": ("wait", "clock", "waiting"),
     "pending": ("wait", "clock", "pending"),
     "warn": ("wait", "clock", "warn"),
     "not current": ("wait", "clock", "of another source"),
@@ -111,28 +114,20 @@ def state(name: str) -> Mapping[str, str]:
 
 def verdict(facts: Facts) -> Mapping[str, Any]:
     """The word, the sentence, and what the band is coloured by."""
-    gate, go, fix = facts.gate, False, ""
-    counts: Mapping[str, int] = {}
+    gate = facts.gate
     if isinstance(gate, Absence):
         message = f"Do not release: the gate {facts.gate_name} {gate.word}. {gate.why}."
-        fix = gate.fix
+        shown = {"verdict": NO_GO, "sentence": message, "basis": "", "counts": {}, "fix": gate.fix}
     else:
-        counts, total, stops = gate.counts(), len(gate.results), len(gate.no_gos)
-        name, go = f"{gate.title} ({gate.gate})", gate.verdict == GO
-        wrong = counts["fail"] + counts["not_measured"]
-        if go:
-            waived = f", {counts['waived']} of them by a waiver" if counts["waived"] else ""
-            message = f"{name} may be released: all {total} checks hold{waived}."
-        elif not total:
-            message = f"{name} may not be released: nothing was checked."
-        else:
-            lifted = f", and no waiver can lift {stops} of them." if stops else "."
-            message = (
-                f"{name} may not be released: {wrong} of {total} checks block the release"
-                f" ({counts['fail']} failed, {counts['not_measured']} not measured){lifted}"
-            )
-    word = "GO" if go else "NO-GO"
-    return {"word": word, "go": go, "sentence": message, "fix": fix, "counts": counts}
+        message = f"{gate.title} ({gate.gate}): {counted(gate)}."
+        shown = {
+            "verdict": gate.verdict,
+            "sentence": message,
+            "basis": gate.basis,
+            "counts": gate.counts(),
+            "fix": "",
+        }
+    return {**shown, "word": WORDS[str(shown["verdict"])]}
 
 
 def areas(gate: GateReport | Absence) -> list[tuple[str, list[CheckResult]]]:

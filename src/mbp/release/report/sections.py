@@ -42,7 +42,6 @@ def sections(facts: Facts) -> list[Section]:
     """All sections, in the order in which they are read."""
     gate, watch = facts.gate, facts.watch
     return [
-        _section("no-gos", "No-gos", gate, _no_gos),
         _section("checklist", "Checklist", gate, _checklist),
         _section("kpis", "KPI trends", watch, _kpis),
         _section("watchers", "Watchers and open decisions", watch, _watchers),
@@ -66,11 +65,6 @@ def _section(name: str, title: str, source: Any, judge: Callable[[Any], Result])
     wrong, message = judge(source)
     state = ABSENT if wrong is None else OPEN if wrong else GOOD
     return Section(name, title, state, message)
-
-
-def _no_gos(gate: GateReport) -> Result:
-    count = len(gate.no_gos)
-    return count, f"{count} that no waiver can lift" if count else "none"
 
 
 def _checklist(gate: GateReport) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,14 @@ def test_a_scan_tells_each_source(project_root: Path, tmp_path: Path) -> None:
     policy = load_policy(project_root)
     Looker(tmp_path, "duckdb", policy).look(told.append)
     assert told == [f"scanning {one.id}" for one in policy.sources]
+
+
+def test_quiet_shows_results_alone(project_root: Path, tmp_path: Path) -> None:
+    done = in_a_pipe(project_root, ["--quiet", "simulate", "--output", str(tmp_path / "out")])
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not COUNTED.search(done.stderr)
+
+
+def test_the_version_is_that_of_the_package(project_root: Path) -> None:
+    done = in_a_pipe(project_root, ["--version"])
+    assert done.stdout == f"mbp {metadata.version('mbp-data-contracts')}\n"

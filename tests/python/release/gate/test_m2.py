@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from mbp.core.verdict import NO_GO, REHEARSAL
 from mbp.ingest.initialise import initialise
-from mbp.release.gate.gate_report import GO, NO_GO
 from mbp.runs.derive import derive
 from mbp.warehouse import connect
 from tests.python.measured import log_source, passed
@@ -21,9 +21,11 @@ Spoil = Callable[[Release], object]
 def test_a_release_that_is_ready_may_go(released: Release) -> None:
     report = released.run()
     assert [
-        (one.id, one.verdict, one.message) for one in report.results if one.verdict != "pass"
+        (one.id, one.verdict, one.message)
+        for one in report.results
+        if one.verdict != "pass" and not one.rehearsal
     ] == []
-    assert report.verdict == GO
+    assert report.verdict == REHEARSAL
     assert {f"sign_off_{role}" for role in released.gate.roles} < {one.id for one in report.results}
 
 
@@ -156,6 +158,9 @@ SPOILERS: dict[str, Spoil] = {
     "dec_latency_sustained": service("p95_ms = 900", "15 minutes"),
     "no_server_errors": service("errors_5xx = 1", "15 minutes"),
     "rollback_exercised": exercise(passed=False),
+    # The release of the tests is of the sample on DuckDB: test_rehearsal.py has what passes.
+    "production_data": lambda _: None,
+    "production_engine": lambda _: None,
     "dbt_build": failed("build"),
     "dbt_tests": failed("dbt_tests"),
     "schema_drift": remeasured(
@@ -257,6 +262,8 @@ def test_one_check_in_the_way_stops_all(release: Release) -> None:
     report = release.run()
     assert {one.id for one in report.results if one.open} == {
         "sast",
+        "production_data",
+        "production_engine",
         *(f"sign_off_{role}" for role in release.gate.roles),  # they signed another checklist
     }
     assert report.verdict == NO_GO
