@@ -17,6 +17,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import is_file_inside, shown
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import as_json, check, did_you_mean, violations
+from mbp.core.site_pages import page_url
 from mbp.core.yaml_io import line_of, load, plain
 
 HOOKS = "contracts/a110/hooks.yaml"
@@ -59,6 +60,7 @@ class Hook:
         entities: 'all' for the KPI as a whole, 'each' for every entity by itself.
         for_windows: windows in a row that must be a breach.
         definition_hash: SHA-256 of the hook and of its KPI; a changed definition is a new hook.
+        runbook_url: its page (`mbp.core.site_pages.page_url`).
     """
 
     id: str
@@ -72,6 +74,12 @@ class Hook:
     evidence: tuple[str, ...]
     receiver: str
     definition_hash: str
+    runbook_url: str
+
+    @property
+    def measuring_command(self) -> str:
+        """What measures the KPI again, for whoever misses its data."""
+        return "mbp build" if self.kpi.window_minutes else "mbp kpi collect"
 
     @property
     def owner(self) -> str:
@@ -140,6 +148,7 @@ def load_hooks(root: Path) -> HookPolicy:
                 **{**entry, "kpi": kpi, "evidence": tuple(entry["evidence"])},
                 receiver=receivers[kpi.owners[0]],
                 definition_hash=digest([entry, _facts(kpi), sheet.parameters]),
+                runbook_url=page_url(root, entry["runbook"]),
             )
             watched[kpi.id] = name
     for kpi in sheet.kpis.values():

@@ -17,7 +17,9 @@ from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.markdown import inline
 from mbp.core.state import StateFolder
+from mbp.core.wording import few
 from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
+from mbp.operate.hooks.cause import causes
 from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.hook_state import OpenBlock
 from mbp.operate.hooks.measurements import OpenDecision
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 # What the webhook sends to an operator's system. Of these, `degrade` is carried out here as well.
 REMOTE = ("degrade", "rollback", "rollback_fe", "freeze", "moderate")
 CDC_LAG = "cdc_lag_p95"
-DEGRADE = "degrade"
+DEGRADE, BREACH = "degrade", "breach"
 BLOCKS = {"block_merge": "merge", "block_deploy": "deploy"}
 TEMPLATE = "incident.md.j2"
 
@@ -45,12 +47,16 @@ class Notice:
 
 
 def notices(
-    policy: HookPolicy, decision: Decision, *, recovered_at: datetime | None
+    policy: HookPolicy, decision: Decision, *, recovered_at: datetime | None, cause: str = ""
 ) -> list[Notice]:
-    """The messages of a decision that opens, or that recovered."""
+    """The messages of a decision that opens, or that recovered.
+
+    Args:
+        cause: what the run found, in one sentence.
+    """
     hook = policy.hooks.get(decision.hook_id)
     event = "opened" if recovered_at is None else "recovered"
-    facts = _facts(decision, hook, event, recovered_at)
+    facts = _facts(decision, hook, event, recovered_at, cause)
     calls = [
         Notice(WEBHOOK, f"{decision.decision_id}.{action}.{event}", {**facts, "action": action})
         for action in decision.actions
@@ -90,7 +96,8 @@ def execute(
     """
     done = ["incident written"]
     write_text(folder.incidents / f"{decision.decision_id}.md", incident(root, policy, decision))
-    for notice in notices(policy, decision, recovered_at=None):
+    cause = few([cause.sentence for cause in causes(root, decision.kpi_id)] or [""])
+    for notice in notices(policy, decision, recovered_at=None, cause=cause):
         if notice.channel == WEBHOOK:
             done.append(f"{notice.body['action']} queued")
         elif not endpoint:
@@ -111,7 +118,7 @@ def execute(
 def rollback_limit(policy: HookPolicy, decision: Decision) -> int | None:
     """Seconds from the breach to the decision; None for one that rolls nothing back."""
     hook = policy.hooks[decision.hook_id]
-    if decision.reason != "breach" or not hook.rolls_back:
+    if decision.reason != BREACH or not hook.rolls_back:
         return None
     return policy.limits["rollback_start_seconds"]
 
@@ -199,6 +206,7 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
         hook=hook,
         kpi=hook.kpi,
         measured=measured,
+        causes=[cause.sentence for cause in causes(root, decision.kpi_id)],
         owners=", ".join(f"{owner} ({names[owner]})" for owner in decision.owner.split("/")),
         policy_hash=policy.hash,
         waiver_days=WAIVER_DAYS,
@@ -245,7 +253,7 @@ def _whose(switch: Switch) -> str:
 
 
 def _facts(
-    decision: Decision, hook: Hook | None, event: str, recovered_at: datetime | None
+    decision: Decision, hook: Hook | None, event: str, recovered_at: datetime | None, cause: str
 ) -> dict[str, Any]:
     return {
         "event": event,
@@ -255,11 +263,13 @@ def _facts(
         "entity": decision.entity,
         "reason": decision.reason,
         "value": None if decision.value is None else str(decision.value),
+        "samples": decision.samples,
+        "cause": cause,
         "target": hook.kpi.target if hook else decision.target,
         "owner": decision.owner,
         "breached_at": decision.breached_at.isoformat(),
         "decided_at": decision.decided_at.isoformat(),
         "recovered_at": None if recovered_at is None else recovered_at.isoformat(),
-        "rollback": hook.rollback if hook else "",
-        "runbook": hook.runbook if hook else "",
+        "rollback": hook.rollback if hook and decision.reason == BREACH else "",
+        "runbook_url": hook.runbook_url if hook else "",
     }

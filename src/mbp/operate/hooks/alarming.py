@@ -134,7 +134,7 @@ def _body(open_alarm: OpenAlarm, limits: Limits, until: datetime) -> list[dict[s
             "annotations": {
                 "summary": f"{open_alarm.alarm.subject}: {open_alarm.alarm.message}",
                 "fix": open_alarm.alarm.fix,
-                "runbook": limits.runbook,
+                "runbook_url": limits.runbook_url,
             },
             "startsAt": open_alarm.since.isoformat(),
             "endsAt": until.isoformat(),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from ruamel.yaml import YAML
 from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import HookPolicy, demand_whole, load_hooks
-from mbp.contracts.kpi_targets import markdown
-from mbp.contracts.sheet import DASHBOARDS, WHOLE
+from mbp.contracts.kpi_targets import markdown, on_target
+from mbp.contracts.sheet import DASHBOARDS, WHOLE, Kpi
 from mbp.core import yaml_io
 from mbp.core.files import stale, write_stale
 from mbp.core.templates import templates
@@ -80,9 +81,24 @@ def dashboards(policy: HookPolicy) -> dict[str, dict[str, Any]]:
             hooks={kpi.id: by_kpi.get(kpi.id) for kpi in kpis},
             gauges=GAUGES,
             lag=CDC_LAG,
+            steps=threshold_steps,
         )
         for name in DASHBOARDS
     }
+
+
+def threshold_steps(kpi: Kpi) -> list[dict[str, Any]]:
+    """The colours of a KPI's values as Grafana has them: each step colours from its value upwards."""
+    bound, above = kpi.bound, math.nextafter(kpi.bound, math.inf)
+    starts = {-math.inf: -math.inf, bound: bound, above: above}
+    steps: list[dict[str, Any]] = []
+    for start, inside in starts.items():
+        # What a value just under the bound, on it and above it comes to.
+        value = math.nextafter(bound, -math.inf) if inside == -math.inf else inside
+        colour = "green" if on_target(kpi, value) else "red"
+        if not steps or steps[-1]["color"] != colour:
+            steps.append({"color": colour, "value": None if start == -math.inf else start})
+    return steps
 
 
 def stale_files(root: Path) -> list[str]:

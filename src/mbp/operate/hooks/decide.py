@@ -71,6 +71,7 @@ class Decision:
     actions: tuple[str, ...]
     owner: str
     decided_at: datetime
+    samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,7 @@ def _decision(policy: HookPolicy, hook: Hook, state: State, picture: WarehouseFa
         actions,
         hook.kpi.owner,
         picture.now,
+        state.samples,
     )
 
 

@@ -16,6 +16,8 @@ from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFac
 BARS = "▁▂▃▄▅▆▇█"
 TREND = 10
 WIDTH = 80
+# Digits of an id that a person types.
+SHORT = 8
 COLOURS = {"green": "32", "pending": "33", "unknown": "35", "red": "31"}
 
 
@@ -115,13 +117,10 @@ def text(hook_status: HookStatus, *, colour: bool) -> str:
         lines.append("")
         lines += [f"{row.name} ({row.entity}): {row.why}"[:WIDTH] for row in reasons]
     lines += ["", f"open decisions: {len(hook_status.open)}"]
-    lines += [
-        (
-            f"  {decision.opened_at:%Y-%m-%d %H:%M} {decision.hook_id} {decision.entity}:"
-            f" {decision.action} ({decision.owner})"
-        )[:WIDTH]
-        for decision in hook_status.open
-    ]
+    for decision in hook_status.open:
+        opened = f"  {decision.opened_at:%Y-%m-%d %H:%M} {decision.hook_id} {decision.entity}:"
+        lines.append(f"{opened} {decision.action} ({decision.owner})"[:WIDTH])
+        lines.append(f"    next: mbp incident show {decision.decision_id[:SHORT]}")
     lines += [
         f"alarm: {alarm.id} {alarm.subject} ({alarm.severity}): {alarm.message}"[:WIDTH]
         for alarm in hook_status.alarms

@@ -37,6 +37,8 @@ def on_target(context: Context, check: CheckDefinition) -> RuleJudgement:
     if worst.colour == "unknown":
         raise NotMeasuredError(worst.why)
     value = "" if worst.value is None else f"{float(worst.value):g} {kpi.unit}"
+    if value and worst.samples is not None:
+        value += f" over {worst.samples} samples"
     return passed(worst.colour == "green", f"target {kpi.target}: {worst.why}", value)
 
 
@@ -52,7 +54,9 @@ def sustained(context: Context, check: CheckDefinition) -> RuleJudgement:
         f"{len(values)} of {wanted} windows up to {_told(rows[0][0])}, {len(missed)} off target"
     )
     holds = len(values) >= wanted and not missed
-    return passed(holds, message, f"worst {max(values):g} {kpi.unit}" if values else "")
+    decisions = sum(row[2] or 0 for row in rows)
+    worst = f"worst {max(values):g} {kpi.unit} over {decisions} decisions" if values else ""
+    return passed(holds, message, worst)
 
 
 @rule("kpi")

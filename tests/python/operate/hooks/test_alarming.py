@@ -68,7 +68,7 @@ def test_an_alarm_is_told_blocks_nothing_and_ends(
     assert raised["labels"] == over["labels"]
     assert raised["labels"]["alertname"] == "cdc_slot_nearly_full"
     assert (raised["labels"]["owner"], raised["labels"]["severity"]) == ("DATA", "page")
-    assert raised["annotations"]["runbook"] == "docs/runbooks/cdc_lag.md"
+    assert raised["annotations"]["runbook_url"] == "docs/runbooks/cdc_lag.md"
     assert raised["startsAt"] == over["startsAt"] < over["endsAt"] < raised["endsAt"]
     assert read_open(site.root, folder) == []
     assert pending(folder) == []

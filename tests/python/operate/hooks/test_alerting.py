@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -15,6 +16,7 @@ from mbp.cli.main import app, register
 from mbp.contracts.alarm_limits import load_limits
 from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
+from mbp.contracts.kpi_targets import on_target
 from mbp.core import yaml_io
 from mbp.operate.hooks.alert_rules import FOLDER, as_yaml, dashboards, rendered, stale_files
 from mbp.operate.hooks.cdc_alarms import GAUGES
@@ -38,13 +40,42 @@ def test_every_hook_has_its_alert(project_root: Path) -> None:
     policy = load_hooks(project_root)
     document = yaml_io.load(project_root / FOLDER / "prometheus/mbp_rules.yml")
     alerts = [rule for rule in document["groups"][1]["rules"] if "alert" in rule]
-    told = [(rule["labels"]["hook"], rule["labels"]["reason"]) for rule in alerts]
+    labels = [(rule["labels"]["hook"], rule["labels"]["reason"]) for rule in alerts]
     must = [(hook.id, "unknown") for hook in policy.hooks.values() if hook.must_have]
-    assert sorted(told) == sorted([(name, "breach") for name in policy.hooks] + must)
+    assert sorted(labels) == sorted([(name, "breach") for name in policy.hooks] + must)
     for rule in alerts:
         hook = policy.hooks[rule["labels"]["hook"]]
         assert rule["labels"]["owner"] == hook.owner
-        assert rule["annotations"]["runbook"] == hook.runbook
+        told = rule["annotations"]
+        assert told["runbook_url"] == hook.runbook
+        if rule["labels"]["reason"] == "breach":
+            assert told["rollback"] == hook.rollback
+        else:
+            assert "rollback" not in told
+            assert hook.measuring_command in told["action"]
+
+
+def colour(steps: list[dict[str, Any]], value: float) -> str:
+    """As Grafana colours: the last step whose value is not above."""
+    return str([one["color"] for one in steps if one["value"] is None or one["value"] <= value][-1])
+
+
+def test_a_panel_is_green_exactly_on_target(project_root: Path) -> None:
+    policy = load_hooks(project_root)
+    panels = {
+        panel["title"]: panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        for dashboard in dashboards(policy).values()
+        for panel in dashboard["panels"]
+        if panel["type"] == "timeseries" and "thresholds" in panel["fieldConfig"]["defaults"]
+    }
+    kpis = list(policy.sheet.kpis.values())
+    assert len(panels) == len(kpis)
+    for kpi in kpis:
+        steps = panels[f"{kpi.name} (target {kpi.target})"]
+        assert json.loads(json.dumps(steps)) == steps
+        for value in (kpi.bound, kpi.bound - 0.01, kpi.bound + 0.01, kpi.bound + 1e6):
+            wanted = "green" if on_target(kpi, value) else "red"
+            assert colour(steps, value) == wanted, (kpi.id, value)
 
 
 def test_promtool_accepts_the_rules(project_root: Path) -> None:
@@ -101,7 +132,7 @@ def test_a_decision_reaches_a_real_alertmanager_and_ends_there(
     (alert,) = requests.get(f"{alertmanager}/api/v2/alerts", timeout=5).json()
     assert alert["labels"]["alertname"] == "dec_latency"
     assert alert["receivers"] == [{"name": "sre-on-call"}]
-    assert alert["annotations"]["runbook"] == "docs/runbooks/dec_slo_breach.md"
+    assert alert["annotations"]["runbook_url"] == "docs/runbooks/dec_slo_breach.md"
     site.execute(MENDED)
     assert not site.watch().problems
     assert requests.get(f"{alertmanager}/api/v2/alerts?active=true", timeout=5).json() == []

@@ -178,7 +178,7 @@ def test_an_endpoint_gets_the_decision_and_one_that_is_down_is_told(
     body = json.loads(seen.requests[-1][2])
     assert body["action"] == "rollback"
     assert body["hook"] == "dec_latency"
-    assert body["runbook"] == "docs/runbooks/dec_slo_breach.md"
+    assert body["runbook_url"] == "docs/runbooks/dec_slo_breach.md"
 
 
 def test_a_workflow_shows_what_is_red(

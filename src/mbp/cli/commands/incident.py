@@ -1,0 +1,72 @@
+"""`mbp incident`: what a decision found, and what the person on call does about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from mbp.cli.commands import DECISIONS
+from mbp.cli.options import Target
+
+EXAMPLES = """
+Examples:
+
+  mbp incident show                # the newest
+
+  mbp incident show 3f2a           # the beginning of its id is enough
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group."""
+    group = typer.Typer(no_args_is_help=True, help="Incidents: cause, rows and next commands.")
+    group.command("show", epilog=EXAMPLES)(show)
+    app.add_typer(group, name="incident", rich_help_panel=DECISIONS)
+
+
+def show(
+    incident: str = typer.Argument("", help="Id, or its beginning. [default: the newest]"),
+    target: Target = None,
+) -> None:
+    """Show an incident: cause, failing rows (personal values masked), and the commands of its runbook.
+
+    Exit code: 0 shown, 2 there is no such incident.
+    """
+    from mbp.contracts.hook_policy import load_hooks
+    from mbp.core.paths import project_root
+    from mbp.core.state import state_folder
+    from mbp.operate.hooks.incidents import find_incident
+    from mbp.release.documents.runbook_steps import runbook_steps
+
+    root = project_root()
+    found = find_incident(state_folder(root), incident)
+    typer.echo(found.text.rstrip())
+    hook = load_hooks(root).hooks.get(found.hook_id)
+    if hook is None:
+        return
+    if rows := _rows(root, hook.kpi.id, target):
+        typer.echo(f"\n## Rows\n\n{rows}")
+    typer.echo(f"\n## Next ({hook.runbook})")
+    for section, commands in runbook_steps(root / hook.runbook):
+        typer.echo(f"\n{section}:")
+        for command in commands:
+            typer.echo(f"  {command}")
+
+
+def _rows(root: Path, kpi_id: str, target: str | None) -> str:
+    """The rows of the rules that are the cause; why not, where they cannot be read."""
+    from mbp.core.errors import MbpError
+    from mbp.operate.hooks.cause import causes
+    from mbp.quality import failure_report
+    from mbp.quality.failures import look_at_last_run
+
+    broken = {cause.rule_id for cause in causes(root, kpi_id)} - {""}
+    if not broken:
+        return ""
+    try:
+        run = look_at_last_run(root, target=target)
+    except MbpError as error:
+        return f"not read: {error}"
+    findings = [pair for pair in run.findings if pair[0].rule_id in broken]
+    return failure_report.suite(findings, run.passed, run.notes).table.rpartition("\n")[0]
