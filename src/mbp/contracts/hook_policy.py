@@ -78,7 +78,7 @@ class Hook:
 
     @property
     def measuring_command(self) -> str:
-        """What measures the KPI again, for whoever misses its data."""
+        """What measures the KPI again, when its data is missing."""
         return "mbp build" if self.kpi.window_minutes else "mbp kpi collect"
 
     @property
