@@ -14,5 +14,5 @@ base=$(jq -r '.base? // empty' "$MBP_CI_FOLDER"/step-*.json 2>/dev/null | sort -
 text=$MBP_CI_FOLDER/comment.md
 rm -f "$text"
 "$mbp" ci comment "$MBP_CI_FOLDER" --base "$MBP_CI_BASE_FOLDER" --commit "$MBP_CI_COMMIT" \
-    --conclusion "$conclusion" --output "$text" || echo "the comment's verdict is not green"
+    --conclusion "$conclusion" --run-url "${GITHUB_SERVER_URL:-https://github.com}/$GITHUB_REPOSITORY/actions/runs/$run" --output "$text" || echo "the comment's verdict is not green"
 scripts/ci/post_comment.sh "$number" "$text"

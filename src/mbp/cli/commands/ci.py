@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -101,7 +102,7 @@ def rules(
 
 
 def step(
-    name: Annotated[str, typer.Argument(help="contracts, rules, build or coverage.")],
+    name: Annotated[str, typer.Argument(help="Step of a pull request, such as contracts.")],
     command: Annotated[list[str], typer.Argument(help="What the step runs, behind `--`.")],
     base: Annotated[str, typer.Option(help="Full hash of the commit to compare with.")] = "",
 ) -> None:
@@ -110,14 +111,13 @@ def step(
     from mbp.core.paths import project_root
     from mbp.release.ci.step_records import run_step, step_named
     from mbp.release.ci.step_reports import demand_commit
-    from mbp.release.ci.steps import FOLDER
+    from mbp.release.ci.steps import COMMIT_VARIABLE, FOLDER, FOLDER_VARIABLE
 
     root = project_root()
-    commit = demand_commit(git(root, "rev-parse", "HEAD").strip())
-    base = demand_commit(base) if base else ""
-    raise typer.Exit(
-        run_step(root, Path(FOLDER), step_named(name), command, commit, base, typer.echo)
-    )
+    named = os.environ.get(COMMIT_VARIABLE) or git(root, "rev-parse", "HEAD").strip()
+    commit, base = demand_commit(named), demand_commit(base) if base else ""
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
+    raise typer.Exit(run_step(root, folder, step_named(name), command, commit, base, typer.echo))
 
 
 def comment(
@@ -135,6 +135,9 @@ def comment(
         str | None,
         typer.Option(help="Conclusion of the run, as the forge reports it: success or not."),
     ] = None,
+    run_url: Annotated[
+        str, typer.Option(help="Page of the run at the forge: an https address.")
+    ] = "",
     form: Annotated[
         Literal["markdown", "text", "json"],
         typer.Option("--format", help="Output format; text is Markdown."),
@@ -159,6 +162,7 @@ def comment(
         demand_commit(commit or git(root, "rev-parse", "HEAD").strip()),
         base,
         conclusion,
+        writing.demand_address(run_url),
     )
     text = writing.render(comment)
     show(form, output, text=text, markdown=text, json=writing.as_json(comment))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mbp.contracts import load_contracts
+from mbp.core.errors import MbpError
 from mbp.core.settings import load_settings
 from mbp.core.verdict import Verdict
 from mbp.quality.classes import classified_names
 from mbp.quality.privacy.privacy_policy import load_policy
-from mbp.release.ci.comment_parts import CommentPart, counted, unseen
+from mbp.release.ci.comment_parts import CommentPart, counted, literal, unseen
+from mbp.release.ci.part_build import failed_nodes
 from mbp.release.ci.part_contracts import contracts_part
 from mbp.release.ci.part_coverage import coverage_part
 from mbp.release.ci.part_lineage import lineage_part
@@ -51,6 +54,7 @@ SIGNS: dict[Verdict, str] = {
     Verdict.FAIL: "**fail**",
     Verdict.NOT_MEASURED: "**not measured**",
 }
+ADDRESS = re.compile(r"https://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~-]+)*/?")
 LINEAGE = "Lineage"
 CONCLUSION = "The run as a whole"
 
@@ -61,11 +65,13 @@ class Comment:
 
     Attributes:
         base: the commit that it was compared with; '' where no step says so.
+        run_url: page of the run at the forge; '' where it is not known.
     """
 
     commit: str
     base: str
     parts: tuple[CommentPart, ...]
+    run_url: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -83,7 +89,12 @@ def base_of(records: Sequence[Record | Unseen]) -> str:
 
 
 def read_comment(
-    root: Path, folder: Path, commit: str, base_folder: Path | None, conclusion: str | None
+    root: Path,
+    folder: Path,
+    commit: str,
+    base_folder: Path | None,
+    conclusion: str | None,
+    run_url: str = "",
 ) -> Comment:
     """Reads the reports of a run. Whatever is wrong with them is said in the comment.
 
@@ -93,6 +104,7 @@ def read_comment(
         commit: that the reports must be of.
         base_folder: the stored build of main.
         conclusion: of the run as the forge reports it, where it is known.
+        run_url: page of the run at the forge, where it is known.
 
     Raises:
         MbpError: the contracts or the policy of the trusted project cannot be read.
@@ -112,9 +124,11 @@ def read_comment(
         CONTRACTS: lambda report, record: contracts_part(CONTRACTS.title, report, record, veil),
         RULES: lambda report, record: rules_part(RULES.title, report, record, veil),
         COVERAGE: lambda report, record: coverage_part(COVERAGE.title, report, main, record),
-        BUILD: lambda report, record: _build_part(folder, commit, report, record),
+        BUILD: lambda report, record: _build_part(folder, commit, report, record, veil),
     }
-    parts = [_step_part(folder, step, record, makers.get(step)) for step, record in records.items()]
+    parts = [
+        _step_part(folder, step, record, makers.get(step), veil) for step, record in records.items()
+    ]
     report = read_report(folder, BUILD, records[BUILD])
     old = Unseen(no_base) if no_base else read_manifest(stored, base, MANIFEST)
     parts.insert(2, _lineage(manifest, old, report))
@@ -124,7 +138,7 @@ def read_comment(
                 CONCLUSION, Verdict.NOT_MEASURED, "a job of it failed, was cancelled or did not run"
             )
         )
-    return Comment(commit, base, tuple(parts))
+    return Comment(commit, base, tuple(parts), run_url)
 
 
 def _step_part(
@@ -132,35 +146,51 @@ def _step_part(
     step: CiStep,
     record: Record | Unseen,
     maker: Callable[[dict[str, Any], Record], CommentPart] | None,
+    veil: Veil,
 ) -> CommentPart:
+    """What a step left, as far as it came: a step that failed hides nothing that it found before."""
     if isinstance(record, Unseen):
         return unseen(step.title, record)
-    if record.exit_code > 1:
-        reason = Unseen(f"the step could not run (exit code {record.exit_code})")
-        return unseen(step.title, reason, record.seconds)
     if maker is None:
         state = Verdict.FAIL if record.exit_code else Verdict.PASS
-        return CommentPart(step.title, state, "see the log of its job", (), record.seconds)
-    report = read_report(folder, step, record)
-    if isinstance(report, Unseen):
-        return unseen(step.title, report, record.seconds)
-    part = maker(report, record)
-    if record.exit_code and part.verdict == Verdict.PASS:
+        part = CommentPart(step.title, state, "see the log of its job", (), record.seconds)
+    else:
+        report = read_report(folder, step, record)
+        part = (
+            unseen(step.title, report, record.seconds)
+            if isinstance(report, Unseen)
+            else maker(report, record)
+        )
+    if record.exit_code > 1:
+        why = f"the step could not run (exit code {record.exit_code})"
+        shown = why if maker is None or not part.items else f"{part.headline}; {why}"
+        worst = Verdict.FAIL if part.verdict == Verdict.FAIL and maker else Verdict.NOT_MEASURED
+        part = replace(part, verdict=worst, headline=shown)
+    elif record.exit_code and part.verdict == Verdict.PASS:
         part = replace(part, verdict=Verdict.FAIL, headline=f"{part.headline}; the step failed")
+    if record.exit_code and record.output and not part.items:
+        last = "\n".join(f"  - {literal(veil.over('', line), 300)}" for line in record.output)
+        part = replace(part, items=(f"- the last lines of its log:\n{last}",))
     return part
 
 
-def _build_part(folder: Path, commit: str, report: dict[str, Any], record: Record) -> CommentPart:
+def _build_part(
+    folder: Path, commit: str, report: dict[str, Any], record: Record, veil: Veil
+) -> CommentPart:
     results = read_manifest(folder, commit, RUN_RESULTS)
     if isinstance(results, Unseen):
         return unseen(BUILD.title, results, record.seconds)
     count = counted(len(results["results"]), "result")
     if not results["results"]:
         return unseen(BUILD.title, Unseen("nothing was built"), record.seconds)
+    manifest = read_manifest(folder, commit, MANIFEST)
+    nodes = {} if isinstance(manifest, Unseen) else manifest["nodes"]
+    items = tuple(failed_nodes(results["results"], nodes, veil))
     # The reasons are those of mbp.release.ci.build_plan: our words, but the file may come from another author.
     mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
-    return CommentPart(BUILD.title, state, f"built {mode}: {count}", (), record.seconds)
+    failed = f", {counted(len(items), 'node')} failed" if items else ""
+    return CommentPart(BUILD.title, state, f"built {mode}: {count}{failed}", items, record.seconds)
 
 
 def _lineage(
@@ -178,6 +208,17 @@ def _lineage(
         return unseen(LINEAGE, Unseen("it is not known what is modified"))
     part = lineage_part(LINEAGE, manifest, base, report["modified"])
     return unseen(LINEAGE, part) if isinstance(part, Unseen) else part
+
+
+def demand_address(text: str) -> str:
+    """An https address that can be a link of Markdown, or nothing.
+
+    Raises:
+        MbpError: it is neither.
+    """
+    if text and not ADDRESS.fullmatch(text):
+        raise MbpError(f"{text!r} is no address of a run", fix="give an https address")
+    return text
 
 
 def render(comment: Comment, largest_bytes: int = LARGEST_BYTES) -> str:
@@ -199,8 +240,10 @@ def _markdown(comment: Comment, shown: dict[str, int]) -> str:
         MARKER,
         f"## Data contracts: {VERDICTS[comment.verdict]}",
         "",
-        f"Commit `{comment.commit[:12]}`, {compared}.",
+        f"Commit `{comment.commit[:12]}`, {compared}."
+        + (f" [The run]({comment.run_url})." if comment.run_url else ""),
         "",
+        *_blockers(comment),
         "| check | verdict | result | seconds |",
         "| --- | --- | --- | ---: |",
     ]
@@ -222,6 +265,18 @@ def _markdown(comment: Comment, shown: dict[str, int]) -> str:
                 f" {LARGEST_BYTES:,} characters; all of them are in the reports of the run"
             )
     return "\n".join(lines) + "\n"
+
+
+def _blockers(comment: Comment) -> list[str]:
+    """A line for each part that blocks: its first finding, and how many more there are."""
+    lines = []
+    for part in comment.parts:
+        if part.verdict != Verdict.FAIL:
+            continue
+        first = part.items[0].splitlines()[0].removeprefix("- ") if part.items else part.headline
+        more = f" (and {len(part.items) - 1} more)" if len(part.items) > 1 else ""
+        lines.append(f"- {part.title}: {first}{more}")
+    return [*lines, ""] if lines else []
 
 
 def as_json(comment: Comment) -> dict[str, Any]:

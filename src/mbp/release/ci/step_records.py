@@ -7,13 +7,15 @@ import json
 import os
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.schema_check import did_you_mean
-from mbp.release.ci.steps import COMMIT_VARIABLE, MANIFEST, OF_ANY_PROJECT, RUN_RESULTS, CiStep
+from mbp.release.ci.step_reports import OUTPUT_LINES, OUTPUT_WIDTH
+from mbp.release.ci.steps import COMMIT_VARIABLE, MANIFEST, RUN_RESULTS, STEPS, CiStep
 from mbp.runs.dbt_process import target_path
 
 DBT_VARIABLE = f"DBT_ENV_CUSTOM_ENV_{COMMIT_VARIABLE}"
@@ -25,7 +27,7 @@ def step_named(name: str) -> CiStep:
     Raises:
         MbpError: there is none.
     """
-    steps = {step.name: step for step in OF_ANY_PROJECT}
+    steps = {step.name: step for step in STEPS}
     if name not in steps:
         raise MbpError(f"no step {name!r}", fix=did_you_mean(name, steps))
     return steps[name]
@@ -40,7 +42,9 @@ def run_step(
     base: str,
     say: Callable[[str], None],
 ) -> int:
-    """The exit code of the command, which may write the report of its step; what it prints is said at its end.
+    """Runs the command, shows what it prints, and leaves the record; its exit code.
+
+    The command may write the report of its step. The record of one that failed has its last lines.
 
     Raises:
         MbpError: there is no such command.
@@ -50,20 +54,26 @@ def run_step(
     for name in (step.report, step.record):
         (folder / name).unlink(missing_ok=True)
     started = time.monotonic()
+    tail: deque[str] = deque(maxlen=OUTPUT_LINES)
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             list(words),
-            check=False,
             cwd=root,
             env={**os.environ, DBT_VARIABLE: commit},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-        )
+            errors="replace",
+        ) as running:
+            for line in running.stdout or ():
+                say(line.rstrip("\n"))
+                if line.strip():
+                    tail.append(line.strip()[:OUTPUT_WIDTH])
     except OSError as error:
         raise MbpError(
             f"{words[0]} cannot be run: {error.strerror}", fix="name a command"
         ) from error
-    say(f"{done.stdout}{done.stderr}".rstrip())
+    code = running.returncode if running.returncode >= 0 else 128 - running.returncode
     for name in (MANIFEST, RUN_RESULTS) if step.name == "build" else ():
         artifact = target_path(root) / name
         if artifact.is_file():
@@ -73,11 +83,12 @@ def run_step(
         "step": step.name,
         "commit": commit,
         "base": base,
-        "exit_code": done.returncode,
+        "exit_code": code,
+        "output": list(tail) if code else [],
         "milliseconds": int(1000 * (time.monotonic() - started)),
         "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest()
         if report.is_file()
         else "",
     }
     write_text(folder / step.record, json.dumps(record) + "\n")
-    return done.returncode
+    return code

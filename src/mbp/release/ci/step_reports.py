@@ -21,6 +21,8 @@ from mbp.runs.artifacts import wrong_shape
 
 LARGEST_BYTES = 64 * 1024 * 1024
 COMMIT = re.compile(r"[0-9a-f]{40}")
+# What a record keeps of the output of a step that failed.
+OUTPUT_LINES, OUTPUT_WIDTH = 12, 300
 TEXT = {"type": "string"}
 COUNT = {"type": "integer", "minimum": 0}
 TEXTS = {"type": "array", "items": TEXT}
@@ -45,6 +47,8 @@ RECORD = _object(
         "report_sha256": {"type": "string", "pattern": "^([0-9a-f]{64})?$"},
     }
 )
+# Of a step that failed; records of before have none.
+RECORD["properties"]["output"] = TEXTS
 CHANGE = {
     "code": TEXT,
     "path": TEXT,
@@ -123,12 +127,17 @@ class Unseen:
 
 @dataclass(frozen=True)
 class Record:
-    """How a step ended."""
+    """How a step ended.
+
+    Attributes:
+        output: the last lines that it printed, when it failed.
+    """
 
     exit_code: int
     seconds: float
     base: str
     report_sha256: str
+    output: tuple[str, ...] = ()
 
 
 def read_object(path: Path) -> dict[str, Any] | Unseen:
@@ -184,6 +193,7 @@ def read_record(folder: Path, step: CiStep, commit: str) -> Record | Unseen:
         document["milliseconds"] / 1000,
         document["base"],
         document["report_sha256"],
+        tuple(line[:OUTPUT_WIDTH] for line in document.get("output", [])[-OUTPUT_LINES:]),
     )
 
 

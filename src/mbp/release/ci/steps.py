@@ -53,5 +53,6 @@ MANIFEST = "manifest.json"
 RUN_RESULTS = "run_results.json"
 # dbt copies DBT_ENV_CUSTOM_ENV_<name> into the metadata of its artifacts: so they say of which commit they are.
 COMMIT_VARIABLE = "MBP_CI_COMMIT"
+FOLDER_VARIABLE = "MBP_CI_FOLDER"
 # Of the stored build of main: a file that holds the commit and nothing else.
 BASE_COMMIT = "commit.txt"

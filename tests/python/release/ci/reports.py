@@ -107,6 +107,7 @@ class Run:
             "base": BASE,
             "exit_code": 0,
             "milliseconds": 1500,
+            "output": [],
             "report_sha256": hashlib.sha256(report.read_bytes()).hexdigest() if there else "",
         }
         self.write(f"step-{step}.json", {**entry, **changes})

@@ -214,6 +214,86 @@ def test_a_failed_step_with_a_clean_report_is_a_failure(
     assert told(run).verdict == "fail"
 
 
+COMPILE_ERROR = "Compilation Error in model mbp_quotes\n  Model depends on a node named 'nowhere'\n"
+ENFORCED = (
+    "Compilation Error in model mbp_quotes\n  This model has an enforced contract that failed."
+)
+
+
+def failed_build(run: Run, status: str, message: str) -> None:
+    result = {"unique_id": "model.mbp.mbp_quotes", "status": status, "message": message}
+    skipped = {"unique_id": "model.mbp.kpi_windows", "status": "skipped", "message": None}
+    metadata = {"env": {"MBP_CI_COMMIT": HEAD}}
+    run.write("run_results.json", {"metadata": metadata, "results": [result, skipped]})
+    manifest = reports.manifest(HEAD)
+    manifest["nodes"]["model.mbp.mbp_quotes"] |= {
+        "original_file_path": "models/marts/mbp/mbp_quotes.sql",
+        "config": {"meta": {"owner": "DATA"}},
+    }
+    run.write("manifest.json", manifest)
+    run.record("build", exit_code=1)
+
+
+@pytest.mark.parametrize("message", [COMPILE_ERROR, ENFORCED])
+def test_a_node_that_failed_is_told_with_file_owner_and_error(
+    run: Run, told: Callable[[Run], Comment], message: str
+) -> None:
+    failed_build(run, "error", message)
+    text = render(told(run))
+    place = "`model.mbp.mbp_quotes` in `models/marts/mbp/mbp_quotes.sql`, owner `DATA`"
+    assert f"- Build and tests on DuckDB: **error**: {place}" in text.partition("| check |")[0]
+    assert "built only what is modified and what comes after it: 2 results, 1 node failed" in text
+    for line in message.strip().splitlines():
+        assert f"  - `{line.strip()}`" in text
+
+
+def test_a_step_that_could_not_run_shows_how_it_ended(
+    run: Run, told: Callable[[Run], Comment]
+) -> None:
+    # A seed is missing: dbt never started, and there are no results.
+    line = "mbp: seeds: the seed 'quotes' has no file seeds/sample/quotes.csv. Fix: restore it"
+    (run.folder / "build.json").unlink()
+    (run.folder / "run_results.json").unlink()
+    run.record("build", exit_code=2, output=["building", line])
+    # Only PostgreSQL fails: its step has no report at all.
+    run.record("postgres", exit_code=1, output=["mbp_quotes_fk: 7 failing rows"])
+    comment = told(run)
+    text = render(comment)
+    assert comment.verdict == "fail"
+    assert "Build and tests on DuckDB | **not measured** |" in text
+    assert "could not run (exit code 2)" in text
+    assert f"  - `{line}`" in text
+    assert "- Build and tests on PostgreSQL: the last lines of its log:" in text
+    assert "  - `mbp_quotes_fk: 7 failing rows`" in text
+
+
+def test_what_a_failed_step_found_before_is_still_told(
+    run: Run, told: Callable[[Run], Comment]
+) -> None:
+    run.report("rules", reports.rules([FINDING]), exit_code=2)
+    comment = told(run)
+    text = render(comment)
+    assert comment.verdict == "fail"
+    assert "1 rule broken; the step could not run (exit code 2)" in text
+    assert "- Rules of the contracts: **broken**: `mbp_quotes_fk`" in text
+
+
+def test_personal_data_in_a_log_is_not_told(run: Run, told: Callable[[Run], Comment]) -> None:
+    address = "@".join(["someone", "corporation.com.br"])
+    run.record("tests", exit_code=1, output=[f"bad value: {address}", "a" * 900])
+    text = render(told(run))
+    assert "corporation" not in text
+    assert "a" * 301 not in text
+
+
+def test_the_comment_links_to_its_run(run: Run) -> None:
+    given = [str(run.folder), "--base", str(run.base), "--commit", HEAD, "--run-url"]
+    url = "https://forge.example.org/team/mbp/actions/runs/17"
+    assert f"[The run]({url})" in invoke(*given, url).stdout
+    for bad in ("javascript:alert(1)", "https://x) [y](z", "http://example.org"):
+        assert "is no address of a run" in str(invoke(*given, bad).exception)
+
+
 HOSTILE = [
     "a | b",
     "`x` @org/team",

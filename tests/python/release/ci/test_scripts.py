@@ -48,6 +48,16 @@ def test_a_step_leaves_its_record_and_its_exit_code(sandbox: Sandbox, code: int)
     digest = hashlib.sha256(b"{}\n").hexdigest()
     assert (found["exit_code"], found["commit"], found["base"]) == (code, head, head)
     assert found["report_sha256"] == digest
+    assert found["output"] == []
+
+
+def test_the_record_of_a_failed_step_has_its_last_lines(sandbox: Sandbox) -> None:
+    command = "seq 1 20; echo the reason >&2; exit 1"
+    finished = sandbox.run("scripts/ci/step.sh", "tests", "bash", "-c", command)
+    assert finished.returncode == 1
+    output = record(sandbox, "tests")["output"]
+    assert (len(output), output[0], output[-1]) == (12, "10", "the reason")
+    assert "\n20\n" in finished.stdout
 
 
 def test_a_report_of_an_earlier_run_is_not_taken_for_that_of_this_one(sandbox: Sandbox) -> None:
@@ -60,7 +70,7 @@ def test_a_report_of_an_earlier_run_is_not_taken_for_that_of_this_one(sandbox: S
 @pytest.mark.parametrize(
     ("command", "settings", "told"),
     [
-        (("scripts/ci/step.sh", "Bad/Name", "true"), {}, "no name of a step"),
+        (("scripts/ci/step.sh", "Bad/Name", "true"), {}, "no step 'Bad/Name'"),
         (("scripts/ci/step.sh", "lint"), {}, "usage"),
         (("scripts/ci/step.sh", "lint", "true"), {"MBP_CI_COMMIT": "main"}, "no full commit hash"),
         (("scripts/ci/step.sh", "lint", "true"), {"MBP_CI_BASE": "x; rm"}, "no full commit hash"),
