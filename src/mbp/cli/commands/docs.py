@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DOCUMENTS
-from mbp.cli.options import Check, Format, Output
+from mbp.cli.options import Check, Format, Output, Target
 from mbp.core.paths import project_root
 
 EPILOG = "Example: mbp docs coverage --format json --output coverage.json --compare main.json"
@@ -93,6 +93,7 @@ def site(
     output: Annotated[
         Path | None, typer.Option(help="Folder. [default: site among dbt's artifacts]")
     ] = None,
+    target: Target = None,
 ) -> None:
     """Write the documentation as a static site around dbt docs; `make site` generates both.
 
@@ -104,5 +105,5 @@ def site(
 
     root = project_root()
     folder = output or target_path(root) / "site"
-    count = write_site(root, folder)
+    count = write_site(root, folder, target)
     typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")

@@ -38,6 +38,7 @@ class Row:
     owner: str
     why: str
     open_decisions: int
+    samples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def status(
                 kpi.owner,
                 state.why if state else "no valid hook watches it",
                 sum(decision.kpi_id == kpi.id for decision in picture.open),
+                windows[0].samples if windows else None,
             )
         )
     return HookStatus(

@@ -19,9 +19,11 @@ from pymdownx.slugs import slugify
 
 from mbp.core.errors import MbpError
 from mbp.release.website.data_pages import data_pages, dataset_table
+from mbp.release.website.site_facts import absent
 
 HOME = "README.md"
 DBT_PAGE = "dbt.html"
+LIVE, NOT_READ = "live", "`make site` reads the warehouse"
 ASSETS = Path(__file__).parent / "assets"
 NO_DBT_DOCS = (
     "<!doctype html><html lang='en'><title>dbt docs</title><p>`make site` adds dbt docs.</p></html>"
@@ -37,9 +39,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages of the contracts, dbt docs (`extra.dbt_docs`, the page as text) and the assets."""
+    """Adds the pages of the contracts, dbt docs (`extra.dbt_docs`, the page as text) and the assets.
+
+    What the warehouse says is `extra.live`; without it the pages say that it was not read.
+    """
     try:
-        pages = data_pages(_root(config))
+        pages = data_pages(_root(config), config.extra.get(LIVE) or absent(NOT_READ))
     except MbpError as error:
         raise PluginError(str(error)) from error
     pages[DBT_PAGE] = config.extra.get("dbt_docs", NO_DBT_DOCS)

@@ -17,6 +17,8 @@ from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.operate.build import DOCS_PAGE
+from mbp.release.website.mkdocs_hooks import LIVE
+from mbp.release.website.site_facts import RecordedState, look
 from mbp.runs.dbt_process import target_path
 
 CONFIG = "mkdocs.yml"
@@ -25,8 +27,11 @@ MARK = ".mbp_site"
 FROM_BESIDE, FROM_WITHIN = "](site/", "]("
 
 
-def write_site(root: Path, folder: Path) -> int:
+def write_site(root: Path, folder: Path, target: str | None = None) -> int:
     """Writes every page; what was there before is replaced. The number of pages.
+
+    Args:
+        target: whose warehouse the pages of health and KPIs read; what cannot be read is said there.
 
     Raises:
         MbpError: dbt docs were not generated, or are not of these contracts; a document is wrong (a broken link, say);
@@ -41,7 +46,7 @@ def write_site(root: Path, folder: Path) -> int:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
             fresh = Path(scratch) / "fresh"
-            _build(root, fresh, dbt_docs)
+            _build(root, fresh, dbt_docs, look(root, target))
             (fresh / MARK).write_text("made by `mbp docs site`; it is replaced as a whole\n")
             if folder.exists():
                 folder.rename(Path(scratch) / "replaced")
@@ -53,7 +58,7 @@ def write_site(root: Path, folder: Path) -> int:
     return sum(1 for _ in folder.rglob("*.html"))
 
 
-def _build(root: Path, folder: Path, dbt_docs: str) -> None:
+def _build(root: Path, folder: Path, dbt_docs: str, live: RecordedState) -> None:
     # MkDocs Material announces on the terminal, at each build, when its support ends: docs/site.md says it once.
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
     handler = BufferingHandler(capacity=10_000)
@@ -62,7 +67,7 @@ def _build(root: Path, folder: Path, dbt_docs: str) -> None:
     logger.addHandler(handler)
     try:
         config = load_config(str(root / CONFIG), strict=True, site_dir=str(folder))
-        config.extra["dbt_docs"] = dbt_docs
+        config.extra.update({"dbt_docs": dbt_docs, LIVE: live})
         config.plugins.on_startup(command="build", dirty=False)
         build(config)
         config.plugins.on_shutdown()

@@ -12,14 +12,16 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mbp.cli.main import app, register
+from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.registry.registry_check import check_all
 from mbp.core.errors import EXIT_REHEARSAL, MbpError
 from mbp.operate.hooks.kpi_collect import schema_drift
 from mbp.release.gate.context import Context
 from mbp.release.gate.gate_run import judge
 from mbp.release.waivers.waiver_rules import waived_rules
+from mbp.release.website.site_facts import look
 from tests.python.measured import passed
-from tests.python.release.gate.conftest import Release
+from tests.python.release.gate.conftest import TARGET, Release
 
 # What the sample on DuckDB lacks for a release.
 NOT_IN_PRODUCTION = {"production_data", "production_engine"}
@@ -66,6 +68,18 @@ def test_a_release_goes_out_with_its_evidence(release: Release) -> None:
     page = run(release, "report")
     assert page.exit_code == 0, page.output
     assert "GO FOR A REHEARSAL" in (release.root / "target/report.html").read_text()
+
+
+def test_the_site_reads_what_was_recorded(released: Release) -> None:
+    with released.inside():
+        recorded = look(released.root, TARGET)
+    rules = {rule.id for rule in all_rules(load_contracts(released.root))}
+    assert recorded.rules.keys() >= rules
+    for states in recorded.rules.values():
+        for state in states:
+            assert (state.verdict, state.runs[-1:]) == ("pass", "●"), state
+    assert recorded.watch is not None
+    assert sum(one.forecasts for one in recorded.calibration) > 0
 
 
 def test_a_source_that_changed_has_to_be_measured_and_signed_again(release: Release) -> None:

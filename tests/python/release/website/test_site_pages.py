@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
 from mbp.release.website.data_pages import data_pages
 from mbp.release.website.diagram import diagram, relationships
+from mbp.release.website.site_facts import Bin, RecordedState, RuleHealth, absent, look
 from mbp.release.website.write_site import MARK, write_site
 from mbp.runs.dbt_process import environment
 
@@ -90,7 +93,7 @@ def test_a_text_cannot_become_markup(project_root: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(
         "mbp.release.website.data_pages.load_contracts", lambda _root: [hostile, *others]
     )
-    page = data_pages(project_root)[f"datasets/{one.dataset}.md"]
+    page = data_pages(project_root, absent("not read"))[f"datasets/{one.dataset}.md"]
     assert r"&lt;script>x&lt;/script> \[a\](b) \| \*c\*" in page
     assert "<script>" not in page
     typed = replace(one, columns=(replace(one.columns[0], physical_type="<script>x</script>"),))
@@ -203,3 +206,79 @@ def test_lint_lets_mkdocs_count_its_warnings(project_root: Path) -> None:
     (line,) = [line for line in lint.splitlines() if "mkdocs" in line and " build " in line]
     assert "--strict" in line
     assert "--quiet" not in line
+
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+def state(rule_id: str, verdict: str, **changes: Any) -> RuleHealth:
+    since = NOW if verdict == "fail" else None
+    made = RuleHealth(
+        rule_id, "mbp_quotes", "DATA", "dbt", verdict, since, NOW, 4 if since else 0, 0.5, "●✕", 0.25
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def live(*states: RuleHealth) -> RecordedState:
+    anomaly = {
+        "dataset": "mbp_quotes",
+        "measure": "rows",
+        "arrival_date": "2026-03-04",
+        "measured_value": 7.0,
+        "median_value": 900.0,
+        "verdict": "unusual",
+        "owner": "DATA",
+    }
+    by_rule = {one.rule_id: [one] for one in states}
+    bins = (Bin(1, 0.25, 0.2, 40), Bin(1, 0.75, 0.8, 10), Bin(24, 0.5, 1.0, 1))
+    return RecordedState(NOW, "duckdb", by_rule, "", (anomaly,), None, "nothing was built", bins)
+
+
+def test_whether_a_rule_holds_is_on_the_page_of_its_dataset(project_root: Path) -> None:
+    broken, fine = state("mbp_quotes_fk", "fail"), state("mbp_quotes_price_range", "pass")
+    pages = data_pages(project_root, live(broken, fine))
+    quotes, markets = pages["datasets/mbp_quotes.md"], pages["datasets/mbp_markets.md"]
+    row = next(line for line in quotes.splitlines() if 'id="rule-mbp_quotes_fk"' in line)
+    assert 'dbt: fail since 2026-03-04 12:00 UTC<br><span class="runs">●✕</span>' in row
+    row = next(line for line in quotes.splitlines() if 'id="rule-mbp_quotes_price_range"' in line)
+    assert "dbt: pass<br>" in row
+    assert "| not measured |" in markets
+    health = pages["health.md"]
+    # What is broken comes first.
+    assert health.index("#rule-mbp_quotes_fk") < health.index("#rule-mbp_quotes_price_range")
+    assert (
+        "| [mbp_quotes](datasets/mbp_quotes.md) | 2 | 1 | 1 | 0 | 2026-03-04 12:00 UTC |" in health
+    )
+    assert "| mbp_quotes | rows | 2026-03-04 | 7 | 900 | unusual | DATA |" in health
+    kpis = pages["kpis.md"]
+    assert kpis.count("<circle") == 3
+    assert "| 1 | 0.750 | 80 % | 10 |" in kpis
+    assert "Not measured: nothing was built." in kpis
+
+
+def test_what_was_not_read_is_said(project_root: Path) -> None:
+    pages = data_pages(project_root, absent("no warehouse"))
+    for name in ("datasets/mbp_quotes.md", "health.md", "kpis.md"):
+        assert "no warehouse" in pages[name], name
+    assert "not measured" in pages["datasets/mbp_quotes.md"]
+    assert "<svg" not in pages["kpis.md"]
+
+
+def test_a_dataset_tells_where_to_query_it_and_its_versions(project_root: Path) -> None:
+    page = data_pages(project_root, absent("not read"))["datasets/mbp_quotes.md"]
+    assert "select * from published.mbp_quotes limit 100;" in page
+    found = re.findall(r"^- \*\*(\d+)\.(\d+)\.(\d+)\*\*", page, re.MULTILINE)
+    versions = [tuple(map(int, one)) for one in found]
+    assert versions == sorted(versions, reverse=True)
+    assert len(versions) > 1
+    assert "    apiVersion: v3.1.0" in page
+
+
+def test_a_warehouse_that_is_not_there_is_absent_and_no_error(
+    project_root: Path, tmp_path: Path
+) -> None:
+    with environment({"MBP_DUCKDB_PATH": str(tmp_path / "none.duckdb")}):
+        seen = look(project_root, "duckdb")
+    assert not seen.rules
+    assert "does not exist" in seen.rules_absent
+    assert "does not exist" in seen.watch_absent

@@ -1,0 +1,180 @@
+"""What the warehouse says when the site is made: rules with their history, tables, anomalies, KPIs, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mbp.core.errors import MbpError
+from mbp.core.verdict import Verdict
+from mbp.quality.monitor import monitor_view
+from mbp.quality.monitor.record import TABLE
+from mbp.release.report.report_facts import WatchFacts
+from mbp.release.report.trends import watch_facts
+from mbp.runs.dbt_process import target_name
+from mbp.warehouse import Warehouse, connect
+from mbp.warehouse.relations import exists, query
+
+# Runs of a rule that its page shows.
+RUNS = 30
+SIGNS = {Verdict.PASS: "●", Verdict.WARN: "◐", Verdict.FAIL: "✕"}
+UNKNOWN = "○"
+BINS = 10
+
+
+@dataclass(frozen=True)
+class RuleHealth:
+    """One rule on one engine.
+
+    Attributes:
+        since: begin of the failure; None while it holds.
+        runs: a sign per run, oldest first.
+        seconds: of its last run.
+    """
+
+    rule_id: str
+    dataset: str
+    owner: str
+    engine: str
+    verdict: str
+    since: datetime | None
+    last_run_at: datetime | None
+    failing_rows: int | None
+    pass_rate: float | None
+    runs: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Forecasts of one horizon in one tenth of the scale, against what came true.
+
+    Attributes:
+        forecast: mean of them.
+        outcome: share of them that ended in YES.
+    """
+
+    horizon_hours: int
+    forecast: float
+    outcome: float
+    forecasts: int
+
+
+@dataclass(frozen=True)
+class RecordedState:
+    """What the pages show of a warehouse; every part may be absent, and says why.
+
+    Attributes:
+        rules: by rule id; empty with `rules_absent`.
+    """
+
+    read_at: datetime
+    target: str
+    rules: Mapping[str, Sequence[RuleHealth]]
+    rules_absent: str
+    anomalies: Sequence[Mapping[str, Any]]
+    watch: WatchFacts | None
+    watch_absent: str
+    calibration: Sequence[Bin]
+
+
+def absent(why: str) -> RecordedState:
+    """Nothing was read."""
+    return RecordedState(datetime.now(UTC), "", {}, why, (), None, why, ())
+
+
+def look(root: Path, target: str | None) -> RecordedState:
+    """Reads the warehouse of a target; what cannot be read is absent with its reason.
+
+    Raises:
+        MbpError: unknown target.
+    """
+    chosen, why = target_name(root, target), ""
+    rules: Mapping[str, Sequence[RuleHealth]] = {}
+    anomalies: Sequence[Mapping[str, Any]] = ()
+    bins: Sequence[Bin] = ()
+    try:
+        states = monitor_view.history(root, chosen, None, 1)
+        with connect(root, chosen, read_only=True) as warehouse:
+            rules = _rules(states, _runs(warehouse))
+            anomalies = _anomalies(warehouse)
+            bins = _calibration(warehouse)
+    except MbpError as error:
+        why = f"{error.what}. Fix: {error.fix or 'run `mbp build`, then `mbp quality record`'}"
+    watch, watch_why = None, ""
+    try:
+        watch = watch_facts(root, chosen)
+    except MbpError as error:
+        watch_why = f"{error.what}. Fix: {error.fix or 'run `mbp build`'}"
+    return RecordedState(datetime.now(UTC), chosen, rules, why, anomalies, watch, watch_why, bins)
+
+
+def _rules(
+    states: Sequence[Mapping[str, Any]], runs: Mapping[tuple[str, str], Sequence[Any]]
+) -> Mapping[str, Sequence[RuleHealth]]:
+    by_rule: dict[str, list[RuleHealth]] = {}
+    for state in states:
+        rule_id, engine = str(state["rule_id"]), str(state["engine"] or "")
+        past = runs.get((rule_id, engine), ())
+        rate = state["pass_rate"]
+        by_rule.setdefault(rule_id, []).append(
+            RuleHealth(
+                rule_id,
+                str(state["dataset"]),
+                str(state["owner"]),
+                engine,
+                str(state["last_verdict"] or "never run"),
+                state["failing_since"],
+                state["last_run_at"],
+                state["last_failing_rows"],
+                None if rate is None else float(rate),
+                "".join(SIGNS.get(verdict, UNKNOWN) for verdict, _ in past),
+                float(past[-1][1]) if past else None,
+            )
+        )
+    return by_rule
+
+
+def _runs(warehouse: Warehouse) -> Mapping[tuple[str, str], Sequence[Any]]:
+    """(rule, engine) -> (verdict, seconds) of its last runs, oldest first."""
+    _, rows = query(
+        warehouse,
+        "select rule_id, engine, verdict, duration_seconds from ("
+        " select *, row_number() over (partition by rule_id, engine order by executed_at desc) as place"
+        f" from {TABLE}) as numbered where place <= {RUNS} order by executed_at",
+        TABLE,
+    )
+    found: dict[tuple[str, str], list[Any]] = {}
+    for rule_id, engine, verdict, seconds in rows:
+        found.setdefault((rule_id, engine), []).append((verdict, seconds))
+    return found
+
+
+def _anomalies(warehouse: Warehouse) -> Sequence[Mapping[str, Any]]:
+    name = "reliability.dq_anomalies"
+    if not exists(warehouse, *name.split(".")):
+        return ()
+    columns, rows = query(
+        warehouse,
+        f"select dataset, measure, arrival_date, measured_value, median_value, verdict, owner from {name}"
+        f" where arrival_date = (select max(arrival_date) from {name}) order by dataset, measure",
+        name,
+    )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _calibration(warehouse: Warehouse) -> Sequence[Bin]:
+    name = "semantic.sem_calibration"
+    if not exists(warehouse, *name.split(".")):
+        return ()
+    _, rows = query(
+        warehouse,
+        "select horizon_hours, avg(price), avg(cast(outcome as double precision)), count(*)"
+        f" from {name} where price is not null"
+        f" group by horizon_hours, least(floor(price * {BINS}), {BINS - 1}) order by 1, 2",
+        name,
+    )
+    return [Bin(int(row[0]), float(row[1]), float(row[2]), int(row[3])) for row in rows]
