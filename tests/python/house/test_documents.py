@@ -107,9 +107,9 @@ def test_the_queries_of_the_start_page_run(project_root: Path) -> None:
     queries = [query for query in block.split(";") if query.strip()]
     assert len(queries) == 4
     with duckdb.connect() as connection:
-        connection.execute("create schema marts")
+        connection.execute("create schema published")
         for contract in load_contracts(project_root):
             columns = ", ".join(f"{c.name} {c.physical_types['duckdb']}" for c in contract.columns)
-            connection.execute(f"create table marts.{contract.dataset} ({columns})")
+            connection.execute(f"create table published.{contract.dataset} ({columns})")
         for query in queries:
             assert connection.execute(query).description
