@@ -13,6 +13,7 @@ from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
     from mbp.operate.semantic.metricflow import SemanticLayer
+    from mbp.operate.semantic.query import Answer
 
 QUERY_EXAMPLES = """
 Examples:
@@ -22,6 +23,8 @@ Examples:
   mbp metrics query revenue --by day --where "region = 'north'"
 
   mbp metrics query brier_score --by forecast__horizon_hours --format csv
+
+  mbp metrics query traded_volume --by day --chart --save volume.html
 
   mbp metrics query --saved market_days --from 2026-01-05 --to 2026-01-06
 """
@@ -117,9 +120,15 @@ def query(
     form: Annotated[
         Literal["text", "csv", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
+    chart: Annotated[
+        bool, typer.Option("--chart", help="Draw it: lines over time, else bars.")
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the chart to a file: .html, .png or .svg.")
+    ] = None,
     target: Target = None,
 ) -> None:
-    """Query metrics as a table, CSV or JSON. Only reads.
+    """Query metrics as a table, CSV, JSON or a chart. Only reads.
 
     Exit code: 0 answered, also when the query is valid and nothing was measured under its conditions (the output says
     so); 1 nothing was ever measured of the metric; 2 an unknown name, a wrong condition, no warehouse.
@@ -138,7 +147,9 @@ def query(
         limit=limit,
     )
     answer = ask(project_root(), target, question, _tell)
-    if not answer.empty or form in ("csv", "json"):
+    if not answer.empty and (chart or save):
+        _draw(answer, chart, save)
+    elif not answer.empty or form in ("csv", "json"):
         typer.echo(written(answer, form), nl=False)
     for note in answer.notes:
         _tell(note)
@@ -176,6 +187,16 @@ def export(
     seen = look(project_root(), target)
     text = exposition(seen.policy, seen.picture, seen.outcome, seen.captured)
     show("text", output, text=text)
+
+
+def _draw(answer: Answer, chart: bool, path: Path | None) -> None:
+    from mbp.operate.semantic.metric_chart import in_terminal, save
+
+    if chart:
+        typer.echo(in_terminal(answer), nl=False)
+    if path is not None:
+        save(answer, path)
+        _tell(f"wrote {path}")
 
 
 def _saved(layer: SemanticLayer) -> list[dict[str, object]]:
