@@ -7,7 +7,6 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -76,6 +75,8 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib import metadata
+
         typer.echo(f"mbp {metadata.version('mbp-data-contracts')}")
         raise typer.Exit
 

@@ -6,13 +6,14 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
-
-from jsonschema import Draft201909Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any, Literal
 
 from mbp.core.errors import MbpError
 from mbp.core.yaml_io import line_of, plain
+
+if TYPE_CHECKING:  # every command imports this module, and few check a document
+    from jsonschema import Draft201909Validator
+    from jsonschema.exceptions import ValidationError
 
 KEY_CHECKS = ("additionalProperties", "unevaluatedProperties")
 LONGEST_VALUE = 60

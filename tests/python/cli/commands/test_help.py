@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,16 @@ def test_an_unknown_command_is_answered_with_the_nearest(
     assert done.returncode == 2
     assert f"Did you mean {nearest}?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_command_line_imports_nothing_heavy(project_root: Path) -> None:
+    """Start-up: what reads documents, SQL or a warehouse is imported by the command that needs it."""
+    heavy = ("jsonschema", "sqlglot", "duckdb", "dbt", "psycopg2", "numpy", "pyarrow", "requests")
+    code = (
+        "import sys; from mbp.cli import main; main.register();"
+        f" print(*[name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project_root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
