@@ -26,6 +26,7 @@ class CheckResult:
         waivable: whether a waiver may cover it.
         no_go: whether a failure stops the release whatever is signed.
         waiver: id of the waiver that covers it, and until when.
+        findings: what a waiver of it has to be signed for; 0 when it was not measured.
     """
 
     id: str
@@ -40,6 +41,7 @@ class CheckResult:
     no_go: bool
     waiver: str | None = None
     waived_until: date | None = None
+    findings: int = 0
 
     @property
     def open(self) -> bool:
@@ -57,6 +59,7 @@ class GateReport:
         commit, clean, source: of the working copy (`mbp.runs.working_copy`); None outside of a repository.
         target, warehouse, data: the dbt target, the id of its warehouse, and the state of its public datasets.
         definition_sha256: of the gate's definition file.
+        sample: whether the warehouse holds the committed sample, so that any build of this source has its rows.
     """
 
     gate: str
@@ -70,6 +73,7 @@ class GateReport:
     data: str | None
     definition_sha256: str
     results: Sequence[CheckResult]
+    sample: bool = False
 
     @property
     def verdict(self) -> str:
