@@ -8,7 +8,7 @@ from mbp.contracts import load_contracts
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
 from mbp.core.settings import load_settings
-from mbp.ingest.first_day import with_first_day
+from mbp.ingest.loading.first_day import with_first_day
 from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT, SourceFacts, read_facts
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.preflight import SAMPLE, raw_origin

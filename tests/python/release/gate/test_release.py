@@ -43,6 +43,7 @@ def documented(release: Release) -> list[str]:
     return [line.split(" #")[0].strip() for line in block.splitlines() if line.strip()]
 
 
+@pytest.mark.timeout(1800)
 def test_a_release_goes_out_by_the_documented_commands(release: Release) -> None:
     """From nobody who may sign to an anchored pack. What `make gate` measures in minutes is measured in short, but for
     the secrets: signatures are of random digits. Then another warehouse is measured, as release.yml does."""
