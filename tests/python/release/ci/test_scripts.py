@@ -203,6 +203,25 @@ def test_the_commenter_reads_a_forks_run_as_data(
     assert not (sandbox.root / "target/ci/coverage.json").exists()
 
 
+@pytest.mark.parametrize("parent", [True, False])
+def test_reports_of_the_merge_are_those_of_its_head(
+    project_root: Path, run: Run, tmp_path: Path, parent: bool
+) -> None:
+    """A pull request's run checks out the merge; whose merge a commit is, the forge says and not the reports."""
+    head = "e" * 40
+    sandbox = make_sandbox(project_root, tmp_path, FEW)
+    parents = [{"sha": reports.BASE}, {"sha": head if parent else "f" * 40}]
+    answers = forge(run, head, tmp_path)
+    sandbox.answer({**answers, f"/commits/{HEAD}": {"text": json.dumps({"parents": parents})}})
+    finished = sandbox.run(
+        *("scripts/ci/comment.sh", "99", "fork", "topic", "success"), MBP_CI_COMMIT=head
+    )
+    assert finished.returncode == 0, finished.stderr
+    body = json.loads(sandbox.asked[-1]["body"])["body"]
+    assert ("| Lint, types, conventions | pass |" in body) is parent
+    assert (f"Commit `{HEAD[:12]}`" in body) is parent
+
+
 def test_the_commenter_leaves_a_pull_request_that_moved_on(
     sandbox: Sandbox, run: Run, tmp_path: Path
 ) -> None:

@@ -22,6 +22,9 @@ from mbp.release.documents.command_lines import objection_to_call
 
 ROOT = find_project_root(Path(__file__).parent)
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
+SETUP = ROOT / ".github/actions/setup/action.yml"
+# An action of the repository is of the commit that is checked out.
+OWN = "./.github/actions/setup"
 SCRIPTS = sorted((ROOT / "scripts/ci").glob("*.sh"))
 BIN = Path(sys.executable).parent
 ALERTS = (ROOT / ".github/workflows/alerts.yml").read_text(encoding="utf-8")
@@ -74,10 +77,10 @@ def test_there_is_something_to_look_at() -> None:
     assert len(SCRIPTS) > 10
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*FILES, SETUP], ids=lambda path: path.stem)
 def test_every_action_and_image_is_pinned(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
-    uses = [line for line in lines if "uses:" in line]
+    uses = [line for line in lines if "uses:" in line and not line.endswith(f"uses: {OWN}")]
     assert uses
     for line in uses:
         assert PINNED.match(line), line
@@ -87,7 +90,7 @@ def test_every_action_and_image_is_pinned(path: Path) -> None:
 
 def test_an_action_is_pinned_to_one_version_everywhere() -> None:
     pins: dict[str, set[str]] = {}
-    for path in FILES:
+    for path in (*FILES, SETUP):
         for line in path.read_text(encoding="utf-8").splitlines():
             if "uses:" in line:
                 _, _, rest = line.partition("uses: ")
@@ -120,7 +123,12 @@ def test_pull_requests_need_no_secret_and_run_nothing_of_theirs_with_rights() ->
         assert "secrets." not in text
         assert "secrets:" not in text
         assert "github.event.pull_request.title" not in text
-    assert set(workflow(ROOT / ".github/workflows/pull_request.yml")["on"]) == {"pull_request"}
+    requests = workflow(ROOT / ".github/workflows/pull_request.yml")
+    assert set(requests["on"]) == {"pull_request", "merge_group"}
+    # What is reported is of the commit that is checked out, and no step checks out another one.
+    assert requests["env"]["MBP_CI_COMMIT"] == "${{ github.sha }}"
+    steps = [step for job in requests["jobs"].values() for step in job["steps"]]
+    assert all("ref" not in step.get("with", {}) for step in steps)
     commenter = workflow(ROOT / ".github/workflows/comment.yml")
     assert set(commenter["on"]) == {"workflow_run"}
     (job,) = commenter["jobs"].values()
@@ -128,6 +136,28 @@ def test_pull_requests_need_no_secret_and_run_nothing_of_theirs_with_rights() ->
     assert [step["with"]["ref"] for step in checkouts] == [
         "${{ github.event.repository.default_branch }}"
     ]
+
+
+def test_what_may_write_or_release_takes_nothing_from_a_cache() -> None:
+    for file, name, job in jobs():
+        if file in ("comment", "main", "release"):
+            assert not any(step.get("uses") == OWN for step in job["steps"]), (file, name)
+
+
+def test_the_pythons_are_those_that_the_readme_names() -> None:
+    (matrix,) = [
+        job["strategy"]["matrix"]["python"] for _, name, job in jobs() if name == "pythons"
+    ]
+    for readme in ("README.md", "README.pt-BR.md"):
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        assert re.findall(r"\b3\.\d\d\b", text) == matrix
+    assert f'requires-python = ">={matrix[0]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_make_test_is_what_the_readme_says() -> None:
+    help_text = re.findall(r"^test: setup ## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    (said,) = re.findall(r"make test +# (.+)", (ROOT / "README.md").read_text())
+    assert help_text == [re.sub(r" \([^)]*\)", "", said)]
 
 
 def test_what_publishes_runs_none_of_what_builds() -> None:
@@ -244,8 +274,12 @@ def judged(tool: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     ("old", "new", "code"),
     [
         ("timeout-minutes: 20", "timeout-minuts: 20", "workflow-syntax"),
-        ("make setup", "echo ${{ github.event.pull_request.title }}", "template-injection"),
-        ("make setup", "rm $FOLDER/*", "SC2086"),
+        (
+            "sudo apt-get update",
+            "echo ${{ github.event.pull_request.title }}",
+            "template-injection",
+        ),
+        ("sudo apt-get update", "rm $FOLDER/*", "SC2086"),
         ("        with:\n          persist-credentials: false\n", "", "artipacked"),
         (re.findall("checkout@([0-9a-f]{40})", ALERTS)[0], "v4", "unpinned-uses"),
     ],
