@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.drill.market import COLUMNS, SETTINGS, execute
+from lab.market_server import PASSWORD
 from lab.postgres_server import PostgresServer
 from mbp.contracts import load_contracts
 from mbp.contracts.raw_columns import logged
@@ -21,7 +22,6 @@ from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 
 PAGE = "docs/first_day.md"
-PASSWORD = "of one day"
 MARKET = (
     "insert into markets (market_id, template_id, name, category, truth_source, status, opened_at,"
     " closes_at, resolution_deadline, min_liquidity, created_at, updated_at)"
