@@ -125,9 +125,9 @@ def test_the_page_leads_to_datasets_that_are_built_and_watched(
         ):
             assert analyst.query("select market_id from published.mbp_markets")[1] == [("mkt-1",)]
             breached = analyst.query(
-                "select distinct kpi_id, value from reliability.kpi_windows where verdict = 'breach'"
+                "select distinct kpi_id from reliability.kpi_windows where verdict = 'breach'"
             )[1]
-        assert not breached
+        assert set(breached) <= {("hook_coverage",)}  # no exercise was run, whatever the data are
 
 
 def follow(

@@ -124,6 +124,7 @@ def _removed(name: str) -> Checked:
         "it was published and its contract was removed: its readers find nothing",
         f"contracts/a106/{name}.odcs.yaml",
         subject=name,
-        fix="restore the contract; retire each of its versions with `mbp registry status` first",
+        fix="restore the contract; first retire each of its versions:"
+        f" `mbp registry status {name} VERSION retired --by TEAM`",
     )
     return Checked(name, "", "", (), (), "major", "", (finding,))
