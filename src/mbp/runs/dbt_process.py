@@ -163,7 +163,7 @@ def run_dbt(
             same as when it was read before.
         quiet: only errors are printed.
         aloud: dbt talks on stdout, as it does by itself, and not on stderr.
-        count: is told how many nodes of how many are done.
+        count: receives how many nodes of how many are done.
 
     Raises:
         SecondBuildError: the command builds, and so does another process.

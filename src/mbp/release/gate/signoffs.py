@@ -23,7 +23,7 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
     """What is signed, of the document of a gate's report.
 
     Verdicts and not measured values: a new measurement with equal verdicts is the same checklist. A waived check names
-    its waiver, so that another waiver is another checklist. The sample is built anew where the release is made: its
+    its waiver, so that another waiver is another checklist. The sample is built again where the release is made: its
     rows are signed, and not the one warehouse that held them.
 
     Raises:

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from contextlib import chdir
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,7 +92,8 @@ def perform(release: Release, command: str, roles: list[str]) -> None:
         key = str(release.keys.private(role))
         line = command.replace("~/.ssh/id_ed25519", key).replace("SRE", role)
         if line.startswith("mbp "):
-            done = run(release, *shlex.split(line)[1:])
+            with chdir(release.root):
+                done = run(release, *shlex.split(line)[1:])
             assert done.exit_code in ((0, 1) if line == "mbp waiver check" else (0,)), done.output
             continue
         identity = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.invalid"}
