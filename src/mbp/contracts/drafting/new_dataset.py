@@ -66,7 +66,7 @@ def new_dataset(root: Path, dataset: str, columns: Sequence[str], owner: str | N
     draft = Draft(
         dataset,
         [_column(text, is_key=number == 0) for number, text in enumerate(columns)],
-        "`mbp contracts new`",
+        f"{dataset} and its columns",
         servers=model["servers"],
         log={"table": table, "key": columns[0].partition(":")[0], "source": SOURCE},
         levels=[
