@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-nightly test-spark docs site lint format bench prove exercise gate clean
+.PHONY: help setup build test test-nightly test-spark docs site lint format locks bench prove exercise gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -14,7 +14,7 @@ setup: ## create .venv from the locked dependencies
 build: setup ## build and test the datasets on DuckDB, then print a summary
 	@$(BIN)/mbp build
 
-test: setup ## everything CI runs: lint, types, pytest, dbt on DuckDB and PostgreSQL
+test: setup ## what a merge needs: lint, pytest, dbt on DuckDB and a real PostgreSQL
 	@scripts/check
 
 test-nightly: setup ## the proofs that only the nightly run makes (tests/python/nightly.yaml)
@@ -48,6 +48,9 @@ exercise: setup ## inject a fault per hook into an isolated copy and check each 
 
 gate: setup ## run every measurement for a release, then the gate (minutes)
 	@scripts/gate
+
+locks: setup ## compile the locks anew with the newest versions that pyproject.toml allows
+	@scripts/locks --upgrade
 
 bench: setup ## measure speed (minutes; BENCH_ROWS=1000000,10000000)
 	@$(BIN)/python -m lab.bench

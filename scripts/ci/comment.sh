@@ -7,6 +7,14 @@ source "$(dirname "$0")/environment.sh"
 run=$1 owner=$2 branch=$3 conclusion=$4
 number=$(scripts/ci/find_pull_request.sh "$owner" "$branch" "$MBP_CI_COMMIT")
 scripts/ci/fetch_reports.sh "$run"
+# The run has checked out the merge of that head into the base, and its reports name the merge. The forge says whose
+# merge it is; reports of any other commit stay those of another one.
+: "${GITHUB_REPOSITORY:?}"
+merge=$(jq -r '.commit? // empty' "$MBP_CI_FOLDER"/step-*.json 2>/dev/null | sort -u) || merge=
+if [[ $merge =~ ^[0-9a-f]{40}$ ]] && gh api "repos/$GITHUB_REPOSITORY/commits/$merge" |
+    jq -e --arg head "$MBP_CI_COMMIT" 'any(.parents[]; .sha == $head)' >/dev/null; then
+    MBP_CI_COMMIT=$merge
+fi
 # Only a commit that main's own workflow has built is found; reports that name none, or two, are compared with nothing.
 base=$(jq -r '.base? // empty' "$MBP_CI_FOLDER"/step-*.json 2>/dev/null | sort -u) || base=
 [[ ! $base =~ ^[0-9a-f]{40}$ ]] || scripts/ci/fetch_base.sh "$base"

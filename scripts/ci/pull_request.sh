@@ -13,6 +13,8 @@ step contracts scripts/ci/contracts.sh
 step rules scripts/ci/rules.sh
 step proof scripts/ci/proof.sh
 step coverage scripts/ci/coverage.sh
+step privacy scripts/ci/privacy.sh
+step security .venv/bin/mbp security rehearse
 [ -z "${MBP_PG_HOST:-}" ] || step postgres scripts/ci/postgres.sh
 step exercises make exercise
 step tests scripts/ci/tests.sh

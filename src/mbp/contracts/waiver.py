@@ -33,6 +33,7 @@ MORE = {
     "code": {"enum": list(KINDS)},
     "risk": closed({"level": {"enum": list(RISKS)}, "text": TEXT}),
     "opened": DAY,
+    "findings": {"type": "integer", "minimum": 0},
     "rollback": closed({"plan": TEXT, "exercise": NAME}),
 }
 
@@ -75,6 +76,15 @@ class Waiver(AllowedException):
     def furthest(self) -> date:
         """The furthest last day that it may have."""
         return self.opened + timedelta(days=WAIVER_DAYS - 1)
+
+    @property
+    def findings(self) -> int:
+        """How many findings it covers: failures of a check, failing rows of a rule; 0: that it was not measured."""
+        return int(self.more["findings"])
+
+    def covers(self, findings: int) -> bool:
+        """Whether so many findings are what was signed: no more of them, and no failure for a missing measurement."""
+        return 0 < findings <= self.findings or findings == self.findings
 
     def in_force(self, moment: datetime) -> bool:
         """Whether it applies at an instant in UTC."""

@@ -34,6 +34,7 @@ BUILT_SCHEMAS = (
     *PUBLIC_SCHEMAS,
 )
 CONTROL_TABLES = {**CDC_CONTROL_TABLES, **LOAD_CONTROL_TABLES}
+CANCELLING = "pg_signal_backend"
 LOADER, TRANSFORMER, READER = "mbp_loader", "mbp_transformer", "mbp_reader"
 
 
@@ -79,7 +80,16 @@ def _grants() -> list[str]:
         f"do $$ begin create role {role} nologin; exception when duplicate_object then null; end $$"
         for role in (LOADER, TRANSFORMER, READER)
     ]
-    results.append("revoke all on schema public from public")
+    # An administrator who is no superuser makes roles without being a member of them, and then may not say who reads
+    # what they make. A session that plain dbt cancels is of the user, not of the role: without the right to end it,
+    # the query goes on. Only a superuser can give that right.
+    results += [
+        f"do $$ begin if not pg_has_role(current_user, '{TRANSFORMER}', 'usage') then"
+        f" execute format('grant {TRANSFORMER} to %I', current_user); end if; end $$",
+        f"do $$ begin grant {CANCELLING} to {TRANSFORMER}; exception when insufficient_privilege"
+        " then null; end $$",
+        "revoke all on schema public from public",
+    ]
     for schema in (*RAW_SCHEMAS, *BUILT_SCHEMAS):
         results += [
             f"revoke all on schema {schema} from public, {LOADER}, {TRANSFORMER}, {READER}",

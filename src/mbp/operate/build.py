@@ -33,7 +33,7 @@ from mbp.quality.measurable import (
 from mbp.runs import envelope
 from mbp.runs.claims import Claim
 from mbp.runs.data import data_state
-from mbp.runs.dbt_process import DbtOutcome, demand, run_dbt, target_name, target_path
+from mbp.runs.dbt_process import DbtOutcome, demand, log_file, run_dbt, target_name, target_path
 from mbp.runs.preflight import (
     SAMPLE,
     check_seeds,
@@ -103,7 +103,16 @@ def build(request: BuildRequest) -> BuildSummary:
     left_out = names_of_tests(parsed.result.nodes, reasons)
     if left_out:
         arguments += ["--exclude", *left_out]
-    outcome = run_dbt(root, arguments, target=target, manifest=parsed.result)
+    with progress() as shown:
+        shown.say(f"building and testing; the log of dbt is {log_file()}")
+        outcome = run_dbt(
+            root,
+            arguments,
+            target=target,
+            manifest=parsed.result,
+            quiet=True,
+            count=lambda done, of: shown.count("built and tested", done, of, "nodes"),
+        )
     if outcome.problem:
         raise MbpError(
             f"dbt build stopped: {outcome.problem}",

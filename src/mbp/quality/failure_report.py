@@ -22,8 +22,6 @@ def suite(
     passed: int,
     notes: Sequence[str],
     partial: Sequence[str] = (),
-    *,
-    every: bool = True,
 ) -> Suite:
     """What does not hold and what is not measured; meanings and rows as the table.
 
@@ -31,11 +29,10 @@ def suite(
         findings: in order, each with its rows.
         passed: number of tests and rules that held.
         notes: why the results do not count.
-        partial: why they are of a part of the project.
-        every: also the rules outside of that part, which the table counts.
+        partial: why they are of a part of the project: the rules outside of it are counted only.
     """
     outside = [rule_verdict for rule_verdict, _ in findings if partial and rule_verdict.is_not_run]
-    bad = [pair for pair in findings if not pair[0].holds and (every or pair[0] not in outside)]
+    bad = [pair for pair in findings if not pair[0].holds and pair[0] not in outside]
     lines = [f"note: {note}" for note in notes]
     lines += [f"partial: {note}" for note in partial]
     if partial:

@@ -39,14 +39,14 @@ class Failures:
     partial: Sequence[str] = ()
 
     @property
+    def inside(self) -> Sequence[tuple[RuleVerdict, FailingRows]]:
+        """Those of the part that the run was of."""
+        return [pair for pair in self.findings if not (self.partial and pair[0].is_not_run)]
+
+    @property
     def has_findings(self) -> bool:
         """True when anything that the run covered and measured does not hold."""
-        return any(
-            not finding.holds
-            and not finding.is_unmeasured
-            and not (self.partial and finding.is_not_run)
-            for finding, _ in self.findings
-        )
+        return any(not found.holds and not found.is_unmeasured for found, _ in self.inside)
 
     @property
     def unmeasured(self) -> list[str]:

@@ -85,10 +85,14 @@ def unmeasured_columns(
 
 def note_unmeasured_kpis(warehouse: Warehouse, reasons: Mapping[str, str]) -> None:
     """Writes them to the warehouse, for the models of the KPIs; before these are built."""
+    schema, _, _ = UNMEASURED.partition(".")
     if not reasons and not exists(warehouse, *UNMEASURED.split(".")):
         return  # dbt makes it
     with warehouse.transaction():
-        warehouse.execute("create schema if not exists verification")
+        # PostgreSQL asks for the right to create a schema before it sees that the schema is there.
+        known = f"select 1 from information_schema.schemata where schema_name = '{schema}'"
+        if not warehouse.query(known)[1]:
+            warehouse.execute(f"create schema {schema}")
         warehouse.execute(f"create table if not exists {UNMEASURED} (kpi_id text, reason text)")
         warehouse.execute(f"delete from {UNMEASURED}")
         for row in reasons.items():

@@ -120,6 +120,25 @@ def _stamped(manifest: Any) -> Callable[[Any], None]:
     return stamp
 
 
+def _counting(count: Callable[[int, int], None]) -> Callable[[Any], None]:
+    """Reports each node that ended; nodes end in another order than they began."""
+    done = 0
+
+    def ended(event: Any) -> None:
+        nonlocal done
+        total = getattr(event.data, "total", 0) or getattr(event.data, "num_models", 0)
+        if total and event.info.name.endswith(("Result", "SkippingDetails")):
+            done += 1
+            count(done, total)
+
+    return ended
+
+
+def log_file() -> str:
+    """Where dbt writes everything that it says, for a reader."""
+    return str(Path(os.environ.get("DBT_LOG_PATH") or "logs") / "dbt.log")
+
+
 def run_dbt(
     root: Path,
     arguments: Sequence[str],
@@ -130,6 +149,7 @@ def run_dbt(
     manifest: Any = None,
     quiet: bool = False,
     aloud: bool = False,
+    count: Callable[[int, int], None] | None = None,
 ) -> DbtOutcome:
     """Runs one dbt command.
 
@@ -143,6 +163,7 @@ def run_dbt(
             same as when it was read before.
         quiet: only errors are printed.
         aloud: dbt talks on stdout, as it does by itself, and not on stderr.
+        count: receives how many nodes of how many are done.
 
     Raises:
         SecondBuildError: the command builds, and so does another process.
@@ -195,6 +216,8 @@ def run_dbt(
                 words = list(takewhile(lambda word: not word.startswith("-"), arguments))
                 given = [*words, *places, *arguments[len(words) :]]
                 callbacks = [_stamped(manifest)] if manifest and words[0] in RUNNING else []
+                if count:
+                    callbacks.append(_counting(count))
                 outcome = dbtRunner(manifest, callbacks).invoke([*standing, *given])
             # dbt writes what it has read itself, and most commands write once more when they have run.
             if known and (arguments[0] in parsed.SILENT or outcome.exception is not None):

@@ -23,10 +23,11 @@ DERIVED = (Verdict.PASS, Verdict.FAIL, Verdict.NOT_MEASURED)
 
 @dataclass(frozen=True)
 class DerivedVerdict:
-    """A verdict, and why it is no pass; empty when it is one."""
+    """A verdict, why it is no pass (empty when it is one), and how many problems make it fail."""
 
     verdict: Verdict
     reason: str = ""
+    findings: int = 0
 
 
 def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) -> DerivedVerdict:
@@ -48,7 +49,9 @@ def derive(name: str, content: Content, read_file: ReadFile = lambda _: None) ->
         return DerivedVerdict(
             Verdict.NOT_MEASURED, f"its content is incomplete ({type(error).__name__}: {error})"
         )
-    return DerivedVerdict(Verdict.FAIL, problems[0]) if problems else DerivedVerdict(Verdict.PASS)
+    if problems:
+        return DerivedVerdict(Verdict.FAIL, problems[0], len(problems))
+    return DerivedVerdict(Verdict.PASS)
 
 
 def contradiction(document: Mapping[str, Any], read_file: ReadFile) -> str | None:

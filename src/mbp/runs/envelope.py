@@ -71,6 +71,7 @@ class Evidence:
         data: the state of the public datasets; None when the measurement does not depend on it.
         invocation, nodes: the run of dbt it is of, and the nodes which that run covered; None when dbt did not run.
         summary: one sentence for a reader.
+        findings: how many problems make it fail; 0 when it passed or was not measured.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Evidence:
     verdict: Verdict
     summary: str
     content: Mapping[str, Any]
+    findings: int = 0
 
     @property
     def claim(self) -> Claim:
@@ -223,6 +225,7 @@ def read(root: Path, name: str) -> Evidence:
             "verdict": Verdict(document["verdict"]),
             "nodes": nodes,
             "path": place,
+            "findings": derive(name, document["content"], file_reader(root)).findings,
         }
     )
 

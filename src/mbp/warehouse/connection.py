@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -223,6 +223,24 @@ class DuckdbWarehouse(_Closing):
         self.connection.close()
 
 
+def _refusal(reason: str, settings: Mapping[str, Any]) -> UnreachableError:
+    """Why there is no connection: the password, the database, or anything else.
+
+    libpq has no code for it; a server that answers in another language is quoted.
+    """
+    database = str(settings.get("dbname") or settings.get("database"))
+    place = f"PostgreSQL at {settings.get('host')}:{settings.get('port')}"
+    if "password" in reason:
+        what = f"{place} refuses the user {settings.get('user')!r} with this password"
+        return UnreachableError(what, fix="correct MBP_PG_USER or MBP_PG_PASSWORD")
+    if f'database "{database}" does not exist' in reason:
+        fix = f"an administrator runs `create database {quote_identifier(database)}`"
+        what = f"{place} has no database {database!r}"
+        return UnreachableError(what, fix=f"{fix}, or correct MBP_PG_DATABASE")
+    what = f"{place}/{database} cannot be reached: {reason}"
+    return UnreachableError(what, fix="start it, or correct MBP_PG_HOST and MBP_PG_PORT")
+
+
 class PostgresWarehouse(_Closing):
     """The production engine."""
 
@@ -233,7 +251,6 @@ class PostgresWarehouse(_Closing):
 
         self.target = target
 
-        place = f"{settings.get('host')}:{settings.get('port')}/{settings.get('dbname')}"
         try:
             self.connection = psycopg2.connect(
                 host=settings.get("host"),
@@ -245,12 +262,7 @@ class PostgresWarehouse(_Closing):
                 options="-c timezone=UTC",
             )
         except psycopg2.OperationalError as error:
-            reason = " ".join(str(error).split())
-            raise UnreachableError(
-                f"PostgreSQL at {place} cannot be reached: {reason}",
-                fix="start it, and check MBP_PG_HOST, MBP_PG_PORT, MBP_PG_USER, MBP_PG_PASSWORD,"
-                " MBP_PG_DATABASE",
-            ) from error
+            raise _refusal(" ".join(str(error).split()), settings) from error
         SESSIONS.add(self.connection)
         self.connection.set_session(readonly=read_only, autocommit=True)
         if settings.get("role"):

@@ -16,7 +16,13 @@ CSV_FOR_DETECTORS = frozenset(
     {"mbp/quality/privacy/scanned_parts.py", "lab/corpora/outside/line_forms.py"}
 )
 CSV_FOR_PEOPLE = "mbp/core/reporting/spreadsheet.py"
-CSV_FOR_DBT = frozenset({"mbp/contracts/rendering/reference.py", "lab/simulate/writers.py"})
+CSV_FOR_DBT = frozenset(
+    {
+        "mbp/contracts/rendering/reference.py",
+        "mbp/contracts/drafting/new_dataset.py",
+        "lab/simulate/writers.py",
+    }
+)
 STREAMS = frozenset({"stdout", "stderr"})
 TERMINALS = ("/dev/tty", "/dev/stdout", "/dev/stderr", "/dev/fd")
 

@@ -31,7 +31,9 @@ def links(text: str) -> list[str]:
 def shell(text: str) -> list[str]:
     """The lines of the shell blocks without their comments, which are translated."""
     found = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    return [line.split(" #")[0].rstrip() for block in found for line in block.splitlines()]
+    return [
+        re.sub(r"(^| )#.*", "", line).rstrip() for block in found for line in block.splitlines()
+    ]
 
 
 def words_of_code(text: str) -> list[str]:

@@ -11,7 +11,8 @@ from psycopg2 import sql
 from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.cli.doctor import examine
-from mbp.ingest.initialise import LOADER, READER, TRANSFORMER
+from mbp.core.errors import MbpError
+from mbp.ingest.initialise import CANCELLING, LOADER, READER, TRANSFORMER
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from mbp.warehouse.connection import RoleError
@@ -119,6 +120,43 @@ def test_the_roles_can_be_made_while_one_of_them_is_named(
         with connect(project_root, "postgres", read_only=True) as warehouse:
             assert warehouse.query("select current_user")[1] == [(role,)]
         assert run("db", "init", "--target", "postgres")[0] == 0, "and again"
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_wrong_password_is_not_a_missing_database(project_root: Path) -> None:
+    for name, value, what, fix in (
+        ("MBP_PG_PASSWORD", "wrong", "refuses the user", "correct MBP_PG_USER or MBP_PG_PASSWORD"),
+        ("MBP_PG_DATABASE", "no_such", "has no database 'no_such'", 'create database "no_such"'),
+        ("MBP_PG_PORT", "1", "cannot be reached", "start it"),
+    ):
+        with environment({name: value}), pytest.raises(MbpError) as refused:
+            connect(project_root, "postgres")
+        assert what in refused.value.what
+        assert fix in str(refused.value.fix)
+
+
+@pytest.mark.usefixtures("settings")
+def test_an_administrator_who_is_no_superuser_makes_the_roles(
+    run: Run, postgres_server: PostgresServer, postgres_database: str
+) -> None:
+    """He creates roles and owns the database; the one right that he cannot give is named with its fix."""
+    # Other tests of this server may have made the roles already.
+    given = [f"grant {role} to {USER} with admin option" for role in (LOADER, TRANSFORMER, READER)]
+    with postgres_server.connect() as connection, connection.cursor() as cursor:
+        for statement in (*given, f"revoke {CANCELLING} from {TRANSFORMER}"):
+            cursor.execute(
+                f"do $$ begin {statement}; exception when undefined_object then null; end $$"
+            )
+        cursor.execute(f"alter role {USER} createrole")
+        cursor.execute(f"alter database {postgres_database} owner to {USER}")
+    for _ in range(2):
+        code, said = run("db", "init", "--target", "postgres")
+        assert code == 0, said
+        assert f"grant {CANCELLING} to {TRANSFORMER}" in said
+    superuser = {"MBP_PG_USER": postgres_server.user, "MBP_PG_PASSWORD": postgres_server.password}
+    with environment(superuser):
+        code, said = run("db", "init", "--target", "postgres")
+    assert (code, said) == (0, "")
 
 
 @pytest.mark.usefixtures("settings")

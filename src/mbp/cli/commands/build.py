@@ -43,7 +43,7 @@ def build(
     ] = True,
     form: TextOrJson = "text",
 ) -> None:
-    """Build, test and document the project; print a summary. The log of dbt goes to stderr."""
+    """Build, test and document the project; print a summary. The log of dbt is logs/dbt.log."""
     from mbp.core.paths import project_root
     from mbp.core.reporting import show
     from mbp.operate import build as building

@@ -47,6 +47,13 @@ Examples:
   mbp contracts import models/schema.yml                    # properties of dbt models; also an Avro schema (.avsc)
 """
 
+NEW_EXAMPLES = """
+Example:
+
+  mbp contracts new mbp_notes --column note_id:string --column market_id:string --column written_at:timestamptz
+  --column stars:decimal(18,8)
+"""
+
 CHECK_EXAMPLES = """
 Examples:
 
@@ -71,6 +78,7 @@ def register(app: typer.Typer) -> None:
     contracts.command("diff", epilog=DIFF_EXAMPLES)(diff)
     contracts.command("check", epilog=CHECK_EXAMPLES)(check)
     contracts.command("import", epilog=IMPORT_EXAMPLES)(import_)
+    contracts.command("new", epilog=NEW_EXAMPLES)(new)
     contracts.command("explain", epilog="Example: mbp contracts explain scale_changed")(explain)
     app.add_typer(contracts, name="contracts", rich_help_panel=CONTRACTS)
 
@@ -78,16 +86,11 @@ def register(app: typer.Typer) -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Compile the contracts into dbt properties, doc blocks, the table of rules and CODEOWNERS."""
     from mbp.contracts.rendering import render as rendering
-    from mbp.contracts.rendering.code_owners import CODE_OWNERS, OWNERS, code_owners
     from mbp.core.files import stale, write_stale
     from mbp.core.reporting.rendered import render_or_check
-    from mbp.core.settings import load_settings
 
     root = project_root()
-    # CODEOWNERS is nothing that a build reads, so the build does not ask for it.
-    contents = rendering.rendered(root)
-    if (root / OWNERS).is_file() or not load_settings(root).hosted:
-        contents[CODE_OWNERS] = code_owners(root)
+    contents = _rendered(root)
     render_or_check(
         check,
         lambda: write_stale(root, contents),
@@ -95,6 +98,18 @@ def render(check: Check = False, form: Format = "text") -> None:
         rendering.FIX,
         form,
     )
+
+
+def _rendered(root: Path) -> dict[str, str | None]:
+    from mbp.contracts.rendering import render as rendering
+    from mbp.contracts.rendering.code_owners import CODE_OWNERS, OWNERS, code_owners
+    from mbp.core.settings import load_settings
+
+    # CODEOWNERS is nothing that a build reads, so the build does not ask for it.
+    contents = rendering.rendered(root)
+    if (root / OWNERS).is_file() or not load_settings(root).hosted:
+        contents[CODE_OWNERS] = code_owners(root)
+    return contents
 
 
 def status(form: Format = "text") -> None:
@@ -225,6 +240,24 @@ def import_(
     from mbp.runs.import_contract import Import, import_contract
 
     for name in import_contract(project_root(), Import(source, dataset, key, owner, target)):
+        typer.echo(f"wrote {name}")
+
+
+def new(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset.")],
+    column: Annotated[list[str], typer.Option(help="name:type; repeat it, the key first.")],
+    owner: Annotated[str | None, typer.Option(help="Team. [default: first of the policy]")] = None,
+) -> None:
+    """Add a dataset with a change log: contract, source, staging, latest state, mart, seed, and a row of the sample.
+
+    It builds at once. What only a person knows is marked TODO in the contract, and lint lists it.
+    """
+    from mbp.contracts.drafting.new_dataset import new_dataset
+    from mbp.core.files import write_stale
+
+    root = project_root()
+    written = new_dataset(root, dataset, column, owner)
+    for name in (*written, *write_stale(root, _rendered(root))):
         typer.echo(f"wrote {name}")
 
 

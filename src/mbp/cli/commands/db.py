@@ -25,7 +25,14 @@ def init(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the SQL, run nothing.")] = False,
 ) -> None:
     """Create schemas, raw tables and, on PostgreSQL, the three roles. Safe to run again."""
-    from mbp.ingest.initialise import LOADER, READER, TRANSFORMER, initialise, statements
+    from mbp.ingest.initialise import (
+        CANCELLING,
+        LOADER,
+        READER,
+        TRANSFORMER,
+        initialise,
+        statements,
+    )
     from mbp.warehouse import connect
     from mbp.warehouse.profile import read_target
 
@@ -44,4 +51,15 @@ def init(
         )
     with connect(root, target, take_role=not made_here) as warehouse:
         done = initialise(root, warehouse)
+        if (
+            warehouse.engine == "postgres"
+            and not warehouse.query(
+                f"select pg_has_role('{TRANSFORMER}', '{CANCELLING}', 'member')"
+            )[1][0][0]
+        ):
+            typer.echo(
+                "Ctrl-C does not end the queries of plain dbt yet. Fix: a superuser runs"
+                f" `grant {CANCELLING} to {TRANSFORMER}`",
+                err=True,
+            )
         typer.echo(f"{warehouse.engine}: {len(done)} statements, everything is in place")

@@ -84,10 +84,9 @@ def failures(
     from mbp.quality.failures import demand_current, look_at_last_run
 
     last_run = look_at_last_run(project_root(), target=target, limit=limit)
-    content = (last_run.findings, last_run.passed, last_run.notes, last_run.partial)
-    # A person reads how many rules a run of a part left out; a program gets each.
-    suite = failure_report.suite(*content, every=form != "text")
-    deliver(suite, form, json=failure_report.as_json(*content))
+    more = (last_run.passed, last_run.notes, last_run.partial)
+    document = failure_report.as_json(last_run.inside, *more)
+    deliver(failure_report.suite(last_run.findings, *more), form, json=document)
     demand_current(last_run.notes)
     if last_run.has_findings:
         raise typer.Exit(EXIT_FINDINGS)

@@ -214,30 +214,18 @@ def prove(
     target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
 ) -> None:
     """Check every tightening against the rows in the warehouse; store the proofs."""
-    from mbp.contracts.compatibility.diff import diff
     from mbp.contracts.compatibility.odcs_tables import tables
-    from mbp.contracts.published_versions import newest, published
     from mbp.contracts.registry.odcs_documents import working
-    from mbp.contracts.registry.proof import provable, rule_of
     from mbp.contracts.registry.proof import prove as prove_one
+    from mbp.contracts.registry.proof import rule_of
+    from mbp.contracts.registry.registry_check import to_prove
     from mbp.quality.enforcement.compiled_rules import rule_queries
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 
     root = project_root()
-    head = newest(published(root, dataset))
-    contract = working(root).get(dataset)
-    if head is None or contract is None:
-        raise MbpError(
-            f"{dataset} has no published version, or no contract", fix="see `mbp registry list`"
-        )
-    changes = [change for change in diff(head.contract, contract) if provable(change)]
-    if not changes:
-        raise MbpError(
-            f"{dataset}: nothing is tightened since {head.version}",
-            fix="see `mbp contracts check`",
-        )
-    table = tables(contract, dataset)[dataset]
+    changes = to_prove(root, dataset)
+    table = tables(working(root)[dataset], dataset)[dataset]
     ruled = any(rule_of(change, table) for change in changes)
     queries = rule_queries(root, target_name(root, target)) if ruled else {}
     with connect(root, target, read_only=True) as warehouse:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format
+from mbp.cli.options import Format, Target
 
 if TYPE_CHECKING:
     from mbp.release.waivers.waiver_check import Waivers
@@ -51,19 +51,33 @@ def new(
     days: Annotated[int, typer.Option(min=1, help="Days that it applies, with today.")],
     rollback: Annotated[str, typer.Option(help="What to do when it goes wrong.")],
     exercise: Annotated[str, typer.Option(help="Exercise that rehearsed the rollback.")],
+    findings: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="How many it covers; 0: that it was not measured."
+            " [default: those that the gate counts now]",
+        ),
+    ] = None,
+    target: Target = None,
 ) -> None:
     """Write a waiver that opens today. It holds when PO, Eng, Data and SRE have signed it.
 
     Exit code: 0 written, 2 the waiver exists already, or could not be valid.
     """
     from mbp.core.paths import project_root, shown
+    from mbp.release.gate.gate_run import findings_now
     from mbp.release.waivers.write_waiver import new_waiver
 
     root = project_root()
+    kind, _, what = covers.partition(":")
+    if findings is None:
+        findings = findings_now(root, target, kind, what)
     path = new_waiver(
         root,
         name,
         covers=covers,
+        findings=findings,
         reason=reason,
         owner=owner,
         risk=risk,
@@ -72,7 +86,7 @@ def new(
         exercise=exercise,
         now=datetime.now(UTC),
     )
-    typer.echo(f"wrote {shown(path, root)}; not signed yet", err=True)
+    typer.echo(f"wrote {shown(path, root)} for {findings} findings; not signed yet", err=True)
 
 
 def sign(
@@ -125,6 +139,7 @@ def _table(waivers: Waivers, now: datetime, name: str | None) -> Iterator[str]:
             state = f"valid until {waiver.until}, {waiver.days_left(now)} days left"
         signed = [role for role, approval in judged_waiver.approvals.items() if approval.valid]
         yield (
-            f"{waiver.id}: {state}; covers {waiver.code} {waiver.object}; owner {waiver.owner};"
+            f"{waiver.id}: {state}; covers {waiver.findings} findings of the {waiver.code}"
+            f" {waiver.object}; owner {waiver.owner};"
             f" risk {waiver.more['risk']['level']}; approved by {', '.join(signed) or 'nobody'}"
         )

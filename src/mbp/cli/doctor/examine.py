@@ -29,7 +29,7 @@ FIXES = {
     "does not exist": "create it, or check MBP_PG_DATABASE and MBP_PG_USER",
     "Connection refused": "start the server, or check MBP_PG_HOST and MBP_PG_PORT",
     "lock": "wait until that process ends, or set MBP_DUCKDB_PATH to a file of yours",
-    "not a valid DuckDB database": "restore the file, or remove it and run `make build`",
+    "not a valid DuckDB database": "restore it, or set MBP_DUCKDB_PATH to a new file and run `mbp build`",
     "Cannot open file": "set MBP_DUCKDB_PATH to a file of yours",
     "dbt version": SETUP,
 }

@@ -64,6 +64,8 @@ class Draft:
         origin: what it was made of, for the first line.
         kind: table or view.
         relation: its name in the warehouse, where that is known.
+        log: the change log that it is the latest state of.
+        levels: its service levels; retention alone without them.
     """
 
     dataset: str
@@ -73,6 +75,8 @@ class Draft:
     servers: Sequence[Mapping[str, Any]] = ()
     kind: str = "table"
     relation: str | None = None
+    log: Mapping[str, str] | None = None
+    levels: Sequence[Mapping[str, Any]] = ()
 
 
 def problems(draft: Draft) -> list[str]:
@@ -130,6 +134,8 @@ def contract_text(draft: Draft, *, project: str, owner: str, channel: str) -> st
         "team": {"name": owner},
         "support": [{"channel": channel, "tool": "slack"}],
     }
+    if draft.log:
+        document["customProperties"] = [{"property": "changeLog", "value": dict(draft.log)}]
     if draft.servers:
         document["servers"] = [dict(server) for server in draft.servers]
     document["schema"] = [
@@ -152,7 +158,7 @@ def contract_text(draft: Draft, *, project: str, owner: str, channel: str) -> st
             ],
         }
     ]
-    document["slaProperties"] = [
+    document["slaProperties"] = [dict(level) for level in draft.levels] or [
         {
             "id": "retention",
             "property": "retention",

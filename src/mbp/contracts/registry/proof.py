@@ -193,7 +193,7 @@ def proof_of(
     path = proof_path(root, dataset, fingerprint(change))
     if not path.is_file():
         return None
-    place, fix = shown(path, root), "measure it again: `mbp registry prove`"
+    place, fix = shown(path, root), f"measure it again: `mbp registry prove {dataset}`"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         stated = document.pop("sha256")

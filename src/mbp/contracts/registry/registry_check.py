@@ -6,12 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from mbp.contracts.compatibility.change_model import Change
+from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.versions import read_version
 from mbp.contracts.policy import load_policy
 from mbp.contracts.published_versions import Published, datasets, subject_of
 from mbp.contracts.registry.life import in_use, retired
 from mbp.contracts.registry.odcs_documents import at_ref, working
-from mbp.contracts.registry.version_check import Checked, WaiverOf, check_dataset, nothing_waived
+from mbp.contracts.registry.proof import provable
+from mbp.contracts.registry.version_check import (
+    Checked,
+    WaiverOf,
+    check_dataset,
+    nothing_waived,
+    to_compare,
+)
 from mbp.contracts.registry.version_policy import load_exceptions, load_rules
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
@@ -63,6 +72,32 @@ def check_all(
     return checkeds
 
 
+def to_prove(root: Path, dataset: str) -> list[Change]:
+    """The changes of the working contract that rows decide, against every version that `check_all` compares it with.
+
+    Raises:
+        MbpError: there is no such contract, no published version, or no such change.
+    """
+    contracts = working(root)
+    if dataset not in contracts:
+        raise MbpError(f"no contract of {dataset!r}", fix=did_you_mean(dataset, contracts))
+    contract, versions = contracts[dataset], in_use(root, dataset)
+    publish = f"publish it: `mbp registry publish {dataset}`"
+    if not versions:
+        raise MbpError(f"{dataset}: no published version to compare with", fix=publish)
+    version = read_version(str(contract.get("version"))) or versions[-1].version
+    rules = load_rules(root, sorted(contracts))[dataset]
+    changes = {
+        fingerprint(change): change
+        for earlier in to_compare(versions, subject_of(dataset, version), rules)
+        for change in diff(earlier.contract, contract, rules.columns)
+        if provable(change)
+    }
+    if not changes:
+        raise MbpError(f"{dataset}: no change is one that rows can prove", fix=publish)
+    return list(changes.values())
+
+
 def forbidden(checked: Sequence[Checked]) -> Mapping[str, Sequence[str]]:
     """Fingerprint of each change that breaks the mode of its dataset -> the datasets that carry it."""
     results: dict[str, list[str]] = {}
@@ -89,6 +124,7 @@ def _removed(name: str) -> Checked:
         "it was published and its contract was removed: its readers find nothing",
         f"contracts/a106/{name}.odcs.yaml",
         subject=name,
-        fix="restore the contract; retire each of its versions with `mbp registry status` first",
+        fix="restore the contract; first retire each of its versions:"
+        f" `mbp registry status {name} VERSION retired --by TEAM`",
     )
     return Checked(name, "", "", (), (), "major", "", (finding,))

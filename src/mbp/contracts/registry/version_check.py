@@ -312,7 +312,8 @@ def _finding(judged_change: JudgedChange, path: str) -> Finding:
         severity = "error"
         fix = f"undo it, or agree on an exception for {judged_change.fingerprint} in {EXCEPTIONS}"
         if provable(change):
-            fix = f"prove it on the history (`mbp registry prove`), {fix}"
+            dataset = Path(path).name.removesuffix(SUFFIX)
+            fix = f"prove it on the history (`mbp registry prove {dataset}`), {fix}"
     return Finding(change.code, message, path, subject=change.path, fix=fix, severity=severity)
 
 

@@ -8,6 +8,7 @@ from mbp.contracts import load_contracts
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
 from mbp.core.settings import load_settings
+from mbp.ingest.loading.first_day import with_first_day
 from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT, SourceFacts, read_facts
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.preflight import SAMPLE, raw_origin
@@ -39,4 +40,4 @@ def source_facts(root: Path, warehouse: Warehouse) -> SourceFacts:
             f"nothing was loaded: {', '.join(missing)} not in the warehouse",
             fix="run `mbp load <folder>`, start CDC, or leave MBP_RAW unset for the sample",
         )
-    return read_facts(warehouse, dataset_tables(root))
+    return with_first_day(root, warehouse, read_facts(warehouse, dataset_tables(root)))

@@ -211,6 +211,7 @@ def data_contract_break(
             "rule_id": rule_verdict.rule_id,
             "verdict": rule_verdict.verdict,
             "reason_unmeasured": rule_verdict.reason_unmeasured,
+            "failing_rows": rule_verdict.failing_rows,
         }
         for rule_verdict in judged
     ]

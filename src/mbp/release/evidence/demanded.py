@@ -150,6 +150,8 @@ def waiver_stands_in(
     covers = waiver.object == result["id"]
     if waiver.code != "gate_check":
         covers = check is not None and check["rule"] == WAIVED_BY[waiver.code]
+    elif covers and not waiver.covers(int(result["findings"])):
+        yield f"is signed for {waiver.findings} findings, and there are {result['findings']}"
     if not covers:
         yield f"covers the {waiver.code.replace('_', ' ')} {waiver.object}"
     if waiver.until > waiver.furthest:

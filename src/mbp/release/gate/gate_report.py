@@ -29,6 +29,7 @@ class CheckResult:
         rehearsal: whether a rehearsal goes without it.
         next_command: what shows or measures it.
         waiver: id of the waiver that covers it, and until when.
+        findings: what a waiver of it has to be signed for; 0 when it was not measured.
     """
 
     id: str
@@ -45,6 +46,7 @@ class CheckResult:
     next_command: str = ""
     waiver: str | None = None
     waived_until: date | None = None
+    findings: int = 0
 
     @property
     def open(self) -> bool:
@@ -74,6 +76,7 @@ class GateReport:
         basis: what the verdict rests on: data, engine and measured rules (`mbp.release.gate.basis`).
         since: what changed since the last GO, a line each (`mbp.release.gate.since_last_go`).
         definition_sha256: of the gate's definition file.
+        sample: whether the warehouse holds the committed sample, so that any build of this source has its rows.
     """
 
     gate: str
@@ -89,6 +92,7 @@ class GateReport:
     since: Sequence[str]
     definition_sha256: str
     results: Sequence[CheckResult]
+    sample: bool = False
 
     @property
     def verdict(self) -> str:

@@ -11,6 +11,8 @@ from typing import TypeVar
 from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
+from mbp.core.gate_files import gates
+from mbp.core.settings import load_settings
 from mbp.core.verdict import RELEASING, Verdict, spelled
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.basis import basis_of
@@ -18,11 +20,13 @@ from mbp.release.gate.context import Context
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.judgement import RuleJudgement
+from mbp.release.gate.rules_evidence import no_broken_rule
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
 from mbp.release.gate.since_last_go import since_last_go
 from mbp.release.waivers import Waiver
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_name
+from mbp.runs.preflight import SAMPLE, raw_origin
 from mbp.runs.working_copy import WorkingCopy
 
 T = TypeVar("T")
@@ -53,6 +57,7 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
         since=_known(lambda: since_last_go(root, gate).lines) or (),
         definition_sha256=definition.sha256,
         results=tuple(judge(context, check) for check in definition.checks),
+        sample=not load_settings(root).hosted and _known(raw_origin) == SAMPLE,
     )
     return replace(report, results=(*report.results, *_sign_offs(root, definition, report)))
 
@@ -84,9 +89,15 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
     verdict = judged.verdict
     waivers = _standing_in(context, check, judged) if verdict != Verdict.PASS else ()
     message, until = judged.message, None
-    if waivers:
-        until = min(waiver.until for waiver in waivers)
-        message = f"{spelled(verdict)}: {message}; {waivers[0].reason}"
+    if short := [
+        f"; the waiver {waiver.id} is signed for {waiver.findings} findings, not for {count}"
+        for waiver, count in waivers
+        if not waiver.covers(count)
+    ]:
+        message += "".join(short)
+    elif waivers:
+        until = min(waiver.until for waiver, _ in waivers)
+        message = f"{spelled(verdict)}: {message}; {waivers[0][0].reason}"
         verdict = Verdict.WAIVED
     return CheckResult(
         check.id,
@@ -101,9 +112,29 @@ def judge(context: Context, check: CheckDefinition) -> CheckResult:
         check.no_go,
         check.rehearsal,
         "" if verdict in RELEASING else next_command,
-        "+".join(sorted(waiver.id for waiver in waivers)) or None,
+        "+".join(sorted(waiver.id for waiver, _ in waivers)) if until else None,
         until,
+        judged.findings,
     )
+
+
+def findings_now(root: Path, target: str | None, kind: str, name: str) -> int:
+    """How many findings a waiver has to be signed for: of a check, or of a rule in the check that lists it.
+
+    Raises:
+        MbpError: the definition of a gate is wrong.
+    """
+    for gate in gates(root):
+        definition = load_gate(root, gate, RULES)
+        hours = definition.evidence_max_age_hours
+        context = Context(root, target_name(root, target), datetime.now(UTC), hours, {})
+        for check in definition.checks:
+            if (kind, name) == ("gate_check", check.id):
+                judged = _judged(context, check)
+                return 1 if judged.verdict == Verdict.PASS else judged.findings
+            if kind == "rule" and check.rule == no_broken_rule.__name__:
+                return _judged(context, check).rule_ids.get(name, 1)
+    return 1
 
 
 def _judged(context: Context, check: CheckDefinition) -> RuleJudgement:
@@ -121,8 +152,8 @@ def _judged(context: Context, check: CheckDefinition) -> RuleJudgement:
 
 def _standing_in(
     context: Context, check: CheckDefinition, judged: RuleJudgement
-) -> Sequence[Waiver]:
-    """The valid waivers that together cover what is wrong; none where a part is not covered."""
+) -> Sequence[tuple[Waiver, int]]:
+    """The valid waivers of what is wrong, each with the findings of its part; none where a part has no waiver."""
     if not check.waivable:
         return ()
     try:
@@ -130,10 +161,11 @@ def _standing_in(
     except MbpError:
         return ()  # the check of the waivers reports why
     if whole := waivers.for_check(check.id):
-        return (whole,)
-    parts = [waivers.for_rule(name) for name in judged.rule_ids]
-    parts += [waivers.for_change(name) for name in judged.changes]
-    kept = [part for part in parts if part is not None]
+        return [(whole, judged.findings)]
+    parts = [(waivers.for_rule(name), count) for name, count in judged.rule_ids.items()]
+    # A fingerprint is of one change.
+    parts += [(waivers.for_change(name), 1) for name in judged.changes]
+    kept = [(part, count) for part, count in parts if part is not None]
     return kept if judged.wholly and len(kept) == len(parts) else ()
 
 

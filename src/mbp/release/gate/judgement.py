@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from mbp.core.verdict import Verdict
@@ -25,16 +25,23 @@ class RuleJudgement:
         message: in a sentence.
         measured: the value that was judged, with its unit.
         rule_ids, changes: what a waiver would have to cover, one by one, to cover this check: rules of
-            contracts, fingerprints of contract changes.
+            contracts with the rows that break each (0: not measured), fingerprints of contract changes.
         wholly: False when something beside them is wrong, which such waivers do not cover.
+        found: how many things are wrong when it fails.
     """
 
     verdict: Verdict
     message: str
     measured: str = ""
-    rule_ids: tuple[str, ...] = ()
+    rule_ids: Mapping[str, int] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
     wholly: bool = True
+    found: int = 1
+
+    @property
+    def findings(self) -> int:
+        """What a waiver of the check has to be signed for; 0: the check was not measured."""
+        return self.found if self.verdict == Verdict.FAIL else 0
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,12 @@ def rule(*wants: str, optional: tuple[str, ...] = ()) -> Callable[[Judge], Judge
     return add
 
 
-def passed(holds: bool, message: str, measured: str = "") -> RuleJudgement:
-    """Pass or fail."""
-    return RuleJudgement(Verdict.PASS if holds else Verdict.FAIL, message, measured)
+def passed(holds: bool, message: str, measured: str = "", found: int = 1) -> RuleJudgement:
+    """Pass, or fail with so many findings."""
+    verdict = Verdict.PASS if holds else Verdict.FAIL
+    return RuleJudgement(verdict, message, measured, found=found)
 
 
 def listed(wrong: list[str], fine: str, measured: str = "") -> RuleJudgement:
     """Passes when nothing is wrong; a long list is cut, and says so."""
-    return passed(not wrong, few(wrong) if wrong else fine, measured)
+    return passed(not wrong, few(wrong) if wrong else fine, measured, len(wrong))

@@ -29,7 +29,7 @@ def passed_evidence(context: Context, check: CheckDefinition) -> RuleJudgement:
 def _passed(evidence: Evidence) -> RuleJudgement:
     if evidence.verdict == "not_measured":
         raise NotMeasuredError(evidence.summary, path=evidence.path)
-    return passed(evidence.verdict == "pass", evidence.summary)
+    return passed(evidence.verdict == "pass", evidence.summary, found=evidence.findings)
 
 
 @rule("evidence", optional=BOUND)
@@ -55,6 +55,7 @@ def no_drift(context: Context, check: CheckDefinition) -> RuleJudgement:
         judged.message,
         changes=tuple(sorted(set(changes) - {""})),
         wholly=not content["drift"] and all(changes),
+        found=judged.found,
     )
 
 
@@ -66,12 +67,21 @@ def no_broken_rule(context: Context, check: CheckDefinition) -> RuleJudgement:
         return _passed(evidence)
     rules = _details(evidence) or ()
     unmeasured = {str(rule["rule_id"]) for rule in rules if lacks_source(rule)}
-    broken = {str(rule["rule_id"]) for rule in rules if rule["verdict"] != "pass"} - unmeasured
     if evidence.verdict == "not_measured" and not unmeasured:
         return _passed(evidence)
-    open_rules = tuple(sorted(broken | unmeasured))
-    verdict = Verdict.FAIL if broken else Verdict.NOT_MEASURED
-    return RuleJudgement(verdict, evidence.summary, rule_ids=open_rules, wholly=bool(open_rules))
+    open_rules = {
+        # A rule that fails without a count of rows (a constraint that stopped the load) is one finding.
+        str(rule["rule_id"]): rule.get("failing_rows") or 1 if rule["verdict"] == "fail" else 0
+        for rule in rules
+        if rule["verdict"] != "pass"
+    }
+    return RuleJudgement(
+        Verdict.FAIL if open_rules.keys() - unmeasured else Verdict.NOT_MEASURED,
+        evidence.summary,
+        rule_ids=open_rules,
+        wholly=bool(open_rules),
+        found=evidence.findings,
+    )
 
 
 @rule("evidence", optional=BOUND)
@@ -116,7 +126,8 @@ def clean_logs(context: Context, check: CheckDefinition) -> RuleJudgement:
         lines, findings = log_findings(evidence.content)
     except UnmeasuredError as error:
         raise NotMeasuredError(str(error), path=evidence.path) from error
-    return passed(findings == 0, f"{lines} lines, {findings} findings", f"{findings} findings")
+    measured = f"{findings} findings"
+    return passed(findings == 0, f"{lines} lines, {measured}", measured, findings)
 
 
 def _wrong(context: Context, entry: Mapping[str, Any] | None) -> Sequence[str]:

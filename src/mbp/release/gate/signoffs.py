@@ -23,7 +23,8 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
     """What is signed, of the document of a gate's report.
 
     Verdicts and not measured values: a new measurement with equal verdicts is the same checklist. A waived check names
-    its waiver, so that another waiver is another checklist.
+    its waiver, so that another waiver is another checklist. The sample is built again where the release is made: its
+    rows are signed, and not the one warehouse that held them.
 
     Raises:
         MbpError: the source is not known: it is unknown what was signed.
@@ -38,7 +39,7 @@ def sign_off_subject(report: Mapping[str, Any]) -> dict[str, Any]:
         "definition": report["definition_sha256"],
         "source": report["source"],
         "target": report["target"],
-        "warehouse": report["warehouse"],
+        "warehouse": report["data" if report["sample"] else "warehouse"],
         "checklist": {
             result["id"]: f"{Verdict.WAIVED} by {result['waiver']}"
             if result["verdict"] == Verdict.WAIVED

@@ -109,6 +109,7 @@ def record(judged_waiver: JudgedWaiver, now: datetime) -> dict[str, Any]:
     return {
         "id": waiver.id,
         "covers": {waiver.code: waiver.object},
+        "findings": waiver.findings,
         "reason": waiver.reason,
         "owner": waiver.owner,
         "risk": waiver.more["risk"],

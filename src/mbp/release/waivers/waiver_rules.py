@@ -18,4 +18,5 @@ def waived_rules(root: Path, rule_ids: Sequence[str]) -> frozenset[str]:
         waivers = valid_waivers(root, datetime.now(UTC))
     except MbpError:
         return frozenset()
-    return frozenset(rule_id for rule_id in rule_ids if waivers.for_rule(rule_id) is not None)
+    covering = {rule_id: waivers.for_rule(rule_id) for rule_id in rule_ids}
+    return frozenset(name for name, waiver in covering.items() if waiver and waiver.covers(0))

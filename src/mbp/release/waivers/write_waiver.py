@@ -31,6 +31,7 @@ def new_waiver(
     name: str,
     *,
     covers: str,
+    findings: int,
     reason: str,
     owner: str,
     risk: str,
@@ -43,6 +44,7 @@ def new_waiver(
 
     Args:
         covers: `kind:id`, like `rule:closed_market_no_trades`.
+        findings: how many it covers; 0: a measurement that could not be made.
         risk: `level: text`.
 
     Raises:
@@ -66,6 +68,7 @@ def new_waiver(
             "id": name,
             "code": kind,
             "object": what,
+            "findings": findings,
             "reason": reason,
             "owner": owner,
             "risk": {"level": level, "text": text},

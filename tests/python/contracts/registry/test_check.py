@@ -13,13 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from mbp.cli import main as cli
-from mbp.contracts.compatibility.diff import diff
+from mbp.contracts.compatibility.diff import diff, fingerprint
 from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.published_versions import published
 from mbp.contracts.registry.impact import Impact
 from mbp.contracts.registry.odcs_documents import working
-from mbp.contracts.registry.proof import provable, prove, violation_query
-from mbp.contracts.registry.registry_check import check_all
+from mbp.contracts.registry.proof import proof_path, provable, prove, violation_query
+from mbp.contracts.registry.registry_check import check_all, to_prove
 from mbp.contracts.registry.registry_view import markdown, suite
 from mbp.contracts.registry.version_check import Checked
 from mbp.core.errors import MbpError
@@ -226,6 +226,26 @@ def proven(registry: Registry, file: Path) -> dict[str, Any]:
         return prove(
             registry.root, "mbp_quotes", change, tables(contract, "x")["mbp_quotes"], opened
         )
+
+
+def test_check_and_prove_do_not_send_to_each_other(registry: Registry, tmp_path: Path) -> None:
+    """What `contracts check` says to prove is what `registry prove` proves, also against an older version and with a
+    proof that was spoilt; where there is nothing to prove, the next step is to publish."""
+    registry.publish()
+    with pytest.raises(MbpError, match="`mbp registry publish mbp_quotes`"):
+        to_prove(registry.root, "mbp_quotes")
+    registry.edit(shorter, version="1.1.0")
+    (finding,) = [one for one in registry.check().findings if one.code == "max_length_tightened"]
+    assert "`mbp registry prove mbp_quotes`" in finding.fix
+    (change,) = to_prove(registry.root, "mbp_quotes")
+    proven(registry, warehouse(tmp_path, "q1"))
+    path = proof_path(registry.root, "mbp_quotes", fingerprint(change))
+    path.write_text(path.read_text().replace('"violations":0', '"violations":1'))
+    with pytest.raises(MbpError, match="`mbp registry prove mbp_quotes`"):
+        registry.check()
+    assert to_prove(registry.root, "mbp_quotes") == [change]
+    proven(registry, tmp_path / "history.duckdb")
+    assert codes(registry.check()) == []
 
 
 def test_a_proof_makes_a_tightening_a_minor_change(registry: Registry, tmp_path: Path) -> None:

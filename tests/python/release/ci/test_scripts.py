@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -213,6 +214,25 @@ def test_the_commenter_reads_a_forks_run_as_data(
     assert not (sandbox.root / "target/ci/coverage.json").exists()
 
 
+@pytest.mark.parametrize("parent", [True, False])
+def test_reports_of_the_merge_are_those_of_its_head(
+    project_root: Path, run: Run, tmp_path: Path, parent: bool
+) -> None:
+    """A pull request's run checks out the merge; whose merge a commit is, the forge says and not the reports."""
+    head = "e" * 40
+    sandbox = make_sandbox(project_root, tmp_path, FEW)
+    parents = [{"sha": reports.BASE}, {"sha": head if parent else "f" * 40}]
+    answers = forge(run, head, tmp_path)
+    sandbox.answer({**answers, f"/commits/{HEAD}": {"text": json.dumps({"parents": parents})}})
+    finished = sandbox.run(
+        *("scripts/ci/comment.sh", "99", "fork", "topic", "success"), MBP_CI_COMMIT=head
+    )
+    assert finished.returncode == 0, finished.stderr
+    body = json.loads(sandbox.asked[-1]["body"])["body"]
+    assert ("| Lint, types, conventions | pass |" in body) is parent
+    assert (f"Commit `{HEAD[:12]}`" in body) is parent
+
+
 def test_the_commenter_leaves_a_pull_request_that_moved_on(
     sandbox: Sandbox, run: Run, tmp_path: Path
 ) -> None:
@@ -276,3 +296,23 @@ def test_a_slim_build_finds_what_a_change_breaks(
     assert "- **broken**: `abuse_action` of `mbp_abuse_events`, owner `SEC`" in text
     assert "- changed: `model mbp_abuse_events`" in text
     assert "`exposure pre_ga_gate`, owner `PLAT`" in text
+
+
+@pytest.mark.parametrize(("verdict", "flags"), [("go", 0), ("rehearsal", 1), ("no-go", None)])
+def test_a_rehearsal_is_published_as_a_pre_release(
+    sandbox: Sandbox, verdict: str, flags: int | None, tmp_path: Path
+) -> None:
+    with ZipFile(tmp_path / "evidence.zip", "w") as pack:
+        pack.writestr("gate/M2.json", json.dumps({"verdict": verdict}))
+    sandbox.answer({"run download": {"copy": str(tmp_path)}, "release create": {}})
+    head = sandbox.git("rev-parse", "HEAD")
+    settings = {"GITHUB_REPOSITORY": "o/r", "GITHUB_RUN_ID": "7", "GITHUB_SHA": head}
+    done = sandbox.run("scripts/ci/publish_release.sh", "0.1.0", **settings)
+    created = [one for one in sandbox.asked if one["arguments"][:2] == ["release", "create"]]
+    if flags is None:
+        assert (done.returncode, created) == (2, [])
+        assert "the evidence says 'no-go'" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    (call,) = created
+    assert call["arguments"].count("--prerelease") == flags

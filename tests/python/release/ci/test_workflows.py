@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from mbp.release.documents.command_lines import objection_to_call
 
 ROOT = find_project_root(Path(__file__).parent)
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
+SETUP = ROOT / ".github/actions/setup/action.yml"
+# An action of the repository is of the commit that is checked out.
+OWN = "./.github/actions/setup"
 SCRIPTS = sorted((ROOT / "scripts/ci").glob("*.sh"))
 BIN = Path(sys.executable).parent
 ALERTS = (ROOT / ".github/workflows/alerts.yml").read_text(encoding="utf-8")
@@ -73,10 +77,10 @@ def test_there_is_something_to_look_at() -> None:
     assert len(SCRIPTS) > 10
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*FILES, SETUP], ids=lambda path: path.stem)
 def test_every_action_and_image_is_pinned(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
-    uses = [line for line in lines if "uses:" in line]
+    uses = [line for line in lines if "uses:" in line and not line.endswith(f"uses: {OWN}")]
     assert uses
     for line in uses:
         assert PINNED.match(line), line
@@ -86,7 +90,7 @@ def test_every_action_and_image_is_pinned(path: Path) -> None:
 
 def test_an_action_is_pinned_to_one_version_everywhere() -> None:
     pins: dict[str, set[str]] = {}
-    for path in FILES:
+    for path in (*FILES, SETUP):
         for line in path.read_text(encoding="utf-8").splitlines():
             if "uses:" in line:
                 _, _, rest = line.partition("uses: ")
@@ -119,7 +123,12 @@ def test_pull_requests_need_no_secret_and_run_nothing_of_theirs_with_rights() ->
         assert "secrets." not in text
         assert "secrets:" not in text
         assert "github.event.pull_request.title" not in text
-    assert set(workflow(ROOT / ".github/workflows/pull_request.yml")["on"]) == {"pull_request"}
+    requests = workflow(ROOT / ".github/workflows/pull_request.yml")
+    assert set(requests["on"]) == {"pull_request", "merge_group"}
+    # What is reported is of the commit that is checked out, and no step checks out another one.
+    assert requests["env"]["MBP_CI_COMMIT"] == "${{ github.sha }}"
+    steps = [step for job in requests["jobs"].values() for step in job["steps"]]
+    assert all("ref" not in step.get("with", {}) for step in steps)
     commenter = workflow(ROOT / ".github/workflows/comment.yml")
     assert set(commenter["on"]) == {"workflow_run"}
     (job,) = commenter["jobs"].values()
@@ -127,6 +136,28 @@ def test_pull_requests_need_no_secret_and_run_nothing_of_theirs_with_rights() ->
     assert [step["with"]["ref"] for step in checkouts] == [
         "${{ github.event.repository.default_branch }}"
     ]
+
+
+def test_what_may_write_or_release_takes_nothing_from_a_cache() -> None:
+    for file, name, job in jobs():
+        if file in ("comment", "main", "release"):
+            assert not any(step.get("uses") == OWN for step in job["steps"]), (file, name)
+
+
+def test_the_pythons_are_those_that_the_readme_names() -> None:
+    (matrix,) = [
+        job["strategy"]["matrix"]["python"] for _, name, job in jobs() if name == "pythons"
+    ]
+    for readme in ("README.md", "README.pt-BR.md"):
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        assert re.findall(r"\b3\.\d\d\b", text) == matrix
+    assert f'requires-python = ">={matrix[0]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_make_test_is_what_the_readme_says() -> None:
+    help_text = re.findall(r"^test: setup ## (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    (said,) = re.findall(r"make test +# (.+)", (ROOT / "README.md").read_text())
+    assert help_text == [re.sub(r" \([^)]*\)", "", said)]
 
 
 def test_what_publishes_runs_none_of_what_builds() -> None:
@@ -243,8 +274,12 @@ def judged(tool: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     ("old", "new", "code"),
     [
         ("timeout-minutes: 20", "timeout-minuts: 20", "workflow-syntax"),
-        ("make setup", "echo ${{ github.event.pull_request.title }}", "template-injection"),
-        ("make setup", "rm $FOLDER/*", "SC2086"),
+        (
+            "sudo apt-get update",
+            "echo ${{ github.event.pull_request.title }}",
+            "template-injection",
+        ),
+        ("sudo apt-get update", "rm $FOLDER/*", "SC2086"),
         ("        with:\n          persist-credentials: false\n", "", "artipacked"),
         (re.findall("checkout@([0-9a-f]{40})", ALERTS)[0], "v4", "unpinned-uses"),
     ],
@@ -266,7 +301,31 @@ def test_a_linter_that_is_missing_is_no_pass(tmp_path: Path) -> None:
     assert found.returncode > 1
 
 
-def test_lint_ends_at_the_first_failure() -> None:
-    """Of `a && b` the shell forgives a failing `a`: each check stands in a command of its own."""
-    for line in (ROOT / "scripts/lint").read_text().splitlines():
-        assert "&&" not in line or line.startswith("#"), line
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [({}, 0), ({"mypy": 1}, 1), ({"mypy": 1, "ruff": 2, "zizmor": 2}, 1), ({"vulture": 2}, 2)],
+)
+def test_lint_runs_every_step_and_sums_up(
+    tmp_path: Path, codes: dict[str, int], expected: int
+) -> None:
+    """A failing step hides no other; a step that could not run is no pass either."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts/lint", tmp_path / "scripts/lint")
+    (tmp_path / "dbt-bouncer.yml").write_text("dbt_artifacts_dir: target\n")
+    tools = set(re.findall(r'"\$bin/([\w-]+)"', (ROOT / "scripts/lint").read_text()))
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    for tool in tools:
+        code = min(codes.get(tool, 0), 2)
+        path = tmp_path / ".venv/bin" / tool
+        path.write_text(f'#!/bin/sh\necho "{tool} ran"\nexit {code}\n')
+        path.chmod(0o755)
+    ran = subprocess.run(
+        ["scripts/lint"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == expected, ran.stdout + ran.stderr
+    assert {line.split()[0] for line in ran.stdout.splitlines() if line.endswith(" ran")} == tools
+    closing = ran.stdout.split("== lint: ")[1]
+    assert re.match(r"\d+ of \d+ steps passed", closing)
+    assert (closing.count("failed: ") == 0) is (not codes)
+    for tool, name in {"mypy": "mypy", "zizmor": "attack vectors", "vulture": "dead names"}.items():
+        assert (f"failed: {name} (exit code" in closing) is (tool in codes)

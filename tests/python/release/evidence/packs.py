@@ -58,6 +58,7 @@ owner: DATA
 risk: {level: low, text: Readers ask.}
 opened: 2026-03-01
 until: 2026-03-10
+findings: 2
 rollback: {plan: Take the columns out., exercise: contract_break}
 """
 
@@ -203,6 +204,7 @@ def make_report() -> GateReport:
                 waivable=True,
                 waiver="late_docs",
                 waived_until=date(2026, 3, 10),
+                findings=2,
             ),
             *signed,
         ),

@@ -546,6 +546,10 @@ OTHER_REPORTS: dict[str, tuple[Callable[[GateReport], GateReport], str]] = {
     ),
     "a check among the sign-offs": (with_check(area="Sign-offs"), "in the wrong area"),
     "what cannot be waived": (waived_first, "dbt_build is waived, and cannot be"),
+    "more than was signed": (
+        with_check(findings=16),
+        "is signed for 2 findings, and there are 16",
+    ),
     "a waiver of another check": (waived_first, "covers the gate check documentation"),
     "a no-go that was none": (with_check(no_go=True), "no_go is not what the definition says"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,23 @@ def test_only_tracked_files_are_looked_at_and_none_is_no_pass(guarded: Project) 
     guarded.track()
     guarded.write("settings.py", f'aws = "{KEY}"\n')
     assert secrets(guarded.root, guarded.policy).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    "folder", ["contracts/gates/signoffs/M2", "contracts/waivers/signatures/late"]
+)
+def test_digests_of_signed_statements_are_no_secrets(guarded: Project, folder: str) -> None:
+    """Seven sign-offs void themselves when the check of the secrets counts what they sign."""
+    digest = hashlib.sha256(b"the checklist").hexdigest()
+    statement = json.dumps({"role": "SRE", "subject": {"sha256": digest}})
+    guarded.write(f"{folder}/SRE.json", statement)
+    guarded.track()
+    assert secrets(guarded.root, guarded.policy).verdict == "pass"
+    guarded.write(f"{folder}/SRE.json", statement.replace("SRE", KEY))
+    guarded.write("settings.json", statement)
+    guarded.track()
+    found = {one.place for one in secrets(guarded.root, guarded.policy).problems}
+    assert found == {f"{folder}/SRE.json:1", "settings.json:1"}
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.release.signing import AllowedSigners
+from mbp.release.signing import AllowedSigners, sign, verify_signature
 from tests.python.signing_keys import Keys
 
 FORM = "the line has another form"
@@ -37,6 +40,26 @@ def test_a_wrong_line_is_told(keys: Keys, tmp_path: Path, old: str, new: str, to
     with pytest.raises(MbpError, match=re.escape(told)) as refused:
         AllowedSigners.load(path)
     assert (refused.value.path, refused.value.line) == (str(path), 3)
+
+
+def test_the_example_in_the_committed_file_works_on_the_day_it_is_copied(
+    keys: Keys, tmp_path: Path, project_root: Path
+) -> None:
+    """Both ways: the line with a key in it, and the command that writes one."""
+    head = (project_root / "contracts/gates/allowed_signers").read_text()
+    (example,) = re.findall(r"^#\s+(ROLE\[,ROLE\] .*)$", head, re.MULTILINE)
+    (command,) = re.findall(r"^#\s+(echo .*)$", head, re.MULTILINE)
+    shutil.copy(keys.private("sre").with_suffix(".pub"), tmp_path / "id_ed25519.pub")
+    (tmp_path / "contracts/gates").mkdir(parents=True)
+    path = tmp_path / "contracts/gates/allowed_signers"
+    filled = example.replace("ROLE[,ROLE]", "PO,Eng")
+    path.write_text(filled.replace("ssh-ed25519 AAAA... holder", keys.public("po")) + "\n")
+    written = command.replace("~/.ssh", str(tmp_path))
+    subprocess.run(["bash", "-c", written], cwd=tmp_path, check=True)
+    signers, now = AllowedSigners.load(tmp_path), datetime.now(UTC)
+    for role, name in (("PO", "po"), ("SRE", "sre")):
+        signature = sign(b"content", keys.private(name))
+        assert verify_signature(b"content", signature, role, signers, now).role == role
 
 
 def test_a_key_stands_once(keys: Keys, tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ def report(**changed: Any) -> dict[str, Any]:
         "source": "5" * 64,
         "target": "duckdb",
         "warehouse": "8" * 32,
+        "data": "7" * 64,
+        "sample": False,
         "results": [
             {"id": "dbt_tests", "area": "data", "what": "tests pass", "verdict": "pass"},
             {
@@ -79,6 +81,7 @@ def test_a_sign_off_is_of_what_was_seen(root: Path, keys: Keys) -> None:
     assert "another definition" in read(root, definition_sha256="e" * 64).reason
     assert "another target" in read(root, target="postgres").reason
     assert "another warehouse" in read(root, warehouse="9" * 32).reason
+    assert "another warehouse" in read(root, sample=True).reason
     fewer = report()["results"][1:]
     assert "another checklist" in read(root, results=fewer).reason
     other_waiver = [{**one, "waiver": "w2"} for one in report()["results"]]
@@ -90,6 +93,13 @@ def test_a_sign_off_is_of_what_was_seen(root: Path, keys: Keys) -> None:
         root, "M3", sign_off_subject(report(gate="M3")), ("SRE",), NOW, max_age=timedelta(days=3)
     )
     assert "about 'M2'" in found["SRE"].reason
+
+
+def test_a_sign_off_of_the_sample_is_of_its_rows(root: Path, keys: Keys) -> None:
+    """The release is made in another warehouse, which is built from the same source."""
+    sign_off(root, report(sample=True), "SRE", keys.private("sre"), NOW)
+    assert read(root, sample=True, warehouse="9" * 32).valid
+    assert "another warehouse" in read(root, sample=True, data="6" * 64).reason
 
 
 @pytest.mark.parametrize("verdict", ["fail", "not_measured", "anything new"])

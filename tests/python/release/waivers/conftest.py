@@ -71,6 +71,7 @@ class Project:
             "opened": "2026-11-24",
             "until": "2026-12-01",
             "rollback": {"plan": "Readers on the last snapshot.", "exercise": EXERCISE},
+            "findings": 1,
             **changed,
         }
         path = self.path(file or name)

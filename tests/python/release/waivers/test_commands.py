@@ -97,6 +97,7 @@ def test_an_id_cannot_leave_the_folder(project: Project, name: str) -> None:
             project.root,
             name,
             covers=GOOD["--covers"],
+            findings=1,
             reason="x",
             owner="DATA",
             risk="low: x",
