@@ -14,6 +14,7 @@ CDC_STREAMS = "raw_mbp._cdc_streams"
 CDC_DEAD_LETTERS = "raw_mbp._cdc_dead_letters"
 CDC_EVENTS = "raw_mbp._cdc_events"
 CDC_READERS = "raw_mbp._cdc_readers"
+CDC_TABLES = "raw_mbp._cdc_tables"
 CDC_LANDED = "raw_mbp._cdc_landed"
 # Columns of a control table, and whether its rows are replaced (the loader's role may then delete them).
 CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
@@ -70,6 +71,16 @@ CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
             ("skew_error_seconds", "double precision"),
             ("retained_bytes", "bigint"),
             ("retained_limit_bytes", "bigint"),
+            ("recorded_at", "timestamptz"),
+        ),
+        True,
+    ),
+    # The table at the source that each log follows, as the catalog had it last (JSON).
+    CDC_TABLES: (
+        (
+            ("slot", "text"),
+            ("table_name", "text"),
+            ("source_table", "text"),
             ("recorded_at", "timestamptz"),
         ),
         True,

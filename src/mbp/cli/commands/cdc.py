@@ -61,10 +61,11 @@ def setup(
 ) -> None:
     """Print the SQL that an administrator of the source runs once: role, grants, publication."""
     from mbp.core.paths import project_root
-    from mbp.ingest.cdc.change_shape import captured_tables
+    from mbp.ingest.cdc.change_shape import by_name
     from mbp.ingest.cdc.market_source import setup_sql
+    from mbp.ingest.raw_tables import raw_tables
 
-    for statement in setup_sql(captured_tables(project_root()), schema):
+    for statement in setup_sql(by_name(raw_tables(project_root())), schema):
         typer.echo(f"{statement};")
     # Of the whole server, and its administrator's to decide: said, not done.
     typer.echo(

@@ -10,7 +10,9 @@ from functools import partial
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
+from mbp.ingest.cdc.key_occupants import KeyOccupants
 from mbp.ingest.cdc.letters import Letter
+from mbp.ingest.cdc.market_source import SCHEMA
 from mbp.ingest.cdc.pgoutput import (
     Begin,
     Commit,
@@ -24,6 +26,7 @@ from mbp.ingest.cdc.pgoutput import (
     relation_of,
 )
 from mbp.ingest.cdc.sink import Sink
+from mbp.ingest.cdc.source_tables import SourceTable
 
 # A batch is committed when it has so many rows, or is so old.
 BATCH_ROWS = 20_000
@@ -42,12 +45,16 @@ class KnownTable:
         places: the place of each contracted column; empty while it does not fit.
         log: its raw table.
         in_order: the source has the contracted columns in their order, and no others.
+        plain: an insert is a row of the log as it is: nothing is padded, and no key is taken twice in a transaction.
+        padded: places of the source's columns that are.
     """
 
     relation: TableShape
     places: Sequence[int]
     log: str
     in_order: bool = False
+    plain: bool = True
+    padded: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -66,8 +73,10 @@ class Applier:
 
     Args:
         columns: source table -> its contracted columns.
+        schema: theirs at the source; tables of another one are not ours.
 
     Attributes:
+        tables: what each log follows at the source.
         position, applied: up to where transactions were taken in, and up to where they are in the warehouse. The
             source is sent only the second: it forgets everything up to there.
         stopped: tables that are stopped; their changes are parked.
@@ -78,8 +87,9 @@ class Applier:
         sink: Sink,
         columns: Mapping[str, Sequence[tuple[str, str]]],
         say: Callable[[str], None],
+        schema: str = SCHEMA,
     ) -> None:
-        self.sink, self.columns, self.say = sink, columns, say
+        self.sink, self.columns, self.say, self.schema = sink, columns, say, schema
         self.position = self.applied = 0
         self.transaction: Begin | None = None
         self.stopped: set[str] = set()
@@ -95,6 +105,9 @@ class Applier:
         self.rows_flushed = 0
         self.batch = Batch()
         self.known: dict[int, KnownTable] = {}
+        self.tables: dict[str, SourceTable] = {}
+        self.foreign: set[int] = set()
+        self.occupants = KeyOccupants()
         self.events: list[Event] = []
         self.state: ReaderState | None = None
 
@@ -118,7 +131,7 @@ class Applier:
             if not self.skipping:
                 self._change(message, payload, position)
         elif isinstance(message, Begin):
-            self.transaction = message
+            self.transaction, self.occupants = message, KeyOccupants()
             self.milliseconds = str(message.committed_at_microseconds // 1000)
             # What was committed before the position is in the warehouse already.
             self.skipping = message.final_lsn < self.position
@@ -126,6 +139,7 @@ class Applier:
             self.transaction = None
             if not self.skipping:
                 self.position = message.end_lsn
+            self.skipping = False
         elif isinstance(message, TableShape):
             self._know(message, position)
         elif self.skipping or self.transaction is None:
@@ -174,7 +188,7 @@ class Applier:
     ) -> None:
         """The common case of `_change`, by the shortest way."""
         known = self.known.get(relation_id)
-        if known is None or known.relation.name in self.stopped:
+        if known is None or not known.plain or known.relation.name in self.stopped:
             self._change(RowChange("c", relation_id, None, tuple(values)), payload, position)
             return
         row = values if known.in_order else [values[place] for place in known.places]
@@ -182,6 +196,8 @@ class Applier:
         self._wait(known.log, row, position, payload, known.relation)
 
     def _change(self, change: RowChange, payload: bytes, position: int) -> None:
+        if change.relation_id in self.foreign:
+            return
         known = self.known.get(change.relation_id)
         if known is None:
             raise MbpError(
@@ -192,16 +208,23 @@ class Applier:
         if name in self.stopped:
             self._park(name, known.relation, payload, position)
             return
+        change = change_shape.trimmed(change, known.padded)
         try:
             rows = change_shape.rows_of(change, known.places, self.milliseconds, position)
         except MbpError as error:
             self._refuse(name, known.relation, payload, position, "value", error.what)
             return
+        if name in self.tables and not self.tables[name].keys_checked:
+            old = change.old
+            left = None if old is None else [old[place] for place in known.places]
+            rows = self.occupants.taken(name, rows, left)
         for row in rows:
             self._wait(known.log, row, position, payload, known.relation)
 
     def _truncate(self, message: Truncate, payload: bytes, position: int) -> None:
         for number in message.relation_ids:
+            if number in self.foreign:
+                continue
             relation = self.known[number].relation
             if relation.name in self.stopped:
                 self._park(relation.name, relation, payload, position)
@@ -211,38 +234,73 @@ class Applier:
             self.say(f"{relation.name} was emptied at the source: its rows are deleted")
 
     def _know(self, relation: TableShape, position: int) -> None:
-        columns = self.columns.get(relation.name)
-        if columns is None:
+        number, name = relation.relation_id, relation.name
+        followed = {table.oid: table.name for table in self.tables.values()}
+        ours = relation.schema == self.schema and name in self.columns
+        moved = followed.get(number)
+        if moved is not None and (moved != name or not ours):
+            self.stop(moved, position, f"it is {relation.schema}.{name} by now", copy=True)
+        if not ours:
+            self.known.pop(number, None)
+            self.foreign.add(number)
             return
-        name = relation.name
+        self.foreign.discard(number)
+        if name in self.tables and moved != name:
+            self.stop(name, position, "another table has its name", copy=True)
+        columns = self.columns[name]
         try:
             more = change_shape.demand_fit(relation, columns)
         except MbpError as error:
             self.known[relation.relation_id] = KnownTable(relation, (), f"mbp.{name}")
-            if name not in self.stopped and not self.skipping:
-                self._stop(name, position, error.what)
+            self.stop(name, position, error.what)
             return
         places = change_shape.places_of(relation, columns)
         in_order = places == list(range(len(relation.columns)))
-        self.known[relation.relation_id] = KnownTable(relation, places, f"mbp.{name}", in_order)
+        padded = change_shape.padded_of(relation)
+        plain = not padded and (name not in self.tables or self.tables[name].keys_checked)
+        self.known[number] = KnownTable(
+            relation, places, f"mbp.{name}", in_order, plain=plain, padded=padded
+        )
         if more and not self.skipping:
             message = f"columns without a contract: {', '.join(more)}"
             self.say(f"drift: {name} has {message}")
             self._happened(Event("drift", name, position, message))
 
-    def _stop(self, name: str, position: int, reason: str) -> None:
-        # What came before is written first: the table ends exactly before the change that does not fit.
+    def stop(self, name: str, position: int, reason: str, *, copy: bool = False) -> None:
+        """Stops a table exactly before the change that does not fit, if it is not stopped already.
+
+        Args:
+            copy: what was parked is not enough to go on; its state must be copied.
+        """
+        if self.skipping or (name in self.stopped and not copy):
+            return
+        # What came before is written first.
         self.flush()
+        control = self.sink.control()
+        kept = control.stopped().get(name)
+        if kept is not None and (not copy or kept[1].endswith(change_shape.NEEDS_COPY)):
+            return
         self.stopped.add(name)
-        self.sink.control().stop(name, position, f"{change_shape.BREAK}: {reason}")
+        if kept is not None:
+            position = kept[0]
+            control.resume(name)
+        tail = f"; {change_shape.NEEDS_COPY}" if copy else ""
+        control.stop(name, position, f"{change_shape.BREAK}: {reason}{tail}")
         self._happened(Event("stopped", name, position, reason))
+        first = (
+            "fix the source, then"
+            if copy
+            else "change the contract and start again, or fix the source and"
+        )
         self.say(
-            f"{change_shape.BREAK}: {reason}. {name} is stopped at {position}; its changes are kept, the other tables"
-            " go on. Fix: change the contract and start again, or fix the source and"
+            f"{change_shape.BREAK}: {name if copy else ''}{': ' if copy else ''}{reason}. {name} is stopped at"
+            f" {position}; its changes are kept, the other tables go on. Fix: {first}"
             f" `mbp cdc resnapshot --table {name}`"
         )
 
     def _undecodable(self, payload: bytes, position: int, error: MbpError) -> None:
+        if relation_of(payload) in self.foreign:
+            return
         known = self.known.get(relation_of(payload) or 0)
         if known is None:
             raise error

@@ -26,9 +26,11 @@ from mbp.ingest.cdc.market_source import (
     drop_slot,
     lsn_number,
     slot_state,
+    source_tables,
 )
 from mbp.ingest.cdc.replay import replay
 from mbp.ingest.cdc.sink import Sink
+from mbp.ingest.cdc.source_tables import read_tables, replaced
 from mbp.ingest.cdc.watch_source import Beat, lock_source
 from mbp.ingest.raw_tables import raw_tables
 from mbp.warehouse.connection import UnreachableError
@@ -63,7 +65,7 @@ class SlotReader:
         self.columns = change_shape.by_name(tables)
         self.alarm_share = load_limits(root).filling_share
         self.sink = Sink(root, target, SLOT, tables)
-        self.applier = Applier(self.sink, self.columns, say)
+        self.applier = Applier(self.sink, self.columns, say, source.schema)
         self.sink.waiting = self._keep_alive
         self._told = False
         self._cursor: Any = None
@@ -95,7 +97,7 @@ class SlotReader:
         Raises:
             MbpError: the source is not set up, the slot is lost or in use, or what is read makes no sense.
         """
-        demand_ready(self.source, self.columns)
+        demand_ready(self.source)
         pause, give_up = BACK_OFF_SECONDS[0], time.monotonic() + ONCE_PATIENCE_SECONDS
         begun = False
         while True:
@@ -137,6 +139,8 @@ class SlotReader:
     def _session(self, control: Any, once: bool, anew: Sequence[str] | None) -> None:
         whole = anew is not None and set(anew) == set(self.columns)
         self.applier.reset(self._start(again=whole))
+        self._check_tables(control)
+        self.sink.commit(self.applier.position)
         self._look_at_stopped()
         if anew and not whole:
             self._take_anew(control, anew)
@@ -169,6 +173,7 @@ class SlotReader:
         return position
 
     def _snapshot(self, slot_exists: bool) -> int:
+        source_tables(self.source, self.columns)
         # Written down first: a slot without a position is otherwise taken for another warehouse's.
         self.sink.commit(SNAPSHOT_BEGUN)
         if slot_exists:
@@ -189,6 +194,7 @@ class SlotReader:
 
         Until then their changes are parked, so that nothing from before the snapshot comes after it.
         """
+        source_tables(self.source, {table: self.columns[table] for table in tables})
         for table in tables:
             self.sink.control().stop(table, self.applier.position, "its state is copied again")
             self.applier.stopped.add(table)
@@ -207,10 +213,31 @@ class SlotReader:
         self.applier.reset(self.applier.position)
         self._look_at_stopped()
 
+    def _check_tables(self, control: Any) -> None:
+        """Stops the tables whose log no longer shows what they are; writes down how the others have changed."""
+        applier = self.applier
+        with control.cursor() as cursor:
+            now = read_tables(cursor, PUBLICATION, self.source.schema, self.columns)
+        if not applier.tables:
+            applier.tables = self.sink.control().source_tables()
+        for name, table in now.items():
+            before = applier.tables.get(name)
+            if before == table:
+                continue
+            reason = table.problem or (before and replaced(before, table, self.columns[name]))
+            if reason:
+                applier.stop(name, applier.position, reason, copy=True)
+            else:
+                self.sink.control().follow(table)
+                applier.tables[name] = table
+
     def _look_at_stopped(self) -> None:
         """Tables that are stopped go on when what was parked fits by now."""
         self.applier.stopped = set(self.sink.control().stopped())
-        for table in sorted(self.applier.stopped):
+        for table, (_, reason) in sorted(self.sink.control().stopped().items()):
+            if reason.endswith(change_shape.NEEDS_COPY):
+                self.say(f"{table} is stopped: {reason}")
+                continue
             replayed = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
             if not replayed.resumed:
                 self.sink.close()
@@ -236,6 +263,7 @@ class SlotReader:
                 state = beat.now_and_then()
                 if state is not None:
                     applier.state = state
+                    self._check_tables(control)
                     if once and until is None:
                         until = _end_of_source(control)
                 message, count = read(), 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbp.ingest.cdc.letters import Letter, restored
+from mbp.ingest.cdc.source_tables import SourceTable
+from mbp.ingest.cdc.source_tables import stored as stored_table
 from mbp.ingest.raw_tables import (
     CDC_CONTROL_TABLES,
     CDC_DEAD_LETTERS,
@@ -14,6 +16,7 @@ from mbp.ingest.raw_tables import (
     CDC_POSITIONS,
     CDC_READERS,
     CDC_STREAMS,
+    CDC_TABLES,
 )
 from mbp.warehouse import Warehouse
 
@@ -106,6 +109,19 @@ class CaptureControl:
             f"delete from {CDC_STREAMS} where slot = {self.mark} and table_name = {self.mark}",
             [self.slot, table],
         )
+
+    def source_tables(self) -> dict[str, SourceTable]:
+        """Table -> the one at the source that its log follows."""
+        rows = self._of_slot("table_name, source_table", CDC_TABLES)
+        return {str(row[0]): stored_table(str(row[1])) for row in rows}
+
+    def follow(self, table: SourceTable) -> None:
+        """Replaces the one that a log follows."""
+        self.warehouse.execute(
+            f"delete from {CDC_TABLES} where slot = {self.mark} and table_name = {self.mark}",
+            [self.slot, table.name],
+        )
+        self._insert(CDC_TABLES, [self.slot, table.name, table.text])
 
     def letters(
         self, table: str, after: tuple[int, str] = (-1, ""), count: int = 1_000_000

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event
 from mbp.ingest.cdc.letters import Letter
-from mbp.ingest.cdc.market_source import MarketSource, Snapshot, relation_now, snapshot_rows
+from mbp.ingest.cdc.market_source import MarketSource, Snapshot, snapshot_rows, source_tables
 from mbp.ingest.cdc.sink import Sink
 
 Columns = Mapping[str, Sequence[tuple[str, str]]]
@@ -29,8 +29,9 @@ def take_over(
     Raises:
         MbpError: a table does not fit its contract; nothing is written then.
     """
+    followed = source_tables(source, {table: columns[table] for table in tables}, snapshot)
     for table in tables:
-        change_shape.demand_fit(relation_now(source, table), columns[table])
+        change_shape.demand_fit(followed[table].shape, columns[table])
     place, written = change_shape.before(snapshot.position), 0
     for table in tables:
         log = f"mbp.{table}"
@@ -51,6 +52,7 @@ def take_over(
         control = sink.control()
         control.delivered(_contained(control.letters(table), snapshot.position))
         control.resume(table)
+        control.follow(followed[table])
     return written
 
 

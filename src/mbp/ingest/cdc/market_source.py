@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,13 @@ import psycopg2
 from psycopg2.extras import LogicalReplicationConnection
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.pgoutput import TableShape
+from mbp.ingest.cdc.source_tables import (
+    Columns,
+    SourceTable,
+    demand_whole,
+    read_tables,
+    refusal_sql,
+)
 from mbp.warehouse import quote_identifier
 from mbp.warehouse.connection import UnreachableError
 
@@ -21,6 +28,24 @@ ROLE = "mbp_cdc_reader"
 SCHEMA = "public"
 APPLICATION = "mbp-cdc"
 VARIABLES = ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")
+# Of every session at the source, whatever role, database, server and environment have set: how values are written, that
+# rows which the role may not see are an error and not left out, and that nothing ends the session while it works.
+SETTINGS = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "row_security": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +71,7 @@ class MarketSource:
             MbpError: it cannot be reached.
         """
         try:
-            return psycopg2.connect(
+            connection = psycopg2.connect(
                 host=self.host,
                 port=self.port,
                 user=self.user,
@@ -59,10 +84,20 @@ class MarketSource:
                 keepalives_interval=5,
                 keepalives_count=3,
                 tcp_user_timeout=30_000,
-                options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3"
-                " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+                # Before PGCLIENTENCODING; and the limits of the role end not even the statement that lifts them.
+                client_encoding="UTF8",
+                options="-c statement_timeout=0 -c lock_timeout=0",
                 connection_factory=LogicalReplicationConnection if replication else None,
             )
+            # Not as options: PGTZ and PGDATESTYLE of the environment would win, and older servers know fewer.
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "select set_config(key, value, false) from jsonb_each_text(%s::jsonb)"
+                    " join pg_settings on name = lower(key)",
+                    [json.dumps(SETTINGS)],
+                )
+            connection.commit()
+            return connection
         except psycopg2.OperationalError as error:
             reason = " ".join(str(error).split())
             raise UnreachableError(
@@ -98,10 +133,16 @@ def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
     """What an administrator of the source runs once: a role that can read and replicate, and no more.
 
     Old rows are sent whole (replica identity full): an update of a row with a large untouched value, and a
-    delete, then carry all columns.
+    delete, then carry all columns. Its first statement refuses what cannot be captured.
+
+    Args:
+        captured: tables; with their columns, a contracted column that would not be sent is refused too.
     """
     tables = [f"{quote_identifier(schema)}.{quote_identifier(name)}" for name in captured]
     return [
+        refusal_sql(
+            captured if isinstance(captured, Mapping) else dict.fromkeys(captured, ()), schema
+        ),
         f"do $$ begin create role {ROLE} login replication;"
         " exception when duplicate_object then null; end $$",
         f"grant usage on schema {quote_identifier(schema)} to {ROLE}",
@@ -109,12 +150,15 @@ def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
         *(f"alter table {name} replica identity full" for name in tables),
         f"drop publication if exists {PUBLICATION}",
         f"create publication {PUBLICATION} for table {', '.join(tables)}",
+        # Stored generated columns are sent from PostgreSQL 18 on, when asked for.
+        "do $$ begin if current_setting('server_version_num')::int >= 180000 then"
+        f" execute 'alter publication {PUBLICATION} set (publish_generated_columns = stored)'; end if; end $$",
     ]
 
 
-def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
+def demand_ready(source: MarketSource) -> None:
     """Raises:
-    MbpError: the source does not replicate logically, or has not been set up.
+    MbpError: the source does not replicate logically.
     """
     connection = source.connect()
     try:
@@ -126,18 +170,28 @@ def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
                     f"wal_level of {source.place} is {level!r}",
                     fix="set wal_level = logical and restart the source",
                 )
-            cursor.execute(
-                "select tablename from pg_publication_tables where pubname = %s", [PUBLICATION]
-            )
-            published = {row[0] for row in cursor.fetchall()}
-            missing = sorted(set(captured) - published)
-            if missing:
-                raise MbpError(
-                    f"the publication {PUBLICATION} lacks {', '.join(missing)}",
-                    fix="run the SQL that `mbp cdc setup` prints, as an administrator",
-                )
     finally:
         connection.close()
+
+
+def source_tables(
+    source: MarketSource, captured: Columns, snapshot: Snapshot | None = None
+) -> dict[str, SourceTable]:
+    """The captured tables, now or as of a snapshot.
+
+    Raises:
+        MbpError: what the log of one would show is not what the table is.
+    """
+    connection = source.connect()
+    try:
+        with connection.cursor() as cursor:
+            if snapshot is not None:
+                take_snapshot(connection, cursor, snapshot)
+            tables = read_tables(cursor, PUBLICATION, source.schema, captured)
+    finally:
+        connection.close()
+    demand_whole(tables)
+    return tables
 
 
 def slot_state(source: MarketSource) -> dict[str, Any] | None:
@@ -210,33 +264,6 @@ def clock(source: MarketSource) -> float:
         connection.close()
 
 
-def relation_now(source: MarketSource, table: str) -> TableShape:
-    """The current shape of a table at the source.
-
-    Raises:
-        MbpError: it is not there.
-    """
-    connection = source.connect()
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "select c.oid, c.relreplident, a.attname, a.atttypid, a.atttypmod"
-                " from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
-                " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-                " where n.nspname = %s and c.relname = %s order by a.attnum",
-                [source.schema, table],
-            )
-            rows = cursor.fetchall()
-    finally:
-        connection.close()
-    if not rows:
-        raise MbpError(
-            f"{source.schema}.{table} is not at the source", fix="check MBP_SOURCE_SCHEMA"
-        )
-    columns = tuple((str(row[2]), int(row[3]), int(row[4])) for row in rows)
-    return TableShape(int(rows[0][0]), source.schema, table, str(rows[0][1]), columns)
-
-
 def drop_slot(source: MarketSource) -> None:
     """Drops the slot, if it is there; the source then keeps no log for it any more."""
     connection = source.connect()
@@ -258,9 +285,8 @@ def snapshot_rows(
     """Rows of a table as text, as of the snapshot, in parts."""
     connection = source.connect()
     try:
-        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with connection.cursor() as cursor:
-            cursor.execute("set transaction snapshot %s", [snapshot.name])
+            take_snapshot(connection, cursor, snapshot)
         with connection.cursor(name="mbp_cdc_snapshot") as cursor:
             cursor.itersize = size
             listed = ", ".join(f"{quote_identifier(name)}::text" for name in columns)
@@ -270,6 +296,12 @@ def snapshot_rows(
                 yield rows
     finally:
         connection.close()
+
+
+def take_snapshot(connection: Any, cursor: Any, snapshot: Snapshot) -> None:
+    """Lets the transaction of a fresh connection see what the snapshot shows."""
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    cursor.execute("set transaction snapshot %s", [snapshot.name])
 
 
 def lsn_number(text: str) -> int:

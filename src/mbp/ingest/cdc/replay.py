@@ -124,6 +124,7 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         change_shape.demand_fit(letter.relation, columns)
         places = change_shape.places_of(letter.relation, columns)
         milliseconds = str(letter.committed_at_milliseconds or 0)
+        message = change_shape.trimmed(message, change_shape.padded_of(letter.relation))
         rows = change_shape.rows_of(message, places, milliseconds, letter.position)  # type: ignore[assignment]
     for row in rows:
         wrong = misfit(row[: len(columns)], columns)
