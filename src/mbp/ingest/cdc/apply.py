@@ -10,6 +10,7 @@ from functools import partial
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
+from mbp.ingest.cdc.commit_order import Epoch, Place, next_number
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.pgoutput import (
     Begin,
@@ -70,6 +71,8 @@ class Applier:
     Attributes:
         position, applied: up to where transactions were taken in, and up to where they are in the warehouse. The
             source is sent only the second: it forgets everything up to there.
+        last: the `__source_lsn` of the last change.
+        until, ended: the first transaction that is not taken in, by its LSN; and that it has come.
         stopped: tables that are stopped; their changes are parked.
     """
 
@@ -84,12 +87,21 @@ class Applier:
         self.transaction: Begin | None = None
         self.stopped: set[str] = set()
         self.rows_written = 0
-        self.reset(0)
+        self.epoch: Epoch | None = None
+        self.until: int | None = None
+        self.reset(Place(0, 0))
 
-    def reset(self, position: int) -> None:
+    @property
+    def place(self) -> Place:
+        """What is written down with the rows."""
+        return Place(self.position, self.last, self.epoch)
+
+    def reset(self, place: Place) -> None:
         """Forgets what is not in the warehouse: the source will send it again."""
-        self.position = self.applied = position
+        self.position = self.applied = place.lsn
+        self.last, self.epoch = place.last or 0, place.epoch
         self.transaction = None
+        self.ended = False
         self.skipping = False
         self.milliseconds = ""
         self.rows_flushed = 0
@@ -98,7 +110,7 @@ class Applier:
         self.events: list[Event] = []
         self.state: ReaderState | None = None
 
-    def take(self, payload: bytes, position: int) -> None:
+    def take(self, payload: bytes, lsn: int) -> None:
         """One message.
 
         Raises:
@@ -107,17 +119,21 @@ class Applier:
         plain = inserted(payload)
         if plain is not None:
             if not self.skipping:
+                self.last = position = lsn if lsn > self.last else self.last + 1
                 self._inserted(plain[0], plain[1], payload, position)
             return
         try:
             message = decode(payload)
         except MbpError as error:
-            self._undecodable(payload, position, error)
+            self._undecodable(payload, lsn, error)
             return
         if isinstance(message, RowChange):
             if not self.skipping:
-                self._change(message, payload, position)
+                self._change(message, payload, self._number(lsn))
         elif isinstance(message, Begin):
+            self.ended = self.until is not None and message.final_lsn >= self.until
+            if self.ended:
+                return
             self.transaction = message
             self.milliseconds = str(message.committed_at_microseconds // 1000)
             # What was committed before the position is in the warehouse already.
@@ -127,15 +143,19 @@ class Applier:
             if not self.skipping:
                 self.position = message.end_lsn
         elif isinstance(message, TableShape):
-            self._know(message, position)
+            self._know(message)
         elif self.skipping or self.transaction is None:
             return
         elif isinstance(message, Truncate):
-            self._truncate(message, payload, position)
+            self._truncate(message, payload, self._number(lsn))
         elif isinstance(message, Note) and message.prefix == PREFIX:
-            at = self.transaction.committed_at_microseconds
+            at, position = self.transaction.committed_at_microseconds, self._number(lsn)
             for row in change_shape.heartbeat_rows(self.columns, position, at):
                 self._wait(HEARTBEATS, list(row), position, payload)
+
+    def _number(self, lsn: int) -> int:
+        self.last = next_number(lsn, self.last)
+        return self.last
 
     @property
     def is_due(self) -> bool:
@@ -149,7 +169,7 @@ class Applier:
         """Writes what waits, with the position."""
         self.flush()
         if self.sink.in_transaction:
-            self.sink.commit(self.position, self.state)
+            self.sink.commit(self.place, self.state)
             self.applied, self.state = self.position, None
             self.rows_written, self.rows_flushed = self.rows_written + self.rows_flushed, 0
 
@@ -210,7 +230,7 @@ class Applier:
             self.sink.truncate(f"mbp.{relation.name}", position, int(self.milliseconds))
             self.say(f"{relation.name} was emptied at the source: its rows are deleted")
 
-    def _know(self, relation: TableShape, position: int) -> None:
+    def _know(self, relation: TableShape) -> None:
         columns = self.columns.get(relation.name)
         if columns is None:
             return
@@ -220,7 +240,7 @@ class Applier:
         except MbpError as error:
             self.known[relation.relation_id] = KnownTable(relation, (), f"mbp.{name}")
             if name not in self.stopped and not self.skipping:
-                self._stop(name, position, error.what)
+                self._stop(name, error.what)
             return
         places = change_shape.places_of(relation, columns)
         in_order = places == list(range(len(relation.columns)))
@@ -228,12 +248,13 @@ class Applier:
         if more and not self.skipping:
             message = f"columns without a contract: {', '.join(more)}"
             self.say(f"drift: {name} has {message}")
-            self._happened(Event("drift", name, position, message))
+            self._happened(Event("drift", name, self.last, message))
 
-    def _stop(self, name: str, position: int, reason: str) -> None:
+    def _stop(self, name: str, reason: str) -> None:
         # What came before is written first: the table ends exactly before the change that does not fit.
         self.flush()
         self.stopped.add(name)
+        position = self.last
         self.sink.control().stop(name, position, f"{change_shape.BREAK}: {reason}")
         self._happened(Event("stopped", name, position, reason))
         self.say(
@@ -242,14 +263,13 @@ class Applier:
             f" `mbp cdc resnapshot --table {name}`"
         )
 
-    def _undecodable(self, payload: bytes, position: int, error: MbpError) -> None:
+    def _undecodable(self, payload: bytes, lsn: int, error: MbpError) -> None:
         known = self.known.get(relation_of(payload) or 0)
         if known is None:
             raise error
         if not self.skipping:
-            self._refuse(
-                known.relation.name, known.relation, payload, position, "message", error.what
-            )
+            name, position = known.relation.name, self._number(lsn)
+            self._refuse(name, known.relation, payload, position, "message", error.what)
 
     def _park(self, name: str, relation: TableShape, payload: bytes, position: int) -> None:
         self._refuse(name, relation, payload, position, PARKED, "its table is stopped")
