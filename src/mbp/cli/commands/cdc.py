@@ -59,13 +59,17 @@ def register(app: typer.Typer) -> None:
 def setup(
     schema: Annotated[str, typer.Option(help="Schema of the market's tables.")] = "public",
 ) -> None:
-    """Print the SQL that an administrator of the source runs once: role, grants, publication."""
+    """Print the SQL that an administrator of the source runs: role, grants, publication.
+
+    It is one transaction. Run again, it changes only what differs, and a running reader continues.
+    """
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.change_shape import by_name
     from mbp.ingest.cdc.market_source import setup_sql
     from mbp.ingest.raw_tables import raw_tables
 
-    for statement in setup_sql(by_name(raw_tables(project_root())), schema):
+    captured = by_name(raw_tables(project_root()))
+    for statement in ("begin", *setup_sql(captured, schema), "commit"):
         typer.echo(f"{statement};")
     # Of the whole server, and its administrator's to decide: said, not done.
     typer.echo(
@@ -84,12 +88,13 @@ def run(
     It waits for servers and networks that go away. Exit code: 0 ended as requested, 1 ended, but a table is stopped or
     a change is in quarantine, 2 could not continue (prints the reason and the fix).
     """
+    asked = StopSignal()  # before what takes time
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
-    root, asked = project_root(), StopSignal()
+    root = project_root()
     reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
     with asked.obeyed(once=once):
         rows = reader.run(once=once)
@@ -150,6 +155,7 @@ def resnapshot(
 
     No reader may run meanwhile. Exit code: 0 done and caught up, 2 could not.
     """
+    asked = StopSignal()
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
@@ -159,7 +165,6 @@ def resnapshot(
     root = project_root()
     captured = captured_tables(root)
     tables = [one_of(captured, name) for name in table or captured]
-    asked = StopSignal()
     reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
     with asked.obeyed(once=True):
         rows = reader.run(once=True, anew=tables)

@@ -10,6 +10,7 @@ from functools import partial
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
+from mbp.ingest.cdc.commit_order import Epoch, Place, next_number
 from mbp.ingest.cdc.key_occupants import KeyOccupants
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.market_source import SCHEMA
@@ -79,6 +80,8 @@ class Applier:
         tables: what each log follows at the source.
         position, applied: up to where transactions were taken in, and up to where they are in the warehouse. The
             source is sent only the second: it forgets everything up to there.
+        last: the `__source_lsn` of the last change.
+        until, ended: the first transaction that is not taken in, by its LSN; and that it has come.
         stopped: tables that are stopped; their changes are parked.
     """
 
@@ -94,12 +97,21 @@ class Applier:
         self.transaction: Begin | None = None
         self.stopped: set[str] = set()
         self.rows_written = 0
-        self.reset(0)
+        self.epoch: Epoch | None = None
+        self.until: int | None = None
+        self.reset(Place(0, 0))
 
-    def reset(self, position: int) -> None:
+    @property
+    def place(self) -> Place:
+        """What is written down with the rows."""
+        return Place(self.position, self.last, self.epoch)
+
+    def reset(self, place: Place) -> None:
         """Forgets what is not in the warehouse: the source will send it again."""
-        self.position = self.applied = position
+        self.position = self.applied = place.lsn
+        self.last, self.epoch = place.last or 0, place.epoch
         self.transaction = None
+        self.ended = False
         self.skipping = False
         self.milliseconds = ""
         self.rows_flushed = 0
@@ -111,7 +123,7 @@ class Applier:
         self.events: list[Event] = []
         self.state: ReaderState | None = None
 
-    def take(self, payload: bytes, position: int) -> None:
+    def take(self, payload: bytes, lsn: int) -> None:
         """One message.
 
         Raises:
@@ -120,17 +132,21 @@ class Applier:
         plain = inserted(payload)
         if plain is not None:
             if not self.skipping:
+                self.last = position = lsn if lsn > self.last else self.last + 1
                 self._inserted(plain[0], plain[1], payload, position)
             return
         try:
             message = decode(payload)
         except MbpError as error:
-            self._undecodable(payload, position, error)
+            self._undecodable(payload, lsn, error)
             return
         if isinstance(message, RowChange):
             if not self.skipping:
-                self._change(message, payload, position)
+                self._change(message, payload, self._number(lsn))
         elif isinstance(message, Begin):
+            self.ended = self.until is not None and message.final_lsn >= self.until
+            if self.ended:
+                return
             self.transaction, self.occupants = message, KeyOccupants()
             self.milliseconds = str(message.committed_at_microseconds // 1000)
             # What was committed before the position is in the warehouse already.
@@ -141,15 +157,19 @@ class Applier:
                 self.position = message.end_lsn
             self.skipping = False
         elif isinstance(message, TableShape):
-            self._know(message, position)
+            self._know(message)
         elif self.skipping or self.transaction is None:
             return
         elif isinstance(message, Truncate):
-            self._truncate(message, payload, position)
+            self._truncate(message, payload, self._number(lsn))
         elif isinstance(message, Note) and message.prefix == PREFIX:
-            at = self.transaction.committed_at_microseconds
+            at, position = self.transaction.committed_at_microseconds, self._number(lsn)
             for row in change_shape.heartbeat_rows(self.columns, position, at):
                 self._wait(HEARTBEATS, list(row), position, payload)
+
+    def _number(self, lsn: int) -> int:
+        self.last = next_number(lsn, self.last)
+        return self.last
 
     @property
     def is_due(self) -> bool:
@@ -163,7 +183,7 @@ class Applier:
         """Writes what waits, with the position."""
         self.flush()
         if self.sink.in_transaction:
-            self.sink.commit(self.position, self.state)
+            self.sink.commit(self.place, self.state)
             self.applied, self.state = self.position, None
             self.rows_written, self.rows_flushed = self.rows_written + self.rows_flushed, 0
 
@@ -233,26 +253,26 @@ class Applier:
             self.sink.truncate(f"mbp.{relation.name}", position, int(self.milliseconds))
             self.say(f"{relation.name} was emptied at the source: its rows are deleted")
 
-    def _know(self, relation: TableShape, position: int) -> None:
+    def _know(self, relation: TableShape) -> None:
         number, name = relation.relation_id, relation.name
         followed = {table.oid: table.name for table in self.tables.values()}
         ours = relation.schema == self.schema and name in self.columns
         moved = followed.get(number)
         if moved is not None and (moved != name or not ours):
-            self.stop(moved, position, f"it is {relation.schema}.{name} by now", copy=True)
+            self.stop(moved, f"it is {relation.schema}.{name} by now", copy=True)
         if not ours:
             self.known.pop(number, None)
             self.foreign.add(number)
             return
         self.foreign.discard(number)
         if name in self.tables and moved != name:
-            self.stop(name, position, "another table has its name", copy=True)
+            self.stop(name, "another table has its name", copy=True)
         columns = self.columns[name]
         try:
             more = change_shape.demand_fit(relation, columns)
         except MbpError as error:
             self.known[relation.relation_id] = KnownTable(relation, (), f"mbp.{name}")
-            self.stop(name, position, error.what)
+            self.stop(name, error.what)
             return
         places = change_shape.places_of(relation, columns)
         in_order = places == list(range(len(relation.columns)))
@@ -264,9 +284,9 @@ class Applier:
         if more and not self.skipping:
             message = f"columns without a contract: {', '.join(more)}"
             self.say(f"drift: {name} has {message}")
-            self._happened(Event("drift", name, position, message))
+            self._happened(Event("drift", name, self.last, message))
 
-    def stop(self, name: str, position: int, reason: str, *, copy: bool = False) -> None:
+    def stop(self, name: str, reason: str, *, copy: bool = False) -> None:
         """Stops a table exactly before the change that does not fit, if it is not stopped already.
 
         Args:
@@ -281,6 +301,7 @@ class Applier:
         if kept is not None and (not copy or kept[1].endswith(change_shape.NEEDS_COPY)):
             return
         self.stopped.add(name)
+        position = self.last
         if kept is not None:
             position = kept[0]
             control.resume(name)
@@ -298,16 +319,15 @@ class Applier:
             f" `mbp cdc resnapshot --table {name}`"
         )
 
-    def _undecodable(self, payload: bytes, position: int, error: MbpError) -> None:
+    def _undecodable(self, payload: bytes, lsn: int, error: MbpError) -> None:
         if relation_of(payload) in self.foreign:
             return
         known = self.known.get(relation_of(payload) or 0)
         if known is None:
             raise error
         if not self.skipping:
-            self._refuse(
-                known.relation.name, known.relation, payload, position, "message", error.what
-            )
+            name, position = known.relation.name, self._number(lsn)
+            self._refuse(name, known.relation, payload, position, "message", error.what)
 
     def _park(self, name: str, relation: TableShape, payload: bytes, position: int) -> None:
         self._refuse(name, relation, payload, position, PARKED, "its table is stopped")

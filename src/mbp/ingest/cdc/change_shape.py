@@ -149,16 +149,12 @@ def row_of(
 def snapshot_row(
     values: Sequence[str | None], position: int, milliseconds: int
 ) -> list[str | None]:
-    """A row of the snapshot; it was not streamed, so its operation is 'r'.
-
-    Args:
-        position: of `before`.
-    """
+    """A row of the snapshot; it was not streamed, so its operation is 'r'."""
     return [*values, "r", "false", str(milliseconds), str(position)]
 
 
 def before(position: int) -> int:
-    """The position of rows of a snapshot: before the one where its stream begins.
+    """The LSN of rows of a snapshot: before the one where its stream begins.
 
     The first change of the stream may have exactly that one, and of two records in one position it is unknown which
     is the later one. PostgreSQL aligns its positions, so nothing of the stream can be one before.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import psycopg2
 from psycopg2.extras import LogicalReplicationConnection
 
 from mbp.core.errors import MbpError
+from mbp.ingest.cdc.commit_order import Epoch
 from mbp.ingest.cdc.source_tables import (
     Columns,
     SourceTable,
@@ -27,6 +29,7 @@ SLOT = "mbp_cdc"
 ROLE = "mbp_cdc_reader"
 SCHEMA = "public"
 APPLICATION = "mbp-cdc"
+FAILOVER_SINCE = 170000
 VARIABLES = ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")
 # Of every session at the source, whatever role, database, server and environment have set: how values are written, that
 # rows which the role may not see are an error and not left out, and that nothing ends the session while it works.
@@ -130,7 +133,8 @@ def source_of_environment() -> MarketSource:
 
 
 def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
-    """What an administrator of the source runs once: a role that can read and replicate, and no more.
+    """What an administrator of the source runs in one transaction: a role that can read and replicate, and no more.
+    Run again, also beside a running reader, it changes only what differs.
 
     Old rows are sent whole (replica identity full): an update of a row with a large untouched value, and a
     delete, then carry all columns. Its first statement refuses what cannot be captured.
@@ -139,6 +143,7 @@ def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
         captured: tables; with their columns, a contracted column that would not be sent is refused too.
     """
     tables = [f"{quote_identifier(schema)}.{quote_identifier(name)}" for name in captured]
+    listed = ", ".join(tables)
     return [
         refusal_sql(
             captured if isinstance(captured, Mapping) else dict.fromkeys(captured, ()), schema
@@ -146,12 +151,20 @@ def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
         f"do $$ begin create role {ROLE} login replication;"
         " exception when duplicate_object then null; end $$",
         f"grant usage on schema {quote_identifier(schema)} to {ROLE}",
-        f"grant select on {', '.join(tables)} to {ROLE}",
-        *(f"alter table {name} replica identity full" for name in tables),
-        f"drop publication if exists {PUBLICATION}",
-        f"create publication {PUBLICATION} for table {', '.join(tables)}",
+        f"grant select on {listed} to {ROLE}",
+        # Where it is so already, no lock of the table is waited for.
+        *(
+            f"do $$ begin if (select relreplident <> 'f' from pg_class where oid = '{quoted}'::regclass)"
+            f" then alter table {name} replica identity full; end if; end $$"
+            for name, quoted in ((name, name.replace("'", "''")) for name in tables)
+        ),
+        # Altered and not made again: a reader that runs goes on, and no change comes between.
+        f"do $$ begin if exists (select from pg_publication where pubname = '{PUBLICATION}')"
+        f" then alter publication {PUBLICATION} set table {listed};"
+        f" alter publication {PUBLICATION} set (publish = 'insert, update, delete, truncate');"
+        f" else create publication {PUBLICATION} for table {listed}; end if;"
         # Stored generated columns are sent from PostgreSQL 18 on, when asked for.
-        "do $$ begin if current_setting('server_version_num')::int >= 180000 then"
+        " if current_setting('server_version_num')::int >= 180000 then"
         f" execute 'alter publication {PUBLICATION} set (publish_generated_columns = stored)'; end if; end $$",
     ]
 
@@ -186,7 +199,7 @@ def source_tables(
     try:
         with connection.cursor() as cursor:
             if snapshot is not None:
-                take_snapshot(connection, cursor, snapshot)
+                see_snapshot(connection, cursor, snapshot)
             tables = read_tables(cursor, PUBLICATION, source.schema, captured)
     finally:
         connection.close()
@@ -201,7 +214,7 @@ def slot_state(source: MarketSource) -> dict[str, Any] | None:
         with connection, connection.cursor() as cursor:
             cursor.execute(
                 "select active, wal_status, confirmed_flush_lsn - '0/0'::pg_lsn,"
-                " pg_current_wal_lsn() - restart_lsn"
+                " pg_current_wal_lsn() - restart_lsn, database"
                 " from pg_replication_slots where slot_name = %s",
                 [SLOT],
             )
@@ -215,6 +228,7 @@ def slot_state(source: MarketSource) -> dict[str, Any] | None:
         "wal_status": row[1],
         "confirmed_lsn": None if row[2] is None else int(row[2]),
         "retained_bytes": None if row[3] is None else int(row[3]),
+        "database": row[4],
     }
 
 
@@ -223,34 +237,71 @@ class Snapshot:
     """The state of the tables at the very first position of a slot that was just created.
 
     Attributes:
+        position: it has what was committed before it, and nothing else.
+        slot: a temporary one, which ends with the connection.
         milliseconds: the source's clock before that, Unix time: no later commit is older.
     """
 
     position: int
     name: str
+    slot: str
     milliseconds: int
     connection: Any
 
     def close(self) -> None:
-        """Ends the connection that keeps the snapshot; a temporary slot goes with it."""
+        """Ends the connection that keeps the snapshot; the temporary slot goes with it."""
         self.connection.close()
 
 
-def create_slot(source: MarketSource, *, temporary: bool = False) -> Snapshot:
-    """Creates a slot and exports the snapshot that its stream continues: no gap, no overlap.
+def take_snapshot(source: MarketSource) -> Snapshot:
+    """Exports a snapshot at the first position of a temporary slot: no gap and no overlap with the stream from there.
 
     The connection must stay open while the snapshot is read.
     """
     milliseconds = int(clock(source) * 1000)
     connection = source.connect(replication=True)
-    name = f"{SLOT}_snapshot" if temporary else SLOT
+    slot = f"{SLOT}_snapshot_{secrets.token_hex(4)}"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE_REPLICATION_SLOT {quote_identifier(name)} {'TEMPORARY ' if temporary else ''}"
-            "LOGICAL pgoutput (SNAPSHOT 'export')"
+            f"CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')"
         )
         _, point, exported, _ = cursor.fetchone()
-    return Snapshot(lsn_number(point), exported, milliseconds, connection)
+    return Snapshot(lsn_number(point), exported, slot, milliseconds, connection)
+
+
+def keep_slot(source: MarketSource, snapshot: Snapshot) -> None:
+    """Makes the slot that continues a snapshot, in the place of one that is lost."""
+    drop_slot(source)
+    connection = source.connect()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select pg_copy_logical_replication_slot(%s, %s, false)", [snapshot.slot, SLOT]
+            )
+            version = connection.server_version
+    finally:
+        connection.close()
+    if version >= FAILOVER_SINCE:
+        # Standbys that synchronize slots then have it too.
+        connection = source.connect(replication=True)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"ALTER_REPLICATION_SLOT {SLOT} (FAILOVER true)")
+        finally:
+            connection.close()
+
+
+def epoch_of(source: MarketSource) -> Epoch:
+    """Which history of LSNs the source writes now."""
+    connection = source.connect(replication=True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("IDENTIFY_SYSTEM")
+            system, timeline = cursor.fetchone()[:2]
+    finally:
+        connection.close()
+    return Epoch(str(system), int(timeline))
 
 
 def clock(source: MarketSource) -> float:
@@ -286,7 +337,7 @@ def snapshot_rows(
     connection = source.connect()
     try:
         with connection.cursor() as cursor:
-            take_snapshot(connection, cursor, snapshot)
+            see_snapshot(connection, cursor, snapshot)
         with connection.cursor(name="mbp_cdc_snapshot") as cursor:
             cursor.itersize = size
             listed = ", ".join(f"{quote_identifier(name)}::text" for name in columns)
@@ -298,7 +349,7 @@ def snapshot_rows(
         connection.close()
 
 
-def take_snapshot(connection: Any, cursor: Any, snapshot: Snapshot) -> None:
+def see_snapshot(connection: Any, cursor: Any, snapshot: Snapshot) -> None:
     """Lets the transaction of a fresh connection see what the snapshot shows."""
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
     cursor.execute("set transaction snapshot %s", [snapshot.name])

@@ -79,5 +79,5 @@ def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[
 
 
 def _demand_begun(sink: Sink) -> None:
-    if sink.position() is None:
+    if sink.place() is None:
         raise MbpError("nothing was ever read from the source", fix="start `mbp cdc run`")

@@ -11,6 +11,7 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape, reconcile
 from mbp.ingest.cdc.capture_control import PARKED, CaptureControl, Event, ReaderState
+from mbp.ingest.cdc.commit_order import Place
 from mbp.ingest.cdc.exact import misfits
 from mbp.ingest.cdc.letters import Letter, row_letter, stored
 from mbp.ingest.cdc.transaction_parts import Parts
@@ -54,7 +55,7 @@ class Sink:
         self._warehouse: Warehouse | None = None
         self._in_transaction = False
 
-    def position(self) -> int | None:
+    def place(self) -> Place | None:
         """Up to where the source has been applied; None: never.
 
         Raises:
@@ -74,9 +75,18 @@ class Sink:
         if missing:
             self.close()
             raise MbpError(f"{missing[0]} is not in the warehouse", fix="run `mbp db init`")
-        position = self._control.position()
+        place = self._control.place()
         self._release()
-        return position
+        return place
+
+    def highest(self) -> int:
+        """The highest `__source_lsn` of all logs, whoever wrote them."""
+        logs = [name for name in self.columns if name.startswith("mbp.")]
+        inner = " union all ".join(
+            f"select max(__source_lsn) as last from raw_{log}" for log in logs
+        )
+        ((last,),) = self._begin().query(f"select max(last) from ({inner}) as logs")[1]
+        return int(last or 0)
 
     def ready(self) -> bool:
         """Whether the warehouse can be written now; False: another process holds the DuckDB file."""
@@ -137,24 +147,27 @@ class Sink:
         name = table.removeprefix("mbp.")
         self.control().happened(Event("truncate", name, position, str(milliseconds)))
 
-    def stage(self, table: str, rows: Sequence[Row], *, first: bool) -> None:
-        """Takes rows of a snapshot, without the columns of the log, into a temporary table.
+    def stage(self, table: str, rows: Sequence[list[str | None]], *, first: bool) -> None:
+        """Takes rows of a snapshot, as the log has them, into a temporary table.
 
-        Raises:
-            MbpError: one does not fit. A row that is not there would be taken for one that was deleted.
+        Of one that does not fit only the key is taken, and it becomes a dead letter. Without the key it would be taken
+        for one that was deleted.
         """
         columns = change_shape.own_columns(self.columns[table])
         if first:
             reconcile.stage(self._begin(), columns)
-        listed = by_column(rows)
-        bad = misfits(rows, listed, columns)
-        if bad:
-            place, reason = next(iter(sorted(bad.items())))
-            raise MbpError(
-                f"a row of {table} (key {rows[place][0]!r}) cannot be taken over: {reason}",
-                fix="fix the row at the source, then run it again: nothing was written",
-            )
-        self._append(reconcile.STAGED, columns, rows, listed)
+        width, name = len(columns), table.removeprefix("mbp.")
+        own: list[Row] = [row[:width] for row in rows]
+        bad = misfits(own, by_column(own), columns)
+        self.quarantine(
+            [row_letter(name, rows[at], bad[at], _position(rows[at])) for at in sorted(bad)]
+        )
+        staged = [
+            [row[0], *[None] * (width - 1), "false"] if at in bad else [*row, "true"]
+            for at, row in enumerate(own)
+        ]
+        there = [*columns, (reconcile.FITS, "boolean")]
+        self._append(reconcile.STAGED, there, staged, by_column(staged))
 
     def reconcile(self, table: str, position: int, milliseconds: int) -> tuple[int, int]:
         """Adds the difference between the log and the staged rows: (new or other, removed)."""
@@ -179,11 +192,11 @@ class Sink:
         self._begin()
         return self._control
 
-    def commit(self, position: int | None, state: ReaderState | None = None) -> None:
-        """Makes everything since the last commit visible, together with the position; None: it stays."""
+    def commit(self, place: Place | None, state: ReaderState | None = None) -> None:
+        """Makes everything since the last commit visible, together with the place; None: it stays."""
         control = self.control()
-        if position is not None:
-            control.move(position)
+        if place is not None:
+            control.move(place)
         if state is not None:
             control.measured(state)
         self._open().execute("commit")
