@@ -89,7 +89,7 @@ class MarketSource:
                 tcp_user_timeout=30_000,
                 # Before PGCLIENTENCODING; and the limits of the role end not even the statement that lifts them.
                 client_encoding="UTF8",
-                options="-c statement_timeout=0 -c lock_timeout=0",
+                options="-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0",
                 connection_factory=LogicalReplicationConnection if replication else None,
             )
             # Not as options: PGTZ and PGDATESTYLE of the environment would win, and older servers know fewer.

@@ -232,7 +232,9 @@ def test_the_slot_of_another_warehouse_is_left_alone(pair: Pair) -> None:
 
 def test_a_source_that_was_not_set_up_is_refused(pair: Pair) -> None:
     pair.execute("drop publication mbp_cdc")
-    with pytest.raises(MbpError, match=f"abuse_events, markets, .*: the publication {SLOT} lacks it"):
+    with pytest.raises(
+        MbpError, match=f"abuse_events, markets, .*: the publication {SLOT} lacks it"
+    ):
         pair.read()
     wrong = MarketSource(pair.source.host, pair.source.port, pair.source.user, "wrong", "nowhere")
     with pytest.raises(MbpError, match="cannot be reached") as caught:
