@@ -96,7 +96,7 @@ class MarketSource:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "select set_config(key, value, false) from jsonb_each_text(%s::jsonb)"
-                    " join pg_settings on name = lower(key)",
+                    " join pg_settings on lower(name) = key",
                     [json.dumps(SETTINGS)],
                 )
             connection.commit()
