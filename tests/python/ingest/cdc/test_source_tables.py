@@ -367,9 +367,9 @@ def test_the_settings_of_role_and_environment_change_nothing(
         assert settings["idle_in_transaction_session_timeout"] == "0"
         assert settings["transaction_timeout"] == "0"
         assert settings["row_security"] == "off"
-    pair.execute(market.quotes(1, 5), "update quotes set market_id = 'ünïcode ✓'")
+    pair.execute(market.quotes(1, 5), "update quotes set market_id = chr(252) || chr(10003)")
     pair.read()
-    pair.execute(market.quotes(6, 5), "update quotes set market_id = 'ünïcode ✓ 日本'")
+    pair.execute(market.quotes(6, 5), "update quotes set market_id = chr(252) || chr(26085)")
     pair.read()
     pair.reconciles()
 
