@@ -10,7 +10,7 @@ import pytest
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.ingest.cdc.change_shape import captured_tables
-from mbp.ingest.cdc.market_source import drop_slot, slot_state
+from mbp.ingest.cdc.market_source import drop_slot
 from mbp.ingest.cdc.replaying import list_letters, replay_tables
 from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
