@@ -151,7 +151,7 @@ class SlotReader:
         if whole or place.lsn < 0:
             self._copy(control, list(self.columns), up_to_it=False)
         else:
-            self._look_at_stopped()
+            self._look_at_stopped(but=anew or ())
             if anew:
                 self._copy(control, anew, up_to_it=True)
         if not (once and self.stopping()):
@@ -241,10 +241,10 @@ class SlotReader:
         applier.rows_written += written
         applier.reset(place)
 
-    def _look_at_stopped(self) -> None:
+    def _look_at_stopped(self, but: Sequence[str]) -> None:
         """Tables that are stopped go on when what was parked fits by now."""
         self.applier.stopped = set(self.sink.control().stopped())
-        for table in sorted(self.applier.stopped):
+        for table in sorted(self.applier.stopped - set(but)):
             replayed = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
             if not replayed.resumed:
                 self.sink.close()
