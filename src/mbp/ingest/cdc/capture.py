@@ -154,7 +154,7 @@ class SlotReader:
         else:
             self._check_tables(control)
             self.sink.commit(place)
-            self._look_at_stopped()
+            self._look_at_stopped(but=anew or ())
             if anew:
                 self._copy(control, anew, up_to_it=True)
         if not (once and self.stopping()):
@@ -263,12 +263,13 @@ class SlotReader:
                 self.sink.control().follow(table)
                 applier.tables[name] = table
 
-    def _look_at_stopped(self) -> None:
+    def _look_at_stopped(self, but: Sequence[str]) -> None:
         """Tables that are stopped go on when what was parked fits by now."""
-        self.applier.stopped = set(self.sink.control().stopped())
-        for table, (_, reason) in sorted(self.sink.control().stopped().items()):
-            if reason.endswith(change_shape.NEEDS_COPY):
-                self.say(f"{table} is stopped: {reason}")
+        stopped = self.sink.control().stopped()
+        self.applier.stopped = set(stopped)
+        for table in sorted(stopped.keys() - set(but)):
+            if stopped[table][1].endswith(change_shape.NEEDS_COPY):
+                self.say(f"{table} is stopped: {stopped[table][1]}")
                 continue
             replayed = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
             if not replayed.resumed:

@@ -57,12 +57,12 @@ class Ordered:
 
 
 def follows(change: Ordered, newest: Ordered) -> bool | None:
-    """Whether a change was committed after the newest one of its key, which has a higher LSN; None: nobody can know.
+    """Whether a change was committed after the newest one of its key, which has a higher number; None: nobody can know.
 
-    It did when it was in a transaction that was open while the snapshot was made, or when another server has begun. It
-    did not when it is delivered late.
+    It was when it is of a transaction that was open while the snapshot was made, or of another server. It was not when
+    it is delivered late.
     """
-    if change.milliseconds > newest.milliseconds:
+    if change.lsn > newest.lsn or change.milliseconds > newest.milliseconds:
         return True
     if change.kind == "r":
         return False

@@ -182,9 +182,16 @@ class Sink:
 
     def has(self, table: str, position: int, key: str | None) -> bool:
         """Whether a change of a key at a position is in the log of a table."""
+        return self._has(table, f"= {int(position)}", key)
+
+    def has_later(self, table: str, position: int, key: str | None) -> bool:
+        """Whether a change of a key after a position is in the log of a table."""
+        return self._has(table, f"> {int(position)}", key)
+
+    def _has(self, table: str, place: str, key: str | None) -> bool:
         name = reconcile.names(self.columns[table][:1])
         warehouse = self._begin()
-        sql = f"select 1 from raw_{table} where __source_lsn = {int(position)} and {name} = {self._control.mark}"
+        sql = f"select 1 from raw_{table} where __source_lsn {place} and {name} = {self._control.mark} limit 1"
         return bool(warehouse.query(sql, [key])[1])
 
     def control(self) -> CaptureControl:
