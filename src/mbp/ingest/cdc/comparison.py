@@ -322,8 +322,8 @@ def findings(table: ComparedTable, mask: Callable[[str], str]) -> Iterator[Findi
         )
         yield Finding(
             "cdc_differs",
-            f"range {difference.number} of {table.ranges} (keys from {bounds[0]} to {bounds[1]}): rows {what}; keys {named}"
-            f"{waiting}",
+            f"range {difference.number} of {table.ranges} (keys from {bounds[0]} to {bounds[1]}):"
+            f" rows {what}; keys {named}{waiting}",
             subject=table.table,
             fix=fix,
         )

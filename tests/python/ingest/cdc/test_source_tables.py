@@ -16,6 +16,7 @@ from tests.python.ingest.cdc.conftest import Pair
 
 pytestmark = pytest.mark.parametrize("pair", ["postgres"], indirect=True)
 
+HOSTILE = {"PGCLIENTENCODING": "LATIN1", "PGDATESTYLE": "SQL", "PGTZ": "EST"}
 OTHERS = "abuse_events, markets, resolutions, trades"
 PUBLISH_ALL = "alter publication mbp_cdc set (publish = 'insert, update, delete, truncate')"
 UNFIT = [
@@ -352,7 +353,7 @@ def test_the_settings_of_role_and_environment_change_nothing(
         "row_security": "on",
     }.items():
         pair.execute(f"alter role {ROLE} in database {database} set {name} = '{value}'")
-    for name, value in {"PGCLIENTENCODING": "LATIN1", "PGDATESTYLE": "SQL", "PGTZ": "EST"}.items():
+    for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
     for replication in (False, True):
         connection = pair.source.connect(replication=replication)
@@ -370,7 +371,11 @@ def test_the_settings_of_role_and_environment_change_nothing(
     pair.execute(market.quotes(1, 5), "update quotes set market_id = chr(252) || chr(10003)")
     pair.read()
     pair.execute(market.quotes(6, 5), "update quotes set market_id = chr(252) || chr(26085)")
-    pair.read()
+    messages: list[str] = []
+    pair.reader(messages).run(once=True)
+    assert messages == []
+    for name in HOSTILE:
+        monkeypatch.delenv(name)
     pair.reconciles()
 
 
