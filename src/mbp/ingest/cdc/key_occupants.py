@@ -25,11 +25,11 @@ class KeyOccupants:
         """The rows of a change as the log must have them.
 
         Args:
-            rows: of `change_shape.rows_of`: the row, and after a change of its key a delete of the old one.
+            rows: of `change_shape.rows_of`: the row, before it a delete of the old key when that changed.
             left: values of the row as it was before; None: it is new.
         """
         results = []
-        newest = rows[0]
+        newest = rows[-1]
         if left is not None:
             there = self._rows.get((table, left[0]), [])
             latest = there[-1] if there else None
@@ -41,6 +41,6 @@ class KeyOccupants:
                 # The row that came last went on, and the one before it is there again.
                 results = [[*there[-1], "u", "false", *newest[-2:]]]
         if newest[OWN] != "d":
-            results.insert(0, newest)
+            results.append(newest)
             self._rows.setdefault((table, newest[0]), []).append(newest[:OWN])
         return results
