@@ -52,7 +52,7 @@ class SourceColumn(NamedTuple):
         number: its place, which is never given to another column of the table.
         version: of its row in the catalog; each change of its type makes another.
         generated: 's' stored, 'v' virtual, empty: neither.
-        base: the type that its domain stands on; None: it has none.
+        base: of a domain, the type below it; None: it is not a domain.
     """
 
     name: str
@@ -158,7 +158,7 @@ def demand_whole(tables: Mapping[str, SourceTable]) -> None:
 def replaced(before: SourceTable, now: SourceTable, contracted: Sequence[tuple[str, str]]) -> str:
     """Why the changes since `before` do not lead to what the table is now; empty: they do.
 
-    A column that is gone or does not fit is not judged here: its changes are parked and can be applied later.
+    A column that is missing or does not fit is not judged here: its changes are parked and can be applied later.
     """
     if now.oid != before.oid:
         return (
@@ -188,7 +188,7 @@ def _of_kind(kind: str, persistence: str, inherited: bool, secured: bool) -> str
     if kind == "p" or inherited:
         return (
             "it is partitioned, a partition or a parent: a TRUNCATE, ATTACH or DETACH of a part does not show in the"
-            " log; capture a table of its own"
+            " log; use an ordinary table, or `mbp cdc land` with the files of a pipeline"
         )
     if kind != "r" or persistence != "p":
         return "it is not an ordinary logged table, so the source has no log of its rows"
