@@ -208,12 +208,24 @@ class Applier:
     ) -> None:
         """The common case of `_change`, by the shortest way."""
         known = self.known.get(relation_id)
-        if known is None or not known.plain or known.relation.name in self.stopped:
+        if (
+            known is None
+            or not known.plain
+            or (self.stopped and known.relation.name in self.stopped)
+        ):
             self._change(RowChange("c", relation_id, None, tuple(values)), payload, position)
             return
         row = values if known.in_order else [values[place] for place in known.places]
         row += ("c", "false", self.milliseconds, str(position))
-        self._wait(known.log, row, position, payload, known.relation)
+        batch, log = self.batch, known.log
+        if not batch.size or log not in batch.rows:
+            self._wait(log, row, position, payload, known.relation)
+            return
+        batch.rows[log].append(row)
+        batch.origins[log].append((known.relation, position, payload))
+        batch.size += 1
+        if batch.size >= BATCH_ROWS:
+            self._grown()
 
     def _change(self, change: RowChange, payload: bytes, position: int) -> None:
         if change.relation_id in self.foreign:

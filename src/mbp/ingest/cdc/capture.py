@@ -295,7 +295,7 @@ class SlotReader:
             messages = ReplicationStream(connection, SLOT, applier.position, options)
             self._messages = messages
             quiet_since = time.monotonic()
-            read, take = messages.read, applier.take
+            take = applier.take
             while True:
                 state = beat.now_and_then()
                 if state is not None:
@@ -303,13 +303,13 @@ class SlotReader:
                     self._check_tables(control)
                     if once and until is None:
                         until = applier.until = _end_of_source(control)
-                message, count = read(), 0
+                message, count = messages.read(), 0
                 while message is not None:
-                    take(*message)
+                    take(message.payload, message.data_start)
                     count += 1
                     if applier.transaction is None or count == MESSAGES:
                         break
-                    message = read()
+                    message = messages.read()
                 if count:
                     quiet_since = time.monotonic()
                 if applier.transaction is None:

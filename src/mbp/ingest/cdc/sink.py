@@ -23,6 +23,7 @@ LOCK_PATIENCE_SECONDS = 45.0
 # What a large transaction has written waits on disk, not in memory, for its commit.
 DUCKDB_SETTINGS = {"memory_limit": "256MB", "preserve_insertion_order": "false"}
 LOCK_PAUSE_SECONDS = 0.1
+COPY_BYTES = 1 << 16
 # Place of the position in a row of a change log, from its end.
 POSITION = -2
 Row = Sequence[str | None]
@@ -272,13 +273,17 @@ class Sink:
         if self.engine == "duckdb":
             self._parts.add(place, columns, listed)
             return
-        escaped = [_escaped(values) for values in listed]
+        escaped = [
+            _escaped(values, kind) for values, (_, kind) in zip(listed, columns, strict=True)
+        ]
         untouched = all(first is other for first, other in zip(escaped, listed, strict=True))
         lines: Any = rows if untouched else zip(*escaped, strict=True)
-        stream = io.StringIO("\n".join(map("\t".join, lines)) + "\n")
+        stream = io.BytesIO(("\n".join(map("\t".join, lines)) + "\n").encode())
         warehouse: Any = self._begin()
         with warehouse.connection.cursor() as cursor:
-            cursor.copy_expert(f"copy {place} ({reconcile.names(columns)}) from stdin", stream)
+            cursor.copy_expert(
+                f"copy {place} ({reconcile.names(columns)}) from stdin", stream, COPY_BYTES
+            )
 
 
 def by_column(rows: Sequence[Row]) -> list[Row]:
@@ -292,11 +297,16 @@ def _position(row: Row) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _escaped(values: Row) -> Sequence[str]:
-    """A column as COPY wants it. Most columns need nothing; that is seen at once over all of their values."""
+def _escaped(values: Row, kind: str) -> Sequence[str]:
+    """A column as COPY wants it. Most columns need nothing; that is seen at once over all of their values.
+
+    Only a text that fits its column can hold what is escaped.
+    """
     if None in values:
         return ["\\N" if value is None else value.translate(ESCAPES) for value in values]
     whole: Sequence[str] = values  # type: ignore[assignment]
+    if kind != "text":
+        return whole
     joined = "".join(whole)
     if any(mark in joined for mark in "\\\t\n\r"):
         return [value.translate(ESCAPES) for value in whole]

@@ -228,7 +228,7 @@ def _of_publication(
 def refusal_sql(captured: Columns, schema: str) -> str:
     """The first statement of the setup: it ends the setup where a table could not be captured whole."""
     names = ", ".join(_literal(name) for name in captured)
-    listed = ", ".join(
+    pairs = ", ".join(
         f"({_literal(name)}, {_literal(column)})"
         for name, columns in captured.items()
         for column, _ in columns
@@ -246,7 +246,7 @@ def refusal_sql(captured: Columns, schema: str) -> str:
         " join pg_namespace as n on n.oid = c.relnamespace"
         f" where n.nspname = {_literal(schema)} and c.relname in ({names}) and not a.attisdropped and"
         " (a.attgenerated = 'v' or (a.attgenerated = 's' and current_setting('server_version_num')::int < 180000"
-        f" and (c.relname, a.attname) in ({listed}))); end if;"
+        f" and (c.relname, a.attname) in ({pairs or '(null, null)'}))); end if;"
         " if problem is not null then raise exception 'mbp cdc cannot capture this: %', problem; end if; end $$"
     )
 
