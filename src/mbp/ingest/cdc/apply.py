@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.batches import Batch, KnownTable
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
 from mbp.ingest.cdc.commit_order import Epoch, Place, next_number
 from mbp.ingest.cdc.key_occupants import KeyOccupants
@@ -36,37 +36,6 @@ PREFIX = "mbp_cdc"
 HEARTBEATS = "ops.cdc_heartbeats"
 # Place of the commit's time in a row of a change log, from its end.
 MILLISECONDS = -3
-
-
-@dataclass
-class KnownTable:
-    """A table of the source as it is now.
-
-    Attributes:
-        places: the place of each contracted column; empty while it does not fit.
-        log: its raw table.
-        in_order: the source has the contracted columns in their order, and no others.
-        plain: an insert is a row of the log as it is: nothing is padded, and no key is taken twice in a transaction.
-        padded: places of the source's columns that are.
-    """
-
-    relation: TableShape
-    places: Sequence[int]
-    log: str
-    in_order: bool = False
-    plain: bool = True
-    padded: frozenset[int] = frozenset()
-
-
-@dataclass
-class Batch:
-    """Rows that wait to be written, and the messages they came as."""
-
-    rows: dict[str, list[list[Value]]] = field(default_factory=dict)
-    origins: dict[str, list[tuple[TableShape | None, int, bytes]]] = field(default_factory=dict)
-    refused: list[Letter] = field(default_factory=list)
-    size: int = 0
-    since: float = 0.0
 
 
 class Applier:
@@ -297,6 +266,13 @@ class Applier:
             message = f"columns without a contract: {', '.join(more)}"
             self.say(f"drift: {name} has {message}")
             self._happened(Event("drift", name, self.last, message))
+
+    def follow(self, table: SourceTable) -> None:
+        """The table that a log follows, as it is from now on."""
+        self.tables[table.name] = table
+        known = self.known.get(table.oid)
+        if known is not None:
+            known.plain = not known.padded and table.keys_checked
 
     def stop(self, name: str, reason: str, *, copy: bool = False) -> None:
         """Stops a table exactly before the change that does not fit, if it is not stopped already.

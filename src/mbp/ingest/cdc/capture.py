@@ -261,7 +261,7 @@ class SlotReader:
                 applier.stop(name, reason, copy=True)
             else:
                 self.sink.control().follow(table)
-                applier.tables[name] = table
+                applier.follow(table)
 
     def _look_at_stopped(self, but: Sequence[str]) -> None:
         """Tables that are stopped go on when what was parked fits by now."""

@@ -205,6 +205,8 @@ class _Comparison:
         self, cursor: Any, table: SourceTable, number: int, columns: list[tuple[str, str]]
     ) -> ComparedTable:
         try:
+            if table.problem:
+                return ComparedTable(table.name, number, problem=table.problem)
             change_shape.demand_fit(table.shape, columns)
         except MbpError as error:
             return ComparedTable(table.name, number, problem=error.what)

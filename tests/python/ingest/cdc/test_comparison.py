@@ -69,6 +69,10 @@ def test_equal_is_said_exactly_when_the_tables_are_equal(
     monkeypatch.setattr(comparison, "RANGE_ROWS", 25)
     monkeypatch.setattr(comparison, "DETAILED", 10)
     pair.execute(
+        # Other types that the contract's hold.
+        "alter table quotes alter column volume type integer using volume::integer",
+        "alter table quotes alter column price type numeric",
+        "alter table quotes alter column quote_id type char(20)",
         market.quotes(1, ROWS),
         "update quotes set market_id = null, price = null where volume = 2",
         "update quotes set market_id = '' where volume = 3",
@@ -105,6 +109,10 @@ def test_equal_is_said_exactly_when_the_tables_are_equal(
     pair.execute("update quotes set volume = 7 where quote_id = 'q-9'", market.quotes(500, 1))
     again = compared(pair)
     assert (again.source_rows, again.differences) == (ROWS + 1, ())
+    # A value that the contract cannot hold waits in quarantine, and its row differs.
+    pair.execute("update quotes set price = 'NaN' where quote_id = 'q-10'")
+    last = compared(pair)
+    assert (named(last), last.letters) == ({"q-10": "other"}, 1)
 
 
 @pytest.mark.parametrize("pair", ["postgres"], indirect=True)
