@@ -297,7 +297,7 @@ class Applier:
         control.stop(name, position, f"{change_shape.BREAK}: {reason}{tail}")
         self._happened(Event("stopped", name, position, reason))
         first = (
-            "fix the source, then"
+            "fix the source (its publication: run the SQL of `mbp cdc setup`), then"
             if copy
             else "change the contract and start again, or fix the source and"
         )

@@ -265,12 +265,8 @@ class SlotReader:
 
     def _look_at_stopped(self, but: Sequence[str]) -> None:
         """Tables that are stopped go on when what was parked fits by now."""
-        stopped = self.sink.control().stopped()
-        self.applier.stopped = set(stopped)
-        for table in sorted(stopped.keys() - set(but)):
-            if stopped[table][1].endswith(change_shape.NEEDS_COPY):
-                self.say(f"{table} is stopped: {stopped[table][1]}")
-                continue
+        self.applier.stopped = set(self.sink.control().stopped())
+        for table in sorted(self.applier.stopped - set(but)):
             replayed = replay(self.sink, self.columns, table, stopped=True, parked_only=True)
             if not replayed.resumed:
                 self.sink.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -28,6 +29,7 @@ from mbp.ingest.cdc.market_source import (
 )
 from mbp.ingest.cdc.reconcile import live
 from mbp.ingest.cdc.source_tables import SourceTable, read_tables
+from mbp.ingest.cdc.watch_source import OtherReaderError
 from mbp.ingest.raw_tables import raw_tables
 from mbp.warehouse import connect
 
@@ -153,6 +155,8 @@ class _Comparison:
                 snapshot = take_snapshot(self.source)
                 try:
                     see_snapshot(connection, cursor, snapshot)
+                    # One process of the source, and no more.
+                    cursor.execute("set max_parallel_workers_per_gather = 0")
                     tables = read_tables(cursor, PUBLICATION, self.source.schema, columns)
                 finally:
                     # The transaction keeps what it sees.
@@ -182,7 +186,9 @@ class _Comparison:
         """The place of the mark in the logs, once the reader that runs has brought it, or one of our own."""
         slot = slot_state(self.source)
         if slot is not None and not slot["active"]:
-            SlotReader(self.root, self.target, self.source, self.say, self.stopping).run(once=True)
+            reader = SlotReader(self.root, self.target, self.source, self.say, self.stopping)
+            with suppress(OtherReaderError):
+                reader.run(once=True)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             with connect(self.root, self.target, read_only=True) as warehouse:

@@ -50,6 +50,8 @@ def replay(
     Raises:
         MbpError: a letter cannot be read.
     """
+    if stopped and (unfit := _needs_copy(sink, table)):
+        return unfit
     delivered, left, why, parked_left = 0, 0, "", 0
     after = (-1, "")
     first_delivered: int | None = None
@@ -103,6 +105,14 @@ def replay(
         sink.control().resume(table)
         sink.control().happened(Event("resumed", table, after[0], f"{delivered} changes"))
     return Replayed(table, delivered, left, why, resumed=stopped)
+
+
+def _needs_copy(sink: Sink, table: str) -> Replayed | None:
+    _, reason = sink.control().stopped().get(table, (0, ""))
+    if not reason.endswith(change_shape.NEEDS_COPY):
+        return None
+    left = sink.control().letter_counts().get(table, 0)
+    return Replayed(table, 0, left, reason, resumed=False)
 
 
 def _write(sink: Sink, table: str, rows: Sequence[list[str | None]]) -> None:

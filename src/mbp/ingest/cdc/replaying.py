@@ -72,7 +72,7 @@ def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[
             lines.append(
                 f"{table}: {replayed.delivered:,} delivered, {replayed.left:,} left{why}{state}"
             )
-            total += replayed.left
+            total += replayed.left or (stopped and not replayed.resumed)
     finally:
         sink.close()
     return lines, total

@@ -20,7 +20,8 @@ SETUP = "run the SQL that `mbp cdc setup` prints, as an administrator"
 # One statement: of two, the second could see a change of the schema that the first did not.
 TABLES = """
 select c.relname, c.oid::bigint, c.relfilenode::bigint, c.relkind, c.relpersistence, c.relreplident,
-  pr.oid::bigint, to_jsonb(pr) ->> 'prqual' is not null, to_jsonb(pr) ->> 'prattrs' is not null,
+  coalesce(pr.oid, {schema_entry}, p.oid)::bigint,
+  to_jsonb(pr) ->> 'prqual' is not null, to_jsonb(pr) ->> 'prattrs' is not null,
   row_security_active(c.oid), c.relispartition or exists (select from pg_inherits where inhparent = c.oid),
   exists (select from pg_publication_tables as pt
     where pt.pubname = %(publication)s and pt.schemaname = n.nspname and pt.tablename = c.relname),
@@ -34,10 +35,15 @@ select c.relname, c.oid::bigint, c.relfilenode::bigint, c.relkind, c.relpersiste
     left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum and a.attgenerated <> ''
     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped)
 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-left join pg_publication_rel as pr on pr.prrelid = c.oid
-  and pr.prpubid = (select p.oid from pg_publication as p where p.pubname = %(publication)s)
+left join pg_publication as p on p.pubname = %(publication)s
+left join pg_publication_rel as pr on pr.prrelid = c.oid and pr.prpubid = p.oid
 where n.nspname = %(schema)s and c.relname = any(%(names)s)
 """
+# A publication of whole schemas, since PostgreSQL 15.
+SCHEMA_ENTRY = (
+    "(select oid from pg_publication_namespace where pnpubid = p.oid and pnnspid = n.oid)"
+)
+SCHEMAS_SINCE = 150000
 PUBLICATION = """
 select pubinsert, pubupdate, pubdelete, pubtruncate, coalesce(to_jsonb(p) ->> 'pubgencols', 'n') = 's'
 from pg_publication as p where pubname = %s
@@ -70,7 +76,7 @@ class SourceTable:
 
     Attributes:
         file: of its rows; a statement that writes them all again gives it another.
-        membership: its entry in the publication; None: the publication names no tables.
+        membership: what publishes it: the entry of the table or of its schema, or the publication; None: nothing.
         keys_checked: no two of its rows have one key, at no moment.
         problem: why its log would not be what it is; empty: it would.
     """
@@ -112,8 +118,9 @@ def read_tables(
     cursor.execute(PUBLICATION, [publication])
     options = cursor.fetchone()
     keys = {name: columns[0][0] for name, columns in captured.items()}
+    schemas = cursor.connection.server_version >= SCHEMAS_SINCE
     cursor.execute(
-        TABLES,
+        TABLES.replace("{schema_entry}", SCHEMA_ENTRY if schemas else "null"),
         {
             "publication": publication,
             "schema": schema,

@@ -10,6 +10,7 @@ from lab.market_server import create
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape, watch_source
 from mbp.ingest.cdc.market_source import ROLE, setup_sql
+from mbp.ingest.cdc.replaying import replay_tables
 from mbp.ingest.raw_tables import raw_tables
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair
@@ -178,10 +179,17 @@ GAPS = [
 
 @pytest.mark.parametrize(("change", "reason", "fix"), GAPS)
 def test_a_table_whose_log_has_a_gap_is_stopped_until_its_state_is_copied(
-    pair: Pair, change: Callable[[Pair], None], reason: str, fix: Callable[[Pair], None]
+    pair: Pair,
+    change: Callable[[Pair], None],
+    reason: str,
+    fix: Callable[[Pair], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pair.execute(market.quotes(1, 5))
     pair.read()
+    for name, value in pair.program_environment().items():
+        if name.startswith("MBP_SOURCE_"):
+            monkeypatch.setenv(name, value)
     before = pair.rows("select * from raw_mbp.quotes order by quote_id")
     change(pair)
     pair.execute(
@@ -198,6 +206,8 @@ def test_a_table_whose_log_has_a_gap_is_stopped_until_its_state_is_copied(
     if "publish" not in reason:
         assert pair.rows("select market_id from raw_mbp.markets") == [("m",)]
     # What was parked does not lead to the state of the source: only a copy does.
+    _, left = replay_tables(pair.root, pair.target, ["quotes"])
+    assert left
     again = pair.reader()
     again.run(once=True)
     assert "quotes is stopped" in again.problems
@@ -259,6 +269,24 @@ def test_a_running_reader_sees_that_the_publication_changed(
     assert "quotes" in reader.applier.stopped
     ((reason,),) = pair.rows("select reason from raw_mbp._cdc_streams where table_name = 'quotes'")
     assert "does not publish update, delete, truncate" in reason
+
+
+def test_a_publication_of_all_tables_is_one_too(pair: Pair) -> None:
+    drop, create_all = "drop publication mbp_cdc", "create publication mbp_cdc for all tables"
+    pair.execute(drop, create_all, market.quotes(1, 3))
+    pair.read()
+    pair.execute(market.quotes(4, 1))
+    reader = pair.reader()
+    reader.run(once=True)
+    assert reader.problems == ""
+    pair.reconciles()
+    pair.execute(drop, "delete from quotes", create_all)
+    reader = pair.reader()
+    reader.run(once=True)
+    assert "quotes is stopped" in reader.problems
+    pair.execute(drop, "create publication mbp_cdc for tables in schema public")
+    pair.reader().run(once=True, anew=list(reader.columns))
+    pair.reconciles()
 
 
 def test_a_table_that_is_not_ours_is_ignored(pair: Pair) -> None:
