@@ -81,7 +81,7 @@ class Sink:
         return place
 
     def highest(self) -> int:
-        """The highest `__source_lsn` of all logs, whoever wrote them."""
+        """The highest `__source_lsn` of all logs, also of what other commands wrote."""
         logs = [name for name in self.columns if name.startswith("mbp.")]
         inner = " union all ".join(
             f"select max(__source_lsn) as last from raw_{log}" for log in logs
