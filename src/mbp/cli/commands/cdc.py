@@ -33,7 +33,7 @@ Examples:
 RESNAPSHOT_EXAMPLES = """
 Examples:
 
-  mbp cdc resnapshot                     # the slot was lost: all tables, with a new slot
+  mbp cdc resnapshot                     # the slot was lost, or the server is another one: all tables
 
   mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was fixed
 """
@@ -155,13 +155,14 @@ def replay(
 def resnapshot(
     table: Annotated[
         list[str] | None,
-        typer.Option(help="Tables; may be repeated. [default: all, with a new slot]"),
+        typer.Option(help="Tables; may be repeated. [default: all, whatever state the slot is in]"),
     ] = None,
     target: Target = None,
 ) -> None:
     """Copy the state of the source again: writes what differs and deletes rows that the source no longer has.
 
-    No reader may run meanwhile. Exit code: 0 done and caught up, 2 could not.
+    Position and slot change only when all of it is written. No reader may run meanwhile. Exit code: 0 done and caught
+    up, 2 could not.
     """
     asked = StopSignal()
     from mbp.core.paths import project_root

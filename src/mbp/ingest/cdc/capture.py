@@ -96,7 +96,7 @@ class SlotReader:
         beginning is demanded: a wrong password does not pass.
 
         Args:
-            anew: tables whose state is copied again; all of them: with a new slot.
+            anew: tables whose state is copied again; all of them: without reading up to there first.
 
         Raises:
             MbpError: the source is not set up, the slot is lost or in use, or what is read makes no sense.

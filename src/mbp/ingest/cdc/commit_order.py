@@ -57,7 +57,7 @@ class Ordered:
 
 
 def follows(change: Ordered, newest: Ordered) -> bool | None:
-    """Whether a change was committed after the newest one of its key, which has a higher number; None: nobody can know.
+    """Whether a change was committed after the newest one of its key, which has a higher number; None: not known.
 
     It was when it is of a transaction that was open while the snapshot was made, or of another server. It was not when
     it is delivered late.

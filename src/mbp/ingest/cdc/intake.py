@@ -32,7 +32,7 @@ from mbp.warehouse import quote_identifier
 MILLISECONDS, POSITION = -2, -1
 UNKNOWN_TABLE = "unknown"
 UNORDERED = (
-    "source.sequence is not there, so nobody can know whether the snapshot has this change;"
+    "source.sequence is not there, so it cannot be known whether the snapshot has this change;"
     f" set {ADD_FIELDS} in the pipeline, have it write the record again, then `mbp cdc replay`"
 )
 # Records that wait are kept as they came: few large ones weigh as much as many small ones.

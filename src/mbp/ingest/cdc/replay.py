@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event
-from mbp.ingest.cdc.exact import misfit
+from mbp.ingest.cdc.exact import fitting, misfit
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.pgoutput import RowChange, Truncate, decode
 from mbp.ingest.cdc.sink import Sink
@@ -50,8 +50,8 @@ def replay(
     Raises:
         MbpError: a letter cannot be read.
     """
-    if stopped and (unfit := _needs_copy(sink, table)):
-        return unfit
+    if stopped and (refused := _needs_copy(sink, table)):
+        return refused
     delivered, left, why, parked_left = 0, 0, "", 0
     after = (-1, "")
     first_delivered: int | None = None
@@ -142,7 +142,7 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         milliseconds = str(letter.committed_at_milliseconds or 0)
         message = change_shape.trimmed(message, change_shape.padded_of(letter.relation))
         rows = change_shape.rows_of(message, places, milliseconds, letter.position)  # type: ignore[assignment]
-    return rows
+    return [fitting(row, columns) if row[len(columns)] == "d" else row for row in rows]
 
 
 def _misfit(rows: Sequence[list[str | None]], columns: Sequence[tuple[str, str]]) -> str | None:

@@ -39,6 +39,8 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
                     if change.kind in ROW_OPERATIONS:
                         own, log = columns[change.table], f"mbp.{change.table}"
                         wrong = misfit(change.row[: len(own)], own)  # type: ignore[arg-type]
+                        if change.kind == "d":
+                            wrong = None
                         if wrong and sink.has_later(log, change.position, str(change.row[0])):
                             # Its row was fixed at the source: the log has a later change of it.
                             delivered.append(letter)

@@ -1,7 +1,7 @@
 """The messages of a slot, and what is confirmed of them: only what the warehouse has.
 
 psycopg2 confirms by itself whatever the source says it has sent, as long as it believes that all it has read is
-confirmed: the slot is then ahead of the warehouse after an ordinary stop. So it is never told that anything is. The
+confirmed: the slot is then ahead of the warehouse after an ordinary stop. So nothing is confirmed through it. The
 answers to the source are ours, and so are the first messages, before which psycopg2 has read nothing at all.
 """
 
@@ -45,11 +45,11 @@ def _libpq() -> ctypes.PyDLL:
 
 
 class ReplicationStream:
-    """A slot that is read from a position on, over a connection of its own.
+    """A slot that is read from a position on, over a separate connection.
 
     Attributes:
-        read: gives the next message; None: nothing has come. It raises psycopg2.Error where the connection is gone, or
-            what the source says is wrong. It changes as the stream begins: look it up for each message.
+        read: gives the next message; None: nothing has come. It raises psycopg2.Error where the connection ended, or
+            what the source says is wrong. It changes as the stream begins: do not keep it.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape, reconcile
 from mbp.ingest.cdc.capture_control import PARKED, CaptureControl, Event, ReaderState
 from mbp.ingest.cdc.commit_order import Place
-from mbp.ingest.cdc.exact import misfits
+from mbp.ingest.cdc.exact import fitting, misfits
 from mbp.ingest.cdc.letters import Letter, row_letter, stored
 from mbp.ingest.cdc.transaction_parts import Parts
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
@@ -24,8 +24,8 @@ LOCK_PATIENCE_SECONDS = 45.0
 DUCKDB_SETTINGS = {"memory_limit": "256MB", "preserve_insertion_order": "false"}
 LOCK_PAUSE_SECONDS = 0.1
 COPY_BYTES = 1 << 16
-# Place of the position in a row of a change log, from its end.
-POSITION = -2
+# Places in a row of a change log, from its end.
+OPERATION, POSITION = -5, -2
 Row = Sequence[str | None]
 Columns = Mapping[str, Sequence[tuple[str, str]]]
 LetterOf = Callable[[int, str], Letter]
@@ -81,7 +81,7 @@ class Sink:
         return place
 
     def highest(self) -> int:
-        """The highest `__source_lsn` of all logs, whoever wrote them."""
+        """The highest `__source_lsn` of all logs, also of what other commands wrote."""
         logs = [name for name in self.columns if name.startswith("mbp.")]
         inner = " union all ".join(
             f"select max(__source_lsn) as last from raw_{log}" for log in logs
@@ -108,6 +108,11 @@ class Sink:
         """
         columns, listed = self.columns[table], by_column(rows)
         bad = misfits(rows, listed, columns)
+        if bad and table.startswith("mbp."):
+            deletes = {at: fitting(rows[at], columns) for at in bad if rows[at][OPERATION] == "d"}
+            rows = [deletes.get(at, row) for at, row in enumerate(rows)]
+            bad = {at: why for at, why in bad.items() if at not in deletes or not rows[at][0]}
+            listed = by_column(rows)
         if bad:
             if letter_of is None:
                 name = table.removeprefix("mbp.")
