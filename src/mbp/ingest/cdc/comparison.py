@@ -31,7 +31,7 @@ from mbp.ingest.cdc.reconcile import live
 from mbp.ingest.cdc.source_tables import SourceTable, read_tables
 from mbp.ingest.cdc.watch_source import OtherReaderError
 from mbp.ingest.raw_tables import raw_tables
-from mbp.warehouse import connect
+from mbp.warehouse import connect, quote_identifier
 
 RANGE_ROWS, MOST_RANGES = 10_000, 1000
 # Of so many ranges of a table the rows are compared one by one.
@@ -67,16 +67,17 @@ class ComparedTable:
     """One table.
 
     Attributes:
-        number: the `__source_lsn` before which the log was read.
+        source_rows, warehouse_rows: that were compared.
+        moving: keys that were left out, because they changed since the comparison began.
         letters: changes in quarantine, which the warehouse lacks.
         problem: why it was not compared; empty: it was.
     """
 
     table: str
-    number: int
     source_rows: int = 0
     warehouse_rows: int = 0
     ranges: int = 0
+    moving: int = 0
     differences: tuple[RangeDifference, ...] = ()
     letters: int = 0
     problem: str = ""
@@ -90,7 +91,7 @@ def compare(
     say: Say,
     stopping: Callable[[], bool] = lambda: False,
 ) -> list[ComparedTable]:
-    """Compares tables; a difference is reported when it is there at two points one after the other.
+    """Compares tables, without the rows that changed since the comparison began: those are left to the next one.
 
     Raises:
         MbpError: source or warehouse cannot be read, or the warehouse does not reach the point.
@@ -98,38 +99,17 @@ def compare(
     columns = change_shape.by_name(raw_tables(root))
     comparison = _Comparison(root, target, source, say, stopping)
     try:
-        results = comparison.run({name: columns[name] for name in tables})
-        suspect = [name for name, table in results.items() if table.differences]
-        if suspect:
-            again = comparison.run({name: columns[name] for name in suspect})
-            for name, table in again.items():
-                results[name] = _in_both(results[name], table)
+        return comparison.run({name: columns[name] for name in tables})
     except psycopg2.Error as error:
         reason = " ".join(str(error).split())
         raise MbpError(
             f"the source or the warehouse failed: {reason[:300]}",
             fix="fix what it names and run it again",
         ) from error
-    return [results[name] for name in tables]
-
-
-def _in_both(first: ComparedTable, second: ComparedTable) -> ComparedTable:
-    """What differs at both points. The ranges are the same; of those whose rows were compared, the keys count."""
-    before = {difference.number: difference.keys for difference in first.differences}
-    differences = []
-    for difference in second.differences:
-        if difference.number not in before:
-            continue
-        keys, old = difference.keys, before[difference.number]
-        if keys is not None and old is not None:
-            keys = {key: kind for key, kind in keys.items() if key in old}
-        if keys != {}:
-            differences.append(replace(difference, keys=keys))
-    return replace(second, differences=tuple(differences))
 
 
 class _Comparison:
-    """Source and warehouse, at one point after the other."""
+    """Source and warehouse, at one point."""
 
     def __init__(
         self,
@@ -141,9 +121,8 @@ class _Comparison:
     ) -> None:
         self.root, self.target, self.source = root, target, source
         self.say, self.stopping = say, stopping
-        self._bounds: dict[str, list[bytes]] = {}
 
-    def run(self, columns: dict[str, list[tuple[str, str]]]) -> dict[str, ComparedTable]:
+    def run(self, columns: dict[str, list[tuple[str, str]]]) -> list[ComparedTable]:
         if slot_state(self.source) is None:
             raise MbpError(
                 f"the source has no slot {SLOT}: nothing was ever read, or it was removed",
@@ -162,10 +141,11 @@ class _Comparison:
                     # The transaction keeps what it sees.
                     snapshot.close()
                 number = self._reach(self._mark())
-                return {
-                    name: self._table(cursor, tables[name], number, listed)
+                since = snapshot.milliseconds
+                return [
+                    self._table(cursor, tables[name], number, since, listed)
                     for name, listed in columns.items()
-                }
+                ]
         finally:
             connection.close()
 
@@ -208,72 +188,75 @@ class _Comparison:
             time.sleep(PAUSE_SECONDS)
 
     def _table(
-        self, cursor: Any, table: SourceTable, number: int, columns: list[tuple[str, str]]
+        self,
+        cursor: Any,
+        table: SourceTable,
+        number: int,
+        since: int,
+        columns: list[tuple[str, str]],
     ) -> ComparedTable:
         try:
             if table.problem:
-                return ComparedTable(table.name, number, problem=table.problem)
+                return ComparedTable(table.name, problem=table.problem)
             change_shape.demand_fit(table.shape, columns)
         except MbpError as error:
-            return ComparedTable(table.name, number, problem=error.what)
-        ours = row_hashes.at_source(table, columns)
-        keys = self._bounds.get(table.name)
-        if keys is None:
-            cursor.execute(row_hashes.count(table))
-            parts = min(MOST_RANGES, max(1, ceil(cursor.fetchone()[0] / RANGE_ROWS)))
-            shares = [place / parts for place in range(1, parts)]
-            cursor.execute(row_hashes.range_keys(table, columns[0][0]), [shares])
-            keys = [bytes.fromhex(row[0]) for row in cursor.fetchall()]
-            self._bounds[table.name] = keys
+            return ComparedTable(table.name, problem=error.what)
+        key = columns[0][0]
+        cursor.execute(row_hashes.count(table))
+        parts = min(MOST_RANGES, max(1, ceil(cursor.fetchone()[0] / RANGE_ROWS)))
         cursor.execute(
-            row_hashes.per_range("postgres", ours), [row_hashes.bounds("postgres", keys)]
+            row_hashes.range_keys(table, key), [[place / parts for place in range(1, parts)]]
         )
-        there = _by_range(cursor.fetchall())
+        bounds = [bytes.fromhex(row[0]) for row in cursor.fetchall()]
         with connect(self.root, self.target, read_only=True) as warehouse:
             control = CaptureControl(warehouse, SLOT)
             kept = control.stopped().get(table.name)
             if kept is not None:
-                return ComparedTable(table.name, number, problem=f"it is stopped: {kept[1]}")
+                return ComparedTable(table.name, problem=f"it is stopped: {kept[1]}")
             letters = control.letter_counts().get(table.name, 0)
-            engine, log = warehouse.engine, live(f"mbp.{table.name}", columns, str(number))
-            theirs = row_hashes.in_warehouse(engine, log, columns)
-            bounds = row_hashes.bounds(engine, keys)
-            here = _by_range(warehouse.query(row_hashes.per_range(engine, theirs), [bounds])[1])
-            differing = sorted(
-                place for place in there.keys() | here.keys() if there.get(place) != here.get(place)
-            )
-            detailed = differing[:DETAILED]
-            rows = (
-                warehouse.query(row_hashes.of_ranges(engine, theirs), [bounds, detailed])[1]
-                if detailed
-                else []
-            )
-        differences = [_range(place, keys) for place in differing[DETAILED:]]
+            engine, log = warehouse.engine, f"mbp.{table.name}"
+            # A transaction is in the snapshot or after the mark; those in between began after this instant.
+            moving = [
+                str(row[0])
+                for row in warehouse.query(
+                    f"select distinct {quote_identifier(key)} from raw_{log} where __source_ts_ms >= {since}"
+                )[1]
+            ]
+            ours = row_hashes.at_source(table, columns)
+            theirs = row_hashes.in_warehouse(engine, live(log, columns, str(number)), columns)
+            read = row_hashes.parameters(engine, bounds, moving)
+            here = _by_range(warehouse.query(row_hashes.per_range(engine, theirs), read)[1])
+        # The DuckDB file is free for the reader while the source is read.
+        read_source = row_hashes.parameters("postgres", bounds, moving)
+        cursor.execute(row_hashes.per_range("postgres", ours), read_source)
+        there = _by_range(cursor.fetchall())
+        differing = sorted(
+            place for place in there.keys() | here.keys() if there.get(place) != here.get(place)
+        )
+        detailed, rows, source_rows = differing[:DETAILED], [], []
         if detailed:
-            sql = row_hashes.of_ranges("postgres", ours)
-            cursor.execute(sql, [row_hashes.bounds("postgres", keys), detailed])
-            there_rows = cursor.fetchall()
-            differences = [
-                _detailed(place, keys, there_rows, rows) for place in detailed
-            ] + differences
+            cursor.execute(row_hashes.of_ranges("postgres", ours), [*read_source, detailed])
+            source_rows = cursor.fetchall()
+            with connect(self.root, self.target, read_only=True) as warehouse:
+                sql = row_hashes.of_ranges(engine, theirs)
+                rows = warehouse.query(sql, [*read, detailed])[1]
         return ComparedTable(
             table.name,
-            number,
             sum(count for count, _ in there.values()),
             sum(count for count, _ in here.values()),
-            len(keys) + 1,
-            tuple(differences),
+            len(bounds) + 1,
+            len(moving),
+            (
+                *(_detailed(place, bounds, source_rows, rows) for place in detailed),
+                *(_range(place, bounds) for place in differing[DETAILED:]),
+            ),
             letters,
         )
 
 
 def _by_range(rows: Sequence[tuple[Any, ...]]) -> dict[int, tuple[int, int]]:
-    """Range -> (rows, sum of hashes); what has no key is with the smallest."""
-    results: dict[int, tuple[int, int]] = {}
-    for number, count, total in rows:
-        known = results.get(number or 0, (0, 0))
-        results[number or 0] = (known[0] + int(count), known[1] + int(total))
-    return results
+    """Range -> (rows, sum of hashes)."""
+    return {int(place): (int(count), int(total)) for place, count, total in rows}
 
 
 def _range(number: int, keys: Sequence[bytes]) -> RangeDifference:
@@ -288,7 +271,7 @@ def _detailed(
     warehouse: Sequence[tuple[Any, ...]],
 ) -> RangeDifference:
     there, here = (
-        Counter((key or "", int(digest)) for place, key, digest in rows if (place or 0) == number)
+        Counter((key or "", int(digest)) for place, key, digest in rows if place == number)
         for rows in (source, warehouse)
     )
     missing, extra = {key for key, _ in there - here}, {key for key, _ in here - there}
@@ -352,6 +335,7 @@ def summary(table: ComparedTable) -> dict[str, Any]:
         "table": table.table,
         "source_rows": table.source_rows,
         "warehouse_rows": table.warehouse_rows,
+        "changing": table.moving,
         "ranges": table.ranges,
         "differing_ranges": len(table.differences),
         "dead_letters": table.letters,
@@ -361,10 +345,12 @@ def summary(table: ComparedTable) -> dict[str, Any]:
 
 def text(tables: Sequence[ComparedTable]) -> str:
     """A line per table."""
-    lines = [f"{'table':<18}{'source':>14}{'warehouse':>14}{'ranges':>9}{'differ':>9}"]
+    lines = [
+        f"{'table':<18}{'source':>14}{'warehouse':>14}{'changing':>10}{'ranges':>9}{'differ':>9}"
+    ]
     lines += [
-        f"{table.table:<18}{table.source_rows:>14,}{table.warehouse_rows:>14,}{table.ranges:>9,}"
-        f"{len(table.differences):>9,}"
+        f"{table.table:<18}{table.source_rows:>14,}{table.warehouse_rows:>14,}{table.moving:>10,}"
+        f"{table.ranges:>9,}{len(table.differences):>9,}"
         for table in tables
         if not table.problem
     ]

@@ -1,4 +1,7 @@
-"""SQL that gives a row the same hash at the source and in a warehouse, whatever engine, encoding and declared type."""
+"""SQL that gives a row the same hash at the source and in a warehouse, whatever engine, encoding and declared type.
+
+Keys are compared as the bytes of UTF-8 everywhere.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ from mbp.ingest.cdc.source_tables import SourceTable
 from mbp.warehouse import quote_identifier
 
 NUMERIC = 1700
-# Keys at which the ranges begin, without the first. Compared as bytes of UTF-8 everywhere.
-POSTGRES_RANGE = "width_bucket(convert_to(key, 'UTF8'), %s::bytea[])"
 
 
 def at_source(table: SourceTable, columns: Sequence[tuple[str, str]]) -> str:
@@ -44,23 +45,26 @@ def in_warehouse(engine: str, live: str, columns: Sequence[tuple[str, str]]) -> 
 
 
 def per_range(engine: str, hashes: str) -> str:
-    """Select of (range, rows, sum of the hashes); its one parameter is `bounds`."""
-    if engine == "postgres":
-        return f"select {POSTGRES_RANGE}, count(*), sum(hash) from ({hashes}) as hashed group by 1"
-    return f"select place, count(*), sum(hash) from ({_placed(hashes)}) as placed group by place"
+    """Select of (range, rows, sum of the hashes); its parameters are those of `parameters`."""
+    return f"select place, count(*), sum(hash) from ({_placed(engine, hashes)}) as placed group by place"
 
 
 def of_ranges(engine: str, hashes: str) -> str:
-    """Select of (range, key, hash) of the rows in some ranges; its parameters are `bounds` and their numbers."""
+    """Select of (range, key, hash) of the rows in some ranges, whose numbers are the last parameter."""
+    among = "= any(%s)" if engine == "postgres" else "in (select unnest(?))"
+    return f"select place, key, hash from ({_placed(engine, hashes)}) as placed where place {among}"
+
+
+def parameters(engine: str, bounds: Sequence[bytes], left_out: Sequence[str]) -> list[Any]:
+    """Of both.
+
+    Args:
+        bounds: keys at which ranges begin, without the first.
+        left_out: keys whose rows are not read.
+    """
     if engine == "postgres":
-        placed = f"select {POSTGRES_RANGE} as place, key, hash from ({hashes}) as hashed"
-        return f"select place, key, hash from ({placed}) as placed where place = any(%s)"
-    return f"select place, key, hash from ({_placed(hashes)}) as placed where place in (select unnest(?))"
-
-
-def bounds(engine: str, keys: Sequence[bytes]) -> Any:
-    """The keys at which ranges begin, as the engine's driver takes them."""
-    return list(keys) if engine == "postgres" else [key.decode() for key in keys]
+        return [list(bounds), list(left_out)]
+    return [list(left_out), [bound.decode() for bound in bounds]]
 
 
 def range_keys(table: SourceTable, key: str) -> str:
@@ -81,13 +85,18 @@ def _place(table: SourceTable) -> str:
     return f"{quote_identifier(table.schema)}.{quote_identifier(table.name)}"
 
 
-def _placed(hashes: str) -> str:
-    # A null compares with nothing: rows without a key are in the range before the first bound, like small keys.
+def _placed(engine: str, hashes: str) -> str:
+    read = f"({hashes}) as hashed where not exists (select 1 from (select unnest({{}}) as key) as left_out"
+    read += " where left_out.key = hashed.key)"
+    if engine == "postgres":
+        place = "coalesce(width_bucket(convert_to(key, 'UTF8'), %s::bytea[]), 0)"
+        return f"select {place} as place, key, hash from {read.format('%s::text[]')}"
+    # A null compares with nothing: a row without a key is in the first range, on both engines.
     return (
-        "select coalesce(bound.place, 0) as place, key, hash"
-        f" from ({hashes}) as hashed asof left join (select unnest(bounds) as first,"
-        " generate_subscripts(bounds, 1) as place from (select cast(? as varchar[]) as bounds)) as bound"
-        " on hashed.key >= bound.first"
+        "select coalesce(bound.place, 0) as place, read.key, read.hash"
+        f" from (select key, hash from {read.format('cast(? as varchar[])')}) as read"
+        " asof left join (select unnest(bounds) as first, generate_subscripts(bounds, 1) as place"
+        " from (select cast(? as varchar[]) as bounds)) as bound on read.key >= bound.first"
     )
 
 

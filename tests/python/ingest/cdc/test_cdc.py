@@ -149,6 +149,9 @@ def test_setup_beside_a_running_reader_loses_nothing(pair: Pair) -> None:
     pair.execute("insert into trades (trade_id) values ('t-1')")
     pair.read()
     pair.reconciles()
+    # While it was not published its changes were not sent.
+    assert pair.rows("select table_name from raw_mbp._cdc_streams") == [("trades",)]
+    pair.reader().run(once=True, anew=["trades"])
     assert pair.rows("select trade_id from raw_mbp.trades") == [("t-1",)]
 
 
