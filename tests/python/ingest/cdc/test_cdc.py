@@ -117,6 +117,7 @@ def test_a_reader_that_is_killed_loses_and_repeats_nothing(pair: Pair) -> None:
 
 def test_setup_beside_a_running_reader_loses_nothing(pair: Pair) -> None:
     pair.execute(market.quotes(1, 10))
+    pair.read()
     said: list[str] = []
     ended, begun = threading.Event(), threading.Event()
     columns = change_shape.by_name(raw_tables(pair.root))
