@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-nightly test-spark docs site lint format locks bench prove exercise gate clean
+.PHONY: help setup build test test-nightly test-spark docs site lint format locks bench prove exercise reconcile gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -45,6 +45,9 @@ prove: setup ## inject one fault per rule and print what was caught
 
 exercise: setup ## inject a fault per hook into an isolated copy and check each decision
 	@$(BIN)/mbp exercise --all --mutations
+
+reconcile: setup ## compare the market's tables with the warehouse (MBP_SOURCE_*; every night)
+	@$(BIN)/mbp cdc reconcile
 
 gate: setup ## run every measurement for a release, then the gate (minutes)
 	@scripts/gate

@@ -11,10 +11,13 @@ PASSWORD = "of the reader"  # noqa: S105 - of a server that lives as long as the
 
 
 def create(
-    server: PostgresServer, database: str, columns: Mapping[str, Sequence[tuple[str, str]]]
+    server: PostgresServer,
+    database: str,
+    columns: Mapping[str, Sequence[tuple[str, str]]],
+    template: str | None = None,
 ) -> MarketSource:
     """The tables as the contracts have them, their keys, and the reader's role."""
-    server.create_database(database)
+    server.create_database(database, template)
     connection = server.connect(database)
     with connection.cursor() as cursor:
         for table, listed in columns.items():

@@ -10,16 +10,29 @@ from mbp.contracts.raw_columns import change_logs, telemetry
 
 # What change data capture keeps for itself beside the logs; it moves in the transaction of the rows it speaks of.
 CDC_POSITIONS = "raw_mbp._cdc_position"
+CDC_EPOCHS = "raw_mbp._cdc_epochs"
 CDC_STREAMS = "raw_mbp._cdc_streams"
 CDC_DEAD_LETTERS = "raw_mbp._cdc_dead_letters"
 CDC_EVENTS = "raw_mbp._cdc_events"
 CDC_READERS = "raw_mbp._cdc_readers"
+CDC_TABLES = "raw_mbp._cdc_tables"
 CDC_LANDED = "raw_mbp._cdc_landed"
 # Columns of a control table, and whether its rows are replaced (the loader's role may then delete them).
 CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
     # How far each slot (or other reader) has been applied.
     CDC_POSITIONS: (
         (("slot", "text"), ("position", "bigint"), ("recorded_at", "timestamptz")),
+        True,
+    ),
+    # Beside the position: of which server it is, and the highest `__source_lsn` so far.
+    CDC_EPOCHS: (
+        (
+            ("slot", "text"),
+            ("last_number", "bigint"),
+            ("system_identifier", "text"),
+            ("timeline", "bigint"),
+            ("recorded_at", "timestamptz"),
+        ),
         True,
     ),
     # A table whose stream is stopped, and the position that it is kept at; no row: it streams.
@@ -50,7 +63,8 @@ CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
         ),
         True,
     ),
-    # What happened beside rows: snapshot, truncate, drift, stopped, resumed, replayed, reconciled, slot_alarm.
+    # What happened beside rows: snapshot, truncate, drift, stopped, resumed, replayed, reconciled, moved
+    # (its detail is the LSN of a change that `__source_lsn` puts later, and its key).
     CDC_EVENTS: (
         (
             ("slot", "text"),
@@ -70,6 +84,16 @@ CDC_CONTROL_TABLES: dict[str, tuple[Sequence[tuple[str, str]], bool]] = {
             ("skew_error_seconds", "double precision"),
             ("retained_bytes", "bigint"),
             ("retained_limit_bytes", "bigint"),
+            ("recorded_at", "timestamptz"),
+        ),
+        True,
+    ),
+    # The table at the source that each log follows, as the catalog had it last (JSON).
+    CDC_TABLES: (
+        (
+            ("slot", "text"),
+            ("table_name", "text"),
+            ("source_table", "text"),
             ("recorded_at", "timestamptz"),
         ),
         True,

@@ -259,6 +259,8 @@ class PostgresWarehouse(_Closing):
                 password=settings.get("password") or settings.get("pass"),
                 dbname=settings.get("dbname") or settings.get("database"),
                 connect_timeout=int(settings.get("connect_timeout", 10)),
+                # Whatever PGCLIENTENCODING says.
+                client_encoding="UTF8",
                 options="-c timezone=UTC",
             )
         except psycopg2.OperationalError as error:

@@ -33,9 +33,16 @@ Examples:
 RESNAPSHOT_EXAMPLES = """
 Examples:
 
-  mbp cdc resnapshot                     # the slot was lost: all tables, with a new slot
+  mbp cdc resnapshot                     # the slot was lost, or the server is another one: all tables
 
   mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was fixed
+"""
+RECONCILE_EXAMPLES = """
+Examples:
+
+  mbp cdc reconcile --target postgres    # every captured table
+
+  mbp cdc reconcile --table quotes --format json
 """
 LAND_EXAMPLES = """
 Examples:
@@ -52,6 +59,7 @@ def register(app: typer.Typer) -> None:
     group.command("status", epilog="Example: mbp cdc status --format json")(status)
     group.command("replay", epilog=REPLAY_EXAMPLES)(replay)
     group.command("resnapshot", epilog=RESNAPSHOT_EXAMPLES)(resnapshot)
+    group.command("reconcile", epilog=RECONCILE_EXAMPLES)(reconcile)
     group.command("land", epilog=LAND_EXAMPLES)(land)
     app.add_typer(group, name="cdc", rich_help_panel=DATA)
 
@@ -59,12 +67,17 @@ def register(app: typer.Typer) -> None:
 def setup(
     schema: Annotated[str, typer.Option(help="Schema of the market's tables.")] = "public",
 ) -> None:
-    """Print the SQL that an administrator of the source runs once: role, grants, publication."""
-    from mbp.core.paths import project_root
-    from mbp.ingest.cdc.change_shape import captured_tables
-    from mbp.ingest.cdc.market_source import setup_sql
+    """Print the SQL that an administrator of the source runs: role, grants, publication.
 
-    for statement in setup_sql(captured_tables(project_root()), schema):
+    It is one transaction. Run again, it changes only what differs, and a running reader continues.
+    """
+    from mbp.core.paths import project_root
+    from mbp.ingest.cdc.change_shape import by_name
+    from mbp.ingest.cdc.market_source import setup_sql
+    from mbp.ingest.raw_tables import raw_tables
+
+    captured = by_name(raw_tables(project_root()))
+    for statement in ("begin", *setup_sql(captured, schema), "commit"):
         typer.echo(f"{statement};")
     # Of the whole server, and its administrator's to decide: said, not done.
     typer.echo(
@@ -83,12 +96,13 @@ def run(
     It waits for servers and networks that go away. Exit code: 0 ended as requested, 1 ended, but a table is stopped or
     a change is in quarantine, 2 could not continue (prints the reason and the fix).
     """
+    asked = StopSignal()  # before what takes time
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.market_source import source_of_environment
     from mbp.runs.dbt_process import target_name
 
-    root, asked = project_root(), StopSignal()
+    root = project_root()
     reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
     with asked.obeyed(once=once):
         rows = reader.run(once=once)
@@ -141,14 +155,16 @@ def replay(
 def resnapshot(
     table: Annotated[
         list[str] | None,
-        typer.Option(help="Tables; may be repeated. [default: all, with a new slot]"),
+        typer.Option(help="Tables; may be repeated. [default: all, whatever state the slot is in]"),
     ] = None,
     target: Target = None,
 ) -> None:
     """Copy the state of the source again: writes what differs and deletes rows that the source no longer has.
 
-    No reader may run meanwhile. Exit code: 0 done and caught up, 2 could not.
+    Position and slot change only when all of it is written. No reader may run meanwhile. Exit code: 0 done and caught
+    up, 2 could not.
     """
+    asked = StopSignal()
     from mbp.core.paths import project_root
     from mbp.ingest.cdc.capture import SlotReader
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
@@ -158,7 +174,6 @@ def resnapshot(
     root = project_root()
     captured = captured_tables(root)
     tables = [one_of(captured, name) for name in table or captured]
-    asked = StopSignal()
     reader = SlotReader(root, target_name(root, target), source_of_environment(), _say, asked)
     with asked.obeyed(once=True):
         rows = reader.run(once=True, anew=tables)
@@ -226,6 +241,41 @@ def status(
     names, table = [table.table for table in status.tables], looking.text(status)
     suite = Suite("mbp cdc status", names or ["slot"], findings, unit="table", table=table)
     report(suite, form, json=asdict(status))
+
+
+def reconcile(
+    table: Annotated[
+        list[str] | None, typer.Option(help="Tables; may be repeated. [default: all]")
+    ] = None,
+    target: Target = None,
+    form: Format = "text",
+) -> None:
+    """Compare the rows of source and warehouse at one point of the log: a count and a hash per range of keys.
+
+    It waits until the running reader has reached that point; without a reader it reads up to there first, like
+    `mbp cdc run --once`. Keys are shown masked: the first digits of their sha-256.
+    Exit code: 0 equal, 1 a table differs or is stopped, 2 could not compare.
+    """
+    from mbp.core.paths import project_root
+    from mbp.core.reporting import Suite, report
+    from mbp.ingest.cdc import comparison
+    from mbp.ingest.cdc.change_shape import captured_tables, one_of
+    from mbp.ingest.cdc.market_source import source_of_environment
+    from mbp.quality.masking import mask
+    from mbp.runs.dbt_process import target_name
+
+    root, asked = project_root(), StopSignal()
+    captured = captured_tables(root)
+    names = [one_of(captured, name) for name in table or captured]
+    with asked.obeyed(once=True):
+        compared = comparison.compare(
+            root, target_name(root, target), source_of_environment(), names, _say, asked
+        )
+    findings = [finding for one in compared for finding in comparison.findings(one, mask)]
+    shown = comparison.text(compared)
+    extra = {"tables": [comparison.summary(one) for one in compared]}
+    suite = Suite("mbp cdc reconcile", names, findings, extra=extra, unit="table", table=shown)
+    report(suite, form)
 
 
 def land(

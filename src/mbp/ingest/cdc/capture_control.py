@@ -6,18 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mbp.ingest.cdc.commit_order import Epoch, Place
 from mbp.ingest.cdc.letters import Letter, restored
+from mbp.ingest.cdc.source_tables import SourceTable
+from mbp.ingest.cdc.source_tables import stored as stored_table
 from mbp.ingest.raw_tables import (
     CDC_CONTROL_TABLES,
     CDC_DEAD_LETTERS,
+    CDC_EPOCHS,
     CDC_EVENTS,
     CDC_POSITIONS,
     CDC_READERS,
     CDC_STREAMS,
+    CDC_TABLES,
 )
 from mbp.warehouse import Warehouse
 
 PARKED = "parked"
+MOVED = "moved"
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,24 @@ class CaptureControl:
         there = {f"raw_mbp.{row[0]}" for row in rows}
         return sorted(CDC_CONTROL_TABLES.keys() - there)
 
-    def position(self) -> int | None:
+    def place(self) -> Place | None:
         """Up to where the slot was applied; None: never."""
-        results = self._of_slot("max(position)", CDC_POSITIONS)
-        return None if results[0][0] is None else int(results[0][0])
+        lsn = self._of_slot("max(position)", CDC_POSITIONS)[0][0]
+        if lsn is None:
+            return None
+        rows = self._of_slot("last_number, system_identifier, timeline", CDC_EPOCHS)
+        if not rows:
+            return Place(int(lsn))
+        last, system, timeline = rows[0]
+        return Place(int(lsn), int(last), Epoch(str(system), int(timeline)))
 
-    def move(self, position: int) -> None:
-        """Replaces the position."""
-        self._replace(CDC_POSITIONS, [self.slot, position])
+    def move(self, place: Place) -> None:
+        """Replaces the place."""
+        self._replace(CDC_POSITIONS, [self.slot, place.lsn])
+        if place.epoch is not None:
+            epoch = place.epoch
+            values = [self.slot, place.last, epoch.system_identifier, epoch.timeline]
+            self._replace(CDC_EPOCHS, values)
 
     def measured(self, state: ReaderState) -> None:
         """Replaces what the reader measured."""
@@ -107,6 +123,19 @@ class CaptureControl:
             [self.slot, table],
         )
 
+    def source_tables(self) -> dict[str, SourceTable]:
+        """Table -> the one at the source that its log follows."""
+        rows = self._of_slot("table_name, source_table", CDC_TABLES)
+        return {str(row[0]): stored_table(str(row[1])) for row in rows}
+
+    def follow(self, table: SourceTable) -> None:
+        """Replaces the one that a log follows."""
+        self.warehouse.execute(
+            f"delete from {CDC_TABLES} where slot = {self.mark} and table_name = {self.mark}",
+            [self.slot, table.name],
+        )
+        self._insert(CDC_TABLES, [self.slot, table.name, table.text])
+
     def letters(
         self, table: str, after: tuple[int, str] = (-1, ""), count: int = 1_000_000
     ) -> list[Letter]:
@@ -120,6 +149,13 @@ class CaptureControl:
             [self.slot, table, after[0], after[0], after[1]],
         )
         return [restored(row) for row in rows]
+
+    def forget(self, table: str) -> None:
+        """Removes the letters of a table: a snapshot contains all their changes."""
+        self.warehouse.execute(
+            f"delete from {CDC_DEAD_LETTERS} where slot = {self.mark} and table_name = {self.mark}",
+            [self.slot, table],
+        )
 
     def letter_counts(self) -> dict[str, int]:
         """Table -> dead letters."""
@@ -154,6 +190,16 @@ class CaptureControl:
             [self.slot, table, after],
         )
         return [(int(row[0]), int(row[1])) for row in rows]
+
+    def moved(self, table: str, after: int) -> dict[tuple[str, int], int]:
+        """(key, LSN) -> `__source_lsn` of changes whose LSN is not in the order of commits, from a number on."""
+        _, rows = self.warehouse.query(
+            f"select detail, position from {CDC_EVENTS} where slot = {self.mark} and kind = '{MOVED}'"
+            f" and table_name = {self.mark} and position >= {self.mark}",
+            [self.slot, table, after],
+        )
+        listed = ((str(row[0]).partition(" "), int(row[1])) for row in rows)
+        return {(key, int(lsn)): number for (lsn, _, key), number in listed}
 
     def _of_slot(self, what: str, table: str) -> list[tuple[Any, ...]]:
         sql = f"select {what} from {table} where slot = {self.mark}"

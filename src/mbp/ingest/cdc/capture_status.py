@@ -76,8 +76,8 @@ def read_status(root: Path, target: str, source: MarketSource) -> CaptureStatus:
             raise MbpError(
                 f"{control.missing()[0]} is not in the warehouse", fix="run `mbp db init`"
             )
-        position = control.position()
-        if position is None or position < 0:
+        place = control.place()
+        if place is None or place.lsn < 0:
             raise MbpError("nothing was ever read from the source", fix="start `mbp cdc run`")
         letters, stopped = control.letter_counts(), control.stopped()
         limits = load_limits(root)
@@ -97,7 +97,7 @@ def read_status(root: Path, target: str, source: MarketSource) -> CaptureStatus:
         for table in tables
         if table.heartbeat_problem
     ]
-    return CaptureStatus(position, slot, limit, measured, error, tables, findings)
+    return CaptureStatus(place.lsn, slot, limit, measured, error, tables, findings)
 
 
 def _table(

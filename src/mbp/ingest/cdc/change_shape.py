@@ -25,6 +25,10 @@ NARROWER = {
 }
 FIRST_CUSTOM_TYPE = 16384  # of this database alone: enums among them
 BREAK = "data_contract_break"
+# At the end of a reason for which a table is stopped: its parked changes do not lead to the state of the source.
+NEEDS_COPY = "only `mbp cdc resnapshot` knows its state"
+CHARACTER = 1042  # char(n), whose padding PostgreSQL takes for nothing
+IDENTITIES = {"d": "default", "n": "nothing", "i": "using index"}
 
 
 def own_columns(columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -52,8 +56,9 @@ def demand_fit(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list
             raise MbpError(what, fix=fix)
     if relation.identity != "f":
         raise MbpError(
-            f"{relation.name} does not send old rows whole",
-            fix=f"alter table {relation.name} replica identity full at the source",
+            f"{relation.name} does not send old rows whole: its replica identity is"
+            f" {IDENTITIES.get(relation.identity, relation.identity)}",
+            fix=f"alter table {relation.schema}.{relation.name} replica identity full at the source",
         )
     return sorted(there.keys() - {name for name, _ in columns})
 
@@ -62,6 +67,28 @@ def places_of(relation: TableShape, columns: Sequence[tuple[str, str]]) -> list[
     """The place of each contracted column in a row of the source."""
     places = {name: place for place, (name, _, _) in enumerate(relation.columns)}
     return [places[name] for name, _ in columns]
+
+
+def padded_of(relation: TableShape) -> frozenset[int]:
+    """The places of the columns of type char(n)."""
+    return frozenset(
+        place for place, (_, kind, _) in enumerate(relation.columns) if kind == CHARACTER
+    )
+
+
+def trimmed(change: RowChange, padded: frozenset[int]) -> RowChange:
+    """The change without the padding of char(n): as the snapshot, and comparisons of PostgreSQL, have it."""
+    if not padded:
+        return change
+    old, new = (
+        row
+        and tuple(
+            value.rstrip(" ") if place in padded and isinstance(value, str) else value
+            for place, value in enumerate(row)
+        )
+        for row in (change.old, change.new)
+    )
+    return change._replace(old=old, new=new)
 
 
 def rows_of(
@@ -122,16 +149,12 @@ def row_of(
 def snapshot_row(
     values: Sequence[str | None], position: int, milliseconds: int
 ) -> list[str | None]:
-    """A row of the snapshot; it was not streamed, so its operation is 'r'.
-
-    Args:
-        position: of `before`.
-    """
+    """A row of the snapshot; it was not streamed, so its operation is 'r'."""
     return [*values, "r", "false", str(milliseconds), str(position)]
 
 
 def before(position: int) -> int:
-    """The position of rows of a snapshot: before the one where its stream begins.
+    """The LSN of rows of a snapshot: before the one where its stream begins.
 
     The first change of the stream may have exactly that one, and of two records in one position it is unknown which
     is the later one. PostgreSQL aligns its positions, so nothing of the stream can be one before.

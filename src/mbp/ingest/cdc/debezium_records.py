@@ -23,7 +23,7 @@ from mbp.ingest.cdc.pgoutput import UNCHANGED, Value
 TOMBSTONE, OTHER, BEAT = "tombstone", "other", "m"
 ROW_OPERATIONS, TRUNCATE = "rcud", "t"
 UNFORESEEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
-ADD_FIELDS = "transforms.unwrap.add.fields=op,table,source.ts_ms,source.lsn"
+ADD_FIELDS = "transforms.unwrap.add.fields=op,table,source.ts_ms,source.lsn,source.sequence"
 METADATA_FIX = f"set {ADD_FIELDS} in the pipeline, or let it write whole envelopes"
 # 'market.public.quotes+0+000012.jsonl', 'quotes-000012.parquet', 'abuse_events_3.jsonl'
 SPLIT = re.compile(r"[.+\-/=]")
@@ -74,6 +74,7 @@ class DebeziumChange:
         kind: an operation (r, c, u, d), 't' (the table was emptied), 'm' (a heartbeat of ours), 'tombstone', or 'other'
             for what says nothing of a captured row.
         row: as `shape.row_of` gives it; empty unless it is an operation.
+        after: as in `commit_order.Ordered`.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class DebeziumChange:
     position: int = 0
     microseconds: int = 0
     row: Sequence[Value] = ()
+    after: int | None = None
 
     @property
     def milliseconds(self) -> int:
@@ -156,6 +158,7 @@ class Converter:
         position = _number(source.get("lsn"), "source.lsn")
         milliseconds = _number(source.get("ts_ms"), "source.ts_ms", bounds.MILLISECONDS)
         microseconds = milliseconds * 1000
+        after = _after(source.get("sequence"), "source.sequence")
         if source.get("ts_us"):
             microseconds = _number(source["ts_us"], "source.ts_us", bounds.MILLISECONDS * 1000)
         if operation == BEAT:
@@ -166,12 +169,12 @@ class Converter:
         if table not in self.columns or source.get("schema", self.schema) != self.schema:
             return DebeziumChange(OTHER, table)
         if operation == TRUNCATE:
-            return DebeziumChange(TRUNCATE, table, position, microseconds)
+            return DebeziumChange(TRUNCATE, table, position, microseconds, after=after)
         where = "before" if operation == "d" else "after"
         row = self._row(
             table, operation, record.get(where), record.get("before"), _fields(schema, where)
         )
-        return self._made(table, operation, row, position, microseconds)
+        return self._made(table, operation, row, position, microseconds, after)
 
     def _flat(
         self, record: Mapping[str, Any], schema: Mapping[str, Any] | None, place: str | None
@@ -196,7 +199,8 @@ class Converter:
         if operation == TRUNCATE:
             return DebeziumChange(TRUNCATE, table, position, milliseconds * 1000)
         row = self._row(table, operation, record, None, _fields(schema, None))
-        return self._made(table, operation, row, position, milliseconds * 1000)
+        after = _after(record.get("__source_sequence"), "__source_sequence")
+        return self._made(table, operation, row, position, milliseconds * 1000, after)
 
     def _without_operation(self, record: Mapping[str, Any], table: str | None) -> DebeziumChange:
         if record.keys() <= {"ts_ms", "ts_us", "ts_ns", "serverName"} and record:
@@ -244,13 +248,18 @@ class Converter:
 
     @staticmethod
     def _made(
-        table: str, operation: str, row: list[Value], position: int, microseconds: int
+        table: str,
+        operation: str,
+        row: list[Value],
+        position: int,
+        microseconds: int,
+        after: int | None,
     ) -> DebeziumChange:
         if operation == "r":
             position = change_shape.before(position)
         deleted = "true" if operation == "d" else "false"
         row += (operation, deleted, str(microseconds // 1000), str(position))
-        return DebeziumChange(operation, table, position, microseconds, row)
+        return DebeziumChange(operation, table, position, microseconds, row, after)
 
 
 def table_of(place: str, captured: Iterable[str]) -> str | None:
@@ -281,6 +290,17 @@ def _number(value: Any, name: str, most: int = bounds.POSITION) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
         return value
     raise RefusedRecordError(f"{name} is not a number")
+
+
+def _after(value: Any, name: str) -> int | None:
+    """The first of a sequence, which is the text of a list: the last commit (null before the first), and the LSN."""
+    if value is None:
+        return None
+    try:
+        last, _ = read_json(value)
+        return 0 if last is None else int(last)
+    except (TypeError, ValueError) as error:
+        raise RefusedRecordError(f"{name} is not a sequence of positions") from error
 
 
 def _name(value: Any, where: str) -> str:

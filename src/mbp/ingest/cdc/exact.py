@@ -28,6 +28,13 @@ def misfit(row: Sequence[str | None], columns: Sequence[tuple[str, str]]) -> str
     return None
 
 
+def fitting(row: Sequence[str | None], columns: Sequence[tuple[str, str]]) -> list[str | None]:
+    """The values that fit, and null for the others. What a deleted row held is not needed to delete it."""
+    cells = zip(row, columns, strict=False)
+    kept = [value if value is None or fit([value], kind) else None for value, (_, kind) in cells]
+    return [*kept, *row[len(kept) :]]
+
+
 def misfits(
     rows: Sequence[Sequence[str | None]],
     listed: Sequence[Sequence[str | None]],

@@ -1,18 +1,21 @@
 """Changes of other pipelines into a sink: in order, none twice, and what cannot be taken in kept as dead letters.
 
-Such pipelines deliver at least once. A change is known by its key, its position and its operation; one that the log has
-already is counted and left out.
+Such pipelines deliver at least once. A change is known by its key, its position, its operation and its commit's time;
+one that the log has already is counted and left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import BATCH_ROWS, HEARTBEATS
+from mbp.ingest.cdc.capture_control import MOVED, Event
+from mbp.ingest.cdc.commit_order import Ordered, follows, next_number
 from mbp.ingest.cdc.debezium_records import (
+    ADD_FIELDS,
     BEAT,
     OTHER,
     ROW_OPERATIONS,
@@ -26,8 +29,12 @@ from mbp.ingest.cdc.sink import Sink
 from mbp.warehouse import quote_identifier
 
 # Places in a row of a log, from its end, before its arrival is added.
-OPERATION, MILLISECONDS, POSITION = -4, -2, -1
+MILLISECONDS, POSITION = -2, -1
 UNKNOWN_TABLE = "unknown"
+UNORDERED = (
+    "source.sequence is not there, so it cannot be known whether the snapshot has this change;"
+    f" set {ADD_FIELDS} in the pipeline, have it write the record again, then `mbp cdc replay`"
+)
 # Records that wait are kept as they came: few large ones weigh as much as many small ones.
 BATCH_BYTES = 16 << 20
 
@@ -53,7 +60,7 @@ class Intake:
         self.sink, self.columns = sink, columns
         self.counts = Counts()
         self.position = 0
-        self._rows: dict[str, list[tuple[list[Value], bytes]]] = {}
+        self._rows: dict[str, list[tuple[DebeziumChange, bytes]]] = {}
         self._letters: list[Letter] = []
         self._beats: dict[int, int] = {}
         self._size = self._bytes = 0
@@ -68,7 +75,7 @@ class Intake:
             return
         self.position = max(self.position, change.position)
         if change.kind in ROW_OPERATIONS:
-            self._rows.setdefault(change.table, []).append((list(change.row), payload))
+            self._rows.setdefault(change.table, []).append((change, payload))
             self._grow(len(payload))
         elif change.kind == TRUNCATE:
             self.flush()
@@ -87,12 +94,12 @@ class Intake:
     def flush(self) -> None:
         """Writes what waits; it is not visible before the commit."""
         rows, self._rows = self._rows, {}
-        letters, self._letters = self._letters, []
         beats, self._beats = self._beats, {}
         self._size = self._bytes = 0
         before = self.sink.refused
         for table, waiting in rows.items():
             self._write(table, waiting)
+        letters, self._letters = self._letters, []
         if letters:
             self.sink.quarantine(letters)
         if beats:
@@ -105,18 +112,37 @@ class Intake:
         if self._size >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
             self.flush()
 
-    def _write(self, table: str, waiting: list[tuple[list[Value], bytes]]) -> None:
-        positions = [int(str(row[POSITION])) for row, _ in waiting]
-        first, last = min(positions), max(positions)
+    def _write(self, table: str, waiting: list[tuple[DebeziumChange, bytes]]) -> None:
+        first = min(change.position for change, _ in waiting)
         furthest = self._furthest_of(table)
-        seen = self._known(table, waiting, first, last) if first <= furthest else set()
+        newest: dict[Value, Ordered] = {}
+        seen: set[tuple[Value, int, str, int]] = set()
+        if first <= furthest:
+            newest, seen = self._known(table, waiting, first)
         fresh: list[tuple[list[Value], bytes]] = []
-        for position, (row, payload) in zip(positions, waiting, strict=True):
-            identity = (row[0], position, row[OPERATION])
+        for change, payload in waiting:
+            row, own = list(change.row), change.position
+            identity = (row[0], own, change.kind, change.milliseconds)
             if identity in seen:
                 self.counts.repeated += 1
                 continue
+            last = newest.get(row[0])
+            ordered = Ordered(own, own, change.kind, change.milliseconds, change.after)
+            if last is not None and last.number >= own != last.lsn:
+                later = follows(ordered, last)
+                if later is None:
+                    self._letters.append(
+                        Letter(table, own, change.milliseconds, "message", UNORDERED, None, payload)
+                    )
+                    continue
+                if later:
+                    ordered = replace(ordered, number=next_number(own, last.number))
+                    row[POSITION] = str(ordered.number)
+                    self._moved(table, own, row[0], ordered.number)
             seen.add(identity)
+            if last is None or ordered.number >= last.number:
+                newest[row[0]] = ordered
+            furthest = max(furthest, ordered.number)
             fresh.append((row, payload))
         if not fresh:
             return
@@ -132,20 +158,36 @@ class Intake:
             row.append(at)
         rows: list[Any] = [row for row, _ in fresh]
         self.counts.changes += self.sink.write(f"mbp.{table}", rows, letter_of)
-        self._furthest[table] = max(furthest, last)
-        if first <= furthest:
+        if first <= self._furthest[table]:
             # What was emptied after a change that comes late must not come back with it.
             for position, milliseconds in self.sink.control().truncated(table, first):
                 self.sink.truncate(f"mbp.{table}", position, milliseconds)
+        self._furthest[table] = furthest
 
     def _truncate(self, change: DebeziumChange) -> None:
-        known = self.sink.control().truncated(change.table, change.position - 1)
-        if any(position == change.position for position, _ in known):
+        table, number, control = change.table, change.position, self.sink.control()
+        known = {position for position, _ in control.truncated(table, number - 1)}
+        if number in known or ("", number) in control.moved(table, number):
             self.counts.repeated += 1
             return
-        self.sink.truncate(f"mbp.{change.table}", change.position, change.milliseconds)
+        furthest = self._furthest_of(table)
+        if furthest > number:
+            # The newest of what is there: the same question as for a row.
+            rows = control.warehouse.query(
+                f"select max(__source_ts_ms) from raw_mbp.{table} where __source_lsn > {number}"
+            )[1]
+            newest = Ordered(furthest, furthest, "", int(rows[0][0]))
+            if follows(
+                Ordered(number, number, TRUNCATE, change.milliseconds, change.after), newest
+            ):
+                number = next_number(number, furthest)
+                self._moved(table, change.position, "", number)
+        self.sink.truncate(f"mbp.{table}", number, change.milliseconds)
         self.counts.changes += 1
-        self._furthest[change.table] = max(self._furthest_of(change.table), change.position)
+        self._furthest[table] = max(furthest, number)
+
+    def _moved(self, table: str, lsn: int, key: Value, number: int) -> None:
+        self.sink.control().happened(Event(MOVED, table, number, f"{lsn} {key}"))
 
     def _beat(self, beats: Mapping[int, int]) -> None:
         rows = [
@@ -161,16 +203,24 @@ class Intake:
         self.sink.write(HEARTBEATS, [[*row, at] for row in rows if row[0] not in known])
 
     def _known(
-        self, table: str, waiting: Sequence[tuple[list[Value], bytes]], first: int, last: int
-    ) -> set[tuple[Value, int, Value]]:
-        """Of the changes that wait, those that the log has. It is read no further than they reach."""
+        self, table: str, waiting: Sequence[tuple[DebeziumChange, bytes]], first: int
+    ) -> tuple[dict[Value, Ordered], set[tuple[Value, int, str, int]]]:
+        """Of the keys that wait, the newest change and the identities of those that are not before the first."""
         key = quote_identifier(self.columns[table][0][0])
         rows = self._query(
-            f"select {key}, __source_lsn, __op from raw_mbp.{table}"
-            f" where __source_lsn between {first} and {last} and {key} {{among}}",
-            sorted({str(row[0]) for row, _ in waiting}),
+            f"select {key}, __source_lsn, __op, __source_ts_ms from raw_mbp.{table}"
+            f" where __source_lsn >= {first} and {key} {{among}} order by __source_lsn",
+            sorted({str(change.row[0]) for change, _ in waiting}),
         )
-        return {(row[0], int(row[1]), row[2]) for row in rows}
+        moved = self.sink.control().moved(table, first)
+        own = {(key, number): lsn for (key, lsn), number in moved.items()}
+        newest: dict[Value, Ordered] = {}
+        seen = set()
+        for name, number, kind, milliseconds in rows:
+            lsn = own.get((name, int(number)), int(number))
+            newest[name] = Ordered(int(number), lsn, kind, int(milliseconds))
+            seen.add((name, lsn, kind, int(milliseconds)))
+        return newest, seen
 
     def _furthest_of(self, table: str) -> int:
         if table not in self._furthest:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,14 @@ import psycopg2
 from psycopg2.extras import LogicalReplicationConnection
 
 from mbp.core.errors import MbpError
-from mbp.ingest.cdc.pgoutput import TableShape
+from mbp.ingest.cdc.commit_order import Epoch
+from mbp.ingest.cdc.source_tables import (
+    Columns,
+    SourceTable,
+    demand_whole,
+    read_tables,
+    refusal_sql,
+)
 from mbp.warehouse import quote_identifier
 from mbp.warehouse.connection import UnreachableError
 
@@ -20,7 +29,29 @@ SLOT = "mbp_cdc"
 ROLE = "mbp_cdc_reader"
 SCHEMA = "public"
 APPLICATION = "mbp-cdc"
+FAILOVER_SINCE = 170000
 VARIABLES = ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")
+# Of every session at the source, whatever role, database, server and environment have set: how values are written, that
+# rows which the role may not see are an error and not left out, and that nothing ends the session while it works.
+SETTINGS = {
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "row_security": "off",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+    "default_transaction_deferrable": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +77,7 @@ class MarketSource:
             MbpError: it cannot be reached.
         """
         try:
-            return psycopg2.connect(
+            connection = psycopg2.connect(
                 host=self.host,
                 port=self.port,
                 user=self.user,
@@ -59,10 +90,20 @@ class MarketSource:
                 keepalives_interval=5,
                 keepalives_count=3,
                 tcp_user_timeout=30_000,
-                options="-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3"
-                " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+                # Before PGCLIENTENCODING; and the limits of the role end not even the statement that lifts them.
+                client_encoding="UTF8",
+                options="-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0",
                 connection_factory=LogicalReplicationConnection if replication else None,
             )
+            # Not as options: PGTZ and PGDATESTYLE of the environment would win, and older servers know fewer.
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "select set_config(key, value, false) from jsonb_each_text(%s::jsonb)"
+                    " join pg_settings on lower(name) = key",
+                    [json.dumps(SETTINGS)],
+                )
+            connection.commit()
+            return connection
         except psycopg2.OperationalError as error:
             reason = " ".join(str(error).split())
             raise UnreachableError(
@@ -95,26 +136,45 @@ def source_of_environment() -> MarketSource:
 
 
 def setup_sql(captured: Iterable[str], schema: str = SCHEMA) -> list[str]:
-    """What an administrator of the source runs once: a role that can read and replicate, and no more.
+    """What an administrator of the source runs in one transaction: a role that can read and replicate, and no more.
+    Run again, also beside a running reader, it changes only what differs.
 
     Old rows are sent whole (replica identity full): an update of a row with a large untouched value, and a
-    delete, then carry all columns.
+    delete, then carry all columns. Its first statement refuses what cannot be captured.
+
+    Args:
+        captured: tables; with their columns, a contracted column that would not be sent is refused too.
     """
     tables = [f"{quote_identifier(schema)}.{quote_identifier(name)}" for name in captured]
+    listed = ", ".join(tables)
     return [
+        refusal_sql(
+            captured if isinstance(captured, Mapping) else dict.fromkeys(captured, ()), schema
+        ),
         f"do $$ begin create role {ROLE} login replication;"
         " exception when duplicate_object then null; end $$",
         f"grant usage on schema {quote_identifier(schema)} to {ROLE}",
-        f"grant select on {', '.join(tables)} to {ROLE}",
-        *(f"alter table {name} replica identity full" for name in tables),
-        f"drop publication if exists {PUBLICATION}",
-        f"create publication {PUBLICATION} for table {', '.join(tables)}",
+        f"grant select on {listed} to {ROLE}",
+        # Where it is so already, no lock of the table is waited for.
+        *(
+            f"do $$ begin if (select relreplident <> 'f' from pg_class where oid = '{quoted}'::regclass)"
+            f" then alter table {name} replica identity full; end if; end $$"
+            for name, quoted in ((name, name.replace("'", "''")) for name in tables)
+        ),
+        # Altered and not made again: a reader that runs goes on, and no change comes between.
+        f"do $$ begin if exists (select from pg_publication where pubname = '{PUBLICATION}')"
+        f" then alter publication {PUBLICATION} set table {listed};"
+        f" alter publication {PUBLICATION} set (publish = 'insert, update, delete, truncate');"
+        f" else create publication {PUBLICATION} for table {listed}; end if;"
+        # Stored generated columns are sent from PostgreSQL 18 on, when asked for.
+        " if current_setting('server_version_num')::int >= 180000 then"
+        f" execute 'alter publication {PUBLICATION} set (publish_generated_columns = stored)'; end if; end $$",
     ]
 
 
-def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
+def demand_ready(source: MarketSource) -> None:
     """Raises:
-    MbpError: the source does not replicate logically, or has not been set up.
+    MbpError: the source does not replicate logically.
     """
     connection = source.connect()
     try:
@@ -126,18 +186,28 @@ def demand_ready(source: MarketSource, captured: Iterable[str]) -> None:
                     f"wal_level of {source.place} is {level!r}",
                     fix="set wal_level = logical and restart the source",
                 )
-            cursor.execute(
-                "select tablename from pg_publication_tables where pubname = %s", [PUBLICATION]
-            )
-            published = {row[0] for row in cursor.fetchall()}
-            missing = sorted(set(captured) - published)
-            if missing:
-                raise MbpError(
-                    f"the publication {PUBLICATION} lacks {', '.join(missing)}",
-                    fix="run the SQL that `mbp cdc setup` prints, as an administrator",
-                )
     finally:
         connection.close()
+
+
+def source_tables(
+    source: MarketSource, captured: Columns, snapshot: Snapshot | None = None
+) -> dict[str, SourceTable]:
+    """The captured tables, now or as of a snapshot.
+
+    Raises:
+        MbpError: what the log of one would show is not what the table is.
+    """
+    connection = source.connect()
+    try:
+        with connection.cursor() as cursor:
+            if snapshot is not None:
+                see_snapshot(connection, cursor, snapshot)
+            tables = read_tables(cursor, PUBLICATION, source.schema, captured)
+    finally:
+        connection.close()
+    demand_whole(tables)
+    return tables
 
 
 def slot_state(source: MarketSource) -> dict[str, Any] | None:
@@ -147,7 +217,7 @@ def slot_state(source: MarketSource) -> dict[str, Any] | None:
         with connection, connection.cursor() as cursor:
             cursor.execute(
                 "select active, wal_status, confirmed_flush_lsn - '0/0'::pg_lsn,"
-                " pg_current_wal_lsn() - restart_lsn"
+                " pg_current_wal_lsn() - restart_lsn, database"
                 " from pg_replication_slots where slot_name = %s",
                 [SLOT],
             )
@@ -161,6 +231,7 @@ def slot_state(source: MarketSource) -> dict[str, Any] | None:
         "wal_status": row[1],
         "confirmed_lsn": None if row[2] is None else int(row[2]),
         "retained_bytes": None if row[3] is None else int(row[3]),
+        "database": row[4],
     }
 
 
@@ -169,34 +240,71 @@ class Snapshot:
     """The state of the tables at the very first position of a slot that was just created.
 
     Attributes:
+        position: it has what was committed before it, and nothing else.
+        slot: a temporary one, which ends with the connection.
         milliseconds: the source's clock before that, Unix time: no later commit is older.
     """
 
     position: int
     name: str
+    slot: str
     milliseconds: int
     connection: Any
 
     def close(self) -> None:
-        """Ends the connection that keeps the snapshot; a temporary slot goes with it."""
+        """Ends the connection that keeps the snapshot; the temporary slot goes with it."""
         self.connection.close()
 
 
-def create_slot(source: MarketSource, *, temporary: bool = False) -> Snapshot:
-    """Creates a slot and exports the snapshot that its stream continues: no gap, no overlap.
+def take_snapshot(source: MarketSource) -> Snapshot:
+    """Exports a snapshot at the first position of a temporary slot: no gap and no overlap with the stream from there.
 
     The connection must stay open while the snapshot is read.
     """
     milliseconds = int(clock(source) * 1000)
     connection = source.connect(replication=True)
-    name = f"{SLOT}_snapshot" if temporary else SLOT
+    slot = f"{SLOT}_snapshot_{secrets.token_hex(4)}"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE_REPLICATION_SLOT {quote_identifier(name)} {'TEMPORARY ' if temporary else ''}"
-            "LOGICAL pgoutput (SNAPSHOT 'export')"
+            f"CREATE_REPLICATION_SLOT {slot} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')"
         )
         _, point, exported, _ = cursor.fetchone()
-    return Snapshot(lsn_number(point), exported, milliseconds, connection)
+    return Snapshot(lsn_number(point), exported, slot, milliseconds, connection)
+
+
+def keep_slot(source: MarketSource, snapshot: Snapshot) -> None:
+    """Makes the slot that continues a snapshot, in the place of one that is lost."""
+    drop_slot(source)
+    connection = source.connect()
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "select pg_copy_logical_replication_slot(%s, %s, false)", [snapshot.slot, SLOT]
+            )
+            version = connection.server_version
+    finally:
+        connection.close()
+    if version >= FAILOVER_SINCE:
+        # Standbys that synchronize slots then have it too.
+        connection = source.connect(replication=True)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"ALTER_REPLICATION_SLOT {SLOT} (FAILOVER true)")
+        finally:
+            connection.close()
+
+
+def epoch_of(source: MarketSource) -> Epoch:
+    """Which history of LSNs the source writes now."""
+    connection = source.connect(replication=True)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("IDENTIFY_SYSTEM")
+            system, timeline = cursor.fetchone()[:2]
+    finally:
+        connection.close()
+    return Epoch(str(system), int(timeline))
 
 
 def clock(source: MarketSource) -> float:
@@ -208,33 +316,6 @@ def clock(source: MarketSource) -> float:
             return float(cursor.fetchone()[0])
     finally:
         connection.close()
-
-
-def relation_now(source: MarketSource, table: str) -> TableShape:
-    """The current shape of a table at the source.
-
-    Raises:
-        MbpError: it is not there.
-    """
-    connection = source.connect()
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "select c.oid, c.relreplident, a.attname, a.atttypid, a.atttypmod"
-                " from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
-                " join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-                " where n.nspname = %s and c.relname = %s order by a.attnum",
-                [source.schema, table],
-            )
-            rows = cursor.fetchall()
-    finally:
-        connection.close()
-    if not rows:
-        raise MbpError(
-            f"{source.schema}.{table} is not at the source", fix="check MBP_SOURCE_SCHEMA"
-        )
-    columns = tuple((str(row[2]), int(row[3]), int(row[4])) for row in rows)
-    return TableShape(int(rows[0][0]), source.schema, table, str(rows[0][1]), columns)
 
 
 def drop_slot(source: MarketSource) -> None:
@@ -258,9 +339,8 @@ def snapshot_rows(
     """Rows of a table as text, as of the snapshot, in parts."""
     connection = source.connect()
     try:
-        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         with connection.cursor() as cursor:
-            cursor.execute("set transaction snapshot %s", [snapshot.name])
+            see_snapshot(connection, cursor, snapshot)
         with connection.cursor(name="mbp_cdc_snapshot") as cursor:
             cursor.itersize = size
             listed = ", ".join(f"{quote_identifier(name)}::text" for name in columns)
@@ -270,6 +350,12 @@ def snapshot_rows(
                 yield rows
     finally:
         connection.close()
+
+
+def see_snapshot(connection: Any, cursor: Any, snapshot: Snapshot) -> None:
+    """Lets the transaction of a fresh connection see what the snapshot shows."""
+    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+    cursor.execute("set transaction snapshot %s", [snapshot.name])
 
 
 def lsn_number(text: str) -> int:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from mbp.warehouse import Warehouse, quote_identifier
 
 STAGED = "mbp_cdc_staged"
+# Of a staged row: it has its values, not only its key.
+FITS = "mbp_cdc_fits"
 
 
 def live(table: str, columns: Sequence[tuple[str, str]], up_to: str) -> str:
@@ -52,7 +54,7 @@ def stage(warehouse: Warehouse, columns: Sequence[tuple[str, str]]) -> str:
     """Makes an empty temporary table for the rows of a snapshot; its name."""
     inner = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in columns)
     warehouse.execute(f"drop table if exists {STAGED}")
-    warehouse.execute(f"create temporary table {STAGED} ({inner})")
+    warehouse.execute(f"create temporary table {STAGED} ({inner}, {FITS} boolean)")
     return STAGED
 
 
@@ -83,7 +85,8 @@ def differences(
     )
     warehouse.execute(
         f"{head} select {new}, 'r', 'false', {tail} from {STAGED} as staged"
-        f" left join ({there}) as had on had.{key} = staged.{key} where had.{key} is null or {differ}"
+        f" left join ({there}) as had on had.{key} = staged.{key}"
+        f" where staged.{FITS} and (had.{key} is null or {differ})"
     )
     counts = [
         warehouse.query(f"select count(*) from {text.format(table, int(position), kind)} as made")[

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event
-from mbp.ingest.cdc.exact import misfit
+from mbp.ingest.cdc.exact import fitting, misfit
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.pgoutput import RowChange, Truncate, decode
 from mbp.ingest.cdc.sink import Sink
@@ -50,12 +50,15 @@ def replay(
     Raises:
         MbpError: a letter cannot be read.
     """
+    if stopped and (refused := _needs_copy(sink, table)):
+        return refused
     delivered, left, why, parked_left = 0, 0, "", 0
     after = (-1, "")
     first_delivered: int | None = None
     while letters := sink.control().letters(table, after, PART):
         after = (letters[-1].position, letters[-1].id)
         done: list[Letter] = []
+        unfit: list[Letter] = []
         rows: list[list[str | None]] = []
         for letter in letters:
             if parked_only and letter.kind != PARKED:
@@ -67,13 +70,17 @@ def replay(
                 parked_left += letter.kind == PARKED
                 why = why or f"{table} at {letter.position}: {error.what}"
                 continue
+            wrong = _misfit(changed or [], columns[table])
+            if wrong and not _is_superseded(sink, letter, changed or []):
+                left += 1
+                why = why or f"{table} at {letter.position}: {wrong}"
+                if letter.kind == PARKED:
+                    # One value does not keep its table from going on.
+                    unfit.append(replace(letter, kind="value", reason=wrong))
+                continue
             done.append(letter)
             if changed is not None:
-                # Of an update that gave its row another key, the delete of the old one may be there already.
-                moved = len(changed) > 1 and letter.kind != PARKED
-                if moved and sink.has(f"mbp.{table}", letter.position, changed[0][0]):
-                    changed = changed[1:]
-                rows += changed
+                rows += [] if wrong else _without_known(sink, letter, changed)
                 continue
             _write(sink, table, rows)
             rows = []
@@ -81,7 +88,8 @@ def replay(
         if stopped and parked_left:
             break
         _write(sink, table, rows)
-        sink.control().delivered(done)
+        sink.control().delivered([*done, *unfit])
+        sink.quarantine(unfit)
         delivered += len(done)
         if done and first_delivered is None:
             first_delivered = done[0].position
@@ -99,6 +107,14 @@ def replay(
     return Replayed(table, delivered, left, why, resumed=stopped)
 
 
+def _needs_copy(sink: Sink, table: str) -> Replayed | None:
+    _, reason = sink.control().stopped().get(table, (0, ""))
+    if not reason.endswith(change_shape.NEEDS_COPY):
+        return None
+    left = sink.control().letter_counts().get(table, 0)
+    return Replayed(table, 0, left, reason, resumed=False)
+
+
 def _write(sink: Sink, table: str, rows: Sequence[list[str | None]]) -> None:
     at = change_shape.arrival()
     sink.write(f"mbp.{table}", [[*row, at] for row in rows])
@@ -108,7 +124,7 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
     """The rows without their arrival; None: the table was emptied.
 
     Raises:
-        MbpError: one still does not fit.
+        MbpError: there are none: the shape that they were sent in does not fit.
     """
     rows: list[list[str | None]]
     if letter.relation is None:
@@ -124,9 +140,26 @@ def _rows(letter: Letter, columns: Sequence[tuple[str, str]]) -> list[list[str |
         change_shape.demand_fit(letter.relation, columns)
         places = change_shape.places_of(letter.relation, columns)
         milliseconds = str(letter.committed_at_milliseconds or 0)
+        message = change_shape.trimmed(message, change_shape.padded_of(letter.relation))
         rows = change_shape.rows_of(message, places, milliseconds, letter.position)  # type: ignore[assignment]
-    for row in rows:
-        wrong = misfit(row[: len(columns)], columns)
-        if wrong:
-            raise MbpError(wrong, fix="fix the value at the source, then `mbp cdc replay`")
-    return rows
+    return [fitting(row, columns) if row[len(columns)] == "d" else row for row in rows]
+
+
+def _misfit(rows: Sequence[list[str | None]], columns: Sequence[tuple[str, str]]) -> str | None:
+    reasons = (misfit(row[: len(columns)], columns) for row in rows)
+    return next((reason for reason in reasons if reason), None)
+
+
+def _without_known(
+    sink: Sink, letter: Letter, rows: list[list[str | None]]
+) -> list[list[str | None]]:
+    """Of an update that gave its row another key, the delete of the old one may be in the log already."""
+    moved = len(rows) > 1 and letter.kind != PARKED
+    known = moved and sink.has(f"mbp.{letter.table}", letter.position, rows[0][0])
+    return rows[1:] if known else rows
+
+
+def _is_superseded(sink: Sink, letter: Letter, rows: Sequence[list[str | None]]) -> bool:
+    """Its row was fixed at the source: the log has later changes of it, so the letter is no longer needed."""
+    log = f"mbp.{letter.table}"
+    return all(sink.has_later(log, letter.position, row[0]) for row in rows)

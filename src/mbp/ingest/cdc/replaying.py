@@ -72,12 +72,12 @@ def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[
             lines.append(
                 f"{table}: {replayed.delivered:,} delivered, {replayed.left:,} left{why}{state}"
             )
-            total += replayed.left
+            total += replayed.left or (stopped and not replayed.resumed)
     finally:
         sink.close()
     return lines, total
 
 
 def _demand_begun(sink: Sink) -> None:
-    if sink.position() is None:
+    if sink.place() is None:
         raise MbpError("nothing was ever read from the source", fix="start `mbp cdc run`")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
+from mbp.ingest.cdc.commit_order import Place
 from mbp.ingest.cdc.debezium_records import ROW_OPERATIONS, Converter, read_json
 from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.exact import misfit
-from mbp.ingest.cdc.intake import UNKNOWN_TABLE, Intake
+from mbp.ingest.cdc.intake import UNKNOWN_TABLE, UNORDERED, Intake
 from mbp.ingest.cdc.sink import Sink
 from mbp.ingest.raw_tables import raw_tables
 
@@ -28,7 +29,7 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
     sink, converter = Sink(root, target, slot, tables), Converter(columns)
     lines, total = [], 0
     try:
-        position = sink.position()
+        place = sink.place()
         for table in (*columns, UNKNOWN_TABLE):
             intake, delivered, left, why = Intake(sink, columns), [], 0, ""
             for letter in sink.control().letters(table):
@@ -36,8 +37,14 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
                 try:
                     change = converter.change(read_json(letter.payload.decode()), hint)
                     if change.kind in ROW_OPERATIONS:
-                        own = columns[change.table]
+                        own, log = columns[change.table], f"mbp.{change.table}"
                         wrong = misfit(change.row[: len(own)], own)  # type: ignore[arg-type]
+                        if change.kind == "d":
+                            wrong = None
+                        if wrong and sink.has_later(log, change.position, str(change.row[0])):
+                            # Its row was fixed at the source: the log has a later change of it.
+                            delivered.append(letter)
+                            continue
                         if wrong:
                             raise RefusedRecordError(wrong)
                 except (RefusedRecordError, MbpError, ValueError) as error:
@@ -46,12 +53,17 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
                     continue
                 intake.take(change, letter.payload)
                 delivered.append(letter)
-            intake.flush()
             sink.control().delivered(delivered)
-            sink.commit(None if position is None else max(position, intake.position))
+            # After that: what is refused again becomes a letter again.
+            intake.flush()
+            refused = intake.counts.refused
+            left += refused
+            why = why or (UNORDERED if refused else "")
+            sink.commit(place and Place(max(place.lsn, intake.position)))
             if delivered or left:
                 message = f" ({why})" if why else ""
-                lines.append(f"{table}: {len(delivered):,} delivered, {left:,} left{message}")
+                count = len(delivered) - refused
+                lines.append(f"{table}: {count:,} delivered, {left:,} left{message}")
             total += left
     finally:
         sink.close()

@@ -11,7 +11,8 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape, reconcile
 from mbp.ingest.cdc.capture_control import PARKED, CaptureControl, Event, ReaderState
-from mbp.ingest.cdc.exact import misfits
+from mbp.ingest.cdc.commit_order import Place
+from mbp.ingest.cdc.exact import fitting, misfits
 from mbp.ingest.cdc.letters import Letter, row_letter, stored
 from mbp.ingest.cdc.transaction_parts import Parts
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES, CDC_DEAD_LETTERS
@@ -22,8 +23,9 @@ LOCK_PATIENCE_SECONDS = 45.0
 # What a large transaction has written waits on disk, not in memory, for its commit.
 DUCKDB_SETTINGS = {"memory_limit": "256MB", "preserve_insertion_order": "false"}
 LOCK_PAUSE_SECONDS = 0.1
-# Place of the position in a row of a change log, from its end.
-POSITION = -2
+COPY_BYTES = 1 << 16
+# Places in a row of a change log, from its end.
+OPERATION, POSITION = -5, -2
 Row = Sequence[str | None]
 Columns = Mapping[str, Sequence[tuple[str, str]]]
 LetterOf = Callable[[int, str], Letter]
@@ -54,7 +56,7 @@ class Sink:
         self._warehouse: Warehouse | None = None
         self._in_transaction = False
 
-    def position(self) -> int | None:
+    def place(self) -> Place | None:
         """Up to where the source has been applied; None: never.
 
         Raises:
@@ -74,9 +76,18 @@ class Sink:
         if missing:
             self.close()
             raise MbpError(f"{missing[0]} is not in the warehouse", fix="run `mbp db init`")
-        position = self._control.position()
+        place = self._control.place()
         self._release()
-        return position
+        return place
+
+    def highest(self) -> int:
+        """The highest `__source_lsn` of all logs, also of what other commands wrote."""
+        logs = [name for name in self.columns if name.startswith("mbp.")]
+        inner = " union all ".join(
+            f"select max(__source_lsn) as last from raw_{log}" for log in logs
+        )
+        ((last,),) = self._begin().query(f"select max(last) from ({inner}) as logs")[1]
+        return int(last or 0)
 
     def ready(self) -> bool:
         """Whether the warehouse can be written now; False: another process holds the DuckDB file."""
@@ -97,6 +108,11 @@ class Sink:
         """
         columns, listed = self.columns[table], by_column(rows)
         bad = misfits(rows, listed, columns)
+        if bad and table.startswith("mbp."):
+            deletes = {at: fitting(rows[at], columns) for at in bad if rows[at][OPERATION] == "d"}
+            rows = [deletes.get(at, row) for at, row in enumerate(rows)]
+            bad = {at: why for at, why in bad.items() if at not in deletes or not rows[at][0]}
+            listed = by_column(rows)
         if bad:
             if letter_of is None:
                 name = table.removeprefix("mbp.")
@@ -137,24 +153,27 @@ class Sink:
         name = table.removeprefix("mbp.")
         self.control().happened(Event("truncate", name, position, str(milliseconds)))
 
-    def stage(self, table: str, rows: Sequence[Row], *, first: bool) -> None:
-        """Takes rows of a snapshot, without the columns of the log, into a temporary table.
+    def stage(self, table: str, rows: Sequence[list[str | None]], *, first: bool) -> None:
+        """Takes rows of a snapshot, as the log has them, into a temporary table.
 
-        Raises:
-            MbpError: one does not fit. A row that is not there would be taken for one that was deleted.
+        Of one that does not fit only the key is taken, and it becomes a dead letter. Without the key it would be taken
+        for one that was deleted.
         """
         columns = change_shape.own_columns(self.columns[table])
         if first:
             reconcile.stage(self._begin(), columns)
-        listed = by_column(rows)
-        bad = misfits(rows, listed, columns)
-        if bad:
-            place, reason = next(iter(sorted(bad.items())))
-            raise MbpError(
-                f"a row of {table} (key {rows[place][0]!r}) cannot be taken over: {reason}",
-                fix="fix the row at the source, then run it again: nothing was written",
-            )
-        self._append(reconcile.STAGED, columns, rows, listed)
+        width, name = len(columns), table.removeprefix("mbp.")
+        own: list[Row] = [row[:width] for row in rows]
+        bad = misfits(own, by_column(own), columns)
+        self.quarantine(
+            [row_letter(name, rows[at], bad[at], _position(rows[at])) for at in sorted(bad)]
+        )
+        staged = [
+            [row[0], *[None] * (width - 1), "false"] if at in bad else [*row, "true"]
+            for at, row in enumerate(own)
+        ]
+        there = [*columns, (reconcile.FITS, "boolean")]
+        self._append(reconcile.STAGED, there, staged, by_column(staged))
 
     def reconcile(self, table: str, position: int, milliseconds: int) -> tuple[int, int]:
         """Adds the difference between the log and the staged rows: (new or other, removed)."""
@@ -169,9 +188,16 @@ class Sink:
 
     def has(self, table: str, position: int, key: str | None) -> bool:
         """Whether a change of a key at a position is in the log of a table."""
+        return self._has(table, f"= {int(position)}", key)
+
+    def has_later(self, table: str, position: int, key: str | None) -> bool:
+        """Whether a change of a key after a position is in the log of a table."""
+        return self._has(table, f"> {int(position)}", key)
+
+    def _has(self, table: str, place: str, key: str | None) -> bool:
         name = reconcile.names(self.columns[table][:1])
         warehouse = self._begin()
-        sql = f"select 1 from raw_{table} where __source_lsn = {int(position)} and {name} = {self._control.mark}"
+        sql = f"select 1 from raw_{table} where __source_lsn {place} and {name} = {self._control.mark} limit 1"
         return bool(warehouse.query(sql, [key])[1])
 
     def control(self) -> CaptureControl:
@@ -179,11 +205,11 @@ class Sink:
         self._begin()
         return self._control
 
-    def commit(self, position: int | None, state: ReaderState | None = None) -> None:
-        """Makes everything since the last commit visible, together with the position; None: it stays."""
+    def commit(self, place: Place | None, state: ReaderState | None = None) -> None:
+        """Makes everything since the last commit visible, together with the place; None: it stays."""
         control = self.control()
-        if position is not None:
-            control.move(position)
+        if place is not None:
+            control.move(place)
         if state is not None:
             control.measured(state)
         self._open().execute("commit")
@@ -252,13 +278,17 @@ class Sink:
         if self.engine == "duckdb":
             self._parts.add(place, columns, listed)
             return
-        escaped = [_escaped(values) for values in listed]
+        escaped = [
+            _escaped(values, kind) for values, (_, kind) in zip(listed, columns, strict=True)
+        ]
         untouched = all(first is other for first, other in zip(escaped, listed, strict=True))
         lines: Any = rows if untouched else zip(*escaped, strict=True)
-        stream = io.StringIO("\n".join(map("\t".join, lines)) + "\n")
+        stream = io.BytesIO(("\n".join(map("\t".join, lines)) + "\n").encode())
         warehouse: Any = self._begin()
         with warehouse.connection.cursor() as cursor:
-            cursor.copy_expert(f"copy {place} ({reconcile.names(columns)}) from stdin", stream)
+            cursor.copy_expert(
+                f"copy {place} ({reconcile.names(columns)}) from stdin", stream, COPY_BYTES
+            )
 
 
 def by_column(rows: Sequence[Row]) -> list[Row]:
@@ -272,11 +302,16 @@ def _position(row: Row) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _escaped(values: Row) -> Sequence[str]:
-    """A column as COPY wants it. Most columns need nothing; that is seen at once over all of their values."""
+def _escaped(values: Row, kind: str) -> Sequence[str]:
+    """A column as COPY wants it. Most columns need nothing; that is seen at once over all of their values.
+
+    Only a text that fits its column can hold what is escaped.
+    """
     if None in values:
         return ["\\N" if value is None else value.translate(ESCAPES) for value in values]
     whole: Sequence[str] = values  # type: ignore[assignment]
+    if kind != "text":
+        return whole
     joined = "".join(whole)
     if any(mark in joined for mark in "\\\t\n\r"):
         return [value.translate(ESCAPES) for value in whole]

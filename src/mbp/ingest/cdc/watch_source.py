@@ -26,6 +26,10 @@ MEBIBYTE = 2**20
 ALARM_PAUSE_SECONDS = 60.0
 
 
+class OtherReaderError(MbpError):
+    """Another reader has the lock."""
+
+
 @contextmanager
 def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
     """The one connection that may read the slot. The lock ends with it.
@@ -34,7 +38,7 @@ def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
         patient: we had it before, so the one that has it now is our own connection that is not known to be dead yet.
 
     Raises:
-        MbpError: another reader runs.
+        OtherReaderError: another reader runs.
         UnreachableError: the same, when patient; try again.
     """
     connection = source.connect()
@@ -47,7 +51,7 @@ def lock_source(source: MarketSource, *, patient: bool) -> Iterator[Any]:
                 if cursor.fetchone()[0]:
                     break
                 if time.monotonic() > deadline:
-                    kind = UnreachableError if patient else MbpError
+                    kind = UnreachableError if patient else OtherReaderError
                     raise kind(
                         f"another reader streams from the slot {SLOT}",
                         fix="stop it; one is enough",

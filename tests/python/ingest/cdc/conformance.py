@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.ingest.cdc import change_shape, landing
+from mbp.ingest.cdc.market_source import MarketSource
 from mbp.ingest.raw_tables import raw_tables
 from tests.python.ingest.cdc.conftest import Pair
 from tests.python.ingest.cdc.pipeline import Pipeline
@@ -34,6 +35,23 @@ class Harness:
                 assert not found.problems
         else:
             self.pair.read()
+
+    def copy_again(self, *tables: str) -> None:
+        """The state of tables is copied again; none: of all. A pipeline has its own ways to do that."""
+        if self.pipeline is not None:
+            self.read()
+        else:
+            self.pair.reader().run(once=True, anew=tables or list(self.pair.reader().columns))
+
+    def begin_at(self, source: MarketSource) -> None:
+        """Another server, and from now on only that one: the reader copies its state."""
+        self.pair.source = source
+        if self.pipeline is None:
+            self.copy_again()
+            return
+        rounds, form = self.pipeline.round, self.pipeline.form
+        self.pipeline = Pipeline(source, self.folder, form, self.pipeline.columns, rounds)
+        self.read()
 
     def deliver_again(self) -> None:
         """What was delivered comes once more, as it does after a failure of the pipeline."""

@@ -42,6 +42,7 @@ class Pipeline:
     columns: Columns
     round: int = 0
     position: int = 0
+    committed: int | None = None
     relations: dict[int, TableShape] = field(default_factory=dict)
 
     def write(self) -> None:
@@ -112,6 +113,7 @@ class Pipeline:
                 at, open_transaction = decoded.committed_at_microseconds, True
             elif isinstance(decoded, Commit):
                 self.position, open_transaction = decoded.end_lsn, False
+                self.committed = decoded.end_lsn
             else:
                 yield from self._changes(decoded, message.data_start, at)
         cursor.send_feedback(flush_lsn=self.position, force=True)
@@ -163,6 +165,7 @@ class Pipeline:
                 "table": table,
                 "txId": 1,
                 "lsn": position,
+                "sequence": json.dumps([self.committed and str(self.committed), str(position)]),
             },
             "op": operation,
             "ts_ms": at // 1000 + 100,
@@ -198,6 +201,7 @@ class Pipeline:
                     "__table": source["table"],
                     "__source_ts_ms": source["ts_ms"],
                     "__source_lsn": source["lsn"],
+                    "__source_sequence": source["sequence"],
                 },
                 ensure_ascii=False,
             )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from lab.simulate.schema import KEYS
 from mbp.core.errors import MbpError
+from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture import SlotReader
 from mbp.ingest.cdc.capture_status import read_status, text
 from mbp.ingest.cdc.market_source import SLOT, MarketSource, drop_slot, setup_sql, slot_state
+from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
@@ -113,22 +115,45 @@ def test_a_reader_that_is_killed_loses_and_repeats_nothing(pair: Pair) -> None:
     pair.reconciles()
 
 
-def test_a_reader_that_is_asked_to_stop_ends_well(pair: Pair) -> None:
+def test_setup_beside_a_running_reader_loses_nothing(pair: Pair) -> None:
     pair.execute(market.quotes(1, 10))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mbp.cli.main", "cdc", "run", "--target", pair.target],
-        cwd=pair.root,
-        env=pair.program_environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    time.sleep(2.5)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 0, said
-    assert "position" in said
-    assert str(pair.source.password) not in said
+    pair.read()
+    said: list[str] = []
+    ended, begun = threading.Event(), threading.Event()
+    columns = change_shape.by_name(raw_tables(pair.root))
+    reader = SlotReader(pair.root, pair.target, pair.source, said.append, ended.is_set)
+    reading = threading.Thread(target=reader.run, kwargs={"once": False})
+
+    def load() -> None:
+        number = 100
+        while not ended.is_set():
+            pair.execute(market.quotes(number, 1))
+            number += 1
+            begun.set()
+
+    loading = threading.Thread(target=load)
+    reading.start()
+    loading.start()
+    try:
+        begun.wait()
+        for _ in range(3):
+            # As psql sends them: one by one, within the transaction that is around them.
+            pair.execute("begin", *setup_sql(columns), "commit")
+            # A table less is put right, too.
+            pair.execute("alter publication mbp_cdc drop table trades")
+    finally:
+        pair.execute(*setup_sql(columns))
+        ended.set()
+        loading.join()
+        reading.join()
+    assert [line for line in said if "interrupted" in line] == []
+    pair.execute("insert into trades (trade_id) values ('t-1')")
+    pair.read()
     pair.reconciles()
+    # While it was not published its changes were not sent.
+    assert pair.rows("select table_name from raw_mbp._cdc_streams") == [("trades",)]
+    pair.reader().run(once=True, anew=["trades"])
+    assert pair.rows("select trade_id from raw_mbp.trades") == [("t-1",)]
 
 
 def test_status_tells_lag_and_slot(pair: Pair) -> None:
@@ -232,7 +257,9 @@ def test_the_slot_of_another_warehouse_is_left_alone(pair: Pair) -> None:
 
 def test_a_source_that_was_not_set_up_is_refused(pair: Pair) -> None:
     pair.execute("drop publication mbp_cdc")
-    with pytest.raises(MbpError, match=f"the publication {SLOT} lacks abuse_events, markets"):
+    with pytest.raises(
+        MbpError, match=f"abuse_events, markets, .*: the publication {SLOT} lacks it"
+    ):
         pair.read()
     wrong = MarketSource(pair.source.host, pair.source.port, pair.source.user, "wrong", "nowhere")
     with pytest.raises(MbpError, match="cannot be reached") as caught:

@@ -203,6 +203,46 @@ def test_a_change_that_comes_late_does_not_bring_back_what_was_emptied(place: Pl
     assert gone == [("a",), ("late",)]
 
 
+def test_what_may_be_before_or_after_the_snapshot_waits_for_its_sequence(place: Place) -> None:
+    at = 1795594249080
+    snapshot = quote("q", 1000, __op="r")
+    place.put("1.jsonl", snapshot, quote("later", 1200))
+    place.put("2.jsonl", quote("q", 900, __op="u", volume="9"))
+    found = place.land()
+    assert found.counts.refused == 1
+    ((table, kind, reason),) = place.letters()
+    assert (table, kind) == ("quotes", "message")
+    assert "source.sequence" in reason
+    # Tried again as it is, it stays.
+    assert replay_records(place.root, place.target, SLOT)[1] == 1
+    # Done as it says: written again with the sequence, then replayed.
+    again = {"__op": "u", "volume": "9", "__source_sequence": '["1100", "900"]'}
+    place.put("3.jsonl", quote("q", 900, **again))
+    place.land()
+    assert replay_records(place.root, place.target, SLOT)[1] == 0
+    newest = (
+        "select __op, volume from raw_mbp.quotes where quote_id = 'q' order by __source_lsn desc"
+    )
+    assert place.rows(newest) == [("u", Decimal(9)), ("r", None)]
+    # What comes again, or comes late from before the snapshot, changes nothing.
+    place.put("4.jsonl", quote("q", 900, **again))
+    early = {
+        **again,
+        "volume": "1",
+        "__source_ts_ms": at - 1,
+        "__source_sequence": '["700", "800"]',
+    }
+    place.put("5.jsonl", quote("q", 800, **early))
+    assert place.land().counts.repeated == 1
+    assert place.rows(newest)[0] == ("u", Decimal(9))
+
+
+def test_a_sequence_that_is_none_is_refused(place: Place) -> None:
+    place.put("1.jsonl", quote("good"), quote("bad", __source_sequence="[1]"))
+    assert place.land().counts.refused == 1
+    assert place.letters()[0][2] == "1.jsonl:2: __source_sequence is not a sequence of positions"
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [

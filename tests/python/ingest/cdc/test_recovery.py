@@ -10,8 +10,10 @@ import pytest
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.ingest.cdc.change_shape import captured_tables
-from mbp.ingest.cdc.market_source import drop_slot, slot_state
+from mbp.ingest.cdc.commit_order import Place
+from mbp.ingest.cdc.market_source import drop_slot
 from mbp.ingest.cdc.replaying import list_letters, replay_tables
+from mbp.ingest.cdc.sink import Sink
 from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair
@@ -183,7 +185,8 @@ def test_a_letter_that_fits_by_now_is_delivered_once_with_its_own_position(pair:
         "delete from quotes where quote_id = 'q-3'",
     )
     narrow.run(once=True)
-    assert pair.rows("select count(*) from raw_mbp._cdc_dead_letters") == [(3,)]
+    # A delete needs only its key.
+    assert pair.rows("select count(*) from raw_mbp._cdc_dead_letters") == [(2,)]
     _, left = replay_tables(pair.root, pair.target, TABLES)
     assert left == 0
     pair.reconciles()
@@ -288,7 +291,7 @@ def test_a_warehouse_older_than_its_slot_is_refused(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("has_rows", [False, True])
-def test_a_snapshot_that_was_cut_off_begins_again(
+def test_a_snapshot_that_was_cut_off_leaves_everything_as_it_was(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, has_rows: bool
 ) -> None:
     pair.execute(market.quotes(1, 5))
@@ -303,10 +306,16 @@ def test_a_snapshot_that_was_cut_off_begins_again(
         )
         with pytest.raises(KeyboardInterrupt):
             pair.reader().run(once=True, anew=TABLES if has_rows else None)
-    assert slot_state(pair.source) is not None
+    # Nothing at the source is kept for a reader that does not know of it.
+    assert pair.at_source("select slot_name from pg_replication_slots where not temporary") == []
     said: list[str] = []
-    pair.reader(said).run(once=True)
-    assert said[0] == "the last snapshot did not end; it begins again"
+    if has_rows:
+        with pytest.raises(MbpError, match=r"the slot was removed.*`mbp cdc resnapshot`"):
+            pair.read()
+        pair.reader(said).run(once=True, anew=TABLES)
+    else:
+        pair.reader(said).run(once=True)
+        assert said[0] == "the last snapshot did not end; it begins again"
     pair.reconciles()
 
 
@@ -324,3 +333,135 @@ def test_nothing_can_be_taken_over_anew_before_the_first_snapshot(pair: Pair) ->
         replay_tables(pair.root, pair.target, TABLES)
     with pytest.raises(MbpError, match="nothing was ever read"):
         list_letters(pair.root, pair.target, TABLES)
+
+
+UNFIT = (
+    "alter table quotes alter column price type numeric",
+    "insert into quotes (quote_id, price, volume) values ('k-nan', 'NaN', 1), ('good', 0.5, 1)",
+    "insert into quotes (quote_id, quoted_at) values ('k-inf', 'infinity'), ('k-far', '10001-01-01 00:00+00')",
+)
+UNFIT_KEYS = ("k-far", "k-inf", "k-nan")
+
+
+def letter_keys(pair: Pair) -> list[str]:
+    payloads = pair.rows("select payload from raw_mbp._cdc_dead_letters")
+    texts = [bytes.fromhex(row[0]).decode("latin-1") for row in payloads]
+    assert all(any(key in text for key in UNFIT_KEYS) for text in texts)
+    return sorted(key for key in UNFIT_KEYS for text in texts if key in text)
+
+
+def test_values_of_the_first_snapshot_that_do_not_fit_are_kept_as_letters(pair: Pair) -> None:
+    pair.execute(*UNFIT, "insert into markets (market_id) values ('m')")
+    reader = pair.reader()
+    reader.run(once=True)
+    assert reader.problems.startswith("3 changes in quarantine")
+    assert letter_keys(pair) == list(UNFIT_KEYS)
+    assert pair.rows("select quote_id from raw_mbp.quotes") == [("good",)]
+    assert pair.rows("select market_id from raw_mbp.markets") == [("m",)]
+
+
+@pytest.mark.parametrize("tables", [TABLES, ("quotes",)])
+def test_a_value_that_does_not_fit_does_not_keep_the_others_from_a_resnapshot(
+    pair: Pair, tables: tuple[str, ...]
+) -> None:
+    pair.execute(market.quotes(1, 3), "insert into quotes (quote_id, volume) values ('k-nan', 5)")
+    pair.read()
+    pair.at_warehouse("delete from raw_mbp.quotes where quote_id = 'q-2'")
+    pair.execute("delete from quotes where quote_id = 'k-nan'", *UNFIT)
+    reader = pair.reader()
+    reader.run(once=True, anew=tables)
+    assert "changes in quarantine" in reader.problems
+    assert letter_keys(pair) == list(UNFIT_KEYS)
+    keys = {row[0] for row in pair.rows("select quote_id from raw_mbp.quotes")}
+    assert keys == {"q-1", "q-2", "q-3", "good", "k-nan"}
+    # Of the row that does not fit the log keeps what it had: nothing is deleted that is there.
+    newest = pair.rows(
+        "select __op from raw_mbp.quotes where quote_id = 'k-nan' order by __source_lsn desc limit 1"
+    )
+    assert newest == [("d" if tables == ("quotes",) else "r",)]
+    # Its fix at the source leads out of it.
+    pair.execute(
+        "update quotes set price = 0.5 where quote_id = 'k-nan'",
+        "update quotes set quoted_at = null where quote_id = 'k-inf'",
+        "delete from quotes where quote_id = 'k-far'",
+    )
+    pair.read()
+    _, left = replay_tables(pair.root, pair.target, TABLES)
+    assert left == 0
+    pair.reconciles()
+
+
+@pytest.mark.parametrize("tables", [TABLES, ("quotes",)])
+def test_a_resnapshot_that_fails_leaves_position_and_slot_as_they_were(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, tables: tuple[str, ...]
+) -> None:
+    pair.execute(market.quotes(1, 5))
+    pair.read()
+
+    def state() -> tuple[object, ...]:
+        slots = pair.at_source(
+            "select slot_name, confirmed_flush_lsn from pg_replication_slots order by 1"
+        )
+        return slots, pair.rows("select slot, position from raw_mbp._cdc_position")
+
+    before = state()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "mbp.ingest.cdc.first_snapshot.snapshot_rows",
+            lambda *_: (_ for _ in ()).throw(MbpError("cut off", fix="none")),
+        )
+        with pytest.raises(MbpError, match="cut off"):
+            pair.reader().run(once=True, anew=tables)
+    after = state()
+    if tables == TABLES:
+        assert after == before
+    else:
+        # The others were read up to the snapshot first.
+        assert [slot for slot, _ in after[0]] == [slot for slot, _ in before[0]]  # type: ignore[attr-defined]
+    assert pair.rows("select count(*) from raw_mbp._cdc_streams") == [(0,)]
+    pair.execute(market.quotes(9, 1))
+    pair.read()
+    pair.reconciles()
+
+
+def test_a_parked_value_that_does_not_fit_does_not_keep_its_table_stopped(pair: Pair) -> None:
+    pair.read()
+    pair.execute("alter table quotes alter column price type numeric")
+    reader = pair.reader()
+    reader.columns["quotes"] = [
+        (name, "boolean" if name == "volume" else kind) for name, kind in reader.columns["quotes"]
+    ]
+    pair.execute(market.quotes(1, 2), *UNFIT[1:], market.quotes(3, 1))
+    reader.run(once=True)
+    assert "quotes is stopped" in reader.problems
+    pair.read()
+    assert pair.rows("select count(*) from raw_mbp._cdc_streams") == [(0,)]
+    keys = {row[0] for row in pair.rows("select quote_id from raw_mbp.quotes")}
+    assert keys == {"q-1", "q-2", "q-3", "good"}
+    assert letter_keys(pair) == list(UNFIT_KEYS)
+
+
+def test_a_snapshot_that_cannot_be_committed_leaves_no_slot(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.execute(market.quotes(1, 5))
+    with monkeypatch.context() as patched:
+        commit = Sink.commit
+
+        def refuse(sink: Sink, place: Place | None, *_: object) -> None:
+            if place is not None and place.lsn > 0:
+                raise MbpError("no space left", fix="none")
+            commit(sink, place)
+
+        patched.setattr(Sink, "commit", refuse)
+        with pytest.raises(MbpError, match="no space left"):
+            pair.read()
+    assert pair.at_source("select slot_name from pg_replication_slots where not temporary") == []
+    pair.read()
+    pair.reconciles()
+
+
+def test_the_slot_survives_a_failover(pair: Pair) -> None:
+    pair.read()
+    if pair.at_source("show server_version_num")[0][0] >= "170000":
+        assert pair.at_source("select failover from pg_replication_slots") == [(True,)]
