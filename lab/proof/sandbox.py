@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from mbp.core.errors import MbpError
+
 
 class Sandbox(Protocol):
     """What the proof needs of an engine. Errors of the engine are raised as `SandboxError`."""
@@ -12,8 +14,11 @@ class Sandbox(Protocol):
     def execute(self, statement: str) -> None:
         """Runs statements that return nothing."""
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """All rows of one query."""
+    def query(
+        self, sql: str, params: Sequence[Any] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names and all rows of one query, as a warehouse gives them."""
+        ...
 
     def create_raw(self, relation: str, columns: Sequence[tuple[str, str]]) -> None:
         """An empty raw table: `columns` are (name, type of this engine)."""
@@ -31,5 +36,5 @@ class Sandbox(Protocol):
         """Frees the database."""
 
 
-class SandboxError(Exception):
+class SandboxError(MbpError):
     """The engine refused a statement; the open transaction can only be rolled back."""

@@ -34,7 +34,7 @@ def not_measurable(root: Path, rules: Sequence[Rule], facts: SourceFacts) -> dic
     reasons: dict[str, str] = {}
     for rule in rules:
         if rule.dataset in facts.datasets:
-            reasons[rule.id] = f"no {rule.dataset}: {facts.datasets[rule.dataset]}"
+            reasons[rule.id] = f"no {rule.dataset}: {facts.datasets[rule.dataset].rstrip('.')}"
         elif rule.id in facts.rules:
             reasons[rule.id] = facts.rules[rule.id]
         else:
@@ -83,13 +83,19 @@ def unmeasured_columns(
     return {name: reason for name, reason in reasons.items() if reason}
 
 
+def noted_kpis(warehouse: Warehouse) -> dict[str, str]:
+    """KPI -> reason, of those that the models of the KPIs leave without a value."""
+    if not exists(warehouse, *UNMEASURED.split(".")):
+        return {}
+    return dict(warehouse.query(f"select kpi_id, reason from {UNMEASURED}")[1])
+
+
 def note_unmeasured_kpis(warehouse: Warehouse, reasons: Mapping[str, str]) -> None:
-    """Writes them to the warehouse, for the models of the KPIs; before these are built."""
-    if not reasons and not exists(warehouse, *UNMEASURED.split(".")):
-        return  # dbt makes it
+    """Writes them to the warehouse, for the models of the KPIs; before these are built.
+
+    The table is made by dbt, with those of its runs.
+    """
     with warehouse.transaction():
-        warehouse.execute("create schema if not exists verification")
-        warehouse.execute(f"create table if not exists {UNMEASURED} (kpi_id text, reason text)")
         warehouse.execute(f"delete from {UNMEASURED}")
         for row in reasons.items():
             mark = warehouse.mark
@@ -100,12 +106,12 @@ def absent_columns(root: Path, facts: SourceFacts) -> dict[str, str]:
     """Raw column (`shop.orders.amount`), or table (`shop.orders`), that no source has -> what to tell of it."""
     tables = dataset_tables(root) if facts.columns or facts.datasets else {}
     absent = {
-        f"mbp.{tables[dataset]}": f"no {dataset}: {reason}"
+        f"mbp.{tables[dataset]}": f"no {dataset}: {reason.rstrip('.')}"
         for dataset, reason in facts.datasets.items()
     }
     for dataset, columns in facts.columns.items():
         for name, reason in columns.items():
-            absent[f"mbp.{tables[dataset]}.{name}"] = f"no {dataset}.{name}: {reason}"
+            absent[f"mbp.{tables[dataset]}.{name}"] = f"no {dataset}.{name}: {reason.rstrip('.')}"
     return absent
 
 

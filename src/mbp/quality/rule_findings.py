@@ -25,6 +25,12 @@ VERDICTS = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.NOT_MEASURED, Ver
 Unmeasured = Literal["", "skipped", "not_run", "source"]
 UNMEASURED: tuple[Unmeasured, ...] = get_args(Unmeasured)
 RUN_COMMANDS = ("build", "test")
+# dbt's own column tests, where a project does not replace them, return a value once for all rows that have it.
+VALUE_COLUMNS = {
+    "unique": "unique_field",
+    "accepted_values": "value_field",
+    "relationships": "from_field",
+}
 
 
 @dataclass(frozen=True)
@@ -212,6 +218,18 @@ def _of_rule(rule: Rule, verdict: Verdict, message: str) -> RuleVerdict:
     )
 
 
+def own_test(node: Mapping[str, Any]) -> str | None:
+    """The name of a test that dbt brings itself; None for another one."""
+    metadata = node.get("test_metadata") or {}
+    return None if metadata.get("namespace") else metadata.get("name")
+
+
+def value_column(node: Mapping[str, Any], code: str) -> str | None:
+    """The column of the values that a test returns; None for a test that returns rows."""
+    name = VALUE_COLUMNS.get(own_test(node) or "")
+    return name if name and name in code else None
+
+
 class _Project:
     """Look-ups over one manifest and its results."""
 
@@ -268,7 +286,10 @@ class _Project:
         rule_id = str(meta.get("rule_id") or node["name"])
         rule = rules.get(rule_id)
         status = str(result["status"])
-        verdict, message = self._test_verdict(node, result)
+        failures = result.get("failures")
+        code = result.get("compiled_code") or node.get("compiled_code")
+        values = value_column(node, str(code or ""))
+        verdict, message = self._test_verdict(node, result, "value" if values else "row")
         disarmed = disarming(config, rule) if rule else None
         if disarmed:
             verdict, message = Verdict.ERROR, disarmed
@@ -278,7 +299,6 @@ class _Project:
             verdict = Verdict.WARN if verdict == Verdict.FAIL else verdict
         stated = (rule.columns if rule else ()) or meta.get("columns")
         columns = stated or ([node["column_name"]] if node.get("column_name") else [])
-        failures = result.get("failures")
         return RuleVerdict(
             rule_id=rule_id,
             dataset=self.dataset_of(node),
@@ -288,7 +308,7 @@ class _Project:
             family=rule.family if rule else str(meta.get("family") or ""),
             verdict=verdict,
             failing_rows=int(failures)
-            if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None
+            if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None and not values
             else None,
             message=message,
             description=rule.description if rule else str(node.get("description") or ""),
@@ -298,7 +318,7 @@ class _Project:
         )
 
     def _test_verdict(
-        self, node: Mapping[str, Any], result: Mapping[str, Any]
+        self, node: Mapping[str, Any], result: Mapping[str, Any], counted: str
     ) -> tuple[Verdict, str]:
         status = str(result["status"])
         if status == "pass":
@@ -307,7 +327,7 @@ class _Project:
             failures = result.get("failures")
             if failures is None:
                 return Verdict.FAIL, "the test failed"
-            return Verdict.FAIL, f"{failures} failing row{'' if failures == 1 else 's'}"
+            return Verdict.FAIL, f"{failures} failing {counted}{'' if failures == 1 else 's'}"
         if status == "skipped":
             return Verdict.NOT_MEASURED, f"not checked: {self._why_skipped(node['unique_id'])}"
         # 'error', 'runtime error', 'partial success' and whatever a later dbt may add.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import Any
 
 from mbp.contracts.hook_policy import HookPolicy
@@ -113,7 +114,8 @@ def text(hook_status: HookStatus, *, colour: bool) -> str:
     reasons = [row for row in hook_status.rows if row.state != "green"]
     if reasons:
         lines.append("")
-        lines += [f"{row.name} ({row.entity}): {row.why}"[:WIDTH] for row in reasons]
+        for row in reasons:
+            lines += wrap(f"{row.name} ({row.entity}): {row.why}", WIDTH, subsequent_indent="  ")
     lines += ["", f"open decisions: {len(hook_status.open)}"]
     lines += [
         (

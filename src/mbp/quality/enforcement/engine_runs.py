@@ -140,7 +140,7 @@ def run(
     rule_results.sort(
         key=lambda rule_result: (order[rule_result.rule_id], ENGINES.index(rule_result.engine))
     )
-    return _with_samples(root, target, contracts, queries, manifest, rule_results)
+    return with_samples(root, target, contracts, queries, manifest, rule_results)
 
 
 def _ask(
@@ -184,7 +184,7 @@ def _only(contracts: Sequence[Contract], ids: set[str]) -> list[Contract]:
     return [contract for contract in kept if contract.rules]
 
 
-def _with_samples(
+def with_samples(
     root: Path,
     target: str,
     contracts: Sequence[Contract],
