@@ -11,11 +11,11 @@ import duckdb
 import psycopg2
 
 from mbp.core.errors import MbpError
+from mbp.core.masking import masked_rows
 from mbp.core.sql_guard import demand_query
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
 from mbp.quality.known_columns import Trust, trust_of
-from mbp.quality.masking import masked_rows
 from mbp.quality.rule_findings import RuleVerdict, own_test, value_column
 from mbp.warehouse.called_functions import demand_read_only
 

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from mbp.core.errors import MbpError
+from mbp.core.masking import mask
 from mbp.quality.classes import Classes
-from mbp.quality.masking import mask
 from mbp.quality.rule_findings import RuleVerdict, collect
 from mbp.quality.samples import FailingRows, check_read_only, columns_of, sample_query, take_sample
 

@@ -80,10 +80,10 @@ def _load(
     max_rejects: int | None,
     form: str,
 ) -> None:
+    from mbp.core.masking import as_text
     from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
     from mbp.ingest.loading import load_folder
-    from mbp.quality.masking import as_text
 
     with progress() as shown:
         report = load_folder(

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,15 +18,16 @@ import duckdb
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
+from mbp.core.masking import mask
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.ingest.loading.append import RAW_SCHEMA, Appended, append, copy_staged, lost_keys
 from mbp.ingest.loading.column_values import literal
 from mbp.ingest.loading.loads import (
-    MOST_REJECTS,
     TableReport,
     begin_load,
     end_load,
+    masked_rejects,
     rows_already_loaded,
 )
 from mbp.ingest.loading.mapping import Mapping, TableMapping, load_mapping
@@ -119,6 +119,10 @@ def load_folder(
                 files = files_of(folder, table, mapping.path)
                 staging.stage(files, table, by_dataset[table.dataset], known.get(table.table))
             _reject_children(root, target, staging, mapping, by_dataset)
+            rejects = {
+                table.table: masked_rejects(by_dataset[table.dataset], staging.rejects(table.table))
+                for table in mapping.tables
+            }
             if dry_run:
                 reports = []
                 for table in mapping.tables:
@@ -128,8 +132,11 @@ def load_folder(
                     mapping.source,
                     None,
                     tuple(reports),
-                    {name: list(islice(staging.rejects(name), SHOWN)) for name in staging.staged},
-                    {name: staging.first_rows(name, SHOWN) for name in staging.staged},
+                    {name: first[:SHOWN] for name, first in rejects.items()},
+                    {
+                        table.table: _first_rows(staging, table.table, by_dataset[table.dataset])
+                        for table in mapping.tables
+                    },
                 )
             rejected = sum(staged.rejected for staged in staging.staged.values())
             if max_rejects is not None and rejected > max_rejects:
@@ -137,10 +144,6 @@ def load_folder(
                     f"{rejected:,} rows rejected, more than {max_rejects:,}: nothing was loaded",
                     fix="see them with --dry-run; fix the mapping or the files, or raise --max-rejects",
                 )
-            rejects = {
-                table: list(islice(staging.rejects(table), MOST_REJECTS))
-                for table in staging.staged
-            }
             with _rejects_written(staging, mapping, reject_file):
                 say("writing what is new")
                 return _apply(root, target, staging, mapping, by_dataset, digests, rejects)
@@ -174,7 +177,7 @@ def _apply(
                 appended = append(warehouse, place(entry, contract), entry, contract)
             report = _report(entry, staged, appended)
             digest, first = digests[entry.table], rejects[entry.table]
-            end_load(warehouse, load_id, mapping, entry, contract, digest, first, report)
+            end_load(warehouse, load_id, mapping, entry, digest, first, report)
             reports.append(report)
     return LoadReport(mapping.source, load_id, tuple(reports))
 
@@ -212,6 +215,18 @@ def _known_rows(
     except MissingError:
         pass
     return known
+
+
+def _first_rows(staging: Staging, table: str, contract: Contract) -> list[tuple[Any, ...]]:
+    """As they would be loaded; anybody may read the terminal, so values of classified columns are masked."""
+    columns = contract.logged_columns
+    return [
+        tuple(
+            value if column.open else mask(value)
+            for column, value in zip(columns, row, strict=True)
+        )
+        for row in staging.first_rows(table, SHOWN)
+    ]
 
 
 def _report(table: TableMapping, staged: Staged, appended: Appended) -> TableReport:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
+from mbp.core.masking import mask
 from mbp.ingest.loading.loaded_facts import forget_facts, write_facts
 from mbp.ingest.loading.mapping import Mapping, TableMapping
 from mbp.ingest.loading.staging import Staged
@@ -15,7 +17,6 @@ from mbp.ingest.raw_tables import LOAD_REJECTS, LOADS, control_statements
 from mbp.warehouse import Warehouse, quote_identifier
 from mbp.warehouse.relations import exists
 
-MASKED = "***"
 # Of one table in one load; more tell a reader nothing new, and are counted.
 MOST_REJECTS = 10_000
 
@@ -55,6 +56,17 @@ class TableLoad:
     rejected: int
     max_rejects: int
 
+    @property
+    def rejects(self) -> str:
+        """How many rows were rejected, in words; empty when none were."""
+        if not self.rejected:
+            return ""
+        allowed = f", {self.max_rejects:,} allowed" if self.max_rejects else ""
+        return (
+            f"load {self.load_id} of {self.source}: {self.rejected:,} of {self.read:,} rows of"
+            f" {self.dataset} rejected{allowed}"
+        )
+
 
 def begin_load(warehouse: Warehouse, mapping: Mapping) -> int:
     """The id of a new load; the facts of its source are those of the mapping now.
@@ -73,7 +85,6 @@ def end_load(
     load_id: int,
     mapping: Mapping,
     table: TableMapping,
-    contract: Contract,
     digest: str,
     rejects: Sequence[tuple[str, int, str, str]],
     report: TableReport,
@@ -101,16 +112,26 @@ def end_load(
     ]
     marks = ", ".join([mark] * 3) + ", current_timestamp, " + ", ".join([mark] * 8)
     warehouse.execute(f"insert into {LOADS} values ({marks})", values)
-    open_columns = {column.name for column in contract.logged_columns if column.open}
     marks = ", ".join([mark] * 7)
-    for file, row, column, reason in rejects:
-        shown = reason
-        if column not in open_columns and reason.count(": ") > 1:
-            shown = reason.rpartition(": ")[0] + f": {MASKED}"
+    for reject in rejects:
         warehouse.execute(
             f"insert into {LOAD_REJECTS} values ({marks})",
-            [load_id, mapping.source, table.dataset, file, row, column, shown],
+            [load_id, mapping.source, table.dataset, *reject],
         )
+
+
+def masked_rejects(
+    contract: Contract, rejects: Iterable[tuple[str, int, str, str]]
+) -> list[tuple[str, int, str, str]]:
+    """The first of them, without the values of classified columns: column, what is wrong with it, value."""
+    open_columns = {column.name for column in contract.logged_columns if column.open}
+    shown = []
+    for file, row, column, reason in islice(rejects, MOST_REJECTS):
+        parts = reason.split(": ", 2)
+        if column not in open_columns and len(parts) > 2:  # noqa: PLR2004 (the value is the third)
+            parts[2] = mask(parts[2])
+        shown.append((file, row, column, ": ".join(parts)))
+    return shown
 
 
 def list_loads(warehouse: Warehouse) -> list[TableLoad]:

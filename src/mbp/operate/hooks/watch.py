@@ -15,6 +15,7 @@ from mbp.core.state import state_folder
 from mbp.core.wording import few
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
 from mbp.ingest.cdc.watched import WatchedCapture as Captured
+from mbp.ingest.loading.loads import TableLoad, list_loads
 from mbp.ingest.loading.source_facts import source_facts
 from mbp.operate.hooks import actions, alarming, ledger, outbox
 from mbp.operate.hooks.decide import Decision, HookOutcome, State, decide
@@ -73,6 +74,7 @@ class PolicyAndWindows:
 
     Attributes:
         captured: what the control tables of the change data capture say.
+        loads: of outside data, the newest first.
     """
 
     policy: HookPolicy
@@ -80,6 +82,7 @@ class PolicyAndWindows:
     outcome: HookOutcome
     captured: Captured
     limits: Limits
+    loads: Sequence[TableLoad] = ()
 
     @property
     def alarms(self) -> list[Alarm]:
@@ -114,7 +117,12 @@ def _look(root: Path, policy: HookPolicy, limits: Limits, warehouse: Warehouse) 
         absent = {**picture.unmeasured, "data_contract_break": why}
         picture = replace(picture, unmeasured=absent)
     return PolicyAndWindows(
-        policy, picture, decide(policy, picture), read_watched(warehouse), limits
+        policy,
+        picture,
+        decide(policy, picture),
+        read_watched(warehouse),
+        limits,
+        list_loads(warehouse),
     )
 
 

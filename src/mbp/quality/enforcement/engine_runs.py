@@ -16,6 +16,7 @@ import psycopg2
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.masking import plain_row
 from mbp.core.reporting import Finding, Severity, Suite
 from mbp.core.sql_guard import RefusedSqlError
 from mbp.core.verdict import Verdict, spelled
@@ -24,7 +25,6 @@ from mbp.quality.classes import Classes
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
 from mbp.quality.enforcement.compiled_rules import compiled_manifest, queries_of
 from mbp.quality.enforcement.results import ENGINES, SPELLED, Engine, RuleResult
-from mbp.quality.masking import plain_row
 from mbp.quality.measurable import not_measurable
 from mbp.quality.samples import SampleQuery, columns_of, take_sample
 from mbp.runs.dbt_process import target_name
