@@ -29,7 +29,7 @@ def not_measurable(root: Path, rules: Sequence[Rule], facts: SourceFacts) -> dic
         MbpError: dbt cannot compile the project.
     """
     absent = absent_columns(root, facts)
-    reads: Mapping[str, Iterable[str]] = project_reads(root).rules if absent else {}
+    reads: Mapping[str, Iterable[str]] = project_reads(root, facts.columns).rules if absent else {}
     tables = dataset_tables(root) if absent else {}
     reasons: dict[str, str] = {}
     for rule in rules:
@@ -52,7 +52,7 @@ def unmeasured_kpis(root: Path, facts: SourceFacts) -> dict[str, str]:
         MbpError: dbt cannot compile the project.
     """
     absent = absent_columns(root, facts)
-    reads = project_reads(root).relations.get(WINDOWS) if absent else None
+    reads = project_reads(root, facts.columns).relations.get(WINDOWS) if absent else None
     reasons = {}
     for (column, kpi), part in reads.parts.items() if reads else ():
         missing = missing_of(part.columns["value"] | part.columns["samples"], absent)
@@ -76,7 +76,7 @@ def unmeasured_columns(
     absent = absent_columns(root, facts)
     if not absent:
         return {}
-    reads = followed(sql, dialect, project_reads(root).relations)
+    reads = followed(sql, dialect, project_reads(root, facts.columns).relations)
     if reads is None:  # it may read anything
         return dict.fromkeys(names, next(iter(sorted(absent.values()))))
     reasons = {name: missing_of(reads.columns[name.lower()], absent) for name in names}

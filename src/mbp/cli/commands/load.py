@@ -105,7 +105,9 @@ def _load(
             for column, rows in count[kind].items()
         ]
         if count["left_out"]:
-            lines.append(f"{count['table']}: {count['left_out']:,} rows left out, as `keep` says")
+            lines.append(
+                f"{count['table']}: {count['left_out']:,} rows left out, as the mapping says"
+            )
         if count["absent"]:
             lines.append(f"{count['table']}: the source lacks {', '.join(count['absent'])}")
         lines += [f"warning: {count['table']}.{strange}" for strange in count["implausible"]]
