@@ -15,6 +15,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.attribution import constraint_violation, safe_message
+from mbp.quality.compiled_tests import value_column
 from mbp.quality.disarmed import disarming
 
 Severity = Literal["error", "warning"]
@@ -25,12 +26,6 @@ VERDICTS = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR, Verdict.NOT_MEASURED, Ver
 Unmeasured = Literal["", "skipped", "not_run", "source"]
 UNMEASURED: tuple[Unmeasured, ...] = get_args(Unmeasured)
 RUN_COMMANDS = ("build", "test")
-# dbt's own column tests, where a project does not replace them, return a value once for all rows that have it.
-VALUE_COLUMNS = {
-    "unique": "unique_field",
-    "accepted_values": "value_field",
-    "relationships": "from_field",
-}
 
 
 @dataclass(frozen=True)
@@ -216,18 +211,6 @@ def _of_rule(rule: Rule, verdict: Verdict, message: str) -> RuleVerdict:
         node=None,
         columns=rule.columns,
     )
-
-
-def own_test(node: Mapping[str, Any]) -> str | None:
-    """The name of a test that dbt brings itself; None for another one."""
-    metadata = node.get("test_metadata") or {}
-    return None if metadata.get("namespace") else metadata.get("name")
-
-
-def value_column(node: Mapping[str, Any], code: str) -> str | None:
-    """The column of the values that a test returns; None for a test that returns rows."""
-    name = VALUE_COLUMNS.get(own_test(node) or "")
-    return name if name and name in code else None
 
 
 class _Project:

@@ -15,8 +15,9 @@ from mbp.core.masking import masked_rows
 from mbp.core.sql_guard import demand_query
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
+from mbp.quality.compiled_tests import own_test, value_column
 from mbp.quality.known_columns import Trust, trust_of
-from mbp.quality.rule_findings import RuleVerdict, own_test, value_column
+from mbp.quality.rule_findings import RuleVerdict
 from mbp.warehouse.called_functions import demand_read_only
 
 FIX = "a test may only read; run `mbp build` again"

@@ -124,7 +124,7 @@ def unpacked(path: Path) -> Any:
 
 
 def demand_whole(path: Path, shown: str) -> None:
-    """Raises when a packed file is cut off: the engine reads what is there, and its last value may be a part of one.
+    """Raises when a packed file is not whole: the engine reads what is there, and its last value may be a part of one.
 
     Raises:
         MbpError: it does not end as its packer ends it, or is not packed.

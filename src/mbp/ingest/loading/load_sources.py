@@ -21,7 +21,7 @@ from mbp.core.files import atomic_path
 from mbp.core.masking import mask
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.reporting.spreadsheet import csv_for_people
-from mbp.ingest.loading.append import RAW_SCHEMA, Appended, append, copy_staged, lost_keys
+from mbp.ingest.loading.append import MEMORY, RAW_SCHEMA, Appended, append, copy_staged, lost_keys
 from mbp.ingest.loading.column_values import literal
 from mbp.ingest.loading.loads import (
     TableReport,
@@ -37,7 +37,6 @@ from mbp.ingest.raw_tables import create_statement, raw_tables
 from mbp.warehouse import connect, quote_identifier
 from mbp.warehouse.connection import MissingError
 
-MEMORY = "1GB"
 SHOWN = 3  # rows of each table after a dry run
 
 
