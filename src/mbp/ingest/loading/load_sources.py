@@ -23,6 +23,7 @@ from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.ingest.loading.append import MEMORY, RAW_SCHEMA, Appended, append, copy_staged, lost_keys
 from mbp.ingest.loading.column_values import literal
+from mbp.ingest.loading.loaded_facts import still_absent, write_facts
 from mbp.ingest.loading.loads import (
     TableReport,
     begin_load,
@@ -158,6 +159,7 @@ def _apply(
     rejects: dict[str, list[tuple[str, int, str, str]]],
 ) -> LoadReport:
     reports = []
+    kept: dict[str, dict[str, str]] = {}
     with (
         connect(root, target) as warehouse,
         copy_staged(staging, warehouse) as place,
@@ -167,17 +169,21 @@ def _apply(
             family, table = name.split(".")
             warehouse.execute(f"create schema if not exists raw_{family}")
             warehouse.execute(create_statement(f"raw_{family}", table, columns))
-        load_id = begin_load(warehouse, mapping)
+        load_id = begin_load(warehouse)
         for entry in mapping.tables:
             contract, staged = by_dataset[entry.dataset], staging.staged[entry.table]
             if staged.known:
                 appended = Appended(0, staged.read, 0)
             else:
-                appended = append(warehouse, place(entry, contract), entry, contract)
+                rows = place(entry, contract)
+                appended = append(warehouse, rows, entry, contract)
+                lacking = still_absent(warehouse, mapping, entry, contract.key.name, rows)
+                kept[entry.dataset] = lacking
             report = _report(entry, staged, appended)
             digest, first = digests[entry.table], rejects[entry.table]
             end_load(warehouse, load_id, mapping, entry, digest, first, report)
             reports.append(report)
+        write_facts(warehouse, mapping, kept)
     return LoadReport(mapping.source, load_id, tuple(reports))
 
 

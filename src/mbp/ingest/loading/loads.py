@@ -10,7 +10,7 @@ from itertools import islice
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
 from mbp.core.masking import mask
-from mbp.ingest.loading.loaded_facts import forget_facts, write_facts
+from mbp.ingest.loading.loaded_facts import forget_facts
 from mbp.ingest.loading.mapping import Mapping, TableMapping
 from mbp.ingest.loading.staging import Staged
 from mbp.ingest.raw_tables import LOAD_REJECTS, LOADS, control_statements
@@ -68,14 +68,13 @@ class TableLoad:
         )
 
 
-def begin_load(warehouse: Warehouse, mapping: Mapping) -> int:
-    """The id of a new load; the facts of its source are those of the mapping now.
+def begin_load(warehouse: Warehouse) -> int:
+    """The id of a new load.
 
     Runs inside the caller's transaction.
     """
     for statement in control_statements():
         warehouse.execute(statement)
-    write_facts(warehouse, mapping)
     _, rows = warehouse.query(f"select coalesce(max(load_id), 0) + 1 from {LOADS}")
     return int(rows[0][0])
 
