@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -245,22 +244,23 @@ def _number(at: str, column: Column, value: MappedValue) -> tuple[str, str | Non
         wide = f"try_cast(round_even({exact}, {places}) as {kind})"
         typed = f"case when {short} then try_cast({at} as {kind}) else {wide} end"
         return typed, f"not {short} and {exact} <> {wide}"
-    exact = f"try_cast({at} as decimal(26, 10))"
+    factor = format(value.scale or 1, "f")
+    digits = len(factor.replace(".", "").lstrip("-0") or "0")
+    after = len(factor.partition(".")[2])
+    digits = max(digits, after, 1)
+    # A product has the places of both; 18 of them, and 38 digits in all, are kept.
+    exact = f"try_cast({at} as decimal({38 - digits}, {min(10, 18 - after)}))"
     if value.absolute:
         exact = f"abs({exact})"
     if value.scale is not None:
-        exact = f"{exact} * {_factor(value.scale)}"
-    exact = f"cast({exact} as decimal(38, 18))"
+        exact = f"{exact} * cast({literal(factor)} as decimal({digits}, {after}))"
+    exact = f"try_cast({exact} as decimal(38, 18))"
     if value.offset is not None:
         exact = f"({exact} + cast({literal(value.offset)} as decimal(38, 18)))"
     if value.one_minus:
         exact = f"(1 - {exact})"
     wide = f"try_cast(round_even({exact}, {places}) as {kind})"
     return wide, f"{exact} <> {wide}"
-
-
-def _factor(scale: Decimal) -> str:
-    return f"cast({literal(format(scale, 'f'))} as decimal(12, 8))"
 
 
 def _instant(

@@ -111,7 +111,7 @@ def rewritten(path: Path, delimiter: str, quote: str, encoding: str, scratch: Pa
 def opened(path: Path, encoding: str) -> IO[str]:
     """A text file, packed or not, with its line ends as they are."""
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-    if path.suffix in PACKED:
+    if path.suffix.lower() in PACKED:
         return TextIOWrapper(unpacked(path), encoding=encoding, newline="")
     return path.open(encoding=encoding, newline="")
 
@@ -120,7 +120,7 @@ def unpacked(path: Path) -> Any:
     """The bytes of a packed file."""
     import pyarrow as pa
 
-    return pa.input_stream(str(path), compression=PACKED[path.suffix])
+    return pa.input_stream(str(path), compression=PACKED[path.suffix.lower()])
 
 
 def demand_whole(path: Path, shown: str) -> None:

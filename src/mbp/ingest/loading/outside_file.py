@@ -100,10 +100,10 @@ def open_file(
     Raises:
         MbpError: it cannot be read, or what the mapping says does not fit it.
     """
-    suffix = path.suffix
+    suffix = path.suffix.lower()
     if suffix in PACKED:
         demand_whole(path, path.name)
-        suffix = Path(path.stem).suffix
+        suffix = Path(path.stem).suffix.lower()
     source: Source | None
     if suffix == ".parquet":
         source = _parquet(connection, path, mapping)
@@ -124,7 +124,7 @@ def _csv(path: Path, mapping: TableMapping, mapping_path: str, scratch: Path) ->
     if encoding not in ENCODINGS:
         path, encoding = _recoded(path, encoding, scratch), "utf-8"
     file = literal(str(path))
-    common = f"encoding = {literal(encoding)}, auto_detect = false"
+    common = f"encoding = {literal(encoding)}, auto_detect = false, {packing(path)}"
     header = read_header(path, delimiter, quote, encoding, shown)
     if not header:
         return None
@@ -136,7 +136,8 @@ def _csv(path: Path, mapping: TableMapping, mapping_path: str, scratch: Path) ->
 
     def copied() -> Source:
         copy = rewritten(path, delimiter, quote, encoding, scratch)
-        return replace(source, relation=relation.replace(file, literal(str(copy)), 1), copied=None)
+        plain = relation.replace(file, literal(str(copy)), 1).replace(packing(path), packing(copy))
+        return replace(source, relation=plain, copied=None)
 
     source = Source(
         relation,
@@ -146,6 +147,11 @@ def _csv(path: Path, mapping: TableMapping, mapping_path: str, scratch: Path) ->
         copied if encoding == "utf-8" else None,
     )
     return source
+
+
+def packing(path: Path) -> str:
+    """The option of a reader that says how a file is packed."""
+    return f"compression = {literal(PACKED.get(path.suffix.lower(), 'uncompressed'))}"
 
 
 def _or_null(text: str, mapping: TableMapping) -> str:
@@ -192,7 +198,8 @@ def _json(
     rows = mapping.reading.get("rows")
     # Each thread takes twice this memory.
     longest = min(max(path.stat().st_size, SHORTEST_BUFFER), LONGEST_BUFFER)
-    objects = f"read_json_objects({literal(str(path))}, maximum_object_size = {longest})"
+    limit = f"maximum_object_size = {longest}, {packing(path)}"
+    objects = f"read_json_objects({literal(str(path))}, {limit})"
     relation = f"(select json as record, json as item from {objects})"
     if rows:
         _demand_lists(connection, objects, mapping, mapping_path, path.name)
@@ -309,5 +316,5 @@ def unreadable(error: duckdb.Error, shown: str) -> MbpError:
     return MbpError(
         f"cannot be read: {what}",
         path=shown,
-        fix="write the file again: CSV with one kind of line end, JSON or Parquet",
+        fix="check columns, `rows` and `format` in the mapping, or write the file again: CSV, JSON or Parquet",
     )

@@ -368,3 +368,28 @@ def test_a_void_without_a_time_has_that_of_the_close_and_no_absent_fact_rejects_
         )
         rows = warehouse.query(sql)[1]
     assert [at for _, at in rows] == ["2026-01-05 00:00:00+00", "2026-01-06 00:00:00+00"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "theirs", "ours"),
+    [
+        (1000000, "2.5", "2500000.00000000"),
+        (1e-18, "12345678901234567890", "12.34567890"),
+        (-0.5, "3", "-1.50000000"),
+    ],
+)
+def test_a_scale_may_be_large_or_small(
+    project_root: Path, folder: Path, scale: float, theirs: str, ours: str
+) -> None:
+    (folder / "Q.CSV").write_text(
+        f"id,m,at,p,n\nq1,m1,2026-01-05,0.5,{theirs}\nq2,m1,2026-01-05,0.5,1e37\n"
+    )
+    table = entry(file="Q.CSV", columns={"volume": {"column": "n", "scale": scale}})
+    assert load(project_root, folder, table).rejected == 1
+    assert quotes(project_root, "cast(volume as varchar)") == [(ours,)]
+
+
+def test_endings_of_names_may_be_in_capitals(project_root: Path, folder: Path) -> None:
+    row = {"id": "q1", "m": "m1", "at": "2026-01-05", "p": 0.5}
+    (folder / "Q.JSON.GZ").write_bytes(gzip.compress(json.dumps([row]).encode()))
+    assert load(project_root, folder, entry(file="Q.JSON.GZ")).tables[0].loaded == 1
