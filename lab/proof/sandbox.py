@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from mbp.core.errors import MbpError
-
 
 class Sandbox(Protocol):
     """What the proof needs of an engine. Errors of the engine are raised as `SandboxError`."""
@@ -36,5 +34,5 @@ class Sandbox(Protocol):
         """Frees the database."""
 
 
-class SandboxError(MbpError):
+class SandboxError(Exception):
     """The engine refused a statement; the open transaction can only be rolled back."""

@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lab.proof.sandbox import Sandbox
+from lab.proof.sandbox import Sandbox, SandboxError
 from mbp.contracts import Contract
+from mbp.core.errors import MbpError
 from mbp.quality.classes import Classes
 from mbp.quality.compiled_tests import CompiledTest
 from mbp.quality.rule_findings import collect
 from mbp.quality.samples import columns_of, sample_query, take_sample
+
+
+class _Reader:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def query(
+        self, sql: str, params: Sequence[Any] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        try:
+            return self._sandbox.query(sql, params)
+        except SandboxError as error:
+            raise MbpError(str(error), fix="correct the test") from error
 
 
 class ShownRows:
@@ -23,10 +37,10 @@ class ShownRows:
     def __init__(
         self, sandbox: Sandbox, manifest: Mapping[str, Any], contracts: Sequence[Contract]
     ) -> None:
-        self._reader, self._manifest = sandbox, manifest
+        self._reader, self._manifest = _Reader(sandbox), manifest
         self._dialect = str(manifest["metadata"]["adapter_type"])
         self._classes = Classes(
-            contracts, manifest, dialect=self._dialect, columns_of=columns_of(sandbox)
+            contracts, manifest, dialect=self._dialect, columns_of=columns_of(self._reader)
         )
 
     def problem(self, test: CompiledTest, outcome: str, failures: int) -> str:

@@ -102,9 +102,9 @@ def rewritten(path: Path, delimiter: str, quote: str, encoding: str, scratch: Pa
         opened(path, encoding) as source,
         copy.open("w", encoding="utf-8", newline="") as target,
     ):
-        rows = csv.reader(source, delimiter=delimiter, quotechar=quote)
-        writer = csv.writer(target, delimiter=delimiter, quotechar=quote, lineterminator="\n")
-        writer.writerows(row for row in rows if row)
+        for row in csv.reader(source, delimiter=delimiter, quotechar=quote):
+            fields = [f"{quote}{field.replace(quote, quote * 2)}{quote}" for field in row]
+            target.write(delimiter.join(fields) + "\n" if row else "")
     return copy
 
 
