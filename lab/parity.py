@@ -24,8 +24,8 @@ from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
-from mbp.quality.enforcement.compiled_rules import rule_queries
-from mbp.quality.enforcement.engine_runs import place_of
+from mbp.quality.enforcement.compiled_rules import compiled_manifest, queries_of
+from mbp.quality.enforcement.engine_runs import place_of, with_samples
 from mbp.quality.enforcement.results import ENGINES, SPELLED, RuleResult
 from mbp.runs.dbt_process import environment
 
@@ -55,7 +55,7 @@ class Parity:
     seconds: float
 
     def cell(self, rule: str, engine: str) -> str:
-        """'caught', 'missed', 'false alarm', 'error' or not_applicable (the engine cannot express it)."""
+        """'caught', 'missed', 'no rows' (none can be shown), 'false alarm', 'error' or not_applicable."""
         clean = self.worlds[0].results[engine][rule]
         if clean.verdict == Verdict.NOT_APPLICABLE:
             return Verdict.NOT_APPLICABLE
@@ -65,7 +65,10 @@ class Parity:
         if clean.caught:
             return "false alarm"
         own = next(world for world in self.worlds if rule in world.faults)
-        return "caught" if own.results[engine][rule].caught else "missed"
+        result = own.results[engine][rule]
+        if result.caught and not result.sample:
+            return "no rows"
+        return "caught" if result.caught else "missed"
 
     def disagreements(self) -> list[str]:
         """Rules of which two engines that express them say different things in one world."""
@@ -120,7 +123,7 @@ def measure(root: Path, say: Say = lambda _: None, chosen: Sequence[str] = ()) -
         sandbox = PostgresSandbox(server.connect(DATABASE), _schemas(project))
         stack.callback(sandbox.close)
         stage = ProofProject(sandbox, project)
-        ask = _Asker(root, contracts, rule_queries(root, "postgres", changes))
+        ask = _Asker(root, contracts, compiled_manifest(root, "postgres", changes))
         clean = generate(Parameters())
         say("the clean sample, judged by three engines")
         stage.build(clean)
@@ -197,9 +200,10 @@ class _Asker:
         self,
         root: Path,
         contracts: Sequence[Contract],
-        queries: Mapping[str, str],
+        manifest: Mapping[str, Any],
     ) -> None:
-        self.root, self.contracts, self.queries = root, contracts, queries
+        self.root, self.contracts, self.manifest = root, contracts, manifest
+        self.queries = queries_of(manifest)
         self.rules = [rule for contract in contracts for rule in contract.rules]
         self.place = place_of(root, "postgres")
 
@@ -213,7 +217,12 @@ class _Asker:
             ),
         }
         return {
-            engine: {result.rule_id: result for result in results}
+            engine: {
+                result.rule_id: result
+                for result in with_samples(
+                    self.root, "postgres", self.contracts, self.queries, self.manifest, results
+                )
+            }
             for engine, results in document.items()
         }
 

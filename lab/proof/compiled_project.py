@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class CompiledProject:
     """Everything the proof needs, in the order in which it must run.
 
     `overridden` names macros of the project that dbt would use instead of the dbt macro to run a test: the
-    compiled SQL does not show what they do.
+    compiled SQL does not show what they do. `manifest` is dbt's.
     """
 
     database: str
@@ -59,6 +59,7 @@ class CompiledProject:
     models: tuple[CompiledModel, ...]
     tests: tuple[CompiledTest, ...]
     overridden: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def compile_project(
@@ -118,7 +119,7 @@ def read_project(manifest: Mapping[str, Any]) -> CompiledProject:
             f"models live in several databases: {', '.join(sorted(databases))}",
             fix="build them in one database",
         )
-    return CompiledProject(databases.pop(), raw, models, tests, _overridden(manifest))
+    return CompiledProject(databases.pop(), raw, models, tests, _overridden(manifest), manifest)
 
 
 def _overridden(manifest: Mapping[str, Any]) -> tuple[str, ...]:

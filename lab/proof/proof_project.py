@@ -9,18 +9,27 @@ from typing import Any
 from lab.proof.compiled_project import CompiledModel, CompiledProject
 from lab.proof.dbt_verdict import verdict, verdict_sql
 from lab.proof.sandbox import Sandbox, SandboxError
+from lab.proof.shown_rows import ShownRows
 from mbp.core.errors import MbpError
 from mbp.quality.compiled_tests import CompiledTest
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A test that did not pass: outcome warn, fail or error; `rows` is None for an error."""
+    """A test that did not pass.
+
+    Attributes:
+        outcome: warn, fail or error.
+        rows: None for an error.
+        message: of an error.
+        not_shown: why no row of it can be shown; empty when one was, or when no rows were demanded.
+    """
 
     rule_id: str
     outcome: str
     rows: int | None
     message: str = ""
+    not_shown: str = ""
 
 
 class ProofProject:
@@ -32,11 +41,15 @@ class ProofProject:
     Args:
         sandbox: an empty database; the caller closes it.
         project: compiled for that database.
+        shown_rows: of which each test that fails must be able to show some.
     """
 
-    def __init__(self, sandbox: Sandbox, project: CompiledProject) -> None:
+    def __init__(
+        self, sandbox: Sandbox, project: CompiledProject, shown_rows: ShownRows | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._project = project
+        self._shown_rows = shown_rows
         self._raw_ids = {raw.key: raw.unique_id for raw in project.raw}
 
     def build(self, tables: Mapping[str, Any]) -> list[Seen]:
@@ -145,13 +158,16 @@ class ProofProject:
         seen: list[Seen] = []
         for test in tests:
             try:
-                failures, should_warn, should_error = self._sandbox.query(verdict_sql(test))[0]
+                failures, should_warn, should_error = self._sandbox.query(verdict_sql(test))[1][0]
             except SandboxError as error:
                 seen.append(Seen(test.rule_id, "error", None, _first_line(error)))
                 return seen
             outcome = verdict(test.severity, should_warn, should_error)
             if outcome != "pass":
-                seen.append(Seen(test.rule_id, outcome, int(failures or 0)))
+                rows, problem = int(failures or 0), ""
+                if self._shown_rows is not None:
+                    problem = self._shown_rows.problem(test, outcome, rows)
+                seen.append(Seen(test.rule_id, outcome, rows, not_shown=problem))
         return seen
 
 

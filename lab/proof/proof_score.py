@@ -39,6 +39,7 @@ class FaultOutcome:
         expected, seen: findings wanted and found, warnings included.
         missed: expected findings that were not there.
         wrong_rows: 'rule: expected n, found m'.
+        not_shown: 'rule: why none of its failing rows can be shown'.
         false_alarms: unexpected errors; on the clean sample, warnings too.
         also_warned: unexpected warnings: reported, not counted.
         seconds: wall clock.
@@ -49,6 +50,7 @@ class FaultOutcome:
     seen: tuple[Seen, ...]
     missed: tuple[str, ...]
     wrong_rows: tuple[str, ...]
+    not_shown: tuple[str, ...]
     false_alarms: tuple[str, ...]
     also_warned: tuple[str, ...]
     seconds: float
@@ -56,7 +58,7 @@ class FaultOutcome:
     @property
     def as_expected(self) -> bool:
         """True when exactly the expected findings were there."""
-        return not (self.missed or self.wrong_rows or self.false_alarms)
+        return not (self.missed or self.wrong_rows or self.not_shown or self.false_alarms)
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,9 @@ def judge(
         seen=tuple(seen),
         missed=tuple(missed),
         wrong_rows=tuple(wrong_rows),
+        not_shown=tuple(
+            f"{result.rule_id}: {result.not_shown}" for result in seen if result.not_shown
+        ),
         false_alarms=tuple(alarms),
         also_warned=tuple(warned),
         seconds=seconds,
@@ -167,6 +172,7 @@ def render(score: ProofScore) -> str:
         lines.append(outcome.fault)
         lines += [f"    missed         {problem}" for problem in outcome.missed]
         lines += [f"    wrong rows     {wrong_row}" for wrong_row in outcome.wrong_rows]
+        lines += [f"    not shown      {problem}" for problem in outcome.not_shown]
         lines += [f"    false alarm    {false_alarm}" for false_alarm in outcome.false_alarms]
     for title, names in (
         ("rules without a fault", score.without_fault),

@@ -16,6 +16,7 @@ from lab.proof.proof_score import CLEAN, ExpectedFinding, FaultOutcome, ProofSco
 from lab.proof.sandbox import Sandbox
 from lab.proof.sandbox_duckdb import DuckdbSandbox
 from lab.proof.sandbox_postgres import PostgresSandbox
+from lab.proof.shown_rows import ShownRows
 from lab.simulate import Parameters, faults, generate
 from mbp.contracts import load_contracts
 from mbp.contracts.rules import all_rules
@@ -48,7 +49,8 @@ def prove(
     if chosen and changed_since is not None:
         raise MbpError("both single faults and what changed were asked for", fix="use one of them")
     started = time.perf_counter()
-    contracted = all_rules(load_contracts(root))
+    contracts = load_contracts(root)
+    contracted = all_rules(contracts)
     severities = {rule.id: rule.severity for rule in contracted}
     rules = severities.keys()
     known = faults.all_faults(root)
@@ -71,16 +73,18 @@ def prove(
             wanted = sorted(known.keys() & affected.rules)
         else:
             wanted = _choose(named, known)
-        # A fault without an entry breaks one row of its rule, and nothing else.
+        # A fault without an entry breaks rows of its rule, and nothing else.
         expected = {
             fault: expected.get(fault)
-            or [ExpectedFinding(fault, 1, severities.get(fault, "error"))]
+            or [ExpectedFinding(fault, known[fault].rows, severities.get(fault, "error"))]
             for fault in {*wanted, *expected}
         }
         if wanted:
-            outcomes = _outcomes(
-                ProofProject(sandbox, project), project, known, wanted, expected, shown
-            )
+            # PostgreSQL can only say outside of a transaction that a query is read-only: see lab.parity.
+            shows = engine == "duckdb"
+            rows = ShownRows(sandbox, project.manifest, contracts) if shows else None
+            stage = ProofProject(sandbox, project, rows)
+            outcomes = _outcomes(stage, project, known, wanted, expected, shown)
     scope = rules if affected is None else set(affected.rules)
     return ProofScore(
         engine=engine,

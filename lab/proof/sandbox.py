@@ -12,8 +12,11 @@ class Sandbox(Protocol):
     def execute(self, statement: str) -> None:
         """Runs statements that return nothing."""
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """All rows of one query."""
+    def query(
+        self, sql: str, params: Sequence[Any] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names and all rows of one query, as a warehouse gives them."""
+        ...
 
     def create_raw(self, relation: str, columns: Sequence[tuple[str, str]]) -> None:
         """An empty raw table: `columns` are (name, type of this engine)."""

@@ -28,9 +28,12 @@ class DuckdbSandbox:
         except duckdb.Error as error:
             raise SandboxError(str(error)) from error
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
+    def query(
+        self, sql: str, params: Sequence[Any] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
         try:
-            return list(self._connection.execute(statement).fetchall())
+            rows = self._connection.execute(sql, params)
+            return [column[0] for column in rows.description], rows.fetchall()
         except duckdb.Error as error:
             raise SandboxError(str(error)) from error
 

@@ -36,11 +36,13 @@ class PostgresSandbox:
         except psycopg2.Error as error:
             raise SandboxError(str(error)) from error
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
+    def query(
+        self, sql: str, params: Sequence[Any] | None = None
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(statement)
-                return list(cursor.fetchall())
+                cursor.execute(sql, params)
+                return [column.name for column in cursor.description], list(cursor.fetchall())
         except psycopg2.Error as error:
             raise SandboxError(str(error)) from error
 

@@ -79,7 +79,7 @@
 {%- endmacro %}
 
 {#- Columns of a relation for readers. What is classified becomes a mark, equal for equal values and too short to find
-    the value by trying (mbp.quality.masking.mask); of what is no text nothing is left. -#}
+    the value by trying (mbp.core.masking.mask); of what is no text nothing is left. -#}
 {% macro masked_columns(relation, hidden) -%}
     {%- for column in adapter.get_columns_in_relation(relation) -%}
         {%- set name = adapter.quote(column.name) -%}

@@ -25,8 +25,9 @@
 {% macro logged_columns(dataset) -%}
     {%- set names = [] -%}
     {%- set columns = graph.nodes['model.' ~ project_name ~ '.' ~ dataset].columns if execute else {} -%}
+    {%- set absent = var('absent_columns', {}).get(dataset, []) -%}
     {%- for name, column in columns.items() if not (column.config.meta or column.meta or {}).get('derived') -%}
-        {%- do names.append(name) -%}
+        {%- if name not in absent -%}{%- do names.append(name) -%}{%- endif -%}
     {%- endfor -%}
     {{- return(names) -}}
 {%- endmacro %}

@@ -46,7 +46,7 @@
         ~ ', command ' ~ text ~ ', event ' ~ text ~ ', happened_at ' ~ instant ~ ', nodes_digest ' ~ text ~ ')'
         ~ control_table_format()
     ) -%}
-    {#- `mbp build` fills it for loaded data, and makes it as this does. -#}
+    {#- `mbp build` fills it for loaded data. -#}
     {%- do run_query(
         'create table if not exists ' ~ verification_table('unmeasured_kpis') ~ ' (kpi_id ' ~ text ~ ', reason ' ~ text ~ ')'
         ~ control_table_format()

@@ -48,6 +48,7 @@ class Fault:
         change: makes the fault in the raw tables.
         statements: SQL to run after the models were built; names such as marts.mbp_quotes, valid on
             DuckDB and PostgreSQL. No raw log can produce what they do.
+        rows: how many rows break the rule; two where they are the same.
     """
 
     rule_id: str
@@ -55,6 +56,7 @@ class Fault:
     tables: tuple[str, ...] = ()
     change: Change | None = field(default=None, repr=False)
     statements: tuple[str, ...] = ()
+    rows: int = 1
 
     @property
     def stage(self) -> Stage:

@@ -43,13 +43,15 @@ def unique(rule: FaultRule) -> Fault:
                 f"insert into {mart} select * from {mart} "
                 f"where {column} = (select max({column}) from {mart})",
             ),
+            rows=2,
         )
 
     def change(editor: Editor) -> None:
         row = editor.idle_row(table)
         editor.append(table, row, **{schema.KEYS[table]: f"{row[schema.KEYS[table]]}-again"})
 
-    return Fault(rule.id, f"a second {_thing(table)} with the same {column}", (table,), change)
+    text = f"a second {_thing(table)} with the same {column}"
+    return Fault(rule.id, text, (table,), change, rows=2)
 
 
 def foreign_key(rule: FaultRule) -> Fault:

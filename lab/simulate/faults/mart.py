@@ -27,7 +27,9 @@ def broken_row(rule: FaultRule) -> Fault | None:
         if value is None:
             return None
         statement = f"update {mart} set {column.name} = {value} where {last}"
-    return Fault(rule.id, f"one row with a wrong {column.name}", statements=(statement,))
+    rows = 2 if rule.test == "unique" else 1
+    text = f"one row with a wrong {column.name}"
+    return Fault(rule.id, text, statements=(statement,), rows=rows)
 
 
 def _wrong_value(rule: FaultRule, mart: str, key: str, *, text: bool) -> str | None:

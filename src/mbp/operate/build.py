@@ -26,6 +26,7 @@ from mbp.operate.summary import BuildSummary, as_json, count_by_pack
 from mbp.quality.coverage.coverage_measure import Count
 from mbp.quality.failures import LastRun, findings_of_last_run
 from mbp.quality.measurable import (
+    UNMEASURED,
     not_measurable,
     note_unmeasured_kpis,
     unmeasured_kpis,
@@ -43,6 +44,7 @@ from mbp.runs.preflight import (
 )
 from mbp.runs.run_control import warehouse_id
 from mbp.warehouse import connect
+from mbp.warehouse.relations import exists
 
 if TYPE_CHECKING:
     from mbp.runs.envelope import Begun
@@ -92,8 +94,7 @@ def build(request: BuildRequest) -> BuildSummary:
         shown.say("parsing the dbt project")
         parsed = demand(run_dbt(root, ["parse"], target=target, quiet=True))
         reasons = not_measurable(root, all_rules(contracts_of(root)), facts)
-        with connect(root, target) as warehouse:
-            note_unmeasured_kpis(warehouse, unmeasured_kpis(root, facts))
+        _note_unmeasured(root, target, facts, parsed.result)
     arguments = ["build"]
     # A log only grows, so increments are safe; the sample is replaced as a whole, and they are not.
     if request.full_refresh or raw == SAMPLE:
@@ -147,6 +148,20 @@ def build(request: BuildRequest) -> BuildSummary:
     if not request.select:
         write_evidence(begun, target, summary, run.claim)
     return summary
+
+
+def _note_unmeasured(root: Path, target: str, facts: SourceFacts, manifest: Any) -> None:
+    """Before the models of the KPIs are built; a warehouse without a run of dbt has no table for it."""
+    reasons = unmeasured_kpis(root, facts)
+    with connect(root, target) as warehouse:
+        there = exists(warehouse, *UNMEASURED.split("."))
+    if not there:
+        if not reasons:
+            return
+        arguments = ["run-operation", "make_run_tables"]
+        demand(run_dbt(root, arguments, target=target, manifest=manifest, quiet=True))
+    with connect(root, target) as warehouse:
+        note_unmeasured_kpis(warehouse, reasons)
 
 
 def write_evidence(begun: Begun, target: str, summary: BuildSummary, claim: Claim) -> None:

@@ -18,9 +18,9 @@ from mbp.contracts.registry.proof import broken_rows, provable, rule_of
 from mbp.contracts.registry.version_check import Checked
 from mbp.contracts.rendering.code_owners import load_owners
 from mbp.core.errors import MbpError
+from mbp.core.masking import plain_row
 from mbp.quality.classes import Classes
 from mbp.quality.column_readers import ColumnReaders
-from mbp.quality.masking import plain_row
 from mbp.quality.samples import SampleQuery, columns_of, take_sample
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path

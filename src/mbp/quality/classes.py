@@ -5,6 +5,7 @@
   column itself is declared `public` or `internal`.
 - A source or a seed, where values come in: a column that the project declares, unless a contract or the manifest
   classifies a column of that name.
+- What `mbp load` keeps of its loads: open; values in it are masked when they are written.
 - Any other table: not known.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 from sqlglot import exp
 
 from mbp.contracts.model import OPEN_CLASSES, Contract
+from mbp.ingest.raw_tables import LOAD_CONTROL_TABLES
 from mbp.quality.column_lineage import follow
 from mbp.quality.known_columns import KnownColumns, Trust
 
@@ -54,6 +56,14 @@ class Classes:
             key = self._key_of(entry)
             if key is not None:
                 self._entries.setdefault(key, []).append(entry)
+        for catalog in {catalog for catalog, _, _ in self._entries}:
+            for place, (columns, _) in LOAD_CONTROL_TABLES.items():
+                schema, name = place.split(".")
+                entry = {
+                    "resource_type": "source",
+                    "columns": {column: {} for column, _ in columns},
+                }
+                self._entries[catalog, schema, name] = [entry]
         self._closed_names = classified_names(contracts, manifest)
         self._relations: dict[Key, KnownColumns | None] = {}
         # Of a model that reads itself, while it is followed.

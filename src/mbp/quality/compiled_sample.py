@@ -16,7 +16,11 @@ SEED_PREFIX = "raw_"
 
 
 def compiled_sample(
-    root: Path, engine: str, *, changes: Mapping[str, str] | None = None
+    root: Path,
+    engine: str,
+    *,
+    changes: Mapping[str, str] | None = None,
+    variables: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """The manifest with the SQL of every node, over the sample's raw tables on an empty scratch database.
 
@@ -24,6 +28,7 @@ def compiled_sample(
         root: the dbt project.
         engine: duckdb or postgres; postgres takes its connection from the environment or `changes`.
         changes: environment variables for dbt, e.g. the address of a scratch server.
+        variables: of dbt.
 
     Raises:
         MbpError: dbt could not compile.
@@ -41,7 +46,7 @@ def compiled_sample(
         demand(
             run_dbt(
                 root,
-                ["compile", "--full-refresh"],
+                ["compile", "--full-refresh", "--vars", json.dumps(variables or {})],
                 target=engine,
                 artifacts=scratch,
                 changes=settings,

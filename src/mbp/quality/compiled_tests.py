@@ -12,6 +12,12 @@ from mbp.core.sql_guard import demand_expression, demand_query
 
 # Of the tests on models that measure the datasets; they are no rules of a contract.
 MEASUREMENT_PACK = "A87"
+# dbt's own column tests, where a project does not replace them, return a value once for all rows that have it.
+VALUE_COLUMNS = {
+    "unique": "unique_field",
+    "accepted_values": "value_field",
+    "relationships": "from_field",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,18 @@ def upstream_closure(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, frozen
         direct = parents[unique_id]
         closure[unique_id] = frozenset(direct).union(*(closure[parent] for parent in direct))
     return closure
+
+
+def own_test(node: Mapping[str, Any]) -> str | None:
+    """The name of a test that dbt brings itself; None for another one."""
+    metadata = node.get("test_metadata") or {}
+    return None if metadata.get("namespace") else metadata.get("name")
+
+
+def value_column(node: Mapping[str, Any], code: str) -> str | None:
+    """The column of the values that a test returns; None for a test that returns rows."""
+    name = VALUE_COLUMNS.get(own_test(node) or "")
+    return name if name and name in code else None
 
 
 def compiled_code(node: Mapping[str, Any]) -> str:

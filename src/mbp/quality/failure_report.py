@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from mbp.core.masking import as_text, plain_row
 from mbp.core.reporting import Finding, Suite
 from mbp.core.verdict import Verdict
-from mbp.quality.masking import as_text, plain_row
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 

@@ -29,12 +29,12 @@ def not_measurable(root: Path, rules: Sequence[Rule], facts: SourceFacts) -> dic
         MbpError: dbt cannot compile the project.
     """
     absent = absent_columns(root, facts)
-    reads: Mapping[str, Iterable[str]] = project_reads(root).rules if absent else {}
+    reads: Mapping[str, Iterable[str]] = project_reads(root, facts.columns).rules if absent else {}
     tables = dataset_tables(root) if absent else {}
     reasons: dict[str, str] = {}
     for rule in rules:
         if rule.dataset in facts.datasets:
-            reasons[rule.id] = f"no {rule.dataset}: {facts.datasets[rule.dataset]}"
+            reasons[rule.id] = f"no {rule.dataset}: {facts.datasets[rule.dataset].rstrip('.')}"
         elif rule.id in facts.rules:
             reasons[rule.id] = facts.rules[rule.id]
         else:
@@ -52,7 +52,7 @@ def unmeasured_kpis(root: Path, facts: SourceFacts) -> dict[str, str]:
         MbpError: dbt cannot compile the project.
     """
     absent = absent_columns(root, facts)
-    reads = project_reads(root).relations.get(WINDOWS) if absent else None
+    reads = project_reads(root, facts.columns).relations.get(WINDOWS) if absent else None
     reasons = {}
     for (column, kpi), part in reads.parts.items() if reads else ():
         missing = missing_of(part.columns["value"] | part.columns["samples"], absent)
@@ -76,24 +76,26 @@ def unmeasured_columns(
     absent = absent_columns(root, facts)
     if not absent:
         return {}
-    reads = followed(sql, dialect, project_reads(root).relations)
+    reads = followed(sql, dialect, project_reads(root, facts.columns).relations)
     if reads is None:  # it may read anything
         return dict.fromkeys(names, next(iter(sorted(absent.values()))))
     reasons = {name: missing_of(reads.columns[name.lower()], absent) for name in names}
     return {name: reason for name, reason in reasons.items() if reason}
 
 
+def noted_kpis(warehouse: Warehouse) -> dict[str, str]:
+    """KPI -> reason, of those that the models of the KPIs leave without a value."""
+    if not exists(warehouse, *UNMEASURED.split(".")):
+        return {}
+    return dict(warehouse.query(f"select kpi_id, reason from {UNMEASURED}")[1])
+
+
 def note_unmeasured_kpis(warehouse: Warehouse, reasons: Mapping[str, str]) -> None:
-    """Writes them to the warehouse, for the models of the KPIs; before these are built."""
-    schema, _, _ = UNMEASURED.partition(".")
-    if not reasons and not exists(warehouse, *UNMEASURED.split(".")):
-        return  # dbt makes it
+    """Writes them to the warehouse, for the models of the KPIs; before these are built.
+
+    The table is made by dbt, with those of its runs.
+    """
     with warehouse.transaction():
-        # PostgreSQL asks for the right to create a schema before it sees that the schema is there.
-        known = f"select 1 from information_schema.schemata where schema_name = '{schema}'"
-        if not warehouse.query(known)[1]:
-            warehouse.execute(f"create schema {schema}")
-        warehouse.execute(f"create table if not exists {UNMEASURED} (kpi_id text, reason text)")
         warehouse.execute(f"delete from {UNMEASURED}")
         for row in reasons.items():
             mark = warehouse.mark
@@ -104,12 +106,12 @@ def absent_columns(root: Path, facts: SourceFacts) -> dict[str, str]:
     """Raw column (`shop.orders.amount`), or table (`shop.orders`), that no source has -> what to tell of it."""
     tables = dataset_tables(root) if facts.columns or facts.datasets else {}
     absent = {
-        f"mbp.{tables[dataset]}": f"no {dataset}: {reason}"
+        f"mbp.{tables[dataset]}": f"no {dataset}: {reason.rstrip('.')}"
         for dataset, reason in facts.datasets.items()
     }
     for dataset, columns in facts.columns.items():
         for name, reason in columns.items():
-            absent[f"mbp.{tables[dataset]}.{name}"] = f"no {dataset}.{name}: {reason}"
+            absent[f"mbp.{tables[dataset]}.{name}"] = f"no {dataset}.{name}: {reason.rstrip('.')}"
     return absent
 
 

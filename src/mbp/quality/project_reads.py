@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,28 @@ class ProjectReads:
     relations: Relations
 
 
-def project_reads(root: Path) -> ProjectReads:
+def project_reads(root: Path, absent: Mapping[str, Iterable[str]] | None = None) -> ProjectReads:
     """Computed from the compiled SQL, once for each state of the project.
+
+    Args:
+        absent: dataset -> columns that no source has. A rule that compares whole rows of the log with those of the
+            dataset compares the others.
 
     Raises:
         MbpError: dbt cannot compile the project.
     """
-    key = fingerprint(root, profiles_folder(root), ENGINE, ["compile"])
+    columns = {dataset: sorted(names) for dataset, names in sorted((absent or {}).items())}
+    variables = {"absent_columns": columns}
+    arguments = ["compile", "--vars", json.dumps(variables)]
+    key = fingerprint(root, profiles_folder(root), ENGINE, arguments)
     kept = root / FOLDER / f"{key}.json"
     if key and kept.is_file():
         document = json.loads(kept.read_text(encoding="utf-8"))
     else:
         # As the loaded data is built: the source is not the sample, and what "now" means follows from MBP_NOW.
         changes = {"MBP_RAW": LOADED, "MBP_NOW": os.environ.get("MBP_NOW", "")}
-        document = _computed(compiled_sample(root, ENGINE, changes=changes))
+        manifest = compiled_sample(root, ENGINE, changes=changes, variables=variables)
+        document = _computed(manifest)
         if key:
             for old in kept.parent.glob("*.json"):
                 old.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.attribution import constraint_violation, safe_message
+from mbp.quality.compiled_tests import value_column
 from mbp.quality.disarmed import disarming
 
 Severity = Literal["error", "warning"]
@@ -268,7 +269,10 @@ class _Project:
         rule_id = str(meta.get("rule_id") or node["name"])
         rule = rules.get(rule_id)
         status = str(result["status"])
-        verdict, message = self._test_verdict(node, result)
+        failures = result.get("failures")
+        code = result.get("compiled_code") or node.get("compiled_code")
+        values = value_column(node, str(code or ""))
+        verdict, message = self._test_verdict(node, result, "value" if values else "row")
         disarmed = disarming(config, rule) if rule else None
         if disarmed:
             verdict, message = Verdict.ERROR, disarmed
@@ -278,7 +282,6 @@ class _Project:
             verdict = Verdict.WARN if verdict == Verdict.FAIL else verdict
         stated = (rule.columns if rule else ()) or meta.get("columns")
         columns = stated or ([node["column_name"]] if node.get("column_name") else [])
-        failures = result.get("failures")
         return RuleVerdict(
             rule_id=rule_id,
             dataset=self.dataset_of(node),
@@ -288,7 +291,7 @@ class _Project:
             family=rule.family if rule else str(meta.get("family") or ""),
             verdict=verdict,
             failing_rows=int(failures)
-            if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None
+            if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None and not values
             else None,
             message=message,
             description=rule.description if rule else str(node.get("description") or ""),
@@ -298,7 +301,7 @@ class _Project:
         )
 
     def _test_verdict(
-        self, node: Mapping[str, Any], result: Mapping[str, Any]
+        self, node: Mapping[str, Any], result: Mapping[str, Any], counted: str
     ) -> tuple[Verdict, str]:
         status = str(result["status"])
         if status == "pass":
@@ -307,7 +310,7 @@ class _Project:
             failures = result.get("failures")
             if failures is None:
                 return Verdict.FAIL, "the test failed"
-            return Verdict.FAIL, f"{failures} failing row{'' if failures == 1 else 's'}"
+            return Verdict.FAIL, f"{failures} failing {counted}{'' if failures == 1 else 's'}"
         if status == "skipped":
             return Verdict.NOT_MEASURED, f"not checked: {self._why_skipped(node['unique_id'])}"
         # 'error', 'runtime error', 'partial success' and whatever a later dbt may add.

@@ -11,22 +11,16 @@ import duckdb
 import psycopg2
 
 from mbp.core.errors import MbpError
+from mbp.core.masking import masked_rows
 from mbp.core.sql_guard import demand_query
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
+from mbp.quality.compiled_tests import own_test, value_column
 from mbp.quality.known_columns import Trust, trust_of
-from mbp.quality.masking import masked_rows
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.warehouse.called_functions import demand_read_only
 
 FIX = "a test may only read; run `mbp build` again"
-
-# dbt's own column tests return a value and a count; the whole rows behind it help more.
-VALUE_COLUMNS = {
-    "unique": "unique_field",
-    "accepted_values": "value_field",
-    "relationships": "from_field",
-}
 
 
 class QueryReader(Protocol):
@@ -82,26 +76,16 @@ def sample_query(
         return None
     code = str(code).strip().rstrip(";")
     attached = manifest["nodes"].get(node.get("attached_node") or "")
-    metadata = node.get("test_metadata") or {}
-    column = node.get("column_name")
-    if attached and column and not metadata.get("namespace") and not node["config"].get("where"):
-        relation = attached["relation_name"]
-        whole = _whole_rows(relation, str(column), str(metadata.get("name")), code)
-        if whole:
-            return SampleQuery(whole)
-    return SampleQuery(f"select * from (\n{code}\n) as failing")
-
-
-def _whole_rows(relation: str, column: str, test: str, code: str) -> str | None:
-    """The rows of `relation` behind one of dbt's own column tests; None for another test."""
-    if test == "not_null":
-        return f"select * from {relation} where {column} is null"
-    if test not in VALUE_COLUMNS:
-        return None
-    return (
-        f"select * from {relation} where {column} in (\n"
-        f"    select {VALUE_COLUMNS[test]} from (\n{code}\n) as failing\n) order by {column}"
-    )
+    column, failing = node.get("column_name"), f"(\n{code}\n) as failing"
+    if attached and column and not node["config"].get("where"):
+        name, values = own_test(node), value_column(node, code)
+        if name == "not_null":
+            return SampleQuery(f"select * from {attached['relation_name']} where {column} is null")
+        if values:
+            chosen = f"{column} in (select {values} from {failing})"
+            rows = f"from {attached['relation_name']} where {chosen}"
+            return SampleQuery(f"select * {rows} order by {column}", f"select count(*) {rows}")
+    return SampleQuery(f"select * from {failing}")
 
 
 def _stopped_build(finding: RuleVerdict, manifest: Mapping[str, Any]) -> SampleQuery | None:

@@ -1,5 +1,6 @@
 -- Loads of outside data that rejected more rows than their mapping allows. The same files, loaded again,
 -- replace what is said of them; raw_mbp._load_rejects has the rejected rows.
+{{ config(fail_calc='coalesce(sum(rejected), 0)') }}
 {% set loads = noted_loads() %}
 {% if loads %}
 
@@ -25,7 +26,7 @@ where recency = 1 and rejected > max_rejects
 {% else %}
 
 -- the sample, or change data capture alone: nothing was loaded, so nothing was rejected
-select 1 as load_id
+select 0 as rejected
 where false
 
 {% endif %}

@@ -9,10 +9,10 @@ import pytest
 
 from lab.postgres_server import PostgresServer
 from lab.simulate.schema import CONTRACTS
+from mbp.core.masking import mask
 from mbp.ingest.initialise import initialise
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import degrade
-from mbp.quality.masking import mask
 from mbp.runs.dbt_process import run_dbt
 from mbp.warehouse import connect
 

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
+from mbp.core.masking import mask
 from mbp.core.reporting.output_forms import FORMATS
-from mbp.quality.masking import mask
 from mbp.runs.dbt_process import environment, run_dbt
 from mbp.warehouse import connect
 from tests.python.built import Built, copied

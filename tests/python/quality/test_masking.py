@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mbp.quality.masking import mask, masked_rows, plain_row
+from mbp.core.masking import mask, masked_rows, plain_row
 
 
 def test_the_mask_is_stable_short_and_not_the_value() -> None:

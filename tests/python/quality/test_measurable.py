@@ -34,7 +34,7 @@ def reasons(
     def of(reads: set[str], facts: SourceFacts = FACTS, **changes: Any) -> dict[str, str]:
         rule = replace(contract_rule("r", "mbp_quotes"), **changes)
         project = ProjectReads({rule.id: frozenset(reads | ROWS)}, {})
-        monkeypatch.setattr(measurable, "project_reads", lambda _: project)
+        monkeypatch.setattr(measurable, "project_reads", lambda *_: project)
         return not_measurable(project_root, [rule], facts)
 
     return of

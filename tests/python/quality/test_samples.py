@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from mbp.core.errors import MbpError
+from mbp.core.masking import mask
 from mbp.quality.classes import Classes
-from mbp.quality.masking import mask
 from mbp.quality.rule_findings import RuleVerdict, collect
 from mbp.quality.samples import FailingRows, check_read_only, columns_of, sample_query, take_sample
 
@@ -113,6 +113,20 @@ def test_a_value_is_shown_with_the_rows_that_hold_it(
     sample = shown(artifacts, reader, "r")
     assert [row["quote_id"] for row in sample.rows] == keys
     assert sample.hidden == ("user_id_hash",)
+    # dbt counts values here, and a finding counts rows.
+    finding = failing(artifacts, "r")
+    assert (finding.message, finding.failing_rows) == ("1 failing value", None)
+    assert sample.failing_rows == len(keys)
+
+
+@pytest.mark.parametrize("kind", ["unique", "relationships", "accepted_values"])
+def test_a_test_of_the_project_in_place_of_dbts_returns_rows(
+    artifacts: Any, reader: DuckdbReader, kind: str
+) -> None:
+    code = f"select * from {QUOTES} where quote_id = 'q2'"
+    artifacts.test("r", "fail", failures=2, code=code, column="quote_id", kind=kind)
+    assert [row["quote_id"] for row in shown(artifacts, reader, "r").rows] == ["q2", "q2"]
+    assert failing(artifacts, "r").message == "2 failing rows"
 
 
 def test_a_test_on_a_personal_column_shows_no_value(artifacts: Any, reader: DuckdbReader) -> None:

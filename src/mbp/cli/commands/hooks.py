@@ -268,7 +268,7 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     from mbp.operate.hooks.watch import look
 
     seen = look(project_root(), target)
-    lines = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
+    lines = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms, seen.loads)
     plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
     # Not through `show`: it would escape the colours.
     if form == "text":

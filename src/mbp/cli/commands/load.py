@@ -80,10 +80,10 @@ def _load(
     max_rejects: int | None,
     form: str,
 ) -> None:
+    from mbp.core.masking import as_text
     from mbp.core.reporting import show
     from mbp.core.reporting.progress import progress
     from mbp.ingest.loading import load_folder
-    from mbp.quality.masking import as_text
 
     with progress() as shown:
         report = load_folder(
@@ -105,7 +105,9 @@ def _load(
             for column, rows in count[kind].items()
         ]
         if count["left_out"]:
-            lines.append(f"{count['table']}: {count['left_out']:,} rows left out, as `keep` says")
+            lines.append(
+                f"{count['table']}: {count['left_out']:,} rows left out, as the mapping says"
+            )
         if count["absent"]:
             lines.append(f"{count['table']}: the source lacks {', '.join(count['absent'])}")
         lines += [f"warning: {count['table']}.{strange}" for strange in count["implausible"]]

@@ -19,6 +19,7 @@ from mbp.warehouse.relations import exists
 RAW_SCHEMA = "raw_mbp"
 SNAPSHOT = "r"
 UPDATE = "u"
+MEMORY = "1GB"  # of the engine, while it reads files and while it compares their rows with the log
 # Where the staged rows of a table are, as the warehouse sees them.
 Place = Callable[[TableMapping, Contract], str]
 
@@ -44,10 +45,12 @@ def copy_staged(staging: Staging, warehouse: Warehouse) -> Iterator[Place]:
         warehouse.execute(
             f"attach {literal(database[0] if database else '')} as staged (read_only)"
         )
+        warehouse.execute(f"set memory_limit = '{MEMORY}'")
         try:
             yield lambda table, _: f"staged.staged_{table.table}"
         finally:
             warehouse.execute("detach staged")
+            warehouse.execute("reset memory_limit")
     elif isinstance(warehouse, PostgresWarehouse):
         yield lambda table, contract: _copied(staging, warehouse, table, contract)
 

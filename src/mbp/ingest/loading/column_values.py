@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from mbp.contracts import Column
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.mapping import MappedValue, TableMapping
+from mbp.ingest.loading.mapping import MappedValue, TableMapping, placeholder_of
 from mbp.warehouse import quote_identifier
 
 # The engines also read words (infinity, epoch), dates before our era and offsets of days. An offset needs
@@ -39,6 +39,8 @@ Reader = Callable[[str], str]
 
 def literal(value: object) -> str:
     """A value as an SQL text, or null."""
+    if isinstance(value, bool):
+        value = str(value).lower()
     return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
@@ -54,6 +56,8 @@ class ColumnValue:
         wrong: expression -> reason, beside a text that is not of the type.
         rounded: condition under which a decimal lost places.
         filled: condition under which a gap was filled.
+        placeholder: of a fact that the source does not have; nothing is judged by it.
+        filling: expression over the source of what fills a gap, at hand as `filling_of`; None where all get one value.
     """
 
     column: Column
@@ -64,11 +68,33 @@ class ColumnValue:
     wrong: tuple[tuple[str, str], ...] = ()
     rounded: str | None = None
     filled: str | None = None
+    filling: str | None = None
+    placeholder: bool = False
 
 
 def text_of(column: Column) -> str:
     """The name under which the text of a column is at hand while it is judged."""
     return quote_identifier(f"text of {column.name}")
+
+
+def filling_of(column: Column) -> str:
+    """The name under which what fills a gap of a column is at hand."""
+    return quote_identifier(f"filling of {column.name}")
+
+
+def chosen(values: Mapping[str, Sequence[Any]], read: Reader) -> str:
+    """The condition that each of some columns of theirs has one of its values."""
+    conditions = []
+    for theirs, allowed in values.items():
+        text = read(theirs)
+        plain = [value for value in allowed if value is not None]
+        if any(isinstance(value, bool) for value in plain):  # however it is written
+            text = f"lower({text})"
+        known = ", ".join(literal(value) for value in plain)
+        parts = [f"{text} in ({known})"] if known else []
+        parts += [f"{text} is null"] if None in allowed else []
+        conditions.append(f"({' or '.join(parts)})")
+    return f"coalesce({' and '.join(conditions)}, false)"
 
 
 def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader) -> ColumnValue:
@@ -93,29 +119,60 @@ def column_value(column: Column, mapping: TableMapping, zone: str, read: Reader)
         if theirs and name != mapping.changed_at and mapping.changed_at in mapping.values:
             # A placeholder column is read as it is read elsewhere.
             value = _stand_in(theirs, mapping)
-    filled, at, kind = None, text_of(column), column.logical_type
+        if theirs and name != mapping.changed_at:
+            return _placeholder(column, text, value, zone, mapping)
+    filling = filled = None
+    at, kind = text_of(column), column.logical_type
     if name in mapping.when_null:
-        filled = f"{at} is null"
-        at = f"coalesce({at}, {literal(mapping.when_null[name][0])})"
+        gap = mapping.when_null[name]
+        fill = read(gap.column) if gap.column else literal(gap.value)
+        if gap.where:
+            fill = f"case when {chosen(gap.where, read)} then {fill} end"
+        if gap.column or gap.where:
+            filling, fill = fill, filling_of(column)
+        filled = f"{at} is null and {fill} is not null"
+        at = f"coalesce({at}, {fill})"
     if kind in NUMBERS:
         typed, rounded = _number(at, column, value)
         if name not in mapping.values:  # the places of a constant or a placeholder do not matter
             rounded = None
-        return ColumnValue(column, text, at, typed, EXPECTED[kind], (), rounded, filled)
-    if value.scale is not None or value.offset is not None or value.one_minus:
-        raise _wrong_type(column, mapping, "scale, offset and one_minus", "a number")
+        return ColumnValue(column, text, at, typed, EXPECTED[kind], (), rounded, filled, filling)
+    if changes(value):
+        raise _wrong_type(column, mapping, "scale, offset, one_minus and absolute", "a number")
     if kind == "timestamp":
         typed, wrong = _instant(at, value, zone, mapping.ambiguous_times)
         expected = f"{value.epoch} since 1970" if value.epoch else EXPECTED[kind]
         if value.format:
             expected = f"an instant of the form {value.format}"
-        return ColumnValue(column, text, at, typed, expected, wrong, None, filled)
+        return ColumnValue(column, text, at, typed, expected, wrong, None, filled, filling)
     if value.epoch or value.format:
         raise _wrong_type(column, mapping, "epoch and format", "an instant")
     if kind in ("boolean", "date"):
         typed = f"try_cast({at} as {kind})"
-        return ColumnValue(column, text, at, typed, EXPECTED[kind], (), None, filled)
-    return ColumnValue(column, text, at, at, None, (), None, filled)
+        return ColumnValue(column, text, at, typed, EXPECTED[kind], (), None, filled, filling)
+    return ColumnValue(column, text, at, at, None, (), None, filled, filling)
+
+
+def changes(value: MappedValue) -> bool:
+    """Whether a number is calculated from theirs."""
+    return value.scale is not None or value.offset is not None or value.one_minus or value.absolute
+
+
+def _placeholder(
+    column: Column, text: str, value: MappedValue, zone: str, mapping: TableMapping
+) -> ColumnValue:
+    """A column of theirs in place of an absent fact; what it cannot give is no reason against a row."""
+    at = typed = text_of(column)
+    if column.logical_type in NUMBERS:
+        typed, _ = _number(at, column, value)
+    elif column.logical_type == "timestamp":
+        typed, _ = _instant(at, value, zone, mapping.ambiguous_times)
+    elif column.logical_type != "string":
+        typed = f"try_cast({at} as {column.logical_type})"
+    default = literal(placeholder_of(column))
+    kind = "varchar" if column.logical_type == "string" else column.physical_type
+    typed = f"coalesce({typed}, cast({default} as {kind}))"
+    return ColumnValue(column, text, at, typed, placeholder=True)
 
 
 def _stand_in(theirs: str, mapping: TableMapping) -> MappedValue:
@@ -145,9 +202,31 @@ def _text(value: MappedValue, column: Column, mapping: TableMapping, read: Reade
             f"when {literal(theirs)} then {literal(ours)}" for theirs, ours in value.values.items()
         )
         text = f"case {text} {pairs} else {text} end"
-    if mapping.reading.get("decimal") == "," and column.logical_type in NUMBERS:
-        text = f"replace(replace({text}, '.', ''), ',', '.')"
+    if column.logical_type in NUMBERS or value.by_sign:
+        text = _plain_number(text, mapping.reading)
+    if value.by_sign:
+        # Zero, and what is no number, stays as it is: the rule of the column finds it.
+        number = f"try_cast({text} as double)"
+        below, above = (literal(name) for name in value.by_sign)
+        text = f"case when {number} < 0 then {below} when {number} > 0 then {above} else {text} end"
     return text
+
+
+def _plain_number(text: str, reading: Mapping[str, Any]) -> str:
+    """A number in the notation of the mapping with a point and without groups; another notation is no number."""
+    if "decimal" not in reading and "thousands" not in reading:
+        return text
+    decimal = reading.get("decimal", ".")
+    group = reading.get("thousands", "." if decimal == "," else "")
+    groups = "[ \u00a0\u202f]" if group == " " else f"[{group}]"
+    whole = rf"\d{{1,3}}({groups}\d{{3}})+|\d+" if group else r"\d+"
+    shape = rf"\s*[+-]?({whole})([{decimal}]\d+)?([eE][+-]?\d+)?\s*"
+    plain = f"regexp_replace({text}, {literal(groups)}, '', 'g')" if group else text
+    wrong = literal(f" (decimal {decimal!r}, thousands {group!r})")
+    return (
+        f"case when regexp_full_match({text}, {literal(shape)})"
+        f" then replace({plain}, {literal(decimal)}, '.') else {text} || {wrong} end"
+    )
 
 
 def _number(at: str, column: Column, value: MappedValue) -> tuple[str, str | None]:
@@ -158,28 +237,30 @@ def _number(at: str, column: Column, value: MappedValue) -> tuple[str, str | Non
             None,
         )
     places = int(kind.rstrip(") ").rpartition(",")[2]) if "," in kind else 0
-    changed = value.scale is not None or value.offset is not None or value.one_minus
-    if not changed:
+    if not changes(value):
         # The wide decimal takes five times as long, and few values need it.
         exact = f"try_cast({at} as decimal(38, 18))"
         short = f"regexp_full_match({at}, '[+-]?\\d+(\\.\\d{{0,{places}}})?')"
         wide = f"try_cast(round_even({exact}, {places}) as {kind})"
         typed = f"case when {short} then try_cast({at} as {kind}) else {wide} end"
         return typed, f"not {short} and {exact} <> {wide}"
-    exact = f"try_cast({at} as decimal(26, 10))"
+    factor = format(value.scale or 1, "f")
+    digits = len(factor.replace(".", "").lstrip("-0") or "0")
+    after = len(factor.partition(".")[2])
+    digits = max(digits, after, 1)
+    # A product has the places of both; 18 of them, and 38 digits in all, are kept.
+    exact = f"try_cast({at} as decimal({38 - digits}, {min(10, 18 - after)}))"
+    if value.absolute:
+        exact = f"abs({exact})"
     if value.scale is not None:
-        exact = f"{exact} * {_factor(value.scale)}"
-    exact = f"cast({exact} as decimal(38, 18))"
+        exact = f"{exact} * cast({literal(factor)} as decimal({digits}, {after}))"
+    exact = f"try_cast({exact} as decimal(38, 18))"
     if value.offset is not None:
         exact = f"({exact} + cast({literal(value.offset)} as decimal(38, 18)))"
     if value.one_minus:
         exact = f"(1 - {exact})"
     wide = f"try_cast(round_even({exact}, {places}) as {kind})"
     return wide, f"{exact} <> {wide}"
-
-
-def _factor(scale: Decimal) -> str:
-    return f"cast({literal(format(scale, 'f'))} as decimal(12, 8))"
 
 
 def _instant(

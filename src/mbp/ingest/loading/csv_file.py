@@ -7,32 +7,27 @@ it refuses is read once more, to name the line of the first row that has another
 from __future__ import annotations
 
 import csv
-import gzip
+from io import TextIOWrapper
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mbp.core.errors import MbpError
 
+PACKED = {".gz": "gzip", ".zst": "zstd"}
+LONGEST_FIELD = 1 << 30  # the engine has its own limit, and reports it
 
-def read_header(
-    path: Path, delimiter: str, quote: str, encoding: str, shown: str, first: str | None = None
-) -> list[str]:
+
+def read_header(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -> list[str]:
     """The names in the first row of a file; none in a file without anything.
 
     A column without a name is called by its position, from column0.
-
-    Args:
-        first: the first line, where Python cannot unpack the file.
 
     Raises:
         MbpError: no header, a name twice, or text that is no CSV in its encoding.
     """
     try:
         with opened(path, encoding) as file:
-            rows = csv.reader(
-                file if first is None else [first], delimiter=delimiter, quotechar=quote
-            )
-            header = next(rows, None)
+            header = next(csv.reader(file, delimiter=delimiter, quotechar=quote), None)
     except (csv.Error, UnicodeError, OSError):
         explain(path, delimiter, quote, encoding, shown)
         raise
@@ -62,6 +57,7 @@ def explain(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -
     Raises:
         MbpError: a row of another length, or text that is no CSV in its encoding.
     """
+    csv.field_size_limit(LONGEST_FIELD)
     start = 1  # the line in which the row at hand begins: a quoted value may hold line ends
     try:
         with opened(path, encoding) as file:
@@ -93,18 +89,54 @@ def explain(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -
         ) from error
     except OSError as error:
         raise MbpError(
-            f"cannot be read: {error.strerror or error}",
+            f"cannot be read: {getattr(error, 'strerror', None) or error}",
             path=shown,
             fix="make it readable for your user",
         ) from error
 
 
+def rewritten(path: Path, delimiter: str, quote: str, encoding: str, scratch: Path) -> Path:
+    """A copy with one kind of line end, for the engine, which takes no mixture of them."""
+    copy = scratch / f"rewritten-{len(list(scratch.iterdir()))}.csv"
+    with (
+        opened(path, encoding) as source,
+        copy.open("w", encoding="utf-8", newline="") as target,
+    ):
+        for row in csv.reader(source, delimiter=delimiter, quotechar=quote):
+            fields = [f"{quote}{field.replace(quote, quote * 2)}{quote}" for field in row]
+            target.write(delimiter.join(fields) + "\n" if row else "")
+    return copy
+
+
 def opened(path: Path, encoding: str) -> IO[str]:
-    """A text file, packed by gzip or not, with its line ends as they are."""
+    """A text file, packed or not, with its line ends as they are."""
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding=encoding, newline="")
+    if path.suffix.lower() in PACKED:
+        return TextIOWrapper(unpacked(path), encoding=encoding, newline="")
     return path.open(encoding=encoding, newline="")
+
+
+def unpacked(path: Path) -> Any:
+    """The bytes of a packed file."""
+    import pyarrow as pa
+
+    return pa.input_stream(str(path), compression=PACKED[path.suffix.lower()])
+
+
+def demand_whole(path: Path, shown: str) -> None:
+    """Raises when a packed file is not whole: the engine reads what is there, and its last value may be a part of one.
+
+    Raises:
+        MbpError: it does not end as its packer ends it, or is not packed.
+    """
+    try:
+        with unpacked(path) as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as error:
+        raise MbpError(
+            f"cannot be unpacked: {error}", path=shown, fix="copy or download it again"
+        ) from error
 
 
 def _fields(count: int) -> str:

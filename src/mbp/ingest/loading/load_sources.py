@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,15 +18,17 @@ import duckdb
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
+from mbp.core.masking import mask
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.reporting.spreadsheet import csv_for_people
-from mbp.ingest.loading.append import RAW_SCHEMA, Appended, append, copy_staged, lost_keys
+from mbp.ingest.loading.append import MEMORY, RAW_SCHEMA, Appended, append, copy_staged, lost_keys
 from mbp.ingest.loading.column_values import literal
+from mbp.ingest.loading.loaded_facts import still_absent, write_facts
 from mbp.ingest.loading.loads import (
-    MOST_REJECTS,
     TableReport,
     begin_load,
     end_load,
+    masked_rejects,
     rows_already_loaded,
 )
 from mbp.ingest.loading.mapping import Mapping, TableMapping, load_mapping
@@ -37,7 +38,6 @@ from mbp.ingest.raw_tables import create_statement, raw_tables
 from mbp.warehouse import connect, quote_identifier
 from mbp.warehouse.connection import MissingError
 
-MEMORY = "1GB"
 SHOWN = 3  # rows of each table after a dry run
 
 
@@ -119,6 +119,10 @@ def load_folder(
                 files = files_of(folder, table, mapping.path)
                 staging.stage(files, table, by_dataset[table.dataset], known.get(table.table))
             _reject_children(root, target, staging, mapping, by_dataset)
+            rejects = {
+                table.table: masked_rejects(by_dataset[table.dataset], staging.rejects(table.table))
+                for table in mapping.tables
+            }
             if dry_run:
                 reports = []
                 for table in mapping.tables:
@@ -128,8 +132,11 @@ def load_folder(
                     mapping.source,
                     None,
                     tuple(reports),
-                    {name: list(islice(staging.rejects(name), SHOWN)) for name in staging.staged},
-                    {name: staging.first_rows(name, SHOWN) for name in staging.staged},
+                    {name: first[:SHOWN] for name, first in rejects.items()},
+                    {
+                        table.table: _first_rows(staging, table.table, by_dataset[table.dataset])
+                        for table in mapping.tables
+                    },
                 )
             rejected = sum(staged.rejected for staged in staging.staged.values())
             if max_rejects is not None and rejected > max_rejects:
@@ -137,10 +144,6 @@ def load_folder(
                     f"{rejected:,} rows rejected, more than {max_rejects:,}: nothing was loaded",
                     fix="see them with --dry-run; fix the mapping or the files, or raise --max-rejects",
                 )
-            rejects = {
-                table: list(islice(staging.rejects(table), MOST_REJECTS))
-                for table in staging.staged
-            }
             with _rejects_written(staging, mapping, reject_file):
                 say("writing what is new")
                 return _apply(root, target, staging, mapping, by_dataset, digests, rejects)
@@ -156,6 +159,7 @@ def _apply(
     rejects: dict[str, list[tuple[str, int, str, str]]],
 ) -> LoadReport:
     reports = []
+    kept: dict[str, dict[str, str]] = {}
     with (
         connect(root, target) as warehouse,
         copy_staged(staging, warehouse) as place,
@@ -165,17 +169,21 @@ def _apply(
             family, table = name.split(".")
             warehouse.execute(f"create schema if not exists raw_{family}")
             warehouse.execute(create_statement(f"raw_{family}", table, columns))
-        load_id = begin_load(warehouse, mapping)
+        load_id = begin_load(warehouse)
         for entry in mapping.tables:
             contract, staged = by_dataset[entry.dataset], staging.staged[entry.table]
             if staged.known:
                 appended = Appended(0, staged.read, 0)
             else:
-                appended = append(warehouse, place(entry, contract), entry, contract)
+                rows = place(entry, contract)
+                appended = append(warehouse, rows, entry, contract)
+                lacking = still_absent(warehouse, mapping, entry, contract.key.name, rows)
+                kept[entry.dataset] = lacking
             report = _report(entry, staged, appended)
             digest, first = digests[entry.table], rejects[entry.table]
-            end_load(warehouse, load_id, mapping, entry, contract, digest, first, report)
+            end_load(warehouse, load_id, mapping, entry, digest, first, report)
             reports.append(report)
+        write_facts(warehouse, mapping, kept)
     return LoadReport(mapping.source, load_id, tuple(reports))
 
 
@@ -212,6 +220,18 @@ def _known_rows(
     except MissingError:
         pass
     return known
+
+
+def _first_rows(staging: Staging, table: str, contract: Contract) -> list[tuple[Any, ...]]:
+    """As they would be loaded; anybody may read the terminal, so values of classified columns are masked."""
+    columns = contract.logged_columns
+    return [
+        tuple(
+            value if column.open else mask(value)
+            for column, value in zip(columns, row, strict=True)
+        )
+        for row in staging.first_rows(table, SHOWN)
+    ]
 
 
 def _report(table: TableMapping, staged: Staged, appended: Appended) -> TableReport:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mbp.ingest.loading.mapping import Mapping as SourceMapping
+from mbp.ingest.loading.mapping import TableMapping
 from mbp.ingest.raw_tables import CDC_POSITIONS, LOADS, SOURCE_FACTS
 from mbp.warehouse import Warehouse, quote_identifier
 from mbp.warehouse.relations import exists
@@ -35,16 +36,54 @@ class SourceFacts:
     rules: Mapping[str, str]
 
 
-def write_facts(warehouse: Warehouse, mapping: SourceMapping) -> None:
+def still_absent(
+    warehouse: Warehouse, mapping: SourceMapping, table: TableMapping, key: str, staged: str
+) -> dict[str, str]:
+    """Columns that the mapping has, and that rows of an earlier load of the source lack: column -> reason.
+
+    Runs after the new rows are in the log. Such a row is in force, and these files do not have its key.
+
+    Args:
+        staged: relation of the rows of these files.
+    """
+    mark = warehouse.mark
+    _, rows = warehouse.query(
+        f"select column_name, reason from {SOURCE_FACTS} where source = {mark} and dataset = {mark}"
+        " and column_name is not null",
+        [mapping.source, table.dataset],
+    )
+    own = {*table.absent, *([COMMITTED] if table.changed_at in table.absent else [])}
+    gained = {name: reason for name, reason in rows if name not in own}
+    if not gained:
+        return {}
+    name, raw = quote_identifier(key), f"raw_mbp.{quote_identifier(table.table)}"
+    _, rows = warehouse.query(
+        f"select 1 from (select {name}, _loaded_at, row_number() over"
+        f" (partition by {name} order by __source_lsn desc) as recency from {raw}) as log"
+        f" where recency = 1 and {name} not in (select {name} from {staged}) and _loaded_at in"
+        f" (select loaded_at from {LOADS} where source = {mark} and dataset = {mark}) limit 1",
+        [mapping.source, table.dataset],
+    )
+    return gained if rows else {}
+
+
+def write_facts(
+    warehouse: Warehouse, mapping: SourceMapping, kept: Mapping[str, Mapping[str, str]]
+) -> None:
     """Replaces what is known about the tables that the mapping loads.
 
     Facts of the source's other tables, from other mappings, stay. Runs inside the caller's transaction.
+
+    Args:
+        kept: dataset -> what earlier rows lack, see `still_absent`.
     """
     rows: list[tuple[str | None, ...]] = []
     for table in mapping.tables:
         rows += [
             (table.dataset, name, None, reason) for name, (_, _, reason) in table.absent.items()
         ]
+        earlier = kept.get(table.dataset, {})
+        rows += [(table.dataset, name, None, reason) for name, reason in earlier.items()]
         if table.changed_at in table.absent:  # then the time of each change is absent too
             rows.append((table.dataset, COMMITTED, None, table.absent[table.changed_at][2]))
     rows += [(name, None, None, reason) for name, reason in mapping.absent_datasets.items()]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.loaded_facts import forget_facts, write_facts
+from mbp.core.masking import mask
+from mbp.ingest.loading.loaded_facts import forget_facts
 from mbp.ingest.loading.mapping import Mapping, TableMapping
 from mbp.ingest.loading.staging import Staged
 from mbp.ingest.raw_tables import LOAD_REJECTS, LOADS, control_statements
 from mbp.warehouse import Warehouse, quote_identifier
 from mbp.warehouse.relations import exists
 
-MASKED = "***"
 # Of one table in one load; more tell a reader nothing new, and are counted.
 MOST_REJECTS = 10_000
 
@@ -55,15 +56,25 @@ class TableLoad:
     rejected: int
     max_rejects: int
 
+    @property
+    def rejects(self) -> str:
+        """How many rows were rejected, in words; empty when none were."""
+        if not self.rejected:
+            return ""
+        allowed = f", {self.max_rejects:,} allowed" if self.max_rejects else ""
+        return (
+            f"load {self.load_id} of {self.source}: {self.rejected:,} of {self.read:,} rows of"
+            f" {self.dataset} rejected{allowed}"
+        )
 
-def begin_load(warehouse: Warehouse, mapping: Mapping) -> int:
-    """The id of a new load; the facts of its source are those of the mapping now.
+
+def begin_load(warehouse: Warehouse) -> int:
+    """The id of a new load.
 
     Runs inside the caller's transaction.
     """
     for statement in control_statements():
         warehouse.execute(statement)
-    write_facts(warehouse, mapping)
     _, rows = warehouse.query(f"select coalesce(max(load_id), 0) + 1 from {LOADS}")
     return int(rows[0][0])
 
@@ -73,7 +84,6 @@ def end_load(
     load_id: int,
     mapping: Mapping,
     table: TableMapping,
-    contract: Contract,
     digest: str,
     rejects: Sequence[tuple[str, int, str, str]],
     report: TableReport,
@@ -101,16 +111,26 @@ def end_load(
     ]
     marks = ", ".join([mark] * 3) + ", current_timestamp, " + ", ".join([mark] * 8)
     warehouse.execute(f"insert into {LOADS} values ({marks})", values)
-    open_columns = {column.name for column in contract.logged_columns if column.open}
     marks = ", ".join([mark] * 7)
-    for file, row, column, reason in rejects:
-        shown = reason
-        if column not in open_columns and reason.count(": ") > 1:
-            shown = reason.rpartition(": ")[0] + f": {MASKED}"
+    for reject in rejects:
         warehouse.execute(
             f"insert into {LOAD_REJECTS} values ({marks})",
-            [load_id, mapping.source, table.dataset, file, row, column, shown],
+            [load_id, mapping.source, table.dataset, *reject],
         )
+
+
+def masked_rejects(
+    contract: Contract, rejects: Iterable[tuple[str, int, str, str]]
+) -> list[tuple[str, int, str, str]]:
+    """The first of them, without the values of classified columns: column, what is wrong with it, value."""
+    open_columns = {column.name for column in contract.logged_columns if column.open}
+    shown = []
+    for file, row, column, reason in islice(rejects, MOST_REJECTS):
+        parts = reason.split(": ", 2)
+        if column not in open_columns and len(parts) > 2:  # noqa: PLR2004 (the value is the third)
+            parts[2] = mask(parts[2])
+        shown.append((file, row, column, ": ".join(parts)))
+    return shown
 
 
 def list_loads(warehouse: Warehouse) -> list[TableLoad]:

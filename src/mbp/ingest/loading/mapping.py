@@ -42,6 +42,8 @@ class MappedValue:
         values: theirs -> ours; another value stays.
         scale, offset: ours = theirs * scale + offset.
         one_minus: ours = 1 - theirs, after scale and offset.
+        absolute: a sale counts as a trade: the sign goes first.
+        by_sign: of a number below zero, and above it.
         epoch: the unit of an instant that is a number since 1970: seconds, milliseconds or microseconds.
         format: of an instant that is text, as `strptime` has it.
     """
@@ -52,8 +54,24 @@ class MappedValue:
     scale: Decimal | None = None
     offset: Decimal | None = None
     one_minus: bool = False
+    absolute: bool = False
+    by_sign: tuple[str, str] | None = None
     epoch: str | None = None
     format: str | None = None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What fills single gaps of one column of ours.
+
+    Attributes:
+        column: of theirs, that has the value; without one all get `value`.
+        where: column of theirs -> values; gaps in other rows stay.
+    """
+
+    value: Any
+    column: str | None
+    where: Map[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,11 +81,11 @@ class TableMapping:
     Attributes:
         table: raw table without its schema, e.g. quotes.
         files: names or patterns of files in the folder; none for the one file that the command names.
-        reading: how the files are read: delimiter, quote, encoding, decimal, null_tokens, rows, sql, keep.
+        reading: how the files are read, see `READING`.
         values: ours -> how it is made.
         constants: ours -> the value of every row.
         absent: ours -> (their column or None, default value, reason).
-        when_null: ours -> (value, reason).
+        when_null: ours -> how a gap is filled.
         changed_at: our column that says when the row last changed, the commit time of its change.
         corrections: a row that changed earlier than the newest one that is known corrects it.
         ambiguous_times: what a local time that a clock shows twice, or never, means: reject, earlier or later.
@@ -82,7 +100,7 @@ class TableMapping:
     values: Map[str, MappedValue]
     constants: Map[str, Any]
     absent: Map[str, tuple[str | None, Any, str]]
-    when_null: Map[str, tuple[Any, str]]
+    when_null: Map[str, Gap]
     changed_at: str
     corrections: bool
     ambiguous_times: str
@@ -181,6 +199,14 @@ def _table(name: str, entry: Any, tables: Any, contract: Contract, shown: str) -
                     fix="keep one of them",
                 )
             lines.setdefault(column, line)
+    for column in entry.get("drop_null", []):
+        if column not in known:
+            raise MbpError(
+                f"{name} has no column {column!r}",
+                path=shown,
+                line=line_of(node, "drop_null"),
+                fix=did_you_mean(column, known),
+            )
     changed_at = entry["changed_at"]
     by_name = {column.name: column for column in contract.logged_columns}
     for needed in (contract.key.name, changed_at):
@@ -212,7 +238,7 @@ def _table(name: str, entry: Any, tables: Any, contract: Contract, shown: str) -
         constants=parts["constants"],
         absent=absent,
         when_null={
-            column: (gap["value"], gap["reason"])
+            column: Gap(gap.get("value"), gap.get("column"), gap.get("where", {}))
             for column, gap in entry.get("when_null", {}).items()
         },
         changed_at=changed_at,
@@ -224,7 +250,18 @@ def _table(name: str, entry: Any, tables: Any, contract: Contract, shown: str) -
     )
 
 
-READING = ("delimiter", "quote", "encoding", "decimal", "null_tokens", "rows", "sql", "keep")
+READING = (
+    "delimiter",
+    "quote",
+    "encoding",
+    "decimal",
+    "thousands",
+    "null_tokens",
+    "rows",
+    "sql",
+    "keep",
+    "drop_null",
+)
 
 
 def _value(given: Any) -> MappedValue:
@@ -238,6 +275,10 @@ def _value(given: Any) -> MappedValue:
         scale=_decimal(given.get("scale")),
         offset=_decimal(given.get("offset")),
         one_minus=given.get("one_minus", False),
+        absolute=given.get("absolute", False),
+        by_sign=(given["by_sign"]["negative"], given["by_sign"]["positive"])
+        if "by_sign" in given
+        else None,
         epoch=given.get("epoch"),
         format=given.get("format"),
     )
@@ -248,16 +289,19 @@ def _decimal(value: Any) -> Decimal | None:
 
 
 def _left_out(column: Column, changed_at: Any) -> tuple[str | None, Any, str]:
-    """What keeps the type of a column valid that nothing is said about: null where it may be."""
+    """What keeps the type of a column valid that nothing is said about."""
+    if column.required and column.logical_type == "timestamp" and isinstance(changed_at, str):
+        return changed_at, None, LEFT_OUT
+    return None, placeholder_of(column), LEFT_OUT
+
+
+def placeholder_of(column: Column) -> str | int | None:
+    """A value that keeps the type of a column valid: null where it may be."""
     if not column.required:
-        return None, None, LEFT_OUT
+        return None
     if column.logical_type in ("number", "integer"):
-        return None, 0, LEFT_OUT
-    if column.logical_type == "timestamp":
-        return (
-            (changed_at, None, LEFT_OUT) if isinstance(changed_at, str) else (None, EPOCH, LEFT_OUT)
-        )
-    return None, "", LEFT_OUT
+        return 0
+    return EPOCH if column.logical_type == "timestamp" else ""
 
 
 EPOCH = "1970-01-01 00:00:00+00"

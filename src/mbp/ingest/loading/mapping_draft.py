@@ -15,7 +15,8 @@ from mbp.contracts import Column, Contract
 from mbp.contracts.raw_columns import logged
 from mbp.core.errors import MbpError
 from mbp.ingest.loading.column_values import NUMBERS, literal
-from mbp.ingest.loading.outside_file import JSON, PACKED
+from mbp.ingest.loading.csv_file import PACKED
+from mbp.ingest.loading.outside_file import JSON
 from mbp.warehouse import quote_identifier
 
 TABULAR = (".csv", ".tsv", ".txt", ".parquet", *JSON)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -13,11 +13,17 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 from mbp.core.sql_guard import demand_query
 from mbp.ingest.loading.column_values import Reader, literal
-from mbp.ingest.loading.csv_file import explain, opened, read_header
+from mbp.ingest.loading.csv_file import (
+    PACKED,
+    demand_whole,
+    explain,
+    opened,
+    read_header,
+    rewritten,
+)
 from mbp.ingest.loading.mapping import TableMapping
 from mbp.warehouse import quote_identifier
 
-PACKED = (".gz", ".zst")
 JSON = (".json", ".jsonl", ".ndjson")
 ENCODINGS = ("utf-8", "utf-16", "latin-1")  # that DuckDB reads by itself
 SHORTEST_BUFFER, LONGEST_BUFFER = 16 << 20, 100 << 20  # bytes of one JSON record
@@ -33,12 +39,14 @@ class Source:
         read: SQL of the text of a column of theirs in it.
         columns: their names; None where a record may have any (JSON).
         explain: raises a better error than the engine's, where one is known.
+        copied: the same rows in a file that any reader takes; None where no copy can be made.
     """
 
     relation: str
     read: Reader
     columns: Sequence[str] | None
     explain: Callable[[], None]
+    copied: Callable[[], Source] | None = None
 
 
 def files_of(folder: Path, mapping: TableMapping, mapping_path: str) -> list[Path]:
@@ -92,26 +100,23 @@ def open_file(
     Raises:
         MbpError: it cannot be read, or what the mapping says does not fit it.
     """
-    suffix = Path(path.stem).suffix if path.suffix in PACKED else path.suffix
+    suffix = path.suffix.lower()
+    if suffix in PACKED:
+        demand_whole(path, path.name)
+        suffix = Path(path.stem).suffix.lower()
     source: Source | None
     if suffix == ".parquet":
         source = _parquet(connection, path, mapping)
     elif suffix in JSON:
-        source = _json(path, mapping)
+        source = _json(connection, path, mapping, mapping_path)
     else:
-        source = _csv(connection, path, mapping, mapping_path, scratch)
+        source = _csv(path, mapping, mapping_path, scratch)
     if source is not None and "sql" in mapping.reading:
         source = _query(connection, source, mapping, mapping_path)
     return source
 
 
-def _csv(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    mapping: TableMapping,
-    mapping_path: str,
-    scratch: Path,
-) -> Source | None:
+def _csv(path: Path, mapping: TableMapping, mapping_path: str, scratch: Path) -> Source | None:
     shown = path.name
     delimiter = mapping.reading.get("delimiter", ",")
     quote = mapping.reading.get("quote", '"')
@@ -119,15 +124,8 @@ def _csv(
     if encoding not in ENCODINGS:
         path, encoding = _recoded(path, encoding, scratch), "utf-8"
     file = literal(str(path))
-    common = f"encoding = {literal(encoding)}, auto_detect = false"
-    first = None
-    if path.suffix == ".zst":
-        rows = connection.execute(
-            f"select line from read_csv({file}, header = false, columns = {{line: 'varchar'}},"
-            f" delim = '\x1f', quote = '', escape = '', {common}) limit 1"
-        ).fetchall()
-        first = str(rows[0][0]) if rows else ""
-    header = read_header(path, delimiter, quote, encoding, shown, first)
+    common = f"encoding = {literal(encoding)}, auto_detect = false, {packing(path)}"
+    header = read_header(path, delimiter, quote, encoding, shown)
     if not header:
         return None
     columns = ", ".join(f"{literal(name)}: 'varchar'" for name in header)
@@ -136,12 +134,24 @@ def _csv(
         f" quote = {literal(quote)}, escape = {literal(quote)}, {common})"
     )
 
-    return Source(
+    def copied() -> Source:
+        copy = rewritten(path, delimiter, quote, encoding, scratch)
+        plain = relation.replace(file, literal(str(copy)), 1).replace(packing(path), packing(copy))
+        return replace(source, relation=plain, copied=None)
+
+    source = Source(
         relation,
         lambda column: _or_null(quote_identifier(column), mapping),
         header,
-        lambda: _explain_csv(path, delimiter, quote, encoding, shown),
+        lambda: explain(path, delimiter, quote, encoding, shown),
+        copied if encoding == "utf-8" else None,
     )
+    return source
+
+
+def packing(path: Path) -> str:
+    """The option of a reader that says how a file is packed."""
+    return f"compression = {literal(PACKED.get(path.suffix.lower(), 'uncompressed'))}"
 
 
 def _or_null(text: str, mapping: TableMapping) -> str:
@@ -150,11 +160,6 @@ def _or_null(text: str, mapping: TableMapping) -> str:
     if nulls == [""]:
         return f"nullif({text}, '')"
     return f"case when {text} in ({', '.join(literal(token) for token in nulls)}) then null else {text} end"
-
-
-def _explain_csv(path: Path, delimiter: str, quote: str, encoding: str, shown: str) -> None:
-    if path.suffix != ".zst":  # Python reads none
-        explain(path, delimiter, quote, encoding, shown)
 
 
 def _known_encoding(mapping: TableMapping, mapping_path: str) -> str:
@@ -187,13 +192,17 @@ def _recoded(path: Path, encoding: str, scratch: Path) -> Path:
     return copy
 
 
-def _json(path: Path, mapping: TableMapping) -> Source:
+def _json(
+    connection: duckdb.DuckDBPyConnection, path: Path, mapping: TableMapping, mapping_path: str
+) -> Source:
     rows = mapping.reading.get("rows")
     # Each thread takes twice this memory.
     longest = min(max(path.stat().st_size, SHORTEST_BUFFER), LONGEST_BUFFER)
-    objects = f"read_json_objects({literal(str(path))}, maximum_object_size = {longest})"
+    limit = f"maximum_object_size = {longest}, {packing(path)}"
+    objects = f"read_json_objects({literal(str(path))}, {limit})"
     relation = f"(select json as record, json as item from {objects})"
     if rows:
+        _demand_lists(connection, objects, mapping, mapping_path, path.name)
         items = f"unnest(json_extract(json, {literal(f'{_path(rows)}[*]')}))"
         relation = f"(select json as record, {items} as item from {objects})"
 
@@ -203,6 +212,32 @@ def _json(path: Path, mapping: TableMapping) -> Source:
         return _or_null(f"json_extract_string({start}, {path_in_it})", mapping)
 
     return Source(relation, read, None, lambda: None)
+
+
+def _demand_lists(
+    connection: duckdb.DuckDBPyConnection,
+    objects: str,
+    mapping: TableMapping,
+    mapping_path: str,
+    shown: str,
+) -> None:
+    """The `rows` of a record are a list; a record may have none, but not all of them."""
+    rows = str(mapping.reading["rows"])
+    first = rows.partition("[*]")[0]  # of lists inside of lists, the outer one
+    kind = f"coalesce(json_type(json, {literal(_path(first))}), 'NULL')"
+    try:
+        kinds = connection.execute(f"select distinct {kind} from {objects}").fetchall()
+    except duckdb.Error as error:
+        raise unreadable(error, shown) from error
+    names = {name for (name,) in kinds}
+    if names - {"ARRAY", "NULL"} or names == {"NULL"}:
+        raise MbpError(
+            f"{mapping.table}: rows: {first!r} is no list in "
+            + (f"any record of {shown}" if names == {"NULL"} else f"each record of {shown}"),
+            path=mapping_path,
+            line=mapping.line,
+            fix="give the path of the list; a list inside of a list is written `outer[*].inner`",
+        )
 
 
 def _path(name: str) -> str:
@@ -225,7 +260,7 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: Path, mapping: TableMa
             )
         names = [] if rows else [row[0] for row in described]
     except duckdb.Error as error:
-        raise _unreadable(error, path.name) from error
+        raise unreadable(error, path.name) from error
 
     def read(column: str) -> str:
         if rows:
@@ -275,15 +310,11 @@ def _query(
     )
 
 
-def _unreadable(error: duckdb.Error, shown: str) -> MbpError:
+def unreadable(error: duckdb.Error, shown: str) -> MbpError:
+    lines = str(error).splitlines()
+    what = next((line for line in lines if line.startswith("Maximum line size")), lines[0])
     return MbpError(
-        f"cannot be read: {str(error).splitlines()[0]}",
+        f"cannot be read: {what}",
         path=shown,
-        fix="write the file again: CSV with one kind of line end, JSON or Parquet",
+        fix="check columns, `rows` and `format` in the mapping, or write the file again: CSV, JSON or Parquet",
     )
-
-
-def unreadable(error: duckdb.Error, source: Source, shown: str) -> MbpError:
-    """What to tell of a file that the engine could not read; the source may raise something better."""
-    source.explain()
-    return _unreadable(error, shown)

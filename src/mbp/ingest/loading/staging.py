@@ -15,13 +15,22 @@ import duckdb
 
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.column_values import NUMBERS, ColumnValue, column_value, literal, text_of
+from mbp.ingest.loading.column_values import (
+    NUMBERS,
+    ColumnValue,
+    chosen,
+    column_value,
+    filling_of,
+    literal,
+    text_of,
+)
 from mbp.ingest.loading.mapping import TableMapping
 from mbp.ingest.loading.outside_file import Source, open_file, unreadable
 from mbp.warehouse import quote_identifier
 
 EPOCH_YEAR = 1970
-LEFT_OUT = ""  # in place of a reason: `keep` does not take the row
+LATE_YEAR = 2200
+LEFT_OUT = ""  # in place of a reason: `keep` or `drop_null` does not take the row
 
 
 @dataclass
@@ -33,7 +42,7 @@ class Staged:
         rounded: decimals that lost places: column -> rows.
         filled: gaps filled by `when_null`: column -> rows.
         files: name and the number of rows before its first.
-        left_out: rows that `keep` does not take.
+        left_out: rows that `keep` or `drop_null` does not take.
         known: the files were loaded before, and not read again.
         implausible: what is strange about the values of a column, in words.
     """
@@ -114,11 +123,8 @@ class Staging:
                 column_value(column, mapping, self._zone, source.read)
                 for column in contract.logged_columns
             ]
+            source = self._judge(source, mapping, values, path.name)
             self._sources[table].append((path.name, staged.read, source))
-            try:
-                self._run(f"insert into judged_{table} {_judged(source, mapping, values)}")
-            except duckdb.Error as error:
-                raise unreadable(error, source, path.name) from error
             staged.read = self._count(f"judged_{table}")
         staged.left_out = self._count(f"judged_{table} where reason = {literal(LEFT_OUT)}")
         if known is not None:
@@ -127,6 +133,25 @@ class Staging:
         self._same_keys(mapping, contract, staged)
         self._count_marks(table, values, staged)
         staged.implausible = list(self._implausible(mapping, contract, staged))
+
+    def _judge(
+        self, source: Source, mapping: TableMapping, values: Sequence[ColumnValue], shown: str
+    ) -> Source:
+        """Fills the table of judged rows; from a copy, if the engine cannot read a file that has the right shape."""
+        into = f"insert into judged_{mapping.table}"
+        try:
+            self._run(f"{into} {_judged(source, mapping, values)}")
+            return source
+        except duckdb.Error as error:
+            source.explain()
+            copy = source.copied() if source.copied else None
+            if copy is None:
+                raise unreadable(error, shown) from error
+        try:
+            self._run(f"{into} {_judged(copy, mapping, values)}")
+        except duckdb.Error as error:
+            raise unreadable(error, shown) from error
+        return copy
 
     def _demand_columns(self, source: Source, mapping: TableMapping, path: Path) -> None:
         if source.columns is None:
@@ -237,6 +262,8 @@ class Staging:
         self, mapping: TableMapping, contract: Contract, staged: Staged
     ) -> Iterator[str]:
         """Columns of theirs without any value, numbers out of the bounds of the contract, and dates of 1970."""
+        if staged.read and staged.left_out == staged.read:
+            yield "keep: leaves out every row"
         mapped = [column for column in contract.logged_columns if column.name in mapping.values]
         if staged.known or not staged.accepted or not mapped:
             return
@@ -252,8 +279,10 @@ class Staging:
             count, low, high = row[3 * place : 3 * place + 3]
             if not count:
                 yield f"{column.name}: null in every row"
-            elif column.logical_type == "timestamp" and low.year == EPOCH_YEAR:
-                yield f"{column.name}: begins in 1970, as an empty or wrongly scaled instant does"
+            elif column.logical_type == "timestamp" and low.year <= EPOCH_YEAR:
+                yield f"{column.name}: begins in {low.year}, as an empty or wrongly scaled instant does"
+            elif column.logical_type == "timestamp" and high.year >= LATE_YEAR:
+                yield f"{column.name}: ends in {high.year}, as a wrongly scaled instant does"
             elif column.logical_type in NUMBERS and _outside(low, high, column.options):
                 yield f"{column.name}: from {low} to {high}, and the contract bounds it: {_bounds(column.options)}"
 
@@ -281,6 +310,9 @@ def wanted(mapping: TableMapping) -> Iterator[tuple[str, str]]:
     for ours, (stand_in, _, _) in mapping.absent.items():
         if stand_in:
             yield ours, stand_in
+    for ours, gap in mapping.when_null.items():
+        for theirs in (*([gap.column] if gap.column else []), *gap.where):
+            yield ours, theirs
     for theirs in mapping.reading.get("keep", {}):
         yield "keep", theirs
 
@@ -310,11 +342,21 @@ def _judged(source: Source, mapping: TableMapping, values: Sequence[ColumnValue]
     typed = ", ".join(f"{value.typed} as {quote_identifier(value.column.name)}" for value in values)
     names = ", ".join(quote_identifier(value.column.name) for value in values)
     reasons = []
+    for value in values:
+        if value.filling:
+            texts += f", {value.filling} as {filling_of(value.column)}"
     if "keep" in mapping.reading:
-        texts += f", {_kept(mapping, source)} as kept"
+        texts += f", {chosen(mapping.reading['keep'], source.read)} as kept"
         reasons.append(f"when not kept then {literal(LEFT_OUT)}")
+    reasons += [
+        f"when {value.given} is null then {literal(LEFT_OUT)}"
+        for value in values
+        if value.column.name in mapping.reading.get("drop_null", ())
+    ]
     for value in values:
         name, text = value.column.name, value.given
+        if value.placeholder:
+            continue
         if value.column.required:
             reasons.append(
                 f"when {text} is null then {literal(f'{name}: null in a required column')}"
@@ -332,6 +374,10 @@ def _judged(source: Source, mapping: TableMapping, values: Sequence[ColumnValue]
                 f"when {text} is not null and {quote_identifier(name)} is null"
                 f" then {literal(f'{name}: not {value.expected}: ')} || {text}"
             )
+        else:  # PostgreSQL stores none
+            reasons.append(
+                f"when contains({text}, chr(0)) then {literal(f'{name}: holds the character NUL')}"
+            )
     bits = [
         f"(case when {noted} then {1 << bit} else 0 end)"
         for bit, (_, _, noted) in enumerate(_marks(values))
@@ -340,20 +386,6 @@ def _judged(source: Source, mapping: TableMapping, values: Sequence[ColumnValue]
         f"select {names}, case {' '.join(reasons)} end as reason, {' + '.join(bits) or '0'} as marks"
         f" from (select *, {typed} from (select {texts} from {source.relation}))"
     )
-
-
-def _kept(mapping: TableMapping, source: Source) -> str:
-    """The condition of `keep` over the source."""
-    conditions = []
-    for theirs, allowed in mapping.reading.get("keep", {}).items():
-        text = source.read(theirs)
-        parts = [
-            f"{text} in ({', '.join(literal(value) for value in allowed if value is not None)})"
-        ]
-        if None in allowed:
-            parts = [f"{text} is null", *(parts if len(allowed) > 1 else [])]
-        conditions.append(f"({' or '.join(parts)})")
-    return f"coalesce({' and '.join(conditions)}, false)"
 
 
 def _marks(values: Sequence[ColumnValue]) -> Iterator[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from mbp.core.errors import MbpError
-from mbp.quality.masking import DIGITS
+from mbp.core.masking import DIGITS
 from mbp.warehouse.connection import Warehouse, quote_identifier
 from mbp.warehouse.relations import LIVE, READERS, SNAPSHOTS, place
 
@@ -22,7 +22,7 @@ LOCK_SECONDS = 2
 PATIENCE_SECONDS = 120
 INDEX = re.compile(r"^create (unique )?index .+? on \S+ (using .+)$", re.IGNORECASE | re.DOTALL)
 TEXT_TYPES = ("varchar", "text", "character varying")
-# The same mark as mbp.quality.masking.mask, whose digits these are.
+# The same mark as mbp.core.masking.mask, whose digits these are.
 MASKS = {
     "duckdb": f"'…' || left(sha256({{}}), {DIGITS})",
     "postgres": f"'…' || left(encode(sha256(convert_to({{}}, 'UTF8')), 'hex'), {DIGITS})",

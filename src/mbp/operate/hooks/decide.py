@@ -150,6 +150,9 @@ def _states(hook: Hook, picture: WarehouseFacts) -> Iterator[State]:
 
 
 def _state(hook: Hook, entity: str, windows: Sequence[KpiWindow], picture: WarehouseFacts) -> State:
+    if hook.kpi.id in picture.unmeasured and (not windows or windows[0].value is None):
+        why = f"not measured: {picture.unmeasured[hook.kpi.id]}"
+        return _seen(hook, entity, "unknown", windows[0] if windows else None, None, why)
     if not windows:
         return _seen(hook, entity, "unknown", None, None, "never measured")
     newest, now = windows[0], picture.now

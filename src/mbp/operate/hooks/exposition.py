@@ -18,6 +18,7 @@ HELP = {
     "mbp_kpi_target": "Number that the value is compared with.",
     "mbp_kpi_breach": "1 when the newest window is a breach, else 0.",
     "mbp_kpi_insufficient": "1 when the newest window has too little data, else 0.",
+    "mbp_kpi_not_measured": "1 for a KPI that reads what the loaded source lacks; the reason is a label.",
     "mbp_kpi_window_end_timestamp_seconds": "End of the newest window, Unix time.",
     "mbp_hook_state": "1 for the state that the hook is in.",
     "mbp_open_decisions": "Decisions that have not recovered.",
@@ -47,6 +48,8 @@ def exposition(
 def _samples(policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome) -> Iterator[Sample]:
     for kpi in policy.sheet.kpis.values():
         yield "mbp_kpi_target", {"kpi": kpi.id, "operator": kpi.operator}, kpi.bound
+    for kpi_id, reason in sorted(picture.unmeasured.items()):
+        yield "mbp_kpi_not_measured", {"kpi": kpi_id, "reason": reason}, 1
     for (kpi_id, entity), windows in sorted(picture.windows.items()):
         newest, labels = windows[0], {"kpi": kpi_id, "entity": entity}
         if is_future(newest.window_end, picture.now):

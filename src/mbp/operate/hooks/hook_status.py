@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import Any
 
 from mbp.contracts.hook_policy import HookPolicy
 from mbp.contracts.sheet import WHOLE
 from mbp.core.reporting.terminal import paint
 from mbp.ingest.cdc.watched import Alarm
+from mbp.ingest.loading.loads import TableLoad
 from mbp.operate.hooks.decide import HookOutcome, State, by_hook, worst
 from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 
@@ -52,12 +54,17 @@ class HookStatus:
     open: Sequence[OpenDecision]
     findings: Sequence[str]
     alarms: Sequence[Alarm]
+    rejects: Sequence[str]
 
 
 def status(
-    policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome, alarms: Sequence[Alarm]
+    policy: HookPolicy,
+    picture: WarehouseFacts,
+    outcome: HookOutcome,
+    alarms: Sequence[Alarm],
+    loads: Sequence[TableLoad] = (),
 ) -> HookStatus:
-    """Every KPI of the sheet, also one that no hook watches, and the alarms of the change data capture."""
+    """Every KPI of the sheet, also one that no hook watches, the alarms of the change data capture, and the loads."""
     states = by_hook(outcome.states)
     by_kpi = {hook.kpi.id: hook for hook in policy.hooks.values()}
     rows = []
@@ -88,11 +95,15 @@ def status(
     return HookStatus(
         picture.now.isoformat(),
         policy.hash,
-        outcome.passed and not policy.findings and not alarms,
+        outcome.passed
+        and not policy.findings
+        and not alarms
+        and all(load.rejected <= load.max_rejects for load in loads),
         rows,
         picture.open,
         [f"{finding.place}: {finding.sentence}" for finding in policy.findings],
         alarms,
+        [load.rejects for load in loads if load.rejected],
     )
 
 
@@ -117,7 +128,8 @@ def text(hook_status: HookStatus, *, colour: bool) -> str:
     reasons = [row for row in hook_status.rows if row.state != "green"]
     if reasons:
         lines.append("")
-        lines += [f"{row.name} ({row.entity}): {row.why}"[:WIDTH] for row in reasons]
+        for row in reasons:
+            lines += wrap(f"{row.name} ({row.entity}): {row.why}", WIDTH, subsequent_indent="  ")
     lines += ["", f"open decisions: {len(hook_status.open)}"]
     for decision in hook_status.open:
         opened = f"  {decision.opened_at:%Y-%m-%d %H:%M} {decision.hook_id} {decision.entity}:"
@@ -127,6 +139,7 @@ def text(hook_status: HookStatus, *, colour: bool) -> str:
         f"alarm: {alarm.id} {alarm.subject} ({alarm.severity}): {alarm.message}"[:WIDTH]
         for alarm in hook_status.alarms
     ]
+    lines += hook_status.rejects
     lines += [f"finding: {finding}" for finding in hook_status.findings]
     return "\n".join(lines) + "\n"
 

@@ -243,11 +243,19 @@ def dbt_tests(root: Path, target: str) -> Collected:
         if result["unique_id"].partition(".")[0] in NODE_KINDS or result["status"] not in GOOD
     ]
     failed = [
-        {"node": result["unique_id"], "status": result["status"]}
+        {
+            "node": result["unique_id"],
+            "status": result["status"],
+            "failing_rows": result.get("failures"),
+        }
         for result in results
         if result["status"] not in GOOD
     ]
-    messages = [f"{test['node']}: {test['status']}" for test in failed]
+    messages = [
+        f"{test['node']}: {test['status']}"
+        + (f", {test['failing_rows']:,} rows" if test["failing_rows"] else "")
+        for test in failed
+    ]
     return Collected(
         "dbt_tests",
         len(failed),

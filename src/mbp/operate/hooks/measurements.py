@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from mbp.core.errors import MbpError
 from mbp.core.moments import objection
+from mbp.quality.measurable import noted_kpis
 from mbp.warehouse import Warehouse
 
 # How far back a watcher reads: past the longest patience (three days) with what is older than "now" by then.
 # The cost of an evaluation must not grow with the history.
 HORIZON = timedelta(days=4)
+INSUFFICIENT = "insufficient data"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class WarehouseFacts:
         seen: decisions that the ledger knows, open or not.
         clock_problem: why nothing can be said of this now; empty: it can.
         went_back: the hooks were evaluated at a later now than this; empty: they were not.
+        unmeasured: KPI -> what the loaded source lacks of it, with the column.
     """
 
     now: datetime
@@ -61,10 +64,14 @@ class WarehouseFacts:
     seen: frozenset[str]
     clock_problem: str = ""
     went_back: str = ""
+    unmeasured: Mapping[str, str] = field(default_factory=dict)
 
 
-def picture_of(warehouse: Warehouse) -> WarehouseFacts:
+def picture_of(warehouse: Warehouse, unmeasured: Mapping[str, str] | None = None) -> WarehouseFacts:
     """Reads the warehouse as it is.
+
+    Args:
+        unmeasured: KPIs that the loaded source cannot show, with the reason.
 
     Raises:
         MbpError: it was built without the KPI models, or without data.
@@ -79,9 +86,14 @@ def picture_of(warehouse: Warehouse) -> WarehouseFacts:
         f" from reliability.kpi_windows where window_end >= timestamptz '{since}'"
         " order by kpi_id, entity, window_end desc"
     )
+    # Those of the last `mbp build`; a plain `dbt build` knows none, and measures placeholders.
+    absent = {**noted_kpis(warehouse), **(unmeasured or {})}
     windows: dict[tuple[str, str], list[KpiWindow]] = {}
     for row in rows:
-        windows.setdefault((row[0], row[1]), []).append(KpiWindow(*row))
+        window = KpiWindow(*row)
+        if window.kpi_id in absent:
+            window = replace(window, value=None, verdict=INSUFFICIENT)
+        windows.setdefault((window.kpi_id, window.entity), []).append(window)
     _, known = warehouse.query("select decision_id from reliability.hook_decisions")
     _, still = warehouse.query(
         "select decision_id, hook_id, kpi_id, entity, reason, action, owner, opened_at, breached_at"
@@ -98,6 +110,7 @@ def picture_of(warehouse: Warehouse) -> WarehouseFacts:
         frozenset(row[0] for row in known),
         f"the project's now is {ahead}. Correct _loaded_at or MBP_NOW" if ahead else "",
         f"the hooks were last evaluated {later}" if later else "",
+        absent,
     )
 
 

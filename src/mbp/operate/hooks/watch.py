@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.alarm_limits import Limits, load_limits
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
 from mbp.core.reporting import Finding, Suite
 from mbp.core.state import state_folder
+from mbp.core.wording import few
 from mbp.ingest.cdc.watched import Alarm, alarms, read_watched
 from mbp.ingest.cdc.watched import WatchedCapture as Captured
+from mbp.ingest.loading.loads import TableLoad, list_loads
+from mbp.ingest.loading.source_facts import source_facts
 from mbp.operate.hooks import actions, alarming, ledger, outbox
 from mbp.operate.hooks.decide import Decision, HookOutcome, State, decide
 from mbp.operate.hooks.hook_state import LockOf, write_lock
 from mbp.operate.hooks.measurements import OpenDecision, WarehouseFacts, picture_of
+from mbp.quality.measurable import not_measurable, unmeasured_kpis
 from mbp.runs.dbt_process import target_name
 from mbp.runs.envelope import source_digest
 from mbp.runs.run_control import warehouse_id
@@ -69,6 +74,7 @@ class PolicyAndWindows:
 
     Attributes:
         captured: what the control tables of the change data capture say.
+        loads: of outside data, the newest first.
     """
 
     policy: HookPolicy
@@ -76,6 +82,7 @@ class PolicyAndWindows:
     outcome: HookOutcome
     captured: Captured
     limits: Limits
+    loads: Sequence[TableLoad] = ()
 
     @property
     def alarms(self) -> list[Alarm]:
@@ -98,13 +105,24 @@ def look(root: Path, target: str | None) -> PolicyAndWindows:
     """
     policy, limits = load_hooks(root), load_limits(root)
     with connect(root, target_name(root, target), read_only=True) as warehouse:
-        return _look(policy, limits, warehouse)
+        return _look(root, policy, limits, warehouse)
 
 
-def _look(policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> PolicyAndWindows:
-    picture = picture_of(warehouse)
+def _look(root: Path, policy: HookPolicy, limits: Limits, warehouse: Warehouse) -> PolicyAndWindows:
+    facts = source_facts(root, warehouse)
+    picture = picture_of(warehouse, unmeasured_kpis(root, facts))
+    rules = [rule for rule in all_rules(load_contracts(root)) if rule.severity == "error"]
+    if reasons := not_measurable(root, rules, facts):
+        why = f"{len(reasons)} of {len(rules)} error rules: {few(sorted(set(reasons.values())))}"
+        absent = {**picture.unmeasured, "data_contract_break": why}
+        picture = replace(picture, unmeasured=absent)
     return PolicyAndWindows(
-        policy, picture, decide(policy, picture), read_watched(warehouse), limits
+        policy,
+        picture,
+        decide(policy, picture),
+        read_watched(warehouse),
+        limits,
+        list_loads(warehouse),
     )
 
 
@@ -133,7 +151,7 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
     folder = state_folder(root)
     with connect(root, target_name(root, target), create=False) as warehouse:
         of = LockOf(target_name(root, target), warehouse_id(warehouse), source)
-        seen = _look(policy, limits, warehouse)
+        seen = _look(root, policy, limits, warehouse)
         picture, outcome = seen.picture, seen.outcome
         alerts = to.alertmanager is not None
         done = {

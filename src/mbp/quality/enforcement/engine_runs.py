@@ -16,6 +16,7 @@ import psycopg2
 
 from mbp.contracts import Contract, all_rules, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.masking import plain_row
 from mbp.core.reporting import Finding, Severity, Suite
 from mbp.core.sql_guard import RefusedSqlError
 from mbp.core.verdict import Verdict, spelled
@@ -24,7 +25,6 @@ from mbp.quality.classes import Classes
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
 from mbp.quality.enforcement.compiled_rules import compiled_manifest, queries_of
 from mbp.quality.enforcement.results import ENGINES, SPELLED, Engine, RuleResult
-from mbp.quality.masking import plain_row
 from mbp.quality.measurable import not_measurable
 from mbp.quality.samples import SampleQuery, columns_of, take_sample
 from mbp.runs.dbt_process import target_name
@@ -140,7 +140,7 @@ def run(
     rule_results.sort(
         key=lambda rule_result: (order[rule_result.rule_id], ENGINES.index(rule_result.engine))
     )
-    return _with_samples(root, target, contracts, queries, manifest, rule_results)
+    return with_samples(root, target, contracts, queries, manifest, rule_results)
 
 
 def _ask(
@@ -184,7 +184,7 @@ def _only(contracts: Sequence[Contract], ids: set[str]) -> list[Contract]:
     return [contract for contract in kept if contract.rules]
 
 
-def _with_samples(
+def with_samples(
     root: Path,
     target: str,
     contracts: Sequence[Contract],

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.model import Contract
+from mbp.core.masking import mask
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes
 from mbp.quality.known_columns import Trust
-from mbp.quality.masking import mask
 
 SITE = "contracts"
 # Data Docs load styles and scripts from the network; the pages must be readable without.

@@ -14,6 +14,9 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding, Suite
 from mbp.core.schema_check import did_you_mean
 from mbp.core.settings import load_settings
+from mbp.core.verdict import Verdict
+from mbp.ingest.loading.source_facts import source_facts
+from mbp.quality.measurable import not_measurable
 from mbp.quality.monitor.record import TABLE, demand_table
 from mbp.quality.monitor.recorded_status import alerts as alerts_of
 from mbp.quality.monitor.recorded_status import rule_status
@@ -23,13 +26,15 @@ from mbp.warehouse import Warehouse, connect
 Row = Mapping[str, Any]
 NOTHING = "nothing was recorded: there is no history"
 RECORD = "run `mbp quality record` after a run"
+UNMEASURED = "rule not measured"
 
 
 def suite(monitor: Monitor) -> Suite:
     """The alerts as findings."""
     findings = []
     for row in monitor.alerts:
-        since, message = f"since {moment_text(row['since'])}", f"{row['kind']}: {row['detail']}"
+        since = "" if row["kind"] == UNMEASURED else f"since {moment_text(row['since'])}"
+        message = f"{row['kind']}: {row['detail']}"
         place = {"subject": row["dataset"], "severity": row["severity"], "owner": row["owner"]}
         findings.append(Finding(row["rule_id"], message, **place, evidence=since))
     lines = [f"{len(monitor.alerts)} alerts; {monitor.rules} rules, {monitor.runs} recorded runs"]
@@ -64,17 +69,26 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
     Raises:
         MbpError: no such rule, nothing recorded (of it), or no warehouse.
     """
-    known = {rule.id for rule in all_rules(load_contracts(root))}
+    rules = all_rules(load_contracts(root))
+    known = {rule.id for rule in rules}
     if rule_id is not None and rule_id not in known:
         raise MbpError(f"no contract has the rule {rule_id!r}", fix=did_you_mean(rule_id, known))
     with connect(root, target_name(root, target), read_only=True) as warehouse:
         demand_runs(warehouse)
+        reasons = not_measurable(root, rules, source_facts(root, warehouse))
         if rule_id is None and load_settings(root).hosted:
             return _status(root, warehouse)
         if rule_id is None:
-            return _rows(
+            states = _rows(
                 warehouse, "select * from reliability.dq_rule_status order by rule_id, engine"
             )
+            # Whatever older data showed.
+            return [
+                {**row, "last_verdict": Verdict.NOT_MEASURED, "reason": reasons[row["rule_id"]]}
+                if row["rule_id"] in reasons
+                else row
+                for row in states
+            ]
         results = _rows(
             warehouse,
             f"select * from {TABLE} where rule_id = {warehouse.mark}"
@@ -83,7 +97,12 @@ def history(root: Path, target: str | None, rule_id: str | None, limit: int) -> 
         )
     if not results:
         raise MbpError(f"no recorded run checked {rule_id}", fix=RECORD)
-    return results
+    return [
+        {**row, "reason": reasons.get(str(rule_id))}
+        if row["verdict"] == Verdict.NOT_MEASURED
+        else row
+        for row in results
+    ]
 
 
 def monitor(root: Path, target: str | None) -> Monitor:
@@ -92,8 +111,10 @@ def monitor(root: Path, target: str | None) -> Monitor:
     Raises:
         MbpError: nothing was recorded or arrived, so there is nothing to watch; or no warehouse.
     """
+    rules = all_rules(load_contracts(root))
     with connect(root, target_name(root, target), read_only=True) as warehouse:
         runs = demand_runs(warehouse)
+        reasons = not_measurable(root, rules, source_facts(root, warehouse))
         if load_settings(root).hosted:
             status, hours = (
                 _status(root, warehouse),
@@ -114,6 +135,23 @@ def monitor(root: Path, target: str | None) -> Monitor:
             " - (select count(*) from reliability.dq_anomalies where verdict <> 'insufficient data'"
             " and arrival_date = (select max(arrival_date) from reliability.dq_anomalies))"
         )
+    alerts = [row for row in alerts if row["rule_id"] not in reasons]
+    alerts += [
+        {
+            "kind": UNMEASURED,
+            "rule_id": rule.id,
+            "dataset": rule.dataset,
+            "owner": rule.owner,
+            "severity": rule.severity,
+            "since": None,
+            "detail": reasons[rule.id],
+        }
+        for rule in rules
+        if rule.id in reasons
+    ]
+    alerts.sort(
+        key=lambda row: (row["severity"], row["dataset"], row["kind"], row["rule_id"] or "")
+    )
     return Monitor(alerts, int(counted[0][0]), runs, int(counted[0][1]))
 
 
@@ -148,13 +186,14 @@ def history_text(rows: Sequence[Row]) -> str:
             lines.append(
                 f"{moment_text(row['executed_at'])}  {row['engine']:<12} {row['verdict']:<14}"
                 f" {count:>14} {of:<14} {float(row['duration_seconds']):7.2f} s  {commit}"
+                f"  {row.get('reason') or ''}".rstrip()
             )
         else:
             rate = "" if row["pass_rate"] is None else f"{100 * float(row['pass_rate']):5.1f} %"
             lines.append(
                 f"{row['rule_id']:<44} {row['engine'] or '-':<12}"
-                f" {row['last_verdict'] or 'never run':<10} {rate:>8} of {row['recent_runs']:>4} runs"
-                f"  {moment_text(row['last_run_at'])}"
+                f" {row['last_verdict'] or 'never run':<12} {rate:>8} of {row['recent_runs']:>4} runs"
+                f"  {moment_text(row['last_run_at'])}  {row.get('reason') or ''}".rstrip()
             )
     return "\n".join(lines) + "\n"
 

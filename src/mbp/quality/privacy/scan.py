@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mbp.core.errors import MbpError
+from mbp.core.masking import mask
 from mbp.core.reporting import Finding
-from mbp.quality.masking import mask
 from mbp.quality.privacy import contacts, credentials, numbers
 from mbp.quality.privacy.containers import read_parts
 from mbp.quality.privacy.encoded import tokens

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mbp.quality.masking import mask
+from mbp.core.masking import mask
 from mbp.quality.privacy.text_around import CsvTable, Table
 
 # A file that unpacks to more than this is not an artifact of this project.

@@ -10,7 +10,7 @@ from typing import Any
 
 from mbp.contracts import load_contracts
 from mbp.contracts.model import Column, Contract
-from mbp.quality.masking import MASKED, mask
+from mbp.core.masking import MASKED, mask
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import SensitiveValue, scan_lines
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mbp.core.errors import MbpError
+from mbp.core.masking import MASKED, mask
 from mbp.core.verdict import Verdict, spelled
-from mbp.quality.masking import MASKED, mask
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import hits
 from mbp.quality.privacy.text_around import Table

@@ -99,6 +99,7 @@ class WatchFacts:
     Attributes:
         now: the project's, which is the time of the data.
         findings: what is wrong with the definitions, one line each.
+        rejects: loads of outside data that rejected rows, one line each.
         lag_target: of the change data capture, with its unit; empty when the sheet has none.
     """
 
@@ -111,6 +112,7 @@ class WatchFacts:
     lag: Sequence[LagFacts]
     lag_target: str
     lag_bound: float | None
+    rejects: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

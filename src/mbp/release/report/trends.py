@@ -35,7 +35,7 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
         MbpError: policy, alarms or warehouse cannot be used.
     """
     seen = look(root, target)
-    shown = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms)
+    shown = screen.status(seen.policy, seen.picture, seen.outcome, seen.alarms, seen.loads)
     lag = seen.policy.sheet.kpis.get(CDC_LAG)
     return WatchFacts(
         now=seen.picture.now,
@@ -44,6 +44,7 @@ def watch_facts(root: Path, target: str | None) -> WatchFacts:
         open=tuple(shown.open),
         alarms=tuple(shown.alarms),
         findings=tuple(shown.findings),
+        rejects=tuple(shown.rejects),
         lag=tuple(_lag(seen, lag)) if lag else (),
         lag_target=f"{lag.target} {lag.unit}" if lag else "",
         lag_bound=lag.bound if lag else None,

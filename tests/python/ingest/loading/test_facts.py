@@ -178,3 +178,29 @@ def test_a_column_and_a_table_that_the_mapping_leaves_out_are_absent(
     facts = load(project_root, folder, target)
     assert facts.columns["mbp_quotes"]["depth_2pct"] == "the mapping leaves it out"
     assert facts.datasets["mbp_abuse_events"] == "no mapping of what was loaded has it"
+
+
+def test_a_fact_is_absent_while_rows_of_an_earlier_mapping_of_the_source_lack_it(
+    project_root: Path, folder: Path, target: str
+) -> None:
+    """Two extracts of one table, one with the depth, in any order; then all of it by one mapping."""
+    poor = (folder / "mapping.yaml").read_text()
+    (folder / "rich.csv").write_text(
+        "trade,market,at,price,shares,depth\nu1,m1,2026-01-05 09:00:00,0.5,10,25\n"
+    )
+    rich = poor.replace("file: quotes.csv", "file: rich.csv")
+    rich = rich.replace("      depth_2pct: {value: 0, reason: no depth}\n", "")
+    rich = rich.replace("volume: shares}", "volume: shares, depth_2pct: depth}")
+    for order in ((poor, rich), (rich, poor)):
+        with connect(project_root, target) as warehouse:
+            warehouse.execute("drop schema if exists raw_mbp cascade")
+        for text in order:
+            (folder / "mapping.yaml").write_text(text)
+            facts = load(project_root, folder, target)
+        assert facts.columns["mbp_quotes"]["depth_2pct"] == "no depth"
+    lines = (folder / "quotes.csv").read_text().splitlines()
+    depths = ("depth", "0", "7")
+    corrected = [f"{line},{depth}" for line, depth in zip(lines, depths, strict=True)]
+    (folder / "quotes.csv").write_text("\n".join(corrected) + "\n")
+    (folder / "mapping.yaml").write_text(rich.replace("rich.csv", "[rich.csv, quotes.csv]"))
+    assert "depth_2pct" not in load(project_root, folder, target).columns["mbp_quotes"]

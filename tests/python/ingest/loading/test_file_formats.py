@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from mbp.core import yaml_io
@@ -43,6 +44,11 @@ def load(
 def quotes(root: Path, columns: str = "quote_id, cast(price as varchar)") -> list[tuple[Any, ...]]:
     with connect(root) as warehouse:
         return warehouse.query(f"select {columns} from raw_mbp.quotes order by quote_id")[1]
+
+
+def rejects(root: Path) -> list[tuple[Any, ...]]:
+    with connect(root) as warehouse:
+        return warehouse.query("select file, source_row, reason from raw_mbp._load_rejects")[1]
 
 
 def entry(**given: Any) -> dict[str, Any]:
@@ -220,3 +226,170 @@ def test_what_does_not_fit_the_type_is_told(
     (folder / "q.csv").write_text("id,m,at,p\nq1,m1,2026-01-05,0.5\n")
     with pytest.raises(MbpError, match=message):
         load(project_root, folder, entry(file="q.csv", columns=columns))
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect", "values"),
+    [
+        ("1.000,5\n0.5\n1.0\n-2,5E-1\n", {"decimal": ","}, ["1000.50000000", "-0.25000000"]),
+        ("1,000.5\n1,00.5\n1000\n", {"thousands": ","}, ["1000.50000000", "1000.00000000"]),
+        ("1\u00a0000,5\n10 00\n", {"thousands": " ", "decimal": ","}, ["1000.50000000"]),
+    ],
+)
+def test_a_number_in_another_notation_than_the_mapping_says_is_none(
+    project_root: Path, folder: Path, text: str, dialect: dict[str, str], values: list[str]
+) -> None:
+    """0.5 with a decimal comma was 5."""
+    rows = [f"q{place};m1;2026-01-05;0;{n}" for place, n in enumerate(text.split("\n")[:-1])]
+    (folder / "q.csv").write_text("\n".join(["id;m;at;p;n", *rows]))
+    table = entry(file="q.csv", delimiter=";", columns={"volume": "n"}, **dialect)
+    report = load(project_root, folder, table)
+    assert report.rejected == len(rows) - len(values)
+    assert [n for (n,) in quotes(project_root, "cast(volume as varchar)")] == values
+
+
+def test_a_file_with_several_line_ends_is_read_and_says_its_rows(
+    project_root: Path, folder: Path
+) -> None:
+    (folder / "q.csv").write_bytes(
+        b'id,m,at,p\r\nq1,m1,2026-01-05,0.5\nq2,m1,2026-01-05,x\r\n"q\n3",m1,2026-01-05,0.5\n'
+    )
+    report = load(project_root, folder, entry(file="q.csv"))
+    assert (report.tables[0].loaded, report.rejected) == (2, 1)
+    assert rejects(project_root) == [("q.csv", 2, "price: not a number within its range: x")]
+
+
+@pytest.mark.parametrize("packed", ["gz", "zst"])
+def test_a_packed_file_that_is_cut_off_is_refused(
+    project_root: Path, folder: Path, packed: str
+) -> None:
+    """The engine reads what is there; the last value may then be a part of one."""
+    text = "id,m,at,p\n" + "".join(f"q{n},m1,2026-01-05,0.{n + 1}\n" for n in range(3000))
+    data = pa.compress(text.encode(), codec={"gz": "gzip", "zst": "zstd"}[packed], asbytes=True)
+    file = folder / f"q.csv.{packed}"
+    file.write_bytes(data[: len(data) // 2])
+    with pytest.raises(MbpError, match="cannot be unpacked: Truncated"):
+        load(project_root, folder, entry(file=file.name))
+    file.write_text(text)
+    with pytest.raises(MbpError, match="cannot be unpacked"):
+        load(project_root, folder, entry(file=file.name))
+
+
+@pytest.mark.parametrize(
+    ("document", "rows"),
+    [
+        ({"data": {"trades": []}}, "data.tradez"),
+        ([{"t": [{"id": "q1"}]}, {"t": {"id": "q2"}}], "t"),
+        ({"markets": [{"trades": [{"id": "q1"}]}]}, "markets.trades"),
+    ],
+)
+def test_a_path_that_leads_to_no_list_is_no_empty_day(
+    project_root: Path, folder: Path, document: Any, rows: str
+) -> None:
+    (folder / "q.json").write_text(json.dumps(document))
+    with pytest.raises(MbpError, match=f"rows: '{rows}' is no list in"):
+        load(project_root, folder, entry(file="q.json", rows=rows))
+
+
+def test_a_sale_is_a_trade_and_a_quote_without_a_price_is_left_out(
+    project_root: Path, folder: Path
+) -> None:
+    (folder / "q.csv").write_text(
+        "id,m,at,p,n,ok\nq1,m1,2026-01-05,0.5,-3,TRUE\nq2,m1,2026-01-05,,1,true\nq3,m1,2026-01-05,0.5,1,false\n"
+    )
+    volume = {"column": "n", "absolute": True}
+    table = entry(
+        file="q.csv", drop_null=["price"], keep={"ok": [True]}, columns={"volume": volume}
+    )
+    report = load(project_root, folder, table)
+    assert (report.tables[0].staged.left_out, report.rejected) == (2, 0)
+    assert quotes(project_root, "quote_id, cast(volume as varchar)") == [("q1", "3.00000000")]
+    table["drop_null"] = ["prize"]
+    with pytest.raises(MbpError, match=r"quotes has no column 'prize'\. Fix: did you mean 'price'"):
+        load(project_root, folder, table)
+
+
+def test_the_side_of_a_trade_follows_from_its_sign(project_root: Path, folder: Path) -> None:
+    (folder / "t.csv").write_text("id,m,at,p,n\nt1,m1,2026-01-05,0.5,-3\nt2,m1,2026-01-05,0.5,2\n")
+    trades = {
+        "file": "t.csv",
+        "changed_at": "traded_at",
+        "columns": {
+            "trade_id": "id",
+            "market_id": "m",
+            "traded_at": "at",
+            "price": "p",
+            "shares": {"column": "n", "absolute": True},
+            "side": {"column": "n", "by_sign": {"negative": "NO", "positive": "YES"}},
+        },
+    }
+    mapping = {"version": 1, "source": "test", "time_zone": "UTC", "tables": {"trades": trades}}
+    (folder / "map.yaml").write_text(json.dumps(mapping))
+    load_folder(project_root, folder, folder / "map.yaml")
+    with connect(project_root) as warehouse:
+        sql = "select trade_id, side, cast(shares as varchar) from raw_mbp.trades order by 1"
+        rows = warehouse.query(sql)[1]
+    assert rows == [("t1", "NO", "3.00000000"), ("t2", "YES", "2.00000000")]
+
+
+def test_a_void_without_a_time_has_that_of_the_close_and_no_absent_fact_rejects_it(
+    project_root: Path, folder: Path
+) -> None:
+    (folder / "r.csv").write_text(
+        "id,m,at,val,closed\nr1,m1,2026-01-05,YES,never\nr2,m2,,VOID,2026-01-06\nr3,m3,,YES,2026-01-06\n"
+    )
+    resolutions = {
+        "file": "r.csv",
+        "changed_at": "decided_at",
+        "columns": {
+            "resolution_id": "id",
+            "market_id": "m",
+            "decided_at": "at",
+            "decided_value": "val",
+        },
+        "absent": {"started_at": {"column": "closed", "reason": "not recorded"}},
+        "when_null": {
+            "decided_at": {
+                "column": "closed",
+                "where": {"val": ["VOID"]},
+                "reason": "A void has no time of decision.",
+            }
+        },
+    }
+    tables = {"resolutions": resolutions}
+    mapping = {"version": 1, "source": "test", "time_zone": "UTC", "tables": tables}
+    (folder / "map.yaml").write_text(json.dumps(mapping))
+    report = load_folder(project_root, folder, folder / "map.yaml")
+    assert report.tables[0].staged.filled == {"decided_at": 1}
+    assert rejects(project_root) == [("r.csv", 3, "decided_at: null in a required column")]
+    with connect(project_root) as warehouse:
+        sql = (
+            "select resolution_id, cast(decided_at as varchar) from raw_mbp.resolutions order by 1"
+        )
+        rows = warehouse.query(sql)[1]
+    assert [at for _, at in rows] == ["2026-01-05 00:00:00+00", "2026-01-06 00:00:00+00"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "theirs", "ours"),
+    [
+        (1000000, "2.5", "2500000.00000000"),
+        (1e-18, "12345678901234567890", "12.34567890"),
+        (-0.5, "3", "-1.50000000"),
+    ],
+)
+def test_a_scale_may_be_large_or_small(
+    project_root: Path, folder: Path, scale: float, theirs: str, ours: str
+) -> None:
+    (folder / "Q.CSV").write_text(
+        f"id,m,at,p,n\nq1,m1,2026-01-05,0.5,{theirs}\nq2,m1,2026-01-05,0.5,1e37\n"
+    )
+    table = entry(file="Q.CSV", columns={"volume": {"column": "n", "scale": scale}})
+    assert load(project_root, folder, table).rejected == 1
+    assert quotes(project_root, "cast(volume as varchar)") == [(ours,)]
+
+
+def test_endings_of_names_may_be_in_capitals(project_root: Path, folder: Path) -> None:
+    row = {"id": "q1", "m": "m1", "at": "2026-01-05", "p": 0.5}
+    (folder / "Q.JSON.GZ").write_bytes(gzip.compress(json.dumps([row]).encode()))
+    assert load(project_root, folder, entry(file="Q.JSON.GZ")).tables[0].loaded == 1

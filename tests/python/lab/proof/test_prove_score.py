@@ -65,6 +65,13 @@ def test_other_rows_than_expected_are_no_catch() -> None:
     assert not score(outcome).passed
 
 
+def test_a_rule_without_rows_to_show_is_not_proved() -> None:
+    seen = Seen("a", "fail", 2, not_shown="rows cannot be shown: gone")
+    mute = score(judge("a", [ExpectedFinding("a", 2)], [seen], 0.1))
+    assert not mute.passed
+    assert "    not shown      a: rows cannot be shown: gone\n" in render(mute)
+
+
 def test_a_second_error_rule_is_a_false_alarm_and_a_second_warning_is_told() -> None:
     outcome = judge(
         "a",

@@ -12,6 +12,7 @@ from lab.proof.compiled_project import read_project
 from lab.proof.dbt_verdict import verdict
 from lab.proof.proof_project import ProofProject, Seen
 from lab.proof.sandbox_duckdb import DuckdbSandbox
+from lab.proof.shown_rows import ShownRows
 from mbp.core.errors import MbpError
 
 QUOTES = {"column_types": {"quote_id": "varchar", "price": "decimal(18,8)"}}
@@ -116,6 +117,25 @@ def test_a_fault_is_seen_with_its_rows_and_leaves_no_trace(stage: ProofProject) 
     seen = stage.with_changes({"mbp.quotes": rows("0.4", None, None)})
     assert seen == [Seen("price_not_null", "fail", 2)]
     assert stage.with_changes({"mbp.quotes": rows("0.4")}) == []
+
+
+def test_a_rule_that_cannot_show_its_rows_is_told() -> None:
+    nodes = {**manifest(), "metadata": {"adapter_type": "duckdb"}}
+    check = nodes["nodes"]["test.p.price_not_null"]
+    # As of a test of dbt that another one replaced: it returns rows, and is asked for a value of another name.
+    check |= {"test_metadata": {"name": "unique"}, "column_name": "price"}
+    check |= {"attached_node": "model.p.mbp_quotes"}
+    sandbox = DuckdbSandbox("mbp", ["sample_mbp", "marts"])
+    stage = ProofProject(sandbox, read_project(nodes), ShownRows(sandbox, nodes, []))
+    stage.build({"mbp.quotes": rows("0.4"), "mbp.markets": markets()})
+    seen = stage.with_changes({"mbp.quotes": rows("0.4", None)})
+    assert seen == [Seen("price_not_null", "fail", 1)]
+    check["compiled_code"] += " and 'unique_field' is not null"
+    (wrong,) = stage.with_changes({"mbp.quotes": rows("0.4", None)})
+    assert wrong.not_shown.startswith(
+        'rows cannot be shown: Binder Error: Referenced column "unique_f'
+    )
+    sandbox.close()
 
 
 def test_a_warning_warns(stage: ProofProject) -> None:

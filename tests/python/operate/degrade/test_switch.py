@@ -14,6 +14,7 @@ from lab.simulate.schema import CONTRACTS
 from mbp.cli.main import app, register
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.masking import mask
 from mbp.operate.degrade import reader_views
 from mbp.operate.degrade.reader_snapshot import take
 from mbp.operate.degrade.switch import (
@@ -26,7 +27,6 @@ from mbp.operate.degrade.switch import (
     recover,
     status,
 )
-from mbp.quality.masking import mask
 from mbp.warehouse import Warehouse
 from tests.python.operate.hooks.conftest import Site
 

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 from mbp.contracts.hook_policy import HookPolicy, load_hooks
 from mbp.contracts.sheet import WHOLE
 from mbp.core.paths import project_root
+from mbp.ingest.cdc.watched import WatchedCapture
+from mbp.ingest.loading.loads import TableLoad
 from mbp.operate.hooks.decide import HookOutcome, decide
+from mbp.operate.hooks.exposition import exposition
+from mbp.operate.hooks.hook_status import status, text
 from mbp.operate.hooks.measurements import KpiWindow, OpenDecision, WarehouseFacts
 
 NOW = datetime(2026, 1, 6, 18, 0, 5, tzinfo=UTC)
@@ -67,6 +71,35 @@ def after(before: WarehouseFacts, outcome: HookOutcome) -> WarehouseFacts:
     ]  # fmt: skip
     seen = before.seen | {one.decision_id for one in outcome.opened}
     return replace(before, open=tuple(still), seen=frozenset(seen))
+
+
+@pytest.mark.parametrize("measured", [[], ["insufficient data"]])
+def test_what_the_source_lacks_is_told_beside_the_state(measured: list[str]) -> None:
+    reason = "no mbp_quotes.twap_5m: no average is recorded"
+    changes = {("twap_divergence", WHOLE): windows("twap_divergence", measured)}
+    seen = replace(picture(changes), unmeasured={"twap_divergence": reason})
+    outcome = decide(POLICY, seen)
+    (state,) = [one for one in outcome.states if one.kpi_id == "twap_divergence"]
+    assert (state.colour, state.why) == ("unknown", f"not measured: {reason}")
+    shown = " ".join(text(status(POLICY, seen, outcome, []), colour=False).split())
+    assert f"TWAP divergence (all): not measured: {reason}" in shown
+    exported = exposition(POLICY, replace(seen, windows=green()), outcome, WatchedCapture(NOW))
+    assert f'mbp_kpi_not_measured{{kpi="twap_divergence",reason="{reason}"}} 1\n' in exported
+
+
+def test_rejected_rows_are_counted_per_load() -> None:
+    seen = picture()
+    first = TableLoad(1, "shop", "mbp_quotes", NOW, "q.csv", "", 620, 120, 0, 0, 500, 0)
+    allowed = replace(first, load_id=2, rejected=3, max_rejects=5)
+    screen = status(
+        POLICY, seen, decide(POLICY, seen), [], [first, allowed, replace(first, rejected=0)]
+    )
+    assert not screen.passed
+    shown = text(screen, colour=False)
+    assert "load 1 of shop: 500 of 620 rows of mbp_quotes rejected\n" in shown
+    assert "load 2 of shop: 3 of 620 rows of mbp_quotes rejected, 5 allowed\n" in shown
+    assert len(screen.rejects) == 2
+    assert status(POLICY, seen, decide(POLICY, seen), [], [allowed]).passed
 
 
 def test_a_green_world_decides_nothing() -> None:

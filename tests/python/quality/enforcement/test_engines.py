@@ -13,9 +13,9 @@ from lab.parity import measure, render
 from lab.postgres_server import PostgresServer
 from mbp.cli import main as cli
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.masking import mask
 from mbp.quality.enforcement.engine_runs import disagreements, failed, run
 from mbp.quality.enforcement.results import ENGINES
-from mbp.quality.masking import mask
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
 from tests.python.built import Built, copied

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mbp.contracts import load_contracts
+from mbp.core.masking import mask
 from mbp.quality.classes import Classes
 from mbp.quality.enforcement.gx_docs import Shown, veil
-from mbp.quality.masking import mask
 
 RAW = "jane@example.org"
 QUERY = 'select user_id_hash as kind, market_id, count(*) as n from "w"."marts"."mbp_abuse_events" group by 1, 2'

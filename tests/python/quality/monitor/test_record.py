@@ -15,6 +15,7 @@ from mbp.cli import main as cli
 from mbp.contracts import all_rules, load_contracts
 from mbp.core import paths
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.quality.monitor import monitor_view
 from mbp.quality.monitor.record import as_document, last_dbt_run, read_run
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import connect
@@ -76,7 +77,7 @@ def test_before_the_first_record_there_is_nothing_to_look_at() -> None:
 
 
 def test_what_was_recorded_is_shown_and_recording_twice_changes_nothing(
-    target: str, project_root: Path, tmp_path: Path
+    target: str, project_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = record_green(target, tmp_path)
     assert mbp("record", str(file)).exit_code == 0
@@ -92,6 +93,15 @@ def test_what_was_recorded_is_shown_and_recording_twice_changes_nothing(
     calm = mbp("monitor")
     assert calm.exit_code == 0
     assert f"0 alerts; {len(rules)} rules, 1 recorded runs" in calm.stdout
+
+    # It passed on other rows: what the loaded source lacks is no pass, and it is said what that is.
+    reason = "no mbp_quotes.twap_5m: no average is recorded"
+    monkeypatch.setattr(monitor_view, "not_measurable", lambda *_: {"twap_bound": reason})
+    standing = json.loads(mbp("history", "--format", "json").stdout)
+    (lacking,) = [row for row in standing if row["last_verdict"] != "pass"]
+    expected = ("twap_bound", "not_measured", reason)
+    assert (lacking["rule_id"], lacking["last_verdict"], lacking["reason"]) == expected
+    assert f"twap_bound: rule not measured: {reason}" in mbp("monitor").stdout
 
 
 def test_a_rule_that_breaks_is_an_alert_with_its_owner_until_it_holds_again(

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from lab.corpora import random_values as draw
 from mbp.cli.main import app, register
 from mbp.contracts.policy import POLICY as OWNERS
+from mbp.core.masking import mask
 from mbp.core.moments import today
-from mbp.quality.masking import mask
 from mbp.quality.privacy.allowed import judge
 from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
 from mbp.quality.privacy.scan_sources import Looked, Looker
