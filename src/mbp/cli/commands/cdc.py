@@ -261,7 +261,7 @@ def reconcile(
     from mbp.ingest.cdc import comparison
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
     from mbp.ingest.cdc.market_source import source_of_environment
-    from mbp.quality.masking import mask
+    from mbp.core.masking import mask
     from mbp.runs.dbt_process import target_name
 
     root, asked = project_root(), StopSignal()
