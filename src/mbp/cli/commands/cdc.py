@@ -256,12 +256,12 @@ def reconcile(
     `mbp cdc run --once`. Keys are shown masked: the first digits of their sha-256.
     Exit code: 0 equal, 1 a table differs or is stopped, 2 could not compare.
     """
+    from mbp.core.masking import mask
     from mbp.core.paths import project_root
     from mbp.core.reporting import Suite, report
     from mbp.ingest.cdc import comparison
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
     from mbp.ingest.cdc.market_source import source_of_environment
-    from mbp.core.masking import mask
     from mbp.runs.dbt_process import target_name
 
     root, asked = project_root(), StopSignal()

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from mbp.cli import main as cli
 from mbp.core.errors import MbpError
+from mbp.core.masking import mask
 from mbp.ingest.cdc import comparison
 from mbp.ingest.cdc.comparison import ComparedTable, compare
-from mbp.core.masking import mask
 from mbp.runs.dbt_process import environment
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair
