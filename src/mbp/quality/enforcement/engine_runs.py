@@ -192,14 +192,19 @@ def with_samples(
     manifest: Mapping[str, Any],
     results: Sequence[RuleResult],
 ) -> list[RuleResult]:
-    """Failing rows by the SQL of the rule, the same for every engine; personal values masked."""
+    """Failing rows and their number by the SQL of the rule, the same for every engine; personal values masked.
+
+    Some engines count values, or do not count.
+    """
     broken = sorted({result.rule_id for result in results if result.caught})
     samples: dict[str, tuple[str, ...]] = {}
+    counts: dict[str, int | None] = {}
     with connect(root, target, read_only=True) as warehouse:
         classes = _classes(contracts, manifest, warehouse)
         for rule_id in broken:
+            failing = f"(\n{queries[rule_id]}\n) as failing"
             taken = take_sample(
-                SampleQuery(f"select * from (\n{queries[rule_id]}\n) as failing"),
+                SampleQuery(f"select * from {failing}", f"select count(*) from {failing}"),
                 warehouse,
                 dialect=warehouse.engine,
                 limit=SAMPLE_ROWS,
@@ -209,8 +214,17 @@ def with_samples(
                 ", ".join(f"{name}={value}" for name, value in plain_row(row).items())
                 for row in taken.rows
             )
+            counts[rule_id] = taken.failing_rows
     return [
-        replace(result, sample=samples[result.rule_id]) if result.caught else result
+        replace(
+            result,
+            sample=samples[result.rule_id],
+            failing_rows=result.failing_rows
+            if counts[result.rule_id] is None
+            else counts[result.rule_id],
+        )
+        if result.caught
+        else result
         for result in results
     ]
 

@@ -146,3 +146,7 @@ def test_faults_of_every_family_are_caught_by_all_three_alike(project_root: Path
     parity = measure(project_root, chosen=FAULTS)
     assert parity.passed, render(parity)
     assert {parity.cell(rule, engine) for rule in FAULTS for engine in ENGINES} == {"caught"}
+    for world in parity.worlds[1:]:
+        for rule in world.faults:
+            counts = {world.results[engine][rule].failing_rows for engine in ENGINES}
+            assert len(counts) == 1 and None not in counts, (rule, counts)

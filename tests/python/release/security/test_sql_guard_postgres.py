@@ -91,6 +91,8 @@ HIDDEN = {
     "in a group": "select count(*) from t group by t.attribute",
     "in a join": "select 1 from t join t as u on u.attribute",
     "in a union": "select true union all select t.attribute from t",
+    "in a list of another query": "select a from t where a in (select u.a from t as u where u.attribute)",
+    "as a member of another query": "select a from t where t.attribute in (select true)",
     "in a case": "select case when a = 1 then t.attribute end from t",
 }
 # Of PostgreSQL's own: not called here, refused all the same.
@@ -127,6 +129,8 @@ GOOD = (
     "select now(), current_date, date_trunc('day', now()), extract(epoch from now()) from t",
     "select percentile_cont(0.95) within group (order by a) from t",
     "select * from generate_series(1, 3) as g(n)",
+    "select * from t where a in (select a from t group by a having count(*) > 1)",
+    "select * from t where a > all (select u.a from t as u where u.b = t.b) or a = (select max(a) from t)",
     "select distinct a from t union select 3 except select 4",
     "select a from t where a = any (array[1, 2]) and (a, b) > (0, 'a') and b is distinct from 'q'",
     "select now() - interval '5 minutes', timestamp with time zone '2026-01-01' at time zone 'UTC'",
