@@ -385,8 +385,12 @@ def test_a_value_that_does_not_fit_does_not_keep_the_others_from_a_resnapshot(
         "delete from quotes where quote_id = 'k-far'",
     )
     pair.read()
+    # A delete does not wait for what its row held.
+    deleted = "select __op, quoted_at from raw_mbp.quotes where quote_id = 'k-far'"
+    assert pair.rows(deleted) == [("d", None)]
     _, left = replay_tables(pair.root, pair.target, TABLES)
     assert left == 0
+    assert pair.rows(deleted) == [("d", None)]
     pair.reconciles()
 
 
