@@ -30,7 +30,7 @@ def schema_drift(stage: ScenarioServers, _: Options) -> Played:
         stage.execute(
             "alter table quotes rename column price to prize",
             market.quotes(2_000_000, 100).replace("price", "prize"),
-            "alter table resolutions alter column source_ref type bigint using length(source_ref)",
+            "alter table resolutions alter column source_ref type bigint using 1",
             "insert into resolutions (resolution_id, source_ref) values ('r-2', 2)",
             "delete from resolutions where resolution_id = 'r-1'",
         )
