@@ -11,7 +11,7 @@ from mbp.ingest.cdc.capture_control import PARKED, Event
 from mbp.ingest.cdc.exact import fitting, misfit
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.pgoutput import RowChange, Truncate, decode
-from mbp.ingest.cdc.sink import Sink
+from mbp.ingest.cdc.sink import OPERATION, Sink
 
 PART = 20_000
 Columns = Mapping[str, Sequence[tuple[str, str]]]
@@ -153,9 +153,10 @@ def _misfit(rows: Sequence[list[str | None]], columns: Sequence[tuple[str, str]]
 def _without_known(
     sink: Sink, letter: Letter, rows: list[list[str | None]]
 ) -> list[list[str | None]]:
-    """Of an update that gave its row another key, the delete of the old one may be in the log already."""
-    moved = len(rows) > 1 and letter.kind != PARKED
-    known = moved and sink.has(f"mbp.{letter.table}", letter.position, rows[0][0])
+    """A delete may be in the log already: without the values that do not fit, or as that of an old key."""
+    # The rows have no arrival yet.
+    deletes = rows[0][OPERATION + 1] == "d" and letter.kind != PARKED
+    known = deletes and sink.has(f"mbp.{letter.table}", letter.position, rows[0][0])
     return rows[1:] if known else rows
 
 

@@ -108,11 +108,6 @@ class Sink:
         """
         columns, listed = self.columns[table], by_column(rows)
         bad = misfits(rows, listed, columns)
-        if bad and table.startswith("mbp."):
-            deletes = {at: fitting(rows[at], columns) for at in bad if rows[at][OPERATION] == "d"}
-            rows = [deletes.get(at, row) for at, row in enumerate(rows)]
-            bad = {at: why for at, why in bad.items() if at not in deletes or not rows[at][0]}
-            listed = by_column(rows)
         if bad:
             if letter_of is None:
                 name = table.removeprefix("mbp.")
@@ -124,7 +119,14 @@ class Sink:
                 )
             else:
                 self.quarantine([letter_of(index, bad[index]) for index in bad])
-            rows = [row for place, row in enumerate(rows) if place not in bad]
+            # What a deleted row held is not needed to delete it.
+            deletes = [at for at in bad if table.startswith("mbp.") and rows[at][OPERATION] == "d"]
+            fit = {at: fitting(rows[at], columns) for at in deletes}
+            rows = [
+                fit.get(at, row)
+                for at, row in enumerate(rows)
+                if at not in bad or fit.get(at, [""])[0]
+            ]
             listed = by_column(rows)
         self._append(f"raw_{table}", columns, rows, listed)
         return len(rows)

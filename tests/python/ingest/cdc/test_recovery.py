@@ -185,8 +185,7 @@ def test_a_letter_that_fits_by_now_is_delivered_once_with_its_own_position(pair:
         "delete from quotes where quote_id = 'q-3'",
     )
     narrow.run(once=True)
-    # A delete needs only its key.
-    assert pair.rows("select count(*) from raw_mbp._cdc_dead_letters") == [(2,)]
+    assert pair.rows("select count(*) from raw_mbp._cdc_dead_letters") == [(3,)]
     _, left = replay_tables(pair.root, pair.target, TABLES)
     assert left == 0
     pair.reconciles()
@@ -386,8 +385,12 @@ def test_a_value_that_does_not_fit_does_not_keep_the_others_from_a_resnapshot(
         "delete from quotes where quote_id = 'k-far'",
     )
     pair.read()
+    # A delete does not wait for what its row held.
+    deleted = "select __op, quoted_at from raw_mbp.quotes where quote_id = 'k-far'"
+    assert pair.rows(deleted) == [("d", None)]
     _, left = replay_tables(pair.root, pair.target, TABLES)
     assert left == 0
+    assert pair.rows(deleted) == [("d", None)]
     pair.reconciles()
 
 
