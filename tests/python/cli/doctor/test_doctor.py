@@ -220,7 +220,7 @@ def test_a_file_that_is_no_warehouse(root: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.duckdb").write_text("not a database, not at all\n" * 500)
     one = check(examine(root, "duckdb"), "dbt debug")
     assert one.state == "finding"
-    assert "remove it" in one.fix
+    assert "set MBP_DUCKDB_PATH to a new file" in one.fix
 
 
 def test_a_full_disk(root: Path) -> None:

@@ -77,7 +77,8 @@ def test_a_release_goes_out_by_the_documented_commands(release: Release) -> None
 def test_sign_offs_hold_where_the_release_is_built_again(release: Release) -> None:
     """release.yml: the same commit, measured again in a warehouse of its own with another id."""
     release.commit()  # the sign-offs
-    release.execute(f"update verification.warehouse set warehouse_id = '{'0' * 32}'")
+    for table in ("warehouse", "runs"):
+        release.execute(f"update verification.{table} set warehouse_id = '{'0' * 32}'")
     shutil.rmtree(release.root / "target/evidence")
     perform(release, "make gate", [])
     gate = run(release, "gate", "M2")
