@@ -23,7 +23,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Place:
+class AppliedPosition:
     """How far a source was applied.
 
     Attributes:

@@ -195,7 +195,7 @@ def _of_kind(kind: str, persistence: str, inherited: bool, secured: bool) -> str
     if kind == "p" or inherited:
         return (
             "it is partitioned, a partition or a parent: a TRUNCATE, ATTACH or DETACH of a part does not show in the"
-            " log; use an ordinary table, or `mbp cdc land` with the files of a pipeline"
+            " log; use an ordinary table, or land the files of a pipeline (docs/cdc_readers.md)"
         )
     if kind != "r" or persistence != "p":
         return "it is not an ordinary logged table, so the source has no log of its rows"
