@@ -64,10 +64,13 @@ def test_a_release_goes_out_by_the_documented_commands(release: Release) -> None
         perform(release, command, roles)
     assert run(release, "gate", "M2").exit_code == EXIT_REHEARSAL
 
-    first = (release.root / PACK).read_bytes()
+    # Once the gate has recorded its time, the same inputs give the same bytes.
     key = str(release.keys.private("SRE"))
-    assert run(release, "evidence", "build", "--key", key).exit_code == 0
-    assert (release.root / PACK).read_bytes() == first
+    packs = set()
+    for _ in range(2):
+        assert run(release, "evidence", "build", "--key", key).exit_code == 0
+        packs.add((release.root / PACK).read_bytes())
+    assert len(packs) == 1
     git = ["git", "-C", str(release.root), "tag", "--list", "anchor-M2-*"]
     tags = subprocess.run(git, check=True, capture_output=True, text=True).stdout.split()
     assert len(tags) == 1
