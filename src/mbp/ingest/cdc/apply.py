@@ -10,7 +10,7 @@ from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.batches import Batch, KnownTable
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
-from mbp.ingest.cdc.commit_order import AppliedPosition, Epoch, next_number
+from mbp.ingest.cdc.commit_order import SourcePlace, Epoch, next_number
 from mbp.ingest.cdc.key_occupants import KeyOccupants
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.market_source import SCHEMA
@@ -34,7 +34,7 @@ BATCH_ROWS = 20_000
 BATCH_SECONDS = 0.5
 PREFIX = "mbp_cdc"
 HEARTBEATS = "ops.cdc_heartbeats"
-# AppliedPosition of the commit's time in a row of a change log, from its end.
+# SourcePlace of the commit's time in a row of a change log, from its end.
 MILLISECONDS = -3
 
 
@@ -68,14 +68,14 @@ class Applier:
         self.rows_written = 0
         self.epoch: Epoch | None = None
         self.until: int | None = None
-        self.reset(AppliedPosition(0, 0))
+        self.reset(SourcePlace(0, 0))
 
     @property
-    def place(self) -> AppliedPosition:
+    def place(self) -> SourcePlace:
         """What is written down with the rows."""
-        return AppliedPosition(self.position, self.last, self.epoch)
+        return SourcePlace(self.position, self.last, self.epoch)
 
-    def reset(self, place: AppliedPosition) -> None:
+    def reset(self, place: SourcePlace) -> None:
         """Forgets what is not in the warehouse: the source will send it again."""
         self.position = self.applied = place.lsn
         self.last, self.epoch = place.last or 0, place.epoch
