@@ -10,7 +10,7 @@ from functools import partial
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
-from mbp.ingest.cdc.commit_order import Epoch, Place, next_number
+from mbp.ingest.cdc.commit_order import Epoch, SourcePlace, next_number
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.pgoutput import (
     Begin,
@@ -31,7 +31,7 @@ BATCH_ROWS = 20_000
 BATCH_SECONDS = 0.5
 PREFIX = "mbp_cdc"
 HEARTBEATS = "ops.cdc_heartbeats"
-# Place of the commit's time in a row of a change log, from its end.
+# SourcePlace of the commit's time in a row of a change log, from its end.
 MILLISECONDS = -3
 
 
@@ -89,14 +89,14 @@ class Applier:
         self.rows_written = 0
         self.epoch: Epoch | None = None
         self.until: int | None = None
-        self.reset(Place(0, 0))
+        self.reset(SourcePlace(0, 0))
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SourcePlace:
         """What is written down with the rows."""
-        return Place(self.position, self.last, self.epoch)
+        return SourcePlace(self.position, self.last, self.epoch)
 
-    def reset(self, place: Place) -> None:
+    def reset(self, place: SourcePlace) -> None:
         """Forgets what is not in the warehouse: the source will send it again."""
         self.position = self.applied = place.lsn
         self.last, self.epoch = place.last or 0, place.epoch

@@ -15,7 +15,7 @@ from mbp.contracts.alarm_limits import load_limits
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.apply import Applier
-from mbp.ingest.cdc.commit_order import Place, next_number
+from mbp.ingest.cdc.commit_order import SourcePlace, next_number
 from mbp.ingest.cdc.first_snapshot import take_over
 from mbp.ingest.cdc.market_source import (
     PUBLICATION,
@@ -157,7 +157,7 @@ class SlotReader:
         if not (once and self.stopping()):
             self._stream(control, once)
 
-    def _start(self, *, again: bool) -> Place:
+    def _start(self, *, again: bool) -> SourcePlace:
         place, slot, epoch = self.sink.place(), slot_state(self.source), epoch_of(self.source)
         fix = "`mbp cdc resnapshot` takes over the state of the source and what differs"
         if place is None and again:
@@ -176,7 +176,7 @@ class SlotReader:
         self._slot_is_usable = slot is not None and slot["wal_status"] != "lost"
         if place is None:
             # Written down first: a slot without a position is otherwise taken for another warehouse's.
-            place = Place(SNAPSHOT_BEGUN)
+            place = SourcePlace(SNAPSHOT_BEGUN)
             self.sink.commit(place)
         elif place.lsn == SNAPSHOT_BEGUN:
             self.say("the last snapshot did not end; it begins again")
@@ -201,7 +201,7 @@ class SlotReader:
         if last is None:
             last = max(place.lsn, self.sink.highest())
             self.sink.close()
-        return Place(place.lsn, last, epoch)
+        return SourcePlace(place.lsn, last, epoch)
 
     def _copy(self, control: Any, tables: Sequence[str], *, up_to_it: bool) -> None:
         """Takes over the state of tables at one position, and goes on from there.
@@ -224,7 +224,7 @@ class SlotReader:
             written = take_over(
                 self.sink, self.source, snapshot, tables, self.columns, self.say, number
             )
-            place = Place(snapshot.position, number, applier.epoch)
+            place = SourcePlace(snapshot.position, number, applier.epoch)
             try:
                 if not self._slot_is_usable:
                     keep_slot(self.source, snapshot)

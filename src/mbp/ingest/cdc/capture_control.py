@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.ingest.cdc.commit_order import Epoch, Place
+from mbp.ingest.cdc.commit_order import Epoch, SourcePlace
 from mbp.ingest.cdc.letters import Letter, restored
 from mbp.ingest.raw_tables import (
     CDC_CONTROL_TABLES,
@@ -69,18 +69,18 @@ class CaptureControl:
         there = {f"raw_mbp.{row[0]}" for row in rows}
         return sorted(CDC_CONTROL_TABLES.keys() - there)
 
-    def place(self) -> Place | None:
+    def place(self) -> SourcePlace | None:
         """Up to where the slot was applied; None: never."""
         lsn = self._of_slot("max(position)", CDC_POSITIONS)[0][0]
         if lsn is None:
             return None
         rows = self._of_slot("last_number, system_identifier, timeline", CDC_EPOCHS)
         if not rows:
-            return Place(int(lsn))
+            return SourcePlace(int(lsn))
         last, system, timeline = rows[0]
-        return Place(int(lsn), int(last), Epoch(str(system), int(timeline)))
+        return SourcePlace(int(lsn), int(last), Epoch(str(system), int(timeline)))
 
-    def move(self, place: Place) -> None:
+    def move(self, place: SourcePlace) -> None:
         """Replaces the place."""
         self._replace(CDC_POSITIONS, [self.slot, place.lsn])
         if place.epoch is not None:

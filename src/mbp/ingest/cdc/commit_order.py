@@ -23,7 +23,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Place:
+class SourcePlace:
     """How far a source was applied.
 
     Attributes:

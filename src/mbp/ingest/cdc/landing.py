@@ -15,7 +15,7 @@ from pathlib import Path
 from mbp.core.errors import MbpError
 from mbp.core.paths import inside
 from mbp.ingest.cdc import change_shape
-from mbp.ingest.cdc.commit_order import Place
+from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.debezium_records import ROW_OPERATIONS, TOMBSTONE, Converter, table_of
 from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.intake import UNKNOWN_TABLE, Counts, Intake
@@ -167,7 +167,7 @@ class _Lander:
             f"insert into {CDC_LANDED} values ({marks}, current_timestamp)",
             [SLOT, name, digest, counts.changes, counts.repeated],
         )
-        self.sink.commit(Place(self.position))
+        self.sink.commit(SourcePlace(self.position))
         self.hashes[name] = digest
         self._count(name, counts)
 

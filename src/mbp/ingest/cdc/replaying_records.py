@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
-from mbp.ingest.cdc.commit_order import Place
+from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.debezium_records import ROW_OPERATIONS, Converter, read_json
 from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.exact import misfit
@@ -59,7 +59,7 @@ def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
             refused = intake.counts.refused
             left += refused
             why = why or (UNORDERED if refused else "")
-            sink.commit(place and Place(max(place.lsn, intake.position)))
+            sink.commit(place and SourcePlace(max(place.lsn, intake.position)))
             if delivered or left:
                 message = f" ({why})" if why else ""
                 count = len(delivered) - refused

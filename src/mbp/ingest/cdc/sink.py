@@ -11,7 +11,7 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape, reconcile
 from mbp.ingest.cdc.capture_control import PARKED, CaptureControl, Event, ReaderState
-from mbp.ingest.cdc.commit_order import Place
+from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.exact import fitting, misfits
 from mbp.ingest.cdc.letters import Letter, row_letter, stored
 from mbp.ingest.cdc.transaction_parts import Parts
@@ -56,7 +56,7 @@ class Sink:
         self._warehouse: Warehouse | None = None
         self._in_transaction = False
 
-    def place(self) -> Place | None:
+    def place(self) -> SourcePlace | None:
         """Up to where the source has been applied; None: never.
 
         Raises:
@@ -207,7 +207,7 @@ class Sink:
         self._begin()
         return self._control
 
-    def commit(self, place: Place | None, state: ReaderState | None = None) -> None:
+    def commit(self, place: SourcePlace | None, state: ReaderState | None = None) -> None:
         """Makes everything since the last commit visible, together with the place; None: it stays."""
         control = self.control()
         if place is not None:

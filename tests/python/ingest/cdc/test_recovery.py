@@ -10,7 +10,7 @@ import pytest
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 from mbp.ingest.cdc.change_shape import captured_tables
-from mbp.ingest.cdc.commit_order import Place
+from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.market_source import drop_slot
 from mbp.ingest.cdc.replaying import list_letters, replay_tables
 from mbp.ingest.cdc.sink import Sink
@@ -451,7 +451,7 @@ def test_a_snapshot_that_cannot_be_committed_leaves_no_slot(
     with monkeypatch.context() as patched:
         commit = Sink.commit
 
-        def refuse(sink: Sink, place: Place | None, *_: object) -> None:
+        def refuse(sink: Sink, place: SourcePlace | None, *_: object) -> None:
             if place is not None and place.lsn > 0:
                 raise MbpError("no space left", fix="none")
             commit(sink, place)
