@@ -31,7 +31,7 @@ BATCH_ROWS = 20_000
 BATCH_SECONDS = 0.5
 PREFIX = "mbp_cdc"
 HEARTBEATS = "ops.cdc_heartbeats"
-# SourcePlace of the commit's time in a row of a change log, from its end.
+# Place of the commit's time in a row of a change log, from its end.
 MILLISECONDS = -3
 
 

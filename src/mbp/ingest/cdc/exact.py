@@ -40,7 +40,7 @@ def misfits(
     listed: Sequence[Sequence[str | None]],
     columns: Sequence[tuple[str, str]],
 ) -> dict[int, str]:
-    """SourcePlace of a row that does not fit -> why. Whole columns are checked first: such rows are rare.
+    """Place of a row that does not fit -> why. Whole columns are checked first: such rows are rare.
 
     Args:
         listed: the same values by column.
