@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mbp.ingest.cdc.commit_order import SourcePlace, Epoch
+from mbp.ingest.cdc.commit_order import Epoch, SourcePlace
 from mbp.ingest.cdc.letters import Letter, restored
 from mbp.ingest.cdc.source_tables import SourceTable
 from mbp.ingest.cdc.source_tables import stored as stored_table
