@@ -23,7 +23,7 @@ from mbp.operate.hooks.cause import causes
 from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.hook_state import OpenBlock
 from mbp.operate.hooks.measurements import OpenDecision
-from mbp.operate.hooks.outbox import ALERTMANAGER, WEBHOOK, put
+from mbp.operate.hooks.outbox import ALERTMANAGER, CHAT, WEBHOOK, Endpoints, put
 from mbp.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def notices(
     if recovered_at is not None:
         alert["endsAt"] = recovered_at.isoformat()
     calls.append(Notice(ALERTMANAGER, f"{decision.decision_id}.alert.{event}", [alert]))
+    chat = {**facts, "action": "+".join(decision.actions)}
+    calls.append(Notice(CHAT, f"{decision.decision_id}.chat.{event}", chat))
     return calls
 
 
@@ -85,13 +87,13 @@ def execute(
     folder: StateFolder,
     policy: HookPolicy,
     decision: Decision,
-    endpoint: bool,
+    to: Endpoints,
     warehouse: Warehouse,
 ) -> str:
     """Carries out a decision that opens; what was done, in a few words.
 
     Args:
-        endpoint: an Alertmanager is configured; without one its messages would only pile up.
+        to: where messages go; those of a channel without an endpoint would only pile up.
         warehouse: where the readers are that are degraded.
     """
     done = ["incident written"]
@@ -100,7 +102,7 @@ def execute(
     for notice in notices(policy, decision, recovered_at=None, cause=cause):
         if notice.channel == WEBHOOK:
             done.append(f"{notice.body['action']} queued")
-        elif not endpoint:
+        elif not to.takes(notice.channel, decision.owner.split("/")[0]):
             continue
         put(folder, notice.channel, notice.key, notice.body)
     if DEGRADE in decision.actions:
@@ -133,7 +135,7 @@ def take_back(
     policy: HookPolicy,
     decision: OpenDecision,
     now: datetime,
-    endpoint: bool,
+    to: Endpoints,
     warehouse: Warehouse,
 ) -> str:
     """Brings readers back that the decision degraded, and notifies every receiver of the decision."""
@@ -156,7 +158,7 @@ def take_back(
         readers = f"; {_bring_back(warehouse, as_decided, now)}"
     messages = []
     for notice in notices(policy, as_decided, recovered_at=now):
-        if notice.channel == WEBHOOK or endpoint:
+        if to.takes(notice.channel, decision.owner.split("/")[0]):
             put(folder, notice.channel, notice.key, notice.body)
             messages.append(notice.channel)
     path = folder.incidents / f"{decision.decision_id}.md"

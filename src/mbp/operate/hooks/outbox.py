@@ -1,4 +1,4 @@
-"""Delivery: signed webhooks and Alertmanager, from an outbox that loses nothing.
+"""Delivery: signed webhooks, Alertmanager and chats, from an outbox that loses nothing.
 
 A message is a file before anything is sent. Without an endpoint the folder itself is the interface: an
 operator's system reads it. With one, what was accepted moves to sent/; what was not stays and is tried again.
@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from urllib3.util.retry import Retry
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.state import StateFolder
+from mbp.operate.hooks.chat import KINDS
 from mbp.operate.hooks.hook_state import read_message
 
-WEBHOOK, ALERTMANAGER = "webhook", "alertmanager"
+WEBHOOK, ALERTMANAGER, CHAT = "webhook", "alertmanager", "chat"
+CHAT_VARIABLE = "MBP_CHAT_"
 TIMEOUT_SECONDS = 5.0
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.2
@@ -39,18 +41,27 @@ class Endpoints:
     Attributes:
         webhook: takes the decisions; signed with `secret`.
         alertmanager: base address; alerts are posted to its API v2.
+        chats: owner -> (`slack` or `teams`, address of an incoming webhook).
     """
 
     webhook: str | None
     secret: str | None
     alertmanager: str | None
+    chats: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def takes(self, channel: str, owner: str) -> bool:
+        """Whether a message of the channel can go anywhere; the outbox itself is the interface of the webhook."""
+        if channel == CHAT:
+            return owner in self.chats
+        return channel == WEBHOOK or self.alertmanager is not None
 
 
 def endpoints() -> Endpoints:
-    """From MBP_HOOK_URL, MBP_HOOK_SECRET and MBP_ALERTMANAGER_URL.
+    """From MBP_HOOK_URL, MBP_HOOK_SECRET, MBP_ALERTMANAGER_URL, and MBP_CHAT_<owner> such as slack+https://host/path.
 
     Raises:
-        MbpError: an endpoint that is no HTTP address, or a webhook without a secret to sign with.
+        MbpError: an endpoint that is no HTTP address, a chat of an unknown kind, or a webhook without a secret to
+            sign with.
     """
     webhook = os.environ.get("MBP_HOOK_URL") or None
     secret = os.environ.get("MBP_HOOK_SECRET") or None
@@ -63,7 +74,22 @@ def endpoints() -> Endpoints:
             "MBP_HOOK_URL is set without MBP_HOOK_SECRET: the receiver could not check who sent a decision",
             fix="set the secret that the receiver knows",
         )
-    return Endpoints(webhook, secret, alertmanager)
+    chats = {
+        name.removeprefix(CHAT_VARIABLE): _chat(name, value)
+        for name, value in sorted(os.environ.items())
+        if name.startswith(CHAT_VARIABLE) and value
+    }
+    return Endpoints(webhook, secret, alertmanager, chats)
+
+
+def _chat(name: str, value: str) -> tuple[str, str]:
+    kind, _, url = value.partition("+")
+    if kind not in KINDS or not url.startswith(("http://", "https://")):
+        raise MbpError(
+            f"{name} is no address of a chat",
+            fix="write " + " or ".join(f"{kind}+https://host/path" for kind in KINDS),
+        )
+    return kind, url
 
 
 def put(folder: StateFolder, channel: str, key: str, body: Any) -> Path:
@@ -115,6 +141,8 @@ def pending(folder: StateFolder) -> Sequence[str]:
 def _address(message: Mapping[str, Any], to: Endpoints) -> str | None:
     if message["channel"] == ALERTMANAGER:
         return f"{to.alertmanager.rstrip('/')}/api/v2/alerts" if to.alertmanager else None
+    if message["channel"] == CHAT:
+        return to.chats.get(str(message["body"]["owner"]).split("/")[0], (None, None))[1]
     return to.webhook
 
 
@@ -136,7 +164,11 @@ def _session() -> requests.Session:
 def _send(
     session: requests.Session, url: str, message: Mapping[str, Any], to: Endpoints
 ) -> str | None:
-    payload = json.dumps(message["body"], sort_keys=True, separators=(",", ":")).encode()
+    body = message["body"]
+    if message["channel"] == CHAT:
+        kind, _ = to.chats[str(body["owner"]).split("/")[0]]
+        body = KINDS[kind](body)
+    payload = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     key = str(message["key"])
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     if message["channel"] == WEBHOOK and to.secret:

@@ -155,12 +155,12 @@ def watch_once(root: Path, target: str | None, *, dry_run: bool = False) -> Hook
         picture, outcome = seen.picture, seen.outcome
         alerts = to.alertmanager is not None
         done = {
-            decision.decision_id: actions.execute(root, folder, policy, decision, alerts, warehouse)
+            decision.decision_id: actions.execute(root, folder, policy, decision, to, warehouse)
             for decision in outcome.opened
         }
         done |= {
             open_decision.decision_id: actions.take_back(
-                folder, policy, open_decision, outcome.now, alerts, warehouse
+                folder, policy, open_decision, outcome.now, to, warehouse
             )
             for open_decision in outcome.recovered
         }

@@ -19,6 +19,7 @@ from mbp.operate.hooks.actions import incident, notices
 from mbp.operate.hooks.cause import causes
 from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.incidents import find_incident
+from mbp.operate.hooks.outbox import ALERTMANAGER
 from mbp.release.documents.runbook_steps import runbook_steps
 from mbp.runs import envelope
 from tests.python.operate.hooks.conftest import Site
@@ -97,7 +98,8 @@ def test_what_has_no_data_is_collected_and_not_rolled_back(duckdb_site: Site) ->
     assert "Rollback" not in blind
     assert "First: check what collects it: `mbp kpi collect`" in blind
     for reason, rollback in (("breach", True), ("unknown", False)):
-        told = notices(policy, decision(site, reason), recovered_at=None, cause="why")[-1]
+        made = notices(policy, decision(site, reason), recovered_at=None, cause="why")
+        told = next(one for one in made if one.channel == ALERTMANAGER)
         annotations = told.body[0]["annotations"]
         assert bool(annotations["rollback"]) is rollback
         assert (annotations["cause"], annotations["samples"]) == ("why", "None")
