@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
+from mbp.cli.names import DATASETS
 from mbp.cli.options import Check, Format, Output, Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
@@ -195,7 +196,10 @@ def diff(
 
 
 def check(
-    datasets: Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")] = None,
+    datasets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Datasets; all without one.", autocompletion=DATASETS),
+    ] = None,
     ref: Annotated[
         str | None, typer.Option(help="Compare with the contracts at a git ref.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import DECISIONS
+from mbp.cli.names import METRICS
 from mbp.cli.options import Format, Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
 
@@ -50,7 +51,8 @@ def register(app: typer.Typer) -> None:
 
 def list_metrics(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="METRIC", help="Show all details of these.")
+        list[str] | None,
+        typer.Argument(metavar="METRIC", help="Show all details of these.", autocompletion=METRICS),
     ] = None,
     target: Target = None,
     form: TextOrJson = "text",
@@ -102,7 +104,10 @@ def list_metrics(
 
 def query(
     metrics: Annotated[
-        list[str] | None, typer.Argument(metavar="METRIC", help="One or more; `mbp metrics list`.")
+        list[str] | None,
+        typer.Argument(
+            metavar="METRIC", help="One or more; `mbp metrics list`.", autocompletion=METRICS
+        ),
     ] = None,
     saved: Annotated[str | None, typer.Option(help="A saved query instead of metrics.")] = None,
     by: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import QUALITY
+from mbp.cli.names import RULES
 from mbp.cli.options import Format, Target, TextOrJson
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
@@ -163,7 +164,9 @@ def record(
 
 
 def history(
-    rule_id: Annotated[str | None, typer.Argument(help="Only this rule, run by run.")] = None,
+    rule_id: Annotated[
+        str | None, typer.Argument(help="Only this rule, run by run.", autocompletion=RULES)
+    ] = None,
     target: Target = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
     form: TextOrJson = "text",

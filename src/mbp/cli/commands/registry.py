@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
+from mbp.cli.names import DATASETS
 from mbp.cli.options import Format, TextOrJson
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
@@ -16,7 +17,9 @@ from mbp.core.paths import project_root
 if TYPE_CHECKING:
     from mbp.core.reporting import Finding
 
-Datasets = Annotated[list[str] | None, typer.Argument(help="Datasets; all without one.")]
+Datasets = Annotated[
+    list[str] | None, typer.Argument(help="Datasets; all without one.", autocompletion=DATASETS)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -109,7 +112,10 @@ def listing(form: TextOrJson = "text") -> None:
 
 
 def show(
-    dataset: Annotated[str, typer.Argument(help="Dataset, or subject like sales.orders.v1.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(help="Dataset, or subject like sales.orders.v1.", autocompletion=DATASETS),
+    ],
     version: Annotated[str | None, typer.Option(help="Version; the newest without it.")] = None,
     part: Annotated[
         Literal["all", "contract", "json-schema", "avro"], typer.Option(help="Part to show.")
@@ -189,7 +195,7 @@ def verify_and_lint(form: Format = "text") -> None:
 
 
 def status(
-    dataset: Annotated[str, typer.Argument(help="Dataset.")],
+    dataset: Annotated[str, typer.Argument(help="Dataset.", autocompletion=DATASETS)],
     version: Annotated[str, typer.Argument(help="Published version.")],
     stage: Annotated[str, typer.Argument(help="active, deprecated or retired.")],
     by: Annotated[str, typer.Option(help="Team that decides.")],
@@ -210,7 +216,10 @@ def status(
 
 
 def prove(
-    dataset: Annotated[str, typer.Argument(help="Dataset whose working contract is tighter.")],
+    dataset: Annotated[
+        str,
+        typer.Argument(help="Dataset whose working contract is tighter.", autocompletion=DATASETS),
+    ],
     target: Annotated[str | None, typer.Option(help="dbt target: duckdb or postgres.")] = None,
 ) -> None:
     """Check every tightening against the rows in the warehouse; store the proofs."""

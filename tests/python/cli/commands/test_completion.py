@@ -30,6 +30,10 @@ def asked(root: Path, shell: str, line: str) -> str:
         ("bash", "mbp contracts ren", "render", "check"),
         ("fish", "mbp evidence bui", "build", "verify"),
         ("zsh", "mbp con", "contracts", "build"),
+        ("bash", "mbp quality history mbp_quotes_pri", "mbp_quotes_price_range", "mbp_quotes_fk"),
+        ("bash", "mbp registry show mbp_q", "mbp_quotes", "mbp_markets"),
+        ("fish", "mbp metrics query traded_v", "traded_volume", "brier_score"),
+        ("bash", "mbp metrics query kpi_dec", "kpi_dec_p95", "traded_volume"),
     ],
 )
 def test_a_shell_is_answered(
