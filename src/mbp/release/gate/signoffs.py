@@ -57,7 +57,7 @@ def open_checks(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         for result in report["results"]
         if result["area"] != SIGN_OFF_AREA
         and result["verdict"] not in RELEASING
-        and not result["rehearsal"]
+        and not result.get("rehearsal")
     ]
 
 
