@@ -13,7 +13,7 @@ from mbp.contracts.policy import TEXT, closed, load_policy
 from mbp.core.errors import MbpError
 from mbp.core.paths import ROOT_MARK, is_file_inside, shown
 from mbp.core.schema_check import check
-from mbp.core.site_pages import page_url
+from mbp.core.site_pages import page_url, site_address
 from mbp.core.yaml_io import line_of, load
 
 FILE = "contracts/a110/cdc_alarms.yaml"
@@ -109,7 +109,7 @@ def load_limits(root: Path) -> Limits:
     return Limits(
         owner=value["owner"],
         runbook=value["runbook"],
-        runbook_url=page_url(root, value["runbook"]),
+        runbook_url=page_url(site_address(root), value["runbook"]),
         severity={name: entry["severity"] for name, entry in alarms.items()},
         why={name: entry["why"].strip() for name, entry in alarms.items()},
         filling_share=filling / 100,

@@ -17,7 +17,7 @@ from mbp.core.errors import MbpError
 from mbp.core.paths import is_file_inside, shown
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import as_json, check, did_you_mean, violations
-from mbp.core.site_pages import page_url
+from mbp.core.site_pages import page_url, site_address
 from mbp.core.yaml_io import line_of, load, plain
 
 HOOKS = "contracts/a110/hooks.yaml"
@@ -129,6 +129,7 @@ def load_hooks(root: Path) -> HookPolicy:
     document = load(root / HOOKS, shown_as=path)
     value = check(document, Draft201909Validator(SCHEMA), path)
     receivers = {owner: route["receiver"] for owner, route in value["routes"].items()}
+    address = site_address(root)
     hooks: dict[str, Hook] = {}
     findings: list[Finding] = []
     watched: dict[str, str] = {}
@@ -148,7 +149,7 @@ def load_hooks(root: Path) -> HookPolicy:
                 **{**entry, "kpi": kpi, "evidence": tuple(entry["evidence"])},
                 receiver=receivers[kpi.owners[0]],
                 definition_hash=digest([entry, _facts(kpi), sheet.parameters]),
-                runbook_url=page_url(root, entry["runbook"]),
+                runbook_url=page_url(address, entry["runbook"]),
             )
             watched[kpi.id] = name
     for kpi in sheet.kpis.values():

@@ -17,6 +17,7 @@ from mbp.core.reporting.findings import Suite
 from mbp.core.reporting.junit import junit
 from mbp.core.reporting.sarif import sarif
 from mbp.core.reporting.terminal import printable
+from mbp.core.wording import many
 
 
 def text(suite: Suite) -> str:
@@ -38,12 +39,8 @@ def summary(suite: Suite) -> str:
     """What was checked, and the number of findings."""
     if not suite.checked:
         return f"{suite.name}: nothing was checked"
-    message = ", ".join(_counted(count, severity) for severity, count in suite.counts.items())
-    return f"{suite.name}: {_counted(len(suite.checked), suite.unit)} checked, {message}"
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+    message = ", ".join(many(count, severity) for severity, count in suite.counts.items())
+    return f"{suite.name}: {many(len(suite.checked), suite.unit)} checked, {message}"
 
 
 def as_json(suite: Suite) -> str:

@@ -97,12 +97,14 @@ def execute(
         warehouse: where the readers are that are degraded.
     """
     done = ["incident written"]
-    write_text(folder.incidents / f"{decision.decision_id}.md", incident(root, policy, decision))
-    cause = few([cause.sentence for cause in causes(root, decision.kpi_id)] or [""])
+    found = [cause.sentence for cause in causes(root, decision.kpi_id)]
+    text = incident(root, policy, decision, found)
+    write_text(folder.incidents / f"{decision.decision_id}.md", text)
+    cause = few(found) if found else ""
     for notice in notices(policy, decision, recovered_at=None, cause=cause):
         if notice.channel == WEBHOOK:
             done.append(f"{notice.body['action']} queued")
-        elif not to.takes(notice.channel, decision.owner.split("/")[0]):
+        elif not to.takes(notice.channel, decision.owner):
             continue
         put(folder, notice.channel, notice.key, notice.body)
     if DEGRADE in decision.actions:
@@ -158,7 +160,7 @@ def take_back(
         readers = f"; {_bring_back(warehouse, as_decided, now)}"
     messages = []
     for notice in notices(policy, as_decided, recovered_at=now):
-        if to.takes(notice.channel, decision.owner.split("/")[0]):
+        if to.takes(notice.channel, decision.owner):
             put(folder, notice.channel, notice.key, notice.body)
             messages.append(notice.channel)
     path = folder.incidents / f"{decision.decision_id}.md"
@@ -193,8 +195,12 @@ def blocks(policy: HookPolicy, still_open: Sequence[OpenDecision]) -> list[OpenB
     return sorted(open_blocks, key=lambda block: (block.kind, block.hook_id, block.decision_id))
 
 
-def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
-    """The record for people, in Markdown, from the template beside this module."""
+def incident(root: Path, policy: HookPolicy, decision: Decision, found: Sequence[str] = ()) -> str:
+    """The record for people, in Markdown, from the template beside this module.
+
+    Args:
+        found: the causes, a sentence each.
+    """
     hook = policy.hooks[decision.hook_id]
     names = load_policy(root).owners
     measured = "no value"
@@ -208,7 +214,7 @@ def incident(root: Path, policy: HookPolicy, decision: Decision) -> str:
         hook=hook,
         kpi=hook.kpi,
         measured=measured,
-        causes=[cause.sentence for cause in causes(root, decision.kpi_id)],
+        causes=found,
         owners=", ".join(f"{owner} ({names[owner]})" for owner in decision.owner.split("/")),
         policy_hash=policy.hash,
         waiver_days=WAIVER_DAYS,

@@ -49,10 +49,14 @@ class Endpoints:
     alertmanager: str | None
     chats: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
-    def takes(self, channel: str, owner: str) -> bool:
+    def chat_of(self, owners: str) -> tuple[str, str] | None:
+        """The chat of the first of `owners`, who answers."""
+        return self.chats.get(owners.split("/", maxsplit=1)[0])
+
+    def takes(self, channel: str, owners: str) -> bool:
         """Whether a message of the channel can go anywhere; the outbox itself is the interface of the webhook."""
         if channel == CHAT:
-            return owner in self.chats
+            return self.chat_of(owners) is not None
         return channel == WEBHOOK or self.alertmanager is not None
 
 
@@ -142,7 +146,8 @@ def _address(message: Mapping[str, Any], to: Endpoints) -> str | None:
     if message["channel"] == ALERTMANAGER:
         return f"{to.alertmanager.rstrip('/')}/api/v2/alerts" if to.alertmanager else None
     if message["channel"] == CHAT:
-        return to.chats.get(str(message["body"]["owner"]).split("/")[0], (None, None))[1]
+        chat = to.chat_of(message["body"]["owner"])
+        return chat[1] if chat else None
     return to.webhook
 
 
@@ -165,9 +170,8 @@ def _send(
     session: requests.Session, url: str, message: Mapping[str, Any], to: Endpoints
 ) -> str | None:
     body = message["body"]
-    if message["channel"] == CHAT:
-        kind, _ = to.chats[str(body["owner"]).split("/")[0]]
-        body = KINDS[kind](body)
+    if message["channel"] == CHAT and (chat := to.chat_of(body["owner"])):
+        body = KINDS[chat[0]](body)
     payload = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     key = str(message["key"])
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}

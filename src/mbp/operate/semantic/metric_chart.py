@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import sys
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -135,7 +134,7 @@ def _title(answer: Answer) -> str:
 
 def _library(name: str) -> Any:
     try:
-        return sys.modules.get(name) or importlib.import_module(name)
+        return importlib.import_module(name)
     except ImportError as error:
         raise MbpError(
             f"charts need {name}, which is not installed",

@@ -12,9 +12,10 @@ from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.settings import load_settings
 from mbp.core.verdict import Verdict
+from mbp.core.wording import many
 from mbp.quality.classes import classified_names
 from mbp.quality.privacy.privacy_policy import load_policy
-from mbp.release.ci.comment_parts import CommentPart, counted, literal, unseen
+from mbp.release.ci.comment_parts import CommentPart, literal, unseen
 from mbp.release.ci.part_build import failed_nodes
 from mbp.release.ci.part_contracts import contracts_part
 from mbp.release.ci.part_coverage import coverage_part
@@ -180,7 +181,7 @@ def _build_part(
     results = read_manifest(folder, commit, RUN_RESULTS)
     if isinstance(results, Unseen):
         return unseen(BUILD.title, results, record.seconds)
-    count = counted(len(results["results"]), "result")
+    count = many(len(results["results"]), "result")
     if not results["results"]:
         return unseen(BUILD.title, Unseen("nothing was built"), record.seconds)
     manifest = read_manifest(folder, commit, MANIFEST)
@@ -189,7 +190,7 @@ def _build_part(
     # The reasons are those of mbp.release.ci.build_plan: our words, but the file may come from another author.
     mode = "only what is modified and what comes after it" if report["mode"] == "slim" else "all"
     state = Verdict.FAIL if record.exit_code else Verdict.PASS
-    failed = f", {counted(len(items), 'node')} failed" if items else ""
+    failed = f", {many(len(items), 'node')} failed" if items else ""
     return CommentPart(BUILD.title, state, f"built {mode}: {count}{failed}", items, record.seconds)
 
 

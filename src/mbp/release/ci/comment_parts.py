@@ -51,8 +51,3 @@ def named(values: Any, most: int) -> str:
 def unseen(title: str, reason: Unseen, seconds: float | None = None) -> CommentPart:
     """A part that says why it is empty. The reasons are our own words."""
     return CommentPart(title, Verdict.NOT_MEASURED, reason.reason, (), seconds)
-
-
-def counted(count: int, word: str) -> str:
-    """`1 rule`, `2 rules`."""
-    return f"{count} {word}{'' if count == 1 else 's'}"

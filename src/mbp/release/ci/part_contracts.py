@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mbp.core.verdict import Verdict
-from mbp.release.ci.comment_parts import CommentPart, counted, literal, named
+from mbp.core.wording import many
+from mbp.release.ci.comment_parts import CommentPart, literal, named
 from mbp.release.ci.part_rules import Veil, row_text
 from mbp.release.ci.step_reports import Record
 
@@ -24,10 +25,10 @@ def contracts_part(title: str, document: Document, record: Record, veil: Veil) -
             title, Verdict.NOT_MEASURED, "no contract was checked", (), record.seconds
         )
     bumps = sorted({result["bump"] for result in changed} & {"major", "minor", "patch"})
-    headline = f"{counted(len(document['checked']), 'contract')} checked, "
-    headline += f"{counted(len(changed), 'dataset')} changed"
+    headline = f"{many(len(document['checked']), 'contract')} checked, "
+    headline += f"{many(len(changed), 'dataset')} changed"
     headline += f" (demands {', '.join(bumps)})" if bumps else ""
-    headline += f", {counted(len(blocking), 'finding')} that block" if blocking else ""
+    headline += f", {many(len(blocking), 'finding')} that block" if blocking else ""
     fixes = {(finding["code"], finding["subject"]): finding for finding in blocking}
     of_changes = {
         (change["code"], change["path"]) for result in changed for change in result["changes"]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mbp.core.verdict import Verdict
-from mbp.release.ci.comment_parts import CommentPart, counted, literal, named
+from mbp.core.wording import many
+from mbp.release.ci.comment_parts import CommentPart, literal, named
 from mbp.release.ci.step_reports import Unseen
 
 MOST_NAMES = 20
@@ -52,10 +53,8 @@ def lineage_part(
         return lost
     models = [reader for reader in readers if reader.startswith("model.")]
     exposures = sorted({reader for reader in (*readers, *lost) if reader.startswith("exposure.")})
-    headline = f"{counted(len(changed), 'node')} changed, {len(gone)} gone;"
-    headline += (
-        f" reaches {counted(len(models), 'model')} and {counted(len(exposures), 'exposure')}"
-    )
+    headline = f"{many(len(changed), 'node')} changed, {len(gone)} gone;"
+    headline += f" reaches {many(len(models), 'model')} and {many(len(exposures), 'exposure')}"
     items = []
     if changed:
         items.append(f"- changed: {named([_name(node_id) for node_id in changed], MOST_NAMES)}")

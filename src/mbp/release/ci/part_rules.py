@@ -9,10 +9,11 @@ from typing import Any
 from mbp.core.errors import MbpError
 from mbp.core.masking import MASKED, mask
 from mbp.core.verdict import Verdict, spelled
+from mbp.core.wording import many
 from mbp.quality.privacy.privacy_policy import PrivacyPolicy
 from mbp.quality.privacy.scan import hits
 from mbp.quality.privacy.text_around import Table
-from mbp.release.ci.comment_parts import CommentPart, counted, literal
+from mbp.release.ci.comment_parts import CommentPart, literal
 from mbp.release.ci.step_reports import Record
 
 MOST_ROWS = 5
@@ -55,15 +56,15 @@ def rules_part(title: str, document: Document, record: Record, veil: Veil) -> Co
     verdict = Verdict.NOT_MEASURED if blind or document["stale"] else Verdict.PASS
     if errors:
         verdict = Verdict.FAIL
-    words = [f"{counted(passed, 'check')} held"]
+    words = [f"{many(passed, 'check')} held"]
     if carried:
         words.append(f"{carried} hold on main and nothing under them changed")
     if errors:
-        words.append(f"{counted(len(errors), 'rule')} broken")
+        words.append(f"{many(len(errors), 'rule')} broken")
     if warnings:
-        words.append(f"{counted(warnings, 'warning')}")
+        words.append(f"{many(warnings, 'warning')}")
     if blind:
-        words.append(f"{counted(len(blind), 'rule')} not measured")
+        words.append(f"{many(len(blind), 'rule')} not measured")
     if document["stale"]:
         words.append("the results may be stale")
     if not passed and not carried and not findings:
@@ -78,7 +79,7 @@ def _finding(results: Document, veil: Veil) -> str:
     if results["verdict"] in UNMEASURED:
         kind = f"**{spelled(results['verdict'])}**"
     known = results["failing_rows"] and "failing row" not in results["message"]
-    rows = f", {counted(results['failing_rows'], 'failing row')}" if known else ""
+    rows = f", {many(results['failing_rows'], 'failing row')}" if known else ""
     lines = [
         f"- {kind}: {literal(results['rule_id'])} of {literal(results['dataset'])}, owner"
         f" {literal(results['owner'])}{rows}: {literal(results['message'])}"

@@ -8,6 +8,7 @@ from itertools import groupby
 from mbp.core.markdown import code, inline, one_line
 from mbp.core.reporting import Finding, Suite
 from mbp.core.verdict import GO, NO_GO, REHEARSAL, Verdict, spelled
+from mbp.core.wording import many
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.signoffs import SIGN_OFF_ID
@@ -45,8 +46,11 @@ def as_text(report: GateReport) -> str:
             )
             lines.append(f"      next: {result.next_command}")
     if report.waiting:
-        names = ", ".join(result.id.removeprefix(SIGN_OFF_ID) for result in report.waiting)
-        lines += ["", f"Signatures that wait: {names}", f"      next: {_how_to_sign(report)}"]
+        lines += [
+            "",
+            f"Signatures that wait: {_unsigned(report)}",
+            f"      next: {_how_to_sign(report)}",
+        ]
     lines += ["", *(one_line(line) for line in report.since)]
     for area, results in _by_area(report):
         lines += ["", area]
@@ -70,8 +74,12 @@ def as_markdown(report: GateReport) -> str:
             for result in results
         ]
     if report.waiting:
-        names = ", ".join(result.id.removeprefix(SIGN_OFF_ID) for result in report.waiting)
-        lines += ["", "## Signatures that wait", "", f"{names}. Next: {code(_how_to_sign(report))}"]
+        lines += [
+            "",
+            "## Signatures that wait",
+            "",
+            f"{_unsigned(report)}. Next: {code(_how_to_sign(report))}",
+        ]
     lines += ["", "## Since the last GO", "", *(f"- {inline(line)}" for line in report.since)]
     for area, results in _by_area(report):
         lines += ["", f"## {area}", "", "| check | verdict | measured | found | owner | evidence |"]
@@ -116,14 +124,14 @@ def counted(report: GateReport) -> str:
     parts = []
     if blockers:
         parts.append(
-            f"{_many(blockers, 'check')} of {total} block{'s' * (blockers == 1)} the release"
+            f"{many(blockers, 'check')} of {total} block{'s' * (blockers == 1)} the release"
         )
     else:
         holding = total - waiting - len(report.production)
         of = f", {waived} of them by a waiver" if waived else ""
         parts.append(f"{holding} of {total} checks hold{of}")
     if waiting:
-        parts.append(f"{_many(waiting, 'signature')} wait{'s' * (waiting == 1)}")
+        parts.append(f"{many(waiting, 'signature')} wait{'s' * (waiting == 1)}")
     if report.production:
         parts.append(f"a rehearsal by {', '.join(result.id for result in report.production)}")
     if report.no_gos:
@@ -132,16 +140,16 @@ def counted(report: GateReport) -> str:
     return "; ".join(parts)
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def _actions(report: GateReport) -> Iterator[tuple[str, Sequence[CheckResult]]]:
     """What blocks, and who does what about it."""
     if report.blockers:
         yield "Blocks the release", report.blockers
     if report.production:
         yield "Makes this a rehearsal", report.production
+
+
+def _unsigned(report: GateReport) -> str:
+    return ", ".join(result.id.removeprefix(SIGN_OFF_ID) for result in report.waiting)
 
 
 def _how_to_sign(report: GateReport) -> str:

@@ -12,7 +12,6 @@ from mbp.contracts.gates import SIGN_OFF_AREA, CheckDefinition, Gate, load_gate
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.gate_files import gates
-from mbp.core.settings import load_settings
 from mbp.core.verdict import RELEASING, Verdict, spelled
 from mbp.release.gate.all_rules import RULES
 from mbp.release.gate.basis import basis_of
@@ -20,13 +19,13 @@ from mbp.release.gate.context import Context
 from mbp.release.gate.gate_forms import as_markdown
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.judgement import RuleJudgement
+from mbp.release.gate.origin import is_sample
 from mbp.release.gate.rules_evidence import no_broken_rule
 from mbp.release.gate.signoffs import FOLDER, SIGN_OFF_ID, SignOff, read_sign_offs, sign_off_subject
 from mbp.release.gate.since_last_go import since_last_go
 from mbp.release.waivers import Waiver
 from mbp.runs import envelope
 from mbp.runs.dbt_process import target_name
-from mbp.runs.preflight import SAMPLE, raw_origin
 from mbp.runs.working_copy import WorkingCopy
 
 T = TypeVar("T")
@@ -57,7 +56,7 @@ def run_gate(root: Path, gate: str, target: str | None) -> GateReport:
         since=_known(lambda: since_last_go(root, gate).lines) or (),
         definition_sha256=definition.sha256,
         results=tuple(judge(context, check) for check in definition.checks),
-        sample=not load_settings(root).hosted and _known(raw_origin) == SAMPLE,
+        sample=_known(lambda: is_sample(root)) or False,
     )
     return replace(report, results=(*report.results, *_sign_offs(root, definition, report)))
 

@@ -41,13 +41,22 @@ class Origin:
         return f"{'the committed sample' if self.sample else known}{when}"
 
 
+def is_sample(root: Path) -> bool:
+    """Whether a build publishes the committed sample.
+
+    Raises:
+        MbpError: `MBP_RAW` holds something else than where rows may come from.
+    """
+    return raw_origin() == SAMPLE and not load_settings(root).hosted
+
+
 def origin_of(root: Path, warehouse: Warehouse) -> Origin:
     """Where the data of the warehouse comes from.
 
     Raises:
         MbpError: the warehouse was not built.
     """
-    sample = raw_origin() == SAMPLE and not load_settings(root).hosted
+    sample = is_sample(root)
     newest: list[datetime] = []
     for _, log in logged(load_contracts(root)):
         name = f"{STAGING}.{log.staging}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mbp.core.wording import many
 from mbp.quality.coverage.documentation_coverage import CoverageJudgement
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.report.report_facts import (
@@ -82,9 +83,9 @@ def _kpis(watch: WatchFacts) -> Result:
 def _watchers(watch: WatchFacts) -> Result:
     red = sum(watcher.counts_as_red for watcher in watch.watchers)
     parts = [f"{red} of {len(watch.watchers)} states count as red"]
-    parts.append(_many(len(watch.open), "open decision"))
+    parts.append(many(len(watch.open), "open decision"))
     for items, noun in ((watch.alarms, "alarm"), (watch.findings, "finding")):
-        parts += [_many(len(items), noun)] if items else []
+        parts += [many(len(items), noun)] if items else []
     wrong = red + len(watch.open) + len(watch.alarms) + len(watch.findings)
     return wrong or not watch.watchers, ", ".join(parts)
 
@@ -96,8 +97,8 @@ def _packs(packs: Sequence[Any]) -> Result:
 
 def _registry(versions: Sequence[VersionFacts]) -> Result:
     ahead = sum(not version.published_on for version in versions)
-    message = _many(len(versions) - ahead, "published version")
-    return ahead, message + (f", {_many(ahead, 'contract')} changed since" if ahead else "")
+    message = many(len(versions) - ahead, "published version")
+    return ahead, message + (f", {many(ahead, 'contract')} changed since" if ahead else "")
 
 
 def _rules(rules: Sequence[Any]) -> Result:
@@ -121,7 +122,7 @@ def _exercises(exercises: Sequence[Any]) -> Result:
 def _waivers(facts: WaiversFacts) -> Result:
     void = sum(not waiver["valid"] for waiver in facts.waivers)
     message = f"{len(facts.waivers) - void} in force" + (f", {void} void" if void else "")
-    message += f", {_many(len(facts.problems), 'problem')}" if facts.problems else ""
+    message += f", {many(len(facts.problems), 'problem')}" if facts.problems else ""
     return void + len(facts.problems), message
 
 
@@ -149,9 +150,5 @@ def _lag(watch: WatchFacts) -> Result:
 
 def _measurements(measurements: Sequence[MeasurementFacts]) -> Result:
     wrong = sum(measured.verdict in ("fail", "cannot be read") for measured in measurements)
-    message = f"{_many(len(measurements), 'file')} in the evidence folder"
+    message = f"{many(len(measurements), 'file')} in the evidence folder"
     return wrong, f"{message}, {wrong} not passed" if wrong else message
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mbp.cli.main import app, register
 from mbp.contracts.hook_policy import load_hooks
 from mbp.core.errors import MbpError
-from mbp.core.site_pages import page_url
+from mbp.core.site_pages import page_url, site_address
 from mbp.core.state import StateFolder
 from mbp.operate.hooks.actions import incident, notices
 from mbp.operate.hooks.cause import causes
@@ -91,7 +91,8 @@ def decision(site: Site, reason: str) -> Decision:
 def test_what_has_no_data_is_collected_and_not_rolled_back(duckdb_site: Site) -> None:
     site, policy = duckdb_site, load_hooks(duckdb_site.root)
     found(site.root, "data_contract_break", [{"rule_id": RULE, "verdict": "fail"}])
-    broken = incident(site.root, policy, decision(site, "breach"))
+    (cause,) = causes(site.root, "data_contract_break")
+    broken = incident(site.root, policy, decision(site, "breach"), [cause.sentence])
     assert "- Rollback: Restore the last version" in broken
     assert f"## Cause\n\n- {RULE} of mbp" in broken.replace("\\", "")
     blind = incident(site.root, policy, decision(site, "unknown"))
@@ -117,8 +118,11 @@ def test_an_id_that_fits_several_is_refused(tmp_path: Path) -> None:
 
 def test_a_runbook_is_a_page_where_the_site_has_an_address(tmp_path: Path) -> None:
     document = "docs/runbooks/cdc_lag.md"
-    assert page_url(tmp_path, document) == document
+    assert page_url(site_address(tmp_path), document) == document
     (tmp_path / "mkdocs.yml").write_text(json.dumps({"site_url": ""}))
-    assert page_url(tmp_path, document) == document
+    assert page_url(site_address(tmp_path), document) == document
     (tmp_path / "mkdocs.yml").write_text(json.dumps({"site_url": "https://docs.example.org/mbp/"}))
-    assert page_url(tmp_path, document) == "https://docs.example.org/mbp/runbooks/cdc_lag.html"
+    assert (
+        page_url(site_address(tmp_path), document)
+        == "https://docs.example.org/mbp/runbooks/cdc_lag.html"
+    )
