@@ -61,7 +61,7 @@ def coverage(
 
 
 def check(form: Format = "text") -> None:
-    """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
+    """Check decisions, runbooks and the Pre-GA plan: front matter, commands, queries, names.
 
     Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """

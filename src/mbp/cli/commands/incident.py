@@ -37,7 +37,7 @@ def show(
     from mbp.core.paths import project_root
     from mbp.core.state import state_folder
     from mbp.operate.hooks.incidents import find_incident
-    from mbp.release.documents.runbook_steps import runbook_steps
+    from mbp.release.documents.markdown_body import runbook_steps
 
     root = project_root()
     found = find_incident(state_folder(root), incident)
