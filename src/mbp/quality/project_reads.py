@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.files import write_text
-from mbp.quality.compiled_sample import compiled_sample
+from mbp.quality.compiled_tests import compiled_sample
 from mbp.quality.read_sets import Raw, Reads, Relations, read_sets
 from mbp.runs.dbt_process import profiles_folder
 from mbp.runs.parsed import fingerprint

@@ -12,8 +12,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mbp.quality.privacy import tabular
-from mbp.quality.privacy.scanned_parts import DEEPEST, Budget, Refused, ScannedPart, Unread, unread
+from mbp.quality.privacy.scanned_parts import (
+    DEEPEST,
+    Budget,
+    Refused,
+    ScannedPart,
+    Unread,
+    table_reader,
+    unread,
+)
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
@@ -94,7 +101,7 @@ def read_parts(
 
 
 def _opener(data: bytes) -> Callable[[bytes, str, Budget], Iterator[Any]] | None:
-    tables = tabular.reader(data)
+    tables = table_reader(data)
     if tables:
         return tables
     if data.startswith(GZIP) or BZIP2.match(data) or data.startswith(XZ):
