@@ -56,7 +56,6 @@ METRICS_SCHEMA = closed(
         },
         "metrics": {
             "type": "array",
-            "minItems": 1,
             "items": closed(
                 {
                     "id": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
@@ -72,7 +71,8 @@ METRICS_SCHEMA = closed(
                 }
             ),
         },
-    }
+    },
+    optional=("calibration_horizons_hours",),
 )
 
 
