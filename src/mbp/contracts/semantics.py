@@ -56,6 +56,7 @@ METRICS_SCHEMA = closed(
         },
         "metrics": {
             "type": "array",
+            "minItems": 1,
             "items": closed(
                 {
                     "id": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
