@@ -86,7 +86,7 @@ def means_something(contract: ContractFile, _project: Project) -> Iterator[Findi
 
 
 def _identifies(column: DocumentNode) -> bool:
-    """Its values name rows of this dataset or of another: nobody adds them up."""
+    """Its values name rows of this dataset or of another; a sum of them means nothing."""
     return bool(column.at("primaryKey").value) or column.at("relationships").present
 
 
