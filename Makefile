@@ -38,7 +38,7 @@ lint: setup ## formatting, lint, types, generated files, conventions
 
 format: setup ## fix what the formatters can fix
 	@$(BIN)/ruff check --fix --quiet src lab tests scripts; $(BIN)/ruff format --quiet src lab tests scripts
-	@$(BIN)/sqlfluff fix --quiet models tests/dbt/singular tests/dbt/telemetry tests/dbt/loading
+	@$(BIN)/sqlfluff fix --quiet models tests/dbt/telemetry tests/dbt/loading
 
 prove: setup ## inject one fault per rule and print what was caught
 	@$(BIN)/mbp quality prove

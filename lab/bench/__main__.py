@@ -37,7 +37,7 @@ SLICED_FAMILIES = {
     "pattern",
     "length",
 }
-SLICED_SINGULAR = {"closed_market_no_trades", "quote_after_close", "liquidity_floor"}
+SLICED_RULES = {"closed_market_no_trades", "quote_after_close", "liquidity_floor"}
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def group_of(unique_id: str, node: dict[str, Any] | None) -> str:
     if unique_id == "model.mbp.int_mbp__quotes_twap":
         return "twap"
     meta = (node or {}).get("config", {}).get("meta", {})
-    sliced = meta.get("family") in SLICED_FAMILIES or meta.get("rule_id") in SLICED_SINGULAR
+    sliced = meta.get("family") in SLICED_FAMILIES or meta.get("rule_id") in SLICED_RULES
     return "row_tests" if meta.get("dataset") == "mbp_quotes" and sliced else "other"
 
 
