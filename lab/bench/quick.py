@@ -25,7 +25,7 @@ from mbp.contracts.compatibility.diff import diff
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, EXIT_PASS, MbpError
 from mbp.core.paths import project_root
 
-QUOTES = 500_000
+QUOTES = 300_000
 PAIRS = 60
 # The least of so many is the time without what disturbed it.
 REPEATS = 3
