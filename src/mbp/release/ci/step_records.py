@@ -59,7 +59,8 @@ def run_step(
         with subprocess.Popen(
             list(words),
             cwd=root,
-            env={**os.environ, DBT_VARIABLE: commit},
+            # A manifest that was read in part keeps the commit of the whole one.
+            env={**os.environ, DBT_VARIABLE: commit, "DBT_PARTIAL_PARSE": "false"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
