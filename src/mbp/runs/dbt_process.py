@@ -75,9 +75,10 @@ def profiles_folder(root: Path) -> Path:
 
 def _earlier_parse(root: Path, artifacts: Path | None) -> dict[str, str]:
     """Where dbt finds what it read before: a new folder of artifacts has nothing yet, the project's own may."""
-    if artifacts is None or (artifacts / "target" / EARLIER_PARSE).exists():
+    shared = target_path(root) / EARLIER_PARSE
+    if not artifacts or (artifacts / "target" / EARLIER_PARSE).exists() or not shared.exists():
         return {}
-    return {"DBT_PARTIAL_PARSE_FILE_PATH": str(target_path(root) / EARLIER_PARSE)}
+    return {"DBT_PARTIAL_PARSE_FILE_PATH": str(shared)}
 
 
 @contextmanager

@@ -115,7 +115,7 @@ CASES = {
         "apiVersion",
     ),
     "version that is not semantic": Case(
-        QUOTES, "version: 1.1.0", "version: '1.0'", "expected a semantic version", "version: '1.0'"
+        QUOTES, "version: 1.1.1", "version: '1.0'", "expected a semantic version", "version: '1.0'"
     ),
     "wrong type of a value": Case(
         QUOTES,
