@@ -33,7 +33,6 @@ from mbp.quality.measurable import (
 )
 from mbp.runs import envelope
 from mbp.runs.claims import Claim
-from mbp.runs.data import data_state
 from mbp.runs.dbt_process import DbtOutcome, demand, log_file, run_dbt, target_name, target_path
 from mbp.runs.preflight import (
     SAMPLE,
@@ -42,7 +41,7 @@ from mbp.runs.preflight import (
     raw_origin,
     refuse_sample_over_loaded,
 )
-from mbp.runs.run_control import warehouse_id
+from mbp.runs.run_control import data_state, warehouse_id
 from mbp.warehouse import connect
 from mbp.warehouse.relations import exists
 
@@ -198,7 +197,7 @@ def take_snapshot(root: Path, target: str, waived_rules: WaivedRules) -> str:
 
 
 def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:
-    """dbt names of the tests that carry one of `rule_ids`; a singular test is named by its file.
+    """dbt names of the tests that carry one of `rule_ids`.
 
     Raises:
         MbpError: a rule that no test carries: excluding it would exclude nothing.

@@ -15,8 +15,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.attribution import constraint_violation, safe_message
-from mbp.quality.compiled_tests import value_column
-from mbp.quality.disarmed import disarming
+from mbp.quality.compiled_tests import disarming, value_column
 
 Severity = Literal["error", "warning"]
 
@@ -294,7 +293,9 @@ class _Project:
             if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None and not values
             else None,
             message=message,
-            description=rule.description if rule else str(node.get("description") or ""),
+            description=rule.description
+            if rule
+            else str(meta.get("description") or node.get("description") or ""),
             node=node["unique_id"],
             columns=tuple(str(column) for column in columns),
             reason_unmeasured="skipped" if verdict == Verdict.NOT_MEASURED else "",

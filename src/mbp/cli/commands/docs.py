@@ -43,8 +43,12 @@ def coverage(
 ) -> None:
     """Measure how many of the existing columns and relations have a description."""
     from mbp.core.reporting import Finding, Suite, report
-    from mbp.quality.coverage import coverage_report
-    from mbp.quality.coverage.documentation_coverage import judge, measure_project
+    from mbp.quality.coverage.documentation_coverage import (
+        as_document,
+        as_text,
+        judge,
+        measure_project,
+    )
 
     root = project_root()
     measured = measure_project(root, artifacts)
@@ -55,13 +59,13 @@ def coverage(
     ]
     for objection in judgement.objections if output or form == "json" else ():
         typer.echo(f"not good enough: {objection}", err=True)
-    folders, table = list(measured.by("folder")), coverage_report.as_text(measured)
+    folders, table = list(measured.by("folder")), as_text(measured)
     suite = Suite("mbp docs coverage", folders, findings, unit="folder", table=table)
-    report(suite, form, output, json=coverage_report.as_document(measured))
+    report(suite, form, output, json=as_document(measured))
 
 
 def check(form: Format = "text") -> None:
-    """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
+    """Check decisions, runbooks and the Pre-GA plan: front matter, commands, queries, names.
 
     Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """

@@ -37,7 +37,7 @@ def show(
     from mbp.core.paths import project_root
     from mbp.core.state import state_folder
     from mbp.operate.hooks.incidents import find_incident
-    from mbp.release.documents.runbook_steps import runbook_steps
+    from mbp.release.documents.markdown_body import runbook_steps
 
     root = project_root()
     found = find_incident(state_folder(root), incident)
@@ -58,7 +58,7 @@ def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     """The rows of the rules that are the cause; why not, where they cannot be read."""
     from mbp.core.errors import MbpError
     from mbp.operate.hooks.cause import causes
-    from mbp.quality import failure_report
+    from mbp.quality import failures
     from mbp.quality.failures import look_at_last_run
 
     broken = {cause.rule_id for cause in causes(root, kpi_id)} - {""}
@@ -69,4 +69,4 @@ def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     except MbpError as error:
         return f"not read: {error}"
     findings = [pair for pair in run.findings if pair[0].rule_id in broken]
-    return failure_report.suite(findings, run.passed, run.notes).table.rpartition("\n")[0]
+    return failures.suite(findings, run.passed, run.notes).table.rpartition("\n")[0]

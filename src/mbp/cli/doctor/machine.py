@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mbp.cli.doctor.machine_checks import MachineCheck, finding, good, note
 from mbp.core.paths import shown
+from mbp.core.settings import load_settings
 from mbp.runs.dbt_process import target_path
 from mbp.runs.preflight import packages_are_installed
 from mbp.warehouse.profile import EXAMPLE, OWN, is_copy_of_example, profiles_file
@@ -43,13 +44,20 @@ class Machine:
 
 
 def locked(root: Path, machine: Machine) -> Iterator[MachineCheck]:
-    """Every package has the version of the lock, and the packages of dbt are linked.
+    """The packages of dbt are linked; each one of Python has the version of the lock, which another project lacks.
 
     Raises:
         MbpError: the lock cannot be read.
     """
     from mbp.release.security.lock import read_lock
 
+    yield (
+        good("dbt packages", "installed")
+        if packages_are_installed(root)
+        else finding("dbt packages", "not installed, or older than packages.yml", "run `dbt deps`")
+    )
+    if load_settings(root).hosted:
+        return
     pins = [pin for pin in read_lock(root, LOCK) if pin.wanted_here]
     wrong = [
         f"{pin.name} {version or 'not installed'} (locked {pin.version})"
@@ -61,11 +69,6 @@ def locked(root: Path, machine: Machine) -> Iterator[MachineCheck]:
         finding("locked versions", f"{', '.join(wrong[:SHOWN])}{more}", SETUP)
         if wrong
         else good("locked versions", f"all {len(pins)} packages as in {LOCK}")
-    )
-    yield (
-        good("dbt packages", "installed")
-        if packages_are_installed(root)
-        else finding("dbt packages", "not installed, or older than packages.yml", "run `dbt deps`")
     )
 
 

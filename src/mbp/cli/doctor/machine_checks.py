@@ -68,7 +68,7 @@ class Examination:
             if check.state != "good"
         ]
         checks = [check.id for check in self.checks]
-        return Suite("mbp doctor", checks, findings, unit="check", table=table)
+        return Suite("mbp doctor", checks, findings, unit="condition", table=table)
 
 
 def good(name: str, message: str) -> MachineCheck:

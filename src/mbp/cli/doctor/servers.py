@@ -10,8 +10,10 @@ from typing import Any
 import psycopg2
 
 from mbp.cli.doctor.machine_checks import MachineCheck, blind, finding, good
-from mbp.core import yaml_io
+from mbp.contracts.alarm_limits import SKEW_VARIABLE
+from mbp.core.dbt_project import read_project
 from mbp.core.errors import MbpError
+from mbp.core.settings import load_settings
 from mbp.ingest.initialise import (
     BUILT_SCHEMAS,
     LOADER,
@@ -82,10 +84,15 @@ CHECKS = {
 
 
 def postgres_checks(root: Path, settings: Mapping[str, Any]) -> Iterator[MachineCheck]:
-    """Every check of the server; none is made when it refuses the user or the role."""
-    variables = yaml_io.load(root / "dbt_project.yml", shown_as="dbt_project.yml")["vars"]
+    """Every check of the server; none is made when it refuses the user or the role.
+
+    Another project has neither the roles nor the schemas of this one: there the checks without parameters apply.
+    """
+    hosted = load_settings(root).hosted
+    checks = {name: check for name, check in CHECKS.items() if not hosted or "%(" not in check[0]}
+    variables = read_project(root).get("vars") or {}
     values = {
-        "most": float(variables["mbp_clock_skew_seconds"]),
+        "most": float(variables.get(SKEW_VARIABLE, 0)),
         "built": list(BUILT_SCHEMAS),
         "public": list(PUBLIC_SCHEMAS),
         "raw": list(RAW_SCHEMAS),
@@ -98,7 +105,7 @@ def postgres_checks(root: Path, settings: Mapping[str, Any]) -> Iterator[Machine
             PostgresWarehouse(dict(settings), read_only=True) as warehouse,
             warehouse.connection.cursor() as cursor,
         ):
-            for name, (sql, fix) in CHECKS.items():
+            for name, (sql, fix) in checks.items():
                 cursor.execute(sql, {**values, "now": time.time()})
                 holds, message = cursor.fetchone() or (False, "no answer")
                 checked.append(name)
@@ -110,5 +117,5 @@ def postgres_checks(root: Path, settings: Mapping[str, Any]) -> Iterator[Machine
     except psycopg2.Error as error:
         yield blind("server", " ".join(str(error).split()), "check as the user who builds")
     yield from (
-        blind(name, "no session", "fix that first") for name in CHECKS if name not in checked
+        blind(name, "no session", "fix that first") for name in checks if name not in checked
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
 
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
-from mbp.ingest.loading.source_facts import source_facts
+from mbp.ingest.loading.source_facts import NOTHING_ABSENT, source_facts
 from mbp.operate.semantic.calibration import HORIZON, RELATION, Bin, calibration
 from mbp.operate.semantic.conditions import conditions, known_name, references
 from mbp.operate.semantic.metricflow import SemanticLayer
@@ -69,19 +68,19 @@ class Answer:
         return all(value is None for row in self.rows for value in row[-width:])
 
 
-def open_layer(root: Path, target: str, tell: Callable[[str], None]) -> SemanticLayer:
+def open_layer(root: Path, target: str) -> SemanticLayer:
     """The semantic layer of the current project, for the engine of a target."""
-    return SemanticLayer(fresh_manifest(root, target, tell), engine_of(root, target))
+    return SemanticLayer(fresh_manifest(root, target), engine_of(root, target))
 
 
-def ask(root: Path, target: str | None, question: Question, tell: Callable[[str], None]) -> Answer:
+def ask(root: Path, target: str | None, question: Question) -> Answer:
     """The answer to a question.
 
     Raises:
         MbpError: an unknown name, a condition that may not run, or a warehouse that is not built.
     """
     target = target_name(root, target)
-    layer = open_layer(root, target, tell)
+    layer = open_layer(root, target)
     request_of(
         question, layer
     )  # what is wrong with the question comes before what is wrong with the warehouse

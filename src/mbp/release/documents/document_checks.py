@@ -12,9 +12,14 @@ from mbp.core.errors import MbpError
 from mbp.core.files import stale, write_stale
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
-from mbp.release.documents import check_body, check_front, check_set, document_pages
+from mbp.release.documents import document_pages
 from mbp.release.documents.document_codes import RULES, finding
-from mbp.release.documents.document_policy import FILE, Kind
+from mbp.release.documents.document_findings import (
+    body_findings,
+    front_findings,
+    set_findings,
+)
+from mbp.release.documents.front_matter import POLICY, Kind
 from mbp.release.documents.markdown_body import Document, read_document
 from mbp.release.documents.named_things import NamedThings
 from mbp.runs import envelope
@@ -113,15 +118,9 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
     """
     findings: list[Finding] = []
     for document in documents:
-        findings += [
-            replace(each, path=document.path, subject=document.name)
-            for check in (
-                check_front.problems(document, world, today),
-                check_body.problems(document, world),
-            )
-            for each in check
-        ]
-    findings += check_set.findings(documents, world)
+        own = (*front_findings(document, world, today), *body_findings(document, world))
+        findings += [replace(each, path=document.path, subject=document.name) for each in own]
+    findings += set_findings(documents, world)
     old = _stale(documents, world)
     findings += [finding("DOC-025", None, "it is stale", name) for name in old]
     ordered = sorted(set(findings), key=lambda finding: finding.order)
@@ -141,7 +140,7 @@ def read_documents(root: Path) -> list[Document]:
         if shown(file, root) not in document_pages.GENERATED
     ]
     if not documents:
-        raise MbpError("no document: nothing to check", path="docs", fix=f"see {FILE}")
+        raise MbpError("no document: nothing to check", path="docs", fix=f"see {POLICY}")
     return documents
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +14,13 @@ from mbp.contracts.alarm_limits import THRESHOLDS
 from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.exercises import FILE as EXERCISES
 from mbp.contracts.hook_policy import HOOKS
-from mbp.contracts.model import Contract
 from mbp.contracts.policy import load_policy
-from mbp.contracts.rules import all_rules
 from mbp.contracts.sheet import Kpi, load_sheet
 from mbp.core.errors import MbpError
 from mbp.core.paths import ROOT_MARK
 from mbp.core.yaml_io import line_of, load, plain
 from mbp.ingest.raw_tables import CDC_CONTROL_TABLES
-from mbp.release.documents.document_policy import load_document_policy
+from mbp.release.documents.front_matter import load_document_policy
 
 PUBLISHED = "published"
 VARIABLE = re.compile(r"\bMBP_[A-Z0-9_]+\b")
@@ -86,16 +84,6 @@ class NamedThings:
         return frozenset(str(exercise.get("id")) for exercise in document.get("exercises", []))
 
     @cached_property
-    def contracts(self) -> Sequence[Contract]:
-        """The contracts of the public datasets."""
-        return load_contracts(self.root)
-
-    @cached_property
-    def rules(self) -> frozenset[str]:
-        """Ids of the rules of all contracts."""
-        return frozenset(rule.id for rule in all_rules(self.contracts))
-
-    @cached_property
     def relations(self) -> frozenset[str]:
         """schema.name of every model, published dataset and control table."""
         config = plain(load(self.root / ROOT_MARK, shown_as=ROOT_MARK))["models"]["mbp"]
@@ -103,18 +91,8 @@ class NamedThings:
             f"{_schema(config, file.relative_to(self.root / 'models').parts[:-1])}.{file.stem}"
             for file in (self.root / "models").rglob("*.sql")
         }
-        public = {f"{PUBLISHED}.{contract.dataset}" for contract in self.contracts}
+        public = {f"{PUBLISHED}.{contract.dataset}" for contract in load_contracts(self.root)}
         return frozenset({*models, *public, *CDC_CONTROL_TABLES})
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """What a decision may say that it is checked by, beside tests and commands."""
-        return frozenset(
-            {
-                *(self.rules | self.watchers | self.relations | self.exercises | self.alarms),
-                *(*self.hooks, *self.kpis),
-            }
-        )
 
     @cached_property
     def variables(self) -> frozenset[str]:
@@ -124,28 +102,6 @@ class NamedThings:
             for file in self.root.glob(pattern):
                 results.update(VARIABLE.findall(file.read_text(encoding="utf-8")))
         return frozenset(results)
-
-    @cached_property
-    def _files(self) -> dict[str, Any]:
-        """YAML files that were read for a fact."""
-        return {}
-
-    def fact(self, file: str, place: str) -> Any:
-        """The value in a YAML file of the project; list entries are named by their id.
-
-        Raises:
-            KeyError: there is none.
-        """
-        if file not in self._files:
-            self._files[file] = plain(load(self.root / file, shown_as=file))
-        value = self._files[file]
-        for step in place.split("."):
-            if isinstance(value, list):
-                value = {str(entry.get("id")): entry for entry in value if isinstance(entry, dict)}
-            if not isinstance(value, dict):
-                raise KeyError(step)
-            value = value[step]
-        return value
 
 
 def _schema(config: Mapping[str, Any], folders: tuple[str, ...]) -> str:

@@ -61,7 +61,7 @@ def lineage(root: Path, target: str) -> Lineage:
     ]
     windows = relations[WINDOWS].parts if WINDOWS in relations else {}
     kpis = {kpi: part.columns["value"] for (name, kpi), part in windows.items() if name == "kpi_id"}
-    layer, metrics = open_layer(root, target, lambda _: None), {}
+    layer, metrics = open_layer(root, target), {}
     for metric in sorted(layer.metric_names):
         # The windows of all KPIs are one relation; what one of them follows from is known of its rows.
         if (kpi := metric.removeprefix(KPI_METRIC)) in kpis:

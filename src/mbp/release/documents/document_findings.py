@@ -1,0 +1,170 @@
+"""What a document says, held against the project: its front matter, commands, queries and names, and its hooks.
+
+Links are checked by MkDocs in its strict mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from mbp.contracts.alarm_limits import FILE as ALARMS
+from mbp.contracts.hook_policy import HOOKS
+from mbp.core.reporting import Finding
+from mbp.core.schema_check import did_you_mean
+from mbp.release.documents import queries
+from mbp.release.documents.command_lines import (
+    Call,
+    UnreadableLineError,
+    calls,
+    mentions,
+    objection_to_call,
+    objection_to_mention,
+)
+from mbp.release.documents.document_codes import finding
+from mbp.release.documents.front_matter import KINDS, POLICY
+from mbp.release.documents.markdown_body import Document
+from mbp.release.documents.named_things import VARIABLE, NamedThings
+
+REVIEWED = ("runbook", "plan")
+PLACES = {"adr": "docs/adr", "runbook": "docs/runbooks", "plan": "docs/pre_ga_plan.md"}
+
+
+def front_findings(document: Document, world: NamedThings, today: date) -> Iterator[Finding]:
+    """Everything that is wrong with the front matter; only its form where that is wrong."""
+    if document.problem is not None:
+        yield finding("DOC-002", document.problem.line, document.problem.what)
+        return
+    for violation in document.form:
+        yield finding("DOC-003", violation.line, violation.what, fix=violation.fix or "")
+    if not document.whole:
+        return
+    yield from _date(document, world, today)
+    known = {
+        "owners": ("DOC-008", world.owners),
+        "watchers": ("DOC-009", world.watchers),
+        "hooks": ("DOC-009", frozenset(world.hooks)),
+        "alarms": ("DOC-009", world.alarms),
+    }
+    for key, (code, names) in known.items():
+        for name in document.listed(key):
+            if name not in names:
+                what = f"{key}: {name} does not exist"
+                yield finding(code, document.line(key), what, fix=did_you_mean(name, names))
+
+
+def _date(document: Document, world: NamedThings, today: date) -> Iterator[Finding]:
+    line, text = document.line("date"), str(document.values["date"])
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        yield finding("DOC-010", line, f"{text} is not a day")
+        return
+    if day > today:
+        yield finding("DOC-010", line, f"{text} is in the future")
+    last = day + timedelta(days=world.policy["review_within_days"])
+    if document.kind in REVIEWED and last < today:
+        yield finding("DOC-011", line, f"last reviewed on {text}, due on {last} ({POLICY})")
+
+
+def body_findings(document: Document, world: NamedThings) -> Iterator[Finding]:
+    """Every command, query and variable below the front matter that does not work as it is written."""
+    for block in document.body.blocks:
+        if block.language == "sql":
+            yield from queries.problems(block.text, block.line, world.relations)
+        elif block.language == "sh":
+            try:
+                for call in calls(block.text, block.line):
+                    yield from _call(call, world)
+            except UnreadableLineError as error:
+                yield finding("DOC-017", error.line, str(error))
+        else:
+            what = f"the block is marked as {block.language or 'nothing'}"
+            yield finding("DOC-024", block.line, what)
+    for code in document.body.code:
+        for _, words in mentions(f"`{code.text}`"):
+            objection = objection_to_mention(words)
+            if objection is not None:
+                yield finding("DOC-016", code.line, objection)
+            yield from _exercise(words, code.line, world)
+        yield from _variables(VARIABLE.findall(code.text), code.line, world)
+
+
+def _call(call: Call, world: NamedThings) -> Iterator[Finding]:
+    yield from _variables(call.variables, call.line, world)
+    if not call.words:
+        return
+    program, words = call.words[0], call.words[1:]
+    if program == "mbp":
+        objection = objection_to_call(words)
+        if objection is not None:
+            yield finding("DOC-016", call.line, objection)
+        yield from _exercise(words, call.line, world)
+    elif program not in world.policy["programs"]:
+        yield finding("DOC-017", call.line, f"{program} is not among the programs of {POLICY}")
+
+
+def _exercise(words: Sequence[str], line: int, world: NamedThings) -> Iterator[Finding]:
+    if words[:1] and words[0] == "exercise":
+        for name in words[1:]:
+            if not name.startswith("-") and name not in world.exercises:
+                fix = did_you_mean(name, world.exercises)
+                yield finding("DOC-016", line, f"there is no exercise {name}", fix=fix)
+
+
+def _variables(names: Sequence[str], line: int, world: NamedThings) -> Iterator[Finding]:
+    for name in names:
+        if name not in world.variables:
+            fix = did_you_mean(name, world.variables)
+            yield finding("DOC-023", line, f"nothing reads the variable {name}", fix=fix)
+
+
+def set_findings(documents: Sequence[Document], world: NamedThings) -> Iterator[Finding]:
+    """What no document can say alone: each kind is there, and each hook and alarm has its runbook."""
+    for kind in KINDS:
+        if not any(document.kind == kind for document in documents):
+            what = f"there is no document of the kind {kind}"
+            yield finding("DOC-001", None, what, PLACES[kind], kind)
+    runbooks = {document.path: document for document in documents if document.kind == "runbook"}
+    yield from _hooks(runbooks, world)
+    runbook = runbooks.get(world.alarm_runbook)
+    if runbook is None:
+        what = f"the runbook {world.alarm_runbook} is not there"
+        yield finding("DOC-013", None, what, ALARMS, "runbook")
+        return
+    yield from _unnamed(runbook, {"alarms": sorted(world.alarms)}, "the alarms")
+
+
+def _hooks(runbooks: Mapping[str, Document], world: NamedThings) -> Iterator[Finding]:
+    for name, hook in world.hooks.items():
+        runbook = runbooks.get(str(hook.get("runbook")))
+        if runbook is None:
+            what = f"its runbook {hook.get('runbook')} is not there"
+            yield finding("DOC-013", hook["line"], what, HOOKS, name)
+            continue
+        kpi = world.kpis.get(str(hook.get("kpi")))
+        wanted: dict[str, Sequence[str]] = {"hooks": [name]}
+        if kpi is not None:
+            wanted |= {"watchers": [kpi.watcher], "owners": kpi.owners}
+        yield from _unnamed(runbook, wanted, f"the hook {name}")
+    for runbook in runbooks.values():
+        for name in runbook.listed("hooks"):
+            if name in world.hooks and world.hooks[name].get("runbook") != runbook.path:
+                what = f"hooks: the runbook of {name} is {world.hooks[name].get('runbook')}"
+                yield finding("DOC-013", runbook.line("hooks"), what, runbook.path, runbook.name)
+
+
+def _unnamed(
+    runbook: Document, wanted: Mapping[str, Sequence[Any]], whose: str
+) -> Iterator[Finding]:
+    if not runbook.whole:
+        return  # reported already: what it names is not known
+    for key, names in wanted.items():
+        missing = [name for name in names if name not in runbook.listed(key)]
+        if missing:
+            what = f"{key}: {', '.join(missing)} of {whose} is not named"
+            yield finding("DOC-013", runbook.line(key), what, runbook.path, runbook.name)
+    if runbook.status != "active":
+        what = f"its status is {runbook.status}, and it is the runbook of {whose}"
+        yield finding("DOC-013", runbook.line("status"), what, runbook.path, runbook.name)
