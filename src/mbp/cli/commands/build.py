@@ -9,6 +9,8 @@ import typer
 from mbp.cli.commands import START
 from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS
+from mbp.core.paths import project_root
+from mbp.core.reporting import show
 
 EXAMPLES = """
 Examples:
@@ -44,11 +46,9 @@ def build(
     form: TextOrJson = "text",
 ) -> None:
     """Build, test and document the project; print a summary. The log of dbt is logs/dbt.log."""
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate import build as building
     from mbp.operate import summary
-    from mbp.release.waivers.waiver_rules import waived_rules
+    from mbp.release.waivers.waiver_check import waived_rules
     from mbp.runs.dbt_process import target_name
     from mbp.runs.guard import build_of, interruptible
 

@@ -12,6 +12,9 @@ import typer
 from mbp.cli.commands import CONTRACTS
 from mbp.cli.options import Output
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+from mbp.core.files import write_text
+from mbp.core.paths import project_root
+from mbp.core.reporting import show
 from mbp.core.verdict import Verdict
 
 COMMENT_EXAMPLES = """
@@ -62,8 +65,6 @@ def plan(
     """
     from dataclasses import asdict
 
-    from mbp.core.files import write_text
-    from mbp.core.paths import project_root
     from mbp.release.ci import build_plan as planning
     from mbp.warehouse.profile import read_target
 
@@ -88,7 +89,6 @@ def rules(
     Exit code: 0 every error rule holds, 1 one is broken, 2 one was not checked, or the results belong to another
     version of the project.
     """
-    from mbp.core.paths import project_root
     from mbp.quality.failures import demand_current
     from mbp.release.ci.rules_step import look
 
@@ -108,10 +108,8 @@ def step(
 ) -> None:
     """Run one step of a pull request and leave its record for the comment; the exit code is the command's."""
     from mbp.contracts.registry.odcs_documents import git
-    from mbp.core.paths import project_root
     from mbp.release.ci.step_records import run_step, step_named
-    from mbp.release.ci.step_reports import demand_commit
-    from mbp.release.ci.steps import COMMIT_VARIABLE, FOLDER, FOLDER_VARIABLE
+    from mbp.release.ci.step_reports import COMMIT_VARIABLE, FOLDER, FOLDER_VARIABLE, demand_commit
 
     root = project_root()
     named = os.environ.get(COMMIT_VARIABLE) or git(root, "rev-parse", "HEAD").strip()
@@ -150,8 +148,6 @@ def comment(
     Exit code: 0 may be merged, 1 may not, 2 could not check everything.
     """
     from mbp.contracts.registry.odcs_documents import git
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.release.ci import comment as writing
     from mbp.release.ci.step_reports import demand_commit
 

@@ -9,7 +9,9 @@ import typer
 
 from mbp.cli.commands import DOCUMENTS
 from mbp.cli.options import Check, Format, Output, Target
-from mbp.core.paths import project_root
+from mbp.core.paths import project_root, shown
+from mbp.core.reporting import Finding, Suite, report
+from mbp.core.reporting.progress import progress
 
 EPILOG = "Example: mbp docs coverage --format json --output coverage.json --compare main.json"
 
@@ -42,7 +44,6 @@ def coverage(
     output: Output = None,
 ) -> None:
     """Measure how many of the existing columns and relations have a description."""
-    from mbp.core.reporting import Finding, Suite, report
     from mbp.quality.coverage import coverage_report
     from mbp.quality.coverage.documentation_coverage import judge, measure_project
 
@@ -65,8 +66,6 @@ def check(form: Format = "text") -> None:
 
     Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
-    from mbp.core.reporting import report
-    from mbp.core.reporting.progress import progress
     from mbp.release.documents import check_documents
     from mbp.runs import envelope
 
@@ -99,7 +98,6 @@ def site(
 
     Exit code: 0 written, 2 could not write.
     """
-    from mbp.core.paths import shown
     from mbp.release.website.write_site import write_site
     from mbp.runs.dbt_process import target_path
 

@@ -8,6 +8,9 @@ import typer
 
 from mbp.cli.commands import START
 from mbp.cli.options import Format
+from mbp.core.paths import project_root
+from mbp.core.reporting import report
+from mbp.core.reporting.progress import progress
 
 EXAMPLES = """
 Examples:
@@ -32,9 +35,6 @@ def doctor(
     Exit code: 0 ready, 1 something must be fixed or could not be checked, 2 could not run.
     """
     from mbp.cli.doctor import examine
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import report
-    from mbp.core.reporting.progress import progress
 
     with progress() as shown:
         examination = examine(project_root(), target, say=shown.say)

@@ -14,6 +14,10 @@ from mbp.cli.options import Format, Target
 from mbp.core.errors import EXIT_FINDINGS, EXIT_REHEARSAL, MbpError
 from mbp.core.gate_files import first_gate, gates
 from mbp.core.paths import project_root
+from mbp.core.paths import shown as shown_path
+from mbp.core.reporting import deliver
+from mbp.core.reporting.progress import progress
+from mbp.core.verdict import GO, REHEARSAL
 
 HELP = """May we release? Checks the checklist and writes target/evidence/gate_{name}.json and .md.
 
@@ -65,9 +69,6 @@ def _judging(name: str) -> Callable[..., None]:
 
 
 def _judge(name: str, target: str | None, form: Any) -> None:
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
-    from mbp.core.verdict import GO, REHEARSAL
     from mbp.release.gate.gate_forms import as_markdown, as_text, suite
     from mbp.release.gate.gate_run import keep, run_gate
 
@@ -108,8 +109,6 @@ def sign(
 
     Exit code: 0 signed, 1 a check is neither passed nor waived, 2 could not run or sign.
     """
-    from mbp.core.paths import shown as shown_path
-    from mbp.core.reporting.progress import progress
     from mbp.release.gate.gate_run import run_gate
     from mbp.release.gate.signoffs import open_checks, sign_off, sign_off_subject
 

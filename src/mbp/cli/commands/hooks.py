@@ -13,6 +13,8 @@ import typer
 from mbp.cli.commands import DECISIONS, RELEASE
 from mbp.cli.options import Check, Format, Target, TextOrJson
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.reporting import Finding, Suite, deliver, report, show
 
 if TYPE_CHECKING:
     from mbp.core.reporting import Suite
@@ -62,7 +64,6 @@ def watch(
     """
     import time
 
-    from mbp.core.paths import project_root
     from mbp.operate.hooks.watch import watch_once
 
     while not (once or dry_run):
@@ -93,8 +94,6 @@ def deploy_check(
     deployment too. Exit code: 0 yes, 1 blocked, 2 no lock, or one of another target, warehouse or source.
     """
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Finding, Suite, report
     from mbp.core.state import state_folder
     from mbp.operate.hooks.hook_state import LockOf, demand_lock, read_lock
     from mbp.runs.dbt_process import target_name
@@ -127,9 +126,7 @@ def check(form: Format = "text") -> None:
     from mbp.contracts.alarm_limits import FILE, load_limits
     from mbp.contracts.hook_policy import HOOKS, load_hooks
     from mbp.contracts.sheet import SHEET
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Suite, report
-    from mbp.operate.hooks.cdc_alarms import demand_route
+    from mbp.operate.hooks.alarming import demand_route
 
     policy = load_hooks(project_root())
     demand_route(load_limits(project_root()), policy.receivers)
@@ -140,8 +137,6 @@ def show_hooks(form: TextOrJson = "text") -> None:
     """Show every hook: KPI, window, target, action, owner, route, rollback, runbook."""
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import rows
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
 
     policy = load_hooks(project_root())
     if not policy.hooks:
@@ -162,11 +157,9 @@ def collect(target: Target = None, form: Format = "text") -> None:
     """
     from mbp.contracts.hook_policy import load_hooks
     from mbp.contracts.kpi_targets import on_target
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import Finding, Suite, deliver
     from mbp.core.settings import load_settings
     from mbp.operate.hooks.kpi_collect import collect as collecting
-    from mbp.release.waivers.waiver_rules import waived_rules
+    from mbp.release.waivers.waiver_check import waived_rules
 
     root = project_root()
     collecteds = collecting(root, target, waived_rules)
@@ -208,7 +201,6 @@ def collect(target: Target = None, form: Format = "text") -> None:
 
 
 def _tell(watched: HookEvaluationRecord, form: str) -> None:
-    from mbp.core.reporting import deliver
     from mbp.operate.hooks.watch import suite_of
 
     suite = suite_of(watched)
@@ -246,7 +238,6 @@ def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
 
 def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
-    from mbp.core.paths import project_root
     from mbp.core.reporting.rendered import render_or_check
     from mbp.operate.hooks.alert_rules import FIX, stale_files
     from mbp.operate.hooks.alert_rules import render as rendering
@@ -262,8 +253,6 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
     """
     import sys
 
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.hooks import hook_status as screen
     from mbp.operate.hooks.watch import look
 

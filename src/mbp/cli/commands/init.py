@@ -9,6 +9,9 @@ import typer
 from mbp.cli.commands import START
 from mbp.cli.options import Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import dbt_projects
+from mbp.core.reporting import show
+from mbp.core.reporting.progress import progress
 
 EXAMPLES = """
 Examples:
@@ -45,9 +48,6 @@ def init(
     """
     from dataclasses import asdict
 
-    from mbp.core.paths import dbt_projects
-    from mbp.core.reporting import show
-    from mbp.core.reporting.progress import progress
     from mbp.core.schema_check import did_you_mean
     from mbp.core.settings import PACKS
     from mbp.runs.start_project import Start, start_project

@@ -10,6 +10,9 @@ import typer
 from mbp.cli.commands import QUALITY
 from mbp.cli.options import Format, Target
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
+from mbp.core.paths import project_root
+from mbp.core.reporting import deliver
+from mbp.core.reporting.progress import progress
 
 SCAN_EXAMPLES = """
 Examples:
@@ -48,9 +51,6 @@ def scan(
 
     Exit code: 0 everything was read and nothing found, 1 findings, 2 something was not read.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
     from mbp.quality.privacy.scan_report import STDIN, scan_paths, scan_project
     from mbp.runs.dbt_process import target_name
 

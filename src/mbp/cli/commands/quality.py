@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.names import RULES
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import RULES, Format, Target, TextOrJson
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.reporting import deliver, show
+from mbp.core.reporting.progress import progress
 
 FAILURES_EXAMPLES = """
 Examples:
@@ -79,8 +81,6 @@ def failures(
     found, 1 findings, 2 there is no run, its results are stale or of another warehouse, it was partial without a
     finding, or the loaded source lacks what an error rule reads.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
     from mbp.quality import failure_report
     from mbp.quality.failures import demand_current, look_at_last_run
 
@@ -112,9 +112,6 @@ def run(
     Exit code: 0 every error rule holds and the engines agree, 1 findings (action: data_contract_break),
     2 could not run, or the loaded source lacks what an error rule reads.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
     from mbp.quality.enforcement import engine_runs as enforcing
     from mbp.quality.enforcement.results import ENGINES
     from mbp.quality.monitor.record import as_document, this_run
@@ -152,7 +149,6 @@ def record(
     ] = None,
 ) -> None:
     """Write the results of a run into `reliability.dq_results`. Safe to run again."""
-    from mbp.core.paths import project_root
     from mbp.quality.monitor import record as recording
 
     root = project_root()
@@ -175,8 +171,6 @@ def history(
 
     Exit code: 0 shown, 2 nothing was recorded.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.quality.monitor import monitor_view
 
     rows = monitor_view.history(project_root(), target, rule_id, limit)
@@ -193,8 +187,6 @@ def monitor(
     """
     from dataclasses import asdict
 
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
     from mbp.quality.monitor import monitor_view
 
     report_of_monitor = monitor_view.monitor(project_root(), target)

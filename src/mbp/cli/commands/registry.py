@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.names import DATASETS
-from mbp.cli.options import Format, TextOrJson
+from mbp.cli.options import DATASETS, Format, TextOrJson
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
+from mbp.core.reporting import Finding, Suite, report
+from mbp.core.reporting.progress import progress
 
 if TYPE_CHECKING:
     from mbp.core.reporting import Finding
@@ -156,7 +157,6 @@ def verify(
     form: Format = "text",
 ) -> None:
     """Verify hashes, chain and form of all published versions; exit 1 when something was changed."""
-    from mbp.core.reporting import Suite, report
 
     files, findings = _changed(project_root(), ref)
     report(Suite("mbp registry verify", files, findings, unit="published version"), form)
@@ -165,7 +165,6 @@ def verify(
 def _changed(root: Path, ref: str | None) -> tuple[list[str], list[Finding]]:
     """What was published, and a finding for each change of it."""
     from mbp.contracts.registry.verify_registry import verify_registry
-    from mbp.core.reporting import Finding
 
     versions, problems = verify_registry(root, ref)
     return versions, [Finding("published_changed", what, path) for path, what in problems]
@@ -178,7 +177,6 @@ def verify_and_lint(form: Format = "text") -> None:
     from mbp.contracts.published_versions import datasets
     from mbp.contracts.registry.life import RULES, sunset_findings
     from mbp.contracts.registry.version_policy import load_exceptions, load_rules
-    from mbp.core.reporting import Suite, report
 
     root = project_root()
     names = [contract.dataset for contract in load_contracts(root)]
@@ -255,8 +253,6 @@ def drift(
     """Count where contract, registry, manifest and live tables differ; the gate demands zero."""
     from dataclasses import asdict
 
-    from mbp.core.reporting import Finding, Suite, report
-    from mbp.core.reporting.progress import progress
     from mbp.quality.drift import find_drift
     from mbp.runs.dbt_process import target_name
 

@@ -8,6 +8,9 @@ import typer
 
 from mbp.cli.commands import QUALITY
 from mbp.cli.options import Format
+from mbp.core.paths import project_root
+from mbp.core.reporting import deliver
+from mbp.core.reporting.progress import progress
 
 RUN_EXAMPLES = """
 Examples:
@@ -47,9 +50,6 @@ def run(
 
     Exit code: 0 every part passes, 1 findings, 2 some part was not measured (or the policy is wrong).
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import deliver
-    from mbp.core.reporting.progress import progress
     from mbp.release.security.security_run import SecurityRequest, exit_code, suite
     from mbp.release.security.security_run import run as run_parts
     from mbp.runs.dbt_process import target_name

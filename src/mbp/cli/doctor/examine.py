@@ -11,8 +11,20 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from mbp.cli.doctor.machine import SETUP, Machine, disk, locked, profile, programs
-from mbp.cli.doctor.machine_checks import Examination, MachineCheck, blind, finding, good, note
+from mbp.cli.doctor.machine import (
+    SETUP,
+    Examination,
+    Machine,
+    MachineCheck,
+    blind,
+    disk,
+    finding,
+    good,
+    locked,
+    note,
+    profile,
+    programs,
+)
 from mbp.cli.doctor.servers import postgres_checks
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Say

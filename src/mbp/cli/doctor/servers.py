@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg2
 
-from mbp.cli.doctor.machine_checks import MachineCheck, blind, finding, good
+from mbp.cli.doctor.machine import MachineCheck, blind, finding, good
 from mbp.core import yaml_io
 from mbp.core.errors import MbpError
 from mbp.ingest.initialise import (

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from mbp.contracts.hook_policy import HookPolicy
 from mbp.core.moments import is_future
 from mbp.ingest.cdc.watched import WatchedCapture
-from mbp.operate.hooks.cdc_alarms import GAUGES, Sample
-from mbp.operate.hooks.cdc_alarms import samples as captured_samples
+from mbp.operate.hooks.alarming import GAUGES, Sample
+from mbp.operate.hooks.alarming import samples as captured_samples
 from mbp.operate.hooks.decide import COLOURS, HookOutcome
 from mbp.operate.hooks.measurements import WarehouseFacts
 

@@ -20,9 +20,8 @@ from mbp.core.reporting import Finding
 from mbp.core.settings import load_settings
 from mbp.core.verdict import spelled
 from mbp.core.wording import few
-from mbp.operate.hooks.coverage import hook_coverage
+from mbp.operate.hooks.hook_coverage import Collected, demand_coverage, hook_coverage
 from mbp.operate.hooks.ledger import write
-from mbp.operate.hooks.to_cover import Collected, demand_coverage
 from mbp.quality.drift import find_drift
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import commit_of
@@ -45,7 +44,7 @@ def collect(
     """Measures, writes the evidence, and adds the values to `reliability.kpi_runs`.
 
     What cannot be measured is written down as that: the watcher then sees no value, which is red. So is what does not
-    cover everything on which the KPI broke before (`mbp.operate.hooks.to_cover`).
+    cover everything on which the KPI broke before (`mbp.operate.hooks.hook_coverage`).
 
     Raises:
         MbpError: the hooks cannot be read, or there is no warehouse to write to.

@@ -13,9 +13,10 @@ from mbp.core.files import stale, write_stale
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
 from mbp.release.documents import document_pages
-from mbp.release.documents.document_codes import RULES, finding
 from mbp.release.documents.document_findings import (
+    RULES,
     body_findings,
+    finding,
     front_findings,
     set_findings,
 )

@@ -5,15 +5,19 @@ Links are checked by MkDocs in its strict mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
 from mbp.contracts.alarm_limits import FILE as ALARMS
 from mbp.contracts.hook_policy import HOOKS
-from mbp.core.reporting import Finding
+from mbp.core.reporting import Finding, read_codes
 from mbp.core.schema_check import did_you_mean
-from mbp.release.documents import queries
+from mbp.core.sql_guard import RefusedSqlError, demand_query
 from mbp.release.documents.command_lines import (
     Call,
     UnreadableLineError,
@@ -22,10 +26,57 @@ from mbp.release.documents.command_lines import (
     objection_to_call,
     objection_to_mention,
 )
-from mbp.release.documents.document_codes import finding
 from mbp.release.documents.front_matter import KINDS, POLICY
 from mbp.release.documents.markdown_body import Document
 from mbp.release.documents.named_things import VARIABLE, NamedThings
+
+RULES = read_codes("mbp.release.documents", "document_codes.yaml")
+
+
+def finding(
+    code: str, line: int | None, message: str, path: str = "", subject: str = "", *, fix: str = ""
+) -> Finding:
+    """A finding of the code; without a path, of the document that is being checked."""
+    return Finding(code, message, path, line, subject, fix or RULES[code].fix)
+
+
+ENGINES = ("duckdb", "postgres")
+
+
+def query_findings(sql: str, line: int, relations: Collection[str]) -> Iterator[Finding]:
+    """Everything that is wrong with the text of one sql block."""
+    named: set[str] = set()
+    for engine in ENGINES:
+        try:
+            statements = [
+                expression
+                for expression in sqlglot.parse(sql, read=engine)
+                if expression is not None
+            ]
+        except SqlglotError as error:
+            reason = str(error).splitlines()[0].split("\x1b")[0].rstrip(" .")
+            yield finding("DOC-018", line, f"{engine} cannot read the query: {reason}")
+            return
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            yield finding("DOC-018", line, "the block is not one query")
+            return
+        try:
+            demand_query(sql, engine)
+        except RefusedSqlError as error:
+            message = f"the query writes, or locks what it reads, or may not run: {error.what}"
+            yield finding("DOC-018", line, message)
+            return
+        local = {cte.alias for cte in statements[0].find_all(exp.CTE)}
+        for table in statements[0].find_all(exp.Table):
+            name = f"{table.db}.{table.name}" if table.db else table.name
+            if name not in local:
+                named.add(name)
+    if not named:
+        yield finding("DOC-018", line, "the query reads nothing")
+    for name in sorted(named - set(relations)):
+        fix = did_you_mean(name, relations)
+        yield finding("DOC-019", line, f"there is no relation {name}", fix=fix)
+
 
 REVIEWED = ("runbook", "plan")
 PLACES = {"adr": "docs/adr", "runbook": "docs/runbooks", "plan": "docs/pre_ga_plan.md"}
@@ -72,7 +123,7 @@ def body_findings(document: Document, world: NamedThings) -> Iterator[Finding]:
     """Every command, query and variable below the front matter that does not work as it is written."""
     for block in document.body.blocks:
         if block.language == "sql":
-            yield from queries.problems(block.text, block.line, world.relations)
+            yield from query_findings(block.text, block.line, world.relations)
         elif block.language == "sh":
             try:
                 for call in calls(block.text, block.line):

@@ -8,7 +8,7 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.templates import templates
-from mbp.release.documents.document_codes import RULES
+from mbp.release.documents.document_findings import RULES
 from mbp.release.documents.markdown_body import Document
 from mbp.release.documents.named_things import NamedThings
 

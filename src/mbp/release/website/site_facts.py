@@ -12,8 +12,8 @@ from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
 from mbp.quality.monitor import monitor_view
 from mbp.quality.monitor.record import TABLE
+from mbp.release.report.report_collect import watch_facts
 from mbp.release.report.report_facts import WatchFacts
-from mbp.release.report.trends import watch_facts
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.relations import exists, query

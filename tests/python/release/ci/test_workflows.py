@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from mbp.core.paths import project_root as find_project_root
-from mbp.release.ci.steps import STEPS
+from mbp.release.ci.step_reports import STEPS
 from mbp.release.documents.command_lines import objection_to_call
 
 ROOT = find_project_root(Path(__file__).parent)
