@@ -202,7 +202,7 @@ def take_snapshot(root: Path, target: str, waived_rules: WaivedRules) -> str:
 
 
 def names_of_tests(nodes: Mapping[str, Any], rule_ids: Mapping[str, str]) -> list[str]:
-    """dbt names of the tests that carry one of `rule_ids`; a singular test is named by its file.
+    """dbt names of the tests that carry one of `rule_ids`.
 
     Raises:
         MbpError: a rule that no test carries: excluding it would exclude nothing.

@@ -294,7 +294,9 @@ class _Project:
             if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None and not values
             else None,
             message=message,
-            description=rule.description if rule else str(node.get("description") or ""),
+            description=rule.description
+            if rule
+            else str(meta.get("description") or node.get("description") or ""),
             node=node["unique_id"],
             columns=tuple(str(column) for column in columns),
             reason_unmeasured="skipped" if verdict == Verdict.NOT_MEASURED else "",

@@ -30,7 +30,7 @@ def changed_files(root: Path, manifest: Mapping[str, Any], since: datetime) -> l
     """Paths of the files that changed since the manifest was made, sorted.
 
     Args:
-        manifest: dbt's, with the checksum of models, seeds and singular tests and the text of macros.
+        manifest: dbt's, with the checksum of models and seeds and the text of macros.
         since: when dbt began to read the project; a change of a file without a checksum (YAML) shows in its time.
     """
     checksums = dict(_checksums(manifest))

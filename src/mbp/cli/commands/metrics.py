@@ -68,7 +68,7 @@ def list_metrics(
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
-    layer = open_layer(root, target_name(root, target), _tell)
+    layer = open_layer(root, target_name(root, target))
     known = {
         metric.name: metric for metric in metrics_of(root) if metric.name in layer.metric_names
     }
@@ -149,7 +149,7 @@ def query(
         end=end,
         limit=limit,
     )
-    answer = ask(project_root(), target, question, _tell)
+    answer = ask(project_root(), target, question)
     if not answer.empty and (chart or save):
         _draw(answer, chart, save)
     elif not answer.empty or form in ("csv", "json"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,19 +66,19 @@ class Answer:
         return all(value is None for row in self.rows for value in row[-width:])
 
 
-def open_layer(root: Path, target: str, tell: Callable[[str], None]) -> SemanticLayer:
+def open_layer(root: Path, target: str) -> SemanticLayer:
     """The semantic layer of the current project, for the engine of a target."""
-    return SemanticLayer(fresh_manifest(root, target, tell), engine_of(root, target))
+    return SemanticLayer(fresh_manifest(root, target), engine_of(root, target))
 
 
-def ask(root: Path, target: str | None, question: Question, tell: Callable[[str], None]) -> Answer:
+def ask(root: Path, target: str | None, question: Question) -> Answer:
     """The answer to a question.
 
     Raises:
         MbpError: an unknown name, a condition that may not run, or a warehouse that is not built.
     """
     target = target_name(root, target)
-    layer = open_layer(root, target, tell)
+    layer = open_layer(root, target)
     request_of(
         question, layer
     )  # what is wrong with the question comes before what is wrong with the warehouse

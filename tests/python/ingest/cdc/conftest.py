@@ -23,7 +23,7 @@ from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def market_server() -> Iterator[PostgresServer]:
     with PostgresServer(market.SETTINGS) as server:
         yield server

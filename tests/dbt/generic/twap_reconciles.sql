@@ -1,4 +1,6 @@
--- The recorded average equals the one recomputed from the quotes, within 1e-6.
+{#- The recorded average equals the one recomputed from the quotes, within 1e-6. -#}
+{% test twap_reconciles(model) %}
+
 with averages as (
 
     select * from {{ ref('int_mbp__quotes_twap') }}
@@ -13,3 +15,5 @@ select
     recomputed_twap_5m
 from averages
 where {{ twap_differs() }}
+
+{% endtest %}

@@ -1,11 +1,13 @@
--- A trade needs an open market, by status history: not the status of today. The two ends of an
--- open interval belong to it, so a trade that closes a market is still a trade in an open one.
--- Where a market has no single trades, or none yet, a quote with a volume counts as one. Orphans belong
--- to the foreign key rules.
+{#- A trade needs an open market, by status history: not the status of today. The two ends of an
+    open interval belong to it, so a trade that closes a market is still a trade in an open one.
+    Where a market has no single trades, or none yet, a quote with a volume counts as one. Orphans belong
+    to the foreign key rules. -#}
+{% test closed_market_no_trades(model) %}
+
 {%- set intervals = ref('int_mbp__market_status_intervals') %}
 with quotes as (
 
-    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals, 'quoted_at') }}
+    select * from {{ rows_to_check(model, ref('mbp_markets'), intervals, 'quoted_at') }}
     where volume > 0
 
 ),
@@ -74,3 +76,5 @@ where
             and traded.traded_at >= open_intervals.valid_from
             and (traded.traded_at <= open_intervals.valid_to or open_intervals.valid_to is null)
     )
+
+{% endtest %}

@@ -1,7 +1,9 @@
--- Decided within 24 hours of its start.
+{#- Decided within 24 hours of its start. -#}
+{% test resolution_sla(model) %}
+
 with resolutions as (
 
-    select * from {{ ref('mbp_resolutions') }}
+    select * from {{ model }}
 
 )
 
@@ -10,3 +12,5 @@ select
     {{ seconds_between('started_at', 'decided_at') }} as resolution_seconds
 from resolutions
 where decided_at > started_at + interval '24 hours'
+
+{% endtest %}

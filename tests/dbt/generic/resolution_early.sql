@@ -1,7 +1,9 @@
--- Deciding before the scheduled close is allowed and worth a check.
+{#- Deciding before the scheduled close is allowed and worth a check. -#}
+{% test resolution_early(model) %}
+
 with resolutions as (
 
-    select * from {{ ref('mbp_resolutions') }}
+    select * from {{ model }}
 
 ),
 
@@ -19,3 +21,5 @@ inner join markets on resolutions.market_id = markets.market_id
 where
     resolutions.decided_at < markets.closes_at
     and resolutions.decided_at >= markets.opened_at
+
+{% endtest %}

@@ -1,8 +1,10 @@
--- While a market is open, the depth within 2 % of the price covers the market's minimum.
+{#- While a market is open, the depth within 2 % of the price covers the market's minimum. -#}
+{% test liquidity_floor(model) %}
+
 with quotes as (
 
     {% set intervals = ref('int_mbp__market_status_intervals') %}
-    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), intervals, 'quoted_at') }}
+    select * from {{ rows_to_check(model, ref('mbp_markets'), intervals, 'quoted_at') }}
 
 ),
 
@@ -30,3 +32,5 @@ inner join open_intervals
         and quotes.quoted_at >= open_intervals.valid_from
         and (quotes.quoted_at < open_intervals.valid_to or open_intervals.valid_to is null)
 where quotes.depth_2pct < markets.min_liquidity
+
+{% endtest %}

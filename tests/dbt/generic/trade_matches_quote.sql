@@ -1,8 +1,10 @@
--- A trade is made at a quote: in its market, at its price, within its volume, not before it.
--- Orphans belong to the foreign key rules.
+{#- A trade is made at a quote: in its market, at its price, within its volume, not before it.
+    Orphans belong to the foreign key rules. -#}
+{% test trade_matches_quote(model) %}
+
 with trades as (
 
-    select * from {{ rows_to_check(ref('mbp_trades')) }}
+    select * from {{ rows_to_check(model) }}
 
 ),
 
@@ -32,3 +34,5 @@ where
     or trades.shares > quotes.volume
     or trades.market_id <> quotes.market_id
     or trades.traded_at < quotes.quoted_at
+
+{% endtest %}

@@ -1,7 +1,9 @@
--- Abuse is detected in a market that exists: not before it opened.
+{#- Abuse is detected in a market that exists: not before it opened. -#}
+{% test abuse_after_open(model) %}
+
 with abuse_events as (
 
-    select * from {{ ref('mbp_abuse_events') }}
+    select * from {{ model }}
 
 ),
 
@@ -17,3 +19,5 @@ select
 from abuse_events
 inner join markets on abuse_events.market_id = markets.market_id
 where abuse_events.detected_at < markets.opened_at
+
+{% endtest %}

@@ -1,8 +1,10 @@
--- Every resolution names its source and its audit trace; a person who decided by hand also leaves
--- the evidence and (as a hash) who it was. A missing key column belongs to its not-null rule.
+{#- Every resolution names its source and its audit trace; a person who decided by hand also leaves
+    the evidence and (as a hash) who it was. A missing key column belongs to its not-null rule. -#}
+{% test resolution_audit(model) %}
+
 with resolutions as (
 
-    select * from {{ ref('mbp_resolutions') }}
+    select * from {{ model }}
 
 )
 
@@ -16,3 +18,5 @@ where
         source_kind = 'manual'
         and (coalesce(trim(evidence_uri), '') = '' or coalesce(trim(decided_by_hash), '') = '')
     )
+
+{% endtest %}

@@ -1,7 +1,9 @@
--- A resolution is decided after it was started and after its market opened.
+{#- A resolution is decided after it was started and after its market opened. -#}
+{% test resolution_order(model) %}
+
 with resolutions as (
 
-    select * from {{ ref('mbp_resolutions') }}
+    select * from {{ model }}
 
 ),
 
@@ -19,3 +21,5 @@ left join markets on resolutions.market_id = markets.market_id
 where
     resolutions.started_at > resolutions.decided_at
     or resolutions.decided_at < markets.opened_at
+
+{% endtest %}

@@ -1,5 +1,7 @@
--- A price more than 1 % away from its average in two 5-minute windows in a row is only accepted
--- while the market is paused. Windows are aligned to the clock.
+{#- A price more than 1 % away from its average in two 5-minute windows in a row is only accepted
+    while the market is paused. Windows are aligned to the clock. -#}
+{% test twap_bound(model) %}
+
 with averages as (
 
     select * from {{ ref('int_mbp__quotes_twap') }}
@@ -56,3 +58,5 @@ inner join windows as first_window
     on
         second_window.market_id = first_window.market_id
         and second_window.window_number = first_window.window_number + 1
+
+{% endtest %}

@@ -1,5 +1,7 @@
--- A market is resolved exactly when it has a resolution; a canceled one may have a VOID.
--- Orphans belong to the foreign key rule.
+{#- A market is resolved exactly when it has a resolution; a canceled one may have a VOID.
+    Orphans belong to the foreign key rule. -#}
+{% test resolved_iff_resolution(model) %}
+
 with markets as (
 
     select * from {{ ref('mbp_markets') }}
@@ -8,7 +10,7 @@ with markets as (
 
 resolutions as (
 
-    select * from {{ ref('mbp_resolutions') }}
+    select * from {{ model }}
 
 )
 
@@ -25,3 +27,5 @@ where
         and resolutions.market_id is not null
         and not (markets.status = 'canceled' and resolutions.decided_value = 'VOID')
     )
+
+{% endtest %}

@@ -1,7 +1,9 @@
--- Trading has ended for good at `closed_at`: no quote may come after it, traded or not.
+{#- Trading has ended for good at `closed_at`: no quote may come after it, traded or not. -#}
+{% test quote_after_close(model) %}
+
 with quotes as (
 
-    select * from {{ rows_to_check(ref('mbp_quotes'), ref('mbp_markets'), instant='quoted_at') }}
+    select * from {{ rows_to_check(model, ref('mbp_markets'), instant='quoted_at') }}
 
 ),
 
@@ -17,3 +19,5 @@ select
 from quotes
 inner join markets on quotes.market_id = markets.market_id
 where quotes.quoted_at > markets.closed_at
+
+{% endtest %}
