@@ -53,3 +53,8 @@ def _metrics(root: Path) -> Iterable[str]:
 
 
 DATASETS, RULES, METRICS = _completes(_datasets), _completes(_rules), _completes(_metrics)
+
+
+def examples(*lines: str) -> str:
+    """The end of a help text: each example is a paragraph, since single line breaks are joined there."""
+    return "\n\n".join(["Examples:", *(f"  {line}" for line in lines)])

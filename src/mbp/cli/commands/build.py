@@ -7,22 +7,17 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import TextOrJson
+from mbp.cli.options import TextOrJson, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
 
-EXAMPLES = """
-Examples:
-
-  mbp build                              # the sample, on DuckDB
-
-  mbp build --target postgres --full-refresh
-
-  mbp build --select orders+ --format json
-
-  MBP_RAW=loaded mbp build               # what `mbp load` or CDC brought
-"""
+EXAMPLES = examples(
+    "mbp build                              # the sample, on DuckDB",
+    "mbp build --target postgres --full-refresh",
+    "mbp build --select orders+ --format json",
+    "MBP_RAW=loaded mbp build               # what `mbp load` or CDC brought",
+)
 
 
 def register(app: typer.Typer) -> None:

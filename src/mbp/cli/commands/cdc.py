@@ -11,46 +11,31 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import Format, Target, TextOrJson, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, report
 
-RUN_EXAMPLES = """
-Examples:
-
-  export MBP_SOURCE_HOST=... MBP_SOURCE_USER=mbp_cdc_reader MBP_SOURCE_DATABASE=market
-
-  mbp cdc run --target postgres          # goes on until it is stopped
-
-  mbp cdc run --once                     # what there is now, then ends
-"""
-REPLAY_EXAMPLES = """
-Examples:
-
-  mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed
-
-  mbp cdc replay --table quotes          # after the fix
-"""
-RESNAPSHOT_EXAMPLES = """
-Examples:
-
-  mbp cdc resnapshot                     # the slot was lost, or the server is another one: all tables
-
-  mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was fixed
-"""
-RECONCILE_EXAMPLES = """
-Examples:
-
-  mbp cdc reconcile --target postgres    # every captured table
-
-  mbp cdc reconcile --table quotes --format json
-"""
-LAND_EXAMPLES = """
-Examples:
-
-  mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet
-"""
+RUN_EXAMPLES = examples(
+    "export MBP_SOURCE_HOST=... MBP_SOURCE_USER=mbp_cdc_reader MBP_SOURCE_DATABASE=market",
+    "mbp cdc run --target postgres          # goes on until it is stopped",
+    "mbp cdc run --once                     # what there is now, then ends",
+)
+REPLAY_EXAMPLES = examples(
+    "mbp cdc replay --list                  # what is in quarantine, and why; nothing is changed",
+    "mbp cdc replay --table quotes          # after the fix",
+)
+RESNAPSHOT_EXAMPLES = examples(
+    "mbp cdc resnapshot                     # the slot was lost, or the server is another one: all tables",
+    "mbp cdc resnapshot --table quotes      # one table whose stream was stopped, after the source was fixed",
+)
+RECONCILE_EXAMPLES = examples(
+    "mbp cdc reconcile --target postgres    # every captured table",
+    "mbp cdc reconcile --table quotes --format json",
+)
+LAND_EXAMPLES = examples(
+    "mbp cdc land exports/market            # files of an existing Debezium pipeline: .jsonl, .json, .ndjson, .parquet",
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -10,28 +10,22 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import Output
+from mbp.cli.options import Output, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS
 from mbp.core.files import write_text
 from mbp.core.paths import project_root
 from mbp.core.reporting import show
 from mbp.core.verdict import Verdict
 
-COMMENT_EXAMPLES = """
-Examples:
+COMMENT_EXAMPLES = examples(
+    "mbp ci comment target/ci --base target/base",
+    'mbp ci comment reports --commit "$(git rev-parse HEAD)" --output comment.md',
+)
 
-  mbp ci comment target/ci --base target/base
-
-  mbp ci comment reports --commit "$(git rev-parse HEAD)" --output comment.md
-"""
-
-STEP_EXAMPLES = """
-Examples:
-
-  mbp ci step coverage -- mbp docs coverage --format json --output target/ci/coverage.json
-
-  mbp ci step build --base "$BASE" -- make build     # the command that writes target/ci/build.json and builds
-"""
+STEP_EXAMPLES = examples(
+    "mbp ci step coverage -- mbp docs coverage --format json --output target/ci/coverage.json",
+    'mbp ci step build --base "$BASE" -- make build     # the command that writes target/ci/build.json and builds',
+)
 
 BaseFolder = Annotated[Path, typer.Option("--base", help="Folder of the stored build of main.")]
 BaseCommit = Annotated[str, typer.Option("--base-commit", help="Full hash of the base.")]

@@ -9,45 +9,31 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import DATASETS, Check, Format, Output, Target, TextOrJson
+from mbp.cli.options import DATASETS, Check, Format, Output, Target, TextOrJson, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.files import stale, write_stale
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver, report, show
 
-LINT_EXAMPLES = """
-Examples:
+LINT_EXAMPLES = examples(
+    "mbp contracts lint",
+    "mbp contracts lint contracts/a106/orders.odcs.yaml",
+    "mbp contracts lint --format sarif --output lint.sarif",
+    "mbp contracts lint --profile odcs ../other/orders.odcs.yaml   # any ODCS 3.0 to 3.2",
+)
 
-  mbp contracts lint
+DIFF_EXAMPLES = examples(
+    "mbp contracts diff old.odcs.yaml new.odcs.yaml",
+    "mbp contracts diff contracts/registry/orders/1.0.0.json contracts/a106/orders.odcs.yaml",
+    "mbp contracts diff old.odcs.yaml new.odcs.yaml --format json",
+)
 
-  mbp contracts lint contracts/a106/orders.odcs.yaml
-
-  mbp contracts lint --format sarif --output lint.sarif
-
-  mbp contracts lint --profile odcs ../other/orders.odcs.yaml   # any ODCS 3.0 to 3.2
-"""
-
-DIFF_EXAMPLES = """
-Examples:
-
-  mbp contracts diff old.odcs.yaml new.odcs.yaml
-
-  mbp contracts diff contracts/registry/orders/1.0.0.json contracts/a106/orders.odcs.yaml
-
-  mbp contracts diff old.odcs.yaml new.odcs.yaml --format json
-"""
-
-IMPORT_EXAMPLES = """
-Examples:
-
-  mbp contracts import orders                               # a model, seed or snapshot, from its table and its tests
-
-  mbp contracts import raw.payments --key payment_id        # a table of the warehouse
-
-  mbp contracts import schemas/order.schema.json --dataset orders --key order_id
-
-  mbp contracts import models/schema.yml                    # properties of dbt models; also an Avro schema (.avsc)
-"""
+IMPORT_EXAMPLES = examples(
+    "mbp contracts import orders                               # a model, seed or snapshot: its table and tests",
+    "mbp contracts import raw.payments --key payment_id        # a table of the warehouse",
+    "mbp contracts import schemas/order.schema.json --dataset orders --key order_id",
+    "mbp contracts import models/schema.yml                    # properties of dbt models; also an Avro schema (.avsc)",
+)
 
 NEW_EXAMPLES = """
 Example:
@@ -56,15 +42,11 @@ Example:
   --column stars:decimal(18,8)
 """
 
-CHECK_EXAMPLES = """
-Examples:
-
-  mbp contracts check                                  # working tree against the registry
-
-  mbp contracts check orders --format markdown     # what a reviewer reads
-
-  mbp contracts check --ref origin/main --format sarif --output check.sarif
-"""
+CHECK_EXAMPLES = examples(
+    "mbp contracts check                                  # working tree against the registry",
+    "mbp contracts check orders --format markdown     # what a reviewer reads",
+    "mbp contracts check --ref origin/main --format sarif --output check.sarif",
+)
 
 
 def register(app: typer.Typer) -> None:

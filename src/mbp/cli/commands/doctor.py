@@ -7,18 +7,15 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import START
-from mbp.cli.options import Format
+from mbp.cli.options import Format, examples
 from mbp.core.paths import project_root
 from mbp.core.reporting import report
 from mbp.core.reporting.progress import progress
 
-EXAMPLES = """
-Examples:
-
-  mbp doctor                             # before the first build, and when something does not work
-
-  mbp doctor --target postgres --format json
-"""
+EXAMPLES = examples(
+    "mbp doctor                             # before the first build, and when something does not work",
+    "mbp doctor --target postgres --format json",
+)
 
 
 def register(app: typer.Typer) -> None:

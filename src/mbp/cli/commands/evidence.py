@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format, Target
+from mbp.cli.options import Format, Target, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.files import atomic_path
 from mbp.core.gate_files import first_gate
@@ -29,13 +29,10 @@ Signers = Annotated[
 ]
 AllowUnsigned = Annotated[bool, typer.Option("--allow-unsigned", help="Accept an unsigned pack.")]
 
-BUILD_EXAMPLES = """
-Examples:
-
-  mbp evidence build --key ~/.ssh/id_ed25519
-
-  mbp evidence build --target postgres --output release.zip
-"""
+BUILD_EXAMPLES = examples(
+    "mbp evidence build --key ~/.ssh/id_ed25519",
+    "mbp evidence build --target postgres --output release.zip",
+)
 
 
 def register(app: typer.Typer) -> None:

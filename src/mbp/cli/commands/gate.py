@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Format, Target
+from mbp.cli.options import Format, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, EXIT_REHEARSAL, MbpError
 from mbp.core.gate_files import first_gate, gates
 from mbp.core.paths import project_root
@@ -33,13 +33,10 @@ Examples:
   mbp gate {name} --format markdown >> "$GITHUB_STEP_SUMMARY"
 """
 
-SIGN_EXAMPLES = """
-Examples:
-
-  mbp gate sign --role SRE --key ~/.ssh/id_ed25519
-
-  mbp gate sign --role Data --key ~/.ssh/id_ed25519.pub --target postgres   # the private half is in ssh-agent
-"""
+SIGN_EXAMPLES = examples(
+    "mbp gate sign --role SRE --key ~/.ssh/id_ed25519",
+    "mbp gate sign --role Data --key ~/.ssh/id_ed25519.pub --target postgres   # the private half is in ssh-agent",
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mbp.cli.commands import DECISIONS, RELEASE
-from mbp.cli.options import Check, Format, Target, TextOrJson
+from mbp.cli.options import Check, Format, Target, TextOrJson, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import Finding, Suite, deliver, report, show
@@ -20,15 +19,11 @@ if TYPE_CHECKING:
     from mbp.core.reporting import Suite
     from mbp.operate.hooks.watch import HookEvaluationRecord
 
-WATCH_EXAMPLES = """
-Examples:
-
-  mbp watch --once                       # for CI and cron: exit 1 when something is red
-
-  mbp watch --interval 60                # keeps going, once a minute
-
-  mbp watch --once --dry-run --format json   # what would be decided; nothing is written or sent
-"""
+WATCH_EXAMPLES = examples(
+    "mbp watch --once                       # for CI and cron: exit 1 when something is red",
+    "mbp watch --interval 60                # keeps going, once a minute",
+    "mbp watch --once --dry-run --format json   # what would be decided; nothing is written or sent",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -165,28 +160,21 @@ def collect(target: Target = None, form: Format = "text") -> None:
     collecteds = collecting(root, target, waived_rules)
     kpis = {} if load_settings(root).hosted else load_hooks(root).sheet.kpis
     unknown = [measurement for measurement in collecteds if measurement.value is None]
-    findings = [
-        Finding(measurement.kpi_id, f"not measured: {measurement.detail}")
-        for measurement in unknown
-    ]
+    findings = [Finding(kpi.kpi_id, f"not measured: {kpi.detail}") for kpi in unknown]
     findings += [
         Finding(
-            measurement.kpi_id,
-            f"off target: {measurement.detail}",
-            owner=kpis[measurement.kpi_id].owners[0] if kpis else "",
+            kpi.kpi_id,
+            f"off target: {kpi.detail}",
+            owner=kpis[kpi.kpi_id].owners[0] if kpis else "",
         )
-        for measurement in collecteds
-        if measurement.value is not None
-        and not (
-            on_target(kpis[measurement.kpi_id], measurement.value)
-            if kpis
-            else not measurement.value
-        )
+        for kpi in collecteds
+        if kpi.value is not None
+        and not (on_target(kpis[kpi.kpi_id], kpi.value) if kpis else not kpi.value)
     ]
     lines = [
-        f"{measurement.kpi_id:<20} {'-' if measurement.value is None else f'{measurement.value:g}':>6}"
-        f" of {measurement.samples:>5}  {measurement.detail}"
-        for measurement in collecteds
+        f"{kpi.kpi_id:<20} {'-' if kpi.value is None else f'{kpi.value:g}':>6}"
+        f" of {kpi.samples:>5}  {kpi.detail}"
+        for kpi in collecteds
     ]
     names = [measurement.kpi_id for measurement in collecteds]
     suite = Suite("mbp kpi collect", names, findings, unit="KPI", table="\n".join(lines))
@@ -203,10 +191,7 @@ def collect(target: Target = None, form: Format = "text") -> None:
 def _tell(watched: HookEvaluationRecord, form: str) -> None:
     from mbp.operate.hooks.watch import suite_of
 
-    suite = suite_of(watched)
-    deliver(suite, form, json=watched.as_json())
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        _annotate(watched, suite)
+    deliver(suite_of(watched), form, json=watched.as_json())
 
 
 def _would_send(watched: HookEvaluationRecord) -> None:
@@ -219,21 +204,6 @@ def _would_send(watched: HookEvaluationRecord) -> None:
         typer.echo(
             f"would notify {watched.limits.owner}: {alarm.id} {alarm.subject}, unless already notified"
         )
-
-
-def _annotate(watched: HookEvaluationRecord, suite: Suite) -> None:
-    """Annotations and the job summary of GitHub Actions, which a reviewer reads first."""
-    from mbp.core.reporting.annotations import as_annotations, write_annotations
-    from mbp.core.reporting.output_forms import written
-
-    write_annotations(as_annotations(suite), err=True)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        verdict = "green" if watched.passed else "red"
-        with Path(summary).open("a", encoding="utf-8") as file:
-            # A fence of four, and none that long inside: what the rows say stays in it.
-            message = written(suite, "text").replace("````", "''''")
-            file.write(f"### Hooks: {verdict}\n\n````text\n{message}````\n")
 
 
 def render(check: Check = False, form: Format = "text") -> None:

@@ -7,17 +7,14 @@ from pathlib import Path
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import Target
+from mbp.cli.options import Target, examples
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 
-EXAMPLES = """
-Examples:
-
-  mbp incident show                # the newest
-
-  mbp incident show 3f2a           # the beginning of its id is enough
-"""
+EXAMPLES = examples(
+    "mbp incident show                # the newest",
+    "mbp incident show 3f2a           # the beginning of its id is enough",
+)
 
 
 def register(app: typer.Typer) -> None:

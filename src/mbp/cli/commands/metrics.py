@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import METRICS, Format, Target, TextOrJson
+from mbp.cli.options import METRICS, Format, Target, TextOrJson, examples
 from mbp.core.errors import EXIT_FINDINGS
 from mbp.core.paths import project_root
 from mbp.core.reporting import report, show
@@ -17,27 +17,18 @@ if TYPE_CHECKING:
     from mbp.operate.semantic.metricflow import SemanticLayer
     from mbp.operate.semantic.query import Answer
 
-QUERY_EXAMPLES = """
-Examples:
+QUERY_EXAMPLES = examples(
+    "mbp metrics query traded_volume --by day --by market__category",
+    "mbp metrics query revenue --by day --where \"region = 'north'\"",
+    "mbp metrics query brier_score --by forecast__horizon_hours --format csv",
+    "mbp metrics query traded_volume --by day --chart --save volume.html",
+    "mbp metrics query --saved market_days --from 2026-01-05 --to 2026-01-06",
+)
 
-  mbp metrics query traded_volume --by day --by market__category
-
-  mbp metrics query revenue --by day --where "region = 'north'"
-
-  mbp metrics query brier_score --by forecast__horizon_hours --format csv
-
-  mbp metrics query traded_volume --by day --chart --save volume.html
-
-  mbp metrics query --saved market_days --from 2026-01-05 --to 2026-01-06
-"""
-
-EXPORT_EXAMPLES = """
-Examples:
-
-  mbp metrics export                     # the Prometheus text format
-
-  mbp metrics export --output /var/lib/node_exporter/mbp.prom
-"""
+EXPORT_EXAMPLES = examples(
+    "mbp metrics export                     # the Prometheus text format",
+    "mbp metrics export --output /var/lib/node_exporter/mbp.prom",
+)
 
 
 def register(app: typer.Typer) -> None:

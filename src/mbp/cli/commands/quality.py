@@ -8,48 +8,34 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import RULES, Format, Target, TextOrJson
+from mbp.cli.options import RULES, Format, Target, TextOrJson, examples
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver, show
 from mbp.core.reporting.progress import progress
 
-FAILURES_EXAMPLES = """
-Examples:
-
-  mbp quality failures                   # rules, owners, meaning, five rows of each
-
-  mbp quality failures --limit 20 --target postgres
-
-  mbp quality failures --format json > findings.json
-"""
+FAILURES_EXAMPLES = examples(
+    "mbp quality failures                   # rules, owners, meaning, five rows of each",
+    "mbp quality failures --limit 20 --target postgres",
+    "mbp quality failures --format json > findings.json",
+)
 
 
-RUN_EXAMPLES = """
-Examples:
+RUN_EXAMPLES = examples(
+    "mbp quality run                        # dbt's tests, on DuckDB",
+    "mbp quality run --engine all --target postgres --docs target/data_docs",
+    "mbp quality run --engine datacontract --format json",
+)
 
-  mbp quality run                        # dbt's tests, on DuckDB
+RECORD_EXAMPLES = examples(
+    "mbp build && mbp quality record        # the run of dbt that just ended",
+    "mbp quality run --engine all --format json > run.json; mbp quality record run.json",
+)
 
-  mbp quality run --engine all --target postgres --docs target/data_docs
-
-  mbp quality run --engine datacontract --format json
-"""
-
-RECORD_EXAMPLES = """
-Examples:
-
-  mbp build && mbp quality record        # the run of dbt that just ended
-
-  mbp quality run --engine all --format json > run.json; mbp quality record run.json
-"""
-
-HISTORY_EXAMPLES = """
-Examples:
-
-  mbp quality history                    # the state of every rule
-
-  mbp quality history orders_fk --limit 50
-"""
+HISTORY_EXAMPLES = examples(
+    "mbp quality history                    # the state of every rule",
+    "mbp quality history orders_fk --limit 50",
+)
 
 MOST_ROWS = 1000
 

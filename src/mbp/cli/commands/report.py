@@ -8,19 +8,16 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import RELEASE
-from mbp.cli.options import Target
+from mbp.cli.options import Target, examples
 from mbp.core.errors import MbpError
 from mbp.core.gate_files import first_gate
 from mbp.core.paths import project_root, shown
 from mbp.core.reporting.progress import progress
 
-EXAMPLES = """
-Examples:
-
-  mbp report                             # target/report.html, to open in a browser
-
-  mbp report --target postgres --output /tmp/m2.html
-"""
+EXAMPLES = examples(
+    "mbp report                             # target/report.html, to open in a browser",
+    "mbp report --target postgres --output /tmp/m2.html",
+)
 
 
 def register(app: typer.Typer) -> None:

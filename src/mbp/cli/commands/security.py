@@ -7,18 +7,15 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import QUALITY
-from mbp.cli.options import Format
+from mbp.cli.options import Format, examples
 from mbp.core.paths import project_root
 from mbp.core.reporting import deliver
 from mbp.core.reporting.progress import progress
 
-RUN_EXAMPLES = """
-Examples:
-
-  mbp security run --target postgres
-
-  mbp security run --only secrets --only sast --format json
-"""
+RUN_EXAMPLES = examples(
+    "mbp security run --target postgres",
+    "mbp security run --only secrets --only sast --format json",
+)
 
 
 def register(app: typer.Typer) -> None:

@@ -22,10 +22,10 @@ from mbp.cli.doctor.machine import (
     good,
     locked,
     note,
+    postgres_checks,
     profile,
     programs,
 )
-from mbp.cli.doctor.servers import postgres_checks
 from mbp.core.errors import MbpError
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.runs.dbt_process import environment, run_dbt, target_name

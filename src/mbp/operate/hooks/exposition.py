@@ -76,9 +76,9 @@ def _samples(policy: HookPolicy, picture: WarehouseFacts, outcome: HookOutcome) 
 def _open(picture: WarehouseFacts, outcome: HookOutcome) -> Sequence[str]:
     closed = {open_decision.decision_id for open_decision in outcome.recovered}
     return [
-        open_decision.owner.split("/")[0]
-        for open_decision in picture.open
-        if open_decision.decision_id not in closed
+        decision.owner.split("/")[0]
+        for decision in picture.open
+        if decision.decision_id not in closed
     ]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
-from mbp.release.evidence.pack_manifest import NAME, OUTSIDE, Manifest, read
+from mbp.release.evidence.statement import NAME, OUTSIDE, Manifest, read
 
 # Any time would do; this is the first that the format has.
 DATE = (1980, 1, 1, 0, 0, 0)

@@ -16,12 +16,15 @@ from mbp.quality.privacy.scan import scan_members
 from mbp.release.evidence.container import write_archive
 from mbp.release.evidence.makers import MAKERS, Work, as_json, files_below, relation
 from mbp.release.evidence.pack_groups import FILE, SOURCES, load_groups
-from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe
 from mbp.release.evidence.statement import (
     EVIDENCE_GROUP,
     GATE_GROUP,
+    GROUPS,
+    NAME,
     PAYLOAD_TYPE,
+    STATEMENT,
     Signature,
+    describe,
     payload,
     pre_authentication_encoding,
     relation_path,

@@ -19,11 +19,13 @@ from mbp.core.reporting import Finding
 from mbp.release.evidence import agreement
 from mbp.release.evidence.container import Opened, open_pack, read_file, safe_name
 from mbp.release.evidence.demanded import read_definition
-from mbp.release.evidence.pack_manifest import GROUPS, STATEMENT, Manifest
 from mbp.release.evidence.statement import (
     EVIDENCE_GROUP,
     GATE_GROUP,
+    GROUPS,
+    STATEMENT,
     DsseEnvelope,
+    Manifest,
     differing_parts,
     payload,
     read_envelope,

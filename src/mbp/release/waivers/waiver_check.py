@@ -84,11 +84,7 @@ class Waivers:
         names = {Path(place).stem for place in self.checked if place != FOLDER}
         if only is not None and only not in names:
             raise MbpError(f"no waiver {only!r}", path=FOLDER, fix=did_you_mean(only, names))
-        wanted = [
-            judged_waiver
-            for judged_waiver in self.judged
-            if only in (None, judged_waiver.waiver.id)
-        ]
+        wanted = [judged for judged in self.judged if only in (None, judged.waiver.id)]
         places = [place for place in self.checked if only in (None, Path(place).stem)]
         return Suite(
             "mbp waiver check",

@@ -18,7 +18,7 @@ from mbp.core.canonical_json import digest
 from mbp.core.yaml_io import loads, plain
 from mbp.release.evidence.container import read_archive, write_archive
 from mbp.release.evidence.pack_build import Pack, seal
-from mbp.release.evidence.pack_manifest import NAME, STATEMENT, describe
+from mbp.release.evidence.statement import NAME, STATEMENT, describe
 from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.signoffs import FOLDER, sign_off
 from mbp.release.signing import canonical

@@ -10,7 +10,7 @@ import pytest
 
 from mbp.release.evidence import statement as dsse
 from mbp.release.evidence.pack_build import Pack
-from mbp.release.evidence.pack_manifest import NAME, STATEMENT
+from mbp.release.evidence.statement import NAME, STATEMENT
 from tests.python.release.evidence.packs import COMMIT, Release, members_of
 
 

@@ -25,7 +25,7 @@ from mbp.release.evidence import verify_pack as verifying
 from mbp.release.evidence.container import open_pack
 from mbp.release.evidence.demanded import WANT_A_PASS
 from mbp.release.evidence.pack_build import Pack, seal
-from mbp.release.evidence.pack_manifest import GROUPS, NAME, STATEMENT, describe, read
+from mbp.release.evidence.statement import GROUPS, NAME, STATEMENT, describe, read
 from mbp.release.evidence.verify_pack import Verification, verify
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.signing import canonical
