@@ -1,4 +1,4 @@
-"""One parse of the project serves every test of a process: warehouses differ in their place alone, copies in a few files.
+"""One parse of the project serves every test of a process: warehouses differ in place alone, copies in a few files.
 
 dbt itself reads the whole project again for another file of DuckDB or another port of PostgreSQL.
 """

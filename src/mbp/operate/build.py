@@ -32,7 +32,6 @@ from mbp.quality.measurable import (
 )
 from mbp.runs import envelope
 from mbp.runs.claims import Claim
-from mbp.runs.data import data_state
 from mbp.runs.dbt_process import DbtOutcome, demand, log_file, run_dbt, target_name, target_path
 from mbp.runs.preflight import (
     SAMPLE,
@@ -41,7 +40,7 @@ from mbp.runs.preflight import (
     raw_origin,
     refuse_sample_over_loaded,
 )
-from mbp.runs.run_control import warehouse_id
+from mbp.runs.run_control import data_state, warehouse_id
 from mbp.warehouse import connect
 from mbp.warehouse.relations import exists
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.coverage.coverage_measure import Count
-from mbp.quality.failure_report import listed
+from mbp.quality.failures import listed
 from mbp.quality.rule_findings import RuleVerdict
 
 PACKS = ("A106", "A87", "A89", "other")

@@ -14,7 +14,7 @@ from typing import Any
 from mbp.core.dbt_project import PATHS, paths_of
 from mbp.core.files import write_text
 from mbp.core.paths import ROOT_MARK
-from mbp.quality.compiled_sample import compiled_sample
+from mbp.quality.compiled_tests import compiled_sample
 from mbp.quality.read_sets import Raw, Reads, Relations, read_sets
 from mbp.runs.preflight import LOADED
 

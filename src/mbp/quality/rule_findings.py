@@ -15,8 +15,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.attribution import constraint_violation, safe_message
-from mbp.quality.compiled_tests import value_column
-from mbp.quality.disarmed import disarming
+from mbp.quality.compiled_tests import disarming, value_column
 
 Severity = Literal["error", "warning"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.ingest.loading import SourceFacts
-from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
+from mbp.ingest.loading.source_facts import NOTHING_ABSENT
 from mbp.operate.build import BuildRequest, build, empty_datasets, names_of_tests
 
 

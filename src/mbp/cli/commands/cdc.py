@@ -111,7 +111,7 @@ def replay(
     Exit code: 0 none is left, 1 some still do not fit, 2 could not check.
     """
     from mbp.ingest.cdc.change_shape import captured_tables, one_of
-    from mbp.ingest.cdc.replaying import list_letters, replay_tables
+    from mbp.ingest.cdc.replay import list_letters, replay_tables
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
@@ -122,7 +122,7 @@ def replay(
         lines, left = (list_letters if only_list else replay_tables)(root, name, tables)
     elif reader == "landing" and not only_list and table is None:
         from mbp.ingest.cdc.landing import SLOT
-        from mbp.ingest.cdc.replaying_records import replay_records
+        from mbp.ingest.cdc.replay import replay_records
 
         lines, left = replay_records(root, name, SLOT)
     else:

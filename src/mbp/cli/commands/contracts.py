@@ -218,7 +218,7 @@ def import_(
     target: Target = None,
 ) -> None:
     """Draft a contract; what only a person knows is marked TODO, and lint lists it."""
-    from mbp.runs.import_contract import Import, import_contract
+    from mbp.runs.start_project import Import, import_contract
 
     for name in import_contract(project_root(), Import(source, dataset, key, owner, target)):
         typer.echo(f"wrote {name}")

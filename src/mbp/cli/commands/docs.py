@@ -44,8 +44,12 @@ def coverage(
     output: Output = None,
 ) -> None:
     """Measure how many of the existing columns and relations have a description."""
-    from mbp.quality.coverage import coverage_report
-    from mbp.quality.coverage.documentation_coverage import judge, measure_project
+    from mbp.quality.coverage.documentation_coverage import (
+        as_document,
+        as_text,
+        judge,
+        measure_project,
+    )
 
     root = project_root()
     measured = measure_project(root, artifacts)
@@ -56,9 +60,9 @@ def coverage(
     ]
     for objection in judgement.objections if output or form == "json" else ():
         typer.echo(f"not good enough: {objection}", err=True)
-    folders, table = list(measured.by("folder")), coverage_report.as_text(measured)
+    folders, table = list(measured.by("folder")), as_text(measured)
     suite = Suite("mbp docs coverage", folders, findings, unit="folder", table=table)
-    report(suite, form, output, json=coverage_report.as_document(measured))
+    report(suite, form, output, json=as_document(measured))
 
 
 def check(form: Format = "text") -> None:

@@ -55,7 +55,7 @@ def show(
 def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     """The rows of the rules that are the cause; why not, where they cannot be read."""
     from mbp.operate.hooks.incidents import causes
-    from mbp.quality import failure_report
+    from mbp.quality import failures
     from mbp.quality.failures import look_at_last_run
 
     broken = {cause.rule_id for cause in causes(root, kpi_id)} - {""}
@@ -66,4 +66,4 @@ def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     except MbpError as error:
         return f"not read: {error}"
     findings = [pair for pair in run.findings if pair[0].rule_id in broken]
-    return failure_report.suite(findings, run.passed, run.notes).table.rpartition("\n")[0]
+    return failures.suite(findings, run.passed, run.notes).table.rpartition("\n")[0]

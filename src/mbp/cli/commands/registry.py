@@ -210,7 +210,7 @@ def prove(
     from mbp.contracts.registry.proof import prove as prove_one
     from mbp.contracts.registry.proof import rule_of
     from mbp.contracts.registry.registry_check import to_prove
-    from mbp.quality.enforcement.compiled_rules import rule_queries
+    from mbp.quality.compiled_tests import rule_queries
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
 

@@ -14,10 +14,12 @@ from typing import Any, Literal
 
 import psycopg2
 
-from mbp.core import yaml_io
+from mbp.contracts.alarm_limits import SKEW_VARIABLE
+from mbp.core.dbt_project import read_project
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
+from mbp.core.settings import load_settings
 from mbp.ingest.initialise import (
     BUILT_SCHEMAS,
     LOADER,
@@ -91,7 +93,7 @@ class Examination:
             if check.state != "good"
         ]
         checks = [check.id for check in self.checks]
-        return Suite("mbp doctor", checks, findings, unit="check", table=table)
+        return Suite("mbp doctor", checks, findings, unit="condition", table=table)
 
 
 def good(name: str, message: str) -> MachineCheck:
@@ -141,13 +143,20 @@ class Machine:
 
 
 def locked(root: Path, machine: Machine) -> Iterator[MachineCheck]:
-    """Every package has the version of the lock, and the packages of dbt are linked.
+    """The packages of dbt are linked; each one of Python has the version of the lock, which another project lacks.
 
     Raises:
         MbpError: the lock cannot be read.
     """
     from mbp.release.security.lock import read_lock
 
+    yield (
+        good("dbt packages", "installed")
+        if packages_are_installed(root)
+        else finding("dbt packages", "not installed, or older than packages.yml", "run `dbt deps`")
+    )
+    if load_settings(root).hosted:
+        return
     pins = [pin for pin in read_lock(root, LOCK) if pin.wanted_here]
     wrong = [
         f"{pin.name} {version or 'not installed'} (locked {pin.version})"
@@ -159,11 +168,6 @@ def locked(root: Path, machine: Machine) -> Iterator[MachineCheck]:
         finding("locked versions", f"{', '.join(wrong[:SHOWN])}{more}", SETUP)
         if wrong
         else good("locked versions", f"all {len(pins)} packages as in {LOCK}")
-    )
-    yield (
-        good("dbt packages", "installed")
-        if packages_are_installed(root)
-        else finding("dbt packages", "not installed, or older than packages.yml", "run `dbt deps`")
     )
 
 
@@ -295,10 +299,15 @@ CHECKS = {
 
 
 def postgres_checks(root: Path, settings: Mapping[str, Any]) -> Iterator[MachineCheck]:
-    """Every check of the server; none is made when it refuses the user or the role."""
-    variables = yaml_io.load(root / "dbt_project.yml", shown_as="dbt_project.yml")["vars"]
+    """Every check of the server; none is made when it refuses the user or the role.
+
+    Another project has neither the roles nor the schemas of this one: there the checks without parameters apply.
+    """
+    hosted = load_settings(root).hosted
+    checks = {name: check for name, check in CHECKS.items() if not hosted or "%(" not in check[0]}
+    variables = read_project(root).get("vars") or {}
     values = {
-        "most": float(variables["mbp_clock_skew_seconds"]),
+        "most": float(variables.get(SKEW_VARIABLE, 0)),
         "built": list(BUILT_SCHEMAS),
         "public": list(PUBLIC_SCHEMAS),
         "raw": list(RAW_SCHEMAS),
@@ -311,7 +320,7 @@ def postgres_checks(root: Path, settings: Mapping[str, Any]) -> Iterator[Machine
             PostgresWarehouse(dict(settings), read_only=True) as warehouse,
             warehouse.connection.cursor() as cursor,
         ):
-            for name, (sql, fix) in CHECKS.items():
+            for name, (sql, fix) in checks.items():
                 cursor.execute(sql, {**values, "now": time.time()})
                 holds, message = cursor.fetchone() or (False, "no answer")
                 checked.append(name)
@@ -323,5 +332,5 @@ def postgres_checks(root: Path, settings: Mapping[str, Any]) -> Iterator[Machine
     except psycopg2.Error as error:
         yield blind("server", " ".join(str(error).split()), "check as the user who builds")
     yield from (
-        blind(name, "no session", "fix that first") for name in CHECKS if name not in checked
+        blind(name, "no session", "fix that first") for name in checks if name not in checked
     )

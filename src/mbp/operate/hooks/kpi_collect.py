@@ -26,9 +26,8 @@ from mbp.quality.drift import find_drift
 from mbp.quality.failures import findings_of_last_run
 from mbp.quality.monitor.record import commit_of
 from mbp.runs import envelope
-from mbp.runs.data import data_state
 from mbp.runs.dbt_process import target_name
-from mbp.runs.run_control import NODE_KINDS, warehouse_id
+from mbp.runs.run_control import NODE_KINDS, data_state, warehouse_id
 from mbp.warehouse import connect
 
 # An older run says nothing about today.

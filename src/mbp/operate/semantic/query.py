@@ -13,8 +13,7 @@ from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
 
 from mbp.contracts.rendering.semantic import SemanticMetric
 from mbp.core.errors import MbpError
-from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
-from mbp.ingest.loading.source_facts import source_facts
+from mbp.ingest.loading.source_facts import NOTHING_ABSENT, source_facts
 from mbp.operate.semantic.conditions import conditions, known_name, references
 from mbp.operate.semantic.metricflow import SemanticLayer
 from mbp.operate.semantic.metrics_check import metrics_of

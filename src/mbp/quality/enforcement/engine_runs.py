@@ -21,14 +21,13 @@ from mbp.core.reporting import Finding, Severity, Suite
 from mbp.core.sql_guard import RefusedSqlError
 from mbp.core.verdict import Verdict, spelled
 from mbp.ingest.loading.source_facts import source_facts
-from mbp.quality.classes import Classes
+from mbp.quality.compiled_tests import compiled_manifest, queries_of
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
-from mbp.quality.enforcement.compiled_rules import compiled_manifest, queries_of
 from mbp.quality.enforcement.results import ENGINES, SPELLED, Engine, RuleResult
 from mbp.quality.measurable import not_measurable
-from mbp.quality.samples import SampleQuery, columns_of, take_sample
+from mbp.quality.samples import SampleQuery, classes_of, take_sample
 from mbp.runs.dbt_process import target_name
-from mbp.warehouse import Warehouse, connect
+from mbp.warehouse import connect
 from mbp.warehouse.called_functions import demand_query_on
 from mbp.warehouse.connection import engine_of
 from mbp.warehouse.profile import read_target
@@ -166,14 +165,8 @@ def _ask(
     if docs is None:
         return gx_engine.run(contracts, queries, place.address)
     with connect(root, target, read_only=True) as warehouse:
-        classes = _classes(contracts, manifest, warehouse)
+        classes = classes_of(contracts, manifest, warehouse)
         return gx_engine.run(contracts, queries, place.address, docs, classes)
-
-
-def _classes(
-    contracts: Sequence[Contract], manifest: Mapping[str, Any], warehouse: Warehouse
-) -> Classes:
-    return Classes(contracts, manifest, dialect=warehouse.engine, columns_of=columns_of(warehouse))
 
 
 def _only(contracts: Sequence[Contract], ids: set[str]) -> list[Contract]:
@@ -200,13 +193,12 @@ def with_samples(
     samples: dict[str, tuple[str, ...]] = {}
     counts: dict[str, int | None] = {}
     with connect(root, target, read_only=True) as warehouse:
-        classes = _classes(contracts, manifest, warehouse)
+        classes = classes_of(contracts, manifest, warehouse)
         for rule_id in broken:
             failing = f"(\n{queries[rule_id]}\n) as failing"
             taken = take_sample(
                 SampleQuery(f"select * from {failing}", f"select count(*) from {failing}"),
                 warehouse,
-                dialect=warehouse.engine,
                 limit=SAMPLE_ROWS,
                 classes=classes,
             )

@@ -21,7 +21,7 @@ from mbp.contracts.model import Contract, Rule
 from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes
-from mbp.quality.enforcement.compiled_rules import query_of
+from mbp.quality.compiled_tests import query_of
 from mbp.quality.enforcement.gx_docs import Shown, write_docs
 from mbp.quality.enforcement.results import EngineCheck, RuleResult, complete
 

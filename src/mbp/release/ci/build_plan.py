@@ -43,13 +43,13 @@ def make_plan(root: Path, base_folder: Path, base: str) -> BuildPlan:
         MbpError: git or dbt cannot tell what changed.
     """
     problem = base_problem(base_folder, base)
-    if problem is None and not (base_folder / WAREHOUSE).is_file():
-        problem = "the stored build of the base has no warehouse"
     if problem is None and not (base_folder / MANIFEST).is_file():
         problem = "the stored build of the base has no manifest"
     if problem is not None:
         return BuildPlan("full", problem, None)
     modified = _modified(root, base_folder)
+    if not (base_folder / WAREHOUSE).is_file():
+        return BuildPlan("full", "the stored build of the base has no warehouse", modified)
     if _contracts_changed(root, base):
         return BuildPlan("full", "a contract changes", modified)
     if not modified:

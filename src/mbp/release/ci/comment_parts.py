@@ -192,7 +192,7 @@ def contracts_part(title: str, document: Document, record: Record, veil: Veil) -
     headline = f"{many(len(document['checked']), 'contract')} checked, "
     headline += f"{many(len(changed), 'dataset')} changed"
     headline += f" (demands {', '.join(bumps)})" if bumps else ""
-    headline += f", {many(len(blocking), 'finding')} that block" if blocking else ""
+    headline += f", {many(len(blocking), 'blocking finding')}" if blocking else ""
     fixes = {(finding["code"], finding["subject"]): finding for finding in blocking}
     of_changes = {
         (change["code"], change["path"]) for result in changed for change in result["changes"]

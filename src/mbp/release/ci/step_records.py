@@ -26,6 +26,8 @@ from mbp.release.ci.step_reports import (
 from mbp.runs.dbt_process import target_path
 
 DBT_VARIABLE = f"DBT_ENV_CUSTOM_ENV_{COMMIT_VARIABLE}"
+# A manifest that dbt parsed in part keeps the metadata, and so the commit, of the parse before.
+WHOLE_PARSE = {"DBT_PARTIAL_PARSE": "false"}
 
 
 def step_named(name: str) -> CiStep:
@@ -66,7 +68,7 @@ def run_step(
         with subprocess.Popen(
             list(words),
             cwd=root,
-            env={**os.environ, DBT_VARIABLE: commit},
+            env={**os.environ, DBT_VARIABLE: commit, **WHOLE_PARSE},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

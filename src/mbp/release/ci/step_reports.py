@@ -45,7 +45,7 @@ class CiStep:
 
 
 CONTRACTS = CiStep("contracts", "Contract changes")
-BUILD = CiStep("build", "Build and tests on DuckDB")
+BUILD = CiStep("build", "Build and tests")
 RULES = CiStep("rules", "Rules of the contracts")
 COVERAGE = CiStep("coverage", "Documentation coverage")
 STEPS = (

@@ -17,9 +17,8 @@ from mbp.release.gate.origin import Origin, origin_of
 from mbp.release.waivers import Waivers, valid_waivers
 from mbp.runs import envelope
 from mbp.runs.claims import UNSAID, Asked, objections, whole_text
-from mbp.runs.data import data_state
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
-from mbp.runs.run_control import RunControl, read_control
+from mbp.runs.run_control import RunControl, data_state, read_control
 from mbp.runs.working_copy import WorkingCopy, source_of
 from mbp.warehouse import Warehouse, connect
 

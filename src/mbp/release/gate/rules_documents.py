@@ -9,8 +9,7 @@ from mbp.operate.hooks.alert_rules import stale_files
 from mbp.quality.coverage.documentation_coverage import judge, measure_project
 from mbp.release.gate.context import Context, NotMeasuredError
 from mbp.release.gate.judgement import RuleJudgement, listed, passed, rule
-from mbp.runs.artifacts import moment_of, read_artifact
-from mbp.runs.contents import changed_files
+from mbp.runs.artifacts import changed_files, moment_of, read_artifact
 from mbp.runs.dbt_process import target_path
 
 

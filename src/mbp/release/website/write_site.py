@@ -14,6 +14,7 @@ from mkdocs.config import load_config
 from mkdocs.exceptions import MkDocsException
 
 from mbp.contracts import load_contracts
+from mbp.core.dbt_project import read_project
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.operate.build import DOCS_PAGE
@@ -91,7 +92,8 @@ def _dbt_docs(root: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MbpError("dbt docs are not there, or cannot be read", path=name, fix=fix) from error
+    project = read_project(root)["name"]
     for contract in load_contracts(root):
-        if f"model.mbp.{contract.dataset}" not in text:
+        if f"model.{project}.{contract.dataset}" not in text:
             raise MbpError(f"does not show {contract.dataset}", path=name, fix=fix)
     return text.replace(FROM_BESIDE, FROM_WITHIN)

@@ -33,7 +33,7 @@ def market_server() -> Iterator[PostgresServer]:
 def contracts_read_once(monkeypatch: pytest.MonkeyPatch, project_root: Path) -> None:
     """Each reader reads the contracts; here they stay the same, and reading them takes most of a test's time."""
     known = _tables(project_root)
-    for module in ("capture", "replaying", "landing", "replaying_records"):
+    for module in ("capture", "replay", "landing"):
         monkeypatch.setattr(f"mbp.ingest.cdc.{module}.raw_tables", lambda _: dict(known))
 
 

@@ -27,12 +27,11 @@ from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.gate_run import judge, run_gate
 from mbp.release.gate.signoffs import sign_off
 from mbp.runs import envelope
-from mbp.runs.data import data_state
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.runs.derive_runs import PROOF_GAPS
 from mbp.runs.exercise_report import content as exercises_content
 from mbp.runs.preflight import install_packages
-from mbp.runs.run_control import warehouse_id
+from mbp.runs.run_control import data_state, warehouse_id
 from mbp.warehouse import connect
 from tests.python.built import Built
 from tests.python.measured import BILL, BILL_PATH, passed
