@@ -14,8 +14,15 @@ from pathlib import Path
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.core.schema_check import did_you_mean
-from mbp.release.ci.step_reports import OUTPUT_LINES, OUTPUT_WIDTH
-from mbp.release.ci.steps import COMMIT_VARIABLE, MANIFEST, RUN_RESULTS, STEPS, CiStep
+from mbp.release.ci.step_reports import (
+    COMMIT_VARIABLE,
+    MANIFEST,
+    OUTPUT_LINES,
+    OUTPUT_WIDTH,
+    RUN_RESULTS,
+    STEPS,
+    CiStep,
+)
 from mbp.runs.dbt_process import target_path
 
 DBT_VARIABLE = f"DBT_ENV_CUSTOM_ENV_{COMMIT_VARIABLE}"
