@@ -28,7 +28,7 @@ from mbp.core.paths import project_root
 QUOTES = 300_000
 PAIRS = 60
 # The least of so many is the time without what disturbed it.
-REPEATS = 3
+REPEATS = 2
 STARTS = 5
 # What the command line is made of and nothing of ours.
 EMPTY_START = "import typer, rich.console, ruamel.yaml"
