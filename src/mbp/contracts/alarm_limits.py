@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
-from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.policy import load_policy
 from mbp.core.errors import MbpError
 from mbp.core.paths import ROOT_MARK, is_file_inside, shown
-from mbp.core.schema_check import check
+from mbp.core.schema_check import TEXT, check, closed
 from mbp.core.site_pages import page_url, site_address
 from mbp.core.yaml_io import line_of, load
 
@@ -88,7 +86,7 @@ def load_limits(root: Path) -> Limits:
     """
     path = shown(root / FILE, root)
     document = load(root / FILE, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
+    value = check(document, SCHEMA, path)
     alarms = value["alarms"]
     load_policy(root).check_owner(value["owner"], path, line_of(document, "owner"))
     if not is_file_inside(root, value["runbook"]):

@@ -12,8 +12,7 @@ from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.fault_codes import fault, fault_of
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
-from mbp.core.yaml_io import NotYamlError, duplicates, loads, read
-from mbp.core.yaml_lines import plain_document, read_otherwise
+from mbp.core.yaml_io import NotYamlError, parse, read, read_otherwise
 
 SUFFIX = ".odcs.yaml"
 
@@ -147,16 +146,13 @@ def parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Find
         fault("TRAP-015", shown_as, line, f"{word} is {value!r} in YAML 1.1", word)
         for line, word, value in read_otherwise(text)
     ]
-    document = plain_document(text)
-    if document is not None:
-        return DocumentNode.root(document, shown_as), otherwise
     try:
-        document = loads(text, shown_as=shown_as, allow_duplicates=True, exact=True)
+        document, twice = parse(text, shown_as=shown_as)
     except MbpError as error:
         code = "YAML-001" if isinstance(error, NotYamlError) else "YAML-003"
         return None, [fault_of(error, code, shown_as)]
     repeated = [
         fault("YAML-002", shown_as, line, f"duplicate key {key!r}, first on line {first}")
-        for key, line, first in duplicates(text)
+        for key, line, first in twice
     ]
     return DocumentNode.root(document, shown_as), [*repeated, *otherwise]

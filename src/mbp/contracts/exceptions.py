@@ -11,21 +11,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding
-from mbp.core.schema_check import as_json, did_you_mean, violations
+from mbp.core.schema_check import TEXT, closed, did_you_mean, violations
 from mbp.core.yaml_io import line_of, plain
 
 LIST = "exceptions"
-SOME_TEXT = {"type": "string", "minLength": 1}
 DAY = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 KEYS: Mapping[str, Any] = {
-    "code": SOME_TEXT,
-    "object": SOME_TEXT,
-    "owner": SOME_TEXT,
-    "reason": SOME_TEXT,
+    "code": TEXT,
+    "object": TEXT,
+    "owner": TEXT,
+    "reason": TEXT,
     "until": DAY,
 }
 # The list in the schema of its file: `read_exceptions` checks the entries.
@@ -165,29 +162,21 @@ def entry_faults(
     refuse_old_keys(
         node, path, {old: new for old, new in OLD_KEYS.items() if old not in properties}
     )
-    validator = Draft201909Validator(
-        {
-            "type": "object",
-            "properties": properties,
-            "required": [key for key in properties if key not in optional],
-            "additionalProperties": False,
-        }
-    )
-    form = violations(node, validator)
+    form = violations(node, closed(properties, optional=optional))
     for wrong in form:
         fix = wrong.fix or f"an exception has the keys {', '.join(properties)}"
         yield MbpError(f"exception: {wrong.what}", path=path, line=wrong.line or line, fix=fix)
     for key in () if form else days:
         try:
-            date.fromisoformat(as_json(node[key]))
+            date.fromisoformat(node[key])
         except ValueError:
-            what = f"{key}: {as_json(node[key])!r} is not a day"
+            what = f"{key}: {node[key]!r} is not a day"
             yield MbpError(what, path=path, line=line_of(node, key), fix="write YYYY-MM-DD")
 
 
 def entry_values(node: Any) -> dict[str, Any]:
     """The common keys of an entry without faults, and `more` for the others."""
-    value = as_json(plain(node))
+    value = plain(node)
     common = {key: value[key].strip() for key in KEYS}
     return {
         **common,

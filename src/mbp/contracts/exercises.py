@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.hook_policy import HookPolicy
-from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.sheet import NAME, WHOLE
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.sql_guard import demand_change
 from mbp.core.yaml_io import line_of, load
 
@@ -112,7 +109,7 @@ def load_exercises(root: Path, policy: HookPolicy) -> list[Exercise]:
     """
     path = shown(root / FILE, root)
     document = load(root / FILE, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
+    value = check(document, SCHEMA, path)
     exercises: dict[str, Exercise] = {}
     for index, entry in enumerate(value["exercises"]):
         node = document["exercises"][index]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding
+from mbp.core.yaml_io import load
 
 
 @cache
 def _content() -> Any:
-    source = resources.files("mbp.contracts") / "fault_codes.yaml"
-    return YAML(typ="safe").load(source.read_text(encoding="utf-8"))
+    return load(Path(__file__).with_name("fault_codes.yaml"))
 
 
 @cache

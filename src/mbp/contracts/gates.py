@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.hook_policy import digest
-from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.policy import load_policy
 from mbp.contracts.sheet import NAME, load_sheet
 from mbp.core.errors import MbpError
 from mbp.core.gate_files import FOLDER, gates
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.yaml_io import line_of, load
 
 # The area of the checks that ask for sign-offs: they cannot be part of what is signed.
@@ -147,7 +145,7 @@ def load_gate(root: Path, name: str, rules: Mapping[str, GateRuleLike] | None = 
         raise MbpError(f"no gate {name!r}", path=FOLDER, fix=fix)
     path = known[name]
     document = load(root / path, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
+    value = check(document, SCHEMA, path)
     strange = [role for role in value["sign_offs"]["roles"] if role not in ROLES]
     if strange:
         what = f"no one can hold the role {strange[0]!r}"

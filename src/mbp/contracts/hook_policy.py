@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
-from jsonschema import Draft201909Validator
 
-from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.policy import load_policy
 from mbp.contracts.sheet import NAME, SHEET, Kpi, Sheet, load_sheet
 from mbp.core.errors import MbpError
 from mbp.core.paths import is_file_inside, shown
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import as_json, check, did_you_mean, violations
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean, violations
 from mbp.core.site_pages import page_url, site_address
 from mbp.core.yaml_io import line_of, load, plain
 
@@ -115,7 +114,7 @@ class HookPolicy:
 
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON (RFC 8785), as hexadecimal digits."""
-    return hashlib.sha256(rfc8785.dumps(as_json(plain(value)))).hexdigest()
+    return hashlib.sha256(rfc8785.dumps(plain(value))).hexdigest()
 
 
 def load_hooks(root: Path) -> HookPolicy:
@@ -127,7 +126,7 @@ def load_hooks(root: Path) -> HookPolicy:
     sheet = load_sheet(root, load_policy(root))
     path = shown(root / HOOKS, root)
     document = load(root / HOOKS, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
+    value = check(document, SCHEMA, path)
     receivers = {owner: route["receiver"] for owner, route in value["routes"].items()}
     address = site_address(root)
     hooks: dict[str, Hook] = {}
@@ -193,7 +192,7 @@ def _wrong(
     path: str,
 ) -> Iterator[Finding]:
     name = str(entry.get("id", "?"))
-    broken = violations(node, Draft201909Validator(HOOK_SCHEMA))
+    broken = violations(node, HOOK_SCHEMA)
     for schema_violation in broken:
         yield Finding(
             "hook_form",

@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft201909Validator
 
 from mbp.contracts.exceptions import (
     LIST,
-    SOME_TEXT,
     AllowedException,
     read_exceptions,
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import check, did_you_mean, violations
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean, violations
 from mbp.core.yaml_io import line_of, loads, read
 
 POLICY = "contracts/a89/policy.yaml"
@@ -36,19 +32,8 @@ DIMENSIONS = (
 CADENCES = ("daily", "nightly")
 # Projects (and copies of them) whose files are kept as read, by their content.
 KEPT = 8
-TEXT = SOME_TEXT
 # Code of an exception for a node of dbt, or a rule, that a run need not cover to count for the whole project.
 NOT_DEMANDED = "not_demanded"
-
-
-def closed(properties: Mapping[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Schema of an object that has these keys and no others."""
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": [name for name in properties if name not in optional],
-        "additionalProperties": False,
-    }
 
 
 SCHEMA = closed(
@@ -212,7 +197,7 @@ def policy_of(text: str) -> Policy:
     name = POLICY
     document = loads(text, shown_as=name)
     refuse_old_keys(document, name, {NOT_DEMANDED: LIST})
-    value = check(document, Draft201909Validator(SCHEMA), name)
+    value = check(document, SCHEMA, name)
     families = {
         family: _family(family, entry, line_of(document["families"], family))
         for family, entry in value["families"].items()
@@ -239,7 +224,7 @@ def policy_violations(text: str) -> list[MbpError]:
     """Everything in which a text does not follow the schema of the policy."""
     return [
         MbpError(violation.what, path=POLICY, line=violation.line, fix=violation.fix)
-        for violation in violations(loads(text, shown_as=POLICY), Draft201909Validator(SCHEMA))
+        for violation in violations(loads(text, shown_as=POLICY), SCHEMA)
     ]
 
 

@@ -21,7 +21,7 @@ from mbp.core.canonical_json import canonical
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
 from mbp.core.paths import inside, shown
-from mbp.core.yaml_lines import exact
+from mbp.core.yaml_io import exact
 
 FOLDER = "contracts/registry"
 LIFE = "lifecycle.jsonl"

@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.model import ChangeLog, Contract
-from mbp.contracts.policy import TEXT, closed
-from mbp.core.schema_check import check
+from mbp.core.schema_check import TEXT, check, closed
 from mbp.core.yaml_io import load
 
 TELEMETRY = "contracts/a71/telemetry.yaml"
@@ -145,9 +142,7 @@ def telemetry(root: Path) -> list[RawTable]:
     Raises:
         MbpError: the file is missing or not of the schema.
     """
-    value = check(
-        load(root / TELEMETRY, shown_as=TELEMETRY), Draft201909Validator(SCHEMA), TELEMETRY
-    )
+    value = check(load(root / TELEMETRY, shown_as=TELEMETRY), SCHEMA, TELEMETRY)
     return [_collected(table) for table in value["tables"]]
 
 

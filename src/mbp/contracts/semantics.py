@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.contract_file import read_document
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.fault_codes import fault, refusal
 from mbp.contracts.model import Contract
 from mbp.contracts.plain_text import plain_text_faults
-from mbp.contracts.policy import TEXT, Policy, closed
+from mbp.contracts.policy import Policy
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import did_you_mean
+from mbp.core.schema_check import TEXT, closed, did_you_mean
 from mbp.core.settings import load_settings
 
 GLOSSARY = "contracts/a87/glossary.yaml"
@@ -191,7 +189,7 @@ def _entries(
     faults += unreadable
     if document is None:
         return None, []
-    wrong = document.violations(Draft201909Validator(schema))
+    wrong = document.violations(schema)
     faults += [
         fault(
             "A87-008",

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.contract_loading import read_contracts
 from mbp.contracts.fault_codes import refusal
 from mbp.contracts.plain_text import demand_plain_text
-from mbp.contracts.policy import TEXT, Policy, closed
+from mbp.contracts.policy import Policy
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.settings import load_settings
 from mbp.core.yaml_io import line_of, load
 
@@ -154,7 +152,7 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
             fix="write it, or leave the command out (docs/another_project.md)",
         )
     document = load(root / SHEET, shown_as=path)
-    value = check(document, Draft201909Validator(SCHEMA), path)
+    value = check(document, SCHEMA, path)
     demand_plain_text(document, path)
     kpis: dict[str, Kpi] = {}
     queries: set[str] = set()

@@ -19,7 +19,7 @@ from mbp.contracts.compatibility.odcs_tables import tables
 from mbp.contracts.compatibility.shape import ReaderPolicy, schema_changes
 from mbp.contracts.compatibility.versions import largest
 from mbp.contracts.compatibility.witness import attach_all
-from mbp.core.yaml_lines import uncollected
+from mbp.core.yaml_io import uncollected
 
 DIGITS = 200
 __all__ = ["ReaderPolicy", "bump_of", "diff", "fingerprint", "verdicts"]

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.compatibility.shape import ReaderPolicy as Columns
 from mbp.contracts.exceptions import (
     LIST,
@@ -17,11 +15,10 @@ from mbp.contracts.exceptions import (
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as ENTRIES
-from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.policy import Policy as QualityPolicy
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.yaml_io import line_of, load
 
 POLICY = "contracts/registry/policy.yaml"
@@ -79,7 +76,7 @@ def load_rules(root: Path, datasets: Sequence[str]) -> Mapping[str, Rules]:
     """
     name = shown(root / POLICY, root)
     document = load(root / POLICY, shown_as=name)
-    value = check(document, Draft201909Validator(POLICY_SCHEMA), name)
+    value = check(document, POLICY_SCHEMA, name)
     for dataset in value["datasets"]:
         if dataset not in datasets:
             raise MbpError(
@@ -105,7 +102,7 @@ def load_exceptions(
     """
     document = load(root / EXCEPTIONS, shown_as=EXCEPTIONS)
     refuse_old_keys(document, EXCEPTIONS, {"exemptions": LIST})
-    check(document, Draft201909Validator(EXCEPTIONS_SCHEMA), EXCEPTIONS)
+    check(document, EXCEPTIONS_SCHEMA, EXCEPTIONS)
     entries = read_exceptions(
         document[LIST], EXCEPTIONS, quality.owners, more={"code": FINGERPRINT}
     )

@@ -9,11 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.model import Contract
-from mbp.contracts.policy import TEXT, closed, load_policy
+from mbp.contracts.policy import load_policy
 from mbp.contracts.rendering.render import (
     COLUMNS_FILE,
     DATASETS_FILE,
@@ -26,7 +24,7 @@ from mbp.contracts.rendering.render import (
     STAGING_FILE,
 )
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import check
+from mbp.core.schema_check import TEXT, check, closed
 from mbp.core.yaml_io import line_of, load
 
 OWNERS = "contracts/owners.yaml"
@@ -79,7 +77,7 @@ def load_owners(root: Path) -> Owners:
         MbpError: missing, not of the schema, or a role that A89 does not know or that has no handle.
     """
     document = load(root / OWNERS, shown_as=OWNERS)
-    value = check(document, Draft201909Validator(SCHEMA), OWNERS)
+    value = check(document, SCHEMA, OWNERS)
     policy = load_policy(root)
     owners = Owners(value["handles"], value["default"], value["paths"])
     for role in owners.handles:

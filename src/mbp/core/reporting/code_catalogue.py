@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
-from ruamel.yaml import YAML
-
 from mbp.core.reporting.findings import CodeMeaning
+from mbp.core.yaml_io import loads
 
 
 def read_codes(package: str, name: str) -> dict[str, CodeMeaning]:
@@ -16,5 +15,5 @@ def read_codes(package: str, name: str) -> dict[str, CodeMeaning]:
         package: that holds the file.
     """
     text = (resources.files(package) / name).read_text(encoding="utf-8")
-    entries = YAML(typ="safe").load(text)
+    entries = loads(text, shown_as=name)
     return {code: CodeMeaning(code=code, **entry) for code, entry in entries.items()}

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts.drafting.profile_files import own_or_default
 from mbp.contracts.exceptions import (
     LIST,
@@ -18,10 +16,9 @@ from mbp.contracts.exceptions import (
     refuse_old_keys,
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
-from mbp.contracts.policy import TEXT, closed
 from mbp.contracts.policy import load_policy as load_quality_policy
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import check, did_you_mean
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean
 from mbp.core.yaml_io import line_of, load
 
 POLICY = "contracts/a108/privacy.yaml"
@@ -148,7 +145,7 @@ def load_policy(root: Path) -> PrivacyPolicy:
     refuse_old_keys(document, name, {"allowances": LIST})
     for source in document.get("sources", ()):
         refuse_old_keys(source, name, {"optional": f"an exception {SOURCE_MISSING!r} under {LIST}"})
-    value = check(document, Draft201909Validator(SCHEMA), name)
+    value = check(document, SCHEMA, name)
     exceptions = _exceptions(document[LIST], name, load_quality_policy(root).owners)
     seen: set[str] = set()
     sources = []

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from jsonschema import Draft201909Validator
-
-from mbp.contracts.policy import TEXT, closed
-from mbp.core.schema_check import check
+from mbp.core.schema_check import TEXT, check, closed
 from mbp.core.yaml_io import load
 
 FILE = "contracts/a110/documents.yaml"
@@ -34,5 +31,5 @@ def load_document_policy(root: Path) -> Mapping[str, Any]:
         MbpError: missing, or not of its schema.
     """
     document = load(root / FILE, shown_as=FILE)
-    policy: Mapping[str, Any] = check(document, Draft201909Validator(SCHEMA), FILE)
+    policy: Mapping[str, Any] = check(document, SCHEMA, FILE)
     return policy

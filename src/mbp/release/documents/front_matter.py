@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from jsonschema import Draft201909Validator
-
-from mbp.contracts.policy import TEXT, closed
 from mbp.core.errors import MbpError
+from mbp.core.schema_check import TEXT, closed
 from mbp.core.yaml_io import loads
 from mbp.release.documents.document_policy import Kind
 
@@ -58,7 +56,6 @@ SCHEMAS: Mapping[Kind, Mapping[str, Any]] = {
         optional=("watchers",),
     ),
 }
-VALIDATORS = {kind: Draft201909Validator(schema) for kind, schema in SCHEMAS.items()}
 
 
 def split(text: str, shown_as: str) -> tuple[Any, int]:

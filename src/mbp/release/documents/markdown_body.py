@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import SchemaViolation, as_json, violations
+from mbp.core.schema_check import SchemaViolation, violations
 from mbp.core.yaml_io import line_of, plain, read
 from mbp.release.documents.document_policy import Kind
-from mbp.release.documents.front_matter import VALIDATORS, split
+from mbp.release.documents.front_matter import SCHEMAS, split
 
 SECTION_LEVEL = 2
 
@@ -141,8 +141,8 @@ def read_document(file: Path, kind: Kind, shown_as: str) -> Document:
     except MbpError as error:
         problem = error
     else:
-        values = as_json(plain(front))
-        form = tuple(violations(front, VALIDATORS[kind]))
+        values = plain(front)
+        form = tuple(violations(front, SCHEMAS[kind]))
     body = read_body("\n".join(text.split("\n")[skipped:]), skipped)
     return Document(kind, shown_as, front, values, problem, form, body, digest)
 

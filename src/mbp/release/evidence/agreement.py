@@ -15,7 +15,6 @@ from mbp.contracts.waiver import APPROVERS, SUFFIX, Waiver, read_waiver
 from mbp.contracts.waiver import FOLDER as WAIVERS
 from mbp.core.canonical_json import Subject, digest
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import as_json
 from mbp.core.verdict import NO_GO, RELEASING, Verdict, gate_verdict
 from mbp.release.evidence.archive import safe_name
 from mbp.release.evidence.demanded import (
@@ -74,7 +73,7 @@ def evidence_agrees(
     """What a passed check rests on is in the pack, and of the source that was judged."""
     definition = str(groups["definition"])
     demanded = read_definition(members.get(definition, b""), definition)
-    if demanded is None or digest(as_json(demanded)) != report["definition_sha256"]:
+    if demanded is None or digest(demanded) != report["definition_sha256"]:
         yield Finding("definition", "is not the definition that the gate was judged by", definition)
         return
     yield from report_answers(report, demanded)

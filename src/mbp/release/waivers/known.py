@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from jsonschema import Draft201909Validator
-
 from mbp.contracts import all_rules, load_contracts
 from mbp.contracts.exercises import FILE, SCHEMA
 from mbp.contracts.gates import load_gate
@@ -103,7 +101,7 @@ class Waivable:
             MbpError: the file of the exercises is missing or wrong.
         """
         document = load(self.root / FILE, shown_as=FILE)
-        value = check(document, Draft201909Validator(SCHEMA), FILE)
+        value = check(document, SCHEMA, FILE)
         return {exercise["id"] for exercise in value["exercises"]}
 
     @cached_property
