@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.fault_codes import fault, fault_of
+from mbp.contracts.policy import Policy
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.yaml_io import NotYamlError, parse, read, read_otherwise
@@ -156,3 +157,49 @@ def parsed(text: str, shown_as: str) -> tuple[DocumentNode | None, Sequence[Find
         for key, line, first in twice
     ]
     return DocumentNode.root(document, shown_as), [*repeated, *otherwise]
+
+
+# A contract as a document, and A89 where it can be read.
+ReadingCheck = Callable[[ContractFile, Policy | None], Iterator[Finding]]
+# In the order in which loading refuses.
+READING_CHECKS: dict[ReadingCheck, tuple[str, ...]] = {}
+
+
+def reading_check(*codes: str) -> Callable[[ReadingCheck], ReadingCheck]:
+    """Registers a check of one contract that yields these codes."""
+
+    def register(check: ReadingCheck) -> ReadingCheck:
+        READING_CHECKS[check] = codes
+        return check
+
+    return register
+
+
+NAMES = re.compile(r"([^./#\s]+)\.([^./#\s]+)")
+# Of the ids of the table and the column, in this contract or in the file before the `#`.
+PATH = re.compile(r"(?:(?:[^#:]*/)?([^#:/]+)#)?/?schema/([^/]+)/properties/([^/]+)")
+
+
+def target_of(
+    relationship: DocumentNode, files: Mapping[str, ContractFile]
+) -> tuple[str, str] | None:
+    """(dataset, column) by their names, or None where it leads to no single column of a contract here.
+
+    Args:
+        files: dataset -> contract, where the ids of a path are found; an id that none of them has is a name.
+    """
+    to = relationship.at("to")
+    if to.is_list and len(to.entries()) == 1:
+        to = to.at(0)
+    if names := NAMES.fullmatch(to.text):
+        return names[1], names[2]
+    path = PATH.fullmatch(to.text)
+    if path is None:
+        return None
+    file, table, column = path.groups()
+    dataset = next(
+        (name for name, other in files.items() if other.table.at("id").text == table), table
+    )
+    columns = files[dataset].columns if dataset in files else {}
+    name = next((name for name, node in columns.items() if node.at("id").text == column), column)
+    return (dataset, name) if file is None or file.startswith(f"{dataset}.") else None

@@ -13,7 +13,7 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting import CodeMeaning, Finding
-from mbp.core.schema_check import TEXT, closed, did_you_mean, violations
+from mbp.core.schema_check import TEXT, closed, did_you_mean, violations, wrong_at
 from mbp.core.yaml_io import line_of, plain
 
 LIST = "exceptions"
@@ -130,12 +130,8 @@ def refuse_old_keys(node: Any, path: str, renamed: Mapping[str, str] = OLD_KEYS)
     """
     for old, new in renamed.items():
         if isinstance(node, dict) and old in node:
-            raise MbpError(
-                f"the key {old!r} was replaced by {new!r}",
-                path=path,
-                line=line_of(node, old),
-                fix=f"write {new!r}; an exception has the keys {', '.join(KEYS)}",
-            )
+            fix = f"write {new!r}; an exception has the keys {', '.join(KEYS)}"
+            raise wrong_at(node, old, path, f"the key {old!r} was replaced by {new!r}", fix)
 
 
 def entry_faults(
@@ -171,7 +167,7 @@ def entry_faults(
             date.fromisoformat(node[key])
         except ValueError:
             what = f"{key}: {node[key]!r} is not a day"
-            yield MbpError(what, path=path, line=line_of(node, key), fix="write YYYY-MM-DD")
+            yield wrong_at(node, key, path, what, "write YYYY-MM-DD")
 
 
 def entry_values(node: Any) -> dict[str, Any]:
@@ -214,20 +210,13 @@ def read_exceptions(
             raise fault
         entry = AllowedException(path=path, line=place, **entry_values(node))
         for key, known in (("code", codes), ("owner", owners)):
-            if known is not None and getattr(entry, key) not in known:
-                raise MbpError(
-                    f"unknown {key} {getattr(entry, key)!r}",
-                    path=path,
-                    line=line_of(node, key),
-                    fix=did_you_mean(getattr(entry, key), known),
-                )
+            value = getattr(entry, key)
+            if known is not None and value not in known:
+                fix = did_you_mean(value, known)
+                raise wrong_at(node, key, path, f"unknown {key} {value!r}", fix)
         if entry.key in entries:
-            raise MbpError(
-                f"the exception {entry.code} of {entry.object} is there twice",
-                path=path,
-                line=place,
-                fix="keep one of the two",
-            )
+            what = f"the exception {entry.code} of {entry.object} is there twice"
+            raise MbpError(what, path=path, line=place, fix="keep one of the two")
         entries[entry.key] = entry
     return tuple(entries.values())
 
@@ -239,7 +228,7 @@ def demand_objects(exceptions: Sequence[AllowedException], objects: Collection[s
         MbpError: the first of them.
     """
     for finding in exception_findings(exceptions, date.min, objects=objects):
-        raise MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)
+        raise finding.as_error
 
 
 def exception_findings(
@@ -261,11 +250,8 @@ def exception_findings(
     for entry in exceptions:
         key = "until"
         if objects is not None and entry.object not in objects:
-            key, code, message = (
-                "object",
-                "exception_object_unknown",
-                f"there is no {entry.object!r}",
-            )
+            key, code = "object", "exception_object_unknown"
+            message = f"there is no {entry.object!r}"
         elif entry.expired(today):
             code, message = "exception_expired", f"the exception expired on {entry.until}"
         elif furthest is not None and entry.until > furthest:

@@ -44,8 +44,3 @@ def fault(
 def fault_of(error: MbpError, code: str, path: str) -> Finding:
     """The same as a finding; at `path` where the error names no file."""
     return fault(code, str(error.path or path), error.line, error.what, "", error.fix)
-
-
-def refusal(finding: Finding) -> MbpError:
-    """The error that stops a command which cannot go on with the fault."""
-    return MbpError(finding.sentence, path=finding.path, line=finding.line, fix=finding.fix)

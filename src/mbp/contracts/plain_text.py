@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from mbp.contracts.document_node import DocumentNode, fault_at
-from mbp.contracts.fault_codes import refusal
 from mbp.core.reporting import Finding
 
 OPENED = re.compile(r"\{\{|\{%|\{#")
@@ -50,7 +49,7 @@ def demand_plain_text(document: Any, path: str) -> None:
         MbpError: the first such text, with its line.
     """
     for fault in plain_text_faults(DocumentNode.root(document, path)):
-        raise refusal(fault)
+        raise fault.as_error
 
 
 def texts(node: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:

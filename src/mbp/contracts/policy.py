@@ -16,7 +16,7 @@ from mbp.contracts.exceptions import (
 )
 from mbp.contracts.exceptions import SCHEMA as EXCEPTIONS
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import TEXT, check, closed, did_you_mean, violations
+from mbp.core.schema_check import TEXT, check, closed, did_you_mean, violations, wrong_at
 from mbp.core.yaml_io import line_of, loads, read
 
 POLICY = "contracts/a89/policy.yaml"
@@ -160,12 +160,8 @@ class Policy:
             MbpError: it does not.
         """
         if owner not in self.owners:
-            raise MbpError(
-                f"unknown owner {owner!r}",
-                path=path,
-                line=line,
-                fix=did_you_mean(owner, self.owners),
-            )
+            fix = did_you_mean(owner, self.owners)
+            raise MbpError(f"unknown owner {owner!r}", path=path, line=line, fix=fix)
         return owner
 
 
@@ -203,7 +199,9 @@ def policy_of(text: str) -> Policy:
         for family, entry in value["families"].items()
     }
     for index, family in enumerate(value["required_families"]):
-        _known(family, families, name, line_of(document["required_families"], index))
+        if family not in families:
+            fix, node = did_you_mean(family, families), document["required_families"]
+            raise wrong_at(node, index, name, f"unknown family {family!r}", fix)
     return Policy(
         severities=tuple(value["severities"]),
         expiry_required=value["warnings"]["expiry_required"],
@@ -244,10 +242,3 @@ def _family(name: str, entry: Mapping[str, str], line: int | None) -> RuleFamily
         reason and reason.strip(),
         "judges" in entry,
     )
-
-
-def _known(family: str, families: Mapping[str, RuleFamily], path: str, line: int | None) -> None:
-    if family not in families:
-        raise MbpError(
-            f"unknown family {family!r}", path=path, line=line, fix=did_you_mean(family, families)
-        )

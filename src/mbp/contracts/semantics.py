@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.contracts.contract_file import read_document
 from mbp.contracts.document_node import DocumentNode, fault_at
-from mbp.contracts.fault_codes import fault, refusal
+from mbp.contracts.fault_codes import fault
 from mbp.contracts.model import Contract
 from mbp.contracts.plain_text import plain_text_faults
 from mbp.contracts.policy import Policy
@@ -123,7 +123,7 @@ def load_semantics(root: Path, contracts: Sequence[Contract], policy: Policy) ->
     datasets = {contract.dataset: contract for contract in contracts}
     semantics, faults = read_semantics(root, datasets, policy)
     for first in faults:
-        raise refusal(first)
+        raise first.as_error
     return semantics
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.exceptions import DAY, AllowedException, entry_faults, entry_values
-from mbp.contracts.sheet import NAME
 from mbp.core.canonical_json import Subject
 from mbp.core.errors import MbpError
+from mbp.core.forms import NAME
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import TEXT, closed

@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mbp.core.errors import MbpError
-from mbp.core.yaml_io import line_of, plain
+from mbp.core.yaml_io import line_of, load, plain
 
 if TYPE_CHECKING:  # every command imports this module, and few check a document
     from jsonschema_rs import Draft201909Validator, ValidationError
@@ -56,6 +57,21 @@ def check(document: Any, schema: Schema, path: str) -> Any:
     for first in violations(document, schema):
         raise MbpError(first.what, path=path, line=first.line, fix=first.fix)
     return plain(document)
+
+
+def read_form(root: Path, name: str, schema: Schema) -> tuple[Any, Any]:
+    """A file of the project that follows the schema: with line numbers, and as ordinary dicts and lists.
+
+    Raises:
+        MbpError: missing, unreadable, or the first violation by kind and line.
+    """
+    document = load(root / name, shown_as=name)
+    return document, check(document, schema, name)
+
+
+def wrong_at(node: Any, key: str | int, path: str, what: str, fix: str) -> MbpError:
+    """The error about `key` of a node that carries line numbers."""
+    return MbpError(what, path=path, line=line_of(node, key), fix=fix)
 
 
 def violations(

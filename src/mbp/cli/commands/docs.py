@@ -81,7 +81,7 @@ def check(form: Format = "text") -> None:
 
 def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
-    from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.reporting.output_forms import render_or_check
     from mbp.release.documents.document_checks import render_documents, stale_documents
     from mbp.release.documents.document_pages import FIX
 

@@ -2,7 +2,7 @@
 
 A check is a function that yields findings; the decorator names every code that it may yield, so that
 the catalogue and the checks can be held against each other. What loading refuses is found by the reader
-(`mbp.contracts.reading_checks`); here is what it accepts and the organisation does not.
+(`mbp.contracts.contract_file`); here is what it accepts and the organisation does not.
 """
 
 from __future__ import annotations

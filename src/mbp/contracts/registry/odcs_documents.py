@@ -101,8 +101,6 @@ def git(root: Path, *arguments: str) -> str:
         raise MbpError(f"git could not be run: {error}", fix="install git") from error
     if done.returncode != 0:
         reason = done.stderr.strip().splitlines()
-        raise MbpError(
-            f"git {arguments[0]}: {reason[0] if reason else 'failed'}",
-            fix="run it in the repository, with a ref that exists",
-        )
+        fix = "run it in the repository, with a ref that exists"
+        raise MbpError(f"git {arguments[0]}: {reason[0] if reason else 'failed'}", fix=fix)
     return done.stdout
