@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-nightly test-spark docs site lint format locks bench prove exercise reconcile gate clean
+.PHONY: help setup build test test-nightly test-spark docs site lint format locks bench bench-quick prove exercise reconcile gate clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -38,7 +38,7 @@ lint: setup ## formatting, lint, types, generated files, conventions
 
 format: setup ## fix what the formatters can fix
 	@$(BIN)/ruff check --fix --quiet src lab tests scripts; $(BIN)/ruff format --quiet src lab tests scripts
-	@$(BIN)/sqlfluff fix --quiet models tests/dbt/singular tests/dbt/telemetry tests/dbt/loading
+	@$(BIN)/sqlfluff fix --quiet models tests/dbt/telemetry tests/dbt/loading
 
 prove: setup ## inject one fault per rule and print what was caught
 	@$(BIN)/mbp quality prove
@@ -57,6 +57,9 @@ locks: setup ## compile the locks anew with the newest versions that pyproject.t
 
 bench: setup ## measure speed (minutes; BENCH_ROWS=1000000,10000000)
 	@$(BIN)/python -m lab.bench
+
+bench-quick: setup ## compare with the last recorded run: exit 1 on a loss of more than 20 % (3 minutes)
+	@$(BIN)/python -m lab.bench.quick
 
 clean: ## remove everything that was built, and the environment
 	rm -rf .venv target logs dbt_packages mbp.duckdb mbp.duckdb.wal .mbp

@@ -23,8 +23,8 @@ from lab.simulate import Parameters, faults, generate
 from mbp.contracts import Contract, load_contracts
 from mbp.core.errors import MbpError
 from mbp.core.verdict import Verdict
+from mbp.quality.compiled_tests import compiled_manifest, queries_of
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
-from mbp.quality.enforcement.compiled_rules import compiled_manifest, queries_of
 from mbp.quality.enforcement.engine_runs import place_of, with_samples
 from mbp.quality.enforcement.results import ENGINES, SPELLED, RuleResult
 from mbp.runs.dbt_process import environment

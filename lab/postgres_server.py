@@ -33,6 +33,8 @@ UNPRIVILEGED_USER = "nobody"
 START_TIMEOUT_SECONDS = 30.0
 STOP_TIMEOUT_SECONDS = 15.0
 PR_SET_PDEATHSIG = 1
+# A password of a server for tests guards nothing, and each connection pays for its hash.
+CHEAP_PASSWORDS = {"scram_iterations": "1"}
 # A test database may be lost; it must be fast.
 TEST_SETTINGS = {
     "fsync": "off",
@@ -42,6 +44,7 @@ TEST_SETTINGS = {
     "max_connections": "40",
     "timezone": "UTC",
     "log_min_messages": "warning",
+    **CHEAP_PASSWORDS,
 }
 
 
@@ -105,6 +108,7 @@ class PostgresServer:
                 str(install / "bin" / "initdb"),
                 *("--pgdata", str(data), "--username", self.user, "--pwfile", str(secret)),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
+                *(f"--set={name}={value}" for name, value in CHEAP_PASSWORDS.items()),
                 # Classes of characters as with ICU, which this build lacks; the order stays that of DuckDB.
                 *("--locale-provider", "builtin", "--builtin-locale", "PG_UNICODE_FAST"),
             ],

@@ -1,26 +1,24 @@
-"""Measures the main job at scale on DuckDB: ratios within one run, rows per second, growth with size.
+"""Measures every part, or those that are named, and writes the record and its table.
 
-Usage: make bench, or BENCH_ROWS=1000000,10000000 python -m lab.bench. Needs about 4 GB of disk for
+Usage: make bench, or BENCH_ROWS=1000000,10000000 python -m lab.bench [PART ...]. Needs about 4 GB of disk for
 ten million quotes. Engine time is what dbt reports per node; dbt's own start-up is reported separately.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.bench import change_capture, contracts, kpi_windows, other_tools, quick
 from lab.bench.bench_warehouse import BIN, NEW_SHARE, deliver, run, simulate, thresholds
-from lab.bench.figures import record
+from lab.bench.figures import DOCUMENT, RECORD, Figure, record, show
 from lab.bench.process import run_measured
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 from mbp.core.paths import project_root
@@ -39,7 +37,7 @@ SLICED_FAMILIES = {
     "pattern",
     "length",
 }
-SLICED_SINGULAR = {"closed_market_no_trades", "quote_after_close", "liquidity_floor"}
+SLICED_RULES = {"closed_market_no_trades", "quote_after_close", "liquidity_floor"}
 
 
 @dataclass(frozen=True)
@@ -58,53 +56,50 @@ class Build:
         return self.models + self.row_tests + self.twap + self.other
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    """Measures the parts that are named, or all; what they gave is the record."""
     root = project_root(Path(__file__).parent)
-    sizes = [int(size) for size in os.environ.get("BENCH_ROWS", "1000000,10000000").split(",")]
-    figures = []
-    for size in sizes:
-        with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
-            figures.append(bench_size(root, Path(scratch), size))
-    record(root, figures)
-    missed = sum(
-        figure["added"] > INCREMENTAL_GOAL * (figure["models"] + figure["row_rules"])
-        for figure in figures
+    unknown = [name for name in arguments if name not in PARTS]
+    if unknown:
+        raise MbpError(f"unknown part {unknown[0]!r}", fix=f"use {', '.join(PARTS)}")
+    load = os.getloadavg()[0]
+    figures: list[Figure] = []
+    for name in arguments or PARTS:
+        print(f"\n== {name}", flush=True)
+        figures += show(PARTS[name](root))
+    record(root, figures, load)
+    print(
+        f"\nwritten to {RECORD} and {DOCUMENT}; goals missed: {sum(one.missed for one in figures)}"
     )
-    for small, large in itertools.pairwise(figures):
-        exponent = math.log(large["full"] / small["full"]) / math.log(
-            large["quotes"] / small["quotes"]
-        )
-        print(
-            f"growth {small['quotes']:,.0f} -> {large['quotes']:,.0f} quotes:"
-            f" engine time grows as n^{exponent:.2f} (1 = linear)"
-        )
-    bench_sample(root)
-    bench_contracts(root)
-    if missed:
-        print(f"goal missed at {missed} of {len(sizes)} sizes: see the ratios above")
     return 0
 
 
-def bench_contracts(root: Path) -> None:
+def bench_job(root: Path) -> list[Figure]:
+    """The main job at each size of BENCH_ROWS."""
+    sizes = [int(size) for size in os.environ.get("BENCH_ROWS", "1000000,10000000").split(",")]
+    figures: list[Figure] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
+            figures += bench_size(root, Path(scratch), size)
+    return figures
+
+
+def bench_contracts(root: Path) -> list[Figure]:
     """Judging contract changes: the project's contracts, and a thousand generated ones."""
-    print("\n== contract changes")
     started = time.perf_counter()
     run([str(BIN / "mbp"), "contracts", "check"], root, {})
-    print(
-        f"check of the contracts      {time.perf_counter() - started:8.2f} s (goal 1)", flush=True
-    )
-    subprocess.run([str(BIN / "python"), "-m", "lab.bench.contracts"], cwd=root, check=True)
-    subprocess.run([str(BIN / "python"), "-m", "lab.bench.kpi_windows"], cwd=root, check=True)
-    subprocess.run([str(BIN / "python"), "-m", "lab.bench.change_capture"], cwd=root, check=True)
-    subprocess.run([str(BIN / "python"), "-m", "lab.bench.other_tools"], cwd=root, check=True)
+    check = time.perf_counter() - started
+    return [
+        Figure("mbp contracts check", "the project", check, "s", goal=1.0),
+        Figure(
+            "contract changes", "1,000 pairs of 50 columns", contracts.seconds(1000), "s", goal=30.0
+        ),
+    ]
 
 
-def bench_size(root: Path, scratch: Path, size: int) -> dict[str, float]:
-    """One size: simulate, full refresh, add the newest share, incremental build. Figures in seconds, by name."""
-    print(f"\n== {size:,} quotes")
-    started = time.perf_counter()
+def bench_size(root: Path, scratch: Path, size: int) -> list[Figure]:
+    """One size: simulate, full refresh, add the newest share, incremental build."""
     simulate(root, scratch / "history", size)
-    print(f"simulate                    {time.perf_counter() - started:8.1f} s")
     changes = {
         "MBP_RAW": "loaded",
         "MBP_NOW": "end_of_data",
@@ -115,49 +110,33 @@ def bench_size(root: Path, scratch: Path, size: int) -> dict[str, float]:
     threshold, rows = prepare(root, scratch, changes)
     read_seconds, copy_seconds = peers(root, changes)
     full = build(root, scratch, changes, ["--full-refresh"])
-    report("full refresh", full, rows)
-    print(
-        f"  of the engine time: pure read of the columns {read_seconds:.2f} s, plain copy {copy_seconds:.2f} s"
-    )
-    added = deliver_the_rest(root, scratch, changes, threshold)
-    incremental = build(root, scratch, changes, ["--selector", "daily"])
-    report(f"daily, + {added:,} new quotes", incremental, added)
+    deliver_the_rest(root, scratch, changes, threshold)
+    added = build(root, scratch, changes, ["--selector", "daily"])
     demand_slice(root, changes, rows)
     idle = build(root, scratch, changes, ["--selector", "daily"])
-    report("daily, nothing new", idle, 1)
-    ratio = share(incremental, full)
-    print(
-        f"mbp_quotes and its row rules, incremental / full refresh: {ratio:.1%} (models"
-        f" {incremental.models / full.models:.1%}, rules {incremental.row_tests / full.row_tests:.1%});"
-        f" goal {INCREMENTAL_GOAL:.0%}: {'reached' if ratio <= INCREMENTAL_GOAL else 'MISSED'}"
-    )
-    print(
-        f"  {share(idle, full):.1%} is spent with nothing new (a fixed price per model and rule),"
-        f" {ratio - share(idle, full):.1%} follows the new rows; of the engine time of the whole full"
-        f" build it is {(incremental.models + incremental.row_tests) / full.engine:.1%}"
-    )
-    print(
-        f"  beside it: TWAP {incremental.twap / full.twap:.1%} of full (the price in force is searched"
-        f" in all quotes of a market); rules over whole logs and the rest {incremental.other:.2f} s of"
-        f" {full.other:.2f} s (cdc_no_loss, cdc_order and latency compare the whole log)"
-    )
-    return {
-        "quotes": rows,
-        "full": full.engine,
-        "quotes_per_second": rows / full.engine,
-        "models": full.models,
-        "row_rules": full.row_tests,
-        "twap": full.twap,
-        "plain_copy": copy_seconds,
-        "added": incremental.models + incremental.row_tests,
-        "idle": idle.models + idle.row_tests,
-        "overhead": full.process - full.engine,
-    }
-
-
-def share(part: Build, whole: Build) -> float:
-    """Engine time of mbp_quotes and its row rules, as a share."""
-    return (part.models + part.row_tests) / (whole.models + whole.row_tests)
+    for name, done in (("full", full), ("daily", added), ("idle", idle)):
+        for failure in done.failures:
+            print(f"  {name} build not green: {failure}")
+    on = f"duckdb, {size:,} quotes"
+    copied = ("copy of the columns", copy_seconds)
+    quotes_full = full.models + full.row_tests
+    return [
+        Figure("full build, engine time", on, full.engine, "s", *copied),
+        Figure(
+            "of it `mbp_quotes` and its row rules", on, quotes_full, "s", "pure read", read_seconds
+        ),
+        Figure("of it the average price", on, full.twap, "s", *copied),
+        Figure("start of dbt and its overhead, full build", on, full.process - full.engine, "s"),
+        Figure("daily run of 1 %, engine time", on, added.engine, "s", "full build", full.engine),
+        *(
+            Figure(
+                f"{what}: `mbp_quotes` and its row rules",
+                *(on, done.models + done.row_tests, "s", "the same in the full build", quotes_full),
+                goal=INCREMENTAL_GOAL * quotes_full if done is added else None,
+            )
+            for what, done in (("daily run of 1 %", added), ("daily run of nothing", idle))
+        ),
+    ]
 
 
 def prepare(root: Path, scratch: Path, changes: Mapping[str, str]) -> tuple[str, int]:
@@ -169,12 +148,10 @@ def prepare(root: Path, scratch: Path, changes: Mapping[str, str]) -> tuple[str,
         return threshold, quotes(warehouse)
 
 
-def deliver_the_rest(root: Path, scratch: Path, changes: Mapping[str, str], threshold: str) -> int:
-    """Adds the rows held back; gives the number of quotes among them."""
+def deliver_the_rest(root: Path, scratch: Path, changes: Mapping[str, str], threshold: str) -> None:
+    """Adds the rows held back."""
     with environment(changes), connect(root, "duckdb") as warehouse:
-        before = quotes(warehouse)
         deliver(warehouse, scratch / "history", scratch, threshold, None)
-        return quotes(warehouse) - before
 
 
 def quotes(warehouse: Warehouse) -> int:
@@ -191,10 +168,9 @@ def demand_slice(root: Path, changes: Mapping[str, str], rows: int) -> None:
         ((looked,),) = warehouse.query("select count(*) from verification.mbp_quotes_to_check")[1]
     if looked > rows * 2 * NEW_SHARE:
         raise MbpError(
-            f"the daily run checked {looked:,} of {rows:,} rows, not at the new ones",
+            f"the daily run checked {looked:,} of {rows:,} rows, not the new ones",
             fix="fix what it says, then measure again",
         )
-    print(f"  rows that its tests checked: {looked:,}")
 
 
 def peers(root: Path, changes: Mapping[str, str]) -> tuple[float, float]:
@@ -239,21 +215,11 @@ def group_of(unique_id: str, node: dict[str, Any] | None) -> str:
     if unique_id == "model.mbp.int_mbp__quotes_twap":
         return "twap"
     meta = (node or {}).get("config", {}).get("meta", {})
-    sliced = meta.get("family") in SLICED_FAMILIES or meta.get("rule_id") in SLICED_SINGULAR
+    sliced = meta.get("family") in SLICED_FAMILIES or meta.get("rule_id") in SLICED_RULES
     return "row_tests" if meta.get("dataset") == "mbp_quotes" and sliced else "other"
 
 
-def report(name: str, done: Build, rows: int) -> None:
-    print(
-        f"{name:27} {done.engine:8.2f} s engine, {rows / done.engine:12,.0f} quotes/s;"
-        f" mbp_quotes {done.models:.2f}, its row rules {done.row_tests:.2f}, TWAP {done.twap:.2f},"
-        f" other {done.other:.2f}; dbt start-up and overhead {done.process - done.engine:.2f} s"
-    )
-    for failure in done.failures:
-        print(f"  not green: {failure}")
-
-
-def bench_sample(root: Path) -> None:
+def bench_sample(root: Path) -> list[Figure]:
     """`dbt build` of the committed sample, as a person runs it."""
     with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
         changes = {
@@ -263,14 +229,23 @@ def bench_sample(root: Path) -> None:
         }
         started = time.perf_counter()
         run([str(BIN / "dbt"), "build", "--quiet"], root, changes)
-        print(
-            f"\ndbt build of the sample: {time.perf_counter() - started:.1f} s whole process (goal: 25 s)"
-        )
+        seconds = time.perf_counter() - started
+    return [Figure("dbt build, a whole process", "the sample", seconds, "s", goal=25.0)]
 
+
+PARTS: Mapping[str, Callable[[Path], list[Figure]]] = {
+    "quick": quick.measure,
+    "job": bench_job,
+    "sample": bench_sample,
+    "contracts": bench_contracts,
+    "kpis": kpi_windows.measure,
+    "capture": change_capture.measure,
+    "tools": other_tools.measure,
+}
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
     except MbpError as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(EXIT_COULD_NOT_RUN)

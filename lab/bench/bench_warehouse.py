@@ -20,7 +20,7 @@ from mbp.contracts import Contract
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
 from mbp.ingest.initialise import initialise
-from mbp.quality.enforcement.compiled_rules import rule_queries
+from mbp.quality.compiled_tests import rule_queries
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.connection import PostgresWarehouse

@@ -1,6 +1,6 @@
 """Measures the KPI windows: a day of telemetry at 120 decisions per second, then one more window, then one evaluation.
 
-Usage: python -m lab.bench.kpi_windows (part of make bench); BENCH_RPS changes the rate. Engine time is what dbt reports
+Usage: python -m lab.bench kpis (a part of make bench); BENCH_RPS changes the rate. Engine time is what dbt reports
 per node. The peer is the plain percentile of every window, by hand, over the same spans.
 """
 
@@ -16,7 +16,8 @@ from pathlib import Path
 
 import duckdb
 
-from mbp.core.paths import project_root
+from lab.bench.figures import Figure
+from mbp.core.errors import MbpError
 
 BIN = Path(sys.executable).parent
 FULL_GOAL_SECONDS, WINDOW_GOAL_SECONDS, WATCH_GOAL_SECONDS = 60, 2, 2
@@ -31,15 +32,12 @@ select count(*) from (
 """
 
 
-def main() -> int:
-    root = project_root(Path(__file__).parent)
-    rate = os.environ.get("BENCH_RPS", "120")
+def measure(root: Path) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="mbp-bench-") as folder:
-        return measure(root, Path(folder), rate)
+        return windows(root, Path(folder), os.environ.get("BENCH_RPS", "120"))
 
 
-def measure(root: Path, scratch: Path, rate: str) -> int:
-    print(f"\n== KPI windows: 24 h of telemetry at {rate} decisions per second")
+def windows(root: Path, scratch: Path, rate: str) -> list[Figure]:
     history, warehouse = scratch / "history", scratch / "mbp.duckdb"
     size = ["--days", "1", "--rps", rate, "--quotes", "20000"]
     command = [str(BIN / "mbp"), "simulate", *size, "--format", "parquet", "--output", str(history)]
@@ -60,10 +58,6 @@ def measure(root: Path, scratch: Path, rate: str) -> int:
         connection.execute(PEER).fetchall()
         peer = time.perf_counter() - started
     full = run(root, scratch, warehouse, SHORT_BEFORE_END, ["--full-refresh"])
-    print(
-        f"full: {spans:,} spans, {full:.2f} s of engine time ({spans / full:,.0f} spans/s), goal"
-        f" {FULL_GOAL_SECONDS}; the plain percentile alone {peer:.2f} s"
-    )
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for table in sorted(history.iterdir()):
@@ -74,7 +68,6 @@ def measure(root: Path, scratch: Path, rate: str) -> int:
                     f" timestamptz '{END}+00' order by _loaded_at"
                 )
     window = run(root, scratch, warehouse, END, [])
-    print(f"one more window: {window:.2f} s of engine time, goal {WINDOW_GOAL_SECONDS}")
     started = time.perf_counter()
     environment = settings(scratch, warehouse, END)
     looked = subprocess.run(
@@ -86,11 +79,23 @@ def measure(root: Path, scratch: Path, rate: str) -> int:
     )
     watch = time.perf_counter() - started
     if looked.returncode not in (0, 1):
-        sys.exit(f"bench: mbp watch failed\n{looked.stderr.decode()}")
-    print(f"mbp watch --once on it: {watch:.2f} s as a process, goal {WATCH_GOAL_SECONDS}")
-    missed = full > FULL_GOAL_SECONDS or window > WINDOW_GOAL_SECONDS or watch > WATCH_GOAL_SECONDS
-    print("goals: " + ("MISSED" if missed else "reached"))
-    return 0
+        raise MbpError(f"mbp watch failed: {looked.stderr.decode()}", fix="fix what it says")
+    on = f"24 h at {rate} decisions/s, {spans:,} spans"
+    percentile = ("the plain percentile", peer)
+    return [
+        Figure(
+            "KPI windows from nothing, engine time",
+            on,
+            full,
+            "s",
+            *percentile,
+            goal=FULL_GOAL_SECONDS,
+        ),
+        Figure(
+            "one more window, engine time", on, window, "s", *percentile, goal=WINDOW_GOAL_SECONDS
+        ),
+        Figure("mbp watch --once, a process", on, watch, "s", goal=WATCH_GOAL_SECONDS),
+    ]
 
 
 def settings(scratch: Path, warehouse: Path, now: str) -> dict[str, str]:
@@ -118,16 +123,13 @@ def run(root: Path, scratch: Path, warehouse: Path, now: str, options: list[str]
         check=False,
     )
     if done.returncode:
-        sys.exit(f"bench: dbt failed\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+        raise MbpError(
+            f"dbt failed: {done.stdout[-4000:]}{done.stderr[-2000:]}", fix="fix what it says"
+        )
     results = json.loads((scratch / "target" / "run_results.json").read_text())["results"]
-    spent = {
-        result["unique_id"].split(".")[2]: float(result["execution_time"]) for result in results
-    }
-    measured = {name: seconds for name, seconds in spent.items() if name.startswith("kpi_")}
-    slowest = sorted(measured.items(), key=lambda item: -item[1])[:4]
-    print("  " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in slowest))
-    return sum(measured.values())
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    spent = [
+        float(result["execution_time"])
+        for result in results
+        if result["unique_id"].split(".")[2].startswith("kpi_")
+    ]
+    return sum(spent)

@@ -1,9 +1,8 @@
 """Checks the contract of quotes with our tests and with other tools, on the same rows, in one run.
 
-Usage: make bench, or python -m lab.bench.other_tools. BENCH_PEERS_DUCKDB and BENCH_PEERS_POSTGRES are the sizes
+Usage: make bench, or python -m lab.bench tools. BENCH_PEERS_DUCKDB and BENCH_PEERS_POSTGRES are the sizes
 (numbers of quotes between commas; empty for none), BENCH_MEMORY the memory that DuckDB may take under dbt (16GiB;
-more is spilled to disk). 100 million quotes need tens of gigabytes of disk. The result is a table, and
-target/bench/peers.json.
+more is spilled to disk). 100 million quotes need tens of gigabytes of disk.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from lab.bench.bench_warehouse import (
     count,
     plant,
 )
+from lab.bench.figures import Figure
 from lab.bench.peers import (
     DAILY,
     DAILY_BUILD,
@@ -39,22 +39,17 @@ from lab.bench.peers import (
     READ,
     Goal,
     ToolMeasurement,
-    as_json,
     demand_found,
     demand_looked,
-    growth,
+    figures,
     judge,
-    table,
 )
 from lab.bench.process import Finished, run_measured
 from lab.bench.tools import DATASET
-from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
-from mbp.core.files import write_text
-from mbp.core.paths import project_root
+from mbp.core.errors import MbpError
 from mbp.quality.enforcement.engine_runs import place_of
 
 DEFAULT_SIZES = "1000000,10000000"
-RESULT = "target/bench/peers.json"
 FAULT_RULE = "mbp_quotes_price_range"
 MILLION = 1_000_000
 SUBJECTS = {"duckdb": (DATACONTRACT, PLAIN_DBT), POSTGRES: (DATACONTRACT, GX, PLAIN_DBT)}
@@ -102,26 +97,18 @@ GOALS = (
 )
 
 
-def main() -> int:
-    root = project_root(Path(__file__).parent)
+def measure(root: Path) -> list[Figure]:
+    """All tools at all sizes, beside the pure read (engine time) and ours (end to end), and the goals."""
     measured: list[ToolMeasurement] = []
-    try:
-        for engine in SUBJECTS:
-            for number, size in enumerate(sizes_of(engine)):
-                with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
-                    measured += measure_size(root, Path(scratch), engine, size, number == 0)
-        if not measured:
-            raise MbpError("no size to measure", fix="set BENCH_PEERS_DUCKDB, e.g. 1000000")
-    except MbpError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return EXIT_COULD_NOT_RUN
+    for engine in SUBJECTS:
+        for number, size in enumerate(sizes_of(engine)):
+            with tempfile.TemporaryDirectory(prefix="mbp-bench-") as scratch:
+                measured += measure_size(root, Path(scratch), engine, size, number == 0)
+    if not measured:
+        raise MbpError("no size to measure", fix="set BENCH_PEERS_DUCKDB, e.g. 1000000")
     judged = judge(GOALS, measured)
-    print("\n" + "\n".join(table(measured)) + "\n")
-    print("\n".join([*(f"growth {line}" for line in growth(measured)), ""]))
     print("\n".join(judged_goal.words() for judged_goal in judged))
-    write_text(root / RESULT, json.dumps(as_json(measured, judged), indent=1) + "\n")
-    print(f"written to {RESULT}")
-    return 0
+    return figures(measured)
 
 
 def sizes_of(engine: str) -> list[int]:
@@ -201,7 +188,10 @@ def look_daily(world: BenchWarehouse, selector: str) -> list[ToolMeasurement]:
     if selector == "daily_incremental":
         seconds = {DAILY: sum(outcome[1] for outcome in mine.values()), **seconds}
     return [
-        ToolMeasurement(tool, world.engine, 0, verdicts, (), done.seconds, spent, done.peak_bytes)
+        ToolMeasurement(
+            *(tool, world.engine, 0, verdicts, (), done.seconds),
+            *(spent, done.processor_seconds, done.peak_bytes),
+        )
         for tool, spent in seconds.items()
     ]
 
@@ -244,6 +234,7 @@ def look(world: BenchWarehouse, tool: str) -> ToolMeasurement:
         tuple(report["as_sql"]),
         done.seconds,
         report["engine_seconds"],
+        done.processor_seconds,
         done.peak_bytes,
     )
 
@@ -272,6 +263,7 @@ def by_dbt(world: BenchWarehouse, tool: str, folder: Path) -> ToolMeasurement:
         as_sql,
         done.seconds,
         sum(result[1] for result in results.values()),
+        done.processor_seconds,
         done.peak_bytes,
     )
 
@@ -300,7 +292,3 @@ def measured_run(world: BenchWarehouse, command: Sequence[str], folder: Path) ->
 
 def last_words(done: Finished) -> str:
     return f"exit {done.code}: {' '.join(done.talk.split())[-600:]}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from lab.bench.figures import Figure
 from mbp.core.errors import MbpError
 
 OURS = "ours, all rows"
@@ -34,6 +32,7 @@ class ToolMeasurement:
         as_sql: rules that the tool has no words for and was given as SQL.
         seconds: wall clock of the whole process.
         engine_seconds: the part of it in which rules were evaluated, as the tool reports it.
+        processor_seconds: of the whole process, without a server.
     """
 
     tool: str
@@ -43,6 +42,7 @@ class ToolMeasurement:
     as_sql: tuple[str, ...]
     seconds: float
     engine_seconds: float
+    processor_seconds: float
     peak_bytes: int
 
 
@@ -93,20 +93,6 @@ def demand_found(tool_measurement: ToolMeasurement, rule: str) -> None:
             f" ({tool_measurement.verdicts.get(rule, 'no verdict')})",
             fix="a tool that finds nothing cannot be compared: fix what it was given",
         )
-
-
-def exponent(fewer: int, seconds_of_fewer: float, more: int, seconds_of_more: float) -> float:
-    """x in `time grows as rows^x` between two sizes; 1 is linear.
-
-    Raises:
-        MbpError: two sizes that are not two, or no time at all.
-    """
-    if not 0 < fewer < more or min(seconds_of_fewer, seconds_of_more) <= 0:
-        raise MbpError(
-            "growth needs two sizes, the smaller one first, and times above zero",
-            fix="measure two sizes",
-        )
-    return math.log(seconds_of_more / seconds_of_fewer) / math.log(more / fewer)
 
 
 @dataclass(frozen=True)
@@ -188,81 +174,25 @@ def _ratio(slower: ToolMeasurement, faster: ToolMeasurement, of: str) -> float:
     return float(getattr(slower, of)) / max(float(getattr(faster, of)), LEAST_SECONDS)
 
 
-def table(measured: Sequence[ToolMeasurement]) -> list[str]:
-    """The measurements as a Markdown table, in the order in which they were made."""
-    lines = [
-        "| engine | rows | tool | rules (as SQL) | seconds | engine s | rows/s | peak MiB"
-        " | engine s / pure read | engine s / ours | seconds / ours |",
-        "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for tool_measurement in measured:
-        same = {other.tool: other for other in measured if _beside(tool_measurement, other)}
-        cells = [
-            tool_measurement.engine,
-            f"{tool_measurement.rows:,}",
-            tool_measurement.tool,
-            f"{len(tool_measurement.verdicts)} ({len(tool_measurement.as_sql)})"
-            if tool_measurement.verdicts
-            else "-",
-            f"{tool_measurement.seconds:.2f}",
-            f"{tool_measurement.engine_seconds:.2f}",
-            f"{tool_measurement.rows / max(tool_measurement.engine_seconds, LEAST_SECONDS):,.0f}",
-            f"{tool_measurement.peak_bytes / MEBIBYTE:,.0f}",
-            _times(tool_measurement, same.get(READ), lambda it: it.engine_seconds),
-            _times(tool_measurement, same.get(OURS), lambda it: it.engine_seconds),
-            _times(tool_measurement, same.get(OURS), lambda it: it.seconds),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+def figures(measured: Sequence[ToolMeasurement]) -> list[Figure]:
+    """End to end beside ours over all rows, and engine time beside the pure read, of the same rows in the same run."""
+    found: list[Figure] = []
+    for one in measured:
+        same = {other.tool: other for other in measured if _beside(one, other)}
+        size = f"{one.engine}, {one.rows:,} quotes"
+        for of, peer in (("seconds", OURS), ("engine_seconds", READ)):
+            beside = same.get(peer) if peer != one.tool else None
+            found.append(
+                Figure(
+                    f"{one.tool}, {'end to end' if of == 'seconds' else 'engine time'}",
+                    *(size, getattr(one, of), "s"),
+                    peer if beside else "",
+                    getattr(beside, of) if beside else None,
+                )
+            )
+        found.append(Figure(f"{one.tool}, most memory", size, one.peak_bytes / MEBIBYTE, "MiB"))
+    return found
 
 
 def _beside(tool_measurement: ToolMeasurement, other: ToolMeasurement) -> bool:
     return (tool_measurement.engine, tool_measurement.rows) == (other.engine, other.rows)
-
-
-def _times(
-    tool_measurement: ToolMeasurement,
-    other: ToolMeasurement | None,
-    of: Callable[[ToolMeasurement], float],
-) -> str:
-    return "-" if other is None else f"{of(tool_measurement) / max(of(other), LEAST_SECONDS):.2f}"
-
-
-def growth(measured: Sequence[ToolMeasurement]) -> list[str]:
-    """How engine time grows from each size to the next, per engine and tool."""
-    lines: list[str] = []
-    for engine, tool in dict.fromkeys(
-        (tool_measurement.engine, tool_measurement.tool) for tool_measurement in measured
-    ):
-        mine = [
-            tool_measurement
-            for tool_measurement in measured
-            if (tool_measurement.engine, tool_measurement.tool) == (engine, tool)
-        ]
-        mine.sort(key=lambda tool_measurement: tool_measurement.rows)
-        steps = [
-            f"n^{exponent(a.rows, a.engine_seconds, b.rows, b.engine_seconds):.2f}"
-            f" ({a.rows:,} -> {b.rows:,})"
-            for a, b in itertools.pairwise(mine)
-        ]
-        if steps:
-            lines.append(f"{engine}, {tool}: {', '.join(steps)}")
-    return lines
-
-
-def as_json(measured: Sequence[ToolMeasurement], judged: Sequence[JudgedGoal]) -> dict[str, Any]:
-    """The same for machines."""
-    return {
-        "measurements": [asdict(tool_measurement) for tool_measurement in measured],
-        "growth": growth(measured),
-        "goals": [
-            {
-                **asdict(judged_goal.goal),
-                "rows": judged_goal.rows,
-                "ratio": judged_goal.ratio,
-                "met": judged_goal.met if judged_goal.ratio is not None else None,
-                "words": judged_goal.words(),
-            }
-            for judged_goal in judged
-        ],
-    }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.contracts.model import Contract, Rule
-from mbp.quality.enforcement.compiled_rules import query_of
+from mbp.quality.compiled_tests import query_of
 
 SOURCE = "marts"
 NAME = "plain"

@@ -1,7 +1,8 @@
-"""One command as a process: its wall clock and the most memory that it and its children held together."""
+"""One command as a process: wall clock, processor time, and the most memory of it and its children together."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import threading
@@ -18,11 +19,17 @@ LOOK_EVERY_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Finished:
-    """What a process came to. `peak_bytes` is resident memory of the whole tree, shared pages counted each time."""
+    """What a process came to.
+
+    Attributes:
+        processor_seconds: of it and of the children that it waited for.
+        peak_bytes: resident memory of the whole tree, shared pages counted each time.
+    """
 
     code: int
     talk: str
     seconds: float
+    processor_seconds: float
     peak_bytes: int
 
 
@@ -38,14 +45,16 @@ def run_measured(command: Sequence[str], folder: Path, environment: Mapping[str,
         looking = threading.Thread(target=_look, args=(process.pid, peaks, ended))
         looking.start()
         try:
-            code = process.wait()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         finally:
             seconds = time.perf_counter() - started
             process.kill()
             ended.set()
             looking.join()
         talk.seek(0)
-        return Finished(code, talk.read(), seconds, peaks[0])
+        spent = usage.ru_utime + usage.ru_stime
+        return Finished(process.returncode, talk.read(), seconds, spent, peaks[0])
 
 
 def _look(process_id: int, peaks: list[int], ended: threading.Event) -> None:

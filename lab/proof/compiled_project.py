@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.quality.compiled_sample import SEED_PREFIX, compiled_sample
-from mbp.quality.compiled_tests import CompiledTest, compiled_code, read_tests, upstream_closure
+from mbp.quality.compiled_tests import (
+    SEED_PREFIX,
+    CompiledTest,
+    compiled_code,
+    compiled_sample,
+    read_tests,
+    upstream_closure,
+)
 
 # With these dbt runs a test: the materialization, the query around the rule's rows, and the call to the engine.
 RUNS_TESTS = re.compile(r"materialization_test_\w+|(\w+__)?get_test_sql|statement")

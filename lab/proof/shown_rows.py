@@ -8,15 +8,16 @@ from typing import Any
 from lab.proof.sandbox import Sandbox, SandboxError
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
-from mbp.quality.classes import Classes
 from mbp.quality.compiled_tests import CompiledTest
 from mbp.quality.rule_findings import collect
-from mbp.quality.samples import columns_of, sample_query, take_sample
+from mbp.quality.samples import classes_of, sample_query, take_sample
 
 
 class _Reader:
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    connection = None  # no session that could say what a query calls
+
+    def __init__(self, sandbox: Sandbox, engine: str) -> None:
+        self._sandbox, self.engine = sandbox, engine
 
     def query(
         self, sql: str, params: Sequence[Any] | None = None
@@ -37,11 +38,9 @@ class ShownRows:
     def __init__(
         self, sandbox: Sandbox, manifest: Mapping[str, Any], contracts: Sequence[Contract]
     ) -> None:
-        self._reader, self._manifest = _Reader(sandbox), manifest
-        self._dialect = str(manifest["metadata"]["adapter_type"])
-        self._classes = Classes(
-            contracts, manifest, dialect=self._dialect, columns_of=columns_of(self._reader)
-        )
+        engine = str(manifest["metadata"]["adapter_type"])
+        self._reader, self._manifest = _Reader(sandbox, engine), manifest
+        self._classes = classes_of(contracts, manifest, self._reader)
 
     def problem(self, test: CompiledTest, outcome: str, failures: int) -> str:
         """Why no row can be shown; empty when one was."""
@@ -51,7 +50,6 @@ class ShownRows:
         sample = take_sample(
             sample_query(finding, self._manifest, {}),
             self._reader,
-            dialect=self._dialect,
             limit=1,
             classes=self._classes,
         )

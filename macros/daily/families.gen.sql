@@ -2,3 +2,13 @@
 {% macro sliced_families() -%}
     {{- return(['unique', 'not_null', 'foreign_key', 'accepted_values', 'range', 'pattern', 'length']) -}}
 {%- endmacro %}
+
+{% macro slice_readers() -%}
+    {{- return({
+        'closed_market_no_trades': 'f11af9f0d6c4e98d',
+        'liquidity_floor': 'a8cadf94efaacc08',
+        'quote_after_close': 'b1a969fe748bae3c',
+        'trade_after_scheduled_close': '0b7c45130eacfa64',
+        'trade_matches_quote': '87db6004e3aac212',
+    }) -}}
+{%- endmacro %}

@@ -104,7 +104,7 @@
     {%- for node in graph.nodes.values() | sort(attribute='unique_id') -%}
         {%- set meta = (node.config.meta or {}) if node.resource_type == 'test' else {} -%}
         {%- if (meta.get('dataset') == dataset and meta.get('family') in sliced_families()) or (
-            'macro.mbp.rows_to_check' in node.depends_on.macros
+            (node.test_metadata or {}).get('name') in slice_readers()
             and 'model.' ~ project_name ~ '.' ~ dataset in node.depends_on.nodes
         ) -%}
             {%- do found.append(node) -%}
@@ -117,7 +117,7 @@
 {% macro rules_checksum(dataset) -%}
     {%- set told = [] -%}
     {%- for test in sliced_tests(dataset) -%}
-        {%- do told.append([test.unique_id, test.test_metadata.kwargs | string if test.test_metadata else test.checksum.checksum]) -%}
+        {%- do told.append([test.unique_id, test.test_metadata.kwargs | string, slice_readers().get(test.test_metadata.name)]) -%}
     {%- endfor -%}
     {{- return(local_md5(tojson(told))) -}}
 {%- endmacro %}

@@ -15,12 +15,25 @@ from lab.postgres_server import PostgresServer
 from mbp.cli.main import register
 from mbp.core import yaml_io
 from mbp.core.paths import project_root as find_project_root
+from mbp.runs import guard
 from tests.python.built import Built, build_once
+from tests.python.parses import share_parses
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 LONG = {"built", "postgres_server"}
+
+# `run_dbt` calls it first.
+install_guard = guard.install
+
+
+def _install() -> None:
+    install_guard()
+    share_parses()
+
+
+guard.install = _install
 
 # What documents say of commands is checked against the program's own.
 register()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -19,7 +20,7 @@ from mbp.contracts.exceptions import exception_findings
 from mbp.contracts.fault_codes import fault, fault_of
 from mbp.contracts.model import ChangeLog, Contract, Rule
 from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
-from mbp.contracts.quality import explicit_rules
+from mbp.contracts.quality import explicit_rules, is_written_here
 from mbp.contracts.reading import contract_of
 from mbp.contracts.rule_ids import Known, recorded_ids, with_ids
 from mbp.contracts.rules import derived_rules
@@ -31,7 +32,7 @@ from mbp.core.schema_check import did_you_mean
 from mbp.core.yaml_io import read
 
 FOLDER = "contracts/a106"
-SINGULAR_TESTS = "tests/dbt/singular"
+DEFINES = r"{%%-?\s*(?:test\s+|macro\s+(?:\w+__)?test_)%s\("
 # Their checks register themselves; loading refuses in this order.
 CHECKS = (
     contract_faults.__name__,
@@ -270,19 +271,22 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
         )
 
 
-def singular_test(root: Path, name: str) -> Path | None:
-    """The file of a singular test."""
-    file = root / SINGULAR_TESTS / f"{name}.sql"
-    if file.is_file():
-        return file
-    tests = files_in(root, "test-paths", (".sql",))
-    return next((path for path in tests if path.stem == name), None)
+def generic_test(root: Path, name: str) -> Path | None:
+    """The file of a generic test that the project has itself; most often it is called after the test."""
+    paths = [
+        path for kind in ("test-paths", "macro-paths") for path in files_in(root, kind, (".sql",))
+    ]
+    defines = re.compile(DEFINES % re.escape(name))
+    for path in sorted(paths, key=lambda path: path.stem != name):
+        if defines.search(path.read_text(encoding="utf-8", errors="replace")):
+            return path
+    return None
 
 
 def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:
     for file in read.files.values():
         for entry in file.entries:
-            singular = entry.node.at("implementation", "singular")
-            if singular.text and singular_test(root, singular.text) is None:
-                message = f"there is no test {singular.text}.sql in the test-paths"
-                yield fault_at(singular, "A89-022", message, entry.subject)
+            test = entry.node.at("implementation", "test")
+            if test.text and is_written_here(test.text) and generic_test(root, test.text) is None:
+                message = f"there is no generic test {test.text} in the test-paths or macro-paths"
+                yield fault_at(test, "A89-022", message, entry.subject)

@@ -124,10 +124,9 @@ class Rule:
         id: the same name in the contract, in dbt, in a finding and in the bad project.
         columns: what the rule reads: names of the dataset, or `dataset.column` of another one.
         optional: other datasets that it reads only where the source has them.
-        test: the generic test, or the name of the singular one.
-        arguments: of the generic test, without `column_name`.
+        test: the generic test.
+        arguments: of the test, without `column_name`.
         column: the column that is tested; None when the dataset is.
-        singular: `test` is a file in tests/dbt/singular.
         origin: 'derived' from the schema or the service levels, or an 'explicit' quality entry.
     """
 
@@ -147,7 +146,6 @@ class Rule:
     path: str
     line: int | None
     column: str | None = None
-    singular: bool = False
     optional: tuple[str, ...] = ()
 
 

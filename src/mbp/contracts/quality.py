@@ -27,7 +27,9 @@ OPERATORS = (
     "mustNotBe",
     "mustNotBeBetween",
 )
-Test = tuple[str, dict[str, Any], bool]
+# Generic tests that dbt brings itself; others are of a package, or written in the project.
+DBT_TESTS = frozenset({"accepted_values", "not_null", "relationships", "unique"})
+Test = tuple[str, dict[str, Any]]
 
 
 def explicit_rules(contract: ContractFile) -> Iterator[Rule]:
@@ -42,7 +44,7 @@ def explicit_rules(contract: ContractFile) -> Iterator[Rule]:
 def _rule(entry: QualityEntry, contract: ContractFile) -> Rule:
     node, more = entry.node, entry.node.custom()
     absent = node.at("customProperties", "absent")
-    test, arguments, singular = _test(node)
+    test, arguments = _test(node)
     reason = more.get("reason", absent)
     return Rule(
         id=entry.id,
@@ -60,8 +62,7 @@ def _rule(entry: QualityEntry, contract: ContractFile) -> Rule:
         origin="explicit",
         path=node.path,
         line=node.line,
-        column=None if singular else entry.column,
-        singular=singular,
+        column=entry.column,
         optional=_columns(more.get("optionalDatasets", absent).value, None),
     )
 
@@ -82,17 +83,21 @@ def _columns(value: Any, column: str | None) -> tuple[str, ...]:
 
 
 def _test(node: DocumentNode) -> Test:
-    """(test, arguments, whether it is a singular test)."""
+    """(test, arguments)."""
     if node.at("type").text == "library":
         if node.at("metric").text == "invalidValues":
             values = node.at("arguments", "validValues")
-            return "accepted_values", {"values": [entry.value for entry in values.entries()]}, False
+            return "accepted_values", {"values": [entry.value for entry in values.entries()]}
         bounds = {
             ROW_COUNT_BOUNDS[key]: value
             for key, value in node.mapping.items()
             if key in ROW_COUNT_BOUNDS
         }
-        return ROW_COUNT, bounds, False
+        return ROW_COUNT, bounds
     test = node.at("implementation")
-    singular = test.at("singular").text
-    return singular or test.at("test").text, dict(test.at("arguments").mapping), bool(singular)
+    return test.at("test").text, dict(test.at("arguments").mapping)
+
+
+def is_written_here(test: str) -> bool:
+    """The project has the SQL of the generic test itself."""
+    return "." not in test and test not in DBT_TESTS

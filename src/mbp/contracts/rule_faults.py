@@ -22,7 +22,7 @@ from mbp.core.reporting import Finding
 from mbp.core.schema_check import did_you_mean
 
 NEEDED = ("id", "type", "dimension", "severity", "description")
-KNOWN_KEYS = ("arguments", "singular", "test")
+KNOWN_KEYS = ("arguments", "test")
 
 
 @reading_check("A89-006", "A89-007", "A89-008", "A89-009", "A89-010", "A89-028")
@@ -138,20 +138,21 @@ def can_be_made_into_a_test(contract: ContractFile, _policy: Policy | None) -> I
 
 def _implementation(node: DocumentNode, subject: str) -> Iterator[Finding]:
     if not node.mapping:
-        message = "implementation: expected {test: ..., arguments: ...} or {singular: ...}"
+        message = "implementation: expected {test: ..., arguments: ...}"
         yield fault_at(node, "A89-021", message, subject)
+        return
+    singular, test, arguments = (node.at(key) for key in ("singular", "test", "arguments"))
+    if singular.present:
+        message = "singular: dbt forgets severity and owner of a singular test when it parses a part of the project"
+        fix = "make it generic: `{% test name(model) %}` around its SQL, and `test: name` here"
+        yield fault_at(singular, "A89-021", message, subject, fix)
         return
     for key in sorted(node.mapping.keys() - set(KNOWN_KEYS)):
         fix = did_you_mean(key, KNOWN_KEYS)
         yield fault_at(node.at(key), "A89-021", f"unknown key {key!r}", subject, fix)
-    test, singular, arguments = (node.at(key) for key in ("test", "singular", "arguments"))
-    if test.present == singular.present or (singular.present and arguments.present):
-        message = "expected either test (with arguments) or singular, and not both"
-        yield fault_at(node, "A89-021", message, subject)
-    for name, shape in ((test, TEST_NAME), (singular, PLAIN_NAME)):
-        if name.present and not shape.fullmatch(str(name.value)):
-            message = f"expected the name of a test, found {name.value!r}"
-            yield fault_at(name, "A89-021", message, subject)
+    if not TEST_NAME.fullmatch(str(test.value)):
+        message = f"expected test: the name of a test, found {test.value!r}"
+        yield fault_at(test if test.present else node, "A89-021", message, subject)
     if arguments.present and not isinstance(arguments.value, dict):
         message = f"arguments: expected name: value, found {arguments.value!r}"
         yield fault_at(arguments, "A89-021", message, subject)

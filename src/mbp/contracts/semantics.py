@@ -70,7 +70,8 @@ METRICS_SCHEMA = closed(
                 }
             ),
         },
-    }
+    },
+    optional=("calibration_horizons_hours",),
 )
 
 

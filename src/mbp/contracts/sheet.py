@@ -11,10 +11,8 @@ from typing import Annotated, Any, Literal
 from mbp.contracts.contract_loading import read_contracts
 from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import Policy
-from mbp.core.errors import MbpError
 from mbp.core.forms import SOME, Count, Limits, Name, Version, schema_of
 from mbp.core.schema_check import closed, did_you_mean, read_form, wrong_at
-from mbp.core.settings import load_settings
 from mbp.core.yaml_io import line_of
 
 SHEET = "contracts/a87/measurement_sheet.yaml"
@@ -130,10 +128,6 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
         MbpError: missing or not of the schema; a target, window, action or owner that does not parse
             or is unknown; an id or a query id that appears twice.
     """
-    if load_settings(root).hosted and not (root / SHEET).is_file():
-        what = "KPIs and hooks do not apply here: the project has no measurement sheet"
-        fix = "write it, or leave the command out (docs/another_project.md)"
-        raise MbpError(what, path=SHEET, fix=fix)
     document, value = read_form(root, SHEET, schema_of(SheetFile))
     demand_plain_text(document, SHEET)
     kpis: dict[str, Kpi] = {}

@@ -24,7 +24,7 @@ class Settings:
         title: what the help calls the project.
         plugins: packages whose `<name>.commands` add commands.
         packs: which packs lint and status judge.
-        tests: folder for the rules as singular tests. None: the properties of the models are rendered from the
+        tests: folder for the rules as files of SQL. None: the properties of the models are rendered from the
             contracts, with the rules in them.
         macros: folder for the macros that these tests call.
         docs: folder for the table of the rules.

@@ -21,7 +21,7 @@ from mbp.core.errors import MbpError
 from mbp.core.masking import plain_row
 from mbp.quality.classes import Classes
 from mbp.quality.column_readers import ColumnReaders
-from mbp.quality.samples import SampleQuery, columns_of, take_sample
+from mbp.quality.samples import SampleQuery, classes_of, take_sample
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import target_path
 from mbp.warehouse import connect
@@ -89,12 +89,7 @@ class _Look:
 
     @cached_property
     def classes(self) -> Classes:
-        return Classes(
-            load_contracts(self.root),
-            self.manifest or {},
-            dialect=self.warehouse.engine,
-            columns_of=columns_of(self.warehouse),
-        )
+        return classes_of(load_contracts(self.root), self.manifest or {}, self.warehouse)
 
     def _rows(self, change: Change, table: SchemaNode) -> tuple[tuple[str, ...], Mapping[str, Any]]:
         """How many rows a tightening breaks, and one of them."""
@@ -110,11 +105,7 @@ class _Look:
             return (f"{not_counted}: no query decides it",), {}
         count = f"select count(*) from (\n{query}\n) as failing"
         sample = take_sample(
-            SampleQuery(query, count),
-            self.warehouse,
-            dialect=self.warehouse.engine,
-            limit=1,
-            classes=self.classes,
+            SampleQuery(query, count), self.warehouse, limit=1, classes=self.classes
         )
         if sample.failing_rows is None:
             return (f"{not_counted}: {sample.note}",), {}

@@ -1,14 +1,21 @@
-"""The rules of a compiled project as plain SQL, for engines that are not dbt."""
+"""The project compiled by dbt, and its rules as plain SQL for engines that are not dbt."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from mbp.contracts import Rule
 from mbp.core.errors import MbpError
 from mbp.core.sql_guard import demand_expression, demand_query
+from mbp.runs.artifacts import read_artifact
+from mbp.runs.dbt_process import demand, run_dbt
+from mbp.runs.preflight import install_packages
 
 # Of the tests on models that measure the datasets; they are no rules of a contract.
 MEASUREMENT_PACK = "A87"
@@ -117,3 +124,119 @@ def _read_test(node: Mapping[str, Any], upstream: frozenset[str], dialect: str) 
         severity=str(config.get("severity") or "error").lower(),
         upstream=upstream,
     )
+
+
+# dbt's defaults for a test; rules are rendered without these keys.
+ARMED: Mapping[str, object] = {
+    "error_if": "!= 0",
+    "warn_if": "!= 0",
+    "fail_calc": "count(*)",
+    "limit": None,
+    "where": None,
+    "enabled": True,
+}
+
+
+def disarming(config: Mapping[str, Any], rule: Rule) -> str | None:
+    """What makes the test weaker than its rule, wherever it was configured; None when nothing does."""
+    wanted = {**ARMED, "severity": "warn" if rule.severity == "warning" else "error"}
+    for key, value in wanted.items():
+        setting = config.get(key, value)
+        same = str(setting).lower() == str(value).lower() if key == "severity" else setting == value
+        if not same:
+            return (
+                f"the test does not enforce the rule: `{key}` is {setting!r}, the contract means"
+                f" {value!r}. Fix: remove `{key}` from dbt_project.yml or from the test"
+            )
+    return None
+
+
+# Of the seeds of raw tables, and of the schemas of loaded ones.
+SEED_PREFIX = "raw_"
+
+
+def compiled_sample(
+    root: Path,
+    engine: str,
+    *,
+    changes: Mapping[str, str] | None = None,
+    variables: Mapping[str, Any] | None = None,
+) -> Mapping[str, Any]:
+    """The manifest with the SQL of every node, over the sample's raw tables on an empty scratch database.
+
+    Args:
+        root: the dbt project.
+        engine: duckdb or postgres; postgres takes its connection from the environment or `changes`.
+        changes: environment variables for dbt, e.g. the address of a scratch server.
+        variables: of dbt.
+
+    Raises:
+        MbpError: dbt could not compile.
+    """
+    install_packages(root)
+    with TemporaryDirectory(prefix="mbp-prove-") as folder:
+        settings = {
+            # The sample is a replay: every fault is measured at the end of its data.
+            "MBP_RAW": "sample",
+            "MBP_NOW": "end_of_data",
+            "MBP_DUCKDB_PATH": str(Path(folder) / "mbp.duckdb"),
+            **(changes or {}),
+        }
+        options = ("--full-refresh", "--vars", json.dumps(variables or {}))
+        return compiled_manifest(root, engine, settings, options)
+
+
+def rule_queries(
+    root: Path, target: str, changes: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Rule id -> a query that returns its failing rows on the target.
+
+    Raises:
+        MbpError: dbt cannot compile the project.
+    """
+    return queries_of(compiled_manifest(root, target, changes))
+
+
+def compiled_manifest(
+    root: Path,
+    target: str,
+    changes: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+) -> dict[str, Any]:
+    """dbt's manifest of the project with the SQL of every node, compiled for the target.
+
+    Raises:
+        MbpError: dbt cannot compile the project.
+    """
+    with TemporaryDirectory() as folder:
+        place, command = Path(folder), ["compile", *options]
+        demand(run_dbt(root, command, target=target, artifacts=place, changes=changes, quiet=True))
+        return read_artifact(place / "target", "manifest.json", root)
+
+
+def queries_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Rule id -> a query that returns its failing rows.
+
+    Raises:
+        MbpError: no test carries a rule.
+    """
+    queries = {test.rule_id: test.sql for test in read_tests(manifest)}
+    if not queries:
+        raise MbpError("no rule has a test: nothing to enforce", fix="run `mbp contracts render`")
+    return queries
+
+
+def query_of(rule: Rule, queries: Mapping[str, str]) -> str:
+    """The compiled SQL of the rule.
+
+    Raises:
+        MbpError: no test carries it.
+    """
+    if rule.id not in queries:
+        raise MbpError(
+            f"no test carries the rule {rule.id}",
+            path=rule.path,
+            line=rule.line,
+            fix="run `mbp contracts render`",
+        )
+    return queries[rule.id]

@@ -18,8 +18,7 @@ from mbp.contracts.model import Column, Place
 from mbp.contracts.published_versions import newest, published
 from mbp.contracts.registry.odcs_documents import working
 from mbp.core.settings import load_settings
-from mbp.quality.compiled_tests import MEASUREMENT_PACK
-from mbp.quality.disarmed import disarming
+from mbp.quality.compiled_tests import MEASUREMENT_PACK, disarming
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import demand, run_dbt
 from mbp.warehouse import Warehouse, connect
@@ -152,30 +151,28 @@ def _tests_drift(contract: Contract, manifest: Mapping[str, Any]) -> Iterator[Dr
 
 def _manifest_column(dataset: str, column: Column, node: Node, view: bool) -> Iterator[Drift]:
     subject = f"{dataset}.{column.name}"
-    if str(node.get("data_type")) != column.physical_type:
-        yield Drift("manifest", subject, "type", column.physical_type, str(node.get("data_type")))
     kinds = {str(constraint.get("type")) for constraint in node.get("constraints") or ()}
-    if not view and ("not_null" in kinds) != column.required:
-        yield Drift("manifest", subject, "required", str(column.required), str("not_null" in kinds))
-    if _words(column.description) not in _words(str(node.get("description") or "")):
-        yield Drift(
-            "manifest",
-            subject,
-            "description",
-            column.description,
-            str(node.get("description") or "nothing"),
-        )
     meta = node.get("meta") or (node.get("config") or {}).get("meta") or {}
-    if meta.get("classification") != column.classification:
-        yield Drift(
-            "manifest",
-            subject,
-            "classification",
-            column.classification,
-            str(meta.get("classification")),
-        )
-    if meta.get("unit") != column.unit:
-        yield Drift("manifest", subject, "unit", str(column.unit), str(meta.get("unit")))
+    first: list[tuple[str, Any, Any]] = [("type", column.physical_type, node.get("data_type"))]
+    first += [] if view else [("required", column.required, "not_null" in kinds)]
+    yield from _compared(subject, first)
+    yield from _description("manifest", subject, column, str(node.get("description") or ""))
+    last = [
+        ("classification", column.classification, meta.get("classification")),
+        ("unit", column.unit, meta.get("unit")),
+    ]
+    yield from _compared(subject, last)
+
+
+def _compared(subject: str, pairs: Sequence[tuple[str, Any, Any]]) -> Iterator[Drift]:
+    for what, wanted, actual in pairs:
+        if wanted != actual:
+            yield Drift("manifest", subject, what, str(wanted), str(actual))
+
+
+def _description(where: str, subject: str, column: Column, text: str) -> Iterator[Drift]:
+    if _words(column.description) not in _words(text):
+        yield Drift(where, subject, "description", column.description, text or "nothing")
 
 
 def unknown_rules(contracts: Sequence[Contract], manifest: Mapping[str, Any]) -> Iterator[Drift]:
@@ -313,8 +310,7 @@ def _live_column(
         yield Drift(where, subject, "type", wanted, live.type)
     if not view and live.nullable == column.required:
         yield Drift(where, subject, "required", str(column.required), str(not live.nullable))
-    if _words(column.description) not in _words(live.comment):
-        yield Drift(where, subject, "description", column.description, live.comment or "nothing")
+    yield from _description(where, subject, column, live.comment)
 
 
 def _words(text: str) -> str:

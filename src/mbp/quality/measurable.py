@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mbp.contracts import Rule
-from mbp.ingest.loading.loaded_facts import SourceFacts
-from mbp.ingest.loading.source_facts import dataset_tables
+from mbp.ingest.loading.source_facts import SourceFacts, dataset_tables
 from mbp.quality.project_reads import project_reads
 from mbp.quality.read_sets import followed
 from mbp.warehouse import Warehouse

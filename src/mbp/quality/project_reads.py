@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mbp.core.dbt_project import PATHS, paths_of
 from mbp.core.files import write_text
-from mbp.quality.compiled_sample import compiled_sample
+from mbp.core.paths import ROOT_MARK
+from mbp.quality.compiled_tests import compiled_sample
 from mbp.quality.read_sets import Raw, Reads, Relations, read_sets
-from mbp.runs.dbt_process import profiles_folder
-from mbp.runs.parsed import fingerprint
 from mbp.runs.preflight import LOADED
 
 # Any engine will do: what is read follows from the same models, and this one needs no server.
 ENGINE = "duckdb"
 FOLDER = ".mbp/read_sets"
+FILES = (ROOT_MARK, "package-lock.yml")
+NAMED = re.compile(rb"""env_var\(\s*['"](\w+)""")
 
 
 @dataclass(frozen=True)
@@ -46,24 +50,34 @@ def project_reads(root: Path, absent: Mapping[str, Iterable[str]] | None = None)
     """
     columns = {dataset: sorted(names) for dataset, names in sorted((absent or {}).items())}
     variables = {"absent_columns": columns}
-    arguments = ["compile", "--vars", json.dumps(variables)]
-    key = fingerprint(root, profiles_folder(root), ENGINE, arguments)
-    kept = root / FOLDER / f"{key}.json"
-    if key and kept.is_file():
+    kept = root / FOLDER / f"{_state(root, variables)}.json"
+    if kept.is_file():
         document = json.loads(kept.read_text(encoding="utf-8"))
     else:
         # As the loaded data is built: the source is not the sample, and what "now" means follows from MBP_NOW.
         changes = {"MBP_RAW": LOADED, "MBP_NOW": os.environ.get("MBP_NOW", "")}
         manifest = compiled_sample(root, ENGINE, changes=changes, variables=variables)
         document = _computed(manifest)
-        if key:
-            for old in kept.parent.glob("*.json"):
-                old.unlink(missing_ok=True)
-            write_text(kept, json.dumps(document))
+        for old in kept.parent.glob("*.json"):
+            old.unlink(missing_ok=True)
+        write_text(kept, json.dumps(document))
     return ProjectReads(
         {rule: frozenset(raw) for rule, raw in document["rules"].items()},
         {(schema, name): _reads(entry) for schema, name, entry in document["relations"]},
     )
+
+
+def _state(root: Path, variables: Mapping[str, Any]) -> str:
+    """SHA-256 of what the compiled SQL follows from: the project's files, and the variables that they name."""
+    digest = hashlib.sha256(json.dumps(variables).encode())
+    folders = [root / name for kind in PATHS for name in paths_of(root, kind)]
+    files = {root / name for name in FILES}.union(*(folder.rglob("*") for folder in folders))
+    for file in sorted(file for file in files | {*root.glob("packages/**/*")} if file.is_file()):
+        content = file.read_bytes()
+        named = [os.environ.get(name.decode(), "") for name in NAMED.findall(content)]
+        text = json.dumps([str(file.relative_to(root)), named])
+        digest.update(text.encode() + hashlib.sha256(content).digest())
+    return digest.hexdigest()
 
 
 def _computed(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
-from mbp.quality.compiled_sample import SEED_PREFIX
+from mbp.quality.compiled_tests import SEED_PREFIX
 
 Raw = frozenset[str]
 NOTHING: Raw = frozenset()

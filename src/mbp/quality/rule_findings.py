@@ -15,8 +15,7 @@ from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
 from mbp.core.verdict import Verdict, spelled
 from mbp.quality.attribution import constraint_violation, safe_message
-from mbp.quality.compiled_tests import value_column
-from mbp.quality.disarmed import disarming
+from mbp.quality.compiled_tests import disarming, value_column
 
 Severity = Literal["error", "warning"]
 
@@ -152,7 +151,7 @@ def collect(
     stopped: set[str] = set()
     tests_seen = 0
     for result in run_results["results"]:
-        node = project.node(result["unique_id"])
+        node = project.nodes.get(result["unique_id"])
         if node is None:
             continue
         if node["resource_type"] in ("test", "unit_test"):
@@ -227,9 +226,6 @@ class _Project:
         }
         self.status = {result["unique_id"]: result["status"] for result in run_results["results"]}
 
-    def node(self, unique_id: str) -> Mapping[str, Any] | None:
-        return self.nodes.get(unique_id)
-
     def ancestors(self, unique_id: str) -> set[str]:
         seen: set[str] = set()
         waiting = [unique_id]
@@ -294,7 +290,9 @@ class _Project:
             if verdict in (Verdict.FAIL, Verdict.WARN) and failures is not None and not values
             else None,
             message=message,
-            description=rule.description if rule else str(node.get("description") or ""),
+            description=rule.description
+            if rule
+            else str(meta.get("description") or node.get("description") or ""),
             node=node["unique_id"],
             columns=tuple(str(column) for column in columns),
             reason_unmeasured="skipped" if verdict == Verdict.NOT_MEASURED else "",

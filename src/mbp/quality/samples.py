@@ -10,21 +10,23 @@ from typing import Any, Protocol
 import duckdb
 import psycopg2
 
+from mbp.contracts import Contract
 from mbp.core.errors import MbpError
 from mbp.core.masking import masked_rows
-from mbp.core.sql_guard import demand_query
 from mbp.quality.attribution import safe_message
 from mbp.quality.classes import Classes, ColumnsOf
 from mbp.quality.compiled_tests import own_test, value_column
 from mbp.quality.known_columns import Trust, trust_of
 from mbp.quality.rule_findings import RuleVerdict
-from mbp.warehouse.called_functions import demand_read_only
+from mbp.warehouse.called_functions import demand_query_on
 
 FIX = "a test may only read; run `mbp build` again"
 
 
 class QueryReader(Protocol):
     """The reading part of mbp.warehouse.Warehouse."""
+
+    engine: str
 
     def query(
         self, sql: str, params: Sequence[Any] | None = None
@@ -110,15 +112,6 @@ def _stopped_build(finding: RuleVerdict, manifest: Mapping[str, Any]) -> SampleQ
     return SampleQuery(rows=f"select * {refused}", count=f"select count(*) {refused}")
 
 
-def check_read_only(sql: str, dialect: str) -> None:
-    """Refuses anything but one query: what is re-run here came out of a file.
-
-    Raises:
-        MbpError: several statements, a statement that writes, or SQL that cannot be read.
-    """
-    demand_query(sql, dialect, fix=FIX)
-
-
 def columns_of(reader: QueryReader) -> ColumnsOf:
     """Asks the warehouse which columns a relation has, once for each."""
 
@@ -132,11 +125,17 @@ def columns_of(reader: QueryReader) -> ColumnsOf:
     return ask
 
 
+def classes_of(
+    contracts: Sequence[Contract], manifest: Mapping[str, Any], reader: QueryReader
+) -> Classes:
+    """The trust of every column of the project, in this warehouse."""
+    return Classes(contracts, manifest, dialect=reader.engine, columns_of=columns_of(reader))
+
+
 def take_sample(
     query: SampleQuery | None,
     reader: QueryReader,
     *,
-    dialect: str,
     limit: int,
     classes: Classes,
 ) -> FailingRows:
@@ -145,10 +144,8 @@ def take_sample(
         return FailingRows(note="no rows to show")
     try:
         for sql in filter(None, (query.rows, query.count)):
-            check_read_only(sql, dialect)
-            if dialect == "postgres":
-                # The session that runs it says what it calls; a reader without one is refused.
-                demand_read_only(getattr(reader, "connection", None), sql, fix=FIX)
+            # What is re-run here came out of a file.
+            demand_query_on(reader, sql, fix=FIX)
         columns, rows = reader.query(f"{query.rows}\nlimit {limit}")
         counted = reader.query(query.count)[1][0][0] if query.count else None
     except MbpError as error:

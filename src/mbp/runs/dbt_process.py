@@ -15,10 +15,12 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.files import atomic_path
-from mbp.runs import guard, interrupts, parsed
+from mbp.runs import guard
 from mbp.warehouse.profile import profiles_file, read_target
 
 PROFILES = "profiles.yml"
+# What dbt read of a project before: it reads only what changed since.
+EARLIER_PARSE = "partial_parse.msgpack"
 # Commands that leave results of nodes.
 RUNNING = ("build", "run", "seed", "snapshot", "test")
 
@@ -69,6 +71,14 @@ def profiles_folder(root: Path) -> Path:
     with atomic_path(folder / PROFILES) as copy:  # another command may be reading it
         shutil.copyfile(path, copy)
     return folder
+
+
+def _earlier_parse(root: Path, artifacts: Path | None) -> dict[str, str]:
+    """Where dbt finds what it read before: a new folder of artifacts has nothing yet, the project's own may."""
+    shared = target_path(root) / EARLIER_PARSE
+    if not artifacts or (artifacts / "target" / EARLIER_PARSE).exists() or not shared.exists():
+        return {}
+    return {"DBT_PARTIAL_PARSE_FILE_PATH": str(shared)}
 
 
 @contextmanager
@@ -148,7 +158,6 @@ def run_dbt(
     changes: Mapping[str, str] | None = None,
     manifest: Any = None,
     quiet: bool = False,
-    aloud: bool = False,
     count: Callable[[int, int], None] | None = None,
 ) -> DbtOutcome:
     """Runs one dbt command.
@@ -159,10 +168,8 @@ def run_dbt(
         target: dbt target; `DBT_TARGET` or the default of the profile without it.
         artifacts: folder for target files and logs instead of the project's own.
         changes: environment variables for this command only.
-        manifest: a parsed manifest (`result` of `parse`); without it the project is read, unless it is the
-            same as when it was read before.
+        manifest: a parsed manifest (`result` of `parse`); without it dbt reads what changed of the project.
         quiet: only errors are printed.
-        aloud: dbt talks on stdout, as it does by itself, and not on stderr.
         count: receives how many nodes of how many are done.
 
     Raises:
@@ -188,40 +195,21 @@ def run_dbt(
             str(artifacts / "logs"),
         ]
     started = time.perf_counter()
-    talk = sys.stdout if aloud else sys.stderr
     # Relative paths of a profile begin at the project, for `mbp` and for dbt.
     with (
-        environment(changes or {}),
+        environment({**_earlier_parse(root, artifacts), **(changes or {})}),
         chdir(root),
-        redirect_stdout(talk),
-        interrupts.without_traceback(),
+        redirect_stdout(sys.stderr),
+        without_traceback(),
     ):
         try:
-            chosen = target_name(root, target)
-            key = None if manifest else parsed.fingerprint(root, profiles, chosen, arguments)
-            if key:
-                manifest = parsed.recall(root, key)
-            known = bool(key) and manifest is not None
-            outcome = None
-            if key and (not known or arguments[0] == "parse"):
-                # What dbt says of a project that is as it was has been said.
-                level = ["--log-level", "warn"] if aloud else []
-                reading = [*level, "parse", *parsed.variables(arguments)]
-                outcome = dbtRunner(manifest=manifest).invoke([*standing, *reading, *places])
-                manifest = outcome.result
-                if outcome.success and not known:
-                    parsed.keep(root, key, manifest)
-            if outcome is None or (outcome.success and arguments[0] != "parse"):
-                # Behind the command's words, so that an option without its value does not take a place for it.
-                words = list(takewhile(lambda word: not word.startswith("-"), arguments))
-                given = [*words, *places, *arguments[len(words) :]]
-                callbacks = [_stamped(manifest)] if manifest and words[0] in RUNNING else []
-                if count:
-                    callbacks.append(_counting(count))
-                outcome = dbtRunner(manifest, callbacks).invoke([*standing, *given])
-            # dbt writes what it has read itself, and most commands write once more when they have run.
-            if known and (arguments[0] in parsed.SILENT or outcome.exception is not None):
-                parsed.write(manifest, artifacts / "target" if artifacts else target_path(root))
+            # Behind the command's words, so that an option without its value does not take a place for it.
+            words = list(takewhile(lambda word: not word.startswith("-"), arguments))
+            callbacks = [_stamped(manifest)] if manifest and words[0] in RUNNING else []
+            if count:
+                callbacks.append(_counting(count))
+            given = [*standing, *words, *places, *arguments[len(words) :]]
+            outcome = dbtRunner(manifest, callbacks).invoke(given)
         finally:
             _release_duckdb()
     problem = None
@@ -240,3 +228,24 @@ def run_dbt(
         problem=problem,
         seconds=time.perf_counter() - started,
     )
+
+
+@contextmanager
+def without_traceback() -> Iterator[None]:
+    """dbt inside of the block says of an interrupt only that it came; the traceback of any other error stays."""
+    from dbt.cli import requires
+    from dbt.events.types import MainEncounteredError, MainStackTrace
+
+    module: Any = requires
+    fire_event = module.fire_event
+
+    def filtered(event: Any, *given: Any, **named: Any) -> None:
+        ends = isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit)
+        if not (ends and isinstance(event, MainEncounteredError | MainStackTrace)):
+            fire_event(event, *given, **named)
+
+    module.fire_event = filtered
+    try:
+        yield
+    finally:
+        module.fire_event = fire_event

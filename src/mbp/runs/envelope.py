@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,24 +20,6 @@ from mbp.runs.derive import DERIVED, contradiction, derive
 from mbp.runs.working_copy import WorkingCopy, source_of
 
 VERSION = 3
-KEYS = {
-    "version",
-    "name",
-    "began_at",
-    "ended_at",
-    "commit",
-    "clean",
-    "source",
-    "source_after",
-    "target",
-    "warehouse",
-    "data",
-    "invocation",
-    "nodes",
-    "verdict",
-    "summary",
-    "content",
-}
 TIMES = ("began_at", "ended_at")
 NODES = {"covered": int, "demanded": int, "digest": str}
 CHANGED = "the source changed while it was measured"
@@ -95,18 +77,12 @@ class Evidence:
     @property
     def claim(self) -> Claim:
         """What it says of itself, for `mbp.runs.claims.objections`."""
-        return Claim(
-            began_at=self.began_at,
-            ended_at=self.ended_at,
-            source=self.source,
-            source_after=self.source_after,
-            commit=self.commit,
-            target=self.target,
-            warehouse=self.warehouse,
-            data=self.data,
-            invocation=self.invocation,
-            nodes=self.nodes,
-        )
+        names = {field.name for field in fields(Claim)} & vars(self).keys()
+        return Claim(**{name: getattr(self, name) for name in names})
+
+
+# Of the file; its path is not in it, and the findings follow from the content.
+KEYS = {"version", *(field.name for field in fields(Evidence))} - {"path", "findings"}
 
 
 def evidence_folder(root: Path) -> Path:
@@ -149,7 +125,7 @@ def write(
         begun: of `begin`, taken before the measurement.
         content: what was found; anything that JSON cannot say is written as text.
         target, warehouse, data: the dbt target, the id of its warehouse and the state of its public datasets
-            (`mbp.runs.data.data_state`), where the measurement depends on them.
+            (`mbp.runs.run_control.data_state`), where the measurement depends on them.
         run: the run of dbt that the measurement is of; it began with that run.
     """
     after = _source(begun.root)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.runs.recording import is_recorded, recorded
+from mbp.runs.run_control import is_recorded, recorded
 from mbp.warehouse.profile import read_target
 
 # dbt commands that replace relations; the others only read them.

@@ -1,15 +1,24 @@
-"""Which warehouse this is, and which runs of dbt were made in it: the control tables of macros/engine/runs.sql."""
+"""Which warehouse this is, the runs of dbt that were made in it, and the state of its rows.
+
+The control tables are those of macros/engine/runs.sql; for a project without these hooks they are written here.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from mbp.contracts import load_contracts
 from mbp.core.errors import MbpError
+from mbp.core.settings import load_settings
 from mbp.warehouse.connection import Rows, Warehouse
-from mbp.warehouse.relations import exists
+from mbp.warehouse.relations import exists, fingerprint
 
 SCHEMA = "verification"
 WAREHOUSE, RUNS = f"{SCHEMA}.warehouse", f"{SCHEMA}.runs"
@@ -97,3 +106,81 @@ def statements() -> list[str]:
         " select cast(gen_random_uuid() as text), current_timestamp"
         f" where not exists (select 1 from {WAREHOUSE})",
     ]
+
+
+# Of the engines whose warehouse is read again; what `mbp.runs.run_control` says of them holds here.
+ENGINES = ("duckdb", "postgres")
+COMMANDS = ("build", "run", "seed", "snapshot", "test")
+
+
+def is_recorded(root: Path, command: str, engine: str) -> bool:
+    """A run of this command is written down here, and not by hooks of the project."""
+    return command in COMMANDS and engine in ENGINES and load_settings(root).hosted
+
+
+@contextmanager
+def recorded(task: Any, command: str) -> Iterator[None]:
+    """Writes that the run of a dbt task began and, unless it was interrupted, ended."""
+    _event(task, command, "began", None)
+    yield
+    ids = [result.node.unique_id for result in task.node_results if hasattr(result, "node")]
+    _event(task, command, "ended", nodes_digest(ids))
+
+
+def _event(task: Any, command: str, event: str, digest: str | None) -> None:
+    from dbt_common.invocation import get_invocation_id
+
+    began = [
+        f"create schema if not exists {SCHEMA}",
+        *statements(),
+        f"create table if not exists {RUNS} (invocation_id text, warehouse_id text, command text,"
+        " event text, happened_at timestamptz, nodes_digest text)",
+    ]
+    quoted = "cast(null as text)" if digest is None else f"'{digest}'"
+    insert = (
+        f"insert into {RUNS} select '{get_invocation_id()}', warehouse_id, '{command}', '{event}',"
+        f" current_timestamp, {quoted} from {WAREHOUSE}"
+    )
+    _execute(task, [*(began if event == "began" else ()), insert])
+
+
+def _execute(task: Any, sql: Sequence[str]) -> None:
+    from dbt.adapters.factory import get_adapter
+
+    adapter: Any = get_adapter(task.config)
+    try:
+        with adapter.connection_named("mbp_runs"):
+            for statement in sql:
+                adapter.execute(statement, auto_begin=True)
+            commit: Callable[[], None] = adapter.connections.commit_if_has_connection
+            commit()
+    except Exception as error:  # whatever the driver raises: the build itself goes on
+        reason = str(error).strip().splitlines()[0]
+        print(f"mbp: the run could not be recorded in {RUNS}: {reason}", file=sys.stderr)
+
+
+if TYPE_CHECKING:
+    from mbp.warehouse import Warehouse
+
+
+def data_state(root: Path, warehouse: Warehouse) -> str:
+    """SHA-256 over rows and content of the public datasets, whatever the order of their rows.
+
+    Another row, or another value in one, is another state; so is another release of the engine.
+
+    Raises:
+        MbpError: a public dataset that is not there.
+    """
+    import duckdb
+    import psycopg2
+
+    digest = hashlib.sha256()
+    for contract in sorted(load_contracts(root), key=lambda contract: contract.dataset):
+        schema = contract.schema_in(warehouse)
+        try:
+            rows, content = fingerprint(warehouse, schema, contract.dataset)
+        except (duckdb.Error, psycopg2.Error) as error:
+            what = f"{schema}.{contract.dataset} cannot be read: {str(error).splitlines()[0]}"
+            raise MbpError(what, fix="run `mbp build`") from error
+        digest.update(f"{contract.dataset}\0{rows}\0{content}\n".encode())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""`mbp init`: the settings, the policies and a draft of a contract for each chosen model of a dbt project."""
+"""`mbp init` and `mbp contracts import`: settings, policies and drafts of contracts for a dbt project."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from typing import Any
 from mbp.contracts.contract_file import SUFFIX
 from mbp.contracts.contract_loading import FOLDER
 from mbp.contracts.drafting import draft as drafting
-from mbp.contracts.drafting.draft import Draft, contract_text
+from mbp.contracts.drafting.draft import Draft, DraftColumn, contract_text, problems
 from mbp.contracts.drafting.live_columns import live_columns
-from mbp.contracts.drafting.manifest_facts import chosen_nodes, plain, with_facts
+from mbp.contracts.drafting.manifest_facts import chosen_nodes, plain, with_facts, with_key
 from mbp.contracts.drafting.profile_files import FOLDER as FOLDER_OF_PROFILES
+from mbp.contracts.drafting.sources import drafts_of_file
 from mbp.contracts.policy import POLICY, load_policy
+from mbp.contracts.rendering.yaml_text import scalar
+from mbp.contracts.semantics import GLOSSARY, METRICS
 from mbp.core.dbt_project import paths_of, read_project
 from mbp.core.errors import MbpError
 from mbp.core.files import write_text
+from mbp.core.schema_check import did_you_mean
 from mbp.core.settings import OWN, SHARED, load_settings
 from mbp.runs.artifacts import read_artifact
 from mbp.runs.dbt_process import demand, run_dbt, target_name
@@ -242,14 +246,95 @@ def _packs(root: Path, start: Start, drafts: Sequence[Draft], started: Started) 
         for draft in drafts:
             meaning = draft.description or f"TODO: what one of {draft.dataset} is."
             term = draft.dataset.replace("_", " ")
-            text += f"  - term: {term}\n    definition: {_quoted(meaning)}\n    dataset: {draft.dataset}\n"
-        started.write(root, "contracts/a87/glossary.yaml", text)
+            text += f"  - term: {term}\n    definition: {scalar(meaning)}\n    dataset: {draft.dataset}\n"
+        started.write(root, GLOSSARY, text)
+        text = (FOLDER_OF_PROFILES / "a87_metrics.yaml").read_text(encoding="utf-8")
+        started.write(root, METRICS, text)
     if "A108" in start.packs:
         text = (FOLDER_OF_PROFILES / "a108_privacy.yaml").read_text(encoding="utf-8")
         started.write(root, "contracts/a108/privacy.yaml", text.replace("OWNER", str(start.owner)))
 
 
-def _quoted(text: str) -> str:
-    from mbp.contracts.rendering.yaml_text import scalar
+@dataclass(frozen=True)
+class Import:
+    """What `mbp contracts import` is asked for.
 
-    return scalar(text)
+    Attributes:
+        source: a file, `schema.table`, or the name of a model, seed or snapshot.
+        dataset: its name; of a file with several, the one that is meant.
+        key: the column that identifies a row, where nothing says so.
+    """
+
+    source: str
+    dataset: str | None = None
+    key: str | None = None
+    owner: str | None = None
+    target: str | None = None
+
+
+def import_contract(root: Path, asked: Import) -> list[str]:
+    """Writes the contracts; their paths.
+
+    Raises:
+        MbpError: the source cannot be read, no contract can be made of it, or one is there already.
+    """
+    policy = load_policy(root)
+    owner = policy.check_owner(asked.owner or next(iter(policy.owners)), "--owner", None)
+    project = str(read_project(root).get("name") or root.name)
+    drafts = [keyed(draft, asked.key) for draft in _drafts(root, asked)]
+    files = {f"{FOLDER}/{draft.dataset}{SUFFIX}": draft for draft in drafts}
+    for name, draft in files.items():
+        if (root / name).exists():
+            raise MbpError(
+                "the contract is there already", path=name, fix="remove it, or name another dataset"
+            )
+        if reasons := problems(draft):
+            fix = "name the key with --key" if "identifies a row" in reasons[-1] else "rename them"
+            raise MbpError(f"{draft.dataset}: {'; '.join(reasons)}", path=asked.source, fix=fix)
+    for name, draft in files.items():
+        text = contract_text(draft, project=project, owner=owner, channel=f"#{owner.lower()}")
+        write_text(root / name, text)
+    return list(files)
+
+
+def _drafts(root: Path, asked: Import) -> Sequence[Draft]:
+    path = Path(asked.source)
+    if path.suffix in (".json", ".avsc", ".yml", ".yaml") or path.is_file():
+        drafts = drafts_of_file(path)
+        if asked.dataset and len(drafts) > 1:
+            by_name = {draft.dataset: draft for draft in drafts}
+            if asked.dataset not in by_name:
+                fix = did_you_mean(asked.dataset, by_name)
+                raise MbpError(f"it describes no {asked.dataset!r}", path=path.name, fix=fix)
+            return [by_name[asked.dataset]]
+        return [replace(drafts[0], dataset=asked.dataset)] if asked.dataset else drafts
+    target = target_name(root, asked.target)
+    schema, _, table = asked.source.rpartition(".")
+    if not schema:
+        manifest = parsed_manifest(root, target)
+        drafts = read_drafts(root, target, manifest, chosen_nodes(manifest, [table]))
+        return [replace(drafts[0], dataset=asked.dataset or drafts[0].dataset)]
+    with connect(root, target, read_only=True) as warehouse:
+        columns, rows = live_columns(warehouse, schema, table)
+    facts = with_key([replace(column, unique=False) for column in columns], columns, table)
+    origin = f"the table {asked.source} and its {rows} rows on {target}"
+    return [Draft(asked.dataset or table, facts, origin, "", [server_of(root, target, schema)])]
+
+
+def keyed(draft: Draft, key: str | None) -> Draft:
+    """With the key that is named, else the one column that is unique and required."""
+    names = [column.name for column in draft.columns]
+    if key is not None and key not in names:
+        fix = did_you_mean(key, names)
+        raise MbpError(f"{draft.dataset} has no column {key!r}", path="--key", fix=fix)
+    if key is None and any(column.key for column in draft.columns):
+        return draft
+    likely = [column.name for column in draft.columns if column.unique and column.required]
+    chosen = key or next(iter(likely), None)
+
+    def as_key(column: DraftColumn) -> DraftColumn:
+        is_key = column.name == chosen
+        unique, required = column.unique or is_key, column.required or is_key
+        return replace(column, key=is_key, unique=unique, required=required)
+
+    return replace(draft, columns=[as_key(column) for column in draft.columns])

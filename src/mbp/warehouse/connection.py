@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from weakref import WeakSet
 
 from mbp.core.errors import MbpError
@@ -37,7 +38,7 @@ class RoleError(MbpError):
     """The server lets the user in, but not as the role of the profile."""
 
 
-class Warehouse(Protocol):
+class Warehouse(ABC):
     """An open connection. Every statement commits by itself, outside of `transaction`.
 
     Attributes:
@@ -49,23 +50,34 @@ class Warehouse(Protocol):
     target: str
     mark: str
 
+    @abstractmethod
     def query(self, sql: str, params: Sequence[Any] | None = None) -> tuple[list[str], Rows]:
         """Column names and all rows of a statement that returns rows."""
 
+    @abstractmethod
     def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
         """Runs a statement for its effect."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Ends the connection."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All statements of the block, or none of them."""
-        yield
+        self.execute("begin")
+        try:
+            yield
+        except BaseException:
+            self.execute("rollback")
+            raise
+        self.execute("commit")
 
-    def close(self) -> None:
-        """Ends the connection."""
+    def __enter__(self) -> Self:
+        return self
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *error: object) -> None: ...
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def connect(
@@ -151,33 +163,7 @@ def quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class _Closing:
-    """What both engines share: the context manager, and transactions by hand."""
-
-    def close(self) -> None:
-        raise NotImplementedError
-
-    def execute(self, sql: str, params: Sequence[Any] | None = None) -> None:
-        raise NotImplementedError
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        self.execute("begin")
-        try:
-            yield
-        except BaseException:
-            self.execute("rollback")
-            raise
-        self.execute("commit")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-
-class DuckdbWarehouse(_Closing):
+class DuckdbWarehouse(Warehouse):
     """The embedded engine: one file, one writer."""
 
     engine, mark = "duckdb", "?"
@@ -241,7 +227,7 @@ def _refusal(reason: str, settings: Mapping[str, Any]) -> UnreachableError:
     return UnreachableError(what, fix="start it, or correct MBP_PG_HOST and MBP_PG_PORT")
 
 
-class PostgresWarehouse(_Closing):
+class PostgresWarehouse(Warehouse):
     """The production engine."""
 
     engine, mark = "postgres", "%s"

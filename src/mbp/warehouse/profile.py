@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import Environment, StrictUndefined, Template, TemplateError
 
 from mbp.core import yaml_io
 from mbp.core.dbt_project import read_project
@@ -100,15 +101,20 @@ def _rendered(value: Any, path: Path) -> Any:
         return [_rendered(item, path) for item in value]
     if not isinstance(value, str) or "{{" not in value:
         return yaml_io.plain(value)
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
-    environment.globals["env_var"] = _env_var
-    environment.filters |= {"as_number": int, "as_text": str}
     try:
-        return environment.from_string(value).render()
+        return _template(value).render()
     except (TemplateError, ValueError) as error:
         raise MbpError(
             f"cannot fill in {value!r}: {error}", path=path.name, fix="correct the expression"
         ) from error
+
+
+@lru_cache(maxsize=256)
+def _template(text: str) -> Template:
+    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - not HTML
+    environment.globals["env_var"] = _env_var
+    environment.filters |= {"as_number": int, "as_text": str}
+    return environment.from_string(text)
 
 
 def _env_var(name: str, default: str | None = None) -> str:

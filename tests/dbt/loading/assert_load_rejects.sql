@@ -1,6 +1,14 @@
 -- Loads of outside data that rejected more rows than their mapping allows. The same files, loaded again,
 -- replace what is said of them; raw_mbp._load_rejects has the rejected rows.
-{{ config(fail_calc='coalesce(sum(rejected), 0)') }}
+{{ config(
+    fail_calc='coalesce(sum(rejected), 0)',
+    tags=['a87'],
+    meta={
+        'rule_id': 'load_rejects', 'dataset': 'loads', 'owner': 'DATA', 'pack': 'A87',
+        'family': 'completeness', 'columns': [],
+        'description': 'No load of outside data rejected more rows than its mapping allows (`max_rejects`).'
+    }
+) }}
 {% set loads = noted_loads() %}
 {% if loads %}
 

@@ -1,4 +1,12 @@
 -- What cannot be measured is reported, one row per record: it must never be left out in silence.
+{{ config(
+    tags=['a87'],
+    meta={
+        'rule_id': 'telemetry_is_sound', 'dataset': 'telemetry', 'owner': 'SRE', 'pack': 'A87',
+        'family': 'consistency', 'columns': [],
+        'description': 'Spans, web vitals, audit records and heartbeats can be measured; what cannot is named.'
+    }
+) }}
 {% set skew = var('mbp_clock_skew_seconds') | int %}
 
 with problems as (

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from mbp.cli import main as cli
 from mbp.core.errors import EXIT_COULD_NOT_RUN, MbpError
 
-PARTS = ("contracts", "models/marts/mbp", "tests/dbt/singular")
+PARTS = ("contracts", "models/marts/mbp", "tests/dbt/generic")
 QUOTES = "contracts/a106/mbp_quotes.odcs.yaml"
 MARKETS = "contracts/a106/mbp_markets.odcs.yaml"
 RESOLUTIONS = "contracts/a106/mbp_resolutions.odcs.yaml"

@@ -41,8 +41,8 @@ def test_the_files_of_each_dataset_lead_to_its_owner(project_root: Path) -> None
             assert (project_root / path).is_file()
             assert asked(text, path) == [handles[contract.owner]], path
         for rule in contract.rules:
-            if rule.singular:
-                named = asked(text, f"tests/dbt/singular/{rule.test}.sql")
+            if rule.family == "consistency" and "." not in rule.test:
+                named = asked(text, f"tests/dbt/generic/{rule.test}.sql")
                 assert {handles[contract.owner], handles[rule.owner]} == set(named)
         for shared in ("docs/reference/rules.md", "models/marts/mbp/_mbp__models.gen.yml"):
             assert handles[contract.owner] in asked(text, shared)

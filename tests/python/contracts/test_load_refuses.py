@@ -114,7 +114,7 @@ CASES = {
         "apiVersion",
     ),
     "version that is not semantic": Case(
-        QUOTES, "version: 1.1.0", "version: '1.0'", "expected a semantic version", "version: '1.0'"
+        QUOTES, "version: 1.1.1", "version: '1.0'", "expected a semantic version", "version: '1.0'"
     ),
     "wrong type of a value": Case(
         QUOTES,
@@ -386,26 +386,26 @@ CASES = {
         "mbp_quotes_volume: the rule has no reason",
         "- id: mbp_quotes_volume",
     ),
-    "singular test that is not there": Case(
+    "generic test that is not there": Case(
         QUOTES,
-        "singular: assert_quote_after_close",
-        "singular: assert_quote_after_closed",
-        "there is no test assert_quote_after_closed.sql in the test-paths",
-        "singular: assert_quote_after_closed",
+        "test: quote_after_close",
+        "test: quote_after_closed",
+        "there is no generic test quote_after_closed in the test-paths or macro-paths",
+        "test: quote_after_closed",
     ),
     "unknown key of an implementation": Case(
         QUOTES,
-        "singular: assert_quote_after_close",
-        "singlar: assert_quote_after_close",
-        "did you mean 'singular'?",
-        "singlar",
+        "test: quote_after_close",
+        "tests: quote_after_close",
+        "did you mean 'test'?",
+        "tests",
     ),
-    "test and singular at once": Case(
+    "singular test": Case(
         QUOTES,
-        "          singular: assert_quote_after_close\n",
-        "          singular: assert_quote_after_close\n          test: not_null\n",
-        "expected either test (with arguments) or singular",
-        "implementation:\n          singular: assert_quote_after_close\n",
+        "test: quote_after_close",
+        "singular: assert_quote_after_close",
+        "make it generic: `{% test name(model) %}` around its SQL, and `test: name` here",
+        "singular: assert_quote_after_close",
     ),
     "metric that no test is made for": Case(
         MARKETS,

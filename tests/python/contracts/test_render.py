@@ -42,8 +42,6 @@ def test_every_rule_is_one_test_with_its_meta(project: Project) -> None:
                 ((name, body),) = test.items()
                 assert body["name"] not in rendered
                 rendered[body["name"]] = (name, body["config"], body.get("arguments", {}))
-    for test in dbt_properties(project, rendering.SINGULAR_TESTS_FILE)["data_tests"]:
-        rendered[test["config"]["meta"]["rule_id"]] = (test["name"], test["config"], {})
 
     assert rendered.keys() == rules.keys()
     for rule_id, (name, config, arguments) in rendered.items():
@@ -151,7 +149,7 @@ def test_rendering_twice_changes_nothing(project: Project) -> None:
     [
         rendering.MODELS_FILE,
         rendering.SOURCES_FILE,
-        rendering.SINGULAR_TESTS_FILE,
+        rendering.FAMILIES_FILE,
         rendering.COLUMNS_FILE,
         rendering.RULES_FILE,
         CODE_OWNERS,

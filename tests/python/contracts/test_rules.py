@@ -118,7 +118,7 @@ def test_explicit_entries_become_rules(project: Project) -> None:
     assert pair.arguments["or_equal"] is True
 
     warning = rules["liquidity_floor"]
-    assert (warning.test, warning.singular) == ("assert_liquidity_floor", True)
+    assert (warning.test, warning.column) == ("liquidity_floor", None)
     assert (warning.severity, warning.expires, warning.owner) == ("warning", SOON, "PM")
     assert warning.expires - timedelta(days=30) < SOON
 

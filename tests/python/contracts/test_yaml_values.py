@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.core.yaml_io import RepeatedKeyError, line_of, loads, plain, read_otherwise
+from mbp.core.yaml_io import RepeatedKeyError, line_of, load, loads, plain, read_otherwise
 
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level + 1}: &a{level + 1} [{', '.join([f'*a{level}'] * 9)}]\n" for level in range(9)
@@ -96,3 +98,17 @@ def test_words_numbers_and_their_lines() -> None:
 def test_a_tag_changes_neither_a_key_nor_a_text() -> None:
     found = loads("!!str a: !!str 5\nb: {2: x, true: y}\n", shown_as="file.yaml")
     assert plain(found) == {"a": "5", "b": {"2": "x", "True": "y"}}
+
+
+def test_a_reader_may_change_what_it_loaded_and_a_changed_file_is_read_again(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text("a: 1\nb: {c: !!str 2}\n")
+    first = load(file)
+    first["a"] = 5
+    second = load(file)
+    assert plain(second) == {"a": 1, "b": {"c": "2"}}
+    assert line_of(second, "b") == 2
+    file.write_text("a: 2\n")
+    assert plain(load(file)) == {"a": 2}

@@ -16,8 +16,7 @@ from lab.postgres_server import PostgresServer
 from mbp.contracts import load_contracts
 from mbp.contracts.raw_columns import logged
 from mbp.ingest.initialise import initialise
-from mbp.ingest.loading.first_day import NO_CHANGE, NO_ROW
-from mbp.ingest.loading.source_facts import source_facts
+from mbp.ingest.loading.source_facts import NO_CHANGE, NO_ROW, source_facts
 from mbp.runs.dbt_process import environment
 from mbp.warehouse import Warehouse, connect
 

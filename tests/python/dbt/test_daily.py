@@ -207,8 +207,8 @@ def test_the_story_of_a_daily_run(world: World) -> None:
     assert faults.daily["mbp_quotes_price_range"] == {"late-1"}
     assert faults.daily["mbp_quotes_fk"] == {"orphan-1"}
     assert faults.daily["mbp_quotes_depth_2pct_range"] == {OLD_QUOTE}
-    assert len(faults.daily["assert_quote_after_close"]) >= quotes
-    assert faults.daily["assert_trade_matches_quote"] | faults.daily["mbp_trades_quote_id_fk"] == {
+    assert len(faults.daily["quote_after_close"]) >= quotes
+    assert faults.daily["trade_matches_quote"] | faults.daily["mbp_trades_quote_id_fk"] == {
         trade,
         orphan,
     }

@@ -8,23 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from mbp.release.documents.markdown_body import read_body
-
 ENGLISH, PORTUGUESE = "README.md", "README.pt-BR.md"
 CODE = re.compile(r"`([^`\n]+)`")
 
 
 def headings(text: str) -> list[int]:
-    return [heading.level for heading in read_body(text).headings]
+    """Their levels."""
+    outside = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [len(marks) for marks in re.findall(r"^(#+) ", outside, re.MULTILINE)]
 
 
 def links(text: str) -> list[str]:
     """Where the links lead; the other README and a translated picture count as what they translate."""
     return [
-        "the other README"
-        if link.address in (ENGLISH, PORTUGUESE)
-        else link.address.replace(".pt-BR", "")
-        for link in read_body(text).links
+        "the other README" if address in (ENGLISH, PORTUGUESE) else address.replace(".pt-BR", "")
+        for address in re.findall(r"\]\(([^)\s]+)", text)
     ]
 
 

@@ -19,7 +19,7 @@ from mbp.quality.change_impact import impacts
 from mbp.runs.dbt_process import environment
 from tests.python.built import Built
 
-PARTS = ("contracts", "models", "tests/dbt/singular", "dbt_project.yml", "profiles.example.yml")
+PARTS = ("contracts", "models", "tests/dbt/generic", "dbt_project.yml", "profiles.example.yml")
 TODAY = date(2026, 11, 29)
 Told = tuple[list[Checked], Mapping[tuple[str, str], Impact]]
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mbp.core.reporting.output_forms import written
-from mbp.quality.failure_report import as_json, suite
-from mbp.quality.failures import Failures
+from mbp.quality.failures import Failures, as_json, suite
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mbp.ingest.loading import SourceFacts
-from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
+from mbp.ingest.loading.source_facts import NOTHING_ABSENT
 from mbp.quality import measurable
 from mbp.quality.measurable import not_measurable
 from mbp.quality.project_reads import ProjectReads

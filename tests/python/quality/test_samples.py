@@ -8,17 +8,17 @@ from typing import Any
 import duckdb
 import pytest
 
-from mbp.core.errors import MbpError
 from mbp.core.masking import mask
-from mbp.quality.classes import Classes
 from mbp.quality.rule_findings import RuleVerdict, collect
-from mbp.quality.samples import FailingRows, check_read_only, columns_of, sample_query, take_sample
+from mbp.quality.samples import FailingRows, classes_of, sample_query, take_sample
 
 QUOTES = '"mbp"."marts"."mbp_quotes"'
 
 
 class DuckdbReader:
     """The reading half of a warehouse, on a database in memory."""
+
+    engine = "duckdb"
 
     def __init__(self) -> None:
         self.connection = duckdb.connect(":memory:")
@@ -68,8 +68,8 @@ def shown(artifacts: Any, reader: DuckdbReader, rule_id: str, limit: int = 5) ->
             },
             "user_id_hash": {"meta": {"classification": "personal"}},
         }
-    classes = Classes([], artifacts.manifest, dialect="duckdb", columns_of=columns_of(reader))
-    return take_sample(query, reader, dialect="duckdb", limit=limit, classes=classes)
+    classes = classes_of([], artifacts.manifest, reader)
+    return take_sample(query, reader, limit=limit, classes=classes)
 
 
 def test_not_null_shows_the_whole_rows(artifacts: Any, reader: DuckdbReader) -> None:
@@ -196,13 +196,7 @@ def test_the_sql_of_the_run_wins_over_the_manifests(artifacts: Any) -> None:
     ],
 )
 def test_only_one_query_is_ever_run(sql: str, artifacts: Any, reader: DuckdbReader) -> None:
-    with pytest.raises(MbpError):
-        check_read_only(sql, "postgres")
     artifacts.test("r", "fail", failures=1, code=sql)
     before = reader.query(f"select count(*) from {QUOTES}")
     assert shown(artifacts, reader, "r").rows == ()
     assert reader.query(f"select count(*) from {QUOTES}") == before
-
-
-def test_a_query_is_let_through() -> None:
-    check_read_only("with a as (select 1 as x) select * from a union all select 2", "duckdb")

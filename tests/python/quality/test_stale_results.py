@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from mbp.core.errors import MbpError
-from mbp.runs.artifacts import moment_of
-from mbp.runs.contents import changed_files
+from mbp.runs.artifacts import changed_files, moment_of
 
 RAN_AT = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
 MODEL, MACRO, YAML = "models/marts/m.sql", "macros/m.sql", "contracts/a106/m.odcs.yaml"

@@ -21,7 +21,7 @@ from mbp.runs.run_control import nodes_digest
 
 TARGET = "duckdb"
 INVOCATION, WAREHOUSE = "run-one", "warehouse-one"
-COPIED = ("contracts", "tests/dbt/singular", "profiles.example.yml", "dbt_project.yml")
+COPIED = ("contracts", "tests/dbt/generic", "profiles.example.yml", "dbt_project.yml")
 MODEL, UNIT_TEST, SEED = "model.mbp.mbp_quotes", "unit_test.mbp.logic", "seed.mbp.sheet"
 MODEL_FILE, YAML_FILE = "models/marts/mbp_quotes.sql", "models/marts/_models.yml"
 

@@ -6,5 +6,5 @@ version: "1.0.0"
 profile: mbp
 model-paths: ["sql"]
 test-paths: ["checks"]
-flags: {send_anonymous_usage_stats: false, partial_parse: false}
+flags: {send_anonymous_usage_stats: false}
 """

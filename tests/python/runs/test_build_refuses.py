@@ -12,7 +12,7 @@ import pytest
 
 from mbp.core.errors import MbpError
 from mbp.ingest.loading import SourceFacts
-from mbp.ingest.loading.loaded_facts import NOTHING_ABSENT
+from mbp.ingest.loading.source_facts import NOTHING_ABSENT
 from mbp.operate.build import BuildRequest, build, empty_datasets, names_of_tests
 
 
@@ -95,13 +95,13 @@ def node(name: str, kind: str = "test", **meta: Any) -> SimpleNamespace:
 
 NODES = {
     "test.p.a": node("mbp_quotes_volume", rule_id="mbp_quotes_volume"),
-    "test.p.b": node("assert_liquidity_floor", rule_id="liquidity_floor"),
+    "test.p.b": node("a_test", rule_id="liquidity_floor"),
     "model.p.c": node("mbp_quotes", "model"),
 }
 
 
 def test_a_rule_is_left_out_by_the_name_of_its_test() -> None:
-    assert names_of_tests(NODES, {"liquidity_floor": "why"}) == ["assert_liquidity_floor"]
+    assert names_of_tests(NODES, {"liquidity_floor": "why"}) == ["a_test"]
     assert names_of_tests(NODES, {}) == []
 
 

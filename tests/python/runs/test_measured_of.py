@@ -27,8 +27,7 @@ from mbp.release.gate.context import Context, NotMeasuredError
 from mbp.release.report.report_collect import _judge
 from mbp.release.report.report_project import measurement
 from mbp.runs import envelope
-from mbp.runs.data import data_state
-from mbp.runs.run_control import read_control
+from mbp.runs.run_control import data_state, read_control
 from mbp.runs.working_copy import source_of
 from mbp.warehouse import connect
 from tests.python.measured import passed

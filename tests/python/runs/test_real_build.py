@@ -19,7 +19,7 @@ from lab.simulate.writers import write_world
 from mbp.core.reporting.output_forms import written
 from mbp.operate.build import BuildRequest, build
 from mbp.operate.summary import BuildSummary, render
-from mbp.quality import failure_report
+from mbp.quality import failures
 from mbp.quality.failures import Failures, look_at_last_run
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
@@ -122,8 +122,8 @@ def test_no_personal_value_is_shown_anywhere(built: Built) -> None:
     assert sample.rows
     assert "user_id_hash" in sample.hidden
     shown = built.failures
-    text = written(failure_report.suite(shown.findings, shown.passed, shown.notes), "text")
-    text += json.dumps(failure_report.as_json(shown.findings, shown.passed, shown.notes))
+    text = written(failures.suite(shown.findings, shown.passed, shown.notes), "text")
+    text += json.dumps(failures.as_json(shown.findings, shown.passed, shown.notes))
     assert built.user_hashes
     for value in built.user_hashes:
         assert value not in text

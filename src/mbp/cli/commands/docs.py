@@ -9,7 +9,9 @@ import typer
 
 from mbp.cli.commands import DOCUMENTS
 from mbp.cli.options import Check, Format, Output, Target
-from mbp.core.paths import project_root
+from mbp.core.paths import project_root, shown
+from mbp.core.reporting import Finding, Suite, report
+from mbp.core.reporting.progress import progress
 
 EPILOG = "Example: mbp docs coverage --format json --output coverage.json --compare main.json"
 
@@ -42,9 +44,12 @@ def coverage(
     output: Output = None,
 ) -> None:
     """Measure how many of the existing columns and relations have a description."""
-    from mbp.core.reporting import Finding, Suite, report
-    from mbp.quality.coverage import coverage_report
-    from mbp.quality.coverage.documentation_coverage import judge, measure_project
+    from mbp.quality.coverage.documentation_coverage import (
+        as_document,
+        as_text,
+        judge,
+        measure_project,
+    )
 
     root = project_root()
     measured = measure_project(root, artifacts)
@@ -55,18 +60,16 @@ def coverage(
     ]
     for objection in judgement.objections if output or form == "json" else ():
         typer.echo(f"not good enough: {objection}", err=True)
-    folders, table = list(measured.by("folder")), coverage_report.as_text(measured)
+    folders, table = list(measured.by("folder")), as_text(measured)
     suite = Suite("mbp docs coverage", folders, findings, unit="folder", table=table)
-    report(suite, form, output, json=coverage_report.as_document(measured))
+    report(suite, form, output, json=as_document(measured))
 
 
 def check(form: Format = "text") -> None:
-    """Check decisions, runbooks and the Pre-GA plan: front matter, sections, commands, queries, links, numbers.
+    """Check decisions, runbooks and the Pre-GA plan: front matter, commands, queries, names.
 
     Writes the evidence that the gate reads. Exit code: 0 no finding, 1 findings, 2 could not check.
     """
-    from mbp.core.reporting import report
-    from mbp.core.reporting.progress import progress
     from mbp.release.documents import check_documents
     from mbp.runs import envelope
 
@@ -82,8 +85,7 @@ def check(form: Format = "text") -> None:
 def render(check: Check = False, form: Format = "text") -> None:
     """Write the indexes of decisions and runbooks, the decision log, and the table of the checks."""
     from mbp.core.reporting.output_forms import render_or_check
-    from mbp.release.documents.document_checks import render_documents, stale_documents
-    from mbp.release.documents.document_pages import FIX
+    from mbp.release.documents.document_checks import FIX, render_documents, stale_documents
 
     root = project_root()
     render_or_check(check, lambda: render_documents(root), lambda: stale_documents(root), FIX, form)
@@ -99,11 +101,15 @@ def site(
 
     Exit code: 0 written, 2 could not write.
     """
-    from mbp.core.paths import shown
+    from mbp.release.website.site_lineage import lineage
     from mbp.release.website.write_site import write_site
-    from mbp.runs.dbt_process import target_path
+    from mbp.runs.dbt_process import target_name, target_path
 
     root = project_root()
     folder = output or target_path(root) / "site"
-    count = write_site(root, folder, target)
+    with progress() as screen:
+        screen.say("following columns, KPIs and metrics through the SQL")
+        known = lineage(root, target_name(root, target))
+        screen.say("writing the pages")
+        count = write_site(root, folder, target, known)
     typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")

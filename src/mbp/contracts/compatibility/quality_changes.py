@@ -53,13 +53,20 @@ def _rules(node: SchemaNode, *, closed: bool = False) -> list[dict[str, Any]]:
     """The entries, those that are closed lists of values apart: they are limits of the column."""
     return [
         {
-            ALIASES.get(str(key), str(key)): value
+            ALIASES.get(str(key), str(key)): _generic(value)
             for key, value in entry.items()
             if key != "type" or value != "library"
         }
         for entry in node.raw.get("quality") or ()
         if isinstance(entry, Mapping) and closes_values(entry) is closed
     ]
+
+
+def _generic(value: Any) -> Any:
+    """Versions that are published name the file of a test, `assert_<test>.sql`; it is a generic test now."""
+    if isinstance(value, Mapping) and "singular" in value:
+        return {"test": str(value["singular"]).removeprefix("assert_")}
+    return value
 
 
 def _paired(

@@ -157,7 +157,7 @@ def exception_problems(
     }
     used = {entry.key for entry in entries if entry.code not in families.get(entry.object, ())}
     yield from exception_findings(entries, today, used=used, objects={*families, *unread})
-    # Only a manifest knows the nodes: `mbp.runs.whole` judges those.
+    # Only a manifest knows the nodes: `mbp.runs.artifacts` judges those.
     others = [exception for exception in policy.exceptions if exception not in entries]
     yield from exception_findings(others, today)
     warnings = [

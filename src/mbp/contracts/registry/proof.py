@@ -16,7 +16,7 @@ from typing import Any
 from mbp.contracts.compatibility.change_model import Change, Compatibility, SchemaNode
 from mbp.contracts.compatibility.diff import fingerprint
 from mbp.contracts.compatibility.values import limits
-from mbp.contracts.contract_loading import singular_test
+from mbp.contracts.contract_loading import generic_test
 from mbp.contracts.published_versions import FOLDER
 from mbp.contracts.registry.version_policy import EXCEPTIONS
 from mbp.core.canonical_json import canonical, digest
@@ -144,7 +144,7 @@ def prove(
         _, rows = warehouse.query(query)
     except Exception as error:
         what = f"{place}: the warehouse cannot answer: {str(error).splitlines()[0]}"
-        fix = f"build it with the new contract first: `mbp dbt build --select {dataset}`"
+        fix = f"build it with the new contract first: `dbt build --select {dataset}`"
         raise MbpError(what, fix=fix) from error
     checked, violations = int(rows[0][0]), int(rows[0][1] or 0)
     if checked == 0:
@@ -210,9 +210,9 @@ def proof_of(
 
 
 def _rule_digest(root: Path, rule: Mapping[str, Any]) -> str:
-    """Of the rule's entry and of the file of its singular test."""
+    """Of the rule's entry and of the file of its test."""
     implementation = rule.get("implementation")
-    name = implementation.get("singular") if isinstance(implementation, Mapping) else None
-    file = singular_test(root, name) if name else None
+    name = implementation.get("test") if isinstance(implementation, Mapping) else None
+    file = generic_test(root, name) if name else None
     text = file.read_text(encoding="utf-8") if file else ""
     return digest({"rule": rule, "sql": text})

@@ -13,14 +13,15 @@ from typing import Annotated
 from mbp.contracts.contract_loading import load_contracts
 from mbp.contracts.model import Contract
 from mbp.contracts.policy import load_policy
+from mbp.contracts.quality import is_written_here
 from mbp.contracts.rendering.render import (
     COLUMNS_FILE,
     DATASETS_FILE,
+    GENERIC_TESTS,
     LATEST_FILE,
     MODELS_FILE,
     RULES_FILE,
     SEEDS_FILE,
-    SINGULAR_TESTS_FILE,
     SOURCES_FILE,
     STAGING_FILE,
 )
@@ -36,7 +37,7 @@ HANDLE = r"^@[A-Za-z0-9][A-Za-z0-9-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$"
 PATH = {"pattern": r"^/[A-Za-z0-9._/-]+$"}
 SHARED = (
     *(COLUMNS_FILE, RULES_FILE, MODELS_FILE, SOURCES_FILE, SEEDS_FILE),
-    *(STAGING_FILE, LATEST_FILE, SINGULAR_TESTS_FILE, DATASETS_FILE),
+    *(STAGING_FILE, LATEST_FILE, DATASETS_FILE),
 )
 
 
@@ -107,6 +108,6 @@ def files_of(contract: Contract) -> Iterator[tuple[str, list[str]]]:
         yield f"/models/intermediate/int_{log.source}__{log.table}_*.sql", [owner]
         yield f"/models/staging/{log.source}/{log.staging}.sql", [owner]
     for rule in sorted(contract.rules, key=lambda entry: entry.test):
-        if rule.singular:
+        if rule.origin == "explicit" and is_written_here(rule.test):
             # Either of them may answer: who owns the dataset, or who fixes the rule.
-            yield f"/tests/dbt/singular/{rule.test}.sql", [owner, rule.owner]
+            yield f"/{GENERIC_TESTS}/{rule.test}.sql", [owner, rule.owner]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mbp.contracts.model import ChangeLog, Contract
 from mbp.contracts.policy import Policy
@@ -74,10 +74,16 @@ def datasets_macro(contracts: Sequence[Contract], incremental: Collection[str]) 
     )
 
 
-def families_macro(policy: Policy) -> str:
-    """macros/daily/families.gen.sql: the families of rules of which a daily run checks only what is new."""
+def families_macro(policy: Policy, readers: Mapping[str, str]) -> str:
+    """macros/daily/families.gen.sql: the families of rules of which a daily run checks only what is new.
+
+    Args:
+        readers: other tests that read what is new, and the digests of their SQL.
+    """
     names = [name for name, family in policy.families.items() if family.by_row]
-    return _returning("sliced_families", repr(names))
+    lines = "".join(f"        {name!r}: {digest!r},\n" for name, digest in readers.items())
+    macro = _returning("slice_readers", f"{{\n{lines}    }}").partition("\n")[2]
+    return f"{_returning('sliced_families', repr(names))}\n{macro}"
 
 
 def sheet_macro(sheet: Sheet) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mbp.contracts.model import Column, Contract, Rule
@@ -65,16 +65,6 @@ def models_yaml(
     return HEADER + yaml_text({**document, **({"seeds": seeds} if seeds else {})})
 
 
-def singular_tests_yaml(rules: Iterable[Rule], nightly: Collection[str]) -> str:
-    """tests/dbt/singular/_singular__tests.gen.yml: what the SQL files cannot say of themselves."""
-    tests = [
-        {"name": rule.test, "description": rule.description, "config": test_config(rule, nightly)}
-        for rule in sorted(rules, key=lambda rule: rule.test)
-        if rule.singular
-    ]
-    return HEADER + yaml_text({"version": 2, "data_tests": tests})
-
-
 def _model(
     contract: Contract, keyed: bool, measured: bool, nightly: Collection[str]
 ) -> dict[str, Any]:
@@ -99,7 +89,7 @@ def _model(
     }
     if keyed:
         model["constraints"] = [{"type": "primary_key", "columns": [contract.key.name]}]
-    tests = [rule for rule in contract.rules if rule.column is None and not rule.singular]
+    tests = [rule for rule in contract.rules if rule.column is None]
     if tests:
         model["data_tests"] = [_test(rule, nightly) for rule in tests]
     model["columns"] = [_column(column, contract, nightly) for column in contract.columns]

@@ -1,4 +1,4 @@
-"""Rules as singular tests, for a project that describes its models itself: dbt allows one entry for each."""
+"""Rules as files of SQL, for a project that describes its models itself: dbt allows one entry for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from mbp.contracts.model import Contract, Rule
 from mbp.contracts.rendering.docs import rules_markdown
-from mbp.contracts.rendering.models import singular_tests_yaml, test_config
+from mbp.contracts.rendering.models import test_config
 from mbp.contracts.rules import all_rules
 from mbp.core.settings import Settings
 
@@ -35,12 +35,9 @@ def test_files(
         if file.read_text(encoding="utf-8", errors="replace").startswith(f"-- {MARK}")
     }
     for rule in rules:
-        if not rule.singular:
-            files[f"{folder}/{rule.dataset}/{rule.id}.sql"] = _test(rule, known, nightly)
+        files[f"{folder}/{rule.dataset}/{rule.id}.sql"] = _test(rule, known, nightly)
     files[f"{settings.macros}/contract_tests.sql"] = macros
     files[f"{settings.docs}/rules.md"] = rules_markdown(rules, nightly)
-    if any(rule.singular for rule in rules):
-        files[f"{folder}/_rules.gen.yml"] = singular_tests_yaml(rules, nightly)
     return files
 
 

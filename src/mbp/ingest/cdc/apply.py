@@ -8,10 +8,9 @@ from functools import partial
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
-from mbp.ingest.cdc.batches import Batch, KnownTable
+from mbp.ingest.cdc.batches import Batch, KeyOccupants, KnownTable
 from mbp.ingest.cdc.capture_control import PARKED, Event, ReaderState
 from mbp.ingest.cdc.commit_order import Epoch, SourcePlace, next_number
-from mbp.ingest.cdc.key_occupants import KeyOccupants
 from mbp.ingest.cdc.letters import Letter
 from mbp.ingest.cdc.market_source import SCHEMA
 from mbp.ingest.cdc.pgoutput import (

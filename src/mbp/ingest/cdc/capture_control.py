@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from mbp.ingest.cdc.commit_order import Epoch, SourcePlace
@@ -54,15 +54,10 @@ class ReaderState:
 
 
 class CaptureControl:
-    """The control tables of an open warehouse. The caller has the transaction.
-
-    Attributes:
-        mark: how the engine's driver spells a parameter.
-    """
+    """The control tables of an open warehouse. The caller has the transaction."""
 
     def __init__(self, warehouse: Warehouse, slot: str) -> None:
-        self.warehouse, self.slot = warehouse, slot
-        self.mark = "?" if warehouse.engine == "duckdb" else "%s"
+        self.warehouse, self.slot, self.mark = warehouse, slot, warehouse.mark
 
     def missing(self) -> list[str]:
         """Control tables that are not there, by name."""
@@ -85,26 +80,18 @@ class CaptureControl:
 
     def move(self, place: SourcePlace) -> None:
         """Replaces the place."""
-        self._replace(CDC_POSITIONS, [self.slot, place.lsn])
+        self._replace(CDC_POSITIONS, [place.lsn])
         if place.epoch is not None:
             epoch = place.epoch
-            values = [self.slot, place.last, epoch.system_identifier, epoch.timeline]
-            self._replace(CDC_EPOCHS, values)
+            self._replace(CDC_EPOCHS, [place.last, epoch.system_identifier, epoch.timeline])
 
     def measured(self, state: ReaderState) -> None:
         """Replaces what the reader measured."""
-        values = [
-            self.slot,
-            state.source_skew_seconds,
-            state.skew_error_seconds,
-            state.retained_bytes,
-            state.retained_limit_bytes,
-        ]
-        self._replace(CDC_READERS, values)
+        self._replace(CDC_READERS, astuple(state))
 
     def happened(self, event: Event) -> None:
         """Adds an event."""
-        self._insert(CDC_EVENTS, [self.slot, event.kind, event.table, event.position, event.detail])
+        self._insert(CDC_EVENTS, astuple(event))
 
     def stopped(self) -> dict[str, tuple[int, str]]:
         """Table -> (position that it is kept at, reason), of the tables that are stopped."""
@@ -114,14 +101,11 @@ class CaptureControl:
     def stop(self, table: str, position: int, reason: str) -> None:
         """Stops a table, if it does not already."""
         if table not in self.stopped():
-            self._insert(CDC_STREAMS, [self.slot, table, position, reason])
+            self._insert(CDC_STREAMS, [table, position, reason])
 
     def resume(self, table: str) -> None:
         """Lets it go on."""
-        self.warehouse.execute(
-            f"delete from {CDC_STREAMS} where slot = {self.mark} and table_name = {self.mark}",
-            [self.slot, table],
-        )
+        self._remove(CDC_STREAMS, table)
 
     def source_tables(self) -> dict[str, SourceTable]:
         """Table -> the one at the source that its log follows."""
@@ -130,11 +114,8 @@ class CaptureControl:
 
     def follow(self, table: SourceTable) -> None:
         """Replaces the one that a log follows."""
-        self.warehouse.execute(
-            f"delete from {CDC_TABLES} where slot = {self.mark} and table_name = {self.mark}",
-            [self.slot, table.name],
-        )
-        self._insert(CDC_TABLES, [self.slot, table.name, table.text])
+        self._remove(CDC_TABLES, table.name)
+        self._insert(CDC_TABLES, [table.name, table.text])
 
     def letters(
         self, table: str, after: tuple[int, str] = (-1, ""), count: int = 1_000_000
@@ -152,10 +133,7 @@ class CaptureControl:
 
     def forget(self, table: str) -> None:
         """Removes the letters of a table: a snapshot contains all their changes."""
-        self.warehouse.execute(
-            f"delete from {CDC_DEAD_LETTERS} where slot = {self.mark} and table_name = {self.mark}",
-            [self.slot, table],
-        )
+        self._remove(CDC_DEAD_LETTERS, table)
 
     def letter_counts(self) -> dict[str, int]:
         """Table -> dead letters."""
@@ -205,11 +183,19 @@ class CaptureControl:
         sql = f"select {what} from {table} where slot = {self.mark}"
         return self.warehouse.query(sql, [self.slot])[1]
 
+    def _remove(self, control: str, table: str) -> None:
+        self.warehouse.execute(
+            f"delete from {control} where slot = {self.mark} and table_name = {self.mark}",
+            [self.slot, table],
+        )
+
     def _replace(self, table: str, values: Sequence[Any]) -> None:
         self.warehouse.execute(f"delete from {table} where slot = {self.mark}", [self.slot])
         self._insert(table, values)
 
     def _insert(self, table: str, values: Sequence[Any]) -> None:
-        """The last column of each of these tables is when its row was written."""
-        marks = ", ".join(self.mark for _ in values)
-        self.warehouse.execute(f"insert into {table} values ({marks}, current_timestamp)", values)
+        """Of these tables the first column is the slot, and the last one when the row was written."""
+        marks = ", ".join(self.mark for _ in (self.slot, *values))
+        self.warehouse.execute(
+            f"insert into {table} values ({marks}, current_timestamp)", [self.slot, *values]
+        )

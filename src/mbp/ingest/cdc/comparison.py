@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -23,7 +23,6 @@ from mbp.ingest.cdc.market_source import (
     PUBLICATION,
     SLOT,
     MarketSource,
-    see_snapshot,
     slot_state,
     take_snapshot,
 )
@@ -128,39 +127,30 @@ class _Comparison:
                 f"the source has no slot {SLOT}: nothing was ever read, or it was removed",
                 fix="`mbp cdc run` takes the first snapshot; see `mbp cdc status`",
             )
-        connection = self.source.connect()
-        try:
-            with connection.cursor() as cursor:
-                snapshot = take_snapshot(self.source)
-                try:
-                    see_snapshot(connection, cursor, snapshot)
-                    # One process of the source, and no more.
-                    cursor.execute("set max_parallel_workers_per_gather = 0")
-                    tables = read_tables(cursor, PUBLICATION, self.source.schema, columns)
-                finally:
-                    # The transaction keeps what it sees.
-                    snapshot.close()
-                number = self._reach(self._mark())
-                since = snapshot.milliseconds
-                return [
-                    self._table(cursor, tables[name], number, since, listed)
-                    for name, listed in columns.items()
-                ]
-        finally:
-            connection.close()
+        with ExitStack() as stack:
+            snapshot = take_snapshot(self.source)
+            try:
+                cursor = stack.enter_context(self.source.cursor(snapshot=snapshot))
+                # One process of the source, and no more.
+                cursor.execute("set max_parallel_workers_per_gather = 0")
+                tables = read_tables(cursor, PUBLICATION, self.source.schema, columns)
+            finally:
+                # The transaction keeps what it sees.
+                snapshot.close()
+            number = self._reach(self._mark())
+            since = snapshot.milliseconds
+            return [
+                self._table(cursor, tables[name], number, since, listed)
+                for name, listed in columns.items()
+            ]
 
     def _mark(self) -> Any:
         """Writes a heartbeat into the log of the source, right after the snapshot; an instant before it."""
-        connection = self.source.connect()
-        connection.autocommit = True
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("select clock_timestamp()")
-                ((instant,),) = cursor.fetchall()
-                cursor.execute("select pg_logical_emit_message(true, %s, '')", [PREFIX])
-            return instant
-        finally:
-            connection.close()
+        with self.source.cursor() as cursor:
+            cursor.execute("select clock_timestamp()")
+            ((instant,),) = cursor.fetchall()
+            cursor.execute("select pg_logical_emit_message(true, %s, '')", [PREFIX])
+        return instant
 
     def _reach(self, instant: Any) -> int:
         """The place of the mark in the logs, once the reader that runs has brought it, or one of our own."""

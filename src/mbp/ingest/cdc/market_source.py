@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +112,27 @@ class MarketSource:
                 fix="check MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and pg_hba.conf",
             ) from error
 
+    @contextmanager
+    def cursor(
+        self, *, replication: bool = False, snapshot: Snapshot | None = None
+    ) -> Iterator[Any]:
+        """A cursor on a separate connection. Each statement commits, or all see what the snapshot shows.
+
+        Raises:
+            MbpError: as `connect`.
+        """
+        connection = self.connect(replication=replication)
+        try:
+            if not replication and snapshot is None:
+                connection.autocommit = True
+            with connection.cursor() as cursor:
+                if snapshot is not None:
+                    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+                    cursor.execute("set transaction snapshot %s", [snapshot.name])
+                yield cursor
+        finally:
+            connection.close()
+
 
 def source_of_environment() -> MarketSource:
     """From MBP_SOURCE_HOST, _PORT, _USER, _PASSWORD, _DATABASE and _SCHEMA.
@@ -176,18 +198,14 @@ def demand_ready(source: MarketSource) -> None:
     """Raises:
     MbpError: the source does not replicate logically.
     """
-    connection = source.connect()
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("show wal_level")
-            level = cursor.fetchone()[0]
-            if level != "logical":
-                raise MbpError(
-                    f"wal_level of {source.place} is {level!r}",
-                    fix="set wal_level = logical and restart the source",
-                )
-    finally:
-        connection.close()
+    with source.cursor() as cursor:
+        cursor.execute("show wal_level")
+        level = cursor.fetchone()[0]
+    if level != "logical":
+        raise MbpError(
+            f"wal_level of {source.place} is {level!r}",
+            fix="set wal_level = logical and restart the source",
+        )
 
 
 def source_tables(
@@ -198,32 +216,22 @@ def source_tables(
     Raises:
         MbpError: what the log of one would show is not what the table is.
     """
-    connection = source.connect()
-    try:
-        with connection.cursor() as cursor:
-            if snapshot is not None:
-                see_snapshot(connection, cursor, snapshot)
-            tables = read_tables(cursor, PUBLICATION, source.schema, captured)
-    finally:
-        connection.close()
+    with source.cursor(snapshot=snapshot) as cursor:
+        tables = read_tables(cursor, PUBLICATION, source.schema, captured)
     demand_whole(tables)
     return tables
 
 
 def slot_state(source: MarketSource) -> dict[str, Any] | None:
     """The slot as the source sees it; None: there is none."""
-    connection = source.connect()
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(
-                "select active, wal_status, confirmed_flush_lsn - '0/0'::pg_lsn,"
-                " pg_current_wal_lsn() - restart_lsn, database"
-                " from pg_replication_slots where slot_name = %s",
-                [SLOT],
-            )
-            row = cursor.fetchone()
-    finally:
-        connection.close()
+    with source.cursor() as cursor:
+        cursor.execute(
+            "select active, wal_status, confirmed_flush_lsn - '0/0'::pg_lsn,"
+            " pg_current_wal_lsn() - restart_lsn, database"
+            " from pg_replication_slots where slot_name = %s",
+            [SLOT],
+        )
+        row = cursor.fetchone()
     if row is None:
         return None
     return {
@@ -275,87 +283,56 @@ def take_snapshot(source: MarketSource) -> Snapshot:
 def keep_slot(source: MarketSource, snapshot: Snapshot) -> None:
     """Makes the slot that continues a snapshot, in the place of one that is lost."""
     drop_slot(source)
-    connection = source.connect()
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "select pg_copy_logical_replication_slot(%s, %s, false)", [snapshot.slot, SLOT]
-            )
-            version = connection.server_version
-    finally:
-        connection.close()
+    with source.cursor() as cursor:
+        cursor.execute(
+            "select pg_copy_logical_replication_slot(%s, %s, false)", [snapshot.slot, SLOT]
+        )
+        version = cursor.connection.server_version
     if version >= FAILOVER_SINCE:
         # Standbys that synchronize slots then have it too.
-        connection = source.connect(replication=True)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(f"ALTER_REPLICATION_SLOT {SLOT} (FAILOVER true)")
-        finally:
-            connection.close()
+        with source.cursor(replication=True) as cursor:
+            cursor.execute(f"ALTER_REPLICATION_SLOT {SLOT} (FAILOVER true)")
 
 
 def epoch_of(source: MarketSource) -> Epoch:
     """Which history of LSNs the source writes now."""
-    connection = source.connect(replication=True)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("IDENTIFY_SYSTEM")
-            system, timeline = cursor.fetchone()[:2]
-    finally:
-        connection.close()
+    with source.cursor(replication=True) as cursor:
+        cursor.execute("IDENTIFY_SYSTEM")
+        system, timeline = cursor.fetchone()[:2]
     return Epoch(str(system), int(timeline))
 
 
 def clock(source: MarketSource) -> float:
     """The source's clock, Unix time in seconds."""
-    connection = source.connect()
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("select extract(epoch from clock_timestamp())")
-            return float(cursor.fetchone()[0])
-    finally:
-        connection.close()
+    with source.cursor() as cursor:
+        cursor.execute("select extract(epoch from clock_timestamp())")
+        return float(cursor.fetchone()[0])
 
 
 def drop_slot(source: MarketSource) -> None:
     """Drops the slot, if it is there; the source then keeps no log for it any more."""
-    connection = source.connect()
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
-                " where slot_name = %s and not active",
-                [SLOT],
-            )
-    finally:
-        connection.close()
+    with source.cursor() as cursor:
+        cursor.execute(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
+            " where slot_name = %s and not active",
+            [SLOT],
+        )
 
 
 def snapshot_rows(
     source: MarketSource, snapshot: Snapshot, table: str, columns: Sequence[str], size: int = 20_000
 ) -> Iterator[list[tuple[str | None, ...]]]:
     """Rows of a table as text, as of the snapshot, in parts."""
-    connection = source.connect()
-    try:
-        with connection.cursor() as cursor:
-            see_snapshot(connection, cursor, snapshot)
-        with connection.cursor(name="mbp_cdc_snapshot") as cursor:
-            cursor.itersize = size
-            listed = ", ".join(f"{quote_identifier(name)}::text" for name in columns)
-            place = f"{quote_identifier(source.schema)}.{quote_identifier(table)}"
-            cursor.execute(f"select {listed} from {place}")
-            while rows := cursor.fetchmany(size):
-                yield rows
-    finally:
-        connection.close()
-
-
-def see_snapshot(connection: Any, cursor: Any, snapshot: Snapshot) -> None:
-    """Lets the transaction of a fresh connection see what the snapshot shows."""
-    connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-    cursor.execute("set transaction snapshot %s", [snapshot.name])
+    listed = ", ".join(f"{quote_identifier(name)}::text" for name in columns)
+    place = f"{quote_identifier(source.schema)}.{quote_identifier(table)}"
+    with (
+        source.cursor(snapshot=snapshot) as seeing,
+        seeing.connection.cursor(name="mbp_cdc_snapshot") as cursor,
+    ):
+        cursor.itersize = size
+        cursor.execute(f"select {listed} from {place}")
+        while rows := cursor.fetchmany(size):
+            yield rows
 
 
 def lsn_number(text: str) -> int:

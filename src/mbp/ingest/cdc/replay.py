@@ -1,17 +1,25 @@
-"""Dead letters, tried again: after a fix they become the rows that they should have been."""
+"""`mbp cdc replay`: dead letters, tried again; after a fix they become the rows that they should have been."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture_control import PARKED, Event
+from mbp.ingest.cdc.commit_order import SourcePlace
+from mbp.ingest.cdc.debezium_records import ROW_OPERATIONS, Converter, read_json
+from mbp.ingest.cdc.debezium_values import RefusedRecordError
 from mbp.ingest.cdc.exact import fitting, misfit
+from mbp.ingest.cdc.intake import UNKNOWN_TABLE, UNORDERED, Intake
 from mbp.ingest.cdc.letters import Letter
+from mbp.ingest.cdc.market_source import SLOT, source_of_environment
 from mbp.ingest.cdc.pgoutput import RowChange, Truncate, decode
 from mbp.ingest.cdc.sink import OPERATION, Sink
+from mbp.ingest.cdc.watch_source import lock_source
+from mbp.ingest.raw_tables import raw_tables
 
 PART = 20_000
 Columns = Mapping[str, Sequence[tuple[str, str]]]
@@ -164,3 +172,128 @@ def _is_superseded(sink: Sink, letter: Letter, rows: Sequence[list[str | None]])
     """Its row was fixed at the source: the log has later changes of it, so the letter is no longer needed."""
     log = f"mbp.{letter.table}"
     return all(sink.has_later(log, letter.position, row[0]) for row in rows)
+
+
+SHOWN = 20
+
+
+def list_letters(root: Path, target: str, tables: Sequence[str]) -> tuple[list[str], int]:
+    """A line per letter (the first of each table), without values; and how many there are.
+
+    Raises:
+        MbpError: no warehouse, or one that nothing was ever read into.
+    """
+    sink = Sink(root, target, SLOT, raw_tables(root))
+    lines, total = [], 0
+    try:
+        _demand_begun(sink)
+        control = sink.control()
+        counts, stopped = control.letter_counts(), control.stopped()
+        for table in tables:
+            count = counts.get(table, 0)
+            total += count
+            if table in stopped:
+                position, reason = stopped[table]
+                lines.append(f"{table} is stopped at {position}: {reason}")
+            for letter in control.letters(table, count=SHOWN):
+                lines.append(f"{table} at {letter.position}: {letter.kind}: {letter.reason}")
+            if count > SHOWN:
+                lines.append(f"{table}: and {count - SHOWN:,} more")
+    finally:
+        sink.close()
+    lines.append(f"{total:,} dead letters")
+    return lines, total
+
+
+def replay_tables(root: Path, target: str, tables: Sequence[str]) -> tuple[list[str], int]:
+    """Tries the letters of each table in a separate transaction; a line per table, and how many are left.
+
+    Raises:
+        MbpError: no warehouse, or a table is stopped and its reader runs.
+    """
+    columns = change_shape.by_name(raw_tables(root))
+    sink = Sink(root, target, SLOT, raw_tables(root))
+    lines, total = [], 0
+    try:
+        _demand_begun(sink)
+        for table in tables:
+            stopped = table in sink.control().stopped()
+            if stopped:
+                # Its reader parks what comes meanwhile: two may not move one table.
+                with lock_source(source_of_environment(), patient=False):
+                    replayed = replay(sink, columns, table, stopped=True)
+            else:
+                replayed = replay(sink, columns, table, stopped=False)
+            if stopped and not replayed.resumed:
+                sink.close()
+            else:
+                sink.commit(None)
+            state = "; it goes on" if replayed.resumed else "; it is stopped" if stopped else ""
+            why = f" ({replayed.why})" if replayed.why else ""
+            lines.append(
+                f"{table}: {replayed.delivered:,} delivered, {replayed.left:,} left{why}{state}"
+            )
+            total += replayed.left or (stopped and not replayed.resumed)
+    finally:
+        sink.close()
+    return lines, total
+
+
+def _demand_begun(sink: Sink) -> None:
+    if sink.place() is None:
+        raise MbpError("nothing was ever read from the source", fix="start `mbp cdc run`")
+
+
+def replay_records(root: Path, target: str, slot: str) -> tuple[list[str], int]:
+    """Tries every letter of a reader one by one; a line per table that has some, and how many are left.
+
+    Args:
+        slot: `landing.SLOT`.
+
+    Raises:
+        MbpError: no warehouse, or a letter cannot be read.
+    """
+    tables = raw_tables(root)
+    columns = change_shape.by_name(tables)
+    sink, converter = Sink(root, target, slot, tables), Converter(columns)
+    lines, total = [], 0
+    try:
+        place = sink.place()
+        for table in (*columns, UNKNOWN_TABLE):
+            intake, delivered, left, why = Intake(sink, columns), [], 0, ""
+            for letter in sink.control().letters(table):
+                hint = None if table == UNKNOWN_TABLE else table
+                try:
+                    change = converter.change(read_json(letter.payload.decode()), hint)
+                    if change.kind in ROW_OPERATIONS:
+                        own, log = columns[change.table], f"mbp.{change.table}"
+                        wrong = misfit(change.row[: len(own)], own)  # type: ignore[arg-type]
+                        if change.kind == "d":
+                            wrong = None
+                        if wrong and sink.has_later(log, change.position, str(change.row[0])):
+                            # Its row was fixed at the source: the log has a later change of it.
+                            delivered.append(letter)
+                            continue
+                        if wrong:
+                            raise RefusedRecordError(wrong)
+                except (RefusedRecordError, MbpError, ValueError) as error:
+                    left += 1
+                    why = why or getattr(error, "what", str(error))
+                    continue
+                intake.take(change, letter.payload)
+                delivered.append(letter)
+            sink.control().delivered(delivered)
+            # After that: what is refused again becomes a letter again.
+            intake.flush()
+            refused = intake.counts.refused
+            left += refused
+            why = why or (UNORDERED if refused else "")
+            sink.commit(place and SourcePlace(max(place.lsn, intake.position)))
+            if delivered or left:
+                message = f" ({why})" if why else ""
+                count = len(delivered) - refused
+                lines.append(f"{table}: {count:,} delivered, {left:,} left{message}")
+            total += left
+    finally:
+        sink.close()
+    return lines, total

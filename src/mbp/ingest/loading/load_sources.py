@@ -23,7 +23,6 @@ from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.reporting.spreadsheet import csv_for_people
 from mbp.ingest.loading.append import MEMORY, RAW_SCHEMA, Appended, append, copy_staged, lost_keys
 from mbp.ingest.loading.column_values import literal
-from mbp.ingest.loading.loaded_facts import still_absent, write_facts
 from mbp.ingest.loading.loads import (
     TableReport,
     begin_load,
@@ -33,6 +32,7 @@ from mbp.ingest.loading.loads import (
 )
 from mbp.ingest.loading.mapping import Mapping, TableMapping, load_mapping
 from mbp.ingest.loading.outside_file import files_of
+from mbp.ingest.loading.source_facts import still_absent, write_facts
 from mbp.ingest.loading.staging import Staged, Staging
 from mbp.ingest.raw_tables import create_statement, raw_tables
 from mbp.warehouse import connect, quote_identifier

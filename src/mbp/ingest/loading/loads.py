@@ -10,8 +10,8 @@ from itertools import islice
 from mbp.contracts import Contract
 from mbp.core.errors import MbpError
 from mbp.core.masking import mask
-from mbp.ingest.loading.loaded_facts import forget_facts
 from mbp.ingest.loading.mapping import Mapping, TableMapping
+from mbp.ingest.loading.source_facts import forget_facts
 from mbp.ingest.loading.staging import Staged
 from mbp.ingest.raw_tables import LOAD_REJECTS, LOADS, control_statements
 from mbp.warehouse import Warehouse, quote_identifier

@@ -1,4 +1,4 @@
-"""dbt's semantic manifest, parsed again when what it was made of has changed.
+"""dbt's semantic manifest of the project as it is now.
 
 MetricFlow reads the manifest and never checks its age. It names relations with their database, so there is one
 per target.
@@ -7,15 +7,13 @@ per target.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mbp.core.errors import MbpError
-from mbp.core.files import write_text
 from mbp.core.paths import shown
-from mbp.runs.dbt_process import demand, profiles_folder, run_dbt, target_path
-from mbp.runs.parsed import fingerprint
+from mbp.runs.dbt_process import demand, run_dbt, target_path
 
 MANIFEST = "semantic_manifest.json"
 # What the semantic layer is written in.
@@ -23,28 +21,17 @@ SOURCES = ("models/semantic", "contracts/a87")
 READ_SUFFIXES = (".sql", ".yml", ".yaml")
 
 
-def fresh_manifest(root: Path, target: str, tell: Callable[[str], None]) -> str:
+def fresh_manifest(root: Path, target: str) -> str:
     """Text of the semantic manifest of the current project, for a target.
-
-    Args:
-        tell: is called when the project is parsed, which takes seconds.
 
     Raises:
         MbpError: dbt cannot parse the project, or makes no manifest of it.
     """
     folder = target_path(root) / "metrics" / target
-    path, mark = folder / "target" / MANIFEST, folder / "made_of"
-    made_of = fingerprint(root, profiles_folder(root), target, ["parse"])
-    known = path.is_file() and mark.is_file() and mark.read_text(encoding="utf-8") == made_of
-    if not known:
-        tell("reading the project with dbt ...")
-        mark.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        demand(run_dbt(root, ["parse"], target=target, artifacts=folder, quiet=True))
-    text = manifest_text(path, root)
-    if made_of and not known:
-        write_text(mark, made_of)
-    return text
+    path = folder / "target" / MANIFEST
+    path.unlink(missing_ok=True)
+    demand(run_dbt(root, ["parse"], target=target, artifacts=folder, quiet=True))
+    return manifest_text(path, root)
 
 
 def manifest_text(path: Path, root: Path) -> str:

@@ -17,7 +17,7 @@ import yaml
 from mbp.contracts.model import Contract, Rule
 from mbp.core.verdict import Verdict
 from mbp.quality.attribution import safe_message
-from mbp.quality.enforcement.compiled_rules import query_of
+from mbp.quality.compiled_tests import query_of
 from mbp.quality.enforcement.results import EngineCheck, RuleResult, complete
 from mbp.runs.dbt_process import environment
 

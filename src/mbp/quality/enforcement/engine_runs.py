@@ -21,14 +21,13 @@ from mbp.core.reporting import Finding, Severity, Suite
 from mbp.core.sql_guard import RefusedSqlError
 from mbp.core.verdict import Verdict, spelled
 from mbp.ingest.loading.source_facts import source_facts
-from mbp.quality.classes import Classes
+from mbp.quality.compiled_tests import compiled_manifest, queries_of
 from mbp.quality.enforcement import datacontract_engine, dbt_engine, gx_engine
-from mbp.quality.enforcement.compiled_rules import compiled_manifest, queries_of
 from mbp.quality.enforcement.results import ENGINES, SPELLED, Engine, RuleResult
 from mbp.quality.measurable import not_measurable
-from mbp.quality.samples import SampleQuery, columns_of, take_sample
+from mbp.quality.samples import SampleQuery, classes_of, take_sample
 from mbp.runs.dbt_process import target_name
-from mbp.warehouse import Warehouse, connect
+from mbp.warehouse import connect
 from mbp.warehouse.called_functions import demand_query_on
 from mbp.warehouse.connection import engine_of
 from mbp.warehouse.profile import read_target
@@ -79,7 +78,6 @@ def run(
     root: Path,
     engines: Sequence[Engine],
     target: str | None = None,
-    docs: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[RuleResult]:
     """Every rule by every engine, in the order of the rules.
@@ -87,7 +85,6 @@ def run(
     Args:
         engines: to ask; GX asked alone on DuckDB is refused, among others it cannot express a rule.
         target: dbt target; `DBT_TARGET` or duckdb without it.
-        docs: folder for the Data Docs of Great Expectations; None writes none.
 
     Raises:
         MbpError: nothing to check, or an engine that cannot run.
@@ -128,7 +125,7 @@ def run(
         started = time.perf_counter()
         # The libraries talk on standard output, which is ours for the result.
         with redirect_stdout(sys.stderr):
-            results = _ask(root, engine, target, judged, queries, place, docs, manifest)
+            results = _ask(root, engine, target, judged, queries, place)
         rule_results += results
         rule_results += [
             RuleResult(rule.id, rule.dataset, engine, Verdict.NOT_MEASURED, reason=absent[rule.id])
@@ -150,8 +147,6 @@ def _ask(
     contracts: Sequence[Contract],
     queries: Mapping[str, str],
     place: EngineWarehouse,
-    docs: Path | None,
-    manifest: Mapping[str, Any],
 ) -> list[RuleResult]:
     rules = all_rules(contracts)
     if engine == "dbt":
@@ -163,17 +158,7 @@ def _ask(
             RuleResult(rule.id, rule.dataset, "gx", Verdict.NOT_APPLICABLE, reason=NO_DUCKDB)
             for rule in rules
         ]
-    if docs is None:
-        return gx_engine.run(contracts, queries, place.address)
-    with connect(root, target, read_only=True) as warehouse:
-        classes = _classes(contracts, manifest, warehouse)
-        return gx_engine.run(contracts, queries, place.address, docs, classes)
-
-
-def _classes(
-    contracts: Sequence[Contract], manifest: Mapping[str, Any], warehouse: Warehouse
-) -> Classes:
-    return Classes(contracts, manifest, dialect=warehouse.engine, columns_of=columns_of(warehouse))
+    return gx_engine.run(contracts, queries, place.address)
 
 
 def _only(contracts: Sequence[Contract], ids: set[str]) -> list[Contract]:
@@ -200,13 +185,12 @@ def with_samples(
     samples: dict[str, tuple[str, ...]] = {}
     counts: dict[str, int | None] = {}
     with connect(root, target, read_only=True) as warehouse:
-        classes = _classes(contracts, manifest, warehouse)
+        classes = classes_of(contracts, manifest, warehouse)
         for rule_id in broken:
             failing = f"(\n{queries[rule_id]}\n) as failing"
             taken = take_sample(
                 SampleQuery(f"select * from {failing}", f"select count(*) from {failing}"),
                 warehouse,
-                dialect=warehouse.engine,
                 limit=SAMPLE_ROWS,
                 classes=classes,
             )

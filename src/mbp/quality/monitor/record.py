@@ -24,25 +24,14 @@ from mbp.warehouse import Warehouse, connect
 from mbp.warehouse.relations import exists, place
 
 TABLE = "reliability.dq_results"
-COLUMNS = (
-    "result_id",
-    "run_id",
-    "rule_id",
-    "dataset",
-    "engine",
-    "verdict",
-    "failing_rows",
-    "dataset_rows",
-    "duration_seconds",
-    "commit_sha",
-    "executed_at",
+DEFINED = (
+    "result_id text, run_id text, rule_id text, dataset text, engine text, verdict text, failing_rows bigint,"
+    " dataset_rows bigint, duration_seconds decimal(18, 6), commit_sha text, executed_at timestamptz"
 )
 NO_TABLE = "run `mbp build`, then `mbp quality record`"
 TABLE_OF_RESULTS = (
     "create schema if not exists reliability",
-    f"create table if not exists {TABLE} (result_id text, run_id text, rule_id text, dataset text, engine text,"
-    " verdict text, failing_rows bigint, dataset_rows bigint, duration_seconds decimal(18, 6), commit_sha text,"
-    " executed_at timestamptz)",
+    f"create table if not exists {TABLE} ({DEFINED})",
 )
 FIX = "name a file that `mbp quality run --format json` wrote"
 
@@ -184,10 +173,12 @@ def record(root: Path, run: Run) -> int:
         with warehouse.transaction():
             warehouse.execute(f"delete from {TABLE} where run_id = {mark}", [run.run_id])
             for part in _parts(rows):
-                values = ", ".join([f"({', '.join([mark] * len(COLUMNS))})"] * len(part))
+                marks = ", ".join(mark for _ in part[0])
+                values = ", ".join(f"({marks})" for _ in part)
+                names = ", ".join(part[0])
                 warehouse.execute(
-                    f"insert into {TABLE} ({', '.join(COLUMNS)}) values {values}",
-                    [cell for row in part for cell in row],
+                    f"insert into {TABLE} ({names}) values {values}",
+                    [cell for row in part for cell in row.values()],
                 )
     return len(rows)
 
@@ -207,21 +198,18 @@ def _count(warehouse: Warehouse, schema: str, dataset: str) -> int | None:
     return int(rows[0][0])
 
 
-def _row(run: Run, rule_result: RuleResult, sizes: Mapping[str, int | None]) -> tuple[Any, ...]:
-    return (
-        f"{run.run_id}/{rule_result.engine}/{rule_result.rule_id}",
-        run.run_id,
-        rule_result.rule_id,
-        rule_result.dataset,
-        rule_result.engine,
-        rule_result.verdict,
-        rule_result.failing_rows,
-        sizes[rule_result.dataset],
-        round(rule_result.duration_seconds, 6),
-        run.commit_sha,
-        run.executed_at,
-    )
+def _row(run: Run, result: RuleResult, sizes: Mapping[str, int | None]) -> dict[str, Any]:
+    copied = ("rule_id", "dataset", "engine", "verdict", "failing_rows")
+    return {
+        "result_id": f"{run.run_id}/{result.engine}/{result.rule_id}",
+        "run_id": run.run_id,
+        **{name: getattr(result, name) for name in copied},
+        "dataset_rows": sizes[result.dataset],
+        "duration_seconds": round(result.duration_seconds, 6),
+        "commit_sha": run.commit_sha,
+        "executed_at": run.executed_at,
+    }
 
 
-def _parts(rows: Sequence[tuple[Any, ...]], size: int = 500) -> Iterable[Sequence[tuple[Any, ...]]]:
+def _parts(rows: Sequence[dict[str, Any]], size: int = 500) -> Iterable[Sequence[dict[str, Any]]]:
     return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -12,16 +12,20 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mbp.quality.privacy import tabular
-from mbp.quality.privacy.scanned_parts import DEEPEST, Budget, Refused, ScannedPart, Unread, unread
+from mbp.quality.privacy.scanned_parts import (
+    DEEPEST,
+    Budget,
+    Refused,
+    ScannedPart,
+    Unread,
+    table_reader,
+    unread,
+)
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 XZ = b"\xfd7zXZ\0"
-LZMA_ALONE = re.compile(rb"\x5d\0\0[\0-\xff]{2}")
 ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
-FRAMES = {"zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}
-PNG = b"\x89PNG\r\n\x1a\n"
 # Kinds that are not opened, although parts of them may resemble text.
 CLOSED = {
     "7z": re.compile(rb"7z\xbc\xaf\x27\x1c"),
@@ -31,8 +35,13 @@ CLOSED = {
     "compress": re.compile(rb"\x1f\x9d"),
     "cabinet": re.compile(rb"MSCF\0"),
     "Avro": re.compile(rb"Obj\x01"),
+    "Arrow": re.compile(rb"ARROW1\0\0"),
+    "SQLite": re.compile(rb"SQLite format 3\0"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "lz4": re.compile(rb"\x04\x22\x4d\x18"),
+    "lzma": re.compile(rb"\x5d\0\0[\0-\xff]{2}"),
     "an old Office document": re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-    "a picture": re.compile(rb"\xff\xd8\xff|GIF8[79]a|RIFF[\0-\xff]{4}WEBP|(?:II\*\0|MM\0\*)|BM[\0-\xff]{4}\0{4}"),
+    "a picture": re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|RIFF[\0-\xff]{4}WEBP|II\*\0|MM\0\*|BM[\0-\xff]{4}\0{4}"),
     "a sound or a film": re.compile(rb"ID3|OggS|RIFF[\0-\xff]{4}(?:WAVE|AVI )|[\0-\xff]{4}ftyp|\x1aE\xdf\xa3"),
 }  # fmt: skip
 BLOCK = 512
@@ -92,15 +101,11 @@ def read_parts(
 
 
 def _opener(data: bytes) -> Callable[[bytes, str, Budget], Iterator[Any]] | None:
-    tables = tabular.reader(data)
+    tables = table_reader(data)
     if tables:
         return tables
-    if data.startswith(PNG):
-        return _png
-    if data.startswith(GZIP) or BZIP2.match(data) or data.startswith(XZ) or LZMA_ALONE.match(data):
+    if data.startswith(GZIP) or BZIP2.match(data) or data.startswith(XZ):
         return _stream
-    if data.startswith(tuple(FRAMES.values())):
-        return _frames
     # A zip may have something before it, and is read from its end.
     if data.startswith(ZIP) or zipfile.is_zipfile(io.BytesIO(data)):
         return _zip
@@ -131,9 +136,9 @@ def _inflates(data: bytes) -> bool:
 
 
 def _stream(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
-    """gzip, bzip2, xz, lzma and zlib, several one after another too; what follows them is a separate part."""
+    """gzip, bzip2, xz and zlib, several one after another too; what follows them is a separate part."""
     name, _, ending = place.rpartition(".")
-    inside = name if name and ending in ("gz", "bz2", "xz", "lzma", "z") else place
+    inside = name if name and ending in ("gz", "bz2", "xz", "z") else place
     inside += ".tar" if ending in ("tgz", "tbz2", "txz") else ""
     out = bytearray()
     rest = data
@@ -160,22 +165,9 @@ def _decompressor(data: bytes) -> Callable[[], Any] | None:
         return lambda: zlib.decompressobj(wbits=31)
     if BZIP2.match(data):
         return bz2.BZ2Decompressor
-    if data.startswith(XZ) or LZMA_ALONE.match(data):
+    if data.startswith(XZ):
         return lzma.LZMADecompressor
     return zlib.decompressobj if ZLIB.match(data) else None
-
-
-def _frames(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
-    """zstd and lz4, by pyarrow."""
-    import pyarrow as pa
-
-    kind = next(kind for kind, magic in FRAMES.items() if data.startswith(magic))
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(data), kind) as file:
-            inside = file.read(budget.bytes + 1)
-    except BROKEN as error:
-        raise Refused(f"it cannot be decompressed ({type(error).__name__})") from None
-    yield place.removesuffix(".zst").removesuffix(".lz4"), inside
 
 
 def _tar(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
@@ -221,8 +213,6 @@ def _zip(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
                 yield where, inside
                 if office and member.filename.endswith(".xml"):
                     yield ScannedPart(where, without_tags(as_text(inside) or ""), repeats=True)
-            if office:
-                yield from tabular.workbook_sheets(archive, place, budget)
             first = min((member.header_offset for member in members), default=0)
     except BROKEN as error:
         raise Refused(f"the archive cannot be read ({type(error).__name__})") from None
@@ -233,39 +223,6 @@ def _zip(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
 def without_tags(text: str) -> str:
     """The text of a document: values that its markup breaks are whole again, each paragraph is a line."""
     return TAG.sub("", PARAGRAPH.sub("\n", text))
-
-
-def _png(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
-    """Text and EXIF of a picture. Its pixels may show anything: they are not read."""
-    at = len(PNG)
-    texts: list[str] = []
-    while at + 12 <= len(data):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        body = data[at + 8 : at + 8 + size]
-        at += size + 12
-        if kind in (b"zTXt", b"iTXt"):
-            texts += _png_text(body, budget)
-        elif kind != b"IDAT":
-            texts.append(printed(body))
-        if kind == b"IEND":
-            break
-    yield ScannedPart(place, "\n".join(texts))
-    yield unread(place, data, "pixels of a picture are not read", "check it by eye, and allow it")
-    if data[at:].strip(b"\0"):
-        yield f"{place}!behind", data[at:]
-
-
-def _png_text(body: bytes, budget: Budget) -> list[str]:
-    keyword, _, rest = body.partition(b"\0")
-    start = rest.find(b"\x78")
-    inflated = b""
-    if start >= 0:
-        try:
-            inflated = zlib.decompressobj().decompress(rest[start:], budget.bytes)
-        except zlib.error:
-            inflated = b""
-    budget.spend(len(inflated))
-    return [f"{printed(keyword)} {printed(rest)}", inflated.decode("utf-8", "replace")]
 
 
 def _plain(data: bytes, place: str) -> Found:

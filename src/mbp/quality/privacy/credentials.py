@@ -6,12 +6,16 @@ import base64
 import binascii
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from importlib import resources
 from math import log2
+from typing import Any
 
+import yaml
 from detect_secrets.filters import heuristic
 
-from mbp.quality.privacy.shapes import shapes
 from mbp.quality.privacy.text_around import Hit, Page
 
 BEARER = re.compile(
@@ -37,57 +41,14 @@ SPACED = re.compile(
     r" +(?P<quote>[\"']?)(?P<value>[^\s\"'`,;<>(){}\[\]|]{6,200})(?P=quote)(?!\w)"
 )
 REQUESTS = ("bearer ", "token ", "bot ")
-PASSWORD_WORDS = (
-    "password",
-    "passwd",
-    "pwd",
-    "senha",
-    "passphrase",
-    "pass",
-    "passwort",
-    "contrasena",
+# The words, and the forms beside those of the plug-ins of detect-secrets.
+CATALOGUE: Mapping[str, Any] = yaml.safe_load(
+    (resources.files("mbp.quality.privacy") / "credential_forms.yaml").read_text(encoding="utf-8")
 )
+PASSWORD_WORDS = tuple(CATALOGUE["password_words"])
 # Whatever else is in the name of a field, it ends in one of these; joined by `_`, `-` or nothing.
-SECRET_WORDS = (
-    *(
-        *PASSWORD_WORDS,
-        "secret",
-        "segredo",
-        "token",
-        "credential",
-        "credencial",
-    ),
-    *(
-        "apikey",
-        "api_key",
-        "api-key",
-        "accesskey",
-        "access_key",
-        "access-key",
-        "secretkey",
-        "secret_key",
-        "secret-key",
-    ),
-    *(
-        "privatekey",
-        "private_key",
-        "private-key",
-        "auth_key",
-        "auth-key",
-        "authkey",
-        "chave_api",
-        "chave_secreta",
-    ),
-    *(
-        "chave_de_acesso",
-        "clientsecret",
-        "encryption_key",
-        "signing_key",
-        "account_key",
-        "accountkey",
-        "sas",
-    ),
-)
+SECRET_WORDS = (*PASSWORD_WORDS, *CATALOGUE["secret_words"])
+PLACEHOLDERS = frozenset({"", *CATALOGUE["placeholders"]})
 # What may follow such a word in the name of a field: where it is used, or which of several it is.
 SUFFIX = re.compile(
     r"[_.-]?(?:base|prod|production|dev|staging|test|live|main|primary|secondary|backup|value|default|old|new|v?\d{1,2})$"
@@ -101,23 +62,6 @@ UUID = r"[0-9a-fA-F](?<![\w-].)[0-9a-fA-F]{7}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}
 BARE_UUID = r"(?<![\w-])[0-9a-fA-F]{12}[1-5][0-9a-fA-F]{3}[89abAB][0-9a-fA-F]{15}"
 RANDOM_KEY = re.compile(rf"(?:{UUID}|{BARE_UUID})(?![\w-])")
 # The key inside of a payment code ("copia e cola"): EMV tag 01 with its length, after the arrangement's name.
-PLACEHOLDERS = frozenset(
-    {
-        "",
-        "password",
-        "pass",
-        "passwd",
-        "pwd",
-        "secret",
-        "token",
-        "senha",
-        "changeme",
-        "example",
-        "redacted",
-        "none",
-        "null",
-    }
-)
 PAYMENT_CODE = re.compile(r"br\.gov\.bcb\.pix01(\d\d)", re.IGNORECASE)
 # A name of something in a program, an address or a path: `settings.password`, `env:NAME`, `/run/secrets/x`.
 CODE = re.compile(
@@ -258,3 +202,56 @@ def pix_key(page: Page) -> Iterator[Hit]:
         value = page.text[matched.end() : end]
         if value and "\n" not in value:
             yield Hit(matched.end(), end, "pix_key", "PIX payment code", value)
+
+
+PLACES = {"<edge>": r"(?<![A-Za-z0-9])", "<end>": r"(?![A-Za-z0-9])"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The form of a credential.
+
+    Attributes:
+        hints: texts of which one is on the line, in small letters; empty for every line.
+        valid: what else must be true of the value.
+    """
+
+    what: str
+    hints: Sequence[str]
+    form: re.Pattern[str]
+    valid: Callable[[str], bool] | None = None
+
+
+@lru_cache(maxsize=1)
+def shapes() -> tuple[Shape, ...]:
+    """All forms: ours first, then each plug-in's that is installed."""
+    own = [
+        Shape(entry["what"], entry["hints"], _form(entry["form"])) for entry in CATALOGUE["forms"]
+    ]
+    return (*own, *_plugins())
+
+
+def _form(text: str) -> re.Pattern[str]:
+    for name, place in PLACES.items():
+        text = text.replace(name, place)
+    return re.compile(text)
+
+
+def _plugins() -> Iterator[Shape]:
+    # Imported here: it takes a quarter of a second, and half of the commands need no detector.
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+
+    plugins: dict[str, Any] = get_mapping_from_secret_type_to_class()
+    for what, plugin in sorted(plugins.items()):
+        if what in CATALOGUE["not_used"]:
+            continue
+        made = plugin()
+        valid = getattr(made, "is_formally_valid", None)
+        if what in CATALOGUE["shortest"]:
+            valid = partial(_long_enough, CATALOGUE["shortest"][what])
+        for form in made.denylist:
+            yield Shape(what, CATALOGUE["hints"].get(what, ()), form, valid)
+
+
+def _long_enough(length: int, value: str) -> bool:
+    return len(value) >= length

@@ -16,8 +16,7 @@ from mbp.core.masking import mask
 from mbp.core.reporting import Finding
 from mbp.quality.privacy import contacts, credentials, numbers
 from mbp.quality.privacy.containers import read_parts
-from mbp.quality.privacy.encoded import tokens
-from mbp.quality.privacy.normal import View, query_string, quoted_printable, views
+from mbp.quality.privacy.normal import View, query_string, quoted_printable, tokens, views
 from mbp.quality.privacy.privacy_policy import KINDS, UNREAD, PrivacyPolicy
 from mbp.quality.privacy.scanned_parts import Unread
 from mbp.quality.privacy.text_around import BEFORE_CHARACTERS, CsvTable, Hit, Page, Table, csv_table

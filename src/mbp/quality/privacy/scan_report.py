@@ -1,19 +1,21 @@
-"""A scan of everything that the policy names: verdict, evidence, and the words for people."""
+"""A scan of everything that the policy names, after its exceptions: verdict, evidence, and the words for people."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from mbp.contracts.exceptions import AllowedException, exception_findings
 from mbp.core.errors import MbpError
 from mbp.core.moments import today
 from mbp.core.reporting import Finding, Suite
 from mbp.core.reporting.progress import SILENT, Say
 from mbp.core.verdict import Verdict
-from mbp.quality.privacy.allowed import Judged, judge
 from mbp.quality.privacy.privacy_policy import UNREAD, PrivacyPolicy, load_policy
 from mbp.quality.privacy.scan import SensitiveValue, scan_file
 from mbp.quality.privacy.scan_sources import Looked, Looker, files_below
@@ -192,3 +194,54 @@ def _sources(report: Report) -> list[str]:
         for allowed_exception, count in report.judged.allowed
     ]
     return lines
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Findings after the exceptions.
+
+    Attributes:
+        open: findings that no exception allows.
+        allowed: how many findings each exception allowed, in the order of the policy.
+        problems: exceptions that expired, match nothing, or match other values than they name.
+    """
+
+    open: Sequence[SensitiveValue]
+    allowed: Sequence[tuple[AllowedException, int]]
+    problems: Sequence[str]
+
+
+def judge(findings: Sequence[SensitiveValue], policy: PrivacyPolicy, today: date) -> Judged:
+    """Every finding is open unless an exception names exactly what was found."""
+    left = list(dict.fromkeys(findings))
+    allowed = []
+    problems = [
+        f"{wrong.place}: {wrong.sentence}"
+        for wrong in exception_findings(tuple(policy.may_be_missing.values()), today)
+    ]
+    for entry in policy.allowed_values:
+        matching = [
+            sensitive_value
+            for sensitive_value in left
+            if sensitive_value.kind == entry.code
+            and fnmatchcase(sensitive_value.place, entry.object)
+        ]
+        used = {entry.key} if matching else set()
+        reasons = [wrong.message for wrong in exception_findings([entry], today, used=used)]
+        reasons += _mismatch(entry, matching)
+        if reasons:
+            problems.append(f"{entry.place}: {entry.code} of {entry.object}: {reasons[0]}")
+            continue
+        allowed.append((entry, len(matching)))
+        left = [sensitive_value for sensitive_value in left if sensitive_value not in matching]
+    return Judged(left, allowed, problems)
+
+
+def _mismatch(entry: AllowedException, matching: Sequence[SensitiveValue]) -> list[str]:
+    if not entry.more:
+        return []
+    if len(matching) != entry.more["count"]:
+        return [f"the exception is for {entry.more['count']}, found {len(matching)}"]
+    if {sensitive_value.digest for sensitive_value in matching} != set(entry.more["digests"]):
+        return ["the exception is for other values"]
+    return []

@@ -9,14 +9,12 @@ from typing import Any
 
 from mbp.contracts import all_rules, load_contracts
 from mbp.core.verdict import Verdict
-from mbp.quality import failure_report
+from mbp.quality import failures
 from mbp.quality.failures import Failures, look_at_last_run
 from mbp.quality.rule_findings import collect
-from mbp.release.ci.step_reports import Unseen, base_problem, read_manifest
-from mbp.release.ci.steps import MANIFEST, RUN_RESULTS
-from mbp.runs.artifacts import read_artifact
+from mbp.release.ci.step_reports import MANIFEST, RUN_RESULTS, Unseen, base_problem, read_manifest
+from mbp.runs.artifacts import SELECTING, read_artifact
 from mbp.runs.dbt_process import target_path
-from mbp.runs.whole import SELECTING
 
 # What scripts/ci/build.sh selects for a slim build.
 MODIFIED = "state:modified+"
@@ -43,7 +41,7 @@ class RulesAfterBuild:
 
     def document(self) -> dict[str, Any]:
         """As JSON: that of `mbp quality failures`, and the rules that were carried over."""
-        results = failure_report.as_json(
+        results = failures.as_json(
             self.failures.findings, self.failures.passed, self.failures.notes, self.failures.partial
         )
         return {**results, "carried_over": list(self.carried_over)}

@@ -1,8 +1,8 @@
-"""All documents, read and checked."""
+"""All documents, read and checked; the generated ones: log of the decisions, index of the runbooks, table of codes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,11 +12,16 @@ from mbp.core.errors import MbpError
 from mbp.core.files import stale, write_stale
 from mbp.core.paths import shown
 from mbp.core.reporting import Finding, Suite
-from mbp.release.documents import check_body, check_front, check_set, document_pages
-from mbp.release.documents.document_codes import RULES, finding
-from mbp.release.documents.document_policy import FILE, Kind
-from mbp.release.documents.markdown_body import Document, read_document
-from mbp.release.documents.named_things import NamedThings
+from mbp.core.templates import templates
+from mbp.release.documents.document_findings import (
+    RULES,
+    NamedThings,
+    body_findings,
+    finding,
+    front_findings,
+    set_findings,
+)
+from mbp.release.documents.markdown_body import POLICY, Document, Kind, read_document
 from mbp.runs import envelope
 
 NAME = "mbp docs check"
@@ -50,7 +55,7 @@ class DocumentReport:
     @property
     def decision_log_fresh(self) -> bool:
         """The decision log agrees with the decisions."""
-        return document_pages.LOG_FILE not in self.stale
+        return LOG_FILE not in self.stale
 
     def suite(self) -> Suite:
         """The findings in the form that every check has."""
@@ -71,7 +76,7 @@ class DocumentReport:
             summary=f"Documents: {counted}; {len(self.findings)} findings.",
             content={
                 "documents": self._documents(),
-                "decision_log": {"path": document_pages.LOG_FILE, "fresh": self.decision_log_fresh},
+                "decision_log": {"path": LOG_FILE, "fresh": self.decision_log_fresh},
                 "stale": list(self.stale),
                 "findings": [asdict(finding) for finding in self.findings],
             },
@@ -113,15 +118,9 @@ def judge(documents: Sequence[Document], world: NamedThings, today: date) -> Doc
     """
     findings: list[Finding] = []
     for document in documents:
-        findings += [
-            replace(each, path=document.path, subject=document.name)
-            for check in (
-                check_front.problems(document, world, today),
-                check_body.problems(document, world),
-            )
-            for each in check
-        ]
-    findings += check_set.findings(documents, world)
+        own = (*front_findings(document, world, today), *body_findings(document, world))
+        findings += [replace(each, path=document.path, subject=document.name) for each in own]
+    findings += set_findings(documents, world)
     old = _stale(documents, world)
     findings += [finding("DOC-025", None, "it is stale", name) for name in old]
     ordered = sorted(set(findings), key=lambda finding: finding.order)
@@ -138,10 +137,10 @@ def read_documents(root: Path) -> list[Document]:
         read_document(file, kind, shown(file, root))
         for kind, pattern in PATTERNS
         for file in sorted(root.glob(pattern))
-        if shown(file, root) not in document_pages.GENERATED
+        if shown(file, root) not in GENERATED
     ]
     if not documents:
-        raise MbpError("no document: nothing to check", path="docs", fix=f"see {FILE}")
+        raise MbpError("no document: nothing to check", path="docs", fix=f"see {POLICY}")
     return documents
 
 
@@ -151,7 +150,7 @@ def render_documents(root: Path) -> list[str]:
     Raises:
         MbpError: a front matter is not whole; then nothing is written.
     """
-    return write_stale(root, document_pages.rendered(read_documents(root), NamedThings(root)))
+    return write_stale(root, rendered(read_documents(root), NamedThings(root)))
 
 
 def stale_documents(root: Path) -> list[str]:
@@ -160,12 +159,65 @@ def stale_documents(root: Path) -> list[str]:
     Raises:
         MbpError: a front matter is not whole.
     """
-    return stale(root, document_pages.rendered(read_documents(root), NamedThings(root)))
+    return stale(root, rendered(read_documents(root), NamedThings(root)))
 
 
 def _stale(documents: Sequence[Document], world: NamedThings) -> list[str]:
     try:
-        return stale(world.root, document_pages.rendered(documents, world))
+        return stale(world.root, rendered(documents, world))
     except MbpError:
         # Reported as a fault of the front matter; what cannot be rendered is not fresh.
-        return sorted(document_pages.GENERATED)
+        return sorted(GENERATED)
+
+
+LOG_FILE = "docs/adr/README.md"
+RUNBOOKS_FILE = "docs/runbooks/README.md"
+CODES_FILE = "docs/reference/documents.md"
+GENERATED = (LOG_FILE, RUNBOOKS_FILE, CODES_FILE)
+FIX = "run `mbp docs render` and commit the result"
+NOTE = "<!-- Generated by `mbp docs render` from the front matter; do not edit. -->"
+
+
+def rendered(documents: Sequence[Document], world: NamedThings) -> dict[str, str]:
+    """Path in the project -> content, of every generated document. Writes nothing.
+
+    Raises:
+        MbpError: a front matter is not whole, or names a hook that is not there.
+    """
+    for document in documents:
+        if not document.whole:
+            raise MbpError(
+                "the front matter is not whole", path=document.path, fix="see `mbp docs check`"
+            )
+    named = sorted(documents, key=lambda document: document.name)
+    decisions = sorted(
+        (document for document in named if document.kind == "adr"),
+        key=lambda document: str(document.values["date"]),
+    )
+    runbooks = [document for document in named if document.kind == "runbook"]
+    called = [(runbook, list(_callers(runbook, world))) for runbook in runbooks]
+    return {
+        LOG_FILE: _filled("decision_log.md.j2", decisions=decisions),
+        RUNBOOKS_FILE: _filled("runbooks.md.j2", runbooks=called),
+        CODES_FILE: _filled("codes.md.j2", rules=list(RULES.values())),
+    }
+
+
+def _callers(runbook: Document, world: NamedThings) -> Iterator[str]:
+    """The KPIs of its hooks, and its alarms."""
+    for name in runbook.listed("hooks"):
+        if name not in world.hooks:
+            raise MbpError(
+                f"there is no hook {name}", path=runbook.path, fix="see `mbp docs check`"
+            )
+        kpi = world.kpis[str(world.hooks[name]["kpi"])]
+        yield f"{kpi.name} `{kpi.target}`: {kpi.hook}"
+    yield from (f"`{name}`" for name in runbook.listed("alarms"))
+
+
+def _filled(template: str, **values: Any) -> str:
+    environment = templates("mbp.release.documents")
+    environment.filters.update(
+        cell=lambda text: str(text).replace("|", "\\|"), file_name=lambda path: Path(path).name
+    )
+    return environment.get_template(template).render(note=NOTE, **values)

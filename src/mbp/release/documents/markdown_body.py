@@ -1,34 +1,101 @@
-"""A Markdown document as the checks see it: front matter, headings, code, links, prose, with lines.
+"""A Markdown document as the checks see it: front matter, code blocks and inline code, with lines.
 
-CommonMark with tables, read by markdown-it-py; nothing of a document is found by pattern alone.
+CommonMark with tables, read by markdown-it-py; nothing of a document is found by pattern alone. MkDocs reads front
+matter too, but takes YAML that it cannot read for no front matter, and knows no lines.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from mbp.core.errors import MbpError
-from mbp.core.schema_check import SchemaViolation, violations
-from mbp.core.yaml_io import line_of, plain, read
-from mbp.release.documents.document_policy import Kind
-from mbp.release.documents.front_matter import SCHEMAS, split
+from mbp.core.schema_check import TEXT, SchemaViolation, check, closed, violations
+from mbp.core.yaml_io import line_of, load, loads, plain, read
 
-SECTION_LEVEL = 2
+POLICY = "contracts/a110/documents.yaml"
+Kind = Literal["adr", "runbook", "plan"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FENCE = "---"
+DAY = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
+DECISION_ID = {"type": "string", "pattern": "^ADR-[0-9]{3}$"}
+NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
+DECISION_STATES = {"enum": ["proposed", "accepted", "superseded", "rejected"]}
+RUNBOOK_STATES = {"enum": ["draft", "active", "retired"]}
 
 
-@dataclass(frozen=True)
-class Heading:
-    """A heading."""
+def _list(items: Mapping[str, Any], *, least: int = 0) -> dict[str, Any]:
+    return {"type": "array", "minItems": least, "uniqueItems": True, "items": dict(items)}
 
-    level: int
-    title: str
-    line: int
+
+_COMMON = {"title": TEXT, "date": DAY, "owners": _list(TEXT, least=1), "watchers": _list(NAME)}
+_ADR = {
+    **_COMMON,
+    "id": DECISION_ID,
+    "status": DECISION_STATES,
+    "supersedes": _list(DECISION_ID),
+    "superseded_by": _list(DECISION_ID),
+}
+_RUNBOOK = {
+    **_COMMON,
+    "id": NAME,
+    "status": RUNBOOK_STATES,
+    "hooks": _list(NAME),
+    "alarms": _list(NAME),
+}
+_PLAN = {**_COMMON, "id": NAME, "status": DECISION_STATES}
+SCHEMAS: Mapping[Kind, dict[str, Any]] = {
+    "adr": closed(_ADR, optional=("supersedes", "superseded_by")),
+    "runbook": closed(_RUNBOOK, optional=("alarms",)),
+    "plan": closed(_PLAN, optional=("watchers",)),
+}
+POLICY_SCHEMA = closed(
+    {
+        "version": {"const": 1},
+        "review_within_days": {"type": "integer", "minimum": 1},
+        "programs": {"type": "object", "additionalProperties": TEXT},
+    }
+)
+
+
+def load_document_policy(root: Path) -> Mapping[str, Any]:
+    """`review_within_days` of a runbook or a plan, and `programs`: what a document may call beside mbp -> the reason.
+
+    Raises:
+        MbpError: missing, or not of its schema.
+    """
+    document = load(root / POLICY, shown_as=POLICY)
+    policy: Mapping[str, Any] = check(document, POLICY_SCHEMA, POLICY)
+    return policy
+
+
+def split(text: str, shown_as: str) -> tuple[Any, int]:
+    """The front matter as `mbp.core.yaml_io` loads it, with the lines of the file; the lines it takes.
+
+    Raises:
+        MbpError: there is none, it does not end, it is not a mapping, or it is not YAML.
+    """
+    lines = text.split("\n")
+    fix = "begin the file with --- lines around id, title, status, date, owners"
+    if lines[0] != FENCE:
+        raise MbpError("no front matter", path=shown_as, line=1, fix=fix)
+    if FENCE not in lines[1:]:
+        raise MbpError("the front matter does not end", path=shown_as, line=1, fix=fix)
+    end = lines.index(FENCE, 1)
+    # An empty line replaces the first fence: lines are then those of the file.
+    front = loads("\n".join(["", *lines[1:end], ""]), shown_as=shown_as)
+    if not isinstance(front, dict):
+        raise MbpError("the front matter is not a mapping", path=shown_as, line=1, fix=fix)
+    return front, end + 1
+
+
+SECTION = "h2"
 
 
 @dataclass(frozen=True)
@@ -42,42 +109,19 @@ class CodeBlock:
 
 
 @dataclass(frozen=True)
-class TextRun:
-    """Some text: inline code, or prose outside of links and code."""
+class InlineCode:
+    """What is between backticks."""
 
-    text: str
-    line: int
-    section: str
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link; `title` is the text in quotes behind its address."""
-
-    address: str
-    title: str
     text: str
     line: int
 
 
 @dataclass
 class Body:
-    """The content below the front matter, in order."""
+    """The code below the front matter, in order."""
 
-    headings: list[Heading] = field(default_factory=list)
     blocks: list[CodeBlock] = field(default_factory=list)
-    code: list[TextRun] = field(default_factory=list)
-    prose: list[TextRun] = field(default_factory=list)
-    links: list[Link] = field(default_factory=list)
-
-    def sections(self) -> list[Heading]:
-        """The headings of level two."""
-        return [heading for heading in self.headings if heading.level == SECTION_LEVEL]
-
-    def says(self, section: str) -> bool:
-        """There is something under the heading."""
-        parts: list[CodeBlock | TextRun] = [*self.blocks, *self.code, *self.prose]
-        return any(part.section == section and part.text.strip() for part in parts)
+    code: list[InlineCode] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -148,7 +192,7 @@ def read_document(file: Path, kind: Kind, shown_as: str) -> Document:
 
 
 def read_body(text: str, skipped: int = 0) -> Body:
-    """What Markdown says; `skipped` lines are before it."""
+    """The code in Markdown; `skipped` lines are before it."""
     body, section, line = Body(), "", skipped + 1
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     for index, token in enumerate(tokens):
@@ -158,35 +202,25 @@ def read_body(text: str, skipped: int = 0) -> Body:
             fenced = token.type == "fence"
             language = token.info.strip().split(" ")[0] if fenced else "indented"
             body.blocks.append(CodeBlock(language, token.content, line + fenced, section))
-        elif token.type == "inline" and index and tokens[index - 1].type == "heading_open":
-            title = "".join(child.content for child in token.children or [])
-            heading = Heading(int(tokens[index - 1].tag[1:]), title, line)
-            body.headings.append(heading)
-            if heading.level <= SECTION_LEVEL:
-                section = title if heading.level == SECTION_LEVEL else ""
         elif token.type == "inline":
-            _inline(body, token.children or [], line, section)
+            if index and tokens[index - 1].tag == SECTION:
+                section = token.content
+            for child in token.children or []:
+                line += child.type in {"softbreak", "hardbreak"}
+                if child.type == "code_inline":
+                    body.code.append(InlineCode(child.content, line))
     return body
 
 
-def _inline(body: Body, children: list[Token], line: int, section: str) -> None:
-    opened: Token | None = None
-    inside: list[str] = []
-    for child in children:
-        if child.type in {"softbreak", "hardbreak"}:
-            line += 1
-            inside.append(" ")
-        elif child.type == "link_open":
-            opened, inside = child, []
-        elif child.type == "link_close" and opened is not None:
-            address, title = (str(opened.attrGet(name) or "") for name in ("href", "title"))
-            body.links.append(Link(address, title, "".join(inside), line))
-            # What a link says is said here too, but its numbers are held against where it leads.
-            opened = None
-        elif child.type == "code_inline":
-            body.code.append(TextRun(child.content, line, section))
-            inside.append(child.content)
-        elif child.content:
-            inside.append(child.content)
-            if opened is None:
-                body.prose.append(TextRun(child.content, line, section))
+def runbook_steps(path: Path) -> list[tuple[str, list[str]]]:
+    """(section, its commands), of the sections that have commands, in the order in which people run them.
+
+    Raises:
+        MbpError: the runbook cannot be read.
+    """
+    body = read_body(read(path, shown_as=path.name))
+    blocks = [block for block in body.blocks if block.language == "sh"]
+    return [
+        (section, [line for block in group for line in block.text.splitlines() if line.strip()])
+        for section, group in groupby(blocks, key=lambda block: block.section)
+    ]

@@ -16,7 +16,7 @@ from mbp.contracts.waiver import FOLDER as WAIVERS
 from mbp.core.canonical_json import Subject, digest
 from mbp.core.reporting import Finding
 from mbp.core.verdict import NO_GO, RELEASING, Verdict, gate_verdict
-from mbp.release.evidence.archive import safe_name
+from mbp.release.evidence.container import safe_name
 from mbp.release.evidence.demanded import (
     checks_of,
     evidence_counts,

@@ -17,9 +17,8 @@ from mbp.release.gate.origin import Origin, origin_of
 from mbp.release.waivers import Waivers, valid_waivers
 from mbp.runs import envelope
 from mbp.runs.claims import UNSAID, Asked, objections, whole_text
-from mbp.runs.data import data_state
 from mbp.runs.preflight import SAMPLE, raw_origin, refuse_sample_over_loaded
-from mbp.runs.run_control import RunControl, read_control
+from mbp.runs.run_control import RunControl, data_state, read_control
 from mbp.runs.working_copy import WorkingCopy, source_of
 from mbp.warehouse import Warehouse, connect
 
@@ -149,6 +148,10 @@ class Context:
         """
         return connect(self.root, self.target, read_only=True)
 
+    def max_age(self, source: Mapping[str, Any]) -> timedelta:
+        """At most so old may the evidence of a check be."""
+        return timedelta(hours=source.get("max_age_hours", self.max_age_hours))
+
     def evidence(self, source: Mapping[str, Any]) -> envelope.Evidence:
         """The measurement that a check names, when it counts.
 
@@ -165,7 +168,7 @@ class Context:
         asked = self.asked(
             measurement,
             needs_data="data" in source.get("of", ["source"]),
-            max_age=timedelta(hours=source.get("max_age_hours", self.max_age_hours)),
+            max_age=self.max_age(source),
         )
         if reasons := objections(measurement.claim, asked):
             raise NotMeasuredError(

@@ -31,7 +31,7 @@ from mbp.core.reporting.progress import Lines
 from mbp.core.reporting.terminal import Guarded, guard, paint, printable
 from mbp.operate.semantic.metric_forms import written
 from mbp.operate.semantic.query import Answer
-from mbp.quality import failure_report as quality_report
+from mbp.quality import failures as quality_report
 from mbp.quality.rule_findings import RuleVerdict
 from mbp.quality.samples import FailingRows
 

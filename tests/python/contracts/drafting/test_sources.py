@@ -13,7 +13,7 @@ from mbp.contracts.drafting.draft import contract_text, problems
 from mbp.contracts.drafting.sources import drafts_of_file
 from mbp.core.errors import MbpError
 from mbp.core.settings import load_settings
-from mbp.runs.import_contract import keyed
+from mbp.runs.start_project import keyed
 
 ORDER: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",

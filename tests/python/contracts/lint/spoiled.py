@@ -234,7 +234,7 @@ EDITS: dict[str, tuple[str, Edit]] = {
     "A89-019": (MARKETS, customs(of_rule(SPAN), "columns", None)),
     "A89-020": (MARKETS, customs(of_rule(SPAN), "columns", ["opened_on"])),
     "A89-021": (MARKETS, set_in(of_rule(SPAN), "implementation", {"tset": "x"})),
-    "A89-022": (MARKETS, set_in(of_rule(SPAN), "implementation", {"singular": "assert_nothing"})),
+    "A89-022": (MARKETS, set_in(of_rule(SPAN), "implementation", {"test": "nothing"})),
     "A89-023": (MARKETS, set_in(of_rule(VOLUME), "metric", "duplicateValues")),
     "A89-024": (
         MARKETS,

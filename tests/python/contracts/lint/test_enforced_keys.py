@@ -58,7 +58,7 @@ def table(document: dict[str, Any]) -> dict[str, Any]:
 def test_what_nothing_enforces_is_an_error_that_names_the_key(
     project_root: Path, tmp_path: Path, key: str, edit: Edit
 ) -> None:
-    for part in ("contracts", "models/marts/mbp", "tests/dbt/singular"):
+    for part in ("contracts", "models/marts/mbp", "tests/dbt/generic"):
         shutil.copytree(project_root / part, tmp_path / part)
     yaml = YAML()
     document = yaml.load(tmp_path / QUOTES)

@@ -31,7 +31,7 @@ WHOLE_FILE = {"YAML-003", "A106-001", "A106-036", "A89-002"}
 
 @pytest.fixture
 def root(project_root: Path, tmp_path: Path) -> Path:
-    for part in ("contracts", "models/marts/mbp", "tests/dbt/singular"):
+    for part in ("contracts", "models/marts/mbp", "tests/dbt/generic"):
         shutil.copytree(project_root / part, tmp_path / part)
     (tmp_path / "dbt_project.yml").write_text("name: mbp\n", encoding="utf-8")
     return tmp_path

@@ -85,7 +85,7 @@ class Registry:
 @pytest.fixture
 def registry(project_root: Path, tmp_path: Path) -> Registry:
     root = tmp_path / "project"
-    for part in ("contracts/a106", "contracts/a87", "contracts/a89", "tests/dbt/singular"):
+    for part in ("contracts/a106", "contracts/a87", "contracts/a89", "tests/dbt/generic"):
         shutil.copytree(project_root / part, root / part)
     (root / "contracts" / "registry").mkdir()
     for name in ("policy.yaml", "exceptions.yaml"):

@@ -135,7 +135,7 @@ def test_a_working_contract_that_differs_from_the_registry_is_drift(
     project_root: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(project_root / "contracts", tmp_path / "contracts")
-    shutil.copytree(project_root / "tests/dbt/singular", tmp_path / "tests/dbt/singular")
+    shutil.copytree(project_root / "tests/dbt/generic", tmp_path / "tests/dbt/generic")
     (tmp_path / "dbt_project.yml").write_text("name: mbp\n", encoding="utf-8")
     path = tmp_path / "contracts/a106/mbp_markets.odcs.yaml"
     text = path.read_text(encoding="utf-8")

@@ -23,7 +23,7 @@ from mbp.warehouse import connect
 from tests.python.ingest.cdc import market
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def market_server() -> Iterator[PostgresServer]:
     with PostgresServer(market.SETTINGS) as server:
         yield server
@@ -33,7 +33,7 @@ def market_server() -> Iterator[PostgresServer]:
 def contracts_read_once(monkeypatch: pytest.MonkeyPatch, project_root: Path) -> None:
     """Each reader reads the contracts; here they stay the same, and reading them takes most of a test's time."""
     known = _tables(project_root)
-    for module in ("capture", "replaying", "landing", "replaying_records"):
+    for module in ("capture", "replay", "landing"):
         monkeypatch.setattr(f"mbp.ingest.cdc.{module}.raw_tables", lambda _: dict(known))
 
 
@@ -121,7 +121,7 @@ def pair(
         found = Pair(project_root, request.param, market_server, source)
         yield found
     # The slot belongs to the cluster, not to the database; a reader that was killed may still hold it.
-    for _ in range(100):
+    for _ in range(1200):
         administrator = MarketSource(
             market_server.host,
             market_server.port,

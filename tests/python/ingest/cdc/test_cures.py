@@ -12,7 +12,7 @@ from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape
 from mbp.ingest.cdc.capture import SlotReader
 from mbp.ingest.cdc.market_source import SLOT, MarketSource, drop_slot, setup_sql
-from mbp.ingest.cdc.replaying import replay_tables
+from mbp.ingest.cdc.replay import replay_tables
 from mbp.ingest.cdc.watched import alarms, read_watched
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables

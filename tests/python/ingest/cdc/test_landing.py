@@ -15,7 +15,7 @@ from lab.postgres_server import PostgresServer
 from lab.simulate.schema import KEYS
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc.landing import SLOT, Landed, land
-from mbp.ingest.cdc.replaying_records import replay_records
+from mbp.ingest.cdc.replay import replay_records
 from mbp.ingest.initialise import initialise
 from mbp.ingest.raw_tables import raw_tables
 from mbp.runs.dbt_process import environment
@@ -374,7 +374,7 @@ def test_letters_are_delivered_after_the_fix_and_kept_before_it(place: Place) ->
             (name, "decimal(28,8)" if name == "price" else kind)
             for name, kind in known["mbp.quotes"]
         ]
-        patch.setattr("mbp.ingest.cdc.replaying_records.raw_tables", lambda _: known)
+        patch.setattr("mbp.ingest.cdc.replay.raw_tables", lambda _: known)
         with connect(place.root, place.target) as warehouse:
             warehouse.execute("alter table raw_mbp.quotes alter column price type decimal(28,8)")
         lines, left = replay_records(place.root, place.target, SLOT)

@@ -12,7 +12,7 @@ from mbp.core.paths import project_root
 from mbp.ingest.cdc.change_shape import captured_tables
 from mbp.ingest.cdc.commit_order import SourcePlace
 from mbp.ingest.cdc.market_source import drop_slot
-from mbp.ingest.cdc.replaying import list_letters, replay_tables
+from mbp.ingest.cdc.replay import list_letters, replay_tables
 from mbp.ingest.cdc.sink import Sink
 from mbp.warehouse import connect
 from tests.python.ingest.cdc import market

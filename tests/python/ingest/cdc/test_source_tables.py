@@ -10,7 +10,7 @@ from lab.market_server import create
 from mbp.core.errors import MbpError
 from mbp.ingest.cdc import change_shape, watch_source
 from mbp.ingest.cdc.market_source import ROLE, setup_sql
-from mbp.ingest.cdc.replaying import replay_tables
+from mbp.ingest.cdc.replay import replay_tables
 from mbp.ingest.raw_tables import raw_tables
 from tests.python.ingest.cdc import market
 from tests.python.ingest.cdc.conftest import Pair

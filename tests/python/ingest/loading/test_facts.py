@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from mbp.ingest.loading import load_folder, read_facts
-from mbp.ingest.loading.loaded_facts import SourceFacts
-from mbp.ingest.loading.source_facts import dataset_tables
+from mbp.ingest.loading.source_facts import SourceFacts, dataset_tables
 from mbp.warehouse import connect
 
 EVENTS_ABSENT = "  abuse_events: no detector\n"

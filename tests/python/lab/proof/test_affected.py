@@ -56,17 +56,17 @@ DISARMED = (
 
 def disarm(root: Path) -> None:
     """Of each rule above what a hurried person would write."""
-    singular, generic = "tests/dbt/singular", "tests/dbt/generic/cdc_order.sql"
+    generic = "tests/dbt/generic"
     reconciles = "{{ twap_differs() }}"
     edit(
         root,
-        f"{singular}/assert_twap_reconciles.sql",
+        f"{generic}/twap_reconciles.sql",
         reconciles,
         f"{reconciles} and twap_5m is null",
     )
     edit(
         root,
-        generic,
+        f"{generic}/cdc_order.sql",
         "having count(*) > 1\n\n{%",
         "having count(*) > 1 and max(log_position) is null\n\n{%",
     )
@@ -77,7 +77,7 @@ def disarm(root: Path) -> None:
         parent,
         f"{parent} and child.{{{{ field }}}} is null",
     )
-    sla = f"{singular}/assert_resolution_sla.sql"
+    sla = f"{generic}/resolution_sla.sql"
     edit(root, sla, "with resolutions", "{{ config(error_if='> 1000') }}\nwith resolutions")
     kinds = "kind in ('burst', 'rate_limit', 'manipulation')"
     edit(
@@ -94,7 +94,7 @@ def prove(*options: str) -> Result:
 
 
 def test_disarmed_rules_cannot_merge(repository: Sandbox, tmp_path: Path) -> None:
-    """A generic domain rule, a singular one, a macro, a model, a `where` and a threshold: the command names each."""
+    """Rules of the project, a macro, a model, a `where` and a threshold: the command names each."""
     root = repository.root
     base = repository.git("rev-parse", "HEAD")
     disarm(root)

@@ -12,13 +12,13 @@ from coverage_artifacts import GOOD, artifacts, measured, node
 from mbp.core.errors import MbpError
 from mbp.quality.coverage import CoverageReport
 from mbp.quality.coverage.coverage_measure import DESCRIBED, MISSING, Count, Item
-from mbp.quality.coverage.coverage_report import (
+from mbp.quality.coverage.documentation_coverage import (
     SHOWN_AT_MOST,
     as_document,
     as_text,
+    measure_project,
     worse_than,
 )
-from mbp.quality.coverage.documentation_coverage import measure_project
 
 
 def report_of(described: int, missing: int) -> CoverageReport:

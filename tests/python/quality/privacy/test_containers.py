@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import lzma
-import sqlite3
 import tarfile
 import zipfile
 import zlib
@@ -17,7 +16,6 @@ from random import Random
 import duckdb
 import pyarrow as pa
 import pytest
-from pyarrow import feather, orc
 from pyarrow import parquet as pq
 
 from lab.corpora import random_values as draw
@@ -56,50 +54,6 @@ def in_parquet(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def in_feather(data: bytes) -> bytes:
-    buffer = io.BytesIO()
-    feather.write_feather(table(data), buffer, compression="lz4")
-    return buffer.getvalue()
-
-
-def in_orc(data: bytes) -> bytes:
-    buffer = io.BytesIO()
-    orc.write_table(table(data), buffer, compression="zlib")
-    return buffer.getvalue()
-
-
-def framed(kind: str) -> Wrap:
-    def wrap(data: bytes) -> bytes:
-        sink = pa.BufferOutputStream()
-        with pa.CompressedOutputStream(sink, kind) as file:
-            file.write(data)
-        return bytes(sink.getvalue())
-
-    return wrap
-
-
-def in_sqlite(data: bytes) -> bytes:
-    connection = sqlite3.connect(":memory:")
-    connection.execute('create table "a ""b" (n integer, note text, raw blob)')
-    connection.execute('insert into "a ""b" values (1, ?, null)', (data.decode(),))
-    connection.commit()
-    return connection.serialize()
-
-
-def in_sqlite_blob(data: bytes) -> bytes:
-    connection = sqlite3.connect(":memory:")
-    connection.execute("create table t (n integer, raw blob)")
-    connection.execute("insert into t values (1, ?)", (gzip.compress(data, mtime=0),))
-    connection.commit()
-    return connection.serialize()
-
-
-def with_journal(data: bytes) -> bytes:
-    """The header of a file in write-ahead mode, which cannot be opened in memory as it is."""
-    plain = in_sqlite(data)
-    return plain[:18] + b"\x02\x02" + plain[20:]
-
-
 def in_duckdb(folder: Path) -> Wrap:
     def wrap(data: bytes) -> bytes:
         path = folder / "w.duckdb"
@@ -123,17 +77,6 @@ def office(members: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def in_workbook(data: bytes) -> bytes:
-    return office(
-        {
-            "xl/sharedStrings.xml": f"<sst><si><t>a</t></si><si><r><t>{data[:9].decode()}</t></r>"
-            f"<r><t>{data[9:].decode()}</t></r></si></sst>",
-            "xl/worksheets/sheet1.xml": '<worksheet><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c></row>'
-            '<row r="2"><c r="B2" t="s"><v>1</v></c></row></sheetData></worksheet>',
-        }
-    )
-
-
 def in_document(data: bytes) -> bytes:
     """A word processor breaks a value into runs."""
     runs = "".join(f"<w:r><w:t>{one}</w:t></w:r>" for one in (data[:9].decode(), data[9:].decode()))
@@ -153,11 +96,8 @@ OPENED: dict[str, Wrap] = {
     "two gzip members": lambda data: gzip.compress(b"nothing\n", mtime=0) + gzip.compress(data),
     "bzip2": bz2.compress,
     "xz": lzma.compress,
-    "lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
     "zlib": zlib.compress,
     "zlib, fast": lambda data: zlib.compress(data, 1),
-    "zstd": framed("zstd"),
-    "lz4": framed("lz4"),
     "behind gzip": lambda data: gzip.compress(b"nothing", mtime=0) + data,
     "behind bzip2": lambda data: bz2.compress(b"nothing") + data,
     "tar": tarred,
@@ -173,15 +113,8 @@ OPENED: dict[str, Wrap] = {
     "text before zip": lambda data: data + zipped(b"nothing"),
     "zip in zip": lambda data: zipped(zipped(data)),
     "gz in tar in zip": lambda data: zipped(tarred(gzip.compress(data, mtime=0))),
-    "sqlite": in_sqlite,
-    "sqlite with a journal": with_journal,
-    "blob of sqlite": in_sqlite_blob,
-    "sqlite in tgz": lambda data: tarred(in_sqlite(data), "w:gz"),
     "parquet": in_parquet,
     "parquet in zip": lambda data: zipped(in_parquet(data)),
-    "feather": in_feather,
-    "orc": in_orc,
-    "workbook": in_workbook,
     "document": in_document,
     "utf-16": lambda data: data.decode().encode("utf-16"),
     "utf-16-be": lambda data: data.decode().encode("utf-16-be"),
@@ -217,11 +150,8 @@ def test_what_is_in_a_file_is_found(
     "wrap",
     [
         lambda data: picture(chunk(b"tEXt", b"Author\0" + data)),
-        lambda data: picture(chunk(b"zTXt", b"Comment\0\0" + zlib.compress(data))),
-        lambda data: picture(chunk(b"iTXt", b"XML\0\1\0\0\0" + zlib.compress(data))),
         lambda data: picture(chunk(b"eXIf", b"II*\0\x08\0\0\0" + data)),
         lambda data: picture(behind=data),
-        lambda data: picture(behind=zipped(data)),
         lambda data: b"\xff\xd8\xff\xe1\0\x10Exif\0\0" + data,
         lambda data: b"%PDF-1.7\n" + data,
         lambda data: b"\x7fELF\x02\x01\x01" + bytes(range(64)) + data,
@@ -261,15 +191,15 @@ def noise(size: int) -> bytes:
         (gzip.compress(noise(900), mtime=0), "unknown kind"),
         (zipped(noise(900)), "unknown kind"),
         (tarred(noise(900)), "unknown kind"),
-        (b"SQLite format 3\0" + noise(2000), "SQLite cannot read it"),
+        (b"SQLite format 3\0" + noise(2000), "SQLite is not opened"),
         (noise(8) + b"DUCK" + noise(2000), "DuckDB cannot read it"),
         (b"PAR1" + noise(900) + b"PAR1", "pyarrow cannot read it"),
         (b"PARE" + noise(90) + b"PARE", "Parquet is not opened"),
-        (b"ARROW1\0\0" + noise(900), "pyarrow cannot read it"),
+        (b"ARROW1\0\0" + noise(900), "Arrow is not opened"),
         (gzip.compress(b"text" * 99, mtime=0)[:-12], "truncated"),
         (bz2.compress(b"text" * 99)[:-9], "truncated"),
         (lzma.compress(b"text" * 99)[:-20], "truncated"),
-        (framed("zstd")(b"text" * 99)[:-4], "cannot be decompressed"),
+        (b"\x28\xb5\x2f\xfd" + noise(30), "zstd is not opened"),
         (tarred(b"text" * 400)[:900], "cannot be read"),
         (b"7z\xbc\xaf\x27\x1c" + noise(30), "7z is not opened"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + noise(30), "Office document"),
@@ -304,7 +234,6 @@ def test_a_bomb_is_refused_in_bounded_memory(
         "bzip2": bz2.compress(bytes(5_000_000)),
         "xz": lzma.compress(bytes(5_000_000)),
         "zip": zipped(bytes(5_000_000)),
-        "zstd": framed("zstd")(bytes(5_000_000)),
         "tar.gz": tarred(bytes(5_000_000), "w:gz"),
         "many members": crowded(),
         "zip in zip": zipped(zipped(bytes(5_000_000))),

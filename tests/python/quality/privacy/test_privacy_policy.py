@@ -13,9 +13,9 @@ from lab.corpora import random_values as draw
 from mbp.contracts.exceptions import AllowedException
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.errors import MbpError
-from mbp.quality.privacy.allowed import judge
 from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
 from mbp.quality.privacy.scan import scan_text
+from mbp.quality.privacy.scan_report import judge
 
 TODAY = date(2026, 11, 25)
 

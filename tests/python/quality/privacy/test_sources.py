@@ -16,10 +16,10 @@ from mbp.cli.main import app, register
 from mbp.contracts.policy import POLICY as OWNERS
 from mbp.core.masking import mask
 from mbp.core.moments import today
-from mbp.quality.privacy.allowed import judge
 from mbp.quality.privacy.privacy_policy import POLICY, PrivacyPolicy, load_policy
+from mbp.quality.privacy.scan_report import judge
 from mbp.quality.privacy.scan_sources import Looked, Looker
-from mbp.runs.data import data_state
+from mbp.runs.run_control import data_state
 from tests.python.operate.hooks.conftest import Site, duckdb_site, postgres_site, site
 
 __all__ = ["duckdb_site", "postgres_site", "site"]

@@ -20,7 +20,7 @@ from tests.python.release.ci.sandbox import Sandbox, make_sandbox
 FEW = (
     "contracts",
     "models/marts/mbp",
-    "tests/dbt/singular",
+    "tests/dbt/generic",
     "scripts/ci",
     "lab",
     "dbt_project.yml",

@@ -13,8 +13,8 @@ import pytest
 from lab.postgres_server import PostgresServer
 from mbp.core.errors import MbpError
 from mbp.runs import envelope
-from mbp.runs.data import data_state
 from mbp.runs.dbt_process import environment
+from mbp.runs.run_control import data_state
 from mbp.runs.working_copy import source_of
 from mbp.warehouse import connect
 from tests.python.built import Built, copied

@@ -27,12 +27,11 @@ from mbp.release.gate.gate_report import CheckResult, GateReport
 from mbp.release.gate.gate_run import judge, run_gate
 from mbp.release.gate.signoffs import sign_off
 from mbp.runs import envelope
-from mbp.runs.data import data_state
 from mbp.runs.dbt_process import demand, environment, run_dbt
 from mbp.runs.derive_runs import PROOF_GAPS
 from mbp.runs.exercise_report import content as exercises_content
 from mbp.runs.preflight import install_packages
-from mbp.runs.run_control import warehouse_id
+from mbp.runs.run_control import data_state, warehouse_id
 from mbp.warehouse import connect
 from tests.python.built import Built
 from tests.python.measured import BILL, BILL_PATH, passed
@@ -135,9 +134,15 @@ class Release:
                         for wanted in one.expect
                     },
                     "decisions": [
-                        {"hook": wanted.hook, "action": hooks.hooks[wanted.hook].action}
+                        {
+                            "hook": wanted.hook,
+                            "action": hooks.hooks[wanted.hook].action,
+                            "reason": wanted.reason,
+                            "detect_seconds": 60.0,
+                        }
                         for wanted in one.expect
                     ],
+                    "recover_seconds": 900.0 if one.recovers_at else None,
                     "mutants_killed": {"removed": True},
                     "source": envelope.source_digest(self.root),
                     "ran_at": datetime.now(UTC).isoformat(timespec="seconds"),

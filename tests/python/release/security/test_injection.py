@@ -209,7 +209,7 @@ def test_the_fault_of_an_exercise_changes_rows_and_nothing_else(sql: str) -> Non
 @pytest.fixture
 def contracts(project_root: Path, tmp_path: Path) -> Path:
     shutil.copytree(project_root / "contracts", tmp_path / "contracts")
-    shutil.copytree(project_root / "tests/dbt/singular", tmp_path / "tests/dbt/singular")
+    shutil.copytree(project_root / "tests/dbt/generic", tmp_path / "tests/dbt/generic")
     return tmp_path
 
 
@@ -267,14 +267,14 @@ def _one_line(text: str, old: str, new: str) -> str:
     return "\n".join([*lines[:at], " " * indent + new, *lines[end:]]) + "\n"
 
 
-def test_a_singular_test_stays_in_its_folder(contracts: Path) -> None:
+def test_a_test_stays_in_its_folder(contracts: Path) -> None:
     path = contracts / MARKETS
     text = path.read_text(encoding="utf-8")
-    changed = re.sub(r"singular: \w+", "singular: ../../secret", text, count=1)
+    changed = re.sub(r"test: \w+", "test: ../../secret", text, count=1)
     if changed == text:
         path = contracts / "contracts/a106/mbp_quotes.odcs.yaml"
         text = path.read_text(encoding="utf-8")
-        changed = re.sub(r"singular: \w+", "singular: ../../secret", text, count=1)
+        changed = re.sub(r"test: \w+", "test: ../../secret", text, count=1)
     assert changed != text
     path.write_text(changed, encoding="utf-8")
 

@@ -32,7 +32,7 @@ PARTS = (
     "contracts/registry",
     "docs/runbooks",
     "models/marts/reliability",
-    "tests/dbt/singular",
+    "tests/dbt/generic",
 )
 
 
