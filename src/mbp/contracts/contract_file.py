@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from mbp.contracts.document_node import DocumentNode
 from mbp.contracts.fault_codes import fault, fault_of
@@ -165,16 +166,25 @@ ReadingCheck = Callable[[ContractFile, Policy | None], Iterator[Finding]]
 READING_CHECKS: dict[ReadingCheck, tuple[str, ...]] = {}
 
 
-def reading_check(*codes: str) -> Callable[[ReadingCheck], ReadingCheck]:
-    """Registers a check of one contract that yields these codes."""
-
-    def register(check: ReadingCheck) -> ReadingCheck:
-        READING_CHECKS[check] = codes
-        return check
-
-    return register
+Check = TypeVar("Check")
 
 
+def registering(
+    table: dict[Check, tuple[str, ...]],
+) -> Callable[..., Callable[[Check], Check]]:
+    """The decorator that notes which codes a check yields."""
+
+    def with_codes(*codes: str) -> Callable[[Check], Check]:
+        def register(check: Check) -> Check:
+            table[check] = codes
+            return check
+
+        return register
+
+    return with_codes
+
+
+reading_check = registering(READING_CHECKS)
 NAMES = re.compile(r"([^./#\s]+)\.([^./#\s]+)")
 # Of the ids of the table and the column, in this contract or in the file before the `#`.
 PATH = re.compile(r"(?:(?:[^#:]*/)?([^#:/]+)#)?/?schema/([^/]+)/properties/([^/]+)")

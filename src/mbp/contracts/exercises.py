@@ -10,13 +10,15 @@ from typing import Annotated, Literal
 from mbp.contracts.hook_policy import HookPolicy
 from mbp.contracts.sheet import WHOLE
 from mbp.core.errors import MbpError
-from mbp.core.forms import SOME, Limits, Name, Positive, Version, read_as
+from mbp.core.forms import SOME, Name, Narrowed, Positive, Version, read_as
 from mbp.core.schema_check import did_you_mean, wrong_at
 from mbp.core.sql_guard import demand_change
 from mbp.core.yaml_io import line_of
 
 FILE = "contracts/a110/exercises.yaml"
-Instant = Annotated[str, Limits(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$")]
+Instant = Annotated[
+    str, Narrowed(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$")
+]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mbp.contracts.policy import load_policy
 from mbp.contracts.sheet import load_sheet
 from mbp.core.canonical_json import digest
 from mbp.core.errors import MbpError
-from mbp.core.forms import SOME, Limits, Name, Positive, Version, read_as
+from mbp.core.forms import SOME, Name, Narrowed, Positive, Version, read_as
 from mbp.core.gate_files import FOLDER, gates
 from mbp.core.schema_check import did_you_mean, wrong_at
 
@@ -51,7 +51,7 @@ class CheckDefinition:
     id: Name
     area: str
     what: str
-    source: Annotated[Mapping[str, Any], Limits(**SOURCE)]
+    source: Annotated[Mapping[str, Any], Narrowed(**SOURCE)]
     rule: Name
     command: str
     evidence: tuple[str, ...]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mbp.contracts.model import ChangeLog, Contract
-from mbp.core.forms import SOME, Limits, Name, Version, read_as
+from mbp.core.forms import SOME, Name, Narrowed, Version, read_as
 
 TELEMETRY = "contracts/a71/telemetry.yaml"
 # The one source that is captured and loaded: its raw tables are in `raw_mbp`.
@@ -26,7 +26,7 @@ class CollectedColumn:
     """A column of telemetry; `staged` is its name in the staging model, where it differs."""
 
     name: Name
-    type: Annotated[str, Limits(pattern=TYPE)]
+    type: Annotated[str, Narrowed(pattern=TYPE)]
     classification: str | None = None
     staged: Name | None = None
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from mbp.contracts.contract_loading import read_contracts
 from mbp.contracts.plain_text import demand_plain_text
 from mbp.contracts.policy import Policy
-from mbp.core.forms import SOME, Count, Limits, Name, Version, schema_of
+from mbp.core.forms import SOME, Count, Name, Narrowed, Version, schema_of
 from mbp.core.schema_check import closed, did_you_mean, read_form, wrong_at
 from mbp.core.yaml_io import line_of
 
@@ -75,7 +75,7 @@ class KpiEntry:
     watcher: Name
     hook: str
     owner: str
-    query_id: Annotated[str, Limits(pattern="^[a-z]+[.][a-z0-9_]+$")]
+    query_id: Annotated[str, Narrowed(pattern="^[a-z]+[.][a-z0-9_]+$")]
     dashboard: Dashboard
     minimum_samples: Count
     measure: Name
@@ -87,7 +87,7 @@ class SheetFile:
     """The whole file."""
 
     version: Version
-    parameters: Annotated[Mapping[str, float], Limits(**PARAMETERS)]
+    parameters: Annotated[Mapping[str, float], Narrowed(**PARAMETERS)]
     kpis: Annotated[tuple[KpiEntry, ...], SOME]
 
 

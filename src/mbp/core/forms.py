@@ -1,6 +1,6 @@
 """The form of a YAML file as a dataclass: its JSON Schema, and the values of a file read into it.
 
-A field without a default is demanded, a key without a field is refused. `Annotated[type, Limits(...)]` narrows
+A field without a default is demanded, a key without a field is refused. `Annotated[type, Narrowed(...)]` narrows
 a type.
 """
 
@@ -17,7 +17,7 @@ from mbp.core.schema_check import TEXT, Schema, closed, read_form
 Form = TypeVar("Form")
 
 
-class Limits:
+class Narrowed:
     """Words of JSON Schema that narrow a type."""
 
     def __init__(self, **words: Any) -> None:
@@ -25,12 +25,12 @@ class Limits:
 
 
 NAME = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
-Name = Annotated[str, Limits(**NAME)]
-Count = Annotated[int, Limits(minimum=0)]
-Positive = Annotated[int, Limits(minimum=1)]
+Name = Annotated[str, Narrowed(**NAME)]
+Count = Annotated[int, Narrowed(minimum=0)]
+Positive = Annotated[int, Narrowed(minimum=1)]
 Version = Literal[1]
 # Of a list that may not be empty.
-SOME = Limits(minItems=1)
+SOME = Narrowed(minItems=1)
 PLAIN: dict[Any, Schema] = {
     str: TEXT,
     int: {"type": "integer"},

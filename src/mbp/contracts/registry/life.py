@@ -54,14 +54,12 @@ def entries(root: Path, dataset: str) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     results: list[dict[str, Any]] = []
+    keys = {"version", "status", "on", "by", "parent", "sha256"}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             entry = json.loads(line)
-        except ValueError as error:
-            what = "not a life stage"
-            fix = "restore the file from git"
-            raise MbpError(what, path=shown(path, root), line=number, fix=fix) from error
-        keys = {"version", "status", "on", "by", "parent", "sha256"}
+        except ValueError:
+            entry = None
         if not isinstance(entry, dict) or not keys <= entry.keys():
             fix = "restore the file from git"
             raise MbpError("not a life stage", path=shown(path, root), line=number, fix=fix)

@@ -26,7 +26,7 @@ from mbp.contracts.rendering.render import (
     STAGING_FILE,
 )
 from mbp.core.errors import MbpError
-from mbp.core.forms import Limits, Version, read_as
+from mbp.core.forms import Narrowed, Version, read_as
 from mbp.core.yaml_io import line_of
 
 OWNERS = "contracts/owners.yaml"
@@ -47,10 +47,10 @@ class Owners:
 
     version: Version
     handles: Annotated[
-        Mapping[str, Annotated[str, Limits(pattern=HANDLE)]], Limits(minProperties=1)
+        Mapping[str, Annotated[str, Narrowed(pattern=HANDLE)]], Narrowed(minProperties=1)
     ]
     default: str
-    paths: Annotated[Mapping[str, str], Limits(propertyNames=PATH)]
+    paths: Annotated[Mapping[str, str], Narrowed(propertyNames=PATH)]
 
     def of(self, roles: Sequence[str]) -> str:
         """The handles of the roles, each once, in their order.
