@@ -71,9 +71,6 @@ class ContractsRead:
 def load_contracts(root: Path) -> list[Contract]:
     """All contracts of the project with their rules, sorted by dataset.
 
-    Args:
-        root: the project.
-
     Raises:
         MbpError: no contract at all, or the first thing that is wrong with one.
     """

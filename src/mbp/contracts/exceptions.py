@@ -121,10 +121,6 @@ class AllowedException:
 def refuse_old_keys(node: Any, path: str, renamed: Mapping[str, str] = OLD_KEYS) -> None:
     """Refuses keys that were renamed.
 
-    Args:
-        node: a mapping with line numbers.
-        renamed: old key -> new key.
-
     Raises:
         MbpError: an old key is there.
     """
@@ -145,7 +141,6 @@ def entry_faults(
     """Everything that is wrong with the form of one entry.
 
     Args:
-        node: with line numbers.
         line: of the entry, where a fault has no line.
         more: key -> schema of what this kind has beside the common keys, or of a common key.
         optional: those of `more` that an entry may lack.
@@ -194,7 +189,6 @@ def read_exceptions(
 
     Args:
         nodes: the list with line numbers.
-        path: of its file, for messages.
         owners: teams that may own one.
         codes: the codes that exist; any without it.
         more: key -> schema of what this kind has beside the common keys, or of a common key.

@@ -41,10 +41,6 @@ def plain_text_faults(root: DocumentNode) -> Iterator[Finding]:
 def demand_plain_text(document: Any, path: str) -> None:
     """Refuses a text or a key that another reader would take for a template or for markup.
 
-    Args:
-        document: as `mbp.core.yaml_io` loaded it.
-        path: the file, for the message.
-
     Raises:
         MbpError: the first such text, with its line.
     """

@@ -137,7 +137,6 @@ def read_semantics(
     """contracts/a87 as far as it can be read, and everything that is wrong with it.
 
     Args:
-        contracts: dataset -> its contract.
         policy: knows the owners; nothing is said of them without it.
         unread: datasets whose contract cannot be read; nothing is said of their columns.
     """

@@ -49,7 +49,6 @@ def check(document: Any, schema: Schema, path: str) -> Any:
 
     Args:
         document: as `mbp.core.yaml_io` loaded it, with line numbers.
-        path: file that messages name.
 
     Raises:
         MbpError: the first violation by kind and line.

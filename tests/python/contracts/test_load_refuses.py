@@ -564,7 +564,7 @@ def test_a_document_that_is_a_list_is_an_error(project: Project) -> None:
 
 def test_a_missing_policy_is_an_error(project: Project) -> None:
     (project.root / POLICY).unlink()
-    with pytest.raises(MbpError, match=r"policy\.yaml: cannot read"):
+    with pytest.raises(MbpError, match=r"policy\.yaml: there is no such file"):
         load_contracts(project.root)
 
 

@@ -45,8 +45,6 @@ def lint(root: Path, today: date, paths: Sequence[Path] = ()) -> Suite:
     """Everything that is wrong with the contracts.
 
     Args:
-        root: the project.
-        today: the day that expiry dates are held against.
         paths: gives only what is in these files, held against the whole project; all without one.
 
     Raises:

@@ -119,11 +119,7 @@ class Suite:
 
 
 def read_codes(package: str, name: str) -> dict[str, CodeMeaning]:
-    """Code -> its meaning, in the order of the file.
-
-    Args:
-        package: that holds the file.
-    """
+    """Code -> its meaning, in the order of a file in the package."""
     text = (resources.files(package) / name).read_text(encoding="utf-8")
     entries = loads(text, shown_as=name)
     return {code: CodeMeaning(code=code, **entry) for code, entry in entries.items()}
