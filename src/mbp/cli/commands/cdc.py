@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mbp.cli.commands import DATA
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import Format, ReportFormat, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 
 RUN_EXAMPLES = """
@@ -281,7 +281,7 @@ def reconcile(
 def land(
     folder: Annotated[Path, typer.Argument(help="Where the pipeline writes its files.")],
     target: Target = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Load files of an existing Debezium pipeline, in the order of their names: JSON lines and Parquet.
 
@@ -289,18 +289,18 @@ def land(
     but a record is in quarantine or a file has an unknown form, 2 a file could not be loaded (all others were).
     """
     from mbp.core.paths import project_root
+    from mbp.core.reporting import show
+    from mbp.core.wording import many
     from mbp.ingest.cdc import landing
     from mbp.runs.dbt_process import target_name
 
     root = project_root()
     landed = landing.land(root, target_name(root, target), folder, _say)
-    if form == "json":
-        typer.echo(landing.summary(landed))
-    else:
-        _say(
-            f"{landed.files:,} files, {landed.counts.changes:,} changes, {landed.counts.repeated:,} repeated;"
-            f" {landed.known:,} files were known"
-        )
+    text = (
+        f"{many(landed.files, 'file')}, {many(landed.counts.changes, 'change')},"
+        f" {landed.counts.repeated:,} repeated; {landed.known:,} known before"
+    )
+    show(form, text=text, json=landing.summary(landed))
     if landed.problems:
         _say(f"not all of it: {landed.problems}")
         raise typer.Exit(EXIT_FINDINGS)

@@ -10,7 +10,7 @@ import typer
 
 from mbp.cli.commands import CONTRACTS
 from mbp.cli.names import DATASETS
-from mbp.cli.options import Check, Format, Output, Target, TextOrJson
+from mbp.cli.options import Check, Format, Output, ReportFormat, Target
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
 
@@ -122,7 +122,7 @@ def status(form: Format = "text") -> None:
     report(matrix_suite(cells), form, json=matrix_document(cells))
 
 
-def rules(form: TextOrJson = "text") -> None:
+def rules(form: ReportFormat = "text") -> None:
     """List every rule of the contracts: id, severity, owner, meaning."""
     from mbp.contracts import all_rules, load_contracts
     from mbp.contracts.listing import rule_record, rules_text

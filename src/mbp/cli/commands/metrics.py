@@ -9,7 +9,7 @@ import typer
 
 from mbp.cli.commands import DECISIONS
 from mbp.cli.names import METRICS
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import Format, ReportFormat, Target
 from mbp.core.errors import EXIT_FINDINGS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def list_metrics(
         typer.Argument(metavar="METRIC", help="Show all details of these.", autocompletion=METRICS),
     ] = None,
     target: Target = None,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """List metrics and saved queries with unit, owner and the dimensions to group by.
 
@@ -125,7 +125,7 @@ def query(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
     form: Annotated[
-        Literal["text", "csv", "json"], typer.Option("--format", help="Output format.")
+        Literal["text", "csv", "json", "markdown"], typer.Option("--format", help="Output format.")
     ] = "text",
     chart: Annotated[
         bool,

@@ -9,7 +9,7 @@ import typer
 
 from mbp.cli.commands import QUALITY
 from mbp.cli.names import RULES
-from mbp.cli.options import Format, Target, TextOrJson
+from mbp.cli.options import Format, ReportFormat, Target
 from mbp.core.errors import EXIT_COULD_NOT_RUN, EXIT_FINDINGS, MbpError
 
 FAILURES_EXAMPLES = """
@@ -164,7 +164,7 @@ def history(
     ] = None,
     target: Target = None,
     limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Most runs of the rule.")] = 20,
-    form: TextOrJson = "text",
+    form: ReportFormat = "text",
 ) -> None:
     """Show the last recorded runs of a rule, or the state of every rule.
 

@@ -10,7 +10,7 @@ import typer
 
 from mbp.cli.commands import CONTRACTS
 from mbp.cli.names import DATASETS
-from mbp.cli.options import Format, TextOrJson
+from mbp.cli.options import Format, ReportFormat
 from mbp.core.errors import MbpError
 from mbp.core.paths import project_root
 
@@ -75,7 +75,7 @@ def publish(
         typer.echo(f"{done.subject:24} {done.version:10} {done.what}")
 
 
-def listing(form: TextOrJson = "text") -> None:
+def listing(form: ReportFormat = "text") -> None:
     """List every published version with its stage and hash."""
     from mbp.contracts.published_versions import datasets, published
     from mbp.contracts.registry.life import stages
