@@ -19,9 +19,9 @@ from mbp.core.markdown import inline
 from mbp.core.state import StateFolder
 from mbp.core.wording import few
 from mbp.operate.degrade.switch import as_of, copies, degrade, in_force, recover
-from mbp.operate.hooks.cause import causes
 from mbp.operate.hooks.decide import Decision
 from mbp.operate.hooks.hook_state import OpenBlock
+from mbp.operate.hooks.incidents import causes
 from mbp.operate.hooks.measurements import OpenDecision
 from mbp.operate.hooks.outbox import ALERTMANAGER, CHAT, WEBHOOK, Endpoints, put
 from mbp.warehouse import Warehouse

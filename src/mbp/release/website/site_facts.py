@@ -13,8 +13,8 @@ from mbp.core.verdict import Verdict
 from mbp.operate.semantic.calibration import Bin, calibration
 from mbp.quality.monitor import monitor_view
 from mbp.quality.monitor.record import TABLE
+from mbp.release.report.report_collect import watch_facts
 from mbp.release.report.report_facts import WatchFacts
-from mbp.release.report.trends import watch_facts
 from mbp.release.website.site_lineage import Lineage
 from mbp.runs.dbt_process import target_name
 from mbp.warehouse import Warehouse, connect

@@ -18,8 +18,8 @@ from mbp.contracts.exercises import load_exercises
 from mbp.contracts.hook_policy import load_hooks
 from mbp.contracts.kpi_targets import on_target
 from mbp.core import yaml_io
+from mbp.operate.hooks.alarming import GAUGES
 from mbp.operate.hooks.alert_rules import FOLDER, as_yaml, dashboards, rendered, stale_files
-from mbp.operate.hooks.cdc_alarms import GAUGES
 from tests.python.operate.hooks.conftest import Site, tool
 from tests.python.operate.hooks.promtool_cases import rule_tests
 from tests.python.operate.hooks.test_watch import MENDED, SLOWER

@@ -18,7 +18,7 @@ import yaml
 
 from mbp.contracts.gates import load_gate
 from mbp.core.paths import project_root as find_project_root
-from mbp.release.ci.steps import STEPS
+from mbp.release.ci.step_reports import STEPS
 from mbp.release.documents.command_lines import objection_to_call
 from mbp.release.gate.all_rules import RULES
 
