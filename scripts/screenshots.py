@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-LIMIT_BYTES = 200_000
+LIMIT_BYTES = 250_000
 
 
 @dataclass(frozen=True)
