@@ -101,10 +101,15 @@ def site(
 
     Exit code: 0 written, 2 could not write.
     """
+    from mbp.release.website.site_lineage import lineage
     from mbp.release.website.write_site import write_site
-    from mbp.runs.dbt_process import target_path
+    from mbp.runs.dbt_process import target_name, target_path
 
     root = project_root()
     folder = output or target_path(root) / "site"
-    count = write_site(root, folder, target)
+    with progress() as screen:
+        screen.say("following columns, KPIs and metrics through the SQL")
+        known = lineage(root, target_name(root, target))
+        screen.say("writing the pages")
+        count = write_site(root, folder, target, known)
     typer.echo(f"wrote {shown(folder, root)}: {count} pages, begin with index.html")

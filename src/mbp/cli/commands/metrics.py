@@ -21,6 +21,7 @@ QUERY_EXAMPLES = examples(
     "mbp metrics query traded_volume --by day --by market__category",
     "mbp metrics query revenue --by day --where \"region = 'north'\"",
     "mbp metrics query brier_score --by forecast__horizon_hours --format csv",
+    "mbp metrics query brier_score --chart --save calibration.png",
     "mbp metrics query traded_volume --by day --chart --save volume.html",
     "mbp metrics query --saved market_days --from 2026-01-05 --to 2026-01-06",
 )
@@ -116,7 +117,11 @@ def query(
         Literal["text", "csv", "json"], typer.Option("--format", help="Output format.")
     ] = "text",
     chart: Annotated[
-        bool, typer.Option("--chart", help="Draw it: lines over time, else bars.")
+        bool,
+        typer.Option(
+            "--chart",
+            help="Draw it: lines over time, a reliability diagram of forecasts, else bars.",
+        ),
     ] = False,
     save: Annotated[
         Path | None, typer.Option(help="Write the chart to a file: .html, .png or .svg.")

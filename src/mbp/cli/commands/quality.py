@@ -23,7 +23,7 @@ FAILURES_EXAMPLES = examples(
 
 RUN_EXAMPLES = examples(
     "mbp quality run                        # dbt's tests, on DuckDB",
-    "mbp quality run --engine all --target postgres --docs target/data_docs",
+    "mbp quality run --engine all --target postgres",
     "mbp quality run --engine datacontract --format json",
 )
 
@@ -88,9 +88,6 @@ def run(
         Literal["dbt", "gx", "datacontract", "all"], typer.Option(help="Engine that checks.")
     ] = "dbt",
     target: Target = None,
-    docs: Annotated[
-        Path | None, typer.Option(help="Folder for the Data Docs of Great Expectations.")
-    ] = None,
     form: Format = "text",
 ) -> None:
     """Check the warehouse against the rules of the contracts, with one engine or all three.
@@ -104,11 +101,9 @@ def run(
     from mbp.runs.dbt_process import target_name
 
     chosen = [name for name in ENGINES if engine in (name, "all")]
-    if docs is not None and "gx" not in chosen:
-        raise MbpError("only Great Expectations writes Data Docs", fix="--engine gx")
     root = project_root()
     with progress() as shown:
-        results = enforcing.run(root, chosen, target, docs, say=shown.say)
+        results = enforcing.run(root, chosen, target, say=shown.say)
     unmeasured = enforcing.unmeasured(root, results)
     document = {
         "passed": not enforcing.failed(results) and not unmeasured,

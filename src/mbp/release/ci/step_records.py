@@ -26,8 +26,6 @@ from mbp.release.ci.step_reports import (
 from mbp.runs.dbt_process import target_path
 
 DBT_VARIABLE = f"DBT_ENV_CUSTOM_ENV_{COMMIT_VARIABLE}"
-# A manifest that dbt parsed in part keeps the metadata, and so the commit, of the parse before.
-WHOLE_PARSE = {"DBT_PARTIAL_PARSE": "false"}
 
 
 def step_named(name: str) -> CiStep:
@@ -68,7 +66,8 @@ def run_step(
         with subprocess.Popen(
             list(words),
             cwd=root,
-            env={**os.environ, DBT_VARIABLE: commit, **WHOLE_PARSE},
+            # A manifest that was read in part keeps the commit of the whole one.
+            env={**os.environ, DBT_VARIABLE: commit, "DBT_PARTIAL_PARSE": "false"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

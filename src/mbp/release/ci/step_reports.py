@@ -59,6 +59,7 @@ STEPS = (
     CiStep("lint", "Lint, types, conventions"),
     CiStep("postgres", "Build and tests on PostgreSQL"),
     CiStep("exercises", "Every hook acts on its fault"),
+    CiStep("gate", "Checks of the gate that a machine can make at a merge"),
     CiStep("tests", "Python tests"),
 )
 

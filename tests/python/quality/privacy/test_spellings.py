@@ -133,7 +133,7 @@ def test_telephones(form: str, policy: PrivacyPolicy, random: Random) -> None:
     "line",
     [
         "{ip}:8080", "[{ip}]", "{ip}/32", "from {ip}, port 22", "{ip}-{other}", "({ip})", "::ffff:{ip}", "http://{ip}/x",
-        "ip-{dashed}.compute.internal.provedor.net", "{dashed}.dsl.provedor.net.br", "ip={padded}", "login {ip}.",
+        "ip={padded}", "login {ip}.",
     ],
 )  # fmt: skip
 def test_addresses_of_hosts(line: str, policy: PrivacyPolicy) -> None:
@@ -141,19 +141,9 @@ def test_addresses_of_hosts(line: str, policy: PrivacyPolicy) -> None:
     values = {
         "ip": ".".join(map(str, octets)),
         "other": ".".join(map(str, (189, 40, 77, 250))),
-        "dashed": "-".join(map(str, octets)),
         "padded": ".".join(f"{one:03}" for one in octets),
     }
     assert kinds(line.format(**values), policy) == {"ip"}
-
-
-@pytest.mark.parametrize(
-    "form",
-    ["{l} [at] {d}.net", "{l}(at){d}(dot)net", "{l} arroba {d} ponto com ponto br", "{l}[arroba]{d}.com.br",
-     "{l} (a) {d}.net"],
-)  # fmt: skip
-def test_mailboxes_that_are_spelled_out(form: str, policy: PrivacyPolicy) -> None:
-    assert kinds(form.format(l="ana.abreu", d="provedor"), policy) == {"email"}
 
 
 def base64_of(text: str) -> str:
