@@ -41,6 +41,23 @@ LIKE_SIGNS = str.maketrans(
 )  # fmt: skip
 # Invisible although Unicode counts them as letters or marks: fillers, joiners, the boxes of emoji digits.
 INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u20e3\u3164\uffa0")
+# A token of twelve characters hides nine: the shortest address of a host or a mailbox.
+BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
+# Lines of one length, as MIME and PEM wrap them.
+WRAPPED = re.compile(
+    r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,100}\r?\n[ \t]*)+[A-Za-z0-9+/]{2,100}={0,2}"
+)
+HEXADECIMAL = re.compile(
+    r"[0-9a-fA-F]{2}(?:(?<![0-9A-Za-z]..)|(?<=[0\\][xX]..))"
+    r"(?:(?:[0-9a-fA-F]{2}){8,}|(?:(?: {1,2}|[:,-])[0-9a-fA-F]{2}){8,})(?![0-9A-Za-z])"
+)
+NOT_HEXADECIMAL = re.compile(r"[^0-9a-fA-F]")
+SEGMENTS = re.compile(r"[A-Za-z0-9]{12,}={0,2}")
+WORDS = re.compile(r"[A-Z]?[a-z]+(?:[-_/][A-Za-z]?[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
+URL_SAFE = str.maketrans("-_", "+/")
+LINE = re.compile(r"\S+")
+LARGEST_INSIDE = 16 * 1024 * 1024
+PRINTABLE = 0.95
 
 
 @dataclass(frozen=True)
@@ -171,25 +188,6 @@ def plain_character(character: str) -> str:
         return character  # an accent stays: names and addresses have them
     plain = unicodedata.normalize("NFKC", character)
     return plain if plain.isascii() else character
-
-
-# A token of twelve characters hides nine: the shortest address of a host or a mailbox.
-BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
-# Lines of one length, as MIME and PEM wrap them.
-WRAPPED = re.compile(
-    r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{40,100}\r?\n[ \t]*)+[A-Za-z0-9+/]{2,100}={0,2}"
-)
-HEXADECIMAL = re.compile(
-    r"[0-9a-fA-F]{2}(?:(?<![0-9A-Za-z]..)|(?<=[0\\][xX]..))"
-    r"(?:(?:[0-9a-fA-F]{2}){8,}|(?:(?: {1,2}|[:,-])[0-9a-fA-F]{2}){8,})(?![0-9A-Za-z])"
-)
-NOT_HEXADECIMAL = re.compile(r"[^0-9a-fA-F]")
-SEGMENTS = re.compile(r"[A-Za-z0-9]{12,}={0,2}")
-WORDS = re.compile(r"[A-Z]?[a-z]+(?:[-_/][A-Za-z]?[a-z]+)*|[A-Z]+(?:_[A-Z]+)*")
-URL_SAFE = str.maketrans("-_", "+/")
-LINE = re.compile(r"\S+")
-LARGEST_INSIDE = 16 * 1024 * 1024
-PRINTABLE = 0.95
 
 
 @dataclass(frozen=True)
