@@ -72,7 +72,8 @@ METRICS_SCHEMA = closed(
                 }
             ),
         },
-    }
+    },
+    optional=("calibration_horizons_hours",),
 )
 
 

@@ -17,7 +17,6 @@ from mbp.contracts.policy import TEXT, Policy, closed
 from mbp.core.errors import MbpError
 from mbp.core.paths import shown
 from mbp.core.schema_check import check, did_you_mean
-from mbp.core.settings import load_settings
 from mbp.core.yaml_io import line_of, load
 
 SHEET = "contracts/a87/measurement_sheet.yaml"
@@ -147,12 +146,6 @@ def load_sheet(root: Path, policy: Policy) -> Sheet:
             or is unknown; an id or a query id that appears twice.
     """
     path = shown(root / SHEET, root)
-    if load_settings(root).hosted and not (root / SHEET).is_file():
-        raise MbpError(
-            "KPIs and hooks do not apply here: the project has no measurement sheet",
-            path=SHEET,
-            fix="write it, or leave the command out (docs/another_project.md)",
-        )
     document = load(root / SHEET, shown_as=path)
     value = check(document, Draft201909Validator(SCHEMA), path)
     demand_plain_text(document, path)

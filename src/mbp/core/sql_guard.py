@@ -59,6 +59,8 @@ HARMLESS = frozenset(
         "bool_or",
         "epoch_ms",
         "epoch_us",
+        "hash",
+        "hash_record_extended",
         "isfinite",
         "json_object",
         "json_typeof",
@@ -70,6 +72,7 @@ HARMLESS = frozenset(
         "regexp_full_match",
         "regexp_matches",
         "round_even",
+        "row",
         "to_timestamp",
         "width_bucket",
     }
@@ -206,11 +209,7 @@ def _parsed(sql: str, dialect: str) -> exp.Expr | str:
     text = next(_lexical_problems(tokens), None)
     if text:
         return text
-    parsed = [
-        statement
-        for statement in statements
-        if statement is not None and not isinstance(statement, exp.Semicolon)
-    ]
+    parsed = [one for one in statements if not isinstance(one, exp.Semicolon | None)]
     if len(parsed) != 1:
         return f"it holds {len(parsed)} statements"
     return parsed[0]

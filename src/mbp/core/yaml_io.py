@@ -71,6 +71,9 @@ def read(path: Path, *, shown_as: str) -> str:
     """
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        fix = "restore it, or write it; a project without it leaves out the commands that read it"
+        raise MbpError("there is no such file", path=shown_as, fix=fix) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise MbpError(f"cannot read: {reason}", path=shown_as, fix="restore the file") from error

@@ -6,22 +6,23 @@
 
 {%- set columns = logged_columns(dataset) %}
 
--- Most keys have one change and nothing to compare; the rest of the work is on the others. The log is named in each
+-- Most keys have one change and nothing to compare; the rest of the work is on the others, found by hashes (two keys of
+-- one hash are only compared without need). The log is named in each
 -- step: as one separate step it would be kept whole in memory, with every column, and read again from there.
 with changed_keys as (
 
-    select {{ key_column }}
+    select {{ row_hash([key_column]) }} as key_hash
     from {{ change_log(dataset) }}
-    group by {{ key_column }}
+    group by {{ row_hash([key_column]) }}
     having count(*) > 1
 
 ),
 
 changes as (
 
-    select change_log.*
-    from {{ change_log(dataset) }} as change_log
-    inner join changed_keys on change_log.{{ key_column }} = changed_keys.{{ key_column }}
+    select *
+    from {{ change_log(dataset) }}
+    where {{ key_column }} is not null and {{ row_hash([key_column]) }} in (select key_hash from changed_keys)
 
 ),
 

@@ -36,8 +36,35 @@ markets as (
 
 open_intervals as (
 
-    select * from {{ ref('int_mbp__market_status_intervals') }}
-    where status = 'open'
+    select
+        market_id,
+        valid_from,
+        valid_to,
+        lead(valid_from) over (partition by market_id order by valid_from) as opens_again
+    from {{ ref('int_mbp__market_status_intervals') }}
+    where status = 'open' and valid_from is not null
+
+),
+
+-- After, and before, the open intervals of a market: few, so engines join a trade to those of its market.
+not_open as (
+
+    select
+        market_id,
+        valid_to as starts_after,
+        opens_again as ends_before
+    from open_intervals
+    where valid_to is not null
+
+    union all
+
+    select
+        known.market_id,
+        null as starts_after,
+        min(open_intervals.valid_from) as ends_before
+    from (select distinct market_id from markets) as known
+    left join open_intervals on known.market_id = open_intervals.market_id
+    group by known.market_id
 
 ),
 
@@ -66,15 +93,10 @@ traded as (
 select traded.*
 from traded
 inner join markets on traded.market_id = markets.market_id
+inner join not_open on traded.market_id = not_open.market_id
 where
     traded.traded_at is not null
-    and not exists (
-        select 1
-        from open_intervals
-        where
-            open_intervals.market_id = traded.market_id
-            and traded.traded_at >= open_intervals.valid_from
-            and (traded.traded_at <= open_intervals.valid_to or open_intervals.valid_to is null)
-    )
+    and (traded.traded_at > not_open.starts_after or not_open.starts_after is null)
+    and (traded.traded_at < not_open.ends_before or not_open.ends_before is null)
 
 {% endtest %}

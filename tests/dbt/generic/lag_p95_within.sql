@@ -3,17 +3,12 @@
     is a failure: the service level was not measured. -#}
 {% test lag_p95_within(model, dataset, key_column, max_lag_seconds) %}
 
-with change_log as (
-
-    select * from {{ change_log(dataset) }}
-    where change_operation <> 'r'
-
-),
-
-last_day as (
+-- The log is named in each step: as one separate step it would be kept whole in memory, with every column.
+with last_day as (
 
     select max(loaded_at) - interval '24 hours' as starts_at
-    from change_log
+    from {{ change_log(dataset) }}
+    where change_operation <> 'r'
 
 ),
 
@@ -24,8 +19,9 @@ arrivals as (
         change_log.log_position,
         min(change_log.committed_at) as committed_at,
         min(change_log.loaded_at) as loaded_at
-    from change_log
+    from {{ change_log(dataset) }} as change_log
     inner join last_day on change_log.loaded_at >= last_day.starts_at
+    where change_log.change_operation <> 'r'
     group by change_log.{{ key_column }}, change_log.log_position
 
 ),

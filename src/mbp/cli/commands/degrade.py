@@ -10,6 +10,8 @@ import typer
 from mbp.cli.commands import DATA
 from mbp.cli.options import Target, TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
+from mbp.core.paths import project_root
+from mbp.core.reporting import show
 
 Reason = Annotated[str, typer.Option(help="Why; readers see it in published.data_as_of.")]
 
@@ -32,11 +34,9 @@ def snapshot(target: Target = None, form: TextOrJson = "text") -> None:
 
     Exit code: 0 taken, 1 refused (the build is not green, readers are degraded), 2 no build of this version.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.degrade.reader_snapshot import take
     from mbp.operate.degrade.switch import RefusedSwitchError
-    from mbp.release.waivers.waiver_rules import waived_rules
+    from mbp.release.waivers.waiver_check import waived_rules
 
     try:
         taken = take(project_root(), target, waived_rules)
@@ -52,7 +52,6 @@ def on(target: Target = None, reason: Reason = "by hand") -> None:
 
     Exit code: 0 done, 1 refused (no complete snapshot), 2 could not check.
     """
-    from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import RefusedSwitchError, as_of, copies, degrade
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
@@ -73,7 +72,6 @@ def off(target: Target = None, reason: Reason = "by hand") -> None:
 
     Exit code: 0 done, 2 could not check.
     """
-    from mbp.core.paths import project_root
     from mbp.operate.degrade.switch import recover
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect
@@ -89,8 +87,6 @@ def status(target: Target = None, form: TextOrJson = "text") -> None:
 
     Exit code: 0 live, 1 degraded, 2 could not check, or a view is not where the switch says.
     """
-    from mbp.core.paths import project_root
-    from mbp.core.reporting import show
     from mbp.operate.degrade.switch import status as look
     from mbp.runs.dbt_process import target_name
     from mbp.warehouse import connect

@@ -7,15 +7,14 @@ from pathlib import Path
 import typer
 
 from mbp.cli.commands import DECISIONS
-from mbp.cli.options import Target
+from mbp.cli.options import Target, examples
+from mbp.core.errors import MbpError
+from mbp.core.paths import project_root
 
-EXAMPLES = """
-Examples:
-
-  mbp incident show                # the newest
-
-  mbp incident show 3f2a           # the beginning of its id is enough
-"""
+EXAMPLES = examples(
+    "mbp incident show                # the newest",
+    "mbp incident show 3f2a           # the beginning of its id is enough",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +33,6 @@ def show(
     Exit code: 0 shown, 2 there is no such incident.
     """
     from mbp.contracts.hook_policy import load_hooks
-    from mbp.core.paths import project_root
     from mbp.core.state import state_folder
     from mbp.operate.hooks.incidents import find_incident
     from mbp.release.documents.markdown_body import runbook_steps
@@ -56,8 +54,7 @@ def show(
 
 def _rows(root: Path, kpi_id: str, target: str | None) -> str:
     """The rows of the rules that are the cause; why not, where they cannot be read."""
-    from mbp.core.errors import MbpError
-    from mbp.operate.hooks.cause import causes
+    from mbp.operate.hooks.incidents import causes
     from mbp.quality import failures
     from mbp.quality.failures import look_at_last_run
 

@@ -13,6 +13,8 @@ from mbp.cli.commands import DATA
 from mbp.cli.options import TextOrJson
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.paths import project_root
+from mbp.core.reporting import show
+from mbp.core.reporting.progress import progress
 
 EPILOG = (
     "Example: MBP_DUCKDB_PATH=pooledmarket.duckdb mbp load ../shared/data/pooledmarket"
@@ -81,8 +83,6 @@ def _load(
     form: str,
 ) -> None:
     from mbp.core.masking import as_text
-    from mbp.core.reporting import show
-    from mbp.core.reporting.progress import progress
     from mbp.ingest.loading.load_sources import load_folder
 
     with progress() as shown:
@@ -159,7 +159,6 @@ def _init(folder: Path) -> None:
 
 
 def _list(target: str | None, form: str) -> None:
-    from mbp.core.reporting import show
     from mbp.ingest.loading.loads import list_loads
     from mbp.warehouse import connect
 
@@ -178,7 +177,6 @@ def _list(target: str | None, form: str) -> None:
 
 
 def _undo(load_id: int, target: str | None, form: str) -> None:
-    from mbp.core.reporting import show
     from mbp.ingest.loading.loads import undo
     from mbp.ingest.loading.source_facts import dataset_tables
     from mbp.warehouse import connect

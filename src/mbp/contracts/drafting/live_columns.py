@@ -24,10 +24,11 @@ def live_columns(warehouse: Warehouse, schema: str, name: str) -> tuple[list[Dra
     for column, type_ in types:
         quoted = quote_identifier(column)
         low = high = "null"
+        compared = f"cast({quoted} as varchar)"  # json and the like cannot be compared themselves
         if type_.lower().startswith(RANGED) and "[" not in type_:
+            compared = quoted
             low, high = f"cast(min({quoted}) as varchar)", f"cast(max({quoted}) as varchar)"
-        counted = f"count(distinct {quoted})" if "(" not in type_ or "dec" in type_.lower() else "0"
-        parts += [f"count({quoted})", counted, low, high]
+        parts += [f"count({quoted})", f"count(distinct {compared})", low, high]
     _, rows = query(warehouse, f"select {', '.join(parts)} from {place(schema, name)}", name)
     total, *values = rows[0]
     columns = []

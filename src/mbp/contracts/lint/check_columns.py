@@ -77,12 +77,17 @@ def means_something(contract: ContractFile, _project: Project) -> Iterator[Findi
             yield fault_at(description, "A87-002", message, subject)
         unit, logical = column.custom().get("unit"), column.at("logicalType").text
         if unit is None:
-            if needs_unit(logical):
+            if needs_unit(logical) and not _identifies(column):
                 message = f"a column of type {logical} has no unit"
                 yield fault_at(column, "A87-003", message, subject)
         elif unit.text and logical and not needs_unit(logical):
             message = f"a column of type {logical} has the unit {unit.text!r}"
             yield fault_at(unit, "A87-005", message, subject)
+
+
+def _identifies(column: DocumentNode) -> bool:
+    """Its values name rows of this dataset or of another; a sum of them means nothing."""
+    return bool(column.at("primaryKey").value) or column.at("relationships").present
 
 
 @contract_check("A108-003", "A108-004", "A108-005")

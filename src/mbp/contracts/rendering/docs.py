@@ -42,8 +42,8 @@ def rules_markdown(rules: Sequence[Rule], nightly: Mapping[str, str]) -> str:
         "# Rules\n",
         f"<!-- {MARK} -->\n",
         f"{len(rules)} rules on {len(datasets)} datasets, {warnings} of them warnings. A rule id is "
-        "the name of its test in dbt, of its\nfault in the bad project, and what a finding "
-        "carries. An error stops a release; a warning only reports, until the day\nit expires.\n",
+        "the name of its test in dbt and\nwhat a finding carries. An error stops a release; "
+        "a warning only reports, until the day it expires.\n",
     ]
     for dataset in datasets:
         parts += [f"## {dataset}\n", _table([rule for rule in rules if rule.dataset == dataset])]
@@ -51,6 +51,8 @@ def rules_markdown(rules: Sequence[Rule], nightly: Mapping[str, str]) -> str:
 
 
 def _nightly(rules: Sequence[Rule], nightly: Mapping[str, str]) -> list[str]:
+    if not nightly:
+        return []
     lines = ["| family | rules | why only nightly |", "| --- | --- | --- |"]
     for family, reason in sorted(nightly.items()):
         names = ", ".join(f"`{rule.id}`" for rule in rules if rule.family == family)

@@ -22,7 +22,7 @@ from mbp.core import yaml_io
 from mbp.core.files import stale, write_stale
 from mbp.core.templates import templates
 from mbp.operate.hooks.actions import CDC_LAG
-from mbp.operate.hooks.cdc_alarms import GAUGES, demand_route
+from mbp.operate.hooks.alarming import GAUGES, demand_route
 from mbp.operate.hooks.decide import STALE_AFTER_WINDOWS
 
 FOLDER = "observability"

@@ -97,8 +97,7 @@ class HookOutcome:
 def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
     """What the hooks say about the picture."""
     still_open = {
-        (open_decision.hook_id, open_decision.entity, open_decision.reason): open_decision
-        for open_decision in picture.open
+        (decision.hook_id, decision.entity, decision.reason): decision for decision in picture.open
     }
     states: list[State] = []
     opened: list[Decision] = []
@@ -116,11 +115,7 @@ def decide(policy: HookPolicy, picture: WarehouseFacts) -> HookOutcome:
             if state.counts_as_red and not breach and not (blind and state.colour == "unknown"):
                 opened.append(_decision(policy, hook, state, picture))
     # Removing a hook must not lift what it blocked; removing its KPI from the sheet does.
-    recovered += [
-        open_decision
-        for open_decision in picture.open
-        if open_decision.kpi_id not in policy.sheet.kpis
-    ]
+    recovered += [decision for decision in picture.open if decision.kpi_id not in policy.sheet.kpis]
     return HookOutcome(policy.hash, picture.now, tuple(states), tuple(opened), tuple(recovered))
 
 

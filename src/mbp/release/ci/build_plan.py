@@ -13,8 +13,7 @@ from pathlib import Path
 
 from mbp.contracts.registry.odcs_documents import git
 from mbp.core.errors import MbpError
-from mbp.release.ci.step_reports import base_problem
-from mbp.release.ci.steps import MANIFEST
+from mbp.release.ci.step_reports import MANIFEST, base_problem
 from mbp.runs.dbt_process import demand, run_dbt
 from mbp.runs.preflight import install_packages
 
@@ -44,13 +43,13 @@ def make_plan(root: Path, base_folder: Path, base: str) -> BuildPlan:
         MbpError: git or dbt cannot tell what changed.
     """
     problem = base_problem(base_folder, base)
-    if problem is None and not (base_folder / WAREHOUSE).is_file():
-        problem = "the stored build of the base has no warehouse"
     if problem is None and not (base_folder / MANIFEST).is_file():
         problem = "the stored build of the base has no manifest"
     if problem is not None:
         return BuildPlan("full", problem, None)
     modified = _modified(root, base_folder)
+    if not (base_folder / WAREHOUSE).is_file():
+        return BuildPlan("full", "the stored build of the base has no warehouse", modified)
     if _contracts_changed(root, base):
         return BuildPlan("full", "a contract changes", modified)
     if not modified:

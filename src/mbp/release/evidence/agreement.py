@@ -17,7 +17,7 @@ from mbp.core.canonical_json import Subject, digest
 from mbp.core.reporting import Finding
 from mbp.core.schema_check import as_json
 from mbp.core.verdict import NO_GO, RELEASING, Verdict, gate_verdict
-from mbp.release.evidence.archive import safe_name
+from mbp.release.evidence.container import safe_name
 from mbp.release.evidence.demanded import (
     checks_of,
     evidence_counts,

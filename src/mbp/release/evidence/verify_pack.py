@@ -16,16 +16,19 @@ from typing import Any
 
 from mbp.core.errors import MbpError
 from mbp.core.reporting import Finding
-from mbp.release.evidence import agreement, dsse
-from mbp.release.evidence.archive import safe_name
-from mbp.release.evidence.container import Opened, open_pack, read_file
+from mbp.release.evidence import agreement
+from mbp.release.evidence.container import Opened, open_pack, read_file, safe_name
 from mbp.release.evidence.demanded import read_definition
-from mbp.release.evidence.pack_manifest import GROUPS, STATEMENT, Manifest
 from mbp.release.evidence.statement import (
     EVIDENCE_GROUP,
     GATE_GROUP,
+    GROUPS,
+    STATEMENT,
+    DsseEnvelope,
+    Manifest,
     differing_parts,
     payload,
+    read_envelope,
     report_path,
 )
 from mbp.release.signing import AllowedSigners, SignatureRefused, verify_signature
@@ -108,7 +111,7 @@ def _check_words(
     opened: Opened,
     report: Mapping[str, Any],
     groups: Mapping[str, Any],
-    envelope: dsse.DsseEnvelope | None,
+    envelope: DsseEnvelope | None,
     means: tuple[Path, AllowedSigners, bool],
     verification: Verification,
 ) -> None:
@@ -160,11 +163,11 @@ def _json(opened: Opened, name: str, verification: Verification) -> Any:
     return document
 
 
-def _envelope(opened: Opened, verification: Verification) -> dsse.DsseEnvelope | None:
+def _envelope(opened: Opened, verification: Verification) -> DsseEnvelope | None:
     content = opened.members[STATEMENT]
     verification.statement_sha256 = sha256(content).hexdigest()
     try:
-        return dsse.read(content)
+        return read_envelope(content)
     except ValueError as error:
         verification.findings.append(Finding("changed_member", str(error), STATEMENT))
         return None
@@ -174,7 +177,7 @@ def _check_statement(
     manifest: Manifest,
     report: Mapping[str, Any],
     groups: Mapping[str, Any],
-    envelope: dsse.DsseEnvelope | None,
+    envelope: DsseEnvelope | None,
     verification: Verification,
 ) -> None:
     """The statement follows from the members; names the parts of the one that is there that do not."""
@@ -216,7 +219,7 @@ def _signers(folder: Path, given: Path | None, verification: Verification) -> Al
 
 
 def _check_signatures(
-    envelope: dsse.DsseEnvelope,
+    envelope: DsseEnvelope,
     signers: AllowedSigners,
     moment: datetime,
     allow_unsigned: bool,

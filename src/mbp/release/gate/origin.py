@@ -36,8 +36,8 @@ class Origin:
     @property
     def sentence(self) -> str:
         """Such as: the committed sample as of 2026-01-06 17:50 UTC."""
-        known = few(list(self.sources)) if self.sources else "data of unknown origin"
-        when = f" as of {self.newest:%Y-%m-%d %H:%M} UTC" if self.newest else ", no change in it"
+        known = few(list(self.sources)) if self.sources else "data whose origin is not recorded"
+        when = f" as of {self.newest:%Y-%m-%d %H:%M} UTC" if self.newest else ""
         return f"{'the committed sample' if self.sample else known}{when}"
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from lab.corpora.random_values import cpf
 from mbp.cli import main as cli
 from mbp.release.ci.comment import LARGEST_BYTES, MARKER, Comment, as_json, read_comment, render
-from mbp.release.ci.steps import STEPS
+from mbp.release.ci.step_reports import STEPS
 from tests.python.release.ci import reports
 from tests.python.release.ci.reports import BASE, CHANGE, FINDING, HEAD, Run
 
@@ -56,7 +56,7 @@ def test_a_break_is_told_with_bump_and_witness(run: Run, told: Callable[[Run], C
     run.report("contracts", reports.contracts([CHANGE, CHANGE], [blocking]), exit_code=1)
     text = render(told(run))
     assert "may NOT be merged" in text.splitlines()[1]
-    assert "1 dataset changed (demands major), 1 finding that block" in text
+    assert "1 dataset changed (demands major), 1 blocking finding" in text
     assert text.count("; **blocks**: `fewer digits`. Fix: `undo it`") == 1
     change = "`scale_changed` `mbp_quotes.price`: `decimal(18,8)` → `decimal(18,4)`"
     assert text.count(change) == 1  # told once, however many versions it was compared with
@@ -241,7 +241,7 @@ def test_a_node_that_failed_is_told_with_file_owner_and_error(
     failed_build(run, "error", message)
     text = render(told(run))
     place = "`model.mbp.mbp_quotes` in `models/marts/mbp/mbp_quotes.sql`, owner `DATA`"
-    assert f"- Build and tests on DuckDB: **error**: {place}" in text.partition("| check |")[0]
+    assert f"- Build and tests: **error**: {place}" in text.partition("| check |")[0]
     assert "built only what is modified and what comes after it: 2 results, 1 node failed" in text
     for line in message.strip().splitlines():
         assert f"  - `{line.strip()}`" in text
@@ -260,7 +260,7 @@ def test_a_step_that_could_not_run_shows_how_it_ended(
     comment = told(run)
     text = render(comment)
     assert comment.verdict == "fail"
-    assert "Build and tests on DuckDB | **not measured** |" in text
+    assert "Build and tests | **not measured** |" in text
     assert "could not run (exit code 2)" in text
     assert f"  - `{line}`" in text
     assert "- Build and tests on PostgreSQL: the last lines of its log:" in text

@@ -32,7 +32,6 @@ def test_what_is_modified_is_built_on_a_copy(stored: Path, tmp_path: Path) -> No
     [
         (lambda base: (base / "commit.txt").unlink(), "no stored build"),
         (lambda base: (base / "commit.txt").write_text("c" * 40), "another commit"),
-        (lambda base: (base / "mbp.duckdb").unlink(), "no warehouse"),
         (lambda base: (base / "manifest.json").unlink(), "no manifest"),
     ],
 )
@@ -43,6 +42,15 @@ def test_without_the_stored_build_everything_is_built(
     plan = make_plan(tmp_path, stored, BASE)
     assert (plan.mode, plan.modified) == ("full", None)
     assert told in plan.reason
+
+
+def test_without_the_warehouse_of_the_base_the_change_is_known_all_the_same(
+    stored: Path, tmp_path: Path
+) -> None:
+    (stored / "mbp.duckdb").unlink()
+    plan = make_plan(tmp_path, stored, BASE)
+    assert (plan.mode, plan.modified) == ("full", ("model.mbp.mbp_quotes",))
+    assert "no warehouse" in plan.reason
 
 
 def test_a_changed_contract_demands_everything(

@@ -15,9 +15,8 @@ from mbp.cli.main import app, register
 from mbp.core.errors import MbpError
 from mbp.release.documents import DocumentReport, check_documents
 from mbp.release.documents.document_checks import judge
-from mbp.release.documents.document_codes import RULES
+from mbp.release.documents.document_findings import RULES, NamedThings
 from mbp.release.documents.markdown_body import Document
-from mbp.release.documents.named_things import NamedThings
 from mbp.runs import envelope
 from tests.python.release.documents.conftest import TODAY, Found, Spoil
 

@@ -14,8 +14,7 @@ from mbp.core.reporting.chart import Point, line_chart
 from mbp.release.gate.gate_report import GateReport
 from mbp.release.report import report_page as rendering
 from mbp.release.report.report_facts import Absence, Facts
-from mbp.release.report.report_page import marked, page
-from mbp.release.report.sections import sections
+from mbp.release.report.report_page import marked, page, sections
 from tests.python.release.report.sample import NOW, check, everywhere, facts, gate, measured
 
 ABSENT = ("gate", "watch", "packs", "registry", "rules", "coverage", "exercises", "waivers")
@@ -76,11 +75,10 @@ def test_a_section_without_source_says_so_and_how_to_fix_it(name: str) -> None:
 
 
 def test_nothing_measured_is_never_in_order() -> None:
-    empty = replace(
-        facts(), rules=(), exercises=(), gate=gate(), security=(measured("sbom", "not_measured"),)
-    )
+    unseen = (measured("sbom", "not_measured"),)
+    empty = replace(facts(), rules=(), exercises=(), gate=gate(), measurements=unseen)
     found = states(empty)
-    for name in ("rules", "exercises", "checklist", "security", "sign-offs"):
+    for name in ("rules", "exercises", "checklist", "measurements"):
         assert found[name] != "good", name
 
 
