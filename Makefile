@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup build test test-nightly test-spark docs site lint format locks bench bench-quick prove exercise reconcile gate clean
+.PHONY: help setup build test test-nightly test-spark docs site screenshots lint format locks bench bench-quick prove exercise reconcile gate clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 13
 
 setup: ## create .venv from the locked dependencies
 	@scripts/setup
@@ -32,6 +32,10 @@ docs: setup ## write the documentation as one static page
 
 site: setup ## write the documentation for each role as a folder of static pages: target/site
 	@scripts/docs --site
+
+screenshots: setup ## take the pictures of the report in docs/images anew (needs chromium)
+	@rm -f target/report.html; $(BIN)/mbp report --output target/report.html || [ $$? -eq 2 ] # 2: checks are not measured
+	@$(BIN)/python scripts/screenshots.py target/report.html docs/images
 
 lint: setup ## formatting, lint, types, generated files, conventions
 	@scripts/lint

@@ -14,18 +14,15 @@ from itertools import islice
 from pathlib import Path
 
 from mbp.contracts import column_faults, contract_faults, enforced_keys, rule_faults
-from mbp.contracts.contract_file import ContractFile, dataset_of, parsed
+from mbp.contracts.contract_file import READING_CHECKS, ContractFile, dataset_of, parsed, target_of
 from mbp.contracts.document_node import DocumentNode, fault_at
 from mbp.contracts.exceptions import exception_findings
-from mbp.contracts.fault_codes import fault, fault_of, refusal
+from mbp.contracts.fault_codes import fault, fault_of
 from mbp.contracts.model import ChangeLog, Contract, Rule
 from mbp.contracts.policy import KEPT, POLICY, Policy, policy_of, policy_violations
 from mbp.contracts.quality import explicit_rules, is_written_here
 from mbp.contracts.reading import contract_of
-from mbp.contracts.reading_checks import READING_CHECKS
-from mbp.contracts.recorded_ids import recorded_ids
-from mbp.contracts.references import target_of
-from mbp.contracts.rule_ids import Known, with_ids
+from mbp.contracts.rule_ids import Known, recorded_ids, with_ids
 from mbp.contracts.rules import derived_rules
 from mbp.core.dbt_project import files_in
 from mbp.core.errors import MbpError
@@ -74,15 +71,12 @@ class ContractsRead:
 def load_contracts(root: Path) -> list[Contract]:
     """All contracts of the project with their rules, sorted by dataset.
 
-    Args:
-        root: the project.
-
     Raises:
         MbpError: no contract at all, or the first thing that is wrong with one.
     """
     contracts_read = read_contracts(root)
     for first in contracts_read.faults:
-        raise refusal(first)
+        raise first.as_error
     return sorted(contracts_read.contracts.values(), key=lambda contract: contract.dataset)
 
 
