@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,7 +73,7 @@ def objection_to_mention(words: Sequence[str]) -> str | None:
     if known[name].context_settings.get("ignore_unknown_options"):
         return None  # another program takes them, and reports them
     options = {opt for parameter in known[name].params for opt in parameter.opts}
-    for word in words:
+    for word in itertools.takewhile(lambda word: word != "--", words):
         if word.startswith("--") and word.split("=")[0] not in options:
             return f"`mbp {name}` has no option {word.split('=')[0]}"
     return None
