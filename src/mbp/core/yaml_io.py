@@ -7,7 +7,6 @@ any other tag is ignored, so that no text can name code.
 from __future__ import annotations
 
 import gc
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,13 +68,7 @@ def load(path: Path, *, shown_as: str | None = None) -> Any:
         MbpError: missing, empty or unreadable file, wrong YAML, or a repeated key.
     """
     name = shown_as or str(path)
-    return pickle.loads(_parsed(read(path, shown_as=name), name))  # noqa: S301 - of this process
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str, shown_as: str) -> bytes:
-    """A document to copy from: a copy takes a fortieth of the time of parsing, and its reader may change it."""
-    return pickle.dumps(loads(text, shown_as=shown_as))
+    return loads(read(path, shown_as=name), shown_as=name)
 
 
 def read(path: Path, *, shown_as: str) -> str:
