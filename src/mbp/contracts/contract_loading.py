@@ -269,21 +269,33 @@ def _policy_unfit(read: ContractsRead) -> Iterator[Finding]:
 
 
 def generic_test(root: Path, name: str) -> Path | None:
-    """The file of a generic test that the project has itself; most often it is called after the test."""
-    paths = [
-        path for kind in ("test-paths", "macro-paths") for path in files_in(root, kind, (".sql",))
-    ]
+    """The file of a generic test that the project has itself."""
+    return _defining(name, _test_files(root))
+
+
+def _test_files(root: Path) -> list[Path]:
+    kinds = ("test-paths", "macro-paths")
+    return [path for kind in kinds for path in files_in(root, kind, (".sql",))]
+
+
+def _defining(name: str, files: list[Path]) -> Path | None:
+    """The file that defines the test; most often it is called after it."""
     defines = re.compile(DEFINES % re.escape(name))
-    for path in sorted(paths, key=lambda path: path.stem != name):
+    for path in sorted(files, key=lambda path: path.stem != name):
         if defines.search(path.read_text(encoding="utf-8", errors="replace")):
             return path
     return None
 
 
 def _tests_missing(read: ContractsRead, root: Path) -> Iterator[Finding]:
-    for file in read.files.values():
-        for entry in file.entries:
-            test = entry.node.at("implementation", "test")
-            if test.text and is_written_here(test.text) and generic_test(root, test.text) is None:
-                message = f"there is no generic test {test.text} in the test-paths or macro-paths"
-                yield fault_at(test, "A89-022", message, entry.subject)
+    named = [
+        (test, entry.subject)
+        for file in read.files.values()
+        for entry in file.entries
+        if (test := entry.node.at("implementation", "test")).text and is_written_here(test.text)
+    ]
+    files = _test_files(root) if named else []
+    for test, subject in named:
+        if _defining(str(test.text), files) is None:
+            message = f"there is no generic test {test.text} in the test-paths or macro-paths"
+            yield fault_at(test, "A89-022", message, subject)

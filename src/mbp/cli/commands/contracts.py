@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mbp.cli.commands import CONTRACTS
-from mbp.cli.options import DATASETS, Check, Format, Output, Target, TextOrJson, examples
+from mbp.cli.options import DATASETS, Check, Format, Output, ReportFormat, Target, examples
 from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.files import stale, write_stale
 from mbp.core.paths import project_root
@@ -103,7 +103,7 @@ def status(form: Format = "text") -> None:
     report(matrix_suite(cells), form, json=matrix_document(cells))
 
 
-def rules(form: TextOrJson = "text") -> None:
+def rules(form: ReportFormat = "text") -> None:
     """List every rule of the contracts: id, severity, owner, meaning."""
     from mbp.contracts import all_rules, load_contracts
     from mbp.contracts.rules import rule_record, rules_text

@@ -13,7 +13,7 @@ from mbp.core.errors import EXIT_FINDINGS, MbpError
 from mbp.core.files import write_text
 from mbp.core.markdown import code, inline
 from mbp.core.reporting.annotations import as_annotations, write_annotations
-from mbp.core.reporting.findings import Finding, Suite
+from mbp.core.reporting.findings import SEVERITIES, Finding, Suite
 from mbp.core.reporting.junit import junit
 from mbp.core.reporting.sarif import sarif
 from mbp.core.reporting.terminal import printable
@@ -23,7 +23,7 @@ from mbp.core.wording import many
 def text(suite: Suite) -> str:
     """The table, one line per finding, in the form that editors jump to, and one line that sums up."""
     lines = [suite.table.rstrip("\n")] if suite.table else []
-    for finding in suite.findings:
+    for finding in _failures_first(suite):
         fix = f". Fix: {finding.fix}" if finding.fix else ""
         place = f"{finding.place}: " if finding.place else ""
         shown = f" [{finding.evidence}]" if finding.evidence else ""
@@ -33,6 +33,10 @@ def text(suite: Suite) -> str:
         # A line end in a value would forge a line of output.
         lines.append(line.replace("\n", "\\n"))
     return "\n".join([*lines, summary(suite)]) + "\n"
+
+
+def _failures_first(suite: Suite) -> list[Finding]:
+    return sorted(suite.findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def summary(suite: Suite) -> str:
@@ -72,7 +76,7 @@ def markdown(suite: Suite) -> str:
     lines = [f"**{inline(summary(suite))}**"]
     if suite.findings:
         lines += ["", "| place | severity | code | finding | fix | owner |", "| --- " * 6 + "|"]
-    for finding in suite.findings:
+    for finding in _failures_first(suite):
         cells = (
             code(finding.place) if finding.place else "",
             finding.severity,
@@ -127,8 +131,10 @@ def show(form: str, output: Path | None = None, **own: object) -> None:
     """What a command shows that is no finding, in the format that was asked for.
 
     Args:
-        own: format -> text, or a document for JSON.
+        own: format -> text, or a document for JSON. Markdown shows the text as it is.
     """
+    if form == "markdown" and form not in own:
+        own[form] = f"```text\n{str(own['text']).rstrip()}\n```"
     content = own[form]
     whole = content if isinstance(content, str) else dumps(content)
     # Escaped as JSON does it: a parser of JSON and SARIF reads the same values.
