@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from mbp.contracts.contract_file import read_document
 from mbp.contracts.document_node import DocumentNode, fault_at
@@ -13,8 +13,9 @@ from mbp.contracts.fault_codes import fault
 from mbp.contracts.model import Contract
 from mbp.contracts.plain_text import plain_text_faults
 from mbp.contracts.policy import Policy
+from mbp.core.forms import NAME, SOME, Name, Narrowed, Positive, Version, schema_of
 from mbp.core.reporting import Finding
-from mbp.core.schema_check import TEXT, closed, did_you_mean
+from mbp.core.schema_check import Schema, closed, did_you_mean
 from mbp.core.settings import load_settings
 
 GLOSSARY = "contracts/a87/glossary.yaml"
@@ -22,57 +23,10 @@ METRICS = "contracts/a87/business_metrics.yaml"
 # Of a glossary or of metrics, beside what is wrong in any document.
 CODES = frozenset({"A87-008", "A87-009", "A87-010"})
 METRIC_TEXTS = ("id", "name", "unit", "grain", "definition", "owner", "dataset", "across")
-NAMES = {"type": "array", "minItems": 1, "uniqueItems": True, "items": TEXT}
-
-GLOSSARY_SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "terms": {
-            "type": "array",
-            "minItems": 1,
-            "items": closed(
-                {"term": TEXT, "definition": TEXT, "dataset": TEXT}, optional=("dataset",)
-            ),
-        },
-    }
-)
-MEASURE = {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}
 COMPUTED = {
-    "oneOf": [
-        closed({"measure": MEASURE}),
-        closed({"numerator": MEASURE, "denominator": MEASURE}),
-    ]
+    "oneOf": [closed({"measure": NAME}), closed({"numerator": NAME, "denominator": NAME})],
 }
-METRICS_SCHEMA = closed(
-    {
-        "version": {"const": 1},
-        "calibration_horizons_hours": {
-            "type": "array",
-            "minItems": 1,
-            "uniqueItems": True,
-            "items": {"type": "integer", "minimum": 1},
-        },
-        "metrics": {
-            "type": "array",
-            "minItems": 1,
-            "items": closed(
-                {
-                    "id": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$"},
-                    "name": TEXT,
-                    "unit": TEXT,
-                    "grain": TEXT,
-                    "definition": TEXT,
-                    "owner": TEXT,
-                    "dataset": TEXT,
-                    "columns": NAMES,
-                    "across": TEXT,
-                    "semantic": COMPUTED,
-                }
-            ),
-        },
-    },
-    optional=("calibration_horizons_hours",),
-)
+UNIQUE = Narrowed(minItems=1, uniqueItems=True)
 
 
 @dataclass(frozen=True)
@@ -81,7 +35,7 @@ class Term:
 
     term: str
     definition: str
-    dataset: str | None
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,19 +44,42 @@ class Metric:
 
     Attributes:
         across: what it means over several of its grains.
-        measures: of the semantic models; two of them are numerator and denominator.
+        semantic: `measure`, or `numerator` and `denominator` -> measure of the semantic models.
     """
 
-    id: str
+    id: Name
     name: str
     unit: str
     grain: str
     definition: str
     owner: str
     dataset: str
-    columns: tuple[str, ...]
+    columns: Annotated[tuple[str, ...], UNIQUE]
     across: str
-    measures: tuple[str, ...]
+    semantic: Annotated[Mapping[str, str], Narrowed(**COMPUTED)]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measure, or numerator and denominator."""
+        names = ("measure", "numerator", "denominator")
+        return tuple(self.semantic[name] for name in names if name in self.semantic)
+
+
+@dataclass(frozen=True)
+class GlossaryFile:
+    """The whole file."""
+
+    version: Version
+    terms: Annotated[tuple[Term, ...], SOME]
+
+
+@dataclass(frozen=True)
+class MetricsFile:
+    """The whole file."""
+
+    version: Version
+    metrics: Annotated[tuple[Metric, ...], SOME]
+    calibration_horizons_hours: Annotated[tuple[Positive, ...], UNIQUE] = ()
 
 
 @dataclass(frozen=True)
@@ -142,8 +119,10 @@ def read_semantics(
     """
     faults: list[Finding] = []
     known = (contracts, policy, unread)
-    _, terms = _entries(root, (GLOSSARY, GLOSSARY_SCHEMA), ("terms", "term"), known, faults)
-    document, metrics = _entries(root, (METRICS, METRICS_SCHEMA), ("metrics", "id"), known, faults)
+    _, terms = _entries(root, (GLOSSARY, schema_of(GlossaryFile)), ("terms", "term"), known, faults)
+    document, metrics = _entries(
+        root, (METRICS, schema_of(MetricsFile)), ("metrics", "id"), known, faults
+    )
     horizons = document.at("calibration_horizons_hours").value or () if document else ()
     semantics = Semantics(
         tuple(
@@ -158,18 +137,13 @@ def read_semantics(
 
 def _metric(node: DocumentNode) -> Metric:
     texts = {key: node.at(key).text for key in METRIC_TEXTS}
-    computed = node.at("semantic")
-    names = ("measure",) if computed.at("measure").present else ("numerator", "denominator")
-    return Metric(
-        **texts,
-        columns=tuple(column.text for column in node.at("columns").entries()),
-        measures=tuple(computed.at(name).text for name in names),
-    )
+    columns = tuple(column.text for column in node.at("columns").entries())
+    return Metric(**texts, columns=columns, semantic=node.at("semantic").mapping)
 
 
 def _entries(
     root: Path,
-    source: tuple[str, dict[str, Any]],
+    source: tuple[str, Schema],
     keys: tuple[str, str],
     known: tuple[Mapping[str, Contract], Policy | None, Collection[str]],
     faults: list[Finding],

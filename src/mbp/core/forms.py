@@ -70,7 +70,7 @@ def schema_of(kind: Any) -> Schema:
     if origin is Mapping:
         return {"type": "object", "additionalProperties": schema_of(inner[1])}
     if origin is Literal:
-        return {"enum": list(inner)}
+        return {"enum": list(inner)} if len(inner) > 1 else {"const": inner[0]}
     return PLAIN.get(kind, {}) if origin is None else schema_of(_present(inner))
 
 
