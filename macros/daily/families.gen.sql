@@ -5,10 +5,10 @@
 
 {% macro slice_readers() -%}
     {{- return({
-        'closed_market_no_trades': 'f11af9f0d6c4e98d',
-        'liquidity_floor': 'a8cadf94efaacc08',
-        'quote_after_close': 'b1a969fe748bae3c',
-        'trade_after_scheduled_close': '0b7c45130eacfa64',
-        'trade_matches_quote': '87db6004e3aac212',
+        'closed_market_no_trades': 265098164754116,
+        'liquidity_floor': 185589287940010,
+        'quote_after_close': 195341185873035,
+        'trade_after_scheduled_close': 12628362727084,
+        'trade_matches_quote': 149376278520746,
     }) -}}
 {%- endmacro %}

@@ -74,7 +74,7 @@ def datasets_macro(contracts: Sequence[Contract], incremental: Collection[str]) 
     )
 
 
-def families_macro(policy: Policy, readers: Mapping[str, str]) -> str:
+def families_macro(policy: Policy, readers: Mapping[str, int]) -> str:
     """macros/daily/families.gen.sql: the families of rules of which a daily run checks only what is new.
 
     Args:
