@@ -19,7 +19,7 @@ test: setup ## what a merge needs: lint, pytest, dbt on DuckDB and a real Postgr
 
 test-nightly: setup ## the proofs that only the nightly run makes (tests/python/nightly.yaml)
 	@$(BIN)/mbp exercise --all --mutations
-	@$(BIN)/pytest -q -n 2 --dist loadfile -m nightly
+	@HYPOTHESIS_PROFILE=night $(BIN)/pytest -q -n 2 --dist loadfile -m "nightly or hypothesis"
 
 test-spark: setup ## install the optional Spark engine (Java 17) and run the project on it
 	@$(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python --require-hashes --no-deps \

@@ -208,7 +208,7 @@ def _would_send(watched: HookEvaluationRecord) -> None:
 
 def render(check: Check = False, form: Format = "text") -> None:
     """Write Prometheus rules, Alertmanager routing, dashboards and the reference."""
-    from mbp.core.reporting.rendered import render_or_check
+    from mbp.core.reporting.output_forms import render_or_check
     from mbp.operate.hooks.alert_rules import FIX, stale_files
     from mbp.operate.hooks.alert_rules import render as rendering
 

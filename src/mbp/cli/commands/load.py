@@ -83,7 +83,7 @@ def _load(
     form: str,
 ) -> None:
     from mbp.core.masking import as_text
-    from mbp.ingest.loading import load_folder
+    from mbp.ingest.loading.load_sources import load_folder
 
     with progress() as shown:
         report = load_folder(
@@ -177,7 +177,7 @@ def _list(target: str | None, form: str) -> None:
 
 
 def _undo(load_id: int, target: str | None, form: str) -> None:
-    from mbp.ingest.loading import undo
+    from mbp.ingest.loading.loads import undo
     from mbp.ingest.loading.source_facts import dataset_tables
     from mbp.warehouse import connect
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -157,8 +157,27 @@ def write_output(path: Path, whole: str) -> None:
     try:
         write_text(path, whole)
     except OSError as error:
-        raise MbpError(
-            f"cannot be written: {error.strerror}",
-            path=path,
-            fix="name a file in a folder of yours",
-        ) from error
+        fix = "name a file in a folder of yours"
+        raise MbpError(f"cannot be written: {error.strerror}", path=path, fix=fix) from error
+
+
+def render_or_check(
+    check: bool,
+    write: Callable[[], Sequence[str]],
+    stale: Callable[[], Sequence[str]],
+    fix: str,
+    form: str,
+) -> None:
+    """Writes the generated files that are stale, or with `check` names them and writes nothing.
+
+    Raises:
+        typer.Exit: with findings, when `check` found stale files.
+    """
+    if not check:
+        changed = write()
+        for name in changed:
+            typer.echo(f"wrote {name}", err=True)
+        typer.echo(f"{len(changed)} files written" if changed else "nothing was stale", err=True)
+        return
+    findings = [Finding("stale", "out of date", name, fix=fix) for name in stale()]
+    report(Suite("generated files", ["all"], findings, unit="set"), form)
