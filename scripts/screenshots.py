@@ -82,7 +82,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def packed(picture: bytes) -> bytes:
-    """The same picture, packed so that by chance no bytes of it look like personal data to the privacy scan."""
+    """The same picture, packed so that by chance no bytes of it count as personal data in the privacy scan."""
     policy = load_policy(project_root())
     parts, data, place = [], b"", len(SIGNATURE)
     while place < len(picture):
