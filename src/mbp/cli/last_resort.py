@@ -12,11 +12,14 @@ import platform
 import select
 import sys
 import traceback
+from _thread import interrupt_main
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Timer
+from types import FrameType
 from typing import TextIO
 
 import typer
@@ -70,6 +73,15 @@ def run(command: Callable[[], object]) -> int:
     except Exception as error:
         return _unexpected(error)
     return _interrupted() if code == EXIT_INTERRUPTED else code
+
+
+def interrupt(_: int, frame: FrameType | None) -> None:
+    """The handler of Ctrl-C. Python drops what is raised while it releases the lock of an import: it comes again."""
+    code = frame.f_code if frame else None
+    if code and code.co_name == "cb" and "importlib" in code.co_filename:
+        Timer(0.05, interrupt_main).start()
+    else:
+        raise KeyboardInterrupt
 
 
 def _deliver() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,6 +151,8 @@ def main() -> None:
         register()
         app()
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, last_resort.interrupt)
     sys.exit(last_resort.run(command))
 
 

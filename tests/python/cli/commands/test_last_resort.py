@@ -11,6 +11,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -287,3 +289,20 @@ def test_a_reader_of_changes_ends_as_it_was_asked(
 
 def test_json_stays_pure(project_root: Path) -> None:
     json.loads(in_a_pipe(project_root, ["contracts", "rules", "--format", "json"]).stdout)
+
+
+def test_an_interrupt_that_python_would_drop_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def frame(name: str, file: str) -> Any:
+        return SimpleNamespace(f_code=SimpleNamespace(co_name=name, co_filename=file))
+
+    again = Event()
+    monkeypatch.setattr(last_resort, "interrupt_main", again.set)
+    last_resort.interrupt(2, frame("cb", "<frozen importlib._bootstrap>"))
+    assert again.wait(10)
+    for other in (
+        None,
+        frame("cb", "mbp/build.py"),
+        frame("load", "<frozen importlib._bootstrap>"),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            last_resort.interrupt(2, other)
