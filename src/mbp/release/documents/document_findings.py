@@ -221,7 +221,10 @@ def _date(document: Document, world: NamedThings, today: date) -> Iterator[Findi
 
 
 def body_findings(document: Document, world: NamedThings) -> Iterator[Finding]:
-    """Every command, query and variable below the front matter that does not work as it is written."""
+    """Sections that are missing, and every command, query and variable that does not work as it is written."""
+    for title in world.policy["sections"][document.kind]:
+        if title not in document.body.sections:
+            yield finding("DOC-014", None, f"there is no section {title!r}")
     for block in document.body.blocks:
         if block.language == "sql":
             yield from query_findings(block.text, block.line, world.relations)

@@ -59,13 +59,15 @@ POLICY_SCHEMA = closed(
     {
         "version": {"const": 1},
         "review_within_days": {"type": "integer", "minimum": 1},
+        "sections": closed(dict.fromkeys(KINDS, _list(TEXT, least=1))),
         "programs": {"type": "object", "additionalProperties": TEXT},
     }
 )
 
 
 def load_document_policy(root: Path) -> Mapping[str, Any]:
-    """`review_within_days` of a runbook or a plan, and `programs`: what a document may call beside mbp -> the reason.
+    """`review_within_days` of a runbook or a plan, `sections` of each kind, and `programs`: what a document may call
+    beside mbp -> the reason.
 
     Raises:
         MbpError: missing, or not of its schema.
@@ -118,10 +120,11 @@ class InlineCode:
 
 @dataclass
 class Body:
-    """The code below the front matter, in order."""
+    """The sections and the code below the front matter, in order."""
 
     blocks: list[CodeBlock] = field(default_factory=list)
     code: list[InlineCode] = field(default_factory=list)
+    sections: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,7 @@ def read_body(text: str, skipped: int = 0) -> Body:
         elif token.type == "inline":
             if index and tokens[index - 1].tag == SECTION:
                 section = token.content
+                body.sections.append(section)
             for child in token.children or []:
                 line += child.type in {"softbreak", "hardbreak"}
                 if child.type == "code_inline":

@@ -48,6 +48,8 @@ SPOILED = [
     (RUNBOOK, "  - cdc_unseen\n", "", "DOC-013", "alarms: cdc_unseen of the alarms"),
     (RUNBOOK, "status: active", "status: draft", "DOC-013", "its status is draft"),
     (RUNBOOK, "hooks: [cdc_delay]", "hooks: [cdc_delay, drift]", "DOC-013", "the runbook of drift"),
+    (RUNBOOK, "## Roll back\n", "## Undo\n", "DOC-014", "there is no section 'Roll back'"),
+    (PLAN, "## Flags\n", "## Switches\n", "DOC-014", "there is no section 'Flags'"),
     (RUNBOOK, "mbp cdc status\n", "mbp cdc state\n", "DOC-016", "no command `mbp cdc state`"),
     (RUNBOOK, "mbp cdc status\n", "mbp cdc status --all\n", "DOC-016", "--all"),
     (RUNBOOK, "mbp degrade off\n", "mbp degrade\n", "DOC-016", "no command `mbp degrade`"),
