@@ -26,6 +26,7 @@ GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 XZ = b"\xfd7zXZ\0"
 ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
+PNG = b"\x89PNG\r\n\x1a\n"
 # Kinds that are not opened, although parts of them may resemble text.
 CLOSED = {
     "7z": re.compile(rb"7z\xbc\xaf\x27\x1c"),
@@ -41,7 +42,7 @@ CLOSED = {
     "lz4": re.compile(rb"\x04\x22\x4d\x18"),
     "lzma": re.compile(rb"\x5d\0\0[\0-\xff]{2}"),
     "an old Office document": re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-    "a picture": re.compile(rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|RIFF[\0-\xff]{4}WEBP|II\*\0|MM\0\*|BM[\0-\xff]{4}\0{4}"),
+    "a picture": re.compile(rb"\xff\xd8\xff|GIF8[79]a|RIFF[\0-\xff]{4}WEBP|II\*\0|MM\0\*|BM[\0-\xff]{4}\0{4}"),
     "a sound or a film": re.compile(rb"ID3|OggS|RIFF[\0-\xff]{4}(?:WAVE|AVI )|[\0-\xff]{4}ftyp|\x1aE\xdf\xa3"),
 }  # fmt: skip
 BLOCK = 512
@@ -104,6 +105,8 @@ def _opener(data: bytes) -> Callable[[bytes, str, Budget], Iterator[Any]] | None
     tables = table_reader(data)
     if tables:
         return tables
+    if data.startswith(PNG):
+        return _png
     if data.startswith(GZIP) or BZIP2.match(data) or data.startswith(XZ):
         return _stream
     # A zip may have something before it, and is read from its end.
@@ -223,6 +226,39 @@ def _zip(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
 def without_tags(text: str) -> str:
     """The text of a document: values that its markup breaks are whole again, each paragraph is a line."""
     return TAG.sub("", PARAGRAPH.sub("\n", text))
+
+
+def _png(data: bytes, place: str, budget: Budget) -> Iterator[Any]:
+    """Text and EXIF of a picture. Its pixels may show anything: they are not read."""
+    at = len(PNG)
+    texts: list[str] = []
+    while at + 12 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        body = data[at + 8 : at + 8 + size]
+        at += size + 12
+        if kind in (b"zTXt", b"iTXt"):
+            texts += _png_text(body, budget)
+        elif kind != b"IDAT":
+            texts.append(printed(body))
+        if kind == b"IEND":
+            break
+    yield ScannedPart(place, "\n".join(texts))
+    yield unread(place, data, "pixels of a picture are not read", "check it by eye, and allow it")
+    if data[at:].strip(b"\0"):
+        yield f"{place}!behind", data[at:]
+
+
+def _png_text(body: bytes, budget: Budget) -> list[str]:
+    keyword, _, rest = body.partition(b"\0")
+    start = rest.find(b"\x78")
+    inflated = b""
+    if start >= 0:
+        try:
+            inflated = zlib.decompressobj().decompress(rest[start:], budget.bytes)
+        except zlib.error:
+            inflated = b""
+    budget.spend(len(inflated))
+    return [f"{printed(keyword)} {printed(rest)}", inflated.decode("utf-8", "replace")]
 
 
 def _plain(data: bytes, place: str) -> Found:

@@ -150,8 +150,11 @@ def test_what_is_in_a_file_is_found(
     "wrap",
     [
         lambda data: picture(chunk(b"tEXt", b"Author\0" + data)),
+        lambda data: picture(chunk(b"zTXt", b"Comment\0\0" + zlib.compress(data))),
+        lambda data: picture(chunk(b"iTXt", b"XML\0\1\0\0\0" + zlib.compress(data))),
         lambda data: picture(chunk(b"eXIf", b"II*\0\x08\0\0\0" + data)),
         lambda data: picture(behind=data),
+        lambda data: picture(behind=zipped(data)),
         lambda data: b"\xff\xd8\xff\xe1\0\x10Exif\0\0" + data,
         lambda data: b"%PDF-1.7\n" + data,
         lambda data: b"\x7fELF\x02\x01\x01" + bytes(range(64)) + data,
