@@ -7,7 +7,7 @@
 {%- set columns = logged_columns(dataset) %}
 
 -- Most keys have one change and nothing to compare; the rest of the work is on the others, found by hashes (two keys of
--- one hash are only looked at without need). The log is named in each
+-- one hash are only compared without need). The log is named in each
 -- step: as one separate step it would be kept whole in memory, with every column, and read again from there.
 with changed_keys as (
 
