@@ -49,8 +49,8 @@ affected as (
 
 ),
 
--- The price in force when the first window opens may have been set long before it. It is searched in the day before the
--- floor, and only for markets that have none there in all that is older: engines skip blocks by the literal.
+-- The price in force when the first window opens may have been set long before it. It is searched in the day
+-- before the floor, and only for markets that have none there in all that is older: engines skip blocks by it.
 near as (
 
     select
@@ -89,7 +89,9 @@ reach as (
     select
         near.market_id,
         near.affected_from,
-        coalesce(near.in_force_from, far.in_force_from, near.affected_from - interval '5 minutes') as read_from
+        coalesce(
+            near.in_force_from, far.in_force_from, near.affected_from - interval '5 minutes'
+        ) as read_from
     from near
     left join far on near.market_id = far.market_id
 
